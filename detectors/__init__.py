@@ -1,0 +1,1 @@
+"""Online detectors: numbers in, scores out. Imports nothing of `monitor`."""

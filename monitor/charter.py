@@ -1,0 +1,197 @@
+"""The sandbox plan as code: what a charter says, as frozen values, and its canonical hash.
+
+`monitor/charter_file.py` reads the YAML and points at mistakes; this file holds meaning only. Spans are written `1h`,
+`1d`, `1mo` and parsed once by `span()`/`period()`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from monitor.model import Level
+from monitor.periods import Period, Span, parse_span
+from monitor.telemetry import Harm, Id, Severity
+
+SpanText: TypeAlias = Annotated[str, Meta(pattern=r"^\d+(mo|ms|s|m|h|d|w)$")]
+Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
+Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
+
+
+class Participant(Struct, frozen=True, forbid_unknown_fields=True):
+    """The firm. `id` is what telemetry topics and the ledger call it."""
+
+    id: Id
+    name: str = ""
+
+
+class Model(Struct, frozen=True, forbid_unknown_fields=True):
+    """A registered model version; `digest` is what telemetry carries in `data.model`."""
+
+    digest: Id
+    version: str = ""
+
+
+class Authority(Struct, frozen=True, forbid_unknown_fields=True):
+    """A competent authority and who of it may do what. `approvers` are names that `control` records may carry."""
+
+    id: Id
+    name: str = ""
+    approvers: tuple[str, ...] = ()
+
+
+class Users(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may meet the system, and how many of them."""
+
+    cap: Annotated[int, Meta(ge=1)] | None = None
+    groups: tuple[str, ...] = ()
+
+
+class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
+    """When the pilot may operate, as dates (`YYYY-MM-DD`, UTC)."""
+
+    start: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    end: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """`unit` selects which exposure tallies count. `cap` (units per period) is the most that a period may hold: what an open
+    or incomplete period is assumed to have; without it there is no provisional evidence. `uncertainty` 0.2 = the
+    reported exposure may be 20 % too small, and the limit is given that much room."""
+
+    unit: Id
+    cap: Positive | None = None
+    uncertainty: Annotated[float, Meta(ge=0, le=10)] = 0.0
+
+
+class Watcher(Struct, frozen=True, forbid_unknown_fields=True):
+    """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params` go to
+    its constructor."""
+
+    name: str
+    level: LevelName
+    params: dict[str, Any] = {}
+
+
+class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """One indicator: `kind` is a key of `monitor.indicators.INDICATORS`.
+
+    `limit` is per `per` units of exposure (counts), a share (proportions) or a value (gauges). `reporting_delay` is how
+    long after its end a period stays open. `late_window` is how many closed periods late events may still raise.
+    `variance_mean` is the overdispersion the charter grants. `weight` is this indicator's share of alpha.
+    """
+
+    name: Id
+    kind: str
+    period: SpanText = "1h"
+    reporting_delay: SpanText = "0s"
+    limit: Positive | None = None
+    per: Positive = 1.0
+    direction: Literal["above", "below"] = "above"
+    segments: tuple[str, ...] = ()
+    exposure: ExposureSpec | None = None
+    variance_mean: Annotated[float, Meta(ge=1, le=1000)] = 1.0
+    weight: Share = 0.0
+    minimum_events: Annotated[int, Meta(ge=1)] = 1
+    late_window: Annotated[int, Meta(ge=0, le=64)] = 4
+    detectors: tuple[Watcher, ...] = ()
+    params: dict[str, Any] = {}
+
+    def grid(self) -> Period:
+        """The periods of this indicator."""
+        return Period(parse_span(self.period))
+
+    def delay(self) -> Span:
+        """How long after its end a period closes."""
+        return parse_span(self.reporting_delay)
+
+
+class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """A single event that moves the level at once. All given conditions must hold; an empty one always does."""
+
+    name: Id
+    level: LevelName
+    severity: tuple[Severity, ...] = ()
+    harm: tuple[Harm, ...] = ()
+    unregistered_model: bool = False
+
+
+class Responses(Struct, frozen=True, forbid_unknown_fields=True):
+    """What follows from levels. `*_clears_after` counts quiet, known periods; a halt never clears by itself."""
+
+    watch_clears_after: Annotated[int, Meta(ge=1)] = 3
+    escalate_clears_after: Annotated[int, Meta(ge=1)] = 12
+    half_way: Literal["watch", "escalate"] = "escalate"
+    unknown_escalates_after: SpanText = "24h"
+    sequence_gap: Literal["watch", "escalate"] = "watch"
+    acknowledge_within: SpanText = "60s"
+    lease: SpanText = "60s"
+
+
+class Exit(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a pilot leaves: conditions in words, and quiet time needed."""
+
+    conditions: tuple[str, ...] = ()
+    quiet_for: SpanText = "90d"
+
+
+class Charter(Struct, frozen=True, forbid_unknown_fields=True):
+    """The plan under which one pilot runs."""
+
+    schema: Literal["sandbox-charter/1"]
+    pilot: Id
+    participant: Participant
+    scenario: str
+    tier: Tier
+    cycle: Cycle
+    models: tuple[Model, ...]
+    authorities: Annotated[tuple[Authority, ...], Meta(min_length=1)]
+    indicators: tuple[IndicatorSpec, ...]
+    alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.01
+    version: Annotated[int, Meta(ge=1)] = 1
+    sector: str = ""
+    region: str = ""
+    vendor: str = ""
+    data_source: str = ""
+    objects: tuple[str, ...] = ()
+    users: Users = Users()
+    data_boundary: tuple[str, ...] = ()
+    hard_rules: tuple[HardRule, ...] = ()
+    responses: Responses = Responses()
+    exit: Exit = Exit()
+
+    def indicator(self, name: str) -> IndicatorSpec:
+        """The indicator of that name. Raises KeyError."""
+        for spec in self.indicators:
+            if spec.name == name:
+                return spec
+        raise KeyError(name)
+
+
+LEVELS: dict[str, Level] = {"watch": Level.WATCH, "escalate": Level.ESCALATE, "halt": Level.HALT}
+
+
+def canonical(charter: Charter) -> bytes:
+    """The one byte form of a charter: JSON, every field written out, keys sorted, no spaces."""
+    return msgspec.json.encode(msgspec.to_builtins(charter, str_keys=True), order="sorted")
+
+
+def charter_hash(charter: Charter) -> str:
+    """SHA-256 of the canonical form, 64 hex digits: what both sides sign at admission."""
+    return hashlib.sha256(canonical(charter)).hexdigest()
+
+
+def alpha_share(charter: Charter, indicator: IndicatorSpec, restart: int = 1) -> float:
+    """What one segment of one indicator may spend of alpha at restart j: alpha x weight / segments x 6 / (pi^2 j^2).
+
+    The shares of all restarts sum to one, so the whole life of a pilot spends at most alpha.
+    """
+    if restart < 1:
+        raise ValueError("restart counts from 1")
+    basel = 6 / (3.141592653589793**2 * restart**2)
+    return charter.alpha * indicator.weight / max(1, len(indicator.segments)) * basel

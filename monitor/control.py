@@ -1,0 +1,74 @@
+"""Control: what regulators (and, for rectifications, firms) put on the `control` log, as one tagged union."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias, get_args
+
+from msgspec import Meta, Struct
+
+from monitor.charter import Charter, LevelName
+from monitor.telemetry import Id
+
+Words: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class ControlBase(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """`id` is chosen by the sender and makes repeats harmless; `author` is who acts."""
+
+    id: Id
+    pilot: Id
+    author: Id
+
+
+class Admission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.admission"):
+    """The pilot enters the sandbox under this charter."""
+
+    charter: Charter
+
+
+class Amendment(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.amendment"):
+    """From here on (never backwards) this charter is in force; its version must rise."""
+
+    charter: Charter
+
+
+class Override(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.override"):
+    """A regulator sets the level by hand. Lowering a halt is not an override but a release."""
+
+    level: Literal["normal"] | LevelName
+    reason: Words
+
+
+class Rectification(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.rectification"):
+    """Finding, cause, action and evidence of a corrective action."""
+
+    finding: Words
+    cause: Words
+    action: Words
+    evidence: Words
+
+
+class Evaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.evaluation"):
+    """Result of the re-evaluation on the charter's scenarios."""
+
+    passed: bool
+    report: Words
+
+
+class Approval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.approval"):
+    """One approver agrees to the release of a halt. Two different ones are needed."""
+
+
+class Release(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.release"):
+    """Lift the halt. Refused until rectification, a passed evaluation and two approvals stand in the record."""
+
+
+class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.exit"):
+    """The pilot leaves the sandbox."""
+
+    reason: Words
+
+
+Control: TypeAlias = Admission | Amendment | Override | Rectification | Evaluation | Approval | Release | Withdrawal
+
+CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

@@ -1,0 +1,75 @@
+"""What can go wrong, as a tree; the type says what to do.
+
+SandboxMonitorError
+├── SetAside            this one input is bad: reject it with its reason, count it, go on
+│   └── ControlRefused  a control record that may not take effect (a release without its approvals)
+├── CharterError        a charter file is wrong: say file, line, column, field and the fix
+├── TryAgain            the other side is away: wait and repeat, nothing is lost
+│   └── Unavailable     an actor's or the SDK's address does not answer
+├── Refused             the other side said no: do not repeat, report it
+│   └── Halted          the guard refuses work: the pilot is halted
+└── Stop                this process must end and be started again
+    ├── Fenced          another owner has claimed the partition
+    ├── LogBroken       a log does not hold what it promised (a gap, a wrong timestamp type, retention overtook us)
+    └── LedgerBroken    the ledger cannot be written, or its time would go backwards
+"""
+
+from __future__ import annotations
+
+
+class SandboxMonitorError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class SetAside(SandboxMonitorError):
+    """One input is bad. `field` names what is wrong, `reason` is a short closed word, `detail` is for people."""
+
+    def __init__(self, field: str, reason: str, detail: str = "") -> None:
+        super().__init__(f"{field}: {reason}" + (f" ({detail})" if detail else ""))
+        self.field = field
+        self.reason = reason
+        self.detail = detail
+
+
+class ControlRefused(SetAside):
+    """A control record is well formed but may not take effect."""
+
+
+class CharterError(SandboxMonitorError):
+    """A charter file is wrong. Carries `file`, `line` and `column` (both from 1), `field` (dotted path) and the fix."""
+
+    def __init__(self, file: str, line: int, column: int, field: str, problem: str, fix: str = "") -> None:
+        super().__init__(f"{file}:{line}:{column}: {field}: {problem}" + (f"; {fix}" if fix else ""))
+        self.file, self.line, self.column, self.field, self.problem, self.fix = file, line, column, field, problem, fix
+
+
+class TryAgain(SandboxMonitorError):
+    """The other side is away; repeat later."""
+
+
+class Unavailable(TryAgain):
+    """An address does not answer or answers with a passing fault."""
+
+
+class Refused(SandboxMonitorError):
+    """The other side said no for good; repeating cannot help."""
+
+
+class Halted(Refused):
+    """The guard refuses work because the pilot is halted."""
+
+
+class Stop(SandboxMonitorError):
+    """The process must end; a supervisor starts it again and the log decides what happened."""
+
+
+class Fenced(Stop):
+    """A newer epoch owns the partition."""
+
+
+class LogBroken(Stop):
+    """A log does not hold what it promised."""
+
+
+class LedgerBroken(Stop):
+    """The ledger cannot be written, or its time would go backwards."""

@@ -1,0 +1,1 @@
+"""The catalogue of indicators: `INDICATORS` maps the `kind` of a charter's indicator to its class."""

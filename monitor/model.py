@@ -1,0 +1,246 @@
+"""The words of the monitor as frozen values: levels, reasons, records in, records out.
+
+Times are integer milliseconds since 1970-01-01T00:00Z. Ids are hexadecimal digests that name no topic, partition or
+offset, so the embedded runtime, Kafka, a re-partitioned cluster and a firm's own replay agree on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import IntEnum, StrEnum
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+
+class Level(IntEnum):
+    """The ladder. A halt latches; the other levels come down again (hysteresis, or a regulator's act)."""
+
+    NORMAL = 0
+    WATCH = 1
+    ESCALATE = 2
+    HALT = 3
+
+    @property
+    def word(self) -> str:
+        """Lower-case name, as used in records, labels and pages."""
+        return self.name.lower()
+
+
+class Reason(StrEnum):
+    """Why a decision was taken: a closed list that logs, metrics, tests and people share."""
+
+    ADMITTED = "admitted"
+    AMENDED = "amended"
+    EXITED = "exited"
+    LIMIT_EXCEEDED = "limit_exceeded"  # an e-process against a charter limit reached its bar
+    LIMIT_HALF_WAY = "limit_half_way"  # the same, half-way to its bar (in log)
+    HARD_RULE = "hard_rule"  # a single event that the charter lists
+    CHANGE_DETECTED = "change_detected"  # an e-detector reached its bar
+    DRIFT_SUSPECTED = "drift_suspected"  # a quick detector, watch only
+    GAUGE_OUT_OF_RANGE = "gauge_out_of_range"  # a cost or gain beyond what the charter states
+    UNKNOWN_TOO_LONG = "unknown_too_long"  # the unknown flag grew old
+    SEQUENCE_GAP = "sequence_gap"  # events of a source are missing
+    LATE_SHARE = "late_share"  # too much telemetry comes after its period closed
+    EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
+    UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    CLEARED = "cleared"  # quiet for as long as the charter asks
+    OVERRIDDEN = "overridden"  # a regulator's own act
+    RECTIFICATION_RECORDED = "rectification_recorded"
+    EVALUATION_RECORDED = "evaluation_recorded"
+    APPROVAL_RECORDED = "approval_recorded"
+    RELEASED = "released"  # a halt was lifted
+    COMMAND_ACKNOWLEDGED = "command_acknowledged"
+    SILENCE = "silence"  # unknown: nothing was heard
+    PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
+    MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
+    HEARD_AGAIN = "heard_again"  # unknown ended
+
+
+RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
+
+
+class Position(Struct, frozen=True):
+    """Where in the logs a thing stands: the next offset of each telemetry topic, of control and of the journal."""
+
+    telemetry: dict[str, int] = {}
+    control: int = 0
+    journal: int = 0
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One record of a log as the log gave it: `received` is its log-append time in ms."""
+
+    offset: int
+    received: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Claim(Struct, frozen=True, tag="claim"):
+    """Journal: an owner took the partition. Anything of a lower epoch after this is void."""
+
+    epoch: int
+    owner: str = ""
+
+
+class ControlRead(Struct, frozen=True, tag="control"):
+    """Journal: control is to be stepped up to `control_next`, after telemetry up to `telemetry_next`."""
+
+    epoch: int
+    telemetry_next: dict[str, int]
+    control_next: int
+
+
+class TimeRead(Struct, frozen=True, tag="time"):
+    """Journal: telemetry was read to `telemetry_next`, control to `control_next`; `now` is this entry's own timestamp."""
+
+    epoch: int
+    telemetry_next: dict[str, int]
+    control_next: int
+
+
+JournalEntry: TypeAlias = Claim | ControlRead | TimeRead
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """Bad input, kept: where it stands, which field, why. `digest` is a keyed digest of the bytes, never the bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int = 0  # place in a packed record
+    field: str
+    reason: str
+    detail: str = ""
+    pilot: str = ""
+    received: int = 0
+    digest: str = ""
+
+    @property
+    def id(self) -> str:
+        """Position-made id: the one id that names a position, because the record itself could not be read."""
+        return f"{self.topic}/{self.partition}/{self.offset}/{self.index}"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What a decision rests on, in numbers a person can check. Empty strings and None where it does not apply."""
+
+    indicator: str = ""
+    segment: str = ""
+    rule: str = ""  # detector name, or the hard rule's name
+    statistic: float | None = None
+    bar: float | None = None
+    observed: float | None = None
+    expected: float | None = None
+    alpha: float | None = None  # budget this bar spends
+    alpha_spent: float | None = None  # of the pilot, this one included
+    period_start: int | None = None
+    period_end: int | None = None
+    provisional: bool = False
+    detail: str = ""
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """A move on the ladder, a finding beside it, a flag or an act of a regulator: the record both sides rely on.
+
+    `kind` is `level` when the level changed, `finding` when a further reason joined or left at an unchanged level, `flag`
+    when the unknown flag changed, `act` for everything a person did. `standing` rises by one with every record of the
+    pilot. `at` is when it could be taken (ms): the due time of a timer, else the `received` of its cause.
+    """
+
+    id: str
+    pilot: str
+    participant: str
+    charter: str  # digest in force
+    kind: RecordKind
+    level: Level
+    was: Level
+    reason: Reason
+    at: int
+    standing: int
+    epoch: int
+    cause: str  # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"
+    finding: Finding = Finding()
+    first_out: bool = False  # the first cause of the level the pilot is at
+    unknown: str = ""  # reason of the unknown flag, empty when known
+    author: str = ""
+    restart: int = 1  # which share of alpha the statistics are on
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts."""
+
+    id: str
+    pilot: str
+    action: Literal["halt", "release"]
+    standing: int
+    epoch: int
+    reason: Reason
+    decision: str
+    at: int
+
+
+class Permit(Struct, frozen=True, kw_only=True):
+    """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` it echoes."""
+
+    pilot: str
+    nonce: str
+    standing: int
+    epoch: int
+    lease_ms: int
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """One closed period of one indicator and segment, with what each detector said of it."""
+
+    pilot: str
+    participant: str
+    vendor: str
+    data_source: str
+    model: str
+    indicator: str
+    segment: str
+    kind: Literal["count", "proportion", "gauge"]
+    start: int
+    end: int
+    k: float  # events, or the gauge's value
+    m: float  # exposure or trials; 1 for a gauge
+    unknown: str = ""
+    scores: dict[str, tuple[float, float]] = {}  # detector -> (statistic, bar)
+    late: bool = False  # a revision of an already closed period
+
+
+class Closed(Struct, frozen=True, kw_only=True):
+    """Every period of this partition up to `through` (ms) is closed."""
+
+    partition: int
+    through: int
+
+
+class Outputs(Struct):
+    """What one or more steps put out, in order; the runner writes it in one transaction."""
+
+    rejected: list[Rejected] = msgspec.field(default_factory=list)
+    decisions: list[Decision] = msgspec.field(default_factory=list)
+    commands: list[Command] = msgspec.field(default_factory=list)
+    permits: list[Permit] = msgspec.field(default_factory=list)
+    evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)
+
+
+def digest(*parts: Any) -> str:
+    """A 128-bit id (32 hex digits) of length-prefixed parts: equal parts, equal id, on every machine.
+
+    >>> digest("a", "bc") == digest("ab", "c")
+    False
+    """
+    h = hashlib.sha256()
+    for part in parts:
+        raw = part if isinstance(part, bytes) else str(part).encode()
+        h.update(len(raw).to_bytes(8, "big") + raw)
+    return h.hexdigest()[:32]
