@@ -1,0 +1,281 @@
+"""A real Kafka broker for tests and for `make stack`: one JVM on loopback, started from jars that Maven resolves.
+
+`python -m monitor.testing.broker --dir DIR --port 9092` runs one in the foreground until SIGTERM or SIGINT; it prints
+`ready 127.0.0.1:9092` on standard output once the broker answers. In Python:
+
+    with KafkaBroker(Path("var/try/kafka")) as broker:
+        ...  # broker.bootstrap is "127.0.0.1:<port>"
+
+Needs Java 17 or newer, Maven once, and a checkout (it reads `deploy/local`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from monitor.errors import Unavailable
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOCAL = REPOSITORY / "deploy" / "local"
+LIB = REPOSITORY / "var" / "kafka" / "lib"
+CLUSTER_ID = "c2FuZGJveC1tb25pdG9yLQ"  # 16 bytes in URL-safe base64, as Kafka wants it; any will do
+
+JVM = (
+    "-Xms128m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",  # one small heap on a shared machine: fewer threads, quicker start than G1
+    "-XX:TieredStopAtLevel=1",  # a broker that lives for minutes gains nothing from the second compiler
+    "-Xshare:auto",
+    f"-Dlog4j2.configurationFile={LOCAL / 'log4j2.properties'}",
+)
+
+
+def jars(lib: Path = LIB) -> Path:
+    """Make sure the broker's jars lie in `lib` (Maven, once per content of pom.xml) and return it.
+
+    Safe to call from several processes at once. Raises `Unavailable` when Maven cannot resolve them.
+    """
+    pom = LOCAL / "pom.xml"
+    wanted = hashlib.sha256(pom.read_bytes()).hexdigest()
+    stamp = lib / ".pom-sha256"
+    lib.parent.mkdir(parents=True, exist_ok=True)
+    with (lib.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == wanted:
+            return lib
+        if lib.exists():  # jars of another version must not stay on the class path
+            shutil.rmtree(lib)
+        maven = shutil.which("mvn")
+        if maven is None:
+            raise Unavailable("no `mvn` on the path: install Maven, it resolves the Kafka broker once")
+        command = [maven, "-q", "-B", "-f", str(pom), f"-Dlib={lib}", "package"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise Unavailable(f"Maven could not resolve the Kafka broker:\n{done.stdout[-2000:]}")
+        stamp.write_text(wanted)
+    return lib
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int, timeout: float = 1.0) -> bool:
+    """Whether a broker on this port answers a request (ApiVersions, version 0): an open port alone is too early."""
+    request = struct.pack(">hhih", 18, 0, 1, -1)  # api key, api version, correlation id, no client id
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout) as s:
+            s.sendall(struct.pack(">i", len(request)) + request)
+            return len(s.recv(4)) == 4
+    except OSError:
+        return False
+
+
+class KafkaBroker:
+    """One broker in `directory` (created), on its own loopback ports; data survive `stop`, `kill` and `restart`.
+
+    `port` and `controller_port` default to free ones, or to those of an earlier start in the same directory. `settings`
+    are further lines of the broker's configuration. The JVM's own log is `broker.log` in the directory.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        controller_port: int | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self.directory = directory.resolve()
+        self._settings = settings or {}
+        self._process: subprocess.Popen[bytes] | None = None
+        before = self._ports()
+        self.port = port or before[0] or free_port()
+        self.controller_port = controller_port or before[1] or free_port()
+
+    @property
+    def bootstrap(self) -> str:
+        """Address for clients, `host:port`."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the JVM, None when it does not run."""
+        return self._process.pid if self.running and self._process else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the JVM lives (it may not be ready yet, see `start`)."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> Path:
+        """The JVM's output."""
+        return self.directory / "broker.log"
+
+    def start(self, timeout: float = 60.0) -> KafkaBroker:
+        """Start the JVM and return once it answers; the first start in a directory formats the storage.
+
+        Raises `Unavailable` when Java or the jars are missing, when the JVM ends, or after `timeout` seconds.
+        """
+        if self.running:
+            return self
+        java = shutil.which("java")
+        if java is None:
+            raise Unavailable("no `java` on the path: the Kafka broker needs Java 17 or newer")
+        if answers(self.port):
+            raise Unavailable(f"something already answers on {self.bootstrap}: stop it, or choose another port")
+        classpath = f"{jars()}/*"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self._configure()
+        if not (self.directory / "data" / "meta.properties").exists():
+            self._format(java, classpath, config)
+        command = [java, *JVM, "-cp", classpath, "kafka.Kafka", str(config)]
+        keeper = shutil.which("setpriv")
+        if keeper:  # a test run that is killed takes its broker with it
+            command = [keeper, "--pdeathsig", "KILL", *command]
+        with self.log.open("ab") as log:
+            # Its own process group: Ctrl-C in a terminal reaches us alone, and we stop it in order.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
+            )
+        (self.directory / "broker.pid").write_text(f"{self._process.pid}\n")
+        deadline = time.monotonic() + timeout
+        while not answers(self.port):
+            if not self.running:
+                raise Unavailable(f"the broker ended while starting, see {self.log}:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise Unavailable(f"the broker did not answer within {timeout:.0f} s, see {self.log}:\n{self.tail()}")
+            time.sleep(0.05)
+        return self
+
+    def stop(self, timeout: float = 20.0) -> None:
+        """SIGTERM and wait; SIGKILL after `timeout` seconds. Nothing to do when it does not run."""
+        self._end(signal.SIGTERM, timeout)
+
+    def kill(self) -> None:
+        """SIGKILL: what a machine's death looks like to the log files (not to the disk)."""
+        self._end(signal.SIGKILL, 10.0)
+
+    def restart(self) -> None:
+        """Stop in order and start again on the same ports and data."""
+        self.stop()
+        self.start()
+
+    def wait(self) -> int:
+        """Block until the JVM ends and return its exit code."""
+        return self._process.wait() if self._process else 0
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of the JVM's log, for error messages."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def __enter__(self) -> KafkaBroker:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _ports(self) -> tuple[int | None, int | None]:
+        config = self.directory / "server.properties"
+        found: dict[str, int] = {}
+        for line in config.read_text().splitlines() if config.exists() else ():
+            key, _, value = line.partition("=")
+            if key == "listeners":
+                found = {part.split("://")[0]: int(part.rsplit(":", 1)[1]) for part in value.split(",")}
+        return found.get("PLAINTEXT"), found.get("CONTROLLER")
+
+    def _configure(self) -> Path:
+        own = {
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "log.dirs": str(self.directory / "data"),
+            **self._settings,
+        }
+        config = self.directory / "server.properties"
+        lines = "".join(f"{key}={value}\n" for key, value in own.items())
+        config.write_text((LOCAL / "broker.properties").read_text() + "\n" + lines)
+        return config
+
+    def _format(self, java: str, classpath: str, config: Path) -> None:
+        command = [
+            java,
+            *JVM,
+            "-cp",
+            classpath,
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            CLUSTER_ID,
+            "-c",
+            str(config),
+        ]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise Unavailable(f"the broker's storage could not be formatted:\n{done.stdout[-2000:]}")
+
+    def _end(self, how: signal.Signals, timeout: float) -> None:
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(how)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._process = None
+        (self.directory / "broker.pid").unlink(missing_ok=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one broker in the foreground. Exit code 0 after a signal, 1 when it could not start or ended by itself."""
+    parser = argparse.ArgumentParser(
+        prog="python -m monitor.testing.broker", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--dir", type=Path, required=True, help="where its data, configuration and log live")
+    parser.add_argument("--port", type=int, default=9092, help="port on 127.0.0.1 (default 9092)")
+    parser.add_argument(
+        "--controller-port", type=int, default=None, help="port of the controller (default: a free one)"
+    )
+    given = parser.parse_args(arguments)
+    broker = KafkaBroker(given.dir, given.port, given.controller_port)
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    try:
+        broker.start()
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"ready {broker.bootstrap}", flush=True)
+    while broker.running and not asked.wait(0.5):
+        pass
+    ended = not broker.running
+    with contextlib.suppress(ProcessLookupError):
+        broker.stop()
+    if ended:
+        print(f"the broker ended by itself, see {broker.log}", file=sys.stderr)
+    return 1 if ended else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
