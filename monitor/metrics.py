@@ -1,0 +1,472 @@
+"""Every metric of the monitor, as one table and one object that projects what the machine put out.
+
+`CATALOGUE` says name, kind, help (with the unit) and labels of each; nothing else may be exposed, and a test holds alerts and
+dashboards against it. All label sets that can be known beforehand exist at zero from the start, so that the first event of
+a kind is a rise and not a birth. Event ids, users and free text never become labels. `pilot` does, up to a cap: pilots
+beyond it count in the aggregates only (`sandbox_monitor_pilots`), and how many they are is itself a metric.
+
+This is the only home of prometheus_client.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+from msgspec import Struct
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+    start_http_server,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from monitor import __version__
+from monitor.model import Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX = "sandbox_monitor_"
+ACTORS = ("alertmanager", "annotations", "json_lines")
+OUTCOMES = ("done", "unavailable", "refused")
+SLOTS_PER_PILOT = 64  # (indicator, segment) pairs of one pilot that get series; a charter with more is cut, and counted
+DETECTORS_PER_SLOT = 8
+COMPACT = 20  # pilots beyond the cap that still count in the aggregates, as a multiple of the cap
+REJECTIONS_KEPT = 64  # distinct rejection reasons; any further one counts as `other`
+_STEP_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+_DELAY_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+# No `_created` series: they double the number of counters and say nothing that a restart does not.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Spec(Struct, frozen=True):
+    """One metric: its full name as exposed, what it is, in which unit, with which labels."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    def series(self) -> tuple[str, ...]:
+        """The names under which Prometheus stores it."""
+        return (
+            tuple(self.name + end for end in ("_bucket", "_sum", "_count"))
+            if self.kind == "histogram"
+            else (self.name,)
+        )
+
+
+def _spec(name: str, kind: Any, text: str, *labels: str, buckets: tuple[float, ...] = ()) -> Spec:
+    return Spec(PREFIX + name, kind, text, labels, buckets)
+
+
+_PILOT = ("pilot", "participant")
+_SLOT = ("pilot", "indicator", "segment")
+
+CATALOGUE: tuple[Spec, ...] = (
+    # validate
+    _spec("rejected_total", "counter", "Telemetry set aside, by reason.", "reason"),
+    _spec("events_total", "counter", "Telemetry events stepped by the machine."),
+    # observe
+    _spec("evidence_total", "counter", "Periods closed, by kind of observation.", "kind"),
+    _spec("revisions_total", "counter", "Closed periods whose evidence late events raised."),
+    _spec("observed", "gauge", "Events in the last closed period; the value itself for a gauge indicator.", *_SLOT),
+    _spec("exposure", "gauge", "Exposure or trials of the last closed period, in the charter's unit.", *_SLOT),
+    _spec("period_end_timestamp_seconds", "gauge", "End of the last closed period, event time.", *_SLOT),
+    _spec("closed_through_timestamp_seconds", "gauge", "All periods up to here are closed, event time.", "partition"),
+    # detect
+    _spec(
+        "statistic", "gauge", "Last statistic; a natural logarithm for e-processes and e-detectors.", *_SLOT, "detector"
+    ),
+    _spec("bar", "gauge", "The bar that the statistic must reach, in the same unit.", *_SLOT, "detector"),
+    _spec("alpha_spent_ratio", "gauge", "Share of false-halt probability that the pilot has spent so far.", *_PILOT),
+    # decide
+    _spec("decisions_total", "counter", "Decisions taken, by resulting level and reason.", "level", "reason"),
+    _spec("pilots", "gauge", "Pilots at each level, those beyond the label cap included.", "level"),
+    _spec("pilots_unknown", "gauge", "Pilots whose unknown flag is up, those beyond the label cap included."),
+    _spec("pilot_level", "gauge", "Level of the pilot: 0 normal, 1 watch, 2 escalate, 3 halt.", *_PILOT),
+    _spec("pilot_level_timestamp_seconds", "gauge", "When the pilot came to its level.", *_PILOT),
+    _spec("pilot_reason", "gauge", "1 for the reason of the pilot's last change of level.", *_PILOT, "reason"),
+    _spec("pilot_unknown", "gauge", "1 while there is no, late or partial data of the pilot.", *_PILOT),
+    _spec("pilots_beyond_cap", "gauge", "Pilots without series of their own, because the label cap was reached."),
+    _spec("dropped_total", "counter", "Numbers that got no series, by why.", "why"),
+    # record
+    _spec("recorded_total", "counter", "Entries appended to the ledger."),
+    # act
+    _spec("commands_total", "counter", "Commands sent to services.", "action"),
+    _spec("permits_total", "counter", "Permits given to services."),
+    _spec("pilot_unacknowledged", "gauge", "1 while the service has not acknowledged its halt.", *_PILOT),
+    _spec("acted_total", "counter", "Decisions handed to an actor, by outcome.", "actor", "outcome"),
+    _spec("act_pending", "gauge", "Decisions waiting to be handed to an actor.", "actor"),
+    # the monitor itself
+    _spec("build_info", "gauge", "1, with the version that runs.", "version"),
+    _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last said that it lives, wall clock."),
+    _spec("step_seconds", "histogram", "Time to step one batch through the machine.", buckets=_STEP_BUCKETS),
+    _spec(
+        "notify_delay_seconds", "histogram", "How late a timer was served after its due time.", buckets=_DELAY_BUCKETS
+    ),
+    _spec("lag_records", "gauge", "Records not yet stepped.", "topic", "partition"),
+    _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
+    _spec(
+        "checkpoint_timestamp_seconds", "gauge", "When the partition's state was last saved, wall clock.", "partition"
+    ),
+)
+
+
+def series_names() -> frozenset[str]:
+    """Every series name that this module may expose: what alerts and dashboards may refer to."""
+    return frozenset(name for spec in CATALOGUE for name in spec.series())
+
+
+class _Slot:
+    __slots__ = ("end", "k", "m", "scores")
+
+    def __init__(self) -> None:
+        self.end: int | None = None
+        self.k = 0.0
+        self.m = 0.0
+        self.scores: dict[str, tuple[float, float]] = {}
+
+
+class _Pilot:
+    """What is known of one pilot; `slots` stays empty beyond the cap."""
+
+    __slots__ = (
+        "alpha",
+        "labelled",
+        "level",
+        "participant",
+        "reason",
+        "since",
+        "slots",
+        "standing",
+        "unacked",
+        "unknown",
+    )
+
+    def __init__(self, participant: str, labelled: bool) -> None:
+        self.participant = participant
+        self.labelled = labelled
+        self.standing = 0
+        self.level = Level.NORMAL
+        self.reason: Reason | None = None
+        self.since: int | None = None
+        self.unknown = False
+        self.unacked = False
+        self.alpha: float | None = None
+        self.slots: dict[tuple[str, str], _Slot] = {}
+
+
+class Metrics:
+    """All metrics of one process. Safe to read from another thread; memory is bounded by `cap` and the constants above.
+
+    `cap` is how many pilots may be label values; `rejections` are the reasons to create at zero.
+    """
+
+    def __init__(self, cap: int = 5000, rejections: Iterable[str] = ()) -> None:
+        if cap < 1:
+            raise ValueError("cap must be at least 1")
+        self.cap = cap
+        self.registry = CollectorRegistry()
+        self._lock = threading.RLock()
+        self._pilots: dict[str, _Pilot] = {}
+        self._labelled = 0
+        self._rejections = {"other"}
+        ProcessCollector(registry=self.registry)
+        made = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
+        self._of: dict[str, Any] = {}
+        for spec in CATALOGUE:
+            if spec.name in _PROJECTED:
+                continue
+            more: dict[str, Any] = {"buckets": spec.buckets} if spec.kind == "histogram" else {}
+            self._of[spec.name[len(PREFIX) :]] = made[spec.kind](
+                spec.name, spec.help, spec.labels, registry=self.registry, **more
+            )
+        self._zero(rejections)
+        self.registry.register(_PilotCollector(self))
+
+    def _zero(self, rejections: Iterable[str]) -> None:
+        for level in Level:
+            for reason in Reason:
+                self._of["decisions_total"].labels(level.word, reason.value)
+        for word in ("halt", "release"):
+            self._of["commands_total"].labels(word)
+        for word in ("count", "proportion", "gauge"):
+            self._of["evidence_total"].labels(word)
+        for word in ("pilot_cap", "slot_cap", "not_finite"):
+            self._of["dropped_total"].labels(word)
+        for actor in ACTORS:
+            self._of["act_pending"].labels(actor)
+            for outcome in OUTCOMES:
+                self._of["acted_total"].labels(actor, outcome)
+        for word in ("other", *rejections):
+            self._of["rejected_total"].labels(self._rejection(word))
+        self._of["build_info"].labels(__version__).set(1)
+
+    # -- the machine's outputs
+
+    def observe(self, outputs: Outputs, now_ms: int | None = None) -> None:
+        """Project outputs that are already durable. Repeats (a standing not above the last one) change nothing.
+
+        `now_ms` is the wall clock and counts as a heartbeat of the monitor.
+        """
+        with self._lock:
+            for rejected in outputs.rejected:
+                self._observe_rejected(rejected)
+            for decision in outputs.decisions:
+                self._observe_decision(decision)
+            for command in outputs.commands:
+                self._observe_command(command)
+            if outputs.permits:
+                self._of["permits_total"].inc(len(outputs.permits))
+            for item in outputs.evidence:
+                if isinstance(item, Closed):
+                    self._of["closed_through_timestamp_seconds"].labels(str(item.partition)).set(item.through / 1000)
+                else:
+                    self._observe_evidence(item)
+        if now_ms is not None:
+            self.heartbeat(now_ms)
+
+    def seed(
+        self,
+        pilot: str,
+        participant: str,
+        level: Level,
+        *,
+        unknown: bool = False,
+        unacknowledged: bool = False,
+        standing: int = 0,
+        since_ms: int | None = None,
+        reason: Reason | None = None,
+    ) -> None:
+        """Say where a pilot stands without a decision: after recovery, so that a halted pilot does not vanish from view."""
+        with self._lock:
+            known = self._pilot(pilot, participant)
+            if known is None:
+                return
+            known.participant, known.level, known.unknown = participant, level, unknown
+            known.unacked, known.standing, known.since, known.reason = unacknowledged, standing, since_ms, reason
+
+    def forget(self, pilot: str) -> None:
+        """The pilot is no longer this process's business (it left, or its partition was revoked)."""
+        with self._lock:
+            known = self._pilots.pop(pilot, None)
+            if known is None or not known.labelled:
+                return
+            self._labelled -= 1
+
+    def _pilot(self, pilot: str, participant: str = "") -> _Pilot | None:
+        known = self._pilots.get(pilot)
+        if known is None:
+            if len(self._pilots) >= self.cap * (1 + COMPACT):
+                self._dropped("pilot_cap")
+                return None
+            known = self._pilots[pilot] = _Pilot(participant, False)
+        if not known.labelled:
+            known.labelled = self._labelled < self.cap
+            self._labelled += known.labelled
+        return known
+
+    def _dropped(self, why: str) -> None:
+        self._of["dropped_total"].labels(why).inc()
+
+    def _finite(self, *numbers: float | None) -> bool:
+        if all(n is None or math.isfinite(n) for n in numbers):
+            return True
+        self._dropped("not_finite")
+        return False
+
+    def _rejection(self, reason: str) -> str:
+        if reason not in self._rejections:
+            if len(self._rejections) >= REJECTIONS_KEPT:
+                return "other"
+            self._rejections.add(reason)
+        return reason
+
+    def _observe_rejected(self, rejected: Rejected) -> None:
+        self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
+
+    def _observe_decision(self, decision: Decision) -> None:
+        known = self._pilot(decision.pilot, decision.participant)
+        if known is not None and known.standing >= decision.standing:
+            return
+        self._of["decisions_total"].labels(decision.level.word, decision.reason.value).inc()
+        if known is None:
+            return
+        if decision.reason is Reason.EXITED:
+            self.forget(decision.pilot)
+            return
+        known.participant, known.standing = decision.participant, decision.standing
+        if decision.level is not known.level or known.since is None:
+            known.since, known.reason = decision.at, decision.reason
+        known.level, known.unknown = decision.level, bool(decision.unknown)
+        if decision.reason is Reason.COMMAND_ACKNOWLEDGED or decision.level is not Level.HALT:
+            known.unacked = False
+        finding = decision.finding
+        if finding.alpha_spent is not None and self._finite(finding.alpha_spent):
+            known.alpha = finding.alpha_spent
+        if finding.statistic is not None and finding.bar is not None and finding.rule:
+            self._score(known, finding.indicator, finding.segment, {finding.rule: (finding.statistic, finding.bar)})
+
+    def _observe_command(self, command: Command) -> None:
+        self._of["commands_total"].labels(command.action).inc()
+        known = self._pilots.get(command.pilot)
+        if known is not None:
+            known.unacked = command.action == "halt"
+
+    def _observe_evidence(self, evidence: Evidence) -> None:
+        (self._of["revisions_total"] if evidence.late else self._of["evidence_total"].labels(evidence.kind)).inc()
+        known = self._pilot(evidence.pilot, evidence.participant)
+        if known is None:
+            return
+        slot = self._score(known, evidence.indicator, evidence.segment, evidence.scores)
+        if slot is not None and self._finite(evidence.k, evidence.m) and (slot.end is None or evidence.end >= slot.end):
+            slot.end, slot.k, slot.m = evidence.end, evidence.k, evidence.m
+
+    def _score(
+        self, known: _Pilot, indicator: str, segment: str, scores: dict[str, tuple[float, float]]
+    ) -> _Slot | None:
+        if not known.labelled:
+            self._dropped("pilot_cap")
+            return None
+        slot = known.slots.get((indicator, segment))
+        if slot is None:
+            if len(known.slots) >= SLOTS_PER_PILOT:
+                self._dropped("slot_cap")
+                return None
+            slot = known.slots[(indicator, segment)] = _Slot()
+        for detector, pair in scores.items():
+            if not self._finite(*pair):
+                continue
+            if detector in slot.scores or len(slot.scores) < DETECTORS_PER_SLOT:
+                slot.scores[detector] = pair
+            else:
+                self._dropped("slot_cap")
+        return slot
+
+    # -- the runner, the actors and the notary
+
+    def heartbeat(self, now_ms: int) -> None:
+        """The runner lives at `now_ms` (wall clock)."""
+        self._of["heartbeat_timestamp_seconds"].set(now_ms / 1000)
+
+    def stepped(self, seconds: float, events: int) -> None:
+        """One batch of `events` went through the machine in `seconds`."""
+        self._of["step_seconds"].observe(seconds)
+        self._of["events_total"].inc(events)
+
+    def woken(self, delay_seconds: float) -> None:
+        """A timer was served `delay_seconds` after its due time."""
+        self._of["notify_delay_seconds"].observe(max(0.0, delay_seconds))
+
+    def lagging(self, topic: str, partition: int, records: int) -> None:
+        """`records` of this partition are not yet stepped."""
+        self._of["lag_records"].labels(topic, str(partition)).set(records)
+
+    def owns(self, partition: int, epoch: int) -> None:
+        """This process owns the partition under `epoch`."""
+        self._of["partition_epoch"].labels(str(partition)).set(epoch)
+
+    def checkpointed(self, partition: int, now_ms: int) -> None:
+        """The partition's state was saved at `now_ms` (wall clock)."""
+        self._of["checkpoint_timestamp_seconds"].labels(str(partition)).set(now_ms / 1000)
+
+    def revoked(self, partition: int) -> None:
+        """The partition is gone: its series end, so that no stale age raises an alert. Pilots are forgotten one by one."""
+        for name in ("partition_epoch", "checkpoint_timestamp_seconds", "closed_through_timestamp_seconds"):
+            self._of[name].remove_by_labels({"partition": str(partition)})
+        self._of["lag_records"].remove_by_labels({"partition": str(partition)})
+
+    def acted(self, actor: str, outcome: str) -> None:
+        """A decision was handed to `actor`; `outcome` is one of OUTCOMES."""
+        self._of["acted_total"].labels(actor, outcome).inc()
+
+    def pending(self, actor: str, decisions: int) -> None:
+        """So many decisions wait for `actor`."""
+        self._of["act_pending"].labels(actor).set(decisions)
+
+    def recorded(self, entries: int = 1) -> None:
+        """The notary appended so many entries."""
+        self._of["recorded_total"].inc(entries)
+
+    # -- out
+
+    def exposition(self) -> bytes:
+        """Everything in the Prometheus text format; its media type is `CONTENT_TYPE`."""
+        return generate_latest(self.registry)
+
+    def serve(self, port: int, host: str = "127.0.0.1") -> tuple[int, Callable[[], None]]:
+        """Answer `/metrics` from a thread. Port 0 picks a free one. Returns the port and a function that stops it."""
+        server, thread = start_http_server(port, host, self.registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return int(server.server_port), stop
+
+
+# Read from the pilots' table at scrape time, so that a pilot that leaves takes all of its series along.
+_PROJECTED = frozenset(
+    spec.name
+    for spec in CATALOGUE
+    if "pilot" in spec.labels
+    or spec.name in {PREFIX + name for name in ("pilots", "pilots_unknown", "pilots_beyond_cap")}
+)
+
+
+class _PilotCollector(Collector):
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        families = {
+            spec.name[len(PREFIX) :]: GaugeMetricFamily(spec.name, spec.help, labels=spec.labels)
+            for spec in CATALOGUE
+            if spec.name in _PROJECTED
+        }
+        with self._metrics._lock:
+            pilots = self._metrics._pilots
+            levels = dict.fromkeys(Level, 0)
+            for known in pilots.values():
+                levels[known.level] += 1
+            for level, number in levels.items():
+                families["pilots"].add_metric([level.word], number)
+            families["pilots_unknown"].add_metric([], sum(known.unknown for known in pilots.values()))
+            families["pilots_beyond_cap"].add_metric([], len(pilots) - self._metrics._labelled)
+            for pilot, known in pilots.items():
+                if known.labelled:
+                    _add_pilot(families, pilot, known)
+        yield from families.values()
+
+
+def _add_pilot(families: dict[str, GaugeMetricFamily], pilot: str, known: _Pilot) -> None:
+    who = [pilot, known.participant]
+    families["pilot_level"].add_metric(who, known.level)
+    families["pilot_unknown"].add_metric(who, known.unknown)
+    families["pilot_unacknowledged"].add_metric(who, known.unacked)
+    if known.since is not None:
+        families["pilot_level_timestamp_seconds"].add_metric(who, known.since / 1000)
+    if known.reason is not None:
+        families["pilot_reason"].add_metric([*who, known.reason.value], 1)
+    if known.alpha is not None:
+        families["alpha_spent_ratio"].add_metric(who, known.alpha)
+    for (indicator, segment), slot in known.slots.items():
+        at = [pilot, indicator, segment]
+        if slot.end is not None:
+            families["observed"].add_metric(at, slot.k)
+            families["exposure"].add_metric(at, slot.m)
+            families["period_end_timestamp_seconds"].add_metric(at, slot.end / 1000)
+        for detector, (statistic, bar) in slot.scores.items():
+            families["statistic"].add_metric([*at, detector], statistic)
+            families["bar"].add_metric([*at, detector], bar)

@@ -1,0 +1,301 @@
+"""The metrics are a bounded projection of the machine's outputs."""
+
+from __future__ import annotations
+
+import math
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor import metrics as subject
+from monitor.metrics import CATALOGUE, PREFIX, Metrics, series_names
+from monitor.model import Closed, Command, Decision, Evidence, Finding, Level, Outputs, Permit, Reason, Rejected
+
+
+def decision(pilot: str = "p1", level: Level = Level.HALT, standing: int = 1, **more: object) -> Decision:
+    fields: dict[str, object] = {
+        "id": f"{pilot}-{standing}",
+        "pilot": pilot,
+        "participant": "firm",
+        "charter": "c",
+        "kind": "level",
+        "level": level,
+        "was": Level.NORMAL,
+        "reason": Reason.LIMIT_EXCEEDED,
+        "at": 1_700_000_000_000,
+        "standing": standing,
+        "epoch": 1,
+        "cause": "event:s#1",
+    }
+    return Decision(**(fields | more))  # type: ignore[arg-type]
+
+
+def evidence(pilot: str = "p1", end: int = 2_000, **more: object) -> Evidence:
+    fields: dict[str, object] = {
+        "pilot": pilot,
+        "participant": "firm",
+        "vendor": "v",
+        "data_source": "d",
+        "model": "m",
+        "indicator": "incidents",
+        "segment": "all",
+        "kind": "count",
+        "start": 1_000,
+        "end": end,
+        "k": 3.0,
+        "m": 10.0,
+        "scores": {"limit": (1.5, 5.1)},
+    }
+    return Evidence(**(fields | more))  # type: ignore[arg-type]
+
+
+def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    found = {}
+    for family in text_string_to_metric_families(metrics.exposition().decode()):
+        for sample in family.samples:
+            found[(sample.name, frozenset(sample.labels.items()))] = sample.value
+    return found
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return read(metrics).get((PREFIX + name, frozenset(labels.items())))
+
+
+def test_closed_label_sets_exist_at_zero() -> None:
+    """Every level, reason, action and outcome is there before the first event."""
+    metrics = Metrics(rejections=("bad_json",))
+    for level in Level:
+        assert value(metrics, "pilots", level=level.word) == 0
+        for reason in Reason:
+            assert value(metrics, "decisions_total", level=level.word, reason=reason.value) == 0
+    for reason in ("bad_json", "other"):
+        assert value(metrics, "rejected_total", reason=reason) == 0
+    for action in ("halt", "release"):
+        assert value(metrics, "commands_total", action=action) == 0
+    for actor in subject.ACTORS:
+        for outcome in subject.OUTCOMES:
+            assert value(metrics, "acted_total", actor=actor, outcome=outcome) == 0
+
+
+def test_nothing_outside_the_catalogue_is_exposed() -> None:
+    """What is exposed is what the table says, with the labels the table says (the process's own numbers beside it)."""
+    metrics = Metrics()
+    fill(metrics)
+    seen = {name for name, _ in read(metrics) if not name.startswith("process_")}
+    assert seen == series_names()
+    labels = {spec.name: set(spec.labels) for spec in CATALOGUE}
+    for name, pairs in read(metrics):
+        if name in labels:
+            assert {key for key, _ in pairs} == labels[name]
+
+
+def test_names_follow_the_conventions() -> None:
+    """Counters end in _total, nothing else does; every name has the prefix and a help text that is a sentence."""
+    assert len({spec.name for spec in CATALOGUE}) == len(CATALOGUE)
+    for spec in CATALOGUE:
+        assert spec.name.startswith(PREFIX)
+        assert spec.name.endswith("_total") == (spec.kind == "counter")
+        assert spec.help.endswith(".")
+        assert not {"id", "user", "event", "cause"} & set(spec.labels)
+
+
+def fill(metrics: Metrics) -> None:
+    """One of everything."""
+    finding = Finding(indicator="incidents", segment="all", rule="limit", statistic=6.0, bar=5.1, alpha_spent=0.006)
+    outputs = Outputs(
+        rejected=[Rejected(topic="t", partition=0, offset=1, field="data", reason="bad_json")],
+        decisions=[decision(finding=finding, unknown="silence")],
+        commands=[
+            Command(
+                id="c",
+                pilot="p1",
+                action="halt",
+                standing=1,
+                epoch=1,
+                reason=Reason.LIMIT_EXCEEDED,
+                decision="p1-1",
+                at=1,
+            )
+        ],
+        permits=[Permit(pilot="p1", nonce="n", standing=1, epoch=1, lease_ms=60_000)],
+        evidence=[evidence(), evidence(late=True), Closed(partition=0, through=3_000)],
+    )
+    metrics.observe(outputs, now_ms=5_000)
+    metrics.stepped(0.01, 7)
+    metrics.woken(0.2)
+    metrics.lagging("sandbox.telemetry", 0, 4)
+    metrics.owns(0, 3)
+    metrics.checkpointed(0, 4_000)
+    metrics.acted("alertmanager", "done")
+    metrics.pending("alertmanager", 2)
+    metrics.recorded(5)
+
+
+def test_outputs_are_projected() -> None:
+    """Each output lands where the catalogue says, in base units."""
+    metrics = Metrics()
+    fill(metrics)
+    who = {"pilot": "p1", "participant": "firm"}
+    slot = {"pilot": "p1", "indicator": "incidents", "segment": "all"}
+    assert value(metrics, "pilot_level", **who) == 3
+    assert value(metrics, "pilot_unknown", **who) == 1
+    assert value(metrics, "pilot_unacknowledged", **who) == 1
+    assert value(metrics, "pilot_level_timestamp_seconds", **who) == 1_700_000_000
+    assert value(metrics, "pilot_reason", **who, reason="limit_exceeded") == 1
+    assert value(metrics, "alpha_spent_ratio", **who) == 0.006
+    assert value(metrics, "pilots", level="halt") == 1
+    assert value(metrics, "pilots_unknown") == 1
+    assert value(metrics, "observed", **slot) == 3
+    assert value(metrics, "exposure", **slot) == 10
+    assert value(metrics, "period_end_timestamp_seconds", **slot) == 2
+    assert value(metrics, "statistic", **slot, detector="limit") == 1.5
+    assert value(metrics, "bar", **slot, detector="limit") == 5.1
+    assert value(metrics, "decisions_total", level="halt", reason="limit_exceeded") == 1
+    assert value(metrics, "evidence_total", kind="count") == 1
+    assert value(metrics, "revisions_total") == 1
+    assert value(metrics, "closed_through_timestamp_seconds", partition="0") == 3
+    assert value(metrics, "heartbeat_timestamp_seconds") == 5
+    assert value(metrics, "permits_total") == 1
+    assert value(metrics, "events_total") == 7
+    assert value(metrics, "step_seconds_count") == 1
+    assert value(metrics, "acted_total", actor="alertmanager", outcome="done") == 1
+
+
+def test_a_repeated_decision_counts_once() -> None:
+    """A decision seen again, or one older than the pilot's standing, changes nothing."""
+    metrics = Metrics()
+    metrics.observe(Outputs(decisions=[decision(level=Level.WATCH, standing=1), decision(standing=2)]))
+    metrics.observe(Outputs(decisions=[decision(level=Level.WATCH, standing=1), decision(standing=2)]))
+    assert value(metrics, "pilot_level", pilot="p1", participant="firm") == 3
+    assert value(metrics, "decisions_total", level="halt", reason="limit_exceeded") == 1
+
+
+def test_a_finding_does_not_move_the_reason() -> None:
+    """A further reason at an unchanged level leaves the time and reason of the level alone."""
+    metrics = Metrics()
+    more = decision(kind="finding", standing=2, reason=Reason.HARD_RULE, at=1_800_000_000_000)
+    metrics.observe(Outputs(decisions=[decision(), more]))
+    who = {"pilot": "p1", "participant": "firm"}
+    assert value(metrics, "pilot_reason", **who, reason="limit_exceeded") == 1
+    assert value(metrics, "pilot_reason", **who, reason="hard_rule") is None
+    assert value(metrics, "pilot_level_timestamp_seconds", **who) == 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param({"kind": "act", "reason": Reason.COMMAND_ACKNOWLEDGED}, id="acknowledged"),
+        pytest.param({"kind": "act", "reason": Reason.RELEASED, "level": Level.NORMAL}, id="released"),
+    ],
+)
+def test_an_acknowledgement_or_a_release_ends_unacknowledged(then: dict[str, object]) -> None:
+    """A halt counts as unacknowledged until the service answers or the halt is lifted."""
+    metrics = Metrics()
+    fill(metrics)
+    metrics.observe(Outputs(decisions=[decision(standing=2, **then)]))
+    assert value(metrics, "pilot_unacknowledged", pilot="p1", participant="firm") == 0
+
+
+def test_beyond_the_cap_only_aggregates_count() -> None:
+    """Pilots past the cap get no series; they still count by level, and are counted as such."""
+    metrics = Metrics(cap=2)
+    metrics.observe(Outputs(decisions=[decision(f"p{i}") for i in range(5)], evidence=[evidence("p4")]))
+    with_series = {dict(pairs)["pilot"] for name, pairs in read(metrics) if name == PREFIX + "pilot_level"}
+    assert with_series == {"p0", "p1"}
+    assert value(metrics, "pilots", level="halt") == 5
+    assert value(metrics, "pilots_beyond_cap") == 3
+    assert value(metrics, "dropped_total", why="pilot_cap") == 1
+
+
+def test_a_pilot_that_leaves_takes_its_series_along() -> None:
+    """After exit nothing of the pilot is exposed, and its place under the cap is free for one that waits."""
+    metrics = Metrics(cap=1)
+    metrics.observe(Outputs(decisions=[decision("a"), decision("b")], evidence=[evidence("a")]))
+    metrics.observe(Outputs(decisions=[decision("a", Level.NORMAL, 2, reason=Reason.EXITED, kind="act")]))
+    metrics.observe(Outputs(evidence=[evidence("b")]))
+    named = {dict(pairs).get("pilot") for _, pairs in read(metrics)} - {None}
+    assert named == {"b"}
+    assert value(metrics, "pilots_beyond_cap") == 0
+
+
+def test_memory_is_bounded_whatever_comes() -> None:
+    """Pilots, indicators, segments, detectors and rejection reasons all stop growing at their bounds."""
+    metrics = Metrics(cap=3)
+    metrics.observe(Outputs(decisions=[decision()]))
+    metrics.observe(
+        Outputs(
+            evidence=[evidence(segment=f"s{i}", scores={f"d{j}": (0.0, 1.0) for j in range(20)}) for i in range(200)],
+            decisions=[decision(f"q{i}") for i in range(200)],
+            rejected=[
+                Rejected(topic="t", partition=0, offset=i, field="x", reason=f"attacker-{i}") for i in range(200)
+            ],
+        )
+    )
+    found = read(metrics)
+    assert (
+        sum(name == PREFIX + "statistic" for name, _ in found) == subject.SLOTS_PER_PILOT * subject.DETECTORS_PER_SLOT
+    )
+    assert sum(name == PREFIX + "rejected_total" for name, _ in found) == subject.REJECTIONS_KEPT
+    assert sum(v for (name, _), v in found.items() if name == PREFIX + "rejected_total") == 200
+    assert sum(v for (name, _), v in found.items() if name == PREFIX + "pilots") == 3 * (1 + subject.COMPACT)
+    assert value(metrics, "dropped_total", why="slot_cap") == 136 + 64 * 12
+
+
+def test_a_number_that_is_not_finite_is_refused_and_counted() -> None:
+    """NaN and infinity never reach a gauge."""
+    metrics = Metrics()
+    metrics.observe(Outputs(evidence=[evidence(scores={"limit": (math.nan, 5.0)}), evidence(k=math.inf)]))
+    values = [v for (name, _), v in read(metrics).items() if name in (PREFIX + "statistic", PREFIX + "observed")]
+    assert all(math.isfinite(v) for v in values)
+    assert value(metrics, "dropped_total", why="not_finite") == 2
+
+
+def test_an_older_period_does_not_overwrite_a_newer_one() -> None:
+    """The observation shown is that of the latest period, also when a late event revises an old one."""
+    metrics = Metrics()
+    metrics.observe(Outputs(evidence=[evidence(end=9_000, k=1.0), evidence(end=2_000, k=8.0, late=True)]))
+    assert value(metrics, "observed", pilot="p1", indicator="incidents", segment="all") == 1
+
+
+def test_recovery_restores_a_halted_pilot() -> None:
+    """A halted pilot is in view right after a restart, before anything new is decided about it."""
+    metrics = Metrics()
+    metrics.seed("p1", "firm", Level.HALT, standing=4, unacknowledged=True, since_ms=7_000, reason=Reason.HARD_RULE)
+    who = {"pilot": "p1", "participant": "firm"}
+    assert value(metrics, "pilot_level", **who) == 3
+    assert value(metrics, "pilot_unacknowledged", **who) == 1
+    assert value(metrics, "pilot_level_timestamp_seconds", **who) == 7
+
+
+def test_a_revoked_partition_ends_its_series() -> None:
+    """No age of a partition that another worker owns is left behind to alert on."""
+    metrics = Metrics()
+    fill(metrics)
+    metrics.revoked(0)
+    assert not [name for name, pairs in read(metrics) if ("partition", "0") in pairs]
+
+
+def test_labels_are_escaped() -> None:
+    """A pilot id with quotes, backslashes or line ends cannot forge a line of the exposition."""
+    metrics = Metrics()
+    metrics.observe(Outputs(decisions=[decision('a"} 1\nsandbox_monitor_pilots{level="halt\\')]))
+    assert value(metrics, "pilots", level="halt") == 1
+    assert value(metrics, "pilot_level", pilot='a"} 1\nsandbox_monitor_pilots{level="halt\\', participant="firm") == 3
+
+
+def test_metrics_are_served_over_http() -> None:
+    """`serve` answers /metrics on loopback with the exposition's media type until it is stopped."""
+    port, stop = Metrics().serve(0)
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+            assert b"sandbox_monitor_build_info" in answer.read()
+    finally:
+        stop()
+
+
+def test_cap_is_at_least_one() -> None:
+    """A cap that would hide every pilot is a mistake, said at once."""
+    with pytest.raises(ValueError, match="at least 1"):
+        Metrics(cap=0)
