@@ -1,19 +1,34 @@
-"""What an indicator is: a pure map from one event to increments of periods."""
+"""What an indicator is: a pure map from one event to increments of periods.
+
+Segments: a charter that lists none puts everything under the segment "". A charter that lists some counts each listed
+segment alone; what carries another segment, or none, counts nowhere in that indicator (`charter check` warns, and the
+remedy is a second indicator without segments).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+import re
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import msgspec
 
 from detectors.base import Observation
+from monitor.charter import IndicatorSpec
 from monitor.telemetry import Envelope
+
+Direction: TypeAlias = Literal["above", "below"]
+Aggregate: TypeAlias = Literal["sum", "mean"]
+P = TypeVar("P", bound=msgspec.Struct)
 
 
 class Slot(NamedTuple):
     """An increment at the period of `segment` that holds `at` (ms).
 
-    `k` adds events (or a gauge's sum), `m` adds exposure or trials (or a gauge's number of values). `stock` changes the
-    number of things open from `at` on: the machine adds stock x hours to `m` of every period they stay open.
+    `k` adds events (or a gauge's sum), `m` adds exposure or trials (or a gauge's number of values); both may be negative
+    where a later event takes back an earlier one, and the sums of a period are held within `0 <= k` (`<= m` for a
+    proportion) by whoever adds them up. `stock` changes the number of things open from `at` on: the machine adds
+    stock x hours to `m` of every period they stay open.
     """
 
     at: int
@@ -24,13 +39,92 @@ class Slot(NamedTuple):
 
 
 class Indicator(Protocol):
-    """The extension point: `reads` names the event types, `observes` the kind of observation, `slots` does the counting.
+    """The extension point: what it reads, what kind of observation it makes, and `slots`, which does the counting.
 
-    Built as `INDICATORS[spec.kind](spec)` from its `IndicatorSpec`. Contract: `slots` is pure, finite, bounded.
+    Built as `INDICATORS[spec.kind](spec)` from its `IndicatorSpec`; the constructor raises `BadSpec` for a specification
+    it cannot work with. Contract, held by `tests/contract/test_indicators.py` for everything in `INDICATORS`: `slots` is
+    pure, finite and bounded, and names only segments that the charter lists.
     """
 
-    reads: tuple[type[Envelope], ...]
-    observes: type[Observation]
+    @property
+    def reads(self) -> tuple[type[Envelope], ...]:
+        """The event types that `slots` is called with."""
+
+    @property
+    def observes(self) -> type[Observation]:
+        """What a closed period makes of its sums: `Count(k, m)`, `Proportion(k, n=m)`, `Gauge` (see `aggregate`), or `Gap` for
+        silence, whose `slots` are empty."""
+
+    @property
+    def aggregate(self) -> Aggregate:
+        """A gauge's value is `k` for "sum" and `k / m` for "mean"; a period with `m == 0` makes no observation."""
+
+    @property
+    def limit(self) -> float | None:
+        """The charter's limit in the units of the observation: of `k / m`, of the share, or of the gauge's value."""
+
+    @property
+    def direction(self) -> Direction:
+        """On which side of `limit` that number breaks it; not always the side that the charter's own number does."""
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
         """Increments caused by `event`, an instance of one of `reads`, received at `received` (ms)."""
+
+
+Factory: TypeAlias = Callable[[IndicatorSpec], Indicator]
+
+
+class BadSpec(ValueError):
+    """An indicator cannot be built from its specification: `field` (dotted, inside the indicator), `problem`, `fix`."""
+
+    def __init__(self, field: str, problem: str, fix: str) -> None:
+        super().__init__(f"{field}: {problem}; {fix}")
+        self.field, self.problem, self.fix = field, problem, fix
+
+
+class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For indicators that take no parameters: anything in `params` is a mistake worth hearing of."""
+
+
+def params(spec: IndicatorSpec, kind: type[P]) -> P:
+    """`spec.params` as the indicator's own struct. Raises BadSpec naming the parameter."""
+    try:
+        return msgspec.convert(spec.params, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        message, _, path = text.partition(" - at `$")
+        named = re.search(r"field `(\w+)`", message)
+        field = "params" + path.rstrip("`") + (f".{named[1]}" if named else "")
+        names = ", ".join(kind.__struct_fields__)
+        raise BadSpec(field, message, f"{spec.kind} takes {names}" if names else "remove it") from None
+
+
+def listed(spec: IndicatorSpec, segment: str) -> str | None:
+    """The segment to count `segment` under: "" when the charter lists none, `None` when it is not listed."""
+    if not spec.segments:
+        return ""
+    return segment if segment in spec.segments else None
+
+
+def require_exposure(spec: IndicatorSpec) -> str:
+    """The exposure unit a rate is counted over. Raises BadSpec when the charter states none."""
+    if spec.exposure is None:
+        raise BadSpec("exposure", "a rate needs to know over what it is counted", "add `exposure: {unit: ...}`")
+    return spec.exposure.unit
+
+
+def require_share(spec: IndicatorSpec) -> float | None:
+    """The limit of a proportion. Raises BadSpec when it is no share or is scaled by `per`."""
+    if spec.limit is not None and spec.limit >= 1:
+        raise BadSpec(
+            "limit", f"{spec.limit:g} is no limit on a share", "write it between 0 and 1, such as 0.3 for 30 %"
+        )
+    if spec.per != 1:
+        raise BadSpec("per", "a share has no exposure to scale by", "remove it")
+    return spec.limit
+
+
+def refuse_segments(spec: IndicatorSpec) -> None:
+    """Raises BadSpec for an indicator whose events carry no segment."""
+    if spec.segments:
+        raise BadSpec("segments", f"the events that {spec.kind} reads carry no segment", "remove them")

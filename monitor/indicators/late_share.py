@@ -1,0 +1,34 @@
+"""The share of events that arrive after their period has closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from detectors.base import Proportion
+from monitor.charter import IndicatorSpec
+from monitor.indicators.base import Aggregate, NoParams, Slot, params, refuse_segments, require_share
+from monitor.telemetry import EVENT_TYPES, CommandAcknowledged, Envelope, Heartbeat, millis
+
+
+class LateShare:
+    """`k` late of `n` events, in the period in which they were received.
+
+    Late: received at or after the close (end of the period that holds the event's `time`, plus the reporting delay; this
+    indicator's own `period` and `reporting_delay`). Heartbeats and acknowledgements are left out, since any number of
+    them would dilute the share.
+    """
+
+    reads = tuple(t for t in EVENT_TYPES.values() if t not in (Heartbeat, CommandAcknowledged))
+    observes = Proportion
+    aggregate: Aggregate = "sum"
+
+    def __init__(self, spec: IndicatorSpec) -> None:
+        params(spec, NoParams)
+        refuse_segments(spec)
+        self.grid, self.delay = spec.grid(), spec.delay()
+        self.limit = require_share(spec)
+        self.direction = spec.direction
+
+    def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
+        closes = self.delay.after(self.grid.start(self.grid.index(millis(event.time)) + 1))
+        return (Slot(received, "", float(received >= closes), 1.0),)
