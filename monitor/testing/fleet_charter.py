@@ -1,0 +1,100 @@
+"""The charter of every simulated pilot: one set of limits, in a period of any length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.charter import (
+    Authority,
+    Charter,
+    Cycle,
+    ExposureSpec,
+    HardRule,
+    IndicatorSpec,
+    Model,
+    Participant,
+    Responses,
+    Users,
+    Watcher,
+)
+from monitor.telemetry import Harm, Severity
+from monitor.testing.events import instant
+
+SEGMENTS = ("north", "south", "west")
+COMPLAINT_LIMIT = 10.0  # per 1000 decisions
+INCIDENT_LIMIT = 4.0  # per 1000 decisions, incidents and serious incidents
+FPR_LIMIT = 0.2  # in each segment
+DAY_MS = 86_400_000
+
+
+def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: float, start: int, end: int) -> Charter:
+    """The charter of `pilot`, the `number`-th of its fleet (from 0; picks firm and vendor).
+
+    `period_ms` is the length of a period, `cap` the most exposure (decisions) that a period may hold, `dispersion` the
+    variance/mean that the charter grants to counts, `start` and `end` (ms) the span that is simulated. A period stays
+    open for half its length; `unknown` escalates when it is a day (24 periods) old.
+    """
+    exposure = ExposureSpec(unit="decisions", cap=cap)
+    halt = Watcher(name="limit_e_process", level="halt")
+    change = Watcher(name="e_detector", level="escalate")
+    quick = Watcher(name="cusum", level="watch")
+    common: dict[str, Any] = {"period": f"{period_ms}ms", "reporting_delay": f"{period_ms // 2}ms"}
+    counts: dict[str, Any] = {"per": 1000.0, "exposure": exposure, "variance_mean": dispersion, "weight": 0.3, **common}
+    firm = f"firm-{number % 5 + 1}"
+    return Charter(
+        schema="sandbox-charter/1",
+        pilot=pilot,
+        participant=Participant(id=firm, name=firm.replace("firm-", "Firm ")),
+        scenario="Simulated decisions about applications of private customers",
+        tier="high",
+        sector="finance",
+        region="EU",
+        vendor=f"vendor-{number % 3 + 1}",
+        data_source="simulator",
+        cycle=Cycle(
+            start=instant(start - DAY_MS).date().isoformat(),
+            end=instant(end + 366 * DAY_MS).date().isoformat(),
+        ),
+        models=(Model(digest="m1", version="1.0"), Model(digest="m2", version="1.1")),
+        authorities=(
+            Authority(id="sandbox-authority", name="Sandbox authority", approvers=("regulator-1", "regulator-2")),
+        ),
+        users=Users(groups=SEGMENTS),
+        indicators=(
+            IndicatorSpec(
+                name="incidents",
+                kind="incident_rate",
+                limit=INCIDENT_LIMIT,
+                detectors=(halt, change, quick),
+                **counts,
+            ),
+            IndicatorSpec(
+                name="complaints",
+                kind="complaint_rate",
+                limit=COMPLAINT_LIMIT,
+                detectors=(halt, change, quick, Watcher(name="river_drift", level="watch")),
+                **counts,
+            ),
+            IndicatorSpec(
+                name="false-positives",
+                kind="false_positive_rate",
+                limit=FPR_LIMIT,
+                segments=SEGMENTS,
+                weight=0.3,
+                detectors=(halt, quick),
+                **common,
+            ),
+            IndicatorSpec(
+                name="silence",
+                kind="silence",
+                detectors=(Watcher(name="silence", level="escalate"),),
+                **common,
+            ),
+        ),
+        hard_rules=(
+            HardRule(name="death", level="halt", harm=(Harm.DEATH,)),
+            HardRule(name="serious-incident", level="escalate", severity=(Severity.SERIOUS_INCIDENT,)),
+            HardRule(name="unregistered-model", level="escalate", unregistered_model=True),
+        ),
+        responses=Responses(unknown_escalates_after=f"{24 * period_ms}ms"),
+    )
