@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 
+from monitor.embedded.sqlite_log import SqliteLog, evidence_of
+from monitor.embedded.store import Incoming, Output, Store
 from monitor.errors import Fenced
 from monitor.log import Checkpoint, Log
 from monitor.model import (
@@ -87,15 +90,61 @@ class MemoryBench:
         pass
 
 
+class SqliteBench:
+    def __init__(self, directory: Path) -> None:
+        self.clock = MovingClock(1_000, step=10)
+        self.store = Store(directory / "monitor.db", clock=self.clock)
+        self.others: list[Store] = []
+
+    async def owner(self) -> Log:
+        # A connection of its own each, as two processes would have.
+        self.others.append(Store(self.store.path, clock=self.clock))
+        return SqliteLog(self.others[-1], records=3)
+
+    async def feed(self, *values: bytes, topic: str = TOPIC) -> None:
+        headers = (("content-type", b"text/plain"),)
+        await self.store.feed([Incoming(v, b"p", headers) for v in values], topic)
+
+    async def feed_control(self, *values: bytes) -> None:
+        await self.store.feed_control([Incoming(v, b"p") for v in values])
+
+    async def leave_hole(self) -> None:
+        await self.store.write(lambda db: db.execute("UPDATE topics SET next = next + 5"))
+
+    async def forge(self, entry: JournalEntry) -> None:
+        await self.store.write(
+            lambda db: db.execute(
+                "INSERT INTO journal SELECT MAX(place) + 1, MAX(received), ?, ? FROM journal",
+                (entry.epoch, msgspec.json.encode(entry)),
+            )
+        )
+
+    async def outputs(self) -> Outputs:
+        async def every(kind: Output, read: Callable[[bytes], Any]) -> list[Any]:
+            return [read(raw) for _, raw in await self.store.outputs(kind, 0)]
+
+        return Outputs(
+            rejected=await every("rejected", msgspec.json.Decoder(Rejected).decode),
+            decisions=await every("decisions", msgspec.json.Decoder(Decision).decode),
+            commands=await every("commands", msgspec.json.Decoder(Command).decode),
+            permits=await every("permits", msgspec.json.Decoder(Permit).decode),
+            evidence=await every("evidence", evidence_of),
+        )
+
+    async def close(self) -> None:
+        for store in (self.store, *self.others):
+            await store.close()
+
+
 Story = Callable[[Bench], Awaitable[None]]
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "sqlite"])
 def make_log(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Story], None]:
     """Run one story (an async function) over a fresh bench of each implementation."""
 
     async def told(story: Story) -> None:
-        bench: Any = MemoryBench()
+        bench: Bench = MemoryBench() if request.param == "memory" else SqliteBench(tmp_path)
         try:
             await story(bench)
         finally:

@@ -1,0 +1,136 @@
+"""The Log protocol over the embedded store: one transaction per write, with the owner's epoch compared inside it.
+
+The comparison is the fence: a claim raises the epoch in the file, so every later transaction of an older owner finds
+another epoch than its own and is undone. There is one partition, number 0.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from monitor.embedded.store import Store, tick
+from monitor.errors import Fenced
+from monitor.log import Checkpoint, Journalled, Recovery
+from monitor.model import Claim, Closed, Evidence, JournalEntry, Outputs, Position, Record
+
+_ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
+_POSITIONS = msgspec.json.Decoder(Position)
+_CLOSED = ""  # stands in the pilot column of evidence for a `Closed`; no pilot's id is empty
+
+
+class SqliteLog:
+    """One owner of the store; see `monitor.log.Log` for the contract of each method.
+
+    A read returns at most `records` records and ends early after `size` bytes.
+    """
+
+    def __init__(self, store: Store, *, owner: str = "", records: int = 1_000, size: int = 256 * 1024) -> None:
+        self.partition = 0
+        self._store, self._owner, self._records, self._size = store, owner, records, size
+        self._epoch = 0
+
+    async def claim(self) -> Recovery:
+        def change(db: sqlite3.Connection) -> Recovery:
+            epoch, through, watermark = db.execute("SELECT epoch, through, watermark FROM owner").fetchone()
+            epoch += 1
+            db.execute("UPDATE owner SET epoch = ?", (epoch,))
+            _append(db, Claim(epoch=epoch, owner=self._owner), self._store.clock())
+            at = Position() if watermark is None else _POSITIONS.decode(watermark)
+            return Recovery(
+                epoch=epoch,
+                watermark=at,
+                through=None if through is None else _POSITIONS.decode(through),
+                snapshots=dict(db.execute("SELECT pilot, value FROM state")),
+                journal=_valid_journal(db, at.journal),
+            )
+
+        recovery = await self._store.write(change)
+        self._epoch = recovery.epoch
+        return recovery
+
+    async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
+        return await self._store.telemetry(topic, start, stop, records=self._records, size=self._size)
+
+    async def control(self, start: int, stop: int) -> Sequence[Record]:
+        return await self._store.control(start, stop, records=self._records, size=self._size)
+
+    async def append(self, entry: JournalEntry) -> Journalled:
+        def change(db: sqlite3.Connection) -> Journalled:
+            self._check_fence(db)
+            return _append(db, entry, self._store.clock())
+
+        return await self._store.write(change)
+
+    async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
+        if outputs and through is None:
+            raise ValueError("outputs without the position they came from could not be recovered")
+        rows = _rows(outputs)
+
+        def change(db: sqlite3.Connection) -> None:
+            self._check_fence(db)
+            for table, values in rows:
+                db.executemany(f"INSERT INTO {table} (pilot, value) VALUES (?, ?)", values)
+            if through is not None:
+                db.execute("UPDATE owner SET through = ?", (msgspec.json.encode(through),))
+            if checkpoint is not None:
+                _save(db, checkpoint)
+
+        await self._store.write(change)
+
+    def _check_fence(self, db: sqlite3.Connection) -> None:
+        (epoch,) = db.execute("SELECT epoch FROM owner").fetchone()
+        if epoch != self._epoch or self._epoch == 0:
+            raise Fenced(f"{self._store.path}: epoch {self._epoch} is not the owner, {epoch} is")
+
+
+def _append(db: sqlite3.Connection, entry: JournalEntry, now: int) -> Journalled:
+    received, raw = tick(db, now), msgspec.json.encode(entry)
+    (last,) = db.execute("SELECT MAX(place) FROM journal").fetchone()
+    place = 0 if last is None else last + 1
+    db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (place, received, entry.epoch, raw))
+    return Journalled(place, received, _ENTRIES.decode(raw))
+
+
+def _valid_journal(db: sqlite3.Connection, start: int) -> tuple[Journalled, ...]:
+    """From `start` on, without entries of a lower epoch than one before them."""
+    before = db.execute("SELECT epoch FROM journal WHERE place < ? ORDER BY epoch DESC LIMIT 1", (start,)).fetchone()
+    highest, kept = 0 if before is None else before[0], []
+    rows = db.execute("SELECT place, received, entry FROM journal WHERE place >= ? ORDER BY place", (start,))
+    for place, received, raw in rows:
+        entry = _ENTRIES.decode(raw)
+        if entry.epoch < highest:
+            continue
+        highest = entry.epoch
+        kept.append(Journalled(place, received, entry))
+    return tuple(kept)
+
+
+def _rows(outputs: Outputs) -> list[tuple[str, list[tuple[str, bytes]]]]:
+    """(table, rows) in the order of the contract; encoded on the caller's thread, outside the transaction."""
+    encode = msgspec.json.encode
+    return [
+        ("rejected", [(x.pilot, encode(x)) for x in outputs.rejected]),
+        ("decisions", [(x.pilot, encode(x)) for x in outputs.decisions]),
+        ("commands", [(x.pilot, encode(x)) for x in outputs.commands]),
+        ("permits", [(x.pilot, encode(x)) for x in outputs.permits]),
+        ("evidence", [(x.pilot if isinstance(x, Evidence) else _CLOSED, encode(x)) for x in outputs.evidence]),
+    ]
+
+
+def _save(db: sqlite3.Connection, checkpoint: Checkpoint) -> None:
+    gone = [(pilot,) for pilot, state in checkpoint.states.items() if state is None]
+    kept = [(pilot, state) for pilot, state in checkpoint.states.items() if state is not None]
+    db.executemany("DELETE FROM state WHERE pilot = ?", gone)
+    db.executemany("INSERT INTO state VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", kept)
+    db.execute("UPDATE owner SET watermark = ?", (msgspec.json.encode(checkpoint.watermark),))
+
+
+def evidence_of(raw: bytes) -> Evidence | Closed:
+    """Read one row of the evidence log. Raises msgspec.ValidationError when it is neither."""
+    try:
+        return msgspec.json.decode(raw, type=Evidence)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(raw, type=Closed)

@@ -1,0 +1,289 @@
+"""One SQLite file holds all logs of an embedded monitor: what came in, what was decided, and where each reader stands.
+
+Two threads serve it: one writes (every change is one transaction, forced to the disk before it is answered), one reads.
+Appends that wait for the writer at the same moment share one transaction, so that many small requests cost one sync.
+`received` is assigned inside the transaction from one clock that never falls, so it is ordered over all logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from monitor.model import Record
+
+TOPIC = "telemetry"
+"""The one telemetry topic of the HTTP ingress and of JSON lines. Others may stand beside it in the same file."""
+
+Output: TypeAlias = Literal["decisions", "commands", "permits", "evidence", "rejected"]
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS owner (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    epoch INTEGER NOT NULL,      -- of the owner; compared inside every transaction of an owner
+    clock INTEGER NOT NULL,      -- the highest `received` given so far (ms)
+    through BLOB,                -- position up to which outputs are written
+    watermark BLOB               -- position of the last checkpoint
+);
+CREATE TABLE IF NOT EXISTS topics (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, next INTEGER NOT NULL);
+-- place = topic number x 2^40 + offset: one tree, each topic a contiguous range of it
+CREATE TABLE IF NOT EXISTS telemetry (place INTEGER PRIMARY KEY, received INTEGER NOT NULL, key BLOB, value BLOB, headers BLOB);
+CREATE TABLE IF NOT EXISTS control (place INTEGER PRIMARY KEY, received INTEGER NOT NULL, key BLOB, value BLOB);
+CREATE TABLE IF NOT EXISTS journal (place INTEGER PRIMARY KEY, received INTEGER NOT NULL, epoch INTEGER NOT NULL, entry BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS journal_epoch ON journal (epoch);
+CREATE TABLE IF NOT EXISTS state (pilot TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS cursors (reader TEXT PRIMARY KEY, next INTEGER NOT NULL);
+INSERT OR IGNORE INTO owner VALUES (0, 0, 0, NULL, NULL);
+"""
+_OUTPUT = """
+CREATE TABLE IF NOT EXISTS {0} (seq INTEGER PRIMARY KEY, pilot TEXT NOT NULL, value BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS {0}_of_pilot ON {0} (pilot, seq);
+"""
+OUTPUTS: tuple[Output, ...] = ("rejected", "decisions", "commands", "permits", "evidence")
+TOPIC_BITS = 40
+
+_HEADERS = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """One record on its way into a telemetry topic or into control."""
+
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Where an append went: offsets `first <= offset < next`, all with the log-append time `received` (ms)."""
+
+    first: int
+    next: int
+    received: int
+
+
+def wall_clock() -> int:
+    """Milliseconds since 1970 by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def tick(db: sqlite3.Connection, now: int) -> int:
+    """The log-append time for this transaction: `now`, but never below one given before."""
+    (last,) = db.execute("SELECT clock FROM owner").fetchone()
+    if now > last:
+        db.execute("UPDATE owner SET clock = ?", (now,))
+        return now
+    return int(last)
+
+
+class Store:
+    """The file at `path`, created when missing. Call `close` at the end; every answered append is on the disk by then.
+
+    `clock` gives wall time in ms. All methods are for one event loop. Raises sqlite3.Error when the disk refuses; the
+    outcome of that transaction is then unknown to the caller and the process should end.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], int] = wall_clock) -> None:
+        self.path = path
+        self.clock = clock
+        self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._reader = ThreadPoolExecutor(1, "store-reader")
+        self._pending: list[tuple[str, Sequence[Incoming], asyncio.Future[Kept]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._write_db = self._writer.submit(self._open).result()
+        self._read_db = self._reader.submit(self._open).result()
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None)
+        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(_SCHEMA + "".join(_OUTPUT.format(name) for name in OUTPUTS))
+        return db
+
+    async def close(self) -> None:
+        """Wait for what is under way, then let go of file and threads."""
+        if self._flushing is not None:
+            await self._flushing
+        for pool, db in ((self._writer, self._write_db), (self._reader, self._read_db)):
+            await asyncio.get_running_loop().run_in_executor(pool, db.close)
+            pool.shutdown()
+
+    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `change` as one transaction: committed and synced when this returns, undone when it raised."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._transact, change)
+
+    def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        db = self._write_db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            result = change(db)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        return result
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` on the reader's connection: it sees whole transactions only."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, query, self._read_db)
+
+    # -- what comes in ----------------------------------------------------------------------------------------------
+
+    async def feed(self, records: Sequence[Incoming], topic: str = TOPIC) -> Kept:
+        """Append to a telemetry topic; durable when it returns. All of `records` or none."""
+        return await self._append(topic, records)
+
+    async def feed_control(self, records: Sequence[Incoming]) -> Kept:
+        """Append to control; durable when it returns."""
+        return await self._append("", records)
+
+    async def feed_file(self, records: Sequence[Incoming], reader: str, next_byte: int) -> Kept:
+        """Append lines of a file and, in the same transaction, how far that file was read."""
+
+        def change(db: sqlite3.Connection) -> Kept:
+            kept = self._insert(db, TOPIC, records, tick(db, self.clock()))
+            _set_cursor(db, reader, next_byte)
+            return kept
+
+        return await self.write(change)
+
+    async def _append(self, topic: str, records: Sequence[Incoming]) -> Kept:
+        future: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        self._pending.append((topic, records, future))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        return await future
+
+    async def _flush(self) -> None:
+        """Write all that waits in one transaction, until nothing waits."""
+        while self._pending:
+            batch, self._pending = self._pending, []
+            try:
+                kept = await self.write(partial(self._insert_all, batch=[(topic, rows) for topic, rows, _ in batch]))
+            except Exception as error:  # each caller gets it; this task must not swallow it alone
+                for _, _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, _, future), where in zip(batch, kept, strict=True):
+                if not future.done():
+                    future.set_result(where)
+
+    def _insert_all(self, db: sqlite3.Connection, *, batch: Sequence[tuple[str, Sequence[Incoming]]]) -> list[Kept]:
+        received = tick(db, self.clock())
+        return [self._insert(db, topic, records, received) for topic, records in batch]
+
+    @staticmethod
+    def _insert(db: sqlite3.Connection, topic: str, records: Sequence[Incoming], received: int) -> Kept:
+        if not topic:
+            (last,) = db.execute("SELECT MAX(place) FROM control").fetchone()
+            first = 0 if last is None else last + 1
+            rows = [(first + i, received, r.key, r.value) for i, r in enumerate(records)]
+            db.executemany("INSERT INTO control VALUES (?, ?, ?, ?)", rows)
+            return Kept(first, first + len(records), received)
+        db.execute("INSERT OR IGNORE INTO topics (name, next) VALUES (?, 0)", (topic,))
+        number, first = db.execute("SELECT number, next FROM topics WHERE name = ?", (topic,)).fetchone()
+        base = (number << TOPIC_BITS) + first
+        db.executemany(
+            "INSERT INTO telemetry VALUES (?, ?, ?, ?, ?)",
+            [
+                (base + i, received, r.key, r.value, msgspec.msgpack.encode(r.headers) if r.headers else None)
+                for i, r in enumerate(records)
+            ],
+        )
+        db.execute("UPDATE topics SET next = ? WHERE number = ?", (first + len(records), number))
+        return Kept(first, first + len(records), received)
+
+    # -- the same, read back ----------------------------------------------------------------------------------------
+
+    async def telemetry(self, topic: str, start: int, stop: int, *, records: int, size: int) -> list[Record]:
+        """At most `records` records of a topic with `start <= offset < stop`, ending early after `size` bytes."""
+
+        def query(db: sqlite3.Connection) -> list[Record]:
+            found = db.execute("SELECT number FROM topics WHERE name = ?", (topic,)).fetchone()
+            if found is None:
+                return []
+            base = found[0] << TOPIC_BITS
+            rows = db.execute(
+                "SELECT place, received, key, value, headers FROM telemetry WHERE place >= ? AND place < ? ORDER BY place",
+                (base + start, base + min(stop, 1 << TOPIC_BITS)),
+            )
+            return _bounded(
+                (
+                    Record(place - base, received, key, value, _HEADERS.decode(headers) if headers else ())
+                    for place, received, key, value, headers in rows
+                ),
+                records,
+                size,
+            )
+
+        return await self.read(query)
+
+    async def control(self, start: int, stop: int, *, records: int, size: int) -> list[Record]:
+        """The same of control."""
+
+        def query(db: sqlite3.Connection) -> list[Record]:
+            rows = db.execute(
+                "SELECT place, received, key, value FROM control WHERE place >= ? AND place < ? ORDER BY place",
+                (start, min(stop, 1 << 62)),
+            )
+            return _bounded((Record(*row) for row in rows), records, size)
+
+        return await self.read(query)
+
+    async def ends(self) -> tuple[dict[str, int], int]:
+        """The next offset of each telemetry topic, and of control."""
+
+        def query(db: sqlite3.Connection) -> tuple[dict[str, int], int]:
+            (last,) = db.execute("SELECT MAX(place) FROM control").fetchone()
+            return dict(db.execute("SELECT name, next FROM topics")), 0 if last is None else last + 1
+
+        return await self.read(query)
+
+    # -- what readers of outputs use --------------------------------------------------------------------------------
+
+    async def outputs(self, kind: Output, after: int, limit: int = 1_000) -> list[tuple[int, bytes]]:
+        """Rows of an output log with a number above `after`, in order: (number, JSON)."""
+        query = f"SELECT seq, value FROM {kind} WHERE seq > ? ORDER BY seq LIMIT ?"
+        return await self.read(lambda db: db.execute(query, (after, limit)).fetchall())
+
+    async def latest(self, kind: Output, pilot: str) -> bytes | None:
+        """The newest row of a pilot: the standing that its service meets."""
+        query = f"SELECT value FROM {kind} WHERE pilot = ? ORDER BY seq DESC LIMIT 1"
+        row = await self.read(lambda db: db.execute(query, (pilot,)).fetchone())
+        return None if row is None else row[0]
+
+    async def cursor(self, reader: str) -> int:
+        """How far a reader has come; 0 when it has never said."""
+        query = "SELECT next FROM cursors WHERE reader = ?"
+        row = await self.read(lambda db: db.execute(query, (reader,)).fetchone())
+        return 0 if row is None else int(row[0])
+
+    async def set_cursor(self, reader: str, at: int) -> None:
+        """Keep how far a reader has come."""
+        await self.write(lambda db: _set_cursor(db, reader, at))
+
+
+def _set_cursor(db: sqlite3.Connection, reader: str, at: int) -> None:
+    db.execute("INSERT INTO cursors VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next", (reader, at))
+
+
+def _bounded(records: Iterable[Record], most: int, size: int) -> list[Record]:
+    """The first `most` records, fewer once they hold `size` bytes; at least one if there is one."""
+    chunk: list[Record] = []
+    for record in records:
+        chunk.append(record)
+        size -= len(record.value or b"")
+        if len(chunk) >= most or size <= 0:
+            break
+    return chunk
