@@ -24,7 +24,12 @@ SEGMENTS = ("north", "south", "west")
 COMPLAINT_LIMIT = 10.0  # per 1000 decisions
 INCIDENT_LIMIT = 4.0  # per 1000 decisions, incidents and serious incidents
 FPR_LIMIT = 0.2  # in each segment
-DAY_MS = 86_400_000
+HANDLING_LIMIT = 6  # periods, mean
+PROMISE, PROMISE_LIMIT = 12, 0.1  # periods, and the share of complaints that may take longer
+LATE_LIMIT = 0.03
+COST_LIMIT = 1500.0  # EUR in 24 periods
+GAIN_LIMIT = 0.05
+DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 
 
 def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: float, start: int, end: int) -> Charter:
@@ -85,9 +90,43 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
                 **common,
             ),
             IndicatorSpec(
+                name="handling-time",
+                kind="complaint_handling_time",
+                limit=HANDLING_LIMIT * period_ms / HOUR_MS,
+                detectors=(quick,),
+                **common,
+            ),
+            IndicatorSpec(
+                name="broken-promises",
+                kind="complaint_over_promise",
+                limit=PROMISE_LIMIT,
+                detectors=(quick,),
+                params={"promise": f"{PROMISE * period_ms}ms"},
+                **common,
+            ),
+            IndicatorSpec(
+                name="late-share",
+                kind="late_share",
+                limit=LATE_LIMIT,
+                weight=0.05,
+                detectors=(Watcher(name="limit_e_process", level="watch"),),
+                **common,
+            ),
+            IndicatorSpec(
+                name="compliance-cost",
+                kind="compliance_cost",
+                limit=COST_LIMIT,
+                period=f"{24 * period_ms}ms",
+                params={"currency": "EUR"},
+            ),
+            IndicatorSpec(
+                name="efficiency-gain", kind="efficiency_gain", limit=GAIN_LIMIT, direction="below", **common
+            ),
+            IndicatorSpec(
                 name="silence",
                 kind="silence",
                 detectors=(Watcher(name="silence", level="escalate"),),
+                params={"every": f"{period_ms // 4}ms"},
                 **common,
             ),
         ),

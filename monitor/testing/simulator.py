@@ -281,17 +281,14 @@ class _Service:
             self.at(end - 1, partial(emit.heartbeat, end - 1))
 
     def complain(self, when: int) -> None:
-        """A complaint, and what becomes of it: most are resolved, one in twenty withdrawn, one in fifty stays open."""
+        """A complaint, and what becomes of it: resolved after two periods in the median, one in twenty withdrawn."""
         rng, emit, segment = self.rng, self.emit, self.rng.choice(SEGMENTS)
         name = f"c-{self.tie:x}-{when}"
         sent = self.sent(when)
         closed = max(sent, when + int(rng.lognormvariate(math.log(2), 0.8) * self.fleet.length)) + 1
-        fate = rng.random()
+        close = emit.complaint_withdrawn if rng.random() < 0.05 else emit.complaint_resolved
         self.at(sent, lambda: emit.complaint(when, name, segment))
-        if fate < 0.05:
-            self.at(closed, lambda: emit.complaint_withdrawn(closed, name, when, segment))
-        elif fate < 0.98:
-            self.at(closed, lambda: emit.complaint_resolved(closed, name, when, segment))
+        self.at(closed, lambda: close(closed, name, when, segment))
 
     def report(self, when: int, severity: Severity) -> None:
         """An incident report; one in twenty is regraded a period later."""
