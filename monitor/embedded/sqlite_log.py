@@ -14,7 +14,7 @@ import msgspec
 from monitor.embedded.store import Store, tick
 from monitor.errors import Fenced
 from monitor.log import Checkpoint, Journalled, Recovery
-from monitor.model import Claim, Closed, Evidence, JournalEntry, Outputs, Position, Record
+from monitor.model import Claim, Evidence, JournalEntry, Outputs, Position, Record
 
 _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
 _POSITIONS = msgspec.json.Decoder(Position)
@@ -71,8 +71,7 @@ class SqliteLog:
 
         def change(db: sqlite3.Connection) -> None:
             self._check_fence(db)
-            for table, values in rows:
-                db.executemany(f"INSERT INTO {table} (pilot, value) VALUES (?, ?)", values)
+            _put_out(db, rows)
             if through is not None:
                 db.execute("UPDATE owner SET through = ?", (msgspec.json.encode(through),))
             if checkpoint is not None:
@@ -120,17 +119,18 @@ def _rows(outputs: Outputs) -> list[tuple[str, list[tuple[str, bytes]]]]:
     ]
 
 
+def _put_out(db: sqlite3.Connection, rows: list[tuple[str, list[tuple[str, bytes]]]]) -> None:
+    """Number the rows through, over all tables, and insert them."""
+    (seq,) = db.execute("SELECT seq FROM owner").fetchone()
+    for table, values in rows:
+        db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", [(seq + i, *row) for i, row in enumerate(values, 1)])
+        seq += len(values)
+    db.execute("UPDATE owner SET seq = ?", (seq,))
+
+
 def _save(db: sqlite3.Connection, checkpoint: Checkpoint) -> None:
     gone = [(pilot,) for pilot, state in checkpoint.states.items() if state is None]
     kept = [(pilot, state) for pilot, state in checkpoint.states.items() if state is not None]
     db.executemany("DELETE FROM state WHERE pilot = ?", gone)
     db.executemany("INSERT INTO state VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", kept)
     db.execute("UPDATE owner SET watermark = ?", (msgspec.json.encode(checkpoint.watermark),))
-
-
-def evidence_of(raw: bytes) -> Evidence | Closed:
-    """Read one row of the evidence log. Raises msgspec.ValidationError when it is neither."""
-    try:
-        return msgspec.json.decode(raw, type=Evidence)
-    except msgspec.ValidationError:
-        return msgspec.json.decode(raw, type=Closed)

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS owner (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,      -- of the owner; compared inside every transaction of an owner
     clock INTEGER NOT NULL,      -- the highest `received` given so far (ms)
+    seq INTEGER NOT NULL,        -- the highest number given to an output; one count over all kinds, so one cursor reads them
     through BLOB,                -- position up to which outputs are written
     watermark BLOB               -- position of the last checkpoint
 );
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS journal (place INTEGER PRIMARY KEY, received INTEGER 
 CREATE INDEX IF NOT EXISTS journal_epoch ON journal (epoch);
 CREATE TABLE IF NOT EXISTS state (pilot TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursors (reader TEXT PRIMARY KEY, next INTEGER NOT NULL);
-INSERT OR IGNORE INTO owner VALUES (0, 0, 0, NULL, NULL);
+INSERT OR IGNORE INTO owner VALUES (0, 0, 0, 0, NULL, NULL);
 """
 _OUTPUT = """
 CREATE TABLE IF NOT EXISTS {0} (seq INTEGER PRIMARY KEY, pilot TEXT NOT NULL, value BLOB NOT NULL);
@@ -253,9 +254,26 @@ class Store:
     # -- what readers of outputs use --------------------------------------------------------------------------------
 
     async def outputs(self, kind: Output, after: int, limit: int = 1_000) -> list[tuple[int, bytes]]:
-        """Rows of an output log with a number above `after`, in order: (number, JSON)."""
+        """Rows of one output log with a number above `after`, in order: (number, JSON)."""
         query = f"SELECT seq, value FROM {kind} WHERE seq > ? ORDER BY seq LIMIT ?"
         return await self.read(lambda db: db.execute(query, (after, limit)).fetchall())
+
+    async def put_out(
+        self, kinds: Sequence[Output], after: int, most: int = 2_000
+    ) -> tuple[dict[Output, list[bytes]], int]:
+        """JSON of the outputs numbered `after + 1` up to at most `after + most`, by kind, and the last number looked at."""
+
+        def query(db: sqlite3.Connection) -> tuple[dict[Output, list[bytes]], int]:
+            # The end is read first: what is committed later has higher numbers and is left for the next call.
+            (end,) = db.execute("SELECT seq FROM owner").fetchone()
+            end = min(end, after + most)
+            rows: dict[Output, list[bytes]] = {}
+            for kind in kinds if end > after else ():
+                found = db.execute(f"SELECT value FROM {kind} WHERE seq > ? AND seq <= ? ORDER BY seq", (after, end))
+                rows[kind] = [value for (value,) in found]
+            return rows, end
+
+        return await self.read(query)
 
     async def latest(self, kind: Output, pilot: str) -> bytes | None:
         """The newest row of a pilot: the standing that its service meets."""

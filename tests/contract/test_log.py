@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-from monitor.embedded.sqlite_log import SqliteLog, evidence_of
-from monitor.embedded.store import Incoming, Output, Store
+from monitor.embedded.reader import Reader
+from monitor.embedded.sqlite_log import SqliteLog
+from monitor.embedded.store import Incoming, Store
 from monitor.errors import Fenced
 from monitor.log import Checkpoint, Log
 from monitor.model import (
@@ -120,16 +121,9 @@ class SqliteBench:
         )
 
     async def outputs(self) -> Outputs:
-        async def every(kind: Output, read: Callable[[bytes], Any]) -> list[Any]:
-            return [read(raw) for _, raw in await self.store.outputs(kind, 0)]
-
-        return Outputs(
-            rejected=await every("rejected", msgspec.json.Decoder(Rejected).decode),
-            decisions=await every("decisions", msgspec.json.Decoder(Decision).decode),
-            commands=await every("commands", msgspec.json.Decoder(Command).decode),
-            permits=await every("permits", msgspec.json.Decoder(Permit).decode),
-            evidence=await every("evidence", evidence_of),
-        )
+        seen = await Reader(self.store).read()
+        assert seen is not None
+        return seen
 
     async def close(self) -> None:
         for store in (self.store, *self.others):

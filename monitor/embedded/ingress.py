@@ -1,0 +1,236 @@
+"""The HTTP door of the embedded monitor: telemetry and control in, standings and decisions out, on this machine only.
+
+An append is answered with 202 after it is durable, never before. Nothing is judged here: what can be stored is stored and
+judged by the machine, which rejects it with position, field and reason. Only what cannot be stored is refused: too large
+(413), of an unknown kind (415), empty (400).
+
+There is no authentication: it listens on the loopback interface for the processes of one machine, and refuses requests that
+name another host, so that a page in a browser cannot reach it under a name of its own. Everything that is not a simple
+form is refused by the browser itself, because no cross-origin answer is ever given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+
+from monitor.embedded.store import Incoming, Kept, Output, Store
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+LINES = "application/x-ndjson"
+LARGEST = 8 * 1024 * 1024
+"""Bytes of one request's body."""
+LONGEST_WAIT = 60.0
+"""Seconds that a long poll may ask for."""
+PAGE = 1_000
+"""Decisions in one answer."""
+
+_LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
+_EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Standing(msgspec.Struct):
+    standing: int
+
+
+_STANDING = msgspec.json.Decoder(_Standing)
+
+
+class Bell:
+    """Wakes everyone who waits for something new. `ring` may be called at any time; a ring between two waits is not lost
+    to a caller who took its `ticket` before it looked."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    @property
+    def ticket(self) -> asyncio.Event:
+        """What to wait on; set at the next ring."""
+        return self._event
+
+    def ring(self) -> None:
+        """Wake all who wait."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+
+async def waited(ticket: asyncio.Event, seconds: float) -> bool:
+    """Wait for a bell's ticket; False when `seconds` passed first."""
+    try:
+        await asyncio.wait_for(ticket.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes) -> tuple[list[Incoming], int | None]:
+    """What a request's body holds: records to store, and how many events (`None`: it is no JSON array, the machine will say).
+
+    `headers` have lower-case names. Raises web.HTTPException (400, 415) when it cannot be stored.
+    """
+    if not body.strip():
+        raise web.HTTPBadRequest(text="the body is empty")
+    if charset is not None and charset.lower() not in ("utf-8", "us-ascii"):
+        raise web.HTTPUnsupportedMediaType(text=f"charset {charset} is not read; send UTF-8")
+    if media == STRUCTURED:
+        return [Incoming(body, headers=_typed(STRUCTURED))], 1
+    if media == BATCH:
+        try:
+            events = len(_EVENTS.decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            events = None
+        return [Incoming(body, headers=_typed(BATCH))], events
+    if media == LINES:
+        lines = [line for line in body.splitlines() if line.strip()]
+        return [Incoming(line, headers=_typed(STRUCTURED)) for line in lines], len(lines)
+    if "ce-specversion" in headers:
+        # The Kafka binding's names: `ce_` instead of HTTP's `ce-`, so that both doors give the machine the same record.
+        attributes = [("ce_" + k[3:], unquote(v).encode()) for k, v in sorted(headers.items()) if k.startswith("ce-")]
+        content = headers.get("content-type", "application/json").encode()
+        return [Incoming(body, headers=(("content-type", content), *attributes))], 1
+    raise web.HTTPUnsupportedMediaType(
+        text=f"content type {media or 'missing'} is not read; send {STRUCTURED}, {BATCH}, {LINES}, "
+        "or application/json with the attributes as ce-* headers"
+    )
+
+
+def _typed(media: str) -> tuple[tuple[str, bytes], ...]:
+    return (("content-type", media.encode()),)
+
+
+class Ingress:
+    """Routes over one store. `arrived` rings when something was appended, `put_out` when outputs were written."""
+
+    def __init__(self, store: Store, *, arrived: Bell, put_out: Bell, exposition: Callable[[], bytes]) -> None:
+        self.ready = False
+        self.events = 0  # acknowledged since the start
+        self._store, self._arrived, self._put_out, self._exposition = store, arrived, put_out, exposition
+
+    def app(self) -> web.Application:
+        """The application; the board's routes may be added to it."""
+        app = web.Application(client_max_size=LARGEST, middlewares=[_plain_errors, _loopback_only])
+        app.add_routes(
+            [
+                web.post("/v1/telemetry", self._telemetry),
+                web.post("/v1/control", self._control),
+                web.get("/v1/commands/{pilot}", self._standing("commands")),
+                web.get("/v1/permits/{pilot}", self._standing("permits")),
+                web.get("/v1/decisions", self._decisions),
+                web.get("/metrics", self._metrics),
+                web.get("/live", self._live),
+                web.get("/ready", self._is_ready),
+            ]
+        )
+        return app
+
+    def _opened(self) -> None:
+        """Nothing is taken before the first `time` entry: until then nobody could say what was late."""
+        if not self.ready:
+            raise web.HTTPServiceUnavailable(text="recovering; send it again", headers={"Retry-After": "1"})
+
+    async def _telemetry(self, request: web.Request) -> web.Response:
+        self._opened()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        media = request.content_type if "content-type" in headers else ""
+        records, events = unpack(media, request.charset, headers, await request.read())
+        kept = await self._store.feed(records)
+        self.events += events or 0
+        return self._accepted(kept, events)
+
+    async def _control(self, request: web.Request) -> web.Response:
+        self._opened()
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="send one control record as application/json")
+        body = await request.read()
+        if not body.strip():
+            raise web.HTTPBadRequest(text="the body is empty")
+        return self._accepted(await self._store.feed_control([Incoming(body)]), None)
+
+    def _accepted(self, kept: Kept, events: int | None) -> web.Response:
+        self._arrived.ring()
+        answer = {"records": kept.next - kept.first, "first": kept.first, "next": kept.next, "received": kept.received}
+        if events is not None:
+            answer["events"] = events
+        return _json(answer, 202)
+
+    def _standing(self, kind: Output) -> Handler:
+        async def latest(request: web.Request) -> web.Response:
+            pilot, after = request.match_info["pilot"], _number(request, "after", -1)
+            left = min(float(_number(request, "wait", 0)), LONGEST_WAIT)
+            until = asyncio.get_running_loop().time() + left
+            while True:
+                ticket = self._put_out.ticket
+                raw = await self._store.latest(kind, pilot)
+                if raw is not None and _STANDING.decode(raw).standing > after:
+                    return web.Response(body=raw, content_type="application/json")
+                left = until - asyncio.get_running_loop().time()
+                if left <= 0 or not await waited(ticket, left):
+                    return web.Response(status=204)
+
+        return latest
+
+    async def _decisions(self, request: web.Request) -> web.Response:
+        after = _number(request, "after", 0)
+        rows = await self._store.outputs("decisions", after, min(_number(request, "limit", PAGE), PAGE))
+        # `seq` leads each line, so that a reader knows where to go on; the rest is the record as it was written.
+        lines = [b'{"seq":%d,%s\n' % (seq, raw[1:]) for seq, raw in rows]
+        return web.Response(body=b"".join(lines), content_type=LINES)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            body=self._exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return _json({"live": True})
+
+    async def _is_ready(self, _request: web.Request) -> web.Response:
+        return _json({"ready": self.ready}, 200 if self.ready else 503)
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise web.HTTPBadRequest(text=f"{name}={text} is not a whole number") from None
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+@web.middleware
+async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    name = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
+    if name not in _LOOPBACK:
+        raise web.HTTPForbidden(text=f"host {name} is not this machine's loopback address")
+    return await handler(request)
+
+
+@web.middleware
+async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refusals as JSON: {"error": what is wrong and what to do}."""
+    try:
+        return await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        return _json({"error": f"the body is larger than {LARGEST} bytes; send it in parts"}, 413)
+    except (web.HTTPClientError, web.HTTPServiceUnavailable) as refused:
+        answer = _json({"error": refused.text}, refused.status)
+        if "Retry-After" in refused.headers:
+            answer.headers["Retry-After"] = refused.headers["Retry-After"]
+        return answer
+    except sqlite3.Error as error:
+        answer = _json({"error": f"the store does not accept it now: {error}; send it again"}, 503)
+        answer.headers["Retry-After"] = "5"
+        return answer
