@@ -1,0 +1,74 @@
+"""`sandbox-monitor topics`: create the Kafka topics, or check that they are as they must be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+
+from monitor.stream import topics as stream_topics
+
+
+@click.group()
+def topics() -> None:
+    """Create or check the Kafka topics.
+
+    Exit codes: 0 done and right, 1 something is not as it must be, 2 called wrongly, 3 no broker answers.
+    """
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port"),
+            click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name"),
+            click.option("--partitions", default=3, show_default=True, type=click.IntRange(1), help="of every topic"),
+            click.option("--replication", default=1, show_default=True, type=click.IntRange(1), help="copies of each"),
+            click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable"),
+            click.option("--json", "as_json", is_flag=True, help="one JSON document on standard output"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@topics.command()
+@_options
+def create(
+    bootstrap: str, prefix: str, partitions: int, replication: int, participants: tuple[str, ...], as_json: bool
+) -> None:
+    """Create what is missing, then check everything."""
+    wanted = stream_topics.topics(stream_topics.Names(prefix, participants), partitions, replication)
+    created = asyncio.run(stream_topics.create(bootstrap, wanted))
+    if not as_json:
+        for name in created:
+            click.echo(f"created {name}")
+    _report(asyncio.run(stream_topics.check(bootstrap, wanted)), as_json, created=created)
+
+
+@topics.command()
+@_options
+def check(
+    bootstrap: str, prefix: str, partitions: int, replication: int, participants: tuple[str, ...], as_json: bool
+) -> None:
+    """Say what is not as it must be, each with the command that mends it."""
+    wanted = stream_topics.topics(stream_topics.Names(prefix, participants), partitions, replication)
+    _report(asyncio.run(stream_topics.check(bootstrap, wanted)), as_json)
+
+
+def _report(found: list[stream_topics.Mismatch], as_json: bool, created: list[str] | None = None) -> None:
+    if as_json:
+        document: dict[str, Any] = {"mismatches": msgspec.to_builtins(found)}
+        if created is not None:
+            document["created"] = created
+        click.echo(json.dumps(document))
+    else:
+        for mismatch in found:
+            click.echo(str(mismatch))
+        click.echo("topics are as they must be" if not found else f"{len(found)} mismatches", err=True)
+    if found:
+        raise SystemExit(1)
