@@ -1,0 +1,445 @@
+"""Bytes in, events or rejections out: the first stage, which nothing bad gets through and nothing bad can stop.
+
+A record holds one event (structured JSON, or binary mode with `ce_*` headers) or a JSON batch of them. One bad event of a
+batch is rejected alone, with its place. Everything that needs no memory is judged here; what needs the state of a
+partition (admission, ownership, duplicates) is judged by the machine, with the same closed list of reasons.
+
+The usual case, a good record, costs one decode of the whole and one short loop. Only when something is wrong is the record
+taken apart. The result depends on the record alone: depth is bounded by us and not by the interpreter's stack, so a
+replay elsewhere rejects the same events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+
+from monitor.control import Control, ControlBase
+from monitor.model import Record, Rejected
+from monitor.telemetry import EVENT_TYPES, ComplaintResolved, ComplaintWithdrawn, Envelope, Event, Name
+
+MAX_BYTES = 1 << 20  # of one record's value, after decompression
+MAX_EVENTS = 5_000  # in one record
+MAX_DEPTH = 64  # of nested arrays and objects within one event
+AHEAD = timedelta(minutes=5)  # how far an event's time may lie after its reception: clocks differ
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set says 1970
+
+
+class Why(StrEnum):
+    """Why input was rejected: the closed list. `SENTENCES` says each in words."""
+
+    EMPTY_VALUE = "empty_value"
+    TOO_LARGE = "too_large"
+    TOO_MANY_EVENTS = "too_many_events"
+    TOO_DEEP = "too_deep"
+    UNKNOWN_CONTENT_TYPE = "unknown_content_type"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    NOT_FINITE = "not_finite"
+    NOT_AN_OBJECT = "not_an_object"
+    NOT_AN_ARRAY = "not_an_array"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_VALUE = "unknown_value"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    WRONG_FORM = "wrong_form"
+    OUT_OF_RANGE = "out_of_range"
+    BAD_TIME = "bad_time"
+    TIME_IN_FUTURE = "time_in_future"
+    TIME_BEFORE_2000 = "time_before_2000"
+    CLOSED_BEFORE_FILED = "closed_before_filed"
+    KEY_MISMATCH = "key_mismatch"
+    NOT_ADMITTED = "not_admitted"
+    NOT_YOURS = "not_yours"
+    SEQUENCE_TOO_OLD = "sequence_too_old"
+    AFTER_EXIT = "after_exit"
+    CONTROL_REFUSED = "control_refused"
+
+
+SENTENCES: dict[Why, str] = {
+    Why.EMPTY_VALUE: "The record has no value.",
+    Why.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
+    Why.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
+    Why.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
+    Why.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON.",
+    Why.NOT_UTF8: "The bytes are not UTF-8.",
+    Why.NOT_JSON: "The value is not well-formed JSON.",
+    Why.NOT_FINITE: "NaN or Infinity stands where a number is due; JSON has neither.",
+    Why.NOT_AN_OBJECT: "An event must be a JSON object.",
+    Why.NOT_AN_ARRAY: "The header announces a batch, so the value must be a JSON array.",
+    Why.UNKNOWN_TYPE: "The event's `type` is none that is known.",
+    Why.UNKNOWN_VALUE: "The field allows certain words only, and this is none of them.",
+    Why.MISSING_FIELD: "A required field is missing.",
+    Why.WRONG_TYPE: "The field holds another JSON type than it must.",
+    Why.WRONG_FORM: "The text does not have the form that the field asks for.",
+    Why.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
+    Why.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
+    Why.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record.",
+    Why.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set.",
+    Why.CLOSED_BEFORE_FILED: "The complaint is said to have been closed before it was filed.",
+    Why.KEY_MISMATCH: "The record's key is another than the pilot, on whose key order and partition rest.",
+    Why.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
+    Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
+    Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
+    Why.AFTER_EXIT: "The pilot has left the sandbox.",
+    Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
+}
+
+
+class Validated(NamedTuple):
+    """The good events of one record, the place of each in the record, and what was rejected."""
+
+    events: list[Event]
+    places: Sequence[int]
+    rejected: list[Rejected]
+
+
+class Rejecter:
+    """Makes the rejections of one record. `secret` (at most 64 bytes) keys the digest, so that guessing the value of a
+    rejected record from its digest needs the key; the bytes themselves stay at their position in the log."""
+
+    __slots__ = ("digest", "partition", "record", "secret", "topic")
+
+    def __init__(self, record: Record, topic: str, partition: int, secret: bytes) -> None:
+        self.record, self.topic, self.partition, self.secret = record, topic, partition, secret
+        self.digest = ""
+
+    def __call__(self, why: Why, field: str = "", detail: str = "", *, index: int = 0, pilot: str = "") -> Rejected:
+        """One rejection. `detail` must never repeat a value of the input; without one, the reason's sentence stands."""
+        if not self.digest:  # once for a record, however many of its events are bad
+            self.digest = blake2b(self.record.value or b"", key=self.secret, digest_size=16).hexdigest()
+        return Rejected(
+            topic=self.topic,
+            partition=self.partition,
+            offset=self.record.offset,
+            index=index,
+            field=field,
+            reason=why.value,
+            detail=detail or SENTENCES[why],
+            pilot=pilot or _key_text(self.record.key),
+            received=self.record.received,
+            digest=self.digest,
+        )
+
+
+def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Validated:
+    """Read one telemetry record. Never raises; `events` and `rejected` together account for every event it packs.
+
+    A record that cannot be told apart into events (no value, too large, broken brackets) is one rejection at index 0.
+    """
+    mode = _mode(record)
+    if record.value and len(record.value) <= MAX_BYTES and mode in ("single", "batch"):
+        events = _whole(record.value, mode == "batch")
+        if events is not None and _in_order(events, record):
+            return Validated(events, range(len(events)), [])
+    return _apart(record, mode, Rejecter(record, topic, partition, secret))
+
+
+def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
+    """Read one control record (a JSON object per record, key = pilot). Never raises."""
+    reject = Rejecter(record, topic, partition, secret)
+    found = _unreadable(record.value)
+    if found:
+        return reject(found)
+    assert record.value is not None
+    if _depth(record.value) > MAX_DEPTH:
+        return reject(Why.TOO_DEEP)
+    try:
+        act: ControlBase = _control.decode(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return reject(*_explain(error, record.value))
+    if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
+        return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
+    return act
+
+
+# The usual case --------------------------------------------------------------------------------------------------------
+
+_events = msgspec.json.Decoder(list[Event])
+_event = msgspec.json.Decoder(Event)
+_control = msgspec.json.Decoder(Control)
+
+
+def _whole(value: bytes, batch: bool) -> list[Event] | None:
+    """The events when all of them are well formed and none can be nested too deep, else `None`."""
+    try:
+        events = _events.decode(value) if batch else [_event.decode(value)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    # Only what we skip can nest. Every event opens two objects; so few brackets beyond those cannot make a deep nest.
+    opened = value.count(b"{") - 2 * len(events) + (value.count(b"[") if value.find(b"[", 1) > 0 else 0)
+    return events if opened < MAX_DEPTH - 2 and len(events) <= MAX_EVENTS else None
+
+
+def _in_order(events: list[Event], record: Record) -> bool:
+    """Whether times and key are right for all of them."""
+    latest = _latest(record.received)
+    key = None if record.key is None else record.key.decode("utf-8", "surrogateescape")
+    for event in events:
+        if not OLDEST <= event.time <= latest or (key is not None and event.subject != key):
+            return False
+        if isinstance(event, _CLOSING) and not OLDEST <= event.data.filed <= event.time:
+            return False
+    return True
+
+
+_CLOSING = (ComplaintResolved, ComplaintWithdrawn)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() * 1000)
+
+
+def _latest(received: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=min(max(received, 0), _LAST_MS)) + AHEAD
+
+
+# Taken apart -----------------------------------------------------------------------------------------------------------
+
+
+def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
+    """Judge each event of a record by itself."""
+    value = record.value
+    found = _unreadable(value)
+    if found or value is None:
+        return Validated([], [], [reject(found or Why.EMPTY_VALUE)])
+    if mode == "unknown":
+        return Validated([], [], [reject(Why.UNKNOWN_CONTENT_TYPE, "content-type")])
+    parts: list[bytes] = [value]
+    if mode == "binary":
+        whole = _structured(record, value)
+        if not isinstance(whole, bytes):
+            return Validated([], [], [reject(*whole)])
+        parts = [whole]
+    elif mode == "batch":
+        split = _split(value) if _ARRAY.match(value) else Why.NOT_AN_ARRAY
+        if isinstance(split, Why):
+            return Validated([], [], [reject(split)])
+        parts = split
+    latest = _latest(record.received)
+    key = None if record.key is None else record.key.decode("utf-8", "surrogateescape")
+    events: list[Event] = []
+    places: list[int] = []
+    rejected: list[Rejected] = []
+    for index, part in enumerate(parts):
+        good = _one(part, latest, key)
+        if isinstance(good, Envelope):
+            events.append(good)
+            places.append(index)
+        else:
+            rejected.append(reject(*good, index=index, pilot="" if good[0] is Why.TOO_DEEP else _subject_of(part)))
+    return Validated(events, places, rejected)
+
+
+def _one(part: bytes, latest: datetime, key: str | None) -> Event | tuple[Why, str, str]:
+    """One event, or (reason, field, detail)."""
+    if _depth(part) > MAX_DEPTH:
+        return Why.TOO_DEEP, "", ""
+    try:
+        event: Event = _event.decode(part)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _explain(error, part)
+    times = [("time", event.time)]
+    if isinstance(event, _CLOSING):
+        times.append(("data.filed", event.data.filed))
+    for field, at in times:
+        if at < OLDEST:
+            return Why.TIME_BEFORE_2000, field, ""
+        if at > latest:
+            return Why.TIME_IN_FUTURE, field, ""
+    if isinstance(event, _CLOSING) and event.data.filed > event.time:
+        return Why.CLOSED_BEFORE_FILED, "data.filed", ""
+    if key is not None and event.subject != key:
+        return Why.KEY_MISMATCH, "subject", ""
+    return event
+
+
+def _unreadable(value: bytes | None) -> Why | None:
+    if not value:
+        return Why.EMPTY_VALUE
+    return Why.TOO_LARGE if len(value) > MAX_BYTES else None
+
+
+_SPACE = b" \t\r\n"
+_ARRAY = re.compile(rb"[ \t\r\n]*\[")
+
+
+def _mode(record: Record) -> str:
+    """`single`, `batch`, `binary` or `unknown`: by `content-type`, else by `ce_*` headers, else by the first byte."""
+    content, attributes = b"", False
+    for name, text in record.headers:
+        if name.lower() == "content-type":
+            content = (text or b"").split(b";")[0].strip().lower()
+        elif name.startswith("ce_"):
+            attributes = True
+    if content.startswith(b"application/cloudevents"):
+        return {
+            b"application/cloudevents+json": "single",
+            b"application/cloudevents-batch+json": "batch",
+        }.get(content, "unknown")
+    if attributes:
+        return "binary" if content in (b"", b"application/json") or content.endswith(b"+json") else "unknown"
+    return "batch" if _ARRAY.match(record.value or b"") else "single"
+
+
+_ATTRIBUTES = frozenset(Envelope.__struct_fields__) | {"type"}
+
+
+def _structured(record: Record, value: bytes) -> bytes | tuple[Why, str, str]:
+    """A binary-mode record as the structured event it stands for."""
+    if _depth(value) > MAX_DEPTH - 1:
+        return Why.TOO_DEEP, "data", ""
+    if not _well_formed(value):  # or the value could close `data` and write attributes of its own
+        why, field, detail = _broken(value)
+        return why, field or "data", detail
+    attributes: dict[str, Any] = {}
+    for name, text in record.headers:
+        attribute = name.removeprefix("ce_")
+        if name.startswith("ce_") and attribute in _ATTRIBUTES:
+            try:
+                attributes[attribute] = (text or b"").decode()
+            except UnicodeDecodeError:
+                return Why.NOT_UTF8, attribute, ""
+    attributes["data"] = msgspec.Raw(value)
+    return msgspec.json.encode(attributes)
+
+
+# A string that never ends runs to the end of the input, so that one pass is enough whatever the bytes are.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
+
+
+def _depth(part: bytes) -> int:
+    """How deep arrays and objects nest."""
+    if part.count(b"{") + part.count(b"[") <= MAX_DEPTH // 2:
+        return 0  # too few to matter
+    depth = deepest = 0
+    for token in _TOKEN.finditer(part):
+        mark = token[0]
+        if mark in (b"{", b"["):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in (b"}", b"]"):
+            depth -= 1
+    return deepest
+
+
+def _split(value: bytes) -> list[bytes] | Why:
+    """The elements of a JSON array as bytes, each still to be read; a reason when its brackets do not close."""
+    parts: list[bytes] = []
+    depth, begin = 0, value.index(b"[") + 1
+    end = -1
+    for token in _TOKEN.finditer(value):
+        mark = token[0]
+        if end >= 0:
+            return Why.NOT_JSON  # something follows the array
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+            if depth == 0:
+                end = token.start()
+        elif mark == b"," and depth == 1:
+            parts.append(value[begin : token.start()])
+            begin = token.end()
+            if len(parts) >= MAX_EVENTS:
+                return Why.TOO_MANY_EVENTS
+    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(_SPACE):
+        return Why.NOT_JSON if _is_utf8(value) else Why.NOT_UTF8
+    last = value[begin:end]
+    return [*parts, last] if parts or last.strip(_SPACE) else []
+
+
+def _well_formed(value: bytes) -> bool:
+    """Whether it is one JSON value. The caller has bounded its depth."""
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# In words ---------------------------------------------------------------------------------------------------------------
+
+_FIELDS = _ATTRIBUTES | {
+    f"data.{field.name}"
+    for kind in EVENT_TYPES.values()
+    for payload in msgspec.structs.fields(kind)
+    if payload.name == "data"
+    for field in msgspec.structs.fields(payload.type)
+}
+_BARE = re.compile(rb'(?:"(\w+)"\s*:\s*)?(-?(?:NaN|Infinity))\b|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+
+
+def _broken(part: bytes) -> tuple[Why, str, str]:
+    """Why bytes are no JSON: (reason, field, detail)."""
+    if not _is_utf8(part):
+        return Why.NOT_UTF8, "", ""
+    for token in _BARE.finditer(part):
+        if token[2] is not None:
+            name = (token[1] or b"").decode()
+            field = next((f for f in (f"data.{name}", name) if f in _FIELDS), "")
+            return Why.NOT_FINITE, field, ""
+    return Why.NOT_JSON, "", ""
+
+
+def _explain(error: Exception, part: bytes) -> tuple[Why, str, str]:
+    """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
+    if not isinstance(error, msgspec.ValidationError):
+        return _broken(part)
+    text = str(error)
+    message, found, path = text.rpartition(" - at `$")
+    if not found:
+        message, path = text, ""
+    field = path.rstrip("`").lstrip(".")
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
+    if missing:
+        return Why.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), ""
+    if not field and message.startswith("Expected `object`"):
+        return Why.NOT_AN_OBJECT, "", message
+    if message.startswith("Invalid value"):
+        return Why.UNKNOWN_TYPE, field, ""
+    if message.startswith("Invalid enum value"):
+        return Why.UNKNOWN_VALUE, field, ""
+    if message.startswith("Invalid RFC3339") or "timezone component" in message:
+        return Why.BAD_TIME, field, message
+    if "matching regex" in message:
+        return Why.WRONG_FORM, field, message
+    if "out of range" in message or re.search(r"(of length|` [<>]=?) ", message):
+        return Why.OUT_OF_RANGE, field, message
+    return Why.WRONG_TYPE, field, message if message.startswith("Expected") else ""
+
+
+class _Subject(msgspec.Struct):
+    subject: Name = ""
+
+
+_subject = msgspec.json.Decoder(_Subject)
+
+
+def _subject_of(part: bytes) -> str:
+    """The pilot that a bad event names, if that much of it can be read."""
+    try:
+        return _subject.decode(part).subject
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _key_text(key: bytes | None) -> str:
+    if key is None or len(key) > 200:
+        return ""
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return ""
