@@ -35,7 +35,7 @@ from monitor.model import Closed, Command, Decision, Evidence, Level, Outputs, R
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "sandbox_monitor_"
 ACTORS = ("alertmanager", "annotations", "json_lines")
-OUTCOMES = ("done", "unavailable", "refused")
+OUTCOMES = ("done", "unavailable", "refused", "dropped")
 SLOTS_PER_PILOT = 64  # (indicator, segment) pairs of one pilot that get series; a charter with more is cut, and counted
 DETECTORS_PER_SLOT = 8
 COMPACT = 20  # pilots beyond the cap that still count in the aggregates, as a multiple of the cap

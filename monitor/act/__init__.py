@@ -1,0 +1,23 @@
+"""Actors: readers of `decisions`, one file each. `ACTORS` maps a name to what builds one from its address.
+
+Everything an actor does is a projection of the record; taking every actor away loses no decision. Retry and re-sending
+live in `monitor.act.deliver` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.act.alertmanager import Alertmanager
+from monitor.act.annotations import Annotations
+from monitor.act.base import Actor, Resending
+from monitor.act.deliver import Deliver
+from monitor.act.json_lines import JsonLines
+
+ACTORS: dict[str, Callable[[str], Actor]] = {
+    "alertmanager": Alertmanager,
+    "annotations": Annotations,
+    "json_lines": JsonLines,
+}
+
+__all__ = ["ACTORS", "Actor", "Deliver", "Resending"]

@@ -9,45 +9,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import metrics as subject
+from monitor.act import ACTORS
 from monitor.metrics import CATALOGUE, PREFIX, Metrics, series_names
-from monitor.model import Closed, Command, Decision, Evidence, Finding, Level, Outputs, Permit, Reason, Rejected
-
-
-def decision(pilot: str = "p1", level: Level = Level.HALT, standing: int = 1, **more: object) -> Decision:
-    fields: dict[str, object] = {
-        "id": f"{pilot}-{standing}",
-        "pilot": pilot,
-        "participant": "firm",
-        "charter": "c",
-        "kind": "level",
-        "level": level,
-        "was": Level.NORMAL,
-        "reason": Reason.LIMIT_EXCEEDED,
-        "at": 1_700_000_000_000,
-        "standing": standing,
-        "epoch": 1,
-        "cause": "event:s#1",
-    }
-    return Decision(**(fields | more))  # type: ignore[arg-type]
-
-
-def evidence(pilot: str = "p1", end: int = 2_000, **more: object) -> Evidence:
-    fields: dict[str, object] = {
-        "pilot": pilot,
-        "participant": "firm",
-        "vendor": "v",
-        "data_source": "d",
-        "model": "m",
-        "indicator": "incidents",
-        "segment": "all",
-        "kind": "count",
-        "start": 1_000,
-        "end": end,
-        "k": 3.0,
-        "m": 10.0,
-        "scores": {"limit": (1.5, 5.1)},
-    }
-    return Evidence(**(fields | more))  # type: ignore[arg-type]
+from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected
+from monitor.testing.outputs import decision, evidence
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -114,7 +79,7 @@ def fill(metrics: Metrics) -> None:
                 standing=1,
                 epoch=1,
                 reason=Reason.LIMIT_EXCEEDED,
-                decision="p1-1",
+                decision="d",
                 at=1,
             )
         ],
@@ -299,3 +264,8 @@ def test_cap_is_at_least_one() -> None:
     """A cap that would hide every pilot is a mistake, said at once."""
     with pytest.raises(ValueError, match="at least 1"):
         Metrics(cap=0)
+
+
+def test_every_actor_has_its_counters_at_zero() -> None:
+    """The actors that metrics know are the actors that exist."""
+    assert set(subject.ACTORS) == set(ACTORS)

@@ -1,0 +1,46 @@
+"""One HTTP request of an actor, with every answer turned into success, `Unavailable` or `Refused`."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from email.message import Message
+from typing import IO
+
+from monitor.errors import Refused, Unavailable
+
+TIMEOUT_SECONDS = 5.0
+_LATER = frozenset({408, 425, 429})
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    # Following one would turn the POST into a GET and report success for a message nobody got.
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
+
+
+def judge(status: int, said: str, address: str) -> None:
+    """Raise what an HTTP `status` means: 2xx nothing, 408, 425, 429 and 5xx `Unavailable`, all else `Refused`."""
+    if 200 <= status < 300:
+        return
+    kind = Unavailable if status >= 500 or status in _LATER else Refused
+    raise kind(f"{address} answered {status}: {said[:200]}")
+
+
+def post(address: str, body: bytes, content_type: str = "application/json") -> None:
+    """POST `body` to `address`. Raises `Unavailable` or `Refused`; blocks for at most about `TIMEOUT_SECONDS`."""
+    request = urllib.request.Request(address, body, {"Content-Type": content_type}, method="POST")
+    try:
+        with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            judge(error.code, error.read(400).decode(errors="replace"), address)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"{address} does not answer: {error}") from error

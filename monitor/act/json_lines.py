@@ -1,0 +1,58 @@
+"""Appends decisions to a file, one canonical JSON line each, on disk before it returns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from monitor.errors import Refused, Unavailable
+from monitor.model import Decision
+
+
+class JsonLines:
+    """`address` is the path of the file. A decision already in it (by the pilot's standing) is not written again."""
+
+    def __init__(self, address: str) -> None:
+        self._path = Path(address)
+        self._standing: dict[str, int] | None = None
+
+    def act(self, decision: Decision) -> None:
+        """Append one line. Raises `Unavailable` when the disk is full or away, `Refused` when the path cannot be a file."""
+        line = msgspec.json.encode(decision, order="sorted") + b"\n"
+        try:
+            if self._standing is None:
+                self._standing = self._read()
+            if self._standing.get(decision.pilot, 0) >= decision.standing:
+                return
+            with self._path.open("ab") as file:
+                end = file.tell()
+                try:
+                    file.write(line)
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(end)
+                    raise
+        except (IsADirectoryError, NotADirectoryError, PermissionError, msgspec.DecodeError) as error:
+            raise Refused(f"{self._path}: {error}") from error
+        except OSError as error:
+            raise Unavailable(f"{self._path}: {error}") from error
+        self._standing[decision.pilot] = decision.standing
+
+    def _read(self) -> dict[str, int]:
+        """What the file holds; a last line torn by a crash is cut off."""
+        found: dict[str, int] = {}
+        if not self._path.exists():
+            return found
+        with self._path.open("r+b") as file:
+            good = 0
+            for line in file:
+                if not line.endswith(b"\n"):
+                    file.truncate(good)
+                    break
+                good += len(line)
+                decision = msgspec.json.decode(line, type=Decision)
+                found[decision.pilot] = max(found.get(decision.pilot, 0), decision.standing)
+        return found

@@ -1,0 +1,184 @@
+"""What every actor in `ACTORS` promises, held against a real other side: a file system or an HTTP server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from monitor.act import ACTORS, Actor
+from monitor.errors import Refused, Unavailable
+from monitor.model import Decision, Level, Reason
+from monitor.testing.outputs import decision
+from monitor.testing.recorder import Recorded, Recorder
+from monitor.testing.servers import free_port
+
+
+class World(NamedTuple):
+    """One actor's other side: an address, what has taken effect there, how to make it go away or refuse."""
+
+    address: str
+    effects: Callable[[], list[Any]]
+    away: Callable[[], str]
+    refusing: Callable[[], str]
+
+
+@contextmanager
+def http_world(
+    effects: Callable[[list[Recorded]], list[Any]], has: Callable[[str, list[Recorded]], bool]
+) -> Iterator[World]:
+    with Recorder() as recorder:
+
+        def answer(recorded: Recorded) -> tuple[int, Any]:
+            return 200, [{}] if recorded.method == "GET" and has(recorded.path, recorder.seen) else []
+
+        def refusing() -> str:
+            recorder.answer = lambda recorded: (400, {"message": "no"})
+            return recorder.url
+
+        recorder.answer = answer
+        yield World(recorder.url, lambda: effects(recorder.seen), lambda: f"http://127.0.0.1:{free_port()}", refusing)
+
+
+@contextmanager
+def alertmanager_world(tmp_path: Path) -> Iterator[World]:
+    def standing(seen: list[Recorded]) -> list[Any]:
+        return sorted({str(sorted(alert["labels"].items())) for post in seen for alert in post.body})
+
+    with http_world(standing, lambda path, seen: False) as world:
+        yield world
+
+
+@contextmanager
+def annotations_world(tmp_path: Path) -> Iterator[World]:
+    def posted(seen: list[Recorded]) -> list[Any]:
+        return [recorded.body["text"] for recorded in seen if recorded.method == "POST"]
+
+    def has(path: str, seen: list[Recorded]) -> bool:
+        tags = [tag for recorded in seen if recorded.method == "POST" for tag in recorded.body["tags"]]
+        return any(tag.replace(":", "%3A") in path for tag in tags)
+
+    with http_world(posted, has) as world:
+        yield world
+
+
+@contextmanager
+def json_lines_world(tmp_path: Path) -> Iterator[World]:
+    path = tmp_path / "decisions.jsonl"
+    yield World(
+        str(path),
+        lambda: path.read_bytes().splitlines() if path.exists() else [],
+        lambda: str(tmp_path / "gone" / "decisions.jsonl"),
+        lambda: str(tmp_path),
+    )
+
+
+WORLDS = {"alertmanager": alertmanager_world, "annotations": annotations_world, "json_lines": json_lines_world}
+
+
+@pytest.fixture(params=sorted(ACTORS))
+def actor_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Callable[[str], Actor], World]]:
+    with WORLDS[request.param](tmp_path) as world:
+        yield ACTORS[request.param], world
+
+
+def test_a_decision_takes_effect_once(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+    """`act` returns after the decision is visible outside, one effect each."""
+    make, world = actor_world
+    actor = make(world.address)
+    actor.act(decision("p1"))
+    assert len(world.effects()) == 1
+    actor.act(decision("p2"))
+    assert len(world.effects()) == 2
+
+
+def test_a_repeat_is_harmless(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+    """The same decision twice, also from a new process, has the effect of once."""
+    make, world = actor_world
+    actor = make(world.address)
+    actor.act(decision())
+    actor.act(decision())
+    make(world.address).act(decision())
+    assert len(world.effects()) == 1
+
+
+def test_away_is_unavailable(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+    """An address that does not answer raises `Unavailable`, nothing else."""
+    make, world = actor_world
+    with pytest.raises(Unavailable):
+        make(world.away()).act(decision())
+
+
+def test_no_for_good_is_refused(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+    """A 4xx, or a path that can never be a file, raises `Refused`."""
+    make, world = actor_world
+    with pytest.raises(Refused):
+        make(world.refusing()).act(decision())
+
+
+def test_a_failed_act_can_be_repeated(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+    """After `Unavailable` the same actor delivers the same decision once the other side is back."""
+    make, world = actor_world
+    with pytest.raises(Unavailable):
+        make(world.away()).act(decision())
+    make(world.address).act(decision())
+    assert len(world.effects()) == 1
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_is_accepted(actor_world: tuple[Callable[[str], Actor], World], reason: Reason) -> None:
+    """No reason, at any level, makes an actor raise."""
+    make, world = actor_world
+    actor = make(world.address)
+    for standing, level in enumerate(Level, start=1):
+        actor.act(decision(level=level, standing=standing, reason=reason))
+
+
+def test_every_actor_is_small() -> None:
+    """An actor is about thirty lines of code; if it takes more, the seam is wrong."""
+    for make in ACTORS.values():
+        assert isinstance(make, type)
+        methods = [name for name in vars(make) if not name.startswith("_")]
+        assert set(methods) <= {"act", "resend_ms"}
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
+@pytest.mark.parametrize("name", ["alertmanager", "annotations"])
+def test_a_passing_fault_is_unavailable(name: str, status: int) -> None:
+    """Overload and server faults mean later, not never."""
+    with Recorder(lambda recorded: (status, {"message": "busy"})) as recorder, pytest.raises(Unavailable):
+        ACTORS[name](recorder.url).act(decision())
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 413, 422])
+@pytest.mark.parametrize("name", ["alertmanager"])
+def test_a_lasting_no_is_refused(name: str, status: int) -> None:
+    """Client faults, and redirects that would turn a POST into a GET, mean never."""
+    with Recorder(lambda recorded: (status, {})) as recorder, pytest.raises(Refused):
+        ACTORS[name](recorder.url).act(decision())
+
+
+def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
+    """After a crash within a write the file holds whole lines only, and the decision is written again."""
+    path = tmp_path / "decisions.jsonl"
+    ACTORS["json_lines"](str(path)).act(decision("p1"))
+    whole = path.read_bytes()
+    ACTORS["json_lines"](str(path)).act(decision("p2"))
+    path.write_bytes(path.read_bytes()[:-5])
+    again = ACTORS["json_lines"](str(path))
+    again.act(decision("p2"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert lines[0] == whole
+    assert [msgspec.json.decode(line, type=Decision) for line in lines] == [decision("p1"), decision("p2")]
+
+
+def test_a_line_is_canonical(tmp_path: Path) -> None:
+    """Keys are sorted, so equal decisions are equal bytes."""
+    path = tmp_path / "decisions.jsonl"
+    ACTORS["json_lines"](str(path)).act(decision())
+    keys = list(msgspec.json.decode(path.read_bytes()))
+    assert keys == sorted(keys)
