@@ -1,1 +1,53 @@
-"""Online detectors: numbers in, scores out. Imports nothing of `monitor`."""
+"""Online detectors: numbers in, scores out. Imports nothing of `monitor`.
+
+How to choose one. Ask what a wrong alarm costs. To *halt*, take `limit_e_process`: it compares counts or shares with a
+limit of the charter and alarms falsely with probability at most alpha over the pilot's whole life, however often one looks.
+To *escalate* on a change although no limit is broken, take `e_detector`: false alarms are at least `arl0` periods apart on
+average. To *watch*, take `cusum` (quickest for a doubled rate, noisier), `gauge_limit` for a cost or gain that is compared
+with a number, or `river_drift` for a value whose shape is not known (no promise at all). `silence` watches the gaps between
+events and is how `unknown` begins.
+
+How to add one. Copy `gauge_limit.py`, change the docstring, the fields, `design` and `update`, and add one line below;
+`detectors/checks.py` then meets it in the contract suite.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from detectors.base import Design, Detector
+from detectors.cusum import Cusum
+from detectors.e_detector import EDetector
+from detectors.e_process import LimitEProcess
+from detectors.gauge_limit import GaugeLimit
+from detectors.river_adapters import RiverDrift
+from detectors.silence import Silence
+
+DETECTORS: dict[str, type[Any]] = {
+    "limit_e_process": LimitEProcess,
+    "e_detector": EDetector,
+    "cusum": Cusum,
+    "silence": Silence,
+    "gauge_limit": GaugeLimit,
+    "river_drift": RiverDrift,
+}
+
+
+def build(name: str, design: Design, params: Mapping[str, Any] | None = None) -> Detector:
+    """The detector `name` for an indicator; raises ValueError that names what is wrong and what would be right.
+
+    >>> build("cusum", Design(limit=5.0), {"arl": 500})
+    Traceback (most recent call last):
+    ValueError: arl: cusum has no such parameter; it takes arl0, ratio, baseline_periods, baseline_events, confidence
+    """
+    if name not in DETECTORS:
+        raise ValueError(f"{name}: no such detector; choose one of {', '.join(DETECTORS)}")
+    factory = DETECTORS[name].design
+    known = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for key in params or {}:
+        if key not in known:
+            raise ValueError(f"{key}: {name} has no such parameter; it takes {', '.join(known) or 'none'}")
+    detector: Detector = factory(design, **(params or {}))
+    return detector

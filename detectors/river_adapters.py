@@ -1,0 +1,106 @@
+"""Detectors of river behind one guard: finite numbers in, no opinion before there is one, numbers as state."""
+
+from __future__ import annotations
+
+from statistics import fmean, pstdev
+from typing import Any, ClassVar, Self
+
+import msgspec
+
+from detectors.base import Count, Design, Gauge, Observation, Proportion, Score, within
+
+_CUT = 1e100
+
+
+class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
+    """river's ADWIN on the values, rates or shares of closed periods; the alarm is ADWIN's own.
+
+    Bifet and Gavalda (2007), Learning from time-changing data with adaptive windowing. ADWIN expects numbers in [0, 1], so each
+    value is placed on the scale of the first `warm_up` kept numbers and bent into (0, 1). river's objects cannot be saved
+    as numbers; the last numbers are saved instead. Every `block` numbers the older half is dropped and ADWIN is built
+    anew from the newer one, in a running detector just as in a restored one, so both give the same scores. Scale and window
+    follow the data, so a new level is learnt and does not alarm for ever. `statistic` is 1 for a drift, else 0.
+
+    >>> detector = RiverDrift.design(Design(), warm_up=10)
+    >>> scores = [detector.update(Gauge(value=v)) for v in [1.0, 1.1] * 40 + [3.0] * 40]
+    >>> scores[9], any(s.alarm for s in scores[10:80] if s), any(s.alarm for s in scores[80:] if s)
+    (None, False, True)
+    """
+
+    observes: ClassVar[tuple[type, ...]] = (Gauge, Count, Proportion)
+    claims: ClassVar[str] = (
+        "A heuristic without a promised error rate; ADWIN's own bound assumes independent numbers in [0, 1]."
+    )
+
+    delta: float
+    warm_up: int
+    block: int
+    numbers: list[float] = []
+
+    @classmethod
+    def design(cls, design: Design, *, delta: float = 0.002, warm_up: int = 30, block: int = 256) -> Self:
+        """`delta` is ADWIN's confidence; `warm_up` numbers set the scale; at most 2 x `block` numbers are kept."""
+        warm = int(within("warm_up", warm_up, low=2, high=10_000))
+        return cls(
+            delta=within("delta", delta, low=1e-12, high=0.5),
+            warm_up=warm,
+            block=int(within("block", block, low=2 * warm, high=100_000)),
+        )
+
+    def update(self, observation: Observation) -> Score | None:
+        """One closed period; a period without exposure has no rate and no opinion."""
+        number = _number(observation)
+        if number is None:
+            return None
+        if len(self.numbers) >= 2 * self.block:
+            del self.numbers[: self.block]
+            self.__dict__.clear()
+        if len(self.numbers) < self.warm_up:
+            self.numbers.append(number)
+            return None
+        window, middle, scale = self._window()
+        before = float(window.estimation)
+        self.numbers.append(number)
+        window.update(_bend((number - middle) / scale))
+        drift = 1.0 if window.drift_detected else 0.0
+        return Score(drift, 1.0, middle + scale * _unbend(before), number)
+
+    def _window(self) -> tuple[Any, float, float]:
+        """ADWIN as it stands after the kept numbers, and the place and scale of the first of them."""
+        if "window" not in self.__dict__:
+            from river.drift import ADWIN  # two seconds that only those pay who use it
+
+            window = ADWIN(delta=self.delta, clock=4)  # periods are slow: look often
+            head = self.numbers[: self.warm_up]
+            middle = fmean(head)
+            scale = pstdev(head) or abs(middle) or 1.0
+            for number in self.numbers:
+                window.update(_bend((number - middle) / scale))
+            self.__dict__["window"] = (window, middle, scale)
+        found: tuple[Any, float, float] = self.__dict__["window"]
+        return found
+
+
+def _bend(z: float) -> float:
+    return 0.5 + 0.5 * z / (1 + abs(z))
+
+
+def _unbend(u: float) -> float:
+    z = 2 * u - 1
+    return z / max(1 - abs(z), 1e-9)
+
+
+def _number(observation: Observation) -> float | None:
+    if isinstance(observation, Gauge):
+        value = observation.value
+    elif isinstance(observation, Count):
+        if observation.m <= 0:
+            return None
+        value = observation.k / max(observation.m, 1e-100)
+    elif isinstance(observation, Proportion):
+        if observation.n <= 0:
+            return None
+        value = observation.k / observation.n
+    else:
+        return None
+    return min(max(value, -_CUT), _CUT)
