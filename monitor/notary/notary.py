@@ -1,0 +1,163 @@
+"""The notary: takes decisions and commands as they come, repeats and all, and keeps one ledger per model file.
+
+Safe against at-least-once input: a repeated id is dropped, a void record (of a lower epoch than one before it) is dropped, both
+are counted. A pilot's model file is the pilot itself. One process per directory; a lock file sees to it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from monitor.errors import LedgerBroken
+from monitor.model import Command, Decision
+from monitor.notary.disk import Disk, RealDisk
+from monitor.notary.encoding import Entry
+from monitor.notary.entries import entry_of, in_order
+from monitor.notary.store import Head, ModelFile, file_name
+
+_log = logging.getLogger(__name__)
+
+
+class Notary:
+    """Opens every ledger in `directory` (made if missing), checks it whole and cuts torn ends.
+
+    Raises LedgerBroken: a file is damaged, or another process holds the directory. After any error of `record` this object
+    refuses all further work, because the disk's state is unknown: open a new one, it decides what happened.
+
+    `repeated` and `voided` count what `record` dropped since opening. One thread at a time may call `record`.
+    """
+
+    def __init__(self, directory: Path, disk: Disk | None = None) -> None:
+        self.directory = directory
+        self.repeated = 0
+        self.voided = 0
+        self._disk = disk or RealDisk()
+        self._failed = ""
+        try:
+            if not directory.is_dir():
+                self._disk.directory(directory)
+            self._lock = _hold(directory / "lock")
+        except OSError as error:
+            raise LedgerBroken(f"{directory}: {error}") from error
+        try:
+            self._cursor = directory / "cursor.json"
+            self._position, self._epochs = _read_cursor(self._cursor)
+            opened = [ModelFile.open(path, self._disk) for path in sorted(directory.glob("*.ledger"))]
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise LedgerBroken(f"{directory}: {error}") from error
+            raise
+        self._files = {file.model: file for file in opened}
+        self._heads = {model: file.head for model, file in self._files.items()}
+
+    @property
+    def position(self) -> dict[str, int]:
+        """The last position given to `record` that is durable: where a reader of the logs starts again. Empty at first."""
+        return dict(self._position)
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """Size and tree head of every model file, by pilot. Only durable entries count. Safe to call from another thread."""
+        return dict(self._heads)
+
+    def head(self, pilot: str) -> Head | None:
+        """Size and tree head of one pilot's model file, `None` when it has no entry. Safe to call from another thread."""
+        return self._heads.get(pilot)
+
+    def record(
+        self,
+        decisions: Sequence[Decision],
+        commands: Sequence[Command] = (),
+        *,
+        partition: int = 0,
+        position: Mapping[str, int] | None = None,
+    ) -> int:
+        """Record what one partition put out, in its order; returns how many entries are new, all durable when it returns.
+
+        Costs one fsync per pilot among the new records (two for a pilot's first), and two more when a `position` is given; it is
+        kept after the entries, so input read again from it is harmless. Raises LedgerBroken.
+        """
+        if self._failed:
+            raise LedgerBroken(f"the notary stopped at an earlier error: {self._failed}")
+        try:
+            fresh = self._fresh(in_order(list(decisions), list(commands)), partition)
+            for pilot, entries in fresh.items():
+                file = self._files.get(pilot) or ModelFile(self.directory / file_name(pilot), pilot, self._disk)
+                file.append(entries)
+                self._files[pilot] = file
+                self._heads[pilot] = file.head
+            if position is not None and dict(position) != self._position:
+                self._keep(dict(position))
+        except OSError as error:
+            self._failed = str(error)
+            raise LedgerBroken(f"the ledger in {self.directory} cannot be written: {error}") from error
+        except (LedgerBroken, ValueError) as error:
+            self._failed = str(error)
+            raise LedgerBroken(str(error)) from error
+        return sum(map(len, fresh.values()))
+
+    def close(self) -> None:
+        """Let another process have the directory."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+        self._failed = self._failed or "closed"
+
+    def _fresh(self, records: Sequence[Decision | Command], partition: int) -> dict[str, list[Entry]]:
+        """Entries to append, by pilot, without repeats and void ones."""
+        fresh: dict[str, list[Entry]] = {}
+        seen: set[tuple[str, str]] = set()
+        for record in records:
+            file = self._files.get(record.pilot)
+            if (record.pilot, record.id) in seen or (file and record.id in file.ids):
+                self.repeated += 1
+                continue
+            command = isinstance(record, Command)
+            # Each log has its own order, so each has its own highest epoch; a pilot lives in one partition.
+            log = f"{'commands' if command else 'decisions'}/{partition}"
+            highest = max(self._epochs.get(log, 0), file.epochs.get(command, 0) if file else 0)
+            if record.epoch < highest:
+                self.voided += 1
+                _log.warning(
+                    "record: void, epoch %d after %d: %s of %s", record.epoch, highest, record.id, record.pilot
+                )
+                continue
+            self._epochs[log] = record.epoch
+            seen.add((record.pilot, record.id))
+            fresh.setdefault(record.pilot, []).append(entry_of(record))
+        return fresh
+
+    def _keep(self, position: dict[str, int]) -> None:
+        text = json.dumps({"position": position, "epochs": self._epochs}, sort_keys=True)
+        self._disk.replace(self._cursor, text.encode() + b"\n")
+        self._position = position
+
+
+def _read_cursor(path: Path) -> tuple[dict[str, int], dict[str, int]]:
+    if not path.exists():
+        return {}, {}
+    try:
+        kept = json.loads(path.read_bytes())
+        return {str(k): int(v) for k, v in kept["position"].items()}, {
+            str(k): int(v) for k, v in kept["epochs"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LedgerBroken(
+            f"{path}: not a cursor ({error}); without it the logs are read again from the start"
+        ) from None
+
+
+def _hold(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise LedgerBroken(f"{path.parent}: another process writes this ledger") from None
+    return handle

@@ -1,0 +1,156 @@
+"""The two files of a ledger, `NAME.ledger` (the entries) and `NAME.index` (which of them were acknowledged).
+
+Ledger: a header, then frames. Integers are unsigned and big-endian.
+
+    header  8 bytes `SBXLEDG` + 0x01 | 2: n | n bytes model file id, UTF-8 | 4: CRC-32 of all before
+    frame   4: length of the entry | 4: CRC-32 of (8: entry number from 0 | 4: length) | 32: leaf hash | the entry
+
+Index: one record of 44 bytes per entry: 8: offset just after its frame | 32: leaf hash | 4: CRC-32 of the 40 before.
+
+A crash can leave an incomplete last frame: `torn` bytes, never acknowledged. The length has a checksum of its own, so a
+damaged length can never pass for a torn end; the header is never torn, because a new file appears whole. Standard library
+only.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from monitor.notary.encoding import LONGEST
+from monitor.notary.tree import leaf_hash
+
+MAGIC = b"SBXLEDG\x01"
+FRAME = struct.Struct(">II32s")
+_NUMBERED = struct.Struct(">QI")
+_INDEXED = struct.Struct(">Q32s")
+INDEX_RECORD = _INDEXED.size + 4
+
+
+class Damage(Exception):
+    """A ledger's files are not what was written. `entry` counts from 0, -1 in the header; `offset` in bytes from the file's start."""
+
+    def __init__(self, file: Path, entry: int, offset: int, problem: str) -> None:
+        super().__init__(f"{file}:{entry}:{offset}: {problem}")
+        self.file, self.entry, self.offset, self.problem = file, entry, offset, problem
+
+
+class Frame(NamedTuple):
+    """One complete entry as it stands in the file: its `number`, where its frame starts and ends, its hash and bytes."""
+
+    number: int
+    start: int
+    end: int
+    leaf: bytes
+    entry: bytes
+
+    @property
+    def entry_start(self) -> int:
+        """Offset of the entry's first byte in the file."""
+        return self.start + FRAME.size
+
+
+def header(model: str) -> bytes:
+    """The first bytes of a ledger file."""
+    name = model.encode()
+    raw = MAGIC + len(name).to_bytes(2, "big") + name
+    return raw + zlib.crc32(raw).to_bytes(4, "big")
+
+
+def frame(number: int, entry: bytes) -> bytes:
+    """The bytes that append entry `number`."""
+    return FRAME.pack(len(entry), _length_check(number, len(entry)), leaf_hash(entry)) + entry
+
+
+def index_record(end: int, leaf: bytes) -> bytes:
+    """What the index says of one acknowledged entry."""
+    raw = _INDEXED.pack(end, leaf)
+    return raw + zlib.crc32(raw).to_bytes(4, "big")
+
+
+def _length_check(number: int, length: int) -> int:
+    return zlib.crc32(_NUMBERED.pack(number, length))
+
+
+def read_index(path: Path) -> list[tuple[int, bytes]]:
+    """(end offset, leaf hash) of each acknowledged entry; empty without an index.
+
+    An incomplete or zero-filled end is what a power failure leaves of an index, which is not fsynced: it is left out.
+    Raises Damage on anything else.
+    """
+    raw = path.read_bytes() if path.exists() else b""
+    whole = len(raw) - len(raw) % INDEX_RECORD
+    records: list[tuple[int, bytes]] = []
+    for at in range(0, whole, INDEX_RECORD):
+        end, leaf = _INDEXED.unpack_from(raw, at)
+        if index_record(end, leaf) != raw[at : at + INDEX_RECORD]:
+            if not any(raw[at:]):
+                break
+            raise Damage(path, len(records), at, "the index record does not match its checksum")
+        records.append((end, leaf))
+    return records
+
+
+class Reader:
+    """Reads one ledger file front to back in bounded memory; after the last frame `end` and `torn` are set.
+
+    `model` is the model file id of the header. `torn` counts the bytes after `end` that are the beginning of an entry.
+    Raises Damage on anything that is neither a sound header or entry nor such a beginning.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.torn = 0
+        self._file = file
+        self.model = self._read_header()
+
+    def _read_header(self) -> str:
+        start = self._file.read(len(MAGIC) + 2)
+        if not start.startswith(MAGIC):
+            raise Damage(self.path, -1, 0, "this is not a ledger of format 1")
+        name = self._file.read(int.from_bytes(start[len(MAGIC) :], "big") + 4)
+        raw = start + name
+        if len(name) < 4 or zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "big"):
+            raise Damage(self.path, -1, len(MAGIC), "the header does not match its checksum")
+        self.end = len(raw)
+        return name[:-4].decode("utf-8")
+
+    def __iter__(self) -> Iterator[Frame]:
+        number = 0
+        while head := self._file.read(FRAME.size):
+            if len(head) >= 8:
+                length, check = struct.unpack_from(">II", head)
+                if check != _length_check(number, length) or length > LONGEST:
+                    raise Damage(self.path, number, self.end, "the frame's length does not match its checksum")
+            if len(head) < FRAME.size:
+                self.torn = len(head)
+                return
+            leaf = head[8:]
+            entry = self._file.read(length)
+            if len(entry) < length:
+                self.torn = len(head) + len(entry)
+                return
+            if leaf_hash(entry) != leaf:
+                raise Damage(self.path, number, self.end + 8, "the entry does not match its leaf hash")
+            start, self.end = self.end, self.end + FRAME.size + length
+            yield Frame(number, start, self.end, leaf, entry)
+            number += 1
+
+
+def hold(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[Frame]:
+    """The frames of `reader`, each held against the index. Raises Damage, also at the end when acknowledged ones are missing.
+
+    Read the index before opening the ledger: then one that is being written is never taken for a damaged one.
+    """
+    count = 0
+    for item in reader:
+        if item.number < len(index) and index[item.number] != (item.end, item.leaf):
+            raise Damage(reader.path, item.number, item.start, "the index says another entry was acknowledged here")
+        count += 1
+        yield item
+    if count < len(index):
+        problem = f"{len(index)} entries were acknowledged, {count} are here: the ledger was cut"
+        raise Damage(reader.path, count, reader.end, problem)

@@ -1,0 +1,131 @@
+"""One model file on disk: open (cutting a torn end), append (write, fsync, then visible), and its tree head."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from monitor.errors import LedgerBroken
+from monitor.notary.disk import Disk
+from monitor.notary.encoding import Entry, EntryType, Malformed, decode, encode
+from monitor.notary.segment import INDEX_RECORD, Damage, Reader, frame, header, hold, index_record, read_index
+from monitor.notary.tree import Frontier, leaf_hash
+
+
+class Head(NamedTuple):
+    """How long a ledger is and the RFC 6962 tree head (64 hex digits) of its entries."""
+
+    size: int
+    root: str
+
+
+def file_name(model: str) -> str:
+    """The file of a model file id: a readable part, and 64 bits of its SHA-256 that keep strange ids apart and harmless.
+
+    >>> file_name("acme/scoring")
+    'acme-scoring-40cd4f64e1625b65.ledger'
+    """
+    readable = re.sub(r"[^a-z0-9]+", "-", model.lower())[:40].strip("-")
+    return "-".join(filter(None, (readable, hashlib.sha256(model.encode()).hexdigest()[:16]))) + ".ledger"
+
+
+class ModelFile:
+    """The open ledger of one model file. Nothing of an append is visible here before it is durable.
+
+    `ids` are the records it holds; `epochs` and `standing` say, per kind of record, the highest so far. Raises LedgerBroken,
+    with file, entry and offset, when the files are not what was written; after any OSError the object must not be used again.
+    """
+
+    def __init__(self, path: Path, model: str, disk: Disk) -> None:
+        self.path, self.model, self._disk = path, model, disk
+        self._index = path.with_suffix(".index")
+        self._end = 0  # 0: the file does not exist yet
+        self._tree = Frontier()
+        self.ids: set[str] = set()
+        self.epochs: dict[bool, int] = {}
+        self.standing: dict[bool, int] = {}
+
+    @classmethod
+    def open(cls, path: Path, disk: Disk) -> ModelFile:
+        """Read an existing file whole, cut an incomplete last entry, and make durable what was written but not acknowledged."""
+        try:
+            index = read_index(path.with_suffix(".index"))
+            with path.open("rb") as file:
+                reader = Reader(path, file)
+                if path.name != file_name(reader.model):
+                    raise Damage(path, -1, 0, f"the file of {reader.model!r} is called {file_name(reader.model)}")
+                self = cls(path, reader.model, disk)
+                pending: list[tuple[int, bytes, bytes]] = []
+                for item in hold(reader, index):
+                    self._take(decode(item.entry), item.leaf)
+                    if item.number >= len(index):
+                        pending.append((item.end, item.leaf, frame(item.number, item.entry)))
+        except Damage as damage:
+            raise LedgerBroken(str(damage)) from None
+        except Malformed as bad:
+            raise LedgerBroken(f"{path}:{self._tree.size}: {bad}") from None
+        self._end = reader.end
+        if reader.torn:
+            disk.cut(path, self._end)
+        if pending:
+            # After a failed fsync the kernel may hold these pages as clean: write them again, so that this fsync is a real one.
+            again = b"".join(raw for _, _, raw in pending)
+            disk.append(path, self._end - len(again), again)
+        self._acknowledge(len(index), [(end, leaf) for end, leaf, _ in pending])
+        return self
+
+    @property
+    def head(self) -> Head:
+        """Number of entries and tree head."""
+        return Head(self._tree.size, self._tree.root().hex())
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append all of them with one write and one fsync (two for a new file: it appears whole).
+
+        Raises LedgerBroken, writing nothing, when an entry does not fit or its standing does not follow the last one: standing
+        is the ledger's clock, and another history must not be written behind this one. Raises OSError with the outcome unknown.
+        """
+        standing = dict(self.standing)
+        written, at = self._tree.size, self._end or len(header(self.model))
+        acknowledged: list[tuple[int, bytes]] = []
+        raws: list[bytes] = []
+        for entry in entries:
+            command = entry.type is EntryType.COMMAND
+            last = standing.get(command, -1)
+            # A command may stand at its decision's standing; two decisions never share one.
+            if entry.standing < last or (entry.standing == last and not command):
+                raise LedgerBroken(
+                    f"{self.path}: standing {entry.standing} after {last} (record {entry.id}): time would go backwards; "
+                    "these records belong to another history, keep this ledger and begin one in a new directory"
+                )
+            standing[command] = entry.standing
+            try:
+                raw = encode(entry)
+            except ValueError as error:
+                raise LedgerBroken(f"{self.path}: record {entry.id}: {error}") from None
+            raws.append(frame(written + len(raws), raw))
+            at += len(raws[-1])
+            acknowledged.append((at, leaf_hash(raw)))
+        data = b"".join(raws)
+        if self._end:
+            self._disk.append(self.path, self._end, data)
+        else:
+            self._disk.replace(self.path, header(self.model) + data)
+        self._end = at
+        self._acknowledge(written, acknowledged)
+        for entry, (_, leaf) in zip(entries, acknowledged, strict=True):
+            self._take(entry, leaf)
+
+    def _take(self, entry: Entry, leaf: bytes) -> None:
+        command = entry.type is EntryType.COMMAND
+        self._tree.push(leaf)
+        self.ids.add(entry.id)
+        self.epochs[command] = max(entry.epoch, self.epochs.get(command, 0))
+        self.standing[command] = max(entry.standing, self.standing.get(command, -1))
+
+    def _acknowledge(self, known: int, records: list[tuple[int, bytes]]) -> None:
+        if records:
+            self._disk.note(self._index, known * INDEX_RECORD, b"".join(index_record(*record) for record in records))

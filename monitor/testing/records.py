@@ -1,0 +1,65 @@
+"""Records without a machine: short ways to a Decision, a Command and an Evidence for tests of whatever reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.model import Command, Decision, Evidence, Finding, Level, Reason, digest
+
+
+def decision(standing: int, pilot: str = "p-1", **changes: Any) -> Decision:
+    """A plausible decision number `standing` of a pilot."""
+    fields: dict[str, Any] = {
+        "id": digest(pilot, standing, "decision"),
+        "pilot": pilot,
+        "participant": "firm-1",
+        "charter": "c" * 64,
+        "kind": "level",
+        "level": Level.ESCALATE,
+        "was": Level.NORMAL,
+        "reason": Reason.LIMIT_HALF_WAY,
+        "at": 1_700_000_000_000 + standing,
+        "standing": standing,
+        "epoch": 1,
+        "cause": f"event:firm-1/svc#{standing}",
+        "finding": Finding(
+            indicator="incidents", rule="limit", statistic=4.66, bar=5.1, observed=15.0, expected=6.2, alpha=0.006
+        ),
+    }
+    return Decision(**(fields | changes))
+
+
+def command(standing: int, pilot: str = "p-1", **changes: Any) -> Command:
+    """The halt that follows decision number `standing`."""
+    fields: dict[str, Any] = {
+        "id": digest(pilot, standing, "command"),
+        "pilot": pilot,
+        "action": "halt",
+        "standing": standing,
+        "epoch": 1,
+        "reason": Reason.LIMIT_EXCEEDED,
+        "decision": digest(pilot, standing, "decision"),
+        "at": 1_700_000_000_000 + standing,
+    }
+    return Command(**(fields | changes))
+
+
+def evidence(period: int, pilot: str = "p-1", **changes: Any) -> Evidence:
+    """Hour number `period` of a count against a limit: three events over 1,000 units, evidence rising with time."""
+    start = 1_700_000_000_000 - 1_700_000_000_000 % 3_600_000 + period * 3_600_000
+    fields: dict[str, Any] = {
+        "pilot": pilot,
+        "participant": "firm-1",
+        "vendor": "vendor-1",
+        "data_source": "source-1",
+        "model": "m-1",
+        "indicator": "incidents",
+        "segment": "",
+        "kind": "count",
+        "start": start,
+        "end": start + 3_600_000,
+        "k": 3.0,
+        "m": 1000.0,
+        "scores": {"e_process_count": (0.2 * period, 5.1)},
+    }
+    return Evidence(**(fields | changes))
