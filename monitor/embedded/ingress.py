@@ -20,12 +20,13 @@ import msgspec
 from aiohttp import web
 
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.validate import MAX_BYTES
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 LINES = "application/x-ndjson"
 LARGEST = 8 * 1024 * 1024
-"""Bytes of one request's body."""
+"""Bytes of one request's body, after decompression. One record of it may have `validate.MAX_BYTES`."""
 LONGEST_WAIT = 60.0
 """Seconds that a long poll may ask for."""
 PAGE = 1_000
@@ -74,12 +75,14 @@ async def waited(ticket: asyncio.Event, seconds: float) -> bool:
 def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes) -> tuple[list[Incoming], int | None]:
     """What a request's body holds: records to store, and how many events (`None`: it is no JSON array, the machine will say).
 
-    `headers` have lower-case names. Raises web.HTTPException (400, 415) when it cannot be stored.
+    `headers` have lower-case names. Raises web.HTTPException (400, 413, 415) when it cannot be stored.
     """
     if not body.strip():
         raise web.HTTPBadRequest(text="the body is empty")
     if charset is not None and charset.lower() not in ("utf-8", "us-ascii"):
         raise web.HTTPUnsupportedMediaType(text=f"charset {charset} is not read; send UTF-8")
+    if media != LINES and len(body) > MAX_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BYTES, len(body))
     if media == STRUCTURED:
         return [Incoming(body, headers=_typed(STRUCTURED))], 1
     if media == BATCH:
@@ -224,7 +227,8 @@ async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except web.HTTPRequestEntityTooLarge:
-        return _json({"error": f"the body is larger than {LARGEST} bytes; send it in parts"}, 413)
+        most = f"a record has at most {MAX_BYTES} bytes, a body of JSON lines at most {LARGEST}"
+        return _json({"error": f"{most}; send it in parts"}, 413)
     except (web.HTTPClientError, web.HTTPServiceUnavailable) as refused:
         answer = _json({"error": refused.text}, refused.status)
         if "Retry-After" in refused.headers:

@@ -1,0 +1,345 @@
+"""The embedded monitor: store, state machine, notary, actors, metrics, board and HTTP door in one process.
+
+    HTTP, JSON lines --> store --> runner (validate observe detect decide) --> store --> notary (record) | actors (act) | metrics | board
+
+What acts reads committed outputs from the store, each from a cursor of its own, so a kill at any point loses nothing that
+was acknowledged. One process holds a directory; a lock file sees to it. The door opens after the first `time` entry is in the
+journal: from then on the monitor can tell silence of a firm from its own absence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from aiohttp import web
+
+from monitor.act.deliver import Deliver
+from monitor.charter import Charter, charter_hash
+from monitor.control import Admission, Amendment
+from monitor.embedded.ingress import BATCH, Bell, Ingress, waited
+from monitor.embedded.lines import read_file, read_stream
+from monitor.embedded.reader import Reader
+from monitor.embedded.sqlite_log import SqliteLog
+from monitor.embedded.store import Incoming, Store, wall_clock
+from monitor.errors import LogBroken, Refused
+from monitor.machine import Machine
+from monitor.metrics import Metrics
+from monitor.model import Outputs, Record, digest
+from monitor.notary.notary import Notary
+from monitor.runner import Runner
+from monitor.validate import Why
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine calls more than 30 s a gap of the monitor
+TIME_APART_MS = 20  # and at most this often, however close its timers lie
+IDLE_S = 1.0  # the longest wait between two looks at the clock
+
+
+class Hold:
+    """This process's hold on a directory. Raises Refused when another one has it."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise Refused(f"{directory} is held by another monitor (process {owner}); stop it first") from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        """Let another process have the directory."""
+        os.close(self._file)
+
+
+def secret_of(directory: Path) -> bytes:
+    """The key of this directory's digests of rejected bytes (32 bytes), made on first use, readable by its owner only."""
+    path = directory / "digest.key"
+    if not path.exists():
+        beside = directory / "digest.key.new"
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    return path.read_bytes()
+
+
+def events_in(records: Iterable[Record]) -> int:
+    """How many events records pack: exact for single ones, for batches the number of `specversion` attributes."""
+    count = 0
+    for record in records:
+        packed = (("content-type", BATCH.encode())) in record.headers
+        count += (record.value or b"").count(b'"specversion"') if packed else 1
+    return count
+
+
+class Monitor:
+    """`start`, then `wait` until it fails or `stop` is called from elsewhere.
+
+    `charters` are admitted at the start, or amended when their version rose; repeating is harmless. `actors` are handed every
+    decision. `watchers` are told of all committed outputs, from the first one ever, in order. `routes` are added to the door.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 8321,
+        charters: Sequence[Charter] = (),
+        actors: dict[str, Any] | None = None,
+        watchers: Sequence[Callable[[Outputs], None]] = (),
+        routes: Iterable[web.AbstractRouteDef] = (),
+        clock: Callable[[], int] = wall_clock,
+        checkpoint_every_ms: int = 5_000,
+        failpoint: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.directory, self.port, self.clock = directory, port, clock
+        self.metrics = Metrics(rejections=[why.value for why in Why])
+        self.events = 0  # stepped since the start
+        self.arrived, self.put_out = Bell(), Bell()
+        self._charters, self._routes = charters, routes
+        self._watchers = [self.metrics.observe, *watchers]
+        self._hold = Hold(directory)
+        self.store = Store(directory / "monitor.db", clock=clock)
+        self.notary = Notary(directory / "ledger")
+        self._deliver = Deliver(
+            actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
+        )
+        secret = secret_of(directory)
+        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
+        self.runner = Runner(
+            self._log,
+            clock=clock,
+            machine=lambda partition, epoch: Machine(partition, epoch, secret=secret),
+            checkpoint_every_ms=checkpoint_every_ms,
+            on_outputs=lambda outputs: self.put_out.ring(),
+            failpoint=failpoint,
+        )
+        self.ingress = Ingress(
+            self.store, arrived=self.arrived, put_out=self.put_out, exposition=self.metrics.exposition
+        )
+        self._web: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._stopped = threading.Event()
+        self._time_at = 0
+
+    @property
+    def address(self) -> str:
+        """Where the board is."""
+        return f"http://{HOST}:{self.port}/"
+
+    # ---- start, wait, stop
+
+    async def start(self) -> None:
+        """Recover, step what waits, admit the charters, journal the time, open the door.
+
+        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it should.
+        """
+        await self._listen()
+        await self.runner.recover()
+        self.metrics.owns(0, self.runner.epoch)
+        await self._telemetry()
+        if self.runner.silent:
+            raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
+        await self._admit()
+        await self._control()
+        await self._telemetry()
+        await self._time()
+        self.ingress.ready = True
+        self._begin("runner", self._drive())
+        self._begin("notary", self._record())
+        self._begin("actors", self._act())
+        self._begin("watchers", self._project())
+
+    async def wait(self) -> None:
+        """Return when `stop` was called; raise what stopped the monitor otherwise."""
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def stop(self) -> None:
+        """Close the door, finish the batch in hand, checkpoint, let the readers come to the end, release the directory."""
+        self._stopping = True
+        self.ingress.ready = False
+        if self._web is not None:
+            await self._web.cleanup()
+        self.arrived.ring()
+        self.put_out.ring()
+        self._stopped.set()
+        failed = any(t.done() and not t.cancelled() and t.exception() is not None for t in self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            if self._tasks and not failed:
+                await self.runner.checkpoint()
+        finally:
+            await self.store.close()
+            self.notary.close()
+            self._hold.release()
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _listen(self) -> None:
+        app = self.ingress.app()
+        app.add_routes(self._routes)
+        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._web.setup()
+        site = web.TCPSite(self._web, HOST, self.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Refused(f"port {self.port} on {HOST} cannot be used: {error.strerror}; choose another") from error
+        self.port = self._web.addresses[0][1]
+
+    # ---- read and step
+
+    async def _drive(self) -> None:
+        """The owner's loop: telemetry to its end, then control, then the time when it is due."""
+        while not self._stopping:
+            ticket = self.arrived.ticket
+            await self._telemetry()
+            if await self._control():
+                continue
+            now = self.clock()
+            if now >= self._next_time():
+                await self._time()
+                continue
+            self.metrics.heartbeat(now)
+            await waited(ticket, max(0.001, min(IDLE_S, (self._next_time() - now) / 1000)))
+
+    def _next_time(self) -> int:
+        """When the next `time` entry is due (ms)."""
+        due, asked = self._time_at + TIME_EVERY_MS, self.runner.notify_at
+        # A timer fires at the first `time` that is later than its due time, hence the millisecond.
+        return due if asked is None else max(self._time_at + TIME_APART_MS, min(due, asked + 1))
+
+    async def _telemetry(self) -> None:
+        """Step telemetry until none is left."""
+        while not self._stopping:
+            ends, _ = await self.store.ends()
+            behind = {topic: end - self.runner.next_telemetry.get(topic, 0) for topic, end in sorted(ends.items())}
+            for topic, records in behind.items():
+                self.metrics.lagging(topic, 0, records)
+            if not any(behind.values()):
+                return
+            for topic, end in sorted(ends.items()):
+                await self._step(topic, end)
+
+    async def _step(self, topic: str, end: int) -> None:
+        start = self.runner.next_telemetry.get(topic, 0)
+        if start >= end:
+            return
+        records = await self._log.telemetry(topic, start, end)
+        began = asyncio.get_running_loop().time()
+        await self.runner.telemetry(topic, records)
+        events = events_in(records)
+        self.events += events
+        self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
+
+    async def _control(self) -> bool:
+        """Step control to its end; whether there was any."""
+        _, end = await self.store.ends()
+        start = self.runner.next_control
+        if start >= end:
+            return False
+        await self.runner.control(await self._log.control(start, end))
+        return True
+
+    async def _time(self) -> None:
+        asked = self.runner.notify_at
+        await self.runner.time()
+        self._time_at = self.clock()
+        if asked is not None and asked < self._time_at:
+            self.metrics.woken((self._time_at - asked) / 1000)
+
+    async def _admit(self) -> None:
+        """Put the charters on control, unless they are in force already."""
+        acts = []
+        for charter in self._charters:
+            pilot, name = self.runner.machine.pilots.get(charter.pilot), charter_hash(charter)
+            if pilot is not None and charter_hash(pilot.charter) == name:
+                continue
+            kind = Admission if pilot is None else Amendment
+            act = kind(id=digest("serve", kind.__name__, name), pilot=charter.pilot, author="serve", charter=charter)
+            acts.append(Incoming(msgspec.json.encode(act), key=charter.pilot.encode()))
+        if acts:
+            await self.store.feed_control(acts)
+
+    # ---- record, act, show: readers of what is committed
+
+    async def _follow(self, reader: Reader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
+        """Hand committed outputs on as they come; at a stop, come to their end first."""
+        while True:
+            ticket = self.put_out.ticket
+            outputs = await reader.read()
+            if outputs is not None:
+                await take(outputs)
+            elif self._stopping and self._tasks[0].done():
+                return
+            else:
+                await waited(ticket, 0.1 if self._stopping else IDLE_S)
+
+    async def _record(self) -> None:
+        reader = Reader(self.store, ("decisions", "commands"), self.notary.position.get("seq", 0))
+
+        async def take(outputs: Outputs) -> None:
+            if outputs.decisions or outputs.commands:
+                at = {"seq": reader.at}
+                new = await asyncio.to_thread(
+                    self.notary.record, outputs.decisions, outputs.commands, partition=0, position=at
+                )
+                self.metrics.recorded(new)
+
+        await self._follow(reader, take)
+
+    async def _act(self) -> None:
+        # From the first decision on: the lanes keep their own cursors and skip what they acted on before.
+        hands = asyncio.create_task(
+            asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
+        )
+
+        async def take(outputs: Outputs) -> None:
+            self._deliver.feed(outputs.decisions)
+
+        try:
+            await self._follow(Reader(self.store, ("decisions",)), take)
+        finally:
+            self._stopped.set()
+            await hands
+
+    async def _project(self) -> None:
+        async def take(outputs: Outputs) -> None:
+            for watcher in self._watchers:
+                watcher(outputs)
+
+        await self._follow(Reader(self.store), take)
+
+    # ---- JSON lines
+
+    async def read_lines(self, source: Path | BinaryIO, progress: Callable[[int, int], None]) -> int:
+        """Append a file or a stream of JSON lines; see `monitor.embedded.lines`."""
+
+        def appended(lines: int, size: int) -> None:
+            self.arrived.ring()
+            progress(lines, size)
+
+        if isinstance(source, Path):
+            return await read_file(self.store, source, appended)
+        return await read_stream(self.store, source, appended)
