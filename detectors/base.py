@@ -126,6 +126,13 @@ def within(name: str, value: object, *, low: float = 1e-300, high: float = 1e300
     return float(value)  # type: ignore[arg-type]
 
 
+def ratios_of(values: object) -> tuple[float, ...]:
+    """Rate ratios above 1 as a tuple; raises ValueError naming `ratios` and the fix."""
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError(f"ratios: {values!r} is not a list of rate ratios; write some above 1, such as [1.5, 2, 3]")
+    return tuple(within("ratios", r, low=1.001, high=1000) for r in values)
+
+
 @runtime_checkable
 class Detector(Protocol):
     """The extension point: one method.

@@ -15,6 +15,8 @@ import msgspec
 from detectors.likelihood import count_line, share_line
 
 _RATIO = 1e12  # alternatives further away than this are not asked about, which only widens the interval
+_SURE = 1 - 1e-12
+_TRACE = 1e-15  # less exposure than this is none
 
 
 class Baseline(msgspec.Struct, kw_only=True):
@@ -48,7 +50,7 @@ class Baseline(msgspec.Struct, kw_only=True):
 
     def learn(self, k: float, x: float, share: bool) -> bool:
         """Take one period; True once the baseline stands. Periods without exposure teach nothing."""
-        if self.learnt or x <= 0:
+        if self.learnt or x < _TRACE:
             return self.learnt
         self.periods += 1
         self.k += k
@@ -95,7 +97,7 @@ def interval(k: float, x: float, share: bool, spread: float, bound: float) -> tu
     if not share:
         high = _crossing(evidence, max(middle, 1e-3 / x), 2.0, bound, 1e300, 1e300)
     elif k < x:
-        high = _crossing(evidence, max(middle, 1e-3 / x), 2.0, bound, 1 - 1e-12, 1.0)
+        high = _crossing(evidence, min(max(middle, 1e-3 / x), _SURE), 2.0, bound, _SURE, 1.0)
     return low, high
 
 

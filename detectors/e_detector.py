@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import msgspec
 
-from detectors.base import Count, Design, Observation, Proportion, Score, events_of, within
+from detectors.base import Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
 from detectors.baseline import Baseline
 from detectors.likelihood import Line, count_line, share_line
 from detectors.mixture import NOTHING, advance, log_mean
@@ -59,8 +59,6 @@ class EDetector(msgspec.Struct, kw_only=True):
         `baseline` is a known rate per unit of exposure (or a share), else `baseline_periods` are learnt from."""
         if arl0 is None:
             arl0 = 10 * design.periods_per_year
-        if not ratios:
-            raise ValueError("ratios: empty; write rate ratios above 1, such as [1.5, 2, 3]")
         granted = within("variance_mean", design.variance_mean, low=1, high=1000)
         if baseline is None:
             learning = Baseline(
@@ -72,7 +70,7 @@ class EDetector(msgspec.Struct, kw_only=True):
         else:
             known = within("baseline", baseline, low=1e-15, high=1e15)
             learning = Baseline.known(known, within("uncertainty", design.uncertainty, low=0, high=10), granted)
-        up = tuple(within("ratios", r, low=1.001, high=1000) for r in ratios)
+        up = ratios_of(ratios)
         return cls(
             bar=math.log(within("arl0", arl0, low=2)),
             ratios=(*up, *(1 / r for r in up)),

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import msgspec
 
-from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, within
+from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
 from detectors.likelihood import Line, count_line, share_line
 from detectors.mixture import NOTHING, advance, log_mean, log_sum, onset, unstarted
 
@@ -42,7 +42,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
     alpha: float
     rate: float
     above: bool
-    minimum_events: float
+    minimum_events: int
     late_window: int
     count_lines: tuple[Line, ...]
     share_lines: tuple[Line, ...]
@@ -58,11 +58,9 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         """From the charter; `ratios` (> 1) are the rate ratios mixed over, inverted for `below`."""
         if design.alpha is None or not 0 < design.alpha < 1:
             raise ValueError(f"alpha: {design.alpha!r} gives no bar; give the indicator a weight above 0")
-        if not ratios:
-            raise ValueError("ratios: empty; write rate ratios above 1, such as [1.5, 2, 3]")
         rate = design.allowed()
         spread = within("variance_mean", design.variance_mean, low=1, high=1000)
-        powers = [within("ratios", r, low=1.001, high=1000) ** design.sign for r in ratios]
+        powers = [r**design.sign for r in ratios_of(ratios)]
         return cls(
             bar=-math.log(design.alpha),
             alpha=design.alpha,

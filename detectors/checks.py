@@ -1,0 +1,185 @@
+"""The promises every detector keeps, each a small named function that a test runs over everything in `DETECTORS`.
+
+A check takes a `make` that builds a fresh detector and a stream of observations, and raises AssertionError naming what broke.
+`SAMPLES` are the streams that broke monitors before: nothing ever happens, nothing ever varies, one burst, a level that
+changes and stays, no exposure, numbers at both ends of what a float can hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from detectors.base import Count, Detector, Gap, Gauge, Observation, Proportion, Provisional, Revisable, Score
+
+Make: TypeAlias = Callable[[], Detector]
+Stream: TypeAlias = Sequence[Observation]
+
+LARGEST_STATE = 16_384
+"""Bytes that one detector's snapshot may take: a pilot has tens of them, a partition thousands of pilots."""
+
+_WAVE = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)  # any fixed spread of small numbers will do
+
+
+def _shapes() -> dict[str, list[tuple[float, float]]]:
+    """Named streams of (events, exposure) with events <= exposure, so that they fit every kind."""
+    wave = [(float(_WAVE[i % 20]), 40.0) for i in range(120)]
+    return {
+        "ordinary": wave,
+        "all zero": [(0.0, 40.0)] * 80,
+        "constant": [(4.0, 40.0)] * 80,
+        "all of them": [(40.0, 40.0)] * 80,
+        "burst": [*wave[:60], (39.0, 40.0), (38.0, 40.0), *wave[:40]],
+        "new level": [*wave[:60], *[(k + 25.0, m) for k, m in wave[:60]]],
+        "no exposure": [*wave[:30], *[(0.0, 0.0)] * 30, *wave[:30]],
+        "never any exposure": [(0.0, 0.0)] * 60,
+        "one event": [(0.0, 1.0)] * 40 + [(1.0, 1.0)] + [(0.0, 1.0)] * 20,
+        "huge": [(1e15, 1e15), (0.0, 1e15)] * 30 + [(1e308, 1.7e308), (0.0, 1.7e308)] * 30,
+        "tiny": [(5e-324, 1e-300), (0.0, 5e-324)] * 60,
+        "huge and tiny": [(0.0, 5e-324), (1e308, 1.7e308), (1.0, 1.0)] * 40,
+    }
+
+
+def _samples() -> dict[type, dict[str, Stream]]:
+    shapes = _shapes()
+    gauges: dict[str, Stream] = {name: [Gauge(value=k) for k, _ in stream] for name, stream in shapes.items()}
+    gauges["signs"] = [Gauge(value=(-1.0) ** i * 1.7e308) for i in range(120)]
+    return {
+        Count: {name: [Count(k=k, m=m) for k, m in stream] for name, stream in shapes.items()},
+        Proportion: {name: [Proportion(k=k, n=m) for k, m in stream] for name, stream in shapes.items()},
+        Gauge: gauges,
+        Gap: {name: [Gap(seconds=m, expected=k) for k, m in stream] for name, stream in shapes.items()},
+    }
+
+
+SAMPLES: dict[type, dict[str, Stream]] = _samples()
+
+
+def speaks_in_finite_numbers_or_not_at_all(make: Make, stream: Stream) -> None:
+    """`update` never raises on a finite observation and returns None or finite numbers: never NaN, never infinity."""
+    detector = make()
+    for i, observation in enumerate(stream):
+        score = detector.update(observation)
+        if score is not None:
+            numbers = (score.statistic, score.bar, score.expected, score.observed, score.alpha or 0.0)
+            assert all(math.isfinite(n) for n in numbers), f"observation {i}: {score} is not finite"
+
+
+def alarms_exactly_at_its_bar(make: Make, stream: Stream) -> None:
+    """`alarm` says no more and no less than `statistic >= bar`."""
+    for score in _run(make(), stream):
+        assert score is None or score.alarm == (score.statistic >= score.bar)
+
+
+def gives_the_same_scores_again(make: Make, stream: Stream) -> None:
+    """Two detectors that saw the same observations said the same: no clock, no chance, nothing shared between objects."""
+    first, second = make(), make()
+    for observation in stream:
+        assert first.update(observation) == second.update(observation)
+
+
+def survives_a_snapshot_at_any_point(make: Make, stream: Stream) -> None:
+    """A detector saved and restored before every observation says what one that ran through says, to the last bit."""
+    through, restored = make(), make()
+    for i, observation in enumerate(stream):
+        restored = _again(restored)
+        assert restored.update(observation) == through.update(observation), f"differs after a snapshot at {i}"
+    assert _bytes(restored) == _bytes(through), "state differs although the scores agree"
+
+
+def keeps_a_bounded_state(make: Make, stream: Stream) -> None:
+    """Two thousand observations later the snapshot is still small."""
+    detector = make()
+    for i in range(2_000):
+        detector.update(stream[i % len(stream)])
+    size = len(_bytes(detector))
+    assert size <= LARGEST_STATE, f"the snapshot has {size} bytes"
+
+
+def keeps_finite_state(make: Make, stream: Stream) -> None:
+    """No field becomes NaN or infinite, so that nothing can go blind without looking broken."""
+    detector = make()
+    for observation in stream:
+        detector.update(observation)
+    _finite(msgspec.to_builtins(detector))
+
+
+def peeks_without_a_trace(make: Make, stream: Stream) -> None:
+    """`peek` changes nothing, and an open period read again once closed with those numbers is scored no higher than peeked."""
+    detector = make()
+    if not isinstance(detector, Provisional):
+        return
+    for i, observation in enumerate(stream):
+        before = _bytes(detector)
+        glimpse = detector.peek(tuple(stream[i : i + 3]))
+        assert _bytes(detector) == before, f"peek at {i} changed the state"
+        assert glimpse is None or math.isfinite(glimpse.statistic)
+        score = detector.update(observation)
+        if glimpse is not None and score is not None:
+            assert glimpse.statistic >= score.statistic, f"peek at {i} is below a prefix of what it was shown"
+
+
+def raises_and_never_lowers(make: Make, stream: Stream) -> None:
+    """Late events never lower the evidence, none at all change nothing, and outside the window there is no opinion."""
+    detector = make()
+    if not isinstance(detector, Revisable):
+        return
+    for i, observation in enumerate(stream):
+        score = detector.update(observation)
+        nothing = detector.raise_late(0, 0.0)
+        if score is not None and nothing is not None:
+            assert nothing.statistic == score.statistic, f"no late events at {i} changed the evidence"
+        for lag in (0, 2):
+            raised = detector.raise_late(lag, 1.0)
+            if score is not None and raised is not None:
+                assert raised.statistic >= score.statistic, f"late events at {i} lowered the evidence"
+                score = raised
+    assert detector.raise_late(10_000, 1.0) is None
+
+
+def says_what_it_claims(make: Make, stream: Stream) -> None:
+    """`claims` is one sentence, and `observes` names kinds of observation."""
+    detector = make()
+    assert len(detector.claims) > 20
+    assert detector.claims.endswith(".")
+    assert set(detector.observes) <= {Count, Proportion, Gauge, Gap}
+    assert detector.observes
+
+
+CHECKS: tuple[Callable[[Make, Stream], None], ...] = (
+    speaks_in_finite_numbers_or_not_at_all,
+    alarms_exactly_at_its_bar,
+    gives_the_same_scores_again,
+    survives_a_snapshot_at_any_point,
+    keeps_a_bounded_state,
+    keeps_finite_state,
+    peeks_without_a_trace,
+    raises_and_never_lowers,
+    says_what_it_claims,
+)
+
+
+def _run(detector: Detector, stream: Stream) -> list[Score | None]:
+    return [detector.update(observation) for observation in stream]
+
+
+def _bytes(detector: Detector) -> bytes:
+    return msgspec.msgpack.encode(detector)
+
+
+def _again(detector: Detector) -> Detector:
+    return msgspec.msgpack.decode(_bytes(detector), type=type(detector))
+
+
+def _finite(value: object) -> None:
+    if isinstance(value, float):
+        assert math.isfinite(value), "a field is not finite"
+    elif isinstance(value, dict):
+        for part in value.values():
+            _finite(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _finite(part)

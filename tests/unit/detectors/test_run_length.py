@@ -1,0 +1,61 @@
+"""Run lengths of CUSUM charts against exact values, most of them in print since 1985."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.run_length import bar_for, binomial_pmf, poisson_pmf, run_length
+
+
+@pytest.mark.parametrize(
+    ("start", "bar", "expected"),
+    [(0, 40, 438.12), (20, 40, 333.12), (0, 41, 459.29)],
+    ids=["alarm at C >= 10", "head start of 5", "alarm at C > 10"],
+)
+def test_poisson_cusum_of_lucas(start: int, bar: int, expected: float) -> None:
+    """Lucas (1985): reference .25, bar 10, mean .25."""
+    assert run_length(poisson_pmf(0.25, 80), 4, 1, bar, start) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("bar", "ratio", "expected"),
+    [(12, 1, 1054), (12, 1.2, 55.2), (12, 1.5, 9.89), (12, 2, 3.92), (12, 3, 1.99)]
+    + [(28, 1, 1_057_898), (28, 1.2, 426), (28, 1.5, 22.69), (28, 2, 8.19), (28, 3, 3.77)],
+)
+def test_poisson_cusum_of_mean_five(bar: int, ratio: float, expected: float) -> None:
+    """Mean 5, reference 6.25: both bars give the declared run length at the limit and the delays beyond it."""
+    found = run_length(poisson_pmf(5 * ratio, 120), 4, 25, bar * 4)
+    assert found == pytest.approx(expected, rel=0.0015)
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(1, 2300.7), (1.5, 717.5), (2, 373.4), (3, 180.8)])
+def test_bernoulli_cusum(ratio: float, expected: float) -> None:
+    """Share .01 against .02 (m = 69), bar 3: observations to the alarm."""
+    assert run_length(binomial_pmf(1, 0.01 * ratio, 2), 69, 1, 207) == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("mean", "reference", "arl0"), [(0.1, 0.144, 1000), (1, 1.443, 500), (5, 7.2, 1000), (40, 57.7, 2000)]
+)
+def test_the_chosen_bar_is_the_smallest_that_keeps_the_run_length(mean: float, reference: float, arl0: float) -> None:
+    """`bar_for` meets the run length, and one cell less would not."""
+    found = bar_for(mean, 0, reference, arl0, 40.0)
+    assert found is not None
+    bar, rounded = found
+    unit = next(
+        u
+        for u in range(1, 100)
+        if abs(rounded * u - round(rounded * u)) < 1e-9 and abs(bar * u - round(bar * u)) < 1e-9
+    )
+    assert rounded >= reference - 1e-9
+    pmf = poisson_pmf(mean, 400)
+    down, cells = round(rounded * unit), round(bar * unit)
+    assert run_length(pmf, unit, down, cells) >= arl0
+    # one lattice step lower, in the finer lattice that bar_for searched
+    fine = 4 * unit
+    assert run_length(pmf, fine, down * 4, cells * 4 - 4) < arl0 or cells == 1
+
+
+def test_a_chain_too_large_is_not_solved() -> None:
+    """A mean of one in a million would need millions of cells: no answer rather than a long wait."""
+    assert bar_for(1e-6, 0, 1.44e-6, 1000, 10.0) is None
