@@ -1,0 +1,246 @@
+"""Charter files: YAML in, a charter or every mistake with its line out.
+
+YAML 1.2, read into a tree of nodes and turned into plain values here, because the usual loaders drop positions or guess:
+`no` is a word and not false, dates stay as written, `010`, `.nan`, tags and doubled keys are mistakes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from monitor.charter import Charter
+from monitor.charter_lint import lint, nearest
+from monitor.errors import CharterError
+
+LARGEST = 1 << 20  # bytes of a charter file
+NODES = 50_000  # after aliases are followed: a page of aliases of aliases must not fill the memory
+
+Place = tuple[int, int]
+
+
+class Found(Struct, frozen=True):
+    """One finding at a place of a file: `line` and `column` count from 1, `field` is the dotted path."""
+
+    file: str
+    line: int
+    column: int
+    severity: Literal["error", "warning"]
+    field: str
+    problem: str
+    fix: str
+
+    def __str__(self) -> str:
+        word = "warning: " if self.severity == "warning" else ""
+        return f"{self.file}:{self.line}:{self.column}: {word}{self.field}: {self.problem}" + (
+            f"; {self.fix}" if self.fix else ""
+        )
+
+
+class Reading(Struct, frozen=True):
+    """What a file says: the charter, `None` when it has no form at all, and everything found wrong with it."""
+
+    charter: Charter | None
+    found: tuple[Found, ...]
+
+    @property
+    def errors(self) -> tuple[Found, ...]:
+        """Findings that keep the charter from being used."""
+        return tuple(f for f in self.found if f.severity == "error")
+
+
+def read_charter(text: str, file: str = "charter.yaml") -> Reading:
+    """Read and lint a charter; never raises for what the text says. `file` is for messages only."""
+    tree = _Tree(file)
+    data = tree.load(text)
+    if tree.found:
+        return Reading(None, tuple(tree.found))
+    tree.check(Charter, data, "")
+    if tree.found:
+        return Reading(None, tuple(sorted(tree.found, key=lambda f: (f.line, f.column))))
+    charter = msgspec.convert(data, Charter)
+    for problem in lint(charter):
+        tree.add(problem.field, problem.problem, problem.fix, problem.severity)
+    return Reading(charter, tuple(tree.found))
+
+
+def load_charter(path: Path) -> Charter:
+    """The charter in a file. Raises CharterError for the first mistake (warnings are passed over), OSError as `open` does."""
+    reading = read_bytes(path.read_bytes(), str(path))
+    for error in reading.errors:
+        raise CharterError(error.file, error.line, error.column, error.field, error.problem, error.fix)
+    assert reading.charter is not None
+    return reading.charter
+
+
+def read_bytes(raw: bytes, file: str) -> Reading:
+    """As `read_charter`, from the bytes of a file: UTF-8, at most 1 MiB."""
+    problem = f"the file is larger than {LARGEST} bytes" if len(raw) > LARGEST else ""
+    try:
+        text = "" if problem else raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
+        return Reading(None, (Found(file, line, column, "error", "file", "not UTF-8", "save it as UTF-8"),))
+    if problem:
+        return Reading(None, (Found(file, 1, 1, "error", "file", problem, "a charter is a few pages"),))
+    return read_charter(text, file)
+
+
+class _Tree:
+    """The values of one file, where each stands, and what is wrong with it."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.places: dict[str, Place] = {"": (1, 1)}
+        self.found: list[Found] = []
+        self.nodes = 0
+
+    def add(self, field: str, problem: str, fix: str, severity: Literal["error", "warning"] = "error") -> None:
+        """A finding at the place of `field`, or of what would hold it."""
+        near = field
+        while near not in self.places:
+            near = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", near)
+        line, column = self.places[near]
+        self.found.append(Found(self.file, line, column, severity, field or "charter", problem, fix))
+
+    def load(self, text: str) -> Any:
+        try:
+            node = YAML(typ="rt").compose(text)
+        except YAMLError as error:
+            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+            self.places[""] = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+            fix = "indent with spaces, never with tabs" if "\\t" in problem else "look at this line and the one before"
+            self.add("", problem, fix)
+            return None
+        except (ValueError, RecursionError):  # such as a character reference beyond Unicode, or a thousand brackets
+            self.add("", "this is no YAML that can be read", "look for control characters and runs of brackets")
+            return None
+        if node is None:
+            self.add("", "the file is empty", "start from `sandbox-monitor charter new automated_driving`")
+            return None
+        return self.value(node, "", ())
+
+    def value(self, node: Node, path: str, above: tuple[int, ...]) -> Any:
+        """A node as plain values; its place is kept under its path."""
+        self.places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        self.nodes += 1
+        if id(node) in above or len(above) > 60 or self.nodes > NODES:
+            if self.nodes <= NODES or not self.found:
+                self.add(path, "aliases that hold themselves, or too many values", "write it out")
+            self.nodes = NODES
+            return None
+        if isinstance(node, ScalarNode):
+            return self.scalar(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.value(n, f"{path}[{i}]", (*above, id(node))) for i, n in enumerate(node.value)]
+        assert isinstance(node, MappingNode)
+        made: dict[str, Any] = {}
+        for key, item in node.value:
+            at = f"{path}.{key.value}".lstrip(".") if isinstance(key, ScalarNode) else path
+            if not isinstance(key, ScalarNode) or _tag(key) == "merge":
+                self.places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                self.add(at, "this kind of key is not used in charters", "write the fields out")
+            elif key.value in made:
+                self.places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                self.add(at, "the key is there twice", "remove one")
+            else:
+                made[key.value] = self.value(item, at, (*above, id(node)))
+        return made
+
+    def scalar(self, node: ScalarNode, path: str) -> Any:
+        """A scalar by the tag that YAML 1.2 gives it."""
+        text: str = node.value
+        tag = _tag(node)
+        if tag in ("str", "timestamp"):
+            return text
+        if tag == "null":
+            return None
+        if tag == "bool" and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        if tag == "int" and re.fullmatch(r"[-+]?0[\d_]+", text):
+            self.add(
+                path, f"{text} is 8-based to some readers and 10-based to others", f'write {int(text)} or "{text}"'
+            )
+        elif tag == "int" and len(text) < 100:
+            return int(text.replace("_", ""), 0)
+        elif tag == "float" and math.isfinite(number := float(text.replace("_", ""))):
+            return number
+        elif tag in ("int", "float"):
+            self.add(path, "the number is not finite, or has too many digits", "write a number of ordinary size")
+        else:
+            self.add(path, f"{text} carries a tag or an old boolean", "write true, false, a number or a text")
+        return None
+
+    def check(self, kind: Any, data: Any, path: str) -> None:
+        """Hold data against a type, field by field, so that every mistake is found and not the first alone."""
+        if isinstance(kind, type) and issubclass(kind, Struct) and isinstance(data, dict):
+            fields = {f.encode_name: f for f in msgspec.structs.fields(kind)}
+            for name in data.keys() - fields.keys():
+                self.add(f"{path}.{name}".lstrip("."), "there is no such field here", nearest(name, fields))
+            for name, field in fields.items():
+                at = f"{path}.{name}".lstrip(".")
+                if name in data:
+                    self.check(field.type, data[name], at)
+                elif field.required:
+                    self.add(at, "the field is missing", "add it")
+            return
+        item = get_args(kind)[0] if get_origin(kind) is tuple else None
+        if item is not None and isinstance(item, type) and issubclass(item, Struct) and isinstance(data, list):
+            for index, element in enumerate(data):
+                self.check(item, element, f"{path}[{index}]")
+            if data:
+                return
+        try:
+            msgspec.convert(data, kind)
+        except msgspec.ValidationError as error:
+            message, _, inner = str(error).rpartition(" - at `$")
+            message, inner = (message, inner.rstrip("`")) if message else (str(error), "")
+            inner = inner if re.fullmatch(r"(\.\w+|\[\d+\])*", inner) else ""
+            self.add(f"{path}{inner}", *_in_words(message, kind))
+
+
+def _tag(node: Node) -> str:
+    return str(node.tag).removeprefix("tag:yaml.org,2002:")
+
+
+_FIXES = (
+    (r"Expected `str`, got `(int|float|bool)`", "put it in quotes"),
+    (r"Expected `(float|int|float \| null|int \| null)`, got `str`", "write a number, without quotes"),
+    (r"Expected `bool`", "write true or false"),
+    (r"Expected `array`", "write a list: one line each, starting with a dash"),
+    (r"Expected `object`", "write fields below it, indented"),
+    (r"got `null`", "give it a value, or remove the field"),
+    (r"of length >= 1", "write at least one"),
+    (r"matching regex '\^\\\\d\{4\}", "write a date as YYYY-MM-DD"),
+    (r"matching regex '\^\\\\d\+\(mo", "write a whole number and one of ms s m h d w mo, such as 1h"),
+    (r"[<>]", "keep within the range"),
+)
+
+
+def _in_words(message: str, kind: Any) -> tuple[str, str]:
+    """msgspec's message as (problem, fix)."""
+    if message.startswith("Invalid enum value"):
+        word = message.split("'")[1] if "'" in message else ""
+        return f"{word!r} is not one of the words allowed here", nearest(word, _words(kind))
+    problem = message.replace("`", "")
+    problem = re.sub(r" matching regex .*", " of another form", problem)
+    return problem, next((fix for pattern, fix in _FIXES if re.search(pattern, message)), "")
+
+
+def _words(kind: Any) -> list[str]:
+    """The words that a type allows: of a Literal, of an enum, of a tuple of enums."""
+    if get_origin(kind) is Literal:
+        return [str(word) for word in get_args(kind)]
+    if isinstance(kind, type) and hasattr(kind, "__members__"):
+        return [str(member.value) for member in kind.__members__.values()]
+    return [word for part in get_args(kind) for word in _words(part)]

@@ -1,0 +1,270 @@
+"""What a well-formed charter may still have wrong: each mistake named, with the field and the fix. Pure; never raises.
+
+An error means that the charter cannot run as written, or would break a promise; a warning, that it runs but probably not
+as meant. A pilot is admitted only under a charter without errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from inspect import signature
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+import detectors
+from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_share
+from monitor.indicators import INDICATORS, BadSpec
+from monitor.periods import Span, parse_span
+from monitor.plan import Watch, build_detectors
+
+MONTH_MS = 28 * 86_400_000  # the shortest
+LONGEST_MS = 10 * 366 * 86_400_000
+OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
+SESSION_MS = 10_000  # until Kafka notices that a worker is gone
+RECOVERY_MS = 10_000  # until the next worker has read itself up to date
+HALTING = "limit_e_process"  # the one detector with a declared rate of false halts
+
+
+class Problem(Struct, frozen=True):
+    """One finding: dotted `field` (`indicators[0].limit`), what is wrong, what to do."""
+
+    severity: Literal["error", "warning"]
+    field: str
+    problem: str
+    fix: str
+
+
+class Share(Struct, frozen=True):
+    """What one stream may spend on false halts for as long as the pilot lives without one: `bar` is the e-value it needs."""
+
+    indicator: str
+    segment: str
+    alpha: float
+    bar: float
+
+
+def lint(charter: Charter) -> list[Problem]:
+    """Everything wrong with `charter`, in the order of the file."""
+    found = [*_cycle(charter), *_people(charter), *_budget(charter)]
+    for index, spec in enumerate(charter.indicators):
+        found += _indicator(charter, spec, f"indicators[{index}]")
+    found += _twice((spec.name for spec in charter.indicators), "indicators", ".name")
+    found += _hard_rules(charter.hard_rules)
+    found += _spans(charter)
+    return found
+
+
+def alpha_table(charter: Charter) -> list[Share]:
+    """How alpha is split before the first restart, for every stream under a limit e-process."""
+    shares = [
+        (spec.name, segment, alpha_share(charter, spec))
+        for spec in charter.indicators
+        if any(w.name == HALTING for w in spec.detectors)
+        for segment in spec.segments or ("",)
+    ]
+    return [Share(name, segment, alpha, 1 / alpha) for name, segment, alpha in shares if alpha > 0]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A fix for a word that is not known: the nearest that is, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"write one of {', '.join(names)}"
+
+
+def _error(field: str, problem: str, fix: str) -> Problem:
+    return Problem("error", field, problem, fix)
+
+
+def _warning(field: str, problem: str, fix: str) -> Problem:
+    return Problem("warning", field, problem, fix)
+
+
+def _cycle(charter: Charter) -> Iterator[Problem]:
+    days: list[date] = []
+    for field in ("start", "end"):
+        text: str = getattr(charter.cycle, field)
+        try:
+            days.append(date.fromisoformat(text))
+        except ValueError:
+            yield _error(f"cycle.{field}", f"{text} is not a day of the calendar", "write a date that exists")
+    if len(days) == 2 and days[1] <= days[0]:
+        yield _error("cycle.end", "the pilot would end before it starts", "write a later day than cycle.start")
+
+
+def _people(charter: Charter) -> Iterator[Problem]:
+    if not charter.models:
+        yield _error(
+            "models", "no model is registered, so any that serves is unregistered", "list the digest of each model"
+        )
+    yield from _twice((m.digest for m in charter.models), "models", ".digest")
+    yield from _twice((a.id for a in charter.authorities), "authorities", ".id")
+    if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
+        yield _warning(
+            "authorities",
+            "fewer than two approvers are named, so no halt of this pilot can be lifted",
+            "name two different people in `approvers`",
+        )
+
+
+def _budget(charter: Charter) -> Iterator[Problem]:
+    if charter.alpha > 0.05:
+        yield _warning(
+            "alpha",
+            f"about 1 in {1 / charter.alpha:.0f} pilots that keep every limit may be halted",
+            "write 0.05 or less",
+        )
+    total = sum(spec.weight for spec in charter.indicators)
+    if total > 1 + 1e-9:
+        yield _error(
+            "indicators", f"the weights add up to {total:g}, so more than alpha would be spent", "keep them within 1"
+        )
+    halts = any(w.level == "halt" for spec in charter.indicators for w in spec.detectors)
+    if charter.tier in ("high", "critical") and not halts and not any(r.level == "halt" for r in charter.hard_rules):
+        yield _warning(
+            "tier",
+            f"nothing can halt this pilot, and its tier is {charter.tier}",
+            "add a hard rule or a limit that halts",
+        )
+
+
+def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Problem]:
+    if spec.kind not in INDICATORS:
+        yield _error(f"{at}.kind", f"there is no indicator {spec.kind!r}", nearest(spec.kind, INDICATORS))
+        return
+    yield from _periods(spec, at)
+    yield from _twice(spec.segments, f"{at}.segments", "")
+    try:
+        indicator = INDICATORS[spec.kind](spec)
+    except BadSpec as error:
+        yield _error(f"{at}.{error.field}", error.problem, error.fix)
+        return
+    if spec.segments and not any(s.kind == spec.kind and not s.segments for s in charter.indicators):
+        yield _warning(
+            f"{at}.segments",
+            "what carries a segment that is not listed counts nowhere",
+            f"add a second {spec.kind} without segments",
+        )
+    if not spec.detectors:
+        yield _warning(f"{at}.detectors", "nobody watches this indicator", "add a detector")
+    if spec.weight > 0 and not any(w.name == HALTING for w in spec.detectors):
+        yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
+    for number, watcher in enumerate(spec.detectors):
+        yield from _watcher(charter, spec, watcher, indicator.observes, f"{at}.detectors[{number}]")
+
+
+def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: type, at: str) -> Iterator[Problem]:
+    known = detectors.DETECTORS
+    if watcher.name not in known:
+        yield _error(f"{at}.name", f"there is no detector {watcher.name!r}", nearest(watcher.name, known))
+        return
+    taken = known[watcher.name].observes
+    if observes not in taken:
+        others = [name for name, kind in known.items() if observes in kind.observes]
+        yield _error(
+            f"{at}.name",
+            f"{watcher.name} cannot read a {observes.__name__.lower()}",
+            f"write one of {', '.join(others)}",
+        )
+        return
+    if watcher.level == "halt" and watcher.name != HALTING:
+        yield _error(
+            f"{at}.level",
+            f"{watcher.name} declares no rate of false halts, so no halt may rest on it",
+            f"write escalate, or halt on {HALTING}",
+        )
+    if watcher.level == "halt" and spec.kind == "complaint_handling_time":
+        yield _error(
+            f"{at}.level",
+            "handling times are rarely exponential, so the rate of false halts would not hold",
+            "write escalate, or halt on complaint_over_promise",
+        )
+    if watcher.name == HALTING and (spec.limit is None or spec.weight == 0):
+        field = "limit" if spec.limit is None else "weight"
+        yield _error(
+            f"{at[: at.index('.')]}.{field}", f"{HALTING} needs a limit and a weight above 0", f"add `{field}`"
+        )
+        return
+    if parse_span(spec.period) == Span():
+        return  # already reported, and nothing can be built on it
+    try:
+        build_detectors(charter, Watch(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
+    except TypeError as error:
+        takes = [p.name for p in signature(known[watcher.name].design).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        named = re.search(r"argument '(\w+)'", str(error))
+        field = f"params.{named[1]}" if named else "params"
+        problem = f"{watcher.name} takes no such parameter" if named else f"{watcher.name} cannot use these values"
+        yield _error(f"{at}.{field}", problem, f"it takes {', '.join(takes)}" if takes else "remove it")
+    except (ValueError, ArithmeticError) as error:
+        name, _, text = str(error).partition(": ")
+        problem, _, fix = text.partition("; ")
+        field = f"{at}.params.{name}" if name in watcher.params else f"{at}.params"
+        yield _error(field, problem or str(error), fix or "change it")
+
+
+def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
+    length = _length(parse_span(spec.period))
+    if length == 0:
+        yield _error(f"{at}.period", "a period of no length holds nothing", "write a span such as 1h")
+        return
+    if length > LONGEST_MS:
+        yield _error(f"{at}.period", f"{spec.period} is longer than ten years", "write a shorter span")
+    if length < 1_000:
+        yield _warning(f"{at}.period", f"{spec.period} is finer than most clocks agree", "write 1s or more")
+    promise = spec.params.get("promise", "0s")
+    for field, text in (("reporting_delay", spec.reporting_delay), ("params.promise", promise)):
+        if isinstance(text, str) and re.fullmatch(r"\d+(mo|ms|s|m|h|d|w)", text):
+            wait = _length(parse_span(text))
+            if wait > LONGEST_MS:
+                yield _error(f"{at}.{field}", f"{text} is longer than ten years", "write a shorter span")
+            elif wait > OPEN_PERIODS * length:
+                yield _error(
+                    f"{at}.{field}",
+                    f"{text} keeps more than {OPEN_PERIODS} periods of {spec.period} open at once",
+                    "write a longer period",
+                )
+
+
+def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
+    yield from _twice((rule.name for rule in rules), "hard_rules", ".name")
+    for index, rule in enumerate(rules):
+        if not (rule.severity or rule.harm or rule.unregistered_model):
+            yield _error(
+                f"hard_rules[{index}]", "without a condition every incident would trigger it", "add severity or harm"
+            )
+
+
+def _spans(charter: Charter) -> Iterator[Problem]:
+    fields = {
+        "responses.unknown_escalates_after": charter.responses.unknown_escalates_after,
+        "responses.acknowledge_within": charter.responses.acknowledge_within,
+        "responses.lease": charter.responses.lease,
+        "exit.quiet_for": charter.exit.quiet_for,
+    }
+    for field, text in fields.items():
+        if _length(parse_span(text)) > LONGEST_MS:
+            yield _error(field, f"{text} is longer than ten years", "write a shorter span")
+    least = 2 * (SESSION_MS + RECOVERY_MS)
+    if _length(parse_span(charter.responses.lease)) < least:
+        yield _warning(
+            "responses.lease",
+            f"{charter.responses.lease} is so short that the crash of one worker may stop the service",
+            f"write {least // 1000}s or more: twice the session time-out plus recovery",
+        )
+
+
+def _length(span: Span) -> int:
+    return span.ms + span.months * MONTH_MS
+
+
+def _twice(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield _error(f"{at}[{index}]{suffix}", f"{name!r} is there already", "give each its own")
+        seen.add(name)

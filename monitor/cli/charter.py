@@ -1,0 +1,106 @@
+"""`sandbox-monitor charter`: check charter files, print their hash, start from a template."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from monitor.charter import Charter, charter_hash
+from monitor.charter_file import Reading, load_charter, read_bytes
+from monitor.charter_lint import alpha_table
+
+TEMPLATES = ("automated_driving", "consumer_finance")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def charter() -> None:
+    """Check a charter file, print its hash, or start from a template.
+
+    A charter is the plan under which one pilot runs: its limits, what answers a broken limit, and how often a pilot that
+    keeps every limit may be halted all the same (alpha).
+    """
+
+
+@charter.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per file on stdout instead of the text.")
+def check(files: tuple[Path, ...], as_json: bool) -> None:
+    """Say whether each FILE is a charter that can run.
+
+    For a good one: pilot, hash, and how alpha is split (the bar is the e-value at which a limit counts as broken). For a
+    bad one, on stderr, every mistake as `file:line:column: field: problem; fix`. Warnings do not fail the check.
+
+    \b
+    Exit codes:
+      0  every file can run
+      1  at least one cannot
+    """
+    readings = [(path, read_bytes(path.read_bytes(), str(path))) for path in files]
+    for path, reading in readings:
+        if as_json:
+            click.echo(msgspec.json.encode(_summary(path, reading)))
+            continue
+        for found in reading.found:
+            click.echo(str(found), err=True)
+        if reading.charter is not None and not reading.errors:
+            _print(path, reading.charter)
+    if any(reading.errors for _, reading in readings):
+        sys.exit(1)
+
+
+@charter.command("hash")
+@click.argument("file", type=FILE)
+def hash_(file: Path) -> None:
+    """Print the hash that both sides sign at admission.
+
+    SHA-256 of the canonical form: every field written out, sorted, so that comments, order and spelling of the YAML do not
+    matter. Exit code 1 when FILE cannot run.
+    """
+    click.echo(charter_hash(load_charter(file)))
+
+
+@charter.command()
+@click.argument("template", type=click.Choice(TEMPLATES))
+def new(template: str) -> None:
+    """Write a commented TEMPLATE to stdout.
+
+    \b
+    Example:
+      sandbox-monitor charter new consumer_finance > charter.yaml
+    """
+    click.echo(resources.files("monitor.charters").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
+
+
+def _summary(path: Path, reading: Reading) -> dict[str, object]:
+    made = reading.charter if not reading.errors else None
+    return {
+        "file": str(path),
+        "ok": made is not None,
+        "pilot": made.pilot if made else None,
+        "hash": charter_hash(made) if made else None,
+        "alpha": alpha_table(made) if made else [],
+        "found": reading.found,
+    }
+
+
+def _print(path: Path, made: Charter) -> None:
+    click.echo(f"OK {path}: pilot {made.pilot}, version {made.version}, hash {charter_hash(made)}")
+    shares = alpha_table(made)
+    if not shares:
+        click.echo("   no limit spends alpha")
+        return
+    table = Table("indicator", "segment", "alpha", "bar", box=None, pad_edge=True)
+    for share in shares:
+        table.add_row(share.indicator, share.segment or "-", f"{share.alpha:.3g}", f"{share.bar:,.0f}")
+    Console(highlight=False, soft_wrap=True).print(table)
+    spent = sum(spec.weight for spec in made.indicators)
+    click.echo(
+        f"   alpha {made.alpha:g}, of which {1 - spent:.0%} is unassigned; the first restart gets 61 % of each share"
+    )
