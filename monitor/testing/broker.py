@@ -12,6 +12,7 @@ Needs Java 17 or newer, Maven once, and a checkout (it reads `deploy/local`).
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import fcntl
 import hashlib
@@ -21,6 +22,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -244,6 +246,20 @@ class KafkaBroker:
                 process.wait()
         self._process = None
         (self.directory / "broker.pid").unlink(missing_ok=True)
+
+
+def shared() -> KafkaBroker:
+    """The one broker of this process, started on first use in a temporary directory and stopped when the process ends."""
+    global _shared
+    if _shared is None or not _shared.running:
+        directory = Path(tempfile.mkdtemp(prefix="sandbox-broker-"))
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        _shared = KafkaBroker(directory).start()
+        atexit.register(_shared.stop)  # runs before the directory goes: last registered, first called
+    return _shared
+
+
+_shared: KafkaBroker | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -133,12 +133,18 @@ class SqliteBench:
 Story = Callable[[Bench], Awaitable[None]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
 def make_log(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Story], None]:
     """Run one story (an async function) over a fresh bench of each implementation."""
 
+    makers: dict[str, Callable[[], Bench]] = {
+        "memory": MemoryBench,
+        "sqlite": lambda: SqliteBench(tmp_path),
+        "kafka": request.getfixturevalue("kafka_bench"),
+    }
+
     async def told(story: Story) -> None:
-        bench: Bench = MemoryBench() if request.param == "memory" else SqliteBench(tmp_path)
+        bench: Bench = makers[request.param]()
         try:
             await story(bench)
         finally:

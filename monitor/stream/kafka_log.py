@@ -1,0 +1,295 @@
+"""The Log protocol on Kafka: one partition of every topic, owned through a transactional producer that shuts out others.
+
+The producer's transactional id names the group and the partition. Starting it makes the broker refuse every older
+producer of that name for good (a fence) and end what that one left open; all writes of the owner go through it, and all
+reads see committed records only. The fence is no promise by itself: ids stay deterministic and readers drop repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import RecordMetadata
+
+from monitor.errors import Fenced, LogBroken, Stop, Unavailable
+from monitor.log import Checkpoint, Journalled, Recovery
+from monitor.model import Claim, Closed, JournalEntry, Outputs, Position, Record
+from monitor.stream import keys
+from monitor.stream.reading import LOG_APPEND_TIME, PartitionReader, to_records
+from monitor.stream.topics import LARGE, Names
+
+JSON = b"application/json"
+NO_EPOCH = 0
+
+_journal_decode = msgspec.json.Decoder(JournalEntry).decode
+_Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
+
+
+class KafkaLog:
+    """One partition of all topics under `prefix`. `claim` first; after any exception only `close`.
+
+    `timeout` (s) bounds each write and each request: what is not acknowledged by then has an unknown outcome, and the
+    owner must end. `generation` is the consumer group's, so that epochs rise with it too.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        partition: int,
+        prefix: str = "sandbox",
+        group: str = "sandbox-monitor",
+        *,
+        participants: Sequence[str] = (),
+        owner: str = "",
+        generation: int = 0,
+        timeout: float = 30.0,
+        chunk: int = 5000,
+    ) -> None:
+        self.partition = partition
+        self.names = Names(prefix, tuple(participants))
+        self.transactional_id = f"{group}-{partition}"
+        self.epoch = NO_EPOCH
+        self._owner = owner
+        self._generation = generation
+        self._timeout = timeout
+        self._bootstrap = bootstrap
+        self._client_id = f"{group}-{partition}"
+        self._chunk = chunk
+        self._producer: AIOKafkaProducer | None = None
+        self._reader: PartitionReader | None = None
+        self._live = keys.Live()
+        self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
+        self._skew = 0  # broker's clock - ours, ms
+        self._failed: Stop | None = None
+
+    async def claim(self) -> Recovery:
+        """See `monitor.log.Log.claim`. Starts the fence before anything is read."""
+        self._reader = PartitionReader(
+            self._bootstrap, chunk=self._chunk, timeout=self._timeout, client_id=self._client_id
+        )
+        await self._reader.start()
+        self._producer = await self._fence()
+        async for raw in self._reader.all(self.names.state, self.partition):
+            self._live.feed(raw.key, raw.value)
+        watermark = self._watermark()
+        entries, highest = await self._journal(watermark.position.journal)
+        self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
+        claim = await self.append(Claim(self.epoch, self._owner))
+        last = entries[-1].offset if entries else watermark.position.journal - 1
+        await self._visible(claim.offset)
+        async for raw in self._reader.all(self.names.journal, self.partition, last + 1):
+            entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
+        if not entries or entries[-1].offset != claim.offset:
+            raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
+        through = self._live.values.get((keys.THROUGH, ""))
+        return Recovery(
+            epoch=self.epoch,
+            watermark=watermark.position,
+            through=None if through is None else keys.decode_position(through),
+            snapshots=self._snapshots(watermark.position),
+            journal=tuple(self._valid(entries, watermark.in_force)),
+        )
+
+    async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
+        """See `monitor.log.Log.telemetry`."""
+        reader = self._started()[1]
+        records, _ = await reader.chunk(topic, self.partition, start, stop)
+        return to_records(records)
+
+    async def control(self, start: int, stop: int) -> Sequence[Record]:
+        """See `monitor.log.Log.control`."""
+        return await self.telemetry(self.names.control, start, stop)
+
+    async def append(self, entry: JournalEntry) -> Journalled:
+        """See `monitor.log.Log.append`. `LogBroken` when the journal is not stamped with its own append time."""
+        before = time.time()
+        line: _Line = (self.names.journal, None, msgspec.json.encode(entry), self._headers("journal"))
+        (ack,) = await self._transact([line])
+        if ack.timestamp_type != LOG_APPEND_TIME:
+            raise LogBroken(
+                f"{self.names.journal} does not stamp its records; fix: set message.timestamp.type=LogAppendTime on it"
+            )
+        self._skew = int(ack.timestamp - (before + time.time()) * 500)
+        return Journalled(ack.offset, ack.timestamp, entry)
+
+    async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
+        """See `monitor.log.Log.write`: one transaction."""
+        lines = [*self._outputs(outputs), *self._through(through), *self._checkpoint(checkpoint)]
+        if not lines:
+            return
+        await self._transact(lines)
+        for topic, raw, value, _ in lines:
+            if topic == self.names.state and raw is not None:
+                self._live.feed(raw, value)
+
+    def clock(self) -> int:
+        """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""
+        return int(time.time() * 1000) + self._skew
+
+    async def close(self) -> None:
+        """Let go of connections. An open transaction is left to the next claim, or to the broker's time-out."""
+        producer, self._producer = self._producer, None
+        reader, self._reader = self._reader, None
+        if producer is not None:
+            # A fenced or half-dead producer says so once more on its way out; there is nobody left to act on it.
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), 5.0)
+        if reader is not None:
+            await reader.stop()
+
+    async def _fence(self) -> AIOKafkaProducer:
+        milliseconds = int(self._timeout * 1000)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            transactional_id=self.transactional_id,
+            transaction_timeout_ms=milliseconds,
+            request_timeout_ms=milliseconds,
+            max_request_size=LARGE,
+            max_batch_size=512 * 1024,  # below the default limit of a topic, and large enough for one request a write
+            linger_ms=0,
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                await producer.start()
+        except (KafkaError, TimeoutError) as error:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), 5.0)
+            raise Unavailable(f"the fence of partition {self.partition} cannot be started: {error!r}") from error
+        return producer
+
+    def _started(self) -> tuple[AIOKafkaProducer, PartitionReader]:
+        if self._failed is not None:
+            raise type(self._failed)(f"not to be used after a failure: {self._failed}")
+        if self._producer is None or self._reader is None:
+            raise Fenced(f"partition {self.partition} is not claimed, or let go")
+        return self._producer, self._reader
+
+    async def _transact(self, lines: Sequence[_Line]) -> list[RecordMetadata]:
+        """All lines in one transaction, in order; returns their acknowledgements once it is committed."""
+        producer, _ = self._started()
+        sent: list[asyncio.Future[RecordMetadata]] = []
+        try:
+            async with asyncio.timeout(self._timeout):
+                await producer.begin_transaction()
+                for topic, key, value, headers in lines:
+                    sent.append(await producer.send(topic, value, key, self.partition, headers=headers))
+                acks = await asyncio.gather(*sent)
+                for ack in acks:
+                    if ack.offset < 0:  # what aiokafka returns for a duplicate sequence number: nobody knows its place
+                        raise LogBroken(f"{ack.topic}/{ack.partition}: acknowledged without an offset")
+                await producer.commit_transaction()
+        except ProducerFenced as error:
+            self._failed = Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
+            raise self._failed from error
+        except (KafkaError, TimeoutError) as error:
+            self._failed = LogBroken(f"partition {self.partition}: a write was not acknowledged: {error!r}")
+            raise self._failed from error
+        except BaseException as error:  # cancelled in the middle, too: nobody knows what of it will stand
+            self._failed = LogBroken(f"partition {self.partition}: a write was cut off: {error!r}")
+            raise
+        finally:
+            for future in sent:  # of a failed write each one fails; one error is enough
+                future.add_done_callback(lambda f: f.cancelled() or f.exception())
+        return list(acks)
+
+    def _watermark(self) -> keys.Watermark:
+        raw = self._live.values.get((keys.WATERMARK, ""))
+        return keys.Watermark(Position(), NO_EPOCH) if raw is None else keys.decode_watermark(raw)
+
+    def _snapshots(self, watermark: Position) -> dict[str, bytes]:
+        found = {}
+        for (kind, pilot), raw in self._live.values.items():
+            if kind != keys.SNAPSHOT:
+                continue
+            snapshot = keys.decode_snapshot(raw)
+            if snapshot.position.journal > watermark.journal:
+                raise LogBroken(
+                    f"{self.names.state}/{self.partition}: the snapshot of {pilot!r} is beyond the watermark"
+                )
+            found[pilot] = snapshot.state
+        return found
+
+    async def _journal(self, start: int) -> tuple[list[Journalled], int]:
+        _, reader = self._started()
+        first, _ = await reader.bounds(self.names.journal, self.partition)
+        if first > start:
+            raise LogBroken(f"{self.names.journal}/{self.partition} begins at {first}, but {start} is needed")
+        entries = [
+            Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value))
+            async for raw in reader.all(self.names.journal, self.partition, start)
+        ]
+        return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
+
+    async def _visible(self, offset: int) -> None:
+        """Wait until committed readers see this journal offset: a commit is acknowledged a little before its marker is in."""
+        _, reader = self._started()
+        try:
+            async with asyncio.timeout(self._timeout):
+                while (await reader.bounds(self.names.journal, self.partition))[1] <= offset:
+                    await asyncio.sleep(0.005)
+        except TimeoutError as error:
+            raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {offset} does not appear") from error
+
+    def _valid(self, entries: Sequence[Journalled], in_force: int) -> Iterator[Journalled]:
+        """Leave out what a higher epoch precedes, and remember from where on each epoch was in force."""
+        self._claims = [(0, in_force)]
+        for entry in entries:
+            if entry.entry.epoch < in_force:
+                continue
+            if entry.entry.epoch > in_force:
+                in_force = entry.entry.epoch
+                self._claims.append((entry.offset + 1, in_force))
+            yield entry
+
+    def _in_force(self, position: int) -> int:
+        return max(epoch for start, epoch in self._claims if start <= position)
+
+    def _headers(self, what: str) -> list[tuple[str, bytes]]:
+        return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
+
+    def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
+        encode, names = msgspec.json.encode, self.names
+        for rejected in outputs.rejected:
+            yield names.rejected, rejected.pilot.encode() or None, encode(rejected), self._headers("rejected")
+        for decision in outputs.decisions:
+            yield names.decisions, decision.pilot.encode(), encode(decision), self._headers("decision")
+        for command in outputs.commands:
+            yield names.commands, command.pilot.encode(), encode(command), self._headers("command")
+        for permit in outputs.permits:
+            yield names.permits, permit.pilot.encode(), encode(permit), self._headers("permit")
+        for item in outputs.evidence:
+            if isinstance(item, Closed):
+                yield names.evidence, None, encode(item), self._headers("closed")
+            else:
+                yield names.evidence, item.pilot.encode(), encode(item), self._headers("evidence")
+
+    def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[_Line]:
+        """A value under our epoch's key with tombstones for the others; `None`: tombstones only."""
+        state, live = self.names.state, self._live
+        if value is None:
+            for raw in live.alive(kind, pilot):
+                yield state, raw, None, []
+            return
+        yield state, keys.key(kind, self.epoch, pilot), value, []
+        for raw in live.others(kind, self.epoch, pilot):
+            yield state, raw, None, []
+
+    def _through(self, through: Position | None) -> Iterator[_Line]:
+        if through is not None:
+            yield from self._state(keys.THROUGH, "", keys.encode(through))
+
+    def _checkpoint(self, checkpoint: Checkpoint | None) -> Iterator[_Line]:
+        if checkpoint is None:
+            return
+        at = checkpoint.watermark
+        for pilot, state in checkpoint.states.items():
+            value = None if state is None else keys.encode(keys.Snapshot(at, state))
+            yield from self._state(keys.SNAPSHOT, pilot, value)
+        yield from self._state(keys.WATERMARK, "", keys.encode(keys.Watermark(at, self._in_force(at.journal))))
