@@ -21,3 +21,6 @@ lint: install
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+demo: install ## a simulated fleet on the embedded runtime, with the board; ARGS="--for 30" ends it by itself
+	.venv/bin/sandbox-monitor demo $(ARGS)

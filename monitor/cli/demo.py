@@ -1,0 +1,199 @@
+"""`sandbox-monitor demo`: a simulated fleet on the embedded runtime, with the board, until somebody is halted and beyond."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import click
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from monitor.act.words import sentence
+from monitor.embedded.ingress import BATCH
+from monitor.embedded.process import Monitor
+from monitor.embedded.service import run_until_stopped
+from monitor.errors import Refused
+from monitor.model import Command, Decision, Level, Outputs
+from monitor.telemetry import Envelope
+from monitor.testing.obedience import Obedience
+from monitor.testing.simulator import Fleet
+
+PERIOD_MS = 2_000
+ONSET = 3  # periods until stories begin
+STORIES = ("calm", "death", "busy", "step", "overdispersed", "group", "calm", "drift", "silent_model", "silence", "spike", "late")  # fmt: skip
+TURN_S = 0.1  # how often what has fallen due is sent
+_LONG = 1_000_000  # periods: nobody watches so long
+
+
+class Show:
+    """What has happened so far, and how it is told: one line per rise to escalate or halt, one line of progress."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.sent = 0
+        self.decisions = 0
+        self.first_halt: float | None = None
+        self.levels: dict[str, Level] = {}
+        self.commands: list[Command] = []
+
+    @property
+    def seconds(self) -> float:
+        """Since the command was given."""
+        return time.monotonic() - self.began
+
+    def take(self, outputs: Outputs) -> None:
+        """Tell what is new in committed outputs."""
+        for decision in outputs.decisions:
+            self.decisions += 1
+            self._tell(decision)
+        self.commands += outputs.commands
+
+    def _tell(self, decision: Decision) -> None:
+        self.levels[decision.pilot] = decision.level
+        if decision.level <= decision.was or decision.level < Level.ESCALATE:
+            return
+        if decision.level is Level.HALT and self.first_halt is None:
+            self.first_halt = self.seconds
+        click.echo(f"{self.seconds:6.1f} s  {decision.level.name:<8}  {sentence(decision)}")
+
+    def counts(self) -> str:
+        """Pilots by level, as text."""
+        at = Counter(self.levels.values())
+        return " ".join(f"{level.word} {at[level]}" for level in Level)
+
+    def line(self, stepped: int) -> str:
+        """The line of progress."""
+        return f"{self.seconds:5.0f} s  events {self.sent} sent {stepped} stepped  decisions {self.decisions}  pilots {self.counts()}"
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="keep the state there (an empty directory); default: a temporary one",
+)
+@click.option(
+    "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="on 127.0.0.1; 0 = any free"
+)
+@click.option(
+    "--pilots", default=len(STORIES), show_default=True, type=click.IntRange(1, 500), help="how many there are"
+)
+@click.option("--seed", default=1, show_default=True, help="the same seed, the same fleet")
+@click.option(
+    "--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 10), help="2 = periods of 1 s instead of 2 s"
+)
+@click.option("--for", "seconds", type=click.FloatRange(1), metavar="SECONDS", help="end by itself; default: at Ctrl-C")
+def demo(directory: Path | None, port: int, pilots: int, seed: int, speed: float, seconds: float | None) -> None:
+    """Watch a simulated fleet: the board in a browser, each escalation and halt as a line on standard output.
+
+    Everything is real but the firms: their events come over HTTP, are stored, judged, recorded in ledgers and shown. It
+    runs in real time, with charters that count in periods of two seconds where real ones count in hours or months.
+
+    Exit codes: 0 ended, 1 the port is taken or the directory is not empty, 2 called wrongly.
+    """
+    if directory is not None and directory.exists() and any(directory.iterdir()):
+        raise Refused(f"{directory} is not empty; a demo starts from nothing")
+    with _kept(directory) as where:
+        asyncio.run(_show(where, port, pilots, seed, round(PERIOD_MS / speed), seconds))
+
+
+@contextmanager
+def _kept(directory: Path | None) -> Iterator[Path]:
+    if directory is not None:
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="sandbox-monitor-demo-") as name:
+        yield Path(name)
+
+
+async def _show(directory: Path, port: int, pilots: int, seed: int, period: int, seconds: float | None) -> None:
+    show = Show()
+    start = time.time_ns() // 1_000_000 + period  # the grid begins at or before it, never ahead of the clock by much
+    fleet = Fleet(seed, pilots=pilots, scenarios=STORIES, start=start, hours=_LONG, period=f"{period}ms", onset=ONSET)
+    charters = [fleet.charter_for(pilot) for pilot in fleet.pilots]
+    monitor = Monitor(directory, port=port, charters=charters, watchers=[show.take])
+
+    def started() -> None:
+        click.echo(f"board {monitor.address}")
+        click.echo(
+            f"{pilots} simulated pilots in real time. Their charters count in periods of {period / 1000:g} s, where real ones "
+            "count in hours or months; nothing else is sped up. Ctrl-C ends it.",
+            err=True,
+        )
+
+    async def work() -> None:
+        sending = asyncio.create_task(_send(fleet, monitor, show))
+        telling = asyncio.create_task(_progress(monitor, show))
+        try:
+            done, _ = await asyncio.wait({sending, telling}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (sending, telling):
+                task.cancel()
+            await asyncio.gather(sending, telling, return_exceptions=True)
+
+    await run_until_stopped(monitor, started, work, ends_with_work=True)
+    _sum_up(monitor, show)
+
+
+async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
+    """Be the firms: send what falls due, obey halts."""
+    obedience = Obedience()
+    async with aiohttp.ClientSession(headers={"Content-Type": BATCH}) as session:
+        due: list[Envelope] = []
+        for received, event in fleet:
+            while received > time.time_ns() // 1_000_000:
+                due += _obeyed(obedience, show)
+                await _post(session, monitor, due, show)
+                due.clear()
+                await asyncio.sleep(TURN_S)
+            sent = obedience.passes(event)
+            if sent is not None:
+                due.append(sent)
+
+
+def _obeyed(obedience: Obedience, show: Show) -> list[Envelope]:
+    """Acknowledgements of the commands that came in the meantime."""
+    commands, show.commands = show.commands, []
+    answers = [obedience.command(command, time.time_ns() // 1_000_000) for command in commands]
+    return [answer for answer in answers if answer is not None]
+
+
+async def _post(session: aiohttp.ClientSession, monitor: Monitor, events: list[Envelope], show: Show) -> None:
+    for first in range(0, len(events), 100):
+        batch = events[first : first + 100]
+        async with session.post(f"{monitor.address}v1/telemetry", data=msgspec.json.encode(batch)) as answer:
+            answer.raise_for_status()
+        show.sent += len(batch)
+
+
+async def _progress(monitor: Monitor, show: Show) -> None:
+    """One live line on a terminal, a line every five seconds elsewhere; both on stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(5)
+            click.echo(show.line(monitor.events), err=True)
+    with Live(console=console, transient=True, redirect_stdout=True, redirect_stderr=False) as live:
+        while True:
+            live.update(Text(show.line(monitor.events)))
+            await asyncio.sleep(0.5)
+
+
+def _sum_up(monitor: Monitor, show: Show) -> None:
+    ledgers = monitor.notary.heads
+    click.echo(f"events {show.sent} sent, {monitor.events} stepped; decisions {show.decisions}; pilots {show.counts()}")
+    click.echo(f"ledgers {len(ledgers)} with {sum(head.size for head in ledgers.values())} entries")
+    halt = "-" if show.first_halt is None else f"{show.first_halt:.1f} s after the command"
+    click.echo(f"first halt {halt}")

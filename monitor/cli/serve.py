@@ -1,0 +1,102 @@
+"""`sandbox-monitor serve`: the embedded runtime, in one process and without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from monitor.act.alertmanager import Alertmanager
+from monitor.act.base import Actor
+from monitor.act.json_lines import JsonLines
+from monitor.charter_file import load_charter
+from monitor.embedded.process import Monitor
+from monitor.embedded.service import run_until_stopped
+
+
+@click.command()
+@click.option(
+    "--dir", "directory", required=True, type=click.Path(file_okay=False, path_type=Path), help="keeps all state"
+)
+@click.option(
+    "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="on 127.0.0.1; 0 = any free"
+)
+@click.option(
+    "--charter",
+    "charters",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="admit this pilot, or amend its charter; repeatable",
+)
+@click.option("--alertmanager", metavar="URL", help="push halts and escalations there")
+@click.option(
+    "--decisions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="append decisions to this file, one JSON line each",
+)
+@click.option(
+    "--read",
+    "source",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="take telemetry from a file of JSON lines too; - is standard input",
+)
+@click.option(
+    "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
+)
+def serve(
+    directory: Path,
+    port: int,
+    charters: tuple[Path, ...],
+    alertmanager: str | None,
+    decisions: Path | None,
+    source: str | None,
+    checkpoint: float,
+) -> None:
+    """Run the monitor here: SQLite in --dir, telemetry and control over HTTP, board, metrics.
+
+    The address of the board is the first line on standard output. SIGTERM and Ctrl-C end it cleanly. Charters are admitted
+    when the monitor starts; giving the same ones again changes nothing, giving one with a higher version amends it.
+
+    Exit codes: 0 ended when told to, 1 wrong input or a directory or port that another process has, 2 called wrongly.
+    """
+    actors: dict[str, Actor] = {}
+    if alertmanager:
+        actors["alertmanager"] = Alertmanager(alertmanager)
+    if decisions:
+        actors["json_lines"] = JsonLines(str(decisions))
+    monitor = Monitor(
+        directory,
+        port=port,
+        charters=[load_charter(path) for path in charters],
+        actors=actors,
+        checkpoint_every_ms=round(checkpoint * 1000),
+    )
+
+    def started() -> None:
+        click.echo(f"board {monitor.address}")
+        click.echo(
+            f"epoch {monitor.runner.epoch}, {len(monitor.runner.machine.pilots)} pilots; Ctrl-C ends it", err=True
+        )
+
+    async def reading() -> None:
+        assert source is not None
+        lines = await _read(monitor, source)
+        click.echo(f"read {lines} lines of {source}", err=True)
+
+    asyncio.run(run_until_stopped(monitor, started, reading if source else None))
+
+
+async def _read(monitor: Monitor, source: str) -> int:
+    """Take the lines in, with a bar on stderr when a person watches."""
+    where: Path | BinaryIO = sys.stdin.buffer if source == "-" else Path(source)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        total = where.stat().st_size if isinstance(where, Path) and where.exists() else None
+        task = bar.add_task("read", total=total)
+        return await monitor.read_lines(where, lambda lines, size: bar.advance(task, size))
