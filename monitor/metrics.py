@@ -31,6 +31,7 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.model import Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
+from monitor.validate import Why
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "sandbox_monitor_"
@@ -172,7 +173,7 @@ class Metrics:
     `cap` is how many pilots may be label values; `rejections` are the reasons to create at zero.
     """
 
-    def __init__(self, cap: int = 5000, rejections: Iterable[str] = ()) -> None:
+    def __init__(self, cap: int = 5000, rejections: Iterable[str] = tuple(Why)) -> None:
         if cap < 1:
             raise ValueError("cap must be at least 1")
         self.cap = cap
@@ -209,7 +210,7 @@ class Metrics:
             for outcome in OUTCOMES:
                 self._of["acted_total"].labels(actor, outcome)
         for word in ("other", *rejections):
-            self._of["rejected_total"].labels(self._rejection(word))
+            self._of["rejected_total"].labels(self._rejection(str(word)))
         self._of["build_info"].labels(__version__).set(1)
 
     # -- the machine's outputs

@@ -1,0 +1,118 @@
+"""The alerts: valid, tested three ways each, made of metrics that exist, and each with a place in the runbook."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from monitor.act.alertmanager import Alertmanager
+from monitor.metrics import series_names
+from monitor.testing.outputs import decision
+from monitor.testing.recorder import Recorder
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES = DEPLOY / "prometheus" / "rules.yaml"
+TESTS = DEPLOY / "prometheus" / "rules_test.yaml"
+ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+HEADINGS = {line[3:].strip().lower() for line in (DEPLOY / "runbook.md").read_text().splitlines() if line[:3] == "## "}
+
+
+def built() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("rules_build", DEPLOY / "prometheus" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["rules_build"] = module  # dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def promtool(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
+
+
+def test_the_committed_rules_are_what_the_table_builds() -> None:
+    """Nobody edits the built files by hand."""
+    module = built()
+    assert RULES.read_text() == module.text(module.rules())
+    assert TESTS.read_text() == module.text(module.tests())
+
+
+@pytest.mark.servers
+def test_the_rules_are_valid() -> None:
+    """promtool accepts them."""
+    done = promtool("check", "rules", str(RULES))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.servers
+def test_every_case_holds() -> None:
+    """promtool runs all firing, silent and absent-series cases."""
+    done = promtool("test", "rules", str(TESTS))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_every_alert_has_its_three_cases(alert: str) -> None:
+    """Firing, silent and absent series; only the Watchdog, which must never be silent, has two."""
+    cases = {test["name"]: test for test in yaml.safe_load(TESTS.read_text())["tests"]}
+    wanted = {"firing", "absent"} | (set() if alert == "Watchdog" else {"silent"})
+    assert {name.split()[1] for name in cases if name.split()[0] == alert} == wanted
+    assert cases[f"{alert} firing"]["alert_rule_test"][0]["exp_alerts"]
+    assert cases[f"{alert} absent"]["input_series"] == []
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("expr", ["vector(0) > 1", "vector(1)"])
+@pytest.mark.parametrize("alert", sorted(set(ALERTS) - {"Watchdog"}))
+def test_the_cases_can_fail(alert: str, expr: str, tmp_path: Path) -> None:
+    """An alert that never fires, or always does, is found by its cases."""
+    rules: dict[str, Any] = yaml.safe_load(RULES.read_text())
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            if rule["alert"] == alert:
+                rule["expr"] = expr
+    cases = yaml.safe_load(TESTS.read_text())
+    cases["tests"] = [test for test in cases["tests"] if test["name"].split()[0] == alert]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
+    (tmp_path / "rules_test.yaml").write_text(yaml.safe_dump(cases))
+    assert promtool("test", "rules", "rules_test.yaml", cwd=tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_every_metric_in_an_alert_exists(alert: str) -> None:
+    """An expression names only series that the catalogue exposes (or Prometheus's own `up`)."""
+    used = set(re.findall(r"\bsandbox_monitor_\w+", ALERTS[alert]["expr"]))
+    assert used <= series_names()
+    assert used or alert in {"Watchdog", "SandboxMonitorDown"}
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_every_alert_has_a_runbook_heading(alert: str) -> None:
+    """The link made from its name leads to a heading."""
+    assert ALERTS[alert]["annotations"]["runbook_url"] == f"runbook.md#{alert.lower()}"
+    assert alert.lower() in HEADINGS
+
+
+def test_every_runbook_heading_has_an_alert() -> None:
+    """The runbook tells of no alert that is gone."""
+    assert {alert.lower() for alert in ALERTS} == HEADINGS
+
+
+def test_a_pushed_alert_leads_to_the_runbook_too() -> None:
+    """What the monitor pushes has the name, severity, level and link of the rule's alert."""
+    with Recorder() as recorder:
+        Alertmanager(recorder.url).act(decision())
+        pushed = recorder.seen[0].body[0]
+    rule = ALERTS[pushed["labels"]["alertname"]]
+    assert pushed["annotations"]["runbook_url"] == rule["annotations"]["runbook_url"]
+    for label in ("severity", "level"):
+        assert pushed["labels"][label] == rule["labels"][label]
