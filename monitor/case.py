@@ -1,0 +1,149 @@
+"""A case: one pilot, one moment, one cause. Everything that moves a pilot's standing goes through it and is put on record.
+
+`monitor/decide.py` says what a move is; a case gives it an id, a number and its finding, and tells the service when a halt
+begins or ends.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from detectors.base import Score
+from monitor import decide
+from monitor.charter import Watcher
+from monitor.model import Command, Decision, Finding, Level, Outputs, Reason, digest
+from monitor.plan import Plan, Watch
+from monitor.state import Pilot
+from monitor.telemetry import Envelope
+
+
+class Case:
+    """`at` is when what follows could be decided (ms); `source` is the event that caused it, or the cause in words
+    (`control:<id>`, `timer:<name>@<due>`)."""
+
+    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded")
+
+    def __init__(self, pilot: Pilot, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int) -> None:
+        self.pilot = pilot
+        self.plan = plan
+        self.at = at
+        self._source = source
+        self.out = out
+        self.epoch = epoch
+        self.recorded = False
+
+    @property
+    def cause(self) -> str:
+        """What caused it, naming no topic, partition or offset."""
+        s = self._source
+        return s if isinstance(s, str) else f"event:{s.source}#{int(s.sequence)}"
+
+    # ---- decide
+
+    def found(
+        self, key: str, level: Level, reason: Reason, finding: Finding, stays: decide.Stays = "until_quiet"
+    ) -> None:
+        """A finding joins, or rises, or is repeated."""
+        self.take(decide.found(self.pilot.standing, key, level, reason, self.at, stays), finding)
+
+    def quiet(self, key: str, finding: Finding) -> None:
+        """One more quiet period of an active finding."""
+        if key in self.pilot.standing.active:
+            responses = self.plan.charter.responses
+            self.take(decide.quiet(self.pilot.standing, key, responses, self.at), finding)
+
+    def drop(self, key: str, finding: Finding) -> None:
+        """The ground of a finding is gone."""
+        self.take(decide.drop(self.pilot.standing, key, self.at), finding)
+
+    def flag(self, key: str, reason: Reason) -> None:
+        """A cause of not knowing begins."""
+        self.take(decide.flagged(self.pilot.standing, key, reason, self.at), Finding(rule=key))
+
+    def unflag(self, key: str) -> None:
+        """A cause of not knowing ends; with the last one goes the finding that the flag grew old."""
+        if key not in self.pilot.standing.unknown:
+            return
+        self.take(decide.unflagged(self.pilot.standing, key), Finding(rule=key))
+        if not self.pilot.standing.unknown:
+            self.drop("unknown", Finding(rule="unknown"))
+
+    def take(self, outcome: decide.Outcome, finding: Finding, author: str = "") -> None:
+        """Adopt a standing; its move, if there is one, goes on record."""
+        self.pilot.standing, move = outcome
+        if move is not None:
+            self.record(move, finding, author)
+
+    # ---- record
+
+    def record(self, move: decide.Move, finding: Finding, author: str = "") -> None:
+        """Put a move on record, and a command beside it when a halt begins or ends."""
+        pilot = self.pilot
+        standing = structs.replace(pilot.standing, counter=pilot.standing.counter + 1)
+        rule = "/".join((move.reason, finding.indicator, finding.segment, finding.rule, move.level.word))
+        decision = Decision(
+            id=digest(pilot.id, pilot.hash, self.cause, rule),
+            pilot=pilot.id,
+            participant=pilot.charter.participant.id,
+            charter=pilot.hash,
+            kind=move.kind,
+            level=move.level,
+            was=move.was,
+            reason=move.reason,
+            at=self.at,
+            standing=standing.counter,
+            epoch=self.epoch,
+            cause=self.cause,
+            finding=finding,
+            first_out=move.first_out,
+            unknown=standing.flag,
+            author=author,
+            restart=standing.restart,
+        )
+        self.out.decisions.append(decision)
+        self.recorded = True
+        halt = move.level == Level.HALT and move.was < Level.HALT
+        if halt or move.reason == Reason.RELEASED:
+            command = Command(
+                id=digest("command", decision.id),
+                pilot=pilot.id,
+                action="halt" if halt else "release",
+                standing=standing.counter,
+                epoch=self.epoch,
+                reason=move.reason,
+                decision=decision.id,
+                at=self.at,
+            )
+            standing = structs.replace(standing, command=command.id)
+            self.out.commands.append(command)
+        pilot.standing = standing
+
+    def finding(
+        self,
+        watch: Watch,
+        segment: str,
+        watcher: Watcher,
+        score: Score | None = None,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        provisional: bool = False,
+    ) -> Finding:
+        """What a decision about this watcher rests on."""
+        spent = self.plan.alpha_spent(self.pilot.standing.restart)
+        if score is None:
+            return Finding(indicator=watch.name, segment=segment, rule=watcher.name, alpha_spent=spent)
+        return Finding(
+            indicator=watch.name,
+            segment=segment,
+            rule=watcher.name,
+            statistic=score.statistic,
+            bar=score.bar,
+            observed=score.observed,
+            expected=score.expected,
+            alpha=score.alpha,
+            alpha_spent=spent,
+            period_start=start,
+            period_end=end,
+            provisional=provisional,
+        )

@@ -1,0 +1,185 @@
+"""Decide: what a finding, a quiet period, a flag or a person's act does to a pilot's place on the ladder.
+
+Pure: a standing and a cause go in, a new standing and the moves come out. Every move carries its reason. The rules:
+
+- the level is the highest of the active findings; a halt latches beside them and only `release` lifts it;
+- a finding leaves after as many quiet, known periods as the charter asks (hysteresis); a hard rule's finding and an
+  override stay until a regulator lowers the level;
+- the unknown flag stands beside the level. It never clears anything.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from msgspec import Struct, structs
+
+from monitor.charter import Charter, Responses
+from monitor.errors import ControlRefused
+from monitor.model import Level, Reason, RecordKind
+
+Stays = Literal["until_quiet", "until_lowered"]
+
+
+class Active(Struct, frozen=True, array_like=True):
+    """A finding that holds the level up: since when (ms), and for how many periods its detector has been quiet."""
+
+    level: Level
+    reason: Reason
+    since: int
+    stays: Stays = "until_quiet"
+    quiet: int = 0
+
+
+class Lifting(Struct, frozen=True, array_like=True):
+    """What of a release stands in the record since the halt."""
+
+    rectified: bool = False
+    evaluated: bool = False
+    approvals: tuple[str, ...] = ()
+
+
+class Standing(Struct, frozen=True, array_like=True):
+    """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
+    brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since)."""
+
+    level: Level = Level.NORMAL
+    since: int = 0
+    counter: int = 0
+    halted: bool = False
+    active: dict[str, Active] = {}
+    unknown: dict[str, tuple[Reason, int]] = {}
+    first_out: str = ""
+    lifting: Lifting = Lifting()
+    restart: int = 1
+    command: str = ""  # the id of the command in force
+
+    @property
+    def flag(self) -> str:
+        """The reason of the unknown flag: its oldest cause, "" when everything is known."""
+        if not self.unknown:
+            return ""
+        return min(self.unknown.values(), key=lambda v: (v[1], v[0]))[0].value
+
+
+class Move(NamedTuple):
+    """What changed, ready to become a decision."""
+
+    kind: RecordKind
+    was: Level
+    level: Level
+    reason: Reason
+    first_out: bool
+
+
+Outcome = tuple[Standing, Move | None]
+
+
+def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet") -> Outcome:
+    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays until
+    lowered (a hard rule), when each event is put on record."""
+    old = s.active.get(key)
+    if old is not None and old.level >= level and old.reason == reason:
+        kept = structs.replace(s, active={**s.active, key: structs.replace(old, quiet=0)})
+        return kept, Move("finding", s.level, s.level, reason, False) if stays == "until_lowered" else None
+    active = {**s.active, key: Active(level, reason, at if old is None else old.since, stays)}
+    return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
+
+
+def quiet(s: Standing, key: str, responses: Responses, at: int) -> Outcome:
+    """One more quiet, known period of `key`'s detector."""
+    old = s.active.get(key)
+    if old is None or old.stays == "until_lowered" or old.level == Level.HALT:
+        return s, None
+    needed = responses.watch_clears_after if old.level == Level.WATCH else responses.escalate_clears_after
+    if old.quiet + 1 < needed:
+        return structs.replace(s, active={**s.active, key: structs.replace(old, quiet=old.quiet + 1)}), None
+    return drop(s, key, at)
+
+
+def drop(s: Standing, key: str, at: int) -> Outcome:
+    """Take a finding away because its ground is gone."""
+    if key not in s.active:
+        return s, None
+    active = {k: a for k, a in s.active.items() if k != key}
+    return _settle(structs.replace(s, active=active), key, Reason.CLEARED, at, s)
+
+
+def flagged(s: Standing, key: str, reason: Reason, at: int) -> Outcome:
+    """A cause of not knowing begins."""
+    if key in s.unknown:
+        return s, None
+    first = not s.unknown
+    s = structs.replace(s, unknown={**s.unknown, key: (reason, at)})
+    return s, Move("flag", s.level, s.level, reason, False) if first else None
+
+
+def unflagged(s: Standing, key: str) -> Outcome:
+    """A cause of not knowing ends; the last one takes the flag away."""
+    if key not in s.unknown:
+        return s, None
+    s = structs.replace(s, unknown={k: v for k, v in s.unknown.items() if k != key})
+    return s, None if s.unknown else Move("flag", s.level, s.level, Reason.HEARD_AGAIN, False)
+
+
+def overridden(s: Standing, level: Level, at: int) -> Outcome:
+    """A regulator sets the level by hand. Raises ControlRefused when that would lift a halt."""
+    if s.halted and level < Level.HALT:
+        raise ControlRefused(
+            "level", "halt_is_latched", "a halt is lifted by rectification, evaluation, two approvals, release"
+        )
+    key = "override"
+    active = {k: a for k, a in s.active.items() if a.level <= level and k != key}
+    if level > Level.NORMAL:
+        active[key] = Active(level, Reason.OVERRIDDEN, at, "until_lowered")
+    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from this act again
+    changed = structs.replace(s, active=active, unknown=unknown, halted=s.halted or level == Level.HALT)
+    new, move = _settle(changed, key, Reason.OVERRIDDEN, at, s)
+    return new, move or Move("act", s.level, new.level, Reason.OVERRIDDEN, False)
+
+
+def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True) -> Outcome:
+    """A step towards a release. Raises ControlRefused when there is no halt to lift or the author approved already."""
+    if not s.halted:
+        raise ControlRefused("pilot", "not_halted", "there is no halt that this could help to lift")
+    lifting = s.lifting
+    if reason == Reason.RECTIFICATION_RECORDED:
+        lifting = structs.replace(lifting, rectified=True)
+    elif reason == Reason.EVALUATION_RECORDED:
+        lifting = structs.replace(lifting, evaluated=passed)
+    else:
+        if author in lifting.approvals:
+            raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
+        lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
+    return structs.replace(s, lifting=lifting), Move("act", s.level, s.level, reason, False)
+
+
+def released(s: Standing, at: int) -> Outcome:
+    """Lift the halt. Raises ControlRefused naming the first step that is missing."""
+    if not s.halted:
+        raise ControlRefused("pilot", "not_halted", "there is no halt to lift")
+    if not s.lifting.rectified:
+        raise ControlRefused("pilot", "rectification_missing", "record a rectification first")
+    if not s.lifting.evaluated:
+        raise ControlRefused("pilot", "evaluation_missing", "record a passed re-evaluation first")
+    if len(s.lifting.approvals) < 2:
+        raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
+    new = Standing(since=at, counter=s.counter, unknown=s.unknown, restart=s.restart + 1)
+    return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
+
+
+def may_approve(charter: Charter, author: str) -> bool:
+    """Whether `author` is among the approvers that the charter names; a charter that names none lets every author."""
+    named = {name for authority in charter.authorities for name in authority.approvers}
+    return not named or author in named
+
+
+def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Outcome:
+    """Recompute the level after the active findings changed."""
+    level = Level.HALT if s.halted else max((a.level for a in s.active.values()), default=Level.NORMAL)
+    if level == before.level:
+        return structs.replace(s, level=level), Move("finding", level, level, reason, False)
+    raised = level > before.level
+    lifting = Lifting() if level == Level.HALT else s.lifting
+    s = structs.replace(s, level=level, since=at, first_out=key if raised else "", lifting=lifting)
+    return s, Move("level", before.level, level, reason, raised)

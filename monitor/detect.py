@@ -1,0 +1,213 @@
+"""Detect: closed periods, open periods, late events and silences meet their detectors, and scores become findings."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeGuard
+
+from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from monitor.case import Case
+from monitor.charter import Watcher
+from monitor.model import Evidence, Finding, Level, Reason
+from monitor.plan import Watch, level_of
+from monitor.sequence import gaps_since
+from monitor.state import Open, Stream, key
+
+HOUR = 3_600_000
+
+
+def close(case: Case, watch: Watch) -> None:
+    """The next period of an indicator is over, in all its segments."""
+    pilot = case.pilot
+    for segment in watch.segments:
+        stream = pilot.streams[key(watch, segment)]
+        index = stream.next
+        start, end = watch.grid.start(index), watch.grid.start(index + 1)
+        opened = stream.open.pop(index, None) or Open()
+        observation, partial = observe(watch, stream, opened, start, end, gaps_since(pilot, start) > 0)
+        stream.next = index + 1
+        stream.stock += opened.stock
+        if watch.cap is not None and opened.m <= watch.cap:
+            case.quiet(f"{watch.name}/{segment}/exposure_cap", Finding(indicator=watch.name, rule="exposure_cap"))
+        flag = f"{watch.name}/{segment}/partial"
+        if partial:
+            case.flag(flag, Reason.PARTIAL_DATA)
+        elif observation is not None:
+            case.unflag(flag)
+        if observation is None:
+            continue
+        window = watch.spec.late_window
+        stream.seen = [*stream.seen, index][-window:] if window else []
+        scores = [(w, d.update(observation)) for w, d in zip(watch.spec.detectors, stream.detectors, strict=True)]
+        _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
+        for watcher, score in scores:
+            _judge(case, watch, segment, watcher, score, start, end, counts_as_quiet=not partial)
+    _gaps(case, watch)
+
+
+def observe(
+    watch: Watch, stream: Stream, opened: Open, start: int, end: int, gap: bool
+) -> tuple[Observation | None, bool]:
+    """What a closed period says (`None` = nothing), and whether it is partial.
+
+    An exposure that is not known in full stands at the charter's cap, never at 0; without a cap the period says nothing.
+    """
+    if watch.observes is Proportion:
+        n = max(opened.m, 0.0)
+        return (Proportion(min(max(opened.k, 0.0), n), n) if n else None), gap
+    if watch.observes is Gauge:
+        if not opened.m:
+            return None, gap
+        return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m), gap
+    k = max(opened.k, 0.0)
+    if watch.stocks:
+        m = max(opened.m + stream.stock * (end - start) / HOUR, 0.0)
+        return (Count(k, m) if m or k else None), gap
+    if opened.tallies and not gap:
+        return (Count(k, opened.m) if opened.m or k else None), False
+    return (None if watch.cap is None else Count(k, max(opened.m, watch.cap))), True
+
+
+def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
+    """Provisional evidence of open periods: the charter's exposure cap stands in for the exposure not yet known."""
+    cap = watch.cap
+    assert cap is not None
+    last = max(stream.open)
+    none = Open()
+    opened = [stream.open.get(index, none) for index in range(stream.next, last + 1)]
+    run = tuple(Count(max(o.k, 0.0), max(cap, o.m)) for o in opened)
+    start, end = watch.grid.start(stream.next), watch.grid.start(last + 1)
+    for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
+        if _may_peek(detector):
+            _judge(case, watch, segment, watcher, detector.peek(run), start, end, provisional=True)
+
+
+def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> None:
+    """`k` late events raise the evidence of their own closed period while the charter's window keeps it."""
+    if index not in stream.seen:
+        return
+    lag = len(stream.seen) - 1 - stream.seen.index(index)
+    start, end = watch.grid.start(index), watch.grid.start(index + 1)
+    scores = [
+        (watcher, detector.raise_late(lag, k) if _may_be_raised(detector) else None)
+        for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True)
+    ]
+    if all(score is None for _, score in scores):
+        return
+    _evidence(case, watch, segment, Count(k, 0.0), start, end, scores, late=True)
+    for watcher, score in scores:
+        _judge(case, watch, segment, watcher, score, start, end)
+
+
+def silent(case: Case, watch: Watch) -> None:
+    """Nothing was heard for as long as the watch waits: the pilot is not known, and the detectors say how unlikely that is."""
+    assert watch.gap is not None
+    case.flag(f"{watch.name}/", Reason.SILENCE)
+    gap = watch.gap((case.at - case.pilot.heard[watch.name]) / 1000)
+    stream = case.pilot.streams[key(watch, watch.segments[0])]
+    for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
+        score = detector.update(gap)
+        if score is not None and score.statistic >= score.bar * (1 - 1e-6):  # the timer is rounded to a millisecond
+            finding = case.finding(watch, "", watcher, score)
+            case.found(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, finding)
+
+
+def heard(case: Case, watch: Watch) -> None:
+    """A silence is over."""
+    case.unflag(f"{watch.name}/")
+    for watcher in watch.spec.detectors:
+        case.drop(f"{watch.name}//{watcher.name}", case.finding(watch, "", watcher))
+
+
+def _may_peek(detector: Detector) -> TypeGuard[Provisional]:
+    return hasattr(detector, "peek")  # an isinstance of a protocol costs twenty times as much, and this is per event
+
+
+def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
+    return hasattr(detector, "raise_late")
+
+
+def _judge(
+    case: Case,
+    watch: Watch,
+    segment: str,
+    watcher: Watcher,
+    score: Score | None,
+    start: int,
+    end: int,
+    *,
+    counts_as_quiet: bool = False,
+    provisional: bool = False,
+) -> None:
+    """At its bar a detector causes what the charter says; a limit's e-process half-way to it (in log) a step before."""
+    if score is None:
+        return
+    name = f"{watch.name}/{segment}/{watcher.name}"
+    half = f"{name}/half"
+    half_way = watcher.name == "limit_e_process" and score.bar / 2 <= score.statistic < score.bar
+    active = case.pilot.standing.active
+    if not (score.alarm or half_way or name in active or half in active):
+        return
+    finding = case.finding(watch, segment, watcher, score, start=start, end=end, provisional=provisional)
+    if score.alarm:
+        case.found(name, level_of(watcher), watch.reason(watcher), finding)
+    elif counts_as_quiet:
+        case.quiet(name, finding)
+    if half_way:
+        level = Level[case.plan.charter.responses.half_way.upper()]
+        case.found(half, min(level, level_of(watcher)), Reason.LIMIT_HALF_WAY, finding)
+    elif counts_as_quiet and not score.alarm:
+        case.quiet(half, finding)
+
+
+def _gaps(case: Case, watch: Watch) -> None:
+    """Missing sequence numbers that were noticed in the period just closed are a finding of their own."""
+    start = watch.grid.start(case.pilot.streams[key(watch, watch.segments[0])].next - 1)
+    count = gaps_since(case.pilot, start)
+    finding = Finding(indicator=watch.name, rule="sequence", observed=float(count), expected=0.0)
+    if count:
+        level = Level[case.plan.charter.responses.sequence_gap.upper()]
+        case.found("sequence", level, Reason.SEQUENCE_GAP, finding)
+    else:
+        case.quiet("sequence", finding)
+
+
+def _evidence(
+    case: Case,
+    watch: Watch,
+    segment: str,
+    observation: Observation,
+    start: int,
+    end: int,
+    scores: list[tuple[Watcher, Score | None]],
+    *,
+    partial: bool = False,
+    late: bool = False,
+) -> None:
+    kind: Literal["count", "proportion", "gauge"]
+    if isinstance(observation, Count):
+        kind, k, m = "count", observation.k, observation.m
+    elif isinstance(observation, Proportion):
+        kind, k, m = "proportion", observation.k, observation.n
+    else:
+        assert isinstance(observation, Gauge)
+        kind, k, m = "gauge", observation.value, 1.0
+    charter = case.plan.charter
+    case.out.evidence.append(
+        Evidence(
+            pilot=case.pilot.id,
+            participant=charter.participant.id,
+            vendor=charter.vendor,
+            data_source=charter.data_source,
+            model=case.pilot.model,
+            indicator=watch.name,
+            segment=segment,
+            kind=kind,
+            start=start,
+            end=end,
+            k=k,
+            m=m,
+            unknown=Reason.PARTIAL_DATA.value if partial else "",
+            late=late,
+            scores={w.name: (s.statistic, s.bar) for w, s in scores if s is not None},
+        )
+    )

@@ -1,0 +1,284 @@
+"""One partition as a deterministic state machine: records in, outputs out, and when to be woken next.
+
+Pure: no clock, no randomness, no input or output. `telemetry`, `control` and `time` are the three kinds of input, in the
+order that the journal fixes; results never depend on how records were cut into batches. Each event goes through the stages
+validate, observe, detect, decide, record, in that order.
+
+A timer fires at its due time and carries it: just before the pilot's first record with a later `received`, else at the
+first `time` that is later. Both ways give the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+
+import msgspec
+from msgspec import Struct
+
+from monitor.acts import admit, apply
+from monitor.case import Case
+from monitor.control import Admission, ControlBase
+from monitor.decide import Move
+from monitor.detect import close, silent
+from monitor.errors import ControlRefused
+from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
+from monitor.observe import observe
+from monitor.plan import Plan
+from monitor.sequence import fresh
+from monitor.state import Pilot, key, restore, snapshot
+from monitor.telemetry import Envelope
+from monitor.validate import Rejecter, Why, validate, validate_control
+
+GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
+NEVER = 1 << 62
+NO_TIMER = (NEVER, "", "")
+
+
+class PartitionState(Struct, array_like=True):
+    """What belongs to the partition and to no pilot: the last `time` (ms), and up to where every period is closed (ms)."""
+
+    last_time: int = 0
+    closed: int = 0
+
+
+class Machine:
+    """The state machine of one partition.
+
+    `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
+    so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
+    write a telemetry topic (`None` = anybody).
+    """
+
+    def __init__(
+        self,
+        partition: int = 0,
+        epoch: int = 0,
+        *,
+        journalled: bool = True,
+        secret: bytes = b"",
+        control_topic: str = "control",
+        owner_of: Callable[[str], str | None] = lambda topic: None,
+    ) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.pilots: dict[str, Pilot] = {}
+        self.dirty: set[str] = set()
+        self.own = PartitionState()
+        self._plans: dict[str, Plan] = {}
+        self._due: list[tuple[int, str]] = []
+        self._journalled = journalled
+        self._secret = secret
+        self._control_topic = control_topic
+        self._owner_of = owner_of
+
+    # ---- state in and out
+
+    @property
+    def notify_at(self) -> int | None:
+        """When a timer is due (ms); a `time` later than that fires it. May be early, never late."""
+        while self._due:
+            due, name = self._due[0]
+            if self.pilots[name].due == due:
+                return due
+            heappop(self._due)
+        return None
+
+    def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
+        """Bytes of the given pilots' states and, under "", of the partition's own."""
+        states: dict[str, bytes | None] = {name: snapshot(self.pilots[name]) for name in sorted(pilots)}
+        states[""] = msgspec.msgpack.encode(self.own)
+        return states
+
+    def restore(self, snapshots: dict[str, bytes]) -> None:
+        """Take up where snapshots left off. Raises LogBroken when one cannot be read."""
+        for name, raw in snapshots.items():
+            if name:
+                self.pilots[name], self._plans[name] = restore(raw)
+                self._arm(self.pilots[name])
+            else:
+                self.own = msgspec.msgpack.decode(raw, type=PartitionState)
+
+    # ---- the three inputs
+
+    def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
+        """Step telemetry records of one topic in offset order."""
+        out = Outputs()
+        owner = self._owner_of(topic)
+        for record in records:
+            events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
+            for event, index in zip(events, places, strict=True):
+                why = self._event(event, record.received, owner, out)
+                if why is not None:
+                    reject = Rejecter(record, topic, self.partition, self._secret)
+                    out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
+            out.rejected.extend(rejected)
+        return out
+
+    def control(self, record: Record) -> Outputs:
+        """Step one control record; what may not take effect is rejected with its reason."""
+        out = Outputs()
+        act = validate_control(record, self._control_topic, self.partition, secret=self._secret)
+        if isinstance(act, Rejected):
+            out.rejected.append(act)
+            return out
+        try:
+            self._act(act, record.received, out)
+        except ControlRefused as refused:
+            reject = Rejecter(record, self._control_topic, self.partition, self._secret)
+            detail = f"{refused.reason}: {refused.detail}"
+            out.rejected.append(reject(Why.CONTROL_REFUSED, refused.field, detail, pilot=act.pilot))
+        return out
+
+    def time(self, now: int) -> Outputs:
+        """Step to `now` (ms): fire every timer due before it."""
+        out = Outputs()
+        step = now - self.own.last_time if self.own.last_time and self._journalled else 0
+        if step > GAP_MS:
+            self._away(step, now, out)
+        fired = False
+        while (due := self.notify_at) is not None and due < now:
+            _, name = heappop(self._due)
+            self._fire(self.pilots[name], now, NEVER, out)
+            fired = True
+        if 0 < step <= GAP_MS:
+            self._back(now, out)
+        self.own.last_time = max(self.own.last_time, now)
+        if fired:
+            self._closed(out)
+        return out
+
+    # ---- one event, one act
+
+    def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
+        """Step one event; when it may not be taken, say why and which field."""
+        pilot = self.pilots.get(event.subject)
+        if pilot is None:
+            return Why.NOT_ADMITTED, "subject"
+        if owner is not None and owner != pilot.charter.participant.id:
+            return Why.NOT_YOURS, "subject"
+        if pilot.exited:
+            return Why.AFTER_EXIT, "subject"
+        at = self._reach(pilot, received, out)
+        new = fresh(pilot, event, at)
+        if new is None:
+            return Why.SEQUENCE_TOO_OLD, "sequence"
+        if new:
+            case = Case(pilot, self._plans[pilot.id], at, event, out, self.epoch)
+            if observe(case, event) or case.recorded:
+                self._arm(pilot)
+        return None
+
+    def _act(self, act: ControlBase, received: int, out: Outputs) -> None:
+        """Let one act take effect. Raises ControlRefused."""
+        cause = f"control:{act.id}"
+        pilot = self.pilots.get(act.pilot)
+        if pilot is not None and act.id in pilot.controls:
+            return
+        if isinstance(act, Admission):
+            if pilot is not None:
+                raise ControlRefused("pilot", "already_admitted", f"{act.pilot} is admitted; amend its charter instead")
+            pilot, plan = admit(act, received)
+            self.pilots[act.pilot], self._plans[act.pilot] = pilot, plan
+            self.dirty.add(pilot.id)
+            move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
+            version = Finding(rule=f"version {act.charter.version}")
+            Case(pilot, plan, received, cause, out, self.epoch).record(move, version, act.author)
+        elif pilot is None:
+            raise ControlRefused("pilot", "not_admitted", f"{act.pilot} has not been admitted")
+        elif pilot.exited:
+            raise ControlRefused("pilot", "after_exit", f"{act.pilot} has left the sandbox")
+        else:
+            at = self._reach(pilot, received, out)
+            case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch)
+            self._plans[pilot.id] = apply(case, act)
+        self._arm(pilot)
+
+    def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
+        """Bring a pilot to `received` (ms), clipped so that it never falls: timers due before it fire first."""
+        if received > pilot.received:
+            if pilot.due < received:
+                self._fire(pilot, received, self.own.last_time + GAP_MS if self._journalled else NEVER, out)
+            pilot.received = received
+        self.dirty.add(pilot.id)
+        return pilot.received
+
+    # ---- timers
+
+    def _arm(self, pilot: Pilot) -> None:
+        """Work out the pilot's next due time again."""
+        pilot.due = min(self._timers(pilot), default=NO_TIMER)[0]
+        if pilot.due < NEVER:
+            heappush(self._due, (pilot.due, pilot.id))
+
+    def _timers(self, pilot: Pilot) -> Iterable[tuple[int, str, str]]:
+        """(due, kind, name) of what will happen to the pilot if nothing is heard."""
+        if pilot.exited:
+            return
+        plan, unknown = self._plans[pilot.id], pilot.standing.unknown
+        for watch in plan.watches:
+            if watch.gap is None:
+                yield watch.closes(pilot.streams[key(watch, watch.segments[0])].next), "close", watch.name
+            elif f"{watch.name}/" not in unknown:
+                yield pilot.heard[watch.name] + plan.silence_after[watch.name], "silence", watch.name
+        if unknown and "unknown" not in pilot.standing.active:
+            since = min(since for _, since in unknown.values())
+            yield plan.unknown_escalates_after.after(since), "unknown", ""
+
+    def _fire(self, pilot: Pilot, before: int, silence_until: int, out: Outputs) -> None:
+        """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
+        that the monitor itself was not there to hear."""
+        plan = self._plans[pilot.id]
+        self.dirty.add(pilot.id)
+        while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
+            due, kind, name = timer
+            if kind == "silence" and due > silence_until:
+                pilot.heard[name] = before
+                continue
+            pilot.received = max(pilot.received, due)
+            case = Case(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
+            if kind == "close":
+                close(case, plan.watch(name))
+            elif kind == "silence":
+                silent(case, plan.watch(name))
+            else:
+                finding = Finding(rule="unknown", detail=pilot.standing.flag)
+                case.found("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
+        self._arm(pilot)
+
+    # ---- the partition as a whole
+
+    def _away(self, step: int, now: int, out: Outputs) -> None:
+        """No `time` for more than 30 s: a fault of ours. Silence deadlines move on, and everybody is flagged."""
+        for name in sorted(self.pilots):
+            pilot = self.pilots[name]
+            if pilot.exited:
+                continue
+            pilot.heard = {watch: min(now, at + step) for watch, at in pilot.heard.items()}
+            self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP)
+            self._arm(pilot)
+
+    def _back(self, now: int, out: Outputs) -> None:
+        """Time goes on as it should again."""
+        for name in sorted(n for n, p in self.pilots.items() if "monitor" in p.standing.unknown):
+            self._own_fault(self.pilots[name], now, out).unflag("monitor")
+            self._arm(self.pilots[name])
+
+    def _own_fault(self, pilot: Pilot, now: int, out: Outputs) -> Case:
+        self.dirty.add(pilot.id)
+        pilot.received = max(pilot.received, now)
+        return Case(pilot, self._plans[pilot.id], pilot.received, f"timer:monitor_gap@{now}", out, self.epoch)
+
+    def _closed(self, out: Outputs) -> None:
+        """Tell the second stage up to where every period of this partition is closed."""
+        edges = (
+            watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
+            for pilot in self.pilots.values()
+            if not pilot.exited
+            for watch in self._plans[pilot.id].watches
+            if watch.gap is None
+        )
+        through = min(edges, default=0)
+        if through > self.own.closed:
+            self.own.closed = through
+            out.evidence.append(Closed(partition=self.partition, through=through))

@@ -1,0 +1,106 @@
+"""Observe: an event becomes increments of open periods, and what the charter forbids in a single event is found at once."""
+
+from __future__ import annotations
+
+from monitor.case import Case
+from monitor.decide import Move
+from monitor.detect import HOUR, heard, peek, revise
+from monitor.indicators.base import Slot
+from monitor.model import Finding, Level, Reason
+from monitor.plan import Watch
+from monitor.state import Open
+from monitor.telemetry import CommandAcknowledged, Envelope, IncidentReported, IncidentUpdated
+
+
+def observe(case: Case, event: Envelope) -> bool:
+    """Take one new event into account. Returns whether a silence ended with it, so that timers must be set again."""
+    kind = type(event)
+    plan, pilot = case.plan, case.pilot
+    broken = False
+    for watch in plan.silences.get(kind, ()):
+        pilot.heard[watch.name] = case.at
+        if f"{watch.name}/" in pilot.standing.unknown:
+            heard(case, watch)
+            broken = True
+    for watch in plan.by_type.get(kind, ()):
+        for slot in watch.indicator.slots(event, case.at):
+            place(case, watch, slot)
+    model = event.data.model  # type: ignore[attr-defined]
+    if model and model != pilot.model:
+        pilot.model = model
+        if model not in plan.models and not plan.any_model:
+            _unregistered(case, model)
+    if isinstance(event, IncidentReported | IncidentUpdated):
+        _hard_rules(case, event)
+    elif isinstance(event, CommandAcknowledged) and event.data.command == pilot.standing.command:
+        level = pilot.standing.level
+        move = Move("act", level, level, Reason.COMMAND_ACKNOWLEDGED, False)
+        case.record(move, Finding(rule="acknowledge", detail=event.data.last_decision), author=event.source)
+    return broken
+
+
+def place(case: Case, watch: Watch, slot: Slot) -> None:
+    """Add an increment to its period; a closed period can only be raised by late events."""
+    stream = case.pilot.streams.get(f"{watch.name}/{slot.segment}")
+    if stream is None:
+        return
+    index = watch.grid.index(slot.at)
+    if index < stream.next:
+        stream.stock += slot.stock
+        if slot.k > 0:
+            revise(case, watch, slot.segment, stream, index, slot.k)
+        return
+    opened = stream.open.get(index)
+    if opened is None:
+        opened = stream.open[index] = Open()
+    opened.k += slot.k
+    opened.m += slot.m
+    if slot.stock:
+        opened.stock += slot.stock
+        opened.m += slot.stock * (watch.grid.start(index + 1) - slot.at) / HOUR
+    elif not slot.k:
+        opened.tallies += 1
+        if watch.cap is not None and opened.m > watch.cap:
+            _over_cap(case, watch, slot.segment, index, opened.m)
+    if watch.provisional and slot.k > 0:
+        peek(case, watch, slot.segment, stream)
+
+
+def _over_cap(case: Case, watch: Watch, segment: str, index: int, amount: float) -> None:
+    start, end = watch.grid.start(index), watch.grid.start(index + 1)
+    finding = Finding(
+        indicator=watch.name,
+        segment=segment,
+        rule="exposure_cap",
+        observed=amount,
+        expected=watch.cap,
+        period_start=start,
+        period_end=end,
+    )
+    case.found(f"{watch.name}/{segment}/exposure_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
+
+
+def _unregistered(case: Case, model: str) -> None:
+    """A model serves that the charter does not name: a watch, or what the charter's own rule says."""
+    levels = [Level[rule.level.upper()] for rule in case.plan.charter.hard_rules if rule.unregistered_model]
+    finding = Finding(rule="unregistered_model", detail=model)
+    level = max(levels, default=Level.WATCH)
+    case.found("unregistered_model", level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+
+
+def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
+    data = event.data
+    for rule in case.plan.charter.hard_rules:
+        if rule.unregistered_model or not (rule.severity or rule.harm):
+            continue
+        if (rule.severity and data.severity not in rule.severity) or (rule.harm and data.harm not in rule.harm):
+            continue
+        finding = Finding(
+            segment=data.segment,
+            rule=rule.name,
+            observed=1.0,
+            expected=0.0,
+            detail=f"{data.severity.value}, {data.harm.value}, {data.incident}",
+        )
+        level = Level[rule.level.upper()]
+        case.found(f"rule/{rule.name}", level, Reason.HARD_RULE, finding, "until_lowered")

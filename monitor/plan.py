@@ -1,0 +1,126 @@
+"""A charter made ready to run: its indicators built, its events dispatched, its detectors' designs worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import detectors
+from detectors.base import Count, Design, Detector, Gap, Observation
+from monitor.charter import LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
+from monitor.indicators import INDICATORS
+from monitor.indicators.base import Indicator
+from monitor.indicators.silence import Silence
+from monitor.model import Level, Reason
+from monitor.periods import Period, Span, parse_span
+from monitor.telemetry import Envelope
+
+YEAR_MS = 365.25 * 86_400_000
+
+# What an alarm of a detector means; a detector that is not listed may only suspect.
+REASONS = {
+    "limit_e_process": Reason.LIMIT_EXCEEDED,
+    "e_detector": Reason.CHANGE_DETECTED,
+    "silence": Reason.SILENCE,
+    "gauge_limit": Reason.GAUGE_OUT_OF_RANGE,
+}
+
+
+class Watch:
+    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes."""
+
+    def __init__(self, spec: IndicatorSpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.indicator: Indicator = INDICATORS[spec.kind](spec)
+        self.grid: Period = spec.grid()
+        self.delay: Span = spec.delay()
+        self.segments: tuple[str, ...] = spec.segments or ("",)
+        self.observes: type[Observation] = self.indicator.observes
+        self.cap: float | None = spec.exposure.cap if spec.exposure else None
+        self.stocks = self.observes is Count and spec.exposure is None
+        self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
+        self.gap = self.indicator.gap if isinstance(self.indicator, Silence) else None
+
+    def closes(self, index: int) -> int:
+        """When period `index` closes (ms)."""
+        return self.delay.after(self.grid.start(index + 1))
+
+    def reason(self, watcher: Watcher) -> Reason:
+        """What an alarm of this watcher means."""
+        if self.spec.kind == "late_share":
+            return Reason.LATE_SHARE
+        return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
+
+
+class Plan:
+    """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
+    only hear it, `silence_after` how long (ms) each of these waits.
+
+    Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
+    not registered.
+    """
+
+    def __init__(self, charter: Charter) -> None:
+        self.charter = charter
+        self.watches = tuple(Watch(spec) for spec in charter.indicators)
+        self._by_name = {watch.name: watch for watch in self.watches}
+        self.by_type: dict[type[Envelope], tuple[Watch, ...]] = {}
+        self.silences: dict[type[Envelope], tuple[Watch, ...]] = {}
+        for watch in self.watches:
+            table = self.silences if watch.gap else self.by_type
+            for kind in watch.indicator.reads:
+                table[kind] = (*table.get(kind, ()), watch)
+        self.models = {m.digest for m in charter.models}
+        self.any_model = "*" in self.models
+        self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
+        self._spent: dict[int, float] = {}
+        self.silence_after: dict[str, int] = {}
+        for watch in self.watches:
+            built = build_detectors(charter, watch, 1)
+            if watch.gap is not None:
+                self.silence_after[watch.name] = _silence_after(watch.gap, built)
+
+    def watch(self, name: str) -> Watch:
+        """The watch of that name. Raises KeyError."""
+        return self._by_name[name]
+
+    def alpha_spent(self, restart: int) -> float:
+        """Of the pilot's alpha, what the bars of restarts 1..`restart` may spend together."""
+        if restart not in self._spent:
+            self._spent[restart] = sum(
+                alpha_share(self.charter, spec, j) * max(1, len(spec.segments))
+                for spec in self.charter.indicators
+                if any(w.name == "limit_e_process" for w in spec.detectors)
+                for j in range(1, restart + 1)
+            )
+        return self._spent[restart]
+
+
+def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detector]:
+    """Fresh detectors of one segment for the given restart. Raises ValueError or KeyError as `Plan` does."""
+    spec = watch.spec
+    alpha = alpha_share(charter, spec, restart)
+    design = Design(
+        limit=watch.gap(1.0).expected if watch.gap else watch.indicator.limit,
+        direction=watch.indicator.direction,
+        alpha=alpha if alpha > 0 else None,
+        uncertainty=spec.exposure.uncertainty if spec.exposure else 0.0,
+        variance_mean=spec.variance_mean,
+        minimum_events=spec.minimum_events,
+        late_window=spec.late_window,
+        periods_per_year=YEAR_MS / (watch.grid.start(watch.grid.index(0) + 1) - watch.grid.start(watch.grid.index(0))),
+    )
+    return [detectors.build(w.name, design, w.params) for w in spec.detectors]
+
+
+def _silence_after(gap: Callable[[float], Gap], built: list[Detector]) -> int:
+    """Milliseconds of silence after which the flag goes up: where the quickest detector reaches its bar; without a detector,
+    after ten events that did not come."""
+    rate = gap(1.0).expected
+    waits = [score.bar / rate for detector in built if (score := detector.update(gap(0.0))) is not None]
+    return max(1, round(min(waits, default=10 / rate) * 1000))
+
+
+def level_of(watcher: Watcher) -> Level:
+    """The most that this watcher may cause."""
+    return LEVELS[watcher.level]

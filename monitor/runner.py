@@ -1,0 +1,238 @@
+"""Runner: recover, read, step, write, checkpoint - one partition over a `Log`, whichever store that is.
+
+The input of the machine is fixed by the journal: telemetry up to `telemetry_next`, then control up to `control_next`, then
+the time. Telemetry is stepped as it arrives; control and time only after their journal entry is durable. One write per
+call carries all outputs; what recovery steps again up to `through` is never put out twice. Any exception leaves the outcome
+unknown: the process must exit and recover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from monitor.errors import LogBroken
+from monitor.log import Checkpoint, Journalled, Log, Recovery
+from monitor.machine import Machine
+from monitor.model import Claim, ControlRead, Outputs, Position, Record, TimeRead
+
+CHUNK = 5_000  # records stepped between two writes while recovering
+END = 1 << 62
+
+
+class Runner:
+    """Owns one partition. `clock` (ms, any steady clock) only paces checkpoints; it never reaches the machine.
+
+    After `recover`, the caller reads each telemetry topic from `next_telemetry` (a missing topic from its beginning) and
+    control from `next_control`, and calls `telemetry`, `control` and `time`. While `silent` it calls `telemetry` only.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        clock: Callable[[], int],
+        machine: Callable[[int, int], Machine] = Machine,
+        checkpoint_every_ms: int = 5_000,
+        on_outputs: Callable[[Outputs], None] | None = None,
+        owner: str = "",
+        failpoint: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._make = machine
+        self._every = checkpoint_every_ms
+        self._on_outputs = on_outputs
+        self._owner = owner
+        self._failpoint = failpoint
+        self._through: Position | None = None
+        self._journal = 0
+        self._checkpointed_at = 0
+        self._moved = False
+        self.machine = machine(log.partition, 0)
+        self.epoch = 0
+        self.next_telemetry: dict[str, int] = {}
+        self.next_control = 0
+
+    @property
+    def notify_at(self) -> int | None:
+        """When the machine wants a `time` (ms)."""
+        return self.machine.notify_at
+
+    @property
+    def silent(self) -> bool:
+        """Whether what is stepped now was already put out by an earlier owner."""
+        return not self._past(self.next_telemetry, self._journal)
+
+    @property
+    def position(self) -> Position:
+        """Where this owner stands in all logs."""
+        return Position(dict(self.next_telemetry), self.next_control, self._journal)
+
+    # ---- recover
+
+    async def recover(self) -> None:
+        """Claim the partition, restore its state, step the journalled range again and put out what was not yet.
+
+        Raises Fenced or LogBroken.
+        """
+        found: Recovery = await self._log.claim()
+        self.epoch = found.epoch
+        self.machine = self._make(self._log.partition, found.epoch)
+        self.machine.restore(found.snapshots)
+        self._through = found.through
+        self.next_telemetry = dict(found.watermark.telemetry)
+        self.next_control = found.watermark.control
+        self._journal = found.watermark.journal
+        for row in found.journal:
+            await self._replay(row)
+        self._checkpointed_at = self._clock()
+
+    async def _replay(self, row: Journalled) -> None:
+        """Step up to and including one journal entry that an earlier owner wrote."""
+        entry = row.entry
+        if isinstance(entry, Claim):
+            self._journal = row.offset + 1
+            return
+        for topic in sorted(entry.telemetry_next):
+            stop = entry.telemetry_next[topic]
+            while self.next_telemetry.get(topic, 0) < stop:
+                start = self.next_telemetry.get(topic, 0)
+                records = await self._log.telemetry(topic, start, min(stop, start + CHUNK))
+                if records:
+                    await self._step_telemetry(topic, records)
+                else:
+                    self.next_telemetry[topic] = min(stop, start + CHUNK)
+        records = []
+        while self.next_control < entry.control_next:
+            read = await self._log.control(self.next_control, entry.control_next)
+            if not read:
+                break
+            records.extend(read)
+            self.next_control = read[-1].offset + 1
+        self.next_control = max(self.next_control, entry.control_next)
+        if isinstance(entry, ControlRead):
+            await self._step_control(records, row)
+        else:
+            await self._step_time(records, row)
+
+    # ---- read and step
+
+    async def telemetry(self, topic: str, records: Sequence[Record]) -> None:
+        """Step telemetry records of one topic, in offset order. Records below `next_telemetry[topic]` are skipped."""
+        await self._step_telemetry(topic, records)
+        await self._maybe_checkpoint()
+
+    async def control(self, records: Sequence[Record]) -> None:
+        """Journal that control is read up to the last of `records`, then step them. Never while `silent`."""
+        records = [r for r in records if r.offset >= self.next_control]
+        if not records:
+            return
+        self._loud("control")
+        entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].offset + 1)
+        row = await self._log.append(entry)
+        self._failpoint("after_append")
+        self.next_control = entry.control_next
+        await self._step_control(records, row)
+        await self._maybe_checkpoint()
+
+    async def time(self) -> None:
+        """Journal the time and step to it. Only when telemetry has been read to its end, never while `silent`."""
+        self._loud("time")
+        row = await self._log.append(TimeRead(self.epoch, dict(self.next_telemetry), self.next_control))
+        self._failpoint("after_append")
+        await self._step_time([], row)
+        await self._maybe_checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write the states that changed and the watermark now."""
+        await self._write(Outputs(), force=True)
+
+    # ---- what the three inputs share
+
+    async def _step_telemetry(self, topic: str, records: Sequence[Record]) -> None:
+        start = self.next_telemetry.get(topic, 0)
+        if records and records[0].offset < start:
+            records = [r for r in records if r.offset >= start]
+        if not records:
+            return
+        through = self._through.telemetry.get(topic, 0) if self._through else 0
+        if start < through:  # what an earlier owner has put out is stepped, not put out again
+            cut = next((i for i, r in enumerate(records) if r.offset >= through), len(records))
+            self.machine.telemetry(topic, records[:cut])
+            records, done = records[cut:], records[:cut]
+            self.next_telemetry[topic] = done[-1].offset + 1 if done else start
+            self._moved = True
+            if not records:
+                return
+        outputs = self.machine.telemetry(topic, records)
+        self.next_telemetry[topic] = records[-1].offset + 1
+        self._moved = True
+        await self._write(outputs)
+
+    async def _step_control(self, records: Sequence[Record], row: Journalled) -> None:
+        outputs = Outputs()
+        for record in records:
+            _extend(outputs, self.machine.control(record))
+        await self._after_entry(outputs, row)
+
+    async def _step_time(self, records: Sequence[Record], row: Journalled) -> None:
+        outputs = Outputs()
+        for record in records:
+            _extend(outputs, self.machine.control(record))
+        _extend(outputs, self.machine.time(row.received))
+        await self._after_entry(outputs, row)
+
+    async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:
+        silent = self._through is not None and row.offset < self._through.journal
+        self._journal = row.offset + 1
+        self._moved = True
+        if not silent:
+            await self._write(outputs)
+
+    # ---- write and checkpoint
+
+    async def _write(self, outputs: Outputs, force: bool = False) -> None:
+        if not outputs and not force:
+            return
+        due = force or (not self.silent and self._clock() - self._checkpointed_at >= self._every)
+        self._failpoint("before_checkpoint" if due else "before_write")
+        checkpoint = Checkpoint(self.position, self.machine.snapshots(self.machine.dirty)) if due else None
+        await self._log.write(outputs, self._furthest() if outputs else None, checkpoint)
+        if outputs:
+            self._through = self._furthest()
+        if due:
+            self.machine.dirty.clear()
+            self._moved = False
+            self._checkpointed_at = self._clock()
+        self._failpoint("after_checkpoint" if due else "after_write")
+        if outputs and self._on_outputs is not None:
+            self._on_outputs(outputs)
+
+    async def _maybe_checkpoint(self) -> None:
+        if self._moved and not self.silent and self._clock() - self._checkpointed_at >= self._every:
+            await self._write(Outputs(), force=True)
+
+    def _furthest(self) -> Position:
+        """Up to where everything is put out: this position, or an earlier owner's `through` where that is further."""
+        here, old = self.position, self._through or Position()
+        topics = here.telemetry.keys() | old.telemetry.keys()
+        telemetry = {t: max(here.telemetry.get(t, 0), old.telemetry.get(t, 0)) for t in sorted(topics)}
+        return Position(telemetry, max(here.control, old.control), max(here.journal, old.journal))
+
+    def _past(self, telemetry: dict[str, int], journal: int) -> bool:
+        old = self._through
+        if old is None:
+            return True
+        return journal >= old.journal and all(telemetry.get(t, 0) >= at for t, at in old.telemetry.items())
+
+    def _loud(self, what: str) -> None:
+        if self.silent:
+            raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")
+
+
+def _extend(outputs: Outputs, more: Outputs) -> None:
+    outputs.rejected.extend(more.rejected)
+    outputs.decisions.extend(more.decisions)
+    outputs.commands.extend(more.commands)
+    outputs.permits.extend(more.permits)
+    outputs.evidence.extend(more.evidence)

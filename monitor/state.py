@@ -1,0 +1,127 @@
+"""What the machine remembers of one pilot, and its bytes: numbers, the charter in force, nothing else.
+
+A snapshot is msgpack with a version in front. Detectors are stored as their own fields under their registered name.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from detectors.base import Detector
+from monitor.charter import Charter, charter_hash
+from monitor.decide import Standing
+from monitor.errors import LogBroken
+from monitor.plan import Plan, Watch, build_detectors
+
+VERSION = 1
+WINDOW = 1024  # how far behind its highest sequence a source may still deliver
+SOURCES = 64  # emitter incarnations remembered per pilot
+
+
+class Source(Struct, array_like=True):
+    """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard."""
+
+    high: int
+    missing: dict[int, int] = {}
+    heard: int = 0
+
+
+class Open(Struct, array_like=True):
+    """An open period: events, exposure or trials, exposure tallies seen, change of stock."""
+
+    k: float = 0.0
+    m: float = 0.0
+    tallies: int = 0
+    stock: float = 0.0
+
+
+class Stream(Struct):
+    """One indicator in one segment: open periods, the next to close, what is open in stock, closed periods that detectors
+    have seen (newest last), detectors in the charter's order."""
+
+    next: int
+    open: dict[int, Open] = {}
+    stock: float = 0.0
+    seen: list[int] = []
+    detectors: list[Detector] = []
+
+
+class Pilot(Struct):
+    """Everything about one pilot. `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
+    `due` the next timer (ms; may be early, never late)."""
+
+    id: str
+    charter: Charter
+    hash: str
+    standing: Standing
+    admitted: int
+    received: int
+    model: str = ""
+    exited: bool = False
+    sources: dict[str, Source] = {}
+    streams: dict[str, Stream] = {}
+    heard: dict[str, int] = {}
+    controls: list[str] = []
+    due: int = 0
+
+
+class _Snapshot(Struct, array_like=True):
+    version: int
+    id: str
+    charter: Charter
+    standing: Standing
+    admitted: int
+    received: int
+    model: str
+    exited: bool
+    sources: dict[str, Source]
+    streams: dict[str, tuple[int, dict[int, Open], float, list[int], list[msgspec.Raw]]]
+    heard: dict[str, int]
+    controls: list[str]
+
+
+_decode = msgspec.msgpack.Decoder(_Snapshot)
+
+
+def key(watch: Watch, segment: str) -> str:
+    """Name of a stream: indicator and segment; also the front of its findings' keys."""
+    return f"{watch.name}/{segment}"
+
+
+def snapshot(p: Pilot) -> bytes:
+    """The bytes of a pilot's state."""
+    streams = {
+        name: (s.next, s.open, s.stock, s.seen, [msgspec.Raw(msgspec.msgpack.encode(d)) for d in s.detectors])
+        for name, s in p.streams.items()
+    }
+    return msgspec.msgpack.encode(
+        _Snapshot(
+            VERSION, p.id, p.charter, p.standing, p.admitted, p.received, p.model, p.exited,
+            p.sources, streams, p.heard, p.controls,
+        )
+    )  # fmt: skip
+
+
+def restore(raw: bytes) -> tuple[Pilot, Plan]:
+    """A pilot and its plan from bytes. Raises LogBroken when the bytes are not a snapshot of a version this code reads."""
+    try:
+        s = _decode.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise LogBroken(f"a state snapshot cannot be read: {error}") from error
+    if s.version != VERSION:
+        raise LogBroken(f"a state snapshot has version {s.version}, this code reads {VERSION}")
+    plan = Plan(s.charter)
+    streams = {}
+    for watch in plan.watches:
+        for segment in watch.segments:
+            name = key(watch, segment)
+            nxt, opened, stock, seen, raws = s.streams[name]
+            classes = [type(d) for d in build_detectors(s.charter, watch, 1)]
+            built = [msgspec.msgpack.decode(r, type=c) for r, c in zip(raws, classes, strict=True)]
+            streams[name] = Stream(nxt, opened, stock, seen, built)
+    pilot = Pilot(
+        s.id, s.charter, charter_hash(s.charter), s.standing, s.admitted, s.received, s.model, s.exited,
+        s.sources, streams, s.heard, s.controls,
+    )  # fmt: skip
+    return pilot, plan

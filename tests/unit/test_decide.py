@@ -1,0 +1,154 @@
+"""The ladder: every row opens with the rule it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor import decide
+from monitor.charter import Responses
+from monitor.decide import Standing
+from monitor.errors import ControlRefused
+from monitor.model import Level, Reason
+
+R = Responses(watch_clears_after=2, escalate_clears_after=3)
+
+
+def up(s: Standing, key: str, level: Level, reason: Reason = Reason.CHANGE_DETECTED, at: int = 1) -> Standing:
+    return decide.found(s, key, level, reason, at)[0]
+
+
+def test_the_level_is_the_highest_of_the_active_findings() -> None:
+    """Two findings at different levels leave the pilot at the higher one, and the first cause of it is marked."""
+    s = up(Standing(), "a", Level.WATCH)
+    s, move = decide.found(s, "b", Level.ESCALATE, Reason.LIMIT_HALF_WAY, 2)
+    assert s.level == Level.ESCALATE
+    assert s.first_out == "b"
+    assert move is not None
+    assert (move.kind, move.was, move.level, move.first_out) == ("level", Level.WATCH, Level.ESCALATE, True)
+
+
+def test_a_repeated_finding_moves_nothing() -> None:
+    """A detector that goes on alarming is one episode, one record."""
+    s = up(Standing(), "a", Level.WATCH)
+    again, move = decide.found(s, "a", Level.WATCH, Reason.CHANGE_DETECTED, 5)
+    assert move is None
+    assert again.active["a"].since == 1
+
+
+def test_a_hard_rule_is_recorded_each_time() -> None:
+    """Two serious incidents are two records, though the level moves once."""
+    s, _ = decide.found(Standing(), "rule/x", Level.ESCALATE, Reason.HARD_RULE, 1, "until_lowered")
+    _, move = decide.found(s, "rule/x", Level.ESCALATE, Reason.HARD_RULE, 2, "until_lowered")
+    assert move is not None
+    assert move.kind == "finding"
+
+
+@pytest.mark.parametrize(("level", "needed"), [(Level.WATCH, 2), (Level.ESCALATE, 3)])
+def test_a_finding_leaves_after_as_many_quiet_periods_as_the_charter_asks(level: Level, needed: int) -> None:
+    """One period fewer leaves it standing; an alarm in between starts the count again."""
+    s = up(Standing(), "a", level)
+    s, _ = decide.quiet(s, "a", R, 2)
+    s = up(s, "a", level, at=3)
+    for _ in range(needed - 1):
+        s, move = decide.quiet(s, "a", R, 4)
+        assert s.level == level
+    s, move = decide.quiet(s, "a", R, 5)
+    assert s.level == Level.NORMAL
+    assert move is not None
+    assert move.reason == Reason.CLEARED
+
+
+def test_a_halt_never_clears_by_itself() -> None:
+    """However long its detector is quiet, a halt stands."""
+    s = up(Standing(), "a", Level.HALT, Reason.LIMIT_EXCEEDED)
+    for at in range(100):
+        s, move = decide.quiet(s, "a", R, at)
+        assert move is None
+    s, _ = decide.drop(s, "a", 200)
+    assert s.level == Level.HALT
+
+
+def test_a_hard_rule_stays_until_a_regulator_lowers_it() -> None:
+    """Quiet periods do not wear off a serious incident; an override does."""
+    s, _ = decide.found(Standing(), "rule/x", Level.ESCALATE, Reason.HARD_RULE, 1, "until_lowered")
+    for at in range(50):
+        s, _ = decide.quiet(s, "rule/x", R, at)
+    assert s.level == Level.ESCALATE
+    s, move = decide.overridden(s, Level.NORMAL, 60)
+    assert s.level == Level.NORMAL
+    assert move is not None
+    assert move.reason == Reason.OVERRIDDEN
+
+
+def test_an_override_may_halt_but_never_lift_a_halt() -> None:
+    """Lowering a halt by override is refused with the steps that would do it."""
+    s, move = decide.overridden(Standing(), Level.HALT, 1)
+    assert s.halted
+    assert move is not None
+    assert move.level == Level.HALT
+    with pytest.raises(ControlRefused, match="two approvals"):
+        decide.overridden(s, Level.NORMAL, 2)
+
+
+def test_the_flag_has_one_record_when_it_comes_and_one_when_it_goes() -> None:
+    """Two causes of not knowing raise the flag once; it falls with the last of them."""
+    s, first = decide.flagged(Standing(), "a", Reason.SILENCE, 1)
+    s, second = decide.flagged(s, "b", Reason.PARTIAL_DATA, 2)
+    assert (first is not None, second) == (True, None)
+    assert s.flag == Reason.SILENCE
+    s, third = decide.unflagged(s, "a")
+    assert third is None
+    assert s.flag == Reason.PARTIAL_DATA
+    s, fourth = decide.unflagged(s, "b")
+    assert fourth is not None
+    assert s.flag == ""
+
+
+def halted() -> Standing:
+    return up(Standing(), "a", Level.HALT, Reason.LIMIT_EXCEEDED)
+
+
+def test_release_says_which_step_is_missing() -> None:
+    """Rectification, evaluation, two approvals: each is named while it is missing, and only all of them lift the halt."""
+    s = halted()
+    with pytest.raises(ControlRefused, match="rectification_missing"):
+        decide.released(s, 1)
+    s, _ = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
+    with pytest.raises(ControlRefused, match="evaluation_missing"):
+        decide.released(s, 1)
+    s, _ = decide.recorded(s, Reason.EVALUATION_RECORDED, passed=False)
+    with pytest.raises(ControlRefused, match="evaluation_missing"):
+        decide.released(s, 1)
+    s, _ = decide.recorded(s, Reason.EVALUATION_RECORDED)
+    s, _ = decide.recorded(s, Reason.APPROVAL_RECORDED, "anna")
+    with pytest.raises(ControlRefused, match="1 more approver"):
+        decide.released(s, 1)
+    with pytest.raises(ControlRefused, match="different people"):
+        decide.recorded(s, Reason.APPROVAL_RECORDED, "anna")
+    s, _ = decide.recorded(s, Reason.APPROVAL_RECORDED, "ben")
+    s, move = decide.released(s, 9)
+    assert (s.level, s.halted, s.restart) == (Level.NORMAL, False, 2)
+    assert move is not None
+    assert move.reason == Reason.RELEASED
+
+
+def test_steps_of_one_halt_do_not_lift_the_next() -> None:
+    """A second halt needs its own rectification."""
+    s = halted()
+    for reason, who in (
+        (Reason.RECTIFICATION_RECORDED, ""),
+        (Reason.EVALUATION_RECORDED, ""),
+        (Reason.APPROVAL_RECORDED, "anna"),
+        (Reason.APPROVAL_RECORDED, "ben"),
+    ):
+        s, _ = decide.recorded(s, reason, who)
+    s, _ = decide.released(s, 2)
+    s = up(s, "a", Level.HALT, Reason.LIMIT_EXCEEDED, 3)
+    with pytest.raises(ControlRefused, match="rectification_missing"):
+        decide.released(s, 4)
+
+
+def test_nothing_can_be_rectified_without_a_halt() -> None:
+    """Steps towards a release are refused while nothing is halted."""
+    with pytest.raises(ControlRefused, match="not_halted"):
+        decide.recorded(Standing(), Reason.RECTIFICATION_RECORDED)

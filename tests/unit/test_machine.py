@@ -1,0 +1,380 @@
+"""The machine, one rule a test, on a memory of records: no clock, no servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+
+from monitor.charter import (
+    Authority,
+    Charter,
+    Cycle,
+    ExposureSpec,
+    HardRule,
+    IndicatorSpec,
+    Model,
+    Participant,
+    Responses,
+    Watcher,
+)
+from monitor.control import (
+    Admission,
+    Amendment,
+    Approval,
+    ControlBase,
+    Evaluation,
+    Override,
+    Rectification,
+    Release,
+    Withdrawal,
+)
+from monitor.machine import Machine
+from monitor.model import Decision, Evidence, Level, Outputs, Reason, Record
+from monitor.telemetry import Envelope, Harm, Severity, encode
+from monitor.testing.events import Emitter
+
+HOUR = 3_600_000
+T0 = 1_767_571_200_000  # Monday 5 January 2026
+RATE = IndicatorSpec(
+    name="incidents",
+    kind="incident_rate",
+    period="1h",
+    reporting_delay="30m",
+    limit=5,
+    per=1000,
+    exposure=ExposureSpec(unit="decisions", cap=1000),
+    weight=1,
+    detectors=(Watcher("limit_e_process", "halt"),),
+)
+SILENCE = IndicatorSpec(
+    name="silence", kind="silence", params={"every": "60s"}, detectors=(Watcher("silence", "watch"),)
+)
+
+
+def charter(*indicators: IndicatorSpec, version: int = 1, **changes: object) -> Charter:
+    base = Charter(
+        schema="sandbox-charter/1",
+        pilot="p",
+        participant=Participant("firm"),
+        scenario="a test",
+        tier="high",
+        cycle=Cycle("2026-01-01", "2027-01-01"),
+        models=(Model("m1"),),
+        authorities=(Authority("authority", approvers=("anna", "ben")),),
+        indicators=indicators or (RATE,),
+        hard_rules=(
+            HardRule("death", "halt", harm=(Harm.DEATH,)),
+            HardRule("injury", "escalate", severity=(Severity.SERIOUS_INCIDENT,)),
+        ),
+        responses=Responses(watch_clears_after=2, escalate_clears_after=3, unknown_escalates_after="2h"),
+        version=version,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+class Bench:
+    """A machine, the offsets of its two logs, and everything it put out."""
+
+    def __init__(self, *indicators: IndicatorSpec, journalled: bool = False, **changes: object) -> None:
+        self.machine = Machine(journalled=journalled)
+        self.out = Outputs()
+        self._telemetry = self._control = 0
+        self.emitter = Emitter("svc/1", "p")
+        self.act(Admission(id="adm", pilot="p", author="anna", charter=charter(*indicators, **changes)), T0)
+
+    def _keep(self, out: Outputs) -> Outputs:
+        for field in ("rejected", "decisions", "commands", "permits", "evidence"):
+            getattr(self.out, field).extend(getattr(out, field))
+        return out
+
+    def act(self, act: ControlBase, at: int) -> Outputs:
+        self._control += 1
+        return self._keep(
+            self.machine.control(Record(self._control - 1, at, act.pilot.encode(), msgspec.json.encode(act)))
+        )
+
+    def send(self, *events: Envelope, at: int) -> Outputs:
+        records = [Record(self._telemetry + i, at, b"p", encode(e)) for i, e in enumerate(events)]
+        self._telemetry += len(records)
+        return self._keep(self.machine.telemetry("telemetry", records))
+
+    def time(self, at: int) -> Outputs:
+        return self._keep(self.machine.time(at))
+
+    def hour(self, index: int, incidents: int = 0, exposure: float = 1000.0) -> None:
+        """One whole period: its incidents, its exposure."""
+        at = T0 + index * HOUR + 1000
+        self.send(*(self.emitter.incident(at) for _ in range(incidents)), self.emitter.exposure(at, exposure), at=at)
+
+    @property
+    def level(self) -> Level:
+        return self.machine.pilots["p"].standing.level
+
+    def reasons(self) -> list[Reason]:
+        return [d.reason for d in self.out.decisions]
+
+
+def rejected(out: Outputs) -> list[tuple[str, str]]:
+    return [(r.field, r.reason) for r in out.rejected]
+
+
+def test_telemetry_of_a_pilot_that_was_not_admitted_is_rejected() -> None:
+    """Nothing counts before admission, and it is kept with its reason."""
+    bench = Bench()
+    out = bench.send(Emitter("x", "stranger").complaint(T0), at=T0)
+    assert rejected(out) == [("subject", "not_admitted")] or rejected(out) == [("subject", "key_mismatch")]
+
+
+def test_admission_is_a_record() -> None:
+    """Admission names the charter's digest and its version."""
+    bench = Bench()
+    (decision,) = bench.out.decisions
+    assert (decision.kind, decision.reason, decision.standing, decision.author) == ("act", Reason.ADMITTED, 1, "anna")
+    assert len(decision.charter) == 64
+
+
+def test_a_pilot_is_admitted_once() -> None:
+    """The same admission again is harmless, another one is refused."""
+    bench = Bench()
+    same = Admission(id="adm", pilot="p", author="anna", charter=charter())
+    assert not bench.act(same, T0 + 1)
+    other = msgspec.structs.replace(same, id="adm2")
+    assert rejected(bench.act(other, T0 + 2)) == [("pilot", "control_refused")]
+
+
+def test_a_burst_halts_before_its_period_is_over() -> None:
+    """Provisional evidence under the exposure cap: fifty incidents where five are allowed halt at once, with a command."""
+    bench = Bench()
+    bench.send(*(bench.emitter.incident(T0 + 60_000) for _ in range(50)), at=T0 + 61_000)
+    assert bench.level == Level.HALT
+    halt = next(d for d in bench.out.decisions if d.level == Level.HALT and d.kind == "level")
+    assert halt.reason == Reason.LIMIT_EXCEEDED
+    assert halt.finding.provisional
+    assert halt.first_out
+    assert halt.at == T0 + 61_000
+    assert [(c.action, c.decision) for c in bench.out.commands] == [("halt", halt.id)]
+
+
+def test_a_pilot_within_its_limit_is_left_alone() -> None:
+    """Four incidents an hour where five are allowed, for a month: no decision but the admission."""
+    bench = Bench()
+    for hour in range(24 * 30):
+        bench.hour(hour, incidents=4)
+    assert bench.reasons() == [Reason.ADMITTED]
+    assert len(bench.out.evidence) == 24 * 30 - 2  # the last two are still open
+
+
+def test_a_repeated_event_counts_once() -> None:
+    """An SDK that sends again after a lost answer changes nothing."""
+    once, twice = Bench(), Bench()
+    for bench, times in ((once, 1), (twice, 3)):
+        events = [bench.emitter.incident(T0 + 1000) for _ in range(8)]
+        for _ in range(times):
+            bench.send(*events, at=T0 + 2000)
+        bench.hour(0)
+        bench.time(T0 + 10 * HOUR)
+    assert once.out.evidence == twice.out.evidence
+    assert once.out.decisions == twice.out.decisions
+
+
+def test_far_behind_the_window_a_number_is_rejected() -> None:
+    """What can no longer be told from a repeat is not counted, and kept as rejected."""
+    bench = Bench()
+    events = [bench.emitter.heartbeat(T0) for _ in range(1100)]
+    bench.send(*events, at=T0)
+    assert rejected(bench.send(events[0], at=T0 + 1)) == [("sequence", "sequence_too_old")]
+
+
+def test_a_gap_in_the_numbers_is_a_finding_and_makes_the_period_partial() -> None:
+    """A lost event leaves a hole: the period closes at the exposure cap, flagged, and the gap is on record."""
+    bench = Bench()
+    bench.emitter.skip()
+    bench.hour(0, incidents=1, exposure=100)
+    bench.time(T0 + 2 * HOUR)
+    (evidence,) = bench.out.evidence[:1]
+    assert (evidence.m, evidence.unknown) == (1000, "partial_data")  # type: ignore[union-attr]
+    assert Reason.SEQUENCE_GAP in bench.reasons()
+    assert Reason.PARTIAL_DATA in bench.reasons()
+
+
+def test_a_gap_that_is_filled_in_time_is_no_gap() -> None:
+    """Within the reporting delay order does not matter."""
+    bench = Bench()
+    first, second, third = (bench.emitter.exposure(T0 + i, 10.0) for i in range(3))
+    bench.send(first, third, second, at=T0 + 5)
+    bench.time(T0 + 2 * HOUR)
+    assert bench.reasons() == [Reason.ADMITTED]
+    assert bench.out.evidence[0].m == 30  # type: ignore[union-attr]
+
+
+def test_exposure_that_is_not_known_is_never_zero() -> None:
+    """A period without an exposure tally closes at the cap, flagged unknown, and the flag grows old into an escalation."""
+    bench = Bench()
+    bench.send(bench.emitter.incident(T0), at=T0)
+    bench.time(T0 + 6 * HOUR)
+    assert bench.out.evidence[0].m == 1000  # type: ignore[union-attr]
+    old = next(d for d in bench.out.decisions if d.reason == Reason.UNKNOWN_TOO_LONG)
+    assert old.level == Level.ESCALATE
+    assert old.at == T0 + HOUR + HOUR // 2 + 2 * HOUR
+
+
+def test_late_events_raise_their_own_period_and_never_lower_it() -> None:
+    """Two hundred incidents that come after the close of their period still halt."""
+    bench = Bench()
+    bench.hour(0)
+    bench.time(T0 + 2 * HOUR)
+    assert bench.level == Level.NORMAL
+    bench.send(*(bench.emitter.incident(T0 + 5000) for _ in range(200)), at=T0 + 2 * HOUR + 1)
+    assert bench.level == Level.HALT
+    assert any(e.late for e in bench.out.evidence if isinstance(e, Evidence))
+
+
+def test_a_hard_rule_acts_on_the_single_event() -> None:
+    """A death halts at once; a serious incident escalates, and a second one is on record too."""
+    bench = Bench()
+    injury = dict(severity=Severity.SERIOUS_INCIDENT, harm=Harm.SERIOUS_INJURY)
+    bench.send(bench.emitter.incident(T0, **injury), at=T0)  # type: ignore[arg-type]
+    assert bench.level == Level.ESCALATE
+    bench.send(bench.emitter.incident(T0, **injury), at=T0 + 1)  # type: ignore[arg-type]
+    assert [d.kind for d in bench.out.decisions if d.reason == Reason.HARD_RULE] == ["level", "finding"]
+    bench.send(bench.emitter.incident(T0, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH), at=T0 + 2)
+    assert bench.level == Level.HALT
+
+
+def test_a_model_that_the_charter_does_not_name_is_watched() -> None:
+    """A silent upgrade shows in the first event of the new model."""
+    bench = Bench()
+    bench.send(Emitter("svc/2", "p", model="m9").heartbeat(T0), at=T0)
+    assert bench.level == Level.WATCH
+    assert bench.out.decisions[-1].finding.detail == "m9"
+
+
+def test_exposure_above_the_cap_escalates() -> None:
+    """More exposure than the charter allows in a period is found with the tally that exceeds it."""
+    bench = Bench()
+    bench.hour(0, exposure=1001)
+    assert bench.out.decisions[-1].reason == Reason.EXPOSURE_CAP
+    assert bench.level == Level.ESCALATE
+
+
+def test_silence_is_found_at_its_due_time_and_ends_with_the_next_sign_of_life() -> None:
+    """The flag goes up to the millisecond of the deadline, whenever the timer is looked at."""
+    bench = Bench(SILENCE)
+    bench.send(bench.emitter.heartbeat(T0), at=T0)
+    due = bench.machine.notify_at
+    assert due is not None
+    bench.time(due + 7_000)
+    flag = next(d for d in bench.out.decisions if d.kind == "flag")
+    assert (flag.at, flag.unknown) == (due, "silence")
+    bench.send(bench.emitter.heartbeat(due + 60_000), at=due + 60_000)
+    assert bench.machine.pilots["p"].standing.flag == ""
+    assert bench.level == Level.NORMAL
+
+
+def test_a_fault_of_the_monitor_is_never_silence_of_a_firm() -> None:
+    """After a step of more than 30 s between two `time` the deadline moves on and everybody is flagged monitor_gap."""
+    bench = Bench(SILENCE, journalled=True)
+    bench.send(bench.emitter.heartbeat(T0), at=T0)
+    bench.time(T0 + 1000)
+    bench.time(T0 + 2 * HOUR)
+    assert [d.unknown for d in bench.out.decisions if d.kind == "flag"] == ["monitor_gap"]
+    bench.time(T0 + 2 * HOUR + 10_000)
+    assert bench.machine.pilots["p"].standing.flag == ""
+    assert Reason.SILENCE not in bench.reasons()
+
+
+def test_a_backlog_cannot_look_like_silence() -> None:
+    """Telemetry that piled up while no `time` was written does not fire the silence timer."""
+    bench = Bench(SILENCE, journalled=True)
+    bench.time(T0 + 1000)
+    for minute in range(0, 600, 100):
+        bench.send(bench.emitter.heartbeat(T0 + minute * 60_000), at=T0 + minute * 60_000)
+    assert Reason.SILENCE not in bench.reasons()
+
+
+def lift(bench: Bench, at: int) -> Outputs:
+    bench.act(Rectification(id="r", pilot="p", author="firm", finding="f", cause="c", action="a", evidence="e"), at)
+    bench.act(Evaluation(id="e", pilot="p", author="lab", passed=True, report="ok"), at + 1)
+    bench.act(Approval(id="a1", pilot="p", author="anna"), at + 2)
+    bench.act(Approval(id="a2", pilot="p", author="ben"), at + 3)
+    return bench.act(Release(id="rel", pilot="p", author="anna"), at + 4)
+
+
+def test_a_halt_is_lifted_by_all_steps_and_the_statistics_start_on_the_next_share_of_alpha() -> None:
+    """After release the bar is higher: the second restart has a quarter of the first one's share."""
+    bench = Bench()
+    bench.send(*(bench.emitter.incident(T0 + 1) for _ in range(60)), at=T0 + 2)
+    first = bench.out.decisions[-1].finding
+    out = lift(bench, T0 + HOUR)
+    assert [c.action for c in out.commands] == ["release"]
+    assert bench.level == Level.NORMAL
+    assert bench.out.commands[-1].standing > bench.out.commands[0].standing
+    bench.send(*(bench.emitter.incident(T0 + HOUR + 1) for _ in range(60)), at=T0 + HOUR + 10)
+    second = bench.out.decisions[-1].finding
+    assert first.alpha is not None
+    assert second.alpha == pytest.approx(first.alpha / 4)
+    assert second.bar is not None
+    assert second.bar > first.bar  # type: ignore[operator]
+
+
+def test_an_approval_needs_a_named_approver() -> None:
+    """Somebody whom the charter does not name cannot approve."""
+    bench = Bench()
+    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0)
+    out = bench.act(Approval(id="x", pilot="p", author="mallory"), T0)
+    assert rejected(out) == [("author", "control_refused")]
+    assert "mallory" in out.rejected[0].detail
+
+
+def test_a_release_that_comes_too_early_is_refused_and_kept() -> None:
+    """The rejection says which step is missing."""
+    bench = Bench()
+    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0)
+    out = bench.act(Release(id="r", pilot="p", author="anna"), T0)
+    assert "rectification_missing" in out.rejected[0].detail
+    assert bench.level == Level.HALT
+
+
+def test_an_amendment_goes_forward_and_never_moves_a_running_bar() -> None:
+    """A new indicator is added; a changed limit, a lower version, another alpha are refused."""
+    bench = Bench()
+    lax = msgspec.structs.replace(RATE, limit=50)
+
+    def amend(id_: str, changed: Charter) -> list[tuple[str, str]]:
+        return rejected(bench.act(Amendment(id=id_, pilot="p", author="anna", charter=changed), T0))
+
+    assert amend("1", charter(lax, version=2)) == [("charter.indicators.incidents", "control_refused")]
+    assert amend("2", charter(version=1)) == [("charter.version", "control_refused")]
+    assert amend("3", charter(version=2, alpha=0.5)) == [("charter.alpha", "control_refused")]
+    assert amend("4", charter(RATE, SILENCE, version=2)) == []
+    assert bench.out.decisions[-1].reason == Reason.AMENDED
+    assert bench.machine.notify_at is not None
+
+
+def test_after_exit_nothing_counts() -> None:
+    """A pilot that left is not watched, and what it still sends is rejected."""
+    bench = Bench()
+    bench.act(Withdrawal(id="w", pilot="p", author="anna", reason="graduated"), T0 + 1)
+    assert bench.machine.notify_at is None
+    assert rejected(bench.send(bench.emitter.heartbeat(T0 + 2), at=T0 + 2)) == [("subject", "after_exit")]
+
+
+def test_the_same_cause_gives_the_same_id_wherever_it_is_read() -> None:
+    """Ids name no offset: the same telemetry at other offsets, after rubbish, gives the same decisions."""
+    plain, shifted = Bench(), Bench()
+    shifted._telemetry += 1000
+    shifted.machine.telemetry("telemetry", [Record(5, T0, None, b"\xff")])
+    for bench in (plain, shifted):
+        bench.send(*(bench.emitter.incident(T0 + 1) for _ in range(60)), at=T0 + 2)
+    assert plain.out.decisions == shifted.out.decisions
+
+
+def test_standing_rises_by_one_with_every_record() -> None:
+    """A reader sees at once when a record of a pilot is missing."""
+    bench = Bench()
+    bench.send(*(bench.emitter.incident(T0 + 1) for _ in range(60)), at=T0 + 2)
+    lift(bench, T0 + 10)
+    decisions: Iterable[Decision] = bench.out.decisions
+    assert [d.standing for d in decisions] == list(range(1, len(bench.out.decisions) + 1))
