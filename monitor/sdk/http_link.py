@@ -1,0 +1,116 @@
+"""The link over HTTP: POST of CloudEvents batches, long poll for commands; standard library only."""
+
+from __future__ import annotations
+
+import http.client
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from monitor.errors import Refused, Unavailable
+from monitor.model import Command
+from monitor.sdk.link import BATCH
+
+TIMEOUT = 10.0  # seconds for an answer, on top of a long poll's own
+
+
+class _Connection:
+    """One kept-alive connection, reopened when the other side has dropped it."""
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self._address = address
+        self._base = parts.path.rstrip("/")
+        secure = parts.scheme == "https"
+        self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._host, self._port = str(parts.hostname), parts.port or (443 if secure else 80)
+        self._open: http.client.HTTPConnection | None = None
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "", timeout: float = TIMEOUT
+    ) -> tuple[int, bytes]:
+        """Status and body. Raises `Unavailable` when there is no whole answer within `timeout` seconds."""
+        headers = {"Content-Type": kind} if kind else {}
+        try:
+            if self._open is None:
+                self._open = self._kind(self._host, self._port, timeout=timeout)
+            if self._open.sock is not None:
+                self._open.sock.settimeout(timeout)
+            self._open.request(method, self._base + path, body, headers)
+            answer = self._open.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Unavailable(f"{self._address} does not answer: {error or type(error).__name__}") from error
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+class HttpLink:
+    """Sends to `<address>/v1/telemetry`; 202 means durable."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self._connection = _Connection(self.address)
+
+    def send(self, pilot: str, body: bytes) -> None:
+        """See `Link.send`."""
+        self.post("/v1/telemetry", body, BATCH)
+
+    def post(self, path: str, body: bytes, kind: str) -> None:
+        """POST and expect 2xx. Raises `Unavailable` on 429 and 5xx, `Refused` on any other answer."""
+        status, answer = self._connection.request("POST", path, body, kind)
+        check(f"POST {self.address}{path}", status, answer)
+
+    def feed(self, pilot: str) -> HttpFeed:
+        """See `Link.feed`."""
+        return HttpFeed(self.address, pilot)
+
+    def close(self) -> None:
+        """See `Link.close`."""
+        self._connection.close()
+
+
+class HttpFeed:
+    """Long poll of `<address>/v1/commands/<pilot>`."""
+
+    def __init__(self, address: str, pilot: str) -> None:
+        self._address = address
+        self._path = f"/v1/commands/{quote(pilot, safe='')}"
+        self._connection = _Connection(address)
+        self._complete = False
+
+    @property
+    def complete(self) -> bool:
+        """True after the first answer: it carries the standing command or says that there is none."""
+        return self._complete
+
+    def poll(self, after: int, wait: float) -> list[Command]:
+        """See `Feed.poll`. The first poll does not wait."""
+        wait = wait if self._complete else 0.0
+        path = f"{self._path}?after={after}&wait={wait:g}"
+        status, answer = self._connection.request("GET", path, timeout=TIMEOUT + wait)
+        check(f"GET {self._address}{path}", status, answer)
+        try:
+            commands = [msgspec.json.decode(answer, type=Command)] if status == 200 else []
+        except msgspec.MsgspecError as error:
+            raise Unavailable(
+                f"GET {self._address}{path} answered with something else than a command: {error}"
+            ) from error
+        self._complete = True
+        return commands
+
+    def close(self) -> None:
+        """See `Feed.close`."""
+        self._connection.close()
+
+
+def check(what: str, status: int, answer: bytes) -> None:
+    """Raise unless `status` is 2xx."""
+    if 200 <= status < 300:
+        return
+    said = f"{what} was answered {status}: {answer[:200].decode(errors='replace')}"
+    raise Unavailable(said) if status in (408, 425, 429) or status >= 500 else Refused(said)

@@ -1,0 +1,97 @@
+"""One emitter incarnation per start of a process: its own directory, locked; what earlier ones left is found and adopted.
+
+`source` of an event names an incarnation, so that numbers start at 1 with each and are never used twice. Several
+processes may serve one pilot: a directory whose process lives is locked and left alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from monitor.sdk.spool import Spool, sync_directory
+
+DAMAGED = "damaged-"
+
+
+class Incarnation:
+    """The spool of one incarnation and the lock that says that its owner lives."""
+
+    def __init__(self, name: str, spool: Spool, lock: int) -> None:
+        self.name = name
+        self.spool = spool
+        self._lock = lock
+
+    def close(self) -> None:
+        """Let go; the directory goes too if everything was delivered, else the next start finds it."""
+        gate = _gate(self.spool.directory.parent)
+        try:
+            self.end()
+        finally:
+            os.close(gate)
+
+    def end(self) -> None:
+        """`close` for a caller that holds the gate."""
+        if self.spool.unsent:
+            self.spool.close()
+        else:
+            self.spool.delete()
+        os.close(self._lock)
+
+    def set_aside(self) -> Path:
+        """Keep a damaged directory for people to look at, out of the way of the next start."""
+        self.spool.close()
+        kept = self.spool.directory.rename(self.spool.directory.with_name(f"{DAMAGED}{self.name}"))
+        os.close(self._lock)
+        return kept
+
+
+def _gate(base: Path) -> int:
+    gate = _lock(base / "lock", wait=True)
+    assert gate is not None
+    return gate
+
+
+def _lock(path: Path, wait: bool) -> int | None:
+    """A locked file descriptor; None when another process holds the lock and `wait` is false."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
+
+
+def begin(home: Path, pilot: str, limit: int) -> tuple[Incarnation, list[Incarnation]]:
+    """A new incarnation of `pilot` under `home`, and those of dead processes that still hold events, oldest first.
+
+    The adopted ones count towards `limit` (bytes) of the new one. Raises OSError when the directory cannot be written.
+    """
+    base = home / quote(pilot, safe="")
+    base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    gate = _gate(base)
+    try:
+        adopted = []
+        for directory in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(DAMAGED)):
+            lock = _lock(directory / "lock", wait=False)
+            if lock is not None:
+                old = Incarnation(directory.name, Spool(directory, limit=limit), lock)
+                if old.spool.unsent:
+                    adopted.append(old)
+                else:
+                    old.end()
+        name = f"{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(3)}"
+        directory = base / name
+        directory.mkdir(mode=0o700)
+        lock = _lock(directory / "lock", wait=True)
+        assert lock is not None
+        sync_directory(base)
+        left = max(0, limit - sum(old.spool.used for old in adopted))
+        return Incarnation(name, Spool(directory, limit=left), lock), adopted
+    finally:
+        os.close(gate)

@@ -1,0 +1,174 @@
+"""The link over Kafka: the one home of kafka-python.
+
+Keys are hashed with murmur2 as by every other client, so that telemetry, control and commands of a pilot lie in the
+same partition number. Nothing creates a topic here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.partitioner.default import murmur2
+
+from monitor.errors import Unavailable
+from monitor.model import Command
+from monitor.sdk.link import BATCH
+
+LOG = logging.getLogger("monitor.sdk")
+ANSWER = 10.0  # seconds
+HEADERS = [("content-type", BATCH.encode())]
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of `key` among `partitions`, as Kafka's own default partitioner has it.
+
+    >>> partition_of("pilot-1", 8) == partition_of("pilot-1", 8)
+    True
+    """
+    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+class KafkaLink:
+    """Sends each batch as one record, `acks=all`, one in flight, so that order holds whatever fails."""
+
+    def __init__(self, servers: list[str], *, telemetry: str, prefix: str, options: Mapping[str, Any]) -> None:
+        self.servers = servers
+        self.prefix = prefix
+        self.telemetry = telemetry
+        self.options = dict(options)
+        self._producer: KafkaProducer | None = None
+
+    @property
+    def where(self) -> str:
+        """The address, for messages."""
+        return f"kafka://{','.join(self.servers)}"
+
+    def producer(self, **more: Any) -> KafkaProducer:
+        """The producer, made when first asked for. Raises `Unavailable` when no broker answers."""
+        if self._producer is None:
+            settings: dict[str, Any] = {
+                "bootstrap_servers": self.servers,
+                "acks": "all",
+                "enable_idempotence": True,
+                "max_in_flight_requests_per_connection": 1,
+                "delivery_timeout_ms": 20_000,
+                "request_timeout_ms": 8_000,
+                "max_block_ms": 8_000,
+                "bootstrap_timeout_ms": 5_000,
+                "reconnect_backoff_max_ms": 1_000,
+                "allow_auto_create_topics": False,
+                "metrics_enabled": False,
+            }
+            try:
+                self._producer = KafkaProducer(**{**settings, **self.options, **more})
+            except (KafkaError, OSError) as error:
+                raise Unavailable(f"{self.where} does not answer: {error}") from error
+        return self._producer
+
+    def send(self, pilot: str, body: bytes) -> None:
+        """See `Link.send`."""
+        try:
+            future = self.producer().send(self.telemetry, body, key=pilot.encode(), headers=HEADERS)
+            future.get(timeout=30)
+        except KafkaError as error:
+            self.close()  # nothing of this batch may still be in flight when it is sent again
+            raise Unavailable(f"{self.where} did not take a record for {self.telemetry}: {error!r}") from error
+
+    def feed(self, pilot: str) -> KafkaFeed:
+        """See `Link.feed`."""
+        return KafkaFeed(self, pilot)
+
+    def close(self) -> None:
+        """See `Link.close`. Does not wait for what is in flight."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            producer.close(timeout=0)
+
+
+class KafkaFeed:
+    """The pilot's partition of the compacted topic `<prefix>commands`, from its beginning, committed records only."""
+
+    def __init__(self, link: KafkaLink, pilot: str) -> None:
+        self._link = link
+        self._pilot = pilot
+        self._topic = f"{link.prefix}commands"
+        self._consumer: KafkaConsumer | None = None
+        self._partition: TopicPartition | None = None
+        self._end = 0
+        self._complete = False
+
+    @property
+    def complete(self) -> bool:
+        """True once the position has passed the end that the partition had when the feed was opened."""
+        return self._complete
+
+    def _connect(self) -> KafkaConsumer:
+        if self._consumer is not None:
+            return self._consumer
+        consumer = None
+        try:
+            keep = {k: v for k, v in self._link.options.items() if k in KafkaConsumer.DEFAULT_CONFIG}
+            consumer = KafkaConsumer(
+                **{
+                    "bootstrap_servers": self._link.servers,
+                    "group_id": None,
+                    "enable_auto_commit": False,
+                    "auto_offset_reset": "earliest",
+                    "isolation_level": "read_committed",
+                    "allow_auto_create_topics": False,
+                    "request_timeout_ms": 8_000,
+                    "bootstrap_timeout_ms": 5_000,
+                    "reconnect_backoff_max_ms": 1_000,
+                    "metrics_enabled": False,
+                    **keep,
+                }
+            )
+            partitions = consumer.partitions_for_topic(self._topic)
+            if not partitions:
+                raise Unavailable(f"{self._link.where} has no topic {self._topic}")
+            self._partition = TopicPartition(self._topic, partition_of(self._pilot, len(partitions)))
+            consumer.assign([self._partition])
+            consumer.seek_to_beginning(self._partition)
+            self._end = consumer.end_offsets([self._partition])[self._partition]
+        except (KafkaError, OSError) as error:
+            if consumer is not None:
+                consumer.close(autocommit=False, timeout_ms=0)
+            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+        except Unavailable:
+            if consumer is not None:
+                consumer.close(autocommit=False, timeout_ms=0)
+            raise
+        self._consumer = consumer
+        return consumer
+
+    def poll(self, after: int, wait: float) -> list[Command]:
+        """See `Feed.poll`."""
+        consumer = self._connect()
+        try:
+            batches = consumer.poll(timeout_ms=int((wait if self._complete else min(wait, 0.2)) * 1000))
+            if not self._complete:
+                at = consumer.position(self._partition, timeout_ms=int(ANSWER * 1000))
+                self._complete = at is not None and at >= self._end
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+        commands = []
+        for batch in batches.values():
+            for record in batch:
+                if record.key == self._pilot.encode() and record.value is not None:
+                    try:
+                        commands.append(msgspec.json.decode(record.value, type=Command))
+                    except msgspec.MsgspecError as error:
+                        LOG.warning("%s@%s is no command: %s", self._topic, record.offset, error)
+        return commands
+
+    def close(self) -> None:
+        """See `Feed.close`. A closed feed reads from the beginning when it is polled again."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            consumer.close(autocommit=False, timeout_ms=0)

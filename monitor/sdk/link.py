@@ -1,0 +1,66 @@
+"""What the SDK needs of the other side: send a batch, read commands. Kafka and HTTP each have one home that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from monitor.model import Command
+
+BATCH = "application/cloudevents-batch+json"
+
+
+class Feed(Protocol):
+    """The commands of one pilot. Used by one thread."""
+
+    def poll(self, after: int, wait: float) -> list[Command]:
+        """Commands that came in the last `wait` seconds, `after` that standing or not; empty when there are none.
+
+        Raises `Unavailable` when the other side does not answer.
+        """
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that stood when the feed was opened has been read: the standing is known."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class Link(Protocol):
+    """One address. `send` is used by one thread; a feed has a connection of its own."""
+
+    def send(self, pilot: str, body: bytes) -> None:
+        """Deliver a CloudEvents JSON batch of `pilot`; returns when the other side has it on durable storage.
+
+        Raises `Unavailable` (passing) or `Refused` (somebody must change something); after either the batch may or may
+        not have arrived.
+        """
+
+    def feed(self, pilot: str) -> Feed:
+        """The commands of `pilot`, not yet connected."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+def open_link(
+    to: str, *, prefix: str = "sandbox.", telemetry: str = "", options: Mapping[str, Any] | None = None
+) -> Link:
+    """The link for `kafka://host:port[,host:port]` or `http(s)://host:port`; connects when first used.
+
+    `telemetry` overrides the topic `<prefix>telemetry`; `options` go to kafka-python (security settings, compression).
+    Raises ValueError on any other address.
+    """
+    if to.startswith("kafka://"):
+        from monitor.sdk.kafka_link import KafkaLink
+
+        servers = [part for part in to.removeprefix("kafka://").rstrip("/").split(",") if part]
+        if servers:
+            return KafkaLink(servers, telemetry=telemetry or f"{prefix}telemetry", prefix=prefix, options=options or {})
+    elif urlsplit(to).scheme in ("http", "https") and urlsplit(to).hostname:
+        from monitor.sdk.http_link import HttpLink
+
+        return HttpLink(to)
+    raise ValueError(f"{to!r} is no address; give kafka://host:9092 or http://host:8321")

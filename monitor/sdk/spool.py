@@ -1,0 +1,272 @@
+"""A bounded, append-only spool on disk: what was synced survives a SIGKILL and a power cut, in order.
+
+One directory holds one emitter incarnation. It consists of segments named after the position of their first byte; each
+record is its length and CRC-32 (both big-endian, 4 bytes), then the payload. A record that a crash tore off the end was
+never acknowledged to anybody and is dropped when the spool is opened. The file `sent` says up to which position
+everything was delivered; it is not synced, since sending again is harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from monitor.errors import Refused, TryAgain
+
+LOG = logging.getLogger("monitor.sdk")
+HEADER = struct.Struct(">II")
+SENT = struct.Struct(">QI")
+SUFFIX = ".segment"
+
+
+class SpoolFull(TryAgain):
+    """The spool holds as much as it may and the other side has not taken it. The event was *not* recorded: call again."""
+
+
+class SpoolBroken(Refused):
+    """The disk refused. The event was *not* recorded, and nothing more can be until the process starts again."""
+
+
+class Spool:
+    """Appends, syncs, reads back and releases records of one directory (created when missing).
+
+    Safe for many appending threads and one reading thread. `limit` bounds the bytes on disk, `segment_bytes` the size at
+    which a new segment is begun. Positions count bytes since the incarnation began and never go back.
+    """
+
+    def __init__(self, directory: Path, *, limit: int, segment_bytes: int = 4 << 20) -> None:
+        self.directory = directory
+        self.limit = limit
+        self.segment_bytes = max(1, min(segment_bytes, limit // 4))  # a full spool holds whole segments that can go
+        self._append = threading.Lock()
+        self._sync = threading.Lock()
+        self._broken: OSError | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        self._starts = sorted(int(path.stem) for path in directory.glob(f"*{SUFFIX}"))
+        self.written = self._starts[-1] + self._valid(self._starts[-1]) if self._starts else 0
+        self.durable = self.written
+        self.sent = self._sent()
+        self._reader: tuple[int, int] | None = None  # start of the segment, file descriptor
+        if not self._starts:
+            self._file = self._begin(0)
+        else:
+            self._file = os.open(self._path(self._starts[-1]), os.O_WRONLY)
+            os.ftruncate(self._file, self.written - self._starts[-1])  # drop what a crash tore
+            os.lseek(self._file, 0, os.SEEK_END)
+
+    def _path(self, start: int) -> Path:
+        return self.directory / f"{start:020d}{SUFFIX}"
+
+    def _begin(self, start: int) -> int:
+        file = os.open(self._path(start), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        sync_directory(self.directory)
+        self._starts.append(start)
+        return file
+
+    def _valid(self, start: int) -> int:
+        """Length of the intact records at the beginning of a segment."""
+        raw = self._path(start).read_bytes()
+        end = 0
+        for end, _ in records(raw):  # noqa: B007
+            pass
+        return end
+
+    def _sent(self) -> int:
+        try:
+            raw = (self.directory / "sent").read_bytes()
+        except FileNotFoundError:
+            raw = b""
+        if len(raw) == SENT.size:
+            position, check = SENT.unpack(raw)
+            if check == zlib.crc32(raw[:8]):
+                return int(min(max(position, self._starts[0] if self._starts else 0), self.written))
+        return self._starts[0] if self._starts else 0
+
+    @property
+    def used(self) -> int:
+        """Bytes on disk, delivered ones in the oldest segment included."""
+        return self.written - self._starts[0]
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that still have to be delivered."""
+        return self.written - self.sent
+
+    def append(self, payload: bytes) -> int:
+        """Write one record (at least one byte) and return the position behind it; it is durable only after `sync(position)`.
+
+        Raises `SpoolFull`, naming the limit, or `SpoolBroken`; in both cases nothing of the record stays.
+        """
+        if not payload:
+            raise ValueError("a record needs at least one byte")
+        record = HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+        with self._append:
+            self._whole()
+            if self.used + len(record) > self.limit:
+                raise SpoolFull(
+                    f"the spool {self.directory} holds {self.used} of at most {self.limit} bytes; the event was not "
+                    "recorded: bring the other side back, or give spool_bytes a larger value"
+                )
+            if self.written - self._starts[-1] >= self.segment_bytes:
+                self._rotate()
+            try:
+                write_all(self._file, record)
+            except OSError as error:
+                self._undo(error)
+                raise SpoolBroken(
+                    f"cannot write to the spool {self.directory}: {error}; nothing was recorded"
+                ) from error
+            self.written += len(record)
+            return self.written
+
+    def _undo(self, error: OSError) -> None:
+        """Take a half-written record back; if even that fails the spool is closed for good."""
+        try:
+            os.ftruncate(self._file, self.written - self._starts[-1])
+            os.lseek(self._file, 0, os.SEEK_END)
+        except OSError:
+            self._broken = error
+
+    def _rotate(self) -> None:
+        with self._sync:
+            try:
+                os.fsync(self._file)
+                self.durable = self.written
+                os.close(self._file)
+                self._file = self._begin(self.written)
+            except OSError as error:
+                self._broken = error
+                self._whole()
+
+    def _whole(self) -> None:
+        if self._broken:
+            raise SpoolBroken(f"the spool {self.directory} is closed after an error of the disk: {self._broken}")
+
+    def sync(self, position: int) -> None:
+        """Return once everything before `position` is on the disk. Threads that wait together share one fsync.
+
+        Raises `SpoolBroken` when the disk refuses: after a failed fsync nobody can know what was written.
+        """
+        with self._sync:
+            if self.durable >= position:
+                return
+            self._whole()
+            upto = self.written
+            try:
+                os.fdatasync(self._file)
+            except OSError as error:
+                self._broken = error
+                self._whole()
+            self.durable = upto
+
+    def read(self, limit: int, bytes_limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` durable records from `sent` on, as (position behind it, payload), of at most `bytes_limit` bytes but
+        at least one if there is one; never more than one segment's worth."""
+        if self.sent >= self.durable:
+            return []
+        start = max(s for s in tuple(self._starts) if s <= self.sent)
+        later = [s for s in tuple(self._starts) if s > self.sent]
+        end = min([self.durable, *later[:1]])
+        file = self._open(start)
+        want = min(end - self.sent, bytes_limit)
+        taken = self._take(os.pread(file, want, self.sent - start), limit)
+        if not taken:  # one record larger than bytes_limit
+            taken = self._take(os.pread(file, end - self.sent, self.sent - start), 1)
+        if not taken:
+            raise SpoolBroken(
+                f"{self._path(start)} is damaged at byte {self.sent - start}: keep the file, it holds events"
+            )
+        return taken
+
+    def _take(self, raw: bytes, limit: int) -> list[tuple[int, bytes]]:
+        taken: list[tuple[int, bytes]] = []
+        for end, payload in records(raw):
+            taken.append((self.sent + end, payload))
+            if len(taken) == limit:
+                break
+        return taken
+
+    def _open(self, start: int) -> int:
+        if self._reader is None or self._reader[0] != start:
+            self._shut_reader()
+            self._reader = (start, os.open(self._path(start), os.O_RDONLY))
+        return self._reader[1]
+
+    def _shut_reader(self) -> None:
+        if self._reader is not None:
+            os.close(self._reader[1])
+            self._reader = None
+
+    def release(self, position: int) -> None:
+        """Everything before `position` was delivered: forget it, and remove segments that hold nothing else."""
+        self.sent = position
+        raw = struct.pack(">Q", position)
+        file = os.open(self.directory / "sent", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(file, raw + struct.pack(">I", zlib.crc32(raw)), 0)
+        finally:
+            os.close(file)
+        with self._append:
+            while len(self._starts) > 1 and self._starts[1] <= position:
+                gone = self._starts[0]
+                if self._reader is not None and self._reader[0] == gone:
+                    self._shut_reader()
+                self._path(gone).unlink()
+                del self._starts[0]
+            if self.unsent == 0 and self.used >= self.segment_bytes:
+                self._rotate()  # so that the last segment can go, too
+
+    def close(self) -> None:
+        """Sync and let go of the files; they stay."""
+        with self._append, self._sync:
+            if self._file >= 0:
+                try:
+                    os.fsync(self._file)
+                finally:
+                    os.close(self._file)
+                    self._file = -1
+                    self._broken = self._broken or OSError("closed")
+        self._shut_reader()
+
+    def delete(self) -> None:
+        """Close and remove the directory; only when nothing is left to deliver."""
+        if self.unsent:
+            raise ValueError(f"{self.unsent} bytes were not delivered")
+        self.close()
+        for path in sorted(self.directory.iterdir()):  # `sent` goes after the segments it speaks of
+            path.unlink()
+        self.directory.rmdir()
+
+
+def records(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Intact records from the beginning of `raw`: (end, payload) each, up to the first that is torn or damaged."""
+    at = 0
+    while at + HEADER.size <= len(raw):
+        length, check = HEADER.unpack_from(raw, at)
+        end = at + HEADER.size + length
+        payload = raw[at + HEADER.size : end]
+        if not length or end > len(raw) or zlib.crc32(payload) != check:
+            return
+        yield end, payload
+        at = end
+
+
+def write_all(file: int, raw: bytes) -> None:
+    """Write all of `raw`; os.write may take less."""
+    view = memoryview(raw)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names in `directory` durable."""
+    file = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,45 @@
+"""Which command counts: the one of the highest standing."""
+
+from __future__ import annotations
+
+import itertools
+
+from monitor.model import Command, Reason
+from monitor.sdk.standing import Standing
+
+
+def command(standing: int, action: str, epoch: int = 1) -> Command:
+    """A command of that standing."""
+    return Command(
+        id=f"{standing}-{action}",
+        pilot="p",
+        action=action,  # type: ignore[arg-type]
+        standing=standing,
+        epoch=epoch,
+        reason=Reason.LIMIT_EXCEEDED,
+        decision=f"d{standing}",
+        at=1_700_000_000_000,
+    )
+
+
+COMMANDS = [command(3, "halt"), command(5, "release", epoch=9), command(8, "halt", epoch=2)]
+
+
+def test_the_highest_standing_wins_in_every_order_of_arrival() -> None:
+    """Repeats, lower standings and higher epochs change nothing: every order ends at the same halt."""
+    for order in itertools.permutations(COMMANDS + COMMANDS[:1]):
+        standing = Standing()
+        for each in order:
+            standing = standing.meet(each)
+        assert standing.number == 8
+        assert standing.halted
+
+
+def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
+    """The words of a refusal name pilot, reason, time, decision and the way out; without a halt there is none."""
+    words = Standing().meet(command(3, "halt")).refusal("p")
+    assert words is not None
+    for part in ("pilot p is halted since 2023-11-14T22:13:20", "limit_exceeded", "decision d3", "two approvals"):
+        assert part in words
+    assert Standing().refusal("p") is None
+    assert Standing().meet(command(3, "halt")).meet(command(4, "release")).refusal("p") is None
