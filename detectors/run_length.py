@@ -68,9 +68,11 @@ def bar_for(mean: float, trials: int, reference: float, arl0: float, most: float
     `mean` events a period, Poisson (`trials` 0) or out of `trials`; `most` is a bar known to suffice. `None` where the chain
     would be too large to be worth solving (tiny or huge means); the caller then keeps `most`.
     """
-    unit = ceil(4 / reference) if reference > 0.5 else ceil(1 / reference)
-    unit = min(unit, 8) if reference > 0.5 else unit
-    down = ceil(reference * unit - 1e-9) if reference > 0.5 else 1
+    if reference > 0.5:
+        unit = min(8, ceil(4 / reference))
+        down = ceil(reference * unit - 1e-9)
+    else:
+        unit, down = int(1 / reference), 1
     high = ceil(most * unit)
     if high * high * down > 500_000:
         return None

@@ -1,0 +1,63 @@
+"""What is learnt as normal, and how uncertain that is."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from detectors.baseline import Baseline, interval
+
+
+@pytest.mark.parametrize(
+    ("k", "x", "low", "high"),
+    # Garwood's exact 95 % limits, from the chi-square quantiles
+    [(100.0, 20.0, 4.068200, 6.081340), (3.0, 10.0, 0.0618672, 0.8767273), (0.0, 20.0, 0.0, 0.184443973)],
+)
+def test_count_limits_hold_garwoods_exact_ones(k: float, x: float, low: float, high: float) -> None:
+    """Chernoff's limits are never narrower than the exact ones, and not much wider."""
+    ours = interval(k, x, False, 1.0, math.log(40))
+    assert ours[0] <= low + 1e-9
+    assert ours[1] >= high - 1e-6
+    assert ours[1] - ours[0] < 1.45 * (high - low)
+
+
+def test_share_limits_hold_clopper_and_pearsons() -> None:
+    """Also at the ends, where nothing or everything was a hit."""
+    low, high = interval(3.0, 100.0, True, 1.0, math.log(40))
+    assert low <= 0.006230
+    assert high >= 0.085176
+    assert interval(0.0, 100.0, True, 1.0, math.log(40)) == (0.0, pytest.approx(0.0362167, abs=1e-6))
+    assert interval(100.0, 100.0, True, 1.0, math.log(40)) == (pytest.approx(0.9637833, abs=1e-6), 1.0)
+
+
+def test_overdispersion_widens_the_limits() -> None:
+    """Clustered events say less of the rate."""
+    narrow, wide = (interval(100.0, 20.0, False, v, math.log(40)) for v in (1.0, 3.0))
+    assert wide[0] < narrow[0] < 5 < narrow[1] < wide[1]
+
+
+def test_spread_is_learnt_but_never_below_what_was_granted() -> None:
+    """Twenty equal periods leave the granted value; counts that swing raise it to what they show."""
+    calm, wild = Baseline(spread=1.5), Baseline(spread=1.5)
+    for i in range(20):
+        calm.learn(5.0, 1.0, False)
+        wild.learn(10.0 if i % 2 else 0.0, 1.0, False)
+    assert calm.spread == 1.5
+    assert wild.spread == pytest.approx(100 / 19)  # chi-square 100 on 19 degrees of freedom
+    assert (calm.rate, wild.rate) == (5.0, 5.0)
+
+
+def test_periods_without_exposure_teach_nothing() -> None:
+    """An empty period is not a quiet one."""
+    baseline = Baseline(wanted=2)
+    for _ in range(10):
+        assert not baseline.learn(0.0, 0.0, False)
+    baseline.learn(1.0, 1.0, False)
+    assert baseline.learn(1.0, 1.0, False)
+
+
+def test_learning_waits_for_enough_events() -> None:
+    """With a least number of events, quiet periods alone do not end the learning."""
+    baseline = Baseline(wanted=2, events=3.0)
+    assert [baseline.learn(1.0, 1.0, False) for _ in range(3)] == [False, False, True]
