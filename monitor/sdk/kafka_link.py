@@ -91,12 +91,12 @@ class KafkaLink:
 
 
 class KafkaFeed:
-    """The pilot's partition of the compacted topic `<prefix>commands`, from its beginning, committed records only."""
+    """The pilot's partition of the compacted topic `<prefix>.commands`, from its beginning, committed records only."""
 
     def __init__(self, link: KafkaLink, pilot: str) -> None:
         self._link = link
         self._pilot = pilot
-        self._topic = f"{link.prefix}commands"
+        self._topic = f"{link.prefix}.commands"
         self._consumer: KafkaConsumer | None = None
         self._partition: TopicPartition | None = None
         self._end = 0

@@ -46,11 +46,11 @@ class Link(Protocol):
 
 
 def open_link(
-    to: str, *, prefix: str = "sandbox.", telemetry: str = "", options: Mapping[str, Any] | None = None
+    to: str, *, prefix: str = "sandbox", telemetry: str = "", options: Mapping[str, Any] | None = None
 ) -> Link:
     """The link for `kafka://host:port[,host:port]` or `http(s)://host:port`; connects when first used.
 
-    `telemetry` overrides the topic `<prefix>telemetry`; `options` go to kafka-python (security settings, compression).
+    `telemetry` overrides the topic `<prefix>.telemetry`; `options` go to kafka-python (security settings, compression).
     Raises ValueError on any other address.
     """
     if to.startswith("kafka://"):
@@ -58,7 +58,9 @@ def open_link(
 
         servers = [part for part in to.removeprefix("kafka://").rstrip("/").split(",") if part]
         if servers:
-            return KafkaLink(servers, telemetry=telemetry or f"{prefix}telemetry", prefix=prefix, options=options or {})
+            return KafkaLink(
+                servers, telemetry=telemetry or f"{prefix}.telemetry", prefix=prefix, options=options or {}
+            )
     elif urlsplit(to).scheme in ("http", "https") and urlsplit(to).hostname:
         from monitor.sdk.http_link import HttpLink
 

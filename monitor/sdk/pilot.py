@@ -97,7 +97,7 @@ class Pilot:
         follow: bool = True,
         guard_timeout: float = 5.0,
         serving: Callable[[], bool] | None = None,
-        topic_prefix: str = "sandbox.",
+        topic_prefix: str = "sandbox",
         telemetry_topic: str = "",
         options: Mapping[str, Any] | None = None,
     ) -> None:

@@ -1,9 +1,9 @@
 """A bounded, append-only spool on disk: what was synced survives a SIGKILL and a power cut, in order.
 
 One directory holds one emitter incarnation. It consists of segments named after the position of their first byte; each
-record is its length and CRC-32 (both big-endian, 4 bytes), then the payload. A record that a crash tore off the end was
-never acknowledged to anybody and is dropped when the spool is opened. The file `sent` says up to which position
-everything was delivered; it is not synced, since sending again is harmless.
+record is its length and a CRC-32 of length and payload (both big-endian, 4 bytes), then the payload. A record that a
+crash tore off the end was never acknowledged to anybody and is dropped when the spool is opened. The file `sent` says up
+to which position everything was delivered; it is not synced, since sending again is harmless.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Spool:
         """
         if not payload:
             raise ValueError("a record needs at least one byte")
-        record = HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+        record = HEADER.pack(len(payload), check_of(payload)) + payload
         with self._append:
             self._whole()
             if self.used + len(record) > self.limit:
@@ -250,10 +250,15 @@ def records(raw: bytes) -> Iterator[tuple[int, bytes]]:
         length, check = HEADER.unpack_from(raw, at)
         end = at + HEADER.size + length
         payload = raw[at + HEADER.size : end]
-        if not length or end > len(raw) or zlib.crc32(payload) != check:
+        if not length or end > len(raw) or check_of(payload) != check:
             return
         yield end, payload
         at = end
+
+
+def check_of(payload: bytes) -> int:
+    """CRC-32 over length and payload: without the length, four bytes of ones are their own checksum."""
+    return zlib.crc32(payload, zlib.crc32(len(payload).to_bytes(4, "big")))
 
 
 def write_all(file: int, raw: bytes) -> None:

@@ -335,7 +335,7 @@ def test_bad_settings_are_refused_at_once(tmp_path: Path) -> None:
         ({"pack": 0}, "pack is 0"),
         ({"spool_bytes": 10}, "spool_bytes is 10"),
         ({"participant": ""}, "participant is empty"),
-        ({"pilot": "p" * 300}, "subject"),
+        ({"pilot": ""}, "subject"),
     ):
         given = {"pilot": "p-1", "participant": "firm", "to": MemoryLink(), "spool_dir": tmp_path, **change}
         with pytest.raises((ValueError, BadEvent), match=words):
