@@ -108,6 +108,8 @@ def prometheus(
     config.write_text("\n".join(lines) + "\n")
     command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={directory / 'data'}"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+    # Prometheus finds Alertmanagers five seconds after its start; what fired before is lost until it is sent again.
+    command += ["--rules.alert.resend-delay=1s"]
     return Server(command, port, directory, "prometheus").wait_ready()
 
 

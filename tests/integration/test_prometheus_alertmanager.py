@@ -1,0 +1,175 @@
+"""From a decision to a person: the real Metrics, Prometheus, Alertmanager and the shipped configuration, on loopback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.act import Deliver
+from monitor.act.alertmanager import Alertmanager
+from monitor.metrics import Metrics
+from monitor.model import Level, Outputs, Reason
+from monitor.testing.outputs import decision
+from monitor.testing.recorder import Recorder
+from monitor.testing.servers import Server, alertmanager, prometheus
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+CONFIG = DEPLOY / "alertmanager" / "alertmanager.yaml"
+
+pytestmark = pytest.mark.servers
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 15.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} stayed empty for {seconds} s")
+
+
+def alerts_of(server: Server) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(server.url + "/api/v2/alerts", timeout=5) as answer:
+        found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+
+def notified(people: Recorder, name: str) -> list[dict[str, Any]]:
+    return [alert for seen in people.seen for alert in seen.body["alerts"] if alert["labels"]["alertname"] == name]
+
+
+@pytest.fixture
+def people() -> Iterator[Recorder]:
+    with Recorder() as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def manager(tmp_path: Path, people: Recorder) -> Iterator[Server]:
+    config = tmp_path / "alertmanager.yaml"
+    config.write_text(CONFIG.read_text().replace("http://127.0.0.1:9095", people.url))
+    with alertmanager(tmp_path / "alertmanager", config) as server:
+        yield server
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    """amtool accepts it."""
+    done = subprocess.run(
+        ["amtool", "check-config", str(CONFIG)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        pytest.param(
+            ["alertname=Watchdog", "severity=none"], "dead-man", id="the watchdog calls the dead man's switch"
+        ),
+        pytest.param(["alertname=SandboxPilotHalted", "severity=critical"], "on-call", id="a halt calls a person"),
+        pytest.param(["alertname=SandboxPilotUnknown", "severity=warning"], "on-call", id="so does a warning"),
+    ],
+)
+def test_alerts_are_routed(labels: list[str], receiver: str) -> None:
+    """Each kind of alert goes where it belongs."""
+    command = [
+        "amtool",
+        "config",
+        "routes",
+        "test",
+        f"--config.file={CONFIG}",
+        f"--verify.receivers={receiver}",
+        *labels,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people: Recorder) -> None:
+    """Real /metrics, real Prometheus with the shipped rules, real Alertmanager with the shipped routes: halt and Watchdog."""
+    metrics = Metrics()
+    metrics.observe(Outputs(decisions=[decision()]), now_ms=time.time_ns() // 1_000_000)
+    port, stop = metrics.serve(0)
+    try:
+        with prometheus(
+            tmp_path / "prometheus",
+            {"sandbox-monitor": [f"127.0.0.1:{port}"]},
+            rules=[DEPLOY / "prometheus" / "rules.yaml"],
+            alertmanagers=[manager.url.removeprefix("http://")],
+        ):
+            [alert] = wait_for(lambda: notified(people, "SandboxPilotHalted"))[:1]
+            assert alert["labels"] == {
+                "alertname": "SandboxPilotHalted",
+                "severity": "critical",
+                "level": "halt",
+                "via": "rule",
+                "pilot": "p1",
+                "participant": "firm",
+            }
+            assert alert["annotations"]["runbook_url"] == "runbook.md#sandboxpilothalted"
+            wait_for(lambda: notified(people, "Watchdog"))
+            heard = {seen.path for seen in people.seen if seen.body["alerts"][0]["labels"]["alertname"] == "Watchdog"}
+            assert heard == {"/dead-man"}
+            down = {alert["labels"]["alertname"] for alert in alerts_of(manager)}
+            assert down == {"SandboxPilotHalted", "Watchdog"}
+    finally:
+        stop()
+
+
+def test_a_pushed_halt_reaches_a_person_at_once_and_ends_with_the_release(manager: Server, people: Recorder) -> None:
+    """The push needs no Prometheus: notified within two seconds; ended by the release."""
+    deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
+    began = time.monotonic()
+    deliver.feed([decision()])
+    deliver.tick(0)
+    wait_for(lambda: notified(people, "SandboxPilotHalted"))
+    assert time.monotonic() - began < 2
+    [alert] = alerts_of(manager)
+    assert alert["status"]["state"] == "active"
+    deliver.feed([decision(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED)])
+    deliver.tick(1_000)
+    wait_for(lambda: not alerts_of(manager))
+
+
+def test_alertmanager_that_forgets_is_told_again(tmp_path: Path) -> None:
+    """Alertmanager killed and started anew on an empty disk knows the halt after the next re-sending."""
+    first = alertmanager(tmp_path / "first", CONFIG)
+    port = int(first.url.rsplit(":", 1)[1])
+    deliver = Deliver({"alertmanager": Alertmanager(first.url)})
+    deliver.feed([decision()])
+    deliver.tick(0)
+    assert len(alerts_of(first)) == 1
+    first.stop()
+    deliver.tick(60_000)
+    with alertmanager(tmp_path / "second", CONFIG, port=port) as second:
+        assert alerts_of(second) == []
+        deliver.tick(61_000)
+        [alert] = wait_for(lambda: alerts_of(second))
+        assert alert["labels"]["pilot"] == "p1"
+
+
+def test_a_pushed_halt_silences_the_same_of_the_rule(manager: Server) -> None:
+    """One message per halt: the rule's alert is inhibited by the pushed one, another pilot's is not."""
+    Alertmanager(manager.url).act(decision("p1"))
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    labels = {"alertname": "SandboxPilotHalted", "severity": "critical", "via": "rule"}
+    body = [{"labels": labels | {"pilot": pilot}, "startsAt": now} for pilot in ("p1", "p2")]
+    request = urllib.request.Request(
+        manager.url + "/api/v2/alerts", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=5).close()
+
+    def states() -> dict[tuple[str, str], str]:
+        found = alerts_of(manager)
+        return {(a["labels"]["via"], a["labels"]["pilot"]): a["status"]["state"] for a in found}
+
+    want = {("push", "p1"): "active", ("rule", "p1"): "suppressed", ("rule", "p2"): "active"}
+    wait_for(lambda: states() == want)
