@@ -55,6 +55,7 @@ class KafkaLog:
         self.names = Names(prefix, tuple(participants))
         self.transactional_id = f"{group}-{partition}"
         self.epoch = NO_EPOCH
+        self.moves = 0  # reads and writes that went through: what a watchdog looks at
         self._owner = owner
         self._generation = generation
         self._timeout = timeout
@@ -100,6 +101,7 @@ class KafkaLog:
         """See `monitor.log.Log.telemetry`."""
         reader = self._started()[1]
         records, _ = await reader.chunk(topic, self.partition, start, stop)
+        self.moves += 1
         return to_records(records)
 
     async def control(self, start: int, stop: int) -> Sequence[Record]:
@@ -197,6 +199,7 @@ class KafkaLog:
         finally:
             for future in sent:  # of a failed write each one fails; one error is enough
                 future.add_done_callback(lambda f: f.cancelled() or f.exception())
+        self.moves += 1
         return list(acks)
 
     def _watermark(self) -> keys.Watermark:

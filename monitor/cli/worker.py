@@ -1,0 +1,81 @@
+"""`sandbox-monitor worker`: one Faust worker on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from monitor.metrics import Metrics
+from monitor.stream import health
+from monitor.stream.app import build, prepare, run
+from monitor.stream.desk import Settings
+from monitor.testing.failpoint import from_environment
+
+
+@click.command()
+@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
+@click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
+@click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable")
+@click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another count")
+@click.option(
+    "--replication", default=1, show_default=True, type=click.IntRange(1), help="refuse topics with fewer copies"
+)
+@click.option("--instance", default="", help="a stable name of this worker: static membership")
+@click.option("--session-timeout", default=10.0, show_default=True, type=click.FloatRange(1), help="seconds")
+@click.option("--checkpoint-every", default=5.0, show_default=True, type=click.FloatRange(0), help="seconds")
+@click.option(
+    "--stall",
+    default=120.0,
+    show_default=True,
+    type=click.FloatRange(5),
+    help="end after so many seconds without progress",
+)
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics, /live and /ready on 127.0.0.1; 0 = any")
+@click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
+def worker(
+    bootstrap: str,
+    group: str,
+    prefix: str,
+    participants: tuple[str, ...],
+    partition_count: int | None,
+    replication: int,
+    instance: str,
+    session_timeout: float,
+    checkpoint_every: float,
+    stall: float,
+    metrics_port: int | None,
+    loglevel: str,
+) -> None:
+    """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
+
+    Start as many as there are partitions. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure (start it again; the
+    log knows what was written), 2 called wrongly, 3 no broker answers.
+    """
+    settings = Settings(
+        bootstrap=bootstrap,
+        group=group,
+        prefix=prefix,
+        participants=participants,
+        instance=instance,
+        session_timeout=session_timeout,
+        checkpoint_every_ms=int(checkpoint_every * 1000),
+        stall=stall,
+    )
+    count = asyncio.run(prepare(settings, partition_count, replication))
+    metrics = Metrics()
+    app = build(settings, metrics=metrics, failpoint=from_environment())
+    if metrics_port is not None:
+        kind = "text/plain; version=0.0.4; charset=utf-8"
+        port = health.serve(
+            metrics_port,
+            {
+                "/metrics": lambda: (200, kind, metrics.exposition()),
+                "/live": health.page(lambda: app.desk.quiet_for < stall, "live"),
+                "/ready": health.page(lambda: app.desk.ready, "ready"),
+            },
+        )
+        click.echo(f"metrics http://127.0.0.1:{port}/metrics", err=True)
+    click.echo(f"worker of group {group}: {count} partitions at {bootstrap}", err=True)
+    run(app, loglevel=loglevel)

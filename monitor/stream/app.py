@@ -1,0 +1,79 @@
+"""The worker: a Faust app that keeps membership and lifecycle to Faust and gives every record to the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import faust
+
+from monitor.metrics import Metrics
+from monitor.model import Outputs
+from monitor.stream import hooks
+from monitor.stream.desk import Desk, Settings
+from monitor.stream.topics import demand, partition_count, topics
+
+
+class App(hooks.App):
+    """One worker. Starts the watchdog before it joins, checkpoints before it leaves."""
+
+    async def on_start(self) -> None:
+        """Called by Faust before the consumer starts."""
+        self.desk.start_watchdog()
+        self.add_future(self.desk.look())
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Called by Faust before the consumer stops."""
+        await self.desk.leave()
+        await super().on_stop()
+
+
+def build(
+    settings: Settings,
+    *,
+    metrics: Metrics | None = None,
+    on_outputs: Callable[[Outputs], None] = lambda outputs: None,
+    failpoint: Callable[[str], None] = lambda name: None,
+) -> App:
+    """An app that is ready to run. Raises `Stop` when the installed Faust is another one than was read."""
+    hooks.guard()
+    timeout = settings.session_timeout
+    app = App(
+        settings.group,
+        broker=";".join(f"kafka://{address}" for address in settings.bootstrap.split(",")),
+        store="memory://",
+        datadir=tempfile.mkdtemp(prefix="sandbox-worker-"),  # Faust wants one; nothing of ours is kept there
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        table_standby_replicas=0,
+        broker_session_timeout=timeout,
+        broker_heartbeat_interval=timeout / 4,
+        broker_rebalance_timeout=max(2 * timeout, 20.0),
+        broker_max_poll_records=settings.batch,
+        # It silently bounds recovery (perform_seek), and past it the worker would hang: the watchdog comes long before.
+        broker_request_timeout=24 * 3600.0,
+        consumer_group_instance_id=settings.instance or None,
+    )
+    app.desk = Desk(settings, lambda: app.consumer, metrics=metrics, on_outputs=on_outputs, failpoint=failpoint)
+    return app
+
+
+async def prepare(settings: Settings, partitions: int | None, replication: int = 1) -> int:
+    """Refuse topics that are not as they must be; returns the partition count. Raises `LogBroken`, `Unavailable`."""
+    count = partitions or await partition_count(settings.bootstrap, settings.names.control)
+    await demand(settings.bootstrap, topics(settings.names, count, replication))
+    return count
+
+
+def run(app: App, *, loglevel: str = "INFO") -> NoReturn:
+    """Run until SIGTERM or SIGINT (exit code 0) or a failure (1)."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker: Any = faust.Worker(app, loglevel=loglevel, loop=loop, redirect_stdouts=False, quiet=True)
+    worker.execute_from_commandline()
+    raise SystemExit(0)

@@ -1,0 +1,404 @@
+"""The desk: what becomes of the records that Faust fetches - one runner per partition that this worker wholly holds.
+
+A partition is seated (fence, recover, claim) when this worker holds it of control and of every telemetry topic, and let
+go when any of it is revoked. In between, `drain` hands each fetched list over whole. Every failure ends the process: what
+was written is known to the log alone, and a supervisor starts a worker that asks it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn, Protocol
+
+from msgspec import Struct
+
+from monitor.errors import LogBroken
+from monitor.metrics import Metrics
+from monitor.model import Outputs, Record
+from monitor.runner import Runner
+from monitor.stream.kafka_log import KafkaLog
+from monitor.stream.reading import to_records
+from monitor.stream.topics import Names
+
+logger = logging.getLogger(__name__)
+
+Name = tuple[str, int]  # topic and partition
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How a worker runs. Times in seconds unless they say ms."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    group: str = "sandbox-monitor"
+    prefix: str = "sandbox"
+    participants: tuple[str, ...] = ()
+    instance: str = ""  # a stable name makes membership static: a restart takes no rebalance
+    session_timeout: float = 10.0
+    checkpoint_every_ms: int = 5_000
+    time_every_ms: int = 10_000  # a `time` entry at least this often
+    batch: int = 5_000  # records per write
+    stall: float = 120.0  # without progress for so long, the process ends
+
+    @property
+    def names(self) -> Names:
+        """The topics."""
+        return Names(self.prefix, self.participants)
+
+
+class Fetching(Protocol):
+    """What the desk needs of the consumer; `hooks.Consumer` has it."""
+
+    generation: int
+    flowing: bool
+
+    async def records(self, timeout: float) -> dict[Name, list[Any]]: ...
+    async def beginnings(self, names: Sequence[Name]) -> dict[Name, int]: ...
+    async def ends(self, names: Sequence[Name]) -> dict[Name, int]: ...
+    async def position_of(self, name: Name) -> int: ...
+    async def hint(self, offsets: dict[Name, int]) -> None: ...
+
+
+def end_process(why: str) -> NoReturn:
+    """End at once with exit code 1: no clean-up may write another byte under an outcome nobody knows."""
+    logger.critical("worker ends: %s", why)
+    print(f"sandbox-monitor worker ends: {why}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+class Seat:
+    """One partition that this worker owns: its log, its runner, and how far each topic was handed over."""
+
+    def __init__(self, log: KafkaLog, runner: Runner, generation: int) -> None:
+        self.log = log
+        self.runner = runner
+        self.generation = generation
+        self.handed: dict[str, int] = {}  # topic -> next offset that was not handed over yet
+        self.kept: list[Record] = []  # control that waits until the runner is no longer silent
+        self.time_at = 0  # ms on the broker's clock
+        self.asked: tuple[float, dict[Name, int]] | None = None  # when the ends were asked for, and what they were
+        self.moves_seen = -1
+
+    def names(self, topics: Sequence[str]) -> list[Name]:
+        """The (topic, partition) pairs of these topics."""
+        return [(topic, self.log.partition) for topic in topics]
+
+
+class Desk:
+    """All partitions of one worker. `metrics` may be None; `failpoint` is for tests that kill workers."""
+
+    CLOSE_ENOUGH = 0.5  # s; ends asked for longer ago than this do not prove that telemetry is read to its end
+    HINT_EVERY = 1.0  # s
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: Callable[[], Fetching],
+        *,
+        metrics: Metrics | None = None,
+        on_outputs: Callable[[Outputs], None] = lambda outputs: None,
+        failpoint: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._metrics = metrics
+        self._on_outputs = on_outputs
+        self._failpoint = failpoint
+        self._seats: dict[int, Seat] = {}
+        self._logs: list[KafkaLog] = []  # seated or being recovered
+        self._torn: list[int] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._leaving = False
+        self._seated_once = False
+        self._hinted_at = 0.0
+        self._proof_at = time.monotonic()
+        self._moves = -1
+
+    # ---- what health and the watchdog look at
+
+    @property
+    def topics(self) -> set[str]:
+        """What the worker subscribes to."""
+        return {*self._settings.names.telemetry, self._settings.names.control}
+
+    @property
+    def ready(self) -> bool:
+        """Whether an assignment has been recovered and is being worked on."""
+        return self._seated_once and not self._leaving and not self._torn
+
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since the last proof of progress."""
+        return time.monotonic() - self._proof_at
+
+    # ---- ownership
+
+    async def seat(self, assigned: set[Name], generation: int) -> dict[Name, int]:
+        """Recover every partition that is wholly assigned; returns where each topic is to be read from.
+
+        Empty when the group went on to another generation meanwhile. Ends the process on any failure; only a
+        cancellation (another rebalance) passes, and leaves nothing seated.
+        """
+        await self._let_go()
+        self._seated_once = False
+        partitions = sorted({p for _, p in assigned})
+        whole = [p for p in partitions if all((topic, p) in assigned for topic in self.topics)]
+        self._torn = [p for p in partitions if p not in whole]
+        if self._torn:
+            logger.error("partitions %s are held in part only: not claimed", self._torn)
+        try:
+            seats = await asyncio.gather(*(self._recover(p, generation) for p in whole))
+            places: dict[Name, int] = {}
+            for seat in seats:
+                places |= await self._places(seat)
+        except asyncio.CancelledError:
+            await self._let_go()
+            raise
+        except Exception as error:
+            end_process(f"recovery failed: {error!r}")
+        if generation != self._consumer().generation:
+            await self._let_go()
+            return {}
+        self._seats = {seat.log.partition: seat for seat in seats}
+        self._seated_once = True
+        for seat in seats:
+            logger.info("partition %d seated, epoch %d, from %s", seat.log.partition, seat.runner.epoch, seat.handed)
+            if self._metrics is not None:
+                self._metrics.owns(seat.log.partition, seat.runner.epoch)
+        return places
+
+    async def unseat(self) -> None:
+        """Before partitions are given up: wait for the batch in flight, at most half the session time-out, let go."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), self._settings.session_timeout / 2)
+        except TimeoutError:
+            end_process("a batch did not end in time for a rebalance")
+        await self._let_go()
+
+    async def leave(self) -> None:
+        """A clean stop: finish the batch in flight, checkpoint, let go."""
+        self._leaving = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), self._settings.session_timeout / 2)
+            for seat in self._seats.values():
+                if self._owns(seat) and not seat.runner.silent:
+                    await seat.runner.checkpoint()
+        except Exception as error:
+            end_process(f"could not stop in order: {error!r}")
+        await self._let_go()
+
+    async def _recover(self, partition: int, generation: int) -> Seat:
+        s = self._settings
+        log = KafkaLog(
+            s.bootstrap,
+            partition,
+            s.prefix,
+            s.group,
+            participants=s.participants,
+            owner=s.instance or f"{os.uname().nodename}/{os.getpid()}",
+            generation=generation,
+            chunk=s.batch,
+        )
+        self._logs.append(log)
+        runner = Runner(
+            log,
+            clock=log.clock,
+            checkpoint_every_ms=s.checkpoint_every_ms,
+            on_outputs=self._observe,
+            owner=s.instance,
+            failpoint=self._failpoint,
+        )
+        await runner.recover()
+        return Seat(log, runner, generation)
+
+    async def _places(self, seat: Seat) -> dict[Name, int]:
+        names = seat.names(sorted(self.topics))
+        first = await self._consumer().beginnings(names)
+        for topic, partition in names:
+            runner = seat.runner
+            at = runner.next_control if topic == seat.log.names.control else runner.next_telemetry.get(topic, 0)
+            if 0 < at < first[(topic, partition)]:
+                raise LogBroken(f"{topic}/{partition} begins at {first[(topic, partition)]}, but {at} is needed")
+            seat.handed[topic] = max(at, first[(topic, partition)])
+        return {name: seat.handed[name[0]] for name in names}
+
+    async def _let_go(self) -> None:
+        seats, self._seats = self._seats, {}
+        logs, self._logs = self._logs, []
+        for partition in seats:
+            if self._metrics is not None:
+                self._metrics.revoked(partition)
+        for log in logs:
+            with contextlib.suppress(Exception):  # it is only the connection; the fence keeps what matters
+                await log.close()
+
+    def _owns(self, seat: Seat) -> bool:
+        return self._seats.get(seat.log.partition) is seat and seat.generation == self._consumer().generation
+
+    # ---- the drain
+
+    async def drain(self, consumer: Fetching, ending: Callable[[], bool]) -> None:
+        """Fetch and work until `ending()`; a cancellation lets the list in hand finish first."""
+        while not ending():
+            try:
+                fetched = await consumer.records(self._patience())
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if ending() or self._leaving:
+                    return
+                end_process(f"fetching failed: {error!r}")
+            if self._leaving:
+                return
+            await asyncio.sleep(0)
+            self._idle.clear()
+            task = asyncio.ensure_future(self._guarded(self._work(consumer, fetched)))
+            try:
+                await asyncio.shield(task)
+            finally:
+                if not task.done():
+                    await asyncio.wait([task])
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            end_process(repr(error))
+        finally:
+            self._idle.set()
+
+    def _patience(self) -> float:
+        """Seconds to wait for records: until the next timer is due, at most one second."""
+        waits = [
+            (seat.runner.notify_at - seat.log.clock()) / 1000
+            for seat in self._seats.values()
+            if seat.runner.notify_at is not None
+        ]
+        return min(1.0, max(0.05, min(waits, default=1.0)))
+
+    def _going(self, consumer: Fetching, seat: Seat) -> bool:
+        return consumer.flowing and self._owns(seat) and not self._leaving
+
+    async def _work(self, consumer: Fetching, fetched: dict[Name, list[Any]]) -> None:
+        for (topic, partition), raw in fetched.items():
+            seat = self._seats.get(partition)
+            if seat is not None and raw and consumer.flowing:
+                await self._hand(consumer, seat, topic, to_records(raw))
+        for seat in list(self._seats.values()):
+            if self._going(consumer, seat) and not seat.runner.silent:
+                if seat.kept:
+                    kept, seat.kept = seat.kept, []
+                    await seat.runner.control(kept)
+                await self._time(consumer, seat)
+        if self._metrics is not None:
+            self._metrics.heartbeat(int(time.time() * 1000))
+        if time.monotonic() - self._hinted_at >= self.HINT_EVERY:
+            await self._hint(consumer)
+
+    async def _hand(self, consumer: Fetching, seat: Seat, topic: str, records: list[Record]) -> None:
+        """Give one list to the runner, in batches; what lies between it and the last list is read from the log first."""
+        at = seat.handed[topic]
+        while at < records[0].offset:  # a list lost around a rebalance, or a hole that the log left: only the log knows
+            missing = list(await seat.log.telemetry(topic, at, records[0].offset))
+            if not missing:
+                break
+            at = missing[-1].offset + 1
+            await self._give(consumer, seat, topic, missing)
+        await self._give(consumer, seat, topic, records)
+
+    async def _give(self, consumer: Fetching, seat: Seat, topic: str, records: list[Record]) -> None:
+        for start in range(0, len(records), self._settings.batch):
+            if not self._going(consumer, seat):
+                return
+            batch = records[start : start + self._settings.batch]
+            if topic == seat.log.names.control:
+                seat.kept.extend(batch)
+            else:
+                before = time.perf_counter()
+                await seat.runner.telemetry(topic, batch)
+                if self._metrics is not None:
+                    self._metrics.stepped(time.perf_counter() - before, len(batch))
+            seat.handed[topic] = max(seat.handed[topic], batch[-1].offset + 1)
+
+    async def _time(self, consumer: Fetching, seat: Seat) -> None:
+        """A `time` entry when one is due and telemetry has been read to its end.
+
+        The end moves while records come in. So the ends are asked for, and once they have been reached within
+        `CLOSE_ENOUGH`, telemetry counts as read to its end; a longer way means a backlog, and the ends are asked again.
+        """
+        runner, now = seat.runner, seat.log.clock()
+        due = runner.notify_at is not None and now >= runner.notify_at
+        if now - seat.time_at < (100 if due else self._settings.time_every_ms):
+            seat.asked = None
+            return
+        if seat.asked is None or time.monotonic() - seat.asked[0] > self.CLOSE_ENOUGH:
+            asked_at = time.monotonic()
+            seat.asked = asked_at, await consumer.ends(seat.names(seat.log.names.telemetry))
+        for name, end in seat.asked[1].items():
+            if await consumer.position_of(name) < end:
+                return
+        seat.asked = None
+        if not self._going(consumer, seat):
+            return
+        wanted = runner.notify_at
+        await runner.time()
+        if due and wanted is not None and self._metrics is not None:
+            self._metrics.woken((now - wanted) / 1000)
+        seat.time_at = seat.log.clock()
+
+    async def _hint(self, consumer: Fetching) -> None:
+        self._hinted_at = time.monotonic()
+        for seat in list(self._seats.values()):
+            if self._going(consumer, seat):
+                await consumer.hint({(topic, seat.log.partition): at for topic, at in seat.handed.items()})
+
+    def _observe(self, outputs: Outputs) -> None:
+        if self._metrics is not None:
+            self._metrics.observe(outputs)
+        self._on_outputs(outputs)
+
+    # ---- the watchdog
+
+    def start_watchdog(self) -> None:
+        """A thread, so that it also sees an event loop that stands still."""
+        self._proof_at = time.monotonic()
+        threading.Thread(target=self._bark, name="watchdog", daemon=True).start()
+
+    def _bark(self) -> None:
+        while True:
+            time.sleep(min(5.0, self._settings.stall / 4))
+            if self.quiet_for > self._settings.stall:
+                end_process(f"no progress for {self.quiet_for:.0f} s")
+
+    async def look(self) -> None:
+        """For ever: note the proof of progress that the watchdog wants. Every seat must have moved, or have no lag."""
+        while True:
+            await asyncio.sleep(min(5.0, self._settings.stall / 4))
+            if await self._proven():
+                self._proof_at = time.monotonic()
+
+    async def _proven(self) -> bool:
+        if not self._seated_once:  # joining or recovering: what has been read or written counts
+            moves = sum(log.moves for log in self._logs)
+            before, self._moves = self._moves, moves
+            return bool(self._logs) and moves != before
+        if self._torn:
+            return False
+        consumer = self._consumer()
+        for seat in list(self._seats.values()):
+            moved, seat.moves_seen = seat.log.moves != seat.moves_seen, seat.log.moves
+            names = seat.names(sorted(self.topics))
+            lag = {name: end - await consumer.position_of(name) for name, end in (await consumer.ends(names)).items()}
+            if self._metrics is not None:
+                for (topic, partition), records in lag.items():
+                    self._metrics.lagging(topic, partition, max(0, records))
+            if max(lag.values()) > 0 and not moved:
+                return False
+        return True

@@ -1,0 +1,44 @@
+"""`/metrics`, `/live` and `/ready` of a worker, on loopback, from a thread of their own.
+
+Live means that the watchdog has had its proof of progress; ready means that this worker's share is recovered.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Page = Callable[[], tuple[int, str, bytes]]  # status, media type, body
+
+
+def page(good: Callable[[], bool], word: str) -> Page:
+    """A page that says `word` with 200 while `good()`, else `not word` with 503."""
+
+    def answer() -> tuple[int, str, bytes]:
+        fine = good()
+        return (200 if fine else 503), "text/plain; charset=utf-8", (word if fine else f"not {word}").encode() + b"\n"
+
+    return answer
+
+
+def serve(port: int, pages: dict[str, Page], host: str = "127.0.0.1") -> int:
+    """Answer GET on these paths until the process ends; port 0 picks a free one. Returns the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = pages.get(self.path.partition("?")[0])
+            status, kind, body = found() if found else (404, "text/plain; charset=utf-8", b"not found\n")
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the overridden name)
+            """Health checks are not worth a line each."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return int(server.server_address[1])
