@@ -65,11 +65,11 @@ def read_charter(text: str, file: str = "charter.yaml") -> Reading:
         return Reading(None, tuple(tree.found))
     tree.check(Charter, data, "")
     if tree.found:
-        return Reading(None, tuple(sorted(tree.found, key=lambda f: (f.line, f.column))))
+        return Reading(None, tree.sorted())
     charter = msgspec.convert(data, Charter)
     for problem in lint(charter):
         tree.add(problem.field, problem.problem, problem.fix, problem.severity)
-    return Reading(charter, tuple(tree.found))
+    return Reading(charter, tree.sorted())
 
 
 def load_charter(path: Path) -> Charter:
@@ -111,6 +111,10 @@ class _Tree:
             near = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", near)
         line, column = self.places[near]
         self.found.append(Found(self.file, line, column, severity, field or "charter", problem, fix))
+
+    def sorted(self) -> tuple[Found, ...]:
+        """The findings in the order of the file."""
+        return tuple(sorted(self.found, key=lambda f: (f.line, f.column)))
 
     def load(self, text: str) -> Any:
         try:
@@ -217,10 +221,10 @@ _FIXES = (
     (r"Expected `str`, got `(int|float|bool)`", "put it in quotes"),
     (r"Expected `(float|int|float \| null|int \| null)`, got `str`", "write a number, without quotes"),
     (r"Expected `bool`", "write true or false"),
+    (r"of length >= 1", "write at least one"),
     (r"Expected `array`", "write a list: one line each, starting with a dash"),
     (r"Expected `object`", "write fields below it, indented"),
     (r"got `null`", "give it a value, or remove the field"),
-    (r"of length >= 1", "write at least one"),
     (r"matching regex '\^\\\\d\{4\}", "write a date as YYYY-MM-DD"),
     (r"matching regex '\^\\\\d\+\(mo", "write a whole number and one of ms s m h d w mo, such as 1h"),
     (r"[<>]", "keep within the range"),

@@ -1,0 +1,313 @@
+"""The AsyncAPI 3 document of all topics, made from the code: what a firm in any language reads to take part.
+
+`python -m monitor.asyncapi > monitor/asyncapi.yaml` writes it again; a test holds the committed file against this.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from monitor import __version__, control, model, telemetry
+from monitor.validate import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
+
+INFO = f"""
+A sandbox monitor reads what the AI systems under test ("pilots") report, compares it with the plan that firm and
+authority signed ("charter"), and answers with decisions and commands. This page is the whole interface.
+
+**To take part, a firm** (1) sends telemetry about its pilots, (2) reads `commands` and `permits` before and while it
+serves, (3) answers each command with `sandbox.command.acknowledged`. Everything else on this page is for reading.
+
+**Key.** Every record's key is the pilot's id in UTF-8, equal to the event's `subject`. Order is kept per key; a record
+whose key and `subject` differ is rejected.
+
+**Form.** CloudEvents 1.0 in JSON, in one of three content modes: *structured* (header `content-type:
+application/cloudevents+json`, one event per record), *batch* (`application/cloudevents-batch+json`, a JSON array of
+events; our documented extension of the Kafka binding), *binary* (headers `ce_specversion`, `ce_id`, `ce_source`, `ce_type`,
+`ce_subject`, `ce_time`, `ce_sequence`; the value is `data` alone). Without headers the first byte decides between object
+and array. At most {MAX_EVENTS:,} events and {MAX_BYTES:,} bytes per record after decompression, nested at most {MAX_DEPTH}
+deep. gzip, lz4, snappy and zstd are read. Pack: nothing else
+makes as much of a difference to the cost per event. All events of a batch are about the same pilot.
+
+**Source and sequence.** `source` names one incarnation of one emitter: a restart that has lost its counter takes a new name.
+`sequence` is a decimal string that rises by one with every event of the source, zero-padded to a width of your choice. An
+event sent again keeps both and counts once; a number left out is a gap, which marks the period as partial. Send in
+order; after an outage send what was kept before anything new.
+
+**Time.** `time` is when it happened, RFC 3339 with a UTC offset; at most 5 minutes after the broker's own time. Events are
+counted in the period that holds their `time`. What arrives after the period has closed counts as late.
+
+**Model.** `data.model` is the digest of the model that was serving, as registered in the charter.
+
+**Forward compatibility.** Unknown fields are ignored, of a doubled key the last wins (a doubled `type` must agree). An event
+that cannot be read is never lost and never stops anything: it appears on `rejected` with its position, field and reason.
+
+**Sandbox rules.** No free text and no direct identifiers: ids are pseudonyms that only the firm can resolve. Producers use
+`acks=all`. Delivery is at least once with idempotent effects: readers keep the highest `standing` of a pilot and drop
+repeated ids. A halt is obeyed when it is read, acknowledged, and then shown by heartbeats with `serving: false`.
+
+Times inside the monitor's own records (`at`, `start`, `end`, `received`) are milliseconds since 1970-01-01T00:00Z.
+The embedded runtime takes the same bodies by HTTP: `POST /v1/telemetry`, `POST /v1/control`.
+"""
+
+CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
+    "telemetry": ("firms", "pilot", "What happens in a pilot. Or `sandbox.telemetry.<participant>`, one per firm."),
+    "control": ("authorities", "pilot", "Acts of people: admission, amendment, override, release. One per record."),
+    "journal": (
+        "the monitor",
+        "none",
+        "Time, order and epoch of a partition: with it any replay gives the same result.",
+    ),
+    "state": (
+        "the monitor",
+        "`kind/epoch/pilot`",
+        "Snapshots of the monitor, MessagePack, compacted. No interface: may change.",
+    ),
+    "decisions": ("the monitor", "pilot", "The record: every move, finding, flag and act. Kept for ever."),
+    "commands": ("the monitor", "pilot", "What a service must obey. Compacted: read it to its end before you serve."),
+    "permits": ("the monitor", "pilot", "The lease under which a service may run, answering one heartbeat. Compacted."),
+    "evidence": ("the monitor", "pilot", "Every closed period with what each detector said of it."),
+    "rejected": ("the monitor", "pilot, if known", "Input that could not be used, and why."),
+}
+
+FIELDS = {  # what a field means, wherever it stands in telemetry
+    "id": "Unique within `source`.",
+    "source": "One incarnation of one emitter.",
+    "subject": "The pilot; equal to the record's key.",
+    "time": "When it happened, RFC 3339 with a UTC offset.",
+    "sequence": "Rises by one with every event of the source.",
+    "dataschema": "Optional reference to this page.",
+    "model": "Digest of the model that was serving.",
+    "complaint": "Pseudonym of the complaint, the same in all its events.",
+    "incident": "Pseudonym of the incident, the same in all its events.",
+    "segment": "Group of users, as the charter names it; empty for none.",
+    "category": "The firm's own category, no free text.",
+    "filed": "When the complaint was filed: its first event's `time`.",
+    "was": "What it was before: the severity, or the model's digest.",
+    "tp": "True positives.",
+    "fp": "False positives.",
+    "tn": "True negatives.",
+    "fn": "False negatives.",
+    "unit": "As the charter names it: users, decisions, hours, miles ...",
+    "amount": "How much, since the last event of this kind; not a running total.",
+    "currency": "ISO 4217.",
+    "share": "0.2 = 20 % less effort than without the pilot; negative = a loss.",
+    "nonce": "Fresh for each heartbeat; its permit repeats it.",
+    "serving": "Whether the service takes work now.",
+    "exposure": "Running total since the emitter started.",
+    "command": "Id of the command.",
+    "standing": "Standing of the command.",
+    "last_decision": "The firm's id of the last case decided before it stopped.",
+}
+
+EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
+    "sandbox.complaint.filed": {"complaint": "c-81", "segment": "under-25", "category": "delay"},
+    "sandbox.complaint.resolved": {"complaint": "c-81", "filed": "2026-03-01T09:30:00Z", "segment": "under-25"},
+    "sandbox.complaint.withdrawn": {"complaint": "c-82", "filed": "2026-03-01T09:40:00Z"},
+    "sandbox.incident.reported": {"incident": "i-7", "severity": "incident", "harm": "minor_injury"},
+    "sandbox.incident.updated": {
+        "incident": "i-7",
+        "severity": "serious_incident",
+        "harm": "serious_injury",
+        "was": "incident",
+    },
+    "sandbox.outcomes.tallied": {"tp": 12, "fp": 3, "tn": 480, "fn": 5, "segment": "over-64"},
+    "sandbox.exposure.tallied": {"unit": "decisions", "amount": 500},
+    "sandbox.cost.reported": {"amount": 1250.5, "currency": "EUR"},
+    "sandbox.gain.reported": {"share": 0.18},
+    "sandbox.model.changed": {"was": "sha256:9f2c"},
+    "sandbox.heartbeat": {"nonce": "b1946ac9", "serving": True, "exposure": 15200},
+    "sandbox.command.acknowledged": {"command": "4f0c", "standing": 3, "last_decision": "d-4411"},
+}
+
+OUTPUTS: dict[str, tuple[type, ...]] = {
+    "journal": (model.Claim, model.ControlRead, model.TimeRead),
+    "decisions": (model.Decision,),
+    "commands": (model.Command,),
+    "permits": (model.Permit,),
+    "evidence": (model.Evidence, model.Closed),
+    "rejected": (model.Rejected,),
+}
+
+
+def example(kind: str) -> dict[str, Any]:
+    """A whole event of one type."""
+    number = list(EXAMPLES).index(kind) + 1
+    return {
+        "specversion": "1.0",
+        "id": f"e-{number}",
+        "source": "/acme/scoring/2026-03-01T08:00:00Z",
+        "type": kind,
+        "subject": "pilot-17",
+        "time": "2026-03-01T10:00:00Z",
+        "sequence": f"{number:012d}",
+        "data": {"model": "sha256:4be1", **EXAMPLES[kind]},
+    }
+
+
+def document() -> dict[str, Any]:
+    """The AsyncAPI document as plain values."""
+    schemas = _schemas()
+    messages: dict[str, Any] = {}
+    carried: dict[str, list[str]] = {name: [] for name in CHANNELS}
+    for kind, struct in telemetry.EVENT_TYPES.items():
+        name = struct.__name__
+        carried["telemetry"].append(name)
+        messages[name] = {
+            "name": kind,
+            "title": name,
+            "summary": _words(struct),
+            "contentType": "application/cloudevents+json",
+            "headers": _ref("schemas", "StructuredHeaders"),
+            "payload": _ref("schemas", name),
+            "bindings": _key("the pilot, equal to `subject`"),
+            "examples": [{"name": kind, "payload": example(kind)}],
+        }
+    carried["telemetry"].append("EventBatch")
+    messages["EventBatch"] = {
+        "name": "batch",
+        "title": "EventBatch",
+        "summary": "Any of these events, packed; all about the same pilot.",
+        "contentType": "application/cloudevents-batch+json",
+        "headers": _ref("schemas", "BatchHeaders"),
+        "payload": {
+            "type": "array",
+            "maxItems": MAX_EVENTS,
+            "items": {"oneOf": [_ref("schemas", t.__name__) for t in telemetry.EVENT_TYPES.values()]},
+        },
+        "bindings": _key("the pilot, equal to the `subject` of every event"),
+        "examples": [{"name": "two", "payload": [example("sandbox.exposure.tallied"), example("sandbox.heartbeat")]}],
+    }
+    for kind, act in control.CONTROL_TYPES.items():
+        carried["control"].append(act.__name__)
+        messages[act.__name__] = _message(kind, act, "the pilot, equal to `pilot`")
+    for channel, structs in OUTPUTS.items():
+        for struct in structs:
+            keyed = channel != "journal" and struct.__name__ != "Closed"
+            carried[channel].append(struct.__name__)
+            messages[struct.__name__] = _message(struct.__name__, struct, "the pilot" if keyed else "")
+    carried["state"].append("State")
+    messages["State"] = {
+        "name": "State",
+        "title": "State",
+        "summary": "A snapshot, a watermark, or how far outputs are written. An empty value deletes its key.",
+        "contentType": "application/vnd.msgpack",
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Sandbox monitor",
+            "version": __version__,
+            "description": INFO.strip(),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "kafka": {
+                "host": "localhost:9092",
+                "protocol": "kafka",
+                "description": "The sandbox's cluster. Timestamps are the broker's own (LogAppendTime).",
+            }
+        },
+        "channels": {
+            name: {
+                "address": f"sandbox.{name}",
+                "description": f"{what} Written by {who}. Key: {key}.",
+                "messages": {message: _ref("messages", message) for message in carried[name]},
+            }
+            for name, (who, key, what) in CHANNELS.items()
+        },
+        "operations": {
+            f"{'read' if who in ('firms', 'authorities') else 'write'}_{name}": {
+                "action": "receive" if who in ("firms", "authorities") else "send",
+                "channel": _ref_to(f"#/channels/{name}"),
+                "summary": f"The monitor {'reads' if who in ('firms', 'authorities') else 'writes'} {name}.",
+            }
+            for name, (who, _, _) in CHANNELS.items()
+        },
+        "components": {"messages": messages, "schemas": schemas},
+    }
+
+
+def text() -> str:
+    """The document as YAML."""
+    return "# Written by `python -m monitor.asyncapi`; do not edit.\n" + "\n".join(_yaml(document())) + "\n"
+
+
+def _schemas() -> dict[str, Any]:
+    structs = [*telemetry.EVENT_TYPES.values(), *control.CONTROL_TYPES.values()]
+    structs += [struct for group in OUTPUTS.values() for struct in group]
+    _, made = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    schemas: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made))  # plain lists where defaults are tuples
+    for name, schema in schemas.items():
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
+        described = getattr(telemetry, name, None)
+        if not isinstance(described, type) or issubclass(described, Enum):
+            continue
+        for field, definition in schema.get("properties", {}).items():
+            if field in FIELDS and "$ref" not in definition:
+                definition["description"] = FIELDS[field]
+    schemas["Rejected"]["properties"]["reason"] = {
+        "enum": [why.value for why in SENTENCES],
+        "description": "\n".join(f"- `{why.value}`: {sentence}" for why, sentence in SENTENCES.items()),
+    }
+    for name, content in (("StructuredHeaders", "cloudevents+json"), ("BatchHeaders", "cloudevents-batch+json")):
+        schemas[name] = {
+            "type": "object",
+            "properties": {"content-type": {"type": "string", "enum": [f"application/{content}"]}},
+        }
+    return dict(sorted(schemas.items()))
+
+
+def _message(name: str, struct: type, key: str) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": name,
+        "title": struct.__name__,
+        "summary": _words(struct),
+        "contentType": "application/json",
+        "payload": _ref("schemas", struct.__name__),
+    }
+    return {**made, "bindings": _key(key)} if key else made
+
+
+def _words(struct: type) -> str:
+    """The first sentence of a docstring."""
+    return " ".join((inspect.getdoc(struct) or "").split("\n\n")[0].split())
+
+
+def _key(what: str) -> dict[str, Any]:
+    return {"kafka": {"key": {"type": "string", "description": f"UTF-8: {what}."}, "bindingVersion": "0.5.0"}}
+
+
+def _ref(group: str, name: str) -> dict[str, str]:
+    return _ref_to(f"#/components/{group}/{name}")
+
+
+def _ref_to(path: str) -> dict[str, str]:
+    return {"$ref": path}
+
+
+def _yaml(value: Any, indent: int = 0) -> Iterator[str]:
+    """Plain values as block YAML: keys plain or quoted, texts of several lines as literals, all else as JSON."""
+    pad = "  " * indent
+    pairs = ((json.dumps(k) if k[0] in "$" else k, v) for k, v in value.items()) if isinstance(value, dict) else None
+    for head, item in pairs if pairs is not None else (("-", v) for v in value):
+        lead = f"{pad}{head}:" if pairs is not None else f"{pad}-"
+        if isinstance(item, str) and "\n" in item:
+            yield f"{lead} |-"
+            yield from (f"{pad}  {line}".rstrip() for line in item.splitlines())
+        elif isinstance(item, dict | list) and item:
+            yield lead
+            yield from _yaml(item, indent + 1)
+        else:
+            yield f"{lead} {json.dumps(item, ensure_ascii=False)}"
+
+
+if __name__ == "__main__":
+    print(text(), end="")
