@@ -1,0 +1,39 @@
+// Fetches this page again every two seconds and swaps its content in place; says so when the monitor does not answer.
+(() => {
+  const main = document.getElementById("main");
+  const fresh = document.getElementById("fresh");
+  let shown = main.innerHTML;
+  let lost = false;
+  const busy = () => {
+    const on = document.activeElement;
+    const chosen = window.getSelection();
+    return (on && main.contains(on) && on.matches("input, select")) || (chosen && String(chosen) !== "");
+  };
+  const again = async () => {
+    if (document.hidden || busy()) return;
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      if (!answer.ok && answer.status !== 404) throw new Error(String(answer.status));
+      const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+      if (next && next.innerHTML !== shown && !busy()) {
+        const at = document.activeElement;
+        const link = at && main.contains(at) ? at.getAttribute("href") : null;
+        const picture = main.querySelector(".picture");
+        const left = picture ? picture.scrollLeft : 0;
+        main.replaceChildren(...next.childNodes);
+        shown = main.innerHTML;
+        const moved = main.querySelector(".picture");
+        if (moved) moved.scrollLeft = left;
+        if (link) [...main.querySelectorAll("a")].find((a) => a.getAttribute("href") === link)?.focus({ preventScroll: true });
+      }
+      if (lost) fresh.textContent = "";
+      lost = false;
+      document.body.classList.remove("lost");
+    } catch {
+      if (!lost) fresh.textContent = "The monitor does not answer: what you see is old.";
+      lost = true;
+      document.body.classList.add("lost");
+    }
+  };
+  setInterval(again, 2000);
+})();

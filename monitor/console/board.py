@@ -1,0 +1,148 @@
+"""The board's memory: what the machine put out, folded into one view per pilot. Pure, bounded, safe to feed twice."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct, field
+
+from monitor.charter import Charter, charter_hash
+from monitor.console.words import sentence
+from monitor.model import Closed, Decision, Evidence, Level, Outputs, Reason
+
+
+class PilotView(Struct):
+    """What is known of one pilot. `why` is the decision that brought it to its level; times in ms, None before anything."""
+
+    pilot: str
+    participant: str = ""
+    charter: str = ""  # digest in force
+    plan: Charter | None = None
+    level: Level = Level.NORMAL
+    since: int | None = None
+    why: Decision | None = None
+    unknown: str = ""
+    unknown_since: int | None = None
+    alpha_spent: float | None = None
+    standing: int = -1
+    restart: int = 1
+    exited: bool = False
+    last_evidence: int | None = None
+    decisions: deque[Decision] = field(default_factory=deque)  # oldest first
+    streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """Closed periods of all streams, as they came."""
+        return [record for stream in self.streams.values() for record in stream.values()]
+
+    def say(self, decision: Decision) -> str:
+        """The decision as a sentence, in the units of its indicator."""
+        name = decision.finding.indicator
+        stream = self.streams.get((name, decision.finding.segment)) or {}
+        kind = next((record.kind for record in stream.values()), "")
+        specs = [spec for spec in self.plan.indicators if spec.name == name] if self.plan else []
+        return sentence(decision, kind, bool(specs) and specs[0].direction == "below")
+
+
+class Board:
+    """Feed it outputs in their order, and charters as they come into force; it keeps `pilots`.
+
+    Memory is bounded: the last `periods` closed periods of each indicator and segment, at most `streams` of these, the last
+    `decisions` decisions, for at most `most` pilots; `left_out` counts pilots beyond that. A record that comes again changes
+    nothing. `ledger` looks up size and root of a pilot's ledger.
+    """
+
+    def __init__(
+        self,
+        *,
+        periods: int = 400,
+        streams: int = 32,
+        decisions: int = 200,
+        most: int = 5000,
+        ledger: Callable[[str], tuple[int, str] | None] = lambda pilot: None,
+    ) -> None:
+        self.pilots: dict[str, PilotView] = {}
+        self.ledger = ledger
+        self.through: int | None = None
+        self._left_out: set[str] = set()
+        self._charters: dict[str, Charter] = {}
+        self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
+
+    @property
+    def left_out(self) -> int:
+        """Pilots that are not shown because the board is full (counted up to a bound of its own)."""
+        return len(self._left_out)
+
+    def learn(self, charter: Charter) -> None:
+        """Take note of a charter: gives a pilot its tier and limits once its decisions name this charter's digest."""
+        digest = charter_hash(charter)
+        view = self._view(charter.pilot)
+        if view is None:
+            return
+        self._charters[charter.pilot] = charter
+        if view.charter in ("", digest):
+            view.plan, view.charter, view.participant = charter, digest, charter.participant.id
+
+    def apply(self, outputs: Outputs) -> None:
+        """Fold in what one or more steps put out."""
+        for decision in outputs.decisions:
+            view = self._view(decision.pilot)
+            if view is not None and decision.standing > view.standing:
+                self._decide(view, decision)
+        for record in outputs.evidence:
+            if isinstance(record, Closed):
+                self.through = max(record.through, self.through or 0)
+                continue
+            view = self._view(record.pilot)
+            if view is not None:
+                self._observe(view, record)
+
+    def fleet(self) -> list[PilotView]:
+        """All pilots, worst first: by level, then unknown, then the longest at its level; those that left come last."""
+        return sorted(self.pilots.values(), key=lambda v: (v.exited, -v.level, not v.unknown, v.since or 0, v.pilot))
+
+    def _view(self, pilot: str) -> PilotView | None:
+        view = self.pilots.get(pilot)
+        if view is None:
+            if len(self.pilots) >= self._most:
+                if len(self._left_out) < 10 * self._most:
+                    self._left_out.add(pilot)
+                return None
+            view = self.pilots[pilot] = PilotView(pilot)
+        return view
+
+    def _decide(self, view: PilotView, decision: Decision) -> None:
+        view.standing, view.restart = decision.standing, decision.restart
+        view.participant = decision.participant
+        if decision.charter != view.charter:
+            known = self._charters.get(view.pilot)
+            view.charter = decision.charter
+            view.plan = known if known is not None and charter_hash(known) == decision.charter else None
+        if view.why is None or decision.level != decision.was:
+            view.since, view.why = decision.at, decision
+        view.level = decision.level
+        if decision.unknown != view.unknown:
+            if not (decision.unknown and view.unknown):
+                view.unknown_since = decision.at if decision.unknown else None
+            view.unknown = decision.unknown
+        if decision.finding.alpha_spent is not None:
+            view.alpha_spent = decision.finding.alpha_spent
+        view.exited = decision.reason is Reason.EXITED
+        view.decisions.append(decision)
+        if len(view.decisions) > self._decisions:
+            view.decisions.popleft()
+
+    def _observe(self, view: PilotView, record: Evidence) -> None:
+        key = (record.indicator, record.segment)
+        stream = view.streams.get(key)
+        if stream is None:
+            if len(view.streams) >= self._streams:
+                return
+            stream = view.streams[key] = {}
+        view.participant = view.participant or record.participant
+        view.last_evidence = max(record.end, view.last_evidence or 0)
+        stream[record.start, record.late] = record
+        if len(stream) > self._periods:
+            del stream[min(stream)]

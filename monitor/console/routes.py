@@ -1,0 +1,57 @@
+"""The board's addresses, for whatever web application mounts them: `/`, `/pilot/<id>`, `/api/board.json` and two files."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import msgspec
+from aiohttp import web
+
+from monitor.console.board import Board
+from monitor.console.page import Query, as_data, fleet_page, missing_page, pilot_page
+
+# Nothing is loaded from elsewhere and nothing can be framed or sent; styles stand inside the pictures.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def routes(board: Board) -> list[web.RouteDef]:
+    """Read-only routes over `board`; every answer is made from what the board holds at that moment."""
+
+    async def fleet(request: web.Request) -> web.Response:
+        asked = {name: request.query[name] for name in ("level", "words", "sort") if name in request.query}
+        return _html(fleet_page(board, Query(**asked)))
+
+    async def pilot(request: web.Request) -> web.Response:
+        name = request.match_info["pilot"]
+        page = pilot_page(board, name)
+        return _html(missing_page(name), 404) if page is None else _html(page)
+
+    async def data(request: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(as_data(board)), content_type="application/json", headers=_HEADERS)
+
+    return [
+        web.get("/", fleet),
+        web.get("/pilot/{pilot:.+}", pilot),
+        web.get("/api/board.json", data),
+        _file("board.css", "text/css"),
+        _file("board.js", "text/javascript"),
+    ]
+
+
+def _html(text: str, status: int = 200) -> web.Response:
+    return web.Response(text=text, content_type="text/html", status=status, headers=_HEADERS)
+
+
+def _file(name: str, content_type: str) -> web.RouteDef:
+    text = files("monitor.console").joinpath(name).read_text("utf-8")
+
+    async def send(request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type=content_type, headers=_HEADERS)
+
+    return web.get(f"/{name}", send)

@@ -1,0 +1,106 @@
+"""Plain words for levels and reasons, and one sentence that says a decision with its numbers; pages and alerts share them."""
+
+from __future__ import annotations
+
+from monitor.console.picture import is_evidence
+from monitor.console.scales import e_value, figure
+from monitor.model import Decision, Level, Reason
+
+LEVELS: dict[Level, str] = {
+    Level.NORMAL: "In range. Nothing that the charter asks to act on.",
+    Level.WATCH: "A quick detector noticed something. Noisy on purpose; a person looks.",
+    Level.ESCALATE: "Brought before the authority responsible for this pilot.",
+    Level.HALT: "The service was told to stop. Stays until the authority releases it.",
+}
+
+REASONS: dict[Reason, str] = {
+    Reason.ADMITTED: "Admitted to the sandbox",
+    Reason.AMENDED: "The charter was amended, from here on",
+    Reason.EXITED: "The pilot has left the sandbox",
+    Reason.LIMIT_EXCEEDED: "A limit of the charter is broken",
+    Reason.LIMIT_HALF_WAY: "The evidence of a broken limit is half-way to its bar",
+    Reason.HARD_RULE: "An event happened on which the charter acts at once",
+    Reason.CHANGE_DETECTED: "The rate has changed from what it was",
+    Reason.DRIFT_SUSPECTED: "The numbers may be drifting",
+    Reason.GAUGE_OUT_OF_RANGE: "A value lies outside what the charter states",
+    Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
+    Reason.SEQUENCE_GAP: "Events of a source are missing",
+    Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
+    Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
+    Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
+    Reason.CLEARED: "Quiet for as long as the charter asks",
+    Reason.OVERRIDDEN: "Set by hand by a regulator",
+    Reason.RECTIFICATION_RECORDED: "A corrective action was put on record",
+    Reason.EVALUATION_RECORDED: "A re-evaluation was put on record",
+    Reason.APPROVAL_RECORDED: "An approver agreed to lifting the halt",
+    Reason.RELEASED: "The halt was lifted; resuming is the firm's own act",
+    Reason.COMMAND_ACKNOWLEDGED: "The service acknowledged the command",
+    Reason.SILENCE: "Nothing has been heard for longer than is usual",
+    Reason.PARTIAL_DATA: "A period closed with data missing",
+    Reason.MONITOR_GAP: "The monitor itself was away",
+    Reason.HEARD_AGAIN: "Heard again; the state is known",
+}
+
+
+def plain(word: str) -> str:
+    """A name from a charter as a person would write it.
+
+    >>> plain("incident_rate")
+    'incident rate'
+    """
+    return word.replace("_", " ").strip()
+
+
+def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
+    """One sentence, without a full stop at its end: the reason, then the numbers that a person can check.
+
+    `kind` is the indicator's kind of observation (`proportion` prints shares in per cent), `below` whether its limit is a least.
+    """
+    finding = decision.finding
+    words = REASONS[decision.reason]
+    if decision.reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
+        words += ": passed" if finding.observed >= 1 else ": not passed"
+    subject = plain(finding.indicator) + (f", {finding.segment}" if finding.segment and finding.indicator else "")
+    parts = [numbers(decision, kind, below)]
+    if decision.reason in (Reason.HARD_RULE, Reason.AMENDED) and finding.rule:
+        parts.insert(0, plain(finding.rule))
+    if finding.detail and decision.reason is not Reason.UNKNOWN_TOO_LONG:
+        parts.append(finding.detail)
+    text = "; ".join(part for part in parts if part)
+    said = ": ".join(part for part in (words, subject, text) if part)
+    if finding.provisional:
+        said += " (before the period has closed)"
+    return said
+
+
+def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
+    """What was seen, what is allowed, and the evidence against its bar; empty where a decision rests on no number.
+
+    Evidence of e-processes and e-detectors is printed as the e-value itself, never as its logarithm.
+    """
+    finding = decision.finding
+    parts = []
+    if finding.observed is not None and finding.expected is not None and _counts(decision):
+        share = kind == "proportion" and max(finding.observed, finding.expected) <= 1
+        seen, allowed = (_percent(x) if share else figure(x) for x in (finding.observed, finding.expected))
+        least = f"at {'least' if below else 'most'} {allowed}"
+        if decision.reason in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED):
+            parts.append(f"{seen} where {allowed} is usual")
+        elif share or kind == "gauge" or decision.reason is Reason.GAUGE_OUT_OF_RANGE:
+            parts.append(f"{seen} where {least} is allowed")
+        else:
+            parts.append(f"{seen} counted where {least} {'was' if finding.expected == 1 else 'were'} allowed")
+    if finding.statistic is not None and finding.bar is not None:
+        if is_evidence(finding.rule):
+            parts.append(f"evidence {e_value(finding.statistic)} against a bar of {e_value(finding.bar)}")
+        else:
+            parts.append(f"statistic {figure(finding.statistic)} against a bar of {figure(finding.bar)}")
+    return "; ".join(parts)
+
+
+def _counts(decision: Decision) -> bool:
+    return decision.reason not in (Reason.HARD_RULE, Reason.EVALUATION_RECORDED, Reason.SEQUENCE_GAP)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"

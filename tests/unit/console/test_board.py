@@ -1,0 +1,140 @@
+"""The board's memory is a bounded projection, and its pages show what it holds, whatever the names are."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from monitor.console.board import Board
+from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
+from monitor.model import Closed, Decision, Evidence, Finding, Level, Outputs, Reason
+from monitor.testing.records import decision, evidence
+
+
+def fed(*decisions: Decision, periods: list[Evidence | Closed] | None = None, board: Board | None = None) -> Board:
+    board = board or Board()
+    board.apply(Outputs(decisions=list(decisions), evidence=periods or []))
+    return board
+
+
+def test_the_level_and_its_cause_are_those_of_the_last_move() -> None:
+    """A further finding at the same level changes neither since when nor why."""
+    board = fed(
+        decision(1, kind="act", level=Level.NORMAL, reason=Reason.ADMITTED, at=10),
+        decision(2, at=20),
+        decision(3, kind="finding", level=Level.ESCALATE, was=Level.ESCALATE, reason=Reason.CHANGE_DETECTED, at=30),
+    )
+    view = board.pilots["p-1"]
+    assert (view.level, view.since) == (Level.ESCALATE, 20)
+    assert view.why is not None
+    assert view.why.reason is Reason.LIMIT_HALF_WAY
+
+
+def test_the_unknown_flag_has_its_own_time() -> None:
+    """Since when a pilot is unknown outlives further reasons, and ends when it is known."""
+    flag = {"kind": "flag", "level": Level.NORMAL, "finding": Finding()}
+    board = fed(decision(1, unknown="silence", at=10, **flag), decision(2, unknown="partial_data", at=20, **flag))
+    view = board.pilots["p-1"]
+    assert (view.unknown, view.unknown_since) == ("partial_data", 10)
+    fed(decision(3, unknown="", at=30, reason=Reason.HEARD_AGAIN, **flag), board=board)
+    assert (view.unknown, view.unknown_since) == ("", None)
+
+
+def test_outputs_that_come_again_change_nothing() -> None:
+    """Fed twice, the board says the same as fed once."""
+    decisions = [decision(n) for n in (1, 2, 3)]
+    periods: list[Evidence | Closed] = [evidence(n) for n in range(5)]
+    once = fed(*decisions, periods=periods)
+    twice = fed(*decisions, periods=periods, board=fed(*decisions, periods=periods))
+    assert as_data(once) == as_data(twice)
+    assert pilot_page(once, "p-1") == pilot_page(twice, "p-1")
+
+
+def test_memory_is_bounded() -> None:
+    """However long it runs, the board holds so many periods, streams, decisions and pilots, and says what it left out."""
+    board = Board(periods=10, streams=2, decisions=5, most=5)
+    for n in range(50):
+        records: list[Evidence | Closed] = [evidence(n, segment=str(n % 4), late=late) for late in (False, True)]
+        fed(decision(n), decision(1, f"p-{n}"), periods=records, board=board)
+    view = board.pilots["p-1"]
+    assert len(view.decisions) == 5
+    assert {len(stream) for stream in view.streams.values()} == {10}
+    assert len(view.streams) == 2
+    assert len(board.pilots) == 5
+    assert board.left_out == 45
+    assert "45 more are not shown" in fleet_page(board)
+
+
+def test_worst_comes_first_and_those_that_left_last() -> None:
+    """Halts before escalations before unknown before normal; who has left the sandbox stands at the end."""
+    board = fed(
+        decision(1, "calm", level=Level.NORMAL, reason=Reason.ADMITTED, kind="act"),
+        decision(1, "gone", level=Level.HALT, reason=Reason.EXITED, kind="act"),
+        decision(1, "dark", level=Level.NORMAL, unknown="silence", kind="flag"),
+        decision(1, "halted", level=Level.HALT, reason=Reason.LIMIT_EXCEEDED),
+        decision(1, "raised"),
+    )
+    assert [view.pilot for view in board.fleet()] == ["halted", "raised", "dark", "calm", "gone"]
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        (Query(level="halt"), ["b"]),
+        (Query(level="unknown"), ["c"]),
+        (Query(words="FIRM-1 a"), ["a"]),
+        (Query(words="zzz"), []),
+        (Query(sort="pilot"), ["a", "b", "c"]),
+        (Query(sort="newest"), ["c", "b", "a"]),
+        (Query(sort="nonsense"), ["b", "a", "c"]),
+    ],
+)
+def test_the_fleet_is_filtered_and_sorted_as_asked(query: Query, shown: list[str]) -> None:
+    """Only what was asked for is listed, in the order asked for; an unknown order is worst first."""
+    board = fed(
+        decision(1, "a", at=1),
+        decision(1, "b", at=2, level=Level.HALT, reason=Reason.LIMIT_EXCEEDED),
+        decision(1, "c", at=3, level=Level.NORMAL, unknown="silence", kind="flag"),
+    )
+    page = fleet_page(board, query)
+    found = [name for name in sorted("abc", key=lambda name: page.find(f">{name}</a>")) if f">{name}</a>" in page]
+    assert found == shown
+
+
+EVIL = '<script>alert("x")</script>&\'"/../é'
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts: list[dict[str, str | None]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.scripts.append(dict(attrs))
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+
+def test_names_from_outside_are_text_and_nothing_else() -> None:
+    """A pilot, firm, segment, indicator, author or detail that looks like HTML stays text on every page."""
+    finding = Finding(
+        indicator=EVIL, segment=EVIL, rule=EVIL, detail=EVIL, statistic=1.0, bar=2.0, observed=1.0, expected=0.5
+    )
+    evil = decision(1, EVIL, participant=EVIL, charter=EVIL, author=EVIL, cause=EVIL, unknown=EVIL, finding=finding)
+    board = fed(evil, periods=[evidence(1, EVIL, indicator=EVIL, segment=EVIL, scores={EVIL: (1.0, 2.0)})])
+    board.ledger = lambda pilot: (1, EVIL)
+    for page in (fleet_page(board), fleet_page(board, Query(EVIL, EVIL, EVIL)), pilot_page(board, EVIL)):
+        assert page is not None
+        assert "<script>alert" not in page
+        tags = Tags()
+        tags.feed(page)
+        assert tags.scripts == [{"src": "/board.js", "defer": None}]
+
+
+def test_every_order_on_offer_works() -> None:
+    """Each order in the list gives a page with every pilot."""
+    board = fed(decision(1, "a"), decision(1, "b"))
+    for sort in SORTS:
+        assert fleet_page(board, Query(sort=sort)).count('<th scope="row">') == 2
