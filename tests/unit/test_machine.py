@@ -234,7 +234,7 @@ def test_late_events_raise_their_own_period_and_never_lower_it() -> None:
 def test_a_hard_rule_acts_on_the_single_event() -> None:
     """A death halts at once; a serious incident escalates, and a second one is on record too."""
     bench = Bench()
-    injury = dict(severity=Severity.SERIOUS_INCIDENT, harm=Harm.SERIOUS_INJURY)
+    injury = {"severity": Severity.SERIOUS_INCIDENT, "harm": Harm.SERIOUS_INJURY}
     bench.send(bench.emitter.incident(T0, **injury), at=T0)  # type: ignore[arg-type]
     assert bench.level == Level.ESCALATE
     bench.send(bench.emitter.incident(T0, **injury), at=T0 + 1)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from math import log
 
+import msgspec
 import pytest
 
 from monitor.charter import Authority, Charter, Cycle, ExposureSpec, IndicatorSpec, Participant, Watcher
@@ -153,9 +154,10 @@ def test_counts_above_what_the_limit_allows_stand_out() -> None:
 
 
 def test_a_late_revision_raises_and_never_lowers() -> None:
-    """A late revision replaces the count, and keeps the stronger of the two scores."""
-    svg = picture("Pilot", [closed(0, 50.0), closed(0, 2.0, k=9, late=True)], [], charter())
-    assert "2023-08-01: 9, limit allows 2.4" in svg
+    """A late revision adds its events to its period, and of two scores the stronger one is shown."""
+    late = msgspec.structs.replace(closed(0, 2.0, k=9, late=True), m=0.0)
+    svg = picture("Pilot", [late, closed(0, 50.0, k=3)], [], charter())
+    assert "2023-08-01: 12, limit allows 2.4" in svg
     assert any(text.startswith("highest 50") for text in words(svg))
 
 

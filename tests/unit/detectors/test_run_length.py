@@ -46,7 +46,7 @@ def test_the_chosen_bar_is_the_smallest_that_keeps_the_run_length(mean: float, r
     bar, rounded = found
     unit = next(
         u
-        for u in range(1, 100)
+        for u in range(1, 500)
         if abs(rounded * u - round(rounded * u)) < 1e-9 and abs(bar * u - round(bar * u)) < 1e-9
     )
     assert rounded >= reference - 1e-9
