@@ -20,10 +20,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from monitor.charter import charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.model import Decision, Evidence, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
+from monitor.testing.fleet_charter import charter
 from monitor.testing.records import decision, evidence
 
 pytestmark = pytest.mark.servers
@@ -44,11 +46,13 @@ def fleet(notary: Notary) -> Board:
         "dark-pilot": (Level.NORMAL, Reason.ADMITTED, 0.0),
         EVIL: (Level.NORMAL, Reason.ADMITTED, 0.0),
     }
+    start, end = evidence(0).start, evidence(60).start
     for number, (pilot, (level, reason, slope)) in enumerate(stories.items()):
-        firm = f"firm-{number % 3 + 1}"
-        start = evidence(0).start
+        plan = charter(pilot, number=number, period_ms=3_600_000, cap=2000.0, dispersion=1.0, start=start, end=end)
+        firm, digest = plan.participant.id, charter_hash(plan)
+        board.learn(plan)
         records: list[Decision] = [
-            decision(1, pilot, participant=firm, kind="act", level=Level.NORMAL, reason=Reason.ADMITTED,
+            decision(1, pilot, participant=firm, charter=digest, kind="act", level=Level.NORMAL, reason=Reason.ADMITTED,
                      at=start, finding=Finding(), author="authority-1")
         ]  # fmt: skip
         statistic, log_rows = 0.0, []
@@ -65,10 +69,10 @@ def fleet(notary: Notary) -> Board:
             period_start=log_rows[-1].start, period_end=log_rows[-1].end,
         )  # fmt: skip
         if level:
-            records.append(decision(2, pilot, participant=firm, level=level, reason=reason, at=log_rows[-1].end,
+            records.append(decision(2, pilot, participant=firm, charter=digest, level=level, reason=reason, at=log_rows[-1].end,
                                     finding=numbers, first_out=True))  # fmt: skip
         if pilot == "dark-pilot":
-            records.append(decision(2, pilot, participant=firm, kind="flag", level=Level.NORMAL, reason=Reason.SILENCE,
+            records.append(decision(2, pilot, participant=firm, charter=digest, kind="flag", level=Level.NORMAL, reason=Reason.SILENCE,
                                     unknown="silence", at=log_rows[40].end, finding=Finding(rule="heartbeat/")))  # fmt: skip
             log_rows = log_rows[:40]
         notary.record(records)
@@ -196,7 +200,10 @@ def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     head = served.board.ledger("credit-scoring-nord")
     assert head is not None
     assert head[1] in page
-    assert "c" * 64 in page
+    plan = served.board.pilots["credit-scoring-nord"].plan
+    assert plan is not None
+    assert charter_hash(plan) in page
+    assert "high" in page
     assert "A limit of the charter is broken: incident rate: 15 counted where at most 6.2 were allowed" in page
     assert "against a bar of 164" in page
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
