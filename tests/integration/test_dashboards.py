@@ -1,0 +1,253 @@
+"""The dashboards: built from their table, made of metrics that exist, and every query answered by a real Prometheus."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from monitor.cli.dashboards import dashboards
+from monitor.metrics import ACTORS, CATALOGUE, Metrics, series_names
+from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected
+from monitor.testing.outputs import decision, evidence
+from monitor.testing.recorder import Recorded, Recorder
+from monitor.testing.servers import Server, prometheus
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "dashboards"
+BOARDS: dict[str, dict[str, Any]] = {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+QUERIES = [
+    pytest.param(target["expr"], bool(target.get("instant")), id=f"{name}:{panel['title']}{target['refId']}")
+    for name, board in BOARDS.items()
+    for panel in board["panels"]
+    for target in panel["targets"]
+]
+
+
+def test_the_committed_dashboards_are_what_the_table_builds() -> None:
+    """`dashboards build --check` finds nothing to do."""
+    done = CliRunner().invoke(dashboards, ["build", "--check"])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_stale_dashboard_is_found(tmp_path: Path) -> None:
+    """A file edited by hand makes the check fail, and building mends it."""
+    for path in FOLDER.glob("*.*"):
+        (tmp_path / path.name).write_text(path.read_text())
+    (tmp_path / "fleet.json").write_text("{}")
+    run = CliRunner()
+    assert run.invoke(dashboards, ["build", "--check", "--dir", str(tmp_path)]).exit_code == 1
+    assert run.invoke(dashboards, ["build", "--dir", str(tmp_path)]).exit_code == 0
+    assert (tmp_path / "fleet.json").read_text() == (FOLDER / "fleet.json").read_text()
+
+
+def test_there_are_three_dashboards() -> None:
+    """Fleet, one pilot, monitor health; each with a uid that never changes and the tag they are found by."""
+    assert {board["uid"] for board in BOARDS.values()} == {"sandbox-fleet", "sandbox-pilot", "sandbox-health"}
+    assert all(board["tags"] == ["sandbox-monitor"] for board in BOARDS.values())
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_every_panel_answers_a_question(name: str) -> None:
+    """A title ends in a question mark, no question is asked twice, and no panel covers another."""
+    panels = BOARDS[name]["panels"]
+    titles = [panel["title"] for panel in panels]
+    assert all(title.endswith("?") for title in titles)
+    assert len(set(titles)) == len(titles)
+    cells = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+@pytest.mark.parametrize(("expr", "instant"), QUERIES)
+def test_every_metric_in_a_dashboard_exists(expr: str, instant: bool) -> None:
+    """A query names only series of the catalogue, or the process's own."""
+    used = set(re.findall(r"\b(?:sandbox_monitor|process)_\w+", expr))
+    own = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
+    assert used
+    assert used <= series_names() | own
+
+
+def test_no_metric_is_without_a_reader() -> None:
+    """Every metric of the catalogue is used by a dashboard or an alert."""
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text())
+    text = " ".join(rule["expr"] for group in rules["groups"] for rule in group["rules"])
+    text += " ".join(target["expr"] for b in BOARDS.values() for p in b["panels"] for target in p["targets"])
+    used = set(re.findall(r"\bsandbox_monitor_\w+", text))
+    assert [spec.name for spec in CATALOGUE if not used & set(spec.series())] == []
+
+
+def feed(metrics: Metrics, turn: int) -> None:
+    """What a small fleet puts out within one turn: one pilot halted, one escalated and unknown, one in order."""
+    now = time.time_ns() // 1_000_000
+    end = now - now % 1000
+    near = Finding(indicator="incidents", segment="all", rule="limit", statistic=6.0, bar=5.1, alpha_spent=0.006)
+    moved = [
+        decision("alpha", Level.HALT, turn + 1, at=now, finding=near),
+        decision("beta", Level.ESCALATE, turn + 1, at=now, reason=Reason.SILENCE, unknown="silence"),
+        decision("gamma", Level.NORMAL, turn + 1, at=now, reason=Reason.ADMITTED, kind="act"),
+    ]
+    halt = Command(
+        id="c", pilot="alpha", action="halt", standing=1, epoch=1, reason=Reason.LIMIT_EXCEEDED, decision="d", at=now
+    )
+    metrics.observe(
+        Outputs(
+            rejected=[Rejected(topic="t", partition=0, offset=turn, field="data", reason="wrong_type")],
+            decisions=moved,
+            commands=[halt],
+            permits=[Permit(pilot="gamma", nonce="n", standing=1, epoch=1, lease_ms=60_000)],
+            evidence=[evidence(pilot, end, k=float(turn % 5)) for pilot in ("alpha", "beta", "gamma")]
+            + [evidence("alpha", end, late=True), Closed(partition=0, through=end)],
+        ),
+        now_ms=now,
+    )
+    metrics.stepped(0.003, 40)
+    metrics.woken(0.05)
+    metrics.lagging("sandbox.telemetry", 0, 12)
+    metrics.owns(0, 1)
+    metrics.checkpointed(0, now)
+    metrics.recorded(3)
+    for actor in ACTORS:
+        metrics.acted(actor, "done")
+        metrics.pending(actor, 0)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real Prometheus that scrapes a real /metrics which moves, loaded until a rate over five seconds is known."""
+    metrics, done = Metrics(), threading.Event()
+
+    def move() -> None:
+        turn = 0
+        while not done.wait(0.1):
+            feed(metrics, turn)
+            turn += 1
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    port, stop = metrics.serve(0)
+    try:
+        directory = tmp_path_factory.mktemp("prometheus")
+        with prometheus(directory, {"sandbox-monitor": [f"127.0.0.1:{port}"]}) as server:
+            end = time.monotonic() + 20
+            while time.monotonic() < end and not ask(server, "rate(sandbox_monitor_events_total[5s]) > 0", True):
+                time.sleep(0.2)
+            time.sleep(1)
+            yield server
+    finally:
+        done.set()
+        mover.join()
+        stop()
+
+
+def ask(server: Server, expr: str, instant: bool) -> list[Any]:
+    now = time.time()
+    path, times = ("query", {"time": now}) if instant else ("query_range", {"start": now - 2, "end": now, "step": 1})
+    address = f"{server.url}/api/v1/{path}?" + urllib.parse.urlencode({"query": expr} | times)
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        found: list[Any] = json.load(answer)["data"]["result"]
+        return found
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("expr", "instant"), QUERIES)
+def test_every_query_is_answered(loaded: Server, expr: str, instant: bool) -> None:
+    """Each query, with its variables filled in as Grafana fills them, returns numbers from the real Prometheus."""
+    filled = expr.replace("$pilot", "alpha").replace("$__rate_interval", "5s")
+    assert "$" not in filled
+    found = ask(loaded, filled, instant)
+    assert found, filled
+    values = [value for series in found for _, value in ([series["value"]] if instant else series["values"])]
+    assert any(value != "NaN" for value in values), filled
+
+
+@pytest.mark.servers
+def test_the_pilot_variable_lists_the_pilots(loaded: Server) -> None:
+    """The list to choose from is the list of pilots that have series."""
+    [query] = [item["query"] for item in BOARDS["pilot.json"]["templating"]["list"] if item["name"] == "pilot"]
+    found = re.fullmatch(r"label_values\((\w+), (\w+)\)", query)
+    assert found is not None
+    address = f"{loaded.url}/api/v1/label/{found[2]}/values?" + urllib.parse.urlencode({"match[]": found[1]})
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        assert json.load(answer)["data"] == ["alpha", "beta", "gamma"]
+
+
+class FakeGrafana:
+    """Answers the four calls as Grafana 11 does, and keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, seen: Recorded) -> tuple[int, Any]:
+        if seen.headers.get("authorization") != "Bearer secret":
+            return 401, {"message": "Unauthorized"}
+        if (seen.method, seen.path) == ("POST", "/grafana/api/dashboards/db"):
+            board = seen.body["dashboard"]
+            self.held[board["uid"]] = board
+            return 200, {"uid": board["uid"], "url": f"/d/{board['uid']}/x", "status": "success", "version": 1}
+        if seen.method == "GET" and seen.path.startswith("/grafana/api/dashboards/uid/"):
+            uid = seen.path.rsplit("/", 1)[1]
+            return (200, {"dashboard": self.held[uid], "meta": {}}) if uid in self.held else (404, {"message": "none"})
+        if seen.method == "GET" and seen.path == "/grafana/api/search?tag=sandbox-monitor":
+            return 200, [{"uid": uid} for uid in self.held]
+        return 404, {"message": "Not found"}
+
+
+def test_push_sends_reads_back_and_finds() -> None:
+    """Three dashboards arrive by POST dashboards/db with overwrite, are read back by uid and found by their tag."""
+    fake = FakeGrafana()
+    with Recorder(fake) as recorder:
+        arguments = ["push", "--url", recorder.url + "/grafana", "--token", "secret"]
+        done = CliRunner().invoke(dashboards, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        assert done.stdout.splitlines() == [
+            f"{recorder.url}/grafana/d/{uid}/x" for uid in ("sandbox-fleet", "sandbox-health", "sandbox-pilot")
+        ]
+        posts = [seen.body for seen in recorder.seen if seen.method == "POST"]
+        assert [set(post) for post in posts] == [{"dashboard", "overwrite", "message"}] * 3
+        assert all(post["overwrite"] is True and post["dashboard"]["id"] is None for post in posts)
+        calls = [(seen.method, seen.path.split("?")[0].rsplit("/", 2)[-2]) for seen in recorder.seen]
+        assert calls == [("POST", "dashboards"), ("GET", "uid")] * 3 + [("GET", "api")]
+    assert {uid: held["title"] for uid, held in fake.held.items()} == {b["uid"]: b["title"] for b in BOARDS.values()}
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "code"),
+    [
+        pytest.param("", "wrong", 1, id="a wrong token is refused"),
+        pytest.param("http://127.0.0.1:1", "secret", 3, id="no Grafana there is unavailable"),
+        pytest.param("not-a-url", "secret", 1, id="an address that is none is refused"),
+    ],
+)
+def test_push_says_what_is_wrong_by_its_exit_code(
+    url: str, token: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused ends with 1, away with 3, each with one line on stderr."""
+    from monitor.__main__ import main
+
+    with Recorder(FakeGrafana()) as recorder:
+        monkeypatch.setattr(
+            "sys.argv", ["sandbox-monitor", "dashboards", "push", "--url", url or recorder.url, "--token", token]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert "secret" not in said.err
