@@ -3,7 +3,10 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 UV := .venv/bin/uv
 
-.PHONY: install lock lint test demo real stack stack-down
+.PHONY: install lock lint test servers demo real stack stack-down help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: .venv/.installed ## the locked environment, hashes checked
 
@@ -17,10 +20,19 @@ install: .venv/.installed ## the locked environment, hashes checked
 lock: ## resolve again; the file names no registry
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
 
-lint: install
+test: lint servers ## installs what tests need (packages, Prometheus, Alertmanager, Chromium, Kafka's jars), then runs everything
+	$(PY) -m pytest -m "not long" $(ARGS)
+
+servers: install
+	deploy/local/install-test-servers.sh
+
+lint: install ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
 demo: install ## a simulated fleet on the embedded runtime, with the board; ARGS="--for 30" ends it by itself
 	.venv/bin/sandbox-monitor demo $(ARGS)
+
+real: install ## replay the three real data sets; pictures in build/real
+	$(PY) -m monitor real

@@ -1,0 +1,67 @@
+"""`sandbox-monitor`: the one command. Subcommands are imported when they are called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from monitor import __version__
+from monitor.errors import SandboxMonitorError, TryAgain
+
+COMMANDS = {
+    "charter": ("monitor.cli.charter", "check a charter file"),
+    "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
+    "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),
+    "ledger": ("monitor.cli.ledger", "verify a ledger, or read it"),
+    "real": ("monitor.cli.real", "replay the three real data sets that ship with the product"),
+    "replay": ("monitor.cli.replay", "run charters over recorded telemetry and draw what would have been decided"),
+    "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
+    "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
+    "topics": ("monitor.cli.topics", "create or check the Kafka topics"),
+    "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
+}
+
+
+class Lazy(click.Group):
+    """Lists every command from the table, imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in sorted(COMMANDS.items())])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sandbox-monitor")
+def cli() -> None:
+    """Streaming real-time risk monitor for AI regulatory sandboxes.
+
+    Exit codes: 0 done, 1 wrong input or failed check, 2 called wrongly, 3 the other side is away.
+    """
+
+
+def main() -> None:
+    """Run the command line; our own errors end it with one line on stderr."""
+    try:
+        cli()
+    except TryAgain as error:
+        click.echo(f"sandbox-monitor: {error}", err=True)
+        sys.exit(3)
+    except SandboxMonitorError as error:
+        click.echo(f"sandbox-monitor: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
