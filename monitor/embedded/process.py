@@ -24,6 +24,8 @@ from aiohttp import web
 
 from monitor.act.deliver import Deliver
 from monitor.charter import Charter, charter_hash
+from monitor.console.board import Board
+from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
 from monitor.embedded.ingress import BATCH, Bell, Ingress, waited
 from monitor.embedded.lines import read_file, read_stream
@@ -92,7 +94,7 @@ class Monitor:
     """`start`, then `wait` until it fails or `stop` is called from elsewhere.
 
     `charters` are admitted at the start, or amended when their version rose; repeating is harmless. `actors` are handed every
-    decision. `watchers` are told of all committed outputs, from the first one ever, in order. `routes` are added to the door.
+    decision. `watchers` are told of all committed outputs, from the first one ever, in order, as metrics and board are.
     """
 
     def __init__(
@@ -103,7 +105,6 @@ class Monitor:
         charters: Sequence[Charter] = (),
         actors: dict[str, Any] | None = None,
         watchers: Sequence[Callable[[Outputs], None]] = (),
-        routes: Iterable[web.AbstractRouteDef] = (),
         clock: Callable[[], int] = wall_clock,
         checkpoint_every_ms: int = 5_000,
         failpoint: Callable[[str], None] = lambda name: None,
@@ -112,8 +113,10 @@ class Monitor:
         self.metrics = Metrics(rejections=[why.value for why in Why])
         self.events = 0  # stepped since the start
         self.arrived, self.put_out = Bell(), Bell()
-        self._charters, self._routes = charters, routes
-        self._watchers = [self.metrics.observe, *watchers]
+        self.board = Board(ledger=self._ledger)
+        self._charters = charters
+        self._learnt: dict[str, str] = {}
+        self._watchers = [self.metrics.observe, self.board.apply, *watchers]
         self._hold = Hold(directory)
         self.store = Store(directory / "monitor.db", clock=clock)
         self.notary = Notary(directory / "ledger")
@@ -154,6 +157,7 @@ class Monitor:
         await self._listen()
         await self.runner.recover()
         self.metrics.owns(0, self.runner.epoch)
+        self._learn()
         await self._telemetry()
         if self.runner.silent:
             raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
@@ -198,7 +202,7 @@ class Monitor:
 
     async def _listen(self) -> None:
         app = self.ingress.app()
-        app.add_routes(self._routes)
+        app.add_routes(routes(self.board))
         self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._web.setup()
         site = web.TCPSite(self._web, HOST, self.port)
@@ -260,7 +264,20 @@ class Monitor:
         if start >= end:
             return False
         await self.runner.control(await self._log.control(start, end))
+        self._learn()
         return True
+
+    def _learn(self) -> None:
+        """Show the board the charters that are in force."""
+        for name, pilot in self.runner.machine.pilots.items():
+            in_force = charter_hash(pilot.charter)
+            if self._learnt.get(name) != in_force:
+                self._learnt[name] = in_force
+                self.board.learn(pilot.charter)
+
+    def _ledger(self, pilot: str) -> tuple[int, str] | None:
+        head = self.notary.head(pilot)
+        return None if head is None else (head.size, head.root)
 
     async def _time(self) -> None:
         asked = self.runner.notify_at
