@@ -6,8 +6,10 @@ same partition number. Nothing creates a topic here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,10 +19,11 @@ from kafka.partitioner.default import murmur2
 
 from monitor.errors import Unavailable
 from monitor.model import Command
-from monitor.sdk.link import BATCH
+from monitor.sdk.link import BATCH, Link
 
 LOG = logging.getLogger("monitor.sdk")
 ANSWER = 10.0  # seconds
+FLYING = 1_000  # records of a bulk sender not yet answered
 HEADERS = [("content-type", BATCH.encode())]
 
 
@@ -172,3 +175,44 @@ class KafkaFeed:
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             consumer.close(autocommit=False, timeout_ms=0)
+
+
+class KafkaBulk:
+    """Many records in flight, in order per partition: the idempotent producer keeps it. See `monitor.sdk.bulk.Bulk`."""
+
+    def __init__(self, link: Link) -> None:
+        assert isinstance(link, KafkaLink)
+        self._link = link
+        self._flying: deque[Any] = deque()
+
+    def telemetry(self, pilot: str, body: bytes) -> None:
+        """See `Bulk.telemetry`."""
+        self._send(self._link.telemetry, pilot, body, HEADERS)
+
+    def control(self, pilot: str, body: bytes) -> None:
+        """See `Bulk.control`."""
+        self._send(f"{self._link.prefix}.control", pilot, body, [])
+
+    def _send(self, topic: str, pilot: str, body: bytes, headers: list[tuple[str, bytes]]) -> None:
+        producer = self._link.producer(max_in_flight_requests_per_connection=5, linger_ms=5, batch_size=262_144)
+        with self._told(topic):
+            self._flying.append(producer.send(topic, body, key=pilot.encode(), headers=headers))
+            while self._flying and (self._flying[0].is_done or len(self._flying) > FLYING):
+                self._flying.popleft().get(timeout=30)
+
+    def flush(self) -> None:
+        """See `Bulk.flush`."""
+        with self._told("flush"):
+            while self._flying:
+                self._flying.popleft().get(timeout=30)
+
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except KafkaError as error:
+            raise Unavailable(f"{self._link.where}, {what}: {error!r}") from error
+
+    def close(self) -> None:
+        """See `Bulk.close`."""
+        self._link.close()

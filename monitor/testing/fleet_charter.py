@@ -57,7 +57,7 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
         vendor=f"vendor-{number % 3 + 1}",
         data_source="simulator",
         cycle=Cycle(
-            start=instant(start - DAY_MS).date().isoformat(),
+            start=instant(start).date().isoformat(),
             end=instant(end + 366 * DAY_MS).date().isoformat(),
         ),
         models=(Model(digest="m1", version="1.0"), Model(digest="m2", version="1.1")),

@@ -1,0 +1,291 @@
+"""`sandbox-monitor simulate`: send a seeded fleet of pilots to Kafka, to the HTTP ingress or to a file."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from monitor.control import Admission
+from monitor.sdk.bulk import Bulk, open_bulk
+from monitor.telemetry import Envelope
+from monitor.testing.events import instant
+from monitor.testing.scenarios import DEFAULT, SCENARIOS
+from monitor.testing.simulator import Fleet
+
+WEEK = 168  # hours
+DAY_MS = 86_400_000
+
+
+@click.command(epilog="Scenarios: " + "; ".join(f"{name}: {s.story}" for name, s in SCENARIOS.items()))
+@click.argument("target")
+@click.option("--to", type=click.Choice(["kafka", "http", "file"]), required=True, help="what TARGET is")
+@click.option("--seed", type=int, default=1, show_default=True, help="same seed, same fleet")
+@click.option("--pilots", type=click.IntRange(1, 100_000), default=10, show_default=True)
+@click.option("--hours", type=click.IntRange(1, 1_000_000), default=WEEK, show_default=True, help="number of periods")
+@click.option("--period", default="", help="length of a period [default: 1h to a file, 2s when live]")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    type=click.Choice(list(SCENARIOS)),
+    help="repeat for several; dealt in turn",
+)
+@click.option(
+    "--volume", type=click.FloatRange(10, 1e6), default=1000.0, show_default=True, help="decisions per period"
+)
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="UTC [default: now when live, else so that it ends now]",
+)
+@click.option(
+    "--live/--at-once",
+    default=None,
+    help="each event at its own time, or as fast as it goes [default: live unless to a file]",
+)
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), help="with --at-once: at most this many events per second"
+)
+@click.option(
+    "--pack", type=click.IntRange(1, 1000), default=100, show_default=True, help="events per record or request"
+)
+@click.option("--admit", is_flag=True, help="admit the pilots first (file: a directory TARGET.charters)")
+@click.option("--topic-prefix", default="sandbox", show_default=True, help="of the Kafka topics")
+@click.option("--prefix", default="pilot-", show_default=True, help="of the pilots' ids")
+@click.option("--json", "as_json", is_flag=True, help="print what was sent and the truth of each pilot as JSON")
+def simulate(
+    target: str,
+    to: str,
+    seed: int,
+    pilots: int,
+    hours: int,
+    period: str,
+    scenarios: tuple[str, ...],
+    volume: float,
+    start: datetime | None,
+    live: bool | None,
+    rate: float | None,
+    pack: int,
+    admit: bool,
+    topic_prefix: str,
+    prefix: str,
+    as_json: bool,
+) -> None:
+    """Send a seeded fleet of pilots to TARGET: 127.0.0.1:9092 (Kafka), http://127.0.0.1:8321, or a file of JSON lines.
+
+    A line of the file is a CloudEvent with `recordedtime`, when it was received: what `sandbox-monitor replay` reads.
+    Exit codes: 0 all sent, 2 called wrongly, 3 the other side is away.
+    """
+    live = (to != "file" and rate is None) if live is None else live
+    if live and (to == "file" or rate is not None):
+        raise click.UsageError("--live goes with --to kafka or http, and without --rate")
+    period = period or ("2s" if live else "1h")
+    try:
+        fleet = Fleet(
+            seed,
+            pilots=pilots,
+            scenarios=scenarios or DEFAULT,
+            start=_start(start, live, hours, period),
+            hours=hours,
+            period=period,
+            volume=volume,
+            prefix=prefix,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    began = time.monotonic()
+    with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack)) as sink:
+        if admit:
+            for admission in fleet.admissions():
+                sink.admit(admission)
+            sink.flush()
+        bar = progress.add_task("periods", total=hours)
+        sent = _send(fleet, sink, _pace(live, rate), lambda p: progress.update(bar, completed=p))
+        progress.update(bar, completed=hours)
+    seconds = time.monotonic() - began
+    if as_json:
+        click.echo(msgspec.json.encode({"events": sent, "seconds": seconds, "truth": list(fleet.truths())}).decode())
+    else:
+        click.echo(
+            f"{sent} events of {pilots} pilots in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f}/s)", err=True
+        )
+        for truth in fleet.truths():
+            click.echo(f"{truth.pilot} {truth.scenario}: {truth.story}")
+
+
+def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
+    """First moment (ms): given, now, or so that the last period has ended; then at a midnight if periods are of an hour or more,
+    since a replay admits at the beginning of the charter's first day."""
+    if start is not None:
+        return int(start.replace(tzinfo=UTC).timestamp() * 1000)
+    now = time.time_ns() // 1_000_000
+    length = Fleet(0, pilots=0, start=0, hours=1, period=period).length
+    if live:
+        return now + length
+    first = now - hours * length
+    return first - first % DAY_MS if length >= DAY_MS // 24 else first
+
+
+def _progress() -> Progress:
+    """On stderr, and only on a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("simulate"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _pace(live: bool, rate: float | None) -> Callable[[int, int], float]:
+    """(received ms, number of the event) -> seconds that it is still too early."""
+    began = time.monotonic()
+    if live:
+        return lambda received, _: received / 1000 - time.time()
+    if rate is not None:
+        return lambda _, number: number / rate - (time.monotonic() - began)
+    return lambda received, number: 0.0
+
+
+def _send(fleet: Fleet, sink: Sink, early: Callable[[int, int], float], reached: Callable[[int], None]) -> int:
+    """Send every event when its time has come; what is packed goes out whenever there is time to wait."""
+    sent, period = 0, 0
+    for received, event in fleet:
+        wait = early(received, sent)
+        if wait > 0.005:
+            sink.release()
+            time.sleep(wait)
+        sink.put(received, event)
+        sent += 1
+        if (now := (received - fleet.start) // fleet.length) > period:
+            period = now
+            reached(period)
+    sink.flush()
+    return sent
+
+
+class Sink(Protocol):
+    """Where events go."""
+
+    def admit(self, admission: Admission) -> None:
+        """Admit a pilot."""
+
+    def put(self, received: int, event: Envelope) -> None:
+        """Take an event that is received at `received` (ms); it may be held to be packed."""
+
+    def release(self) -> None:
+        """Hold nothing back any longer."""
+
+    def flush(self) -> None:
+        """Release, and wait until all of it is durable on the other side."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class Packed:
+    """Packs `pack` events of a pilot and sends them to Kafka or HTTP; holds at most 100 packs' worth of events."""
+
+    def __init__(self, bulk: Bulk, pack: int) -> None:
+        self._bulk, self._pack = bulk, pack
+        self._held: dict[str, list[Envelope]] = {}
+        self._count = 0
+
+    def admit(self, admission: Admission) -> None:
+        """See `Sink.admit`: a control record."""
+        self._bulk.control(admission.pilot, msgspec.json.encode(admission))
+
+    def put(self, received: int, event: Envelope) -> None:
+        """See `Sink.put`."""
+        batch = self._held.setdefault(event.subject, [])
+        batch.append(event)
+        self._count += 1
+        if len(batch) >= self._pack:
+            del self._held[event.subject]
+            self._count -= len(batch)
+            self._bulk.telemetry(event.subject, msgspec.json.encode(batch))
+        elif self._count >= 100 * self._pack:
+            self.release()
+
+    def release(self) -> None:
+        """See `Sink.release`."""
+        for pilot, batch in self._held.items():
+            self._bulk.telemetry(pilot, msgspec.json.encode(batch))
+        self._held.clear()
+        self._count = 0
+
+    def flush(self) -> None:
+        """See `Sink.flush`."""
+        self.release()
+        self._bulk.flush()
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self._bulk.close()
+
+
+class Lines:
+    """Writes JSON lines in received order, and charters into a directory beside them."""
+
+    def __init__(self, path: Path) -> None:
+        self._charters = path.with_name(path.name + ".charters")
+        self._file = path.open("wb")
+
+    def admit(self, admission: Admission) -> None:
+        """See `Sink.admit`: the charter as a file; JSON is YAML."""
+        self._charters.mkdir(exist_ok=True)
+        raw = msgspec.json.format(msgspec.json.encode(_pruned(msgspec.to_builtins(admission.charter))), indent=2)
+        (self._charters / f"{admission.pilot}.yaml").write_bytes(raw + b"\n")
+
+    def put(self, received: int, event: Envelope) -> None:
+        """See `Sink.put`."""
+        self._file.write(line(received, event))
+
+    def release(self) -> None:
+        """See `Sink.release`."""
+
+    def flush(self) -> None:
+        """See `Sink.flush`."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self._file.close()
+
+
+def line(received: int, event: Envelope) -> bytes:
+    """One event of an EVENTS file: the CloudEvent and `recordedtime`, when it was received (RFC 3339), then a newline.
+
+    >>> from monitor.testing.events import Emitter
+    >>> line(1500, Emitter("s", "p").gain(1000))[-47:]
+    b'"recordedtime":"1970-01-01T00:00:01.500000Z"}\\n'
+    """
+    recorded = msgspec.json.encode(instant(received))
+    return msgspec.json.encode(event)[:-1] + b',"recordedtime":' + recorded + b"}\n"
+
+
+def _pruned(value: object) -> object:
+    """Without what says nothing: nulls and empty lists and strings."""
+    if isinstance(value, dict):
+        return {k: p for k, v in value.items() if (p := _pruned(v)) not in (None, "", [], {})}
+    return [_pruned(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _open(to: str, target: str, topic_prefix: str, pack: int) -> Sink:
+    if to == "file":
+        try:
+            return Lines(Path(target))
+        except OSError as error:
+            raise click.UsageError(f"{target} cannot be written: {error.strerror}") from None
+    address = target if "://" in target else f"{to}://{target}"
+    if not address.startswith(to):
+        raise click.UsageError(f"{target} is no address for --to {to}")
+    try:
+        return Packed(open_bulk(address, prefix=topic_prefix), pack)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
