@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from monitor.stream import health
 from monitor.stream.app import build, prepare, run
 from monitor.stream.desk import Settings
 from monitor.testing.failpoint import from_environment
+from monitor.validate import Why
 
 
 @click.command()
@@ -33,6 +35,11 @@ from monitor.testing.failpoint import from_environment
     help="end after so many seconds without progress",
 )
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics, /live and /ready on 127.0.0.1; 0 = any")
+@click.option(
+    "--secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="key of the digests of rejected input, the same file for all workers",
+)
 @click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
 def worker(
     bootstrap: str,
@@ -46,6 +53,7 @@ def worker(
     checkpoint_every: float,
     stall: float,
     metrics_port: int | None,
+    secret_file: Path | None,
     loglevel: str,
 ) -> None:
     """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
@@ -62,9 +70,10 @@ def worker(
         session_timeout=session_timeout,
         checkpoint_every_ms=int(checkpoint_every * 1000),
         stall=stall,
+        secret=secret_file.read_bytes() if secret_file else b"",
     )
     count = asyncio.run(prepare(settings, partition_count, replication))
-    metrics = Metrics()
+    metrics = Metrics(rejections=[why.value for why in Why])
     app = build(settings, metrics=metrics, failpoint=from_environment())
     if metrics_port is not None:
         kind = "text/plain; version=0.0.4; charset=utf-8"

@@ -20,6 +20,7 @@ from typing import Any, NoReturn, Protocol
 from msgspec import Struct
 
 from monitor.errors import LogBroken
+from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Outputs, Record
 from monitor.runner import Runner
@@ -45,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     time_every_ms: int = 10_000  # a `time` entry at least this often
     batch: int = 5_000  # records per write
     stall: float = 120.0  # without progress for so long, the process ends
+    secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
 
     @property
     def names(self) -> Names:
@@ -63,6 +65,12 @@ class Fetching(Protocol):
     async def ends(self, names: Sequence[Name]) -> dict[Name, int]: ...
     async def position_of(self, name: Name) -> int: ...
     async def hint(self, offsets: dict[Name, int]) -> None: ...
+
+
+def machine(settings: Settings, partition: int, epoch: int) -> Machine:
+    """The machine of one partition as this deployment sets it up; a replay that is to agree must set it up so too."""
+    owners = dict(zip(settings.names.telemetry, settings.participants, strict=False))
+    return Machine(partition, epoch, secret=settings.secret, control_topic=settings.names.control, owner_of=owners.get)
 
 
 def end_process(why: str) -> NoReturn:
@@ -170,8 +178,7 @@ class Desk:
         self._seated_once = True
         for seat in seats:
             logger.info("partition %d seated, epoch %d, from %s", seat.log.partition, seat.runner.epoch, seat.handed)
-            if self._metrics is not None:
-                self._metrics.owns(seat.log.partition, seat.runner.epoch)
+            self._tell(seat)
         return places
 
     async def unseat(self) -> None:
@@ -210,6 +217,7 @@ class Desk:
         runner = Runner(
             log,
             clock=log.clock,
+            machine=lambda p, epoch: machine(s, p, epoch),
             checkpoint_every_ms=s.checkpoint_every_ms,
             on_outputs=self._observe,
             owner=s.instance,
@@ -232,12 +240,31 @@ class Desk:
     async def _let_go(self) -> None:
         seats, self._seats = self._seats, {}
         logs, self._logs = self._logs, []
-        for partition in seats:
+        for partition, seat in seats.items():
             if self._metrics is not None:
                 self._metrics.revoked(partition)
+                for pilot in seat.runner.machine.pilots:
+                    self._metrics.forget(pilot)
         for log in logs:
             with contextlib.suppress(Exception):  # it is only the connection; the fence keeps what matters
                 await log.close()
+
+    def _tell(self, seat: Seat) -> None:
+        """Metrics of what was recovered, so that a halted pilot does not vanish from view with a restart."""
+        if self._metrics is None:
+            return
+        self._metrics.owns(seat.log.partition, seat.runner.epoch)
+        for pilot in seat.runner.machine.pilots.values():
+            standing = pilot.standing
+            if not pilot.exited:
+                self._metrics.seed(
+                    pilot.id,
+                    pilot.charter.participant.id,
+                    standing.level,
+                    unknown=bool(standing.unknown),
+                    standing=standing.counter,
+                    since_ms=standing.since,
+                )
 
     def _owns(self, seat: Seat) -> bool:
         return self._seats.get(seat.log.partition) is seat and seat.generation == self._consumer().generation

@@ -1,0 +1,80 @@
+"""A Kafka worker as a process of its own, to be killed: what tests and trials start beside a broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from monitor.errors import Unavailable
+from monitor.testing.broker import free_port
+
+
+class Worker:
+    """One `sandbox-monitor worker`. `options` are further flags of the command line; its talk goes to `log`.
+
+    `environment` is added to this process's own, for failpoints.
+    """
+
+    def __init__(
+        self, bootstrap: str, prefix: str, log: Path, *options: str, environment: dict[str, str] | None = None
+    ) -> None:
+        self.port = free_port()
+        self.log = log
+        command = [sys.executable, "-m", "monitor", "worker", "--bootstrap", bootstrap, "--prefix", prefix]
+        command += ["--group", prefix, "--metrics-port", str(self.port), "--loglevel", "INFO", *options]
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(environment or {})}
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self.process.poll() is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says that its share is recovered."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def wait_ready(self, timeout: float = 40.0) -> Worker:
+        """Return once it is ready. Raises `Unavailable` with the end of its log when it ends or takes longer (s)."""
+        deadline = time.monotonic() + timeout
+        while not self.ready:
+            if not self.running or time.monotonic() > deadline:
+                raise Unavailable(f"worker not ready (exit code {self.process.poll()}):\n{self.tail()}")
+            time.sleep(0.1)
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, timeout: float = 20.0) -> int:
+        """SIGTERM, and wait; returns its exit code. SIGKILL after `timeout` (s)."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def metrics(self) -> str:
+        """Its metrics in Prometheus' text format."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def tail(self, lines: int = 40) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
