@@ -1,0 +1,137 @@
+"""The contract of every registered indicator: pure, finite, deterministic, only the segments that the charter lists."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from detectors.base import Count, Gap, Gauge, Observation, Proportion
+from monitor.asyncapi import example
+from monitor.charter import ExposureSpec, IndicatorSpec
+from monitor.indicators import INDICATORS, BadSpec, Indicator, Slot
+from monitor.telemetry import EVENT_TYPES, Envelope, Event
+
+RECEIVED = 1_772_359_260_000  # a minute after the examples
+# What a kind needs before it can be built at all; a new indicator that needs something adds its row here.
+NEEDS: dict[str, dict[str, Any]] = {
+    "incident_rate": {"exposure": ExposureSpec(unit="decisions")},
+    "complaint_rate": {"exposure": ExposureSpec(unit="decisions")},
+    "complaint_over_promise": {"params": {"promise": "15d"}},
+    "compliance_cost": {"params": {"currency": "EUR"}},
+    "silence": {"params": {"every": "30s"}},
+}
+EVERY = pytest.mark.parametrize("kind", INDICATORS)
+
+
+def spec(kind: str, **changes: Any) -> IndicatorSpec:
+    return IndicatorSpec(**{"name": "it", "kind": kind, "limit": 0.5, **NEEDS.get(kind, {}), **changes})
+
+
+def built(kind: str, **changes: Any) -> Indicator:
+    return INDICATORS[kind](spec(kind, **changes))
+
+
+def with_segments(kind: str) -> Indicator | None:
+    """The indicator with two segments listed, or `None` when it refuses segments."""
+    try:
+        return built(kind, segments=("under-25", "over-64"))
+    except BadSpec as refused:
+        return None if refused.field == "segments" else pytest.fail(str(refused))
+
+
+def events(segment: str | None = None) -> list[Envelope]:
+    """One event of each type; `segment` replaces the segment of those that carry one."""
+    made: list[Envelope] = []
+    for kind in EVENT_TYPES:
+        event = msgspec.convert(example(kind), Event)
+        if segment is not None and hasattr(event.data, "segment"):
+            event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, segment=segment))
+        made.append(event)
+    return made
+
+
+@EVERY
+def test_it_says_what_it_reads_and_observes(kind: str) -> None:
+    """`reads` names event types, `observes` one kind of observation, a gauge says how it aggregates."""
+    it = built(kind)
+    assert it.reads
+    assert set(it.reads) <= set(EVENT_TYPES.values())
+    assert it.observes in get_args(Observation)
+    assert it.aggregate in ("sum", "mean")
+    assert it.direction in ("above", "below")
+    assert it.limit is not None
+    assert built(kind, limit=None).limit is None
+
+
+@EVERY
+def test_it_accepts_every_type_it_reads(kind: str) -> None:
+    """Every event of `reads` gives a few finite slots, and an indicator that is no silence counts some of them."""
+    it = built(kind)
+    slots = [slot for event in events() if isinstance(event, it.reads) for slot in it.slots(event, RECEIVED)]
+    assert bool(slots) == (it.observes is not Gap)
+    assert len(slots) <= 2 * len(it.reads)
+    for slot in slots:
+        assert isinstance(slot, Slot)
+        assert isinstance(slot.at, int)
+        assert all(math.isfinite(number) for number in slot[2:])
+
+
+@EVERY
+def test_the_same_event_gives_the_same_slots(kind: str) -> None:
+    """Nothing is remembered: order and repetition make no difference, and the event is not changed."""
+    it, other = built(kind), built(kind)
+    stream = [event for event in events() if isinstance(event, it.reads)]
+    before = copy.deepcopy(stream)
+    forward = [tuple(it.slots(event, RECEIVED)) for event in stream]
+    backward = [tuple(it.slots(event, RECEIVED)) for event in reversed(stream)]
+    assert forward == backward[::-1] == [tuple(other.slots(event, RECEIVED)) for event in stream]
+    assert stream == before
+
+
+@EVERY
+@pytest.mark.parametrize("segment", ["", "under-25", "elsewhere"])
+def test_only_listed_segments_are_counted(kind: str, segment: str) -> None:
+    """Without a list all goes under "", with one only what it lists, and a segment out of it counts nowhere."""
+    for it, allowed in ((built(kind), {""}), (with_segments(kind), {"under-25"} if segment == "under-25" else set())):
+        if it is None:
+            continue
+        slots = [s for e in events(segment) if isinstance(e, it.reads) for s in it.slots(e, RECEIVED)]
+        assert {slot.segment for slot in slots} == (allowed if it.observes is not Gap else set())
+
+
+@EVERY
+def test_the_sums_of_a_period_make_an_observation(kind: str) -> None:
+    """What a pilot's events add up to is one the detectors accept: k and m not below 0, and k within m for a share."""
+    it = built(kind)
+    filed_twice = [*events(), events()[0]]  # one complaint for the resolution, one for the withdrawal
+    slots = [slot for event in filed_twice if isinstance(event, it.reads) for slot in it.slots(event, RECEIVED)]
+    k, m = sum(s.k for s in slots), sum(s.m for s in slots)
+    if it.observes is Count:
+        assert k >= 0
+        assert m >= 0
+    elif it.observes is Proportion:
+        assert 0 <= k <= m
+    elif it.observes is Gauge:
+        assert m > 0
+
+
+@EVERY
+@pytest.mark.parametrize(
+    "params", [{"no_such": 1}, {"promise": "soon"}, {"every": "1mo"}, {"severity": "awful"}, {"currency": "eur"}]
+)
+def test_wrong_parameters_are_refused_with_field_and_fix(kind: str, params: dict[str, Any]) -> None:
+    """A parameter that is not known, or has no sense, is named."""
+    with pytest.raises(BadSpec) as refused:
+        built(kind, params={**NEEDS.get(kind, {}).get("params", {}), **params})
+    assert refused.value.field.startswith("params.")
+    assert refused.value.problem
+    assert refused.value.fix
+
+
+def test_every_row_of_needs_is_an_indicator() -> None:
+    """The table above names nothing that is gone."""
+    assert set(NEEDS) <= set(INDICATORS)
