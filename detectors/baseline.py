@@ -23,7 +23,8 @@ class Baseline(msgspec.Struct, kw_only=True):
     """Learns over `wanted` periods that hold some exposure and at least `events` events, then stands.
 
     `spread` is the variance/mean granted by the charter, raised to what the learnt periods show (Pearson's chi-square over
-    its degrees of freedom): an estimate, so no promise rests on more than the granted one.
+    its degrees of freedom): an estimate, so no promise rests on more than the granted one. Waiting for `events` makes the
+    number of periods depend on the data, and the confidence then is approximate.
     """
 
     wanted: int = 20

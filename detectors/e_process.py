@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import msgspec
@@ -42,6 +43,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
     alpha: float
     rate: float
     above: bool
+    ratios: tuple[float, ...]
     minimum_events: int
     late_window: int
     count_lines: tuple[Line, ...]
@@ -61,15 +63,17 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         rate = design.allowed()
         spread = within("variance_mean", design.variance_mean, low=1, high=1000)
         powers = [r**design.sign for r in ratios_of(ratios)]
+        count_lines, share_lines = _both(powers, rate, spread)
         return cls(
             bar=-math.log(design.alpha),
             alpha=design.alpha,
             rate=rate,
             above=design.sign > 0,
+            ratios=tuple(powers),
             minimum_events=design.minimum_events,
             late_window=design.late_window,
-            count_lines=tuple(count_line(r, rate, spread) for r in powers),
-            share_lines=tuple(share_line(r, rate, spread) for r in powers) if rate < 1 else (),
+            count_lines=count_lines,
+            share_lines=share_lines,
             logs=[NOTHING] * len(powers),
             start=[NOTHING] * len(powers),
         )
@@ -125,6 +129,16 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         self.logs = logs
         return self._score(best, self.seen, now, x)
 
+    def amend(self, design: Design) -> None:
+        """A changed limit enters the same product from the next period; bar and evidence stay, the late window closes.
+
+        The product of e-values against the limits that were in force, each in its period, is still an e-process.
+        """
+        self.rate = design.allowed()
+        spread = within("variance_mean", design.variance_mean, low=1, high=1000)
+        self.count_lines, self.share_lines = _both(self.ratios, self.rate, spread)
+        self.start, self.recent = self.logs, []
+
     def _lines(self) -> tuple[Line, ...]:
         return self.share_lines if self.share else self.count_lines
 
@@ -138,3 +152,8 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         if self.share if share is None else share:
             return Score(value, self.bar, self.rate, k / x if x else 0.0, self.alpha)
         return Score(value, self.bar, self.rate * x, k, self.alpha)
+
+
+def _both(ratios: Sequence[float], rate: float, spread: float) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    counts = tuple(count_line(r, rate, spread) for r in ratios)
+    return counts, tuple(share_line(r, rate, spread) for r in ratios) if rate < 1 else ()

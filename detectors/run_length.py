@@ -68,14 +68,11 @@ def bar_for(mean: float, trials: int, reference: float, arl0: float, most: float
     `mean` events a period, Poisson (`trials` 0) or out of `trials`; `most` is a bar known to suffice. `None` where the chain
     would be too large to be worth solving (tiny or huge means); the caller then keeps `most`.
     """
-    if reference > 0.5:
-        unit = min(8, ceil(4 / reference))
-        down = ceil(reference * unit - 1e-9)
-    else:
-        unit, down = int(1 / reference), 1
-    high = ceil(most * unit)
-    if high * high * down > 500_000:
+    found = _lattice(reference, most)
+    if found is None:
         return None
+    unit, down = found
+    high = ceil(most * unit)
     length = (high + down) // unit + 2
     pmf = binomial_pmf(trials, mean / trials, length) if trials else poisson_pmf(mean, length)
     low = 0
@@ -86,3 +83,15 @@ def bar_for(mean: float, trials: int, reference: float, arl0: float, most: float
         else:
             low = middle
     return high / unit, down / unit
+
+
+def _lattice(reference: float, most: float) -> tuple[int, int] | None:
+    """The finest lattice on which the chain is still quick to solve: cells per event, and the reference in cells."""
+    for fineness, steps in ((16, 200_000), (8, 200_000), (4, 200_000), (2, 200_000), (1, 500_000)):
+        if reference >= 1:
+            unit, down = fineness, ceil(reference * fineness - 1e-9)
+        else:
+            unit, down = int(fineness / reference), fineness
+        if (most * unit) ** 2 * down <= steps:
+            return unit, down
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import subprocess
 import sys
 from pathlib import Path
@@ -155,3 +156,19 @@ def test_a_detector_is_added_by_copying_a_neighbour() -> None:
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
             lines.add(node.lineno)
     assert len(lines) < 30
+
+
+def test_the_examples_of_the_readme_run() -> None:
+    """What detectors/README.md shows is what comes out."""
+    failed, tried = doctest.testfile(
+        str(PURE / "README.md"), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE
+    )
+    assert tried > 3
+    assert failed == 0
+
+
+def test_the_readme_names_every_detector() -> None:
+    """The table of choice has one row for each entry of the dict."""
+    page = (PURE / "README.md").read_text()
+    for name in DETECTORS:
+        assert f"| `{name}` |" in page

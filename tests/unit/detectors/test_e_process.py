@@ -122,6 +122,22 @@ def test_no_alarm_before_minimum_events() -> None:
     assert detector.raise_late(0, 1.0).alarm  # type: ignore[union-attr]
 
 
+def test_a_changed_limit_enters_the_same_product() -> None:
+    """After an amendment old evidence stands, the bar stays, and each period is judged by the limit then in force."""
+    detector = made(alpha=0.01)
+    detector.update(Count(k=6.0, m=1.0))
+    detector.amend(Design(limit=4.0, alpha=0.5))
+    score = detector.update(Count(k=9.0, m=1.0))
+    by_definition = 1 / 3
+    for r in RATIOS:
+        first, second = (r**k * math.exp(-(r - 1) * limit) for k, limit in ((6, 2.0), (9, 4.0)))
+        by_definition += (first * second / 2 + second / 6) / len(RATIOS)
+    assert score is not None
+    assert score.statistic == pytest.approx(math.log(by_definition), abs=1e-12)
+    assert score.bar == pytest.approx(math.log(100))
+    assert detector.raise_late(1, 1.0) is None
+
+
 def test_below_looks_for_too_few() -> None:
     """With `below` quiet periods are the evidence, and neither open periods nor late events have a say."""
     detector = made(direction="below", limit=5.0)
