@@ -11,6 +11,7 @@ from monitor import __version__
 from monitor.errors import SandboxMonitorError, TryAgain
 
 COMMANDS = {
+    "act": ("monitor.cli.act", "hand decisions on Kafka to Alertmanager, Grafana or a file"),
     "charter": ("monitor.cli.charter", "check a charter file"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),

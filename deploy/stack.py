@@ -1,0 +1,327 @@
+"""`make stack`: the real stack on loopback without Docker - Kafka, a worker, actors, Prometheus, Alertmanager.
+
+`python deploy/stack.py up` starts what does not run, waits until each part is ready and prints its address; `down` stops all
+in reverse order; `status` says what runs. Data, logs and pid files lie in var/stack. Worker and actors are supervised: whatever
+ends them, they are started again after a second, as a platform would.
+
+Exit codes: 0 all runs (or: all is stopped), 1 something does not run, 2 called wrongly, 3 a part did not become ready.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = ROOT / "deploy"
+PORTS = {"kafka": 9092, "receiver": 9095, "alertmanager": 9093, "worker": 9464, "act": 9465, "prometheus": 9090}
+READY_SECONDS = 90.0
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process: how it is started, what `ready` means, what a person is told."""
+
+    name: str
+    command: tuple[str, ...]
+    ready: Callable[[], bool]
+    told: str
+    supervised: bool = False
+
+
+class Stack:
+    """The parts, in the order in which they start, with everything they write in `directory`."""
+
+    def __init__(self, directory: Path, ports: dict[str, int]) -> None:
+        self.directory = directory.resolve()
+        self.ports = ports
+        at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+        monitor = (sys.executable, "-m", "monitor")
+        kafka = ("--bootstrap", at["kafka"])
+        data = self.directory
+        self.parts = (
+            Part(
+                "kafka",
+                (
+                    sys.executable,
+                    "-m",
+                    "monitor.testing.broker",
+                    "--dir",
+                    str(data / "kafka"),
+                    "--port",
+                    str(ports["kafka"]),
+                ),
+                self._kafka_ready,
+                f"Kafka             {at['kafka']}",
+            ),
+            Part(
+                "receiver",
+                (
+                    sys.executable,
+                    str(DEPLOY / "local" / "receiver.py"),
+                    str(ports["receiver"]),
+                    str(data / "notified.jsonl"),
+                ),
+                _http(at["receiver"], "/"),
+                f"people on call    {data / 'notified.jsonl'}",
+            ),
+            Part(
+                "alertmanager",
+                (
+                    "prometheus-alertmanager",
+                    f"--config.file={data / 'alertmanager.yaml'}",
+                    f"--storage.path={data / 'alertmanager'}",
+                    f"--web.listen-address={at['alertmanager']}",
+                    "--cluster.listen-address=",
+                    "--log.level=warn",
+                ),
+                _http(at["alertmanager"], "/-/ready"),
+                f"Alertmanager      http://{at['alertmanager']}",
+            ),
+            Part(
+                "worker",
+                (*monitor, "worker", *kafka, "--metrics-port", str(ports["worker"])),
+                _http(at["worker"], "/ready"),
+                f"worker's metrics  http://{at['worker']}/metrics",
+                supervised=True,
+            ),
+            Part(
+                "act",
+                (
+                    *monitor,
+                    "act",
+                    *kafka,
+                    *("--dir", str(data / "act")),
+                    *("--alertmanager", f"http://{at['alertmanager']}"),
+                    *("--json-lines", str(data / "decisions.jsonl")),
+                    *("--metrics-port", str(ports["act"])),
+                ),
+                _http(at["act"], "/live"),
+                f"decisions         {data / 'decisions.jsonl'}",
+                supervised=True,
+            ),
+            Part(
+                "prometheus",
+                (
+                    "prometheus",
+                    f"--config.file={data / 'prometheus.yaml'}",
+                    f"--storage.tsdb.path={data / 'prometheus'}",
+                    f"--web.listen-address={at['prometheus']}",
+                    "--log.level=warn",
+                ),
+                _http(at["prometheus"], "/-/ready"),
+                f"Prometheus        http://{at['prometheus']}",
+            ),
+        )
+
+    def up(self) -> int:
+        """Start what does not run; on failure stop what this call started."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._configure()
+        started: list[Part] = []
+        for part in self.parts:
+            if self.pid(part) is None:
+                if taken(self.ports[part.name]):
+                    return self._give_up(
+                        started, f"port {self.ports[part.name]} of {part.name} is taken by another process"
+                    )
+                if part.name == "worker" and (wrong := self._topics()):
+                    return self._give_up(started, wrong)
+                say(f"starting {part.name} ...")
+                self._start(part)
+                started.append(part)
+            end = time.monotonic() + READY_SECONDS
+            while not part.ready():
+                if self.pid(part) is None:
+                    return self._give_up(started, f"{part.name} ended: {self._tail(part)}")
+                if time.monotonic() > end:
+                    return self._give_up(started, f"{part.name} is not ready: {self._tail(part)}")
+                time.sleep(0.1)
+        for part in self.parts:
+            print(part.told)
+        say(f"logs in {self.directory}; `make stack-down` stops all")
+        return 0
+
+    def down(self, parts: Sequence[Part] | None = None) -> int:
+        """Stop in reverse order: SIGTERM, and SIGKILL when that is not heard."""
+        for part in reversed(self.parts if parts is None else parts):
+            pid = self.pid(part)
+            if pid is None:
+                continue
+            say(f"stopping {part.name} ...")
+            os.kill(pid, signal.SIGTERM)
+            end = time.monotonic() + STOP_SECONDS
+            while self.pid(part) is not None:
+                if time.monotonic() > end:
+                    os.kill(pid, signal.SIGKILL)
+                    break
+                time.sleep(0.05)
+            self._pid_file(part).unlink(missing_ok=True)
+        return 0
+
+    def status(self) -> int:
+        """Print one line per part."""
+        good = True
+        for part in self.parts:
+            pid = self.pid(part)
+            word = "stopped" if pid is None else "ready" if part.ready() else "not ready"
+            good = good and word == "ready"
+            print(f"{part.name:<14}{word:<11}{pid or ''}")
+        return 0 if good else 1
+
+    def pid(self, part: Part) -> int | None:
+        """The process id, if the process that we started still runs (a recycled id is not it)."""
+        try:
+            kept = json.loads(self._pid_file(part).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        return kept["pid"] if born(kept["pid"]) == kept["born"] else None
+
+    def _pid_file(self, part: Part) -> Path:
+        return self.directory / f"{part.name}.pid"
+
+    def _log(self, part: Part) -> Path:
+        return self.directory / f"{part.name}.log"
+
+    def _tail(self, part: Part) -> str:
+        return self._log(part).read_text(errors="replace")[-800:]
+
+    def _start(self, part: Part) -> None:
+        command = part.command
+        if part.supervised:
+            command = (sys.executable, str(Path(__file__).resolve()), "supervise", "--", *command)
+        with self._log(part).open("ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+            )
+        self._pid_file(part).write_text(json.dumps({"pid": process.pid, "born": born(process.pid)}))
+
+    def _give_up(self, started: Sequence[Part], why: str) -> int:
+        say(f"stack: {why}")
+        self.down(started)
+        return 3
+
+    def _kafka_ready(self) -> bool:
+        from monitor.testing.broker import answers
+
+        return answers(self.ports["kafka"])
+
+    def _topics(self) -> str:
+        """Create the topics; the complaint, if there is one."""
+        command = [
+            sys.executable,
+            "-m",
+            "monitor",
+            "topics",
+            "create",
+            "--bootstrap",
+            f"127.0.0.1:{self.ports['kafka']}",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        return "" if done.returncode == 0 else f"topics: {done.stdout}{done.stderr}"
+
+    def _configure(self) -> None:
+        """The shipped configuration, with this stack's ports."""
+        prometheus = (DEPLOY / "prometheus" / "prometheus.local.yaml").read_text()
+        alertmanager = (DEPLOY / "alertmanager" / "alertmanager.yaml").read_text()
+        local = f"127.0.0.1:{self.ports['worker']}, 127.0.0.1:{self.ports['act']}"
+        prometheus = prometheus.replace("127.0.0.1:9464", local)
+        prometheus = prometheus.replace("127.0.0.1:9093", f"127.0.0.1:{self.ports['alertmanager']}")
+        prometheus = prometheus.replace("[rules.yaml]", f"[{DEPLOY / 'prometheus' / 'rules.yaml'}]")
+        (self.directory / "prometheus.yaml").write_text(prometheus)
+        alertmanager = alertmanager.replace("127.0.0.1:9095", f"127.0.0.1:{self.ports['receiver']}")
+        (self.directory / "alertmanager.yaml").write_text(alertmanager)
+
+
+def supervise(command: Sequence[str]) -> int:
+    """Run `command` again and again until SIGTERM, which is passed on; one second between an end and the next start."""
+    stop = False
+    child: subprocess.Popen[bytes] | None = None
+
+    def told(number: int, frame: object) -> None:
+        nonlocal stop
+        stop = True
+        if child is not None and child.poll() is None:
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGINT, told)
+    keeper = shutil.which("setpriv")  # where there is one, the child does not outlive a killed supervisor
+    prefix = [keeper, "--pdeathsig", "TERM"] if keeper else []
+    while not stop:
+        child = subprocess.Popen([*prefix, *command])
+        if stop:
+            child.terminate()
+        code = child.wait()
+        if not stop:
+            say(f"supervise: {' '.join(command[:4])} ended with {code}; starting it again")
+            time.sleep(1)
+    return 0
+
+
+def born(pid: int) -> str | None:
+    """When the process began, in clock ticks since boot; None when there is none, or only its remains."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+def taken(port: int) -> bool:
+    """Whether something listens on this loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _http(address: str, path: str) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    return ready
+
+
+def say(text: str) -> None:
+    """Talk goes to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The command line."""
+    if sys.argv[1:3] == ["supervise", "--"]:
+        return supervise(sys.argv[3:])
+    parser = argparse.ArgumentParser(prog="stack", description="the real stack on loopback, without Docker")
+    parser.add_argument("word", choices=["up", "down", "status"])
+    parser.add_argument("--dir", type=Path, default=ROOT / "var" / "stack", help="data, logs and pid files")
+    parser.add_argument("--port", action="append", default=[], metavar="PART=PORT", help=f"other than {PORTS}")
+    arguments = parser.parse_args()
+    ports = dict(PORTS)
+    for pair in arguments.port:
+        name, _, number = pair.partition("=")
+        if name not in PORTS or not number.isdigit():
+            parser.error(f"--port {pair}: write PART=PORT with a part of {', '.join(PORTS)}")
+        ports[name] = int(number)
+    stack = Stack(arguments.dir, ports)
+    done: int = getattr(stack, arguments.word)()
+    return done
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""`sandbox-monitor act`: reads `decisions` on Kafka and hands them to actors."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from pathlib import Path
+
+import click
+
+from monitor.act import ACTORS, Deliver
+from monitor.errors import Unavailable
+from monitor.metrics import CONTENT_TYPE, Metrics
+from monitor.model import Decision
+from monitor.stream import health
+from monitor.stream.readers import Place, read
+from monitor.stream.topics import Names
+
+AWAY_SECONDS = 2.0
+
+
+@click.command()
+@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
+@click.option(
+    "--dir",
+    "directory",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="keeps what each actor was handed",
+)
+@click.option("--alertmanager", metavar="URL", help="push halts and escalations there, again while they stand")
+@click.option("--annotations", metavar="URL", help="mark moves on the ladder in this Grafana")
+@click.option("--json-lines", metavar="FILE", help="append each decision to this file")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live on 127.0.0.1; 0 = any")
+def act(
+    bootstrap: str,
+    prefix: str,
+    directory: Path,
+    alertmanager: str | None,
+    annotations: str | None,
+    json_lines: str | None,
+    metrics_port: int | None,
+) -> None:
+    """Hand decisions to actors until SIGTERM or Ctrl-C. Run one of these for each set of addresses.
+
+    It reads the decisions log from its start and skips what --dir says was handed over: at least once, with idempotent
+    effects. It waits for a broker that is away. Exit codes: 0 ended when told to, 1 the log is broken, 2 called wrongly.
+    """
+    given = {"alertmanager": alertmanager, "annotations": annotations, "json_lines": json_lines}
+    actors = {name: ACTORS[name](address) for name, address in given.items() if address}
+    if not actors:
+        raise click.UsageError("name at least one actor: --alertmanager, --annotations or --json-lines")
+    directory.mkdir(parents=True, exist_ok=True)
+    metrics = Metrics()
+    deliver = Deliver(actors, directory / "delivered.json", counted=metrics.acted, waiting=metrics.pending)
+    if metrics_port is not None:
+        pages: dict[str, health.Page] = {
+            "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
+            "/live": health.page(lambda: True, "live"),
+        }
+        port = health.serve(metrics_port, pages)
+        click.echo(f"metrics http://127.0.0.1:{port}/metrics", err=True)
+    click.echo(f"act: {', '.join(actors)}", err=True)
+    asyncio.run(_act(bootstrap, Names(prefix).decisions, deliver, metrics))
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _act(bootstrap: str, topic: str, deliver: Deliver, metrics: Metrics) -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=deliver.run, args=(_wall_ms, over.wait, over.is_set), name="deliver")
+    reading = asyncio.create_task(_read(bootstrap, topic, deliver))
+    beating = asyncio.create_task(_beat(metrics))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, reading.cancel)
+    thread.start()
+    try:
+        await reading
+    except asyncio.CancelledError:
+        click.echo("act: ended", err=True)
+    finally:
+        beating.cancel()
+        over.set()
+        await asyncio.to_thread(thread.join)
+
+
+async def _read(bootstrap: str, topic: str, deliver: Deliver) -> None:
+    places: dict[tuple[str, int], Place] = {}
+    while True:
+        try:
+            async for seen in read(bootstrap, [topic], places, client_id="sandbox-act"):
+                places[(seen.topic, seen.partition)] = seen.place
+                if isinstance(seen.value, Decision):
+                    deliver.feed([seen.value])
+        except Unavailable as error:
+            click.echo(f"act: {error}; trying again", err=True)
+            await asyncio.sleep(AWAY_SECONDS)
+
+
+async def _beat(metrics: Metrics) -> None:
+    while True:
+        metrics.heartbeat(_wall_ms())
+        await asyncio.sleep(1)
