@@ -229,6 +229,14 @@ class Outputs(Struct):
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
 
+    def extend(self, more: Outputs) -> None:
+        """Append what a later step put out."""
+        self.rejected.extend(more.rejected)
+        self.decisions.extend(more.decisions)
+        self.commands.extend(more.commands)
+        self.permits.extend(more.permits)
+        self.evidence.extend(more.evidence)
+
     def __bool__(self) -> bool:
         return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)
 

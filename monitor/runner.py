@@ -172,14 +172,14 @@ class Runner:
     async def _step_control(self, records: Sequence[Record], row: Journalled) -> None:
         outputs = Outputs()
         for record in records:
-            _extend(outputs, self.machine.control(record))
+            outputs.extend(self.machine.control(record))
         await self._after_entry(outputs, row)
 
     async def _step_time(self, records: Sequence[Record], row: Journalled) -> None:
         outputs = Outputs()
         for record in records:
-            _extend(outputs, self.machine.control(record))
-        _extend(outputs, self.machine.time(row.received))
+            outputs.extend(self.machine.control(record))
+        outputs.extend(self.machine.time(row.received))
         await self._after_entry(outputs, row)
 
     async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:
@@ -228,11 +228,3 @@ class Runner:
     def _loud(self, what: str) -> None:
         if self.silent:
             raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")
-
-
-def _extend(outputs: Outputs, more: Outputs) -> None:
-    outputs.rejected.extend(more.rejected)
-    outputs.decisions.extend(more.decisions)
-    outputs.commands.extend(more.commands)
-    outputs.permits.extend(more.permits)
-    outputs.evidence.extend(more.evidence)
