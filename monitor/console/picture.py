@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from monitor.charter import Charter, IndicatorSpec
 from monitor.console.scales import LN10, Scale, date_ticks, day, decades, e_value, figure, moment, round_ticks, stamp
+from monitor.indicators import INDICATORS
 from monitor.model import Decision, Evidence, Level, Reason, digest
 
 WIDTH = 1000.0
@@ -55,6 +56,7 @@ class Point(Struct, frozen=True):
 
     start: int
     end: int
+    kind: str
     k: float
     m: float
     unknown: str
@@ -193,16 +195,17 @@ def is_evidence(detector: str) -> bool:
 
 
 def _panels(records: Sequence[Evidence]) -> dict[tuple[str, str], list[Point]]:
-    """Points by indicator and segment, in order of time; a late revision replaces what it revises, and keeps the scores
-    that stood when the period closed unless the revision has higher ones."""
+    """Points by indicator and segment, in order of time. A late revision adds its events to the period it speaks of, and
+    its scores count where they are higher than those that stood when the period closed."""
     grid: dict[tuple[str, str], dict[int, Point]] = {}
-    for e in records:
+    for e in sorted(records, key=lambda e: e.late):
         row = grid.setdefault((e.indicator, e.segment), {})
         old = row.get(e.start)
-        scores = dict(e.scores)
-        if old is not None and e.late:
-            scores = old.scores | {n: s for n, s in scores.items() if n not in old.scores or s[0] > old.scores[n][0]}
-        row[e.start] = Point(e.start, e.end, e.k, e.m, e.unknown, scores)
+        if old is None or not e.late:
+            row[e.start] = Point(e.start, e.end, e.kind, e.k, e.m, e.unknown, dict(e.scores))
+            continue
+        higher = {n: s for n, s in e.scores.items() if n not in old.scores or s[0] > old.scores[n][0]}
+        row[e.start] = Point(e.start, e.end, e.kind, old.k + e.k, old.m + e.m, old.unknown, old.scores | higher)
     return {key: [row[start] for start in sorted(row)] for key, row in sorted(grid.items())}
 
 
@@ -287,7 +290,7 @@ def _panel(
     charter: Charter | None,
 ) -> None:
     spec = _spec(charter, indicator)
-    limit = f"limit {_limit_words(spec)}" if spec is not None and spec.limit is not None else ""
+    limit = f"limit {_limit_words(spec, points[0].kind)}" if spec is not None and spec.limit is not None else ""
     canvas.parts.append(
         f'<text x="{LEFT - 50:g}" y="{canvas.y:g}" class="h2">{escape(_heading(indicator, segment))}'
         f'<tspan dx="9" class="soft note">{escape(limit)}</tspan></text>'
@@ -314,17 +317,16 @@ def _panel(
     canvas.y += 46
 
 
-def _limit_words(spec: IndicatorSpec) -> str:
-    unit = spec.exposure.unit.replace("_", " ") + "s" if spec.exposure else ""
+def _limit_words(spec: IndicatorSpec, kind: str) -> str:
     if spec.limit is None:
         return ""
-    rate = (
-        f"{figure(spec.limit)} per {figure(spec.per)} {unit}".strip() if spec.per != 1 or unit else figure(spec.limit)
-    )
-    room = (
-        f" (exposure known to ±{spec.exposure.uncertainty:.0%})" if spec.exposure and spec.exposure.uncertainty else ""
-    )
-    return rate + room
+    if kind == "proportion":
+        return f"{spec.limit:.3g}" if spec.limit > 1 else f"{spec.limit * 100:.3g}%"
+    if spec.exposure is None:
+        return figure(spec.limit)
+    unit = spec.exposure.unit.replace("_", " ") + ("" if spec.exposure.unit.endswith("s") else "s")
+    room = f" (exposure known to ±{spec.exposure.uncertainty:.0%})" if spec.exposure.uncertainty else ""
+    return f"{figure(spec.limit)} per {figure(spec.per)} {unit}{room}"
 
 
 def _evidence_plot(
@@ -335,7 +337,8 @@ def _evidence_plot(
     bottom = top + _EVIDENCE_HEIGHT
     values = [s for p in points for n, s in p.scores.items() if n in names]
     low = max(min(min(s[0] for s in values), log(0.1)), -3 * LN10)
-    high = max(max(max(s) for s in values), LN10) * 1.06 + 0.2
+    high = max(max(max(s) for s in values), LN10)
+    high += (high - low) * 0.12  # room for words above the highest point
     y = Scale(low, high, bottom, top)
     canvas.text(
         LEFT, canvas.y + 12, "Evidence (e-value, logarithmic; 1 = none, ten times higher = ten times stronger)", "soft"
@@ -362,7 +365,7 @@ def _evidence_plot(
         if len(names) == 1 or "e_process" in name:  # two labels would hide each other
             canvas.text(
                 canvas.x(peak.end) + (-8 if left else 8),
-                y(best[0]) + (14 if y(best[0]) - top < 20 or 0 <= y(best[0]) - y(best[1]) < 22 else -6),
+                y(best[0]) + (14 if 0 <= y(best[0]) - y(best[1]) < 22 else -6),
                 f"highest {e_value(best[0])}, {_period_words(peak)}",
                 f"b halo ink{ink}",
                 "end" if left else "start",
@@ -401,46 +404,71 @@ def _quick_plot(canvas: _Canvas, names: Sequence[str], points: Sequence[Point]) 
     canvas.y = bottom + 4
 
 
+class _Limit(Struct, frozen=True):
+    """What the charter allows: `rate` per unit of exposure or trial (a value, for gauges), with room; `below`: at least that."""
+
+    rate: float
+    below: bool
+
+    def of(self, kind: str, m: float) -> float:
+        """What it allows in a period of exposure `m`: events, a share or a value."""
+        return self.rate * m if kind == "count" else self.rate
+
+
+def _limit(spec: IndicatorSpec | None) -> _Limit | None:
+    """The limit as the indicator itself reads it (handling times, for one, turn into rates)."""
+    if spec is None or spec.limit is None:
+        return None
+    try:
+        indicator = INDICATORS[spec.kind](spec)
+    except (KeyError, ValueError):
+        return None
+    rate, below = getattr(indicator, "limit", spec.limit), getattr(indicator, "direction", spec.direction) == "below"
+    room = 1 + (spec.exposure.uncertainty if spec.exposure else 0.0)
+    return _Limit(rate / room if below else rate * room, below)
+
+
 def _count_plot(canvas: _Canvas, points: Sequence[Point], spec: IndicatorSpec | None) -> None:
     top = canvas.y + 18
     bottom = top + _COUNT_HEIGHT
-    share = spec is not None and spec.limit is not None and spec.exposure is None and spec.limit <= 1 and spec.per == 1
-    share = share and all(p.k <= p.m for p in points)
+    kind, limit = points[0].kind, _limit(spec)
+    share = kind == "proportion"
     merged = _merge(points)
-    words = "Observed share" if share else "Counted"
-    limit = spec.limit if spec else None
-    tall: list[tuple[Point, float, float | None]] = []
-    for p in merged:
-        observed = (p.k / p.m if p.m else 0.0) if share else p.k
-        allowed = None
-        if spec is not None and limit is not None:
-            room = 1 + (spec.exposure.uncertainty if spec.exposure else 0.0)
-            allowed = limit if share else limit * p.m / spec.per * room
-        tall.append((p, observed, allowed))
-    per = _length_words(points, merged)
-    tail = ", and what the limit allows (line)" if limit is not None else ""
-    canvas.text(LEFT, canvas.y + 12, f"{words} per {per}{tail}", "soft")
-    high = max([*[o for _, o, _ in tall], *[a for _, _, a in tall if a is not None], 1e-9]) * 1.08
-    y = Scale(0, high, bottom, top)
-    for tick in round_ticks(high):
+    tall = [(p, _seen(p), limit.of(kind, p.m) if limit else None) for p in merged]
+    words = {"proportion": "Observed share", "gauge": "Value"}.get(kind, "Counted")
+    verb = "asks for" if limit and limit.below else "allows"
+    tail = f", and what the limit {verb} (line)" if limit else ""
+    canvas.text(LEFT, canvas.y + 12, f"{words} per {_length_words(points, merged)}{tail}", "soft")
+    values = [v for _, seen, allowed in tall for v in (seen, allowed) if v is not None]
+    y = Scale(min(0.0, *values) * 1.08, max(1e-9, *values) * 1.08, bottom, top)
+    for tick in round_ticks(y.high):
         canvas.line(LEFT, y(tick), RIGHT, y(tick), "grid")
-        canvas.text(LEFT - 6, y(tick) + 4, f"{tick:.0%}" if share else figure(tick), "soft", "end")
-    for p, observed, allowed in tall:
+        canvas.text(LEFT - 6, y(tick) + 4, _written(tick, share), "soft", "end")
+    for p, seen, allowed in tall:
         x1, x2 = canvas.x(p.start), canvas.x(p.end)
         gap = min(1.0, (x2 - x1) / 6)
-        shown = f"{observed:.1%}" if share else figure(observed)
-        hint = f"{day(p.start)}: {shown}" + (f", limit allows {figure(allowed)}" if allowed is not None else "")
-        css = "over" if allowed is not None and observed > allowed else "count"
-        canvas.rect(x1 + gap, y(observed), x2 - x1 - 2 * gap, round(bottom - y(observed), 1), css, hint)
-    if limit is not None:
+        hint = f"{day(p.start)}: {_written(seen, share)}"
+        css = "count"
+        if limit and allowed is not None:
+            hint += f", limit {verb} {_written(allowed, share)}"
+            css = "over" if (seen < allowed if limit.below else seen > allowed) else "count"
+        ends = sorted((y(seen), y(0)))
+        canvas.rect(x1 + gap, ends[0], x2 - x1 - 2 * gap, round(ends[1] - ends[0], 1), css, hint)
+    if limit:
         canvas.path([(canvas.x(at), y(a)) for p, _, a in tall if a is not None for at in (p.start, p.end)], "allow")
-        last = tall[-1][2]
-        if last is not None:
-            _beside(
-                canvas, [(y(last), f"allowed {last:.0%}" if share else f"allowed {figure(last)}", "b")], top, bottom
-            )
-    canvas.line(LEFT, bottom, RIGHT, bottom, "axis")
+        last = limit.of(kind, merged[-1].m)
+        canvas_word = f"{'at least' if limit.below else 'at most'} {_written(last, share)}"
+        _beside(canvas, [(y(last), canvas_word, "b")], top, bottom)
+    canvas.line(LEFT, y(0), RIGHT, y(0), "axis")
     canvas.y = bottom
+
+
+def _seen(p: Point) -> float:
+    return (p.k / p.m if p.m else 0.0) if p.kind == "proportion" else p.k
+
+
+def _written(value: float, share: bool) -> str:
+    return f"{value:.3g}".rstrip() if not share and 0 < abs(value) < 1 else f"{value:.0%}" if share else figure(value)
 
 
 def _period_words(p: Point) -> str:
@@ -470,7 +498,15 @@ def _merge(points: Sequence[Point], most: int = 380) -> list[Point]:
     if size <= 1:
         return list(points)
     groups = [points[i : i + size] for i in range(0, len(points), size)]
-    return [Point(g[0].start, g[-1].end, sum(p.k for p in g), sum(p.m for p in g), "", {}) for g in groups]
+    return [_sum(g) for g in groups]
+
+
+def _sum(g: Sequence[Point]) -> Point:
+    """Neighbours as one: counts and trials add up, values of a gauge are averaged."""
+    k, m = sum(p.k for p in g), sum(p.m for p in g)
+    if g[0].kind == "gauge":
+        k, m = k / len(g), 1.0
+    return Point(g[0].start, g[-1].end, g[0].kind, k, m, "", {})
 
 
 def _thin(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

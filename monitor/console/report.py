@@ -1,0 +1,180 @@
+"""A replay as one HTML page: for each pilot its picture, its decisions in plain words, and what of alpha they spent.
+
+The page stands alone: no scripts, nothing loaded from elsewhere, light and dark, readable by a screen reader, printable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from msgspec import Struct
+
+from detectors.base import Proportion
+from monitor.charter import Charter, charter_hash
+from monitor.console.picture import describe, is_evidence, picture
+from monitor.console.scales import day, e_value, figure, stamp
+from monitor.console.words import sentence
+from monitor.indicators import INDICATORS
+from monitor.model import Decision, Evidence, Level, Outputs, Rejected
+from monitor.plan import Plan
+
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}
+@media (prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#a3afbd;--paper:#141a21;--rule:#313c49;--link:#7db3f0}}
+body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;color:var(--ink);background:var(--paper);
+max-width:1040px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin-bottom:.2rem}h2{margin-top:2.8rem;font-size:1.25rem;border-top:1px solid var(--rule);padding-top:1.4rem}
+a{color:var(--link)}p.lead,small,.soft{color:var(--soft)}figure{margin:1rem 0;overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;font-weight:600;padding:.6rem 0}
+th,td{text-align:left;vertical-align:top;padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--rule)}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.nowrap{white-space:nowrap}details{margin:.8rem 0}summary{cursor:pointer}
+.tablewrap{overflow-x:auto}
+"""
+
+
+class Story(Struct):
+    """Everything that a replay put out about one pilot, under a title; `note` is said beneath it."""
+
+    title: str
+    charter: Charter
+    decisions: list[Decision]
+    evidence: list[Evidence]
+    alpha_spent: float = 0.0
+    note: str = ""
+
+
+def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[dict[str, Story], list[Rejected]]:
+    """Sort what a replay puts out by pilot: one story for each charter, titled with its pilot, and what was rejected."""
+    stories = {c.pilot: Story(c.pilot, c, [], []) for c in charters}
+    rejected: list[Rejected] = []
+    for out in outputs:
+        rejected += out.rejected
+        for decision in out.decisions:
+            stories[decision.pilot].decisions.append(decision)
+        for entry in out.evidence:
+            if isinstance(entry, Evidence):
+                stories[entry.pilot].evidence.append(entry)
+    for story in stories.values():
+        restart = max((d.restart for d in story.decisions), default=1)
+        story.alpha_spent = Plan(story.charter).alpha_spent(restart)
+    return stories, rejected
+
+
+def move(d: Decision) -> str:
+    """What a decision does to the level, in a few words.
+
+    >>> from monitor.model import Reason
+    >>> d = Decision(id="", pilot="p", participant="", charter="", kind="level", level=Level.WATCH, was=Level.NORMAL,
+    ...     reason=Reason.DRIFT_SUSPECTED, at=0, standing=1, epoch=0, cause="")
+    >>> move(d)
+    'normal to watch'
+    """
+    if d.kind == "level":
+        return f"{d.was.word} to {d.level.word}"
+    if d.kind == "flag":
+        return f"{'unknown' if d.unknown else 'known again'}, {d.level.word}"
+    return f"still {d.level.word}" if d.kind == "finding" else f"on record, {d.level.word}"
+
+
+def told(d: Decision, charter: Charter) -> str:
+    """Why, as one sentence with the numbers that a person can check; shares are printed as such."""
+    spec = next((s for s in charter.indicators if s.name == d.finding.indicator), None)
+    share = spec is not None and INDICATORS[spec.kind](spec).observes is Proportion
+    return sentence(d, "proportion" if share else "", spec is not None and spec.direction == "below")
+
+
+def report(title: str, stories: Sequence[Story], rejected: Sequence[Rejected] = (), lead: str = "") -> str:
+    """The page of a replay. Equal input gives equal bytes. `rejected` are listed by line (offset + 1)."""
+    parts = [
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1">',
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>",
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="lead">{escape(lead)}</p>' if lead else "",
+    ]
+    if len(stories) > 1:
+        links = "".join(
+            f'<li><a href="#pilot-{i}">{escape(s.title)}</a>: highest level {escape(_highest(s).word)}</li>'
+            for i, s in enumerate(stories, start=1)
+        )
+        parts.append(f'<nav aria-label="Pilots"><ul>{links}</ul></nav>')
+    for number, story in enumerate(stories, start=1):
+        parts.append(_story(number, story))
+    if rejected:
+        parts.append(_rejected(rejected))
+    parts.append("</main></body></html>\n")
+    return "\n".join(parts)
+
+
+def _highest(story: Story) -> Level:
+    return max((d.level for d in story.decisions), default=Level.NORMAL)
+
+
+def _story(number: int, s: Story) -> str:
+    c = s.charter
+    facts = (
+        f"Participant {c.participant.name or c.participant.id}; tier {c.tier}; charter version {c.version}, "
+        f"hash {charter_hash(c)[:16]}…; alpha {figure(c.alpha)}, of which the bars in force may spend "
+        f"{figure(s.alpha_spent)}."
+    )
+    return (
+        f'<section id="pilot-{number}"><h2>{escape(s.title)}</h2>'
+        + (f"<p>{escape(s.note)}</p>" if s.note else "")
+        + f'<p class="soft">{escape(facts)}</p>'
+        + f"<figure>{picture(s.title, s.evidence, s.decisions, c)}</figure>"
+        + _decisions(s)
+        + _periods(s)
+        + f"<details><summary>The picture in words</summary><p>{escape(describe(s.title, s.evidence, s.decisions))}</p>"
+        "</details></section>"
+    )
+
+
+def _decisions(s: Story) -> str:
+    if not s.decisions:
+        return "<p>Nothing was decided.</p>"
+    rows = "".join(
+        f'<tr><td class="nowrap"><time>{stamp(d.at)}</time></td><td>{move(d)}</td><td>{escape(told(d, s.charter))}.</td>'
+        f'<td class="n">{figure(d.finding.alpha) if d.finding.alpha is not None else ""}</td></tr>'
+        for d in s.decisions
+    )
+    return (
+        '<div class="tablewrap"><table><caption>Decisions, each at the moment at which it could be taken</caption><thead><tr>'
+        '<th scope="col">When</th><th scope="col">Level</th><th scope="col">Why</th>'
+        f'<th scope="col" class="n">Alpha of the bar</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _periods(s: Story) -> str:
+    def scores(e: Evidence) -> str:
+        words = []
+        for name, (statistic, bar) in sorted(e.scores.items()):
+            write = e_value if is_evidence(name) else figure
+            words.append(f"{name.replace('_', ' ')} {write(statistic)} of {write(bar)}")
+        return "; ".join(words)
+
+    rows = "".join(
+        f'<tr><td class="nowrap">{day(e.start)}</td><td>{escape(e.indicator)}{", " + escape(e.segment) if e.segment else ""}</td>'
+        f'<td class="n">{figure(e.k)}</td><td class="n">{figure(e.m)}</td><td>{escape(scores(e))}</td>'
+        f"<td>{'late events; ' if e.late else ''}{escape(e.unknown.replace('_', ' '))}</td></tr>"
+        for e in s.evidence
+    )
+    return (
+        f"<details><summary>All {len(s.evidence)} closed periods as a table</summary>"
+        '<div class="tablewrap"><table><thead><tr><th scope="col">Period from</th><th scope="col">Indicator</th>'
+        '<th scope="col" class="n">Events</th><th scope="col" class="n">Exposure or trials</th>'
+        '<th scope="col">Statistic of its bar</th><th scope="col">Remarks</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def _rejected(rejected: Sequence[Rejected]) -> str:
+    rows = "".join(
+        f'<tr><td class="n">{r.offset + 1}</td><td>{escape(r.field)}</td><td>{escape(r.reason)}</td><td>{escape(r.detail)}</td></tr>'
+        for r in rejected
+    )
+    return (
+        '<section><h2>Rejected lines</h2><div class="tablewrap"><table><thead><tr><th scope="col" class="n">Line</th>'
+        '<th scope="col">Field</th><th scope="col">Reason</th><th scope="col">Detail</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>"
+    )

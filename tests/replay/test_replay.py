@@ -1,0 +1,147 @@
+"""Replay: the same files give the same record, byte for byte, however they are cut, and whoever reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from monitor.charter_file import load_charter
+from monitor.cli.replay import replay as command
+from monitor.errors import ControlRefused
+from monitor.importers import ads, complaints, fpr, rows
+from monitor.model import Evidence, Outputs
+from monitor.replay import lines, read_lines, replay, write_lines
+from monitor.telemetry import Envelope
+
+DATA = Path(__file__).parents[1] / "data"
+CHARTERS = DATA / "charters"
+
+
+def cruise() -> list[tuple[int, Envelope]]:
+    incidents, exposure = rows(DATA / "ads" / "incidents.csv"), rows(DATA / "ads" / "exposure.csv")
+    return ads.events("cruise", incidents, exposure, "reconstructed")
+
+
+def of_each_set() -> list[tuple[str, list[tuple[int, Envelope]]]]:
+    return [
+        ("ads-cruise", cruise()),
+        ("fpr-risk-score", fpr.events(rows(DATA / "fpr" / "outcomes.csv"))),
+        ("complaints-dohmh", complaints.events("DOHMH", rows(DATA / "complaints" / "complaints.csv"))),
+    ]
+
+
+def judged(outputs: Iterable[Outputs]) -> bytes:
+    """All decisions, commands and evidence, in order, as bytes."""
+    every = list(outputs)
+    return msgspec.json.encode(
+        (
+            [d for o in every for d in o.decisions],
+            [c for o in every for c in o.commands],
+            [e for o in every for e in o.evidence if isinstance(e, Evidence)],
+        )
+    )
+
+
+@pytest.mark.parametrize(("name", "events"), of_each_set(), ids=lambda v: v if isinstance(v, str) else "")
+def test_results_never_depend_on_how_records_were_cut_into_batches(
+    name: str, events: list[tuple[int, Envelope]]
+) -> None:
+    """One record at a time, seven, or all at once: the same decisions, commands and evidence, and so again on repeating."""
+    charter = load_charter(CHARTERS / f"{name}.yaml")
+    once = judged(replay([charter], lines(events)))
+    assert once == judged(replay([charter], lines(events)))
+    for batch in (7, len(events)):
+        assert once == judged(replay([charter], lines(events), batch=batch)), f"batch of {batch}"
+
+
+def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
+    """Written out as JSON lines and read back, a log gives the same record."""
+    charter = load_charter(CHARTERS / "ads-cruise.yaml")
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"".join(write_lines(cruise())))
+    with file.open("rb") as stream:
+        assert judged(replay([charter], read_lines(stream))) == judged(replay([charter], lines(cruise())))
+
+
+def test_pilots_replayed_together_get_what_each_gets_alone() -> None:
+    """Two pilots in one log decide as they do in two logs: one log never reaches into another pilot's standing."""
+    incidents, exposure = rows(DATA / "ads" / "incidents.csv"), rows(DATA / "ads" / "exposure.csv")
+    both = [load_charter(CHARTERS / f"ads-{o}.yaml") for o in ads.OPERATORS]
+    events = {o: ads.events(o, incidents, exposure, "reconstructed") for o in ads.OPERATORS}
+    merged = sorted((t for timed in events.values() for t in timed), key=lambda t: t[0])
+    together = [d for o in replay(both, lines(merged)) for d in o.decisions if d.pilot == "waymo"]
+    alone = [d for o in replay(both[1:], lines(events["waymo"])) for d in o.decisions]
+    assert together == alone
+    assert len(alone) == 5
+
+
+def test_a_charter_that_is_named_twice_is_refused() -> None:
+    """A pilot has one charter: the second admission is refused, and the replay with it."""
+    charter = load_charter(CHARTERS / "ads-cruise.yaml")
+    with pytest.raises(ControlRefused, match="already_admitted"):
+        list(replay([charter, charter], lines(cruise())))
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    file = tmp_path / "cruise.jsonl"
+    good = list(write_lines(cruise()))
+    good[3:3] = [b"{ not json\n", b'{"specversion": "1.0", "type": "sandbox.rumour"}\n', b"\n"]
+    good.append(b"[" + good[0].strip() + b"]\n")  # a repeat, as a batch: counts once
+    file.write_bytes(b"".join(good))
+    return file
+
+
+def test_bad_lines_are_listed_with_their_number_and_stop_nothing(recorded: Path) -> None:
+    """Rubbish in the file is listed as rejected, by line; every good event is still counted."""
+    result = CliRunner().invoke(command, [str(CHARTERS / "ads-cruise.yaml"), str(recorded)])
+    assert result.exit_code == 0, result.output
+    refused = [line for line in result.stdout.splitlines() if " rejected: " in line]
+    assert [line.split(":")[0] for line in refused] == ["line 4 rejected", "line 5 rejected"]
+    assert "evidence 106 against a bar of 164" in result.stdout
+
+
+def test_json_output_is_one_object_a_line(recorded: Path, tmp_path: Path) -> None:
+    """With --json each line of stdout is one decision or one rejection, and talk stays on stderr; the page has a picture."""
+    page = tmp_path / "out" / "report.html"
+    arguments = ["--json", "--out", str(page), str(CHARTERS / "ads-cruise.yaml"), str(recorded)]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    objects = [msgspec.json.decode(line) for line in result.stdout.splitlines()]
+    assert [o["line"] for o in objects if "rejected" in o] == [4, 5]
+    assert [o["decision"]["reason"] for o in objects if "decision" in o] == [
+        "admitted",
+        "hard_rule",
+        "limit_half_way",
+        "hard_rule",
+        "hard_rule",
+    ]
+    text = page.read_text(encoding="utf-8")
+    assert "bar 164 → halt" in text
+    assert "Rejected lines" in text
+    assert "<script" not in text
+
+
+def test_a_directory_of_charters_admits_them_all_and_rejects_nobody_elses_events(recorded: Path) -> None:
+    """A directory stands for all charters in it; pilots without events are still admitted and watched."""
+    result = CliRunner().invoke(command, [str(CHARTERS), str(recorded), "--until", "2023-10-31"])
+    assert result.exit_code == 0, result.output
+    assert "2023-08-31 23:59:59 UTC  cruise  normal to escalate" in result.stdout
+
+
+def test_wrong_calls_say_what_would_be_right(recorded: Path, tmp_path: Path) -> None:
+    """A wrong date, an empty directory, one pilot with two charters: exit code 2 and a sentence."""
+    good = str(CHARTERS / "ads-cruise.yaml")
+    for arguments, words in (
+        ([good, str(recorded), "--until", "soon"], "write YYYY-MM-DD"),
+        ([str(tmp_path / "none"), str(recorded)], "holds no .yaml file"),
+        ([good, good, str(recorded)], "are both charters of pilot cruise"),
+    ):
+        (tmp_path / "none").mkdir(exist_ok=True)
+        result = CliRunner().invoke(command, arguments)
+        assert result.exit_code == 2, result.output
+        assert words in " ".join(result.stderr.split())
