@@ -126,7 +126,7 @@ class _Tree:
             fix = "indent with spaces, never with tabs" if "\\t" in problem else "look at this line and the one before"
             self.add("", problem, fix)
             return None
-        except (ValueError, RecursionError):  # such as a character reference beyond Unicode, or a thousand brackets
+        except Exception:  # what the parser raises for escapes beyond Unicode, or runs of brackets, is not declared
             self.add("", "this is no YAML that can be read", "look for control characters and runs of brackets")
             return None
         if node is None:
@@ -159,6 +159,8 @@ class _Tree:
                 self.add(at, "the key is there twice", "remove one")
             else:
                 made[key.value] = self.value(item, at, (*above, id(node)))
+                if made[key.value] is None:  # an empty value is said to stand at the next token, lines further down
+                    self.places[at] = (key.end_mark.line + 1, key.end_mark.column + 1)
         return made
 
     def scalar(self, node: ScalarNode, path: str) -> Any:
@@ -175,12 +177,13 @@ class _Tree:
             self.add(
                 path, f"{text} is 8-based to some readers and 10-based to others", f'write {int(text)} or "{text}"'
             )
-        elif tag == "int" and len(text) < 100:
-            return int(text.replace("_", ""), 0)
-        elif tag == "float" and math.isfinite(number := float(text.replace("_", ""))):
-            return number
         elif tag in ("int", "float"):
-            self.add(path, "the number is not finite, or has too many digits", "write a number of ordinary size")
+            number = _number(text) if len(text) < 100 else None
+            if number is not None:
+                return number
+            self.add(
+                path, "the number is not finite, has too many digits or is none", "write a number of ordinary size"
+            )
         else:
             self.add(path, f"{text} carries a tag or an old boolean", "write true, false, a number or a text")
         return None
@@ -213,18 +216,30 @@ class _Tree:
             self.add(f"{path}{inner}", *_in_words(message, kind))
 
 
+def _number(text: str) -> int | float | None:
+    """A finite number as YAML 1.2 writes it, or `None`."""
+    plain = text.replace("_", "")
+    for kind in (lambda t: int(t, 0), float):
+        try:
+            number: int | float = kind(plain)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else None
+    return None
+
+
 def _tag(node: Node) -> str:
     return str(node.tag).removeprefix("tag:yaml.org,2002:")
 
 
 _FIXES = (
+    (r"got `null`", "give it a value, or remove the field"),
     (r"Expected `str`, got `(int|float|bool)`", "put it in quotes"),
     (r"Expected `(float|int|float \| null|int \| null)`, got `str`", "write a number, without quotes"),
     (r"Expected `bool`", "write true or false"),
     (r"of length >= 1", "write at least one"),
     (r"Expected `array`", "write a list: one line each, starting with a dash"),
     (r"Expected `object`", "write fields below it, indented"),
-    (r"got `null`", "give it a value, or remove the field"),
     (r"matching regex '\^\\\\d\{4\}", "write a date as YYYY-MM-DD"),
     (r"matching regex '\^\\\\d\+\(mo", "write a whole number and one of ms s m h d w mo, such as 1h"),
     (r"[<>]", "keep within the range"),
