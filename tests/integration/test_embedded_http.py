@@ -1,0 +1,242 @@
+"""The embedded monitor through its door: what a firm, a regulator, a service and Prometheus see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from monitor.act.json_lines import JsonLines
+from monitor.control import Override
+from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
+from monitor.embedded.process import Monitor
+from monitor.model import Decision, Level, Reason
+from monitor.telemetry import Harm, Severity
+from monitor.testing.events import Emitter
+from monitor.testing.fleet_charter import charter
+
+Story = Callable[[Monitor, aiohttp.ClientSession], Awaitable[None]]
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def told(directory: Path, story: Story, **more: Any) -> None:
+    """Run a story against a monitor over `directory`, with one pilot `p` admitted."""
+
+    async def run() -> None:
+        plan = charter(
+            "p", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=1_767_571_200_000, end=now()
+        )
+        monitor = Monitor(directory, port=0, charters=[plan], **more)
+        await monitor.start()
+        try:
+            async with aiohttp.ClientSession(monitor.address) as session:
+                await story(monitor, session)
+        finally:
+            await monitor.stop()
+
+    asyncio.run(run())
+
+
+async def send(session: aiohttp.ClientSession, body: bytes, media: str, **headers: str) -> tuple[int, dict[str, Any]]:
+    async with session.post(
+        "v1/telemetry", data=io.BytesIO(body), headers={"Content-Type": media, **headers}
+    ) as answer:
+        return answer.status, await answer.json()
+
+
+async def text(session: aiohttp.ClientSession, path: str) -> str:
+    async with session.get(path) as answer:
+        return await answer.text()
+
+
+async def until(session: aiohttp.ClientSession, path: str, word: str) -> str:
+    """Ask until the answer holds `word`; fails after five seconds."""
+    for _ in range(100):
+        if word in (found := await text(session, path)):
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{path} never said {word!r}: {found}")
+
+
+def death(service: Emitter) -> bytes:
+    return msgspec.json.encode(service.incident(now(), Severity.SERIOUS_INCIDENT, Harm.DEATH))
+
+
+@pytest.mark.parametrize("how", ["structured", "batch", "lines", "binary"])
+def test_a_death_halts_however_it_is_packed(tmp_path: Path, how: str) -> None:
+    """Structured, batch, JSON lines and binary mode: the service that waits gets its halt at once."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        waiting = asyncio.create_task(text(session, "v1/commands/p?wait=10"))
+        event = death(Emitter("s", "p"))
+        if how == "binary":
+            parts = msgspec.json.decode(event)
+            data = msgspec.json.encode(parts.pop("data"))
+            ce = {f"ce-{name}": value for name, value in parts.items()}
+            status, answer = await send(session, data, "application/json", **ce)
+        else:
+            body, media = {
+                "structured": (event, STRUCTURED),
+                "batch": (b"[%s]" % event, BATCH),
+                "lines": (event, LINES),
+            }[how]
+            status, answer = await send(session, body, media)
+        assert (status, answer["records"], answer["events"], answer["first"]) == (202, 1, 1, 0)
+        command = msgspec.json.decode(await asyncio.wait_for(waiting, 5))
+        assert (command["action"], command["reason"], command["pilot"]) == ("halt", "hard_rule", "p")
+        standing = command["standing"]
+        assert await text(session, f"v1/commands/p?after={standing - 1}") != ""
+        async with session.get(f"v1/commands/p?after={standing}&wait=0") as nothing_new:
+            assert nothing_new.status == 204
+
+    told(tmp_path, story)
+
+
+def test_bad_input_is_kept_and_rejected_with_its_reason(tmp_path: Path) -> None:
+    """Rubbish is answered with 202, since it is stored; it is counted by reason, and good events pass before and after."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        service = Emitter("s", "p")
+        for body in (msgspec.json.encode(service.heartbeat(now())), b"rubbish", b'{"a":', b"\xff\xfe", death(service)):
+            status, _ = await send(session, body, STRUCTURED)
+            assert status == 202
+        await until(session, "metrics", 'rejected_total{reason="not_json"} 2.0')
+        await until(session, "metrics", 'rejected_total{reason="not_utf8"} 1.0')
+        await until(session, "v1/commands/p", "halt")
+
+    told(tmp_path, story)
+
+
+def test_what_cannot_be_stored_is_refused_in_words(tmp_path: Path) -> None:
+    """Empty, of another kind, too large: 400, 415, 413, each with a sentence, and nothing is stored."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        for body, media, status, word in (
+            (b"", STRUCTURED, 400, "empty"),
+            (b"x", "text/plain", 415, "application/cloudevents+json"),
+            (b"x" * (1 << 20) + b"x", STRUCTURED, 413, "in parts"),
+            (b"x" * (LARGEST + 1), LINES, 413, "in parts"),
+        ):
+            got, answer = await send(session, body, media)
+            assert got == status
+            assert word in answer["error"]
+        async with session.post("v1/control", data=b"{}", headers={"Content-Type": "text/plain"}) as answer:
+            assert answer.status == 415
+        assert (await monitor.store.ends())[0] == {}
+
+    told(tmp_path, story)
+
+
+def test_another_hosts_name_is_refused(tmp_path: Path) -> None:
+    """A page in a browser that reaches this address under a name of its own gets nothing."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        for path in ("", "v1/decisions", "metrics"):
+            async with session.get(path, headers={"Host": f"evil.example:{monitor.port}"}) as answer:
+                assert answer.status == 403
+        async with session.get("live", headers={"Host": f"localhost:{monitor.port}"}) as answer:
+            assert answer.status == 200
+
+    told(tmp_path, story)
+
+
+def test_the_door_is_closed_while_recovering(tmp_path: Path) -> None:
+    """Before the first `time` entry nothing is taken, and the sender is told to come back."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        async with session.get("ready") as answer:
+            assert answer.status == 200
+        monitor.ingress.ready = False
+        async with session.post("v1/telemetry", data=b"{}", headers={"Content-Type": STRUCTURED}) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        async with session.get("ready") as answer:
+            assert answer.status == 503
+        async with session.get("live") as answer:
+            assert answer.status == 200
+
+    told(tmp_path, story)
+
+
+def test_the_first_time_entry_comes_before_the_first_event(tmp_path: Path) -> None:
+    """When the door opens, a `time` entry already stands in the journal."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        entries = await monitor.store.read(lambda db: db.execute("SELECT entry FROM journal ORDER BY place").fetchall())
+        kinds = [msgspec.json.decode(entry)["type"] for (entry,) in entries]
+        assert kinds[:3] == ["claim", "control", "time"]
+
+    told(tmp_path, story)
+
+
+def test_a_regulators_act_takes_effect_once(tmp_path: Path) -> None:
+    """A control record that is sent twice is one act on the record."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        act = Override(id="c1", pilot="p", author="regulator-1", level="escalate", reason="to be sure")
+        for _ in range(2):
+            async with session.post(
+                "v1/control", data=msgspec.json.encode(act), headers={"Content-Type": "application/json"}
+            ) as answer:
+                assert answer.status == 202
+        await until(session, "v1/decisions", "overridden")
+        await asyncio.sleep(0.2)
+        lines = (await text(session, "v1/decisions")).splitlines()
+        assert [msgspec.json.decode(line)["reason"] for line in lines].count("overridden") == 1
+
+    told(tmp_path, story)
+
+
+def test_decisions_are_read_page_by_page(tmp_path: Path) -> None:
+    """Each line carries its number; asking after it gives what is new."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        await send(session, death(Emitter("s", "p")), STRUCTURED)
+        await until(session, "v1/decisions", "hard_rule")
+        rows, after = [], 0
+        while line := await text(session, f"v1/decisions?after={after}&limit=1"):
+            row = msgspec.json.decode(line)
+            rows.append(msgspec.json.decode(line, type=Decision))
+            assert row["seq"] > after
+            after = row["seq"]
+        assert rows[0].reason is Reason.ADMITTED
+        assert rows[-1].level is Level.HALT
+
+    told(tmp_path, story)
+
+
+def test_after_a_restart_everyone_knows_who_is_halted(tmp_path: Path) -> None:
+    """Board, metrics, commands and ledger of the next process show the halt; actors are handed nothing twice."""
+    lines = tmp_path / "decisions.jsonl"
+
+    async def first(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        await send(session, death(Emitter("s", "p")), STRUCTURED)
+        await until(session, "v1/commands/p", "halt")
+
+    async def second(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        await until(session, "metrics", 'pilot_level{participant="firm-1",pilot="p"} 3.0')
+        assert '"level":"halt"' in await until(session, "api/board.json", "hard_rule")
+        assert "halt" in await text(session, "v1/commands/p")
+        assert "pilot" in (await text(session, "")).lower()
+        head = monitor.notary.head("p")
+        assert head is not None
+        decided = (await text(session, "v1/decisions")).count("\n")
+        assert head.size == decided + 1  # and the command
+        for _ in range(100):
+            if lines.exists() and lines.read_bytes().count(b"\n") == decided:
+                break
+            await asyncio.sleep(0.05)
+        standings = [msgspec.json.decode(line)["standing"] for line in lines.read_bytes().splitlines()]
+        assert standings == list(range(1, decided + 1))
+
+    for story in (first, second, second):
+        told(tmp_path / "data", story, actors={"json_lines": JsonLines(str(lines))})
