@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from inspect import signature
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from msgspec import Struct
 import detectors
 from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_share
 from monitor.indicators import INDICATORS, BadSpec
-from monitor.periods import Span, parse_span
+from monitor.periods import parse_span
 from monitor.plan import Watch, build_detectors
 
 MONTH_MS = 28 * 86_400_000  # the shortest
@@ -137,12 +137,20 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
     if spec.kind not in INDICATORS:
         yield _error(f"{at}.kind", f"there is no indicator {spec.kind!r}", nearest(spec.kind, INDICATORS))
         return
+    unread = [f for f in ("period", "reporting_delay") if _length(getattr(spec, f)) is None]
+    for field in unread:
+        yield _error(f"{at}.{field}", f"{getattr(spec, field)!r} is no span", "write a span such as 1h")
+    if unread:
+        return
     yield from _periods(spec, at)
     yield from _twice(spec.segments, f"{at}.segments", "")
     try:
         indicator = INDICATORS[spec.kind](spec)
     except BadSpec as error:
         yield _error(f"{at}.{error.field}", error.problem, error.fix)
+        return
+    except ValueError as error:  # a span in `params` that its pattern lets through
+        yield _error(f"{at}.params", str(error).partition(";")[0], "write a span such as 1h")
         return
     if spec.segments and not any(s.kind == spec.kind and not s.segments for s in charter.indicators):
         yield _warning(
@@ -190,7 +198,7 @@ def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: 
             f"{at[: at.index('.')]}.{field}", f"{HALTING} needs a limit and a weight above 0", f"add `{field}`"
         )
         return
-    if parse_span(spec.period) == Span():
+    if not _length(spec.period):
         return  # already reported, and nothing can be built on it
     try:
         build_detectors(charter, Watch(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
@@ -208,7 +216,7 @@ def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: 
 
 
 def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
-    length = _length(parse_span(spec.period))
+    length = _length(spec.period) or 0
     if length == 0:
         yield _error(f"{at}.period", "a period of no length holds nothing", "write a span such as 1h")
         return
@@ -216,18 +224,16 @@ def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
         yield _error(f"{at}.period", f"{spec.period} is longer than ten years", "write a shorter span")
     if length < 1_000:
         yield _warning(f"{at}.period", f"{spec.period} is finer than most clocks agree", "write 1s or more")
-    promise = spec.params.get("promise", "0s")
-    for field, text in (("reporting_delay", spec.reporting_delay), ("params.promise", promise)):
-        if isinstance(text, str) and re.fullmatch(r"\d+(mo|ms|s|m|h|d|w)", text):
-            wait = _length(parse_span(text))
-            if wait > LONGEST_MS:
-                yield _error(f"{at}.{field}", f"{text} is longer than ten years", "write a shorter span")
-            elif wait > OPEN_PERIODS * length:
-                yield _error(
-                    f"{at}.{field}",
-                    f"{text} keeps more than {OPEN_PERIODS} periods of {spec.period} open at once",
-                    "write a longer period",
-                )
+    for field, text in (("reporting_delay", spec.reporting_delay), ("params.promise", spec.params.get("promise"))):
+        wait = _length(text) or 0
+        if wait > LONGEST_MS:
+            yield _error(f"{at}.{field}", f"{text} is longer than ten years", "write a shorter span")
+        elif wait > OPEN_PERIODS * length:
+            yield _error(
+                f"{at}.{field}",
+                f"{text} keeps more than {OPEN_PERIODS} periods of {spec.period} open at once",
+                "write a longer period",
+            )
 
 
 def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
@@ -247,10 +253,14 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         "exit.quiet_for": charter.exit.quiet_for,
     }
     for field, text in fields.items():
-        if _length(parse_span(text)) > LONGEST_MS:
+        length = _length(text)
+        if length is None:
+            yield _error(field, f"{text!r} is no span", "write a span such as 1h")
+        elif length > LONGEST_MS:
             yield _error(field, f"{text} is longer than ten years", "write a shorter span")
     least = 2 * (SESSION_MS + RECOVERY_MS)
-    if _length(parse_span(charter.responses.lease)) < least:
+    lease = _length(charter.responses.lease)
+    if lease is not None and lease < least:
         yield _warning(
             "responses.lease",
             f"{charter.responses.lease} is so short that the crash of one worker may stop the service",
@@ -258,7 +268,12 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         )
 
 
-def _length(span: Span) -> int:
+def _length(text: Any) -> int | None:
+    """Milliseconds of a span at least; `None` for what is no span."""
+    try:
+        span = parse_span(text)
+    except (ValueError, TypeError):
+        return None
     return span.ms + span.months * MONTH_MS
 
 
