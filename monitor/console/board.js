@@ -20,8 +20,10 @@
         const link = at && main.contains(at) ? at.getAttribute("href") : null;
         const picture = main.querySelector(".picture");
         const left = picture ? picture.scrollLeft : 0;
+        const unfolded = [...main.querySelectorAll("details[open]")].map((d) => d.id);
         main.replaceChildren(...next.childNodes);
         shown = main.innerHTML;
+        for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
         const moved = main.querySelector(".picture");
         if (moved) moved.scrollLeft = left;
         if (link) [...main.querySelectorAll("a")].find((a) => a.getAttribute("href") === link)?.focus({ preventScroll: true });

@@ -34,6 +34,7 @@ class Query(Struct, frozen=True):
 
 
 ALL = Query()
+SHOWN = 10  # decisions above the picture; earlier ones are folded away
 
 
 def fleet_page(board: Board, query: Query = ALL) -> str:
@@ -52,8 +53,8 @@ def pilot_page(board: Board, pilot: str) -> str | None:
         f"<h1>{escape(view.pilot)}</h1>"
         f'<p class="lead">{_badge(view)} {_why(view)}</p>{_unknown_note(view)}'
         + _facts(board, view)
-        + _picture(view)
         + _decisions(view)
+        + _picture(view)
     )
     return _page(view.pilot, body, "pilot")
 
@@ -106,7 +107,10 @@ def _reason(word: str) -> str:
 def _why(view: PilotView) -> str:
     if view.why is None:
         return "Nothing was decided yet."
-    return escape(view.say(view.why)) + "."
+    said = view.say(view.why)
+    if view.why.level < view.why.was:
+        said = f"Down from {view.why.was.word}: {said[0].lower()}{said[1:]}"
+    return escape(said) + "."
 
 
 def _unknown_note(view: PilotView) -> str:
@@ -249,7 +253,7 @@ def _facts(board: Board, view: PilotView) -> str:
         ("Last evidence", _time(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
         ("Alpha spent", _alpha(view) + (f", restart {view.restart}" if view.restart > 1 else "")),
         ("Scenario", escape(plan.scenario) if plan else ""),
-        ("Answerable", escape(", ".join(a.name or a.id for a in plan.authorities)) if plan else ""),
+        ("Responsible", escape(", ".join(a.name or a.id for a in plan.authorities)) if plan else ""),
         ("Charter", f"<code>{escape(view.charter)}</code>" + (f" (version {plan.version})" if plan else "")),
         (
             "Ledger",
@@ -269,19 +273,30 @@ def _facts(board: Board, view: PilotView) -> str:
 def _picture(view: PilotView) -> str:
     drawn = picture(view.pilot, view.evidence, list(view.decisions), view.plan)
     return (
-        '<h2 id="evidence">Evidence</h2><div class="picture" role="region" aria-labelledby="evidence" tabindex="0">'
+        '<h2 id="evidence">Evidence</h2><p class="sideways">Wider than this screen: move it sideways.</p><div class="picture" role="region" aria-labelledby="evidence" tabindex="0">'
         f"{drawn}</div>"
     )
 
 
 def _decisions(view: PilotView) -> str:
-    rows = "".join(_decision(view, decision) for decision in reversed(view.decisions))
-    if not rows:
+    latest = list(reversed(view.decisions))
+    if not latest:
         return "<h2>Decisions</h2><p>None yet.</p>"
+    folded = latest[SHOWN:]
+    earlier = _decision_table(view, folded, "Earlier ones") if folded else ""
+    fold = f'<details id="earlier"><summary>{_number(len(folded), "earlier decision")}</summary>{earlier}</details>'
     return (
-        '<h2>Decisions</h2><table class="decisions"><caption>Latest first; the number is the pilot’s standing, as in the ledger'
-        '</caption><thead><tr><th scope="col">No.</th><th scope="col">Time (UTC)</th><th scope="col">Level</th>'
-        f'<th scope="col">What was decided, and on which numbers</th></tr></thead><tbody>{rows}</tbody></table>'
+        f"<h2>Decisions</h2>{_decision_table(view, latest[:SHOWN], 'Latest first; the number is the pilot’s standing, as in the ledger')}"
+        + (fold if folded else "")
+    )
+
+
+def _decision_table(view: PilotView, decisions: Sequence[Decision], caption: str) -> str:
+    rows = "".join(_decision(view, decision) for decision in decisions)
+    return (
+        f'<table class="decisions"><caption>{caption}</caption><thead><tr><th scope="col">No.</th><th scope="col">Time (UTC)</th>'
+        '<th scope="col">Level</th><th scope="col">What was decided, and on which numbers</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )
 
 

@@ -64,8 +64,8 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     parts = [numbers(decision, kind, below)]
     if decision.reason in (Reason.HARD_RULE, Reason.AMENDED) and finding.rule:
         parts.insert(0, plain(finding.rule))
-    if finding.detail and decision.reason is not Reason.UNKNOWN_TOO_LONG:
-        parts.append(finding.detail)
+    if finding.detail:
+        parts.append(REASONS[Reason(finding.detail)].lower() if finding.detail in set(Reason) else finding.detail)
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, subject, text) if part)
     if finding.provisional:
@@ -76,9 +76,13 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
 def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
     """What was seen, what is allowed, and the evidence against its bar; empty where a decision rests on no number.
 
-    Evidence of e-processes and e-detectors is printed as the e-value itself, never as its logarithm.
+    A finding that cleared has nothing to show, and of silence only the expected says anything. Evidence of e-processes and e-detectors is printed as the e-value itself, never as its logarithm.
     """
     finding = decision.finding
+    if decision.reason is Reason.CLEARED:
+        return ""
+    if decision.reason is Reason.SILENCE:
+        return "" if finding.expected is None else f"about {figure(finding.expected)} events would have come by now"
     parts = []
     if finding.observed is not None and finding.expected is not None and _counts(decision):
         share = kind == "proportion" and max(finding.observed, finding.expected) <= 1

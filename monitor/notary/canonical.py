@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 _EXACT = 1 << 53
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def canonical(value: Any) -> bytes:
@@ -45,19 +47,23 @@ def _no_constant(word: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    if value is None or isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
     if isinstance(value, int):
         if abs(value) > _EXACT:
             raise ValueError("an integer beyond 2^53 has no exact double")
-        return _number(float(value))
+        return str(value)
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_text, value)) + "]"
     if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join(f"{_text(key)}:{_text(value[key])}" for key in keys) + "}"
+        # UTF-16 sorts as code points do, but for characters beyond the basic plane.
+        plain = all(map(str.isascii, value))
+        keys = sorted(value) if plain else sorted(value, key=lambda key: key.encode("utf-16-be"))
+        return "{" + ",".join([f"{encode_basestring(key)}:{_text(value[key])}" for key in keys]) + "}"
     raise ValueError(f"{type(value).__name__} is not JSON")
 
 
@@ -67,7 +73,10 @@ def _number(value: float) -> str:
         raise ValueError(f"{value} is not JSON")
     if value == 0:
         return "0"
-    sign, digit_tuple, exponent = Decimal(repr(value)).as_tuple()
+    short = repr(value)
+    if "e" not in short:
+        return short.removesuffix(".0")
+    sign, digit_tuple, exponent = Decimal(short).as_tuple()
     assert isinstance(exponent, int)
     full = "".join(map(str, digit_tuple))
     digits = full.rstrip("0")

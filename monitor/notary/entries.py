@@ -22,7 +22,7 @@ def entry_of(record: Decision | Command) -> Entry:
 def in_order(decisions: list[Decision], commands: list[Command]) -> list[Decision | Command]:
     """Decisions in their order, each followed by the commands that name it; commands without their decision come last.
 
-    One step puts both out together, so this order does not depend on how records were cut into batches.
+    One step puts both out in one transaction, so the order is the same for every reader that does not cut transactions.
     """
     waiting: dict[str, list[Command]] = {}
     for command in commands:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from monitor.console.board import Board
 from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
 from monitor.model import Closed, Decision, Evidence, Finding, Level, Outputs, Reason
+from monitor.notary.notary import Notary
+from monitor.notary.verify import entries, ledgers, verify
+from monitor.replay import lines, replay
 from monitor.testing.records import decision, evidence
+from monitor.testing.simulator import Fleet
 
 
 def fed(*decisions: Decision, periods: list[Evidence | Closed] | None = None, board: Board | None = None) -> Board:
@@ -138,3 +145,60 @@ def test_every_order_on_offer_works() -> None:
     board = fed(decision(1, "a"), decision(1, "b"))
     for sort in SORTS:
         assert fleet_page(board, Query(sort=sort)).count('<th scope="row">') == 2
+
+
+def test_a_way_down_is_called_so() -> None:
+    """At a level reached from above, the board does not say its finding as if it were new."""
+    board = fed(decision(1), decision(2, level=Level.WATCH, was=Level.ESCALATE, reason=Reason.CLEARED))
+    assert "Down from escalate: quiet for as long as the charter asks: incidents." in fleet_page(board)
+
+
+def test_every_kept_decision_is_on_the_pilot_page() -> None:
+    """The latest stand open, earlier ones are folded away and still there."""
+    page = pilot_page(fed(*(decision(n) for n in range(1, 26))), "p-1")
+    assert page is not None
+    assert page.count("is half-way to its bar") >= 25
+    assert "15 earlier decisions" in page
+
+
+def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
+    """A charter is shown only with decisions that name its digest; an amendment replaces it."""
+    from monitor.charter import charter_hash
+    from monitor.testing.fleet_charter import charter
+
+    one = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
+    two = msgspec.structs.replace(one, tier="critical", version=2)
+    board = Board()
+    board.learn(one)
+    fed(decision(1, charter=charter_hash(one)), board=board)
+    board.learn(two)
+    assert '<td data-head="Tier">high</td>' in fleet_page(board)
+    fed(decision(2, charter=charter_hash(two), kind="act", reason=Reason.AMENDED), board=board)
+    assert '<td data-head="Tier">critical</td>' in fleet_page(board)
+    fed(decision(3, charter="0" * 64), board=board)
+    assert board.pilots["p-1"].plan is None
+
+
+def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Path) -> None:
+    """A simulated fleet through the real machine: same levels on the board as in the record, each decision said, each entered."""
+    fleet = Fleet(7, pilots=4, scenarios=["calm", "step", "group", "silence"], hours=72)
+    board, notary = Board(), Notary(tmp_path)
+    board.ledger = notary.head
+    decisions: list[Decision] = []
+    commands = 0
+    for outputs in replay([fleet.charter_for(pilot) for pilot in fleet.pilots], lines(fleet), batch=500):
+        board.apply(outputs)
+        notary.record(outputs.decisions, outputs.commands)
+        decisions += outputs.decisions
+        commands += len(outputs.commands)
+    assert {view.level for view in board.fleet()} >= {Level.HALT}
+    for pilot, view in board.pilots.items():
+        record = [taken for taken in decisions if taken.pilot == pilot]
+        assert view.level == record[-1].level
+        page = pilot_page(board, pilot)
+        assert page is not None
+        for taken in record:
+            assert escape(view.say(taken)) in page
+    assert sum(verify(file).entries for file in ledgers(tmp_path)) == len(decisions) + commands
+    assert {entry.id for file in ledgers(tmp_path) for entry in entries(file)} >= {taken.id for taken in decisions}
+    notary.close()

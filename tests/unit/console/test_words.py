@@ -75,6 +75,19 @@ LIMIT = Finding(
             "An event happened on which the charter acts at once: serious injury; incident, serious_injury, i-7",
         ),
         (Reason.SILENCE, Finding(rule="heartbeat/"), {}, "Nothing has been heard for longer than is usual"),
+        (
+            Reason.SILENCE,
+            Finding(indicator="silence", rule="silence", statistic=12.8, bar=12.8, observed=0.0, expected=12.8),
+            {},
+            "Nothing has been heard for longer than is usual: silence: about 12.8 events would have come by now",
+        ),
+        (Reason.CLEARED, LIMIT, {}, "Quiet for as long as the charter asks: incident rate"),
+        (
+            Reason.UNKNOWN_TOO_LONG,
+            Finding(rule="unknown", detail="silence"),
+            {},
+            "The state of the pilot has been unknown for too long: nothing has been heard for longer than is usual",
+        ),
     ],
 )
 def test_a_decision_is_said_with_its_numbers(reason: Reason, finding: Finding, more: dict[str, Any], said: str) -> None:
