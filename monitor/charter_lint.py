@@ -243,6 +243,12 @@ def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
             yield _error(
                 f"hard_rules[{index}]", "without a condition every incident would trigger it", "add severity or harm"
             )
+        elif rule.unregistered_model and (rule.severity or rule.harm):
+            yield _error(
+                f"hard_rules[{index}].unregistered_model",
+                "a model serves without any incident, so the conditions could never hold together",
+                "write two rules",
+            )
 
 
 def _spans(charter: Charter) -> Iterator[Problem]:

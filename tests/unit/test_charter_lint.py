@@ -99,6 +99,7 @@ ERRORS: list[tuple[str, Charter, str]] = [
     ("a halt without alpha", charter(rate(weight=0.0)), "indicators[0].weight"),
     ("a detector's parameter that is none", charter(rate(detectors=(HALT, Watcher(name="cusum", level="watch", params={"arl": 9})))), "indicators[0].detectors[1].params.arl"),
     ("a hard rule without a condition", charter(hard_rules=(HardRule(name="x", level="halt"),)), "hard_rules[0]"),
+    ("a hard rule on models and on harm at once", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,), unregistered_model=True),)), "hard_rules[0].unregistered_model"),
     ("two hard rules of one name", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,)),) * 2), "hard_rules[1].name"),
     ("quiet for a century", charter(responses=Responses(unknown_escalates_after="1200mo")), "responses.unknown_escalates_after"),
 ]  # fmt: skip
