@@ -181,6 +181,7 @@ def play(case: Case) -> tuple[Story, list[str], list[str]]:
         if case.complaints and is_alarm(d):
             words = facts(case.name.upper(), case.complaints, d.finding.indicator, d.at)
             text.append(f"              in the data: {words}")
+            story.remarks[d.id] = f"In the data: {words}"
     if case.complaints:
         text.append("  " + _alarm_count([d for d in story.decisions if is_alarm(d)]))
     parts: Sequence[str | None] = case.segments or (None,)

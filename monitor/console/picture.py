@@ -25,6 +25,7 @@ from monitor.model import Decision, Evidence, Level, Reason, digest
 WIDTH = 1000.0
 LEFT, RIGHT = 66.0, 842.0
 _EVIDENCE_HEIGHT, _QUICK_HEIGHT, _COUNT_HEIGHT = 150.0, 56.0, 84.0
+_BEYOND = 3.0  # how many times (in log) the highest bar the axis of evidence reaches
 _ROW = 17.0  # of decision labels
 _ROWS = 5
 _CHARACTER = 6.1  # rough width at 11 px; labels only need to keep apart
@@ -123,9 +124,10 @@ def picture(
         _strip(
             canvas, decisions, [d for d in decisions if (d.finding.indicator, d.finding.segment) not in panels], high
         )
-    for (indicator, segment), points in panels.items():
-        own = [d for d in decisions if (d.finding.indicator, d.finding.segment) == (indicator, segment)]
-        _panel(canvas, indicator, segment, points, own, charter)
+    own = {key: [d for d in decisions if (d.finding.indicator, d.finding.segment) == key] for key in panels}
+    # What moved the pilot furthest comes first; sorting is stable, so the rest stays in order of name.
+    for key in sorted(panels, key=lambda k: -max((d.level for d in own[k] if d.kind == "level"), default=Level.NORMAL)):
+        _panel(canvas, *key, panels[key], own[key], charter)
     if times:
         _legend(canvas)
     height = canvas.y + 8
@@ -338,6 +340,8 @@ def _evidence_plot(
     values = [s for p in points for n, s in p.scores.items() if n in names]
     low = max(min(min(s[0] for s in values), log(0.1)), -3 * LN10)
     high = max(max(max(s) for s in values), LN10)
+    # What stands far beyond its bar is drawn at the edge, so that bar and crossing stay readable.
+    high = min(high, _BEYOND * max(bar for _, bar in values))
     high += (high - low) * 0.12  # room for words above the highest point
     y = Scale(low, high, bottom, top)
     canvas.text(
@@ -365,8 +369,8 @@ def _evidence_plot(
         if len(names) == 1 or "e_process" in name:  # two labels would hide each other
             canvas.text(
                 canvas.x(peak.end) + (-8 if left else 8),
-                y(best[0]) + (14 if 0 <= y(best[0]) - y(best[1]) < 22 else -6),
-                f"highest {e_value(best[0])}, {_period_words(peak)}",
+                y(best[0]) + (14 if 0 <= y(best[0]) - y(best[1]) < 22 or best[0] > high else -6),
+                f"highest {e_value(best[0])}{', beyond this scale' if best[0] > high else ''}, {_period_words(peak)}",
                 f"b halo ink{ink}",
                 "end" if left else "start",
             )

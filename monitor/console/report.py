@@ -33,8 +33,12 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.nowrap{white-spa
 """
 
 
+ROWS = 400  # of periods in one table: beyond that a page is no longer read, only loaded
+
+
 class Story(Struct):
-    """Everything that a replay put out about one pilot, under a title; `note` is said beneath it."""
+    """Everything that a replay put out about one pilot, under a title; `note` is said beneath it, `remarks` beside the
+    decision of that id."""
 
     title: str
     charter: Charter
@@ -42,6 +46,7 @@ class Story(Struct):
     evidence: list[Evidence]
     alpha_spent: float = 0.0
     note: str = ""
+    remarks: dict[str, str] = {}
 
 
 def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[dict[str, Story], list[Rejected]]:
@@ -134,7 +139,7 @@ def _decisions(s: Story) -> str:
     if not s.decisions:
         return "<p>Nothing was decided.</p>"
     rows = "".join(
-        f'<tr><td class="nowrap"><time>{stamp(d.at)}</time></td><td>{move(d)}</td><td>{escape(told(d, s.charter))}.</td>'
+        f'<tr><td class="nowrap"><time>{stamp(d.at)}</time></td><td>{move(d)}</td><td>{escape(told(d, s.charter))}.{_remark(s, d)}</td>'
         f'<td class="n">{figure(d.finding.alpha) if d.finding.alpha is not None else ""}</td></tr>'
         for d in s.decisions
     )
@@ -145,6 +150,10 @@ def _decisions(s: Story) -> str:
     )
 
 
+def _remark(s: Story, d: Decision) -> str:
+    return f"<br><small>{escape(s.remarks[d.id])}.</small>" if d.id in s.remarks else ""
+
+
 def _periods(s: Story) -> str:
     def scores(e: Evidence) -> str:
         words = []
@@ -153,19 +162,29 @@ def _periods(s: Story) -> str:
             words.append(f"{name.replace('_', ' ')} {write(statistic)} of {write(bar)}")
         return "; ".join(words)
 
+    shown = s.evidence
+    if len(shown) > ROWS:
+        near = sorted(range(len(shown)), key=lambda i: (-_nearness(shown[i]), i))[:ROWS]
+        shown = [shown[i] for i in sorted(near)]
     rows = "".join(
         f'<tr><td class="nowrap">{day(e.start)}</td><td>{escape(e.indicator)}{", " + escape(e.segment) if e.segment else ""}</td>'
         f'<td class="n">{figure(e.k)}</td><td class="n">{figure(e.m)}</td><td>{escape(scores(e))}</td>'
         f"<td>{'late events; ' if e.late else ''}{escape(e.unknown.replace('_', ' '))}</td></tr>"
-        for e in s.evidence
+        for e in shown
     )
+    which = "All" if len(shown) == len(s.evidence) else f"The {len(shown)} nearest to a bar of all"
     return (
-        f"<details><summary>All {len(s.evidence)} closed periods as a table</summary>"
+        f"<details><summary>{which} {len(s.evidence):,} closed periods as a table</summary>"
         '<div class="tablewrap"><table><thead><tr><th scope="col">Period from</th><th scope="col">Indicator</th>'
         '<th scope="col" class="n">Events</th><th scope="col" class="n">Exposure or trials</th>'
         '<th scope="col">Statistic of its bar</th><th scope="col">Remarks</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )
+
+
+def _nearness(e: Evidence) -> float:
+    """How near the statistics of a period came to their bars: 1 = reached."""
+    return max((statistic / bar for statistic, bar in e.scores.values() if bar > 0), default=-1e9)
 
 
 def _rejected(rejected: Sequence[Rejected]) -> str:

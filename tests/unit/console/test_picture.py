@@ -204,3 +204,24 @@ def test_needs_nothing_from_outside() -> None:
     svg = picture("Pilot", EVIDENCE, DECISIONS, charter())
     for foreign in ("<script", "href", "@import", "url(http", "<image", "foreignObject"):
         assert foreign not in svg
+
+
+def test_evidence_far_beyond_its_bar_does_not_flatten_the_bar() -> None:
+    """What stands far beyond the bar is drawn at the edge and said so; bar and crossing stay where they can be read."""
+    svg = picture("Pilot", [closed(0, 1.0), closed(1, 1e60)], [], charter())
+    shown = words(svg)
+    assert any(text.startswith("highest 1×10⁶⁰, beyond this scale") for text in shown)
+    assert "10⁵⁰" not in shown
+
+
+def test_what_moved_the_pilot_furthest_comes_first() -> None:
+    """The panel whose indicator raised the level stands above panels that come earlier in the alphabet."""
+    halted = msgspec.structs.replace(
+        decided(2, Level.HALT, Level.NORMAL, Reason.LIMIT_EXCEEDED),
+        finding=Finding(indicator="incident_rate", segment="minors"),
+    )
+    svg = picture("Pilot", [closed(0, 1.0, segment="adults"), closed(0, 1.0, segment="minors")], [halted])
+    assert [w for w in words(svg) if w.startswith("incident rate")] == [
+        "incident rate, minors",
+        "incident rate, adults",
+    ]
