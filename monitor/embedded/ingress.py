@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -167,7 +168,7 @@ class Ingress:
     def _standing(self, kind: Output) -> Handler:
         async def latest(request: web.Request) -> web.Response:
             pilot, after = request.match_info["pilot"], _number(request, "after", -1)
-            left = min(float(_number(request, "wait", 0)), LONGEST_WAIT)
+            left = min(_number(request, "wait", 0.0), LONGEST_WAIT)
             until = asyncio.get_running_loop().time() + left
             while True:
                 ticket = self._put_out.ticket
@@ -199,14 +200,22 @@ class Ingress:
         return _json({"ready": self.ready}, 200 if self.ready else 503)
 
 
-def _number(request: web.Request, name: str, default: int) -> int:
+N = TypeVar("N", int, float)
+
+
+def _number(request: web.Request, name: str, default: N) -> N:
+    """A number of the query, of the default's type."""
     text = request.query.get(name)
     if text is None:
         return default
     try:
-        return int(text)
+        number = type(default)(text)
     except ValueError:
-        raise web.HTTPBadRequest(text=f"{name}={text} is not a whole number") from None
+        number = None
+    # A number that SQLite cannot hold, or NaN, is none.
+    if number is None or not abs(number) < 1 << 62:
+        raise web.HTTPBadRequest(text=f"{name}={text[:40]} is not a number that can be used here")
+    return number
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -77,7 +77,7 @@ def test_a_death_halts_however_it_is_packed(tmp_path: Path, how: str) -> None:
     """Structured, batch, JSON lines and binary mode: the service that waits gets its halt at once."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
-        waiting = asyncio.create_task(text(session, "v1/commands/p?wait=10"))
+        waiting = asyncio.create_task(text(session, "v1/commands/p?wait=9.5"))
         event = death(Emitter("s", "p"))
         if how == "binary":
             parts = msgspec.json.decode(event)
@@ -130,6 +130,9 @@ def test_what_cannot_be_stored_is_refused_in_words(tmp_path: Path) -> None:
             got, answer = await send(session, body, media)
             assert got == status
             assert word in answer["error"]
+        for query in ("after=x", "after=1e3", "wait=nan", "after=99999999999999999999"):
+            async with session.get(f"v1/commands/p?{query}") as answer:
+                assert answer.status == 400
         async with session.post("v1/control", data=b"{}", headers={"Content-Type": "text/plain"}) as answer:
             assert answer.status == 415
         assert (await monitor.store.ends())[0] == {}
