@@ -193,7 +193,7 @@ def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     )
     browser.get(served.url)
     browser.find_element(By.LINK_TEXT, "credit-scoring-nord").click()
-    WebDriverWait(browser, 5).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".picture svg"))
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".picture svg"))
     picture_to(browser, f"pilot-{width}-{scheme}")
     assert browser.current_url == served.url + "/pilot/credit-scoring-nord"
     page = text(browser)
@@ -216,7 +216,7 @@ def test_a_name_that_looks_like_a_script_does_nothing(served: Served, browser: w
     size(browser, 1280)
     browser.get(served.url)
     browser.find_element(By.LINK_TEXT, EVIL).click()
-    WebDriverWait(browser, 5).until(lambda b: b.find_element(By.TAG_NAME, "h1").text == EVIL)
+    WebDriverWait(browser, 20).until(lambda b: b.find_element(By.TAG_NAME, "h1").text == EVIL)
     assert browser.current_url.startswith(served.url + "/pilot/" + quote(EVIL, safe="")[:6])
     assert [s.get_attribute("src") for s in browser.find_elements(By.TAG_NAME, "script")] == [served.url + "/board.js"]
     browser.get(served.url + "/?words=" + quote('"><script>alert(1)</script>'))
@@ -235,11 +235,11 @@ def test_a_new_halt_appears_by_itself_and_a_lost_monitor_is_said(served: Served,
         3, "aaa", level=Level.HALT, was=Level.NORMAL, reason=Reason.HARD_RULE, at=0, finding=Finding(rule="a_death")
     )
     served.board.apply(Outputs(decisions=[halted]))
-    WebDriverWait(browser, 8).until(
+    WebDriverWait(browser, 20).until(
         lambda b: b.execute_script("return document.querySelector('tbody th').innerText").startswith("aaa")
     )
     served.stop()
-    WebDriverWait(browser, 8).until(lambda b: "does not answer" in b.find_element(By.ID, "fresh").text)
+    WebDriverWait(browser, 20).until(lambda b: "does not answer" in b.find_element(By.ID, "fresh").text)
     browser.get("about:blank")
     problems(browser)
 
@@ -253,7 +253,7 @@ def test_the_board_works_from_the_keyboard_alone(served: Served, browser: webdri
     assert browser.switch_to.active_element.text == "Skip to content"
     field = browser.find_element(By.NAME, "words")
     field.send_keys("robotaxi", Keys.ENTER)
-    WebDriverWait(browser, 5).until(lambda b: "words=robotaxi" in b.current_url)
+    WebDriverWait(browser, 20).until(lambda b: "words=robotaxi" in b.current_url)
     assert [cell.text.split("\n")[0] for cell in browser.find_elements(By.CSS_SELECTOR, "tbody th")] == [
         "robotaxi-west"
     ]
