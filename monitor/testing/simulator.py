@@ -148,7 +148,7 @@ class Fleet:
             pilot,
             number=self.pilots.index(pilot),
             period_ms=self.length,
-            cap=math.ceil(self.volume * 2),
+            cap=float(math.ceil(self.volume * 2)),
             dispersion=SCENARIOS[self.scenarios[pilot]].dispersion,
             start=self.start,
             end=self.end,

@@ -1,0 +1,152 @@
+"""The SDK against the embedded monitor's own door: the same calls, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli.simulate import simulate
+from monitor.embedded.process import Monitor
+from monitor.errors import Halted, Unavailable
+from monitor.model import Outputs
+from monitor.sdk import Pilot
+from monitor.testing.broker import free_port
+from monitor.testing.simulator import Fleet
+
+
+@contextmanager
+def monitor(directory: Path, port: int, fleet: Fleet) -> Iterator[tuple[Monitor, list[Outputs]]]:
+    """A real embedded monitor in a thread, with the charters of a fleet, and what it puts out."""
+    outputs: list[Outputs] = []
+    ready, done = threading.Event(), threading.Event()
+    running: list[Monitor] = []
+
+    async def serve() -> None:
+        each = Monitor(
+            directory, port=port, charters=[fleet.charter_for(p) for p in fleet.pilots], watchers=[outputs.append]
+        )
+        running.append(each)
+        await each.start()
+        ready.set()
+        while not done.is_set():
+            await asyncio.sleep(0.02)
+        await each.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield running[0], outputs
+    finally:
+        done.set()
+        thread.join(20)
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.01)
+
+
+def fleet_of_one() -> Fleet:
+    """One pilot, whose charter says that a death halts at once."""
+    now = time.time_ns() // 1_000_000
+    return Fleet(1, pilots=1, scenarios=["calm"], start=now, hours=24)
+
+
+def test_a_death_reported_halts_the_service_that_reported_it(tmp_path: Path) -> None:
+    """Report to refusal through the whole monitor: the hard rule halts, the guard refuses, the halt is acknowledged."""
+    port = free_port()
+    with monitor(tmp_path / "monitor", port, fleet_of_one()) as (_, outputs):
+        with Pilot(
+            "pilot-0001",
+            participant="firm-1",
+            to=f"http://127.0.0.1:{port}",
+            model="m1",
+            spool_dir=tmp_path / "spool",
+            heartbeat_s=0.5,
+            pack_ms=5,
+        ) as pilot:
+            with pilot.guard("case-1"):
+                pilot.exposure(1, "decisions")
+            began = time.monotonic()
+            pilot.incident("i-1", "serious_incident", harm="death")
+            until(lambda: pilot.standing.halted)
+            assert time.monotonic() - began < 2.0
+            with pytest.raises(Halted, match=r"pilot-0001 is halted since .*hard_rule"), pilot.guard("case-2"):
+                pytest.fail("the guard let work begin")
+
+            def acknowledged() -> bool:
+                return any(d.reason == "command_acknowledged" for o in list(outputs) for d in o.decisions)
+
+            until(acknowledged)
+        assert [r for o in outputs for r in o.rejected] == []
+
+
+def test_reports_wait_while_the_monitor_is_away(tmp_path: Path) -> None:
+    """Stopped and started again on the same port: everything arrives, nothing is rejected, work begins only with it there."""
+    port = free_port()
+    fleet = fleet_of_one()
+    with Pilot(
+        "pilot-0001",
+        participant="firm-1",
+        to=f"http://127.0.0.1:{port}",
+        model="m1",
+        spool_dir=tmp_path / "spool",
+        heartbeat_s=0,
+        guard_timeout=0.2,
+    ) as pilot:
+        with pytest.raises(Unavailable, match="not known yet"), pilot.guard():
+            pytest.fail("the guard let work begin")
+        for n in range(120):
+            pilot.gain(n / 1000)
+        for _ in range(2):
+            with monitor(tmp_path / "monitor", port, fleet) as (running, outputs):
+                pilot.flush(20)
+                until(lambda running=running: running.events >= 120)  # type: ignore[misc]
+                until(lambda: pilot.standing.known)
+                with pilot.guard():
+                    pass
+                assert [r for o in outputs for r in o.rejected] == []
+            for n in range(120):
+                pilot.gain(n / 1000)
+        with monitor(tmp_path / "monitor", port, fleet) as (running, _):
+            pilot.flush(20)
+
+
+def test_the_simulator_feeds_the_door(tmp_path: Path) -> None:
+    """`simulate --to http --admit` is taken whole: as many events stepped as sent, and none rejected."""
+    port = free_port()
+    empty = Fleet(1, pilots=0, start=0, hours=1)
+    with monitor(tmp_path / "monitor", port, empty) as (running, outputs):
+        arguments = [
+            "--to",
+            "http",
+            "--at-once",
+            "--period",
+            "1s",
+            "--hours",
+            "20",
+            "--pilots",
+            "3",
+            "--scenario",
+            "calm",
+            "--admit",
+        ]
+        result = CliRunner().invoke(simulate, [f"http://127.0.0.1:{port}", *arguments, "--json"])
+        assert result.exit_code == 0, result.output
+        sent = json.loads(result.stdout)
+        until(lambda: running.events >= sent["events"])
+        assert running.events == sent["events"] > 1000
+        assert len(sent["truth"]) == 3
+        assert [r for o in outputs for r in o.rejected] == []

@@ -1,0 +1,268 @@
+"""The SDK against a real Kafka broker: nothing acknowledged is lost, order holds, a halt is obeyed at once."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from monitor.errors import Halted, Unavailable
+from monitor.model import Command, Reason
+from monitor.sdk import Pilot
+from monitor.sdk.bulk import open_bulk
+from monitor.sdk.kafka_link import partition_of
+from monitor.telemetry import CommandAcknowledged, Event, Heartbeat
+from monitor.testing.broker import KafkaBroker
+from monitor.testing.simulator import Fleet
+
+pytestmark = [
+    pytest.mark.kafka,
+    # kafka-python 3.0 leaves sockets of failed connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
+]
+PARTITIONS = 4
+BATCH = msgspec.json.Decoder(list[Event])
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One broker for this file, with the topics that the SDK meets."""
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as running:
+        admin = KafkaAdminClient(bootstrap_servers=running.bootstrap)
+        compacted = {"cleanup.policy": "compact"}
+        admin.create_topics(
+            [
+                NewTopic("sandbox.telemetry", PARTITIONS, 1),
+                NewTopic("sandbox.control", PARTITIONS, 1),
+                NewTopic("sandbox.commands", PARTITIONS, 1, topic_configs=compacted),
+            ]
+        )
+        admin.close()
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_warning_of_ours_in_other_tests() -> Iterator[None]:
+    """Collect what kafka-python leaves while its warnings are expected."""
+    yield
+    gc.collect()
+
+
+def make(broker: KafkaBroker, home: Path, pilot: str, **more: Any) -> Pilot:
+    """A pilot that sends nothing by itself."""
+    return Pilot(
+        pilot,
+        participant="firm",
+        **{"to": f"kafka://{broker.bootstrap}", "spool_dir": home, "heartbeat_s": 0, "follow": False} | more,
+    )
+
+
+def arrived(broker: KafkaBroker, pilot: str, topic: str = "sandbox.telemetry") -> list[Any]:
+    """Every record of `pilot` in its partition, as (headers, events)."""
+    at = TopicPartition(topic, partition_of(pilot, PARTITIONS))
+    consumer = KafkaConsumer(
+        bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, group_id=None
+    )
+    try:
+        consumer.assign([at])
+        end = consumer.end_offsets([at])[at]
+        records = []
+        while consumer.position(at) < end:
+            for batch in consumer.poll(timeout_ms=500).values():
+                records += [r for r in batch if r.key == pilot.encode()]
+        return records
+    finally:
+        consumer.close()
+
+
+def events(broker: KafkaBroker, pilot: str) -> list[Event]:
+    """Every event of `pilot`, in order."""
+    return [event for record in arrived(broker, pilot) for event in BATCH.decode(record.value)]
+
+
+def first_of_each(found: list[Event]) -> list[tuple[str, int]]:
+    """(source, number) in order of first arrival."""
+    return list(dict.fromkeys((e.source, int(e.sequence)) for e in found))
+
+
+def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.01)
+
+
+def put_command(broker: KafkaBroker, command: Command, **settings: Any) -> None:
+    """Write a command as the monitor does: committed in a transaction, keyed by pilot."""
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=f"test-{command.pilot}", **settings)
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send("sandbox.commands", msgspec.json.encode(command), key=command.pilot.encode())
+    producer.commit_transaction()
+    producer.close()
+
+
+def command(pilot: str, standing: int, action: Any = "halt") -> Command:
+    """A command of that standing."""
+    return Command(
+        id=f"{pilot}-{standing}",
+        pilot=pilot,
+        action=action,
+        standing=standing,
+        epoch=1,
+        reason=Reason.LIMIT_EXCEEDED,
+        decision=f"d{standing}",
+        at=1_700_000_000_000,
+    )
+
+
+def test_events_arrive_packed_keyed_and_in_order(broker: KafkaBroker, tmp_path: Path) -> None:
+    """A record is a CloudEvents batch of up to `pack` events, with its content type, in the pilot's own partition."""
+    with make(broker, tmp_path, "packed", pack=40) as pilot, pilot.together():
+        for n in range(100):
+            pilot.complaint(f"c-{n}")
+    records = arrived(broker, "packed")
+    assert [len(BATCH.decode(r.value)) for r in records] == [40, 40, 20]
+    assert {tuple(r.headers) for r in records} == {(("content-type", b"application/cloudevents-batch+json"),)}
+    assert [int(e.sequence) for e in events(broker, "packed")] == list(range(1, 101))
+
+
+def test_a_broker_that_stops_and_comes_back_costs_nothing(broker: KafkaBroker, tmp_path: Path) -> None:
+    """Reports go on while the broker is down; when it is back all of them are there, first arrivals in order."""
+    with make(broker, tmp_path, "outage", pack=10) as pilot:
+        for n in range(50):
+            pilot.complaint(f"before-{n}")
+        pilot.flush()
+        broker.kill()
+        began = time.monotonic()
+        for n in range(100):
+            pilot.complaint(f"during-{n}")
+        assert time.monotonic() - began < 10  # a call costs an fsync, whatever the broker does
+        with pytest.raises(Unavailable, match="wait in the spool"):
+            pilot.flush(1.0)
+        broker.start()
+        for n in range(50):
+            pilot.complaint(f"after-{n}")
+        pilot.flush(60)
+        assert pilot.status().waiting_bytes == 0
+    assert first_of_each(events(broker, "outage")) == [(pilot.source, n) for n in range(1, 201)]
+
+
+CHILD = """
+import sys
+from monitor.sdk import Pilot
+pilot = Pilot("killed", participant="firm", to=sys.argv[1], spool_dir=sys.argv[2], heartbeat_s=0, follow=False, pack=20)
+print(pilot.source, flush=True)
+n = 0
+while True:
+    n += 1
+    pilot.complaint(f"c-{n}")
+    print(n, flush=True)  # acknowledged to the caller
+"""
+
+
+def test_a_killed_service_loses_nothing_that_was_acknowledged(broker: KafkaBroker, tmp_path: Path) -> None:
+    """SIGKILL in mid-stream, three times over one spool: every number a call returned for arrives, in order per incarnation."""
+    acknowledged: dict[str, int] = {}
+    for _ in range(3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, f"kafka://{broker.bootstrap}", str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        source = child.stdout.readline().strip()
+        for _ in range(150):
+            last = child.stdout.readline()
+        child.send_signal(signal.SIGKILL)
+        rest = child.stdout.read().split("\n")[:-1]  # the last line may be torn
+        acknowledged[source] = int((rest or [last])[-1])
+        child.stdout.close()
+        child.wait()
+    with make(broker, tmp_path, "killed") as pilot:
+        pilot.flush(60)
+    found = first_of_each(events(broker, "killed"))
+    assert list(dict.fromkeys(source for source, _ in found)) == list(acknowledged)
+    for source, last_number in acknowledged.items():
+        numbers = [n for s, n in found if s == source]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert len(numbers) >= last_number
+    assert sum(acknowledged.values()) >= 450
+
+
+def test_a_halt_on_the_topic_refuses_work_within_a_second(broker: KafkaBroker, tmp_path: Path) -> None:
+    """From the commit of the command to the first refusal; the acknowledgement and heartbeats that serve nothing follow."""
+    with make(broker, tmp_path, "guarded", follow=True, heartbeat_s=5.0) as pilot:
+        until(lambda: pilot.standing.known)
+        with pilot.guard("case-1"):
+            pass
+        put_command(broker, command("guarded", 4))
+        began = time.monotonic()
+        until(lambda: pilot.standing.halted, 5)
+        assert time.monotonic() - began < 1.0
+        with pytest.raises(Halted, match="guarded is halted since"), pilot.guard():
+            pytest.fail("the guard let work begin")
+        put_command(broker, command("guarded", 3, "release"))  # lower: an old release that comes late
+
+        def quiet() -> int:
+            return sum(isinstance(e, Heartbeat) and not e.data.serving for e in events(broker, "guarded")[2:])
+
+        until(lambda: quiet() >= 3)
+        assert pilot.standing.halted
+    (acknowledged,) = [e for e in events(broker, "guarded") if isinstance(e, CommandAcknowledged)]
+    assert (acknowledged.data.command, acknowledged.data.last_decision) == ("guarded-4", "case-1")
+
+
+def test_a_service_that_starts_under_a_halt_never_works(broker: KafkaBroker, tmp_path: Path) -> None:
+    """The standing is met before the first piece of work, whatever other pilots' commands lie around it."""
+    same = [
+        f"other-{n}" for n in range(100) if partition_of(f"other-{n}", PARTITIONS) == partition_of("late", PARTITIONS)
+    ]
+    put_command(broker, command("late", 7))
+    for other in same[:2]:
+        put_command(broker, command(other, 9, "release"))
+    with (
+        make(broker, tmp_path, "late", follow=True, guard_timeout=15.0) as pilot,
+        pytest.raises(Halted, match="standing 7"),
+        pilot.guard(),
+    ):
+        pytest.fail("the guard let work begin")
+
+
+def test_no_broker_no_work(tmp_path: Path) -> None:
+    """Without a broker the standing is unknown: reports are kept, work does not begin, and closing keeps to its time."""
+    pilot = Pilot("alone", participant="firm", to="kafka://127.0.0.1:9", spool_dir=tmp_path, guard_timeout=0.3)
+    pilot.complaint("c-1")
+    with pytest.raises(Unavailable, match="not known yet"), pilot.guard():
+        pytest.fail("the guard let work begin")
+    began = time.monotonic()
+    pilot.close(timeout=0.1)
+    assert time.monotonic() - began < 8
+    (left,) = [path for path in (tmp_path / "alone").iterdir() if path.is_dir()]
+    assert b'"c-1"' in b"".join(path.read_bytes() for path in left.glob("*.segment"))
+
+
+def test_a_fleet_arrives_whole(broker: KafkaBroker) -> None:
+    """The bulk sender delivers every event of a fleet in order per pilot, and the admissions before them."""
+    fleet = Fleet(3, pilots=4, scenarios=["calm", "step"], hours=24, prefix="fleet-")
+    bulk = open_bulk(f"kafka://{broker.bootstrap}")
+    for admission in fleet.admissions():
+        bulk.control(admission.pilot, msgspec.json.encode(admission))
+    for _, event in fleet:
+        bulk.telemetry(event.subject, msgspec.json.encode([event]))
+    bulk.flush()
+    bulk.close()
+    for pilot in fleet.pilots:
+        assert events(broker, pilot) == [event for _, event in fleet.of(pilot)]
+        assert len(arrived(broker, pilot, "sandbox.control")) == 1
