@@ -131,8 +131,9 @@ class Monitor:
             machine=lambda partition, epoch: Machine(partition, epoch, secret=secret),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=lambda outputs: self.put_out.ring(),
-            failpoint=failpoint,
+            failpoint=self._passing,
         )
+        self._failpoint = failpoint
         self.ingress = Ingress(
             self.store, arrived=self.arrived, put_out=self.put_out, exposition=self.metrics.exposition
         )
@@ -168,7 +169,9 @@ class Monitor:
         self.ingress.ready = True
         self._begin("runner", self._drive())
         self._begin("notary", self._record())
-        self._begin("actors", self._act())
+        self._begin("act", self._act())
+        hands = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
+        self._begin("actors", hands)
         self._begin("watchers", self._project())
 
     async def wait(self) -> None:
@@ -227,6 +230,11 @@ class Monitor:
                 continue
             self.metrics.heartbeat(now)
             await waited(ticket, max(0.001, min(IDLE_S, (self._next_time() - now) / 1000)))
+
+    def _passing(self, point: str) -> None:
+        if point == "after_checkpoint":
+            self.metrics.checkpointed(0, self.clock())
+        self._failpoint(point)
 
     def _next_time(self) -> int:
         """When the next `time` entry is due (ms)."""
@@ -327,19 +335,11 @@ class Monitor:
         await self._follow(reader, take)
 
     async def _act(self) -> None:
-        # From the first decision on: the lanes keep their own cursors and skip what they acted on before.
-        hands = asyncio.create_task(
-            asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
-        )
-
         async def take(outputs: Outputs) -> None:
             self._deliver.feed(outputs.decisions)
 
-        try:
-            await self._follow(Reader(self.store, ("decisions",)), take)
-        finally:
-            self._stopped.set()
-            await hands
+        # From the first decision on: the lanes keep their own cursors and skip what they acted on before.
+        await self._follow(Reader(self.store, ("decisions",)), take)
 
     async def _project(self) -> None:
         async def take(outputs: Outputs) -> None:

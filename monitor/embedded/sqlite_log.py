@@ -7,15 +7,17 @@ another epoch than its own and is undone. There is one partition, number 0.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from monitor.embedded.store import Store, tick
-from monitor.errors import Fenced
+from monitor.errors import Fenced, LogBroken
 from monitor.log import Checkpoint, Journalled, Recovery
 from monitor.model import Claim, Evidence, JournalEntry, Outputs, Position, Record
 
+T = TypeVar("T")
 _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
 _POSITIONS = msgspec.json.Decoder(Position)
 _CLOSED = ""  # stands in the pilot column of evidence for a `Closed`; no pilot's id is empty
@@ -47,7 +49,7 @@ class SqliteLog:
                 journal=_valid_journal(db, at.journal),
             )
 
-        recovery = await self._store.write(change)
+        recovery = await self._write(change)
         self._epoch = recovery.epoch
         return recovery
 
@@ -62,7 +64,7 @@ class SqliteLog:
             self._check_fence(db)
             return _append(db, entry, self._store.clock())
 
-        return await self._store.write(change)
+        return await self._write(change)
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
         if outputs and through is None:
@@ -77,7 +79,13 @@ class SqliteLog:
             if checkpoint is not None:
                 _save(db, checkpoint)
 
-        await self._store.write(change)
+        await self._write(change)
+
+    async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._store.write(change)
+        except sqlite3.Error as error:
+            raise LogBroken(f"{self._store.path} cannot be written: {error}") from error
 
     def _check_fence(self, db: sqlite3.Connection) -> None:
         (epoch,) = db.execute("SELECT epoch FROM owner").fetchone()

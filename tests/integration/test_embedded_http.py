@@ -17,6 +17,8 @@ from monitor.act.json_lines import JsonLines
 from monitor.control import Override
 from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
 from monitor.embedded.process import Monitor
+from monitor.embedded.sqlite_log import SqliteLog
+from monitor.errors import Fenced
 from monitor.model import Decision, Level, Reason
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
@@ -243,3 +245,26 @@ def test_after_a_restart_everyone_knows_who_is_halted(tmp_path: Path) -> None:
 
     for story in (first, second, second):
         told(tmp_path / "data", story, actors={"json_lines": JsonLines(str(lines))})
+
+
+def test_an_owner_that_was_shut_out_stops(tmp_path: Path) -> None:
+    """Another owner claims the file: the monitor ends with Fenced instead of going on, and writes nothing more."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        await SqliteLog(monitor.store).claim()
+        await send(session, death(Emitter("s", "p")), STRUCTURED)
+        with pytest.raises(Fenced):
+            await asyncio.wait_for(monitor.wait(), 10)
+        assert "hard_rule" not in await text(session, "v1/decisions")
+
+    told(tmp_path, story)
+
+
+def test_a_checkpoint_is_seen_in_the_metrics(tmp_path: Path) -> None:
+    """The age of the last checkpoint can be watched, because its time is a metric."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        await send(session, death(Emitter("s", "p")), STRUCTURED)
+        await until(session, "metrics", 'checkpoint_timestamp_seconds{partition="0"}')
+
+    told(tmp_path, story, checkpoint_every_ms=1)

@@ -12,6 +12,7 @@ import pytest
 from monitor.embedded.reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store
+from monitor.errors import LogBroken
 from monitor.log import Checkpoint
 from monitor.model import Outputs, Position, Rejected, TimeRead
 from monitor.testing.clock import MovingClock
@@ -169,7 +170,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
                 "CREATE TRIGGER broken BEFORE UPDATE OF watermark ON owner BEGIN SELECT RAISE(ABORT, 'power'); END"
             )
         )
-        with pytest.raises(sqlite3.Error, match="power"):
+        with pytest.raises(LogBroken, match="power"):
             await log.write(rejected(1), Position({"t": 1}), Checkpoint(Position({"t": 1}), {"p": b"1"}))
         await store.write(lambda db: db.execute("DROP TRIGGER broken"))
         found = await SqliteLog(store).claim()
