@@ -16,7 +16,7 @@ from detectors.likelihood import count_line, share_line
 
 _RATIO = 1e12  # alternatives further away than this are not asked about, which only widens the interval
 _SURE = 1 - 1e-12
-_TRACE = 1e-15  # less exposure than this is none
+_TRACE = 1e-15  # less exposure, or less of an event, than this is none
 
 
 class Baseline(msgspec.Struct, kw_only=True):
@@ -93,7 +93,7 @@ def interval(k: float, x: float, share: bool, spread: float, bound: float) -> tu
 
     middle = k / x
     low, high = 0.0, 1.0 if share else 0.0
-    if k > 0:
+    if k > _TRACE:
         low = _crossing(evidence, middle, 0.5, bound, middle / _RATIO, 0.0)
     if not share:
         high = _crossing(evidence, max(middle, 1e-3 / x), 2.0, bound, 1e300, 1e300)

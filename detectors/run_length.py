@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil, exp, lgamma, log, log1p
+from math import ceil, exp, inf, lgamma, log, log1p
 
 
 def poisson_pmf(mean: float, length: int) -> list[float]:
@@ -30,7 +30,7 @@ def binomial_pmf(trials: int, share: float, length: int) -> list[float]:
 def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start: int = 0) -> float:
     """Mean number of observations until C >= `bar`, from C = `start`; `reference`, `bar`, `start` in cells of 1/`unit` events.
 
-    `pmf[k]` is P(k events); what it leaves out is taken to alarm at once. For "alarm at C > h" pass one cell more.
+    `pmf[k]` is P(k events); what it leaves out is taken to alarm at once. Infinite for a chart that cannot rise. For "alarm at C > h" pass one cell more.
 
     >>> pmf = poisson_pmf(0.25, 60)
     >>> round(run_length(pmf, unit=4, reference=1, bar=40), 2)
@@ -52,6 +52,8 @@ def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start:
                 for i, share in enumerate(below[upper], lowest):
                     row[i] += weight * share
         stay = 1 - row[state]
+        if stay <= 0:
+            return inf
         constants[state] = constant / stay
         below[state] = [row[i] / stay for i in range(max(0, state - reference), state)]
     lengths: list[float] = []
@@ -66,10 +68,10 @@ def bar_for(mean: float, trials: int, reference: float, arl0: float, most: float
     """Smallest bar (events) whose exact run length is at least `arl0`, and the reference rounded up to the lattice.
 
     `mean` events a period, Poisson (`trials` 0) or out of `trials`; `most` is a bar known to suffice. `None` where the chain
-    would be too large to be worth solving (tiny or huge means); the caller then keeps `most`.
+    would be too large to be worth solving (tiny or huge means) or could not rise; the caller then keeps `most`.
     """
     found = _lattice(reference, most)
-    if found is None:
+    if found is None or 0 < trials <= reference:
         return None
     unit, down = found
     high = ceil(most * unit)

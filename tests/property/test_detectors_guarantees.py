@@ -87,6 +87,9 @@ def test_share_e_values_expect_at_most_one_within_the_limit(ratio: float, p: flo
         assert expectation(pmf, share_line(ratio, limit, float(spread)), 20.0) <= 1 + 1e-9
         assert expectation(binomial_pmf(20, p, 21), share_line(ratio, limit, float(spread)), 20.0) <= 1 + 1e-9
     assert expectation(binomial_pmf(20, limit, 21), share_line(ratio, limit), 20.0) == pytest.approx(1, abs=1e-9)
+    pairs = binomial_pmf(10, limit, 11)
+    pmf = [pairs[k // 2] if k % 2 == 0 else 0.0 for k in range(21)]
+    assert expectation(pmf, share_line(ratio, limit, 2.0), 20.0) == pytest.approx(1, abs=1e-9)
     assert expectation(binomial_pmf(20, max(p, limit), 21), share_line(1 / ratio, limit), 20.0) <= 1 + 1e-9
 
 

@@ -32,7 +32,7 @@ def streams(draw: st.DrawFn, kind: type) -> list[Observation]:
     return made
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
     """Every detector, either direction, with and without a limit, keeps every promise on any finite stream."""
@@ -53,7 +53,7 @@ def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
         check(lambda: build(name, design, params), stream)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     counts=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5)), min_size=1, max_size=20),
     exposures=st.lists(st.floats(0.1, 5), min_size=20, max_size=20),

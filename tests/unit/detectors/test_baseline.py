@@ -61,3 +61,9 @@ def test_learning_waits_for_enough_events() -> None:
     """With a least number of events, quiet periods alone do not end the learning."""
     baseline = Baseline(wanted=2, events=3.0)
     assert [baseline.learn(1.0, 1.0, False) for _ in range(3)] == [False, False, True]
+
+
+def test_a_trace_of_an_event_is_none() -> None:
+    """The smallest numbers a float can hold do not divide by zero."""
+    assert interval(5e-324, 1.0, True, 1.0, 3.0)[0] == 0.0
+    assert interval(5e-324, 1.0, False, 1.0, 3.0)[0] == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from detectors import build
@@ -86,6 +87,14 @@ def test_the_cusum_tightens_to_its_exact_bar_once_the_exposure_is_known() -> Non
     assert scores[-1].bar == pytest.approx(7.75 * math.log(2))
 
 
+@pytest.mark.parametrize("change", [{"variance_mean": 2.0}, {"direction": "below"}])
+def test_the_cusum_keeps_its_wider_bar_where_the_exact_one_does_not_apply(change: dict[str, object]) -> None:
+    """The chain knows Poisson counts that are too many; overdispersed or downward charts keep ln(arl0)."""
+    detector = build("cusum", msgspec.structs.replace(Design(limit=5.0), **change), {"arl0": 1000})
+    bars = {s.bar for s in run(detector, counts(1.0, 40)) if s}
+    assert bars == {math.log(1000)}
+
+
 def test_the_cusum_of_shares_finds_a_doubled_share() -> None:
     """10 % of 50 going to 20 % is found within 10 periods; constant 10 % never alarms."""
     same: list[Observation] = [Proportion(k=5.0, n=50.0)] * 200
@@ -163,8 +172,6 @@ def test_river_has_no_opinion_of_a_constant_or_while_it_warms_up() -> None:
 
 def test_river_restored_after_blocks_were_dropped_goes_on_alike() -> None:
     """Past two blocks the window is rebuilt; a copy made from the numbers alone says the same ever after."""
-    import msgspec
-
     through = build("river_drift", Design(), {"block": 64})
     stream = [Gauge(value=float(WAVE[i * 7 % 10] + (i // 90) * 3)) for i in range(400)]
     for i, observation in enumerate(stream):

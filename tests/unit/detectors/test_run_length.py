@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from detectors.run_length import bar_for, binomial_pmf, poisson_pmf, run_length
@@ -59,3 +61,9 @@ def test_the_chosen_bar_is_the_smallest_that_keeps_the_run_length(mean: float, r
 def test_a_chain_too_large_is_not_solved() -> None:
     """A mean of one in a million would need millions of cells: no answer rather than a long wait."""
     assert bar_for(1e-6, 0, 1.44e-6, 1000, 10.0) is None
+
+
+def test_a_chart_that_cannot_rise_runs_for_ever_and_gets_no_bar() -> None:
+    """One trial a period and a reference of one: nothing can ever accumulate."""
+    assert run_length(binomial_pmf(1, 0.5, 2), 1, 1, 3) == math.inf
+    assert bar_for(0.5, 1, 1.0, 1000, 10.0) is None
