@@ -36,3 +36,10 @@ demo: install ## a simulated fleet on the embedded runtime, with the board; ARGS
 
 real: install ## replay the three real data sets; pictures in build/real
 	$(PY) -m monitor real
+
+stack: install ## the real stack on loopback: Kafka, worker, actors, Prometheus, Alertmanager; waits until all is ready
+	deploy/local/install-test-servers.sh
+	$(PY) deploy/stack.py up
+
+stack-down: ## stops it
+	$(PY) deploy/stack.py down

@@ -237,8 +237,8 @@ class Stack:
         """The shipped configuration, with this stack's ports."""
         prometheus = (DEPLOY / "prometheus" / "prometheus.local.yaml").read_text()
         alertmanager = (DEPLOY / "alertmanager" / "alertmanager.yaml").read_text()
-        local = f"127.0.0.1:{self.ports['worker']}, 127.0.0.1:{self.ports['act']}"
-        prometheus = prometheus.replace("127.0.0.1:9464", local)
+        for part, port in (("worker", 9464), ("act", 9465)):
+            prometheus = prometheus.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[part]}")
         prometheus = prometheus.replace("127.0.0.1:9093", f"127.0.0.1:{self.ports['alertmanager']}")
         prometheus = prometheus.replace("[rules.yaml]", f"[{DEPLOY / 'prometheus' / 'rules.yaml'}]")
         (self.directory / "prometheus.yaml").write_text(prometheus)

@@ -238,9 +238,9 @@ ALERTS = (
     Alert(
         "SandboxMonitorDown",
         "sandbox-absent",
-        f'up{{job="{JOB}"}} == 0',
+        f'up{{job=~"{JOB}|sandbox-act"}} == 0',
         "critical",
-        "The monitor at {{ $labels.instance }} does not answer scrapes.",
+        "{{ $labels.job }} at {{ $labels.instance }} does not answer scrapes.",
         {f'up{{job="{JOB}",instance="a:1"}}': "1x10 0x20"},
         {f'up{{job="{JOB}",instance="a:1"}}': "1x30"},
         ({"job": JOB, "instance": "a:1"},),
@@ -249,13 +249,17 @@ ALERTS = (
     Alert(
         "SandboxMonitorAbsent",
         "sandbox-absent",
-        f"absent({M}heartbeat_timestamp_seconds)",
+        f'absent({M}heartbeat_timestamp_seconds{{job="{JOB}"}})',
         "critical",
         "No monitor is seen at all: nobody watches the pilots.",
-        {f"{M}heartbeat_timestamp_seconds": "0+60x5 stale"},
-        {f"{M}heartbeat_timestamp_seconds": "0+60x30"},
+        {
+            f'{M}heartbeat_timestamp_seconds{{job="{JOB}"}}': "0+60x5 stale",
+            M + 'heartbeat_timestamp_seconds{job="sandbox-act"}': "0+60x30",
+        },
+        {f'{M}heartbeat_timestamp_seconds{{job="{JOB}"}}': "0+60x30"},
+        ({"job": JOB},),
         hold="1m",
-        absent=({},),
+        absent=({"job": JOB},),
     ),
     Alert(
         "SandboxPilotVanished",

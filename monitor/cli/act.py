@@ -34,7 +34,8 @@ AWAY_SECONDS = 2.0
 @click.option("--alertmanager", metavar="URL", help="push halts and escalations there, again while they stand")
 @click.option("--annotations", metavar="URL", help="mark moves on the ladder in this Grafana")
 @click.option("--json-lines", metavar="FILE", help="append each decision to this file")
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live on 127.0.0.1; 0 = any")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live; 0 = any free port")
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="where they listen; they have no login")
 def act(
     bootstrap: str,
     prefix: str,
@@ -43,6 +44,7 @@ def act(
     annotations: str | None,
     json_lines: str | None,
     metrics_port: int | None,
+    metrics_host: str,
 ) -> None:
     """Hand decisions to actors until SIGTERM or Ctrl-C. Run one of these for each set of addresses.
 
@@ -61,8 +63,8 @@ def act(
             "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
             "/live": health.page(lambda: True, "live"),
         }
-        port = health.serve(metrics_port, pages)
-        click.echo(f"metrics http://127.0.0.1:{port}/metrics", err=True)
+        port = health.serve(metrics_port, pages, metrics_host)
+        click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
     click.echo(f"act: {', '.join(actors)}", err=True)
     asyncio.run(_act(bootstrap, Names(prefix).decisions, deliver, metrics))
 

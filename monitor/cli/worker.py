@@ -34,7 +34,8 @@ from monitor.validate import Why
     type=click.FloatRange(5),
     help="end after so many seconds without progress",
 )
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics, /live and /ready on 127.0.0.1; 0 = any")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics, /live and /ready; 0 = any free port")
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="where they listen; they have no login")
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -53,6 +54,7 @@ def worker(
     checkpoint_every: float,
     stall: float,
     metrics_port: int | None,
+    metrics_host: str,
     secret_file: Path | None,
     loglevel: str,
 ) -> None:
@@ -84,7 +86,8 @@ def worker(
                 "/live": health.page(lambda: app.desk.quiet_for < stall, "live"),
                 "/ready": health.page(lambda: app.desk.ready, "ready"),
             },
+            metrics_host,
         )
-        click.echo(f"metrics http://127.0.0.1:{port}/metrics", err=True)
+        click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
     click.echo(f"worker of group {group}: {count} partitions at {bootstrap}", err=True)
     run(app, loglevel=loglevel)

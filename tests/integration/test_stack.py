@@ -1,0 +1,225 @@
+"""Deployment: the stack without Docker runs; what cannot run here is at least whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monitor.testing.servers import answers, free_port
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+PROVISIONING = DEPLOY / "grafana" / "provisioning"
+PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "prometheus")
+
+
+def wait_for(what: Callable[[], Any], seconds: float) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"nothing came within {seconds} s")
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.mark.kafka
+@pytest.mark.servers
+def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
+    """Up, a simulated death, the halt reaches a person; a killed worker comes back; up again is harmless; down leaves nothing."""
+    ports = {part: free_port() for part in PARTS}
+    stack = [sys.executable, str(DEPLOY / "stack.py")]
+    where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
+
+    def run(word: str) -> subprocess.CompletedProcess[str]:
+        command = [*stack, word, *where]
+        return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+
+    try:
+        up = run("up")
+        assert up.returncode == 0, up.stderr
+        assert len(up.stdout.splitlines()) == len(PARTS)
+        assert run("status").returncode == 0
+        simulate = [
+            sys.executable,
+            "-m",
+            "monitor",
+            "simulate",
+            f"127.0.0.1:{ports['kafka']}",
+            "--to",
+            "kafka",
+            "--admit",
+        ]
+        simulate += ["--pilots", "1", "--hours", "8", "--period", "1s", "--scenario", "death"]
+        subprocess.run(simulate, check=True, timeout=60, capture_output=True, cwd=ROOT)
+
+        def halted() -> list[dict[str, Any]]:
+            names = [alert for alert in lines(tmp_path / "notified.jsonl") if alert["receiver"] == "on-call"]
+            return [alert for alert in names if alert["labels"]["alertname"] == "SandboxPilotHalted"]
+
+        [alert, *_] = wait_for(halted, 30)
+        assert alert["labels"]["via"] == "push"
+        wait_for(lambda: any(d["level"] == 3 for d in lines(tmp_path / "decisions.jsonl")), 10)
+
+        worker = json.loads((tmp_path / "worker.pid").read_text())["pid"]
+        [child] = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+        ready = f"http://127.0.0.1:{ports['worker']}/ready"
+        wait_for(lambda: not answers(ready), 10)
+        wait_for(lambda: answers(ready), 60)
+
+        again = run("up")
+        assert again.returncode == 0, again.stderr
+        assert "starting" not in again.stderr
+    finally:
+        down = run("down")
+    assert down.returncode == 0
+    assert run("status").returncode == 1
+    assert not [pid for pid in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(pid)]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    """A port that another process has is said by its number, with exit code 3, and nothing is left running."""
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        command = [sys.executable, str(DEPLOY / "stack.py"), "up", "--dir", str(tmp_path), f"--port=kafka={port}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 3
+    assert f"port {port} of kafka is taken" in done.stderr
+
+
+def test_a_recycled_process_id_is_not_ours(tmp_path: Path) -> None:
+    """`down` never stops a process that merely has the id which ours once had."""
+    (tmp_path / "prometheus.pid").write_text(json.dumps({"pid": os.getpid(), "born": "1"}))
+    command = [sys.executable, str(DEPLOY / "stack.py"), "down", "--dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0
+    assert "stopping" not in done.stderr
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("name", ["prometheus.yaml", "prometheus.local.yaml"])
+def test_the_prometheus_configuration_is_valid(name: str) -> None:
+    """promtool accepts it, rules included."""
+    command = ["promtool", "check", "config", str(DEPLOY / "prometheus" / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "Dockerfile"])
+def test_what_is_not_executed_says_so(file: str) -> None:
+    """The first line is honest."""
+    assert "NOT EXECUTED HERE" in (DEPLOY / file).read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
+def test_a_service_is_pinned_private_and_whole(name: str) -> None:
+    """Images have a version, ports are bound to loopback, files and volumes and dependencies exist, commands are ours."""
+    service = COMPOSE["services"][name]
+    assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
+    for port in service.get("ports", ()):
+        assert port.startswith("127.0.0.1:")
+    for volume in service.get("volumes", ()):
+        source = volume.split(":")[0]
+        assert (DEPLOY / source).resolve().exists() if source.startswith(".") else source in COMPOSE["volumes"]
+    for other in service.get("depends_on", ()):
+        assert other in COMPOSE["services"]
+    if "build" in service:
+        context = (DEPLOY / service["build"]["context"]).resolve()
+        assert (context / service["build"]["dockerfile"]).exists()
+        command = [sys.executable, "-m", "monitor", service["command"][0], "--help"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, cwd=ROOT).stdout
+        words = [word.split("=")[0] for word in service["command"] if word.startswith("--")]
+        if service["command"][0] != "topics":
+            assert all(word in said for word in words)
+
+
+def test_compose_and_stack_run_the_same_kafka() -> None:
+    """One version of Kafka, whichever way it comes."""
+    pom = (DEPLOY / "local" / "pom.xml").read_text()
+    version = COMPOSE["services"]["kafka"]["image"].split(":")[1]
+    assert f">{version}<" in pom
+
+
+def test_grafana_finds_its_source_and_its_dashboards() -> None:
+    """The provisioned folder is where compose mounts the dashboards; the data source is the Prometheus of compose."""
+    provider = yaml.safe_load((PROVISIONING / "dashboards" / "sandbox.yaml").read_text())["providers"][0]
+    mounts = dict(volume.split(":")[:2] for volume in COMPOSE["services"]["grafana"]["volumes"])
+    assert mounts["../dashboards"] == provider["options"]["path"]
+    [source] = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+
+
+def test_prometheus_of_compose_scrapes_services_of_compose() -> None:
+    """Every target and the Alertmanager are services, at the port that they are told to listen on."""
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())
+    targets = [t for job in config["scrape_configs"] for group in job["static_configs"] for t in group["targets"]]
+    for name, port in (target.split(":") for target in targets):
+        assert port in " ".join(COMPOSE["services"][name]["command"])
+    [[manager]] = [g["targets"] for a in config["alerting"]["alertmanagers"] for g in a["static_configs"]]
+    assert manager.split(":")[0] in COMPOSE["services"]
+
+
+def test_what_the_image_copies_exists() -> None:
+    """Every path that the Dockerfile copies from the repository is there."""
+    text = (DEPLOY / "Dockerfile").read_text()
+    copied = [path for found in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M) for path in found.split()]
+    assert copied
+    missing = [path for path in copied if not (ROOT / path).exists()]
+    assert missing == []
+
+
+def test_the_installer_has_nothing_to_do_where_all_is_there() -> None:
+    """On a machine that has every program it changes nothing and says nothing."""
+    wanted = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "chromium", "chromedriver", "java", "mvn")
+    if [program for program in wanted if shutil.which(program) is None]:
+        pytest.skip("a program is missing, so there would be something to do")
+    script = DEPLOY / "local" / "install-test-servers.sh"
+    done = subprocess.run([script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_installer_says_what_to_do_without_root(tmp_path: Path) -> None:
+    """Without root it installs nothing, names the packages and ends with 1."""
+    for name in ("id", "sort", "tr"):
+        found = shutil.which(name)
+        assert found is not None
+        (tmp_path / name).symlink_to(found)
+    (tmp_path / "id").unlink()
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "id").chmod(0o755)
+    script = DEPLOY / "local" / "install-test-servers.sh"
+    done = subprocess.run(
+        ["/bin/sh", script], capture_output=True, text=True, timeout=30, check=False, env={"PATH": str(tmp_path)}
+    )
+    assert done.returncode == 1
+    assert "chromium-driver" in done.stderr
+    assert "apt-get install" in done.stderr
