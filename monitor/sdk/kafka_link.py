@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -51,9 +52,23 @@ class KafkaLink:
         """The address, for messages."""
         return f"kafka://{','.join(self.servers)}"
 
+    def knock(self) -> None:
+        """Raise `Unavailable` unless one of the servers takes a connection: kafka-python itself tries for seconds and leaves
+        sockets behind when nobody answers."""
+        problem: OSError | None = None
+        for server in self.servers:
+            host, _, port = server.rpartition(":") if ":" in server else (server, "", "9092")
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+                return
+            except OSError as error:
+                problem = error
+        raise Unavailable(f"{self.where} does not answer: {problem}")
+
     def producer(self, **more: Any) -> KafkaProducer:
         """The producer, made when first asked for. Raises `Unavailable` when no broker answers."""
         if self._producer is None:
+            self.knock()
             settings: dict[str, Any] = {
                 "bootstrap_servers": self.servers,
                 "acks": "all",
@@ -113,6 +128,7 @@ class KafkaFeed:
     def _connect(self) -> KafkaConsumer:
         if self._consumer is not None:
             return self._consumer
+        self._link.knock()
         consumer = None
         try:
             keep = {k: v for k, v in self._link.options.items() if k in KafkaConsumer.DEFAULT_CONFIG}

@@ -57,7 +57,7 @@ def open_link(
         from monitor.sdk.kafka_link import KafkaLink
 
         servers = [part for part in to.removeprefix("kafka://").rstrip("/").split(",") if part]
-        if servers:
+        if servers and all(_port(server) for server in servers):
             return KafkaLink(
                 servers, telemetry=telemetry or f"{prefix}.telemetry", prefix=prefix, options=options or {}
             )
@@ -66,3 +66,9 @@ def open_link(
 
         return HttpLink(to)
     raise ValueError(f"{to!r} is no address; give kafka://host:9092 or http://host:8321")
+
+
+def _port(server: str) -> bool:
+    """Whether `host` or `host:port` can be one."""
+    host, colon, port = server.rpartition(":") if ":" in server else (server, "", "")
+    return bool(host) and (not colon or (port.isdigit() and 0 < int(port) < 65536))

@@ -332,6 +332,7 @@ def test_bad_settings_are_refused_at_once(tmp_path: Path) -> None:
     for change, words in (
         ({"to": "127.0.0.1:9092"}, "kafka://host"),
         ({"to": "kafka://"}, "no address"),
+        ({"to": "kafka://127.0.0.1:port"}, "no address"),
         ({"pack": 0}, "pack is 0"),
         ({"spool_bytes": 10}, "spool_bytes is 10"),
         ({"participant": ""}, "participant is empty"),

@@ -1,0 +1,44 @@
+"""The SDK's page: what it shows runs, and what it lists exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from monitor.sdk import BadEvent, Pilot
+from monitor.testing.memory_link import MemoryLink
+
+PAGE = Path(__file__).parents[2] / "monitor" / "sdk" / "README.md"
+
+
+def test_the_first_event_of_the_page_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first Python block runs as printed; without a broker the event waits where the page says."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    block = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
+    block = block.replace("127.0.0.1:9092", "127.0.0.1:9").replace("pilot.close()", "pilot.close(timeout=0)")
+    exec(compile(block, str(PAGE), "exec"), {})
+    (segment,) = tmp_path.glob("sandbox-monitor/spool/pilot-0001/*/*.segment")
+    assert b'"sandbox.exposure.tallied"' in segment.read_bytes()
+
+
+def test_every_call_of_the_page_exists_and_every_call_is_on_the_page() -> None:
+    """The table of reports and the methods of `Pilot` name each other."""
+    text = PAGE.read_text()
+    table = text[text.index("| call | when |") : text.index("Every call takes")]
+    named = set(re.findall(r"`([a-z_]+)\(", table))
+    verbs = {n for n in vars(Pilot) if not n.startswith("_") and callable(getattr(Pilot, n))}
+    assert named == verbs - {"together", "guard", "guarded", "status", "flush", "close"}
+    for other in ("together", "guard", "guarded", "status", "flush", "close"):
+        assert other in text
+
+
+def test_the_message_of_the_page_is_the_message(tmp_path: Path) -> None:
+    """The example of a refusal is what the SDK says."""
+    with (
+        Pilot("p", participant="f", to=MemoryLink(), spool_dir=tmp_path, heartbeat_s=0, follow=False) as pilot,
+        pytest.raises(BadEvent) as refused,
+    ):
+        pilot.exposure(float("nan"), "decisions")
+    assert str(refused.value) in PAGE.read_text()
