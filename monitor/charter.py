@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from monitor.canonical import canonical as canonical_json
 from monitor.model import Level
 from monitor.periods import Period, Span, parse_span
 from monitor.telemetry import Harm, Id, Severity
@@ -177,8 +178,8 @@ LEVELS: dict[str, Level] = {"watch": Level.WATCH, "escalate": Level.ESCALATE, "h
 
 
 def canonical(charter: Charter) -> bytes:
-    """The one byte form of a charter: JSON, every field written out, keys sorted, no spaces."""
-    return msgspec.json.encode(msgspec.to_builtins(charter, str_keys=True), order="sorted")
+    """The one byte form of a charter: RFC 8785 JSON with every field written out."""
+    return canonical_json(msgspec.to_builtins(charter, str_keys=True))
 
 
 def charter_hash(charter: Charter) -> str:

@@ -9,7 +9,18 @@ from monitor.indicators.base import Slot
 from monitor.model import Finding, Level, Reason
 from monitor.plan import Watch
 from monitor.state import Open
-from monitor.telemetry import CommandAcknowledged, Envelope, IncidentReported, IncidentUpdated
+from monitor.telemetry import (
+    CommandAcknowledged,
+    ComplaintFiled,
+    ComplaintResolved,
+    ComplaintWithdrawn,
+    Envelope,
+    IncidentReported,
+    IncidentUpdated,
+    millis,
+)
+
+COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
 
 
 def observe(case: Case, event: Envelope) -> bool:
@@ -22,7 +33,10 @@ def observe(case: Case, event: Envelope) -> bool:
         if f"{watch.name}/" in pilot.standing.unknown:
             heard(case, watch)
             broken = True
-    for watch in plan.by_type.get(kind, ()):
+    watches = plan.by_type.get(kind, ())
+    if watches and isinstance(event, COMPLAINTS) and _filed(event) < pilot.admitted:
+        watches = ()  # it never counted as open, so it must not count as closed either
+    for watch in watches:
         for slot in watch.indicator.slots(event, case.at):
             place(case, watch, slot)
     model = event.data.model  # type: ignore[attr-defined]
@@ -37,6 +51,10 @@ def observe(case: Case, event: Envelope) -> bool:
         move = Move("act", level, level, Reason.COMMAND_ACKNOWLEDGED, False)
         case.record(move, Finding(rule="acknowledge", detail=event.data.last_decision), author=event.source)
     return broken
+
+
+def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> int:
+    return millis(event.time if isinstance(event, ComplaintFiled) else event.data.filed)
 
 
 def place(case: Case, watch: Watch, slot: Slot) -> None:

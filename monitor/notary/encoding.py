@@ -22,7 +22,7 @@ import struct
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from monitor.notary.canonical import parse
+from monitor.canonical import parse
 
 VERSION = 1
 LONGEST = 0xFFFF

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from monitor.model import Command, Decision
-from monitor.notary.canonical import canonical
+from monitor.canonical import canonical
 from monitor.notary.encoding import Entry, type_of
 
 

@@ -13,7 +13,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first; a module may import its own stage and lower ones.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("monitor.periods", "monitor.errors", "monitor.telemetry"),
+    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.telemetry"),
     ("monitor.model",),
     ("monitor.charter",),
     ("monitor.control", "monitor.indicators", "monitor.validate"),
@@ -34,7 +34,7 @@ IMPURE = {
 HOMES = {
     "faust": ("monitor/stream/",),
     "mode": ("monitor/stream/",),
-    "aiokafka": ("monitor/stream/", "monitor/testing/broker.py", "monitor/cli/simulate.py"),
+    "aiokafka": ("monitor/stream/", "monitor/testing/", "monitor/cli/simulate.py"),
     "kafka": ("monitor/sdk/", "monitor/cli/simulate.py"),
     "river": ("detectors/river_adapters.py",),
     "prometheus_client": ("monitor/metrics.py",),

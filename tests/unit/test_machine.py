@@ -48,6 +48,9 @@ RATE = IndicatorSpec(
     weight=1,
     detectors=(Watcher("limit_e_process", "halt"),),
 )
+HANDLING = IndicatorSpec(
+    name="handling", kind="complaint_handling_time", limit=48, detectors=(Watcher("cusum", "watch"),)
+)
 SILENCE = IndicatorSpec(
     name="silence", kind="silence", params={"every": "60s"}, detectors=(Watcher("silence", "watch"),)
 )
@@ -292,6 +295,17 @@ def test_a_backlog_cannot_look_like_silence() -> None:
     for minute in range(0, 600, 100):
         bench.send(bench.emitter.heartbeat(T0 + minute * 60_000), at=T0 + minute * 60_000)
     assert Reason.SILENCE not in bench.reasons()
+
+
+def test_a_complaint_filed_before_admission_counts_neither_as_opened_nor_as_closed() -> None:
+    """Closing what was never counted as open must not leave fewer than none open."""
+    bench = Bench(HANDLING)
+    old, new = bench.emitter.complaint(T0 - HOUR, "old"), bench.emitter.complaint(T0 + 1, "new")
+    bench.send(old, new, bench.emitter.complaint_resolved(T0 + 2, "old", filed=T0 - HOUR), at=T0 + 3)
+    bench.send(bench.emitter.heartbeat(T0 + 2 * HOUR), at=T0 + 2 * HOUR)
+    (first,) = (e for e in bench.out.evidence if isinstance(e, Evidence) and e.start == T0)
+    assert (first.k, round(first.m, 3)) == (0, 1)
+    assert bench.machine.pilots["p"].streams["handling/"].stock == 1
 
 
 def lift(bench: Bench, at: int) -> Outputs:
