@@ -10,7 +10,7 @@ import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
 from detectors.likelihood import Line, count_line, share_line
-from detectors.mixture import NOTHING, advance, log_mean, log_sum, onset, unstarted
+from detectors.mixture import NOTHING, advance, log_value, onset
 
 
 class LimitEProcess(msgspec.Struct, kw_only=True):
@@ -50,6 +50,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
     share_lines: tuple[Line, ...]
     periods: int = 0
     seen: float = 0.0
+    value: float = 0.0  # ln of the e-process now
     logs: list[float] = []
     start: list[float] = []  # ln A before the oldest period that late events may still raise
     recent: list[tuple[float, float]] = []  # events and exposure of the periods that late events may still raise
@@ -88,11 +89,12 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         self.periods += 1
         self.seen += k if self.above else self.rate * x
         self.logs = advance(self.logs, lines, k, x, onset(self.periods))
+        self.value = log_value(self.logs, self.periods)
         if self.late_window:
             self.recent.append((k, x))
             if len(self.recent) > self.late_window:
                 self.start = advance(self.start, lines, *self.recent.pop(0), onset(self.periods - self.late_window))
-        return self._score(self._value(self.logs, self.periods), self.seen, k, x)
+        return self._score(self.value, self.seen, k, x)
 
     def peek(self, observations: tuple[Observation, ...]) -> Score | None:
         """The largest value over prefixes of the closed, then the open periods, exposure standing at its cap."""
@@ -103,12 +105,12 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         if not lines:
             return None
         logs, period, seen = self.logs, self.periods, self.seen
-        best, total_k, total_x = self._value(logs, period), 0.0, 0.0
+        best, total_k, total_x = self.value, 0.0, 0.0
         for observation in observations:
             k, x = events_of(observation)
             period, seen, total_k, total_x = period + 1, seen + k, total_k + k, total_x + x
             logs = advance(logs, lines, k, x, onset(period))
-            best = max(best, self._value(logs, period))
+            best = max(best, log_value(logs, period))
         return self._score(best, seen, total_k, total_x, share)
 
     def raise_late(self, lag: int, k: float) -> Score | None:
@@ -125,7 +127,8 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
             period += 1
             logs = advance(logs, lines, events, exposure, onset(period))
             if i >= at:
-                best = max(best, self._value(logs, period))
+                self.value = log_value(logs, period)
+                best = max(best, self.value)
         self.logs = logs
         return self._score(best, self.seen, now, x)
 
@@ -141,10 +144,6 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
 
     def _lines(self) -> tuple[Line, ...]:
         return self.share_lines if self.share else self.count_lines
-
-    @staticmethod
-    def _value(logs: list[float], period: int) -> float:
-        return log_sum(log_mean(logs), unstarted(period))
 
     def _score(self, value: float, seen: float, k: float, x: float, share: bool | None = None) -> Score:
         if seen < self.minimum_events:

@@ -36,10 +36,19 @@ def unstarted(period: int) -> float:
 
 def advance(logs: Sequence[float], lines: Sequence[Line], k: float, x: float, log_weight: float) -> list[float]:
     """ln A_t per alternative from ln A_(t-1), for `k` events over exposure (or trials) `x`."""
-    return [slope * k + cost * x + log_sum(a, log_weight) for a, (slope, cost) in zip(logs, lines, strict=True)]
+    w = log_weight
+    return [
+        slope * k + cost * x + (a + log1p(exp(w - a)) if a > w else w + log1p(exp(a - w)))  # log_sum, without its call
+        for a, (slope, cost) in zip(logs, lines)  # noqa: B905  one line per log since `design`, and this is per event
+    ]
 
 
 def log_mean(logs: Sequence[float]) -> float:
     """ln of the mean of exp(logs)."""
     top = max(logs)
     return top + log(sum([exp(a - top) for a in logs]) / len(logs))
+
+
+def log_value(logs: Sequence[float], period: int) -> float:
+    """ln of the e-process after `period` periods: the mean over alternatives plus the weight not yet started."""
+    return log_sum(log_mean(logs), unstarted(period))
