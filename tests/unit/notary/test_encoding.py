@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model import Command, Decision
 from monitor.canonical import canonical, parse
+from monitor.model import Command, Decision
 from monitor.notary.encoding import Entry, EntryType, Malformed, check, decode, encode
 from monitor.notary.entries import entry_of, in_order
 from monitor.notary.segment import frame, header, index_record
