@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -12,16 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from monitor.cli.dashboards import dashboards
 from monitor.metrics import ACTORS, CATALOGUE, Metrics, series_names
-from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected
-from monitor.testing.outputs import decision, evidence
+from monitor.model import Outputs
+from monitor.replay import Line, lines, replay
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.servers import Server, prometheus
+from monitor.testing.simulator import Fleet
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards"
@@ -92,36 +95,29 @@ def test_no_metric_is_without_a_reader() -> None:
     assert [spec.name for spec in CATALOGUE if not used & set(spec.series())] == []
 
 
-def feed(metrics: Metrics, turn: int) -> None:
-    """What a small fleet puts out within one turn: one pilot halted, one escalated and unknown, one in order."""
+def simulated() -> Iterator[Outputs]:
+    """What the real machine puts out for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls silent."""
+    for seed in itertools.count(1):
+        fleet = Fleet(
+            seed, pilots=4, scenarios=("death", "step", "silence", "late"), hours=40, onset=12, prefix=f"f{seed}-"
+        )
+        log = list(lines(fleet))
+        for place in range(50, len(log), 100):  # and here and there bytes that are no event
+            log[place] = Line(msgspec.structs.replace(log[place].record, value=b"{"), log[place].time)
+        yield from replay([fleet.charter_for(pilot) for pilot in fleet.pilots], log, batch=20)
+
+
+def feed(metrics: Metrics, outputs: Outputs) -> None:
+    """One step of the machine, with what runner, notary and actors say beside it."""
     now = time.time_ns() // 1_000_000
-    end = now - now % 1000
-    near = Finding(indicator="incidents", segment="all", rule="limit", statistic=6.0, bar=5.1, alpha_spent=0.006)
-    moved = [
-        decision("alpha", Level.HALT, turn + 1, at=now, finding=near),
-        decision("beta", Level.ESCALATE, turn + 1, at=now, reason=Reason.SILENCE, unknown="silence"),
-        decision("gamma", Level.NORMAL, turn + 1, at=now, reason=Reason.ADMITTED, kind="act"),
-    ]
-    halt = Command(
-        id="c", pilot="alpha", action="halt", standing=1, epoch=1, reason=Reason.LIMIT_EXCEEDED, decision="d", at=now
-    )
-    metrics.observe(
-        Outputs(
-            rejected=[Rejected(topic="t", partition=0, offset=turn, field="data", reason="wrong_type")],
-            decisions=moved,
-            commands=[halt],
-            permits=[Permit(pilot="gamma", nonce="n", standing=1, epoch=1, lease_ms=60_000)],
-            evidence=[evidence(pilot, end, k=float(turn % 5)) for pilot in ("alpha", "beta", "gamma")]
-            + [evidence("alpha", end, late=True), Closed(partition=0, through=end)],
-        ),
-        now_ms=now,
-    )
-    metrics.stepped(0.003, 40)
+    began = time.perf_counter()
+    metrics.observe(outputs, now_ms=now)
+    metrics.stepped(time.perf_counter() - began, 20)
     metrics.woken(0.05)
     metrics.lagging("sandbox.telemetry", 0, 12)
     metrics.owns(0, 1)
     metrics.checkpointed(0, now)
-    metrics.recorded(3)
+    metrics.recorded(len(outputs.decisions))
     for actor in ACTORS:
         metrics.acted(actor, "done")
         metrics.pending(actor, 0)
@@ -129,14 +125,14 @@ def feed(metrics: Metrics, turn: int) -> None:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real Prometheus that scrapes a real /metrics which moves, loaded until a rate over five seconds is known."""
+    """A real Prometheus that scrapes a real /metrics while a simulated fleet runs, with a few seconds of its past."""
     metrics, done = Metrics(), threading.Event()
 
     def move() -> None:
-        turn = 0
-        while not done.wait(0.1):
-            feed(metrics, turn)
-            turn += 1
+        for outputs in simulated():
+            feed(metrics, outputs)
+            if done.wait(0.002):
+                return
 
     mover = threading.Thread(target=move)
     mover.start()
@@ -144,8 +140,13 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         directory = tmp_path_factory.mktemp("prometheus")
         with prometheus(directory, {"sandbox-monitor": [f"127.0.0.1:{port}"]}) as server:
-            end = time.monotonic() + 20
-            while time.monotonic() < end and not ask(server, "rate(sandbox_monitor_events_total[5s]) > 0", True):
+            end = time.monotonic() + 30
+            # Two halts stand, and a rate over five seconds is known: the slowest things to appear.
+            while time.monotonic() < end and not (
+                ask(server, "rate(sandbox_monitor_events_total[5s]) > 0", True)
+                and ask(server, "sum(sandbox_monitor_pilot_level == 3) >= 2", True)
+                and ask(server, "sum(sandbox_monitor_pilot_unknown) >= 1", True)
+            ):
                 time.sleep(0.2)
             time.sleep(1)
             yield server
@@ -153,6 +154,13 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         done.set()
         mover.join()
         stop()
+
+
+@pytest.fixture(scope="module")
+def halted(loaded: Server) -> str:
+    """A pilot that the statistics have halted."""
+    found = ask(loaded, "sandbox_monitor_pilot_level == 3 and on (pilot) sandbox_monitor_alpha_spent_ratio > 0", True)
+    return str(found[0]["metric"]["pilot"])
 
 
 def ask(server: Server, expr: str, instant: bool) -> list[Any]:
@@ -166,9 +174,9 @@ def ask(server: Server, expr: str, instant: bool) -> list[Any]:
 
 @pytest.mark.servers
 @pytest.mark.parametrize(("expr", "instant"), QUERIES)
-def test_every_query_is_answered(loaded: Server, expr: str, instant: bool) -> None:
+def test_every_query_is_answered(loaded: Server, halted: str, expr: str, instant: bool) -> None:
     """Each query, with its variables filled in as Grafana fills them, returns numbers from the real Prometheus."""
-    filled = expr.replace("$pilot", "alpha").replace("$__rate_interval", "5s")
+    filled = expr.replace("$pilot", halted).replace("$__rate_interval", "5s")
     assert "$" not in filled
     found = ask(loaded, filled, instant)
     assert found, filled
@@ -177,14 +185,15 @@ def test_every_query_is_answered(loaded: Server, expr: str, instant: bool) -> No
 
 
 @pytest.mark.servers
-def test_the_pilot_variable_lists_the_pilots(loaded: Server) -> None:
+def test_the_pilot_variable_lists_the_pilots(loaded: Server, halted: str) -> None:
     """The list to choose from is the list of pilots that have series."""
     [query] = [item["query"] for item in BOARDS["pilot.json"]["templating"]["list"] if item["name"] == "pilot"]
     found = re.fullmatch(r"label_values\((\w+), (\w+)\)", query)
     assert found is not None
     address = f"{loaded.url}/api/v1/label/{found[2]}/values?" + urllib.parse.urlencode({"match[]": found[1]})
     with urllib.request.urlopen(address, timeout=5) as answer:
-        assert json.load(answer)["data"] == ["alpha", "beta", "gamma"]
+        listed = json.load(answer)["data"]
+    assert {"f1-0001", "f1-0002", "f1-0003", "f1-0004", halted} <= set(listed)
 
 
 class FakeGrafana:
