@@ -53,11 +53,12 @@ def write_lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[bytes]:
         yield msgspec.json.encode({**msgspec.to_builtins(event), "recordedtime": at}) + b"\n"
 
 
-def read_lines(file: BinaryIO) -> Iterator[Line]:
+def read_lines(file: BinaryIO, latest: int | None = None) -> Iterator[Line]:
     """JSON lines as a log: an event, or an array of events, on each line; empty lines are left out.
 
     A record's offset is its line's number less one. It counts as received at `recordedtime` (of an array: the latest), else at
-    its `time`, and never before the record in front of it. A line that cannot be read is passed on as it is, received with
+    its `time`, and never before the record in front of it. Nothing can have been received after `latest` (ms; give the present),
+    so that one line that says the year 9999 does not carry the replay there. A line that cannot be read, or says so, is passed on as it is, received with
     the record in front of it, so that it is rejected with its reason like any other record.
     """
     received = 0
@@ -72,7 +73,8 @@ def read_lines(file: BinaryIO) -> Iterator[Line]:
             seen = [millis(s.recordedtime) for s in stamps if s.recordedtime is not None and s.recordedtime.tzinfo]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError):
             times, seen = [], []
-        received = max([received, *(seen or times)])
+        stamped = [at for at in seen or times if latest is None or at <= latest]
+        received = max([received, *stamped])
         yield Line(Record(offset, received, None, value, _BATCH if packed else ()), max(times, default=received))
 
 

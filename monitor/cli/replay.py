@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +43,7 @@ def replay(
     """Run CHARTERS (YAML files or directories of them) over EVENTS and print what would have been decided, and when.
 
     EVENTS holds JSON lines: a CloudEvent, or an array of CloudEvents, on each line, in the order in which they were received. An
-    event counts as received at its `recordedtime`, else at its `time`. A line that cannot be used is listed as rejected, with
+    event counts as received at its `recordedtime`, else at its `time`, unless that lies in the future. A line that cannot be used is listed as rejected, with
     its number, and stops nothing.
 
     \b
@@ -54,7 +55,8 @@ def replay(
     plans = _load(charters)
     end = _last_moment(until) if until else None
     with events.open("rb") as file:
-        log = _watched(file, events.stat().st_size, quiet=no_progress or not sys.stderr.isatty())
+        latest = max(int(time.time() * 1000), end or 0)
+        log = _watched(file, latest, events.stat().st_size, quiet=no_progress or not sys.stderr.isatty())
         stories, rejected = collect(plans, _printing(run(plans, log, until=end), plans, as_json))
     for story in stories.values():
         if not story.decisions:
@@ -96,11 +98,11 @@ def _last_moment(until: str) -> int:
         raise click.BadParameter(f"{until!r} is not a day; write YYYY-MM-DD", param_hint="--until") from None
 
 
-def _watched(file: BinaryIO, size: int, quiet: bool) -> Iterator[Line]:
+def _watched(file: BinaryIO, latest: int, size: int, quiet: bool) -> Iterator[Line]:
     """The lines of the file, with a progress bar over its bytes."""
     with Progress(console=Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task("replay", total=size)
-        for number, line in enumerate(read_lines(file)):
+        for number, line in enumerate(read_lines(file, latest)):
             yield line
             if number % 256 == 0:
                 progress.update(task, completed=file.tell())

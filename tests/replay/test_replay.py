@@ -11,14 +11,16 @@ from click.testing import CliRunner
 
 from monitor.charter_file import load_charter
 from monitor.cli.replay import replay as command
+from monitor.cli.simulate import simulate
 from monitor.errors import ControlRefused
 from monitor.importers import ads, complaints, fpr, rows
-from monitor.model import Evidence, Outputs
+from monitor.model import Decision, Evidence, Outputs, Reason
 from monitor.replay import lines, read_lines, replay, write_lines
 from monitor.telemetry import Envelope
 
 DATA = Path(__file__).parents[1] / "data"
 CHARTERS = DATA / "charters"
+SCENARIOS = ("calm", "step", "spike", "group", "death", "silence", "late", "duplicates", "gaps", "silent_model")
 
 
 def cruise() -> list[tuple[int, Envelope]]:
@@ -145,3 +147,50 @@ def test_wrong_calls_say_what_would_be_right(recorded: Path, tmp_path: Path) -> 
         result = CliRunner().invoke(command, arguments)
         assert result.exit_code == 2, result.output
         assert words in " ".join(result.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One simulated pilot of each scenario, four days of hours, as a file with its charters beside it."""
+    file = tmp_path_factory.mktemp("fleet") / "fleet.jsonl"
+    named = [word for name in SCENARIOS for word in ("--scenario", name)]
+    size = ["--pilots", str(len(SCENARIOS)), "--hours", "96", "--volume", "150"]
+    arguments = [str(file), "--to", "file", "--admit", *size, *named]
+    result = CliRunner().invoke(simulate, [*arguments, "--start", "2026-01-05"])
+    assert result.exit_code == 0, result.output
+    return file
+
+
+def test_a_fleet_of_many_scenarios_decides_the_same_however_it_is_cut(fleet: Path) -> None:
+    """Bursts, silence, gaps, repeats, late events, model changes: each pilot's record is the same for any batch."""
+    charters = [load_charter(path) for path in sorted(Path(f"{fleet}.charters").glob("*.yaml"))]
+
+    def by_pilot(batch: int) -> dict[str, list[Decision]]:
+        found: dict[str, list[Decision]] = {c.pilot: [] for c in charters}
+        with fleet.open("rb") as stream:
+            for out in replay(charters, read_lines(stream), batch=batch):
+                for decision in out.decisions:
+                    found[decision.pilot].append(decision)
+        return found
+
+    once = by_pilot(1)
+    reasons = {d.reason for decisions in once.values() for d in decisions}
+    assert {Reason.LIMIT_EXCEEDED, Reason.HARD_RULE, Reason.SILENCE, Reason.SEQUENCE_GAP} <= reasons
+    assert Reason.UNREGISTERED_MODEL in reasons
+    assert by_pilot(7) == once
+    assert by_pilot(1_000_000) == once
+
+
+def test_one_line_from_the_year_9999_does_not_carry_the_replay_there(recorded: Path) -> None:
+    """A receive time in the future is no receive time: the line is rejected and time goes on as it was."""
+    good = recorded.read_bytes().splitlines(keepends=True)
+    event = msgspec.json.decode(good[0])
+    wild = [{**event, "time": "9999-12-31T00:00:00Z", "recordedtime": "9999-12-31T00:00:00Z", "sequence": "77777"}]
+    wild.append({**wild[0], "recordedtime": "soon"})
+    good[1:1] = [msgspec.json.encode(line) + b"\n" for line in wild]
+    recorded.write_bytes(b"".join(good))
+    result = CliRunner().invoke(command, [str(CHARTERS / "ads-cruise.yaml"), str(recorded)])
+    assert result.exit_code == 0, result.output
+    assert [line for line in result.stdout.splitlines() if line.startswith(("line 2 ", "line 3 "))]
+    assert "evidence 106 against a bar of 164" in result.stdout
+    assert "unknown, " not in result.stdout, "no period was closed without its data"
