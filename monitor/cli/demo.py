@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Show:
         self.first_halt: float | None = None
         self.levels: dict[str, Level] = {}
         self.commands: list[Command] = []
+        self.over = False
+        self.say: Callable[[str], None] = click.echo  # how a line of standard output is printed
 
     @property
     def seconds(self) -> float:
@@ -63,7 +66,7 @@ class Show:
             return
         if decision.level is Level.HALT and self.first_halt is None:
             self.first_halt = self.seconds
-        click.echo(f"{self.seconds:6.1f} s  {decision.level.name:<8}  {sentence(decision)}")
+        self.say(f"{self.seconds:6.1f} s  {decision.level.name:<8}  {sentence(decision)}")
 
     def counts(self) -> str:
         """Pilots by level, as text."""
@@ -72,7 +75,7 @@ class Show:
 
     def line(self, stepped: int) -> str:
         """The line of progress."""
-        return f"{self.seconds:5.0f} s  events {self.sent} sent {stepped} stepped  decisions {self.decisions}  pilots {self.counts()}"
+        return f"{self.seconds:4.0f} s  {self.counts()}  events {stepped} of {self.sent}  decisions {self.decisions}"
 
 
 @click.command()
@@ -139,9 +142,15 @@ async def _show(directory: Path, port: int, pilots: int, seed: int, period: int,
             for task in done:
                 task.result()
         finally:
+            show.over = True  # the sender ends between two requests, so that what was sent is what was counted
+            await asyncio.wait({sending}, timeout=2)
             for task in (sending, telling):
                 task.cancel()
             await asyncio.gather(sending, telling, return_exceptions=True)
+            for _ in range(200):
+                if monitor.events >= show.sent:
+                    break
+                await asyncio.sleep(0.01)
 
     await run_until_stopped(monitor, started, work, ends_with_work=True)
     _sum_up(monitor, show)
@@ -153,10 +162,12 @@ async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
     async with aiohttp.ClientSession(headers={"Content-Type": BATCH}) as session:
         due: list[Envelope] = []
         for received, event in fleet:
-            while received > time.time_ns() // 1_000_000:
+            while received > time.time_ns() // 1_000_000 or len(due) >= 1_000:
                 due += _obeyed(obedience, show)
                 await _post(session, monitor, due, show)
                 due.clear()
+                if show.over:
+                    return
                 await asyncio.sleep(TURN_S)
             sent = obedience.passes(event)
             if sent is not None:
@@ -185,10 +196,15 @@ async def _progress(monitor: Monitor, show: Show) -> None:
         while True:
             await asyncio.sleep(5)
             click.echo(show.line(monitor.events), err=True)
-    with Live(console=console, transient=True, redirect_stdout=True, redirect_stderr=False) as live:
-        while True:
-            live.update(Text(show.line(monitor.events)))
-            await asyncio.sleep(0.5)
+    with Live(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
+        if sys.stdout.isatty():  # both streams on one screen: the live line has to make room
+            show.say = lambda line: console.print(Text(line), soft_wrap=True)
+        try:
+            while True:
+                live.update(Text(show.line(monitor.events), no_wrap=True, overflow="ellipsis"))
+                await asyncio.sleep(0.5)
+        finally:
+            show.say = click.echo
 
 
 def _sum_up(monitor: Monitor, show: Show) -> None:

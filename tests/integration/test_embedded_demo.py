@@ -33,7 +33,7 @@ def test_somebody_is_halted_within_a_minute() -> None:
     assert counted[1] == counted[2]
     assert int(counted[4]) == len(halts)
     assert "periods of 1 s" in done.stderr
-    assert re.search(r"events \d+ sent \d+ stepped  decisions \d+  pilots normal \d+", done.stderr)
+    assert re.search(r"normal \d+ .* halt \d+  events \d+ of \d+  decisions \d+", done.stderr)
 
 
 def test_a_directory_in_use_is_not_touched(tmp_path: Path) -> None:
