@@ -40,7 +40,7 @@ def test_a_halt_is_a_critical_alert() -> None:
         "participant": "firm",
         "reason": "limit_exceeded",
     }
-    assert alert["annotations"]["summary"] == "Pilot p1 of firm was halted: limit exceeded."
+    assert alert["annotations"]["summary"] == "Pilot p1 of firm was halted. A limit of the charter is broken."
     assert alert["annotations"]["runbook_url"] == "runbook.md#sandboxpilothalted"
     assert ms(alert["startsAt"]) == 1_700_000_000_000
     assert ms(alert["endsAt"]) == NOW + 240_000
