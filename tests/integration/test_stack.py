@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 @pytest.mark.kafka
 @pytest.mark.servers
 def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
-    """Up, a simulated death, the halt reaches a person; a killed worker comes back; up again is harmless; down leaves nothing."""
+    """Up, a simulated death, the halt reaches a person; killed processes come back and repeat nothing; down leaves nothing."""
     ports = {part: free_port() for part in PARTS}
     stack = [sys.executable, str(DEPLOY / "stack.py")]
     where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
@@ -78,12 +79,17 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
         assert alert["labels"]["via"] == "push"
         wait_for(lambda: any(d["level"] == 3 for d in lines(tmp_path / "decisions.jsonl")), 10)
 
-        worker = json.loads((tmp_path / "worker.pid").read_text())["pid"]
-        [child] = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
-        os.kill(int(child), signal.SIGKILL)
-        ready = f"http://127.0.0.1:{ports['worker']}/ready"
-        wait_for(lambda: not answers(ready), 10)
-        wait_for(lambda: answers(ready), 60)
+        for part, page in (("worker", "ready"), ("act", "live")):
+            supervisor = json.loads((tmp_path / f"{part}.pid").read_text())["pid"]
+            [child] = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+            os.kill(int(child), signal.SIGKILL)
+            address = f"http://127.0.0.1:{ports[part]}/{page}"
+            wait_for(lambda address=address: not answers(address), 10)
+            wait_for(lambda address=address: answers(address), 60)
+        up_query = f"http://127.0.0.1:{ports['prometheus']}/api/v1/query?query=sum(up)"
+        wait_for(lambda: scraped(up_query) == "2", 30)
+        ids = [d["id"] for d in lines(tmp_path / "decisions.jsonl")]
+        assert len(set(ids)) == len(ids)
 
         again = run("up")
         assert again.returncode == 0, again.stderr
@@ -93,6 +99,11 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
     assert down.returncode == 0
     assert run("status").returncode == 1
     assert not [pid for pid in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(pid)]
+
+
+def scraped(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        return str(json.load(answer)["data"]["result"][0]["value"][1])
 
 
 def _read(file: Path) -> str:
