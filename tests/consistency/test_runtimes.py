@@ -1,0 +1,124 @@
+"""The two runtimes are one monitor: the same logs give the same decisions with the same ids on Kafka and on SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from monitor.embedded.sqlite_log import SqliteLog
+from monitor.embedded.store import TOPIC_BITS, Store
+from monitor.machine import Machine
+from monitor.model import Command, Decision, Evidence, TimeRead
+from monitor.runner import Runner
+from monitor.stream.dump import Dump, dump
+from monitor.telemetry import encode
+from monitor.testing.kafka import Fresh, Sent, gathered, until
+from monitor.testing.simulator import Fleet
+from monitor.testing.workers import Worker
+
+Row = Decision | Command | Evidence
+
+
+def load(store: Store, logs: Dump) -> None:
+    """Put a partition's logs into an embedded store as they stand on Kafka: offsets, times, holes and journal included."""
+
+    def change(db: sqlite3.Connection) -> None:
+        for number, (topic, records) in enumerate(sorted(logs.telemetry.items())):
+            after = records[-1].offset + 1 if records else 0
+            db.execute("INSERT INTO topics VALUES (?, ?, ?)", (number, topic, after))
+            rows = [
+                ((number << TOPIC_BITS) + r.offset, r.received, r.key, r.value, msgspec.msgpack.encode(r.headers))
+                for r in records
+            ]
+            db.executemany("INSERT INTO telemetry VALUES (?, ?, ?, ?, ?)", rows)
+        db.executemany(
+            "INSERT INTO control VALUES (?, ?, ?, ?)", [(r.offset, r.received, r.key, r.value) for r in logs.control]
+        )
+        db.executemany(
+            "INSERT INTO journal VALUES (?, ?, ?, ?)",
+            [(j.offset, j.received, j.entry.epoch, msgspec.json.encode(j.entry)) for j in logs.journal],
+        )
+        db.execute("UPDATE owner SET epoch = ?", (max((j.entry.epoch for j in logs.journal), default=0),))
+
+    asyncio.run(store.write(change))
+
+
+async def embedded(store: Store, logs: Dump) -> None:
+    """Let the embedded runtime's own runner recover the loaded logs from their beginning, then read to their end."""
+    log = SqliteLog(store)
+    runner = Runner(log, clock=lambda: 0, machine=lambda partition, epoch: Machine(logs.partition, epoch))
+    await runner.recover()
+    for topic in sorted(logs.telemetry):
+        while records := await log.telemetry(topic, runner.next_telemetry.get(topic, 0), 1 << TOPIC_BITS):
+            await runner.telemetry(topic, records)
+
+
+def per_pilot(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows of each pilot in order, without the epoch, which says who wrote and not what."""
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        plain = row if isinstance(row, Evidence) else msgspec.structs.replace(row, epoch=0)
+        found[f"{type(row).__name__} {row.pilot}"].append(plain)
+    return dict(found)
+
+
+@pytest.mark.kafka
+def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: Path) -> None:
+    """A fleet runs on a real broker under a Faust worker; its logs, journal included, are stepped by the embedded runtime."""
+    fresh = Fresh(partitions=2)
+    fleet = Fleet(5, pilots=8, hours=60, period="200ms", start=int(time.time() * 1000) + 12_000)
+    number = {pilot: i % 2 for i, pilot in enumerate(fleet.pilots)}
+    worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--checkpoint-every", "1")
+
+    async def feed() -> None:
+        await asyncio.to_thread(worker.wait_ready)
+        await fresh.send(fresh.control(fleet.admissions(), number.__getitem__))
+        slices: defaultdict[int, list[Sent]] = defaultdict(list)
+        for at, event in fleet:
+            record = (fresh.telemetry, event.subject.encode(), encode(event), (), number[event.subject])
+            slices[at // 100].append(record)
+        for at, batch in sorted(slices.items()):
+            await asyncio.sleep(max(0.0, (at + 1) / 10 - time.time()))
+            await fresh.send(batch)
+        await until(caught_up, 60)
+
+    async def caught_up() -> bool:
+        for partition in range(2):
+            logs = await dump(fresh.bootstrap, fresh.names, partition)
+            times = [row.entry for row in logs.journal if isinstance(row.entry, TimeRead)]
+            last = logs.telemetry[fresh.telemetry][-1].offset
+            if not times or times[-1].telemetry_next.get(fresh.telemetry, 0) <= last:
+                return False
+        return True
+
+    try:
+        asyncio.run(feed())
+        assert worker.stop() == 0, worker.tail()
+    finally:
+        worker.kill()
+    stood = gathered(asyncio.run(fresh.seen()))
+    assert any(d.level.word == "halt" for d in stood.decisions)
+    for partition in range(2):
+        logs = asyncio.run(dump(fresh.bootstrap, fresh.names, partition))
+        store = Store(tmp_path / f"partition-{partition}.db")
+        try:
+            load(store, logs)
+            asyncio.run(embedded(store, logs))
+            out, _ = asyncio.run(store.put_out(("decisions", "commands", "evidence"), 0, most=1 << 40))
+        finally:
+            asyncio.run(store.close())
+        again: list[Row] = [msgspec.json.decode(raw, type=Decision) for raw in out["decisions"]]
+        again += [msgspec.json.decode(raw, type=Command) for raw in out["commands"]]
+        again += [e for raw in out["evidence"] if isinstance(e := _evidence(raw), Evidence)]
+        mine = [r for r in (*stood.decisions, *stood.commands, *stood.evidence) if isinstance(r, Row)]
+        assert per_pilot(again) == per_pilot([r for r in mine if number[r.pilot] == partition])
+
+
+def _evidence(raw: bytes) -> Evidence | None:
+    return msgspec.json.decode(raw, type=Evidence) if b'"pilot"' in raw else None
