@@ -79,6 +79,7 @@ class Deliver:
         self._lanes = [_Lane(name, actor, kept.get(name, _Saved())) for name, actor in actors.items()]
         self._incoming: deque[Decision] = deque()
         self._dirty = False
+        self._unsaved = False
 
     def feed(self, decisions: Iterable[Decision]) -> None:
         """Take decisions that are already durable, in the order of their log. Repeats are harmless."""
@@ -192,12 +193,20 @@ class Deliver:
         return msgspec.json.decode(self._file.read_bytes(), type=dict[str, _Saved])
 
     def _save(self) -> None:
-        self._dirty = False
         if self._file is None:
+            self._dirty = False
             return
         beside = self._file.with_suffix(".new")
-        with beside.open("wb") as file:
-            file.write(msgspec.json.encode({lane.name: lane.saved for lane in self._lanes}))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._file)
+        try:
+            with beside.open("wb") as file:
+                file.write(msgspec.json.encode({lane.name: lane.saved for lane in self._lanes}))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._file)
+        except OSError as error:
+            # A full disk must not keep a halt from anybody; the price is repeats after a restart.
+            if not self._unsaved:
+                log.error("act: cursors cannot be saved: %s", error)
+            self._unsaved = True
+            return
+        self._dirty = self._unsaved = False

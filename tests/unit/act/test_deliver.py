@@ -176,6 +176,19 @@ def test_a_crash_before_the_cursor_is_kept_repeats(tmp_path: Path) -> None:
     assert len(actor.got) == 1
 
 
+def test_a_full_disk_keeps_no_decision_from_anybody(tmp_path: Path) -> None:
+    """Where cursors cannot be saved, decisions are handed over all the same, and saved once the place is there."""
+    actor = Plain()
+    file = tmp_path / "later" / "act.json"
+    deliver = Deliver({"a": actor}, file)
+    deliver.feed([decision(standing=1)])
+    deliver.tick(0)
+    assert len(actor.got) == 1
+    file.parent.mkdir()
+    deliver.tick(1_000)
+    assert file.exists()
+
+
 def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """An actor that stays away costs bounded memory, and what it misses is counted."""
     monkeypatch.setattr(subject, "QUEUE", 10)
