@@ -1,0 +1,195 @@
+"""What only the log on Kafka promises, beside the shared contract: the fence, transactions, stamped times, state keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from monitor.errors import Fenced, LogBroken, Unavailable
+from monitor.log import Checkpoint
+from monitor.model import Closed, Outputs, Position, TimeRead
+from monitor.stream import keys
+from monitor.stream.kafka_log import KafkaLog
+from monitor.stream.readers import Place, read
+from monitor.stream.topics import create, topics
+from monitor.testing.broker import free_port
+from monitor.testing.kafka import Fresh, gathered
+from monitor.testing.records import command, decision, evidence
+
+pytestmark = pytest.mark.kafka
+
+
+@asynccontextmanager
+async def owner(fresh: Fresh, partition: int = 0, **more: object) -> AsyncIterator[KafkaLog]:
+    """A log that is closed in the end."""
+    log = KafkaLog(fresh.bootstrap, partition, fresh.names.prefix, fresh.names.prefix, **more)  # type: ignore[arg-type]
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+def at(telemetry: int, journal: int = 0) -> Position:
+    return Position({"t": telemetry}, 0, journal)
+
+
+def test_nothing_of_a_transaction_that_was_left_open_is_read() -> None:
+    """An owner that dies inside a write leaves nothing: the next claim ends its transaction, and its records stay unseen."""
+    fresh = Fresh()
+
+    async def story() -> None:
+        async with owner(fresh) as first, owner(fresh) as second:
+            await first.claim()
+            await first.write(Outputs(decisions=[decision(1)]), at(1), None)
+            dying = first._producer
+            assert dying is not None
+            await dying.begin_transaction()
+            await dying.send_and_wait(fresh.names.decisions, msgspec.json.encode(decision(2)), partition=0)
+            await dying.send_and_wait(fresh.names.state, b"x", b"snapshot/1/p", partition=0)
+            found = await second.claim()
+            assert (found.epoch, found.through, found.snapshots) == (2, at(1), {})
+            await second.write(Outputs(decisions=[decision(3)]), at(3), None)
+            assert [d.standing for d in gathered(await fresh.seen()).decisions] == [1, 3]
+
+    asyncio.run(story())
+
+
+def test_the_older_owner_is_fenced_even_before_the_newer_one_wrote() -> None:
+    """The fence stands with the claim itself: a write already on its way from the older owner is refused."""
+    fresh = Fresh()
+
+    async def story() -> None:
+        async with owner(fresh) as old, owner(fresh) as new:
+            await old.claim()
+            await new.claim()
+            with pytest.raises(Fenced):
+                await old.write(Outputs(decisions=[decision(1)]), at(1), None)
+            with pytest.raises(Fenced):
+                await old.append(TimeRead(1, {}, 0))
+        assert gathered(await fresh.seen()).decisions == []
+
+    asyncio.run(story())
+
+
+def test_outputs_carry_pilot_as_key_and_type_and_epoch_as_headers() -> None:
+    """Whoever reads with another client finds JSON, keyed by pilot, on the partition of the telemetry it came from."""
+    fresh = Fresh(partitions=3)
+
+    async def story() -> None:
+        async with owner(fresh, 2, generation=7) as log:
+            await log.claim()
+            outputs = Outputs(
+                decisions=[decision(1)], commands=[command(1)], evidence=[evidence(1), Closed(partition=2, through=5)]
+            )
+            await log.write(outputs, at(1), None)
+        for topic, types in (
+            (fresh.names.decisions, [b"decision"]),
+            (fresh.names.commands, [b"command"]),
+            (fresh.names.evidence, [b"evidence", b"closed"]),
+        ):
+            records = await fresh.raw(topic)
+            assert [dict(r.headers)["type"] for r in records] == types
+            assert {dict(r.headers)["epoch"] for r in records} == {b"7"}
+            assert {dict(r.headers)["content-type"] for r in records} == {b"application/json"}
+            assert {r.partition for r in records} == {2}
+            assert records[0].key == b"p-1"
+
+    asyncio.run(story())
+
+
+def test_a_newer_epoch_tombstones_the_state_keys_of_the_older() -> None:
+    """After a checkpoint of epoch 2 the keys of epoch 1 are dead, so that compaction keeps one snapshot per pilot."""
+    fresh = Fresh()
+
+    async def story() -> None:
+        async with owner(fresh) as first, owner(fresh) as second:
+            await first.claim()
+            await first.write(Outputs(), None, Checkpoint(at(1, 1), {"p": b"1", "q": b"1", "r": b"1"}))
+            await second.claim()
+            await second.write(Outputs(decisions=[decision(1)]), at(2, 2), Checkpoint(at(2, 2), {"p": b"2", "q": None}))
+        last = {r.key: r.value for r in await fresh.raw(fresh.names.state)}
+        alive = {key for key, value in last.items() if value is not None}
+        assert alive == {b"snapshot/2/p", b"snapshot/1/r", b"!watermark/2/", b"!through/2/"}
+        assert keys.decode_snapshot(last[b"snapshot/2/p"] or b"").state == b"2"
+
+    asyncio.run(story())
+
+
+def test_a_journal_without_log_append_time_is_refused() -> None:
+    """The acknowledgement's timestamp is `now`; a journal stamped by its sender would let an owner choose the time."""
+    fresh = Fresh()
+
+    async def story() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=fresh.bootstrap)
+        await admin.start()
+        wanted = topics(type(fresh.names)(f"{fresh.names.prefix}-own-time"), 1, 1)
+        journal = next(t for t in wanted if t.name.endswith(".journal"))
+        await create(fresh.bootstrap, [t for t in wanted if t is not journal])
+        await admin.create_topics([NewTopic(journal.name, 1, 1)])
+        await admin.close()
+        log = KafkaLog(fresh.bootstrap, 0, f"{fresh.names.prefix}-own-time", fresh.names.prefix)
+        try:
+            with pytest.raises(LogBroken, match=r"message\.timestamp\.type=LogAppendTime"):
+                await log.claim()
+        finally:
+            await log.close()
+
+    asyncio.run(story())
+
+
+def test_a_broker_that_is_away_is_said_to_be_away() -> None:
+    """A claim without a broker says `Unavailable`, and leaves nothing running behind it."""
+
+    async def story() -> None:
+        log = KafkaLog(f"127.0.0.1:{free_port()}", 0, timeout=2)
+        with pytest.raises(Unavailable):
+            await log.claim()
+        await log.close()
+
+    asyncio.run(story())
+
+
+def test_a_reader_drops_repeats_and_void_records() -> None:
+    """The same id twice counts once; a record of a lower epoch after a higher one does not count at all."""
+    fresh = Fresh()
+
+    def record(number: int, epoch: int) -> tuple[str, bytes, bytes, list[tuple[str, bytes]], int]:
+        headers = [("type", b"decision"), ("epoch", str(epoch).encode())]
+        return fresh.names.decisions, b"p-1", msgspec.json.encode(decision(number, epoch=epoch)), headers, 0
+
+    async def story() -> None:
+        await fresh.send([record(1, 1), record(1, 1), record(2, 2), record(1, 2), record(3, 1), record(4, 2)])
+        seen = [s async for s in read(fresh.bootstrap, [fresh.names.decisions], follow=False)]
+        assert [(s.value.standing, s.epoch) for s in seen] == [(1, 1), (2, 2), (4, 2)]  # type: ignore[union-attr]
+        place = {(fresh.names.decisions, 0): seen[1].place}
+        assert seen[1].place == Place(3, 2)
+        rest = [s async for s in read(fresh.bootstrap, [fresh.names.decisions], place, follow=False)]
+        assert [s.value.standing for s in rest] == [1, 4], "from a place on, only what is void there is known"  # type: ignore[union-attr]
+
+    asyncio.run(story())
+
+
+def test_a_sources_aborted_transaction_never_happened() -> None:
+    """A firm may send in transactions: what it aborted is not telemetry, what it committed is."""
+    fresh = Fresh()
+
+    async def story() -> None:
+        name = f"{fresh.names.prefix}-firm"
+        async with AIOKafkaProducer(bootstrap_servers=fresh.bootstrap, transactional_id=name) as firm:
+            for value, keep in ((b"aborted", False), (b"kept", True)):
+                await firm.begin_transaction()
+                await firm.send_and_wait(fresh.telemetry, value, partition=0)
+                await (firm.commit_transaction() if keep else firm.abort_transaction())
+        async with owner(fresh) as log:
+            await log.claim()
+            while not (records := await log.telemetry(fresh.telemetry, 0, 100)):
+                await asyncio.sleep(0.05)
+            assert [r.value for r in records] == [b"kept"]
+
+    asyncio.run(story())

@@ -1,0 +1,39 @@
+"""Failpoints are read exactly, or refused: a mistyped one must not make a test pass."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from monitor.testing.failpoint import from_environment, parse
+
+
+@pytest.mark.parametrize("text", ["after_write", "after_write:burn@1", "after_write:kill@x", ":kill@1", "a:kill@"])
+def test_a_mistyped_failpoint_is_refused(text: str) -> None:
+    """Anything but place:action@n is an error."""
+    with pytest.raises(ValueError, match="no failpoint"):
+        parse(text)
+
+
+def test_without_the_variable_nothing_happens() -> None:
+    """A worker outside tests reaches its failpoints without a thing happening."""
+    reach = from_environment({})
+    for _ in range(3):
+        reach("after_write")
+
+
+def test_it_kills_at_the_nth_time_and_not_before() -> None:
+    """The process dies at the third visit of the place: two lines are printed, not three."""
+    code = (
+        "from monitor.testing.failpoint import from_environment\n"
+        "reach = from_environment()\n"
+        "for n in range(9):\n"
+        "    reach('here'); print(n, flush=True)\n"
+    )
+    environment = {**os.environ, "SANDBOX_FAILPOINT": "here:kill@3"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (-signal.SIGKILL, ["0", "1"])
