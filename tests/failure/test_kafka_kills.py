@@ -148,7 +148,7 @@ def test_a_kill_and_a_stop_in_100_000_events_change_no_decision(
     pack: int, options: tuple[str, ...], start: Start
 ) -> None:
     """SIGKILL and SIGTERM in the middle of 100,000 events: every pilot's decisions equal those of an offline step, each once."""
-    stream = Stream(pilots=40, periods=82, period_ms=250, pack=pack)
+    stream = Stream(pilots=40, periods=88, period_ms=250, pack=pack)
     assert len(stream.events) >= 100_000
     first = start(stream, *options).wait_ready()
 

@@ -1,0 +1,83 @@
+"""Workers that come and go, and a broker that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor.testing.broker import KafkaBroker
+from monitor.testing.kafka import Fresh, until
+from monitor.testing.workers import Worker
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    """A broker of this test's own, to be killed."""
+    with KafkaBroker(tmp_path / "broker") as broker:
+        yield broker
+
+
+def test_a_worker_without_its_broker_ends_by_itself(broker: KafkaBroker, tmp_path: Path) -> None:
+    """When nothing moves for `--stall` seconds the worker ends with exit code 1, so that a supervisor can start it again."""
+    fresh = Fresh(bootstrap=broker.bootstrap)
+    worker = Worker(broker.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--stall", "6").wait_ready()
+    try:
+        broker.kill()
+        assert worker.process.wait(60) == 1
+        assert "worker ends:" in worker.tail()
+    finally:
+        worker.kill()
+
+
+def test_an_idle_worker_outlives_the_stall_time(tmp_path: Path) -> None:
+    """No telemetry at all is no stall: an idle worker with no lag stays alive and live."""
+    fresh = Fresh()
+    worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--stall", "5").wait_ready()
+    try:
+        time.sleep(11)
+        assert worker.ready, worker.tail()
+    finally:
+        worker.kill()
+
+
+def test_two_workers_share_the_partitions_and_one_takes_over(tmp_path: Path) -> None:
+    """Each partition has one owner at a time: a second worker takes its half, and the first takes all again when it leaves."""
+    fresh = Fresh(partitions=2)
+    first = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "first.log").wait_ready()
+    second = None
+
+    async def story() -> None:
+        nonlocal second
+        assert owned(first) == {0, 1}
+        second = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "second.log")
+        await until(lambda: holds(first, second, 1), 40)
+        assert await asyncio.to_thread(second.stop) == 0, second.tail()
+        await until(lambda: holds(first, None, 2), 40)
+        assert await asyncio.to_thread(first.stop) == 0, first.tail()
+
+    try:
+        asyncio.run(story())
+    finally:
+        first.kill()
+        if second is not None:
+            second.kill()
+
+
+def owned(worker: Worker) -> set[int]:
+    """Partitions that the worker says it owns."""
+    name = 'sandbox_monitor_partition_epoch{partition="'
+    return {int(line[len(name) :].split('"')[0]) for line in worker.metrics().splitlines() if line.startswith(name)}
+
+
+async def holds(first: Worker, second: Worker | None, each: int) -> bool:
+    workers = [w for w in (first, second) if w is not None]
+    if not all([await asyncio.to_thread(lambda w=w: w.ready) for w in workers]):  # type: ignore[misc]
+        return False
+    shares = [owned(w) for w in workers]
+    return all(len(s) == each for s in shares) and len(set().union(*shares)) == sum(map(len, shares))
