@@ -11,7 +11,7 @@ from msgspec import structs
 from detectors.base import Score
 from monitor import decide
 from monitor.charter import Watcher
-from monitor.model import Command, Decision, Finding, Level, Outputs, Reason, digest
+from monitor.model import Decision, Finding, Level, Outputs, Reason, command_of, digest
 from monitor.plan import Plan, Watch
 from monitor.state import Pilot
 from monitor.telemetry import Envelope
@@ -102,18 +102,8 @@ class Case:
         )
         self.out.decisions.append(decision)
         self.recorded = True
-        halt = move.level == Level.HALT and move.was < Level.HALT
-        if halt or move.reason == Reason.RELEASED:
-            command = Command(
-                id=digest("command", decision.id),
-                pilot=pilot.id,
-                action="halt" if halt else "release",
-                standing=standing.counter,
-                epoch=self.epoch,
-                reason=move.reason,
-                decision=decision.id,
-                at=self.at,
-            )
+        command = command_of(decision)
+        if command is not None:
             standing = structs.replace(standing, command=command.id)
             self.out.commands.append(command)
         pilot.standing = standing

@@ -183,6 +183,23 @@ class Command(Struct, frozen=True, kw_only=True):
     at: int
 
 
+def command_of(decision: Decision) -> Command | None:
+    """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, else none."""
+    halt = decision.level == Level.HALT and decision.was < Level.HALT
+    if not halt and decision.reason != Reason.RELEASED:
+        return None
+    return Command(
+        id=digest("command", decision.id),
+        pilot=decision.pilot,
+        action="halt" if halt else "release",
+        standing=decision.standing,
+        epoch=decision.epoch,
+        reason=decision.reason,
+        decision=decision.id,
+        at=decision.at,
+    )
+
+
 class Permit(Struct, frozen=True, kw_only=True):
     """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` it echoes."""
 

@@ -1,0 +1,148 @@
+"""What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over Kafka or HTTP.
+
+The monitor decides whether an act takes effect; one that may not is on the `rejected` log with the step that is missing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from monitor.charter_file import load_charter
+from monitor.control import (
+    Admission,
+    Amendment,
+    Approval,
+    ControlBase,
+    Evaluation,
+    Override,
+    Rectification,
+    Release,
+    Withdrawal,
+)
+from monitor.model import digest
+from monitor.sdk.bulk import open_bulk
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def act_options(command: F) -> F:
+    """Where to, who acts, and the id that makes a repeat harmless."""
+    for option in (
+        click.option(
+            "--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port"
+        ),
+        click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name"),
+        click.option("--author", required=True, help="who acts; approvers are named in the charter"),
+        click.option(
+            "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def fresh() -> str:
+    """An id that no other act has."""
+    return uuid.uuid4().hex
+
+
+def send(to: str, prefix: str, act: ControlBase) -> None:
+    """Put an act on `control`; returns when it is durable there. Raises Unavailable, Refused."""
+    try:
+        bulk = open_bulk(to, prefix=prefix)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from error
+    try:
+        bulk.control(act.pilot, msgspec.json.encode(act))
+        bulk.flush()
+    finally:
+        bulk.close()
+    kind = str(act.__struct_config__.tag).rpartition(".")[2]
+    click.echo(f"{kind} {act.pilot} {act.id}")
+
+
+@click.command()
+@click.argument("files", metavar="CHARTER...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--amend", is_flag=True, help="the pilot is in the sandbox already: amend its charter (a higher version)")
+@act_options
+def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: str, id_: str) -> None:
+    """Admit pilots under their charters. A charter that does not hold together is refused here, with line and fix.
+
+    Exit codes: 0 durable on the control log, 1 a charter is wrong, 2 called wrongly, 3 the other side is away.
+    """
+    for path in files:
+        charter = load_charter(path)
+        kind = Amendment if amend else Admission  # the same charter again is the same act
+        name = id_ or digest(kind.__name__, charter.pilot, charter.version)
+        send(to, prefix, kind(id=name, pilot=charter.pilot, author=author, charter=charter))
+
+
+@click.command()
+@click.argument("pilot")
+@click.argument("level", type=click.Choice(["normal", "watch", "escalate", "halt"]))
+@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@act_options
+def override(pilot: str, level: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Set a pilot's level by hand. A halt is not lowered this way but by `release`."""
+    send(to, prefix, Override(id=id_ or fresh(), pilot=pilot, author=author, level=level, reason=reason))  # type: ignore[arg-type]
+
+
+@click.command()
+@click.argument("pilot")
+@click.option("--finding", required=True, help="what was found")
+@click.option("--cause", required=True, help="why it happened")
+@click.option("--action", required=True, help="what was done about it")
+@click.option("--evidence", required=True, help="where that can be verified")
+@act_options
+def rectify(
+    pilot: str, finding: str, cause: str, action: str, evidence: str, to: str, prefix: str, author: str, id_: str
+) -> None:
+    """Record a corrective action: the first step towards the release of a halted pilot."""
+    act = Rectification(
+        id=id_ or fresh(), pilot=pilot, author=author, finding=finding, cause=cause, action=action, evidence=evidence
+    )
+    send(to, prefix, act)
+
+
+@click.command()
+@click.argument("pilot")
+@click.option("--passed/--failed", required=True, help="the result on the charter's scenarios")
+@click.option("--report", required=True, help="where the report lies")
+@act_options
+def evaluate(pilot: str, passed: bool, report: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Record the re-evaluation of a halted pilot: the second step towards its release."""
+    send(to, prefix, Evaluation(id=id_ or fresh(), pilot=pilot, author=author, passed=passed, report=report))
+
+
+@click.command()
+@click.argument("pilot")
+@act_options
+def approve(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Approve the release of a halted pilot. Two different approvers are needed."""
+    send(to, prefix, Approval(id=id_ or fresh(), pilot=pilot, author=author))
+
+
+@click.command()
+@click.argument("pilot")
+@act_options
+def release(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Lift a halt. Refused (see the rejected log) until rectification, evaluation and two approvals stand in the record.
+
+    The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
+    """
+    send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author))
+
+
+@click.command()
+@click.argument("pilot")
+@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@act_options
+def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Let a pilot leave the sandbox: its telemetry is no longer counted."""
+    send(to, prefix, Withdrawal(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))

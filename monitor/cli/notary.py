@@ -1,0 +1,163 @@
+"""`sandbox-monitor notary`: reads `decisions` on Kafka, keeps the ledger and shows the board."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+from aiohttp import web
+
+from monitor.console.board import Board
+from monitor.console.routes import routes
+from monitor.control import Admission, Amendment
+from monitor.errors import Unavailable
+from monitor.model import Closed, Decision, Evidence, Outputs, command_of
+from monitor.notary.notary import Notary
+from monitor.stream.readers import Place, Seen, read
+from monitor.stream.reading import PartitionReader, to_records
+from monitor.stream.topics import Names, partition_count
+from monitor.validate import validate_control
+
+AWAY_SECONDS = 2.0
+TOGETHER = 500  # records that share one durable append
+HOST = "127.0.0.1"
+
+
+@click.command()
+@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
+@click.option(
+    "--dir",
+    "directory",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="the ledger: one file per pilot",
+)
+@click.option(
+    "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="the board, on loopback; 0 = none"
+)
+def notary(bootstrap: str, prefix: str, directory: Path, port: int) -> None:
+    """Keep the ledger of every pilot and show the board, until SIGTERM or Ctrl-C. One of these per authority.
+
+    It continues where the ledger durably stands; what it reads twice it records once. Commands are entered beside the
+    decisions that imply them, so the ledger rests on the decisions log alone. It waits for a broker that is away.
+    Exit codes: 0 ended when told to, 1 the log or the ledger is broken, 2 called wrongly.
+    """
+    ledger = Notary(directory)
+    try:
+        asyncio.run(_run(bootstrap, Names(prefix), ledger, port))
+    finally:
+        ledger.close()
+
+
+async def _run(bootstrap: str, names: Names, ledger: Notary, port: int) -> None:
+    board = Board(ledger=lambda pilot: _head(ledger, pilot))
+    fresh: asyncio.Queue[Seen] = asyncio.Queue(maxsize=4 * TOGETHER)
+    places = {_place(name): Place(at) for name, at in ledger.position.items()}
+    tasks = [
+        asyncio.create_task(_follow(bootstrap, [names.decisions], places, fresh.put)),
+        asyncio.create_task(_record(fresh, ledger)),
+        asyncio.create_task(_follow(bootstrap, [names.decisions, names.evidence], {}, _projected(board))),
+        asyncio.create_task(_charters(bootstrap, names, board)),
+    ]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
+    app = web.Application()
+    app.add_routes(routes(board))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    if port:
+        await web.TCPSite(runner, HOST, port).start()
+        click.echo(f"board http://{HOST}:{port}/", err=True)
+    click.echo(f"notary: ledger in {ledger.directory}", err=True)
+    try:
+        await asyncio.gather(*tasks)
+    except asyncio.CancelledError:
+        click.echo("notary: ended", err=True)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await runner.cleanup()
+
+
+def _place(name: str) -> tuple[str, int]:
+    topic, _, partition = name.rpartition("/")
+    return topic, int(partition)
+
+
+def _head(ledger: Notary, pilot: str) -> tuple[int, str] | None:
+    head = ledger.head(pilot)
+    return None if head is None else (head.size, head.root)
+
+
+async def _follow(
+    bootstrap: str,
+    topics: list[str],
+    places: dict[tuple[str, int], Place],
+    take: Callable[[Seen], Awaitable[None]],
+) -> None:
+    """Hand over every output of `topics` from `places` on, through outages of the broker."""
+    while True:
+        try:
+            async for seen in read(bootstrap, topics, places, client_id="sandbox-notary"):
+                await take(seen)
+                places[(seen.topic, seen.partition)] = seen.place
+        except Unavailable as error:
+            click.echo(f"notary: {error}; trying again", err=True)
+            await asyncio.sleep(AWAY_SECONDS)
+
+
+async def _record(fresh: asyncio.Queue[Seen], ledger: Notary) -> None:
+    """Append what has come, as much as has come together with one durable write for each partition."""
+    position = ledger.position
+    while True:
+        batch = [await fresh.get()]
+        while not fresh.empty() and len(batch) < TOGETHER:
+            batch.append(fresh.get_nowait())
+        by_partition: dict[int, list[Seen]] = {}
+        for seen in batch:
+            by_partition.setdefault(seen.partition, []).append(seen)
+        for partition, rows in by_partition.items():
+            decisions = [row.value for row in rows if isinstance(row.value, Decision)]
+            commands = [command for decision in decisions if (command := command_of(decision)) is not None]
+            position = {**position, f"{rows[-1].topic}/{partition}": rows[-1].place.next}
+            await asyncio.to_thread(ledger.record, decisions, commands, partition=partition, position=position)
+
+
+def _projected(board: Board) -> Callable[[Seen], Awaitable[None]]:
+    async def take(seen: Seen) -> None:
+        if isinstance(seen.value, Decision):
+            board.apply(Outputs(decisions=[seen.value]))
+        elif isinstance(seen.value, Evidence | Closed):
+            board.apply(Outputs(evidence=[seen.value]))
+
+    return take
+
+
+async def _charters(bootstrap: str, names: Names, board: Board) -> None:
+    """Show limits and tiers: the charters that stand on `control`, whichever of them came into force."""
+    at: dict[int, int] = {}
+    while True:
+        reader = PartitionReader(bootstrap, client_id="sandbox-notary")
+        try:
+            await reader.start()
+            while True:
+                for partition in range(await partition_count(bootstrap, names.control)):
+                    first, end = await reader.bounds(names.control, partition)
+                    start = max(first, at.get(partition, 0))
+                    while start < end:
+                        raw, start = await reader.chunk(names.control, partition, start, end)
+                        for record in to_records(raw):
+                            act = validate_control(record, names.control, partition, secret=b"")
+                            if isinstance(act, Admission | Amendment):
+                                board.learn(act.charter)
+                    at[partition] = start
+                await asyncio.sleep(AWAY_SECONDS)
+        except Unavailable:  # said by those who follow the outputs
+            await asyncio.sleep(AWAY_SECONDS)
+        finally:
+            await reader.stop()
