@@ -1,4 +1,4 @@
-"""`make stack`: the real stack on loopback without Docker - Kafka, a worker, actors, Prometheus, Alertmanager.
+"""`make stack`: the real stack on loopback without Docker - Kafka, a worker, actors, the notary, Prometheus, Alertmanager.
 
 `python deploy/stack.py up` starts what does not run, waits until each part is ready and prints its address; `down` stops all
 in reverse order; `status` says what runs. Data, logs and pid files lie in var/stack. Worker and actors are supervised: whatever
@@ -26,7 +26,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
-PORTS = {"kafka": 9092, "receiver": 9095, "alertmanager": 9093, "worker": 9464, "act": 9465, "prometheus": 9090}
+PORTS = {
+    "kafka": 9092,
+    "receiver": 9095,
+    "alertmanager": 9093,
+    "worker": 9464,
+    "act": 9465,
+    "notary": 8321,
+    "prometheus": 9090,
+}
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
 
@@ -111,6 +119,13 @@ class Stack:
                 ),
                 _http(at["act"], "/live"),
                 f"decisions         {data / 'decisions.jsonl'}",
+                supervised=True,
+            ),
+            Part(
+                "notary",
+                (*monitor, "notary", *kafka, "--dir", str(data / "ledger"), "--port", str(ports["notary"])),
+                _http(at["notary"], "/"),
+                f"board             http://{at['notary']}/ (ledger in {data / 'ledger'})",
                 supervised=True,
             ),
             Part(

@@ -20,7 +20,8 @@ END = 1 << 62
 
 
 class Runner:
-    """Owns one partition. `clock` (ms, any steady clock) only paces checkpoints; it never reaches the machine.
+    """Owns one partition. `clock` (ms, any steady clock) only paces checkpoints; it never reaches the machine. `on_outputs` and
+    `on_checkpoint` are told after each durable write.
 
     After `recover`, the caller reads each telemetry topic from `next_telemetry` (a missing topic from its beginning) and
     control from `next_control`, and calls `telemetry`, `control` and `time`. While `silent` it calls `telemetry` only.
@@ -34,6 +35,7 @@ class Runner:
         machine: Callable[[int, int], Machine] = Machine,
         checkpoint_every_ms: int = 5_000,
         on_outputs: Callable[[Outputs], None] | None = None,
+        on_checkpoint: Callable[[], None] | None = None,
         owner: str = "",
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
@@ -42,6 +44,7 @@ class Runner:
         self._make = machine
         self._every = checkpoint_every_ms
         self._on_outputs = on_outputs
+        self._on_checkpoint = on_checkpoint
         self._owner = owner
         self._failpoint = failpoint
         self._through: Position | None = None
@@ -204,6 +207,8 @@ class Runner:
             self.machine.dirty.clear()
             self._moved = False
             self._checkpointed_at = self._clock()
+            if self._on_checkpoint is not None:
+                self._on_checkpoint()
         self._failpoint("after_checkpoint" if due else "after_write")
         if outputs and self._on_outputs is not None:
             self._on_outputs(outputs)

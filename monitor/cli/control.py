@@ -5,6 +5,7 @@ The monitor decides whether an act takes effect; one that may not is on the `rej
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from monitor.charter import canonical
 from monitor.charter_file import load_charter
 from monitor.control import (
     Admission,
@@ -78,6 +80,9 @@ def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: st
     """
     for path in files:
         charter = load_charter(path)
+        left = sorted(set(re.findall(r"<[^<>]+>", canonical(charter).decode())))
+        if left:
+            raise click.ClickException(f"{path}: fill in what the template leaves open: {', '.join(left)}")
         kind = Amendment if amend else Admission  # the same charter again is the same act
         name = id_ or digest(kind.__name__, charter.pilot, charter.version)
         send(to, prefix, kind(id=name, pilot=charter.pilot, author=author, charter=charter))

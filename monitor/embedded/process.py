@@ -131,6 +131,7 @@ class Monitor:
             machine=lambda partition, epoch: Machine(partition, epoch, secret=secret),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=lambda outputs: self.put_out.ring(),
+            on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
             failpoint=self._passing,
         )
         self._failpoint = failpoint

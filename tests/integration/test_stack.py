@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
-PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "prometheus")
+PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
 
 
 def wait_for(what: Callable[[], Any], seconds: float) -> Any:
@@ -79,7 +79,7 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
         assert alert["labels"]["via"] == "push"
         wait_for(lambda: any(d["level"] == 3 for d in lines(tmp_path / "decisions.jsonl")), 10)
 
-        for part, page in (("worker", "ready"), ("act", "live")):
+        for part, page in (("worker", "ready"), ("act", "live"), ("notary", "")):
             supervisor = json.loads((tmp_path / f"{part}.pid").read_text())["pid"]
             [child] = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
             os.kill(int(child), signal.SIGKILL)
@@ -90,6 +90,10 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
         wait_for(lambda: scraped(up_query) == "2", 30)
         ids = [d["id"] for d in lines(tmp_path / "decisions.jsonl")]
         assert len(set(ids)) == len(ids)
+        wait_for(lambda: ledgered(tmp_path / "ledger") >= set(ids), 20)
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports['notary']}/api/board.json", timeout=5) as answer:
+            [row] = json.load(answer)["pilots"]
+        assert (row["level"], row["reason"], row["tier"]) == ("halt", "hard_rule", "high")
 
         again = run("up")
         assert again.returncode == 0, again.stderr
@@ -99,6 +103,17 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
     assert down.returncode == 0
     assert run("status").returncode == 1
     assert not [pid for pid in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(pid)]
+
+
+def ledgered(directory: Path) -> set[str]:
+    """Ids of all entries of the ledgers in a directory, which must be sound."""
+    verify = [sys.executable, "-m", "monitor", "ledger"]
+    subprocess.run([*verify, "verify", str(directory)], check=True, capture_output=True, timeout=30)
+    found: set[str] = set()
+    for file in directory.glob("*.ledger"):
+        shown = subprocess.run([*verify, "show", "--json", str(file)], check=True, capture_output=True, timeout=30)
+        found |= {json.loads(line)["record"]["id"] for line in shown.stdout.splitlines()}
+    return found
 
 
 def scraped(address: str) -> str:
