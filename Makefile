@@ -43,3 +43,7 @@ stack: install ## the real stack on loopback: Kafka, worker, actors, Prometheus,
 
 stack-down: ## stops it
 	$(PY) deploy/stack.py down
+
+.PHONY: bench-detection
+bench-detection: install ## measure the detectors by simulation; QUICK=1 within ten minutes; picture in build/bench
+	$(PY) -m monitor bench detection $(ARGS)

@@ -12,6 +12,7 @@ from monitor.errors import SandboxMonitorError, TryAgain
 
 COMMANDS = {
     "act": ("monitor.cli.act", "hand decisions on Kafka to Alertmanager, Grafana or a file"),
+    "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
     "charter": ("monitor.cli.charter", "check a charter file"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),

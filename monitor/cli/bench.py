@@ -1,0 +1,47 @@
+"""`sandbox-monitor bench`: measure the detectors by simulation; works in a checkout, where the bench lives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+import monitor
+from monitor.errors import SetAside
+
+ROOT = Path(monitor.__file__).resolve().parents[1]
+
+
+@click.group()
+def bench() -> None:
+    """Measure what this product promises."""
+
+
+@bench.command()
+@click.option("--quick", is_flag=True, envvar="QUICK", help="Within ten minutes; wider Monte Carlo errors.")
+@click.option("--only", multiple=True, metavar="GOAL", help="Run one goal's module, such as g3; may be repeated.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Where the picture goes (default: build/bench/detection.html).",
+)
+@click.option("--strict", is_flag=True, help="Exit 1 if a goal fell short.")
+def detection(quick: bool, only: tuple[str, ...], out: Path | None, strict: bool) -> None:
+    """Simulate streams, measure the detectors, print one line per goal: GOAL name figure bound ok|short.
+
+    Tables and lines on stdout, progress on stderr. Exit codes: 0 everything was measured, 1 no
+    checkout, or with --strict a goal fell short, 2 called wrongly.
+    """
+    if not (ROOT / "tests" / "bench" / "detbench" / "__main__.py").is_file():
+        raise SetAside("bench", "not_in_a_checkout", "the simulations come with the source; run it from a clone")
+    arguments = [*(["--quick"] if quick else []), *(part for name in only for part in ("--only", name))]
+    if strict:
+        arguments.append("--strict")
+    if out is not None:
+        arguments += ["--out", str(out.resolve())]
+    sys.exit(
+        subprocess.run([sys.executable, "-m", "tests.bench.detbench", *arguments], cwd=ROOT, check=False).returncode
+    )
