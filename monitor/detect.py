@@ -23,7 +23,9 @@ def close(case: Case, watch: Watch) -> None:
         index = stream.next
         start, end = watch.grid.start(index), watch.grid.start(index + 1)
         opened = stream.open.pop(index, None) or Open()
-        observation, partial = observe(watch, stream, opened, start, end, gaps_since(pilot, start) > 0)
+        idle = pilot.standing.halted and not opened.tallies and opened.k <= 0  # a service that stands still owes no data
+        gap = gaps_since(pilot, start) > 0
+        observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
         if watch.cap is not None and opened.m <= watch.cap:
@@ -31,7 +33,7 @@ def close(case: Case, watch: Watch) -> None:
         flag = f"{watch.name}/{segment}/partial"
         if partial:
             case.flag(flag, Reason.PARTIAL_DATA)
-        elif observation is not None:
+        elif idle or observation is not None:
             case.unflag(flag)
         if observation is None:
             continue
