@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from monitor.model import Command, Decision
 from monitor.canonical import canonical
+from monitor.model import Command, Decision
 from monitor.notary.encoding import Entry, type_of
 
 
