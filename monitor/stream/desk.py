@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, Protocol
 
 from msgspec import Struct
@@ -61,8 +61,6 @@ class Fetching(Protocol):
     flowing: bool
 
     async def records(self, timeout: float) -> dict[Name, list[Any]]: ...
-    async def beginnings(self, names: Sequence[Name]) -> dict[Name, int]: ...
-    async def ends(self, names: Sequence[Name]) -> dict[Name, int]: ...
     async def position_of(self, name: Name) -> int: ...
     async def hint(self, offsets: dict[Name, int]) -> None: ...
 
@@ -90,12 +88,8 @@ class Seat:
         self.handed: dict[str, int] = {}  # topic -> next offset that was not handed over yet
         self.kept: list[Record] = []  # control that waits until the runner is no longer silent
         self.time_at = 0  # ms on the broker's clock
-        self.asked: tuple[float, dict[Name, int]] | None = None  # when the ends were asked for, and what they were
+        self.asked: tuple[float, dict[str, int]] | None = None  # when the ends were asked for, and what they were
         self.moves_seen = -1
-
-    def names(self, topics: Sequence[str]) -> list[Name]:
-        """The (topic, partition) pairs of these topics."""
-        return [(topic, self.log.partition) for topic in topics]
 
 
 class Desk:
@@ -227,15 +221,14 @@ class Desk:
         return Seat(log, runner, generation)
 
     async def _places(self, seat: Seat) -> dict[Name, int]:
-        names = seat.names(sorted(self.topics))
-        first = await self._consumer().beginnings(names)
-        for topic, partition in names:
+        for topic in sorted(self.topics):
             runner = seat.runner
             at = runner.next_control if topic == seat.log.names.control else runner.next_telemetry.get(topic, 0)
-            if 0 < at < first[(topic, partition)]:
-                raise LogBroken(f"{topic}/{partition} begins at {first[(topic, partition)]}, but {at} is needed")
-            seat.handed[topic] = max(at, first[(topic, partition)])
-        return {name: seat.handed[name[0]] for name in names}
+            first = await seat.log.first(topic)
+            if 0 < at < first:
+                raise LogBroken(f"{topic}/{seat.log.partition} begins at {first}, but {at} is needed")
+            seat.handed[topic] = max(at, first)
+        return {(topic, seat.log.partition): at for topic, at in seat.handed.items()}
 
     async def _let_go(self) -> None:
         seats, self._seats = self._seats, {}
@@ -367,9 +360,9 @@ class Desk:
             return
         if seat.asked is None or time.monotonic() - seat.asked[0] > self.CLOSE_ENOUGH:
             asked_at = time.monotonic()
-            seat.asked = asked_at, await consumer.ends(seat.names(seat.log.names.telemetry))
-        for name, end in seat.asked[1].items():
-            if await consumer.position_of(name) < end:
+            seat.asked = asked_at, await seat.log.ends(seat.log.names.telemetry)
+        for topic, end in seat.asked[1].items():
+            if await consumer.position_of((topic, seat.log.partition)) < end:
                 return
         seat.asked = None
         if not self._going(consumer, seat):
@@ -408,7 +401,12 @@ class Desk:
         """For ever: note the proof of progress that the watchdog wants. Every seat must have moved, or have no lag."""
         while True:
             await asyncio.sleep(min(5.0, self._settings.stall / 4))
-            if await self._proven():
+            try:
+                proven = await self._proven()
+            except Exception as error:  # a rebalance closes logs under our eyes; a lasting fault brings no proof either
+                logger.info("no proof of progress: %r", error)
+                proven = False
+            if proven:
                 self._proof_at = time.monotonic()
 
     async def _proven(self) -> bool:
@@ -421,11 +419,12 @@ class Desk:
         consumer = self._consumer()
         for seat in list(self._seats.values()):
             moved, seat.moves_seen = seat.log.moves != seat.moves_seen, seat.log.moves
-            names = seat.names(sorted(self.topics))
-            lag = {name: end - await consumer.position_of(name) for name, end in (await consumer.ends(names)).items()}
+            ends = await seat.log.ends(sorted(self.topics))
+            at = {topic: await consumer.position_of((topic, seat.log.partition)) for topic in ends}
+            lag = {topic: end - at[topic] for topic, end in ends.items()}
             if self._metrics is not None:
-                for (topic, partition), records in lag.items():
-                    self._metrics.lagging(topic, partition, max(0, records))
+                for topic, records in lag.items():
+                    self._metrics.lagging(topic, seat.log.partition, max(0, records))
             if max(lag.values()) > 0 and not moved:
                 return False
         return True

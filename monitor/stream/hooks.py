@@ -133,18 +133,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         fetched, _ = await self._wait_next_records(timeout)
         return {(tp.topic, tp.partition): list(rows) for tp, rows in (fetched or {}).items()}
 
-    async def beginnings(self, names: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """First offset kept of each (topic, partition)."""
-        consumer = self._thread._ensure_consumer()
-        found = await self._call(consumer.beginning_offsets, [TopicPartition(*n) for n in names])
-        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
-
-    async def ends(self, names: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """Offset after the last committed record of each (topic, partition), asked of the broker now."""
-        consumer = self._thread._ensure_consumer()
-        found = await self._call(consumer.end_offsets, [TopicPartition(*n) for n in names])
-        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
-
     async def position_of(self, name: tuple[str, int]) -> int:
         """Offset of the next record that will be handed out: moves over holes, unlike the last record's offset."""
         return int(await self._call(self._thread._ensure_consumer().position, TopicPartition(*name)))

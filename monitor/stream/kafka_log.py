@@ -130,6 +130,15 @@ class KafkaLog:
             if topic == self.names.state and raw is not None:
                 self._live.feed(raw, value)
 
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """The offset after the last committed record of each topic, asked of the broker now."""
+        async with asyncio.timeout(self._timeout):
+            return await self._started()[1].ends(topics, self.partition)
+
+    async def first(self, topic: str) -> int:
+        """The first offset that is kept of a topic."""
+        return (await self._started()[1].bounds(topic, self.partition))[0]
+
     def clock(self) -> int:
         """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""
         return int(time.time() * 1000) + self._skew

@@ -54,29 +54,49 @@ class PartitionReader:
             max_poll_records=chunk,
             request_timeout_ms=int(timeout * 1000),
         )
+        # Offsets are asked for on a connection of their own: a broker answers the requests of one connection in order, and a
+        # fetch that waits for records would hold the answer back.
+        self._asker = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            client_id=client_id,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            request_timeout_ms=int(timeout * 1000),
+        )
         self._at: tuple[TopicPartition, int] | None = None  # where the next record would come from, if we just go on
 
     async def start(self) -> None:
         """Connect. Raises `Unavailable`."""
         try:
             await self._consumer.start()
+            await self._asker.start()
+            await asyncio.sleep(0)  # a consumer stopped before its tasks ever ran raises CancelledError
         except KafkaError as error:
-            await self._consumer.stop()
+            await self.stop()
             raise Unavailable(f"no Kafka broker answers at {self._bootstrap}: {error}") from error
 
     async def stop(self) -> None:
         """Disconnect."""
         await self._consumer.stop()
+        await self._asker.stop()
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """First offset kept and the offset after the last committed record (which may be a hole)."""
         tp = TopicPartition(topic, partition)
         try:
-            first = (await self._consumer.beginning_offsets([tp]))[tp]
-            end = (await self._consumer.end_offsets([tp]))[tp]
+            first = (await self._asker.beginning_offsets([tp]))[tp]
+            end = (await self._asker.end_offsets([tp]))[tp]
         except KafkaError as error:
             raise Unavailable(f"{topic}/{partition}: {error!r}") from error
         return int(first), int(end)
+
+    async def ends(self, topics: Iterable[str], partition: int) -> dict[str, int]:
+        """The offset after the last committed record of each topic's partition."""
+        try:
+            found = await self._asker.end_offsets([TopicPartition(topic, partition) for topic in topics])
+        except KafkaError as error:
+            raise Unavailable(f"no end offsets of partition {partition}: {error!r}") from error
+        return {tp.topic: int(offset) for tp, offset in found.items()}
 
     async def chunk(self, topic: str, partition: int, start: int, stop: int) -> tuple[list[Any], int]:
         """Some consumer records with `start <= offset < stop`, and the offset to go on from (>= `stop` or the end of the

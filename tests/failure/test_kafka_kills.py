@@ -143,7 +143,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         worker.kill()
 
 
-@pytest.mark.parametrize(("pack", "options"), [(1, ("--instance", "one")), (50, ())], ids=["single", "packed"])
+@pytest.mark.parametrize(
+    ("pack", "options"),
+    [pytest.param(1, ("--instance", "one"), marks=pytest.mark.long), (50, ())],
+    ids=["single", "packed"],
+)
 def test_a_kill_and_a_stop_in_100_000_events_change_no_decision(
     pack: int, options: tuple[str, ...], start: Start
 ) -> None:
