@@ -23,7 +23,8 @@ def close(case: Case, watch: Watch) -> None:
         index = stream.next
         start, end = watch.grid.start(index), watch.grid.start(index + 1)
         opened = stream.open.pop(index, None) or Open()
-        idle = pilot.standing.halted and not opened.tallies and opened.k <= 0  # a service that stands still owes no data
+        # A service that stands still because it was told to owes no data.
+        idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         gap = gaps_since(pilot, start) > 0
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1

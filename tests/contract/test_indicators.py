@@ -16,7 +16,8 @@ from monitor.indicators import INDICATORS, BadSpec, Indicator, Slot
 from monitor.telemetry import EVENT_TYPES, Envelope, Event
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
-# What a kind needs before it can be built at all; a new indicator that needs something adds its row here.
+# What a kind needs before it can be built at all; one without a row is given an exposure unit and nothing else.
+RATE: dict[str, Any] = {"exposure": ExposureSpec(unit="decisions")}
 NEEDS: dict[str, dict[str, Any]] = {
     "incident_rate": {"exposure": ExposureSpec(unit="decisions")},
     "complaint_rate": {"exposure": ExposureSpec(unit="decisions")},
@@ -28,7 +29,7 @@ EVERY = pytest.mark.parametrize("kind", INDICATORS)
 
 
 def spec(kind: str, **changes: Any) -> IndicatorSpec:
-    return IndicatorSpec(**{"name": "it", "kind": kind, "limit": 0.5, **NEEDS.get(kind, {}), **changes})
+    return IndicatorSpec(**{"name": "it", "kind": kind, "limit": 0.5, **NEEDS.get(kind, RATE), **changes})
 
 
 def built(kind: str, **changes: Any) -> Indicator:
