@@ -22,6 +22,7 @@ from detectors.cusum import Cusum
 from detectors.e_detector import EDetector
 from detectors.e_process import LimitEProcess
 from detectors.gauge_limit import GaugeLimit
+from detectors.maxsprt import MaxSprt
 from detectors.river_adapters import RiverDrift
 from detectors.silence import Silence
 
@@ -29,6 +30,7 @@ DETECTORS: dict[str, type[Any]] = {
     "limit_e_process": LimitEProcess,
     "e_detector": EDetector,
     "cusum": Cusum,
+    "maxsprt": MaxSprt,
     "silence": Silence,
     "gauge_limit": GaugeLimit,
     "river_drift": RiverDrift,

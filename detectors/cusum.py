@@ -7,10 +7,10 @@ from typing import ClassVar, Self
 
 import msgspec
 
+from detectors.arl import bar_for
 from detectors.base import Count, Design, Observation, Proportion, Score, events_of, within
 from detectors.baseline import Baseline
 from detectors.likelihood import count_line, share_line
-from detectors.run_length import bar_for
 
 
 class Cusum(msgspec.Struct, kw_only=True):
@@ -18,7 +18,7 @@ class Cusum(msgspec.Struct, kw_only=True):
 
     Against the charter's limit where there is one, else against the upper (for `below`: lower) end of a learnt baseline. The
     bar starts at ln(arl0), which suffices for any exposures (the chart never exceeds the Shiryaev-Roberts sum). Once the
-    usual exposure is known, it falls to the smallest value whose exact run length is `arl0` (`run_length.py`), where that
+    usual exposure is known, it falls to the smallest value whose exact run length is `arl0` (`arl.py`), where that
     is cheap to compute: upward, variance/mean 1. That run length is exact while exposure stays the same, and near it
     otherwise. A chart against a learnt baseline learns again after an alarm, so a new level does not alarm for ever.
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from detectors import build
+from detectors.arl import binomial_pmf, poisson_pmf
 from detectors.base import Count, Design, Proportion
 from detectors.likelihood import count_line, share_line
-from detectors.run_length import binomial_pmf, poisson_pmf
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0)
 PILOTS, PERIODS, ALPHA = 2_000, 104, 0.05

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from detectors.run_length import bar_for, binomial_pmf, poisson_pmf, run_length
+from detectors.arl import bar_for, binomial_pmf, poisson_pmf, run_length
 
 
 @pytest.mark.parametrize(

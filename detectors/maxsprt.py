@@ -1,0 +1,194 @@
+"""Is this rate above what was expected, tested without end until a planned size is reached? The exact Poisson MaxSPRT.
+
+Kulldorff, Davis, Kolczak, Lewis, Lieu, Platt (2011), A maximized sequential probability ratio test for drug and vaccine safety
+surveillance, Sequential Analysis 30: 58-78. With c events where m were expected, LLR = (m - c) + c ln(c/m) if c > m,
+else 0; the signal is LLR >= the critical value with c >= `min_events`, at any moment before m reaches `upper`. The critical
+value makes the chance of a signal exactly alpha at the expected rate; it is computed here, not looked up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import ClassVar, NamedTuple, Self
+
+import msgspec
+
+from detectors.base import Count, Design, Observation, Score, events_of, within
+
+
+class MaxSprt(msgspec.Struct, kw_only=True):
+    """Poisson MaxSPRT of the events against limit x exposure, until `horizon` events were expected; then no opinion.
+
+    Quicker than `limit_e_process` for an excess present from the first day, blind to one that begins after a quiet year,
+    and it ends. Looks at the end of each period are a subset of all moments, so alpha holds for them too. Count data only,
+    Poisson only: variance/mean above 1 is refused.
+
+    >>> detector = MaxSprt.design(Design(limit=2.0, alpha=0.05), horizon=20)
+    >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (2, 6, 7)]
+    [False, False, True]
+    """
+
+    observes: ClassVar[tuple[type, ...]] = (Count,)
+    claims: ClassVar[str] = (
+        "P(ever alarming before horizon events were expected) <= alpha for Poisson events within the limit and its uncertainty."
+    )
+
+    bar: float
+    alpha: float
+    rate: float
+    horizon: float
+    minimum_events: int
+    events: float = 0.0
+    expected: float = 0.0
+
+    @classmethod
+    def design(cls, design: Design, *, horizon: float = 100.0) -> Self:
+        """From the charter's limit and alpha; `horizon` (0.1 to 200) in events expected at the limit."""
+        if design.alpha is None or not 0 < design.alpha < 1:
+            raise ValueError(f"alpha: {design.alpha!r} gives no bar; give the indicator a weight above 0")
+        if design.variance_mean > 1:
+            raise ValueError("variance_mean: maxsprt knows Poisson counts only; use limit_e_process")
+        if design.sign < 0:
+            raise ValueError("direction: maxsprt looks for too many events only; use limit_e_process")
+        upper = within("horizon", horizon, low=0.1, high=200)
+        return cls(
+            bar=critical_value(upper, design.alpha, design.minimum_events),
+            alpha=design.alpha,
+            rate=design.allowed(),
+            horizon=upper,
+            minimum_events=design.minimum_events,
+        )
+
+    def update(self, observation: Observation) -> Score | None:
+        """One closed period; `None` once the horizon is passed."""
+        k, m = events_of(observation)
+        expected = self.rate * m
+        self.expected += expected
+        if self.expected > self.horizon:
+            self.expected = 2 * self.horizon  # over for good, and the sum stays finite
+            return None
+        self.events += k
+        statistic = llr(self.events, self.expected) if self.events >= self.minimum_events else 0.0
+        return Score(statistic, self.bar, expected, k, self.alpha)
+
+
+class Outcome(NamedTuple):
+    """What a test does: P(signal before `upper`), and the expected time to it in events expected at rate 1, if it comes."""
+
+    power: float
+    time: float
+
+
+def llr(c: float, m: float) -> float:
+    """Log likelihood ratio of `c` events where `m` >= 0 were expected, at the rate that fits best; 0 unless c > m."""
+    if c <= m:
+        return 0.0
+    return (m - c) + c * (math.log(c) - math.log(max(m, 1e-300)))
+
+
+@lru_cache(maxsize=256)
+def critical_value(upper: float, alpha: float = 0.05, min_events: int = 1) -> float:
+    """The bar at which P(signal before `upper` expected events) is exactly `alpha` at the expected rate, to 1e-9.
+
+    Raises ValueError where `min_events` alone make a signal rarer than alpha: no bar is then low enough.
+
+    >>> round(critical_value(20), 6)
+    3.628123
+    """
+    within("upper", upper, low=1e-6, high=10_000)
+    within("alpha", alpha, low=1e-12, high=0.5)
+    within("min_events", min_events, low=1, high=10_000)
+    low, high = 1e-6, 1.0
+    if _spent(low, upper, min_events) < alpha:
+        raise ValueError(f"min_events: {min_events} events are rarer than alpha {alpha} within {upper} expected ones")
+    while _spent(high, upper, min_events) > alpha:
+        low, high = high, 2 * high
+    f_low, f_high = (math.log(_spent(x, upper, min_events) / alpha) for x in (low, high))
+    while high - low > 1e-9:  # Illinois: false position that cannot stall
+        middle = (low * f_high - high * f_low) / (f_high - f_low)
+        if not low + 1e-11 < middle < high - 1e-11:
+            middle = (low + high) / 2
+        f = math.log(_spent(middle, upper, min_events) / alpha)
+        if f > 0:
+            low, f_low, f_high = middle, f, f_high / 2
+        else:
+            high, f_high, f_low = middle, f, f_low / 2
+        if abs(f) < 1e-12:
+            return middle
+    return (low + high) / 2
+
+
+def power(critical: float, upper: float, rate_ratio: float, min_events: int = 1) -> Outcome:
+    """What a test with this `critical` value does when the true rate is `rate_ratio` times the expected one.
+
+    >>> found = power(critical_value(10), 10, 2.0)
+    >>> round(found.power, 7), round(found.time, 6)
+    (0.6850634, 4.130985)
+    """
+    within("rate_ratio", rate_ratio, low=1e-6, high=1e6)
+    signalled = weighted = 0.0
+    for chance, moment in _walk(critical, upper, rate_ratio, min_events):
+        signalled += chance
+        weighted += moment
+    return Outcome(signalled, weighted / signalled if signalled else math.inf)
+
+
+def _spent(critical: float, upper: float, min_events: int) -> float:
+    return sum(chance for chance, _ in _walk(critical, upper, 1.0, min_events))
+
+
+def _walk(critical: float, upper: float, ratio: float, min_events: int) -> Iterator[tuple[float, float]]:
+    """P(signal), and E[time; signal], in each stretch of time in which the same number of events signals."""
+    survivors, now, needed = [1.0], 0.0, min_events
+    while now < upper:
+        until = min(upper, _latest(needed, critical))
+        step = max(0.0, until - now) * ratio
+        pmf = _poisson(step)
+        at_least = [1.0]  # P(N >= j) for j = 0, 1, ...
+        for p in pmf:
+            at_least.append(at_least[-1] - p)
+        for j in range(len(pmf) - 1, -1, -1):  # again from the small end, where subtraction has lost its digits
+            at_least[j] = (at_least[j + 1] if j + 1 < len(pmf) else 0.0) + pmf[j]
+        at_least.append(0.0)
+        chance = moment = 0.0
+        for have, weight in enumerate(survivors):
+            missing = needed - have
+            if missing < len(pmf):
+                chance += weight * at_least[missing]
+                later = at_least[missing + 1] if missing + 1 < len(pmf) else 0.0
+                moment += weight * (now * at_least[missing] + missing / ratio * later)
+        yield chance, moment
+        moved = [0.0] * needed
+        for have, weight in enumerate(survivors):
+            if weight:
+                for j, p in enumerate(pmf[: needed - have]):
+                    moved[have + j] += weight * p
+        survivors, now, needed = moved, until, needed + 1
+
+
+def _poisson(mean: float) -> list[float]:
+    """P(0), P(1), ... until what is left is below 1e-18 of the largest."""
+    if mean <= 0:
+        return [1.0]
+    made, k, peak = [], 0, 0.0
+    while True:
+        p = math.exp(k * math.log(mean) - mean - math.lgamma(k + 1))
+        made.append(p)
+        peak = max(peak, p)
+        if k > mean and p < 1e-18 * peak:
+            return made
+        k += 1
+
+
+def _latest(c: int, critical: float) -> float:
+    """The largest m below c at which c events reach the critical value: x - 1 - ln x = critical / c, x = m / c < 1."""
+    y = critical / c
+    x = math.exp(-1 - y)
+    for _ in range(200):
+        move = (x - 1 - math.log(x) - y) / (1 - 1 / x)
+        x = min(max(x - move, x / 2), (1 + x) / 2)
+        if abs(move) < 1e-15 * x:
+            break
+    return c * x
