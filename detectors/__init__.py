@@ -4,8 +4,8 @@ How to choose one. Ask what a wrong alarm costs. To *halt*, take `limit_e_proces
 limit of the charter and alarms falsely with probability at most alpha over the pilot's whole life, however often one looks.
 To *escalate* on a change although no limit is broken, take `e_detector`: false alarms are at least `arl0` periods apart on
 average. To *watch*, take `cusum` (quickest for a doubled rate, noisier), `gauge_limit` for a cost or gain that is compared
-with a number, or `river_drift` for a value whose shape is not known (no promise at all). `silence` watches the gaps between
-events and is how `unknown` begins.
+with a number, `shape` for a value whose level, time of the day and course should look like its own past, or `river_drift`
+for its mean alone (neither promises anything). `silence` watches the gaps between events and is how `unknown` begins.
 
 How to add one. Copy `gauge_limit.py`, change the docstring, the fields, `design` and `update`, and add one line below;
 `detectors/checks.py` then meets it in the contract suite.
@@ -24,6 +24,7 @@ from detectors.e_process import LimitEProcess
 from detectors.gauge_limit import GaugeLimit
 from detectors.maxsprt import MaxSprt
 from detectors.river_adapters import RiverDrift
+from detectors.shape import Shape
 from detectors.silence import Silence
 
 DETECTORS: dict[str, type[Any]] = {
@@ -34,6 +35,7 @@ DETECTORS: dict[str, type[Any]] = {
     "silence": Silence,
     "gauge_limit": GaugeLimit,
     "river_drift": RiverDrift,
+    "shape": Shape,
 }
 
 

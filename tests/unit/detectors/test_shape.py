@@ -1,0 +1,198 @@
+"""The shape detector: finds what does not look like the stream's own past, then gets used to it; silent where nothing moves."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+
+from detectors.base import Count, Design, Gauge, Observation, Proportion, Score
+from detectors.shape import Shape
+from detectors.shape_tail import CAP, Tail
+from detectors.shape_views import Cycle, Level, Past
+
+WAVE = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8)  # 27: out of step with a day
+
+
+def day(row: int) -> float:
+    """A day of 24 hours with a rough edge that is never twice the same in one week."""
+    return 10 + 6 * math.sin(2 * math.pi * row / 24) + 0.1 * WAVE[row % 27]
+
+
+def run(detector: Shape, values: list[float]) -> list[Score | None]:
+    return [detector.update(Gauge(value=v)) for v in values]
+
+
+def alarms(scores: list[Score | None]) -> list[int]:
+    return [i for i, s in enumerate(scores) if s is not None and s.alarm]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([0.0] * 5000, id="all zero"),
+        pytest.param([7.3] * 5000, id="constant"),
+        pytest.param([0.0] * 3000 + [1.0] + [0.0] * 2000, id="one event in thousands of zeros"),
+        pytest.param([0.1 + 0.2, 0.3] * 2500, id="the same number, rounded in two ways"),
+        pytest.param([day(i % 24) for i in range(5000)], id="the same day again and again"),
+    ],
+)
+def test_no_alarm_where_nothing_ever_changed(values: list[float]) -> None:
+    """A stream without a scale of its own gives no alarm, not even for its first movement."""
+    assert alarms(run(Shape.design(Design()), values)) == []
+
+
+@pytest.mark.parametrize("season", [0, 24])
+@pytest.mark.parametrize("factor", [0.2, 3.0, 1000.0])
+def test_a_new_level_is_found_and_then_learnt(factor: float, season: int) -> None:
+    """A change of level alarms within two days, again at most thrice while it is learnt, and never in the years after."""
+    values = [day(i) for i in range(1500)] + [day(i) * factor for i in range(1500, 12000)]
+    found = alarms(run(Shape.design(Design(), season=season), values))
+    assert found
+    assert 1500 <= found[0] < 1548
+    assert len(found) <= 4
+    assert found[-1] < 1500 + 1000
+
+
+def test_a_day_that_stays_away_is_found_although_every_number_of_it_is_usual() -> None:
+    """A flat day at the stream's own mean is the wrong course, and the wrong height for its hours."""
+    values = [day(i) for i in range(1200)] + [10.0] * 36 + [day(i) for i in range(1236, 2000)]
+    detector = Shape.design(Design(periods_per_year=8766))
+    found = alarms(run(detector, values))
+    assert found
+    assert 1200 <= found[0] < 1236
+
+
+def test_periods_without_a_number_keep_the_time_of_the_day() -> None:
+    """A stream whose nights have no exposure is scored on the same profile as the clock, not on what is left of it."""
+    detector = Shape.design(Design(periods_per_year=8766), block=8)
+    scores = [
+        detector.update(Count(k=round(100 * day(i)), m=100.0) if i % 24 < 17 else Count(k=0.0, m=0.0))
+        for i in range(2400)
+    ]
+    assert all(s is None for i, s in enumerate(scores) if i % 24 >= 17)
+    assert alarms(scores) == []
+    last = [s for s in scores if s is not None][-17:]
+    assert max(abs(s.expected - s.observed) for s in last) < 2.5
+
+
+def test_an_episode_alarms_once() -> None:
+    """Until `cooldown` periods in a row stayed under the bar by themselves, the statistic is held under it."""
+    loud, again = Shape.design(Design(), cooldown=0), Shape.design(Design(), cooldown=100)
+    values = [day(i) for i in range(1500)] + [30.0] * 5 + [day(i) for i in range(1505, 2500)] + [30.0] * 5
+    every, first = alarms(run(loud, values)), alarms(run(again, values))
+    expected, quiet_until = [], -1
+    for i in every:
+        if i > quiet_until:
+            expected.append(i)
+        quiet_until = i + 100
+    assert first == expected
+    assert len(every) > len(first) == 2
+
+
+def test_the_unit_of_a_number_does_not_matter() -> None:
+    """Milliseconds and seconds give the same statistics: rarity is judged by the stream itself."""
+    values = [day(i) for i in range(1500)] + [25.0, 3.0] * 50
+    near = run(Shape.design(Design()), values)
+    far = run(Shape.design(Design()), [v * 1024 for v in values])
+    assert [s and s.statistic for s in near] == [s and s.statistic for s in far]
+
+
+def test_counts_and_shares_are_watched_as_rates() -> None:
+    """Ten times the exposure with ten times the events is the same observation."""
+    kinds: list[list[Observation]] = [
+        [Count(k=float(WAVE[i % 27]), m=10.0) for i in range(400)],
+        [Count(k=10.0 * WAVE[i % 27], m=100.0) for i in range(400)],
+        [Proportion(k=float(WAVE[i % 27]), n=10.0) for i in range(400)],
+        [Gauge(value=WAVE[i % 27] / 10) for i in range(400)],
+    ]
+    seen = [[Shape.design(Design()).update(o) for o in stream] for stream in kinds]
+    runs = [[d.update(o) for o in stream] for stream in kinds for d in [Shape.design(Design())]]
+    assert all(all(s is None for s in fresh) for fresh in seen), "a fresh detector has no opinion"
+    assert runs[0] == runs[1] == runs[2] == runs[3]
+    assert runs[0][-1] is not None
+
+
+@pytest.mark.parametrize(
+    ("periods_per_year", "season"), [(8766, 24), (365.25 * 288, 288), (365.25, 7), (52.18, 0), (12, 0)]
+)
+def test_the_cycle_is_a_day_unless_periods_are_days(periods_per_year: float, season: int) -> None:
+    """Hourly periods have a day of 24, daily ones a week of 7, weekly and monthly ones no cycle."""
+    cycle = Shape.design(Design(periods_per_year=periods_per_year)).cycle
+    assert (cycle.season if cycle else 0) == season
+
+
+def test_the_largest_state_is_bounded() -> None:
+    """With every memory at its largest a snapshot stays under 16 KB; by default it is 3.5 KB for hourly periods."""
+    large = Shape.design(Design(), season=1440, keep=500, blocks=200, block=1, stride=1)
+    usual = Shape.design(Design())
+    for i in range(3000):
+        large.update(Gauge(value=math.pi * WAVE[i % 27]))
+        usual.update(Gauge(value=math.pi * WAVE[i % 27]))
+    assert len(msgspec.msgpack.encode(large)) < 16_384
+    assert len(msgspec.msgpack.encode(usual)) < 4_000
+
+
+@pytest.mark.parametrize(
+    "params", [{"bar": 20}, {"season": -1}, {"fast": 100, "slow": 50}, {"window": 6, "keep": 20}, {"blocks": 3}]
+)
+def test_a_wrong_parameter_is_refused_by_name(params: dict[str, float]) -> None:
+    """The message names the parameter."""
+    with pytest.raises(ValueError, match=next(reversed(params))):
+        Shape.design(Design(), **params)  # type: ignore[arg-type]
+
+
+def test_the_tail_is_exponential_beyond_the_level_a_fifth_of_blocks_reach() -> None:
+    """Blocks 1..10: level 9, mean excess 1, so 9 -> ln 5, 11 -> ln 5 + 2, 4.5 -> half of ln 5."""
+    for distance, rarity in ((9.0, math.log(5)), (11.0, math.log(5) + 2), (4.5, math.log(5) / 2), (1e300, CAP)):
+        tail = Tail(block=1, keep=10)
+        for m in range(1, 11):
+            tail.rarity(float(m))
+        assert tail.rarity(distance) == pytest.approx(rarity)
+
+
+def test_the_tail_forgets_and_learns() -> None:
+    """Once the past is full of large distances, a large one is usual; a small one never was rare."""
+    tail = Tail(block=4, keep=16)
+    for _ in range(64):
+        tail.rarity(1.0)
+    assert tail.rarity(50.0) == CAP
+    for _ in range(64):
+        tail.rarity(50.0)
+    assert tail.rarity(50.0) == pytest.approx(math.log(5))
+    assert tail.rarity(1.0) == pytest.approx(math.log(5) / 50)
+
+
+def test_the_level_compares_with_what_was_before() -> None:
+    """Plain means at first: after 1, 2, 3 the quick mean is 2 and the slow one, not yet knowing of 3, 1.5."""
+    level = Level(fast=100, slow=100)
+    assert [level.update(x) for x in (1.0, 2.0, 3.0)] == pytest.approx([0.0, 0.5, 0.5])
+
+
+def test_the_cycle_allows_a_day_to_start_late() -> None:
+    """With 288 phases a pulse one phase late is usual; an hour late it is not."""
+    cycle = Cycle(season=288)
+    for row in range(288 * 3):
+        cycle.update(100.0 if 95 <= row % 288 < 105 else 0.0, row)
+    start = 288 * 3
+    assert cycle.usual(start + 94) == 0.0
+    assert cycle.usual(start + 97) == pytest.approx(100.0)
+    assert cycle.usual(start + 117) == 0.0
+
+
+def test_the_past_counts_the_nearest_of_all_courses() -> None:
+    """Against a brute-force search over all windows that do not overlap the last one."""
+    values = [float(WAVE[i * i % 27]) for i in range(60)]
+    past = Past(stride=1, window=4, keep=40, neighbours=2)
+    for i, x in enumerate(values):
+        got = past.update(x)
+        points = values[max(0, i - 39) : i + 1]
+        others = [
+            math.sqrt(sum((a - b) ** 2 for a, b in zip(points[j : j + 4], points[-4:], strict=True)) / 4)
+            for j in range(len(points) - 7)
+        ]
+        if len(others) < 7:
+            assert got is None
+        else:
+            assert got == pytest.approx(sum(sorted(others)[:2]) / 2, abs=1e-12)
