@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 UV := .venv/bin/uv
 
-.PHONY: install lock lint test servers demo real stack stack-down help
+.PHONY: install lock lint test servers demo real stack stack-down generate help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,11 @@ install: .venv/.installed ## the locked environment, hashes checked
 	$(UV) pip sync --quiet --require-hashes requirements.lock
 	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+generate: install ## what is built from the code: the AsyncAPI page, alert rules, dashboards; tests hold it against the code
+	$(PY) -m monitor.asyncapi > build-asyncapi.tmp && mv build-asyncapi.tmp monitor/asyncapi.yaml
+	$(PY) deploy/prometheus/build.py
+	.venv/bin/sandbox-monitor dashboards build
 
 lock: ## resolve again; the file names no registry
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock

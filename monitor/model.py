@@ -44,6 +44,7 @@ class Reason(StrEnum):
     SEQUENCE_GAP = "sequence_gap"  # events of a source are missing
     LATE_SHARE = "late_share"  # too much telemetry comes after its period closed
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
+    OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act

@@ -15,6 +15,7 @@ from monitor.telemetry import (
     ComplaintResolved,
     ComplaintWithdrawn,
     Envelope,
+    ExposureTallied,
     IncidentReported,
     IncidentUpdated,
     millis,
@@ -44,7 +45,9 @@ def observe(case: Case, event: Envelope) -> bool:
         pilot.model = model
         if model not in plan.models and not plan.any_model:
             _unregistered(case, model)
-    if isinstance(event, IncidentReported | IncidentUpdated):
+    if kind is ExposureTallied:
+        _use(case, event)  # type: ignore[arg-type]
+    elif isinstance(event, IncidentReported | IncidentUpdated):
         _hard_rules(case, event)
     elif isinstance(event, CommandAcknowledged) and event.data.command == pilot.standing.command:
         level = pilot.standing.level
@@ -96,6 +99,18 @@ def _over_cap(case: Case, watch: Watch, segment: str, index: int, amount: float)
         period_end=end,
     )
     case.found(f"{watch.name}/{segment}/exposure_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
+
+
+def _use(case: Case, event: ExposureTallied) -> None:
+    """The system is used: is it in its time, and by no more people than the charter allows (unit `users`)?"""
+    plan, amount = case.plan, event.data.amount
+    start, end = plan.cycle
+    if amount > 0 and not start <= millis(event.time) < end:
+        finding = Finding(rule="cycle", observed=amount, expected=0.0, detail=event.time.isoformat())
+        case.found("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)
+    if plan.user_cap is not None and event.data.unit == "users" and amount > plan.user_cap:
+        finding = Finding(segment=event.data.segment, rule="user_cap", observed=amount, expected=float(plan.user_cap))
+        case.found("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
 
 def _unregistered(case: Case, model: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import detectors
 from detectors.base import Count, Design, Detector, Gap, Observation
@@ -14,6 +15,7 @@ from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
 from monitor.telemetry import Envelope
 
+DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
 
 # What an alarm of a detector means; a detector that is not listed may only suspect.
@@ -54,7 +56,8 @@ class Watch:
 
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
-    only hear it, `silence_after` how long (ms) each of these waits.
+    only hear it, `silence_after` how long (ms) each of these waits, `cycle` from when to when
+    (ms, end excluded) the system may be used.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
     not registered.
@@ -70,6 +73,8 @@ class Plan:
             table = self.silences if watch.gap else self.by_type
             for kind in watch.indicator.reads:
                 table[kind] = (*table.get(kind, ()), watch)
+        self.cycle = (_midnight(charter.cycle.start), _midnight(charter.cycle.end) + DAY_MS)
+        self.user_cap = charter.users.cap
         self.models = {m.digest for m in charter.models}
         self.any_model = "*" in self.models
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
@@ -111,6 +116,10 @@ def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detect
         periods_per_year=YEAR_MS / (watch.grid.start(watch.grid.index(0) + 1) - watch.grid.start(watch.grid.index(0))),
     )
     return [detectors.build(w.name, design, w.params) for w in spec.detectors]
+
+
+def _midnight(date: str) -> int:
+    return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _silence_after(gap: Callable[[float], Gap], built: list[Detector]) -> int:

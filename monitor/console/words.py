@@ -27,6 +27,7 @@ REASONS: dict[Reason, str] = {
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
+    Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
     Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
     Reason.CLEARED: "Quiet for as long as the charter asks",
     Reason.OVERRIDDEN: "Set by hand by a regulator",

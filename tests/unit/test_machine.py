@@ -17,6 +17,7 @@ from monitor.charter import (
     Model,
     Participant,
     Responses,
+    Users,
     Watcher,
 )
 from monitor.control import (
@@ -269,6 +270,26 @@ def test_exposure_above_the_cap_escalates() -> None:
     bench.hour(0, exposure=1001)
     assert bench.out.decisions[-1].reason == Reason.EXPOSURE_CAP
     assert bench.level == Level.ESCALATE
+
+
+def test_use_outside_the_cycle_escalates() -> None:
+    """Exposure before the first or after the last day that the charter grants is found with its tally."""
+    bench = Bench()
+    last = 1_798_848_000_000  # the midnight after the last day, 1 January 2027
+    bench.send(bench.emitter.exposure(last - 1, 5.0), at=last - 1)
+    assert Reason.OUTSIDE_CYCLE not in bench.reasons()
+    bench.send(bench.emitter.exposure(last, 5.0), at=last)
+    assert bench.reasons()[-1] == Reason.OUTSIDE_CYCLE
+    assert bench.level == Level.ESCALATE
+
+
+def test_more_users_than_the_charter_allows_escalate() -> None:
+    """A tally of users above the cap is found at once."""
+    bench = Bench(users=Users(cap=100))
+    bench.send(bench.emitter.exposure(T0, 100, "users"), at=T0)
+    assert bench.level == Level.NORMAL
+    bench.send(bench.emitter.exposure(T0, 101, "users"), at=T0)
+    assert (bench.level, bench.out.decisions[-1].finding.rule) == (Level.ESCALATE, "user_cap")
 
 
 def test_silence_is_found_at_its_due_time_and_ends_with_the_next_sign_of_life() -> None:
