@@ -47,7 +47,7 @@ class Machine:
 
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
-    write a telemetry topic (`None` = anybody).
+    write a telemetry topic (`None` = anybody). `events` counts the valid events stepped since the object was made.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Machine:
         self.pilots: dict[str, Pilot] = {}
         self.dirty: set[str] = set()
         self.own = PartitionState()
+        self.events = 0
         self._plans: dict[str, Plan] = {}
         self._due: list[tuple[int, str]] = []
         self._journalled = journalled
@@ -107,6 +108,7 @@ class Machine:
         owner = self._owner_of(topic)
         for record in records:
             events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
+            self.events += len(events)
             for event, index in zip(events, places, strict=True):
                 why = self._event(event, record.received, owner, out)
                 if why is not None:

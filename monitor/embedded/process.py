@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +27,7 @@ from monitor.charter import Charter, charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
-from monitor.embedded.ingress import BATCH, Bell, Ingress, waited
+from monitor.embedded.ingress import Bell, Ingress, waited
 from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
@@ -35,7 +35,7 @@ from monitor.embedded.store import Incoming, Store, wall_clock
 from monitor.errors import LogBroken, Refused
 from monitor.machine import Machine
 from monitor.metrics import Metrics
-from monitor.model import Outputs, Record, digest
+from monitor.model import Outputs, digest
 from monitor.notary.notary import Notary
 from monitor.runner import Runner
 from monitor.validate import Why
@@ -79,15 +79,6 @@ def secret_of(directory: Path) -> bytes:
             os.fsync(file.fileno())
         beside.replace(path)
     return path.read_bytes()
-
-
-def events_in(records: Iterable[Record]) -> int:
-    """How many events records pack: exact for single ones, for batches the number of `specversion` attributes."""
-    count = 0
-    for record in records:
-        packed = (("content-type", BATCH.encode())) in record.headers
-        count += (record.value or b"").count(b'"specversion"') if packed else 1
-    return count
 
 
 class Monitor:
@@ -260,9 +251,9 @@ class Monitor:
         if start >= end:
             return
         records = await self._log.telemetry(topic, start, end)
-        began = asyncio.get_running_loop().time()
+        began, before = asyncio.get_running_loop().time(), self.runner.machine.events
         await self.runner.telemetry(topic, records)
-        events = events_in(records)
+        events = self.runner.machine.events - before
         self.events += events
         self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
 

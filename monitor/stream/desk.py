@@ -214,6 +214,7 @@ class Desk:
             machine=lambda p, epoch: machine(s, p, epoch),
             checkpoint_every_ms=s.checkpoint_every_ms,
             on_outputs=self._observe,
+            on_checkpoint=lambda: self._checkpointed(partition),
             owner=s.instance,
             failpoint=self._failpoint,
         )
@@ -241,6 +242,10 @@ class Desk:
         for log in logs:
             with contextlib.suppress(Exception):  # it is only the connection; the fence keeps what matters
                 await log.close()
+
+    def _checkpointed(self, partition: int) -> None:
+        if self._metrics is not None:
+            self._metrics.checkpointed(partition, int(time.time() * 1000))
 
     def _tell(self, seat: Seat) -> None:
         """Metrics of what was recovered, so that a halted pilot does not vanish from view with a restart."""
@@ -341,10 +346,10 @@ class Desk:
             if topic == seat.log.names.control:
                 seat.kept.extend(batch)
             else:
-                before = time.perf_counter()
+                before, events = time.perf_counter(), seat.runner.machine.events
                 await seat.runner.telemetry(topic, batch)
                 if self._metrics is not None:
-                    self._metrics.stepped(time.perf_counter() - before, len(batch))
+                    self._metrics.stepped(time.perf_counter() - before, seat.runner.machine.events - events)
             seat.handed[topic] = max(seat.handed[topic], batch[-1].offset + 1)
 
     async def _time(self, consumer: Fetching, seat: Seat) -> None:

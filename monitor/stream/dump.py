@@ -69,14 +69,14 @@ def replay(logs: Dump, machine: Machine) -> Outputs:
         if isinstance(entry, Claim):
             continue
         for topic in sorted(entry.telemetry_next):
-            _extend(out, machine.telemetry(topic, telemetry[topic].up_to(entry.telemetry_next[topic])))
+            out.extend(machine.telemetry(topic, telemetry[topic].up_to(entry.telemetry_next[topic])))
         while waiting is not None and waiting.offset < entry.control_next:
-            _extend(out, machine.control(waiting))
+            out.extend(machine.control(waiting))
             waiting = next(control, None)
         if isinstance(entry, TimeRead):  # a `control` entry only orders control; time alone moves time
-            _extend(out, machine.time(row.received))
+            out.extend(machine.time(row.received))
     for topic, cursor in telemetry.items():
-        _extend(out, machine.telemetry(topic, cursor.up_to(None)))
+        out.extend(machine.telemetry(topic, cursor.up_to(None)))
     return out
 
 
@@ -97,11 +97,3 @@ def _entry(record: Record) -> Journalled:
     if record.value is None:
         raise LogBroken(f"journal entry {record.offset} has no value")
     return Journalled(record.offset, record.received, msgspec.json.decode(record.value, type=JournalEntry))
-
-
-def _extend(out: Outputs, more: Outputs) -> None:
-    out.rejected.extend(more.rejected)
-    out.decisions.extend(more.decisions)
-    out.commands.extend(more.commands)
-    out.permits.extend(more.permits)
-    out.evidence.extend(more.evidence)
