@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from detectors import build as build_detector
+from detectors.base import Design, Gauge
 from monitor.metrics import Metrics
 from monitor.stream import health
 from monitor.stream.app import build, prepare, run
@@ -74,6 +76,7 @@ def worker(
         stall=stall,
         secret=secret_file.read_bytes() if secret_file else b"",
     )
+    _warm()
     count = asyncio.run(prepare(settings, partition_count, replication))
     metrics = Metrics(rejections=[why.value for why in Why])
     app = build(settings, metrics=metrics, failpoint=from_environment())
@@ -91,3 +94,10 @@ def worker(
         click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
     click.echo(f"worker of group {group}: {count} partitions at {bootstrap}", err=True)
     run(app, loglevel=loglevel)
+
+
+def _warm() -> None:
+    """Pay for late imports now: river takes seconds, and a stream must not wait for them in its middle."""
+    drift = build_detector("river_drift", Design())
+    for value in range(40):
+        drift.update(Gauge(float(value)))
