@@ -23,9 +23,11 @@ class Shape(msgspec.Struct, kw_only=True):
     data with a bounded memory (`block x blocks` periods for the tails), so a new level is learnt and does not alarm for ever.
     Both directions alarm. A period without exposure has no rate and no opinion, but counts in the time of the day.
 
-    Failure modes: it needs 8 blocks before it speaks, a day more for the time of the day; what is unusual from the start, or
-    comes in by a slow slope, it learns as usual; independent periods of a stable stream do alarm now and then.
-    State 3.5 KB for hourly periods, 6 KB for five minutes: more than the other detectors, which is one reason to watch only.
+    Failure modes: it needs 8 blocks before it speaks, a cycle more for the time of the day; what is unusual from the start, or
+    comes in by a slow slope, it learns as usual; a stable stream alarms some six times in a year of hours; where numbers
+    become smaller by much (another unit), it is nearly deaf until the tails have forgotten the large ones (`block x blocks`
+    periods). A stream that lives by the week wants `season` 168 (hours). State 4 KB for hourly periods, 6 KB for five minutes:
+    more than the other detectors, which is one reason to watch only.
 
     >>> day = [10.0 + 5.0 * abs(12 - hour) for hour in range(24)]
     >>> detector = Shape.design(Design())

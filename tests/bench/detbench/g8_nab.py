@@ -219,39 +219,73 @@ def said(change: Mapping[str, Any]) -> str:
 
 
 def yardsticks(quick: bool) -> list[Row]:
-    """How often it alarms where nothing happens (hourly periods), and what it costs."""
+    """How often it alarms where nothing happens, how soon where something does (hourly periods), and what it costs."""
     streams, periods = (8, 4_000) if quick else (40, 8_766)
     rng = simulators.rng("g8 nulls")
     size = (streams, periods)
-    walk = np.zeros(size)
     noise = rng.normal(size=size)
+    walk = np.zeros(size)
     for i in range(1, periods):
         walk[:, i] = 0.9 * walk[:, i - 1] + noise[:, i]
     level = 5 * simulators.profile(periods, cycle=0.3)
-    nulls: dict[str, list[list[Observation]]] = {
-        "independent normal": [[Gauge(value=float(x)) for x in stream] for stream in noise],
-        "autoregressive .9": [[Gauge(value=float(x)) for x in stream] for stream in walk],
-        "Poisson 5, daily cycle .3": [
-            [Count(k=float(x), m=1.0) for x in stream]
-            for stream in simulators.counts(rng, np.broadcast_to(level, size))
-        ],
-        "variance/mean 3, daily cycle .3": [
-            [Count(k=float(x), m=1.0) for x in stream]
-            for stream in simulators.counts(rng, np.broadcast_to(level, size), 3.0)
-        ],
+    office = np.where(open_hours(periods), 20.0, 1.0)
+    nulls = {
+        "independent normal": (gauges(noise), {}),
+        "autoregressive .9": (gauges(walk), {}),
+        "Poisson 5, daily cycle .3": (counts(rng, level, size), {}),
+        "variance/mean 3, daily cycle .3": (counts(rng, level, size, 3.0), {}),
+        "office hours, season a day": (counts(rng, office, size), {}),
+        "office hours, season a week": (counts(rng, office, size), {"season": simulators.WEEK}),
     }
     rows = []
-    for name, made in steps(nulls.items(), "G8: nulls", total=len(nulls)):
-        found = sum(
-            score is not None and score.alarm
-            for s in made
-            for d in [Shape.design(Design())]
-            for score in map(d.update, s)
-        )
-        estimate = metrics.per_year(found, streams, periods, 8766)
+    for name, (made, params) in steps(nulls.items(), "G8: nulls", total=len(nulls)):
+        found = sum(len(heard(stream, params)) for stream in made)
+        estimate = metrics.per_year(found, streams, periods, simulators.YEAR)
         rows.append(Row("alarms per stream-year, hourly", name, estimate.value, estimate.error))
-    sample = [Gauge(value=float(x)) for x in noise[0]]
+    runs, onset = (30 if quick else 200), 1_500
+    for ratio in steps((1.5, 2.0, 3.0, 0.2), "G8: steps"):
+        change = simulators.step(onset + 72, onset, ratio) * 5 * simulators.profile(onset + 72, cycle=0.3)
+        delays = [first_after(heard(stream, {}), onset) for stream in counts(rng, change, (runs, onset + 72))]
+        seen = [delay for delay in delays if delay is not None]
+        share = metrics.share(len(seen), runs)
+        rows.append(Row("share found within 72 periods", f"Poisson 5, cycle .3, {ratio:g}x", share.value, share.error))
+        if len(seen) > runs / 2:
+            median = metrics.quantile(seen, 0.5)
+            rows.append(
+                Row("median delay of those, periods", f"Poisson 5, cycle .3, {ratio:g}x", median.value, median.error)
+            )
+    sample = gauges(noise[:1])[0]
     for name, year in (("hourly periods", 8766.0), ("periods of 5 minutes", 8766.0 * 12)):
         microseconds, length = metrics.cost(partial(Shape.design, Design(periods_per_year=year)), sample, rounds=3)
         rows += [Row("us/update", name, microseconds), Row("bytes/stream", name, float(length))]
     return rows
+
+
+def open_hours(periods: int) -> NDArray[np.bool_]:
+    """Whether an hourly period lies between 9 and 17 o'clock on one of the first five days of a week."""
+    hour, weekday = np.arange(periods) % 24, np.arange(periods) // 24 % 7
+    inside: NDArray[np.bool_] = (hour >= 9) & (hour < 17) & (weekday < 5)
+    return inside
+
+
+def gauges(values: Floats) -> list[list[Observation]]:
+    """Streams of gauges, one per row."""
+    return [[Gauge(value=float(x)) for x in stream] for stream in values]
+
+
+def counts(rng: simulators.Rng, level: Floats, size: tuple[int, int], spread: float = 1.0) -> list[list[Observation]]:
+    """Streams of counts over one unit of exposure."""
+    drawn = simulators.counts(rng, np.broadcast_to(level, size), spread)
+    return [[Count(k=float(x), m=1.0) for x in stream] for stream in drawn]
+
+
+def heard(stream: Sequence[Observation], params: Mapping[str, Any]) -> list[int]:
+    """Periods at which a fresh detector alarms."""
+    detector = Shape.design(Design(), **params)
+    scores = [detector.update(observation) for observation in stream]
+    return [at for at, score in enumerate(scores) if score is not None and score.alarm]
+
+
+def first_after(found: Sequence[int], onset: int) -> int | None:
+    """Periods from the onset to the first alarm at or after it, counted from 1."""
+    return next((at - onset + 1 for at in found if at >= onset), None)

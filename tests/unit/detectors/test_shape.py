@@ -124,7 +124,7 @@ def test_the_cycle_is_a_day_unless_periods_are_days(periods_per_year: float, sea
 
 
 def test_the_largest_state_is_bounded() -> None:
-    """With every memory at its largest a snapshot stays under 16 KB; by default it is 3.5 KB for hourly periods."""
+    """With every memory at its largest a snapshot stays under 16 KB; by default it is 4 KB for hourly periods."""
     large = Shape.design(Design(), season=1440, keep=500, blocks=200, block=1, stride=1)
     usual = Shape.design(Design())
     for i in range(3000):
