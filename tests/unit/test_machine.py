@@ -382,19 +382,37 @@ def test_a_release_that_comes_too_early_is_refused_and_kept() -> None:
 
 
 def test_an_amendment_goes_forward_and_never_moves_a_running_bar() -> None:
-    """A new indicator is added; a changed limit, a lower version, another alpha are refused."""
+    """A new indicator is added; a changed weight or period, a lower version, another alpha are refused."""
     bench = Bench()
-    lax = msgspec.structs.replace(RATE, limit=50)
+    heavier = msgspec.structs.replace(RATE, weight=0.5)
 
     def amend(id_: str, changed: Charter) -> list[tuple[str, str]]:
         return rejected(bench.act(Amendment(id=id_, pilot="p", author="anna", charter=changed), T0))
 
-    assert amend("1", charter(lax, version=2)) == [("charter.indicators.incidents", "control_refused")]
+    assert amend("1", charter(heavier, version=2)) == [("charter.indicators.incidents", "control_refused")]
     assert amend("2", charter(version=1)) == [("charter.version", "control_refused")]
     assert amend("3", charter(version=2, alpha=0.5)) == [("charter.alpha", "control_refused")]
     assert amend("4", charter(RATE, SILENCE, version=2)) == []
     assert bench.out.decisions[-1].reason == Reason.AMENDED
     assert bench.machine.notify_at is not None
+
+
+def test_a_changed_limit_enters_the_same_product_from_the_next_period() -> None:
+    """Evidence and bar stay as they are; what comes after is measured against the new limit."""
+    same, stricter = Bench(), Bench()
+    for bench in (same, stricter):
+        for hour in range(20):
+            bench.hour(hour, incidents=4)
+    tight = charter(msgspec.structs.replace(RATE, limit=2), version=2)
+    stricter.act(Amendment(id="a", pilot="p", author="anna", charter=tight), T0 + 20 * HOUR)
+    for bench in (same, stricter):
+        for hour in range(20, 24):
+            bench.hour(hour, incidents=4)
+    one, other = ([e for e in b.out.evidence if isinstance(e, Evidence)] for b in (same, stricter))
+    assert one[:19] == other[:19]
+    before, after = other[18].scores["limit_e_process"], other[-1].scores["limit_e_process"]
+    assert before[1] == after[1]
+    assert after[0] > one[-1].scores["limit_e_process"][0]
 
 
 def test_after_exit_nothing_counts() -> None:
