@@ -7,6 +7,7 @@ from typing import Literal, TypeGuard
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
 from monitor.case import Case
 from monitor.charter import Watcher
+from monitor.counters import behind
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, level_of
 from monitor.sequence import gaps_since
@@ -25,7 +26,7 @@ def close(case: Case, watch: Watch) -> None:
         opened = stream.open.pop(index, None) or Open()
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0
+        gap = gaps_since(pilot, start) > 0 or (watch.spec.exposure is not None and behind(pilot, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -56,7 +57,7 @@ def observe(
     """
     if watch.observes is Proportion:
         n = max(opened.m, 0.0)
-        return (Proportion(min(max(opened.k, 0.0), n), n) if n else None), gap
+        return (Proportion(min(max(opened.k, 0.0), n), n, stream.next) if n else None), gap
     if watch.observes is Gauge:
         if not opened.m:
             return None, gap
@@ -64,10 +65,10 @@ def observe(
     k = max(opened.k, 0.0)
     if watch.stocks:
         m = max(opened.m + stream.stock * (end - start) / HOUR, 0.0)
-        return (Count(k, m) if m or k else None), gap
+        return (Count(k, m, stream.next) if m or k else None), gap
     if opened.tallies and not gap:
-        return (Count(k, opened.m) if opened.m or k else None), False
-    return (None if watch.cap is None else Count(k, max(opened.m, watch.cap))), True
+        return (Count(k, opened.m, stream.next) if opened.m or k else None), False
+    return (None if watch.cap is None else Count(k, max(opened.m, watch.cap), stream.next)), True
 
 
 def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.case import Case
+from monitor.counters import mark, tally
 from monitor.decide import Move
 from monitor.detect import HOUR, heard, peek, revise
 from monitor.indicators.base import Slot
@@ -16,6 +17,7 @@ from monitor.telemetry import (
     ComplaintWithdrawn,
     Envelope,
     ExposureTallied,
+    Heartbeat,
     IncidentReported,
     IncidentUpdated,
     millis,
@@ -46,7 +48,10 @@ def observe(case: Case, event: Envelope) -> bool:
         if model not in plan.models and not plan.any_model:
             _unregistered(case, model)
     if kind is ExposureTallied:
+        tally(pilot.sources[event.source], event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
+    elif kind is Heartbeat:
+        mark(pilot.sources[event.source], millis(event.time), event.data.exposure)  # type: ignore[attr-defined]
     elif isinstance(event, IncidentReported | IncidentUpdated):
         _hard_rules(case, event)
     elif isinstance(event, CommandAcknowledged) and event.data.command == pilot.standing.command:

@@ -14,17 +14,21 @@ from monitor.decide import Standing
 from monitor.errors import LogBroken
 from monitor.plan import Plan, Watch, build_detectors
 
-VERSION = 1
+VERSION = 2
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 64  # emitter incarnations remembered per pilot
 
 
 class Source(Struct, array_like=True):
-    """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard."""
+    """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard;
+    exposure tallied since we know it, what its counter stated before that (-1 = not known yet), its last statements."""
 
     high: int
     missing: dict[int, int] = {}
     heard: int = 0
+    tallied: float = 0.0
+    offset: float = 0.0
+    marks: list[tuple[int, float]] = []
 
 
 class Open(Struct, array_like=True):

@@ -20,7 +20,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.decide",),
     ("monitor.plan",),
     ("monitor.state", "monitor.charter_lint"),
-    ("monitor.case", "monitor.sequence"),
+    ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.detect",),
     ("monitor.observe", "monitor.acts"),
     ("monitor.machine",),

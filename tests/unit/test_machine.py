@@ -233,6 +233,42 @@ def test_a_halted_service_that_stands_still_is_not_unknown() -> None:
     assert [d.kind for d in bench.out.decisions] == ["act", "level"]
 
 
+def test_a_counter_that_is_ahead_of_the_tallies_makes_the_period_partial() -> None:
+    """A service that states 900 decisions and has tallied 100 has not told all: the period closes at the cap, flagged."""
+    bench = Bench()
+    bench.hour(0, incidents=3, exposure=100)
+    bench.send(bench.emitter.heartbeat(T0 + HOUR - 1, exposure=900.0), at=T0 + HOUR - 1)
+    bench.time(T0 + 2 * HOUR)
+    (first,) = (e for e in bench.out.evidence if isinstance(e, Evidence))
+    assert (first.m, first.unknown) == (1000, "partial_data")
+
+
+def test_counters_that_agree_leave_the_period_whole() -> None:
+    """Tallies that come after the heartbeat but before the close make up for it; a later heartbeat is of a later period."""
+    bench = Bench()
+    bench.hour(0, exposure=100)
+    bench.send(bench.emitter.heartbeat(T0 + HOUR - 1, exposure=300.0), at=T0 + HOUR - 1)
+    bench.send(bench.emitter.exposure(T0 + HOUR - 2, 200.0), at=T0 + HOUR + 5)
+    bench.send(bench.emitter.heartbeat(T0 + HOUR + 9, exposure=5000.0), at=T0 + HOUR + 9)
+    bench.time(T0 + 2 * HOUR)
+    (first,) = (e for e in bench.out.evidence if isinstance(e, Evidence))
+    assert (first.m, first.unknown) == (300, "")
+
+
+def test_a_source_heard_first_in_its_midst_is_counted_from_there() -> None:
+    """A service that ran before its admission is not behind for ever."""
+    bench = Bench()
+    bench.emitter = Emitter("svc/old", "p", first=900)
+    bench.send(bench.emitter.heartbeat(T0 + 1, exposure=77_000.0), at=T0 + 1)
+    for hour in range(1, 4):
+        bench.hour(hour, exposure=10)
+        at = T0 + hour * HOUR + 2000
+        bench.send(bench.emitter.heartbeat(at, exposure=77_000.0 + 10 * hour), at=at)
+    bench.time(T0 + 5 * HOUR)
+    third = [e for e in bench.out.evidence if isinstance(e, Evidence)][2]
+    assert (third.m, third.unknown) == (10, "")
+
+
 def test_late_events_raise_their_own_period_and_never_lower_it() -> None:
     """Two hundred incidents that come after the close of their period still halt."""
     bench = Bench()
