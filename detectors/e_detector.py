@@ -17,7 +17,7 @@ Side = Literal["both", "up", "down"]
 
 
 class EDetector(msgspec.Struct, kw_only=True):
-    """M_t = mean over ratios of e_t(r) (M_(t-1)(r) + 1), alarm at M_t >= A: then ARL0 >= A, not only for long runs.
+    """M_t = weighted mean over ratios of e_t(r) (M_(t-1)(r) + 1), alarm at M_t >= A: then ARL0 >= A, not only for long runs.
 
     Shin, Ramdas, Rinaldo (2024): M_t minus t is a supermartingale while nothing changes, so the expected time to the alarm is
     at least A. What is certain: the bound for every rate between `low` and `high` of the baseline, for spreads up to the
@@ -44,6 +44,7 @@ class EDetector(msgspec.Struct, kw_only=True):
 
     bar: float
     ratios: tuple[float, ...]
+    weights: tuple[float, ...]
     baseline: Baseline
     relearn: bool
     granted: float
@@ -51,7 +52,6 @@ class EDetector(msgspec.Struct, kw_only=True):
     lines: Lines = ()
     sums: list[float] = []
     logs: bool = False  # whether `sums` are logarithms
-    weight: float = 0.0
 
     @classmethod
     def design(
@@ -60,6 +60,7 @@ class EDetector(msgspec.Struct, kw_only=True):
         *,
         arl0: float | None = None,
         ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0),
+        weights: tuple[float, ...] | None = None,
         side: Side = "both",
         baseline: float | None = None,
         baseline_periods: int = 20,
@@ -68,7 +69,7 @@ class EDetector(msgspec.Struct, kw_only=True):
         calibrate_for: float | None = None,
     ) -> Self:
         """From the charter. `arl0` in periods (default: ten years of them); `ratios` (> 1) are watched on the `side` asked
-        for; `baseline` is a known rate per unit of exposure (or a share), else `baseline_periods` are learnt from;
+        for, with `weights` (> 0; equal without); `baseline` is a known rate per unit of exposure (or a share), else `baseline_periods` are learnt from;
         `calibrate_for` events expected a period lower the bar (see above)."""
         if arl0 is None:
             arl0 = 10 * design.periods_per_year
@@ -88,14 +89,21 @@ class EDetector(msgspec.Struct, kw_only=True):
         up = ratios_of(ratios)
         asked = {"both": (*up, *(1 / r for r in up)), "up": up, "down": tuple(1 / r for r in up)}[side]
         proved = within("arl0", arl0, low=2)
+        if weights is None:
+            weights = (1.0,) * len(up)
+        if not isinstance(weights, list | tuple) or len(weights) != len(up):
+            raise ValueError(f"weights: {weights!r} is not one weight for each of {len(up)} ratios; write as many")
+        shares = [within("weights", w, low=1e-6, high=1e6) for w in weights] * (len(asked) // len(up))
+        shares = [w / sum(shares) for w in shares]
         lowered = None
         if calibrate_for is not None:
             if baseline is None or granted > 1:
                 raise ValueError("calibrate_for: a calibrated bar needs a known baseline and variance/mean 1")
-            lowered = calibrated_bar(asked, within("calibrate_for", calibrate_for, low=0.01, high=1e4), proved)
+            lowered = calibrated_bar(asked, within("calibrate_for", calibrate_for, low=0.01, high=1e4), proved, shares)
         return cls(
             bar=log(proved),
             ratios=asked,
+            weights=tuple(shares),
             baseline=learning,
             relearn=baseline is None,
             granted=granted,
@@ -117,19 +125,20 @@ class EDetector(msgspec.Struct, kw_only=True):
                 baseline.learn(k, x, share)
                 return None
             lines = self._open(share)
-        sums, w, total = self.sums, self.weight, HUGE
+        sums, weights, total = self.sums, self.weights, HUGE
         if len(sums) == 8 and not self.logs:
             a0, a1, a2, a3, a4, a5, a6, a7 = sums
             s0, c0, s1, c1, s2, c2, s3, c3, s4, c4, s5, c5, s6, c6, s7, c7 = lines
+            w0, w1, w2, w3, w4, w5, w6, w7 = weights
             try:
-                a0 = (a0 + w) * exp(s0 * k + c0 * x)
-                a1 = (a1 + w) * exp(s1 * k + c1 * x)
-                a2 = (a2 + w) * exp(s2 * k + c2 * x)
-                a3 = (a3 + w) * exp(s3 * k + c3 * x)
-                a4 = (a4 + w) * exp(s4 * k + c4 * x)
-                a5 = (a5 + w) * exp(s5 * k + c5 * x)
-                a6 = (a6 + w) * exp(s6 * k + c6 * x)
-                a7 = (a7 + w) * exp(s7 * k + c7 * x)
+                a0 = (a0 + w0) * exp(s0 * k + c0 * x)
+                a1 = (a1 + w1) * exp(s1 * k + c1 * x)
+                a2 = (a2 + w2) * exp(s2 * k + c2 * x)
+                a3 = (a3 + w3) * exp(s3 * k + c3 * x)
+                a4 = (a4 + w4) * exp(s4 * k + c4 * x)
+                a5 = (a5 + w5) * exp(s5 * k + c5 * x)
+                a6 = (a6 + w6) * exp(s6 * k + c6 * x)
+                a7 = (a7 + w7) * exp(s7 * k + c7 * x)
                 total = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7
             except OverflowError:
                 pass
@@ -137,8 +146,9 @@ class EDetector(msgspec.Struct, kw_only=True):
             self.sums = [a0, a1, a2, a3, a4, a5, a6, a7]
             statistic = log(total)
         else:
-            self.sums, self.logs, _ = advance(sums, self.logs, lines, k, x, w)
-            statistic = log_value(self.sums, self.logs, 0.0)
+            sums, logs, total = advance(sums, self.logs, lines, k, x, weights)
+            self.sums, self.logs = sums, logs
+            statistic = log(total) if total > 0 else log_value(sums, logs, 0.0)
         rate, bar = baseline.rate, self.bar
         if statistic >= bar:
             self.lines = ()
@@ -157,5 +167,4 @@ class EDetector(msgspec.Struct, kw_only=True):
             self.bar = self.calibrated
         self.lines = flat(line(r, high if r > 1 else low, self.baseline.spread) for r in self.ratios)
         self.sums, self.logs = [0.0] * len(self.ratios), False
-        self.weight = 1.0 / len(self.ratios)
         return self.lines

@@ -116,7 +116,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
                 del recent[0]
         total = HUGE
         if len(sums) == 5 and not logs:
-            w = 1.0 / (period * (period + 1)) / 5
+            w = 1.0 / (period * (period + 1)) / 5  # onset(period), shared
             a0, a1, a2, a3, a4 = sums
             s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = lines
             try:
@@ -132,7 +132,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
             self.sums = [a0, a1, a2, a3, a4]
             value = log(total + 1.0 / (period + 1))
         else:
-            sums, logs, total = advance(sums, logs, lines, k, x, onset(period) / len(sums))
+            sums, logs, total = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
             self.sums, self.logs = sums, logs
             value = log_value(sums, logs, unstarted(period))
         if seen < self.minimum_events and value >= bar:
@@ -154,7 +154,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         for observation in observations:
             k, x = events_of(observation)
             period, seen, total_k, total_x = period + 1, seen + k, total_k + k, total_x + x
-            sums, logs, _ = advance(sums, logs, lines, k, x, onset(period) / len(sums))
+            sums, logs, _ = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
             best = max(best, log_value(sums, logs, unstarted(period)))
         return self._score(best, seen, total_k, total_x, share)
 
@@ -171,7 +171,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         for i in range(at, len(self.recent)):
             events, exposure, _, _ = self.recent[i]
             self.recent[i] = (events, exposure, sums, logs)
-            sums, logs, _ = advance(sums, logs, self.lines, events, exposure, onset(period) / len(sums))
+            sums, logs, _ = advance(sums, logs, self.lines, events, exposure, [onset(period) / len(sums)] * len(sums))
             best = max(best, log_value(sums, logs, unstarted(period)))
             period += 1
         self.sums, self.logs = sums, logs

@@ -33,7 +33,7 @@ def test_sums_carry_on_beyond_what_a_float_holds_and_come_back(ratios: tuple[flo
     lines, a, logs = flat(count_line(r, 1.0) for r in ratios), [0.0] * len(ratios), False
     seen = []
     for t, (k, x) in enumerate(stream, 1):
-        a, logs, _ = advance(a, logs, lines, k, x, 1 / len(ratios))
+        a, logs, _ = advance(a, logs, lines, k, x, [1 / len(ratios)] * len(ratios))
         seen.append(logs)
         if t < 12 or t % 40 == 0:
             assert log_value(a, logs, 0.0) == pytest.approx(in_logs(stream[:t], ratios), rel=1e-9, abs=1e-9)
