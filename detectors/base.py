@@ -33,9 +33,10 @@ class Proportion(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gauge(msgspec.Struct, frozen=True, gc=False):
-    """A finite number that has no likelihood of its own (a cost, a gain), one per closed period."""
+    """A finite number that has no likelihood of its own (a cost, a gain), one per closed period. `at` as in `Count`."""
 
     value: float
+    at: int | None = None
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):

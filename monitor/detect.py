@@ -61,7 +61,7 @@ def observe(
     if watch.observes is Gauge:
         if not opened.m:
             return None, gap
-        return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m), gap
+        return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m, stream.next), gap
     k = max(opened.k, 0.0)
     if watch.stocks:
         m = max(opened.m + stream.stock * (end - start) / HOUR, 0.0)

@@ -77,6 +77,16 @@ def test_periods_without_a_number_keep_the_time_of_the_day() -> None:
     assert max(abs(s.expected - s.observed) for s in last) < 2.5
 
 
+def test_periods_that_were_not_handed_over_keep_the_time_of_the_day() -> None:
+    """Where observations say at which period they were made, leaving out the nights gives the scores that empty nights give."""
+    whole, days = Shape.design(Design(), block=8), Shape.design(Design(), block=8)
+    for i in range(1200):
+        night = i % 24 >= 17
+        score = whole.update(Count(k=0.0, m=0.0) if night else Count(k=day(i), m=1.0))
+        if not night:
+            assert days.update(Count(k=day(i), m=1.0, at=i + 480_000)) == score
+
+
 def test_an_episode_alarms_once() -> None:
     """Until `cooldown` periods in a row stayed under the bar by themselves, the statistic is held under it."""
     loud, again = Shape.design(Design(), cooldown=0), Shape.design(Design(), cooldown=100)
