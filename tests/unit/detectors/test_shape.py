@@ -6,8 +6,11 @@ import math
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detectors.base import Count, Design, Gauge, Observation, Proportion, Score
+from detectors.checks import CHECKS
 from detectors.shape import Shape
 from detectors.shape_tail import CAP, Tail
 from detectors.shape_views import Cycle, Level, Past
@@ -151,6 +154,29 @@ def test_a_wrong_parameter_is_refused_by_name(params: dict[str, float]) -> None:
     """The message names the parameter."""
     with pytest.raises(ValueError, match=next(reversed(params))):
         Shape.design(Design(), **params)  # type: ignore[arg-type]
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    values=st.lists(
+        st.one_of(st.floats(-1.7e308, 1.7e308), st.integers(-3, 3).map(float), st.just(5e-324)),
+        min_size=20,
+        max_size=60,
+    )
+)
+def test_the_promises_hold_where_it_speaks_soon(values: list[float]) -> None:
+    """With the shortest lengths, so that every view is judged within a few periods, on any finite numbers."""
+
+    def make() -> Shape:
+        return Shape.design(
+            Design(), season=3, fast=1, slow=2, stride=1, window=2, keep=14, block=1, blocks=8, cooldown=2
+        )
+
+    stream: list[Observation] = [Gauge(value=v) for v in values]
+    for check in CHECKS:
+        check(make, stream)
+    assert make().update(stream[0]) is None
+    assert any(s is not None for d in [make()] for s in map(d.update, stream))
 
 
 def test_the_tail_is_exponential_beyond_the_level_a_fifth_of_blocks_reach() -> None:
