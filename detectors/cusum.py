@@ -8,12 +8,12 @@ from typing import ClassVar, Self
 import msgspec
 
 from detectors.arl import bar_for
-from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, within
+from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, within
 from detectors.baseline import Baseline
 from detectors.likelihood import count_line, share_line
 
 
-class Cusum(msgspec.Struct, kw_only=True):
+class Cusum(msgspec.Struct, kw_only=True, array_like=True):
     """C = max(0, C + ln likelihood ratio), alarm at C >= bar, then from 0 again. Lucas (1985), Technometrics 27: 129-144.
 
     Poisson counts, or negative binomial ones where the charter grants a variance/mean; Bernoulli trials (one a period), binomial
@@ -77,10 +77,12 @@ class Cusum(msgspec.Struct, kw_only=True):
         """One closed period; `None` while a baseline is being learnt."""
         if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
             k, x, share = observation.k, observation.m, False
-            if k > LARGEST or x > LARGEST:
-                k, x = min(k, LARGEST), min(x, LARGEST)
+        elif type(observation) is Proportion:
+            k, x, share = observation.k, observation.n, True
         else:
-            (k, x), share = events_of(observation), True
+            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+        if k > LARGEST or x > LARGEST:
+            k, x = min(k, LARGEST), min(x, LARGEST)
         rate = self.limit
         if rate is None:
             rate = self._learnt()

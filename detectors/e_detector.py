@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from math import exp, log
-from typing import ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
 
 import msgspec
 
-from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
+from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, ratios_of, within
 from detectors.baseline import Baseline
 from detectors.likelihood import count_line, share_line
 from detectors.mixture import HUGE, Lines, advance, flat, log_value
@@ -16,7 +16,7 @@ from detectors.overshoot import calibrated_bar
 Side = Literal["both", "up", "down"]
 
 
-class EDetector(msgspec.Struct, kw_only=True):
+class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     """M_t = weighted mean over ratios of e_t(r) (M_(t-1)(r) + 1), alarm at M_t >= A: then ARL0 >= A, not only for long runs.
 
     Shin, Ramdas, Rinaldo (2024): M_t minus t is a supermartingale while nothing changes, so the expected time to the alarm is
@@ -49,9 +49,15 @@ class EDetector(msgspec.Struct, kw_only=True):
     relearn: bool
     granted: float
     calibrated: float | None = None  # the bar for Poisson counts, if the charter asks for a calibrated one
-    lines: Lines = ()
-    sums: list[float] = []
+    sums: list[float] = []  # empty until the baseline stands, and after an alarm
     logs: bool = False  # whether `sums` are logarithms
+
+    if TYPE_CHECKING:
+        lines: Lines = ()  # no part of the state: worked out again
+
+    def __post_init__(self) -> None:
+        """Also called when a snapshot is read."""
+        self.lines = ()
 
     @classmethod
     def design(
@@ -114,10 +120,12 @@ class EDetector(msgspec.Struct, kw_only=True):
         """One closed period; `None` while the baseline is being learnt."""
         if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
             k, x, share = observation.k, observation.m, False
-            if k > LARGEST or x > LARGEST:
-                k, x = min(k, LARGEST), min(x, LARGEST)
+        elif type(observation) is Proportion:
+            k, x, share = observation.k, observation.n, True
         else:
-            (k, x), share = events_of(observation), True
+            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+        if k > LARGEST or x > LARGEST:
+            k, x = min(k, LARGEST), min(x, LARGEST)
         baseline = self.baseline
         lines = self.lines
         if not lines:
@@ -151,7 +159,7 @@ class EDetector(msgspec.Struct, kw_only=True):
             statistic = log(total) if total > 0 else log_value(sums, logs, 0.0)
         rate, bar = baseline.rate, self.bar
         if statistic >= bar:
-            self.lines = ()
+            self.lines, self.sums, self.logs = (), [], False
             if self.relearn:
                 self.baseline = baseline.again(self.granted)
         if share:
@@ -166,5 +174,6 @@ class EDetector(msgspec.Struct, kw_only=True):
         elif self.calibrated is not None:
             self.bar = self.calibrated
         self.lines = flat(line(r, high if r > 1 else low, self.baseline.spread) for r in self.ratios)
-        self.sums, self.logs = [0.0] * len(self.ratios), False
+        if not self.sums:
+            self.sums = [0.0] * len(self.ratios)
         return self.lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import exp, inf, log, nextafter
-from typing import ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 import msgspec
 
@@ -15,7 +15,7 @@ Period: TypeAlias = tuple[float, float, list[float], bool]
 """Events and exposure of a closed period, and the sums before it."""
 
 
-class LimitEProcess(msgspec.Struct, kw_only=True):
+class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     """Mixture over onsets (weight of onset j: 1/(j(j+1))) and over rate ratios (equal weights) of e-values against a limit.
 
     P(ever an alarm) <= alpha for a pilot that keeps its limit in every period given the past, whenever and however often one
@@ -55,12 +55,18 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
     minimum_events: int
     late_window: int
     share: bool = False  # k of n, not k over m
-    lines: Lines = ()  # empty: not aimed yet, or a share limit that cannot be exceeded
     periods: int = 0
     seen: float = 0.0
     sums: list[float] = []
     logs: bool = False  # whether `sums` are logarithms
     recent: list[Period] = []  # those that late events may still raise, oldest first
+
+    if TYPE_CHECKING:
+        lines: Lines = ()  # no part of the state: worked out again. Empty too for a share limit that cannot be exceeded
+
+    def __post_init__(self) -> None:
+        """Also called when a snapshot is read."""
+        self.lines = ()
 
     @classmethod
     def design(
@@ -94,10 +100,12 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         """One closed period. A share limit of 1 or more (room included) cannot be exceeded: no opinion."""
         if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
             k, x, share = observation.k, observation.m, False
-            if k > LARGEST or x > LARGEST:
-                k, x = min(k, LARGEST), min(x, LARGEST)
+        elif type(observation) is Proportion:
+            k, x, share = observation.k, observation.n, True
         else:
-            (k, x), share = events_of(observation), True
+            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+        if k > LARGEST or x > LARGEST:
+            k, x = min(k, LARGEST), min(x, LARGEST)
         lines = self.lines
         if share is not self.share or not lines:
             lines, self.share = self._lines(share), share
@@ -135,7 +143,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
             sums, logs, total = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
             self.sums, self.logs = sums, logs
             value = log_value(sums, logs, unstarted(period))
-        if seen < self.minimum_events and value >= bar:
+        if value >= bar and seen < self.minimum_events:
             value = nextafter(bar, -inf)
         if share:
             return Score(value, bar, rate, k / x if x else 0.0, self.alpha)
@@ -162,6 +170,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         """Add `k` late events to the period `lag` updates ago; the largest value since then, or `None` out of the window."""
         if not (self.above and 0 <= lag < len(self.recent)) or self.two_sided:
             return None
+        lines = self.lines = self.lines or self._lines(self.share)
         at = len(self.recent) - 1 - lag
         was, x, sums, logs = self.recent[at]
         now = min(was + k, x if self.share else LARGEST)
@@ -171,7 +180,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         for i in range(at, len(self.recent)):
             events, exposure, _, _ = self.recent[i]
             self.recent[i] = (events, exposure, sums, logs)
-            sums, logs, _ = advance(sums, logs, self.lines, events, exposure, [onset(period) / len(sums)] * len(sums))
+            sums, logs, _ = advance(sums, logs, lines, events, exposure, [onset(period) / len(sums)] * len(sums))
             best = max(best, log_value(sums, logs, unstarted(period)))
             period += 1
         self.sums, self.logs = sums, logs

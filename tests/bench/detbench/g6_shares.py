@@ -124,7 +124,7 @@ def goals(quick: bool) -> list[Goal]:
             "G6@rho",
             lowest.value,
             ">= 1",
-            ok,
+            held(lowest.value, ">= 1"),
             lowest.error,
             "lowest true ARL0 / declared",
             tuple(rows),
