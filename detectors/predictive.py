@@ -35,6 +35,11 @@ class NegativeBinomial(msgspec.Struct, frozen=True, gc=False):
     shape: float
 
     @property
+    def expected(self) -> float:
+        """Events."""
+        return self.mean
+
+    @property
     def variance(self) -> float:
         """Of the count."""
         return self.mean + self.mean / self.shape * self.mean
@@ -46,6 +51,11 @@ class BetaBinomial(msgspec.Struct, frozen=True, gc=False):
     n: float
     p: float
     precision: float
+
+    @property
+    def expected(self) -> float:
+        """Hits."""
+        return self.n * self.p
 
     @property
     def variance(self) -> float:
@@ -201,7 +211,7 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
         return min(max(self.granted, seen, 1.0), 1000.0)
 
     def doubt_of_spread(self) -> float:
-        """Squared relative error of the learnt variance/mean, from the variance of Pearson residuals; 1 if unknown."""
+        """Squared relative error of the learnt variance/mean, from the kurtosis of the counts; 1 if unknown."""
         n = self.periods - 1 + self.doubt
         return min(self.doubtful / n / n, 1.0) if self.periods > 1 else 1.0
 
@@ -224,7 +234,9 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
         error = k - mean
         if mean > 1e-6:
             self.squares = min(self.squares + error / mean * error / ignorance, 1e12)
-            self.doubtful += 2 + 6 * (spread - 1) / mean + 1 / (spread * mean)
+            self.doubtful += 2 + min(
+                6 * (spread - 1) / mean + 1 / (spread * mean), 3.0
+            )  # few events: the evidence hardly asks
             self.periods += 1
         self.events += k
         weight = spread * (1 + mean * self.exposure_error**2 / spread)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from math import erf, exp, lgamma, log, log1p, pi, sqrt
 from typing import ClassVar, Self
 
@@ -13,18 +14,22 @@ from detectors.predictive import TRACE, BetaBinomial, NegativeBinomial, Predicto
 
 _SMOOTH = 1e7  # a shape or precision from here on is Poisson or binomial
 _SURE = log(1e4)  # a silent relearning blinds for a while, so it wants this much more than an alarm
+_HARDLY = 0.05  # expected events from which on a period counts in full
 _MOST = 1e250  # what a sum may reach, so that it stays finite
 _DOUBT = 0.5  # of the loss that a doubtful dispersion causes, what the bar is raised by
 
 
 class SeasonalChange(msgspec.Struct, kw_only=True):
-    """M_t = mean over ratios of e_t(r) (M_(t-1)(r) + 1) with e_t a likelihood ratio against the forecast; alarm at the bar.
+    """M_t = mean over ratios of e_t(r) (M_(t-1)(r) + w_t), e_t a likelihood ratio against the forecast; alarm at the bar.
 
     The forecast (`predictive.py`) learns level, cycles, trend and dispersion, goes on learning, and is as wide as it is
     unsure. Were it the truth, a bar of ln(arl0) would give an ARL0 of at least `arl0` (Shiryaev-Roberts). The bar is lowered
     by the overshoot that this proof gives away (Siegmund's correction, exact in the limit of small steps), and raised while the
     dispersion is still in doubt. So the run length is approximate, and what is stated is what was simulated: with a daily
     cycle of 30 %, variance/mean up to 3 and 100 periods learnt, at most 11 % alarm within a tenth of `arl0`.
+
+    A period in which hardly an event is expected hardly counts (w_t = expected / .05, at most 1): else silence alone would
+    carry M_t to the bar, and the first event after a year of none would be an alarm. That only lengthens the run.
 
     Only changes in the direction of harm alarm. After an alarm the level is learnt again (waves, trend and dispersion are
     kept), and so it is, silently, when the rate has surely changed the other way: a new level does not alarm for ever.
@@ -46,10 +51,13 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
 
     arl0: float
     ratios: tuple[float, ...]
+    shifts: tuple[float, ...]
+    relearn: bool
+    above: bool
     wanted: int
     events: float
     granted: float
-    predictor: Predictor  # as it starts
+    predictor: Predictor | None  # as it starts; handed to the model
     model: SeasonalRate | SeasonalShare | None = None
     at: int = -1
     begun: bool = False
@@ -64,6 +72,8 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         *,
         arl0: float = 1000.0,
         ratios: tuple[float, ...] = (1.5, 2.0, 3.0),
+        shifts: tuple[float, ...] = (),
+        relearn: bool = True,
         cycles: tuple[float, ...] | None = None,
         harmonics: int = 1,
         trend: float = 0.0,
@@ -71,7 +81,9 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         baseline_periods: int = 100,
         baseline_events: float = 0.0,
     ) -> Self:
-        """From the charter. `arl0` in periods, `ratios` (> 1, inverted for `below`) are the changes watched for."""
+        """From the charter. `arl0` in periods, `ratios` (> 1, inverted for `below`) are the changes watched for; `shifts` (> 0, in
+        sds of the forecast) take their place where outbreaks are sought, whose size follows the noise and not the level.
+        Without `relearn` the level is kept after an alarm: right where what alarms will pass."""
         granted = within("variance_mean", design.variance_mean, low=1, high=1000)
         year = within("periods_per_year", design.periods_per_year, low=0.1, high=1e9)
         wanted = int(within("baseline_periods", baseline_periods, low=1, high=1e6))
@@ -91,12 +103,15 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         return cls(
             arl0=within("arl0", arl0, low=2, high=1e9),
             ratios=tuple(r**design.sign for r in ratios_of(ratios)),
+            shifts=tuple(within("shifts", c, low=0.01, high=100) for c in shifts),
+            relearn=relearn,
+            above=design.sign > 0,
             wanted=wanted,
             events=within("baseline_events", baseline_events, low=0),
             granted=granted,
             predictor=predictor,
-            harm=[0.0] * len(ratios),
-            other=[0.0] * len(ratios),
+            harm=[0.0] * len(shifts or ratios),
+            other=[0.0] * len(shifts or ratios),
         )
 
     def update(self, observation: Observation) -> Score | None:
@@ -106,31 +121,45 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         self.at = self.at + 1 if observation.at is None else max(observation.at, self.at + 1)
         if self.model is None:
             kind = SeasonalShare if isinstance(observation, Proportion) else SeasonalRate
-            self.model = kind(predictor=msgspec.structs.replace(self.predictor), granted=self.granted)
+            self.model = kind(predictor=self.predictor or Predictor(), granted=self.granted)
+            self.predictor = None
         model = self.model
         learnt = model.periods >= self.wanted and model.events >= self.events
         forecast = model.observe(k, x, self.at)
         if forecast is None or not learnt:
             return None
+        ratios = self.alternatives(forecast)
         if not self.begun:
-            self.begun, self.bar = True, bar_of(self.arl0, self.ratios, forecast)
-        against = [1 / r for r in self.ratios]
-        self.harm = _advance(self.harm, evidence(self.ratios, k, forecast))
-        self.other = _advance(self.other, evidence(against, k, forecast))
+            self.begun, self.bar = True, bar_of(self.arl0, ratios, forecast)
+        weight = min(1.0, forecast.expected / _HARDLY)
+        self.harm = _advance(self.harm, evidence(ratios, k, forecast), weight)
+        self.other = _advance(self.other, evidence([1 / r for r in ratios], k, forecast), weight)
         statistic, bar = _log_mean(self.harm), self.bar + _DOUBT * model.doubt_of_spread() * log(self.arl0) ** 2 / 2
-        if statistic >= bar or _log_mean(self.other) >= bar + _SURE:
-            self.harm = [0.0] * len(self.ratios)
-            self.other = [0.0] * len(self.ratios)
-            self.begun = False
-            model.loosen()
+        fallen = _log_mean(self.other) >= bar + _SURE
+        if statistic >= bar or fallen:
+            self.harm = [0.0] * len(self.harm)
+            self.other = [0.0] * len(self.harm)
+            if self.relearn or fallen:
+                self.begun = False
+                model.loosen()
         if isinstance(forecast, BetaBinomial):
             return Score(statistic, bar, forecast.p, k / x)
         return Score(statistic, bar, forecast.mean, k)
 
+    def alternatives(self, forecast: NegativeBinomial | BetaBinomial) -> Sequence[float]:
+        """The rate (odds) ratios watched for in a period of this forecast."""
+        if not self.shifts:
+            return self.ratios
+        share = forecast.p if isinstance(forecast, BetaBinomial) else 0.0
+        step = sqrt(forecast.variance) / forecast.expected
+        found = [1 + c * step for c in self.shifts]
+        if share:  # from shares to odds; a share is moved at most half-way to 1
+            moved = [min(r * share, (1 + share) / 2) for r in found]
+            found = [p * (1 - share) / ((1 - p) * share) for p in moved]
+        return [min(r, 1e6) if self.above else 1 / min(r, 1e6) for r in found]
 
-def evidence(
-    ratios: tuple[float, ...] | list[float], k: float, forecast: NegativeBinomial | BetaBinomial
-) -> list[float]:
+
+def evidence(ratios: Sequence[float], k: float, forecast: NegativeBinomial | BetaBinomial) -> list[float]:
     """ln likelihood ratios of `k` events: rate (odds) times each ratio against the forecast, of equal variance/mean (precision)."""
     if isinstance(forecast, NegativeBinomial):
         mean, s = forecast.mean, max(forecast.shape, 1e-290)
@@ -149,9 +178,9 @@ def evidence(
     return found
 
 
-def bar_of(arl0: float, ratios: tuple[float, ...], forecast: NegativeBinomial | BetaBinomial) -> float:
+def bar_of(arl0: float, ratios: Sequence[float], forecast: NegativeBinomial | BetaBinomial) -> float:
     """ln(arl0) less the mean overshoot: exp(-overshoot) is about nu(sd of a step) of Siegmund (1985), Sequential analysis."""
-    mean = forecast.mean if isinstance(forecast, NegativeBinomial) else forecast.n * forecast.p
+    mean = forecast.expected
     most = math.inf if isinstance(forecast, NegativeBinomial) else forecast.n
     deviation = sqrt(forecast.variance)
     low, high = max(mean - deviation, 0.0), min(mean + deviation, most)
@@ -160,8 +189,8 @@ def bar_of(arl0: float, ratios: tuple[float, ...], forecast: NegativeBinomial | 
     return max(log(arl0) + log(sum(_nu(step) for step in steps) / len(steps)), 1.0)
 
 
-def _advance(sums: list[float], logs: list[float]) -> list[float]:
-    return [min(exp(min(e, 500.0)) * (1 + a), _MOST) for a, e in zip(sums, logs, strict=True)]
+def _advance(sums: list[float], logs: list[float], weight: float) -> list[float]:
+    return [min(exp(min(e, 500.0)) * (weight + a), _MOST) for a, e in zip(sums, logs, strict=True)]
 
 
 def _log_mean(sums: list[float]) -> float:

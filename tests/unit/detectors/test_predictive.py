@@ -174,6 +174,36 @@ def test_gaps_do_not_shift_the_phase() -> None:
     assert expected == pytest.approx(20 * level(2_999, 0.5), rel=0.1)
 
 
+@pytest.mark.parametrize("kind", [Count, Proportion])
+def test_shifts_are_changes_of_so_many_sds(kind: type) -> None:
+    """Each shift moves the mean by as many sds of the forecast; for `below` the ratios are turned over."""
+    up = SeasonalChange.design(Design(), shifts=(0.5, 2.0), baseline_periods=10)
+    down = SeasonalChange.design(Design(direction="below"), shifts=(0.5, 2.0), baseline_periods=10)
+    for hour in range(40):
+        up.update(kind(8.0, 100.0, hour))
+    assert up.model is not None
+    forecast = up.model.predict(100.0, 40)
+    assert forecast is not None
+    ratios = up.alternatives(forecast)
+    if isinstance(forecast, NegativeBinomial):
+        moved = [r * forecast.mean - forecast.mean for r in ratios]
+    else:
+        p = forecast.p
+        moved = [100 * (r * p / (1 + (r - 1) * p) - p) for r in ratios]
+    deviation = math.sqrt(forecast.variance)
+    assert moved == pytest.approx([0.5 * deviation, 2 * deviation])
+    assert down.alternatives(forecast) == pytest.approx([1 / r for r in ratios])
+
+
+def test_without_relearning_the_level_is_kept() -> None:
+    """An outbreak that lasts alarms again and again against the old level."""
+    detector = SeasonalChange.design(Design(), relearn=False, drift=0.0)
+    scores = [detector.update(Count(5.0 if hour < 200 else 15.0, 1.0, hour)) for hour in range(230)]
+    alarms = [hour for hour, score in enumerate(scores) if score is not None and score.alarm]
+    assert len(alarms) > 5
+    assert min(alarms) >= 200
+
+
 def test_the_state_is_under_a_kilobyte() -> None:
     """Two cycles of a harmonic each and a trend: less than 1,024 bytes after ten thousand periods."""
     detector = SeasonalChange.design(Design(), cycles=(24.0, 168.0), trend=0.2)
