@@ -52,9 +52,10 @@ def apply(case: Case, act: ControlBase) -> Plan:
         case Override(level=level, reason=words):
             outcome = decide.overridden(s, Level[level.upper()], case.at)
             finding = Finding(rule="override", detail=words)
-        case Rectification(action=action):
+        case Rectification(finding=found, cause=why, action=action, evidence=evidence):
             outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
-            finding = Finding(rule="rectification", detail=action)
+            words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
+            finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report):
             outcome = decide.recorded(s, Reason.EVALUATION_RECORDED, passed=passed)
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report)

@@ -23,6 +23,7 @@ from monitor.telemetry import (
     millis,
 )
 
+FOREIGN = "unregistered_model"
 COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
 
 
@@ -45,13 +46,14 @@ def observe(case: Case, event: Envelope) -> bool:
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
         pilot.model = model
-        if model not in plan.models and not plan.any_model:
-            _unregistered(case, model)
+    if model and model not in plan.models and not plan.any_model and FOREIGN not in pilot.standing.active:
+        _unregistered(case, model)
     if kind is ExposureTallied:
-        tally(pilot.sources[event.source], event.data.amount)  # type: ignore[attr-defined]
+        tally(pilot.sources[event.source], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
     elif kind is Heartbeat:
-        mark(pilot.sources[event.source], millis(event.time), event.data.exposure)  # type: ignore[attr-defined]
+        beat = event.data  # type: ignore[attr-defined]
+        mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
     elif isinstance(event, IncidentReported | IncidentUpdated):
         _hard_rules(case, event)
     elif isinstance(event, CommandAcknowledged) and event.data.command == pilot.standing.command:
@@ -123,7 +125,7 @@ def _unregistered(case: Case, model: str) -> None:
     levels = [Level[rule.level.upper()] for rule in case.plan.charter.hard_rules if rule.unregistered_model]
     finding = Finding(rule="unregistered_model", detail=model)
     level = max(levels, default=Level.WATCH)
-    case.found("unregistered_model", level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+    case.found(FOREIGN, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
 
 
 def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:

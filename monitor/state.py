@@ -16,12 +16,13 @@ from monitor.plan import Plan, Watch, build_detectors
 
 VERSION = 2
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
-SOURCES = 64  # emitter incarnations remembered per pilot
+SOURCES = 512  # emitter incarnations remembered per pilot
 
 
 class Source(Struct, array_like=True):
     """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard;
-    exposure tallied since we know it, what its counter stated before that (-1 = not known yet), its last statements."""
+    exposure tallied since we know it, what its counter stated before that (-1 = not known yet), its last statements, the
+    latest time (ms) it told of exposure or of itself, whether it serves no more."""
 
     high: int
     missing: dict[int, int] = {}
@@ -29,6 +30,8 @@ class Source(Struct, array_like=True):
     tallied: float = 0.0
     offset: float = 0.0
     marks: list[tuple[int, float]] = []
+    latest: int = 0
+    ended: bool = False
 
 
 class Open(Struct, array_like=True):
