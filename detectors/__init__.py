@@ -3,7 +3,7 @@
 How to choose one. Ask what a wrong alarm costs. To *halt*, take `limit_e_process`: it compares counts or shares with a
 limit of the charter and alarms falsely with probability at most alpha over the pilot's whole life, however often one looks.
 To *escalate* on a change although no limit is broken, take `e_detector`: false alarms are at least `arl0` periods apart on
-average.  To *watch*, take `cusum` (quickest for a doubled rate, noisier), `seasonal` where there is no limit and
+average. To *watch*, take `cusum` (quickest for a doubled rate, noisier), `seasonal` where there is no limit and
 the rate has a day, a week, a trend or more dispersion than anybody granted (it learns them; its run length is simulated, not
 proved), `gauge_limit` for a cost or gain that is compared with a number, `shape` for a value whose level, time of the day and
 course should look like its own past, or `river_drift` for its mean alone (neither promises anything). `silence` watches the

@@ -19,6 +19,7 @@ from functools import lru_cache
 from math import ceil, cos, erfc, exp, floor, inf, isfinite, lcm, lgamma, log, log1p, pi, sqrt
 
 _QUICK = 400_000  # steps of elimination beyond which following the survivors is quicker
+_MANY = 1_000_000  # trials beyond which logarithms of factorials lose too many digits
 _LARGEST = 400_000  # cells of a lattice that is still solved
 
 
@@ -211,7 +212,7 @@ def bar_for(
     found = _lattice(reference, most, trials) if reference > 1e-9 else None
     if trials == 1:
         variance_mean = 1.0  # a single trial has no other
-    if found is None or (trials and 1 < trials <= variance_mean) or (0 < trials <= reference):
+    if found is None or (trials and 1 < trials <= variance_mean) or (0 < trials <= reference) or trials > _MANY:
         return None
     unit, down = found
     if (down > mean * unit) is not up or not down:
