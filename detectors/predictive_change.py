@@ -15,7 +15,7 @@ from detectors.predictive import TRACE, BetaBinomial, NegativeBinomial, Predicto
 _SMOOTH = 1e7  # a shape or precision from here on is Poisson or binomial
 _SURE = log(1e4)  # a silent relearning blinds for a while, so it wants this much more than an alarm
 _HARDLY = 0.05  # expected events from which on a period counts in full
-_MOST = 1e250  # what a sum may reach, so that it stays finite
+_MOST = 1e200  # more than any bar; what a sum may grow by in one period, so that it stays finite
 _DOUBT = 0.5  # of the loss that a doubtful dispersion causes, what the bar is raised by
 
 
@@ -62,8 +62,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
     at: int = -1
     begun: bool = False
     bar: float = 0.0  # without what a doubtful dispersion adds
-    harm: list[float] = []  # Shiryaev-Roberts sums, one per ratio
-    other: list[float] = []
+    sums: list[float] = []  # Shiryaev-Roberts, one per ratio, then one per inverse ratio
 
     @classmethod
     def design(
@@ -82,7 +81,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         baseline_events: float = 0.0,
     ) -> Self:
         """From the charter. `arl0` in periods, `ratios` (> 1, inverted for `below`) are the changes watched for; `shifts` (> 0, in
-        sds of the forecast) take their place where outbreaks are sought, whose size follows the noise and not the level.
+        sds of the forecast; one written twice weighs twice) take their place where outbreaks are sought, whose size follows the noise and not the level.
         Without `relearn` the level is kept after an alarm: right where what alarms will pass."""
         granted = within("variance_mean", design.variance_mean, low=1, high=1000)
         year = within("periods_per_year", design.periods_per_year, low=0.1, high=1e9)
@@ -110,8 +109,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
             events=within("baseline_events", baseline_events, low=0),
             granted=granted,
             predictor=predictor,
-            harm=[0.0] * len(shifts or ratios),
-            other=[0.0] * len(shifts or ratios),
+            sums=[0.0] * (2 * len(shifts or ratios)),
         )
 
     def update(self, observation: Observation) -> Score | None:
@@ -131,14 +129,16 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         ratios = self.alternatives(forecast)
         if not self.begun:
             self.begun, self.bar = True, bar_of(self.arl0, ratios, forecast)
-        weight = min(1.0, forecast.expected / _HARDLY)
-        self.harm = _advance(self.harm, evidence(ratios, k, forecast), weight)
-        self.other = _advance(self.other, evidence([1 / r for r in ratios], k, forecast), weight)
-        statistic, bar = _log_mean(self.harm), self.bar + _DOUBT * model.doubt_of_spread() * log(self.arl0) ** 2 / 2
-        fallen = _log_mean(self.other) >= bar + _SURE
+        weight, count = min(1.0, forecast.expected / _HARDLY), len(ratios)
+        logs = evidence([*ratios, *[1 / r for r in ratios]], k, forecast)
+        self.sums = sums = [
+            (exp(e) if e < 500 else _MOST) * (weight + a)
+            for a, e in zip(self.sums, logs)  # noqa: B905  per update
+        ]
+        statistic, bar = _log_mean(sums[:count]), self.bar + _DOUBT * model.doubt_of_spread() * log(self.arl0) ** 2 / 2
+        fallen = _log_mean(sums[count:]) >= bar + _SURE
         if statistic >= bar or fallen:
-            self.harm = [0.0] * len(self.harm)
-            self.other = [0.0] * len(self.harm)
+            self.sums = [0.0] * len(sums)
             if self.relearn or fallen:
                 self.begun = False
                 model.loosen()
@@ -187,10 +187,6 @@ def bar_of(arl0: float, ratios: Sequence[float], forecast: NegativeBinomial | Be
     rises = zip(evidence(ratios, low, forecast), evidence(ratios, high, forecast), strict=True)
     steps = [abs(b - a) / max(high - low, TRACE) * deviation for a, b in rises]
     return max(log(arl0) + log(sum(_nu(step) for step in steps) / len(steps)), 1.0)
-
-
-def _advance(sums: list[float], logs: list[float], weight: float) -> list[float]:
-    return [min(exp(min(e, 500.0)) * (weight + a), _MOST) for a, e in zip(sums, logs, strict=True)]
 
 
 def _log_mean(sums: list[float]) -> float:
