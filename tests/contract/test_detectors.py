@@ -74,7 +74,9 @@ def test_promises_hold_for_granted_overdispersion_and_no_limit_room(name: str, k
         check(maker(name, kind, "above", **change), stream)
 
 
-@pytest.mark.parametrize(("name", "kind"), [(n, k) for n in ("e_detector", "cusum", "glr", "ewma") for k in DETECTORS[n].observes])
+@pytest.mark.parametrize(
+    ("name", "kind"), [(n, k) for n in ("e_detector", "cusum", "glr", "ewma") for k in DETECTORS[n].observes]
+)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_promises_hold_against_a_learnt_baseline(name: str, kind: type, check) -> None:  # type: ignore[no-untyped-def]
     """Without a limit the baseline is learnt, and every promise holds while it is learnt and learnt again."""
