@@ -32,7 +32,7 @@ SIZES = (2, 3, 5, 10)
 YEAR, RATE = 52.18, 0.01
 BEFORE, WEEKS, LASTS, LATEST = YEARS * 52 + 26, 30, 20, 10  # history, weeks judged, longest outbreak, latest start
 WARM = 40  # weeks the chart runs before it is judged
-SHIFTS = (0.7, 3.0, 5.0, 5.0)  # one for what goes on for weeks, three for what comes at once
+SHIFTS = (0.8, 4.0, 4.0, 4.0)  # one for what goes on for weeks, three for what comes at once
 
 
 class Scenario(NamedTuple):
