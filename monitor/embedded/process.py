@@ -210,7 +210,7 @@ class Monitor:
     # ---- read and step
 
     async def _drive(self) -> None:
-        """The owner's loop: telemetry to its end, then control, then the time when it is due."""
+        """The owner's loop: control and telemetry to their ends, then the time when it is due."""
         while not self._stopping:
             ticket = self.arrived.ticket
             await self._telemetry()
@@ -237,7 +237,9 @@ class Monitor:
     async def _telemetry(self) -> None:
         """Step telemetry until none is left."""
         while not self._stopping:
-            ends, _ = await self.store.ends()
+            ends, control_end = await self.store.ends()
+            if not self.runner.silent:  # who admits a pilot and then sends for it finds it admitted
+                await self._control(control_end)
             behind = {topic: end - self.runner.next_telemetry.get(topic, 0) for topic, end in sorted(ends.items())}
             for topic, records in behind.items():
                 self.metrics.lagging(topic, 0, records)
@@ -257,9 +259,10 @@ class Monitor:
         self.events += events
         self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
 
-    async def _control(self) -> bool:
-        """Step control to its end; whether there was any."""
-        _, end = await self.store.ends()
+    async def _control(self, end: int | None = None) -> bool:
+        """Step control to `end` (its own, if none is given); whether there was any."""
+        if end is None:
+            _, end = await self.store.ends()
         start = self.runner.next_control
         if start >= end:
             return False
