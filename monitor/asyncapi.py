@@ -87,6 +87,8 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "incident": "Pseudonym of the incident, the same in all its events.",
     "segment": "Group of users, as the charter names it; empty for none.",
     "category": "The firm's own category, no free text.",
+    "about": "When what is complained of happened, if that is known.",
+    "dry_run": "Whether this answers a drill.",
     "filed": "When the complaint was filed: its first event's `time`.",
     "was": "What it was before: the severity, or the model's digest.",
     "tp": "True positives.",

@@ -172,7 +172,12 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts."""
+    """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
+
+    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever put out while no halt stands, so
+    meeting one of a higher standing ends an older halt as a release would. The signature travels beside: see
+    `monitor/signing.py`.
+    """
 
     id: str
     pilot: str
@@ -182,6 +187,13 @@ class Command(Struct, frozen=True, kw_only=True):
     reason: Reason
     decision: str
     at: int
+    dry_run: bool = False
+    ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
+
+    @property
+    def halts(self) -> bool:
+        """Whether the service must stop, and stay stopped, from this command on."""
+        return self.action == "halt" and not self.dry_run
 
 
 def command_of(decision: Decision) -> Command | None:
@@ -202,13 +214,20 @@ def command_of(decision: Decision) -> Command | None:
 
 
 class Permit(Struct, frozen=True, kw_only=True):
-    """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` it echoes."""
+    """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` and `source` it echoes.
+
+    The lease of `lease_ms` runs from the moment that heartbeat was sent. `standing` is that of the last command of the
+    pilot, 0 when there was none: a permit of any other standing than the highest command met is void. `stop` says what
+    the end of the lease means for this pilot's tier: stop, or go on and say so loudly.
+    """
 
     pilot: str
     nonce: str
     standing: int
     epoch: int
     lease_ms: int
+    source: str = ""
+    stop: bool = True
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

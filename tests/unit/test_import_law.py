@@ -42,6 +42,7 @@ HOMES = {
     "aiohttp": ("monitor/embedded/", "monitor/console/routes.py", "monitor/stream/", "monitor/cli/"),
     "ruamel": ("monitor/charter_file.py",),
     "sqlite3": ("monitor/embedded/",),
+    "cryptography": ("monitor/signing.py",),
 }
 
 
