@@ -256,14 +256,37 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         "responses.unknown_escalates_after": charter.responses.unknown_escalates_after,
         "responses.acknowledge_within": charter.responses.acknowledge_within,
         "responses.lease": charter.responses.lease,
+        "responses.shelve_at_most": charter.responses.shelve_at_most,
         "exit.quiet_for": charter.exit.quiet_for,
     }
+    if charter.drills.every is not None:
+        fields["drills.every"] = charter.drills.every
     for field, text in fields.items():
         length = _length(text)
         if length is None:
             yield _error(field, f"{text!r} is no span", "write a span such as 1h")
         elif length > LONGEST_MS:
             yield _error(field, f"{text} is longer than ten years", "write a shorter span")
+    every = _length(charter.drills.every)
+    if every is not None and every < 2 * (_length(charter.responses.acknowledge_within) or 0) + 1:
+        yield _error(
+            "drills.every",
+            f"a drill every {charter.drills.every} would begin before the last one is over",
+            "write more than twice responses.acknowledge_within",
+        )
+    for index, window in enumerate(charter.drills.full_stops):
+        if window.end <= window.start:
+            yield _error(
+                f"drills.full_stops[{index}].end",
+                "the window would end before it starts",
+                "write a later time; a window over midnight is two",
+            )
+    if charter.responses.tolerate_first and charter.tier not in ("minimal", "limited"):
+        yield _error(
+            "responses.tolerate_first",
+            f"the first crossing of a limit is never tolerated in tier {charter.tier}",
+            "remove it; only minimal and limited may have it",
+        )
     least = 2 * (SESSION_MS + RECOVERY_MS)
     lease = _length(charter.responses.lease)
     if lease is not None and lease < least:

@@ -21,10 +21,12 @@ from monitor.control import (
     Amendment,
     Approval,
     ControlBase,
+    Drill,
     Evaluation,
     Override,
     Rectification,
     Release,
+    Shelving,
     Withdrawal,
 )
 from monitor.model import digest
@@ -142,6 +144,36 @@ def release(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
     The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
     """
     send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author))
+
+
+@click.command()
+@click.argument("pilot")
+@click.argument("finding")
+@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@click.option("--for", "span", default="8h", show_default=True, help="how long, at most what the charter grants")
+@act_options
+def shelve(pilot: str, finding: str, reason: str, span: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Set an active FINDING (`indicator/segment/rule`) aside: for that time it no longer holds the pilot's level up.
+
+    It is watched all the same, counts again when the time is over, and can never be a halt. A refusal on the rejected log
+    names the findings that are active.
+    """
+    act = Shelving(id=id_ or fresh(), pilot=pilot, author=author, finding=finding, reason=reason, span=span)
+    send(to, prefix, act)
+
+
+@click.command()
+@click.argument("pilot")
+@click.option(
+    "--full-stop", is_flag=True, help="stop the service for real; only inside a window that the charter names"
+)
+@act_options
+def drill(pilot: str, full_stop: bool, to: str, prefix: str, author: str, id_: str) -> None:
+    """Try out a halt: a dry run from end to end, marked as such. The service answers as it would, without stopping.
+
+    How long it took stands in the ledger as `drill_passed`; no answer within the charter's time escalates.
+    """
+    send(to, prefix, Drill(id=id_ or fresh(), pilot=pilot, author=author, full_stop=full_stop))
 
 
 @click.command()
