@@ -42,12 +42,14 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Authority(Struct, frozen=True, forbid_unknown_fields=True):
     """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve the
-    release of a halt; `officers` (and approvers) override, shelve, drill and release."""
+    release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public keys
+    (`ed25519:<base64>`): what such a name does must be signed with it."""
 
     id: Id
     name: str = ""
     approvers: tuple[str, ...] = ()
     officers: tuple[str, ...] = ()
+    keys: dict[str, str] = {}
 
 
 class Users(Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,6 +211,7 @@ _LATER: dict[str, Any] = {
     "tolerate_first": Responses().tolerate_first,
     "shelve_at_most": Responses().shelve_at_most,
     "officers": (),
+    "keys": {},
 }
 
 
@@ -221,8 +224,9 @@ def canonical(charter: Charter) -> bytes:
             if part[name] == _LATER[name]:
                 del part[name]
     for authority in whole["authorities"]:
-        if authority["officers"] == _LATER["officers"]:
-            del authority["officers"]
+        for name in ("officers", "keys"):
+            if authority[name] == _LATER[name]:
+                del authority[name]
     return canonical_json(whole)
 
 

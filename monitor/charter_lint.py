@@ -21,6 +21,7 @@ from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_sha
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.periods import parse_span
 from monitor.plan import Watch, build_detectors
+from monitor.signing import read_public
 
 MONTH_MS = 28 * 86_400_000  # the shortest
 LONGEST_MS = 10 * 366 * 86_400_000
@@ -104,6 +105,12 @@ def _people(charter: Charter) -> Iterator[Problem]:
         )
     yield from _twice((m.digest for m in charter.models), "models", ".digest")
     yield from _twice((a.id for a in charter.authorities), "authorities", ".id")
+    for index, authority in enumerate(charter.authorities):
+        for name, text in authority.keys.items():
+            try:
+                read_public(text)
+            except ValueError as error:
+                yield _error(f"authorities[{index}].keys.{name}", *str(error).split("; ", 1))
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
             "authorities",

@@ -22,12 +22,13 @@ from monitor.case import Case
 from monitor.control import Admission, ControlBase
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
-from monitor.errors import ControlRefused
+from monitor.errors import ControlRefused, Forged
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import overdue
 from monitor.observe import observe
 from monitor.plan import Plan
 from monitor.sequence import fresh
+from monitor.signing import HEADER
 from monitor.state import Pilot, key, restore, snapshot
 from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.validate import Rejecter, Why, validate, validate_control
@@ -127,11 +128,13 @@ class Machine:
             out.rejected.append(act)
             return out
         try:
+            self._signed(act, record)
             self._act(act, record.received, out)
-        except ControlRefused as refused:
+        except (ControlRefused, Forged) as refused:
             reject = Rejecter(record, self._control_topic, self.partition, self._secret)
             detail = f"{refused.reason}: {refused.detail}"
-            out.rejected.append(reject(Why.CONTROL_REFUSED, refused.field, detail, pilot=act.pilot))
+            why = Why.FORGED if isinstance(refused, Forged) else Why.CONTROL_REFUSED
+            out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
     def time(self, now: int) -> Outputs:
@@ -175,6 +178,14 @@ class Machine:
                 self._settled(case)
                 self._arm(pilot)
         return None
+
+    def _signed(self, act: ControlBase, record: Record) -> None:
+        """Whose key the charter in force names must have signed. Raises Forged."""
+        plan = self._plans.get(act.pilot)
+        trusted = None if plan is None else plan.signers.get(act.author)
+        if trusted is not None:
+            signature = dict(record.headers).get(HEADER, b"").decode("latin-1")
+            trusted.verify("control", record.value or b"", signature)
 
     def _act(self, act: ControlBase, received: int, out: Outputs) -> None:
         """Let one act take effect. Raises ControlRefused."""

@@ -13,6 +13,7 @@ from monitor.indicators.base import Indicator
 from monitor.indicators.silence import Silence
 from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
+from monitor.signing import Trusted
 from monitor.telemetry import Envelope
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -79,6 +80,8 @@ class Plan:
         self.user_cap = charter.users.cap
         self.models = {m.digest for m in charter.models}
         self.any_model = "*" in self.models
+        people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
+        self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)

@@ -60,6 +60,7 @@ class Why(StrEnum):
     SEQUENCE_TOO_OLD = "sequence_too_old"
     AFTER_EXIT = "after_exit"
     NOT_IN_FORCE = "not_in_force"
+    FORGED = "forged"
     CONTROL_REFUSED = "control_refused"
 
 
@@ -90,6 +91,7 @@ SENTENCES: dict[Why, str] = {
     Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
     Why.AFTER_EXIT: "The pilot has left the sandbox.",
     Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
+    Why.FORGED: "The act is not signed with the key that the charter names for its author.",
     Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
 }
 

@@ -29,9 +29,11 @@ from monitor.control import (
     Shelving,
     Withdrawal,
 )
+from monitor.keyfile import read_key
 from monitor.model import digest
 from monitor.sdk.bulk import open_bulk
 
+KEY = "sandbox_monitor.key"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -43,6 +45,13 @@ def act_options(command: F) -> F:
         ),
         click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name"),
         click.option("--author", required=True, help="who acts; approvers are named in the charter"),
+        click.option(
+            "--key",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
+            expose_value=False,
+            help="the author's key file (`sandbox-monitor keys new`), where the charter names a key",
+        ),
         click.option(
             "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
         ),
@@ -63,7 +72,9 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     try:
-        bulk.control(act.pilot, msgspec.json.encode(act))
+        body = msgspec.json.encode(act)
+        key: Path | None = click.get_current_context().meta.get(KEY)
+        bulk.control(act.pilot, body, read_key(key).sign("control", body) if key else "")
         bulk.flush()
     finally:
         bulk.close()

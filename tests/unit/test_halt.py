@@ -9,6 +9,7 @@ from monitor.charter import Authority, Drills, Responses, Window
 from monitor.control import Approval, Drill, Override, Rectification, Release, Shelving
 from monitor.machine import Machine
 from monitor.model import Command, Decision, Level, Outputs, Permit, Reason, Record
+from monitor.signing import HEADER, Signer
 from monitor.state import Pilot, restore, snapshot
 from monitor.telemetry import Envelope, Harm, Severity, encode
 from monitor.testing.events import Emitter
@@ -587,3 +588,25 @@ def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
 
     assert story() == story()
     assert len({d.id for d in story()}) == len(story())
+
+
+# ---- signed control
+
+ANNA, BEN = Signer(bytes([1]) * 32), Signer(bytes([2]) * 32)
+
+
+def test_who_has_a_key_in_the_charter_must_sign() -> None:
+    """Unsigned, signed by another, or signed over other bytes: rejected as forged; with the right key it takes effect."""
+    bench = Bench(authorities=(Authority("authority", approvers=("anna", "ben"), keys={"anna": ANNA.public}),))
+    body = msgspec.json.encode(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"))
+    other = msgspec.json.encode(Override(id="x", pilot="p", author="anna", level="watch", reason="by hand"))
+
+    def put(signature: str) -> Outputs:
+        return bench.machine.control(Record(9, T0 + 1, b"p", body, ((HEADER, signature.encode()),)))
+
+    for forged in ("", BEN.sign("control", body), ANNA.sign("control", other), ANNA.sign("command", body)):
+        assert [(r.field, r.reason) for r in put(forged).rejected] == [("signature", "forged")]
+    assert bench.level == Level.NORMAL
+    assert not put(ANNA.sign("control", body)).rejected
+    assert bench.level == Level.HALT
+    assert not bench.act(Approval(id="b", pilot="p", author="ben"), T0 + 2).rejected

@@ -14,6 +14,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
     ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.telemetry"),
+    ("monitor.signing",),
     ("monitor.model",),
     ("monitor.charter",),
     ("monitor.control", "monitor.indicators", "monitor.validate"),
