@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 from monitor.acts import admit, apply, drill, restart
 from monitor.case import Case
-from monitor.control import Admission, ControlBase
+from monitor.control import Admission, Approval, ControlBase, Evaluation, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
@@ -35,6 +35,11 @@ from monitor.validate import Rejecter, Why, validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
+JUDGED_ONCE = (
+    Evaluation,
+    Approval,
+    Release,
+)  # a copy of one that was refused, or is long past, must not lift a later halt
 NO_TIMER = (NEVER, "", "")
 
 
@@ -191,7 +196,7 @@ class Machine:
         """Let one act take effect. Raises ControlRefused."""
         cause = f"control:{act.id}"
         pilot = self.pilots.get(act.pilot)
-        if pilot is not None and act.id in pilot.controls:
+        if pilot is not None and (act.id in pilot.controls or act.id in pilot.judged):
             return
         if isinstance(act, Admission):
             if pilot is not None:
@@ -208,6 +213,8 @@ class Machine:
             raise ControlRefused("pilot", "after_exit", f"{act.pilot} has left the sandbox")
         else:
             at = self._reach(pilot, received, out)
+            if isinstance(act, JUDGED_ONCE):
+                pilot.judged.append(act.id)
             case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch)
             self._plans[pilot.id] = apply(case, act)
         self._arm(pilot)

@@ -55,7 +55,7 @@ class Stream(Struct):
 class Pilot(Struct):
     """Everything about one pilot. `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
-    when a crossing of a limit was (ms; 0 = never)."""
+    when a crossing of a limit was (ms; 0 = never), `judged` the ids of all steps towards a release, taken or refused."""
 
     id: str
     charter: Charter
@@ -72,6 +72,7 @@ class Pilot(Struct):
     due: int = 0
     drilled: int = 0
     tolerated: int = 0
+    judged: list[str] = []
 
 
 class _Snapshot(Struct, array_like=True):
@@ -89,6 +90,7 @@ class _Snapshot(Struct, array_like=True):
     controls: list[str]
     drilled: int = 0
     tolerated: int = 0
+    judged: list[str] = []
 
 
 _decode = msgspec.msgpack.Decoder(_Snapshot)
@@ -108,7 +110,7 @@ def snapshot(p: Pilot) -> bytes:
     return msgspec.msgpack.encode(
         _Snapshot(
             VERSION, p.id, p.charter, p.standing, p.admitted, p.received, p.model, p.exited,
-            p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated,
+            p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged,
         )
     )  # fmt: skip
 
@@ -134,7 +136,7 @@ def restore(raw: bytes) -> tuple[Pilot, Plan]:
             streams[name] = Stream(nxt, opened, stock, seen, built)
     pilot = Pilot(
         s.id, s.charter, charter_hash(s.charter), s.standing, s.admitted, s.received, s.model, s.exited,
-        s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated,
+        s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
     )  # fmt: skip
     return pilot, plan
 

@@ -163,6 +163,12 @@ class Protocol(RuleBasedStateMachine):
             self.emitters[who].skip()
         self._beat(serving, who, gap)
 
+    def _word(self, source: str) -> None:
+        """Each incarnation gives its word once; what comes after it counts."""
+        if source not in self.acknowledged:
+            self.acknowledged.add(source)
+            self.row[source] = []
+
     def _beat(self, serving: bool, who: int, gap: bool = False) -> None:
         source = self.emitters[who].source
         row = self.row.setdefault(source, [])
@@ -174,8 +180,7 @@ class Protocol(RuleBasedStateMachine):
     def acknowledge(self, data: st.DataObject, who: int, forged: bool) -> None:
         command = data.draw(st.sampled_from(self.commands))
         if command is self.commands[-1] and not forged:
-            self.acknowledged.add(self.emitters[who].source)
-            self.row[self.emitters[who].source] = []
+            self._word(self.emitters[who].source)
         standing = command.standing + forged
         self._send(self.emitters[who].acknowledged(self.now, command.id, standing))
 
@@ -185,8 +190,7 @@ class Protocol(RuleBasedStateMachine):
         """The whole of it at once, so that verified stands are reached often."""
         command = self.commands[-1]
         source = self.emitters[who].source
-        self.acknowledged.add(source)
-        self.row[source] = []
+        self._word(source)
         self._send(self.emitters[who].acknowledged(self.now, command.id, command.standing))
         for _ in range(3):
             self.now += 1000

@@ -576,6 +576,25 @@ def test_a_repeated_release_never_lifts_a_later_halt() -> None:
     assert bench.machine.pilots["p"].standing.lifting.rectified is False
 
 
+def test_a_step_towards_a_release_is_judged_once() -> None:
+    """An approval that was refused before there was a halt, or given for another one long ago, is worth nothing when its copy
+    comes again."""
+    bench = Bench()
+    early = Approval(id="early", pilot="p", author="anna")
+    assert bench.act(early, T0).rejected
+    for number in range(100):
+        bench.act(Override(id=f"n{number}", pilot="p", author="anna", level="watch", reason="x"), T0 + 1)
+    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0 + 2)
+    assert not bench.act(early, T0 + 3)
+    assert bench.machine.pilots["p"].standing.lifting.approvals == ()
+    lift(bench, T0 + HOUR)
+    for number in range(100, 200):
+        bench.act(Override(id=f"n{number}", pilot="p", author="anna", level="watch", reason="x"), T0 + HOUR + 9)
+    bench.act(Override(id="o2", pilot="p", author="anna", level="halt", reason="again"), T0 + 2 * HOUR)
+    lift(bench, T0 + 2 * HOUR + 1)
+    assert bench.level == Level.HALT
+
+
 def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
     """Overdue, verified and contradicted have ids made of cause and rule, so a second machine gives the same ones."""
 
