@@ -3,9 +3,11 @@
 How to choose one. Ask what a wrong alarm costs. To *halt*, take `limit_e_process`: it compares counts or shares with a
 limit of the charter and alarms falsely with probability at most alpha over the pilot's whole life, however often one looks.
 To *escalate* on a change although no limit is broken, take `e_detector`: false alarms are at least `arl0` periods apart on
-average. To *watch*, take `cusum` (quickest for a doubled rate, noisier), `gauge_limit` for a cost or gain that is compared
-with a number, `shape` for a value whose level, time of the day and course should look like its own past, or `river_drift`
-for its mean alone (neither promises anything). `silence` watches the gaps between events and is how `unknown` begins.
+average. To *watch*, take `cusum` (quickest for a doubled rate, noisier), `seasonal` where there is no limit and
+the rate has a day, a week, a trend or more dispersion than anybody granted (it learns them; its run length is simulated, not
+proved), `gauge_limit` for a cost or gain that is compared with a number, `shape` for a value whose level, time of the day and
+course should look like its own past, or `river_drift` for its mean alone (neither promises anything). `silence` watches the
+gaps between events and is how `unknown` begins.
 
 How to add one. Copy `gauge_limit.py`, change the docstring, the fields, `design` and `update`, and add one line below;
 `detectors/checks.py` then meets it in the contract suite.
@@ -21,8 +23,11 @@ from detectors.base import Design, Detector
 from detectors.cusum import Cusum
 from detectors.e_detector import EDetector
 from detectors.e_process import LimitEProcess
+from detectors.ewma import Ewma
 from detectors.gauge_limit import GaugeLimit
+from detectors.glr import Glr
 from detectors.maxsprt import MaxSprt
+from detectors.predictive_change import SeasonalChange
 from detectors.river_adapters import RiverDrift
 from detectors.shape import Shape
 from detectors.silence import Silence
@@ -31,6 +36,9 @@ DETECTORS: dict[str, type[Any]] = {
     "limit_e_process": LimitEProcess,
     "e_detector": EDetector,
     "cusum": Cusum,
+    "seasonal": SeasonalChange,
+    "glr": Glr,
+    "ewma": Ewma,
     "maxsprt": MaxSprt,
     "silence": Silence,
     "gauge_limit": GaugeLimit,

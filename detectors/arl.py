@@ -19,6 +19,7 @@ from functools import lru_cache
 from math import ceil, cos, erfc, exp, floor, inf, isfinite, lcm, lgamma, log, log1p, pi, sqrt
 
 _QUICK = 400_000  # steps of elimination beyond which following the survivors is quicker
+_MANY = 1_000_000  # trials beyond which logarithms of factorials lose too many digits
 _LARGEST = 400_000  # cells of a lattice that is still solved
 
 
@@ -140,6 +141,25 @@ def binomial_pmf(trials: int, share: float, length: int) -> list[float]:
     ]
 
 
+def negative_binomial_pmf(mean: float, variance_mean: float, length: int) -> list[float]:
+    """P(0), ..., P(length - 1) of counts with `mean` > 0 and a variance/mean above 1."""
+    shape, p = mean / (variance_mean - 1), (variance_mean - 1) / variance_mean
+    head = -lgamma(shape) - shape * log(variance_mean)
+    return [exp(head + lgamma(k + shape) - lgamma(k + 1) + k * log(p)) for k in range(length)]
+
+
+def beta_binomial_pmf(trials: int, share: float, variance_mean: float, length: int) -> list[float]:
+    """P(0), ..., P(length - 1) of `trials` hits whose share varies from period to period (Beta): the variance is
+    `variance_mean` times the binomial one, above 1 and below `trials`; the correlation of trials is (v - 1)/(trials - 1)."""
+    size = (trials - 1) / (variance_mean - 1) - 1
+    a, b = share * size, (1 - share) * size
+    head = lgamma(trials + 1) + lgamma(size) - lgamma(a) - lgamma(b) - lgamma(size + trials)
+    return [
+        exp(head - lgamma(k + 1) - lgamma(trials - k + 1) + lgamma(k + a) + lgamma(trials - k + b))
+        for k in range(min(length, trials + 1))
+    ]
+
+
 def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start: int = 0) -> float:
     """Mean number of observations until C >= `bar`, from C = `start`; `reference`, `bar`, `start` in cells of 1/`unit` events.
 
@@ -151,13 +171,14 @@ def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start:
     """
     constants, below = [0.0] * bar, [[0.0]] * bar
     for state in range(bar - 1, -1, -1):
-        row, constant = [0.0] * bar, 1.0
+        top = min(bar - 1, max(state, state + unit * (len(pmf) - 1) - reference))
+        row, constant = [0.0] * (top + 1), 1.0
         for k, p in enumerate(pmf):
             target = max(0, state + unit * k - reference)
-            if target >= bar:
+            if target > top:
                 break
             row[target] += p
-        for upper in range(bar - 1, state, -1):
+        for upper in range(top, state, -1):
             weight = row[upper]
             if weight:
                 constant += weight * constants[upper]
@@ -177,37 +198,105 @@ def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start:
 
 
 @lru_cache(maxsize=4096)
-def bar_for(mean: float, trials: int, reference: float, arl0: float, most: float) -> tuple[float, float] | None:
-    """Smallest bar (events) whose exact run length is at least `arl0`, and the reference rounded up to the lattice.
+def bar_for(
+    mean: float, trials: int, reference: float, arl0: float, most: float, variance_mean: float = 1.0
+) -> tuple[float, float] | None:
+    """Smallest bar (events) whose exact run length is at least `arl0`, and the reference rounded to the lattice.
 
-    `mean` events a period, Poisson (`trials` 0) or out of `trials`; `most` is a bar known to suffice. `None` where the chain
-    would be too large to be worth solving (tiny or huge means) or could not rise; the caller then keeps `most`.
+    `mean` events a period: Poisson (`trials` 0), out of `trials`, or with `variance_mean` above 1 negative binomial and
+    beta-binomial. A `reference` below the mean makes the chart look down: C = max(0, C + reference - k). `most` is a bar
+    tried first; where it does not suffice, up to eight times as much. `None` where the chain would be too large to be
+    worth solving (tiny or huge means) or could not rise.
     """
-    found = _lattice(reference, most)
-    if found is None or 0 < trials <= reference:
+    up = reference > mean
+    found = _lattice(reference, most, trials) if reference > 1e-9 else None
+    if trials == 1:
+        variance_mean = 1.0  # a single trial has no other
+    if found is None or (trials and 1 < trials <= variance_mean) or (0 < trials <= reference) or trials > _MANY:
         return None
     unit, down = found
+    if (down > mean * unit) is not up or not down:
+        return None  # so coarse that the chart would drift the wrong way
     high = ceil(most * unit)
-    length = (high + down) // unit + 2
-    pmf = binomial_pmf(trials, mean / trials, length) if trials else poisson_pmf(mean, length)
+
+    def length(bar: int) -> float:
+        cells = (bar + down) // unit + 2 if up else _until(mean, variance_mean)
+        if trials:
+            share = mean / trials
+            cells = cells if up else trials + 1
+            pmf = binomial_pmf(trials, share, cells) if variance_mean == 1 else beta_binomial_pmf(trials, share, variance_mean, cells)  # fmt: skip
+        elif variance_mean == 1:
+            pmf = poisson_pmf(mean, cells)
+        else:
+            pmf = negative_binomial_pmf(mean, variance_mean, cells)
+        return run_length(pmf, unit, down, bar) if up else _falling(pmf, unit, down, bar)
+
+    largest = 8 * high
+    while length(high) < arl0:
+        if high >= largest or high * high * down > 1_000_000:
+            return None
+        high = min(2 * high, largest)
     low = 0
     while high - low > 1:
         middle = (low + high) // 2
-        if run_length(pmf, unit, down, middle) >= arl0:
+        if length(middle) >= arl0:
             high = middle
         else:
             low = middle
     return high / unit, down / unit
 
 
-def _lattice(reference: float, most: float) -> tuple[int, int] | None:
+def _until(mean: float, variance_mean: float) -> int:
+    """Counts beyond which nothing is left to speak of."""
+    return ceil(mean + 12 * sqrt(mean * variance_mean) + 30 * variance_mean)
+
+
+def _falling(pmf: Sequence[float], unit: int, reference: int, bar: int) -> float:
+    """`run_length` of the chart C = max(0, C + reference - k): a step up is small, a step down may be large.
+
+    Eliminated from below: each state in terms of those above, of which a step reaches at most `reference`.
+    """
+    chance: dict[int, float] = {}
+    for k, p in enumerate(pmf):
+        chance[reference - unit * k] = p
+    rest = max(0.0, 1 - sum(pmf))
+    constants: list[float] = []
+    above: list[list[float]] = []  # per state: weights of the next `reference` states
+    for state in range(bar):
+        row: dict[int, float] = {}
+        constant = 1.0
+        for move, p in chance.items():
+            if state + move < bar:
+                target = max(0, state + move)
+                row[target] = row.get(target, 0.0) + p
+        row[0] = row.get(0, 0.0) + rest
+        for lower in range(state):
+            weight = row.pop(lower, 0.0)
+            if weight:
+                constant += weight * constants[lower]
+                for i, share in enumerate(above[lower], lower + 1):
+                    if share:
+                        row[i] = row.get(i, 0.0) + weight * share
+        stay = 1 - row.pop(state, 0.0)
+        if stay <= 1e-300:
+            return inf
+        constants.append(constant / stay)
+        above.append([row.get(i, 0.0) / stay for i in range(state + 1, min(bar, state + reference + 1))])
+    lengths = [0.0] * bar
+    for state in range(bar - 1, -1, -1):
+        lengths[state] = constants[state] + sum(share * lengths[i] for i, share in enumerate(above[state], state + 1))
+    return lengths[0]
+
+
+def _lattice(reference: float, most: float, trials: int) -> tuple[int, int] | None:
     """The finest lattice on which the chain is still quick to solve: cells per event, and the reference in cells."""
     for fineness, steps in ((16, 200_000), (8, 200_000), (4, 200_000), (2, 200_000), (1, 500_000)):
         if reference >= 1:
-            unit, down = fineness, ceil(reference * fineness - 1e-9)
+            unit, down = fineness, round(reference * fineness)
         else:
-            unit, down = int(fineness / reference), fineness
-        if (most * unit) ** 2 * down <= steps:
+            unit, down = round(fineness / reference), fineness
+        cells = most * unit
+        if cells * min(cells, unit * trials if trials else cells) * down <= steps:
             return unit, down
     return None
 

@@ -14,23 +14,29 @@ import msgspec
 
 
 class Count(msgspec.Struct, frozen=True, gc=False):
-    """`k` events over an exposure of `m` units in one closed period. `k >= 0`, `m >= 0`, both finite."""
+    """`k` events over an exposure of `m` units in one closed period. `k >= 0`, `m >= 0`, both finite.
+
+    `at` is the index of the period on its grid (hours since 1970, say), for detectors that know cycles; `None` if unknown.
+    """
 
     k: float
     m: float
+    at: int | None = None
 
 
 class Proportion(msgspec.Struct, frozen=True, gc=False):
-    """`k` of `n` trials in one closed period. `0 <= k <= n`, both finite."""
+    """`k` of `n` trials in one closed period. `0 <= k <= n`, both finite. `at` as in `Count`."""
 
     k: float
     n: float
+    at: int | None = None
 
 
 class Gauge(msgspec.Struct, frozen=True, gc=False):
-    """A finite number that has no likelihood of its own (a cost, a gain), one per closed period."""
+    """A finite number that has no likelihood of its own (a cost, a gain), one per closed period. `at` as in `Count`."""
 
     value: float
+    at: int | None = None
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):

@@ -19,7 +19,7 @@ _SURE = 1 - 1e-12
 _TRACE = 1e-15  # less exposure, or less of an event, than this is none
 
 
-class Baseline(msgspec.Struct, kw_only=True):
+class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     """Learns over `wanted` periods that hold some exposure and at least `events` events, then stands.
 
     `spread` is the variance/mean granted by the charter, raised to what the learnt periods show (Pearson's chi-square over

@@ -1,4 +1,4 @@
-"""A quick look for a doubled rate: Poisson and Bernoulli CUSUM with a declared run length, for watch only."""
+"""A quick look for a doubled rate: CUSUM of counts and shares with a declared run length, for watch only."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import ClassVar, Self
 import msgspec
 
 from detectors.arl import bar_for
-from detectors.base import Count, Design, Observation, Proportion, Score, events_of, within
+from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, within
 from detectors.baseline import Baseline
 from detectors.likelihood import count_line, share_line
 
 
-class Cusum(msgspec.Struct, kw_only=True):
+class Cusum(msgspec.Struct, kw_only=True, array_like=True):
     """C = max(0, C + ln likelihood ratio), alarm at C >= bar, then from 0 again. Lucas (1985), Technometrics 27: 129-144.
 
-    Against the charter's limit where there is one, else against the upper (for `below`: lower) end of a learnt baseline. The
-    bar starts at ln(arl0), which suffices for any exposures (the chart never exceeds the Shiryaev-Roberts sum). Once the
-    usual exposure is known, it falls to the smallest value whose exact run length is `arl0` (`arl.py`), where that
-    is cheap to compute: upward, variance/mean 1. That run length is exact while exposure stays the same, and near it
-    otherwise. A chart against a learnt baseline learns again after an alarm, so a new level does not alarm for ever.
+    Poisson counts, or negative binomial ones where the charter grants a variance/mean; Bernoulli trials (one a period), binomial
+    or beta-binomial shares. The bar starts at ln(arl0), which suffices for any exposures (the chart never exceeds the
+    Shiryaev-Roberts sum). Once the usual exposure is known, it becomes the smallest value whose exact run length is `arl0`
+    (`arl.py`), where that is cheap to compute; for beta-binomial shares that may be higher than ln(arl0), which only covers
+    trials that hit in small groups. The run length is exact while exposure stays the same, and near it otherwise.
+
+    Against the charter's limit where there is one, else against the upper (for `below`: lower) end of a learnt baseline. A
+    chart against a learnt baseline learns again after an alarm, so a new level does not alarm for ever.
 
     >>> detector = Cusum.design(Design(limit=5.0), arl0=1000)
     >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (5, 4, 16, 15, 5)]
@@ -29,8 +32,8 @@ class Cusum(msgspec.Struct, kw_only=True):
 
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion)
     claims: ClassVar[str] = (
-        "Expected periods to a false alarm are arl0 (at least arl0 before the usual exposure is known) for Poisson or binomial "
-        "periods of constant exposure at the limit or within the learnt baseline."
+        "Expected periods to a false alarm are arl0 (at least arl0 before the usual exposure is known) for Poisson, negative "
+        "binomial, binomial or beta-binomial periods of constant exposure at the limit or within the learnt baseline."
     )
 
     arl0: float
@@ -72,9 +75,17 @@ class Cusum(msgspec.Struct, kw_only=True):
 
     def update(self, observation: Observation) -> Score | None:
         """One closed period; `None` while a baseline is being learnt."""
-        share = isinstance(observation, Proportion)
-        k, x = events_of(observation)
-        rate = self._rate()
+        if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
+            k, x, share = observation.k, observation.m, False
+        elif type(observation) is Proportion:
+            k, x, share = observation.k, observation.n, True
+        else:
+            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+        if k > LARGEST or x > LARGEST:
+            k, x = min(k, LARGEST), min(x, LARGEST)
+        rate = self.limit
+        if rate is None:
+            rate = self._learnt()
         if rate is None:
             self.baseline.learn(k, x, share)
             return None
@@ -84,8 +95,11 @@ class Cusum(msgspec.Struct, kw_only=True):
             self._aim(rate, share)
         if not self.tight and self.baseline.learn(k, x, share):
             self._tighten(rate, share)
-        self.value = max(0.0, self.value + self.slope * k + self.cost * x)
-        statistic, bar = self.value, self.bar
+        statistic = self.value + self.slope * k + self.cost * x
+        if statistic < 0:
+            statistic = 0.0
+        bar = self.bar
+        self.value = statistic
         if statistic >= bar:
             self.value = 0.0
             if self.limit is None:
@@ -94,9 +108,7 @@ class Cusum(msgspec.Struct, kw_only=True):
             return Score(statistic, bar, rate, k / x if x else 0.0)
         return Score(statistic, bar, rate * x, k)
 
-    def _rate(self) -> float | None:
-        if self.limit is not None:
-            return self.limit
+    def _learnt(self) -> float | None:
         if not self.baseline.learnt:
             return None
         return self.baseline.high if self.ratio > 1 else self.baseline.low
@@ -110,13 +122,13 @@ class Cusum(msgspec.Struct, kw_only=True):
         self.tight = True
         usual = self.baseline.x / self.baseline.periods
         spread = self.baseline.spread if self.limit is None else self.granted
-        if spread > 1 or self.ratio < 1 or usual < 1e-9 or (share and usual < 1):
+        if usual < 1e-9 or (share and usual < 1):
             return
         trials = round(usual) if share else 0
-        found = bar_for(
-            rate * (trials or usual), trials, -self.cost / self.slope * usual, self.arl0, self.bar / self.slope
-        )
+        mean = rate * (trials or usual)
+        reference = -self.cost / self.slope * usual
+        found = bar_for(mean, trials, reference, self.arl0, self.bar / abs(self.slope), spread)
         if found:
             bar, reference = found
             self.cost = -self.slope * reference / usual
-            self.bar = min(self.bar, self.slope * bar) * (1 - 1e-12)
+            self.bar = abs(self.slope) * bar * (1 - 1e-12)

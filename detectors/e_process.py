@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import ClassVar, Self
+from math import exp, inf, log, nextafter
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
-from detectors.likelihood import Line, count_line, share_line
-from detectors.mixture import NOTHING, advance, log_value, onset
+from detectors.likelihood import count_line, share_line
+from detectors.mixture import HUGE, NOTHING, Lines, advance, flat, log_value, onset, unstarted
+
+Period: TypeAlias = tuple[float, float, list[float], bool]
+"""Events and exposure of a closed period, and the sums before it."""
 
 
-class LimitEProcess(msgspec.Struct, kw_only=True):
+class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     """Mixture over onsets (weight of onset j: 1/(j(j+1))) and over rate ratios (equal weights) of e-values against a limit.
 
     P(ever an alarm) <= alpha for a pilot that keeps its limit in every period given the past, whenever and however often one
@@ -27,6 +29,9 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
     part of a period's events, or with more exposure than there was, is path by path at most the value computed from all of
     it, and that one is the e-process. The same argument covers `peek`. For `below` it fails (few events are the
     evidence), so there `peek` and `raise_late` have no opinion.
+
+    `two_sided` holds the pilot to its stated rate from both sides (room included): too few events are then evidence as
+    well, for a rate that is promised rather than limited, or a reporter who may be leaving events out.
 
     >>> detector = LimitEProcess.design(Design(limit=2.0, alpha=0.01))
     >>> [round(detector.update(Count(k=k, m=1.0)).statistic, 2) for k in (2, 9, 12)]
@@ -42,95 +47,144 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
     bar: float
     alpha: float
     rate: float
+    other: float  # where the null ends on the other side, if two-sided
+    spread: float
     above: bool
+    two_sided: bool
     ratios: tuple[float, ...]
     minimum_events: int
     late_window: int
-    count_lines: tuple[Line, ...]
-    share_lines: tuple[Line, ...]
+    share: bool = False  # k of n, not k over m
     periods: int = 0
     seen: float = 0.0
-    value: float = 0.0  # ln of the e-process now
-    logs: list[float] = []
-    start: list[float] = []  # ln A before the oldest period that late events may still raise
-    recent: list[tuple[float, float]] = []  # events and exposure of the periods that late events may still raise
-    share: bool = False  # k of n, not k over m
+    sums: list[float] = []
+    logs: bool = False  # whether `sums` are logarithms
+    recent: list[Period] = []  # those that late events may still raise, oldest first
+
+    if TYPE_CHECKING:
+        lines: Lines = ()  # no part of the state: worked out again. Empty too for a share limit that cannot be exceeded
+
+    def __post_init__(self) -> None:
+        """Also called when a snapshot is read."""
+        self.lines = ()
 
     @classmethod
-    def design(cls, design: Design, *, ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0)) -> Self:
-        """From the charter; `ratios` (> 1) are the rate ratios mixed over, inverted for `below`."""
+    def design(
+        cls, design: Design, *, ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0), two_sided: bool = False
+    ) -> Self:
+        """From the charter; `ratios` (> 1) are the rate ratios mixed over, inverted for `below`; `two_sided` mixes both."""
         if design.alpha is None or not 0 < design.alpha < 1:
             raise ValueError(f"alpha: {design.alpha!r} gives no bar; give the indicator a weight above 0")
-        rate = design.allowed()
-        spread = within("variance_mean", design.variance_mean, low=1, high=1000)
+        if not isinstance(two_sided, bool):
+            raise ValueError(f"two_sided: {two_sided!r} is neither true nor false; write one of them")
         powers = [r**design.sign for r in ratios_of(ratios)]
-        count_lines, share_lines = _both(powers, rate, spread)
-        return cls(
-            bar=-math.log(design.alpha),
+        if two_sided:
+            powers += [1 / r for r in powers]
+        made = cls(
+            bar=-log(design.alpha),
             alpha=design.alpha,
-            rate=rate,
+            rate=0.0,
+            other=0.0,
+            spread=1.0,
             above=design.sign > 0,
+            two_sided=two_sided,
             ratios=tuple(powers),
             minimum_events=design.minimum_events,
             late_window=design.late_window,
-            count_lines=count_lines,
-            share_lines=share_lines,
-            logs=[NOTHING] * len(powers),
-            start=[NOTHING] * len(powers),
+            sums=[0.0] * len(powers),
         )
+        made.amend(design)
+        return made
 
     def update(self, observation: Observation) -> Score | None:
         """One closed period. A share limit of 1 or more (room included) cannot be exceeded: no opinion."""
-        self.share = isinstance(observation, Proportion)
-        lines = self._lines()
-        if not lines:
-            return None
-        k, x = events_of(observation)
-        self.periods += 1
-        self.seen += k if self.above else self.rate * x
-        self.logs = advance(self.logs, lines, k, x, onset(self.periods))
-        self.value = log_value(self.logs, self.periods)
+        if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
+            k, x, share = observation.k, observation.m, False
+        elif type(observation) is Proportion:
+            k, x, share = observation.k, observation.n, True
+        else:
+            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+        if k > LARGEST or x > LARGEST:
+            k, x = min(k, LARGEST), min(x, LARGEST)
+        lines = self.lines
+        if share is not self.share or not lines:
+            lines, self.share = self._lines(share), share
+            self.lines = lines
+            if not lines:
+                return None
+        sums, logs, rate, bar = self.sums, self.logs, self.rate, self.bar
+        period = self.periods + 1
+        self.periods = period
+        seen = self.seen + (k if self.above else rate * x)
+        self.seen = seen
         if self.late_window:
-            self.recent.append((k, x))
-            if len(self.recent) > self.late_window:
-                self.start = advance(self.start, lines, *self.recent.pop(0), onset(self.periods - self.late_window))
-        return self._score(self.value, self.seen, k, x)
+            recent = self.recent
+            recent.append((k, x, sums, logs))
+            if len(recent) > self.late_window:
+                del recent[0]
+        total = HUGE
+        if len(sums) == 5 and not logs:
+            w = 1.0 / (period * (period + 1)) / 5  # onset(period), shared
+            a0, a1, a2, a3, a4 = sums
+            s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = lines
+            try:
+                a0 = (a0 + w) * exp(s0 * k + c0 * x)
+                a1 = (a1 + w) * exp(s1 * k + c1 * x)
+                a2 = (a2 + w) * exp(s2 * k + c2 * x)
+                a3 = (a3 + w) * exp(s3 * k + c3 * x)
+                a4 = (a4 + w) * exp(s4 * k + c4 * x)
+                total = a0 + a1 + a2 + a3 + a4
+            except OverflowError:
+                pass
+        if total < HUGE:
+            self.sums = [a0, a1, a2, a3, a4]
+            value = log(total + 1.0 / (period + 1))
+        else:
+            sums, logs, total = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
+            self.sums, self.logs = sums, logs
+            value = log_value(sums, logs, unstarted(period))
+        if value >= bar and seen < self.minimum_events:
+            value = nextafter(bar, -inf)
+        if share:
+            return Score(value, bar, rate, k / x if x else 0.0, self.alpha)
+        return Score(value, bar, rate * x, k, self.alpha)
 
     def peek(self, observations: tuple[Observation, ...]) -> Score | None:
         """The largest value over prefixes of the closed, then the open periods, exposure standing at its cap."""
-        if not (self.above and observations):
+        if not (self.above and observations) or self.two_sided:
             return None
         share = isinstance(observations[0], Proportion)
-        lines = self.share_lines if share else self.count_lines
+        lines = self.lines if share is self.share and self.lines else self._lines(share)
         if not lines:
             return None
-        logs, period, seen = self.logs, self.periods, self.seen
-        best, total_k, total_x = self.value, 0.0, 0.0
+        sums, logs, period, seen = self.sums, self.logs, self.periods, self.seen
+        best, total_k, total_x = log_value(sums, logs, unstarted(period)), 0.0, 0.0
         for observation in observations:
             k, x = events_of(observation)
             period, seen, total_k, total_x = period + 1, seen + k, total_k + k, total_x + x
-            logs = advance(logs, lines, k, x, onset(period))
-            best = max(best, log_value(logs, period))
+            sums, logs, _ = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
+            best = max(best, log_value(sums, logs, unstarted(period)))
         return self._score(best, seen, total_k, total_x, share)
 
     def raise_late(self, lag: int, k: float) -> Score | None:
         """Add `k` late events to the period `lag` updates ago; the largest value since then, or `None` out of the window."""
-        if not (self.above and 0 <= lag < len(self.recent)):
+        if not (self.above and 0 <= lag < len(self.recent)) or self.two_sided:
             return None
+        lines = self.lines = self.lines or self._lines(self.share)
         at = len(self.recent) - 1 - lag
-        was, x = self.recent[at]
+        was, x, sums, logs = self.recent[at]
         now = min(was + k, x if self.share else LARGEST)
-        self.recent[at] = (now, x)
+        self.recent[at] = (now, x, sums, logs)
         self.seen += now - was
-        lines, logs, best, period = self._lines(), self.start, NOTHING, self.periods - len(self.recent)
-        for i, (events, exposure) in enumerate(self.recent):
+        best, period = NOTHING, self.periods - lag
+        for i in range(at, len(self.recent)):
+            events, exposure, _, _ = self.recent[i]
+            self.recent[i] = (events, exposure, sums, logs)
+            sums, logs, _ = advance(sums, logs, lines, events, exposure, [onset(period) / len(sums)] * len(sums))
+            best = max(best, log_value(sums, logs, unstarted(period)))
             period += 1
-            logs = advance(logs, lines, events, exposure, onset(period))
-            if i >= at:
-                self.value = log_value(logs, period)
-                best = max(best, self.value)
-        self.logs = logs
-        return self._score(best, self.seen, now, x)
+        self.sums, self.logs = sums, logs
+        return self._score(best, self.seen, now, x, self.share)
 
     def amend(self, design: Design) -> None:
         """A changed limit enters the same product from the next period; bar and evidence stay, the late window closes.
@@ -138,21 +192,18 @@ class LimitEProcess(msgspec.Struct, kw_only=True):
         The product of e-values against the limits that were in force, each in its period, is still an e-process.
         """
         self.rate = design.allowed()
-        spread = within("variance_mean", design.variance_mean, low=1, high=1000)
-        self.count_lines, self.share_lines = _both(self.ratios, self.rate, spread)
-        self.start, self.recent = self.logs, []
+        self.other = self.rate / (1 + design.uncertainty) ** (2 * design.sign)
+        self.spread = within("variance_mean", design.variance_mean, low=1, high=1000)
+        self.lines, self.recent = (), []
 
-    def _lines(self) -> tuple[Line, ...]:
-        return self.share_lines if self.share else self.count_lines
+    def _lines(self, share: bool) -> Lines:
+        line = share_line if share else count_line
+        rates = [self.rate if (r > 1) is self.above else self.other for r in self.ratios]
+        return () if share and max(rates) >= 1 else flat(map(line, self.ratios, rates, [self.spread] * len(rates)))
 
-    def _score(self, value: float, seen: float, k: float, x: float, share: bool | None = None) -> Score:
+    def _score(self, value: float, seen: float, k: float, x: float, share: bool) -> Score:
         if seen < self.minimum_events:
-            value = min(value, math.nextafter(self.bar, -math.inf))
-        if self.share if share is None else share:
+            value = min(value, nextafter(self.bar, -inf))
+        if share:
             return Score(value, self.bar, self.rate, k / x if x else 0.0, self.alpha)
         return Score(value, self.bar, self.rate * x, k, self.alpha)
-
-
-def _both(ratios: Sequence[float], rate: float, spread: float) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    counts = tuple(count_line(r, rate, spread) for r in ratios)
-    return counts, tuple(share_line(r, rate, spread) for r in ratios) if rate < 1 else ()

@@ -2,53 +2,116 @@
 
 For one alternative with period e-values e_1, e_2, ... let A_t = sum over onsets j <= t of w_j e_j ... e_t. Then
 A_t = e_t (A_(t-1) + w_t): one number remembers all onsets. With weights that sum to 1 (`onset`), A_t plus the weight
-not yet started (`unstarted`) is an e-process; with all weights 1 it is the Shiryaev-Roberts e-detector. A mean over
-alternatives is again one. Everything is in natural logarithms, so nothing overflows.
+not yet started (`unstarted`) is an e-process; with all weights 1 it is the Shiryaev-Roberts e-detector. A weighted sum over
+alternatives is again one; the alternatives' weights (summing to 1) are folded into the w.
+
+Plain numbers, because logarithms cost ten times as much. They may underflow to 0, which loses nothing that is not below
+the last digit of w; before they overflow (`HUGE`), the same sums are carried on in logarithms until they are small again.
 
 Shin, Ramdas, Rinaldo (2024), E-detectors: a nonparametric framework for sequential change detection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import exp, log, log1p
+from typing import TypeAlias
 
 from detectors.likelihood import Line
 
 NOTHING = -1e300
 """Logarithm of an empty sum: finite, so that a snapshot holds finite numbers only."""
 
+HUGE = 1e280
+"""Beyond this sum, logarithms."""
 
-def log_sum(a: float, b: float) -> float:
-    """ln(exp(a) + exp(b)) of finite numbers, without overflow."""
-    return a + log1p(exp(b - a)) if a > b else b + log1p(exp(a - b))
+_LOG_HUGE = log(HUGE)
+
+Lines: TypeAlias = tuple[float, ...]
+"""Slope and cost of each alternative's line in turn, flat: unpacking pairs would cost as much as the arithmetic."""
+
+Sums: TypeAlias = tuple[list[float], bool, float]
+"""A per alternative, whether these are their logarithms, and their sum (0 if they are)."""
+
+
+def flat(lines: Iterable[Line]) -> Lines:
+    """Lines as `advance` takes them."""
+    return tuple(number for line in lines for number in line)
 
 
 def onset(period: int) -> float:
-    """Log weight of a change at `period` >= 1: w_j = 1/(j (j + 1)), which sum to 1."""
-    return -log(period * (period + 1))
+    """Weight of a change at `period` >= 1: w_j = 1/(j (j + 1)), which sum to 1."""
+    return 1.0 / (period * (period + 1))
 
 
 def unstarted(period: int) -> float:
-    """Log weight of all onsets after `period` >= 0: 1/(period + 1)."""
-    return -log1p(period)
+    """Weight of all onsets after `period` >= 0: 1/(period + 1)."""
+    return 1.0 / (period + 1)
 
 
-def advance(logs: Sequence[float], lines: Sequence[Line], k: float, x: float, log_weight: float) -> list[float]:
-    """ln A_t per alternative from ln A_(t-1), for `k` events over exposure (or trials) `x`."""
-    w = log_weight
-    return [
-        slope * k + cost * x + (a + log1p(exp(w - a)) if a > w else w + log1p(exp(a - w)))  # log_sum, without its call
-        for a, (slope, cost) in zip(logs, lines)  # noqa: B905  one line per log since `design`, and this is per event
-    ]
+def advance(a: list[float], logs: bool, lines: Lines, k: float, x: float, w: Sequence[float]) -> Sums:
+    """A_t per alternative from A_(t-1), for `k` events over exposure (or trials) `x`; `w` are the alternatives' weights.
+
+    The step is written out for usual numbers of alternatives, which halves its cost, and repeated in the detectors' `update`,
+    which spares the call: that is what a period of a stream costs. Same operations in the same order, so the same bits.
+    """
+    if not logs:
+        try:
+            if len(a) == 5:
+                a0, a1, a2, a3, a4 = a
+                w0, w1, w2, w3, w4 = w
+                s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = lines
+                made = [
+                    (a0 + w0) * exp(s0 * k + c0 * x),
+                    (a1 + w1) * exp(s1 * k + c1 * x),
+                    (a2 + w2) * exp(s2 * k + c2 * x),
+                    (a3 + w3) * exp(s3 * k + c3 * x),
+                    (a4 + w4) * exp(s4 * k + c4 * x),
+                ]
+                total = made[0] + made[1] + made[2] + made[3] + made[4]
+            elif len(a) == 4:
+                a0, a1, a2, a3 = a
+                w0, w1, w2, w3 = w
+                s0, c0, s1, c1, s2, c2, s3, c3 = lines
+                made = [
+                    (a0 + w0) * exp(s0 * k + c0 * x),
+                    (a1 + w1) * exp(s1 * k + c1 * x),
+                    (a2 + w2) * exp(s2 * k + c2 * x),
+                    (a3 + w3) * exp(s3 * k + c3 * x),
+                ]
+                total = made[0] + made[1] + made[2] + made[3]
+            else:
+                made = [(v + u) * exp(s * k + c * x) for v, u, s, c in zip(a, w, lines[::2], lines[1::2], strict=True)]
+                total = added(made)
+        except OverflowError:
+            pass
+        else:
+            if total < HUGE:
+                return made, False, total
+        a = [log(v) if v > 0 else NOTHING for v in a]
+    made = [s * k + c * x + _log_sum(v, log(u)) for v, u, s, c in zip(a, w, lines[::2], lines[1::2], strict=True)]
+    if max(made) < _LOG_HUGE - 3:
+        made = [exp(v) for v in made]
+        return made, False, added(made)
+    return made, True, 0.0
 
 
-def log_mean(logs: Sequence[float]) -> float:
-    """ln of the mean of exp(logs)."""
-    top = max(logs)
-    return top + log(sum([exp(a - top) for a in logs]) / len(logs))
+def added(a: list[float]) -> float:
+    """The plain sum, first to last (the built-in one rounds differently from Python 3.12 on)."""
+    total = 0.0
+    for v in a:
+        total += v
+    return total
 
 
-def log_value(logs: Sequence[float], period: int) -> float:
-    """ln of the e-process after `period` periods: the mean over alternatives plus the weight not yet started."""
-    return log_sum(log_mean(logs), unstarted(period))
+def log_value(a: list[float], logs: bool, rest: float) -> float:
+    """ln of the sum of A over alternatives plus `rest` >= 0; `NOTHING` if all of it is 0."""
+    if logs:
+        top = max(a)  # so high that no rest is seen beside it
+        return top + log(sum([exp(v - top) for v in a]))
+    total = added(a) + rest
+    return log(total) if total > 0 else NOTHING
+
+
+def _log_sum(a: float, b: float) -> float:
+    return a + log1p(exp(b - a)) if a > b else b + log1p(exp(a - b))

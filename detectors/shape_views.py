@@ -56,13 +56,14 @@ class Cycle(msgspec.Struct, kw_only=True):
 
     season: int
     gain: float = 0.15
+    start: int | None = None
     profile: list[float | None] = []
 
     def update(self, x: float, row: int) -> float | None:
-        """The distance of observation number `row` (from 0, also counting those without a number) from its usual value."""
+        """The distance of the number at period `row` (of any grid that also counts periods without one) from its usual value."""
         usual = self.usual(row)
-        if not self.profile:
-            self.profile = [None] * min(self.season, 288)
+        if self.start is None:
+            self.start, self.profile = row, [None] * min(self.season, 288)
         j = self._phase(row)
         before = self.profile[j]
         self.profile[j] = x if before is None else before + self.gain * (x - before)
@@ -73,7 +74,7 @@ class Cycle(msgspec.Struct, kw_only=True):
 
     def usual(self, row: int) -> float | None:
         """What the cycle has at this row, `None` in the first cycle and where it never had a number."""
-        if row < self.season or not self.profile:
+        if self.start is None or row - self.start < self.season:
             return None
         phases = len(self.profile)
         reach = min(2, phases // 24)

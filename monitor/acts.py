@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from monitor import decide
 from monitor.case import Case
-from monitor.charter import Charter, charter_hash
+from monitor.charter import Charter, IndicatorSpec, charter_hash
 from monitor.charter_lint import lint
 from monitor.control import (
     Admission,
@@ -23,7 +25,7 @@ from monitor.decide import Move
 from monitor.errors import ControlRefused
 from monitor.model import Finding, Level, Reason
 from monitor.periods import parse_span
-from monitor.plan import Plan, Watch, build_detectors
+from monitor.plan import Plan, Watch, build_detectors, design_of
 from monitor.state import Pilot, Stream, key
 
 REMEMBERED = 64  # ids of control records kept per pilot, to make repeats harmless
@@ -66,9 +68,10 @@ def apply(case: Case, act: ControlBase) -> Plan:
             _officer(pilot, act.author)
             drill(case, full, act.author)
             outcome = pilot.standing, None
-        case Rectification(action=action):
+        case Rectification(finding=found, cause=why, action=action, evidence=evidence):
             outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
-            finding = Finding(rule="rectification", detail=action)
+            words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
+            finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report):
             outcome = decide.recorded(s, Reason.EVALUATION_RECORDED, passed=passed)
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report)
@@ -146,7 +149,7 @@ def restart(pilot: Pilot, plan: Plan, number: int) -> None:
 
 
 def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
-    """Forward only. What is watched keeps its numbers and its bars: an amendment that would move a running bar is refused."""
+    """Forward only. A running bar never moves: an amendment that would move one is refused, a changed limit is not."""
     old = pilot.charter
     if charter.version <= old.version:
         raise ControlRefused("charter.version", "version_must_rise", f"version {old.version} is in force")
@@ -156,8 +159,10 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
         raise ControlRefused("charter.alpha", "running_bar", "alpha is fixed at admission")
     new = {spec.name: spec for spec in charter.indicators}
     for spec in old.indicators:
-        if new.get(spec.name) != spec:
-            what = "an indicator that is watched is neither changed nor removed; add a new one on unassigned weight"
+        if spec.name not in new or _running(new[spec.name]) != _running(spec):
+            what = (
+                "of an indicator that is watched only limit and variance_mean may change; add a new indicator instead"
+            )
             raise ControlRefused(f"charter.indicators.{spec.name}", "running_bar", what)
     plan = plan_for(pilot.id, charter)
     if charter.drills.every != old.drills.every:
@@ -166,4 +171,25 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
     for watch in plan.watches:
         if key(watch, watch.segments[0]) not in pilot.streams:
             _begin(pilot, watch, at)
+        elif watch.spec != old.indicator(watch.name):
+            _change(pilot, watch)
     return plan
+
+
+def _running(spec: IndicatorSpec) -> IndicatorSpec:
+    """What of an indicator is fixed while it is watched: all but its limit and the dispersion it is granted."""
+    return structs.replace(spec, limit=None, variance_mean=1.0)
+
+
+def _change(pilot: Pilot, watch: Watch) -> None:
+    """Another limit from the next period on: an e-process goes on in the same product, other detectors begin anew."""
+    design = design_of(pilot.charter, watch, pilot.standing.restart)
+    for segment in watch.segments:
+        stream = pilot.streams[key(watch, segment)]
+        fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
+        for i, detector in enumerate(stream.detectors):
+            amend = getattr(detector, "amend", None)
+            if amend is not None:
+                amend(design)
+            else:
+                stream.detectors[i] = fresh[i]

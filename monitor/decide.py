@@ -97,6 +97,8 @@ def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: S
     active = {**s.active, key: Active(level, reason, at if old is None else old.since, stays)}
     if key in s.shelved and level > s.shelved[key].level:
         s = structs.replace(s, shelved={k: v for k, v in s.shelved.items() if k != key})
+    if level == Level.HALT:
+        s = structs.replace(s, lifting=Lifting())  # what was said of an earlier ground does not lift this one
     return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
 
 
@@ -143,6 +145,8 @@ def overridden(s: Standing, level: Level, at: int) -> Outcome:
             "level", "halt_is_latched", "a halt is lifted by rectification, evaluation, two approvals, release"
         )
     key = "override"
+    if level == Level.HALT:
+        s = structs.replace(s, lifting=Lifting())
     active = {k: a for k, a in s.active.items() if a.level <= level and k != key}
     if level > Level.NORMAL:
         active[key] = Active(level, Reason.OVERRIDDEN, at, "until_lowered")
@@ -158,10 +162,15 @@ def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True)
         raise ControlRefused("pilot", "not_halted", "there is no halt that this could help to lift")
     lifting = s.lifting
     if reason == Reason.RECTIFICATION_RECORDED:
-        lifting = structs.replace(lifting, rectified=True)
+        lifting = Lifting(rectified=True)  # what is approved and evaluated is the rectified system
     elif reason == Reason.EVALUATION_RECORDED:
-        lifting = structs.replace(lifting, evaluated=passed)
+        lifting = structs.replace(lifting, evaluated=passed, approvals=())
     else:
+        if not lifting.rectified or not lifting.evaluated:
+            missing = "evaluation" if lifting.rectified else "rectification"
+            raise ControlRefused(
+                "pilot", f"{missing}_missing", "approve what was rectified and passed its re-evaluation"
+            )
         if author in lifting.approvals:
             raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
         lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
@@ -178,7 +187,8 @@ def released(s: Standing, at: int) -> Outcome:
         raise ControlRefused("pilot", "evaluation_missing", "record a passed re-evaluation first")
     if len(s.lifting.approvals) < 2:
         raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
-    new = Standing(since=at, counter=s.counter, unknown=s.unknown, restart=s.restart + 1, ordered=s.ordered)
+    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
+    new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
     return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
 
 
@@ -204,9 +214,8 @@ def unshelved(s: Standing, key: str, at: int) -> Outcome:
 
 
 def may_approve(charter: Charter, author: str) -> bool:
-    """Whether `author` is among the approvers that the charter names; a charter that names none lets every author but the firm."""
-    named = {name for authority in charter.authorities for name in authority.approvers}
-    return author in named if named else author != charter.participant.id
+    """Whether `author` is among the approvers that the charter names."""
+    return any(author in authority.approvers for authority in charter.authorities)
 
 
 def may_act(charter: Charter, author: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal, TypeGuard
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
 from monitor.case import Case
 from monitor.charter import Watcher
+from monitor.counters import behind
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, level_of
 from monitor.sequence import gaps_since
@@ -25,7 +26,7 @@ def close(case: Case, watch: Watch) -> None:
         opened = stream.open.pop(index, None) or Open()
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0
+        gap = gaps_since(pilot, start) > 0 or (watch.spec.exposure is not None and behind(pilot, start, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -56,18 +57,18 @@ def observe(
     """
     if watch.observes is Proportion:
         n = max(opened.m, 0.0)
-        return (Proportion(min(max(opened.k, 0.0), n), n) if n else None), gap
+        return (Proportion(min(max(opened.k, 0.0), n), n, stream.next) if n else None), gap
     if watch.observes is Gauge:
         if not opened.m:
             return None, gap
-        return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m), gap
+        return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m, stream.next), gap
     k = max(opened.k - opened.used, 0.0)
     if watch.stocks:
         m = max(opened.m + stream.stock * (end - start) / HOUR, 0.0)
-        return (Count(k, m) if m or k else None), gap
-    if opened.tallies and not gap:
-        return (Count(k, opened.m) if opened.m or k else None), False
-    return (None if watch.cap is None else Count(k, max(opened.m, watch.cap))), True
+        return (Count(k, m, stream.next) if m or k else None), gap
+    if opened.tallies and not gap and (opened.m > 0 or not k):  # events without any exposure: some of it is not known
+        return (Count(k, opened.m, stream.next) if opened.m or k else None), False
+    return (None if watch.cap is None else Count(k, max(opened.m, watch.cap), stream.next)), True
 
 
 def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
@@ -85,8 +86,9 @@ def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
 
 
 def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> None:
-    """`k` late events raise the evidence of their own closed period while the charter's window keeps it."""
-    if index not in stream.seen:
+    """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only: the
+    late trials of a share would lower it again, so its late events alone prove nothing."""
+    if watch.observes is not Count or index not in stream.seen:
         return
     lag = len(stream.seen) - 1 - stream.seen.index(index)
     start, end = watch.grid.start(index), watch.grid.start(index + 1)

@@ -55,7 +55,7 @@ class Machine:
 
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
-    write a telemetry topic (`None` = anybody). `events` counts the valid events stepped since the object was made.
+    write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `events` counts the valid events stepped since the object was made.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Machine:
         journalled: bool = True,
         secret: bytes = b"",
         control_topic: str = "control",
+        keyed: bool = False,
         owner_of: Callable[[str], str | None] = lambda topic: None,
     ) -> None:
         self.partition = partition
@@ -79,6 +80,7 @@ class Machine:
         self._journalled = journalled
         self._secret = secret
         self._control_topic = control_topic
+        self._keyed = keyed
         self._owner_of = owner_of
 
     # ---- state in and out
@@ -115,6 +117,10 @@ class Machine:
         out = Outputs()
         owner = self._owner_of(topic)
         for record in records:
+            if self._keyed and record.key is None:
+                reject = Rejecter(record, topic, self.partition, self._secret)
+                out.rejected.append(reject(Why.KEY_MISMATCH, "key"))
+                continue
             events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
             self.events += len(events)
             for event, index in zip(events, places, strict=True):

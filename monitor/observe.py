@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.case import Case
+from monitor.counters import mark, tally
 from monitor.detect import HOUR, heard, peek, revise
 from monitor.indicators.base import Slot
 from monitor.model import Finding, Level, Reason
@@ -21,6 +22,7 @@ from monitor.telemetry import (
     millis,
 )
 
+FOREIGN = "unregistered_model"
 COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
 
 
@@ -43,10 +45,14 @@ def observe(case: Case, event: Envelope) -> bool:
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
         pilot.model = model
-        if model not in plan.models and not plan.any_model:
-            _unregistered(case, model)
+    if model and model not in plan.models and not plan.any_model and FOREIGN not in pilot.standing.active:
+        _unregistered(case, model)
     if kind is ExposureTallied:
+        tally(pilot.sources[event.source], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
+    elif kind is Heartbeat:
+        beat = event.data  # type: ignore[attr-defined]
+        mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
     elif isinstance(event, IncidentReported | IncidentUpdated):
         _hard_rules(case, event)
     if kind in ANSWERS or pilot.standing.order.kind:
@@ -118,7 +124,7 @@ def _unregistered(case: Case, model: str) -> None:
     levels = [Level[rule.level.upper()] for rule in case.plan.charter.hard_rules if rule.unregistered_model]
     finding = Finding(rule="unregistered_model", detail=model)
     level = max(levels, default=Level.WATCH)
-    case.found("unregistered_model", level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+    case.found(FOREIGN, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
 
 
 def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:

@@ -118,11 +118,11 @@ class Plan:
         return self._spent[restart]
 
 
-def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detector]:
-    """Fresh detectors of one segment for the given restart. Raises ValueError or KeyError as `Plan` does."""
+def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
+    """What the charter says of an indicator, for its detectors, at the given restart."""
     spec = watch.spec
     alpha = alpha_share(charter, spec, restart)
-    design = Design(
+    return Design(
         limit=watch.gap(1.0).expected if watch.gap else watch.indicator.limit,
         direction=watch.indicator.direction,
         alpha=alpha if alpha > 0 else None,
@@ -132,7 +132,12 @@ def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detect
         late_window=spec.late_window,
         periods_per_year=YEAR_MS / (watch.grid.start(watch.grid.index(0) + 1) - watch.grid.start(watch.grid.index(0))),
     )
-    return [detectors.build(w.name, design, w.params) for w in spec.detectors]
+
+
+def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detector]:
+    """Fresh detectors of one segment for the given restart. Raises ValueError or KeyError as `Plan` does."""
+    design = design_of(charter, watch, restart)
+    return [detectors.build(w.name, design, w.params) for w in watch.spec.detectors]
 
 
 def _midnight(date: str) -> int:

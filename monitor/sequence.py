@@ -17,7 +17,7 @@ def fresh(pilot: Pilot, event: Envelope, received: int) -> bool | None:
     if source is None:
         if len(pilot.sources) >= SOURCES:
             del pilot.sources[min(pilot.sources, key=lambda name: (pilot.sources[name].heard, name))]
-        source = pilot.sources[event.source] = Source(min(number - 1, 0))
+        source = pilot.sources[event.source] = Source(min(number - 1, 0), offset=0.0 if number <= 1 else -1.0)
     source.heard = received
     high = source.high
     if number == high + 1:

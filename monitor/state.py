@@ -16,18 +16,25 @@ from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors
 
-VERSION = 2
-READS = (1, 2)  # what version 2 added stands at the end of each array and is empty in a snapshot of version 1
+VERSION = 3
+READS = (2, 3)  # what version 3 added stands at the end of each array and is empty in a snapshot of version 2
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
-SOURCES = 64  # emitter incarnations remembered per pilot
+SOURCES = 512  # emitter incarnations remembered per pilot
 
 
 class Source(Struct, array_like=True):
-    """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard."""
+    """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard;
+    exposure tallied since we know it, what its counter stated before that (-1 = not known yet), its last statements, the
+    latest time (ms) it told of exposure or of itself, whether it serves no more."""
 
     high: int
     missing: dict[int, int] = {}
     heard: int = 0
+    tallied: float = 0.0
+    offset: float = 0.0
+    marks: list[tuple[int, float]] = []
+    latest: int = 0
+    ended: bool = False
 
 
 class Open(Struct, array_like=True):
@@ -123,8 +130,8 @@ def restore(raw: bytes) -> tuple[Pilot, Plan]:
         raise LogBroken(f"a state snapshot cannot be read: {error}") from error
     if s.version not in READS:
         raise LogBroken(f"a state snapshot has version {s.version}, this code reads {' and '.join(map(str, READS))}")
-    if s.version == 1:
-        s = _from_1(s)
+    if s.version == 2:
+        s = _from_2(s)
     plan = Plan(s.charter)
     streams = {}
     for watch in plan.watches:
@@ -141,8 +148,8 @@ def restore(raw: bytes) -> tuple[Pilot, Plan]:
     return pilot, plan
 
 
-def _from_1(s: _Snapshot) -> _Snapshot:
-    """Version 1 knew the id of the command in force, not its standing: the highest that it can have stands for it. A halt of
+def _from_2(s: _Snapshot) -> _Snapshot:
+    """Version 2 knew the id of the command in force, not its standing: the highest that it can have stands for it. A halt of
     that time is followed up from its beginning."""
     standing = s.standing
     if standing.command:

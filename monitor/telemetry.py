@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
-Sequence: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,20}$")]
+Sequence: TypeAlias = Annotated[str, Meta(pattern=r"^0{0,2}[0-9]{1,18}$")]
 Tally: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
 Signed: TypeAlias = Annotated[float, Meta(ge=-1e15, le=1e15)]

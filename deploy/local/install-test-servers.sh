@@ -14,6 +14,7 @@ need prometheus-alertmanager prometheus-alertmanager
 need amtool prometheus-alertmanager
 need chromium chromium
 need chromedriver chromium-driver
+[ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core" # a browser without a font shows no words
 need java default-jre-headless
 need mvn maven
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import resources
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from monitor.charter import Charter, charter_hash
+from monitor.charter import Charter, canonical, charter_hash
 from monitor.charter_file import Reading, load_charter, read_bytes
 from monitor.charter_lint import alpha_table
 
@@ -78,6 +79,11 @@ def new(template: str) -> None:
     click.echo(resources.files("monitor.charters").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
 
 
+def placeholders(made: Charter) -> list[str]:
+    """What a template leaves open and nobody has filled in: every `<...>` in a charter's text."""
+    return sorted(set(re.findall(r"<[^<>]+>", canonical(made).decode())))
+
+
 def _summary(path: Path, reading: Reading) -> dict[str, object]:
     made = reading.charter if not reading.errors else None
     return {
@@ -92,6 +98,8 @@ def _summary(path: Path, reading: Reading) -> dict[str, object]:
 
 def _print(path: Path, made: Charter) -> None:
     click.echo(f"OK {path}: pilot {made.pilot}, version {made.version}, hash {charter_hash(made)}")
+    if left := placeholders(made):
+        click.echo(f"still to fill in before `admit`: {', '.join(left)}", err=True)
     shares = alpha_table(made)
     if not shares:
         click.echo("   no limit spends alpha")

@@ -5,7 +5,6 @@ The monitor decides whether an act takes effect; one that may not is on the `rej
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from monitor.charter import canonical
 from monitor.charter_file import load_charter
+from monitor.cli.charter import placeholders
 from monitor.control import (
     Admission,
     Amendment,
@@ -80,6 +79,9 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         bulk.close()
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
     click.echo(f"{kind} {act.pilot} {act.id}")
+    click.echo(
+        "durable on control; the monitor decides whether it takes effect: see the board, or `rejected`", err=True
+    )
 
 
 @click.command()
@@ -93,8 +95,7 @@ def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: st
     """
     for path in files:
         charter = load_charter(path)
-        left = sorted(set(re.findall(r"<[^<>]+>", canonical(charter).decode())))
-        if left:
+        if left := placeholders(charter):
             raise click.ClickException(f"{path}: fill in what the template leaves open: {', '.join(left)}")
         kind = Amendment if amend else Admission  # the same charter again is the same act
         name = id_ or digest(kind.__name__, charter.pilot, charter.version)

@@ -23,7 +23,6 @@ from monitor.validate import validate_control
 
 AWAY_SECONDS = 2.0
 TOGETHER = 500  # records that share one durable append
-HOST = "127.0.0.1"
 
 
 @click.command()
@@ -36,10 +35,9 @@ HOST = "127.0.0.1"
     type=click.Path(file_okay=False, path_type=Path),
     help="the ledger: one file per pilot",
 )
-@click.option(
-    "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="the board, on loopback; 0 = none"
-)
-def notary(bootstrap: str, prefix: str, directory: Path, port: int) -> None:
+@click.option("--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="the board; 0 = none")
+@click.option("--host", default="127.0.0.1", show_default=True, help="where the board listens; it has no login")
+def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str) -> None:
     """Keep the ledger of every pilot and show the board, until SIGTERM or Ctrl-C. One of these per authority.
 
     It continues where the ledger durably stands; what it reads twice it records once. Commands are entered beside the
@@ -48,12 +46,12 @@ def notary(bootstrap: str, prefix: str, directory: Path, port: int) -> None:
     """
     ledger = Notary(directory)
     try:
-        asyncio.run(_run(bootstrap, Names(prefix), ledger, port))
+        asyncio.run(_run(bootstrap, Names(prefix), ledger, host, port))
     finally:
         ledger.close()
 
 
-async def _run(bootstrap: str, names: Names, ledger: Notary, port: int) -> None:
+async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: int) -> None:
     board = Board(ledger=lambda pilot: _head(ledger, pilot))
     fresh: asyncio.Queue[Seen] = asyncio.Queue(maxsize=4 * TOGETHER)
     places = {_place(name): Place(at) for name, at in ledger.position.items()}
@@ -70,8 +68,8 @@ async def _run(bootstrap: str, names: Names, ledger: Notary, port: int) -> None:
     runner = web.AppRunner(app)
     await runner.setup()
     if port:
-        await web.TCPSite(runner, HOST, port).start()
-        click.echo(f"board http://{HOST}:{port}/", err=True)
+        await web.TCPSite(runner, host, port).start()
+        click.echo(f"board http://{host}:{port}/", err=True)
     click.echo(f"notary: ledger in {ledger.directory}", err=True)
     try:
         await asyncio.gather(*tasks)

@@ -70,7 +70,14 @@ class Fetching(Protocol):
 def machine(settings: Settings, partition: int, epoch: int) -> Machine:
     """The machine of one partition as this deployment sets it up; a replay that is to agree must set it up so too."""
     owners = dict(zip(settings.names.telemetry, settings.participants, strict=False))
-    return Machine(partition, epoch, secret=settings.secret, control_topic=settings.names.control, owner_of=owners.get)
+    return Machine(
+        partition,
+        epoch,
+        secret=settings.secret,
+        control_topic=settings.names.control,
+        keyed=True,
+        owner_of=owners.get,
+    )
 
 
 def end_process(why: str) -> NoReturn:

@@ -6,6 +6,7 @@ log-append time, nothing compacted away that is a record, outputs all or nothing
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from monitor.errors import LogBroken, Unavailable
 
 LARGE = 8 * 1024 * 1024  # bytes; a record of this size still reaches `validate`, which rejects it with its reason
 FOREVER = "-1"
+VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that we ask
 
 
 class Names(Struct, frozen=True):
@@ -136,7 +138,23 @@ async def create(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
         for name, code, message in response.topic_errors:
             if code:
                 raise LogBroken(f"{name}: the cluster does not create it: {message or for_code(code).__name__}")
+        await _visible(admin, missing)
         return [t.name for t in missing]
+
+
+async def _visible(admin: AIOKafkaAdminClient, made: Sequence[Topic]) -> None:
+    """Wait until the broker that answers knows what the controller has made. Raises `Unavailable` after `VISIBLE_S`."""
+    deadline = asyncio.get_running_loop().time() + VISIBLE_S
+    names = {t.name for t in made}
+    while True:
+        if names <= set(await admin.list_topics()):
+            described = await admin.describe_topics(sorted(names))
+            led = {d["topic"] for d in described if all(p["leader"] >= 0 for p in d["partitions"]) and d["partitions"]}
+            if names <= led:
+                return
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(f"topics were created but are not visible after {VISIBLE_S:.0f} s: {sorted(names)}")
+        await asyncio.sleep(0.1)
 
 
 async def check(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:

@@ -74,7 +74,9 @@ def test_promises_hold_for_granted_overdispersion_and_no_limit_room(name: str, k
         check(maker(name, kind, "above", **change), stream)
 
 
-@pytest.mark.parametrize(("name", "kind"), [(n, k) for n in ("e_detector", "cusum") for k in DETECTORS[n].observes])
+@pytest.mark.parametrize(
+    ("name", "kind"), [(n, k) for n in ("e_detector", "cusum", "glr", "ewma") for k in DETECTORS[n].observes]
+)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_promises_hold_against_a_learnt_baseline(name: str, kind: type, check) -> None:  # type: ignore[no-untyped-def]
     """Without a limit the baseline is learnt, and every promise holds while it is learnt and learnt again."""
@@ -109,6 +111,16 @@ def test_every_entry_is_a_detector() -> None:
         ("silence", {}, {"false_per_year": 0}, "false_per_year"),
         ("gauge_limit", {"limit": None}, {}, "limit"),
         ("gauge_limit", {"limit": float("nan")}, {}, "limit"),
+        ("limit_e_process", {}, {"two_sided": 1}, "two_sided"),
+        ("e_detector", {}, {"side": "left"}, "side"),
+        ("e_detector", {}, {"weights": [1, 2]}, "weights"),
+        ("e_detector", {}, {"weights": [1, 2, 0, 1]}, "weights"),
+        ("e_detector", {}, {"calibrate_for": 5}, "calibrate_for"),
+        ("glr", {}, {"arl0": 1}, "arl0"),
+        ("glr", {}, {"window": 0}, "window"),
+        ("ewma", {}, {"weight": 0}, "weight"),
+        ("ewma", {}, {"arl0": 5}, "arl0"),
+        ("ewma", {}, {"baseline_periods": 1}, "baseline_periods"),
         ("maxsprt", {"alpha": None}, {}, "alpha"),
         ("maxsprt", {"variance_mean": 2.0}, {}, "variance_mean"),
         ("maxsprt", {"direction": "below"}, {}, "direction"),

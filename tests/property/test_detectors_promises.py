@@ -48,7 +48,7 @@ def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
         late_window=data.draw(st.sampled_from([0, 1, 8])),
         minimum_events=data.draw(st.sampled_from([1, 50])),
     )
-    params = {"baseline_periods": 3} if name in ("cusum", "e_detector") else {}
+    params = {"baseline_periods": 3} if name in ("cusum", "e_detector", "glr", "ewma") else {}
     stream = data.draw(streams(kind))
     for check in CHECKS:
         check(lambda: build(name, design, params), stream)

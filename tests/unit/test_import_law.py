@@ -22,7 +22,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.decide",),
     ("monitor.plan",),
     ("monitor.state", "monitor.charter_lint"),
-    ("monitor.case", "monitor.sequence"),
+    ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.detect",),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import msgspec
+import numpy as np
 import pytest
 
 from detectors import build
@@ -87,12 +88,49 @@ def test_the_cusum_tightens_to_its_exact_bar_once_the_exposure_is_known() -> Non
     assert scores[-1].bar == pytest.approx(7.75 * math.log(2))
 
 
-@pytest.mark.parametrize("change", [{"variance_mean": 2.0}, {"direction": "below"}])
-def test_the_cusum_keeps_its_wider_bar_where_the_exact_one_does_not_apply(change: dict[str, object]) -> None:
-    """The chain knows Poisson counts that are too many; overdispersed or downward charts keep ln(arl0)."""
-    detector = build("cusum", msgspec.structs.replace(Design(limit=5.0), **change), {"arl0": 1000})
-    bars = {s.bar for s in run(detector, counts(1.0, 40)) if s}
-    assert bars == {math.log(1000)}
+@pytest.mark.parametrize(
+    ("change", "mean"), [({"variance_mean": 2.0}, 5), ({"direction": "below"}, 5), ({"variance_mean": 1.5}, 1)]
+)
+def test_the_cusum_tightens_downward_and_for_granted_overdispersion(change: dict[str, object], mean: int) -> None:
+    """Negative binomial and downward charts too get the smallest bar whose run length, simulated, is what they declare."""
+    made = msgspec.structs.replace(Design(limit=float(mean)), **change)
+    chance, lengths = np.random.default_rng(21), []
+    for _ in range(400):
+        detector, t = build("cusum", made, {"arl0": 200}), 0
+        for _ in range(20):
+            detector.update(Count(k=float(mean), m=1.0))
+        while True:
+            t += 1
+            v = made.variance_mean
+            k = chance.negative_binomial(mean / (v - 1), 1 / v) if v > 1 else chance.poisson(mean)
+            score = detector.update(Count(k=float(k), m=1.0))
+            if score is not None and score.alarm:
+                break
+        lengths.append(t)
+    assert score.bar < math.log(200)
+    error = float(np.std(lengths)) / 20
+    assert 200 - 3 * error <= np.mean(lengths) <= 240 + 3 * error
+
+
+def test_the_cusum_of_beta_binomial_shares_keeps_its_run_length() -> None:
+    """Trials that hit together (correlation .05, 50 a period): the exact bar is higher than ln(arl0), and needed."""
+    chance, lengths, n, rho = np.random.default_rng(22), [], 50, 0.05
+    made = Design(limit=0.1, variance_mean=1 + (n - 1) * rho)
+    size = 1 / rho - 1
+    for _ in range(400):
+        detector, t = build("cusum", made, {"arl0": 200}), 0
+        for _ in range(20):
+            detector.update(Proportion(k=5.0, n=float(n)))
+        while True:
+            t += 1
+            score = detector.update(
+                Proportion(k=float(chance.binomial(n, chance.beta(0.1 * size, 0.9 * size))), n=50.0)
+            )
+            if score is not None and score.alarm:
+                break
+        lengths.append(t)
+    error = float(np.std(lengths)) / 20
+    assert 200 - 3 * error <= np.mean(lengths) <= 230 + 3 * error
 
 
 def test_the_cusum_of_shares_finds_a_doubled_share() -> None:

@@ -6,8 +6,11 @@ import math
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detectors.base import Count, Design, Gauge, Observation, Proportion, Score
+from detectors.checks import CHECKS
 from detectors.shape import Shape
 from detectors.shape_tail import CAP, Tail
 from detectors.shape_views import Cycle, Level, Past
@@ -77,6 +80,16 @@ def test_periods_without_a_number_keep_the_time_of_the_day() -> None:
     assert max(abs(s.expected - s.observed) for s in last) < 2.5
 
 
+def test_periods_that_were_not_handed_over_keep_the_time_of_the_day() -> None:
+    """Where observations say at which period they were made, leaving out the nights gives the scores that empty nights give."""
+    whole, days = Shape.design(Design(), block=8), Shape.design(Design(), block=8)
+    for i in range(1200):
+        night = i % 24 >= 17
+        score = whole.update(Count(k=0.0, m=0.0) if night else Count(k=day(i), m=1.0))
+        if not night:
+            assert days.update(Count(k=day(i), m=1.0, at=i + 480_000)) == score
+
+
 def test_an_episode_alarms_once() -> None:
     """Until `cooldown` periods in a row stayed under the bar by themselves, the statistic is held under it."""
     loud, again = Shape.design(Design(), cooldown=0), Shape.design(Design(), cooldown=100)
@@ -124,7 +137,7 @@ def test_the_cycle_is_a_day_unless_periods_are_days(periods_per_year: float, sea
 
 
 def test_the_largest_state_is_bounded() -> None:
-    """With every memory at its largest a snapshot stays under 16 KB; by default it is 3.5 KB for hourly periods."""
+    """With every memory at its largest a snapshot stays under 16 KB; by default it is 4 KB for hourly periods."""
     large = Shape.design(Design(), season=1440, keep=500, blocks=200, block=1, stride=1)
     usual = Shape.design(Design())
     for i in range(3000):
@@ -141,6 +154,29 @@ def test_a_wrong_parameter_is_refused_by_name(params: dict[str, float]) -> None:
     """The message names the parameter."""
     with pytest.raises(ValueError, match=next(reversed(params))):
         Shape.design(Design(), **params)  # type: ignore[arg-type]
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    values=st.lists(
+        st.one_of(st.floats(-1.7e308, 1.7e308), st.integers(-3, 3).map(float), st.just(5e-324)),
+        min_size=20,
+        max_size=60,
+    )
+)
+def test_the_promises_hold_where_it_speaks_soon(values: list[float]) -> None:
+    """With the shortest lengths, so that every view is judged within a few periods, on any finite numbers."""
+
+    def make() -> Shape:
+        return Shape.design(
+            Design(), season=3, fast=1, slow=2, stride=1, window=2, keep=14, block=1, blocks=8, cooldown=2
+        )
+
+    stream: list[Observation] = [Gauge(value=v) for v in values]
+    for check in CHECKS:
+        check(make, stream)
+    assert make().update(stream[0]) is None
+    assert any(s is not None for d in [make()] for s in map(d.update, stream))
 
 
 def test_the_tail_is_exponential_beyond_the_level_a_fifth_of_blocks_reach() -> None:

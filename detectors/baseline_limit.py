@@ -1,0 +1,94 @@
+"""A limit of so many times a baseline: how the baseline's own doubt is paid for, out of alpha.
+
+A charter may say "at most twice the complaints of the service it replaces". If that service was seen for n0 events only, its
+rate is not known, and a limit of twice the estimate is kept by nobody: a pilot that does keep to twice the true rate is then
+halted far more often than alpha. Here the limit is set against the largest rate that the baseline does not contradict, and
+the chance that even this was too small is taken off alpha. The two errors together stay within it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import exp, lgamma, log, log1p
+
+import msgspec
+
+from detectors.base import Design, within
+from detectors.baseline import interval
+
+_MOST = 20_000  # events up to which the tail is summed; Chernoff's bound beyond, which loses little there
+
+
+def against_baseline(design: Design, *, times: float, events: float, exposure: float, doubt: float = 0.5) -> Design:
+    """`design` with the limit `times` x a baseline of `events` over `exposure`, for `limit_e_process` on counts.
+
+    `doubt` (0 < doubt < 1) is the share of alpha that pays for the baseline; the rest is what the e-process may spend. For a
+    pilot within `times` x the true baseline rate P(ever alarming) <= the alpha given, if the baseline's events were Poisson, or
+    negative binomial with the granted variance/mean, over an exposure that was not chosen by looking at them. For `below` the
+    smallest rate takes the place of the largest. Raises ValueError naming the parameter.
+
+    >>> design = against_baseline(Design(alpha=0.05), times=2.0, events=30, exposure=100.0)
+    >>> round(design.limit, 3), design.alpha
+    (0.857, 0.025)
+    """
+    if design.alpha is None or not 0 < design.alpha < 1:
+        raise ValueError(f"alpha: {design.alpha!r} gives no bar; give the indicator a weight above 0")
+    doubt = within("doubt", doubt, low=1e-6, high=1 - 1e-6)
+    times = within("times", times, low=1e-6, high=1e6)
+    events = within("events", events, low=0.0, high=1e15)
+    exposure = within("exposure", exposure, low=1e-12, high=1e15)
+    spread = within("variance_mean", design.variance_mean, low=1, high=1000)
+    edge = highest if design.sign > 0 else lowest
+    limit = times * edge(events, exposure, spread, design.alpha * doubt)
+    if limit <= 0:
+        raise ValueError(f"events: {events:g} leave no rate above 0 to stay above; learn from more")
+    return msgspec.structs.replace(design, limit=limit, alpha=design.alpha * (1 - doubt))
+
+
+def highest(events: float, exposure: float, spread: float, error: float) -> float:
+    """The rate at which so few events, or fewer, have probability `error` (Garwood's bound, at variance/mean `spread`).
+
+    >>> round(highest(10, 1.0, 1.0, 0.025), 3)
+    18.39
+    """
+    if events > _MOST:
+        return interval(events, exposure, False, spread, -log(error))[1]
+    top = int(events)
+    return _meets(lambda mean: _upto(top, mean, spread) <= error, max(events, 1.0)) / exposure
+
+
+def lowest(events: float, exposure: float, spread: float, error: float) -> float:
+    """The rate at which so many events, or more, have probability `error`; 0 if there were none.
+
+    >>> round(lowest(10, 1.0, 1.0, 0.025), 3)
+    4.795
+    """
+    if events > _MOST:
+        return interval(events, exposure, False, spread, -log(error))[0]
+    below = int(events) - (1 if events == int(events) else 0)
+    if below < 0:
+        return 0.0
+    return _meets(lambda mean: 1 - _upto(below, mean, spread) > error, max(events, 1.0)) / exposure
+
+
+def _meets(held: Callable[[float], bool], near: float) -> float:
+    """The mean from which on `held` is true."""
+    high = near
+    while not held(high):
+        high *= 2
+    low = high / 2
+    while held(low) and low > 1e-12:
+        low, high = low / 2, low
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if held(middle) else (middle, high)
+    return high
+
+
+def _upto(top: int, mean: float, spread: float) -> float:
+    """P(at most `top` events): Poisson or negative binomial."""
+    if spread == 1:
+        return min(sum([exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(top + 1)]), 1.0)
+    shape, turn = mean / (spread - 1), log1p(-1 / spread)
+    head = -shape * log(spread) - lgamma(shape)
+    return min(sum([exp(head + lgamma(k + shape) - lgamma(k + 1) + k * turn) for k in range(top + 1)]), 1.0)

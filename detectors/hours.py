@@ -1,0 +1,67 @@
+"""How many events should have come between two moments? An hour-of-week profile of rates, integrated exactly.
+
+A night without events is no silence where nobody works at night. A `Gap` whose `expected` comes from here carries the
+integral of the rate over the gap, so `silence` keeps its false rate for streams with business hours (time-rescaling: in
+units of expected events any Poisson stream is the homogeneous one).
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from math import floor
+
+import msgspec
+
+from detectors.base import Gap, within
+
+HOUR, WEEK = 3_600.0, 604_800.0
+
+
+class HourOfWeek(msgspec.Struct, frozen=True):
+    """168 rates in events per second, hour 0 beginning at `start` (seconds since 1970; Monday 5 January 1970, 00:00 UTC).
+
+    >>> office = HourOfWeek.of([60.0 if 8 <= h % 24 < 18 and h < 120 else 0.5 for h in range(168)])
+    >>> office.expected(345_600.0 + 9 * 3600, 345_600.0 + 10 * 3600)
+    60.0
+    """
+
+    rates: tuple[float, ...]
+    start: float = 345_600.0
+    sums: tuple[float, ...] = ()  # expected events from the week's begin to that of each hour, and to its end
+
+    @classmethod
+    def of(cls, per_hour: list[float] | tuple[float, ...], start: float = 345_600.0) -> HourOfWeek:
+        """From events per hour, Monday 00:00 first. Raises ValueError unless there are 168, none negative, not all 0."""
+        if len(per_hour) != 168:
+            raise ValueError(f"per_hour: {len(per_hour)} rates are not one for each of a week's 168 hours")
+        rates = tuple(within("per_hour", r, low=0.0, high=1e15) / HOUR for r in per_hour)
+        if not any(rates):
+            raise ValueError("per_hour: a stream without any event cannot fall silent")
+        return cls(rates, start, tuple(accumulate((r * HOUR for r in rates), initial=0.0)))
+
+    @property
+    def rate(self) -> float:
+        """Mean events per second: the `limit` of the `silence` detector that is fed from this profile."""
+        return self.sums[-1] / WEEK
+
+    def expected(self, begin: float, end: float) -> float:
+        """Events expected from `begin` to `end` (seconds since 1970); 0 if `end` is not later."""
+        return max(0.0, self._until(end) - self._until(begin)) if end > begin else 0.0
+
+    def gap(self, last: float, now: float) -> Gap:
+        """The silence since the last event."""
+        return Gap(seconds=max(0.0, now - last), expected=self.expected(last, now))
+
+    def when(self, last: float, expected: float) -> float:
+        """The moment at which `expected` > 0 events should have come since `last`: when a timer has to fire."""
+        target = self._until(last) + expected
+        weeks = floor(target / self.sums[-1])
+        rest = target - weeks * self.sums[-1]
+        hour = next((h for h in range(168) if self.sums[h + 1] >= rest and self.rates[h]), 167)
+        into = (rest - self.sums[hour]) / self.rates[hour] if self.rates[hour] else 0.0
+        return self.start + weeks * WEEK + hour * HOUR + min(into, HOUR)
+
+    def _until(self, moment: float) -> float:
+        weeks, rest = divmod(moment - self.start, WEEK)
+        hour = min(int(rest / HOUR), 167)
+        return weeks * self.sums[-1] + self.sums[hour] + (rest - hour * HOUR) * self.rates[hour]

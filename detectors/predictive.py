@@ -1,0 +1,338 @@
+"""What should the next period hold? Forecasts of counts and shares that know how unsure they are.
+
+The level, its daily and weekly waves and its trend are one linear predictor with a Gaussian posterior: the log of a rate, or
+the log odds of a share. Each period the predictor's mean and variance are turned into a gamma (beta) distribution of the
+rate (share), the period is learnt by the conjugate rule, and what was learnt is handed back to the coefficients by linear
+Bayes. So one period costs a few dozen multiplications, nothing is stored but numbers, and the forecast is a negative
+binomial (beta-binomial) whose width holds three things: chance, learnt dispersion, and how little has been seen.
+
+West, Harrison, Migon (1985), Dynamic generalized linear models and Bayesian forecasting, JASA 80: 73-83.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import cos, exp, log, pi, sin, sqrt
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+Cycle: TypeAlias = tuple[float, int]
+"""Length in periods, and how many harmonics of it are learnt."""
+
+TRACE = 1e-15  # less exposure than this is none
+_FAR = 80.0  # log rates and log odds are kept within this
+_WIDEST = 4.0  # variance that ignorance of a log rate may reach
+_CLIP = 4.0  # forecast sds beyond which a count teaches no more than one there
+_LOOSE = 0.25  # variance of a level so unsure that it follows whatever comes
+_EVEN = 1e12  # a shape or precision that is as good as Poisson or binomial
+
+
+class NegativeBinomial(msgspec.Struct, frozen=True, gc=False):
+    """A forecast count: `mean > 0`, variance `mean + mean^2 / shape`."""
+
+    mean: float
+    shape: float
+
+    @property
+    def expected(self) -> float:
+        """Events."""
+        return self.mean
+
+    @property
+    def variance(self) -> float:
+        """Of the count."""
+        return self.mean + self.mean / self.shape * self.mean
+
+
+class BetaBinomial(msgspec.Struct, frozen=True, gc=False):
+    """A forecast number of hits in `n` trials: share `0 < p < 1`, hits spread like Beta(p x precision, (1 - p) x precision)."""
+
+    n: float
+    p: float
+    precision: float
+
+    @property
+    def expected(self) -> float:
+        """Hits."""
+        return self.n * self.p
+
+    @property
+    def variance(self) -> float:
+        """Of the number of hits."""
+        return self.n * self.p * (1 - self.p) * (1 + max(self.n - 1, 0.0) / (self.precision + 1))
+
+
+class Predictive(Protocol):
+    """A forecaster of counts. `at` is the index of the period on its grid, `m` its exposure."""
+
+    def predict(self, m: float, at: int) -> NegativeBinomial | None:
+        """The forecast for exposure `m` in period `at`; `None` before anything was learnt, and for no exposure."""
+
+    def learn(self, k: float, m: float, at: int) -> None:
+        """Take `k` events over exposure `m` in period `at`."""
+
+
+class Predictor(msgspec.Struct, kw_only=True):
+    """A level, waves and a trend: coefficients and their covariance. All on the log (or log odds) scale.
+
+    `cycles` are the waves learnt; harmonic j of each has prior sd `wave`/j. `trend` is the prior sd of the change per year (0 =
+    none), `drift` the sd of what the level wanders in a year.
+    """
+
+    cycles: tuple[Cycle, ...] = ()
+    wave: float = 0.3
+    trend: float = 0.0
+    drift: float = 0.1
+    periods_per_year: float = 8766.0
+    first: int = 0
+    last: int = 0
+    coefficients: list[float] = []
+    covariance: list[list[float]] = []
+
+    def begin(self, at: int, eta: float, variance: float) -> None:
+        """Start where one period left the predictor: `eta` with that variance at `at`, waves and trend as unsure as ever."""
+        self.first = self.last = at
+        x = self.features(at)
+        prior = [0.0]
+        if self.trend:
+            prior.append(self.trend**2)
+        for _, harmonics in self.cycles:
+            for j in range(1, harmonics + 1):
+                prior += [(self.wave / j) ** 2] * 2
+        self.coefficients = [eta] + [0.0] * (len(x) - 1)
+        self.covariance = [[v if i == j else 0.0 for j in range(len(x))] for i, v in enumerate(prior)]
+        # The level is what is left of eta once the waves are taken off, so it shares their variance with opposite sign.
+        for i in range(1, len(x)):
+            self.covariance[0][i] = self.covariance[i][0] = -x[i] * prior[i]
+        self.covariance[0][0] = variance + sum(f * f * v for f, v in zip(x[1:], prior[1:], strict=True))
+
+    def features(self, at: int) -> list[float]:
+        """1, years since the first period (if there is a trend), and the waves at period `at`."""
+        x = [1.0]
+        if self.trend:
+            x.append((at - self.first) / self.periods_per_year)
+        for length, harmonics in self.cycles:
+            turn = 2 * pi * (at % length) / length
+            for j in range(1, harmonics + 1):
+                x.append(cos(j * turn))
+                x.append(sin(j * turn))
+        return x
+
+    def look(self, at: int) -> tuple[list[float], float, float]:
+        """Covariance x features, mean and variance of the predictor at period `at`."""
+        x = self.features(at)
+        gain = [sum([c * f for c, f in zip(row, x)]) for row in self.covariance]  # noqa: B905  per update
+        eta = sum([c * f for c, f in zip(self.coefficients, x)])  # noqa: B905
+        variance = sum([g * f for g, f in zip(gain, x)])  # noqa: B905
+        wander = self._wander(at)
+        gain[0] += wander
+        return gain, min(max(eta, -_FAR), _FAR), max(variance + wander, 1e-12)
+
+    def move(self, at: int, gain: Sequence[float], variance: float, by: float, left: float) -> None:
+        """What was learnt: the predictor at `at` moved by `by` and has variance `left` (was `variance`)."""
+        self.covariance[0][0] += self._wander(at)
+        self.last = max(self.last, at)
+        share = by / variance
+        shrink = (1 - left / variance) / variance
+        coefficients = self.coefficients
+        for i, g in enumerate(gain):
+            coefficients[i] = min(max(coefficients[i] + g * share, -_FAR), _FAR)
+            if shrink:
+                pull = g * shrink
+                row = self.covariance[i]
+                self.covariance[i] = [c - pull * h for c, h in zip(row, gain)]  # noqa: B905
+
+    def loosen(self, variance: float = 1.0) -> None:
+        """The level may have changed: it is unsure by `variance` more; waves and trend are kept."""
+        if self.covariance:
+            self.covariance[0][0] = min(self.covariance[0][0] + variance, _WIDEST)
+
+    def _wander(self, at: int) -> float:
+        """Variance that the level gained since the last period."""
+        if not self.drift or self.covariance[0][0] >= _WIDEST:
+            return 0.0
+        return min(self.drift**2 * max(at - self.last, 0) / self.periods_per_year, _WIDEST)
+
+
+class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
+    """Forecasts counts over exposure: negative binomial, with learnt level, waves, trend and variance/mean.
+
+    `granted` is the least variance/mean assumed (1 = Poisson). Learnt is the mean of squared forecast errors over what
+    they should be, Pearson's way, shrunk towards `granted` with the weight of `doubt` periods. `exposure_error` is the relative sd of the exposure of one
+    period (an error common to all periods is part of the rate). Counts beyond four forecast sds teach what one there would, unless the level is being relearnt.
+
+    >>> rate = SeasonalRate()
+    >>> for hour in range(50):
+    ...     rate.learn(5.0, 1.0, hour)
+    >>> forecast = rate.predict(2.0, 50)
+    >>> round(forecast.mean, 1), round(forecast.variance, 1)
+    (10.0, 10.4)
+    """
+
+    predictor: Predictor = msgspec.field(default_factory=Predictor)
+    granted: float = 1.0
+    exposure_error: float = 0.0
+    doubt: float = 3.0
+    periods: int = 0  # that taught something
+    events: float = 0.0
+    squares: float = 0.0  # sum of squared errors over what Poisson would give
+    doubtful: float = 0.0  # sum of the relative variances of those squares
+
+    def predict(self, m: float, at: int) -> NegativeBinomial | None:
+        """See `Predictive`."""
+        if not self.periods or m < TRACE:
+            return None
+        _, eta, variance = self.predictor.look(at)
+        return self._forecast(m, eta, variance)
+
+    def learn(self, k: float, m: float, at: int) -> None:
+        """See `Predictive`."""
+        self.observe(k, m, at)
+
+    def observe(self, k: float, m: float, at: int) -> NegativeBinomial | None:
+        """The forecast as `predict` gives it, and then `learn`; cheaper than both."""
+        if m < TRACE:
+            return None
+        if not self.periods:
+            self.periods, self.events = 1, k
+            alpha = k / self.granted + 0.5  # Jeffreys
+            self.predictor.begin(at, log(alpha / (m / self.granted)), 1 / alpha)
+            return None
+        gain, eta, variance = self.predictor.look(at)
+        forecast = self._forecast(m, eta, variance)
+        self._learn(k, m, at, gain, eta, variance, forecast)
+        return forecast
+
+    def spread(self) -> float:
+        """Variance/mean in use: granted or learnt, whichever is larger."""
+        n = self.periods - 1
+        seen = (self.doubt * self.granted + self.squares) / (self.doubt + n)
+        return min(max(self.granted, seen, 1.0), 1000.0)
+
+    def doubt_of_spread(self) -> float:
+        """Squared relative error of the learnt variance/mean, from the kurtosis of the counts; 1 if unknown."""
+        n = self.periods - 1 + self.doubt
+        return min(self.doubtful / n / n, 1.0) if self.periods > 1 else 1.0
+
+    def loosen(self) -> None:
+        """Relearn the level (an accepted change); waves, trend and dispersion are kept."""
+        self.predictor.loosen()
+
+    def _forecast(self, m: float, eta: float, variance: float) -> NegativeBinomial:
+        mean = max(m * exp(eta), 1e-300)
+        excess = (self.spread() - 1) / mean + variance + self.exposure_error**2
+        return NegativeBinomial(mean, min(1 / max(excess, 1 / _EVEN), _EVEN))
+
+    def _learn(
+        self, k: float, m: float, at: int, gain: list[float], eta: float, variance: float, f: NegativeBinomial
+    ) -> None:
+        spread, mean = self.spread(), f.mean
+        if variance < _LOOSE:
+            k = min(k, mean + _CLIP * sqrt(f.variance) + 1)
+        ignorance = 1 + mean * (variance + self.exposure_error**2) / spread
+        error = k - mean
+        if mean > 1e-6:
+            self.squares = min(self.squares + error / mean * error / ignorance, 1e12)
+            self.doubtful += 2 + min(
+                6 * (spread - 1) / mean + 1 / (spread * mean), 3.0
+            )  # few events: the evidence hardly asks
+            self.periods += 1
+        self.events += k
+        weight = spread * (1 + mean * self.exposure_error**2 / spread)
+        alpha = 1 / variance
+        beta = alpha / exp(eta)
+        alpha_after, beta_after = alpha + k / weight, beta + m / weight
+        self.predictor.move(at, gain, variance, log(alpha_after / beta_after) - eta, 1 / alpha_after)
+
+
+class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
+    """Forecasts hits out of trials: beta-binomial, with learnt level, waves, trend and correlation between trials.
+
+    `granted` is the least variance/mean assumed (1 = binomial); it and `doubt` as in `SeasonalRate`. The correlation rho of
+    trials in one period (variance n p (1-p) (1 + (n-1) rho)) is learnt, so that periods of different size agree.
+
+    >>> share = SeasonalShare()
+    >>> for hour in range(50):
+    ...     share.learn(5.0, 50.0, hour)
+    >>> forecast = share.predict(200.0, 50)
+    >>> round(forecast.p, 2), round(forecast.variance, 1)
+    (0.1, 19.5)
+    """
+
+    predictor: Predictor = msgspec.field(default_factory=Predictor)
+    granted: float = 1.0
+    doubt: float = 3.0
+    periods: int = 0
+    events: float = 0.0
+    excess: float = 0.0  # sum of squared errors over what binomial gives, less 1
+    trials: float = 0.0  # sum of n - 1
+
+    def predict(self, n: float, at: int) -> BetaBinomial | None:
+        """The forecast for `n` trials in period `at`; `None` before anything was learnt, and for no trial."""
+        if not self.periods or n < TRACE:
+            return None
+        _, eta, variance = self.predictor.look(at)
+        return self._forecast(n, eta, variance)
+
+    def learn(self, k: float, n: float, at: int) -> None:
+        """Take `k` hits of `n` trials in period `at`."""
+        self.observe(k, n, at)
+
+    def observe(self, k: float, n: float, at: int) -> BetaBinomial | None:
+        """The forecast as `predict` gives it, and then `learn`; cheaper than both."""
+        if n < TRACE:
+            return None
+        k = min(k, n)
+        if not self.periods:
+            self.periods, self.events = 1, k
+            a, b = k / self.granted + 0.5, (n - k) / self.granted + 0.5
+            self.predictor.begin(at, log(a / b), 1 / a + 1 / b)
+            return None
+        gain, eta, variance = self.predictor.look(at)
+        forecast = self._forecast(n, eta, variance)
+        p, q = forecast.p, 1 - forecast.p
+        deviation = sqrt(forecast.variance)
+        if variance < _LOOSE:
+            k = min(max(k, n * p - _CLIP * deviation - 1), n * p + _CLIP * deviation + 1)
+            k = min(max(k, 0.0), n)
+        weight = 1 + max(n - 1, 0.0) * self.rho(n)
+        error = k - n * p
+        binomial = n * p * q
+        if binomial > 1e-6:
+            ignorance = 1 + binomial * variance / weight
+            self.excess = min(max(self.excess + error / binomial * error / ignorance - 1, -1e12), 1e12)
+            self.trials = min(self.trials + max(n - 1, 0.0), 1e30)
+            self.periods += 1
+        self.events += k
+        a, b = _beta(eta, variance)
+        a_after, b_after = a + k / weight, b + (n - k) / weight
+        self.predictor.move(at, gain, variance, log(a_after / b_after) - eta, 1 / a_after + 1 / b_after)
+        return forecast
+
+    def rho(self, n: float) -> float:
+        """Correlation of two trials of a period of `n` in use: granted or learnt, whichever is larger; below .9."""
+        granted = (self.granted - 1) / (n - 1) if n > 1 else 0.0
+        usual = self.trials / max(self.periods - 1, 1)
+        learnt = self.excess / (self.trials + self.doubt * usual) if self.trials > 0 else 0.0
+        return min(max(granted, learnt, 0.0), 0.9)
+
+    def doubt_of_spread(self) -> float:
+        """Squared relative error of the learnt variance/mean, as for squares of normal errors; 1 if unknown."""
+        return min(2 / (self.periods - 1 + self.doubt), 1.0)
+
+    def loosen(self) -> None:
+        """Relearn the level (an accepted change); waves, trend and correlation are kept."""
+        self.predictor.loosen()
+
+    def _forecast(self, n: float, eta: float, variance: float) -> BetaBinomial:
+        a, b = _beta(eta, variance)
+        p = min(max(a / (a + b), 1e-15), 1 - 1e-15)
+        rho = min(self.rho(n) + 1 / (a + b + 1), 0.99)
+        return BetaBinomial(n, p, min(1 / max(rho, 1 / _EVEN) - 1, _EVEN))
+
+
+def _beta(eta: float, variance: float) -> tuple[float, float]:
+    """The beta distribution whose log odds have this mean and (to first order) this variance."""
+    up = exp(min(max(eta, -_FAR), _FAR))
+    return (1 + up) / variance, (1 + 1 / up) / variance

@@ -1,0 +1,41 @@
+"""G1: how late is an escalation whose bar is a theorem? One false escalation in 100 years of hourly periods, or fewer.
+
+Poisson counts, mean 5 known, `e_detector` on the side of rises. Steady-state: 100 periods in control without an alarm come
+before the change. Zero-state beside it. The same streams of random numbers for every setting.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.base import Design
+from detectors.e_detector import EDetector
+from tests.bench.detbench import metrics, simulators
+from tests.bench.detbench.charts import delays
+from tests.bench.detbench.goal import Goal, Row
+
+MEAN, ARL0, RUN_IN = 5.0, 876_000.0, 100
+SETTING = {"ratios": (1.25, 1.5, 2.0, 3.0), "weights": (1.0, 3.0, 3.0, 2.0), "side": "up"}
+BOUNDS = {1.5: 24.3, 2.0: 8.0, 3.0: 2.9}
+
+
+def goals(quick: bool) -> list[Goal]:
+    """One goal per size of the change."""
+    runs = 20_000 if quick else 100_000
+    made = EDetector.design(Design(), arl0=ARL0, baseline=MEAN, **SETTING)  # type: ignore[arg-type]
+    out = []
+    for ratio, bound in BOUNDS.items():
+        rng = simulators.rng("g1")
+        steady = metrics.mean(delays(made, rng, MEAN, ratio, runs, RUN_IN))
+        zero = metrics.mean(delays(made, rng, MEAN, ratio, runs, 0))
+        name = f"Poisson 5, {ratio:g}x, bar {math.exp(made.bar):,.0f} (theorem)"
+        rows = (
+            Row("steady-state delay, periods", name, *steady, beside=bound),
+            Row("zero-state delay, periods", name, *zero),
+        )
+        out.append(Goal(f"G1@{ratio:g}x", steady.value, f"<= {bound:g}", steady.value <= bound, steady.error,
+                        f"periods, steady-state; zero-state {zero.value:.2f}", rows))  # fmt: skip
+    assert np.isclose(math.exp(made.bar), ARL0), "the bar is the theorem's"
+    return out

@@ -1,0 +1,65 @@
+"""G9: what an observation costs in time, and a stream in bytes.
+
+Each registered detector of counts, as it ships, on an ordinary stream of changing counts (best of several rounds: other work
+on the machine only ever adds). The full watch of one stream: limit, change and quick watch together, with a late
+window of four periods. `shape` and `river_drift` are measured and shown, and are not part of the goal.
+"""
+
+from __future__ import annotations
+
+import time
+
+from detectors import DETECTORS, build
+from detectors.base import Count, Design, Proportion
+from tests.bench.detbench import metrics, simulators
+from tests.bench.detbench.goal import Goal, Row, held
+
+HEURISTICS = ("shape", "river_drift")
+FULL = ("limit_e_process", "e_detector", "cusum")
+
+
+def watch(stream: list[Count], rounds: int) -> float:
+    """Microseconds per observation that all of `FULL` cost together."""
+    best = 1e9
+    for _ in range(rounds):
+        first, second, third = (build(name, Design(limit=5.0, alpha=0.01, late_window=4)) for name in FULL)
+        began = time.perf_counter()
+        for o in stream:
+            first.update(o)
+            second.update(o)
+            third.update(o)
+        best = min(best, (time.perf_counter() - began) / len(stream))
+    return best * 1e6
+
+
+def goals(quick: bool) -> list[Goal]:
+    """Dearest count detector, full watch, bytes of a full watch."""
+    rng, rounds, length = simulators.rng("g9"), 10 if quick else 40, 4_000
+    counts = [Count(float(k), float(m), t) for t, (k, m) in enumerate(zip(rng.poisson(5, length), rng.uniform(0.9, 1.1, length), strict=True))]  # fmt: skip
+    shares = [Proportion(float(k), 50.0, t) for t, k in enumerate(rng.binomial(50, 0.1, length))]
+    rows, dear = [], ("", 0.0)
+    for name, cls in DETECTORS.items():
+        for kind, stream, limit in ((Count, counts, 5.0), (Proportion, shares, 0.1)):
+            if kind not in cls.observes:
+                continue
+            made = Design(limit=limit, alpha=0.01, late_window=4)
+            cost, size = metrics.cost(lambda: build(name, made, {"horizon": 200} if name == "maxsprt" else None), stream, rounds)  # noqa: B023  # fmt: skip
+            rows.append(Row("us per observation (beside: bytes)", f"{name}, {kind.__name__.lower()}", cost, 0.0, size))
+            if kind is Count and name not in HEURISTICS and cost > dear[1]:
+                dear = (name, cost)
+    full = watch(counts, rounds)
+    size = sum(metrics.cost(lambda: build(n, Design(limit=5.0, alpha=0.01, late_window=4)), counts, 1)[1] for n in FULL)  # noqa: B023
+    rows.append(Row("us per observation (beside: bytes)", f"full watch: {', '.join(FULL)}", full, 0.0, size))
+    return [
+        Goal(
+            "G9@count",
+            dear[1],
+            "<= 1",
+            held(dear[1], "<= 1"),
+            0.0,
+            f"us, dearest count detector: {dear[0]}",
+            tuple(rows),
+        ),
+        Goal("G9@watch", full, "<= 5", held(full, "<= 5"), 0.0, "us, full watch of one stream"),
+        Goal("G9@bytes", size, "<= 1024", held(size, "<= 1024"), 0.0, "bytes, full watch of one stream"),
+    ]
