@@ -1,13 +1,23 @@
 """Online detectors: numbers in, scores out. Imports nothing of `monitor`.
 
-How to choose one. Ask what a wrong alarm costs. To *halt*, take `limit_e_process`: it compares counts or shares with a
-limit of the charter and alarms falsely with probability at most alpha over the pilot's whole life, however often one looks.
+How to choose one. Ask what a wrong alarm costs.
+
+To *halt*, take `limit_e_process`: it compares counts or shares with a limit of the charter and alarms falsely with probability
+at most alpha over the pilot's whole life, however often one looks. It fails if the truth is more dispersed than the charter
+grants. `maxsprt` is quicker for a pilot of planned size whose excess is there from the start, exact for Poisson
+counts, and blind to an excess that follows a quiet year.
+
 To *escalate* on a change although no limit is broken, take `e_detector`: false alarms are at least `arl0` periods apart on
-average. To *watch*, take `cusum` (quickest for a doubled rate, noisier), `seasonal` where there is no limit and
-the rate has a day, a week, a trend or more dispersion than anybody granted (it learns them; its run length is simulated, not
-proved), `gauge_limit` for a cost or gain that is compared with a number, `shape` for a value whose level, time of the day and
-course should look like its own past, or `river_drift` for its mean alone (neither promises anything). `silence` watches the
-gaps between events and is how `unknown` begins.
+average, by a theorem, while the rate stays within its baseline; cycles and trends are not in it.
+
+To *watch*, take `cusum` (quickest for the ratio it is set to, slow for small ones; exact run length for constant exposure), `glr`
+(no ratio to choose; approximate run length), `ewma` (small lasting drifts, also of gauges; run length too short for
+small counts), `seasonal` where the rate has a day, a week, a trend or more dispersion than anybody granted (it learns them;
+its run length is simulated, not proved), `gauge_limit` for a cost or gain that is compared with a number, `shape` for a value
+whose level, time of the day and course should look like its own past, or `river_drift` for its mean alone (these three
+promise nothing). `silence` watches the gaps between events and is how `unknown` begins.
+
+README.md has the figures, each with its command, and how each one fails.
 
 How to add one. Copy `gauge_limit.py`, change the docstring, the fields, `design` and `update`, and add one line below;
 `detectors/checks.py` then meets it in the contract suite.

@@ -12,7 +12,11 @@ from detectors.likelihood import count_line, share_line
 from detectors.mixture import HUGE, NOTHING, Lines, advance, flat, log_value, onset, unstarted
 
 Period: TypeAlias = tuple[float, float, list[float], bool]
-"""Events and exposure of a closed period, and the sums before it."""
+"""Events and exposure of a closed period, the sums before it, and whether they are logarithms."""
+
+Aim: TypeAlias = tuple[bool, float, float, float, bool, int, Lines]
+"""What an update needs in one look: share, rate, bar, alpha, above, late_window, and lines (none for a share limit that
+cannot be exceeded)."""
 
 
 class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
@@ -62,11 +66,11 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     recent: list[Period] = []  # those that late events may still raise, oldest first
 
     if TYPE_CHECKING:
-        lines: Lines = ()  # no part of the state: worked out again. Empty too for a share limit that cannot be exceeded
+        aim: Aim | None = None  # no part of the state: worked out again
 
     def __post_init__(self) -> None:
         """Also called when a snapshot is read."""
-        self.lines = ()
+        self.aim = None
 
     @classmethod
     def design(
@@ -106,21 +110,22 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
         if k > LARGEST or x > LARGEST:
             k, x = min(k, LARGEST), min(x, LARGEST)
-        lines = self.lines
-        if share is not self.share or not lines:
-            lines, self.share = self._lines(share), share
-            self.lines = lines
-            if not lines:
-                return None
-        sums, logs, rate, bar = self.sums, self.logs, self.rate, self.bar
+        aim = self.aim
+        if aim is None or aim[0] is not share:
+            aim = self.aim = self._aim(share)
+            self.share = share
+        _, rate, bar, alpha, above, late_window, lines = aim
+        if not lines:
+            return None
+        sums, logs = self.sums, self.logs
         period = self.periods + 1
         self.periods = period
-        seen = self.seen + (k if self.above else rate * x)
+        seen = self.seen + (k if above else rate * x)
         self.seen = seen
-        if self.late_window:
+        if late_window:
             recent = self.recent
             recent.append((k, x, sums, logs))
-            if len(recent) > self.late_window:
+            if len(recent) > late_window:
                 del recent[0]
         total = HUGE
         if len(sums) == 5 and not logs:
@@ -146,15 +151,18 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         if value >= bar and seen < self.minimum_events:
             value = nextafter(bar, -inf)
         if share:
-            return Score(value, bar, rate, k / x if x else 0.0, self.alpha)
-        return Score(value, bar, rate * x, k, self.alpha)
+            return Score(value, bar, rate, k / x if x else 0.0, alpha)
+        return Score(value, bar, rate * x, k, alpha)
 
     def peek(self, observations: tuple[Observation, ...]) -> Score | None:
         """The largest value over prefixes of the closed, then the open periods, exposure standing at its cap."""
         if not (self.above and observations) or self.two_sided:
             return None
         share = isinstance(observations[0], Proportion)
-        lines = self.lines if share is self.share and self.lines else self._lines(share)
+        aim = self.aim
+        if aim is None or aim[0] is not share:
+            aim = self.aim = self._aim(share)
+        lines = aim[-1]
         if not lines:
             return None
         sums, logs, period, seen = self.sums, self.logs, self.periods, self.seen
@@ -170,7 +178,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         """Add `k` late events to the period `lag` updates ago; the largest value since then, or `None` out of the window."""
         if not (self.above and 0 <= lag < len(self.recent)) or self.two_sided:
             return None
-        lines = self.lines = self.lines or self._lines(self.share)
+        lines = (self.aim or self._aim(self.share))[-1]
         at = len(self.recent) - 1 - lag
         was, x, sums, logs = self.recent[at]
         now = min(was + k, x if self.share else LARGEST)
@@ -194,12 +202,14 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         self.rate = design.allowed()
         self.other = self.rate / (1 + design.uncertainty) ** (2 * design.sign)
         self.spread = within("variance_mean", design.variance_mean, low=1, high=1000)
-        self.lines, self.recent = (), []
+        self.aim, self.recent = None, []
 
-    def _lines(self, share: bool) -> Lines:
+    def _aim(self, share: bool) -> Aim:
         line = share_line if share else count_line
         rates = [self.rate if (r > 1) is self.above else self.other for r in self.ratios]
-        return () if share and max(rates) >= 1 else flat(map(line, self.ratios, rates, [self.spread] * len(rates)))
+        possible = not share or max(rates) < 1
+        lines = flat(map(line, self.ratios, rates, [self.spread] * len(rates))) if possible else ()
+        return share, self.rate, self.bar, self.alpha, self.above, self.late_window, lines
 
     def _score(self, value: float, seen: float, k: float, x: float, share: bool) -> Score:
         if seen < self.minimum_events:

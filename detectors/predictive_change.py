@@ -16,7 +16,7 @@ _SMOOTH = 1e7  # a shape or precision from here on is Poisson or binomial
 _SURE = log(1e4)  # a silent relearning blinds for a while, so it wants this much more than an alarm
 _HARDLY = 0.05  # expected events from which on a period counts in full
 _MOST = 1e200  # more than any bar; what a sum may grow by in one period, so that it stays finite
-_DOUBT = 0.5  # of the loss that a doubtful dispersion causes, what the bar is raised by
+_DOUBT = 0.6  # of the loss that a doubtful dispersion causes, what the bar is raised by
 
 
 class SeasonalChange(msgspec.Struct, kw_only=True):

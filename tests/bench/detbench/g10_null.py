@@ -36,7 +36,7 @@ def streams(kind: type, length: int) -> Iterator[tuple[str, list[Observation], i
 
 def goals(quick: bool) -> list[Goal]:
     """Alarms that must not be, over all detectors and streams."""
-    length, rows, total = 20_000 if quick else 100_000, [], 0
+    length, rows, total = 20_000 if quick else 50_000, [], 0
     for name, cls in DETECTORS.items():
         for kind in (Count, Proportion):
             if name in HEURISTICS or kind not in cls.observes:

@@ -62,7 +62,7 @@ def test_a_floor_takes_the_smallest_rate() -> None:
     """For `below` the limit is a multiple of the lower bound; no events leave nothing to stay above."""
     design = Design(alpha=0.05, direction="below")
     made = against_baseline(design, times=0.5, events=40, exposure=10.0)
-    assert made.limit == pytest.approx(0.5 * lowest(40, 10.0, 1.0, 0.025))
+    assert made.limit == pytest.approx(0.5 * lowest(40, 10.0, 1.0, 0.04))
     with pytest.raises(ValueError, match=r"^events: "):
         against_baseline(design, times=0.5, events=0, exposure=10.0)
 
