@@ -13,15 +13,18 @@ from monitor.control import (
     Amendment,
     Approval,
     ControlBase,
+    Drill,
     Evaluation,
     Override,
     Rectification,
     Release,
+    Shelving,
     Withdrawal,
 )
 from monitor.decide import Move
 from monitor.errors import ControlRefused
 from monitor.model import Finding, Level, Reason
+from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors, design_of
 from monitor.state import Pilot, Stream, key
 
@@ -32,7 +35,7 @@ def admit(act: Admission, received: int) -> tuple[Pilot, Plan]:
     """A new pilot under its charter, its first periods those that hold `received` (ms). Raises ControlRefused."""
     plan = plan_for(act.pilot, act.charter)
     standing = decide.Standing(since=received)
-    pilot = Pilot(act.pilot, act.charter, charter_hash(act.charter), standing, received, received)
+    pilot = Pilot(act.pilot, act.charter, charter_hash(act.charter), standing, received, received, drilled=received)
     for watch in plan.watches:
         _begin(pilot, watch, received)
     pilot.controls.append(act.id)
@@ -50,8 +53,21 @@ def apply(case: Case, act: ControlBase) -> Plan:
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
             finding = Finding(rule=f"version {charter.version}")
         case Override(level=level, reason=words):
+            _officer(pilot, act.author)
             outcome = decide.overridden(s, Level[level.upper()], case.at)
             finding = Finding(rule="override", detail=words)
+        case Shelving(finding=name, reason=words, span=text):
+            _officer(pilot, act.author)
+            span = parse_span(text).after(0)
+            if not 0 < span <= plan.shelve_ms:
+                most = pilot.charter.responses.shelve_at_most
+                raise ControlRefused("span", "too_long", f"a finding is set aside for at most {most}")
+            outcome = decide.shelve(s, name, case.at + span, case.at)
+            finding = Finding(rule=name, detail=words, period_start=case.at, period_end=case.at + span)
+        case Drill(full_stop=full):
+            _officer(pilot, act.author)
+            drill(case, full, act.author)
+            outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
             outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
@@ -64,8 +80,9 @@ def apply(case: Case, act: ControlBase) -> Plan:
                 raise ControlRefused("author", "not_an_approver", f"the charter names no approver {author}")
             outcome = decide.recorded(s, Reason.APPROVAL_RECORDED, author)
         case Release():
+            _officer(pilot, act.author)
             outcome = decide.released(s, case.at)
-            _restart(pilot, plan, outcome[0].restart)
+            restart(pilot, plan, outcome[0].restart)
         case Withdrawal(reason=words):
             pilot.exited = True
             outcome = s, Move("act", s.level, s.level, Reason.EXITED, False)
@@ -76,6 +93,24 @@ def apply(case: Case, act: ControlBase) -> Plan:
     case.plan = plan
     case.take(outcome, finding, act.author)
     return plan
+
+
+def drill(case: Case, full_stop: bool, author: str = "") -> None:
+    """Try out a halt. Raises ControlRefused while one stands, while another drill is open, or outside the charter's windows."""
+    s = case.pilot.standing
+    if s.halted:
+        raise ControlRefused("pilot", "halted", "a halt stands; nothing can be tried out under it")
+    if s.order.kind:
+        raise ControlRefused("pilot", "drill_open", "the last drill has not been answered yet")
+    if full_stop and not case.plan.full_stop_allowed(case.at):
+        raise ControlRefused("full_stop", "outside_window", "the charter names no window for a full stop at this time")
+    finding = Finding(rule="full_stop" if full_stop else "dry_run")
+    case.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
+
+
+def _officer(pilot: Pilot, author: str) -> None:
+    if not decide.may_act(pilot.charter, author):
+        raise ControlRefused("author", "not_an_officer", f"the charter gives {author} no part in this")
 
 
 def plan_for(pilot: str, charter: Charter) -> Plan:
@@ -100,13 +135,17 @@ def _begin(pilot: Pilot, watch: Watch, at: int) -> None:
         pilot.heard[watch.name] = at
 
 
-def _restart(pilot: Pilot, plan: Plan, restart: int) -> None:
-    """Statistics start again on the next share of alpha; open periods stay."""
+def restart(pilot: Pilot, plan: Plan, number: int) -> None:
+    """Statistics start again on the next share of alpha. Open periods stay, but what of them the old statistics may have
+    looked at already is no evidence for the new ones."""
     for watch in plan.watches:
         for segment in watch.segments:
             stream = pilot.streams[key(watch, segment)]
-            stream.detectors = build_detectors(pilot.charter, watch, restart)
+            stream.detectors = build_detectors(pilot.charter, watch, number)
             stream.seen = []
+            if watch.provisional:
+                for opened in stream.open.values():
+                    opened.used = opened.k
 
 
 def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
@@ -126,6 +165,8 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
             )
             raise ControlRefused(f"charter.indicators.{spec.name}", "running_bar", what)
     plan = plan_for(pilot.id, charter)
+    if charter.drills.every != old.drills.every:
+        pilot.drilled = at
     pilot.charter, pilot.hash = charter, charter_hash(charter)
     for watch in plan.watches:
         if key(watch, watch.segments[0]) not in pilot.streams:

@@ -51,6 +51,14 @@ that cannot be read is never lost and never stops anything: it appears on `rejec
 `acks=all`. Delivery is at least once with idempotent effects: readers keep the highest `standing` of a pilot and drop
 repeated ids. A halt is obeyed when it is read, acknowledged, and then shown by heartbeats with `serving: false`.
 
+**Permits.** Each heartbeat of a pilot that may run is answered by a permit with its `nonce` and `source`. The lease of `lease_ms`
+runs from the moment that heartbeat was sent; a permit of a lower `standing` than the highest command met is void. A command
+with `dry_run` is answered like any other and stops nothing.
+
+**Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` carry the header `signature`:
+`<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`), a line feed and the record's value.
+The key id is the first 16 hex digits of the SHA-256 of the public key. By HTTP the header is `Sandbox-Signature`.
+
 Times inside the monitor's own records (`at`, `start`, `end`, `received`) are milliseconds since 1970-01-01T00:00Z.
 The embedded runtime takes the same bodies by HTTP: `POST /v1/telemetry`, `POST /v1/control`.
 """
@@ -87,6 +95,8 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "incident": "Pseudonym of the incident, the same in all its events.",
     "segment": "Group of users, as the charter names it; empty for none.",
     "category": "The firm's own category, no free text.",
+    "about": "When what is complained of happened, if that is known.",
+    "dry_run": "Whether this answers a drill.",
     "filed": "When the complaint was filed: its first event's `time`.",
     "was": "What it was before: the severity, or the model's digest.",
     "tp": "True positives.",

@@ -12,6 +12,7 @@ from detectors.base import Score
 from monitor import decide
 from monitor.charter import Watcher
 from monitor.model import Decision, Finding, Level, Outputs, Reason, command_of, digest
+from monitor.order import Kind, Order
 from monitor.plan import Plan, Watch
 from monitor.state import Pilot
 from monitor.telemetry import Envelope
@@ -21,7 +22,7 @@ class Case:
     """`at` is when what follows could be decided (ms); `source` is the event that caused it, or the cause in words
     (`control:<id>`, `timer:<name>@<due>`)."""
 
-    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded")
+    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "tolerated")
 
     def __init__(self, pilot: Pilot, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int) -> None:
         self.pilot = pilot
@@ -31,6 +32,7 @@ class Case:
         self.out = out
         self.epoch = epoch
         self.recorded = False
+        self.tolerated = False  # a crossing of a limit was: statistics start again when this cause is dealt with
 
     @property
     def cause(self) -> str:
@@ -104,7 +106,11 @@ class Case:
         self.recorded = True
         command = command_of(decision)
         if command is not None:
-            standing = structs.replace(standing, command=command.id)
+            order = Order()
+            if command.action == "halt":
+                kind: Kind = "dry_run" if command.dry_run else "halt" if decision.level == Level.HALT else "full_stop"
+                order = Order(kind, self.at, "commanded", self.at + self.plan.acknowledge_ms)
+            standing = structs.replace(standing, command=command.id, ordered=command.standing, order=order)
             self.out.commands.append(command)
         pilot.standing = standing
 

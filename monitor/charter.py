@@ -21,6 +21,8 @@ SpanText: TypeAlias = Annotated[str, Meta(pattern=r"^\d+(mo|ms|s|m|h|d|w)$")]
 Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
+Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Clock: TypeAlias = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
 
@@ -39,11 +41,15 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Authority(Struct, frozen=True, forbid_unknown_fields=True):
-    """A competent authority and who of it may do what. `approvers` are names that `control` records may carry."""
+    """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve the
+    release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public keys
+    (`ed25519:<base64>`): what such a name does must be signed with it."""
 
     id: Id
     name: str = ""
     approvers: tuple[str, ...] = ()
+    officers: tuple[str, ...] = ()
+    keys: dict[str, str] = {}
 
 
 class Users(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +129,12 @@ class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Responses(Struct, frozen=True, forbid_unknown_fields=True):
-    """What follows from levels. `*_clears_after` counts quiet, known periods; a halt never clears by itself."""
+    """What follows from levels. `*_clears_after` counts quiet, known periods; a halt never clears by itself.
+
+    `acknowledge_within` is how long a service may take to acknowledge a halt, and then to show that it stands still.
+    `tolerate_first` (tiers minimal and limited only) lets the first crossing of a limit escalate, to be rectified, where
+    the next one halts. `shelve_at_most` is how long a finding may be set aside.
+    """
 
     watch_clears_after: Annotated[int, Meta(ge=1)] = 3
     escalate_clears_after: Annotated[int, Meta(ge=1)] = 12
@@ -132,6 +143,23 @@ class Responses(Struct, frozen=True, forbid_unknown_fields=True):
     sequence_gap: Literal["watch", "escalate"] = "watch"
     acknowledge_within: SpanText = "60s"
     lease: SpanText = "60s"
+    tolerate_first: bool = False
+    shelve_at_most: SpanText = "8h"
+
+
+class Window(Struct, frozen=True, forbid_unknown_fields=True):
+    """A stretch of each of the `days`, from `start` to before `end` (UTC)."""
+
+    days: Annotated[tuple[Day, ...], Meta(min_length=1)]
+    start: Clock
+    end: Clock
+
+
+class Drills(Struct, frozen=True, forbid_unknown_fields=True):
+    """How halts are tried out: a dry run `every` so often (by hand only without it), a full stop only inside `full_stops`."""
+
+    every: SpanText | None = None
+    full_stops: tuple[Window, ...] = ()
 
 
 class Exit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,6 +192,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     data_boundary: tuple[str, ...] = ()
     hard_rules: tuple[HardRule, ...] = ()
     responses: Responses = Responses()
+    drills: Drills = Drills()
     exit: Exit = Exit()
 
     def indicator(self, name: str) -> IndicatorSpec:
@@ -177,9 +206,28 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
 LEVELS: dict[str, Level] = {"watch": Level.WATCH, "escalate": Level.ESCALATE, "halt": Level.HALT}
 
 
+_LATER: dict[str, Any] = {
+    "drills": msgspec.to_builtins(Drills()),
+    "tolerate_first": Responses().tolerate_first,
+    "shelve_at_most": Responses().shelve_at_most,
+    "officers": (),
+    "keys": {},
+}
+
+
 def canonical(charter: Charter) -> bytes:
-    """The one byte form of a charter: RFC 8785 JSON with every field written out."""
-    return canonical_json(msgspec.to_builtins(charter, str_keys=True))
+    """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only where
+    it says something, so that a charter keeps the hash under which it was admitted."""
+    whole = msgspec.to_builtins(charter, str_keys=True)
+    for part, *names in ((whole, "drills"), (whole["responses"], "tolerate_first", "shelve_at_most")):
+        for name in names:
+            if part[name] == _LATER[name]:
+                del part[name]
+    for authority in whole["authorities"]:
+        for name in ("officers", "keys"):
+            if authority[name] == _LATER[name]:
+                del authority[name]
+    return canonical_json(whole)
 
 
 def charter_hash(charter: Charter) -> str:

@@ -21,6 +21,7 @@ from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_sha
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.periods import parse_span
 from monitor.plan import Watch, build_detectors
+from monitor.signing import read_public
 
 MONTH_MS = 28 * 86_400_000  # the shortest
 LONGEST_MS = 10 * 366 * 86_400_000
@@ -104,6 +105,12 @@ def _people(charter: Charter) -> Iterator[Problem]:
         )
     yield from _twice((m.digest for m in charter.models), "models", ".digest")
     yield from _twice((a.id for a in charter.authorities), "authorities", ".id")
+    for index, authority in enumerate(charter.authorities):
+        for name, text in authority.keys.items():
+            try:
+                read_public(text)
+            except ValueError as error:
+                yield _error(f"authorities[{index}].keys.{name}", *str(error).split("; ", 1))
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
             "authorities",
@@ -256,14 +263,37 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         "responses.unknown_escalates_after": charter.responses.unknown_escalates_after,
         "responses.acknowledge_within": charter.responses.acknowledge_within,
         "responses.lease": charter.responses.lease,
+        "responses.shelve_at_most": charter.responses.shelve_at_most,
         "exit.quiet_for": charter.exit.quiet_for,
     }
+    if charter.drills.every is not None:
+        fields["drills.every"] = charter.drills.every
     for field, text in fields.items():
         length = _length(text)
         if length is None:
             yield _error(field, f"{text!r} is no span", "write a span such as 1h")
         elif length > LONGEST_MS:
             yield _error(field, f"{text} is longer than ten years", "write a shorter span")
+    every = _length(charter.drills.every)
+    if every is not None and every < 2 * (_length(charter.responses.acknowledge_within) or 0) + 1:
+        yield _error(
+            "drills.every",
+            f"a drill every {charter.drills.every} would begin before the last one is over",
+            "write more than twice responses.acknowledge_within",
+        )
+    for index, window in enumerate(charter.drills.full_stops):
+        if window.end <= window.start:
+            yield _error(
+                f"drills.full_stops[{index}].end",
+                "the window would end before it starts",
+                "write a later time; a window over midnight is two",
+            )
+    if charter.responses.tolerate_first and charter.tier not in ("minimal", "limited"):
+        yield _error(
+            "responses.tolerate_first",
+            f"the first crossing of a limit is never tolerated in tier {charter.tier}",
+            "remove it; only minimal and limited may have it",
+        )
     least = 2 * (SESSION_MS + RECOVERY_MS)
     lease = _length(charter.responses.lease)
     if lease is not None and lease < least:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from msgspec import Meta, Struct
 
-from monitor.charter import Charter, LevelName
+from monitor.charter import Charter, LevelName, SpanText
 from monitor.telemetry import Id
 
 Words: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -63,12 +63,29 @@ class Release(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.relea
     """Lift the halt. Refused until rectification, a passed evaluation and two approvals stand in the record."""
 
 
+class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shelving"):
+    """An active finding (by its key, as decisions name it: `indicator/segment/rule`) is set aside for `span`: it no longer holds
+    the level up. Never a halt."""
+
+    finding: Annotated[str, Meta(min_length=1, max_length=600)]
+    reason: Words
+    span: SpanText = "8h"
+
+
+class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill"):
+    """Try out a halt: the service answers as it would, without stopping. `full_stop` stops it, inside the charter's windows."""
+
+    full_stop: bool = False
+
+
 class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.exit"):
     """The pilot leaves the sandbox."""
 
     reason: Words
 
 
-Control: TypeAlias = Admission | Amendment | Override | Rectification | Evaluation | Approval | Release | Withdrawal
+Control: TypeAlias = (
+    Admission | Amendment | Override | Shelving | Rectification | Evaluation | Approval | Release | Drill | Withdrawal
+)
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 from monitor.charter import Charter, Responses
 from monitor.errors import ControlRefused
 from monitor.model import Level, Reason, RecordKind
+from monitor.order import Order
 
 Stays = Literal["until_quiet", "until_lowered"]
 
@@ -39,9 +40,17 @@ class Lifting(Struct, frozen=True, array_like=True):
     approvals: tuple[str, ...] = ()
 
 
+class Shelf(Struct, frozen=True, array_like=True):
+    """A finding set aside: until when (ms), and the highest level at which that holds."""
+
+    until: int
+    level: Level
+
+
 class Standing(Struct, frozen=True, array_like=True):
     """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
-    brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since)."""
+    brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the standing of the
+    command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down."""
 
     level: Level = Level.NORMAL
     since: int = 0
@@ -53,6 +62,9 @@ class Standing(Struct, frozen=True, array_like=True):
     lifting: Lifting = Lifting()
     restart: int = 1
     command: str = ""  # the id of the command in force
+    ordered: int = 0
+    order: Order = Order()
+    shelved: dict[str, Shelf] = {}
 
     @property
     def flag(self) -> str:
@@ -83,6 +95,8 @@ def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: S
         kept = structs.replace(s, active={**s.active, key: structs.replace(old, quiet=0)})
         return kept, Move("finding", s.level, s.level, reason, False) if stays == "until_lowered" else None
     active = {**s.active, key: Active(level, reason, at if old is None else old.since, stays)}
+    if key in s.shelved and level > s.shelved[key].level:
+        s = structs.replace(s, shelved={k: v for k, v in s.shelved.items() if k != key})
     if level == Level.HALT:
         s = structs.replace(s, lifting=Lifting())  # what was said of an earlier ground does not lift this one
     return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
@@ -174,8 +188,29 @@ def released(s: Standing, at: int) -> Outcome:
     if len(s.lifting.approvals) < 2:
         raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
-    new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1)
+    new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
     return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
+
+
+def shelve(s: Standing, key: str, until: int, at: int) -> Outcome:
+    """Set an active finding aside until `until` (ms): it no longer holds the level up, and is watched all the same.
+
+    Raises ControlRefused for what is not active, and for anything that halts or tells of a halt.
+    """
+    active = s.active.get(key)
+    if active is None:
+        there = ", ".join(sorted(s.active)) or "none"
+        raise ControlRefused("finding", "not_active", f"there is no active finding {key!r}; active: {there}")
+    if s.halted or active.level == Level.HALT or key.startswith("halt/"):
+        raise ControlRefused("finding", "never_a_halt", "a halt is not shelved; it is lifted by a release")
+    shelved = {**s.shelved, key: Shelf(until, active.level)}
+    return _settle(structs.replace(s, shelved=shelved), key, Reason.SHELVED, at, s)
+
+
+def unshelved(s: Standing, key: str, at: int) -> Outcome:
+    """The time of a shelf is over: its finding, if it is still active, holds the level up again."""
+    shelved = {k: v for k, v in s.shelved.items() if k != key}
+    return _settle(structs.replace(s, shelved=shelved), key, Reason.UNSHELVED, at, s)
 
 
 def may_approve(charter: Charter, author: str) -> bool:
@@ -183,9 +218,17 @@ def may_approve(charter: Charter, author: str) -> bool:
     return any(author in authority.approvers for authority in charter.authorities)
 
 
+def may_act(charter: Charter, author: str) -> bool:
+    """Whether `author` may override, shelve, drill and release: an officer or approver that the charter names; a charter that
+    names no officer lets every author but the firm."""
+    officers = {name for authority in charter.authorities for name in authority.officers}
+    return may_approve(charter, author) or (author in officers if officers else author != charter.participant.id)
+
+
 def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Outcome:
     """Recompute the level after the active findings changed."""
-    level = Level.HALT if s.halted else max((a.level for a in s.active.values()), default=Level.NORMAL)
+    up = (a.level for k, a in s.active.items() if k not in s.shelved)
+    level = Level.HALT if s.halted else max(up, default=Level.NORMAL)
     if level == before.level:
         return structs.replace(s, level=level), Move("finding", level, level, reason, False)
     raised = level > before.level

@@ -62,7 +62,7 @@ def observe(
         if not opened.m:
             return None, gap
         return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m, stream.next), gap
-    k = max(opened.k, 0.0)
+    k = max(opened.k - opened.used, 0.0)
     if watch.stocks:
         m = max(opened.m + stream.stock * (end - start) / HOUR, 0.0)
         return (Count(k, m, stream.next) if m or k else None), gap
@@ -78,7 +78,7 @@ def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
     last = max(stream.open)
     none = Open()
     opened = [stream.open.get(index, none) for index in range(stream.next, last + 1)]
-    run = tuple(Count(max(o.k, 0.0), max(cap, o.m)) for o in opened)
+    run = tuple(Count(max(o.k - o.used, 0.0), max(cap, o.m)) for o in opened)
     start, end = watch.grid.start(stream.next), watch.grid.start(last + 1)
     for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
         if _may_peek(detector):
@@ -153,7 +153,9 @@ def _judge(
     if not (score.alarm or half_way or name in active or half in active):
         return
     finding = case.finding(watch, segment, watcher, score, start=start, end=end, provisional=provisional)
-    if score.alarm:
+    if score.alarm and _tolerated(case, watcher):
+        case.found(f"{name}/tolerated", Level.ESCALATE, Reason.LIMIT_TOLERATED, finding, "until_lowered")
+    elif score.alarm:
         case.found(name, level_of(watcher), watch.reason(watcher), finding)
     elif counts_as_quiet:
         case.quiet(name, finding)
@@ -162,6 +164,17 @@ def _judge(
         case.found(half, min(level, level_of(watcher)), Reason.LIMIT_HALF_WAY, finding)
     elif counts_as_quiet and not score.alarm:
         case.quiet(half, finding)
+
+
+def _tolerated(case: Case, watcher: Watcher) -> bool:
+    """Whether a halt gives way to an escalation: once in a pilot's life, where the charter says so. What else crosses its limit
+    with the same cause is part of the same excess."""
+    if not case.plan.tolerates or watcher.name != "limit_e_process" or level_of(watcher) != Level.HALT:
+        return False
+    if case.pilot.tolerated and not case.tolerated:
+        return False
+    case.pilot.tolerated, case.tolerated = case.at, True
+    return True
 
 
 def _gaps(case: Case, watch: Watch) -> None:

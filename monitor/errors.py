@@ -2,7 +2,8 @@
 
 SandboxMonitorError
 ├── SetAside            this one input is bad: reject it with its reason, count it, go on
-│   └── ControlRefused  a control record that may not take effect (a release without its approvals)
+│   ├── ControlRefused  a control record that may not take effect (a release without its approvals)
+│   └── Forged          a signature that is missing, by a key that is not trusted, or of other bytes
 ├── CharterError        a charter file is wrong: say file, line, column, field and the fix
 ├── TryAgain            the other side is away: wait and repeat, nothing is lost
 │   └── Unavailable     an actor's or the SDK's address does not answer
@@ -33,6 +34,10 @@ class SetAside(SandboxMonitorError):
 
 class ControlRefused(SetAside):
     """A control record is well formed but may not take effect."""
+
+
+class Forged(SetAside):
+    """Somebody else may have written this: its signature is missing, of an unknown key, or of other bytes."""
 
 
 class CharterError(SandboxMonitorError):

@@ -11,27 +11,35 @@ first `time` that is later. Both ways give the same result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from heapq import heappop, heappush
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from monitor.acts import admit, apply
+from monitor.acts import admit, apply, drill, restart
 from monitor.case import Case
-from monitor.control import Admission, ControlBase
-from monitor.decide import Move
+from monitor.control import Admission, Approval, ControlBase, Evaluation, Release
+from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
-from monitor.errors import ControlRefused
+from monitor.errors import ControlRefused, Forged
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
+from monitor.obey import overdue
 from monitor.observe import observe
 from monitor.plan import Plan
 from monitor.sequence import fresh
+from monitor.signing import HEADER
 from monitor.state import Pilot, key, restore, snapshot
-from monitor.telemetry import Envelope
+from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.validate import Rejecter, Why, validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
+JUDGED_ONCE = (
+    Evaluation,
+    Approval,
+    Release,
+)  # a copy of one that was refused, or is long past, must not lift a later halt
 NO_TIMER = (NEVER, "", "")
 
 
@@ -131,11 +139,13 @@ class Machine:
             out.rejected.append(act)
             return out
         try:
+            self._signed(act, record)
             self._act(act, record.received, out)
-        except ControlRefused as refused:
+        except (ControlRefused, Forged) as refused:
             reject = Rejecter(record, self._control_topic, self.partition, self._secret)
             detail = f"{refused.reason}: {refused.detail}"
-            out.rejected.append(reject(Why.CONTROL_REFUSED, refused.field, detail, pilot=act.pilot))
+            why = Why.FORGED if isinstance(refused, Forged) else Why.CONTROL_REFUSED
+            out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
     def time(self, now: int) -> Outputs:
@@ -172,16 +182,27 @@ class Machine:
         if new is None:
             return Why.SEQUENCE_TOO_OLD, "sequence"
         if new:
+            if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
+                return Why.NOT_IN_FORCE, field
             case = Case(pilot, self._plans[pilot.id], at, event, out, self.epoch)
             if observe(case, event) or case.recorded:
+                self._settled(case)
                 self._arm(pilot)
         return None
+
+    def _signed(self, act: ControlBase, record: Record) -> None:
+        """Whose key the charter in force names must have signed. Raises Forged."""
+        plan = self._plans.get(act.pilot)
+        trusted = None if plan is None else plan.signers.get(act.author)
+        if trusted is not None:
+            signature = dict(record.headers).get(HEADER, b"").decode("latin-1")
+            trusted.verify("control", record.value or b"", signature)
 
     def _act(self, act: ControlBase, received: int, out: Outputs) -> None:
         """Let one act take effect. Raises ControlRefused."""
         cause = f"control:{act.id}"
         pilot = self.pilots.get(act.pilot)
-        if pilot is not None and act.id in pilot.controls:
+        if pilot is not None and (act.id in pilot.controls or act.id in pilot.judged):
             return
         if isinstance(act, Admission):
             if pilot is not None:
@@ -198,6 +219,8 @@ class Machine:
             raise ControlRefused("pilot", "after_exit", f"{act.pilot} has left the sandbox")
         else:
             at = self._reach(pilot, received, out)
+            if isinstance(act, JUDGED_ONCE):
+                pilot.judged.append(act.id)
             case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch)
             self._plans[pilot.id] = apply(case, act)
         self._arm(pilot)
@@ -232,6 +255,12 @@ class Machine:
         if unknown and "unknown" not in pilot.standing.active:
             since = min(since for _, since in unknown.values())
             yield plan.unknown_escalates_after.after(since), "unknown", ""
+        if pilot.standing.order.due:
+            yield pilot.standing.order.due, "overdue", ""
+        for name, shelf in pilot.standing.shelved.items():
+            yield shelf.until, "unshelve", name
+        if plan.drill_every is not None:
+            yield plan.drill_every.after(pilot.drilled), "drill", ""
 
     def _fire(self, pilot: Pilot, before: int, silence_until: int, out: Outputs) -> None:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
@@ -240,8 +269,8 @@ class Machine:
         self.dirty.add(pilot.id)
         while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
             due, kind, name = timer
-            if kind == "silence" and due > silence_until:
-                pilot.heard[name] = before
+            if due > silence_until and kind in ("silence", "overdue", "drill"):
+                self._put_off(pilot, kind, name, before)
                 continue
             pilot.received = max(pilot.received, due)
             case = Case(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
@@ -249,10 +278,40 @@ class Machine:
                 close(case, plan.watch(name))
             elif kind == "silence":
                 silent(case, plan.watch(name))
+            elif kind == "overdue":
+                overdue(case)
+            elif kind == "unshelve":
+                case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
+            elif kind == "drill":
+                pilot.drilled = due
+                with suppress(ControlRefused):  # a halt stands, or the last drill is still open
+                    drill(case, full_stop=False)
             else:
                 finding = Finding(rule="unknown", detail=pilot.standing.flag)
                 case.found("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
+                level = pilot.standing.level
+                if plan.strict and not pilot.standing.halted:
+                    case.record(Move("flag", level, level, Reason.LAPSED, False), finding)
+            self._settled(case)
         self._arm(pilot)
+
+    def _put_off(self, pilot: Pilot, kind: str, name: str, before: int) -> None:
+        """The monitor was not there when a timer of waiting was due: it waits again from `before` (ms)."""
+        standing = pilot.standing
+        if kind == "silence":
+            pilot.heard[name] = before
+        elif kind == "drill":
+            pilot.drilled = before
+        else:
+            due = before + self._plans[pilot.id].acknowledge_ms
+            pilot.standing = structs.replace(standing, order=structs.replace(standing.order, due=due))
+
+    def _settled(self, case: Case) -> None:
+        """A cause has been dealt with: where a crossing of a limit was tolerated, its share of alpha is spent."""
+        if case.tolerated:
+            standing = case.pilot.standing
+            case.pilot.standing = structs.replace(standing, restart=standing.restart + 1)
+            restart(case.pilot, case.plan, standing.restart + 1)
 
     # ---- the partition as a whole
 
@@ -263,6 +322,10 @@ class Machine:
             if pilot.exited:
                 continue
             pilot.heard = {watch: min(now, at + step) for watch, at in pilot.heard.items()}
+            standing = pilot.standing
+            if standing.order.due:
+                order = structs.replace(standing.order, due=standing.order.due + step)
+                pilot.standing = structs.replace(standing, order=order)
             self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP)
             self._arm(pilot)
 
@@ -290,3 +353,11 @@ class Machine:
         if through > self.own.closed:
             self.own.closed = through
             out.evidence.append(Closed(partition=self.partition, through=through))
+
+
+def _not_in_force(pilot: Pilot, event: CommandAcknowledged) -> str:
+    """The field in which an acknowledgement differs from the command in force; "" when it is of that one."""
+    standing, data = pilot.standing, event.data
+    if data.command != standing.command:
+        return "data.command"
+    return "" if data.standing == standing.ordered else "data.standing"

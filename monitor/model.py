@@ -53,6 +53,17 @@ class Reason(StrEnum):
     APPROVAL_RECORDED = "approval_recorded"
     RELEASED = "released"  # a halt was lifted
     COMMAND_ACKNOWLEDGED = "command_acknowledged"
+    HALT_VERIFIED = "halt_verified"  # acknowledged, and three clean heartbeats bear it out
+    HALT_OVERDUE = "halt_overdue"  # not acknowledged in time, or dark afterwards: silence verifies nothing
+    HALT_CONTRADICTED = "halt_contradicted"  # later traffic, or a complaint about the time after the stop
+    LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
+    SHELVED = "shelved"  # a regulator set a finding aside for a while
+    UNSHELVED = "unshelved"  # that while is over
+    DRILL_BEGUN = "drill_begun"  # a halt is tried out
+    DRILL_PASSED = "drill_passed"  # the service answered as it must
+    DRILL_OVERDUE = "drill_overdue"  # it did not
+    DRILL_ENDED = "drill_ended"  # a drill that stopped the service is over
+    LAPSED = "lapsed"  # no more permits: the state has been unknown for too long; not a halt
     SILENCE = "silence"  # unknown: nothing was heard
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
@@ -172,7 +183,12 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts."""
+    """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
+
+    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever put out while no halt stands, so
+    meeting one of a higher standing ends an older halt as a release would. The signature travels beside: see
+    `monitor/signing.py`.
+    """
 
     id: str
     pilot: str
@@ -182,12 +198,21 @@ class Command(Struct, frozen=True, kw_only=True):
     reason: Reason
     decision: str
     at: int
+    dry_run: bool = False
+    ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
+
+    @property
+    def halts(self) -> bool:
+        """Whether the service must stop, and stay stopped, from this command on."""
+        return self.action == "halt" and not self.dry_run
 
 
 def command_of(decision: Decision) -> Command | None:
-    """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, else none."""
-    halt = decision.level == Level.HALT and decision.was < Level.HALT
-    if not halt and decision.reason != Reason.RELEASED:
+    """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, the like for a
+    drill, else none."""
+    drill = decision.reason == Reason.DRILL_BEGUN
+    halt = drill or (decision.level == Level.HALT and decision.was < Level.HALT)
+    if not halt and decision.reason not in (Reason.RELEASED, Reason.DRILL_ENDED):
         return None
     return Command(
         id=digest("command", decision.id),
@@ -198,17 +223,26 @@ def command_of(decision: Decision) -> Command | None:
         reason=decision.reason,
         decision=decision.id,
         at=decision.at,
+        dry_run=drill and decision.finding.rule == "dry_run",
+        ledger=decision.pilot,
     )
 
 
 class Permit(Struct, frozen=True, kw_only=True):
-    """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` it echoes."""
+    """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` and `source` it echoes.
+
+    The lease of `lease_ms` runs from the moment that heartbeat was sent. `standing` is that of the last command of the
+    pilot, 0 when there was none: a permit of a lower standing than the highest command met is void. `stop` says what
+    the end of the lease means for this pilot's tier: stop, or go on and say so loudly.
+    """
 
     pilot: str
     nonce: str
     standing: int
     epoch: int
     lease_ms: int
+    source: str = ""
+    stop: bool = True
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -254,6 +288,10 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+
+    def newest_permits(self) -> None:
+        """Keep the last permit of each source only: an older one grants no more than it."""
+        self.permits = list({(p.pilot, p.source): p for p in self.permits}.values())
 
     def __bool__(self) -> bool:
         return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)

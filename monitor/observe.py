@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from monitor.case import Case
 from monitor.counters import mark, tally
-from monitor.decide import Move
 from monitor.detect import HOUR, heard, peek, revise
 from monitor.indicators.base import Slot
 from monitor.model import Finding, Level, Reason
+from monitor.obey import ANSWERS, follow, permit
 from monitor.plan import Watch
 from monitor.state import Open
 from monitor.telemetry import (
-    CommandAcknowledged,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -56,10 +55,10 @@ def observe(case: Case, event: Envelope) -> bool:
         mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
     elif isinstance(event, IncidentReported | IncidentUpdated):
         _hard_rules(case, event)
-    elif isinstance(event, CommandAcknowledged) and event.data.command == pilot.standing.command:
-        level = pilot.standing.level
-        move = Move("act", level, level, Reason.COMMAND_ACKNOWLEDGED, False)
-        case.record(move, Finding(rule="acknowledge", detail=event.data.last_decision), author=event.source)
+    if kind in ANSWERS or pilot.standing.order.kind:
+        broken |= follow(case, event)
+    if kind is Heartbeat:
+        permit(case, event)  # type: ignore[arg-type]
     return broken
 
 

@@ -13,10 +13,13 @@ from monitor.indicators.base import Indicator
 from monitor.indicators.silence import Silence
 from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
+from monitor.signing import Trusted
 from monitor.telemetry import Envelope
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
+STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
 
 # What an alarm of a detector means; a detector that is not listed may only suspect.
 REASONS = {
@@ -77,6 +80,14 @@ class Plan:
         self.user_cap = charter.users.cap
         self.models = {m.digest for m in charter.models}
         self.any_model = "*" in self.models
+        people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
+        self.signers = {name: Trusted([text]) for name, text in people.items()}
+        self.strict = charter.tier in STRICT
+        self.tolerates = charter.responses.tolerate_first and not self.strict
+        self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
+        self.lease_ms = parse_span(charter.responses.lease).after(0)
+        self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
+        self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
         self._spent: dict[int, float] = {}
         self.silence_after: dict[str, int] = {}
@@ -88,6 +99,12 @@ class Plan:
     def watch(self, name: str) -> Watch:
         """The watch of that name. Raises KeyError."""
         return self._by_name[name]
+
+    def full_stop_allowed(self, at: int) -> bool:
+        """Whether `at` (ms) lies in a window in which a drill may stop the service."""
+        moment = datetime.fromtimestamp(at / 1000, UTC)
+        day, clock = DAYS[moment.weekday()], f"{moment:%H:%M}"
+        return any(day in w.days and w.start <= clock < w.end for w in self.charter.drills.full_stops)
 
     def alpha_spent(self, restart: int) -> float:
         """Of the pilot's alpha, what the bars of restarts 1..`restart` may spend together."""

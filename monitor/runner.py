@@ -197,6 +197,7 @@ class Runner:
     async def _write(self, outputs: Outputs, force: bool = False) -> None:
         if not outputs and not force:
             return
+        outputs.newest_permits()
         due = force or (not self.silent and self._clock() - self._checkpointed_at >= self._every)
         self._failpoint("before_checkpoint" if due else "before_write")
         checkpoint = Checkpoint(self.position, self.machine.snapshots(self.machine.dirty)) if due else None

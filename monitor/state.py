@@ -6,15 +6,18 @@ A snapshot is msgpack with a version in front. Detectors are stored as their own
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from detectors.base import Detector
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.order import Order
+from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors
 
-VERSION = 2
+VERSION = 3
+READS = (2, 3)  # what version 3 added stands at the end of each array and is empty in a snapshot of version 2
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 
@@ -35,12 +38,14 @@ class Source(Struct, array_like=True):
 
 
 class Open(Struct, array_like=True):
-    """An open period: events, exposure or trials, exposure tallies seen, change of stock."""
+    """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
+    share of alpha have looked at."""
 
     k: float = 0.0
     m: float = 0.0
     tallies: int = 0
     stock: float = 0.0
+    used: float = 0.0
 
 
 class Stream(Struct):
@@ -56,7 +61,8 @@ class Stream(Struct):
 
 class Pilot(Struct):
     """Everything about one pilot. `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
-    `due` the next timer (ms; may be early, never late)."""
+    `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
+    when a crossing of a limit was (ms; 0 = never), `judged` the ids of all steps towards a release, taken or refused."""
 
     id: str
     charter: Charter
@@ -71,6 +77,9 @@ class Pilot(Struct):
     heard: dict[str, int] = {}
     controls: list[str] = []
     due: int = 0
+    drilled: int = 0
+    tolerated: int = 0
+    judged: list[str] = []
 
 
 class _Snapshot(Struct, array_like=True):
@@ -86,6 +95,9 @@ class _Snapshot(Struct, array_like=True):
     streams: dict[str, tuple[int, dict[int, Open], float, list[int], list[msgspec.Raw]]]
     heard: dict[str, int]
     controls: list[str]
+    drilled: int = 0
+    tolerated: int = 0
+    judged: list[str] = []
 
 
 _decode = msgspec.msgpack.Decoder(_Snapshot)
@@ -105,7 +117,7 @@ def snapshot(p: Pilot) -> bytes:
     return msgspec.msgpack.encode(
         _Snapshot(
             VERSION, p.id, p.charter, p.standing, p.admitted, p.received, p.model, p.exited,
-            p.sources, streams, p.heard, p.controls,
+            p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged,
         )
     )  # fmt: skip
 
@@ -116,8 +128,10 @@ def restore(raw: bytes) -> tuple[Pilot, Plan]:
         s = _decode.decode(raw)
     except msgspec.MsgspecError as error:
         raise LogBroken(f"a state snapshot cannot be read: {error}") from error
-    if s.version != VERSION:
-        raise LogBroken(f"a state snapshot has version {s.version}, this code reads {VERSION}")
+    if s.version not in READS:
+        raise LogBroken(f"a state snapshot has version {s.version}, this code reads {' and '.join(map(str, READS))}")
+    if s.version == 2:
+        s = _from_2(s)
     plan = Plan(s.charter)
     streams = {}
     for watch in plan.watches:
@@ -129,6 +143,18 @@ def restore(raw: bytes) -> tuple[Pilot, Plan]:
             streams[name] = Stream(nxt, opened, stock, seen, built)
     pilot = Pilot(
         s.id, s.charter, charter_hash(s.charter), s.standing, s.admitted, s.received, s.model, s.exited,
-        s.sources, streams, s.heard, s.controls,
+        s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
     )  # fmt: skip
     return pilot, plan
+
+
+def _from_2(s: _Snapshot) -> _Snapshot:
+    """Version 2 knew the id of the command in force, not its standing: the highest that it can have stands for it. A halt of
+    that time is followed up from its beginning."""
+    standing = s.standing
+    if standing.command:
+        standing = structs.replace(standing, ordered=standing.counter)
+    if standing.halted:
+        within = parse_span(s.charter.responses.acknowledge_within).after(s.received)
+        standing = structs.replace(standing, order=Order("halt", standing.since, "commanded", within))
+    return structs.replace(s, standing=standing, drilled=s.received)

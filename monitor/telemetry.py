@@ -66,10 +66,11 @@ class ComplaintFiledData(_Data, frozen=True, kw_only=True, gc=False):
     complaint: Id
     segment: Name = ""
     category: Name = ""
+    about: Instant | None = None
 
 
 class ComplaintFiled(Envelope, frozen=True, kw_only=True, tag="sandbox.complaint.filed", gc=False):
-    """A complaint was filed; `time` is the time of filing."""
+    """A complaint was filed; `time` is the time of filing, `about` when what it complains of happened, if that is known."""
 
     data: ComplaintFiledData
 
@@ -188,10 +189,13 @@ class AcknowledgedData(_Data, frozen=True, kw_only=True, gc=False):
     command: Id
     standing: Tally
     last_decision: Name = ""
+    dry_run: bool = False
 
 
 class CommandAcknowledged(Envelope, frozen=True, kw_only=True, tag="sandbox.command.acknowledged", gc=False):
-    """The service has seen `command`; `last_decision` names the last decision it served before."""
+    """The service has seen `command` and, if it is a halt, has stopped: no work is in hand, and what was counted before is
+    reported before. `last_decision` names the last decision it served. Each emitter incarnation acknowledges for itself.
+    """
 
     data: AcknowledgedData
 

@@ -59,6 +59,8 @@ class Why(StrEnum):
     NOT_YOURS = "not_yours"
     SEQUENCE_TOO_OLD = "sequence_too_old"
     AFTER_EXIT = "after_exit"
+    NOT_IN_FORCE = "not_in_force"
+    FORGED = "forged"
     CONTROL_REFUSED = "control_refused"
 
 
@@ -88,6 +90,8 @@ SENTENCES: dict[Why, str] = {
     Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
     Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
     Why.AFTER_EXIT: "The pilot has left the sandbox.",
+    Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
+    Why.FORGED: "The act is not signed with the key that the charter names for its author.",
     Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
 }
 

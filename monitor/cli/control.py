@@ -20,15 +20,19 @@ from monitor.control import (
     Amendment,
     Approval,
     ControlBase,
+    Drill,
     Evaluation,
     Override,
     Rectification,
     Release,
+    Shelving,
     Withdrawal,
 )
+from monitor.keyfile import read_key
 from monitor.model import digest
 from monitor.sdk.bulk import open_bulk
 
+KEY = "sandbox_monitor.key"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -40,6 +44,13 @@ def act_options(command: F) -> F:
         ),
         click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name"),
         click.option("--author", required=True, help="who acts; approvers are named in the charter"),
+        click.option(
+            "--key",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
+            expose_value=False,
+            help="the author's key file (`sandbox-monitor keys new`), where the charter names a key",
+        ),
         click.option(
             "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
         ),
@@ -60,7 +71,9 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     try:
-        bulk.control(act.pilot, msgspec.json.encode(act))
+        body = msgspec.json.encode(act)
+        key: Path | None = click.get_current_context().meta.get(KEY)
+        bulk.control(act.pilot, body, read_key(key).sign("control", body) if key else "")
         bulk.flush()
     finally:
         bulk.close()
@@ -143,6 +156,36 @@ def release(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
     The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
     """
     send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author))
+
+
+@click.command()
+@click.argument("pilot")
+@click.argument("finding")
+@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@click.option("--for", "span", default="8h", show_default=True, help="how long, at most what the charter grants")
+@act_options
+def shelve(pilot: str, finding: str, reason: str, span: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Set an active FINDING (`indicator/segment/rule`) aside: for that time it no longer holds the pilot's level up.
+
+    It is watched all the same, counts again when the time is over, and can never be a halt. A refusal on the rejected log
+    names the findings that are active.
+    """
+    act = Shelving(id=id_ or fresh(), pilot=pilot, author=author, finding=finding, reason=reason, span=span)
+    send(to, prefix, act)
+
+
+@click.command()
+@click.argument("pilot")
+@click.option(
+    "--full-stop", is_flag=True, help="stop the service for real; only inside a window that the charter names"
+)
+@act_options
+def drill(pilot: str, full_stop: bool, to: str, prefix: str, author: str, id_: str) -> None:
+    """Try out a halt: a dry run from end to end, marked as such. The service answers as it would, without stopping.
+
+    How long it took stands in the ledger as `drill_passed`; no answer within the charter's time escalates.
+    """
+    send(to, prefix, Drill(id=id_ or fresh(), pilot=pilot, author=author, full_stop=full_stop))
 
 
 @click.command()

@@ -168,11 +168,17 @@ def cases(data: Path) -> list[Case]:
     return found
 
 
+# No command of a replay reaches the past, so nobody there could obey it, and that they went on says nothing.
+UNHEARD = (Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED)
+
+
 def play(case: Case) -> tuple[Story, list[str], list[str]]:
     """Replay one case: its story, its decisions in words, and its `REAL` lines."""
     charter = load_charter(case.charter)
     stories, rejected = collect([charter], run([charter], lines(case.events)))
-    story = structs.replace(stories[charter.pilot], title=case.title, note=case.note)
+    story = stories[charter.pilot]
+    told_to_stop = [d for d in story.decisions if d.reason not in UNHEARD]
+    story = structs.replace(story, title=case.title, note=case.note, decisions=told_to_stop)
     text = [
         f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, {len(rejected)} rejected)"
     ]

@@ -9,6 +9,7 @@ import click
 
 from detectors import build as build_detector
 from detectors.base import Design, Gauge
+from monitor.keyfile import read_key
 from monitor.metrics import Metrics
 from monitor.stream import health
 from monitor.stream.app import build, prepare, run
@@ -43,6 +44,11 @@ from monitor.validate import Why
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="key of the digests of rejected input, the same file for all workers",
 )
+@click.option(
+    "--key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="signs commands and permits (`sandbox-monitor keys new`), the same file for all workers",
+)
 @click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
 def worker(
     bootstrap: str,
@@ -58,6 +64,7 @@ def worker(
     metrics_port: int | None,
     metrics_host: str,
     secret_file: Path | None,
+    key_file: Path | None,
     loglevel: str,
 ) -> None:
     """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
@@ -75,7 +82,13 @@ def worker(
         checkpoint_every_ms=int(checkpoint_every * 1000),
         stall=stall,
         secret=secret_file.read_bytes() if secret_file else b"",
+        signer=read_key(key_file) if key_file else None,
     )
+    if key_file is None:
+        click.echo(
+            "commands and permits are not signed; give --key-file so that services can tell them from forged ones",
+            err=True,
+        )
     _warm()
     count = asyncio.run(prepare(settings, partition_count, replication))
     metrics = Metrics(rejections=[why.value for why in Why])

@@ -36,11 +36,32 @@ REASONS: dict[Reason, str] = {
     Reason.APPROVAL_RECORDED: "An approver agreed to lifting the halt",
     Reason.RELEASED: "The halt was lifted; resuming is the firm's own act",
     Reason.COMMAND_ACKNOWLEDGED: "The service acknowledged the command",
+    Reason.HALT_VERIFIED: "The service stands still: its own heartbeats bear out that it stopped",
+    Reason.HALT_OVERDUE: "A halt is not obeyed in time, or the service went dark before that could be verified",
+    Reason.HALT_CONTRADICTED: "A halted service goes on: what was reported is of a time after its stop",
+    Reason.LIMIT_TOLERATED: "A limit of the charter is broken for the first time; it must be rectified, the next time halts",
+    Reason.SHELVED: "A finding was set aside for a while by a regulator",
+    Reason.UNSHELVED: "A finding that was set aside counts again",
+    Reason.DRILL_BEGUN: "A halt is tried out",
+    Reason.DRILL_PASSED: "The service answered a drill as it must",
+    Reason.DRILL_OVERDUE: "The service did not answer a drill in time",
+    Reason.DRILL_ENDED: "The drill is over; resuming is the firm's own act",
+    Reason.LAPSED: "No more permits are given, as the state has been unknown for too long; this is no halt",
     Reason.SILENCE: "Nothing has been heard for longer than is usual",
     Reason.PARTIAL_DATA: "A period closed with data missing",
     Reason.MONITOR_GAP: "The monitor itself was away",
     Reason.HEARD_AGAIN: "Heard again; the state is known",
 }
+
+
+# Reasons whose rule says what happened, and those whose number is a time in seconds since the command.
+RULED = (
+    Reason.HARD_RULE, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
+    Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
+)  # fmt: skip
+TIMED = (
+    Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
+)  # fmt: skip
 
 
 def plain(word: str) -> str:
@@ -63,7 +84,7 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
         words += ": passed" if finding.observed >= 1 else ": not passed"
     subject = plain(finding.indicator) + (f", {finding.segment}" if finding.segment and finding.indicator else "")
     parts = [numbers(decision, kind, below)]
-    if decision.reason in (Reason.HARD_RULE, Reason.AMENDED) and finding.rule:
+    if decision.reason in RULED and finding.rule:
         parts.insert(0, plain(finding.rule))
     if finding.detail:
         parts.append(REASONS[Reason(finding.detail)].lower() if finding.detail in set(Reason) else finding.detail)
@@ -84,6 +105,11 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
         return ""
     if decision.reason is Reason.SILENCE:
         return "" if finding.expected is None else f"about {figure(finding.expected)} events would have come by now"
+    if decision.reason in TIMED:
+        if finding.observed is None:
+            return ""
+        allowed = "" if finding.expected is None else f", {figure(finding.expected)} s allowed"
+        return f"after {figure(finding.observed)} s{allowed}"
     parts = []
     if finding.observed is not None and finding.expected is not None and _counts(decision):
         share = kind == "proportion" and max(finding.observed, finding.expected) <= 1

@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
 from monitor.validate import MAX_BYTES
 
 STRUCTURED = "application/cloudevents+json"
@@ -30,6 +31,8 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of one request's body, after decompression. One record of it may have `validate.MAX_BYTES`."""
 LONGEST_WAIT = 60.0
 """Seconds that a long poll may ask for."""
+RECENT = 256
+"""Permits of a pilot among which one nonce is looked for: more than it has workers that send heartbeats at once."""
 PAGE = 1_000
 """Decisions in one answer."""
 
@@ -41,6 +44,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class _Standing(msgspec.Struct):
     standing: int
+    nonce: str = ""
 
 
 _STANDING = msgspec.json.Decoder(_Standing)
@@ -113,9 +117,18 @@ def _typed(media: str) -> tuple[tuple[str, bytes], ...]:
 class Ingress:
     """Routes over one store. `arrived` rings when something was appended, `put_out` when outputs were written."""
 
-    def __init__(self, store: Store, *, arrived: Bell, put_out: Bell, exposition: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        arrived: Bell,
+        put_out: Bell,
+        exposition: Callable[[], bytes],
+        signer: Signer | None = None,
+    ) -> None:
         self.ready = False
         self.events = 0  # acknowledged since the start
+        self._signer = signer
         self._store, self._arrived, self._put_out, self._exposition = store, arrived, put_out, exposition
 
     def app(self) -> web.Application:
@@ -127,6 +140,7 @@ class Ingress:
                 web.post("/v1/control", self._control),
                 web.get("/v1/commands/{pilot}", self._standing("commands")),
                 web.get("/v1/permits/{pilot}", self._standing("permits")),
+                web.get("/v1/key", self._key),
                 web.get("/v1/decisions", self._decisions),
                 web.get("/metrics", self._metrics),
                 web.get("/live", self._live),
@@ -156,7 +170,9 @@ class Ingress:
         body = await request.read()
         if not body.strip():
             raise web.HTTPBadRequest(text="the body is empty")
-        return self._accepted(await self._store.feed_control([Incoming(body)]), None)
+        signature = request.headers.get(HTTP_HEADER)
+        headers = () if signature is None else ((HEADER, signature.encode()),)
+        return self._accepted(await self._store.feed_control([Incoming(body, headers=headers)]), None)
 
     def _accepted(self, kept: Kept, events: int | None) -> web.Response:
         self._arrived.ring()
@@ -169,17 +185,32 @@ class Ingress:
         async def latest(request: web.Request) -> web.Response:
             pilot, after = request.match_info["pilot"], _number(request, "after", -1)
             left = min(_number(request, "wait", 0.0), LONGEST_WAIT)
+            nonce = request.query.get("nonce")
+
+            async def find(pilot: str) -> bytes | None:
+                if nonce is None:
+                    return await self._store.latest(kind, pilot)
+                rows = await self._store.recent(kind, pilot, RECENT)
+                return next((raw for raw in rows if _STANDING.decode(raw).nonce == nonce), None)
+
             until = asyncio.get_running_loop().time() + left
             while True:
                 ticket = self._put_out.ticket
-                raw = await self._store.latest(kind, pilot)
+                raw = await find(pilot)
                 if raw is not None and _STANDING.decode(raw).standing > after:
-                    return web.Response(body=raw, content_type="application/json")
+                    answer = web.Response(body=raw, content_type="application/json")
+                    if self._signer is not None:
+                        name: Kind = "command" if kind == "commands" else "permit"
+                        answer.headers[HTTP_HEADER] = self._signer.sign(name, raw)
+                    return answer
                 left = until - asyncio.get_running_loop().time()
                 if left <= 0 or not await waited(ticket, left):
                     return web.Response(status=204)
 
         return latest
+
+    async def _key(self, _request: web.Request) -> web.Response:
+        return web.Response(text="" if self._signer is None else self._signer.public + "\n")
 
     async def _decisions(self, request: web.Request) -> web.Response:
         after = _number(request, "after", 0)

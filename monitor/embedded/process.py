@@ -33,6 +33,7 @@ from monitor.embedded.reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store, wall_clock
 from monitor.errors import LogBroken, Refused
+from monitor.keyfile import own_key
 from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Outputs, digest
@@ -127,7 +128,11 @@ class Monitor:
         )
         self._failpoint = failpoint
         self.ingress = Ingress(
-            self.store, arrived=self.arrived, put_out=self.put_out, exposition=self.metrics.exposition
+            self.store,
+            arrived=self.arrived,
+            put_out=self.put_out,
+            exposition=self.metrics.exposition,
+            signer=own_key(directory / "signing.key"),
         )
         self._web: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []

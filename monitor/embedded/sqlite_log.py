@@ -115,6 +115,9 @@ def _valid_journal(db: sqlite3.Connection, start: int) -> tuple[Journalled, ...]
     return tuple(kept)
 
 
+PERMITS_KEPT = 100_000  # outputs after which a permit is forgotten
+
+
 def _rows(outputs: Outputs) -> list[tuple[str, list[tuple[str, bytes]]]]:
     """(table, rows) in the order of the contract; encoded on the caller's thread, outside the transaction."""
     encode = msgspec.json.encode
@@ -133,6 +136,8 @@ def _put_out(db: sqlite3.Connection, rows: list[tuple[str, list[tuple[str, bytes
     for table, values in rows:
         db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", [(seq + i, *row) for i, row in enumerate(values, 1)])
         seq += len(values)
+        if table == "permits" and values:  # one that many outputs have followed is long over
+            db.execute("DELETE FROM permits WHERE seq < ?", (seq - PERMITS_KEPT,))
     db.execute("UPDATE owner SET seq = ?", (seq,))
 
 

@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS owner (
 CREATE TABLE IF NOT EXISTS topics (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, next INTEGER NOT NULL);
 -- place = topic number x 2^40 + offset: one tree, each topic a contiguous range of it
 CREATE TABLE IF NOT EXISTS telemetry (place INTEGER PRIMARY KEY, received INTEGER NOT NULL, key BLOB, value BLOB, headers BLOB);
-CREATE TABLE IF NOT EXISTS control (place INTEGER PRIMARY KEY, received INTEGER NOT NULL, key BLOB, value BLOB);
+CREATE TABLE IF NOT EXISTS control (place INTEGER PRIMARY KEY, received INTEGER NOT NULL, key BLOB, value BLOB, headers BLOB);
 CREATE TABLE IF NOT EXISTS journal (place INTEGER PRIMARY KEY, received INTEGER NOT NULL, epoch INTEGER NOT NULL, entry BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS journal_epoch ON journal (epoch);
 CREATE TABLE IF NOT EXISTS state (pilot TEXT PRIMARY KEY, value BLOB NOT NULL);
@@ -108,6 +108,8 @@ class Store:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_SCHEMA + "".join(_OUTPUT.format(name) for name in OUTPUTS))
+        if "headers" not in {name for _, name, *_ in db.execute("PRAGMA table_info(control)")}:
+            db.execute("ALTER TABLE control ADD COLUMN headers BLOB")  # a file from before control was signed
         return db
 
     async def close(self) -> None:
@@ -189,18 +191,15 @@ class Store:
         if not topic:
             (last,) = db.execute("SELECT MAX(place) FROM control").fetchone()
             first = 0 if last is None else last + 1
-            rows = [(first + i, received, r.key, r.value) for i, r in enumerate(records)]
-            db.executemany("INSERT INTO control VALUES (?, ?, ?, ?)", rows)
+            rows = [(first + i, received, r.key, r.value, _packed(r)) for i, r in enumerate(records)]
+            db.executemany("INSERT INTO control VALUES (?, ?, ?, ?, ?)", rows)
             return Kept(first, first + len(records), received)
         db.execute("INSERT OR IGNORE INTO topics (name, next) VALUES (?, 0)", (topic,))
         number, first = db.execute("SELECT number, next FROM topics WHERE name = ?", (topic,)).fetchone()
         base = (number << TOPIC_BITS) + first
         db.executemany(
             "INSERT INTO telemetry VALUES (?, ?, ?, ?, ?)",
-            [
-                (base + i, received, r.key, r.value, msgspec.msgpack.encode(r.headers) if r.headers else None)
-                for i, r in enumerate(records)
-            ],
+            [(base + i, received, r.key, r.value, _packed(r)) for i, r in enumerate(records)],
         )
         db.execute("UPDATE topics SET next = ? WHERE number = ?", (first + len(records), number))
         return Kept(first, first + len(records), received)
@@ -235,10 +234,14 @@ class Store:
 
         def query(db: sqlite3.Connection) -> list[Record]:
             rows = db.execute(
-                "SELECT place, received, key, value FROM control WHERE place >= ? AND place < ? ORDER BY place",
+                "SELECT place, received, key, value, headers FROM control WHERE place >= ? AND place < ? ORDER BY place",
                 (start, min(stop, 1 << 62)),
             )
-            return _bounded((Record(*row) for row in rows), records, size)
+            return _bounded(
+                (Record(at, came, key, value, _HEADERS.decode(h) if h else ()) for at, came, key, value, h in rows),
+                records,
+                size,
+            )
 
         return await self.read(query)
 
@@ -281,6 +284,11 @@ class Store:
         row = await self.read(lambda db: db.execute(query, (pilot,)).fetchone())
         return None if row is None else row[0]
 
+    async def recent(self, kind: Output, pilot: str, most: int) -> list[bytes]:
+        """The newest rows of a pilot, newest first."""
+        query = f"SELECT value FROM {kind} WHERE pilot = ? ORDER BY seq DESC LIMIT ?"
+        return await self.read(lambda db: [value for (value,) in db.execute(query, (pilot, most))])
+
     async def cursor(self, reader: str) -> int:
         """How far a reader has come; 0 when it has never said."""
         query = "SELECT next FROM cursors WHERE reader = ?"
@@ -290,6 +298,10 @@ class Store:
     async def set_cursor(self, reader: str, at: int) -> None:
         """Keep how far a reader has come."""
         await self.write(lambda db: _set_cursor(db, reader, at))
+
+
+def _packed(record: Incoming) -> bytes | None:
+    return msgspec.msgpack.encode(record.headers) if record.headers else None
 
 
 def _set_cursor(db: sqlite3.Connection, reader: str, at: int) -> None:

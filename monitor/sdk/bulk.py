@@ -20,8 +20,8 @@ class Bulk(Protocol):
     def telemetry(self, pilot: str, body: bytes) -> None:
         """Send a CloudEvents JSON batch of one pilot."""
 
-    def control(self, pilot: str, body: bytes) -> None:
-        """Send one control record (JSON)."""
+    def control(self, pilot: str, body: bytes, signature: str = "") -> None:
+        """Send one control record (JSON), with its author's signature if there is one."""
 
     def flush(self) -> None:
         """Return when everything sent is durable on the other side."""
@@ -40,9 +40,9 @@ class HttpBulk:
         """See `Bulk.telemetry`."""
         self._link.post("/v1/telemetry", body, BATCH)
 
-    def control(self, pilot: str, body: bytes) -> None:
+    def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`."""
-        self._link.post("/v1/control", body, "application/json")
+        self._link.post("/v1/control", body, "application/json", signature)
 
     def flush(self) -> None:
         """See `Bulk.flush`."""

@@ -10,6 +10,7 @@ import msgspec
 from monitor.errors import Refused, Unavailable
 from monitor.model import Command
 from monitor.sdk.link import BATCH
+from monitor.signing import HTTP_HEADER
 
 TIMEOUT = 10.0  # seconds for an answer, on top of a long poll's own
 
@@ -27,10 +28,18 @@ class _Connection:
         self._open: http.client.HTTPConnection | None = None
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, kind: str = "", timeout: float = TIMEOUT
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "",
+        timeout: float = TIMEOUT,
+        signature: str = "",
     ) -> tuple[int, bytes]:
         """Status and body. Raises `Unavailable` when there is no whole answer within `timeout` seconds."""
         headers = {"Content-Type": kind} if kind else {}
+        if signature:
+            headers[HTTP_HEADER] = signature
         try:
             if self._open is None:
                 self._open = self._kind(self._host, self._port, timeout=timeout)
@@ -60,9 +69,9 @@ class HttpLink:
         """See `Link.send`."""
         self.post("/v1/telemetry", body, BATCH)
 
-    def post(self, path: str, body: bytes, kind: str) -> None:
+    def post(self, path: str, body: bytes, kind: str, signature: str = "") -> None:
         """POST and expect 2xx. Raises `Unavailable` on 429 and 5xx, `Refused` on any other answer."""
-        status, answer = self._connection.request("POST", path, body, kind)
+        status, answer = self._connection.request("POST", path, body, kind, signature=signature)
         check(f"POST {self.address}{path}", status, answer)
 
     def feed(self, pilot: str) -> HttpFeed:

@@ -21,6 +21,7 @@ from kafka.partitioner.default import murmur2
 from monitor.errors import Unavailable
 from monitor.model import Command
 from monitor.sdk.link import BATCH, Link
+from monitor.signing import HEADER
 
 LOG = logging.getLogger("monitor.sdk")
 ANSWER = 10.0  # seconds
@@ -207,9 +208,10 @@ class KafkaBulk:
         """See `Bulk.telemetry`."""
         self._send(self._link.telemetry, pilot, body, HEADERS)
 
-    def control(self, pilot: str, body: bytes) -> None:
+    def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`."""
-        self._send(f"{self._link.prefix}.control", pilot, body, [])
+        headers = [(HEADER, signature.encode())] if signature else []
+        self._send(f"{self._link.prefix}.control", pilot, body, headers)
 
     def _send(self, topic: str, pilot: str, body: bytes, headers: list[tuple[str, bytes]]) -> None:
         producer = self._link.producer(max_in_flight_requests_per_connection=5, linger_ms=5, batch_size=262_144)

@@ -24,6 +24,7 @@ from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Outputs, Record
 from monitor.runner import Runner
+from monitor.signing import Signer
 from monitor.stream.kafka_log import KafkaLog
 from monitor.stream.reading import to_records
 from monitor.stream.topics import Names
@@ -47,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     batch: int = 5_000  # records per write
     stall: float = 120.0  # without progress for so long, the process ends
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
+    signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
 
     @property
     def names(self) -> Names:
@@ -213,6 +215,7 @@ class Desk:
             owner=s.instance or f"{os.uname().nodename}/{os.getpid()}",
             generation=generation,
             chunk=s.batch,
+            signer=s.signer,
         )
         self._logs.append(log)
         runner = Runner(

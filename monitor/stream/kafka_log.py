@@ -20,6 +20,7 @@ from aiokafka.structs import RecordMetadata
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.log import Checkpoint, Journalled, Recovery
 from monitor.model import Claim, Closed, JournalEntry, Outputs, Position, Record
+from monitor.signing import HEADER, Kind, Signer
 from monitor.stream import keys
 from monitor.stream.reading import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.stream.topics import LARGE, Names
@@ -35,7 +36,8 @@ class KafkaLog:
     """One partition of all topics under `prefix`. `claim` first; after any exception only `close`.
 
     `timeout` (s) bounds each write and each request: what is not acknowledged by then has an unknown outcome, and the
-    owner must end. `generation` is the consumer group's, so that epochs rise with it too.
+    owner must end. `generation` is the consumer group's, so that epochs rise with it too. `signer` signs commands and
+    permits.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class KafkaLog:
         generation: int = 0,
         timeout: float = 30.0,
         chunk: int = 5000,
+        signer: Signer | None = None,
     ) -> None:
         self.partition = partition
         self.names = Names(prefix, tuple(participants))
@@ -62,6 +65,7 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._client_id = f"{group}-{partition}"
         self._chunk = chunk
+        self._signer = signer
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
         self._live = keys.Live()
@@ -266,6 +270,9 @@ class KafkaLog:
     def _headers(self, what: str) -> list[tuple[str, bytes]]:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
 
+    def _signed(self, kind: Kind, raw: bytes) -> list[tuple[str, bytes]]:
+        return [] if self._signer is None else [(HEADER, self._signer.sign(kind, raw).encode())]
+
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
         encode, names = msgspec.json.encode, self.names
         for rejected in outputs.rejected:
@@ -273,9 +280,11 @@ class KafkaLog:
         for decision in outputs.decisions:
             yield names.decisions, decision.pilot.encode(), encode(decision), self._headers("decision")
         for command in outputs.commands:
-            yield names.commands, command.pilot.encode(), encode(command), self._headers("command")
+            raw = encode(command)
+            yield names.commands, command.pilot.encode(), raw, self._headers("command") + self._signed("command", raw)
         for permit in outputs.permits:
-            yield names.permits, permit.pilot.encode(), encode(permit), self._headers("permit")
+            raw = encode(permit)
+            yield names.permits, permit.pilot.encode(), raw, self._headers("permit") + self._signed("permit", raw)
         for item in outputs.evidence:
             if isinstance(item, Closed):
                 yield names.evidence, None, encode(item), self._headers("closed")

@@ -95,12 +95,21 @@ class Emitter:
         }
 
     def complaint(
-        self, at: int | datetime, complaint: str = "", segment: str = "", category: str = ""
+        self,
+        at: int | datetime,
+        complaint: str = "",
+        segment: str = "",
+        category: str = "",
+        about: int | datetime | None = None,
     ) -> ComplaintFiled:
-        """A complaint filed at `at`; its pseudonymous id defaults to the event's own."""
+        """A complaint filed at `at`, `about` something then; its pseudonymous id defaults to the event's own."""
         stamp = self._stamp(at)
         data = ComplaintFiledData(
-            model=self.model, complaint=complaint or stamp["id"], segment=segment, category=category
+            model=self.model,
+            complaint=complaint or stamp["id"],
+            segment=segment,
+            category=category,
+            about=None if about is None else instant(about),
         )
         return ComplaintFiled(**stamp, data=data)
 

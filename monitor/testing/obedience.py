@@ -20,6 +20,7 @@ class Obedience:
         self._last: dict[str, Envelope] = {}  # the highest number of each pilot so far
         self._exposure: dict[str, float] = {}
         self._halted: dict[str, Emitter] = {}
+        self._drilled: dict[str, Emitter] = {}
 
     def passes(self, event: Envelope) -> Envelope | None:
         """The event to send in place of `event`, or None when a halted service would not have sent anything."""
@@ -36,9 +37,14 @@ class Obedience:
     def command(self, command: Command, now: int) -> Envelope | None:
         """Obey a halt at `now` (ms): the acknowledgement to send, None when there is nothing new to obey.
 
-        An acknowledgement is never dated before the pilot's last event.
+        An acknowledgement is never dated before the pilot's last event. A drill is answered under a source of its own, as the
+        numbers of the fleet's are given out already.
         """
         last = self._last.get(command.pilot)
+        if command.dry_run and last is not None and command.pilot not in self._halted:
+            new = Emitter(f"{last.source}/drills", last.subject, model=last.data.model)  # type: ignore[attr-defined]
+            desk = self._drilled.setdefault(command.pilot, new)
+            return desk.acknowledged(max(now, millis(last.time)), command.id, command.standing, command.decision)
         if command.action != "halt" or command.pilot in self._halted or last is None:
             return None
         model: str = last.data.model  # type: ignore[attr-defined]

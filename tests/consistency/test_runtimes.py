@@ -38,7 +38,8 @@ def load(store: Store, logs: Dump) -> None:
             ]
             db.executemany("INSERT INTO telemetry VALUES (?, ?, ?, ?, ?)", rows)
         db.executemany(
-            "INSERT INTO control VALUES (?, ?, ?, ?)", [(r.offset, r.received, r.key, r.value) for r in logs.control]
+            "INSERT INTO control (place, received, key, value) VALUES (?, ?, ?, ?)",
+            [(r.offset, r.received, r.key, r.value) for r in logs.control],
         )
         db.executemany(
             "INSERT INTO journal VALUES (?, ?, ?, ?)",

@@ -18,8 +18,9 @@ from monitor.control import Override
 from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
 from monitor.embedded.process import Monitor
 from monitor.embedded.sqlite_log import SqliteLog
-from monitor.errors import Fenced
-from monitor.model import Decision, Level, Reason
+from monitor.errors import Fenced, Forged
+from monitor.model import Command, Decision, Level, Permit, Reason
+from monitor.signing import HTTP_HEADER, Kind, Trusted
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
 from monitor.testing.fleet_charter import charter
@@ -115,6 +116,42 @@ def test_bad_input_is_kept_and_rejected_with_its_reason(tmp_path: Path) -> None:
         await until(session, "metrics", 'rejected_total{reason="not_json"} 2.0')
         await until(session, "metrics", 'rejected_total{reason="not_utf8"} 1.0')
         await until(session, "v1/commands/p", "halt")
+
+    told(tmp_path, story)
+
+
+def test_a_permit_answers_its_heartbeat_and_is_signed_like_a_command(tmp_path: Path) -> None:
+    """The permit of each nonce can be waited for, also when a newer one is there; what the monitor says can be checked with
+    the key that it shows, and a halted pilot's heartbeat has no permit."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        service = Emitter("s", "p")
+        trusted = Trusted([(await text(session, "v1/key")).strip()])
+
+        async def signed(path: str, kind: Kind) -> bytes:
+            async with session.get(path) as answer:
+                body = await answer.read()
+                assert answer.status == 200
+                trusted.verify(kind, body, answer.headers[HTTP_HEADER])
+                with pytest.raises(Forged):
+                    trusted.verify(kind, body + b" ", answer.headers[HTTP_HEADER])
+                return body
+
+        waiting = asyncio.create_task(signed("v1/permits/p?nonce=n-1&wait=9", "permit"))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        for nonce in ("n-1", "n-2"):
+            await send(session, msgspec.json.encode(service.heartbeat(now(), nonce=nonce)), STRUCTURED)
+        permit = msgspec.json.decode(await waiting, type=Permit)
+        assert (permit.nonce, permit.source, permit.standing, permit.lease_ms) == ("n-1", "s", 0, 60_000)
+        await signed("v1/permits/p?nonce=n-2&wait=9", "permit")
+        await send(session, death(service), STRUCTURED)
+        await until(session, "v1/commands/p", "halt")
+        command = msgspec.json.decode(await signed("v1/commands/p", "command"), type=Command)
+        assert command.halts
+        await send(session, msgspec.json.encode(service.heartbeat(now(), serving=False, nonce="n-3")), STRUCTURED)
+        async with session.get("v1/permits/p?nonce=n-3&wait=1") as answer:
+            assert answer.status == 204
 
     told(tmp_path, story)
 

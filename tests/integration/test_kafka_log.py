@@ -11,12 +11,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from monitor.errors import Fenced, LogBroken, Unavailable
+from monitor.errors import Fenced, Forged, LogBroken, Unavailable
 from monitor.log import Checkpoint
-from monitor.model import Closed, Outputs, Position, TimeRead
+from monitor.model import Closed, Outputs, Permit, Position, TimeRead
+from monitor.signing import HEADER, Signer, Trusted
 from monitor.stream import keys
 from monitor.stream.kafka_log import KafkaLog
 from monitor.stream.readers import Place, read
+from monitor.stream.reading import PartitionReader
 from monitor.stream.topics import create, topics
 from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh, gathered
@@ -191,5 +193,31 @@ def test_a_sources_aborted_transaction_never_happened() -> None:
             while not (records := await log.telemetry(fresh.telemetry, 0, 100)):
                 await asyncio.sleep(0.05)
             assert [r.value for r in records] == [b"kept"]
+
+    asyncio.run(story())
+
+
+def test_commands_and_permits_are_signed_over_the_bytes_that_are_written() -> None:
+    """A reader with the public key can tell each from a forged one, and a permit from a command."""
+    fresh, signer = Fresh(), Signer(bytes(range(32)))
+    trusted = Trusted([signer.public])
+    permit = Permit(pilot="p", nonce="n", standing=1, epoch=1, lease_ms=60_000)
+    halt = command(1)
+
+    async def story() -> None:
+        async with owner(fresh, signer=signer) as log:
+            await log.claim()
+            await log.write(Outputs(commands=[halt], permits=[permit]), at(1), None)
+        reader = PartitionReader(fresh.bootstrap)
+        await reader.start()
+        try:
+            for topic, kind in ((fresh.names.commands, "command"), (fresh.names.permits, "permit")):
+                (raw,) = [r async for r in reader.all(topic, 0)]
+                signature = dict(raw.headers)[HEADER].decode()
+                assert trusted.verify(kind, raw.value, signature) == signer.key_id  # type: ignore[arg-type]
+                with pytest.raises(Forged):
+                    trusted.verify("control", raw.value, signature)
+        finally:
+            await reader.stop()
 
     asyncio.run(story())

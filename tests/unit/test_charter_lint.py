@@ -10,6 +10,7 @@ from monitor.charter import (
     Authority,
     Charter,
     Cycle,
+    Drills,
     ExposureSpec,
     HardRule,
     IndicatorSpec,
@@ -17,6 +18,7 @@ from monitor.charter import (
     Participant,
     Responses,
     Watcher,
+    Window,
 )
 from monitor.charter_lint import Problem, alpha_table, lint
 from monitor.telemetry import Harm
@@ -101,6 +103,10 @@ ERRORS: list[tuple[str, Charter, str]] = [
     ("a hard rule without a condition", charter(hard_rules=(HardRule(name="x", level="halt"),)), "hard_rules[0]"),
     ("a hard rule on models and on harm at once", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,), unregistered_model=True),)), "hard_rules[0].unregistered_model"),
     ("two hard rules of one name", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,)),) * 2), "hard_rules[1].name"),
+    ("tolerance in a high tier", charter(rate(), tier="high", responses=Responses(tolerate_first=True)), "responses.tolerate_first"),
+    ("drills that overtake each other", charter(drills=Drills(every="1m")), "drills.every"),
+    ("a window over midnight", charter(drills=Drills(full_stops=(Window(("mon",), "23:00", "01:00"),))), "drills.full_stops[0].end"),
+    ("a key that is none", charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": "abc"}),)), "authorities[0].keys.x"),
     ("quiet for a century", charter(responses=Responses(unknown_escalates_after="1200mo")), "responses.unknown_escalates_after"),
 ]  # fmt: skip
 

@@ -14,14 +14,17 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
     ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.telemetry"),
+    ("monitor.signing",),
     ("monitor.model",),
     ("monitor.charter",),
     ("monitor.control", "monitor.indicators", "monitor.validate"),
+    ("monitor.order",),
     ("monitor.decide",),
     ("monitor.plan",),
     ("monitor.state", "monitor.charter_lint"),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.detect",),
+    ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
     ("monitor.machine",),
     ("monitor.log", "monitor.runner"),
@@ -42,6 +45,7 @@ HOMES = {
     "aiohttp": ("monitor/embedded/", "monitor/console/routes.py", "monitor/stream/", "monitor/cli/"),
     "ruamel": ("monitor/charter_file.py",),
     "sqlite3": ("monitor/embedded/",),
+    "cryptography": ("monitor/signing.py",),
 }
 
 

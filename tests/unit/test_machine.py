@@ -233,12 +233,12 @@ def test_exposure_that_is_not_known_is_never_zero() -> None:
 
 
 def test_a_halted_service_that_stands_still_is_not_unknown() -> None:
-    """No exposure is what a halt asks for: its periods say nothing, and are not flagged as partial."""
+    """No exposure is what a halt asks for: its periods say nothing, and are not flagged as partial. It is overdue, as it is dark."""
     bench = Bench()
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0 + 1)
     bench.time(T0 + 30 * HOUR)
     assert bench.out.evidence == [e for e in bench.out.evidence if not isinstance(e, Evidence)]
-    assert [d.kind for d in bench.out.decisions] == ["act", "level"]
+    assert [d.reason for d in bench.out.decisions] == [Reason.ADMITTED, Reason.OVERRIDDEN, Reason.HALT_OVERDUE]
 
 
 def test_a_source_of_exposure_that_goes_dark_leaves_the_period_partial() -> None:

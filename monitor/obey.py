@@ -1,0 +1,168 @@
+"""Obey: what a halted (or drilled) service reports is held against its command; and a service that may run gets its permit."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from monitor import order as orders
+from monitor.case import Case
+from monitor.decide import Move
+from monitor.model import Finding, Level, Permit, Reason
+from monitor.telemetry import (
+    CommandAcknowledged,
+    ComplaintFiled,
+    Envelope,
+    ExposureTallied,
+    Heartbeat,
+    OutcomesTallied,
+    millis,
+)
+
+ANSWERS = (CommandAcknowledged,)
+OVERDUE, CONTRADICTED, DRILL = "halt/overdue", "halt/contradicted", "drill"
+
+
+def follow(case: Case, event: Envelope) -> bool:
+    """Hold an event against the command in force. Returns whether timers must be set again."""
+    before = case.pilot.standing.order
+    if isinstance(event, CommandAcknowledged):
+        _acknowledged(case, event)
+    elif before.stops:
+        if isinstance(event, Heartbeat):
+            _beat(case, event)
+        else:
+            _served(case, event)
+    return case.pilot.standing.order.due != before.due
+
+
+def permit(case: Case, event: Heartbeat) -> None:
+    """Answer a heartbeat, unless the pilot may not run or nobody knows enough about it any more (by tier)."""
+    standing, plan = case.pilot.standing, case.plan
+    if standing.halted or standing.order.kind == "full_stop" or (plan.strict and "unknown" in standing.active):
+        return
+    case.out.permits.append(
+        Permit(
+            pilot=case.pilot.id,
+            nonce=event.data.nonce,
+            standing=standing.ordered,
+            epoch=case.epoch,
+            lease_ms=plan.lease_ms,
+            source=event.source,
+            stop=plan.strict,
+        )
+    )
+
+
+def overdue(case: Case) -> None:
+    """The time to acknowledge, or to show that the service stands still, is over."""
+    order = case.pilot.standing.order
+    _put(case, orders.overdue(order))
+    seconds = (case.at - order.at) / 1000
+    if order.kind == "halt":
+        said = (
+            "not_acknowledged" if order.state == "commanded" else "dark" if order.state != "contradicted" else "serving"
+        )
+        case.found(OVERDUE, Level.ESCALATE, Reason.HALT_OVERDUE, Finding(rule=said, observed=seconds))
+        return
+    finding = Finding(rule=order.kind, observed=seconds, expected=_within(case))
+    case.found(DRILL, Level.ESCALATE, Reason.DRILL_OVERDUE, finding, "until_lowered")
+    _end_drill(case)
+
+
+def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
+    standing, data = case.pilot.standing, event.data
+    number, order = int(event.sequence), standing.order
+    proof = order.proofs.get(event.source)
+    if proof is not None and proof.acknowledged:
+        return  # each incarnation gives its word once
+    took = (case.at - order.at) / 1000 if order.kind else None
+    finding = Finding(rule="acknowledge", detail=data.last_decision, observed=took)
+    case.record(Move("act", standing.level, standing.level, Reason.COMMAND_ACKNOWLEDGED, False), finding, event.source)
+    if not order.kind:
+        return  # a release: there is nothing to verify
+    _put(case, orders.acknowledged(order, event.source, number, millis(event.time), case.at, _due(case)))
+    if order.state == "overdue" and order.kind == "halt":
+        case.drop(OVERDUE, Finding(rule="acknowledge"))
+    if order.kind == "dry_run":
+        _drilled(case)
+
+
+def _beat(case: Case, event: Heartbeat) -> None:
+    order, data, number = case.pilot.standing.order, event.data, int(event.sequence)
+    proof = order.proofs.get(event.source)
+    seen = case.pilot.sources[event.source].missing
+    gap = proof is not None and any(max(proof.number, proof.last) < missing < number for missing in seen)
+    since = case.at - case.plan.acknowledge_ms
+    new = orders.beat(order, event.source, number, data.serving, data.exposure, gap, case.at, _due(case), since)
+    _put(case, new)
+    if data.serving:
+        late = proof is not None and proof.acknowledged and number > proof.number
+        if late or (not (proof and proof.acknowledged) and case.at > _deadline(case)):
+            _contradicted(case, event, "heartbeat", None)
+    elif new.state == "verified" and order.state != "verified":
+        if order.kind == "full_stop":
+            _drilled(case)
+            return
+        finding = Finding(rule="heartbeats", observed=(case.at - order.at) / 1000)
+        level = case.pilot.standing.level
+        case.record(Move("act", level, level, Reason.HALT_VERIFIED, False), finding, event.source)
+        case.drop(OVERDUE, Finding(rule="heartbeats"))
+        case.drop(CONTRADICTED, Finding(rule="heartbeats"))
+
+
+def _served(case: Case, event: Envelope) -> None:
+    """Traffic that happened after the stop, or a complaint about that time."""
+    when, amount = event.time, 1.0
+    if isinstance(event, ExposureTallied):
+        amount = event.data.amount
+    elif isinstance(event, OutcomesTallied):
+        data = event.data
+        amount = float(data.tp + data.fp + data.tn + data.fn)
+    elif isinstance(event, ComplaintFiled) and event.data.about is not None:
+        when = event.data.about
+    else:
+        return
+    stopped = case.pilot.standing.order.stopped(event.source, case.at, _deadline(case))
+    if amount > 0 and stopped is not None and millis(when) > stopped:
+        _contradicted(case, event, str(event.__struct_config__.tag).split(".")[1], amount)
+
+
+def _contradicted(case: Case, event: Envelope, rule: str, amount: float | None) -> None:
+    _put(case, orders.contradicted(case.pilot.standing.order, _due(case)))
+    finding = Finding(rule=rule, observed=amount, detail=event.source)
+    case.found(CONTRADICTED, Level.ESCALATE, Reason.HALT_CONTRADICTED, finding)
+
+
+def _drilled(case: Case) -> None:
+    """A drill was passed: how long the service took is put on record."""
+    standing = case.pilot.standing
+    seconds = (case.at - standing.order.at) / 1000
+    finding = Finding(rule=standing.order.kind, observed=seconds, expected=_within(case))
+    case.record(Move("act", standing.level, standing.level, Reason.DRILL_PASSED, False), finding)
+    case.drop(DRILL, finding)
+    case.drop(CONTRADICTED, finding)
+    _end_drill(case)
+
+
+def _end_drill(case: Case) -> None:
+    """A drill that stopped the service ends with a command to go on; one that did not simply ends."""
+    standing = case.pilot.standing
+    if standing.order.kind == "full_stop":
+        case.record(Move("act", standing.level, standing.level, Reason.DRILL_ENDED, False), Finding(rule="full_stop"))
+    _put(case, orders.Order())
+
+
+def _put(case: Case, order: orders.Order) -> None:
+    case.pilot.standing = structs.replace(case.pilot.standing, order=order)
+
+
+def _due(case: Case) -> int:
+    return case.at + case.plan.acknowledge_ms
+
+
+def _deadline(case: Case) -> int:
+    return case.pilot.standing.order.at + case.plan.acknowledge_ms
+
+
+def _within(case: Case) -> float:
+    return case.plan.acknowledge_ms / 1000

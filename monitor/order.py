@@ -1,0 +1,115 @@
+"""Whether a command is obeyed: commanded, acknowledged, verified, contradicted or overdue, from what the service itself reports.
+
+Verified = acknowledged, then three heartbeats in a row that say `serving: false`, without a gap in the numbers of that
+source and with its exposure counter unchanged, from every incarnation that is still heard. Silence verifies nothing. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, structs
+
+BEATS = 3  # heartbeats in a row that verify a stop
+SOURCES = 64  # incarnations followed at once; the one heard longest ago is forgotten first
+NOT_YET = -1
+
+Kind: TypeAlias = Literal["", "halt", "dry_run", "full_stop"]
+State: TypeAlias = Literal["", "commanded", "acknowledged", "verified", "contradicted", "overdue"]
+
+
+class Proof(Struct, frozen=True, array_like=True):
+    """What one incarnation has shown since the command: when it was heard last (ms), the number of its acknowledgement and the
+    time it gave for it (ms, its own clock), its clean heartbeats in a row since, the exposure counter they showed, and the
+    number of the last one."""
+
+    heard: int
+    number: int = NOT_YET
+    stopped: int = 0
+    beats: int = 0
+    exposure: float = 0.0
+    last: int = NOT_YET
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether it has said that it stopped."""
+        return self.number != NOT_YET
+
+    @property
+    def verified(self) -> bool:
+        """Whether its heartbeats bear that out."""
+        return self.beats >= BEATS
+
+
+class Order(Struct, frozen=True, array_like=True):
+    """A command to stop and what became of it. `due` is when it is overdue unless something happens (ms; 0 = nothing is owed)."""
+
+    kind: Kind = ""
+    at: int = 0
+    state: State = ""
+    due: int = 0
+    proofs: dict[str, Proof] = {}
+
+    @property
+    def stops(self) -> bool:
+        """Whether the service must stand still while this is in force."""
+        return self.kind in ("halt", "full_stop")
+
+    def stopped(self, source: str, at: int, deadline: int) -> int | None:
+        """From when on (ms) what `source` reports must not have happened; `None` while it may still be finishing.
+
+        An incarnation that acknowledged is held to its own word. Another one that sends heartbeats has until `deadline`
+        to acknowledge. What sends none (a counter of its own, a complaints desk) is held to the last word given.
+        """
+        proof = self.proofs.get(source)
+        if proof is not None and proof.acknowledged:
+            return proof.stopped
+        words = [p.stopped for p in self.proofs.values() if p.acknowledged]
+        if proof is None and words:
+            return max(words)
+        return deadline if at > deadline else None
+
+
+def acknowledged(order: Order, source: str, number: int, stopped: int, at: int, due: int) -> Order:
+    """An incarnation says at `at` (ms) that it stopped at `stopped` (ms, its clock). Until then it was not bound."""
+    state: State = order.state if order.state in ("verified", "contradicted") else "acknowledged"
+    proofs = _with(order.proofs, source, Proof(at, number, stopped))
+    return structs.replace(order, state=state, due=0 if state == "verified" else due, proofs=proofs)
+
+
+def beat(
+    order: Order, source: str, number: int, serving: bool, exposure: float, gap: bool, at: int, due: int, since: int
+) -> Order:
+    """A heartbeat came at `at` (ms). `gap` = numbers of this source are missing since its last heartbeat; incarnations that
+    were not heard since `since` (ms) no longer count. Each heartbeat that carries the row on moves what is due to `due`."""
+    proof = order.proofs.get(source) or Proof(at)
+    if number < max(proof.number, proof.last):
+        return order  # sent before, come late
+    on = proof.acknowledged and not serving and not gap and (proof.beats == 0 or proof.exposure == exposure)
+    beats = min(BEATS, proof.beats + 1) if on else int(proof.acknowledged and not serving)
+    moved = on and not proof.verified
+    proof = structs.replace(proof, heard=at, beats=beats, exposure=exposure, last=number)
+    order = structs.replace(order, proofs=_with(order.proofs, source, proof))
+    if order.state == "verified" or not proof.verified:
+        return structs.replace(order, due=due) if moved and order.due else order
+    if all(p.verified for p in order.proofs.values() if p.heard >= since):
+        return structs.replace(order, state="verified", due=0)
+    return order
+
+
+def contradicted(order: Order, due: int) -> Order:
+    """Something shows that service went on: what was shown before counts for nothing."""
+    proofs = {source: structs.replace(p, beats=0) for source, p in order.proofs.items()}
+    return structs.replace(order, state="contradicted", due=due, proofs=proofs)
+
+
+def overdue(order: Order) -> Order:
+    """Its time is over."""
+    return structs.replace(order, state="overdue", due=0)
+
+
+def _with(proofs: dict[str, Proof], source: str, proof: Proof) -> dict[str, Proof]:
+    kept = {**proofs, source: proof}
+    if len(kept) > SOURCES:
+        del kept[min(kept, key=lambda name: (kept[name].heard, name))]
+    return kept
