@@ -1,7 +1,7 @@
 """The board: one small file, mapped by every process that serves a pilot on this machine, written by one of them.
 
 It holds what the guard needs to know before each piece of work, as 64-bit words that are read and written whole, and the
-command that stands. A process becomes the writer by taking a lock that ends with its life. Readings of the clock in it are
+commands' standing. A process becomes the writer by taking a lock that ends with its life. Readings of the clock in it are
 good for one start of the machine: on the next the board begins anew.
 """
 
@@ -11,7 +11,6 @@ import fcntl
 import mmap
 import os
 import secrets
-import threading
 import time
 from pathlib import Path
 
@@ -20,12 +19,13 @@ import msgspec
 from monitor.model import Command
 from monitor.sdk.clock import boot_id
 from monitor.sdk.lease import Lease
+from monitor.sdk.standing import Standing
 
 SIZE = 8192
 # Words. OPEN: until when (ns) work may begin, as far as commands say; 0 = no. KNOWN: when the writer last knew.
-OPEN, KNOWN, STATE, NUMBER, DUE, RESUMED, SENT, UNTIL, STOP, REPEATS, TURN, LENGTH = range(12)
+OPEN, KNOWN, STATE, NUMBER, SENT, UNTIL, STOP, REPEATS, TURN, LENGTH = range(10)
 UNKNOWN, FREE, HALTED, RELEASED = range(4)  # STATE
-SECRET, BOOT, COMMAND = 256, 512, 1024  # places of bytes
+SECRET, BOOT, TEXT = 256, 512, 1024  # places of bytes
 
 
 class Board:
@@ -45,9 +45,7 @@ class Board:
         finally:
             os.close(gate)
         self.words = memoryview(self._map).cast("q")
-        self._turn = threading.Lock()
         self.secret = bytes(self._map[SECRET : SECRET + 32])
-        self.resume(self._kept())
 
     @staticmethod
     def _mapped(path: Path) -> mmap.mmap:
@@ -84,14 +82,14 @@ class Board:
                 os.close(lock)
         return self._lead is not None
 
-    def put_command(self, command: Command | None) -> None:
-        """Put the standing command. A reader in the middle of it reads again."""
-        raw = b"" if command is None else msgspec.json.encode(command)
-        with self._turn:
-            self.words[TURN] |= 1
-            self._map[COMMAND : COMMAND + len(raw)] = raw
-            self.words[LENGTH] = len(raw)
-            self.words[TURN] += 1
+    def put(self, standing: Standing) -> None:
+        """Put what the commands say. A reader in the middle of it reads again."""
+        raw = msgspec.json.encode(standing)
+        self.words[TURN] |= 1
+        self._map[TEXT : TEXT + len(raw)] = raw
+        self.words[LENGTH] = len(raw)
+        self.words[NUMBER] = standing.number
+        self.words[TURN] += 1
 
     def put_lease(self, lease: Lease) -> None:
         """Put a newer lease."""
@@ -101,29 +99,16 @@ class Board:
 
     # Readers.
 
-    def command(self) -> Command | None:
-        """The standing command, None when there was none."""
-        while True:
+    @property
+    def standing(self) -> Standing:
+        """What the commands said when the writer last knew. Unknown, should a writer have died in the middle of writing it."""
+        for _ in range(100):
             turn = self.words[TURN]
-            raw = bytes(self._map[COMMAND : COMMAND + self.words[LENGTH]])
+            raw = bytes(self._map[TEXT : TEXT + self.words[LENGTH]])
             if not turn & 1 and self.words[TURN] == turn:
-                return msgspec.json.decode(raw, type=Command) if raw else None
-            if not self._turn.locked() and turn & 1 and self._torn():
-                return None
+                return msgspec.json.decode(raw, type=Standing) if raw else Standing()
             time.sleep(0.001)
-
-    def _torn(self) -> bool:
-        """Whether a writer died in the middle of a command: nobody leads, so nobody will finish it."""
-        if self.leading:
-            return False
-        probe = os.open(self._base / "leader", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(probe)
-        return True
+        return Standing()
 
     @property
     def lease(self) -> Lease:
@@ -133,22 +118,22 @@ class Board:
 
     # Resuming: any process may, and it is kept on the disk.
 
-    def resume(self, standing: int, keep: bool = False) -> None:
-        """The firm has resumed from the release of this standing; with `keep` the next start knows it too."""
-        if keep:
-            fresh = self._base / "resumed.new"
-            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(f"{standing}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._base / "resumed")
-        self.words[RESUMED] = max(self.words[RESUMED], standing)
+    def resume(self, command: Command) -> None:
+        """The firm has resumed from this release; the next start knows it too."""
+        fresh = self._base / f"resumed.{os.getpid()}"
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(f"{command.id}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._base / "resumed")
 
-    def _kept(self) -> int:
+    @property
+    def resumed(self) -> str:
+        """Id of the last release that the firm resumed from; empty when there was none."""
         try:
-            return int((self._base / "resumed").read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
+            return (self._base / "resumed").read_text().strip()
+        except FileNotFoundError:
+            return ""
 
     def forked(self) -> None:
         """In a forked child: let go of the parent's lock without ending it there."""

@@ -16,12 +16,12 @@ from monitor.model import Command
 class Standing(Struct, frozen=True):
     """`known` is false until the commands that already stood were read; `command` is the one of the highest standing.
 
-    `due` is the standing of the command that ended a halt and has to be resumed from, 0 when there is none.
+    `release` is the command that ended the last halt and has to be resumed from, if there is one.
     """
 
     known: bool = False
     command: Command | None = None
-    due: int = 0
+    release: Command | None = None
 
     @property
     def number(self) -> int:
@@ -37,13 +37,12 @@ class Standing(Struct, frozen=True):
         """The standing after `command`: unchanged for a repeat or a lower one."""
         if command.standing <= self.number:
             return self
+        release = self.release  # a drill changes nothing
         if command.halts:
-            due = 0
+            release = None
         elif command.action == "release" or self.halted:
-            due = command.standing
-        else:
-            due = self.due  # a drill changes nothing
-        return Standing(known=self.known, command=command, due=due)
+            release = command
+        return Standing(known=self.known, command=command, release=release)
 
 
 def refusal(command: Command, resume: bool) -> str:
