@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,7 @@ from monitor.signing import Trusted
 LOG = logging.getLogger("monitor.sdk")
 Trust: TypeAlias = str | bytes | Path | Iterable[str] | None
 T = TypeVar("T")
+APART = 60.0  # seconds between two lines of the log about letters of one kind
 
 
 def trusted(trust: Trust) -> Trusted | None:
@@ -59,6 +61,7 @@ class Intake:
         self._seal = seal
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._told: dict[str, float] = {}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -96,17 +99,22 @@ class Intake:
                 self._keys.verify(kind, letter.body, letter.signature)
             opened: Any = msgspec.json.decode(letter.body, type=what)
         except Forged as error:
-            LOG.error("pilot %s: a %s was refused: %s", self._pilot, kind, error)
-            self._count("forged")
+            self._raise("forged", kind, error)
             return None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            LOG.error("pilot %s: a %s cannot be read: %s", self._pilot, kind, error)
-            self._count("unreadable")
+            self._raise("unreadable", kind, error)
             return None
         if opened.pilot != self._pilot:
             self._count("other_pilot")
             return None
         return opened  # type: ignore[no-any-return]
+
+    def _raise(self, word: str, kind: str, error: Exception) -> None:
+        """Count, and tell people: at once, then at most every minute."""
+        self._count(word)
+        if time.monotonic() - self._told.get(word, -APART) >= APART:
+            self._told[word] = time.monotonic()
+            LOG.critical("pilot %s: a %s was not believed (%s): %s", self._pilot, kind, word, error)
 
     def _count(self, word: str) -> None:
         with self._lock:
