@@ -142,7 +142,7 @@ class Board:
             self._lead = None
 
     def close(self) -> None:
-        """Let go; another process may lead. What the guard reads stays mapped, so that a late call is refused, not torn."""
+        """Let go of the lead; another process may lead. What the guard reads stays mapped, so that a late call is refused, not torn."""
         if self._lead is not None:
             os.close(self._lead)
             self._lead = None

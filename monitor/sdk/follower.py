@@ -31,6 +31,11 @@ class Reader:
         """Begin."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still reads: false after a fault of our own, which is in the log."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Stop; what was learnt stays."""
         self._stop.set()
@@ -58,6 +63,8 @@ class Reader:
                     pause = min(2.0, pause * 2)
                     continue
                 self._take(letters)
+        except Exception:
+            LOG.exception("pilot %s: the reader of %s ended", self._pilot, self._what)
         finally:
             self._feed.close()
 

@@ -116,7 +116,8 @@ class Guard:
         if words[KNOWN] < self._since or state not in (FREE, HALTED, RELEASED):
             return self._unknown("is not known yet")
         if state != FREE:
-            command = board.standing.command
+            standing = board.standing
+            command = standing.release if state == RELEASED else standing.command
             if command is None:
                 return self._unknown("is being written")
             return Halted(

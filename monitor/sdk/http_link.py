@@ -11,7 +11,7 @@ from monitor.sdk.link import BATCH, Letter, What
 from monitor.signing import HTTP_HEADER
 
 TIMEOUT = 10.0  # seconds for an answer, on top of a long poll's own
-APART = 0.1  # seconds between two looks for a permit: permits of one standing follow each other, so no long poll tells them apart
+QUICK, SLOW = 0.1, 1.0  # seconds between two looks for a permit: soon after one came, and when none has come for long
 
 
 class _Connection:
@@ -115,6 +115,7 @@ class HttpPermits:
         self._path = f"/v1/permits/{quote(pilot, safe='')}?after=-1&wait=0"
         self._connection = _Connection(address)
         self._last: list[Letter] = []
+        self._pause = QUICK
 
     @property
     def complete(self) -> bool:
@@ -127,12 +128,13 @@ class HttpPermits:
         while True:
             letters = look(self._connection, self._path)
             if letters != self._last:
-                self._last = letters
+                self._last, self._pause = letters, QUICK
                 return letters
             left = end - time.monotonic()
             if left <= 0:
                 return []
-            time.sleep(min(APART, left))
+            time.sleep(min(self._pause, left))
+            self._pause = min(SLOW, self._pause * 1.5)
 
     def close(self) -> None:
         """See `Feed.close`."""

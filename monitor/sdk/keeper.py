@@ -84,9 +84,7 @@ class Keeper:
         self._stop.set()
         self._wake.set()
         self._thread.join()
-        for reader in self._readers:
-            reader.stop()
-        self._board.close()
+        self._abdicate()
 
     @property
     def standing(self) -> Standing:
@@ -128,6 +126,8 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            if self._readers and not all(reader.alive for reader in self._readers):
+                self._abdicate()  # what it no longer reads it must not confirm
             if self._follower is None:
                 self._try_to_lead()
             self._write()
@@ -169,6 +169,13 @@ class Keeper:
         for reader in self._readers:
             reader.start()
 
+    def _abdicate(self) -> None:
+        """Stop reading, and let whoever takes the lock go on from what stands on the board."""
+        readers, self._readers, self._follower, self._written = self._readers, [], None, None
+        for reader in readers:
+            reader.stop()
+        self._board.close()
+
     def _moved(self) -> None:
         self._write()
         self._wake.set()
@@ -183,10 +190,11 @@ class Keeper:
 
     def _write(self) -> None:
         """Put the standing on the board and confirm it. Closing comes before everything else, opening after it."""
-        if self._follower is None:
+        follower, words = self._follower, self._board.words
+        if follower is None:
             return
         with self._writing:
-            standing, words = self._follower.standing, self._board.words
+            standing = follower.standing
             if not standing.known:
                 return
             state = HALTED if standing.halted else RELEASED if self._due(standing) else FREE

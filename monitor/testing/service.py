@@ -39,7 +39,7 @@ class Said(Struct, frozen=True):
 
 class Service:
     """One service with `workers` processes. `settings` go to `Pilot`; `lies` goes on serving through a halt, `shift` moves its
-    wall clock by so many seconds."""
+    wall clock by so many seconds half a second after it began to serve."""
 
     def __init__(
         self,
@@ -112,9 +112,7 @@ def work(settings: dict[str, Any], lies: bool, shift: float) -> None:
     from monitor.sdk import Halted, Lapsed, Pilot
     from monitor.sdk.clock import boottime
 
-    if shift:
-        _move_wall_clock(shift)
-    clock, last, case, reported = boottime(), "", 0, 0.0
+    clock, last, case, reported, first = boottime(), "", 0, 0.0, 0.0
     if lies:
         settings = {**settings, "serving": lambda: True}
     pilot = Pilot(**settings, guard_timeout=0.05)
@@ -129,6 +127,10 @@ def work(settings: dict[str, Any], lies: bool, shift: float) -> None:
         if (state == "serving" or lies) and now - reported > 0.2:
             reported = now
             pilot.exposure(1, "decisions")
+        if shift and first and now - first > 0.5:
+            _move_wall_clock(shift)
+            shift = 0.0
+        first = first or (now if state == "serving" else 0.0)
         if state != last:
             last, lease = state, pilot._guard.lease
             said = Said(os.getpid(), clock(), state, lease.sent if lease else 0, pilot.status().leading)
@@ -144,13 +146,17 @@ def _move_wall_clock(shift: float) -> None:
 
     true_time, true = time.time, datetime.datetime
 
-    class Shifted(datetime.datetime):
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+    class _Whole(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, true)
+
+    class Shifted(metaclass=_Whole):
+        @staticmethod
+        def now(tz: datetime.tzinfo | None = None) -> datetime.datetime:
             return true.now(tz) + datetime.timedelta(seconds=shift)
 
     time.time = lambda: true_time() + shift
-    build.datetime = Shifted  # type: ignore[attr-defined]
+    build.datetime = Shifted  # type: ignore[attr-defined, assignment]
 
 
 def main() -> None:

@@ -176,6 +176,8 @@ def test_no_forged_replayed_or_lower_letter_is_believed(tmp_path: Path, halted: 
         until(lambda: sum(pilot.status().refused.values()) >= counted + sent)
         status = pilot.status()
         accepted = counted + sent - sum(status.refused.values())
+        held = not accepted and pilot.standing.halted == halted
+        print(f"\nGOAL letters_not_to_be_believed_accepted {accepted} 0 {'ok' if held else 'short'} of {sent}")
         assert (accepted, pilot.standing.number, pilot.standing.halted) == (0, 7 if halted else 8, halted)
         if halted:
             with pytest.raises(Halted), pilot.guard():

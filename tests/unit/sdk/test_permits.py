@@ -342,3 +342,31 @@ def test_a_command_heard_again_is_acknowledged_again(tmp_path: Path) -> None:
         time.sleep(0.3)
         assert answers() == 2
         assert pilot.status().refused == {"repeated": 1}
+
+
+def test_a_reader_that_fails_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A fault of our own in reading ends no obedience: it is logged, the lead is given up and taken again, the halt is met."""
+
+    class Faulty(MemoryLink):
+        faults = 2
+
+        def feed(self, pilot: str, what: Any = "commands") -> Any:
+            feed = super().feed(pilot, what)
+            poll = feed.poll
+
+            def fails(after: int, wait: float) -> Any:
+                if feed.complete and self.faults:
+                    self.faults -= 1
+                    raise ValueError("not foreseen")
+                return poll(after, wait)
+
+            feed.poll = fails  # type: ignore[method-assign]
+            return feed
+
+    link = Faulty(lease_ms=LEASE_MS)
+    with make(link, tmp_path) as pilot:
+        until(lambda: link.faults == 0)
+        link.command(command(2))
+        until(lambda: pilot.standing.halted)
+        assert "not foreseen" in caplog.text
+        until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events))
