@@ -38,6 +38,9 @@ class Door(ThreadingHTTPServer):
         self.readers: set[Any] = set()  # connections that asked for commands
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, *_: object) -> None:
+        """Workers are killed in the middle of a request: nothing to tell."""
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
