@@ -6,7 +6,8 @@ SandboxMonitorError
 │   └── Forged          a signature that is missing, by a key that is not trusted, or of other bytes
 ├── CharterError        a charter file is wrong: say file, line, column, field and the fix
 ├── TryAgain            the other side is away: wait and repeat, nothing is lost
-│   └── Unavailable     an actor's or the SDK's address does not answer
+│   ├── Unavailable     an actor's or the SDK's address does not answer
+│   └── Lapsed          the guard refuses work: the permit ran out (no halt; the next permit clears it)
 ├── Refused             the other side said no: do not repeat, report it
 │   └── Halted          the guard refuses work: the pilot is halted
 └── Stop                this process must end and be started again
@@ -56,12 +57,29 @@ class Unavailable(TryAgain):
     """An address does not answer or answers with a passing fault."""
 
 
+class Lapsed(TryAgain):
+    """The guard refuses work of `pilot` because no permit is in force. Not a halt: the next permit clears it."""
+
+    def __init__(self, message: str, *, pilot: str = "") -> None:
+        super().__init__(message)
+        self.pilot = pilot
+
+
 class Refused(SandboxMonitorError):
     """The other side said no for good; repeating cannot help."""
 
 
 class Halted(Refused):
-    """The guard refuses work because the pilot is halted."""
+    """The guard refuses work because `pilot` is halted, or was released and has not resumed (`reason` "not_resumed").
+
+    Carries the `decision` behind it and its `standing`.
+    """
+
+    def __init__(
+        self, message: str, *, pilot: str = "", reason: str = "", decision: str = "", standing: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.pilot, self.reason, self.decision, self.standing = pilot, reason, decision, standing
 
 
 class Stop(SandboxMonitorError):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what tests and `make stack` need beyond Python, from Debian, and only what is missing: Prometheus (with promtool),
-# Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker).
+# Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker), kcat.
 # Nothing is started as a service: tests and the stack run their own copies on loopback, with their data in var/.
 set -eu
 
@@ -17,6 +17,7 @@ need chromedriver chromium-driver
 [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core" # a browser without a font shows no words
 need java default-jre-headless
 need mvn maven
+need kcat kcat
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 [ -n "${missing% }" ] || exit 0
 

@@ -5,10 +5,23 @@ from monitor.sdk import Pilot
 
 from __future__ import annotations
 
-from monitor.errors import Halted, Unavailable
+from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.sdk.build import BadEvent
+from monitor.sdk.drain import Drain
 from monitor.sdk.pilot import Pilot, Status
 from monitor.sdk.spool import SpoolBroken, SpoolFull
 from monitor.telemetry import Harm, Severity
 
-__all__ = ["BadEvent", "Halted", "Harm", "Pilot", "Severity", "SpoolBroken", "SpoolFull", "Status", "Unavailable"]
+__all__ = [
+    "BadEvent",
+    "Drain",
+    "Halted",
+    "Harm",
+    "Lapsed",
+    "Pilot",
+    "Severity",
+    "SpoolBroken",
+    "SpoolFull",
+    "Status",
+    "Unavailable",
+]

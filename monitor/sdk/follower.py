@@ -1,4 +1,4 @@
-"""The thread that follows a pilot's commands and keeps its standing."""
+"""The threads of the leading process: one follows the pilot's commands, one the permits; both write on the board."""
 
 from __future__ import annotations
 
@@ -7,86 +7,150 @@ import threading
 from collections.abc import Callable
 
 from monitor.errors import SandboxMonitorError
-from monitor.model import Command
-from monitor.sdk.link import Feed
+from monitor.sdk.intake import Intake
+from monitor.sdk.lease import Lease
+from monitor.sdk.link import Feed, Letter
 from monitor.sdk.standing import Standing
 
 LOG = logging.getLogger("monitor.sdk")
 POLL = 1.0  # seconds of one long poll: bounds how long `stop` takes, not how quickly a halt is seen
 
 
-class Follower:
-    """Holds the current `Standing`. After a change took effect, `moved` is called in this thread, then `obeyed` if a new
-    command caused it.
+class Reader:
+    """A thread that polls a feed and hands on what came; waits and tries again while the other side is away."""
 
-    When `obeyed` raises one of our errors it is called again with the same command until it succeeds or a newer command
-    has come: an acknowledgement is not given up.
-    """
-
-    def __init__(self, feed: Feed, pilot: str, *, moved: Callable[[], None], obeyed: Callable[[Command], None]) -> None:
+    def __init__(self, feed: Feed, pilot: str, what: str) -> None:
         self._feed = feed
         self._pilot = pilot
-        self._moved = moved
-        self._obeyed = obeyed
-        self._owed: Command | None = None
+        self._what = what
         self._stop = threading.Event()
-        self._changed = threading.Condition()
-        self.standing = Standing()
         self.error = ""
-        self._thread = threading.Thread(target=self._run, name=f"sandbox-follower-{pilot}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"sandbox-{what}-{pilot}", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def wait_known(self, timeout: float) -> bool:
-        """Whether the standing is known, after at most `timeout` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self.standing.known, timeout=max(0.0, timeout))
+    @property
+    def alive(self) -> bool:
+        """Whether it still reads: false after a fault of our own, which is in the log."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Stop; the last standing stays."""
+        """Stop; what was learnt stays."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def _after(self) -> int:
+        return -1
+
+    def _take(self, letters: list[Letter]) -> None:
+        raise NotImplementedError
 
     def _run(self) -> None:
         pause = 0.1
         try:
             while not self._stop.is_set():
                 try:
-                    commands = self._feed.poll(self.standing.number, POLL)
+                    letters = self._feed.poll(self._after(), POLL)
                     self.error, pause = "", 0.1
                 except SandboxMonitorError as error:
                     if not self.error:
-                        LOG.warning("pilot %s: commands cannot be read, trying again: %s", self._pilot, error)
+                        LOG.warning("pilot %s: %s cannot be read, trying again: %s", self._pilot, self._what, error)
                     self.error = str(error)
                     self._stop.wait(pause)
                     pause = min(2.0, pause * 2)
-                    commands = []
-                self._take(commands)
+                    continue
+                self._take(letters)
+        except Exception:
+            LOG.exception("pilot %s: the reader of %s ended", self._pilot, self._what)
         finally:
             self._feed.close()
 
-    def _take(self, commands: list[Command]) -> None:
-        """Move to the highest standing among `commands`; only that one is obeyed and acknowledged."""
+
+class Follower(Reader):
+    """Holds the current `Standing`; `moved` is called in this thread after it changed, `again` when the command that stands
+    was heard once more.
+
+    While the commands that already stood are being read, a letter that cannot be believed keeps the standing unknown
+    unless a good one is found too: on a compacted log it may have taken the place of a halt.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        pilot: str,
+        intake: Intake,
+        begin: Standing,
+        *,
+        moved: Callable[[], None],
+        again: Callable[[], None],
+    ) -> None:
+        super().__init__(feed, pilot, "commands")
+        self._intake = intake
+        self._moved = moved
+        self._again = again
+        self._doubted = False
+        self.standing = begin
+
+    def _after(self) -> int:
+        return self.standing.number
+
+    def _take(self, letters: list[Letter]) -> None:
+        """Move to the highest standing among the letters."""
         new = self.standing
-        for command in commands:
-            if command.pilot == self._pilot:
-                new = new.meet(command)
+        for letter in letters:
+            before = self._intake.counts
+            command = self._intake.command(letter, new)
+            if command is not None:
+                new, self._doubted = new.meet(command), False
+                continue
+            after = self._intake.counts
+            if after.get("repeated", 0) > before.get("repeated", 0):
+                self._again()
+            elif after.get("lower_standing", 0) == before.get("lower_standing", 0):
+                self._doubted = self._doubted or new.command is None
         if self._feed.complete and not new.known:
-            new = Standing(known=True, command=new.command)
+            if self._doubted:
+                self.error = "the commands hold a letter that cannot be believed, and none that can"
+            else:
+                new = Standing(known=True, command=new.command, release=new.release)
         if new != self.standing:
-            if new.command is not None and new.number > self.standing.number:
-                self._owed = new.command
-            with self._changed:
-                self.standing = new
-                self._changed.notify_all()
+            self.standing = new
             self._moved()
-        owed = self._owed
-        if owed is not None:
-            try:
-                self._obeyed(owed)
-                self._owed = None
-            except SandboxMonitorError as error:
-                LOG.warning("pilot %s: command %s is not acknowledged yet: %s", self._pilot, owed.id, error)
+
+
+class Renewer(Reader):
+    """Renews the lease with each permit that answers a heartbeat of ours. `ready` is called in this thread when permits can be
+    heard, again after each time they could not."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        pilot: str,
+        intake: Intake,
+        begin: Lease,
+        *,
+        standing: Callable[[], Standing],
+        renewed: Callable[[Lease], None],
+        ready: Callable[[], None],
+    ) -> None:
+        super().__init__(feed, pilot, "permits")
+        self._intake = intake
+        self._standing = standing
+        self._renewed = renewed
+        self._ready = ready
+        self._heard = False
+        self.lease = begin
+
+    def _take(self, letters: list[Letter]) -> None:
+        if not self._heard and self._feed.complete:
+            self._heard = True
+            self._ready()
+        for letter in letters:
+            standing = self._standing()
+            lease = self._intake.permit(letter, self.lease, standing.number, standing.halted)
+            if lease is not None:
+                self.lease = lease
+                self._renewed(lease)

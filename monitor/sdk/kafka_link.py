@@ -7,23 +7,19 @@ same partition number. Nothing creates a topic here.
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
 from monitor.errors import Unavailable
-from monitor.model import Command
-from monitor.sdk.link import BATCH, Link
+from monitor.sdk.link import BATCH, Letter, Link, What
 from monitor.signing import HEADER
 
-LOG = logging.getLogger("monitor.sdk")
 ANSWER = 10.0  # seconds
 FLYING = 1_000  # records of a bulk sender not yet answered
 HEADERS = [("content-type", BATCH.encode())]
@@ -100,9 +96,9 @@ class KafkaLink:
             self.close()  # nothing of this batch may still be in flight when it is sent again
             raise Unavailable(f"{self.where} did not take a record for {self.telemetry}: {error!r}") from error
 
-    def feed(self, pilot: str) -> KafkaFeed:
+    def feed(self, pilot: str, what: What = "commands") -> KafkaFeed:
         """See `Link.feed`."""
-        return KafkaFeed(self, pilot)
+        return KafkaFeed(self, pilot, what)
 
     def close(self) -> None:
         """See `Link.close`. Does not wait for what is in flight."""
@@ -112,12 +108,14 @@ class KafkaLink:
 
 
 class KafkaFeed:
-    """The pilot's partition of the compacted topic `<prefix>.commands`, from its beginning, committed records only."""
+    """The pilot's partition of the compacted topic `<prefix>.commands` or `.permits`, committed records only: commands from
+    the beginning, permits from now on."""
 
-    def __init__(self, link: KafkaLink, pilot: str) -> None:
+    def __init__(self, link: KafkaLink, pilot: str, what: What) -> None:
         self._link = link
         self._pilot = pilot
-        self._topic = f"{link.prefix}.commands"
+        self._what = what
+        self._topic = f"{link.prefix}.{what}"
         self._consumer: KafkaConsumer | None = None
         self._partition: TopicPartition | None = None
         self._end = 0
@@ -155,7 +153,10 @@ class KafkaFeed:
                 raise Unavailable(f"{self._link.where} has no topic {self._topic}")
             self._partition = TopicPartition(self._topic, partition_of(self._pilot, len(partitions)))
             consumer.assign([self._partition])
-            consumer.seek_to_beginning(self._partition)
+            if self._what == "commands":
+                consumer.seek_to_beginning(self._partition)
+            else:
+                consumer.seek_to_end(self._partition)
             self._end = consumer.end_offsets([self._partition])[self._partition]
         except (KafkaError, OSError) as error:
             if consumer is not None:
@@ -168,7 +169,7 @@ class KafkaFeed:
         self._consumer = consumer
         return consumer
 
-    def poll(self, after: int, wait: float) -> list[Command]:
+    def poll(self, after: int, wait: float) -> list[Letter]:
         """See `Feed.poll`."""
         consumer = self._connect()
         try:
@@ -179,21 +180,22 @@ class KafkaFeed:
         except (KafkaError, OSError) as error:
             self.close()
             raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
-        commands = []
-        for batch in batches.values():
-            for record in batch:
-                if record.key == self._pilot.encode() and record.value is not None:
-                    try:
-                        commands.append(msgspec.json.decode(record.value, type=Command))
-                    except msgspec.MsgspecError as error:
-                        LOG.warning("%s@%s is no command: %s", self._topic, record.offset, error)
-        return commands
+        return [
+            Letter(record.value, _signature(record.headers))
+            for batch in batches.values()
+            for record in batch
+            if record.key == self._pilot.encode() and record.value is not None
+        ]
 
     def close(self) -> None:
         """See `Feed.close`. A closed feed reads from the beginning when it is polled again."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             consumer.close(autocommit=False, timeout_ms=0)
+
+
+def _signature(headers: list[tuple[str, bytes]]) -> str:
+    return next((value.decode(errors="replace") for name, value in headers if name == HEADER and value), "")
 
 
 class KafkaBulk:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from monitor.model import Command
+from msgspec import Struct
 
 BATCH = "application/cloudevents-batch+json"
+What: TypeAlias = Literal["commands", "permits"]
+
+
+class Letter(Struct, frozen=True):
+    """A command or permit as it came: its bytes, and the signature that travelled beside them (empty when none did)."""
+
+    body: bytes
+    signature: str = ""
 
 
 class Feed(Protocol):
-    """The commands of one pilot. Used by one thread."""
+    """The commands or the permits of one pilot. Used by one thread."""
 
-    def poll(self, after: int, wait: float) -> list[Command]:
-        """Commands that came in the last `wait` seconds, `after` that standing or not; empty when there are none.
+    def poll(self, after: int, wait: float) -> list[Letter]:
+        """What came in the last `wait` seconds, `after` that standing or not; empty when there is nothing.
 
-        Raises `Unavailable` when the other side does not answer.
+        Commands are read from the first that still stands, permits from now on. Raises `Unavailable` when the other side
+        does not answer.
         """
 
     @property
     def complete(self) -> bool:
-        """Whether everything that stood when the feed was opened has been read: the standing is known."""
+        """Whether everything that stood when the feed was opened has been read: for commands, the standing is known."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -38,8 +47,8 @@ class Link(Protocol):
         not have arrived.
         """
 
-    def feed(self, pilot: str) -> Feed:
-        """The commands of `pilot`, not yet connected."""
+    def feed(self, pilot: str, what: What = "commands") -> Feed:
+        """The commands or permits of `pilot`, not yet connected."""
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -11,16 +11,23 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar, cast
+from urllib.parse import quote
 
 from msgspec import Struct
 
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.model import Command
+from monitor.sdk.asgi import App, GuardedApp
+from monitor.sdk.board import Board
 from monitor.sdk.build import BadEvent, build
-from monitor.sdk.follower import Follower
+from monitor.sdk.clock import SECOND, Clock, boottime
+from monitor.sdk.drain import Hook
 from monitor.sdk.guard import Entry, Guard
 from monitor.sdk.incarnation import begin
+from monitor.sdk.intake import Intake, Trust, trusted
+from monitor.sdk.keeper import Keeper, OnLapse
+from monitor.sdk.lease import Seal
 from monitor.sdk.link import Link, open_link
 from monitor.sdk.sender import Sender
 from monitor.sdk.standing import Standing
@@ -45,17 +52,30 @@ from monitor.telemetry import (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Tier = Literal["minimal", "limited", "high", "critical"]
+STOPPING = ("high", "critical")  # tiers whose work stops when the permit lapses
 HALT_BEATS = 4  # after a command heartbeats follow each other quickly, so that a halt is verified soon
 
 
 class Status(Struct, frozen=True):
-    """Health of the emitter, for a service's own monitoring: bytes that wait, why, and the standing."""
+    """Health of the emitter, for a service's own monitoring: bytes that wait, why, the standing and the permit.
+
+    `permits` says whether the service runs under permits; `permit_s` seconds are left of the last one (below 0: over;
+    None: none came since this process began), `lapsed` tells that there should be one and is not. `refused` counts
+    letters that were not believed, by word (see `monitor.sdk.intake`). `leading`: this process reads for all of them.
+    """
 
     source: str
     waiting_bytes: int
     send_error: str
     follow_error: str
     standing: Standing
+    serving: bool
+    permits: Literal["required", "off"]
+    permit_s: float | None
+    lapsed: bool
+    refused: dict[str, int]
+    leading: bool
 
 
 def default_spool() -> Path:
@@ -75,7 +95,16 @@ class Pilot:
     events or `pack_ms` milliseconds make a batch. `spool_bytes` bounds the disk used for this pilot. `heartbeat_s`
     seconds lie between heartbeats (0: none). `follow=False` reads no commands, and then there is no guard. `serving`
     answers whether the service works; the default derives it from the guard. `guard_timeout` seconds is how long a guard
-    waits for a standing that is not known yet. `options` go to kafka-python (security settings, compression).
+    waits for a standing or a first permit that is not there yet. `options` go to kafka-python (security settings,
+    compression).
+
+    `permits="required"`: no work without a permit, which the monitor gives in answer to a heartbeat and which lapses
+    (60 s by default) counted from the sending of that heartbeat. `"off"`: halts are obeyed, the monitor's absence stops
+    nothing. Default: required for the tiers high and critical, else off; a tier that stops cannot be off. What a lapse
+    means: `on_lapse="stop"` (refuse) or `"shout"` (log, `status().lapsed`); default by `tier`, without one by what the
+    permits say, and stop until they say it. A permit that says stop is always obeyed. `trust` holds the monitor's public
+    keys (see `monitor.sdk.intake.trusted`): only what they signed is believed. `drain_s` is how long work in hand may go
+    on after a halt. `clock` (ns, counting through sleep) is for tests.
 
     Raises `BadEvent` on a bad pilot or source, ValueError on a bad address or setting, OSError when the spool cannot be
     written. Does not need the other side to be up.
@@ -100,10 +129,20 @@ class Pilot:
         topic_prefix: str = "sandbox",
         telemetry_topic: str = "",
         options: Mapping[str, Any] | None = None,
+        tier: Tier | None = None,
+        permits: Literal["required", "off"] | None = None,
+        on_lapse: OnLapse | None = None,
+        trust: Trust = None,
+        drain_s: float = 10.0,
+        clock: Clock | None = None,
     ) -> None:
+        permits = permits or ("required" if tier in STOPPING else "off")
+        _consistent(tier, permits, on_lapse, heartbeat_s, follow)
         for name, value, least in (("pack", pack, 1), ("pack_ms", pack_ms, 0), ("spool_bytes", spool_bytes, 65536)):
             if value < least:
                 raise ValueError(f"{name} is {value}; give at least {least}")
+        if drain_s < 0:
+            raise ValueError(f"drain_s is {drain_s:g}; give at least 0")
         if not participant:
             raise ValueError("participant is empty; give the firm's id as in the charter")
         link = (
@@ -111,11 +150,13 @@ class Pilot:
             if isinstance(to, str)
             else to
         )
+        keys = trusted(trust)
         stem = source or f"{participant}/{pilot}"
         build(Heartbeat, source=f"{stem}/{'0' * 20}", pilot=pilot, number=1, at=None, data=_beat(model, "0", True, 0.0))
         self.pilot = pilot
         self.participant = participant
-        self._own, adopted = begin(Path(spool_dir) if spool_dir else default_spool(), pilot, spool_bytes)
+        home = Path(spool_dir) if spool_dir else default_spool()
+        self._own, adopted = begin(home, pilot, spool_bytes)
         self.source = f"{stem}/{self._own.name}"
         self._model = model
         self._number = 0
@@ -125,16 +166,37 @@ class Pilot:
         self._closed = False
         self._serving = serving
         self._sender = Sender(link, pilot, self._own, adopted, pack=pack, pack_ms=pack_ms)
-        self._follower = Follower(link.feed(pilot), pilot, moved=self._moved, obeyed=self._obeyed) if follow else None
-        self._guard = Guard(pilot, self._follower, guard_timeout)
+        self._clock = clock or boottime()
+        self._permits: Literal["required", "off"] = permits
+        stops = permits == "required" and (on_lapse or ("stop" if tier in (None, *STOPPING) else "shout")) == "stop"
+        board = Board(home / quote(pilot, safe="")) if follow else None
+        self._guard = Guard(pilot, board, self._clock, guard_timeout, stops)
+        self._seal: Seal | None = None
+        self._keeper: Keeper | None = None
+        if board is not None:
+            self._seal = Seal(board.secret, pilot)
+            self._intake = Intake(pilot, keys, self._seal)
+            self._keeper = Keeper(
+                pilot,
+                link,
+                board,
+                self._guard,
+                self._intake,
+                clock=self._clock,
+                permits=permits == "required",
+                on_lapse=on_lapse or ({True: "stop", False: "shout"}[tier in STOPPING] if tier else None),  # type: ignore[arg-type]
+                drain_s=drain_s,
+                answer=self._obeyed,
+                beat=lambda: self._beat_now.set(),
+            )
         self._beat_now = threading.Event()
         self._quick = 0
         self._beating = threading.Thread(
             target=self._beat, args=(heartbeat_s,), name=f"sandbox-heart-{pilot}", daemon=True
         )
         self._sender.start()
-        if self._follower:
-            self._follower.start()
+        if self._keeper:
+            self._keeper.start()
         if heartbeat_s > 0:
             self._beating.start()
 
@@ -231,7 +293,10 @@ class Pilot:
             if kind is ModelChanged:
                 data["model"], data["was"] = data.pop("new_model"), self._model
             if kind is Heartbeat:
-                data["exposure"], data["nonce"] = self._counter, os.urandom(12).hex()
+                # The lease of the permit that answers runs from here, before the event lies in the spool.
+                salt, seal = os.urandom(8), self._seal
+                data["nonce"] = seal.nonce(self._clock(), salt) if seal else salt.hex()
+                data["exposure"] = self._counter
             event = build(kind, source=self.source, pilot=self.pilot, number=self._number + 1, at=at, data=data)
             position = self._own.spool.append(encode(event))
             self._number = number = self._number + 1
@@ -250,37 +315,78 @@ class Pilot:
     @property
     def standing(self) -> Standing:
         """The highest standing met so far."""
-        return self._follower.standing if self._follower else Standing()
+        return self._keeper.standing if self._keeper else Standing()
 
     @property
     def serving(self) -> bool:
         """What heartbeats say: work is going on, or may begin."""
         return self._serving() if self._serving else self._guard.serving
 
-    def guard(self, decision: str = "") -> Entry:
+    def guard(self, decision: str = "", *, finishing: bool = False) -> Entry:
         """`with pilot.guard():` (or `async with`) around a piece of work; `decision` is a pseudonymous id of what it serves.
 
-        Raises `Halted` while a halt stands, saying since when, why and what to do; raises `Unavailable` when the
-        standing is still unknown after `guard_timeout` seconds: work does not begin before it is known. Work that began
-        before a halt goes on to its end, and heartbeats say `serving` until then.
+        Raises `Halted` while a halt stands or until the firm has resumed from its release, saying since when, why and what
+        to do; `Lapsed` without a permit, where one is needed to work; `Unavailable` when after `guard_timeout` seconds the
+        standing is still unknown: work does not begin before it is known. Work that began before a halt may go on for
+        `drain_s` seconds, and heartbeats say `serving` until then; `finishing=True` says that a piece belongs to such
+        work, and lets it begin within that time.
         """
-        return self._guard.entry(decision)
+        return self._guard.entry(decision, finishing)
+
+    def check(self) -> None:
+        """For long work in hand, in a thread: raises `Halted` once a halt's time to finish is over. (An asyncio task is
+        cancelled then, and its `async with pilot.guard()` raises `Halted`.)"""
+        self._guard.check()
+
+    def on_halt(self, hook: Hook) -> Hook:
+        """Have `hook(drain)` called when a halt is met, to finish or hand over work in hand: `drain.command`, `drain.left`
+        seconds. A plain function runs in a thread of its own, a coroutine function in the running loop. The halt is
+        acknowledged when nothing is in hand and every hook has returned, at the latest after `drain_s`. A decorator."""
+        if self._keeper is None:
+            raise ValueError("this Pilot was made with follow=False: it meets no halt")
+        self._keeper.hooks.add(hook)
+        return hook
+
+    def resume(self) -> None:
+        """The firm's own act after a release: work may begin again in every process of this machine, also after restarts.
+
+        Raises `Halted` while a halt stands, `Unavailable` while the standing is not known. Nothing happens when there is
+        nothing to resume from.
+        """
+        if self._keeper is None:
+            raise Unavailable("this Pilot was made with follow=False: it meets no release")
+        self._keeper.resume()
+
+    def asgi(self, app: App, *, exempt: tuple[str, ...] = ()) -> GuardedApp:
+        """`app` with each request guarded: what may not begin is answered 503 with problem details that name pilot, reason
+        and decision. Paths that begin with one of `exempt` pass."""
+        return GuardedApp(app, self.pilot, self._guard, exempt)
 
     def guarded(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorator: each call of `function`, plain or async, goes through `guard`."""
+        guard, entry = self._guard, self._guard.entry("", False)
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def later(*args: P.args, **kwargs: P.kwargs) -> Any:
-                async with self.guard():
+                task, error = await entry.begin(), None
+                try:
                     return await cast("Awaitable[Any]", function(*args, **kwargs))
+                except BaseException as raised:
+                    error = raised
+                    raise
+                finally:
+                    entry.end(task, error)
 
             return cast("Callable[P, R]", later)
 
         @functools.wraps(function)
         def now(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self.guard():
+            entry.__enter__()
+            try:
                 return function(*args, **kwargs)
+            finally:
+                guard.leave()
 
         return now
 
@@ -291,11 +397,9 @@ class Pilot:
             command=command.id,
             standing=command.standing,
             last_decision=self._guard.last_decision,
+            dry_run=command.dry_run,
         )
         self._quick = HALT_BEATS
-        self._beat_now.set()
-
-    def _moved(self) -> None:
         self._beat_now.set()
 
     def _beat(self, every: float) -> None:
@@ -312,13 +416,19 @@ class Pilot:
 
     def status(self) -> Status:
         """Health of this emitter."""
-        follower = self._follower
+        keeper, lease = self._keeper, self._guard.lease
         return Status(
             source=self.source,
             waiting_bytes=self._sender.waiting,
             send_error=self._sender.error,
-            follow_error=follower.error if follower else "",
+            follow_error=keeper.error if keeper else "",
             standing=self.standing,
+            serving=self.serving,
+            permits=self._permits,
+            permit_s=None if lease is None else (lease.until - self._clock()) / SECOND,
+            lapsed=keeper.lapsed if keeper else False,
+            refused=self._intake.counts if keeper else {},
+            leading=keeper.leading if keeper else False,
         )
 
     def flush(self, timeout: float = 30.0) -> None:
@@ -341,8 +451,8 @@ class Pilot:
         self._beat_now.set()
         if self._beating.ident is not None:
             self._beating.join()
-        if self._follower:
-            self._follower.stop()
+        if self._keeper:
+            self._keeper.stop()
         try:
             self._own.spool.sync(self._own.spool.written)
             self._sender.flush(timeout)
@@ -354,6 +464,25 @@ class Pilot:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _consistent(tier: str | None, permits: str, on_lapse: str | None, heartbeat_s: float, follow: bool) -> None:
+    """Raise ValueError on settings that contradict each other."""
+    for name, value, words in (
+        ("tier", tier, (None, "minimal", "limited", "high", "critical")),
+        ("permits", permits, ("required", "off")),
+        ("on_lapse", on_lapse, (None, "stop", "shout")),
+    ):
+        if value not in words:
+            raise ValueError(f"{name} is {value!r}; give one of {', '.join(word for word in words if word)}")
+    if tier in STOPPING and (permits == "off" or on_lapse == "shout"):
+        raise ValueError(
+            f"a pilot of tier {tier} stops when its permit lapses: leave out permits='off', on_lapse='shout'"
+        )
+    if permits == "off" and on_lapse:
+        raise ValueError("on_lapse says what the end of a permit means, but permits are off: give permits='required'")
+    if permits == "required" and not (heartbeat_s > 0 and follow):
+        raise ValueError("a permit answers a heartbeat: permits='required' needs heartbeat_s above 0 and follow=True")
 
 
 def _beat(model: str, nonce: str, serving: bool, exposure: float) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """What a service may do right now: the highest standing it has met, and nothing else. Pure.
 
 Order is the `standing` that a command carries, never its epoch and never the order of arrival: an old `release` that comes
-again after a later `halt` changes nothing.
-
-The permit protocol (a lease that the answer to each heartbeat renews) will be one more condition in `refusal`.
+again after a later `halt` changes nothing. A release ends a halt but starts nothing: the firm resumes by an act of its own.
 """
 
 from __future__ import annotations
@@ -16,10 +14,14 @@ from monitor.model import Command
 
 
 class Standing(Struct, frozen=True):
-    """`known` is false until the commands that already stood were read; `command` is the one of the highest standing."""
+    """`known` is false until the commands that already stood were read; `command` is the one of the highest standing.
+
+    `release` is the command that ended the last halt and has to be resumed from, if there is one.
+    """
 
     known: bool = False
     command: Command | None = None
+    release: Command | None = None
 
     @property
     def number(self) -> int:
@@ -29,20 +31,30 @@ class Standing(Struct, frozen=True):
     @property
     def halted(self) -> bool:
         """Whether a halt stands."""
-        return self.command is not None and self.command.action == "halt"
+        return self.command is not None and self.command.halts
 
     def meet(self, command: Command) -> Standing:
         """The standing after `command`: unchanged for a repeat or a lower one."""
-        return Standing(known=self.known, command=command) if command.standing > self.number else self
+        if command.standing <= self.number:
+            return self
+        release = self.release  # a drill changes nothing
+        if command.halts:
+            release = None
+        elif command.action == "release" or self.halted:
+            release = command
+        return Standing(known=self.known, command=command, release=release)
 
-    def refusal(self, pilot: str) -> str | None:
-        """Why the service must not work, in words that say what to do; `None` when it may. Only for a known standing."""
-        if self.command is None or not self.halted:
-            return None
-        command = self.command
+
+def refusal(command: Command, resume: bool) -> str:
+    """Why the service must not work under `command`, in words that say what to do."""
+    since = datetime.fromtimestamp(command.at / 1000, UTC).isoformat()
+    if resume:
         return (
-            f"pilot {pilot} is halted since {datetime.fromtimestamp(command.at / 1000, UTC).isoformat()}: {command.reason.value} "
-            f"(decision {command.decision}, standing {command.standing}). Stop serving. A release needs a recorded "
-            "rectification, a passed re-evaluation and two approvals; ask the authority that your charter names, and "
-            "quote the decision"
+            f"the halt of pilot {command.pilot} was lifted at {since} (decision {command.decision}, standing "
+            f"{command.standing}), but the firm has not resumed: call resume() when you are ready to serve"
         )
+    return (
+        f"pilot {command.pilot} is halted since {since}: {command.reason.value} (decision {command.decision}, standing "
+        f"{command.standing}). Stop serving. A release needs a recorded rectification, a passed re-evaluation and two "
+        "approvals; ask the authority that your charter names, and quote the decision"
+    )

@@ -12,23 +12,31 @@ import threading
 import msgspec
 
 from monitor.errors import Unavailable
-from monitor.model import Command
-from monitor.telemetry import Event
+from monitor.model import Command, Permit
+from monitor.sdk.link import Letter, What
+from monitor.signing import Signer
+from monitor.telemetry import Event, Heartbeat
 
 _BATCH = msgspec.json.Decoder(list[Event])
 
 
 class MemoryLink:
-    """Both the link and its one feed. While `away` is set nothing answers; `lose_answers` batches arrive, but the sender
-    is told that they did not."""
+    """While `away` is set nothing answers; `lose_answers` batches arrive, but the sender is told that they did not.
 
-    def __init__(self) -> None:
+    With `lease_ms` each heartbeat is answered with a permit, unless a halt stands; `stop` is what the permits say. With
+    `signer` commands and permits are signed.
+    """
+
+    def __init__(self, *, lease_ms: int = 0, stop: bool = True, signer: Signer | None = None) -> None:
         self.batches: list[list[Event]] = []
         self.away = False
         self.lose_answers = 0
-        self.complete = False
-        self._commands: list[Command] = []
-        self._changed = threading.Condition()
+        self.lease_ms = lease_ms
+        self.stop = stop
+        self.signer = signer
+        self.standing: Command | None = None
+        self._post = _Post()
+        self._permits = _Post()
 
     @property
     def events(self) -> list[Event]:
@@ -39,31 +47,85 @@ class MemoryLink:
         """See `monitor.sdk.link.Link.send`."""
         if self.away:
             raise Unavailable("the memory link is away")
-        self.batches.append(_BATCH.decode(body))
+        events = _BATCH.decode(body)
+        self.batches.append(events)
+        for event in events:
+            if isinstance(event, Heartbeat) and self.lease_ms and not (self.standing and self.standing.halts):
+                self.permit(self.answer(event))
         if self.lose_answers:
             self.lose_answers -= 1
             raise Unavailable("the answer was lost")
 
+    def answer(self, beat: Heartbeat) -> Permit:
+        """The permit that answers a heartbeat."""
+        number = self.standing.standing if self.standing else 0
+        return Permit(
+            pilot=beat.subject,
+            nonce=beat.data.nonce,
+            standing=number,
+            epoch=1,
+            lease_ms=self.lease_ms,
+            source=beat.source,
+            stop=self.stop,
+        )
+
     def command(self, command: Command) -> None:
         """Put a command before the service."""
-        with self._changed:
-            self._commands.append(command)
-            self._changed.notify_all()
+        if self.standing is None or command.standing > self.standing.standing:
+            self.standing = command
+        body = msgspec.json.encode(command)
+        self._post.put(Letter(body, self.signer.sign("command", body) if self.signer else ""))
 
-    def feed(self, pilot: str) -> MemoryLink:
+    def permit(self, permit: Permit) -> None:
+        """Put a permit before the service."""
+        body = msgspec.json.encode(permit)
+        self._permits.put(Letter(body, self.signer.sign("permit", body) if self.signer else ""))
+
+    def letter(self, letter: Letter, what: What = "commands") -> None:
+        """Put anything before the service."""
+        (self._post if what == "commands" else self._permits).put(letter)
+
+    def feed(self, pilot: str, what: What = "commands") -> MemoryFeed:
         """See `monitor.sdk.link.Link.feed`."""
-        return self
-
-    def poll(self, after: int, wait: float) -> list[Command]:
-        """See `monitor.sdk.link.Feed.poll`."""
-        with self._changed:
-            if self.complete:
-                self._changed.wait_for(lambda: bool(self._commands), timeout=wait)
-            if self.away:
-                raise Unavailable("the memory link is away")
-            commands, self._commands = self._commands, []
-            self.complete = True
-            return commands
+        return MemoryFeed(self, self._post if what == "commands" else self._permits, what)
 
     def close(self) -> None:
         """See `monitor.sdk.link.Link.close`."""
+
+
+class _Post:
+    """Letters in order of arrival."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+        self.changed = threading.Condition()
+
+    def put(self, letter: Letter) -> None:
+        with self.changed:
+            self.letters.append(letter)
+            self.changed.notify_all()
+
+
+class MemoryFeed:
+    """Reads a post from its beginning (commands) or from now on (permits)."""
+
+    def __init__(self, link: MemoryLink, post: _Post, what: What) -> None:
+        self._link = link
+        self._post = post
+        self._next = 0 if what == "commands" else len(post.letters)
+        self.complete = False
+
+    def poll(self, after: int, wait: float) -> list[Letter]:
+        """See `monitor.sdk.link.Feed.poll`."""
+        with self._post.changed:
+            if self.complete:
+                self._post.changed.wait_for(lambda: len(self._post.letters) > self._next, timeout=wait)
+            if self._link.away:
+                raise Unavailable("the memory link is away")
+            letters = self._post.letters[self._next :]
+            self._next += len(letters)
+            self.complete = True
+            return letters
+
+    def close(self) -> None:
+        """See `monitor.sdk.link.Feed.close`."""

@@ -286,6 +286,9 @@ def test_a_halt_stops_new_work_is_acknowledged_and_ends_serving(tmp_path: Path) 
         assert pilot.standing.halted
         link.command(halt(3, "release"))
         until(lambda: not pilot.standing.halted)
+        with pytest.raises(Halted, match="has not resumed"), pilot.guard("case-18"):
+            pytest.fail("a release alone let work begin")
+        pilot.resume()
         with pilot.guard("case-18"):
             pass
 

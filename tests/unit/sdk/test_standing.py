@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
+
 from monitor.model import Command, Reason
-from monitor.sdk.standing import Standing
+from monitor.sdk.standing import Standing, refusal
 
 
 def command(standing: int, action: str, epoch: int = 1) -> Command:
@@ -36,10 +38,23 @@ def test_the_highest_standing_wins_in_every_order_of_arrival() -> None:
 
 
 def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
-    """The words of a refusal name pilot, reason, time, decision and the way out; without a halt there is none."""
-    words = Standing().meet(command(3, "halt")).refusal("p")
-    assert words is not None
+    """The words of a refusal name pilot, reason, time, decision and the way out."""
+    words = refusal(command(3, "halt"), resume=False)
     for part in ("pilot p is halted since 2023-11-14T22:13:20", "limit_exceeded", "decision d3", "two approvals"):
         assert part in words
-    assert Standing().refusal("p") is None
-    assert Standing().meet(command(3, "halt")).meet(command(4, "release")).refusal("p") is None
+    assert "call resume()" in refusal(command(4, "release"), resume=True)
+
+
+def test_what_has_to_be_resumed_from() -> None:
+    """A release has to be resumed from, a later halt takes its place, a drill changes nothing; one that ends a halt whose
+    release was compacted away is a release too."""
+    halted = Standing().meet(command(3, "halt"))
+    released = halted.meet(command(4, "release"))
+    drill = msgspec.structs.replace(command(5, "halt"), dry_run=True)
+    assert halted.release is None
+    assert released.release == command(4, "release")
+    assert released.meet(drill).release == command(4, "release")
+    assert not released.meet(drill).halted
+    assert halted.meet(drill).release == drill
+    assert Standing().meet(drill).release is None
+    assert released.meet(command(6, "halt")).release is None

@@ -1,0 +1,100 @@
+"""Permits and halts over Kafka with real processes: broker, worker, and a service of two processes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from monitor.charter import Responses
+from monitor.control import Admission
+from monitor.model import Reason
+from monitor.telemetry import Harm, Severity, encode
+from monitor.testing.broker import KafkaBroker
+from monitor.testing.events import Emitter
+from monitor.testing.kafka import Fresh, gathered
+from monitor.testing.service import Service
+from monitor.testing.simulator import Fleet
+from monitor.testing.workers import Worker
+
+pytestmark = pytest.mark.kafka
+PILOT, LEASE_S, SECOND = "pilot-0001", 4.0, 1_000_000_000
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.1)
+
+
+@pytest.fixture(name="broker")
+def own_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    """A broker of our own: it will be killed."""
+    with KafkaBroker(tmp_path / "kafka") as running:
+        yield running
+
+
+def reasons(fresh: Fresh) -> list[Reason]:
+    """The reasons of all decisions."""
+    return [decision.reason for decision in gathered(asyncio.run(fresh.seen())).decisions]
+
+
+def admission() -> Admission:
+    """The pilot of the simulator, tier high, with a short lease."""
+    (given,) = Fleet(1, pilots=1, hours=48, start=int(time.time() * 1000) - 48 * 3_600_000).admissions()
+    charter = msgspec.structs.replace(given.charter, responses=Responses(lease=f"{LEASE_S:g}s"))
+    return msgspec.structs.replace(given, charter=charter)
+
+
+def test_the_broker_goes_and_comes_back_and_a_halt_is_obeyed(broker: KafkaBroker, tmp_path: Path) -> None:
+    """Broker killed: both processes refuse within lease + 1 s of the last answered heartbeat. Back again: they serve. Halted by a
+    reported death: both refuse within a second, and the halt is verified; with the worker killed they go on refusing."""
+    fresh = Fresh(bootstrap=broker.bootstrap)
+    prefix = fresh.names.prefix
+    workers = [Worker(broker.bootstrap, prefix, tmp_path / "worker.log").wait_ready()]
+    asyncio.run(fresh.send(fresh.control([admission()])))
+    until(lambda: Reason.ADMITTED in reasons(fresh))
+    service = Service(
+        to=f"kafka://{broker.bootstrap}",
+        topic_prefix=prefix,
+        pilot=PILOT,
+        participant="firm-1",
+        model="m1",
+        spool=tmp_path / "spool",
+        workers=2,
+        heartbeat_s=0.5,
+        pack_ms=5,
+        tier="high",
+    )
+    try:
+        service.wait("serving", 2, timeout=40)
+        time.sleep(2)
+        since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        broker.kill()
+        for said in service.wait("Lapsed", 2, since=since, timeout=20):
+            assert said.at - said.sent <= (LEASE_S + 1) * SECOND
+        broker.start()
+        workers[-1].kill()  # it may have ended by itself: a supervisor starts it again
+        workers.append(Worker(broker.bootstrap, prefix, tmp_path / "worker.log").wait_ready(60))
+        since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        until(lambda: set(service.last().values()) == {"serving"})
+        now = int(time.time() * 1000)
+        death = Emitter("outside/1", PILOT).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
+        since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        asyncio.run(fresh.send([(fresh.telemetry, PILOT.encode(), encode(death), (), 0)]))
+        refused = service.wait("Halted", 2, since=since)
+        assert max(said.at for said in refused) - since < 2 * SECOND  # a producer of the test's own is made in it
+        until(lambda: Reason.HALT_VERIFIED in reasons(fresh))
+        workers[-1].kill()
+        time.sleep(2)
+        assert set(service.last().values()) == {"Halted"}
+    finally:
+        service.kill()
+        for worker in workers:
+            worker.kill()

@@ -1,0 +1,277 @@
+"""Between a halt and the hard refusal: work in hand is finished or handed over, nothing new begins, and then it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.errors import Halted
+from monitor.model import Command, Reason
+from monitor.sdk import Drain, Pilot
+from monitor.telemetry import CommandAcknowledged, Event, ExposureTallied, Heartbeat
+from monitor.testing.memory_link import MemoryLink
+
+HALT = Command(
+    id="c2",
+    pilot="p-1",
+    action="halt",
+    standing=2,
+    epoch=1,
+    reason=Reason.HARD_RULE,
+    decision="d2",
+    at=1_700_000_000_000,
+)
+
+
+def make(link: MemoryLink, home: Path, **more: Any) -> Pilot:
+    """A pilot whose heart beats often."""
+    given = {"heartbeat_s": 0.05, "pack_ms": 0} | more
+    return Pilot("p-1", participant="firm", to=link, spool_dir=home, **given)
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.005)
+
+
+def acknowledged(link: MemoryLink) -> list[Event]:
+    """Acknowledgements that arrived."""
+    return [e for e in link.events if isinstance(e, CommandAcknowledged)]
+
+
+def test_the_acknowledgement_waits_for_work_in_hand_and_for_the_hooks(tmp_path: Path) -> None:
+    """What a hook reports stands before the acknowledgement; after it no heartbeat says serving and no exposure moves."""
+    link = MemoryLink()
+    with make(link, tmp_path) as pilot:
+        finish = threading.Event()
+
+        def work() -> None:
+            with pilot.guard("case-9"):
+                finish.wait(5)
+
+        @pilot.on_halt
+        def hand_over(drain: Drain) -> None:
+            assert 0 < drain.left <= 10
+            assert drain.command == HALT
+            pilot.exposure(7, "decisions")
+            with pilot.guard("case-9b", finishing=True):
+                time.sleep(0.2)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        until(lambda: pilot._guard.in_hand == 1)
+        link.command(HALT)
+        until(lambda: pilot.standing.halted)
+        with pytest.raises(Halted), pilot.guard():
+            pytest.fail("the guard let new work begin")
+        assert pilot.serving
+        time.sleep(0.4)
+        assert not acknowledged(link)
+        finish.set()
+        worker.join()
+        until(lambda: bool(acknowledged(link)))
+        pilot.flush()
+        with pytest.raises(Halted), pilot.guard(finishing=True):
+            pytest.fail("work of before began after the acknowledgement")
+        (answer,) = acknowledged(link)
+        assert answer.data.last_decision == "case-9b"  # type: ignore[union-attr]
+
+        def beats() -> list[Heartbeat]:
+            later = link.events[link.events.index(answer) + 1 :]
+            assert not any(isinstance(e, ExposureTallied) for e in later)
+            return [e for e in later if isinstance(e, Heartbeat)]
+
+        until(lambda: len(beats()) >= 3)
+        assert {(e.data.serving, e.data.exposure) for e in beats()} == {(False, 7.0)}
+
+
+def test_work_that_does_not_end_is_ended_where_that_is_possible(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the time is over an asyncio task is cancelled and its guard raises `Halted`, a thread is told by `check`; what
+    still works is acknowledged truthfully: its heartbeats go on saying so."""
+    link = MemoryLink()
+    ended: list[str] = []
+    with make(link, tmp_path, drain_s=0.2) as pilot, caplog.at_level(logging.CRITICAL, "monitor.sdk"):
+
+        @pilot.guarded
+        async def decorated() -> None:
+            await asyncio.sleep(30)
+
+        async def later() -> None:
+            try:
+                async with pilot.guard():
+                    await asyncio.sleep(30)
+            except Halted:
+                ended.append("task")
+            with pytest.raises(Halted):
+                await decorated()
+
+        async def beside() -> None:
+            with pytest.raises(Halted):
+                await decorated()
+            ended.append("decorated")
+
+        async def both() -> None:
+            await asyncio.gather(later(), beside())
+
+        stubborn = threading.Event()
+
+        def work() -> None:
+            with pilot.guard("case-1"):
+                try:
+                    while True:
+                        pilot.check()
+                        time.sleep(0.01)
+                except Halted:
+                    ended.append("thread")
+                stubborn.wait(5)
+
+        worker = threading.Thread(target=work)
+        loop = threading.Thread(target=lambda: asyncio.run(both()))
+        worker.start()
+        loop.start()
+        until(lambda: pilot._guard.in_hand == 3)
+        link.command(HALT)
+        until(lambda: sorted(ended) == ["decorated", "task", "thread"])
+        loop.join(5)
+        until(lambda: bool(acknowledged(link)))
+        assert "work go on after the time to finish" in caplog.text
+        assert pilot.serving  # the stubborn thread
+        stubborn.set()
+        worker.join()
+        assert not pilot.serving
+
+
+def test_a_cancellation_of_the_caller_stays_one(tmp_path: Path) -> None:
+    """Only a halt's own cancellation becomes `Halted`; anybody else's goes through, and nothing stays in hand."""
+    link = MemoryLink()
+    with make(link, tmp_path) as pilot:
+
+        async def later() -> None:
+            async with pilot.guard():
+                await asyncio.sleep(30)
+
+        async def cancelled() -> None:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(later(), 0.2)
+
+        asyncio.run(cancelled())
+        assert pilot._guard.in_hand == 0
+
+
+def test_a_hook_that_hangs_or_fails_delays_the_acknowledgement_only_so_long(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The acknowledgement comes at the latest after `drain_s`, and what a hook raised is in the log."""
+    link = MemoryLink()
+    with make(link, tmp_path, drain_s=0.3) as pilot:
+        hang = threading.Event()
+
+        @pilot.on_halt
+        def fails(drain: Drain) -> None:
+            raise RuntimeError("no queue")
+
+        @pilot.on_halt
+        def hangs(drain: Drain) -> None:
+            hang.wait(5)
+
+        until(lambda: pilot.standing.known)
+        began = time.monotonic()
+        link.command(HALT)
+        until(lambda: bool(acknowledged(link)))
+        assert 0.3 <= time.monotonic() - began < 2
+        assert "no queue" in caplog.text
+        hang.set()
+
+
+def test_a_coroutine_hook_runs_in_its_loop(tmp_path: Path) -> None:
+    """An async hook is awaited where it was added; outside a loop it is refused at once."""
+    link = MemoryLink()
+    with make(link, tmp_path) as pilot:
+        loops: list[object] = []
+
+        async def hook(drain: Drain) -> None:
+            loops.append(asyncio.get_running_loop())
+
+        with pytest.raises(RuntimeError):
+            pilot.on_halt(hook)
+
+        async def service() -> object:
+            pilot.on_halt(hook)
+            link.command(HALT)
+            while not loops:
+                await asyncio.sleep(0.01)
+            return asyncio.get_running_loop()
+
+        assert asyncio.run(service()) is loops[0]
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers 200 to every request."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"served"})
+
+
+def ask(guarded: Any, path: str, kind: str = "http") -> tuple[dict[str, Any], bytes]:
+    """One request through an ASGI app: the first message, and the body."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(guarded({"type": kind, "path": path}, None, send))
+    return sent[0], b"".join(m.get("body", b"") for m in sent)
+
+
+def test_the_middleware_answers_503_with_the_reason(tmp_path: Path) -> None:
+    """Served while it may; under a halt a problem document with pilot, reason and decision; exempt paths pass."""
+    link = MemoryLink()
+    with make(link, tmp_path) as pilot:
+        guarded = pilot.asgi(app, exempt=("/health",))
+        assert ask(guarded, "/decide") == ({"type": "http.response.start", "status": 200, "headers": []}, b"served")
+        link.command(HALT)
+        until(lambda: pilot.standing.halted)
+        first, body = ask(guarded, "/decide")
+        assert first["status"] == 503
+        assert dict(first["headers"])[b"content-type"] == b"application/problem+json"
+        told = json.loads(body)
+        assert (told["status"], told["pilot"], told["reason"], told["decision"]) == (503, "p-1", "hard_rule", "d2")
+        assert told["type"] == "urn:sandbox-monitor:halted"
+        assert "two approvals" in told["detail"]
+        assert ask(guarded, "/health")[0]["status"] == 200
+        assert ask(guarded, "/socket", "websocket")[0] == {"type": "websocket.close", "code": 1013, "reason": "halted"}
+
+
+def test_the_middleware_tells_a_lapse_from_a_halt(tmp_path: Path) -> None:
+    """Without a permit: 503, reason `lapsed`, and when to ask again."""
+    with make(MemoryLink(), tmp_path, permits="required", guard_timeout=0.1) as pilot:
+        until(lambda: pilot.standing.known)
+        first, body = ask(pilot.asgi(app), "/decide")
+        assert (first["status"], dict(first["headers"])[b"retry-after"]) == (503, b"5")
+        assert json.loads(body)["reason"] == "lapsed"
+
+
+def test_half_an_answer_is_broken_off(tmp_path: Path) -> None:
+    """A halt that ends work in the middle of an answer raises to the server instead of sending a second start."""
+    link = MemoryLink()
+    with make(link, tmp_path, drain_s=0.1) as pilot:
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            link.command(HALT)
+            await asyncio.sleep(30)
+
+        with pytest.raises(Halted):
+            ask(pilot.asgi(slow), "/decide")

@@ -1,0 +1,372 @@
+"""No work without a permit, and no way around it: not the wall clock, not sleep, not a restart, not an old answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitor.errors import Halted, Lapsed, TryAgain
+from monitor.model import Command, Permit, Reason
+from monitor.sdk import Pilot
+from monitor.sdk.clock import SECOND, boottime
+from monitor.sdk.lease import LONGEST_MS, Lease, Seal
+from monitor.telemetry import CommandAcknowledged, Heartbeat
+from monitor.testing.memory_link import MemoryLink
+
+LEASE_MS = 60_000
+
+
+class HandClock:
+    """The lease's clock, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000 * SECOND
+
+    def __call__(self) -> int:
+        return self.now
+
+    def passes(self, seconds: float) -> None:
+        self.now += int(seconds * SECOND)
+
+
+def make(link: MemoryLink, home: Path, clock: Callable[[], int] | None = None, **more: Any) -> Pilot:
+    """A pilot under permits whose heart beats once, and then only when told."""
+    given = {"permits": "required", "heartbeat_s": 3600.0, "pack_ms": 0, "guard_timeout": 2.0, "clock": clock} | more
+    return Pilot("p-1", participant="firm", to=link, spool_dir=home, **given)
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.005)
+
+
+def works(pilot: Pilot) -> bool:
+    """Whether a piece of work may begin."""
+    try:
+        with pilot.guard():
+            return True
+    except TryAgain:
+        return False
+
+
+def command(standing: int, action: Any = "halt", **more: Any) -> Command:
+    """A command for our pilot."""
+    return Command(
+        id=f"c{standing}",
+        pilot="p-1",
+        action=action,
+        standing=standing,
+        epoch=1,
+        reason=Reason.HARD_RULE,
+        decision=f"d{standing}",
+        at=1_700_000_000_000,
+        **more,
+    )
+
+
+def quiet(link: MemoryLink, pilot: Pilot) -> None:
+    """From here on nothing is answered: the first heartbeat and the one that follows the first look for permits are out."""
+    until(lambda: sum(isinstance(e, Heartbeat) and e.source == pilot.source for e in link.events) >= 2)
+    link.lease_ms = 0
+    until(lambda: pilot._guard.lease is not None)
+    time.sleep(0.05)
+
+
+def renew(pilot: Pilot) -> None:
+    """A heartbeat, and its answer on the board."""
+    before = pilot._guard.lease
+    pilot.heartbeat()
+    until(lambda: pilot._guard.lease != before)
+
+
+def test_the_lease_runs_from_the_sending_of_the_heartbeat(tmp_path: Path) -> None:
+    """However late the answer comes, work is refused 60 s after the heartbeat was sent, and each answer renews it."""
+    link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
+    with make(link, tmp_path, clock) as pilot:
+        with pilot.guard():
+            pass
+        quiet(link, pilot)
+        pilot.heartbeat()  # sent now, answered 30 s later
+        pilot.flush()
+        clock.passes(30)
+        beat = next(e for e in reversed(link.events) if isinstance(e, Heartbeat))
+        link.lease_ms = LEASE_MS
+        link.permit(link.answer(beat))
+        until(lambda: pilot.status().permit_s == pytest.approx(30, abs=0.001))
+        clock.passes(29.999)
+        assert works(pilot)
+        clock.passes(0.002)
+        with pytest.raises(Lapsed, match=r"ran out 0\.0 s ago.*not a halt"), pilot.guard():
+            pytest.fail("the guard let work begin")
+        assert pilot.serving is False
+        renew(pilot)
+        assert works(pilot)
+
+
+def test_without_a_first_permit_no_work_begins(tmp_path: Path) -> None:
+    """A service whose heartbeats nobody answers never begins, and says that it has no permit."""
+    with make(MemoryLink(), tmp_path, guard_timeout=0.2) as pilot:
+        until(lambda: pilot.standing.known)
+        with pytest.raises(Lapsed, match=r"none has come since this process began"), pilot.guard():
+            pytest.fail("the guard let work begin")
+        until(lambda: pilot.status().lapsed)
+        assert pilot.status().permit_s is None
+
+
+def test_a_restart_begins_without_a_permit(tmp_path: Path) -> None:
+    """The lease of an earlier start, and the answer to its heartbeat, are worth nothing to the next one."""
+    link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
+    with make(link, tmp_path, clock) as pilot:
+        assert works(pilot)
+        pilot.flush()
+        old = next(e for e in link.events if isinstance(e, Heartbeat))
+    link.lease_ms = 0
+    clock.passes(1)
+    with make(link, tmp_path, clock, guard_timeout=0.3) as pilot:
+        until(lambda: pilot.status().leading and pilot.standing.known)
+        assert not works(pilot)
+        link.lease_ms = LEASE_MS
+        link.permit(link.answer(old))
+        until(lambda: pilot.status().refused.get("replayed", 0) > 0)
+        assert not works(pilot)
+        renew(pilot)
+        assert works(pilot)
+
+
+def test_sleep_is_counted_and_the_wall_clock_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour asleep ends the lease on waking; setting the wall clock back an hour or forward a day changes nothing."""
+    link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
+    with make(link, tmp_path, clock) as pilot:
+        assert works(pilot)
+        for shift in (-3600, 86_400):
+            real = time.time()
+            with monkeypatch.context() as moved:
+                moved.setattr(time, "time", lambda real=real, shift=shift: real + shift)
+                assert pilot.status().permit_s == pytest.approx(60)
+                assert works(pilot)
+        quiet(link, pilot)
+        clock.passes(3600)  # what CLOCK_BOOTTIME shows after an hour of sleep
+        until(lambda: not pilot.serving)
+        assert not works(pilot)
+
+
+def test_the_default_clock_counts_through_sleep() -> None:
+    """Unless told otherwise leases run on CLOCK_BOOTTIME."""
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    assert before <= boottime()() <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def test_old_answers_renew_nothing(tmp_path: Path) -> None:
+    """The answer to an older heartbeat, a repeat with a longer lease, another's nonce, another standing: each void, each counted."""
+    link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
+    with make(link, tmp_path, clock) as pilot:
+        assert works(pilot)
+        quiet(link, pilot)
+        clock.passes(10)
+        link.lease_ms = LEASE_MS
+        renew(pilot)
+        until_then = pilot._guard.lease
+        beats = [e for e in link.events if isinstance(e, Heartbeat)]
+        clock.passes(5)
+        for permit, word in (
+            (link.answer(beats[0]), "replayed"),
+            (msgspec.structs.replace(link.answer(beats[-1]), lease_ms=10**9), "replayed"),
+            (msgspec.structs.replace(link.answer(beats[-1]), nonce="00"), "other_nonce"),
+            (msgspec.structs.replace(link.answer(beats[-1]), standing=4), "other_standing"),
+            (msgspec.structs.replace(link.answer(beats[-1]), pilot="p-2"), "other_pilot"),
+        ):
+            before = pilot.status().refused.get(word, 0)
+            link.permit(permit)
+            until(lambda word=word, before=before: pilot.status().refused.get(word, 0) > before)  # type: ignore[misc]
+            assert pilot._guard.lease == until_then
+
+
+def test_a_lease_is_never_longer_than_ten_minutes() -> None:
+    """A permit that claims a year is cut; one that claims less than nothing is over at once."""
+
+    def permit(lease_ms: int) -> Permit:
+        return Permit(pilot="p", nonce="n", standing=0, epoch=1, lease_ms=lease_ms)
+
+    assert Lease().meet(permit(10**12), 5, 0, False) == Lease(5, 5 + LONGEST_MS * 1_000_000, True)
+    assert Lease().meet(permit(-1), 5, 0, False) == Lease(5, 5, True)
+
+
+def test_a_nonce_is_opened_only_by_its_own_seal() -> None:
+    """Another secret, another pilot or one changed digit: not ours."""
+    seal = Seal(b"k" * 32, "p")
+    nonce = seal.nonce(123, b"salt")
+    assert seal.opened(nonce) == 123
+    assert Seal(b"x" * 32, "p").opened(nonce) is None
+    assert Seal(b"k" * 32, "q").opened(nonce) is None
+    for at in range(len(nonce)):
+        changed = nonce[:at] + ("0" if nonce[at] != "0" else "1") + nonce[at + 1 :]
+        assert seal.opened(changed) is None
+    for odd in ("", "..", "é", "7b", "7b.73616c74"):
+        assert seal.opened(odd) is None
+
+
+def test_a_lapse_is_no_halt_and_no_halt_is_a_lapse(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While a halt stands the guard says so, permit or not; a lapse says what it is, is logged, and ends with the next permit."""
+    link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
+    with make(link, tmp_path, clock) as pilot, caplog.at_level(logging.WARNING, "monitor.sdk"):
+        assert works(pilot)
+        quiet(link, pilot)
+        clock.passes(61)
+        assert not works(pilot)
+        until(lambda: pilot.status().lapsed)
+        link.lease_ms = LEASE_MS
+        assert "This is not a halt" in caplog.text
+        assert not pilot.standing.halted
+        renew(pilot)
+        until(lambda: not pilot.status().lapsed)
+        assert "has a permit again" in caplog.text
+        link.command(command(2))
+        until(lambda: pilot.standing.halted)
+        clock.passes(61)
+        with pytest.raises(Halted, match="d2"), pilot.guard():
+            pytest.fail("the guard let work begin")
+        assert not pilot.status().lapsed
+
+
+def test_a_release_needs_a_resume_and_a_new_permit(tmp_path: Path) -> None:
+    """A permit from before the halt is void after the release, although its lease is not over; the next one serves."""
+    link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
+    with make(link, tmp_path, clock) as pilot:
+        assert works(pilot)
+        link.command(command(2))
+        until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events))
+        with pytest.raises(Halted, match="two approvals"):
+            pilot.resume()
+        link.command(command(3, "release"))
+        until(lambda: not pilot.standing.halted)
+        with pytest.raises(Halted, match=r"has not resumed") as refused, pilot.guard():
+            pytest.fail("the guard let work begin")
+        assert (refused.value.reason, refused.value.decision) == ("not_resumed", "d3")
+        pilot.resume()
+        until(lambda: works(pilot))
+        assert pilot.status().permit_s is not None
+    with make(link, tmp_path, clock) as pilot:  # what was resumed stays so over a restart
+        assert works(pilot)
+
+
+def test_a_release_alone_holds_over_a_restart(tmp_path: Path) -> None:
+    """A supervisor that starts the service again does not resume it."""
+    link = MemoryLink(lease_ms=LEASE_MS)
+    link.command(command(2))
+    link.command(command(3, "release"))
+    for _ in range(2):
+        with make(link, tmp_path) as pilot, pytest.raises(Halted, match=r"has not resumed"), pilot.guard():
+            pytest.fail("the guard let work begin")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says_stop", "goes_on"),
+    [
+        ({"tier": "critical"}, True, False),
+        ({"tier": "high"}, False, False),  # the firm's own word is stricter
+        ({"tier": "limited"}, False, True),
+        ({"tier": "minimal"}, True, False),  # the permit's word is stricter
+        ({"on_lapse": "shout"}, False, True),
+        ({"on_lapse": "stop"}, False, False),
+        ({}, False, True),  # learnt from the permit
+        ({}, True, False),
+    ],
+)
+def test_what_a_lapse_means(tmp_path: Path, settings: dict[str, Any], says_stop: bool, goes_on: bool) -> None:
+    """By tier, by choice or by what the permit says, the stricter counts: stop, or go on and say so."""
+    link, clock = MemoryLink(lease_ms=LEASE_MS, stop=says_stop), HandClock()
+    with make(link, tmp_path, clock, **settings) as pilot:
+        until(lambda: pilot._guard.lease is not None)
+        assert works(pilot)
+        quiet(link, pilot)
+        clock.passes(61)
+        until(lambda: pilot.status().lapsed)
+        assert works(pilot) is goes_on
+        assert pilot.serving is goes_on
+
+
+def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    """A high tier without permits, a lapse without permits, permits without a heart: refused when the Pilot is made."""
+    for settings, words in (
+        ({"tier": "high", "permits": "off"}, "tier high stops"),
+        ({"tier": "critical", "on_lapse": "shout"}, "tier critical stops"),
+        ({"permits": "off", "on_lapse": "stop"}, "permits are off"),
+        ({"heartbeat_s": 0.0}, "heartbeat_s above 0"),
+        ({"follow": False}, "follow=True"),
+        ({"tier": "huge"}, "tier is 'huge'"),
+        ({"permits": "yes"}, "permits is 'yes'"),
+        ({"drain_s": -1.0}, "drain_s is -1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make(MemoryLink(), tmp_path, **settings)
+    with Pilot("p-1", participant="f", to=MemoryLink(), spool_dir=tmp_path, tier="high") as pilot:
+        assert pilot.status().permits == "required"
+    with Pilot("p-1", participant="f", to=MemoryLink(), spool_dir=tmp_path, tier="limited") as pilot:
+        assert pilot.status().permits == "off"
+
+
+def test_a_drill_is_answered_and_stops_nothing(tmp_path: Path) -> None:
+    """A dry run is acknowledged as such; work goes on under the permits that follow it."""
+    link = MemoryLink(lease_ms=LEASE_MS)
+    with make(link, tmp_path) as pilot:
+        assert works(pilot)
+        link.command(command(2, dry_run=True))
+        until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events))
+        (answer,) = [e for e in link.events if isinstance(e, CommandAcknowledged)]
+        assert (answer.data.command, answer.data.dry_run) == ("c2", True)
+        assert not pilot.standing.halted
+        until(lambda: works(pilot))
+
+
+def test_a_command_heard_again_is_acknowledged_again(tmp_path: Path) -> None:
+    """A monitor that asks once more has not got the answer: it is given again, and again only when asked."""
+    link = MemoryLink()
+    with make(link, tmp_path, permits="off") as pilot:
+
+        def answers() -> int:
+            return sum(isinstance(e, CommandAcknowledged) for e in link.events)
+
+        link.command(command(2))
+        until(lambda: answers() == 1)
+        link.command(command(2))
+        until(lambda: answers() == 2)
+        time.sleep(0.3)
+        assert answers() == 2
+        assert pilot.status().refused == {"repeated": 1}
+
+
+def test_a_reader_that_fails_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A fault of our own in reading ends no obedience: it is logged, the lead is given up and taken again, the halt is met."""
+
+    class Faulty(MemoryLink):
+        faults = 2
+
+        def feed(self, pilot: str, what: Any = "commands") -> Any:
+            feed = super().feed(pilot, what)
+            poll = feed.poll
+
+            def fails(after: int, wait: float) -> Any:
+                if feed.complete and self.faults:
+                    self.faults -= 1
+                    raise ValueError("not foreseen")
+                return poll(after, wait)
+
+            feed.poll = fails  # type: ignore[method-assign]
+            return feed
+
+    link = Faulty(lease_ms=LEASE_MS)
+    with make(link, tmp_path) as pilot:
+        until(lambda: link.faults == 0)
+        link.command(command(2))
+        until(lambda: pilot.standing.halted)
+        assert "not foreseen" in caplog.text
+        until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events))
