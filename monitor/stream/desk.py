@@ -264,12 +264,15 @@ class Desk:
         self._metrics.owns(seat.log.partition, seat.runner.epoch)
         for pilot in seat.runner.machine.pilots.values():
             standing = pilot.standing
+            first = standing.active.get(standing.first_out)
             if not pilot.exited:
                 self._metrics.seed(
                     pilot.id,
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
+                    unacknowledged=pilot.order.stops and pilot.order.state in ("commanded", "overdue"),
+                    reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
                 )
