@@ -271,7 +271,7 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    unacknowledged=pilot.order.stops and pilot.order.state in ("commanded", "overdue"),
+                    unacknowledged=standing.order.stops and standing.order.state in ("commanded", "overdue"),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
