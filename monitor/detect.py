@@ -85,6 +85,24 @@ def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
             _judge(case, watch, segment, watcher, detector.peek(run), start, end, provisional=True)
 
 
+def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
+    """Whether `peek` would have nothing to say even with `more` events in open period `index`, and so with any fewer.
+
+    Evidence rises in k and falls in m (`detectors.base.Provisional`), so one look at the most answers for all below it; a
+    hair of room is kept, as both are rounded.
+    """
+    assert watch.cap is not None
+    none, run = Open(), []
+    for at in range(stream.next, max(index, *stream.open, index) + 1):
+        opened = stream.open.get(at, none)
+        run.append(Count(max(opened.k, 0.0) + (more if at == index else 0), max(watch.cap, opened.m)))
+    for detector in stream.detectors:
+        score = detector.peek(tuple(run)) if _may_peek(detector) else None
+        if score is not None and score.statistic >= min(score.bar, score.bar / 2) - 1e-6:
+            return False
+    return True
+
+
 def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> None:
     """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only: the
     late trials of a share would lower it again, so its late events alone prove nothing."""

@@ -2,7 +2,7 @@
 
 Pure: no clock, no randomness, no input or output. `telemetry`, `control` and `time` are the three kinds of input, in the
 order that the journal fixes; results never depend on how records were cut into batches. Each event goes through the stages
-validate, observe, detect, decide, record, in that order.
+validate, observe, detect, decide, record, in that order; runs of ordinary events are observed at once.
 
 A timer fires at its due time and carries it: just before the pilot's first record with a later `received`, else at the
 first `time` that is later. Both ways give the same result.
@@ -22,6 +22,7 @@ from monitor.control import Admission, ControlBase
 from monitor.decide import Move
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused
+from monitor.fold import Folder
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.observe import observe
 from monitor.plan import Plan
@@ -32,6 +33,7 @@ from monitor.validate import Rejecter, Why, validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
+FOLDERS = 4096  # pilots whose open periods are kept at hand
 NO_TIMER = (NEVER, "", "")
 
 
@@ -68,6 +70,7 @@ class Machine:
         self.own = PartitionState()
         self.events = 0
         self._plans: dict[str, Plan] = {}
+        self._folders: dict[str, Folder] = {}
         self._due: list[tuple[int, str]] = []
         self._journalled = journalled
         self._secret = secret
@@ -115,11 +118,14 @@ class Machine:
                 continue
             events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
             self.events += len(events)
-            for event, index in zip(events, places, strict=True):
+            at = 0
+            while (at := self._run(events, at, record.received, owner, out)) < len(events):
+                event = events[at]
                 why = self._event(event, record.received, owner, out)
                 if why is not None:
                     reject = Rejecter(record, topic, self.partition, self._secret)
-                    out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
+                    out.rejected.append(reject(why[0], why[1], index=places[at], pilot=event.subject))
+                at += 1
             out.rejected.extend(rejected)
         return out
 
@@ -158,6 +164,31 @@ class Machine:
 
     # ---- one event, one act
 
+    def _run(self, events: Sequence[Envelope], first: int, received: int, owner: str | None, out: Outputs) -> int:
+        """Take a run of events that are nothing out of the ordinary, at once; returns the place of the first that may be."""
+        if first == len(events):
+            return first
+        pilot = self.pilots.get(events[first].subject)
+        if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
+            return first
+        if received > pilot.received:
+            if pilot.due < received:
+                return first
+            pilot.received = received
+        self.dirty.add(pilot.id)
+        folder = self._folders.get(pilot.id) or self._folder(pilot)
+        decided = len(out.decisions)
+        stop = folder.take(events, first, pilot.received, out)
+        if len(out.decisions) > decided:
+            self._arm(pilot)
+        return stop
+
+    def _folder(self, pilot: Pilot) -> Folder:
+        if len(self._folders) >= FOLDERS:
+            self._folders.clear()
+        folder = self._folders[pilot.id] = Folder(pilot, self._plans[pilot.id], self.epoch)
+        return folder
+
     def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
         pilot = self.pilots.get(event.subject)
@@ -168,6 +199,8 @@ class Machine:
         if pilot.exited:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
+        if folder := self._folders.get(pilot.id):
+            folder.disturbed()
         new = fresh(pilot, event, at)
         if new is None:
             return Why.SEQUENCE_TOO_OLD, "sequence"
@@ -199,6 +232,7 @@ class Machine:
         else:
             at = self._reach(pilot, received, out)
             case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch)
+            self._folders.pop(pilot.id, None)
             self._plans[pilot.id] = apply(case, act)
         self._arm(pilot)
 
@@ -237,6 +271,7 @@ class Machine:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
         plan = self._plans[pilot.id]
+        self._folders.pop(pilot.id, None)
         self.dirty.add(pilot.id)
         while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
             due, kind, name = timer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.case import Case
+from monitor.charter import HardRule
 from monitor.counters import mark, tally
 from monitor.decide import Move
 from monitor.detect import HOUR, heard, peek, revise
@@ -128,12 +129,18 @@ def _unregistered(case: Case, model: str) -> None:
     case.found(FOREIGN, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
 
 
+def breaks(rule: HardRule, event: IncidentReported | IncidentUpdated) -> bool:
+    """Whether an incident is one that the rule lists."""
+    if rule.unregistered_model or not (rule.severity or rule.harm):
+        return False
+    data = event.data
+    return (not rule.severity or data.severity in rule.severity) and (not rule.harm or data.harm in rule.harm)
+
+
 def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
     data = event.data
     for rule in case.plan.charter.hard_rules:
-        if rule.unregistered_model or not (rule.severity or rule.harm):
-            continue
-        if (rule.severity and data.severity not in rule.severity) or (rule.harm and data.harm not in rule.harm):
+        if not breaks(rule, event):
             continue
         finding = Finding(
             segment=data.segment,

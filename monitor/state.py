@@ -12,6 +12,7 @@ from detectors.base import Detector
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.indicators.base import Open
 from monitor.plan import Plan, Watch, build_detectors
 
 VERSION = 2
@@ -32,15 +33,6 @@ class Source(Struct, array_like=True):
     marks: list[tuple[int, float]] = []
     latest: int = 0
     ended: bool = False
-
-
-class Open(Struct, array_like=True):
-    """An open period: events, exposure or trials, exposure tallies seen, change of stock."""
-
-    k: float = 0.0
-    m: float = 0.0
-    tallies: int = 0
-    stock: float = 0.0
 
 
 class Stream(Struct):

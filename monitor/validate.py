@@ -16,13 +16,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Union
 
 import msgspec
 
 from monitor.control import Control, ControlBase
 from monitor.model import Record, Rejected
-from monitor.telemetry import EVENT_TYPES, ComplaintResolved, ComplaintWithdrawn, Envelope, Event, Name
+from monitor.telemetry import (
+    EVENT_TYPES,
+    SEQUENCE_FORM,
+    ComplaintResolved,
+    ComplaintWithdrawn,
+    Envelope,
+    Event,
+    Name,
+)
 
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
 MAX_EVENTS = 5_000  # in one record
@@ -136,7 +144,7 @@ def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Va
     mode = _mode(record)
     if record.value and len(record.value) <= MAX_BYTES and mode in ("single", "batch"):
         events = _whole(record.value, mode == "batch")
-        if events is not None and _in_order(events, record):
+        if events is not None and _numbered(events) and _in_order(events, record):
             return Validated(events, range(len(events)), [])
     return _apart(record, mode, Rejecter(record, topic, partition, secret))
 
@@ -175,6 +183,13 @@ def _whole(value: bytes, batch: bool) -> list[Event] | None:
     # Only what we skip can nest. Every event opens two objects; so few brackets beyond those cannot make a deep nest.
     opened = value.count(b"{") - 2 * len(events) + (value.count(b"[") if value.find(b"[", 1) > 0 else 0)
     return events if opened < MAX_DEPTH - 2 and len(events) <= MAX_EVENTS else None
+
+
+def _numbered(events: list[Event]) -> bool:
+    """Whether every sequence is 1 to 20 digits. In doubt no: `_one` judges by the form itself."""
+    numbers = [event.sequence for event in events]
+    digits = "".join(numbers)
+    return digits.isdigit() and digits.isascii() and all(numbers) and len(max(numbers, key=len)) <= 20
 
 
 def _in_order(events: list[Event], record: Record) -> bool:
@@ -235,11 +250,25 @@ def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
     return Validated(events, places, rejected)
 
 
+def _strictly(kind: type[Envelope]) -> type[msgspec.Struct]:
+    """The same event type with the form of its sequence written into it."""
+    form = Annotated[str, msgspec.Meta(pattern=SEQUENCE_FORM)]
+    fields = [
+        (f.encode_name, form if f.name == "sequence" else f.type, *([] if f.required else [f.default]))
+        for f in msgspec.structs.fields(kind)
+    ]
+    return msgspec.defstruct(kind.__name__, fields, frozen=True, kw_only=True, tag_field="type", tag=kind.__struct_config__.tag)
+
+
+_strict = msgspec.json.Decoder(Union[tuple(_strictly(kind) for kind in EVENT_TYPES.values())])
+
+
 def _one(part: bytes, latest: datetime, key: str | None) -> Event | tuple[Why, str, str]:
     """One event, or (reason, field, detail)."""
     if _depth(part) > MAX_DEPTH:
         return Why.TOO_DEEP, "", ""
     try:
+        _strict.decode(part)
         event: Event = _event.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _explain(error, part)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from detectors.base import Proportion
 from monitor.charter import IndicatorSpec
-from monitor.indicators.base import Aggregate, NoParams, Slot, params, refuse_segments, require_share
+from monitor.indicators.base import Aggregate, NoParams, Open, Slot, params, refuse_segments, require_share
 from monitor.telemetry import EVENT_TYPES, CommandAcknowledged, Envelope, Heartbeat, millis
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LateShare:
@@ -21,6 +25,7 @@ class LateShare:
     reads = tuple(t for t in EVENT_TYPES.values() if t not in (Heartbeat, CommandAcknowledged))
     observes = Proportion
     aggregate: Aggregate = "sum"
+    placed_by: Literal["received"] = "received"
 
     def __init__(self, spec: IndicatorSpec) -> None:
         params(spec, NoParams)
@@ -32,3 +37,18 @@ class LateShare:
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
         closes = self.delay.after(self.grid.start(self.grid.index(millis(event.time)) + 1))
         return (Slot(received, "", float(received >= closes), 1.0),)
+
+    def fold(self, events: Sequence[Envelope], received: int, opened: Mapping[str, Open]) -> None:
+        late = self._late(events, received)
+        period = opened[""]
+        period.k += late
+        period.m += len(events)
+        period.tallies += len(events) - late
+
+    def _late(self, events: Sequence[Envelope], received: int) -> int:
+        if self.delay.months:
+            return sum(int(slot.k) for event in events for slot in self.slots(event, received))
+        # A period that begins at or after this closes later than now.
+        edge = max(0, self.grid.start(self.grid.index(received - self.delay.ms)))
+        first = EPOCH + timedelta(milliseconds=edge)
+        return sum([event.time < first for event in events])

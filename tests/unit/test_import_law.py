@@ -23,6 +23,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.detect",),
     ("monitor.observe", "monitor.acts"),
+    ("monitor.fold",),
     ("monitor.machine",),
     ("monitor.log", "monitor.runner"),
 )
