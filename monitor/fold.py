@@ -9,17 +9,18 @@ so that what is decided is decided in one place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
 from monitor.case import Case
 from monitor.detect import quiet_with
 from monitor.indicators.base import Folding, Open
 from monitor.model import Outputs
-from monitor.observe import breaks, place
+from monitor.observe import add, breaks, place
 from monitor.plan import Plan, Watch
 from monitor.state import Pilot, key
 from monitor.telemetry import (
+    EPOCH,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -30,9 +31,9 @@ from monitor.telemetry import (
     Heartbeat,
     IncidentReported,
     OutcomesTallied,
+    millis,
 )
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MS = 253_370_764_800_000  # 9999-01-01: about as far as a datetime goes
 STEPS = (4, 64, 1024)  # events that may be counted before the detectors are asked again, tried in this order
 
@@ -66,10 +67,10 @@ class Window:
 class Kind:
     """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have slots."""
 
-    def __init__(self, plan: Plan, kind: type[Envelope], fits: Fits | None) -> None:
+    def __init__(self, pilot: Pilot, plan: Plan, kind: type[Envelope], fits: Fits | None) -> None:
         watches = plan.by_type.get(kind, ())
         self.folds = [(w.name, fold.fold) for w in watches if (fold := _folding(w)) is not None]
-        self.rest = [w for w in watches if _folding(w) is None]
+        self.rest = [(w, {s: pilot.streams[key(w, s)] for s in w.segments}) for w in watches if _folding(w) is None]
         self.silences = [w.name for w in plan.silences.get(kind, ())]
         self.fits = fits
         self.run: list[Envelope] = []
@@ -100,9 +101,9 @@ class Folder:
             IncidentReported: self._breaks_no_rule,
             OutcomesTallied: None,
         }
-        kinds = {kind: Kind(plan, kind, test) for kind, test in fits.items()}
+        kinds = {kind: Kind(pilot, plan, kind, test) for kind, test in fits.items()}
         # Only a fold promises how little an event can add to what has a cap.
-        self._kinds = {t: kind for t, kind in kinds.items() if all(w.cap is None for w in kind.rest)}
+        self._kinds = {t: kind for t, kind in kinds.items() if all(w.cap is None for w, _ in kind.rest)}
         nexts = [w.grid.start(pilot.streams[key(w, s)].next) for w in self._by_time for s in w.segments]
         self._first = _instant(max([pilot.admitted, plan.cycle[0], *nexts]))
         self._last = _instant(plan.cycle[1])
@@ -119,7 +120,8 @@ class Folder:
             window.quiet = 0
 
     def take(self, events: Sequence[Envelope], first: int, at: int, out: Outputs) -> int:
-        """Take a run of ordinary events from `events[first]` on, received at `at` (ms, clipped); returns where it ends."""
+        """Take a run of ordinary events of the pilot from `events[first]` on, received at `at` (ms, clipped); returns where
+        it ends."""
         pilot, name = self._pilot, events[first].source
         source, window = pilot.sources.get(name), self._window(events[first].time)
         if source is None or window is None or self._silent() or not self._receiving(at):
@@ -137,8 +139,8 @@ class Folder:
                 or not start <= event.time < end
                 or event.source != name
                 or event.subject != subject
-                or not (event.data.model == model or not event.data.model)  # type: ignore[attr-defined]
-                or not (kind.fits is None or kind.fits(event))
+                or ((serving := event.data.model) != model and serving)  # type: ignore[attr-defined]
+                or ((fits := kind.fits) is not None and not fits(event))
             ):
                 expected -= 1
                 break
@@ -158,18 +160,22 @@ class Folder:
         for kind in self._kinds.values():
             if kind.run:
                 for name, fold in kind.folds:
-                    fold(kind.run, at, window.opened[name] if name in window.opened else self._received[name])
+                    opened = window.opened.get(name)
+                    fold(kind.run, at, window.start, self._received[name] if opened is None else opened)
                 for name in kind.silences:
                     self._pilot.heard[name] = at
                 kind.run = []
 
     def _place(self, rest: list[tuple[Envelope, Kind]], at: int, out: Outputs) -> None:
-        """What has slots only is placed one by one, in order."""
+        """What has slots only is placed one by one, in order; into a closed period by the long way."""
         for event, kind in rest:
-            case = Case(self._pilot, self._plan, at, event, out, self._epoch)
-            for watch in kind.rest:
+            for watch, streams in kind.rest:
                 for slot in watch.indicator.slots(event, at):
-                    place(case, watch, slot)
+                    stream, index = streams[slot.segment], watch.grid.index(slot.at)
+                    if index >= stream.next:
+                        add(stream, watch.grid, index, slot)
+                    else:
+                        place(Case(self._pilot, self._plan, at, event, out, self._epoch), watch, slot)
 
     # ---- where a run may be
 
@@ -180,7 +186,7 @@ class Folder:
             if window.start <= time < window.end:
                 break
         else:
-            window = Window(self._pilot, self._by_time, (time - EPOCH) // timedelta(milliseconds=1))
+            window = Window(self._pilot, self._by_time, millis(time))
         if not self._windows or window is not self._windows[0]:
             window.quiet = 0  # evidence looks at all open periods, and others were counted in meanwhile
             self._windows = [window, *self._windows[:1]] if window not in self._windows else self._windows[::-1]

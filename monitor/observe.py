@@ -10,7 +10,8 @@ from monitor.detect import HOUR, heard, peek, revise
 from monitor.indicators.base import Slot
 from monitor.model import Finding, Level, Reason
 from monitor.plan import Watch
-from monitor.state import Open
+from monitor.periods import Period
+from monitor.state import Open, Stream
 from monitor.telemetry import (
     CommandAcknowledged,
     ComplaintFiled,
@@ -79,6 +80,15 @@ def place(case: Case, watch: Watch, slot: Slot) -> None:
         if slot.k > 0:
             revise(case, watch, slot.segment, stream, index, slot.k)
         return
+    opened = add(stream, watch.grid, index, slot)
+    if watch.cap is not None and opened.m > watch.cap and not slot.stock and not slot.k:
+        _over_cap(case, watch, slot.segment, index, opened.m)
+    if watch.provisional and slot.k > 0:
+        peek(case, watch, slot.segment, stream)
+
+
+def add(stream: Stream, grid: Period, index: int, slot: Slot) -> Open:
+    """Add an increment to an open period."""
     opened = stream.open.get(index)
     if opened is None:
         opened = stream.open[index] = Open()
@@ -86,13 +96,10 @@ def place(case: Case, watch: Watch, slot: Slot) -> None:
     opened.m += slot.m
     if slot.stock:
         opened.stock += slot.stock
-        opened.m += slot.stock * (watch.grid.start(index + 1) - slot.at) / HOUR
+        opened.m += slot.stock * (grid.start(index + 1) - slot.at) / HOUR
     elif not slot.k:
         opened.tallies += 1
-        if watch.cap is not None and opened.m > watch.cap:
-            _over_cap(case, watch, slot.segment, index, opened.m)
-    if watch.provisional and slot.k > 0:
-        peek(case, watch, slot.segment, stream)
+    return opened
 
 
 def _over_cap(case: Case, watch: Watch, segment: str, index: int, amount: float) -> None:

@@ -199,7 +199,8 @@ def _in_order(events: list[Event], record: Record) -> bool:
     for event in events:
         if not OLDEST <= event.time <= latest or (key is not None and event.subject != key):
             return False
-        if isinstance(event, _CLOSING) and not OLDEST <= event.data.filed <= event.time:
+        kind = type(event)  # an isinstance of a pair costs three times as much, and this is per event
+        if (kind is ComplaintResolved or kind is ComplaintWithdrawn) and not OLDEST <= event.data.filed <= event.time:  # type: ignore[union-attr]
             return False
     return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -101,9 +102,10 @@ class Folding(Protocol):
     def placed_by(self) -> Literal["time", "received"]:
         """Where every slot lies: at the event's own `time`, or at the time it was received."""
 
-    def fold(self, events: Sequence[Envelope], received: int, opened: Mapping[str, Open]) -> None:
-        """Add events of one type of `reads`, received at `received` (ms), to the period that holds all of them. `opened` maps a
-        listed segment ("" without a list) to it, and makes it at the first touch: touch none that gets no slot."""
+    def fold(self, events: Sequence[Envelope], received: int, since: datetime, opened: Mapping[str, Open]) -> None:
+        """Add one or more events of one type of `reads`, received at `received` (ms) and none older than `since`, to the period
+        that holds all of them. `opened` maps a listed segment ("" without a list) to it, and makes it at the first touch:
+        touch none that gets no slot."""
 
 
 Factory: TypeAlias = Callable[[IndicatorSpec], Indicator]

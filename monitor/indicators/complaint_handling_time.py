@@ -33,10 +33,9 @@ class ComplaintHandlingTime:
         self.direction: Direction = "below" if spec.direction == "above" else "above"
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
-        assert isinstance(event, self.reads)
-        segment = listed(self.spec, event.data.segment)
+        segment = listed(self.spec, event.data.segment)  # type: ignore[attr-defined]
         if segment is None:
             return ()
-        if isinstance(event, ComplaintFiled):
+        if type(event) is ComplaintFiled:
             return (Slot(millis(event.time), segment, 0.0, 0.0, 1.0),)
-        return (Slot(millis(event.time), segment, float(isinstance(event, ComplaintResolved)), 0.0, -1.0),)
+        return (Slot(millis(event.time), segment, 1.0 if type(event) is ComplaintResolved else 0.0, 0.0, -1.0),)

@@ -37,13 +37,12 @@ class ComplaintOverPromise:
         self.direction = spec.direction
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
-        assert isinstance(event, self.reads)
-        segment = listed(self.spec, event.data.segment)
+        segment = listed(self.spec, event.data.segment)  # type: ignore[attr-defined]
         if segment is None:
             return ()
-        if isinstance(event, ComplaintFiled):
+        if type(event) is ComplaintFiled:
             return (Slot(self.promise.after(millis(event.time)), segment, 1.0, 1.0),)
-        due = self.promise.after(millis(event.data.filed))
+        due = self.promise.after(millis(event.data.filed))  # type: ignore[attr-defined]
         if millis(event.time) > due:
             return ()
-        return (Slot(due, segment, -1.0, -1.0 if isinstance(event, ComplaintWithdrawn) else 0.0),)
+        return (Slot(due, segment, -1.0, -1.0 if type(event) is ComplaintWithdrawn else 0.0),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 from detectors.base import Count
@@ -45,7 +46,7 @@ class ComplaintRate:
             return (Slot(millis(event.time), segment, 1.0, 0.0),)
         return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
 
-    def fold(self, events: Sequence[Envelope], received: int, opened: Mapping[str, Open]) -> None:
+    def fold(self, events: Sequence[Envelope], received: int, since: datetime, opened: Mapping[str, Open]) -> None:
         if isinstance(events[0], ComplaintFiled):
             fold_count(self.spec, events, opened)
         else:

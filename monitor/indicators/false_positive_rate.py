@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 from detectors.base import Proportion
@@ -33,7 +34,7 @@ class FalsePositiveRate:
             return ()
         return (Slot(millis(event.time), segment, float(event.data.fp), float(trials)),)
 
-    def fold(self, events: Sequence[Envelope], received: int, opened: Mapping[str, Open]) -> None:
+    def fold(self, events: Sequence[Envelope], received: int, since: datetime, opened: Mapping[str, Open]) -> None:
         segments = self.spec.segments
         for event in events:
             data = event.data  # type: ignore[attr-defined]

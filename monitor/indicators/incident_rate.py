@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -58,7 +59,7 @@ class IncidentRate:
             return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
         return (Slot(millis(event.time), segment, 1.0, 0.0),) if self._counts(event) else ()
 
-    def fold(self, events: Sequence[Envelope], received: int, opened: Mapping[str, Open]) -> None:
+    def fold(self, events: Sequence[Envelope], received: int, since: datetime, opened: Mapping[str, Open]) -> None:
         if isinstance(events[0], ExposureTallied):
             fold_exposure(self.spec, self.unit, events, opened)
         else:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from detectors.base import Proportion
 from monitor.charter import IndicatorSpec
 from monitor.indicators.base import Aggregate, NoParams, Open, Slot, params, refuse_segments, require_share
-from monitor.telemetry import EVENT_TYPES, CommandAcknowledged, Envelope, Heartbeat, millis
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
+from monitor.telemetry import EPOCH, EVENT_TYPES, CommandAcknowledged, Envelope, Heartbeat, millis
 
 class LateShare:
     """`k` late of `n` events, in the period in which they were received.
@@ -38,17 +35,17 @@ class LateShare:
         closes = self.delay.after(self.grid.start(self.grid.index(millis(event.time)) + 1))
         return (Slot(received, "", float(received >= closes), 1.0),)
 
-    def fold(self, events: Sequence[Envelope], received: int, opened: Mapping[str, Open]) -> None:
-        late = self._late(events, received)
+    def fold(self, events: Sequence[Envelope], received: int, since: datetime, opened: Mapping[str, Open]) -> None:
+        late = self._late(events, received, since)
         period = opened[""]
         period.k += late
         period.m += len(events)
         period.tallies += len(events) - late
 
-    def _late(self, events: Sequence[Envelope], received: int) -> int:
+    def _late(self, events: Sequence[Envelope], received: int, since: datetime) -> int:
         if self.delay.months:
             return sum(int(slot.k) for event in events for slot in self.slots(event, received))
         # A period that begins at or after this closes later than now.
         edge = max(0, self.grid.start(self.grid.index(received - self.delay.ms)))
         first = EPOCH + timedelta(milliseconds=edge)
-        return sum([event.time < first for event in events])
+        return 0 if since >= first else sum([event.time < first for event in events])
