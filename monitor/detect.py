@@ -8,10 +8,11 @@ from detectors.base import Count, Detector, Gauge, Observation, Proportion, Prov
 from monitor.case import Case
 from monitor.charter import Watcher
 from monitor.counters import behind
+from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, level_of
 from monitor.sequence import gaps_since
-from monitor.state import Open, Stream, key
+from monitor.state import Stream, key
 
 HOUR = 3_600_000
 

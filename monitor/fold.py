@@ -18,7 +18,7 @@ from monitor.indicators.base import Folding, Open
 from monitor.model import Outputs
 from monitor.observe import add, breaks, place
 from monitor.plan import Plan, Watch
-from monitor.state import Pilot, key
+from monitor.state import Pilot, Source, key
 from monitor.telemetry import (
     EPOCH,
     ComplaintFiled,
@@ -62,12 +62,13 @@ class Window:
         self.start = _instant(max((start for start, _ in edges), default=0))
         self.end = _instant(min((end for _, end in edges), default=LAST_MS))
         self.quiet = 0  # events that may yet be counted before a detector could speak
+        self.crowded = False  # a cap on exposure is near
 
 
 class Kind:
     """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have slots."""
 
-    def __init__(self, pilot: Pilot, plan: Plan, kind: type[Envelope], fits: Fits | None) -> None:
+    def __init__(self, pilot: Pilot, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
         watches = plan.by_type.get(kind, ())
         self.folds = [(w.name, fold.fold) for w in watches if (fold := _folding(w)) is not None]
         self.rest = [(w, {s: pilot.streams[key(w, s)] for s in w.segments}) for w in watches if _folding(w) is None]
@@ -90,18 +91,21 @@ class Folder:
         self._by_received = [w for w, fold in folding if fold.placed_by == "received"]
         self._capped = [w for w in self._by_time if w.cap is not None]
         self._counted = [w for w in self._by_time if w.provisional]
-        fits: dict[type[Envelope], Fits | None] = {
-            ComplaintFiled: self._counts,
-            ComplaintResolved: self._was_open,
-            ComplaintWithdrawn: self._was_open,
-            CostReported: None,
-            ExposureTallied: self._has_room,
-            GainReported: None,
-            Heartbeat: None,
-            IncidentReported: self._breaks_no_rule,
-            OutcomesTallied: None,
+        fits: dict[type[Envelope], list[Fits]] = {
+            ComplaintFiled: [],
+            ComplaintResolved: [self._was_open],
+            ComplaintWithdrawn: [self._was_open],
+            CostReported: [],
+            ExposureTallied: [] if plan.user_cap is None else [self._within_caps],
+            GainReported: [],
+            Heartbeat: [],
+            IncidentReported: [self._breaks_no_rule],
+            OutcomesTallied: [],
         }
-        kinds = {kind: Kind(pilot, plan, kind, test) for kind, test in fits.items()}
+        for kind in {kind for watch in self._counted for kind in watch.indicator.reads} - {ExposureTallied}:
+            if kind in fits:
+                fits[kind].append(self._counts)
+        kinds = {kind: Kind(pilot, plan, kind, tests) for kind, tests in fits.items()}
         # Only a fold promises how little an event can add to what has a cap.
         self._kinds = {t: kind for t, kind in kinds.items() if all(w.cap is None for w, _ in kind.rest)}
         nexts = [w.grid.start(pilot.streams[key(w, s)].next) for w in self._by_time for s in w.segments]
@@ -111,7 +115,7 @@ class Folder:
         self._windows: list[Window] = []
         self._received: dict[str, Opened] = {}
         self._received_from = self._received_to = 0
-        self._room: dict[str, float] | None = None
+        self._room: dict[str, float] = {}
         self._counting = False
 
     def disturbed(self) -> None:
@@ -122,14 +126,30 @@ class Folder:
     def take(self, events: Sequence[Envelope], first: int, at: int, out: Outputs) -> int:
         """Take a run of ordinary events of the pilot from `events[first]` on, received at `at` (ms, clipped); returns where
         it ends."""
-        pilot, name = self._pilot, events[first].source
-        source, window = pilot.sources.get(name), self._window(events[first].time)
+        source, window = self._pilot.sources.get(events[first].source), self._window(events[first].time)
         if source is None or window is None or self._silent() or not self._receiving(at):
             return first
-        self._room, self._counting = None, False
-        rest: list[tuple[Envelope, Kind]] = []
-        kinds, start, end, model, subject = self._kinds, window.start, window.end, pilot.model, pilot.id
-        expected = source.high
+        rest = self._run(events, first, source, window)
+        if not window.crowded and not self._has_room(window):
+            window.crowded = True
+            self._kinds[ExposureTallied].fits = [self._within_caps]  # from here on each tally is looked at
+            self._forget(window)
+            rest = self._run(events, first, source, window)
+        taken = sum([len(kind.run) for kind in self._kinds.values()])
+        if taken:
+            source.high, source.heard = source.high + taken, at
+            self._fold(window, at)
+            self._place(rest, at, out)
+        return first + taken
+
+    def _run(
+        self, events: Sequence[Envelope], first: int, source: Source, window: Window
+    ) -> list[tuple[Envelope, Kind]]:
+        """Sort the run into its kinds, and return besides, in order, the events that have a rest; changes nothing yet."""
+        pilot, kinds, rest = self._pilot, self._kinds, []
+        name, subject, model, expected = events[first].source, pilot.id, pilot.model, source.high
+        start, end = window.start, window.end
+        self._counting, self._room = False, self._room_in(window) if window.crowded else {}
         for event in events[first:] if first else events:
             expected += 1
             kind = kinds.get(type(event))
@@ -140,19 +160,18 @@ class Folder:
                 or event.source != name
                 or event.subject != subject
                 or ((serving := event.data.model) != model and serving)  # type: ignore[attr-defined]
-                or ((fits := kind.fits) is not None and not fits(event))
+                or (kind.fits and not all(fits(event) for fits in kind.fits))
             ):
-                expected -= 1
                 break
             kind.run.append(event)
             if kind.rest:
                 rest.append((event, kind))
-        taken = expected - source.high
-        if taken:
-            source.high, source.heard = expected, at
-            self._fold(window, at)
-            self._place(rest, at, out)
-        return first + taken
+        return rest
+
+    def _forget(self, window: Window) -> None:
+        window.quiet = 0
+        for kind in self._kinds.values():
+            kind.run = []
 
     # ---- what a run does
 
@@ -240,19 +259,25 @@ class Folder:
         return event.data.filed >= self._admitted
 
     def _breaks_no_rule(self, event: IncidentReported) -> bool:
-        return not any(breaks(rule, event) for rule in self._plan.charter.hard_rules) and self._counts(event)
+        return not any(breaks(rule, event) for rule in self._plan.charter.hard_rules)
 
-    def _has_room(self, event: ExposureTallied) -> bool:
-        """Whether exposure stays below every cap."""
-        data, room = event.data, self._room
-        if room is None:
-            room = self._room = self._room_in(self._windows[0])
+    def _within_caps(self, event: ExposureTallied) -> bool:
+        """Whether exposure stays below every cap with this tally too."""
+        data, room, crowded = event.data, self._room, self._windows[0].crowded
         if data.unit == "users" and self._plan.user_cap is not None and data.amount > self._plan.user_cap:
             return False
-        if data.unit in room:
+        if crowded and data.unit in room:
             room[data.unit] -= data.amount
             return room[data.unit] > 0
         return True
+
+    def _has_room(self, window: Window) -> bool:
+        """Whether exposure stays below every cap with all tallies of the run."""
+        run = self._kinds[ExposureTallied].run if ExposureTallied in self._kinds else []
+        return not run or all(
+            left > sum([event.data.amount for event in run if event.data.unit == unit])  # type: ignore[attr-defined]
+            for unit, left in self._room_in(window).items()
+        )
 
     def _room_in(self, window: Window) -> dict[str, float]:
         """What may come in each unit before the first cap, a little less: sums are rounded."""

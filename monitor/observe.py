@@ -7,11 +7,11 @@ from monitor.charter import HardRule
 from monitor.counters import mark, tally
 from monitor.decide import Move
 from monitor.detect import HOUR, heard, peek, revise
-from monitor.indicators.base import Slot
+from monitor.indicators.base import Open, Slot
 from monitor.model import Finding, Level, Reason
-from monitor.plan import Watch
 from monitor.periods import Period
-from monitor.state import Open, Stream
+from monitor.plan import Watch
+from monitor.state import Stream
 from monitor.telemetry import (
     CommandAcknowledged,
     ComplaintFiled,

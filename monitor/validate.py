@@ -15,8 +15,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from hashlib import blake2b
-from typing import Annotated, Any, NamedTuple, Union
+from operator import or_
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -258,10 +260,12 @@ def _strictly(kind: type[Envelope]) -> type[msgspec.Struct]:
         (f.encode_name, form if f.name == "sequence" else f.type, *([] if f.required else [f.default]))
         for f in msgspec.structs.fields(kind)
     ]
-    return msgspec.defstruct(kind.__name__, fields, frozen=True, kw_only=True, tag_field="type", tag=kind.__struct_config__.tag)
+    return msgspec.defstruct(
+        kind.__name__, fields, frozen=True, kw_only=True, tag_field="type", tag=kind.__struct_config__.tag
+    )
 
 
-_strict = msgspec.json.Decoder(Union[tuple(_strictly(kind) for kind in EVENT_TYPES.values())])
+_strict = msgspec.json.Decoder(reduce(or_, [_strictly(kind) for kind in EVENT_TYPES.values()]))
 
 
 def _one(part: bytes, latest: datetime, key: str | None) -> Event | tuple[Why, str, str]:

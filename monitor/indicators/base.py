@@ -94,8 +94,8 @@ class Folding(Protocol):
 
     Contract, held by `tests/contract/test_indicators.py` for every indicator that has it: `fold` leaves in the periods, bit
     for bit, what adding up `slots` would leave (`k`, `m`, and one in `tallies` for every slot without `k`), also when the
-    events of one type are folded before those of another; no slot has a `stock`; and one event adds at most 1 to the `k` of
-    a count.
+    events of one type are folded before those of another; no slot has a `stock`; of a count, a tally of exposure adds to `m`
+    alone, at most its amount and only in the charter's unit, and any other event at most 1 to `k` and nothing to `m`.
     """
 
     @property

@@ -11,6 +11,7 @@ from monitor.charter import IndicatorSpec
 from monitor.indicators.base import Aggregate, NoParams, Open, Slot, params, refuse_segments, require_share
 from monitor.telemetry import EPOCH, EVENT_TYPES, CommandAcknowledged, Envelope, Heartbeat, millis
 
+
 class LateShare:
     """`k` late of `n` events, in the period in which they were received.
 
