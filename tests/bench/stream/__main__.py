@@ -97,8 +97,8 @@ async def write(topics: Fresh, load: Load, events: int, pack: int) -> None:
                 value = load.packed(pilot, now, 100)
                 sent.append(await producer.send(topics.telemetry, value, key, 0, headers=[BATCH_TYPE]))
             else:
-                for value in load.events(pilot, now, 100):
-                    sent.append(await producer.send(topics.telemetry, value, key, 0))
+                values = load.events(pilot, now, 100)
+                sent.extend([await producer.send(topics.telemetry, value, key, 0) for value in values])
             if len(sent) > 5000:
                 await asyncio.gather(*sent)
                 sent = []
@@ -112,7 +112,7 @@ def clocked(command: list[str], where: str, topics: Fresh, events: int) -> Row:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=120 if events <= 300_000 else 900,
         check=False,
     )
     lines = [line[line.index("{") :] for line in done.stdout.splitlines() if "{" in line]
