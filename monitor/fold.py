@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
 from monitor.case import Case
+from monitor.counters import mark
 from monitor.detect import quiet_with
 from monitor.indicators.base import Folding, Open
 from monitor.model import Outputs
-from monitor.observe import add, breaks, place
+from monitor.observe import FOREIGN, add, breaks, place
 from monitor.plan import Plan, Watch
 from monitor.state import Pilot, Source, key
 from monitor.telemetry import (
@@ -98,7 +99,7 @@ class Folder:
             CostReported: [],
             ExposureTallied: [] if plan.user_cap is None else [self._within_caps],
             GainReported: [],
-            Heartbeat: [],
+            Heartbeat: [self._states_nothing_new],
             IncidentReported: [self._breaks_no_rule],
             OutcomesTallied: [],
         }
@@ -138,6 +139,7 @@ class Folder:
         taken = sum([len(kind.run) for kind in self._kinds.values()])
         if taken:
             source.high, source.heard = source.high + taken, at
+            self._count(source)
             self._fold(window, at)
             self._place(rest, at, out)
         return first + taken
@@ -147,7 +149,7 @@ class Folder:
     ) -> list[tuple[Envelope, Kind]]:
         """Sort the run into its kinds, and return besides, in order, the events that have a rest; changes nothing yet."""
         pilot, kinds, rest = self._pilot, self._kinds, []
-        name, subject, model, expected = events[first].source, pilot.id, pilot.model, source.high
+        name, subject, model, expected = events[first].source, pilot.id, self._known_model(), source.high
         start, end = window.start, window.end
         self._counting, self._room = False, self._room_in(window) if window.crowded else {}
         for event in events[first:] if first else events:
@@ -174,6 +176,19 @@ class Folder:
             kind.run = []
 
     # ---- what a run does
+
+    def _count(self, source: Source) -> None:
+        """What tallies and heartbeats say of the exposure that is known: of the tallies only the sum and the latest matter."""
+        tallies = self._kinds[ExposureTallied].run if ExposureTallied in self._kinds else []
+        if tallies:
+            tallied = source.tallied
+            for event in tallies:
+                tallied += event.data.amount  # type: ignore[attr-defined]
+            source.tallied = tallied
+            source.latest = max(source.latest, millis(max([event.time for event in tallies])))
+        for event in self._kinds[Heartbeat].run if Heartbeat in self._kinds else []:
+            beat = event.data  # type: ignore[attr-defined]
+            mark(source, millis(event.time), beat.exposure, beat.serving)
 
     def _fold(self, window: Window, at: int) -> None:
         for kind in self._kinds.values():
@@ -231,6 +246,16 @@ class Folder:
         return bool(unknown) and any(f"{name}/" in unknown for name in self._plan.silence_after)
 
     # ---- what is too small to matter
+
+    def _known_model(self) -> str | None:
+        """The model serving, unless there is something to be said of it."""
+        pilot, plan = self._pilot, self._plan
+        known = plan.any_model or pilot.model in plan.models or FOREIGN in pilot.standing.active
+        return pilot.model if known else None
+
+    def _states_nothing_new(self, event: Heartbeat) -> bool:
+        """Whether its counter can be compared already: the first one sets what is counted from."""
+        return self._pilot.sources[event.source].offset >= 0 or event.data.exposure <= 0
 
     def _counts(self, event: Envelope) -> bool:
         """Whether one more counted event leaves every detector quiet."""

@@ -188,10 +188,10 @@ def _whole(value: bytes, batch: bool) -> list[Event] | None:
 
 
 def _numbered(events: list[Event]) -> bool:
-    """Whether every sequence is 1 to 20 digits. In doubt no: `_one` judges by the form itself."""
+    """Whether every sequence is 1 to 18 digits. In doubt no: `_one` judges by the form itself."""
     numbers = [event.sequence for event in events]
     digits = "".join(numbers) or "0"
-    return digits.isdigit() and digits.isascii() and all(numbers) and len(max(numbers, key=len, default="")) <= 20
+    return digits.isdigit() and digits.isascii() and all(numbers) and len(max(numbers, key=len, default="")) <= 18
 
 
 def _in_order(events: list[Event], record: Record) -> bool:
