@@ -34,7 +34,7 @@ PEERS = REPOSITORY / "var" / "bench-venv"
 PACKAGES = ("quixstreams==3.28.0", "bytewax==0.21.1", "confluent-kafka==2.12.2", "msgspec")
 BATCH_TYPE = ("content-type", b"application/cloudevents-batch+json")
 PILOTS = 10
-PERIOD_MS = 1000
+PERIOD_MS = 5000
 
 Row = dict[str, float]
 
