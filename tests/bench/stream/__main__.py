@@ -110,6 +110,7 @@ def clocked(command: list[str], where: str, topics: Fresh, events: int) -> Row:
     done = subprocess.run(
         [*command, topics.bootstrap, where, str(events)],
         cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=120 if events <= 300_000 else 900,
