@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
@@ -203,6 +203,9 @@ class KafkaLog:
         except ProducerFenced as error:
             self._failed = Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
             raise self._failed from error
+        except IllegalOperation as error:  # the first lines failed for good while the next were being handed over
+            self._failed = await self._why(sent)
+            raise self._failed from error
         except (KafkaError, TimeoutError) as error:
             self._failed = LogBroken(f"partition {self.partition}: a write was not acknowledged: {error!r}")
             raise self._failed from error
@@ -214,6 +217,14 @@ class KafkaLog:
                 future.add_done_callback(lambda f: f.cancelled() or f.exception())
         self.moves += 1
         return list(acks)
+
+    async def _why(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
+        """What a producer that takes no more lines has met: its lines know."""
+        done, _ = await asyncio.wait(sent, timeout=self._timeout) if sent else (set(), set())
+        errors = [f.exception() for f in done if not f.cancelled()]
+        if any(isinstance(error, ProducerFenced) for error in errors):
+            return Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
+        return LogBroken(f"partition {self.partition}: a write was not acknowledged: {errors!r}")
 
     def _watermark(self) -> keys.Watermark:
         raw = self._live.values.get((keys.WATERMARK, ""))
