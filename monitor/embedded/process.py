@@ -124,9 +124,8 @@ class Monitor:
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=lambda outputs: self.put_out.ring(),
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
-            failpoint=self._passing,
+            failpoint=failpoint,
         )
-        self._failpoint = failpoint
         self.ingress = Ingress(
             self.store,
             arrived=self.arrived,
@@ -227,11 +226,6 @@ class Monitor:
                 continue
             self.metrics.heartbeat(now)
             await waited(ticket, max(0.001, min(IDLE_S, (self._next_time() - now) / 1000)))
-
-    def _passing(self, point: str) -> None:
-        if point == "after_checkpoint":
-            self.metrics.checkpointed(0, self.clock())
-        self._failpoint(point)
 
     def _next_time(self) -> int:
         """When the next `time` entry is due (ms)."""
