@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": ("monitor.cli.control", "record the re-evaluation of a halted pilot"),
     "approve": ("monitor.cli.control", "approve the release of a halted pilot"),
     "release": ("monitor.cli.control", "lift a halt, once every step stands in the record"),
+    "accept": ("monitor.cli.control", "accept a new level of an indicator: what is usual is learnt anew"),
     "shelve": ("monitor.cli.control", "set a finding aside for a few hours, never a halt"),
     "drill": ("monitor.cli.control", "try out a halt of a pilot and measure how long its service takes"),
     "keys": ("monitor.cli.keys", "make a signing key, or show its public part"),

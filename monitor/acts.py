@@ -9,6 +9,7 @@ from monitor.case import Case
 from monitor.charter import Charter, IndicatorSpec, charter_hash
 from monitor.charter_lint import lint
 from monitor.control import (
+    Acceptance,
     Admission,
     Amendment,
     Approval,
@@ -64,6 +65,12 @@ def apply(case: Case, act: ControlBase) -> Plan:
                 raise ControlRefused("span", "too_long", f"a finding is set aside for at most {most}")
             outcome = decide.shelve(s, name, case.at + span, case.at)
             finding = Finding(rule=name, detail=words, period_start=case.at, period_end=case.at + span)
+        case Acceptance(indicator=name, reason=words):
+            _officer(pilot, act.author)
+            _learn_again(case, name)
+            s = pilot.standing
+            outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
+            finding = Finding(indicator=name, rule="acceptance", detail=words)
         case Drill(full_stop=full):
             _officer(pilot, act.author)
             drill(case, full, act.author)
@@ -131,7 +138,7 @@ def _begin(pilot: Pilot, watch: Watch, at: int) -> None:
     for segment in watch.segments:
         built = build_detectors(pilot.charter, watch, pilot.standing.restart)
         pilot.streams[key(watch, segment)] = Stream(first, detectors=built)
-    if watch.gap is not None:
+    if watch.silence is not None:
         pilot.heard[watch.name] = at
 
 
@@ -146,6 +153,25 @@ def restart(pilot: Pilot, plan: Plan, number: int) -> None:
             if watch.provisional:
                 for opened in stream.open.values():
                     opened.used = opened.k
+
+
+def _learn_again(case: Case, name: str) -> None:
+    """Detectors that hold an indicator against its own past begin a new past; what they have found is answered by that."""
+    pilot, plan = case.pilot, case.plan
+    try:
+        watch = plan.watch(name)
+    except KeyError:
+        raise ControlRefused("indicator", "unknown_indicator", f"the charter names no indicator {name}") from None
+    learnt = [i for i, w in enumerate(watch.spec.detectors) if watch.learns(w)]
+    if not learnt:
+        raise ControlRefused("indicator", "nothing_learnt", f"no detector of {name} learns what is usual")
+    for segment in watch.segments:
+        stream = pilot.streams[key(watch, segment)]
+        fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
+        for i in learnt:
+            watcher = watch.spec.detectors[i]
+            stream.detectors[i] = fresh[i]
+            case.drop(f"{key(watch, segment)}/{watcher.name}", case.finding(watch, segment, watcher))
 
 
 def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
@@ -177,8 +203,9 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
 
 
 def _running(spec: IndicatorSpec) -> IndicatorSpec:
-    """What of an indicator is fixed while it is watched: all but its limit and the dispersion it is granted."""
-    return structs.replace(spec, limit=None, variance_mean=1.0)
+    """What of an indicator is fixed while it is watched: all but its limit (or the baseline in its place) and the dispersion it is granted."""
+    baseline = spec.baseline and structs.replace(spec.baseline, events=1.0, exposure=1.0, times=1.0)
+    return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
 
 
 def _change(pilot: Pilot, watch: Watch) -> None:

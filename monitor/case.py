@@ -6,9 +6,13 @@ begins or ends.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from msgspec import structs
 
-from detectors.base import Score
+from detectors.base import Count, Observation, Score
+from detectors.explain import explain
 from monitor import decide
 from monitor.charter import Watcher
 from monitor.model import Decision, Finding, Level, Outputs, Reason, command_of, digest
@@ -16,6 +20,8 @@ from monitor.order import Kind, Order
 from monitor.plan import Plan, Watch
 from monitor.state import Pilot
 from monitor.telemetry import Envelope
+
+Ground: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; worked out only if there is a move
 
 
 class Case:
@@ -43,18 +49,18 @@ class Case:
     # ---- decide
 
     def found(
-        self, key: str, level: Level, reason: Reason, finding: Finding, stays: decide.Stays = "until_quiet"
+        self, key: str, level: Level, reason: Reason, finding: Ground, stays: decide.Stays = "until_quiet"
     ) -> None:
         """A finding joins, or rises, or is repeated."""
         self.take(decide.found(self.pilot.standing, key, level, reason, self.at, stays), finding)
 
-    def quiet(self, key: str, finding: Finding) -> None:
+    def quiet(self, key: str, finding: Ground) -> None:
         """One more quiet period of an active finding."""
         if key in self.pilot.standing.active:
             responses = self.plan.charter.responses
             self.take(decide.quiet(self.pilot.standing, key, responses, self.at), finding)
 
-    def drop(self, key: str, finding: Finding) -> None:
+    def drop(self, key: str, finding: Ground) -> None:
         """The ground of a finding is gone."""
         self.take(decide.drop(self.pilot.standing, key, self.at), finding)
 
@@ -70,11 +76,11 @@ class Case:
         if not self.pilot.standing.unknown:
             self.drop("unknown", Finding(rule="unknown"))
 
-    def take(self, outcome: decide.Outcome, finding: Finding, author: str = "") -> None:
+    def take(self, outcome: decide.Outcome, finding: Ground, author: str = "") -> None:
         """Adopt a standing; its move, if there is one, goes on record."""
         self.pilot.standing, move = outcome
         if move is not None:
-            self.record(move, finding, author)
+            self.record(move, finding if isinstance(finding, Finding) else finding(), author)
 
     # ---- record
 
@@ -120,15 +126,18 @@ class Case:
         segment: str,
         watcher: Watcher,
         score: Score | None = None,
+        observation: Observation | None = None,
         *,
         start: int | None = None,
         end: int | None = None,
         provisional: bool = False,
     ) -> Finding:
-        """What a decision about this watcher rests on."""
+        """What a decision about this watcher rests on. Without its `observation` a score is of as many events as it observed."""
         spent = self.plan.alpha_spent(self.pilot.standing.restart)
         if score is None:
             return Finding(indicator=watch.name, segment=segment, rule=watcher.name, alpha_spent=spent)
+        given = Count(score.observed, 0.0) if observation is None else observation
+        words = explain(given, score, watcher.name, variance_mean=watch.spec.variance_mean)
         return Finding(
             indicator=watch.name,
             segment=segment,
@@ -142,4 +151,12 @@ class Case:
             period_start=start,
             period_end=end,
             provisional=provisional,
+            ratio=_short(words.ratio),
+            ratio_low=_short(words.low),
+            ratio_high=_short(words.high),
+            explanation=words.sentence,
         )
+
+
+def _short(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.4g}")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,6 +22,7 @@ Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[str, ...] = get_args(Day)
 Clock: TypeAlias = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
@@ -76,6 +77,16 @@ class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
     uncertainty: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
 
+class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A limit of `times` what went before: `events` were counted over `exposure` units. The less was counted, the larger the
+    rate that it does not rule out; `doubt` of the indicator's alpha pays for that (`detectors/baseline_limit.py`)."""
+
+    events: Annotated[float, Meta(ge=0, le=1e15)]
+    exposure: Positive
+    times: Annotated[float, Meta(ge=0.001, le=1000)]
+    doubt: Annotated[float, Meta(ge=0.001, le=0.999)] = 0.8
+
+
 class Watcher(Struct, frozen=True, forbid_unknown_fields=True):
     """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params` go to
     its constructor."""
@@ -88,8 +99,8 @@ class Watcher(Struct, frozen=True, forbid_unknown_fields=True):
 class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One indicator: `kind` is a key of `monitor.indicators.INDICATORS`.
 
-    `limit` is per `per` units of exposure (counts), a share (proportions) or a value (gauges). `reporting_delay` is how
-    long after its end a period stays open. `late_window` is how many closed periods late events may still raise.
+    `limit` is per `per` units of exposure (counts), a share (proportions) or a value (gauges); counts may state a
+    `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many closed periods late events may still raise.
     `variance_mean` is the overdispersion the charter grants. `weight` is this indicator's share of alpha.
     """
 
@@ -98,6 +109,7 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     period: SpanText = "1h"
     reporting_delay: SpanText = "0s"
     limit: Positive | None = None
+    baseline: BaselineSpec | None = None
     per: Positive = 1.0
     direction: Literal["above", "below"] = "above"
     segments: tuple[str, ...] = ()
@@ -108,6 +120,12 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     late_window: Annotated[int, Meta(ge=0, le=64)] = 4
     detectors: tuple[Watcher, ...] = ()
     params: dict[str, Any] = {}
+
+    def nominal(self) -> float | None:
+        """The limit as people say it: with a baseline, so many times its plain rate, without the room for its doubt."""
+        if self.baseline is None:
+            return self.limit
+        return self.baseline.times * self.baseline.events / self.baseline.exposure * self.per
 
     def grid(self) -> Period:
         """The periods of this indicator."""
@@ -223,6 +241,9 @@ def canonical(charter: Charter) -> bytes:
         for name in names:
             if part[name] == _LATER[name]:
                 del part[name]
+    for spec in whole["indicators"]:
+        if spec["baseline"] is None:
+            del spec["baseline"]
     for authority in whole["authorities"]:
         for name in ("officers", "keys"):
             if authority[name] == _LATER[name]:

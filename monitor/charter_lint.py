@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 import detectors
+from detectors.base import Count
 from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_share
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.periods import parse_span
@@ -41,7 +42,8 @@ class Problem(Struct, frozen=True):
 
 
 class Share(Struct, frozen=True):
-    """What one stream may spend on false halts for as long as the pilot lives without one: `bar` is the e-value it needs."""
+    """What one stream may spend on false halts for as long as the pilot lives without one: `bar` is the e-value it
+    needs, larger than 1/alpha where a baseline's doubt is paid for out of alpha."""
 
     indicator: str
     segment: str
@@ -63,12 +65,12 @@ def lint(charter: Charter) -> list[Problem]:
 def alpha_table(charter: Charter) -> list[Share]:
     """How alpha is split before the first restart, for every stream under a limit e-process."""
     shares = [
-        (spec.name, segment, alpha_share(charter, spec))
+        (spec.name, segment, alpha_share(charter, spec), 1 - spec.baseline.doubt if spec.baseline else 1.0)
         for spec in charter.indicators
         if any(w.name == HALTING for w in spec.detectors)
         for segment in spec.segments or ("",)
     ]
-    return [Share(name, segment, alpha, 1 / alpha) for name, segment, alpha in shares if alpha > 0]
+    return [Share(name, segment, alpha, 1 / (alpha * part)) for name, segment, alpha, part in shares if alpha > 0]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -165,6 +167,15 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
             "what carries a segment that is not listed counts nowhere",
             f"add a second {spec.kind} without segments",
         )
+    if spec.baseline is not None and spec.limit is not None:
+        yield _error(f"{at}.limit", "there is a baseline too, and one limit only", "remove one of them")
+        return
+    if spec.baseline is not None and (indicator.observes is not Count or spec.exposure is None):
+        yield _error(f"{at}.baseline", "only counts over exposure are held against a baseline", "write `limit` instead")
+        return
+    if spec.baseline is not None and spec.weight == 0:
+        yield _error(f"{at}.weight", "alpha pays for the doubt of a baseline", "write a weight above 0")
+        return
     if not spec.detectors:
         yield _warning(f"{at}.detectors", "nobody watches this indicator", "add a detector")
     if spec.weight > 0 and not any(w.name == HALTING for w in spec.detectors):
@@ -199,8 +210,8 @@ def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: 
             "handling times are rarely exponential, so the rate of false halts would not hold",
             "write escalate, or halt on complaint_over_promise",
         )
-    if watcher.name == HALTING and (spec.limit is None or spec.weight == 0):
-        field = "limit" if spec.limit is None else "weight"
+    if watcher.name == HALTING and (spec.nominal() is None or spec.weight == 0):
+        field = "limit" if spec.nominal() is None else "weight"
         yield _error(
             f"{at[: at.index('.')]}.{field}", f"{HALTING} needs a limit and a weight above 0", f"add `{field}`"
         )
@@ -219,6 +230,8 @@ def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: 
         name, _, text = str(error).partition(": ")
         problem, _, fix = text.partition("; ")
         field = f"{at}.params.{name}" if name in watcher.params else f"{at}.params"
+        if spec.baseline is not None and name in spec.baseline.__struct_fields__:
+            field = f"{at[: at.index('.')]}.baseline.{name}"
         yield _error(field, problem or str(error), fix or "change it")
 
 

@@ -72,6 +72,13 @@ class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shel
     span: SpanText = "8h"
 
 
+class Acceptance(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.acceptance"):
+    """A new level of an indicator is accepted: detectors that learn what is usual learn it anew; limits stay as they are."""
+
+    indicator: Id
+    reason: Words
+
+
 class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill"):
     """Try out a halt: the service answers as it would, without stopping. `full_stop` stops it, inside the charter's windows."""
 
@@ -85,7 +92,17 @@ class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.ex
 
 
 Control: TypeAlias = (
-    Admission | Amendment | Override | Shelving | Rectification | Evaluation | Approval | Release | Drill | Withdrawal
+    Admission
+    | Amendment
+    | Override
+    | Shelving
+    | Acceptance
+    | Rectification
+    | Evaluation
+    | Approval
+    | Release
+    | Drill
+    | Withdrawal
 )
 
 CONTROL_TYPES: dict[str, type[ControlBase]] = {str(t.__struct_config__.tag): t for t in get_args(Control)}

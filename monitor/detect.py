@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal, TypeGuard
 
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
@@ -44,7 +45,7 @@ def close(case: Case, watch: Watch) -> None:
         scores = [(w, d.update(observation)) for w, d in zip(watch.spec.detectors, stream.detectors, strict=True)]
         _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
         for watcher, score in scores:
-            _judge(case, watch, segment, watcher, score, start, end, counts_as_quiet=not partial)
+            _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
     _gaps(case, watch)
 
 
@@ -105,15 +106,15 @@ def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k
 
 def silent(case: Case, watch: Watch) -> None:
     """Nothing was heard for as long as the watch waits: the pilot is not known, and the detectors say how unlikely that is."""
-    assert watch.gap is not None
+    assert watch.silence is not None
     case.flag(f"{watch.name}/", Reason.SILENCE)
-    gap = watch.gap((case.at - case.pilot.heard[watch.name]) / 1000)
+    gap = watch.silence.gap(case.pilot.heard[watch.name], case.at)
     stream = case.pilot.streams[key(watch, watch.segments[0])]
     for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
         score = detector.update(gap)
         if score is not None and score.statistic >= score.bar * (1 - 1e-6):  # the timer is rounded to a millisecond
-            finding = case.finding(watch, "", watcher, score)
-            case.found(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, finding)
+            ground = functools.partial(case.finding, watch, "", watcher, score, gap)
+            case.found(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, ground)
 
 
 def heard(case: Case, watch: Watch) -> None:
@@ -139,6 +140,7 @@ def _judge(
     score: Score | None,
     start: int,
     end: int,
+    observation: Observation | None = None,
     *,
     counts_as_quiet: bool = False,
     provisional: bool = False,
@@ -152,7 +154,9 @@ def _judge(
     active = case.pilot.standing.active
     if not (score.alarm or half_way or name in active or half in active):
         return
-    finding = case.finding(watch, segment, watcher, score, start=start, end=end, provisional=provisional)
+    finding = functools.partial(
+        case.finding, watch, segment, watcher, score, observation, start=start, end=end, provisional=provisional
+    )
     if score.alarm and _tolerated(case, watcher):
         case.found(f"{name}/tolerated", Level.ESCALATE, Reason.LIMIT_TOLERATED, finding, "until_lowered")
     elif score.alarm:

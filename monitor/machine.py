@@ -248,10 +248,10 @@ class Machine:
             return
         plan, unknown = self._plans[pilot.id], pilot.standing.unknown
         for watch in plan.watches:
-            if watch.gap is None:
+            if watch.silence is None:
                 yield watch.closes(pilot.streams[key(watch, watch.segments[0])].next), "close", watch.name
             elif f"{watch.name}/" not in unknown:
-                yield pilot.heard[watch.name] + plan.silence_after[watch.name], "silence", watch.name
+                yield plan.silence_due(watch, pilot.heard[watch.name]), "silence", watch.name
         if unknown and "unknown" not in pilot.standing.active:
             since = min(since for _, since in unknown.values())
             yield plan.unknown_escalates_after.after(since), "unknown", ""
@@ -347,7 +347,7 @@ class Machine:
             for pilot in self.pilots.values()
             if not pilot.exited
             for watch in self._plans[pilot.id].watches
-            if watch.gap is None
+            if watch.silence is None
         )
         through = min(edges, default=0)
         if through > self.own.closed:

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
     SHELVED = "shelved"  # a regulator set a finding aside for a while
     UNSHELVED = "unshelved"  # that while is over
+    LEVEL_ACCEPTED = "level_accepted"  # a regulator accepted a new level of an indicator: it is learnt anew
     DRILL_BEGUN = "drill_begun"  # a halt is tried out
     DRILL_PASSED = "drill_passed"  # the service answered as it must
     DRILL_OVERDUE = "drill_overdue"  # it did not
@@ -153,6 +154,10 @@ class Finding(Struct, frozen=True, kw_only=True):
     period_end: int | None = None
     provisional: bool = False
     detail: str = ""
+    ratio: float | None = None  # observed over expected in this period, and its 95 % interval
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    explanation: str = ""  # the detector's own sentence of what it saw
 
 
 class Decision(Struct, frozen=True, kw_only=True):

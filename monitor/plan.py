@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import detectors
 from detectors.base import Count, Design, Detector, Gap, Observation
-from monitor.charter import LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
+from detectors.baseline_limit import against_baseline
+from monitor.charter import DAYS, LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
 from monitor.indicators import INDICATORS
 from monitor.indicators.base import Indicator
 from monitor.indicators.silence import Silence
@@ -16,7 +16,6 @@ from monitor.periods import Period, Span, parse_span
 from monitor.signing import Trusted
 from monitor.telemetry import Envelope
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
@@ -24,7 +23,12 @@ STRICT = ("high", "critical")  # tiers whose service stops when its permit lapse
 # What an alarm of a detector means; a detector that is not listed may only suspect.
 REASONS = {
     "limit_e_process": Reason.LIMIT_EXCEEDED,
+    "maxsprt": Reason.LIMIT_EXCEEDED,
     "e_detector": Reason.CHANGE_DETECTED,
+    "cusum": Reason.CHANGE_DETECTED,
+    "glr": Reason.CHANGE_DETECTED,
+    "ewma": Reason.CHANGE_DETECTED,
+    "seasonal": Reason.CHANGE_DETECTED,
     "silence": Reason.SILENCE,
     "gauge_limit": Reason.GAUGE_OUT_OF_RANGE,
 }
@@ -44,11 +48,15 @@ class Watch:
         self.cap: float | None = spec.exposure.cap if spec.exposure else None
         self.stocks = self.observes is Count and spec.exposure is None
         self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
-        self.gap = self.indicator.gap if isinstance(self.indicator, Silence) else None
+        self.silence = self.indicator if isinstance(self.indicator, Silence) else None
 
     def closes(self, index: int) -> int:
         """When period `index` closes (ms)."""
         return self.delay.after(self.grid.start(index + 1))
+
+    def learns(self, watcher: Watcher) -> bool:
+        """Whether this watcher holds the indicator against its own past, not against the charter."""
+        return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED) in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED)
 
     def reason(self, watcher: Watcher) -> Reason:
         """What an alarm of this watcher means."""
@@ -59,8 +67,7 @@ class Watch:
 
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
-    only hear it, `silence_after` how long (ms) each of these waits, `cycle` from when to when
-    (ms, end excluded) the system may be used.
+    only hear it, `cycle` from when to when (ms, end excluded) the system may be used.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
     not registered.
@@ -73,7 +80,7 @@ class Plan:
         self.by_type: dict[type[Envelope], tuple[Watch, ...]] = {}
         self.silences: dict[type[Envelope], tuple[Watch, ...]] = {}
         for watch in self.watches:
-            table = self.silences if watch.gap else self.by_type
+            table = self.silences if watch.silence else self.by_type
             for kind in watch.indicator.reads:
                 table[kind] = (*table.get(kind, ()), watch)
         self.cycle = (_midnight(charter.cycle.start), _midnight(charter.cycle.end) + DAY_MS)
@@ -90,15 +97,20 @@ class Plan:
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
         self._spent: dict[int, float] = {}
-        self.silence_after: dict[str, int] = {}
+        self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one
         for watch in self.watches:
             built = build_detectors(charter, watch, 1)
-            if watch.gap is not None:
-                self.silence_after[watch.name] = _silence_after(watch.gap, built)
+            if watch.silence is not None:
+                self._missing[watch.name] = _missing(watch.silence, built)
 
     def watch(self, name: str) -> Watch:
         """The watch of that name. Raises KeyError."""
         return self._by_name[name]
+
+    def silence_due(self, watch: Watch, heard: int) -> int:
+        """When (ms) a silence that began at `heard` (ms) is one: where the quickest detector reaches its bar."""
+        assert watch.silence is not None
+        return watch.silence.due(heard, self._missing[watch.name])
 
     def full_stop_allowed(self, at: int) -> bool:
         """Whether `at` (ms) lies in a window in which a drill may stop the service."""
@@ -122,8 +134,8 @@ def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
     """What the charter says of an indicator, for its detectors, at the given restart."""
     spec = watch.spec
     alpha = alpha_share(charter, spec, restart)
-    return Design(
-        limit=watch.gap(1.0).expected if watch.gap else watch.indicator.limit,
+    design = Design(
+        limit=watch.silence.rate if watch.silence else watch.indicator.limit,
         direction=watch.indicator.direction,
         alpha=alpha if alpha > 0 else None,
         uncertainty=spec.exposure.uncertainty if spec.exposure else 0.0,
@@ -132,6 +144,10 @@ def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
         late_window=spec.late_window,
         periods_per_year=YEAR_MS / (watch.grid.start(watch.grid.index(0) + 1) - watch.grid.start(watch.grid.index(0))),
     )
+    if spec.baseline is None:
+        return design
+    b = spec.baseline
+    return against_baseline(design, times=b.times, events=b.events, exposure=b.exposure, doubt=b.doubt)
 
 
 def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detector]:
@@ -144,12 +160,10 @@ def _midnight(date: str) -> int:
     return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def _silence_after(gap: Callable[[float], Gap], built: list[Detector]) -> int:
-    """Milliseconds of silence after which the flag goes up: where the quickest detector reaches its bar; without a detector,
-    after ten events that did not come."""
-    rate = gap(1.0).expected
-    waits = [score.bar / rate for detector in built if (score := detector.update(gap(0.0))) is not None]
-    return max(1, round(min(waits, default=10 / rate) * 1000))
+def _missing(silence: Silence, built: list[Detector]) -> float:
+    """Events that did not come when the flag goes up: the bar of the quickest detector; without a detector, ten."""
+    none = Gap(seconds=0.0, expected=0.0)
+    return min((score.bar for detector in built if (score := detector.update(none)) is not None), default=10.0)
 
 
 def level_of(watcher: Watcher) -> Level:

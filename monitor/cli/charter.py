@@ -12,9 +12,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from monitor.charter import Charter, canonical, charter_hash
+from detectors.alpha import Share, report
+from monitor.charter import Charter, alpha_share, canonical, charter_hash
 from monitor.charter_file import Reading, load_charter, read_bytes
-from monitor.charter_lint import alpha_table
+from monitor.charter_lint import HALTING, alpha_table
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -65,6 +66,27 @@ def hash_(file: Path) -> None:
     matter. Exit code 1 when FILE cannot run.
     """
     click.echo(charter_hash(load_charter(file)))
+
+
+@charter.command()
+@click.argument("file", type=FILE)
+@click.option("--restart", type=click.IntRange(1, 10_000), default=1, show_default=True, help="which share of alpha")
+def alpha(file: Path, restart: int) -> None:
+    """Print what each stream's bar may spend of alpha at a restart, and what all restarts up to it have spent.
+
+    Statistics restart when a halt is released or a first crossing is tolerated. The shares of all restarts add up to the
+    charter's alpha, so a pilot that keeps its limits is ever halted with at most that probability.
+    """
+    made = load_charter(file)
+    shares = []
+    for spec in made.indicators:
+        if spec.weight and any(w.name == HALTING for w in spec.detectors):
+            now = alpha_share(made, spec, restart)
+            spent = sum(alpha_share(made, spec, j) for j in range(1, restart + 1))
+            bar = 1 / (now * (1 - spec.baseline.doubt)) if spec.baseline else 1 / now
+            names = [f"{spec.name}/{segment}" for segment in spec.segments] or [spec.name]
+            shares += [Share(name, now, bar, spent) for name in names]
+    click.echo(report(shares, made.alpha))
 
 
 @charter.command()

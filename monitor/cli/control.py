@@ -16,6 +16,7 @@ import msgspec
 from monitor.charter_file import load_charter
 from monitor.cli.charter import placeholders
 from monitor.control import (
+    Acceptance,
     Admission,
     Amendment,
     Approval,
@@ -156,6 +157,20 @@ def release(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
     The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
     """
     send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author))
+
+
+@click.command()
+@click.argument("pilot")
+@click.argument("indicator")
+@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@act_options
+def accept(pilot: str, indicator: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
+    """Accept a new level of an INDICATOR: detectors that learn what is usual learn it anew, and what they had found is answered.
+
+    Limits stay as they are, and so does the evidence against them: those change by `admit --amend` only.
+    """
+    act = Acceptance(id=id_ or fresh(), pilot=pilot, author=author, indicator=indicator, reason=reason)
+    send(to, prefix, act)
 
 
 @click.command()

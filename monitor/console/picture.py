@@ -190,7 +190,7 @@ def _panel(
     charter: Charter | None,
 ) -> None:
     spec = spec_of(charter, indicator)
-    limit = f"limit {_limit_words(spec, points[0].kind)}" if spec is not None and spec.limit is not None else ""
+    limit = _limit_words(spec, points[0].kind) if spec is not None else ""
     canvas.parts.append(
         f'<text x="{LEFT - 50:g}" y="{canvas.y:g}" class="h2">{escape(_heading(indicator, segment))}'
         f'<tspan dx="9" class="soft note">{escape(limit)}</tspan></text>'
@@ -218,12 +218,16 @@ def _panel(
 
 
 def _limit_words(spec: IndicatorSpec, kind: str) -> str:
-    if spec.limit is None:
+    nominal = spec.nominal()
+    if nominal is None:
         return ""
     if kind == "proportion":
-        return f"{spec.limit:.3g}" if spec.limit > 1 else f"{spec.limit * 100:.3g}%"
+        return f"limit {nominal:.3g}" if nominal > 1 else f"limit {nominal * 100:.3g}%"
     if spec.exposure is None:
-        return figure(spec.limit)
+        return f"limit {figure(nominal)}"
     unit = spec.exposure.unit.replace("_", " ") + ("" if spec.exposure.unit.endswith("s") else "s")
     room = f" (exposure known to ±{spec.exposure.uncertainty:.0%})" if spec.exposure.uncertainty else ""
-    return f"{figure(spec.limit)} per {figure(spec.per)} {unit}{room}"
+    if spec.baseline is not None:
+        b = spec.baseline
+        return f"limit {figure(b.times)} times the {figure(b.events)} per {figure(b.exposure)} {unit} of before{room}"
+    return f"limit {figure(nominal)} per {figure(spec.per)} {unit}{room}"

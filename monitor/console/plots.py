@@ -123,13 +123,14 @@ class _Limit(Struct, frozen=True):
 
 def _limit(spec: IndicatorSpec | None) -> _Limit | None:
     """The limit as the indicator itself reads it (handling times, for one, turn into rates)."""
-    if spec is None or spec.limit is None:
+    nominal = None if spec is None else spec.nominal()
+    if spec is None or nominal is None:
         return None
     try:
         indicator = INDICATORS[spec.kind](spec)
     except (KeyError, ValueError):
         return None
-    rate, below = getattr(indicator, "limit", spec.limit), getattr(indicator, "direction", spec.direction) == "below"
+    rate, below = getattr(indicator, "limit", nominal), getattr(indicator, "direction", spec.direction) == "below"
     room = 1 + (spec.exposure.uncertainty if spec.exposure else 0.0)
     return _Limit(rate / room if below else rate * room, below)
 

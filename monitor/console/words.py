@@ -42,6 +42,7 @@ REASONS: dict[Reason, str] = {
     Reason.LIMIT_TOLERATED: "A limit of the charter is broken for the first time; it must be rectified, the next time halts",
     Reason.SHELVED: "A finding was set aside for a while by a regulator",
     Reason.UNSHELVED: "A finding that was set aside counts again",
+    Reason.LEVEL_ACCEPTED: "A new level was accepted; what is usual is learnt anew",
     Reason.DRILL_BEGUN: "A halt is tried out",
     Reason.DRILL_PASSED: "The service answered a drill as it must",
     Reason.DRILL_OVERDUE: "The service did not answer a drill in time",
@@ -121,6 +122,9 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
             parts.append(f"{seen} where {least} is allowed")
         else:
             parts.append(f"{seen} counted where {least} {'was' if finding.expected == 1 else 'were'} allowed")
+        if finding.ratio is not None and finding.ratio_low is not None and finding.ratio_high is not None:
+            low, high = figure(finding.ratio_low), figure(finding.ratio_high)
+            parts[-1] += f", {figure(finding.ratio)} times that (95 % interval {low} to {high})"
     if finding.statistic is not None and finding.bar is not None:
         if is_evidence(finding.rule):
             parts.append(f"evidence {e_value(finding.statistic)} against a bar of {e_value(finding.bar)}")

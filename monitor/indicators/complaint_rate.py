@@ -21,7 +21,8 @@ class ComplaintRate:
         params(spec, NoParams)
         self.spec = spec
         self.unit = require_exposure(spec)
-        self.limit = None if spec.limit is None else spec.limit / spec.per
+        nominal = spec.nominal()
+        self.limit = None if nominal is None else nominal / spec.per
         self.direction = spec.direction
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:

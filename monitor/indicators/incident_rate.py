@@ -35,7 +35,8 @@ class IncidentRate:
         self.spec = spec
         self.unit = require_exposure(spec)
         self.least = GRAVITY[params(spec, Params).severity]
-        self.limit = None if spec.limit is None else spec.limit / spec.per
+        nominal = spec.nominal()
+        self.limit = None if nominal is None else nominal / spec.per
         self.direction = spec.direction
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:

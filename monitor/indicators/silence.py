@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 from typing import Literal
 
 import msgspec
 
 from detectors.base import Gap
-from monitor.charter import IndicatorSpec, SpanText
+from detectors.hours import HourOfWeek
+from monitor.charter import DAYS, IndicatorSpec, SpanText, Window
 from monitor.indicators.base import Aggregate, BadSpec, Slot, params, refuse_segments
 from monitor.periods import parse_span
 from monitor.telemetry import EVENT_TYPES, Envelope, Heartbeat
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`every`: the usual time between two events. `of`: which events break the silence."""
+    """`every`: the usual time between two events; with `hours`, inside of these windows (UTC, whole hours), and `outside` of
+    them (nothing is owed there without it). In their place `week`: events per hour for each of a week's 168 hours, Monday
+    00:00 UTC first. `of`: which events break the silence."""
 
-    every: SpanText
+    every: SpanText | None = None
     of: Literal["heartbeat", "any"] = "heartbeat"
+    hours: tuple[Window, ...] = ()
+    outside: SpanText | None = None
+    week: tuple[float, ...] = ()
 
 
 class Silence:
-    """A gap without events: the machine measures the seconds since the last event of `reads` was received, and `gap` says
-    how many should have come in them. Nothing is placed in periods."""
+    """A gap without events: the machine remembers when one of `reads` was last received; `gap` says how many should have
+    come since, `due` when so many will be missing. Nothing is placed in periods."""
 
     observes = Gap
     aggregate: Aggregate = "sum"
@@ -31,10 +38,18 @@ class Silence:
     def __init__(self, spec: IndicatorSpec) -> None:
         given = params(spec, Params)
         refuse_segments(spec)
-        every = parse_span(given.every)
-        if every.ms <= 0:
-            raise BadSpec("params.every", f"{given.every} is no fixed length of time", "write a span such as 30s or 1d")
-        self.every = every.ms / 1000
+        if (given.every is None) == (not given.week):
+            raise BadSpec("params.every", "the usual rate is not stated once", "write either `every` or `week`")
+        if given.outside is not None and not given.hours:
+            raise BadSpec("params.outside", "there is nothing to be outside of", "add `hours`")
+        if given.hours and given.week:
+            raise BadSpec("params.hours", "`week` has the hours in it", "remove one of them")
+        self._profile = _profile(given) if given.hours or given.week else None
+        if self._profile is None:
+            assert given.every is not None
+            self.rate = _rate("every", given.every)
+        else:
+            self.rate = self._profile.rate
         self.reads: tuple[type[Envelope], ...] = (
             (Heartbeat,) if given.of == "heartbeat" else tuple(EVENT_TYPES.values())
         )
@@ -44,11 +59,51 @@ class Silence:
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
         return ()
 
-    def gap(self, seconds: float) -> Gap:
-        """The observation of `seconds >= 0` without an event.
+    def gap(self, heard: int, now: int) -> Gap:
+        """The observation of a silence from `heard` to `now` (ms).
 
         >>> from monitor.charter import IndicatorSpec
-        >>> Silence(IndicatorSpec(name="silence", kind="silence", params={"every": "30s"})).gap(90.0)
+        >>> Silence(IndicatorSpec(name="silence", kind="silence", params={"every": "30s"})).gap(10_000, 100_000)
         Gap(seconds=90.0, expected=3.0)
         """
-        return Gap(seconds, seconds / self.every)
+        if self._profile is not None:
+            return self._profile.gap(heard / 1000, now / 1000)
+        seconds = (now - heard) / 1000
+        return Gap(seconds, seconds * self.rate)
+
+    def due(self, heard: int, missing: float) -> int:
+        """When (ms, rounded up, later than `heard`) `missing` > 0 events should have come since `heard` (ms)."""
+        if self._profile is not None:
+            return max(heard + 1, ceil(self._profile.when(heard / 1000, missing) * 1000))
+        return heard + max(1, ceil(missing / self.rate * 1000 - 1e-6))
+
+
+def _profile(given: Params) -> HourOfWeek:
+    if given.week:
+        try:
+            return HourOfWeek.of(given.week)
+        except ValueError as error:
+            raise BadSpec(
+                "params.week", str(error).partition(": ")[2], "write 168 numbers, Monday 00:00 first"
+            ) from None
+    inside = 3600 * _rate("every", given.every or "")
+    outside = 0.0 if given.outside is None else 3600 * _rate("outside", given.outside)
+    per_hour = [outside] * 168
+    for index, window in enumerate(given.hours):
+        first, last = int(window.start[:2]), int(window.end[:2])
+        if window.start[3:] != "00" or window.end[3:] != "00" or last <= first:
+            at = f"params.hours[{index}]"
+            raise BadSpec(
+                at, f"{window.start} to {window.end} are not whole hours of one day", "write 08:00 and 18:00, say"
+            )
+        for day in window.days:
+            start = 24 * DAYS.index(day)
+            per_hour[start + first : start + last] = [inside] * (last - first)
+    return HourOfWeek.of(per_hour)
+
+
+def _rate(field: str, text: str) -> float:
+    span = parse_span(text)
+    if span.ms <= 0:
+        raise BadSpec(f"params.{field}", f"{text} is no fixed length of time", "write a span such as 30s or 1d")
+    return 1000 / span.ms
