@@ -172,7 +172,9 @@ class Protocol(RuleBasedStateMachine):
     def _beat(self, serving: bool, who: int, gap: bool = False) -> None:
         source = self.emitters[who].source
         row = self.row.setdefault(source, [])
-        row.append(not serving and not gap)
+        if gap:
+            row.clear()  # the row begins again, with this heartbeat
+        row.append(not serving)
         self._send(self.emitters[who].heartbeat(self.now, serving=serving))
 
     @precondition(lambda self: self.commands)

@@ -196,7 +196,7 @@ def test_a_new_level_alarms_until_it_is_accepted_and_is_then_usual() -> None:
     assert out.decisions[1].finding.detail == "a new product line"
     assert bench.level == Level.NORMAL
     seen = len(bench.out.decisions)
-    for hour in range(49, 400):
+    for hour in range(48, 400):
         bench.hour(hour, incidents=12)
     assert [d.reason for d in bench.out.decisions[seen:]] == []
 
