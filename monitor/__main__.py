@@ -31,6 +31,7 @@ COMMANDS = {
     "ledger": ("monitor.cli.ledger", "verify a ledger, or read it"),
     "real": ("monitor.cli.real", "replay the three real data sets that ship with the product"),
     "replay": ("monitor.cli.replay", "run charters over recorded telemetry and draw what would have been decided"),
+    "pool": ("monitor.cli.pool", "the second stage on Kafka: what pilots of one vendor have in common"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics"),

@@ -213,7 +213,9 @@ def _evidence(
     else:
         assert isinstance(observation, Gauge)
         kind, k, m = "gauge", observation.value, 1.0
-    charter = case.plan.charter
+    charter, limit, allowed = case.plan.charter, watch.indicator.limit, None
+    if kind == "count" and limit is not None and watch.indicator.direction == "above":
+        allowed = limit * (1 + (watch.spec.exposure.uncertainty if watch.spec.exposure else 0.0)) * m
     case.out.evidence.append(
         Evidence(
             pilot=case.pilot.id,
@@ -230,6 +232,7 @@ def _evidence(
             m=m,
             unknown=Reason.PARTIAL_DATA.value if partial else "",
             late=late,
+            allowed=allowed,
             scores={w.name: (s.statistic, s.bar) for w, s in scores if s is not None},
         )
     )

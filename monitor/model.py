@@ -59,6 +59,7 @@ class Reason(StrEnum):
     LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
     SHELVED = "shelved"  # a regulator set a finding aside for a while
     UNSHELVED = "unshelved"  # that while is over
+    COMMON_CAUSE = "common_cause"  # pilots that share a vendor exceed together what their limits allow
     LEVEL_ACCEPTED = "level_accepted"  # a regulator accepted a new level of an indicator: it is learnt anew
     DRILL_BEGUN = "drill_begun"  # a halt is tried out
     DRILL_PASSED = "drill_passed"  # the service answered as it must
@@ -268,6 +269,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
     unknown: str = ""
     scores: dict[str, tuple[float, float]] = {}  # detector -> (statistic, bar)
     late: bool = False  # a revision of an already closed period
+    allowed: float | None = (
+        None  # events that the charter's limit allows in this exposure; counts that must not rise only
+    )
 
 
 class Closed(Struct, frozen=True, kw_only=True):

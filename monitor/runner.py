@@ -8,7 +8,8 @@ unknown: the process must exit and recover.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Generic, Protocol
 
 from monitor.errors import LogBroken
 from monitor.log import Checkpoint, Journalled, Log, Recovery
@@ -19,7 +20,42 @@ CHUNK = 5_000  # records stepped between two writes while recovering
 END = 1 << 62
 
 
-class Runner:
+class Steps(Protocol):
+    """What a runner asks of a state machine; `monitor.machine` is the first stage, `monitor.pool` the second."""
+
+    dirty: set[str]
+
+    @property
+    def notify_at(self) -> int | None:
+        """When it wants a `time` (ms)."""
+
+    def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
+        """States as bytes; under "" the partition's own."""
+
+    def restore(self, snapshots: dict[str, bytes]) -> None:
+        """Take up where snapshots left off."""
+
+    def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
+        """Step records of one topic. Between two journal entries no result may depend on how topics were interleaved."""
+
+    def control(self, record: Record) -> Outputs:
+        """Step one control record."""
+
+    def time(self, now: int) -> Outputs:
+        """Step to a journalled time (ms)."""
+
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    M = TypeVar("M", bound=Steps, default=Machine)
+else:
+    from typing import TypeVar
+
+    M = TypeVar("M")
+
+
+class Runner(Generic[M]):
     """Owns one partition. `clock` (ms, any steady clock) only paces checkpoints; it never reaches the machine. `on_outputs` and
     `on_checkpoint` are told after each durable write.
 
@@ -32,7 +68,7 @@ class Runner:
         log: Log,
         *,
         clock: Callable[[], int],
-        machine: Callable[[int, int], Machine] = Machine,
+        machine: Callable[[int, int], M] = Machine,  # type: ignore[assignment]
         checkpoint_every_ms: int = 5_000,
         on_outputs: Callable[[Outputs], None] | None = None,
         on_checkpoint: Callable[[], None] | None = None,

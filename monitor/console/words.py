@@ -42,6 +42,7 @@ REASONS: dict[Reason, str] = {
     Reason.LIMIT_TOLERATED: "A limit of the charter is broken for the first time; it must be rectified, the next time halts",
     Reason.SHELVED: "A finding was set aside for a while by a regulator",
     Reason.UNSHELVED: "A finding that was set aside counts again",
+    Reason.COMMON_CAUSE: "Pilots of one vendor together exceed what their limits allow",
     Reason.LEVEL_ACCEPTED: "A new level was accepted; what is usual is learnt anew",
     Reason.DRILL_BEGUN: "A halt is tried out",
     Reason.DRILL_PASSED: "The service answered a drill as it must",

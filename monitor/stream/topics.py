@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
 from monitor.errors import LogBroken, Unavailable
@@ -136,7 +136,7 @@ async def create(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
         new = [NewTopic(t.name, t.partitions, t.replication, topic_configs=t.settings) for t in missing]
         response = await admin.create_topics(new)
         for name, code, message in response.topic_errors:
-            if code:
+            if code and code != TopicAlreadyExistsError.errno:  # another of us was quicker
                 raise LogBroken(f"{name}: the cluster does not create it: {message or for_code(code).__name__}")
         await _visible(admin, missing)
         return [t.name for t in missing]

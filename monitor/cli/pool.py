@@ -1,0 +1,53 @@
+"""`sandbox-monitor pool`: the second stage on Kafka, over the evidence of all partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+
+from monitor.console.words import sentence
+from monitor.model import Outputs
+from monitor.periods import parse_span
+from monitor.stream.pooling import pool as run
+from monitor.stream.pooling import pool_topics
+from monitor.stream.topics import create, demand
+
+
+@click.command()
+@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
+@click.option("--replication", default=1, show_default=True, type=click.IntRange(1), help="copies of its own topics")
+@click.option(
+    "--wait", default="1h", show_default=True, help="how long after its end a period waits for partitions not heard"
+)
+def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
+    """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. One of these is enough.
+
+    It pools, period by period, the events of all pilots that share a vendor against all that their limits allow, and says
+    `common_cause` where together they exceed it: a sign to look at the vendor, never a step against a pilot. What it says
+    stands on PREFIX.pool.decisions (its ledger: `sandbox-monitor notary --prefix PREFIX.pool`). Starting a second one
+    ends the first. Exit codes: 0 ended when told to, 1 after any failure (start it again), 2 called wrongly, 3 no broker answers.
+    """
+    try:
+        wait_ms = parse_span(wait).after(0)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--wait") from error
+    asyncio.run(_run(bootstrap, prefix, replication, wait_ms))
+
+
+async def _run(bootstrap: str, prefix: str, replication: int, wait_ms: int) -> None:
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    wanted = pool_topics(prefix, replication)
+    await create(bootstrap, wanted)
+    await demand(bootstrap, wanted)
+    click.echo(f"pool: evidence of {prefix} at {bootstrap}", err=True)
+    await run(bootstrap, prefix, wait_ms=wait_ms, on_outputs=_say, ending=over.is_set)
+
+
+def _say(outputs: Outputs) -> None:
+    for decision in outputs.decisions:
+        click.echo(f"{decision.pilot} {sentence(decision)}")

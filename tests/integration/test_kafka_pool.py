@@ -1,0 +1,113 @@
+"""The second stage on a real broker: evidence of several partitions in, a word about a vendor out, once, whoever wrote it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from monitor.errors import Fenced, LogBroken
+from monitor.model import Decision
+from monitor.stream.pooling import pool, pool_names, pool_topics
+from monitor.stream.readers import read
+from monitor.stream.topics import create
+from monitor.testing.kafka import Fresh, Sent, until
+from tests.unit.test_pool import PARTS, story
+
+pytestmark = pytest.mark.kafka
+NOW = int(time.time() // 3600)  # periods of long ago would be past waiting for
+
+
+def lines(fresh: Fresh, hours: slice) -> list[Sent]:
+    """The story's evidence of some hours: three records an hour on each of two partitions."""
+    cut = slice(3 * (hours.start or 0), None if hours.stop is None else 3 * hours.stop)
+    return [
+        (fresh.names.evidence, r.key, r.value, r.headers, number)
+        for number, part in enumerate(PARTS)
+        for r in story(12, 4.0, first=NOW)[part][cut]
+    ]
+
+
+async def said(fresh: Fresh) -> list[Decision]:
+    topic = pool_names(fresh.names.prefix).decisions
+    return [s.value async for s in read(fresh.bootstrap, [topic], follow=False) if isinstance(s.value, Decision)]
+
+
+def test_a_killed_pool_says_the_same_once() -> None:
+    """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that lives."""
+    broken, whole = Fresh(partitions=2), Fresh(partitions=2)
+
+    def start(fresh: Fresh) -> subprocess.Popen[bytes]:
+        command = [
+            sys.executable,
+            "-m",
+            "monitor",
+            "pool",
+            "--bootstrap",
+            fresh.bootstrap,
+            "--prefix",
+            fresh.names.prefix,
+        ]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    async def go() -> tuple[list[Decision], list[Decision]]:
+        for fresh in (broken, whole):
+            await create(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
+        first = start(broken)
+        second = start(whole)
+        try:
+            await broken.send(lines(broken, slice(0, 8)))
+            await whole.send(lines(whole, slice(0, None)))
+
+            async def spoke() -> bool:
+                return bool(await said(broken))
+
+            await until(spoke, 60)
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait()
+            await broken.send(lines(broken, slice(8, None)))
+            first = start(broken)
+
+            async def done() -> bool:
+                return len(await said(broken)) == len(await said(whole)) > 1
+
+            await until(done, 60)
+            for process in (first, second):
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+            return await said(broken), await said(whole)
+        finally:
+            for process in (first, second):
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+    got, wanted = asyncio.run(go())
+    assert [d.id for d in got] == [d.id for d in wanted]
+    assert len({d.id for d in got}) == len(got)
+
+
+def test_who_starts_last_fences_whoever_ran_before() -> None:
+    """Two second stages are one too many: the older one ends with a named error."""
+    fresh = Fresh(partitions=2)
+
+    async def go() -> BaseException | None:
+        await create(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
+        older = asyncio.create_task(pool(fresh.bootstrap, fresh.names.prefix, every=0.1))
+        await asyncio.sleep(3)
+        assert not older.done()
+        over = asyncio.Event()
+        newer = asyncio.create_task(pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
+        await fresh.send(lines(fresh, slice(0, 6)))
+        done, _ = await asyncio.wait([older], timeout=30)
+        over.set()
+        await newer
+        assert done, "the older one went on"
+        return older.exception()
+
+    assert isinstance(asyncio.run(go()), (Fenced, LogBroken))
