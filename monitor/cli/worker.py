@@ -14,6 +14,7 @@ from monitor.metrics import Metrics
 from monitor.stream import health
 from monitor.stream.app import build, prepare, run
 from monitor.stream.desk import Settings
+from monitor.stream.topics import participants_of
 from monitor.testing.failpoint import from_environment
 from monitor.validate import Why
 
@@ -23,6 +24,9 @@ from monitor.validate import Why
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable")
+@click.option(
+    "--each", is_flag=True, help="every participant has its own telemetry topic; new ones are found while running"
+)
 @click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another count")
 @click.option(
     "--replication", default=1, show_default=True, type=click.IntRange(1), help="refuse topics with fewer copies"
@@ -55,6 +59,7 @@ def worker(
     group: str,
     prefix: str,
     participants: tuple[str, ...],
+    each: bool,
     partition_count: int | None,
     replication: int,
     instance: str,
@@ -72,11 +77,16 @@ def worker(
     Start as many as there are partitions. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure (start it again; the
     log knows what was written), 2 called wrongly, 3 no broker answers.
     """
+    if each and participants:
+        raise click.UsageError("--each finds the participants by their topics; leave out --participant")
+    if each:
+        participants = asyncio.run(participants_of(bootstrap, prefix))
     settings = Settings(
         bootstrap=bootstrap,
         group=group,
         prefix=prefix,
         participants=participants,
+        each=each,
         instance=instance,
         session_timeout=session_timeout,
         checkpoint_every_ms=int(checkpoint_every * 1000),

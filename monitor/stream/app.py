@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import faust
 
+from monitor.errors import SandboxMonitorError
 from monitor.metrics import Metrics
 from monitor.model import Outputs
 from monitor.stream import hooks
 from monitor.stream.desk import Desk, Settings
-from monitor.stream.topics import demand, partition_count, topics
+from monitor.stream.topics import Names, check, demand, participants_of, partition_count, topics
+
+logger = logging.getLogger(__name__)
 
 
 class App(hooks.App):
     """One worker. Starts the watchdog before it joins, checkpoints before it leaves."""
 
+    settings: Settings
+
     async def on_start(self) -> None:
         """Called by Faust before the consumer starts."""
         self.desk.start_watchdog()
         self.add_future(self.desk.look())
+        if self.settings.each:
+            self.add_future(self._find())
         await super().on_start()
+
+    async def _find(self) -> None:
+        """For ever: subscribe to telemetry topics of participants that were not there before. One that is not set up as it
+        must be is left alone, with its fix in the log."""
+        s, met, told = self.settings, self.settings.participants, ""
+        count = await partition_count(s.bootstrap, s.names.control)
+        while True:
+            await asyncio.sleep(s.find_every)
+            try:
+                now, wrong = await fitting(s, count)
+            except SandboxMonitorError as error:  # a broker that is away; the watchdog minds that
+                logger.info("participants cannot be looked up: %s", error)
+                continue
+            if wrong != told:
+                told = wrong
+                if wrong:
+                    logger.error("participants' topics that are not read:\n%s", wrong)
+            if added := sorted(set(now) - set(met)):
+                logger.warning("new participants: %s", ", ".join(added))
+                met = tuple(sorted({*met, *now}))
+                self.desk.meet(met)
+                await self.consumer.subscribe(self.desk.topics)
 
     async def on_stop(self) -> None:
         """Called by Faust before the consumer stops."""
@@ -59,8 +89,19 @@ def build(
         broker_request_timeout=24 * 3600.0,
         consumer_group_instance_id=settings.instance or None,
     )
+    app.settings = settings
     app.desk = Desk(settings, lambda: app.consumer, metrics=metrics, on_outputs=on_outputs, failpoint=failpoint)
     return app
+
+
+async def fitting(settings: Settings, partitions: int) -> tuple[tuple[str, ...], str]:
+    """Participants whose telemetry topics are as they must be, and what is wrong with the others. Raises `Unavailable`."""
+    found = await participants_of(settings.bootstrap, settings.prefix)
+    wanted = topics(Names(settings.prefix, found, each=True), partitions, 1)[: len(found)]
+    wrong = await check(settings.bootstrap, wanted)
+    bad = {m.topic for m in wrong}
+    good = tuple(p for p, topic in zip(found, wanted, strict=True) if topic.name not in bad)
+    return good, "\n".join(f"  {m}" for m in wrong)
 
 
 async def prepare(settings: Settings, partitions: int | None, replication: int = 1) -> int:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from monitor.errors import LogBroken
 from monitor.machine import Machine
@@ -41,6 +41,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     group: str = "sandbox-monitor"
     prefix: str = "sandbox"
     participants: tuple[str, ...] = ()
+    each: bool = False  # every participant has a telemetry topic of its own; new ones are found while running
+    find_every: float = 10.0
     instance: str = ""  # a stable name makes membership static: a restart takes no rebalance
     session_timeout: float = 10.0
     checkpoint_every_ms: int = 5_000
@@ -53,7 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def names(self) -> Names:
         """The topics."""
-        return Names(self.prefix, self.participants)
+        return Names(self.prefix, self.participants, self.each)
 
 
 class Fetching(Protocol):
@@ -139,6 +141,10 @@ class Desk:
         """What the worker subscribes to."""
         return {*self._settings.names.telemetry, self._settings.names.control}
 
+    def meet(self, participants: tuple[str, ...]) -> None:
+        """From the next assignment on, these have telemetry topics; the caller subscribes again."""
+        self._settings = structs.replace(self._settings, participants=participants)
+
     @property
     def ready(self) -> bool:
         """Whether an assignment has been recovered and is being worked on."""
@@ -212,6 +218,7 @@ class Desk:
             s.prefix,
             s.group,
             participants=s.participants,
+            each=s.each,
             owner=s.instance or f"{os.uname().nodename}/{os.getpid()}",
             generation=generation,
             chunk=s.batch,

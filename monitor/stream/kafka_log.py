@@ -48,6 +48,7 @@ class KafkaLog:
         group: str = "sandbox-monitor",
         *,
         participants: Sequence[str] = (),
+        each: bool = False,
         owner: str = "",
         generation: int = 0,
         timeout: float = 30.0,
@@ -55,7 +56,7 @@ class KafkaLog:
         signer: Signer | None = None,
     ) -> None:
         self.partition = partition
-        self.names = Names(prefix, tuple(participants))
+        self.names = Names(prefix, tuple(participants), each)
         self.transactional_id = f"{group}-{partition}"
         self.epoch = NO_EPOCH
         self.moves = 0  # reads and writes that went through: what a watchdog looks at

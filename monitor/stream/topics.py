@@ -23,7 +23,8 @@ VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that
 
 
 class Names(Struct, frozen=True):
-    """Topic names under one prefix. `participants` non-empty: one telemetry topic each; empty: one for all.
+    """Topic names under one prefix. `participants` non-empty: one telemetry topic each; empty: one for all, or none yet where
+    `each` says that every participant has its own.
 
     >>> Names("sandbox").decisions
     'sandbox.decisions'
@@ -33,12 +34,13 @@ class Names(Struct, frozen=True):
 
     prefix: str = "sandbox"
     participants: tuple[str, ...] = ()
+    each: bool = False
 
     @property
     def telemetry(self) -> tuple[str, ...]:
         """Every telemetry topic, in order."""
         base = f"{self.prefix}.telemetry"
-        return tuple(f"{base}.{name}" for name in self.participants) or (base,)
+        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.each else (base,))
 
     @property
     def control(self) -> str:
@@ -185,6 +187,13 @@ async def demand(bootstrap: str, wanted: Sequence[Topic]) -> None:
     found = await check(bootstrap, wanted)
     if found:
         raise LogBroken("the topics are not as they must be:\n" + "\n".join(f"  {m}" for m in found))
+
+
+async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
+    """Participants that have a telemetry topic of their own, sorted. Raises `Unavailable` when no broker answers."""
+    start = f"{prefix}.telemetry."
+    async with _Admin(bootstrap) as admin:
+        return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
 
 
 async def partition_count(bootstrap: str, topic: str) -> int:

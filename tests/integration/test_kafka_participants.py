@@ -1,0 +1,67 @@
+"""A telemetry topic for each participant: a new one is read without a restart, a wrong one is left alone and named."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from monitor.charter import Participant
+from monitor.control import Admission
+from monitor.model import Decision, Level
+from monitor.stream.topics import Names, create, topics
+from monitor.telemetry import Harm, Severity, encode
+from monitor.testing.events import Emitter
+from monitor.testing.kafka import Fresh, Sent, until
+from monitor.testing.workers import Worker
+from tests.unit.test_machine import charter
+
+pytestmark = pytest.mark.kafka
+
+
+def admission(pilot: str, firm: str) -> Admission:
+    made = charter(pilot=pilot, participant=Participant(firm))
+    return Admission(id=f"admit-{pilot}", pilot=pilot, author="anna", charter=made)
+
+
+def death(names: Names, firm: str, pilot: str, partition: int) -> Sent:
+    event = Emitter(f"svc/{pilot}", pilot).incident(int(time.time() * 1000), Severity.SERIOUS_INCIDENT, Harm.DEATH)
+    return f"{names.prefix}.telemetry.{firm}", pilot.encode(), encode(event), (), partition
+
+
+def test_a_new_participant_is_read_without_a_restart(tmp_path: Path) -> None:
+    """Two firms have topics; a third one's is created while the worker runs, and its pilot is halted like any other."""
+    fresh = Fresh(partitions=2, participants=("acme", "bolt"))
+    acts = [admission(f"p-{firm}", firm) for firm in ("acme", "bolt", "cove")]
+    where = {"p-acme": 0, "p-bolt": 1, "p-cove": 1}
+    worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--each").wait_ready()
+
+    async def halted(pilot: str) -> bool:
+        return any(
+            isinstance(s.value, Decision) and s.value.pilot == pilot and s.value.level == Level.HALT
+            for s in await fresh.seen()
+        )
+
+    async def go() -> None:
+        await fresh.send(fresh.control(acts, where.__getitem__))
+        await asyncio.sleep(2)
+        await fresh.send([death(fresh.names, "acme", "p-acme", 0)])
+        await until(lambda: halted("p-acme"), 40)
+        wrong = topics(Names(fresh.names.prefix, ("dune",)), 1, 1)[0]  # one partition is too few
+        right = topics(Names(fresh.names.prefix, ("cove",)), 2, 1)[0]
+        await create(fresh.bootstrap, [wrong, right])
+        await fresh.send([death(fresh.names, "cove", "p-cove", 1), death(fresh.names, "bolt", "p-bolt", 1)])
+        await until(lambda: halted("p-cove"), 60)
+        await until(lambda: halted("p-bolt"), 20)
+
+    try:
+        asyncio.run(go())
+        assert worker.running
+        assert worker.ready
+        assert f"{fresh.names.prefix}.telemetry.dune: has 1 partitions, not 2; fix:" in worker.log.read_text()
+        assert worker.stop() == 0
+    finally:
+        if worker.running:
+            worker.kill()
