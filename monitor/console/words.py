@@ -114,7 +114,8 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
         return f"after {figure(finding.observed)} s{allowed}"
     parts = []
     if finding.observed is not None and finding.expected is not None and _counts(decision):
-        share = kind == "proportion" and max(finding.observed, finding.expected) <= 1
+        share = kind == "proportion" or (not kind and " % of " in finding.explanation.partition(" where ")[0])
+        share = share and max(finding.observed, finding.expected) <= 1
         seen, allowed = (_percent(x) if share else figure(x) for x in (finding.observed, finding.expected))
         least = f"at {'least' if below else 'most'} {allowed}"
         if decision.reason in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED):

@@ -57,6 +57,22 @@ LIMIT = Finding(
             "evidence 403 against a bar of 148",
         ),
         (
+            Reason.LIMIT_EXCEEDED,  # the detector's own sentence tells that it is a share, and the ratio stands beside
+            Finding(
+                indicator="fpr",
+                rule="limit_e_process",
+                observed=0.4,
+                expected=0.2,
+                ratio=2.0,
+                ratio_low=1.5,
+                ratio_high=2.6,
+                explanation="40 % of 100 where 20 % were allowed, twice as many.",
+            ),
+            {},
+            "A limit of the charter is broken: fpr: 40 % where at most 20 % is allowed, "
+            "2 times that (95 % interval 1.5 to 2.6)",
+        ),
+        (
             Reason.GAUGE_OUT_OF_RANGE,
             Finding(indicator="efficiency_gain", rule="gauge_limit", observed=0.02, expected=0.1),
             {"below": True},
