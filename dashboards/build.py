@@ -95,6 +95,12 @@ FLEET = (
         mapping=LEVELS,
     ),
     Panel("Which halts are not acknowledged?", "table", ((f"{WHO} ({M}pilot_unacknowledged) == 1", ""),), 6),
+    Panel(
+        "Which commands are still open, and since when?",
+        "table",
+        ((f"time() - max by (pilot, participant, action, state) ({M}command_open_timestamp_seconds)", ""),),
+        6,
+    ),
     Panel("Which pilots are unknown?", "table", ((f"{WHO} ({M}pilot_unknown) == 1", ""),), 6),
     Panel(
         "How did each pilot move on the ladder?",

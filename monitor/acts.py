@@ -76,12 +76,15 @@ def apply(case: Case, act: ControlBase) -> Plan:
             drill(case, full, act.author)
             outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
+            _officer_or_firm(pilot, act.author)
             outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
-        case Evaluation(passed=passed, report=report):
+        case Evaluation(passed=passed, report=report, results=results):
+            _officer_or_firm(pilot, act.author)
+            tried = _tried(pilot.charter, passed, results)
             outcome = decide.recorded(s, Reason.EVALUATION_RECORDED, passed=passed)
-            finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report)
+            finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
             if not decide.may_approve(pilot.charter, author):
                 raise ControlRefused("author", "not_an_approver", f"the charter names no approver {author}")
@@ -118,6 +121,28 @@ def drill(case: Case, full_stop: bool, author: str = "") -> None:
 def _officer(pilot: Pilot, author: str) -> None:
     if not decide.may_act(pilot.charter, author):
         raise ControlRefused("author", "not_an_officer", f"the charter gives {author} no part in this")
+
+
+def _officer_or_firm(pilot: Pilot, author: str) -> None:
+    if author != pilot.charter.participant.id:
+        _officer(pilot, author)
+
+
+def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
+    """The results on the charter's scenarios in words. Raises ControlRefused for what is missing, or passed outside its bounds."""
+    said = []
+    for trial in charter.evaluation:
+        for measure, bound in sorted(trial.bounds.items()):
+            name = f"{trial.name}/{measure}"
+            value = results.get(trial.name, {}).get(measure)
+            if value is None:
+                raise ControlRefused("results", "scenario_missing", f"the charter asks for a result of {name}")
+            low, high = bound.least, bound.most
+            if passed and ((low is not None and value < low) or (high is not None and value > high)):
+                bounds = f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
+                raise ControlRefused("results", "out_of_bounds", f"{name} is {value:g}, the charter allows {bounds}")
+            said.append(f"; {name} {value:g}")
+    return "".join(said)
 
 
 def plan_for(pilot: str, charter: Charter) -> Plan:

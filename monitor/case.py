@@ -16,7 +16,7 @@ from detectors.explain import explain
 from monitor import decide
 from monitor.charter import Watcher
 from monitor.model import Decision, Finding, Level, Outputs, Reason, command_of, digest
-from monitor.order import Kind, Order
+from monitor.order import Kind, Order, sending
 from monitor.plan import Plan, Watch
 from monitor.state import Pilot
 from monitor.telemetry import Envelope
@@ -26,17 +26,20 @@ Ground: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; wor
 
 class Case:
     """`at` is when what follows could be decided (ms); `source` is the event that caused it, or the cause in words
-    (`control:<id>`, `timer:<name>@<due>`)."""
+    (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed it."""
 
-    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "tolerated")
+    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "tolerated")
 
-    def __init__(self, pilot: Pilot, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int) -> None:
+    def __init__(
+        self, pilot: Pilot, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int, signed: str = ""
+    ) -> None:
         self.pilot = pilot
         self.plan = plan
         self.at = at
         self._source = source
         self.out = out
         self.epoch = epoch
+        self.signed = signed
         self.recorded = False
         self.tolerated = False  # a crossing of a limit was: statistics start again when this cause is dealt with
 
@@ -106,6 +109,7 @@ class Case:
             first_out=move.first_out,
             unknown=standing.flag,
             author=author,
+            signed=self.signed,
             restart=standing.restart,
         )
         self.out.decisions.append(decision)
@@ -116,7 +120,13 @@ class Case:
             if command.action == "halt":
                 kind: Kind = "dry_run" if command.dry_run else "halt" if decision.level == Level.HALT else "full_stop"
                 order = Order(kind, self.at, "commanded", self.at + self.plan.acknowledge_ms)
-            standing = structs.replace(standing, command=command.id, ordered=command.standing, order=order)
+            standing = structs.replace(
+                standing,
+                command=command.id,
+                ordered=command.standing,
+                order=order,
+                sending=sending(command, self.at),
+            )
             self.out.commands.append(command)
         pilot.standing = standing
 

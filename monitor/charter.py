@@ -28,10 +28,12 @@ Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
-    """The firm. `id` is what telemetry topics and the ledger call it."""
+    """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of its
+    services: where there is one, heartbeats and acknowledgements must be signed with it, and so must the firm's own acts."""
 
     id: Id
     name: str = ""
+    keys: tuple[str, ...] = ()
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +46,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 class Authority(Struct, frozen=True, forbid_unknown_fields=True):
     """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve the
     release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public keys
-    (`ed25519:<base64>`): what such a name does must be signed with it."""
+    (`ed25519:<base64>`): what such a name does must be signed with it, and once any name has a key, nobody acts without."""
 
     id: Id
     name: str = ""
@@ -180,6 +182,20 @@ class Drills(Struct, frozen=True, forbid_unknown_fields=True):
     full_stops: tuple[Window, ...] = ()
 
 
+class Bound(Struct, frozen=True, forbid_unknown_fields=True):
+    """From `least` to `most`, both included; one of them may be left out."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+class Trial(Struct, frozen=True, forbid_unknown_fields=True):
+    """A scenario on which a halted system is evaluated again, and the bounds that its results must keep, by measure."""
+
+    name: Id
+    bounds: dict[Id, Bound]
+
+
 class Exit(Struct, frozen=True, forbid_unknown_fields=True):
     """How a pilot leaves: conditions in words, and quiet time needed."""
 
@@ -212,6 +228,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     responses: Responses = Responses()
     drills: Drills = Drills()
     exit: Exit = Exit()
+    evaluation: tuple[Trial, ...] = ()
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""
@@ -230,6 +247,7 @@ _LATER: dict[str, Any] = {
     "shelve_at_most": Responses().shelve_at_most,
     "officers": (),
     "keys": {},
+    "evaluation": (),
 }
 
 
@@ -237,13 +255,15 @@ def canonical(charter: Charter) -> bytes:
     """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only where
     it says something, so that a charter keeps the hash under which it was admitted."""
     whole = msgspec.to_builtins(charter, str_keys=True)
-    for part, *names in ((whole, "drills"), (whole["responses"], "tolerate_first", "shelve_at_most")):
+    for part, *names in ((whole, "drills", "evaluation"), (whole["responses"], "tolerate_first", "shelve_at_most")):
         for name in names:
             if part[name] == _LATER[name]:
                 del part[name]
     for spec in whole["indicators"]:
         if spec["baseline"] is None:
             del spec["baseline"]
+    if not whole["participant"]["keys"]:
+        del whole["participant"]["keys"]
     for authority in whole["authorities"]:
         for name in ("officers", "keys"):
             if authority[name] == _LATER[name]:

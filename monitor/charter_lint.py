@@ -113,12 +113,39 @@ def _people(charter: Charter) -> Iterator[Problem]:
                 read_public(text)
             except ValueError as error:
                 yield _error(f"authorities[{index}].keys.{name}", *str(error).split("; ", 1))
+    for number, text in enumerate(charter.participant.keys):
+        try:
+            read_public(text)
+        except ValueError as error:
+            yield _error(f"participant.keys[{number}]", *str(error).split("; ", 1))
+    with_keys = {name for authority in charter.authorities for name in authority.keys}
+    people = {name for authority in charter.authorities for name in (*authority.approvers, *authority.officers)}
+    if with_keys and people - with_keys:
+        yield _warning(
+            "authorities",
+            f"others have keys, so nothing that {', '.join(sorted(people - with_keys))} does will be taken",
+            "name a key for each of them",
+        )
+    yield from _evaluation(charter)
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
             "authorities",
             "fewer than two approvers are named, so no halt of this pilot can be lifted",
             "name two different people in `approvers`",
         )
+
+
+def _evaluation(charter: Charter) -> Iterator[Problem]:
+    yield from _twice((trial.name for trial in charter.evaluation), "evaluation", ".name")
+    for index, trial in enumerate(charter.evaluation):
+        if not trial.bounds:
+            yield _error(f"evaluation[{index}].bounds", "no result is asked for", "name a measure and its bound")
+        for measure, bound in trial.bounds.items():
+            at = f"evaluation[{index}].bounds.{measure}"
+            if bound.least is None and bound.most is None:
+                yield _error(at, "every value would pass", "give least, most or both")
+            elif bound.least is not None and bound.most is not None and bound.least > bound.most:
+                yield _error(at, "no value could pass", "write least below most")
 
 
 def _budget(charter: Charter) -> Iterator[Problem]:

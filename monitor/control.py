@@ -10,6 +10,7 @@ from monitor.charter import Charter, LevelName, SpanText
 from monitor.telemetry import Id
 
 Words: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000)]
+Number: TypeAlias = Annotated[float, Meta(ge=-1e15, le=1e15)]
 
 
 class ControlBase(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -49,10 +50,12 @@ class Rectification(ControlBase, frozen=True, kw_only=True, tag="sandbox.control
 
 
 class Evaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.evaluation"):
-    """Result of the re-evaluation on the charter's scenarios."""
+    """Result of the re-evaluation. Where the charter names scenarios, `results` (scenario -> measure -> value) must hold each of
+    them, and a passed one must keep their bounds."""
 
     passed: bool
     report: Words
+    results: dict[Id, dict[Id, Number]] = {}
 
 
 class Approval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.approval"):

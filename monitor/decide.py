@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from monitor.charter import Charter, Responses
 from monitor.errors import ControlRefused
 from monitor.model import Level, Reason, RecordKind
-from monitor.order import Order
+from monitor.order import Order, Sending
 
 Stays = Literal["until_quiet", "until_lowered"]
 
@@ -50,7 +50,8 @@ class Shelf(Struct, frozen=True, array_like=True):
 class Standing(Struct, frozen=True, array_like=True):
     """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
     brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the standing of the
-    command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down."""
+    command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down; `sending` is the command in
+    force and when it is told again."""
 
     level: Level = Level.NORMAL
     since: int = 0
@@ -65,6 +66,7 @@ class Standing(Struct, frozen=True, array_like=True):
     ordered: int = 0
     order: Order = Order()
     shelved: dict[str, Shelf] = {}
+    sending: Sending | None = None
 
     @property
     def flag(self) -> str:

@@ -24,14 +24,14 @@ from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
-from monitor.obey import overdue
+from monitor.obey import again, overdue
 from monitor.observe import observe
 from monitor.plan import Plan
 from monitor.sequence import fresh
-from monitor.signing import HEADER
+from monitor.signing import HEADER, Trusted
 from monitor.state import Pilot, key, restore, snapshot
-from monitor.telemetry import CommandAcknowledged, Envelope
-from monitor.validate import Rejecter, Why, validate, validate_control
+from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
+from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
@@ -41,6 +41,7 @@ JUDGED_ONCE = (
     Release,
 )  # a copy of one that was refused, or is long past, must not lift a later halt
 NO_TIMER = (NEVER, "", "")
+WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
 
 class PartitionState(Struct, array_like=True):
@@ -55,7 +56,8 @@ class Machine:
 
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
-    write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `events` counts the valid events stepped since the object was made.
+    write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
+    may, and the record says whether it was signed. `events` counts the valid events stepped since the object was made.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Machine:
         control_topic: str = "control",
         keyed: bool = False,
         owner_of: Callable[[str], str | None] = lambda topic: None,
+        admitters: Trusted | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
@@ -82,6 +85,7 @@ class Machine:
         self._control_topic = control_topic
         self._keyed = keyed
         self._owner_of = owner_of
+        self._admitters = admitters
 
     # ---- state in and out
 
@@ -124,7 +128,8 @@ class Machine:
             events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
             self.events += len(events)
             for event, index in zip(events, places, strict=True):
-                why = self._event(event, record.received, owner, out)
+                why = self._forged(event, record) if isinstance(event, WORD) else None
+                why = why or self._event(event, record.received, owner, out)
                 if why is not None:
                     reject = Rejecter(record, topic, self.partition, self._secret)
                     out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
@@ -139,12 +144,12 @@ class Machine:
             out.rejected.append(act)
             return out
         try:
-            self._signed(act, record)
-            self._act(act, record.received, out)
+            self._act(act, record.received, out, self._signed(act, record))
         except (ControlRefused, Forged) as refused:
             reject = Rejecter(record, self._control_topic, self.partition, self._secret)
             detail = f"{refused.reason}: {refused.detail}"
-            why = Why.FORGED if isinstance(refused, Forged) else Why.CONTROL_REFUSED
+            why = Why.REPEATED if refused.reason == Why.REPEATED.value else Why.CONTROL_REFUSED
+            why = Why.FORGED if isinstance(refused, Forged) else why
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
@@ -190,20 +195,39 @@ class Machine:
                 self._arm(pilot)
         return None
 
-    def _signed(self, act: ControlBase, record: Record) -> None:
-        """Whose key the charter in force names must have signed. Raises Forged."""
-        plan = self._plans.get(act.pilot)
-        trusted = None if plan is None else plan.signers.get(act.author)
-        if trusted is not None:
-            signature = dict(record.headers).get(HEADER, b"").decode("latin-1")
-            trusted.verify("control", record.value or b"", signature)
+    def _forged(self, event: Envelope, record: Record) -> tuple[Why, str] | None:
+        """Why the word of a service is not taken: the charter names its key, and nobody signed the record with it."""
+        plan = self._plans.get(event.subject)
+        if plan is not None and plan.firm:
+            try:
+                plan.firm.verify("telemetry", record.value or b"", _signature(record))
+            except Forged:
+                return Why.FORGED, "signature"
+        return None
 
-    def _act(self, act: ControlBase, received: int, out: Outputs) -> None:
+    def _signed(self, act: ControlBase, record: Record) -> str:
+        """The id of the key that signed an act, "" when nobody's must. Raises Forged."""
+        plan = self._plans.get(act.pilot)
+        if isinstance(act, Admission) and plan is None:
+            if self._admitters:
+                return self._admitters.verify("control", record.value or b"", _signature(record))
+            with suppress(ValueError, KeyError, TypeError):  # a charter that does not hold together is refused later
+                plan = Plan(act.charter)
+        if plan is None:
+            return ""
+        trusted = plan.signers.get(act.author)
+        if trusted is None and act.author == plan.charter.participant.id:
+            trusted = plan.firm
+        elif trusted is None and plan.signers and not isinstance(act, Admission):
+            raise Forged("author", "no_key", f"the charter names keys, but none of {act.author}")
+        return trusted.verify("control", record.value or b"", _signature(record)) if trusted else ""
+
+    def _act(self, act: ControlBase, received: int, out: Outputs, signed: str) -> None:
         """Let one act take effect. Raises ControlRefused."""
         cause = f"control:{act.id}"
         pilot = self.pilots.get(act.pilot)
         if pilot is not None and (act.id in pilot.controls or act.id in pilot.judged):
-            return
+            raise ControlRefused("id", Why.REPEATED.value, SENTENCES[Why.REPEATED])
         if isinstance(act, Admission):
             if pilot is not None:
                 raise ControlRefused("pilot", "already_admitted", f"{act.pilot} is admitted; amend its charter instead")
@@ -212,7 +236,7 @@ class Machine:
             self.dirty.add(pilot.id)
             move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
             version = Finding(rule=f"version {act.charter.version}")
-            Case(pilot, plan, received, cause, out, self.epoch).record(move, version, act.author)
+            Case(pilot, plan, received, cause, out, self.epoch, signed).record(move, version, act.author)
         elif pilot is None:
             raise ControlRefused("pilot", "not_admitted", f"{act.pilot} has not been admitted")
         elif pilot.exited:
@@ -221,7 +245,7 @@ class Machine:
             at = self._reach(pilot, received, out)
             if isinstance(act, JUDGED_ONCE):
                 pilot.judged.append(act.id)
-            case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch)
+            case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch, signed)
             self._plans[pilot.id] = apply(case, act)
         self._arm(pilot)
 
@@ -257,6 +281,9 @@ class Machine:
             yield plan.unknown_escalates_after.after(since), "unknown", ""
         if pilot.standing.order.due:
             yield pilot.standing.order.due, "overdue", ""
+        sending = pilot.standing.sending
+        if sending is not None and sending.due:
+            yield sending.due, "again", ""
         for name, shelf in pilot.standing.shelved.items():
             yield shelf.until, "unshelve", name
         if plan.drill_every is not None:
@@ -280,6 +307,8 @@ class Machine:
                 silent(case, plan.watch(name))
             elif kind == "overdue":
                 overdue(case)
+            elif kind == "again":
+                again(case)
             elif kind == "unshelve":
                 case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
             elif kind == "drill":
@@ -326,6 +355,9 @@ class Machine:
             if standing.order.due:
                 order = structs.replace(standing.order, due=standing.order.due + step)
                 pilot.standing = structs.replace(standing, order=order)
+            sending = standing.sending
+            if sending is not None and 0 < sending.due < now:  # at once, and once, not as often as was missed
+                pilot.standing = structs.replace(pilot.standing, sending=structs.replace(sending, due=now))
             self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP)
             self._arm(pilot)
 
@@ -353,6 +385,10 @@ class Machine:
         if through > self.own.closed:
             self.own.closed = through
             out.evidence.append(Closed(partition=self.partition, through=through))
+
+
+def _signature(record: Record) -> str:
+    return dict(record.headers).get(HEADER, b"").decode("latin-1")
 
 
 def _not_in_force(pilot: Pilot, event: CommandAcknowledged) -> str:

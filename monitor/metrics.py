@@ -31,6 +31,7 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.model import Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
+from monitor.open_orders import ACTIONS, OPEN, OpenOrder, action_of, after, told, waiting
 from monitor.validate import Why
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -103,7 +104,17 @@ CATALOGUE: tuple[Spec, ...] = (
     # record
     _spec("recorded_total", "counter", "Entries appended to the ledger."),
     # act
-    _spec("commands_total", "counter", "Commands sent to services.", "action"),
+    _spec("commands_total", "counter", "Commands given to services, repeats not counted.", "action"),
+    _spec("commands_again_total", "counter", "Commands told again because nobody answered.", "action"),
+    _spec("commands_open", "gauge", "Commands that are not done, by what became of them so far.", "state"),
+    _spec(
+        "command_open_timestamp_seconds",
+        "gauge",
+        "When a command that is not done was given.",
+        *_PILOT,
+        "action",
+        "state",
+    ),
     _spec("permits_total", "counter", "Permits given to services."),
     _spec("pilot_unacknowledged", "gauge", "1 while the service has not acknowledged its halt.", *_PILOT),
     _spec("acted_total", "counter", "Decisions handed to an actor, by outcome.", "actor", "outcome"),
@@ -145,12 +156,12 @@ class _Pilot:
         "alpha",
         "labelled",
         "level",
+        "order",
         "participant",
         "reason",
         "since",
         "slots",
         "standing",
-        "unacked",
         "unknown",
     )
 
@@ -162,7 +173,7 @@ class _Pilot:
         self.reason: Reason | None = None
         self.since: int | None = None
         self.unknown = False
-        self.unacked = False
+        self.order: OpenOrder | None = None
         self.alpha: float | None = None
         self.slots: dict[tuple[str, str], _Slot] = {}
 
@@ -199,8 +210,9 @@ class Metrics:
         for level in Level:
             for reason in Reason:
                 self._of["decisions_total"].labels(level.word, reason.value)
-        for word in ("halt", "release"):
-            self._of["commands_total"].labels(word)
+        for action in ACTIONS:
+            self._of["commands_total"].labels(action)
+            self._of["commands_again_total"].labels(action)
         for word in ("count", "proportion", "gauge"):
             self._of["evidence_total"].labels(word)
         for word in ("pilot_cap", "slot_cap", "not_finite"):
@@ -244,7 +256,7 @@ class Metrics:
         level: Level,
         *,
         unknown: bool = False,
-        unacknowledged: bool = False,
+        order: OpenOrder | None = None,
         standing: int = 0,
         since_ms: int | None = None,
         reason: Reason | None = None,
@@ -255,7 +267,7 @@ class Metrics:
             if known is None:
                 return
             known.participant, known.level, known.unknown = participant, level, unknown
-            known.unacked, known.standing, known.since, known.reason = unacknowledged, standing, since_ms, reason
+            known.order, known.standing, known.since, known.reason = order, standing, since_ms, reason
 
     def forget(self, pilot: str) -> None:
         """The pilot is no longer this process's business (it left, or its partition was revoked)."""
@@ -310,8 +322,7 @@ class Metrics:
         if decision.level is not known.level or known.since is None:
             known.since, known.reason = decision.at, decision.reason
         known.level, known.unknown = decision.level, bool(decision.unknown)
-        if decision.reason is Reason.COMMAND_ACKNOWLEDGED or decision.level is not Level.HALT:
-            known.unacked = False
+        known.order = after(known.order, decision)
         finding = decision.finding
         if finding.alpha_spent is not None and self._finite(finding.alpha_spent):
             known.alpha = finding.alpha_spent
@@ -319,10 +330,12 @@ class Metrics:
             self._score(known, finding.indicator, finding.segment, {finding.rule: (finding.statistic, finding.bar)})
 
     def _observe_command(self, command: Command) -> None:
-        self._of["commands_total"].labels(command.action).inc()
         known = self._pilots.get(command.pilot)
-        if known is not None:
-            known.unacked = command.action == "halt"
+        again = False
+        if known is not None and known.order is not None:
+            again = known.order.told > 0 or command.standing < known.order.standing
+            known.order = told(known.order, command)
+        self._of["commands_again_total" if again else "commands_total"].labels(action_of(command)).inc()
 
     def _observe_evidence(self, evidence: Evidence) -> None:
         (self._of["revisions_total"] if evidence.late else self._of["evidence_total"].labels(evidence.kind)).inc()
@@ -422,7 +435,7 @@ _PROJECTED = frozenset(
     spec.name
     for spec in CATALOGUE
     if "pilot" in spec.labels
-    or spec.name in {PREFIX + name for name in ("pilots", "pilots_unknown", "pilots_beyond_cap")}
+    or spec.name in {PREFIX + name for name in ("pilots", "pilots_unknown", "pilots_beyond_cap", "commands_open")}
 )
 
 
@@ -443,6 +456,12 @@ class _PilotCollector(Collector):
                 levels[known.level] += 1
             for level, number in levels.items():
                 families["pilots"].add_metric([level.word], number)
+            states = dict.fromkeys(OPEN, 0)
+            for known in pilots.values():
+                if known.order is not None and known.order.open:
+                    states[known.order.state] += 1
+            for state, number in states.items():
+                families["commands_open"].add_metric([state], number)
             families["pilots_unknown"].add_metric([], sum(known.unknown for known in pilots.values()))
             families["pilots_beyond_cap"].add_metric([], len(pilots) - self._metrics._labelled)
             for pilot, known in pilots.items():
@@ -455,7 +474,10 @@ def _add_pilot(families: dict[str, GaugeMetricFamily], pilot: str, known: _Pilot
     who = [pilot, known.participant]
     families["pilot_level"].add_metric(who, known.level)
     families["pilot_unknown"].add_metric(who, known.unknown)
-    families["pilot_unacknowledged"].add_metric(who, known.unacked)
+    families["pilot_unacknowledged"].add_metric(who, waiting(known.order))
+    if known.order is not None and known.order.open:
+        at = [*who, known.order.action, known.order.state]
+        families["command_open_timestamp_seconds"].add_metric(at, known.order.at / 1000)
     if known.since is not None:
         families["pilot_level_timestamp_seconds"].add_metric(who, known.since / 1000)
     if known.reason is not None:

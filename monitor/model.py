@@ -185,6 +185,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     first_out: bool = False  # the first cause of the level the pilot is at
     unknown: str = ""  # reason of the unknown flag, empty when known
     author: str = ""
+    signed: str = ""  # id of the key that signed the author's act; empty: nobody's did
     restart: int = 1  # which share of alpha the statistics are on
 
 

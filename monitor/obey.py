@@ -24,7 +24,7 @@ OVERDUE, CONTRADICTED, DRILL = "halt/overdue", "halt/contradicted", "drill"
 
 def follow(case: Case, event: Envelope) -> bool:
     """Hold an event against the command in force. Returns whether timers must be set again."""
-    before = case.pilot.standing.order
+    before, told = case.pilot.standing.order, case.pilot.standing.sending
     if isinstance(event, CommandAcknowledged):
         _acknowledged(case, event)
     elif before.stops:
@@ -32,7 +32,8 @@ def follow(case: Case, event: Envelope) -> bool:
             _beat(case, event)
         else:
             _served(case, event)
-    return case.pilot.standing.order.due != before.due
+    standing = case.pilot.standing
+    return standing.order.due != before.due or standing.sending is not told
 
 
 def permit(case: Case, event: Heartbeat) -> None:
@@ -51,6 +52,14 @@ def permit(case: Case, event: Heartbeat) -> None:
             stop=plan.strict,
         )
     )
+
+
+def again(case: Case) -> None:
+    """A command that nobody has answered is told again: the same id, the same standing, what is due later and later."""
+    sending = case.pilot.standing.sending
+    assert sending is not None
+    case.out.commands.append(structs.replace(sending.command, epoch=case.epoch))
+    case.pilot.standing = structs.replace(case.pilot.standing, sending=sending.again(case.at))
 
 
 def overdue(case: Case) -> None:
@@ -79,8 +88,10 @@ def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
     finding = Finding(rule="acknowledge", detail=data.last_decision, observed=took)
     case.record(Move("act", standing.level, standing.level, Reason.COMMAND_ACKNOWLEDGED, False), finding, event.source)
     if not order.kind:
+        _answered(case, True)
         return  # a release: there is nothing to verify
     _put(case, orders.acknowledged(order, event.source, number, millis(event.time), case.at, _due(case)))
+    _answered(case, case.pilot.standing.order.answered)
     if order.state == "overdue" and order.kind == "halt":
         case.drop(OVERDUE, Finding(rule="acknowledge"))
     if order.kind == "dry_run":
@@ -100,6 +111,7 @@ def _beat(case: Case, event: Heartbeat) -> None:
         if late or (not (proof and proof.acknowledged) and case.at > _deadline(case)):
             _contradicted(case, event, "heartbeat", None)
     elif new.state == "verified" and order.state != "verified":
+        _answered(case, True)
         if order.kind == "full_stop":
             _drilled(case)
             return
@@ -131,6 +143,7 @@ def _contradicted(case: Case, event: Envelope, rule: str, amount: float | None) 
     _put(case, orders.contradicted(case.pilot.standing.order, _due(case)))
     finding = Finding(rule=rule, observed=amount, detail=event.source)
     case.found(CONTRADICTED, Level.ESCALATE, Reason.HALT_CONTRADICTED, finding)
+    _answered(case, False)  # its word is worth nothing: it is told again
 
 
 def _drilled(case: Case) -> None:
@@ -149,7 +162,17 @@ def _end_drill(case: Case) -> None:
     standing = case.pilot.standing
     if standing.order.kind == "full_stop":
         case.record(Move("act", standing.level, standing.level, Reason.DRILL_ENDED, False), Finding(rule="full_stop"))
+    else:
+        _answered(case, True)
     _put(case, orders.Order())
+
+
+def _answered(case: Case, answered: bool) -> None:
+    """The command in force need not be told again; or, if it was thought so, it must be after all."""
+    sending = case.pilot.standing.sending
+    if sending is not None and answered == bool(sending.due):
+        new = structs.replace(sending, due=0) if answered else orders.sending(sending.command, case.at)
+        case.pilot.standing = structs.replace(case.pilot.standing, sending=new)
 
 
 def _put(case: Case, order: orders.Order) -> None:

@@ -10,9 +10,15 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
+from monitor.model import Command
+
 BEATS = 3  # heartbeats in a row that verify a stop
 SOURCES = 64  # incarnations followed at once; the one heard longest ago is forgotten first
 NOT_YET = -1
+AGAIN_MS, LONGEST_MS = (
+    5_000,
+    3_600_000,
+)  # until a command is told again for the first time; between two tellings at most
 
 Kind: TypeAlias = Literal["", "halt", "dry_run", "full_stop"]
 State: TypeAlias = Literal["", "commanded", "acknowledged", "verified", "contradicted", "overdue"]
@@ -51,6 +57,11 @@ class Order(Struct, frozen=True, array_like=True):
     proofs: dict[str, Proof] = {}
 
     @property
+    def answered(self) -> bool:
+        """Whether every incarnation that was heard since has acknowledged."""
+        return bool(self.proofs) and all(p.acknowledged for p in self.proofs.values())
+
+    @property
     def stops(self) -> bool:
         """Whether the service must stand still while this is in force."""
         return self.kind in ("halt", "full_stop")
@@ -68,6 +79,24 @@ class Order(Struct, frozen=True, array_like=True):
         if proof is None and words:
             return max(words)
         return deadline if at > deadline else None
+
+
+class Sending(Struct, frozen=True, array_like=True):
+    """The command in force: when it is told again (ms; 0 = it was answered), and how often it was told again."""
+
+    command: Command
+    due: int
+    times: int = 0
+
+    def again(self, at: int) -> Sending:
+        """Told again at `at` (ms): the next time comes after twice as long, at most an hour. There is no last time."""
+        wait = min(LONGEST_MS, AGAIN_MS << min(self.times + 1, 20))
+        return structs.replace(self, due=at + wait, times=self.times + 1)
+
+
+def sending(command: Command, at: int) -> Sending:
+    """Told for the first time at `at` (ms)."""
+    return Sending(command, at + AGAIN_MS)
 
 
 def acknowledged(order: Order, source: str, number: int, stopped: int, at: int, due: int) -> Order:

@@ -89,6 +89,7 @@ class Plan:
         self.any_model = "*" in self.models
         people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
         self.signers = {name: Trusted([text]) for name, text in people.items()}
+        self.firm = Trusted(charter.participant.keys)
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from monitor.errors import Forged
 
-Kind: TypeAlias = Literal["command", "permit", "control"]
+Kind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
 HEADER = "signature"
 HTTP_HEADER = "Sandbox-Signature"
 PREFIX = "ed25519:"

@@ -61,6 +61,7 @@ class Why(StrEnum):
     AFTER_EXIT = "after_exit"
     NOT_IN_FORCE = "not_in_force"
     FORGED = "forged"
+    REPEATED = "repeated"
     CONTROL_REFUSED = "control_refused"
 
 
@@ -91,7 +92,8 @@ SENTENCES: dict[Why, str] = {
     Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
     Why.AFTER_EXIT: "The pilot has left the sandbox.",
     Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
-    Why.FORGED: "The act is not signed with the key that the charter names for its author.",
+    Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",
+    Why.REPEATED: "The act was judged before; a copy of it changes nothing.",
     Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
 }
 

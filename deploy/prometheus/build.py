@@ -66,6 +66,43 @@ ALERTS = (
         hold="2m",
     ),
     Alert(
+        "SandboxCommandOpen",
+        "sandbox-halt",
+        f"time() - max by (pilot, participant, action, state) ({M}command_open_timestamp_seconds) > 600",
+        "warning",
+        "The {{ $labels.action }} of pilot {{ $labels.pilot }} of {{ $labels.participant }} is {{ $labels.state }} for ten minutes.",
+        {
+            M
+            + 'command_open_timestamp_seconds{pilot="p1",participant="acme",action="halt",state="acknowledged"}': "60x30"
+        },
+        {
+            M
+            + 'command_open_timestamp_seconds{pilot="p1",participant="acme",action="halt",state="acknowledged"}': "900x30"
+        },
+        (PILOT | {"action": "halt", "state": "acknowledged"},),
+    ),
+    Alert(
+        "SandboxForged",
+        "sandbox-halt",
+        f'sum(increase({M}rejected_total{{reason="forged"}}[10m])) > 0',
+        "critical",
+        "Somebody sent an act, an acknowledgement or a heartbeat that the right key did not sign. It was not believed.",
+        {M + 'rejected_total{reason="forged"}': "0x10 1x20"},
+        {M + 'rejected_total{reason="forged"}': "3x30", M + 'rejected_total{reason="not_json"}': "0+9x30"},
+        at="15m",
+    ),
+    Alert(
+        "SandboxNotBelieved",
+        "sandbox-halt",
+        f'sum by (reason) (increase({M}rejected_total{{reason=~"control_refused|not_in_force|not_yours|repeated"}}[10m])) > 0',
+        "warning",
+        "An act or an acknowledgement was well formed and had no effect: {{ $labels.reason }}.",
+        {M + 'rejected_total{reason="not_in_force"}': "0x10 1x20"},
+        {M + 'rejected_total{reason="not_in_force"}': "3x30", M + 'rejected_total{reason="not_json"}': "0+9x30"},
+        ({"reason": "not_in_force"},),
+        at="15m",
+    ),
+    Alert(
         "SandboxPilotEscalated",
         "sandbox-escalate",
         f"max by (pilot, participant) ({M}pilot_level) == 2",

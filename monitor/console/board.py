@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from monitor.charter import Charter, charter_hash
 from monitor.console.words import sentence
 from monitor.model import Closed, Decision, Evidence, Level, Outputs, Reason
+from monitor.open_orders import OpenOrder, after, told
 
 
 class PilotView(Struct):
@@ -28,6 +29,7 @@ class PilotView(Struct):
     standing: int = -1
     restart: int = 1
     exited: bool = False
+    order: OpenOrder | None = None
     last_evidence: int | None = None
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
@@ -91,6 +93,10 @@ class Board:
             view = self._view(decision.pilot)
             if view is not None and decision.standing > view.standing:
                 self._decide(view, decision)
+        for command in outputs.commands:
+            known = self.pilots.get(command.pilot)
+            if known is not None:
+                known.order = told(known.order, command)
         for record in outputs.evidence:
             if isinstance(record, Closed):
                 self.through = max(record.through, self.through or 0)
@@ -102,6 +108,11 @@ class Board:
     def fleet(self) -> list[PilotView]:
         """All pilots, worst first: by level, then unknown, then the longest at its level; those that left come last."""
         return sorted(self.pilots.values(), key=lambda v: (v.exited, -v.level, not v.unknown, v.since or 0, v.pilot))
+
+    def orders(self) -> list[PilotView]:
+        """Pilots whose command is still open, the one that waits longest first."""
+        waiting = [v for v in self.pilots.values() if v.order is not None and v.order.open and not v.exited]
+        return sorted(waiting, key=lambda v: (v.order.at if v.order else 0, v.pilot))
 
     def _view(self, pilot: str) -> PilotView | None:
         view = self.pilots.get(pilot)
@@ -123,6 +134,7 @@ class Board:
         if view.why is None or decision.level != decision.was:
             view.since, view.why = decision.at, decision
         view.level = decision.level
+        view.order = after(view.order, decision)
         if decision.unknown != view.unknown:
             if not (decision.unknown and view.unknown):
                 view.unknown_since = decision.at if decision.unknown else None

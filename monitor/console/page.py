@@ -14,6 +14,7 @@ from monitor.console.picture import picture
 from monitor.console.scales import figure, stamp
 from monitor.console.words import LEVELS, REASONS, numbers, plain
 from monitor.model import Decision, Level, Reason
+from monitor.open_orders import OpenOrder
 
 SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.HALT: "■"}
 SORTS = {
@@ -34,13 +35,23 @@ class Query(Struct, frozen=True):
 
 
 ALL = Query()
+ORDERS = {
+    "commanded": "the service has not acknowledged it; it is told again until it does",
+    "acknowledged": "the service says that it stopped; its heartbeats must still bear that out",
+    "contradicted": "the service says that it stopped, but something shows that it goes on",
+    "overdue": "not acknowledged, or dark afterwards, for longer than the charter grants",
+}
 SHOWN = 10  # decisions above the picture; earlier ones are folded away
 
 
 def fleet_page(board: Board, query: Query = ALL) -> str:
     """All pilots, filtered and sorted as asked."""
     views = board.fleet()
-    return _page("Fleet", _summary(board, views) + _filters(query) + _table(_select(views, query), query), "fleet")
+    return _page(
+        "Fleet",
+        _summary(board, views) + _orders(board) + _filters(query) + _table(_select(views, query), query),
+        "fleet",
+    )
 
 
 def pilot_page(board: Board, pilot: str) -> str | None:
@@ -160,6 +171,31 @@ def _summary(board: Board, views: Sequence[PilotView]) -> str:
     return f'<h1>Fleet</h1><p class="lead">{said}.</p><ul class="tiles">{tiles}</ul>'
 
 
+def _orders(board: Board) -> str:
+    """A row for each command that is still open; nothing when there is none."""
+    views = board.orders()
+    if not views:
+        return ""
+    rows = "".join(
+        f'<tr class="{view.order.state}"><td data-head="Pilot"><a href="{escape(_link(view.pilot))}">{escape(view.pilot)}</a>'
+        f'<span class="firm">{escape(view.participant)}</span></td>'
+        f'<td data-head="Command">{view.order.action}</td><td data-head="State" class="why">{_order(view.order)}</td>'
+        f'<td data-head="Given" class="when">{_time(view.order.at)}</td>'
+        f'<td data-head="Told" class="number">{view.order.told}</td></tr>'
+        for view in views
+        if view.order is not None
+    )
+    return (
+        f'<table class="fleet orders" id="orders"><caption>{_number(len(views), "command")} still open, the oldest first'
+        '</caption><thead><tr><th scope="col">Pilot</th><th scope="col">Command</th><th scope="col">State</th>'
+        f'<th scope="col">Given (UTC)</th><th scope="col">Times told</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _order(order: OpenOrder) -> str:
+    return f"{escape(order.state)}: {escape(ORDERS[order.state])}"
+
+
 def _number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
@@ -251,6 +287,12 @@ def _facts(board: Board, view: PilotView) -> str:
         ("Tier", escape(plan.tier) if plan else ""),
         ("At this level since", _time(view.since) + " UTC" if view.since is not None else ""),
         ("Last evidence", _time(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
+        (
+            "Open command",
+            f"{view.order.action}, {_order(view.order)}; given {_time(view.order.at)} UTC, told {_number(view.order.told, 'time')}"
+            if view.order is not None and view.order.open
+            else "",
+        ),
         ("Alpha spent", _alpha(view) + (f", restart {view.restart}" if view.restart > 1 else "")),
         ("Scenario", escape(plan.scenario) if plan else ""),
         ("Responsible", escape(", ".join(a.name or a.id for a in plan.authorities)) if plan else ""),
@@ -353,6 +395,15 @@ def as_data(board: Board) -> dict[str, object]:
                 "charter": view.charter,
                 "standing": view.standing,
                 "exited": view.exited,
+                "order": {
+                    "action": view.order.action,
+                    "state": view.order.state,
+                    "at": view.order.at,
+                    "told": view.order.told,
+                    "open": view.order.open,
+                }
+                if view.order
+                else None,
                 "ledger": dict(zip(("size", "root"), head, strict=True))
                 if (head := board.ledger(view.pilot))
                 else None,

@@ -23,6 +23,7 @@ from monitor.errors import LogBroken
 from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Outputs, Record
+from monitor.open_orders import recovered
 from monitor.runner import Runner
 from monitor.signing import Signer
 from monitor.stream.kafka_log import KafkaLog
@@ -278,7 +279,7 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    unacknowledged=standing.order.stops and standing.order.state in ("commanded", "overdue"),
+                    order=recovered(standing.order, standing.sending),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,

@@ -147,10 +147,12 @@ def test_admission_is_a_record() -> None:
 
 
 def test_a_pilot_is_admitted_once() -> None:
-    """The same admission again is harmless, another one is refused."""
+    """The same admission again is a repeat that changes nothing, another one is refused."""
     bench = Bench()
     same = Admission(id="adm", pilot="p", author="anna", charter=charter())
-    assert not bench.act(same, T0 + 1)
+    again = bench.act(same, T0 + 1)
+    assert rejected(again) == [("id", "repeated")]
+    assert not again.decisions
     other = msgspec.structs.replace(same, id="adm2")
     assert rejected(bench.act(other, T0 + 2)) == [("pilot", "control_refused")]
 

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from monitor import metrics as subject
 from monitor.act import ACTORS
 from monitor.metrics import CATALOGUE, PREFIX, Metrics, series_names
-from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected
+from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected, command_of
+from monitor.open_orders import OPEN, OpenOrder
 from monitor.testing.outputs import decision, evidence
 from monitor.validate import Why
 
@@ -37,8 +38,11 @@ def test_closed_label_sets_exist_at_zero() -> None:
             assert value(metrics, "decisions_total", level=level.word, reason=reason.value) == 0
     for reason in (*Why, "other"):
         assert value(metrics, "rejected_total", reason=str(reason)) == 0
-    for action in ("halt", "release"):
+    for action in ("halt", "release", "drill"):
         assert value(metrics, "commands_total", action=action) == 0
+        assert value(metrics, "commands_again_total", action=action) == 0
+    for state in OPEN:
+        assert value(metrics, "commands_open", state=state) == 0
     for actor in subject.ACTORS:
         for outcome in subject.OUTCOMES:
             assert value(metrics, "acted_total", actor=actor, outcome=outcome) == 0
@@ -151,7 +155,7 @@ def test_a_finding_does_not_move_the_reason() -> None:
 @pytest.mark.parametrize(
     "then",
     [
-        pytest.param({"kind": "act", "reason": Reason.COMMAND_ACKNOWLEDGED}, id="acknowledged"),
+        pytest.param({"kind": "act", "was": Level.HALT, "reason": Reason.COMMAND_ACKNOWLEDGED}, id="acknowledged"),
         pytest.param({"kind": "act", "reason": Reason.RELEASED, "level": Level.NORMAL}, id="released"),
     ],
 )
@@ -227,11 +231,45 @@ def test_an_older_period_does_not_overwrite_a_newer_one() -> None:
 def test_recovery_restores_a_halted_pilot() -> None:
     """A halted pilot is in view right after a restart, before anything new is decided about it."""
     metrics = Metrics()
-    metrics.seed("p1", "firm", Level.HALT, standing=4, unacknowledged=True, since_ms=7_000, reason=Reason.HARD_RULE)
+    order = OpenOrder("halt", 7_000, 3, "overdue")
+    metrics.seed("p1", "firm", Level.HALT, standing=4, order=order, since_ms=7_000, reason=Reason.HARD_RULE)
     who = {"pilot": "p1", "participant": "firm"}
     assert value(metrics, "pilot_level", **who) == 3
     assert value(metrics, "pilot_unacknowledged", **who) == 1
     assert value(metrics, "pilot_level_timestamp_seconds", **who) == 7
+    assert value(metrics, "command_open_timestamp_seconds", **who, action="halt", state="overdue") == 7
+    assert value(metrics, "commands_open", state="overdue") == 1
+
+
+def test_open_commands_are_counted_by_what_became_of_them() -> None:
+    """From the command to its verification, with its age; a repeat is counted apart; a release waits for its answer too."""
+    metrics, who = Metrics(), {"pilot": "p1", "participant": "firm"}
+
+    def states() -> dict[str, float | None]:
+        return {s: n for s in OPEN if (n := value(metrics, "commands_open", state=s))}
+
+    halt = decision()
+    command = command_of(halt)
+    assert command is not None
+    metrics.observe(Outputs(decisions=[halt], commands=[command]))
+    metrics.observe(Outputs(commands=[command]))
+    assert states() == {"commanded": 1}
+    assert value(metrics, "commands_total", action="halt") == value(metrics, "commands_again_total", action="halt") == 1
+    steps = [
+        (Reason.HALT_OVERDUE, {"overdue": 1}),
+        (Reason.COMMAND_ACKNOWLEDGED, {"acknowledged": 1}),
+        (Reason.HALT_CONTRADICTED, {"contradicted": 1}),
+        (Reason.COMMAND_ACKNOWLEDGED, {"contradicted": 1}),
+        (Reason.HALT_VERIFIED, {}),
+        (Reason.RELEASED, {"commanded": 1}),
+        (Reason.COMMAND_ACKNOWLEDGED, {}),
+    ]
+    for standing, (reason, expected) in enumerate(steps, 2):
+        level = Level.NORMAL if Reason.RELEASED in [r for r, _ in steps[: standing - 1]] else Level.HALT
+        taken = decision(standing=standing, reason=reason, level=level, was=Level.HALT, kind="act")
+        metrics.observe(Outputs(decisions=[taken]))
+        assert states() == expected, reason
+    assert value(metrics, "command_open_timestamp_seconds", **who, action="release", state="commanded") is None
 
 
 def test_a_revoked_partition_ends_its_series() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.console.board import Board
 from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
-from monitor.model import Closed, Decision, Evidence, Finding, Level, Outputs, Reason
+from monitor.model import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
 from monitor.notary.notary import Notary
 from monitor.notary.verify import entries, ledgers, verify
 from monitor.replay import lines, replay
@@ -71,6 +71,24 @@ def test_memory_is_bounded() -> None:
     assert len(board.pilots) == 5
     assert board.left_out == 45
     assert "45 more are not shown" in fleet_page(board)
+
+
+def test_an_open_command_has_a_row_until_it_is_done() -> None:
+    """Action, state in words, when it was given and how often it was told; gone when the halt is verified."""
+    halt = decision(1, "p-1", level=Level.HALT, reason=Reason.LIMIT_EXCEEDED)
+    command = command_of(halt)
+    assert command is not None
+    board = fed(halt, decision(1, "calm", level=Level.NORMAL, reason=Reason.ADMITTED, kind="act"))
+    for _ in range(3):
+        board.apply(Outputs(commands=[command]))
+    page, own = fleet_page(board), pilot_page(board, "p-1") or ""
+    assert "1 command still open" in page
+    assert "commanded: the service has not acknowledged it" in page
+    assert "told 3 times" in own
+    row = as_data(board)["pilots"][0]["order"]  # type: ignore[index]
+    assert (row["action"], row["state"], row["told"], row["open"]) == ("halt", "commanded", 3, True)
+    fed(decision(2, "p-1", level=Level.HALT, was=Level.HALT, reason=Reason.HALT_VERIFIED, kind="act"), board=board)
+    assert "still open" not in fleet_page(board)
 
 
 def test_worst_comes_first_and_those_that_left_last() -> None:
@@ -185,12 +203,12 @@ def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Pa
     board, notary = Board(), Notary(tmp_path)
     board.ledger = notary.head
     decisions: list[Decision] = []
-    commands = 0
+    commands: set[str] = set()  # one that is told again is one entry
     for outputs in replay([fleet.charter_for(pilot) for pilot in fleet.pilots], lines(fleet), batch=500):
         board.apply(outputs)
         notary.record(outputs.decisions, outputs.commands)
         decisions += outputs.decisions
-        commands += len(outputs.commands)
+        commands |= {command.id for command in outputs.commands}
     assert {view.level for view in board.fleet()} >= {Level.HALT}
     for pilot, view in board.pilots.items():
         record = [taken for taken in decisions if taken.pilot == pilot]
@@ -199,6 +217,6 @@ def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Pa
         assert page is not None
         for taken in record:
             assert escape(view.say(taken)) in page
-    assert sum(verify(file).entries for file in ledgers(tmp_path)) == len(decisions) + commands
+    assert sum(verify(file).entries for file in ledgers(tmp_path)) == len(decisions) + len(commands)
     assert {entry.id for file in ledgers(tmp_path) for entry in entries(file)} >= {taken.id for taken in decisions}
     notary.close()
