@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 from monitor.acts import admit, apply, drill, restart
 from monitor.case import Case
-from monitor.control import Admission, Approval, ControlBase, Evaluation, Release
+from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluation, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
@@ -104,6 +104,10 @@ class Machine:
         states: dict[str, bytes | None] = {name: snapshot(self.pilots[name]) for name in sorted(pilots)}
         states[""] = msgspec.msgpack.encode(self.own)
         return states
+
+    def lease_ms(self, pilot: str) -> int:
+        """How long a permit of an admitted pilot lasts (ms)."""
+        return self._plans[pilot].lease_ms
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
         """Take up where snapshots left off. Raises LogBroken when one cannot be read."""
@@ -208,9 +212,13 @@ class Machine:
     def _signed(self, act: ControlBase, record: Record) -> str:
         """The id of the key that signed an act, "" when nobody's must. Raises Forged."""
         plan = self._plans.get(act.pilot)
-        if isinstance(act, Admission) and plan is None:
-            if self._admitters:
+        if self._admitters and isinstance(act, Admission | Amendment):
+            try:
                 return self._admitters.verify("control", record.value or b"", _signature(record))
+            except Forged:
+                if isinstance(act, Admission) or act.author not in (plan.signers if plan else ()):
+                    raise
+        if isinstance(act, Admission) and plan is None:
             with suppress(ValueError, KeyError, TypeError):  # a charter that does not hold together is refused later
                 plan = Plan(act.charter)
         if plan is None:

@@ -127,6 +127,12 @@ CATALOGUE: tuple[Spec, ...] = (
         "notify_delay_seconds", "histogram", "How late a timer was served after its due time.", buckets=_DELAY_BUCKETS
     ),
     _spec("lag_records", "gauge", "Records not yet stepped.", "topic", "partition"),
+    _spec(
+        "leases_short",
+        "gauge",
+        "Pilots whose lease is below twice the session time-out and the recovery measured at the last start.",
+        "partition",
+    ),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(
         "checkpoint_timestamp_seconds", "gauge", "When the partition's state was last saved, wall clock.", "partition"
@@ -390,13 +396,22 @@ class Metrics:
         """This process owns the partition under `epoch`."""
         self._of["partition_epoch"].labels(str(partition)).set(epoch)
 
+    def short_leases(self, partition: int, pilots: int) -> None:
+        """So many pilots' services may stop when one worker crashes."""
+        self._of["leases_short"].labels(str(partition)).set(pilots)
+
     def checkpointed(self, partition: int, now_ms: int) -> None:
         """The partition's state was saved at `now_ms` (wall clock)."""
         self._of["checkpoint_timestamp_seconds"].labels(str(partition)).set(now_ms / 1000)
 
     def revoked(self, partition: int) -> None:
         """The partition is gone: its series end, so that no stale age raises an alert. Pilots are forgotten one by one."""
-        for name in ("partition_epoch", "checkpoint_timestamp_seconds", "closed_through_timestamp_seconds"):
+        for name in (
+            "partition_epoch",
+            "leases_short",
+            "checkpoint_timestamp_seconds",
+            "closed_through_timestamp_seconds",
+        ):
             self._of[name].remove_by_labels({"partition": str(partition)})
         self._of["lag_records"].remove_by_labels({"partition": str(partition)})
 

@@ -1,6 +1,8 @@
 """What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over Kafka or HTTP.
 
-The monitor decides whether an act takes effect; one that may not is on the `rejected` log with the step that is missing.
+The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is missing.
+Exit codes: 0 it took effect (or is durable and was not judged in time), 1 it has no effect, 2 called wrongly, 3 the other
+side is away.
 """
 
 from __future__ import annotations
@@ -31,10 +33,20 @@ from monitor.control import (
 )
 from monitor.keyfile import read_key
 from monitor.model import digest
-from monitor.sdk.bulk import open_bulk
+from monitor.sdk.acts import put
+from monitor.validate import Why
 
-KEY = "sandbox_monitor.key"
+KEY, WAIT = "sandbox_monitor.key", "sandbox_monitor.wait"
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _wait(context: click.Context, _option: click.Parameter, seconds: float) -> None:
+    context.meta.setdefault(WAIT, seconds)
+
+
+def _no_wait(context: click.Context, _option: click.Parameter, given: bool) -> None:
+    if given:
+        context.meta[WAIT] = 0.0
 
 
 def act_options(command: F) -> F:
@@ -53,6 +65,16 @@ def act_options(command: F) -> F:
             help="the author's key file (`sandbox-monitor keys new`), where the charter names a key",
         ),
         click.option(
+            "--wait",
+            type=click.FloatRange(0, 60),
+            default=10.0,
+            show_default=True,
+            callback=_wait,
+            expose_value=False,
+            help="seconds to wait for what becomes of it",
+        ),
+        click.option("--no-wait", is_flag=True, callback=_no_wait, expose_value=False, help="do not wait for it"),
+        click.option(
             "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
         ),
     ):
@@ -66,23 +88,34 @@ def fresh() -> str:
 
 
 def send(to: str, prefix: str, act: ControlBase) -> None:
-    """Put an act on `control`; returns when it is durable there. Raises Unavailable, Refused."""
+    """Put an act on `control` and say what became of it. Raises Unavailable, Refused when it is not durable there."""
+    meta = click.get_current_context().meta
+    body = msgspec.json.encode(act)
+    key: Path | None = meta.get(KEY)
+    signature = read_key(key).sign("control", body) if key else ""
+    wait: float = meta.get(WAIT, 0.0)
     try:
-        bulk = open_bulk(to, prefix=prefix)
+        answer = put(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
-    try:
-        body = msgspec.json.encode(act)
-        key: Path | None = click.get_current_context().meta.get(KEY)
-        bulk.control(act.pilot, body, read_key(key).sign("control", body) if key else "")
-        bulk.flush()
-    finally:
-        bulk.close()
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
     click.echo(f"{kind} {act.pilot} {act.id}")
-    click.echo(
-        "durable on control; the monitor decides whether it takes effect: see the board, or `rejected`", err=True
-    )
+    if answer is not None and answer.decision is not None:
+        taken = answer.decision
+        moved = (
+            f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
+        )
+        signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
+        click.echo(f"taken: {taken.reason.value}, {moved}; entry {taken.standing} of {taken.pilot}, {signed}")
+    elif answer is not None and answer.rejected is not None:
+        refused = answer.rejected
+        if refused.reason == Why.REPEATED.value:
+            click.echo("repeated: an act with this id was judged before, a copy changes nothing")
+            return
+        raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}")
+    else:
+        waited = f"not judged within {wait:g} s" if wait else "not waited for"
+        click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
 
 
 @click.command()
@@ -134,10 +167,33 @@ def rectify(
 @click.argument("pilot")
 @click.option("--passed/--failed", required=True, help="the result on the charter's scenarios")
 @click.option("--report", required=True, help="where the report lies")
+@click.option(
+    "--result",
+    "results",
+    multiple=True,
+    metavar="SCENARIO/MEASURE=VALUE",
+    help="a result on a scenario of the charter; repeatable",
+)
 @act_options
-def evaluate(pilot: str, passed: bool, report: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Record the re-evaluation of a halted pilot: the second step towards its release."""
-    send(to, prefix, Evaluation(id=id_ or fresh(), pilot=pilot, author=author, passed=passed, report=report))
+def evaluate(
+    pilot: str, passed: bool, report: str, results: tuple[str, ...], to: str, prefix: str, author: str, id_: str
+) -> None:
+    """Record the re-evaluation of a halted pilot: the second step towards its release.
+
+    Where the charter names scenarios, a result of each measure is asked for, and a passed one must keep the bounds.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for text in results:
+        name, _, value = text.partition("=")
+        scenario, _, measure = name.rpartition("/")
+        try:
+            found.setdefault(scenario, {})[measure] = float(value)
+        except ValueError:
+            scenario = ""
+        if not scenario or not measure:
+            raise click.BadParameter(f"{text}: write scenario/measure=number", param_hint="--result")
+    act = Evaluation(id=id_ or fresh(), pilot=pilot, author=author, passed=passed, report=report, results=found)
+    send(to, prefix, act)
 
 
 @click.command()

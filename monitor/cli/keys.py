@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from monitor.keyfile import new_key, read_key
+from monitor.signing import Trusted
 
 
 @click.group()
@@ -29,3 +30,12 @@ def new(file: Path) -> None:
 def show(file: Path) -> None:
     """Print the public part of the key in FILE."""
     click.echo(read_key(file).public)
+
+
+def checked(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The same keys. Raises BadParameter when one is none."""
+    try:
+        Trusted(keys)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--admit-key") from error
+    return keys

@@ -15,6 +15,7 @@ from monitor.act.alertmanager import Alertmanager
 from monitor.act.base import Actor
 from monitor.act.json_lines import JsonLines
 from monitor.charter_file import load_charter
+from monitor.cli.keys import checked
 from monitor.embedded.process import Monitor
 from monitor.embedded.service import run_until_stopped
 
@@ -47,6 +48,12 @@ from monitor.embedded.service import run_until_stopped
     help="take telemetry from a file of JSON lines too; - is standard input",
 )
 @click.option(
+    "--admit-key",
+    "admitters",
+    multiple=True,
+    help="public key (ed25519:...) of who may admit pilots over the door; repeatable [default: anybody]",
+)
+@click.option(
     "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
 )
 def serve(
@@ -56,6 +63,7 @@ def serve(
     alertmanager: str | None,
     decisions: Path | None,
     source: str | None,
+    admitters: tuple[str, ...],
     checkpoint: float,
 ) -> None:
     """Run the monitor here: SQLite in --dir, telemetry and control over HTTP, board, metrics.
@@ -75,6 +83,7 @@ def serve(
         port=port,
         charters=[load_charter(path) for path in charters],
         actors=actors,
+        admitters=checked(admitters),
         checkpoint_every_ms=round(checkpoint * 1000),
     )
 

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from monitor.control import Admission
+from monitor.sdk.acts import Judged
 from monitor.sdk.bulk import Bulk, open_bulk
+from monitor.sdk.kafka_link import KafkaBulk
 from monitor.telemetry import Envelope
 from monitor.testing.events import instant
 from monitor.testing.scenarios import DEFAULT, SCENARIOS
@@ -23,6 +25,7 @@ from monitor.testing.simulator import Fleet
 
 WEEK = 168  # hours
 DAY_MS = 86_400_000
+JUDGED_S = 60.0  # how long a worker may take to judge the admissions
 
 
 @click.command(epilog="Scenarios: " + "; ".join(f"{name}: {s.story}" for name, s in SCENARIOS.items()))
@@ -105,9 +108,12 @@ def simulate(
     began = time.monotonic()
     with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack)) as sink:
         if admit:
-            for admission in fleet.admissions():
+            admissions = list(fleet.admissions())
+            judged = sink.judged([admission.pilot for admission in admissions])
+            for admission in admissions:
                 sink.admit(admission)
             sink.flush()
+            judged(JUDGED_S)  # or the first events would meet a pilot that is not admitted yet
         bar = progress.add_task("periods", total=hours)
         sent = _send(fleet, sink, _pace(live, rate), lambda p: progress.update(bar, completed=p))
         progress.update(bar, completed=hours)
@@ -172,6 +178,9 @@ def _send(fleet: Fleet, sink: Sink, early: Callable[[int, int], float], reached:
 class Sink(Protocol):
     """Where events go."""
 
+    def judged(self, pilots: list[str]) -> Callable[[float], None]:
+        """Asked before the admissions are sent: waits so many seconds until all of these pilots were judged."""
+
     def admit(self, admission: Admission) -> None:
         """Admit a pilot."""
 
@@ -195,6 +204,12 @@ class Packed:
         self._bulk, self._pack = bulk, pack
         self._held: dict[str, list[Envelope]] = {}
         self._count = 0
+
+    def judged(self, pilots: list[str]) -> Callable[[float], None]:
+        """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is stepped before."""
+        if isinstance(self._bulk, KafkaBulk) and pilots:
+            return Judged(self._bulk.link, pilots).wait
+        return lambda seconds: None
 
     def admit(self, admission: Admission) -> None:
         """See `Sink.admit`: a control record."""
@@ -235,6 +250,10 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self._charters = path.with_name(path.name + ".charters")
         self._file = path.open("wb")
+
+    def judged(self, pilots: list[str]) -> Callable[[float], None]:
+        """See `Sink.judged`: nobody judges a file."""
+        return lambda seconds: None
 
     def admit(self, admission: Admission) -> None:
         """See `Sink.admit`: the charter as a file; JSON is YAML."""

@@ -9,6 +9,7 @@ import click
 
 from detectors import build as build_detector
 from detectors.base import Design, Gauge
+from monitor.cli.keys import checked
 from monitor.keyfile import read_key
 from monitor.metrics import Metrics
 from monitor.stream import health
@@ -53,6 +54,12 @@ from monitor.validate import Why
     type=click.Path(dir_okay=False, path_type=Path),
     help="signs commands and permits (`sandbox-monitor keys new`), the same file for all workers",
 )
+@click.option(
+    "--admit-key",
+    "admitters",
+    multiple=True,
+    help="public key (ed25519:...) of who may admit pilots; repeatable, the same for all workers [default: anybody]",
+)
 @click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
 def worker(
     bootstrap: str,
@@ -70,6 +77,7 @@ def worker(
     metrics_host: str,
     secret_file: Path | None,
     key_file: Path | None,
+    admitters: tuple[str, ...],
     loglevel: str,
 ) -> None:
     """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
@@ -93,7 +101,10 @@ def worker(
         stall=stall,
         secret=secret_file.read_bytes() if secret_file else b"",
         signer=read_key(key_file) if key_file else None,
+        admitters=checked(admitters),
     )
+    if not admitters:
+        click.echo("whoever may write to control may admit pilots; give --admit-key to name who may", err=True)
     if key_file is None:
         click.echo(
             "commands and permits are not signed; give --key-file so that services can tell them from forged ones",

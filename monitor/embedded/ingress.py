@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
+from msgspec import structs
 
 from monitor.embedded.store import Incoming, Kept, Output, Store
 from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
@@ -31,6 +32,10 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of one request's body, after decompression. One record of it may have `validate.MAX_BYTES`."""
 LONGEST_WAIT = 60.0
 """Seconds that a long poll may ask for."""
+NUMBER = "Sandbox-Number"
+"""Header of a command or permit: its place among all outputs. One that is told again has a new one."""
+NONCES = 32
+"""Nonces that one request may ask for."""
 RECENT = 256
 """Permits of a pilot among which one nonce is looked for: more than it has workers that send heartbeats at once."""
 PAGE = 1_000
@@ -47,6 +52,17 @@ class _Standing(msgspec.Struct):
     nonce: str = ""
 
 
+class _Caused(msgspec.Struct):
+    cause: str
+
+
+class _Placed(msgspec.Struct):
+    topic: str
+    offset: int
+
+
+_CAUSED = msgspec.json.Decoder(_Caused)
+_PLACED = msgspec.json.Decoder(_Placed)
 _STANDING = msgspec.json.Decoder(_Standing)
 
 
@@ -140,6 +156,7 @@ class Ingress:
                 web.post("/v1/control", self._control),
                 web.get("/v1/commands/{pilot}", self._standing("commands")),
                 web.get("/v1/permits/{pilot}", self._standing("permits")),
+                web.get("/v1/acts/{pilot}", self._act),
                 web.get("/v1/key", self._key),
                 web.get("/v1/decisions", self._decisions),
                 web.get("/metrics", self._metrics),
@@ -159,6 +176,11 @@ class Ingress:
         headers = {name.lower(): value for name, value in request.headers.items()}
         media = request.content_type if "content-type" in headers else ""
         records, events = unpack(media, request.charset, headers, await request.read())
+        signature = headers.get(HTTP_HEADER.lower())
+        if (
+            signature is not None and len(records) == 1
+        ):  # it is of the whole body, so of the one record that the body is
+            records = [structs.replace(records[0], headers=(*records[0].headers, (HEADER, signature.encode())))]
         kept = await self._store.feed(records)
         self.events += events or 0
         return self._accepted(kept, events)
@@ -184,30 +206,48 @@ class Ingress:
     def _standing(self, kind: Output) -> Handler:
         async def latest(request: web.Request) -> web.Response:
             pilot, after = request.match_info["pilot"], _number(request, "after", -1)
-            left = min(_number(request, "wait", 0.0), LONGEST_WAIT)
-            nonce = request.query.get("nonce")
+            seen, left = _number(request, "seen", 0), min(_number(request, "wait", 0.0), LONGEST_WAIT)
+            nonces = set(request.query.getall("nonce", [])[:NONCES])
 
-            async def find(pilot: str) -> bytes | None:
-                if nonce is None:
-                    return await self._store.latest(kind, pilot)
-                rows = await self._store.recent(kind, pilot, RECENT)
-                return next((raw for raw in rows if _STANDING.decode(raw).nonce == nonce), None)
+            async def find(pilot: str) -> tuple[int, bytes]:
+                rows = await self._store.recent(kind, pilot, RECENT if nonces else 1)
+                wanted = (row for row in rows if not nonces or _STANDING.decode(row[1]).nonce in nonces)
+                return next(wanted, (0, b""))
 
             until = asyncio.get_running_loop().time() + left
             while True:
                 ticket = self._put_out.ticket
-                raw = await find(pilot)
-                if raw is not None and _STANDING.decode(raw).standing > after:
+                number, raw = await find(pilot)
+                if raw and (_STANDING.decode(raw).standing > after or 0 < seen < number):
                     answer = web.Response(body=raw, content_type="application/json")
+                    answer.headers[NUMBER] = str(number)
                     if self._signer is not None:
                         name: Kind = "command" if kind == "commands" else "permit"
                         answer.headers[HTTP_HEADER] = self._signer.sign(name, raw)
                     return answer
                 left = until - asyncio.get_running_loop().time()
                 if left <= 0 or not await waited(ticket, left):
-                    return web.Response(status=204)
+                    return web.Response(status=204, headers={NUMBER: str(number)})
 
         return latest
+
+    async def _act(self, request: web.Request) -> web.Response:
+        """What became of the act with this `id`, which stands at `offset` of control."""
+        pilot, offset = request.match_info["pilot"], _number(request, "offset", -1)
+        cause = f"control:{request.query.get('id', '')}"
+        until = asyncio.get_running_loop().time() + min(_number(request, "wait", 0.0), LONGEST_WAIT)
+        while True:
+            ticket = self._put_out.ticket
+            for _, raw in await self._store.recent("decisions", pilot, RECENT):
+                if _CAUSED.decode(raw).cause == cause:
+                    return _json({"decision": msgspec.Raw(raw)})
+            for _, raw in await self._store.recent("rejected", pilot, RECENT):
+                place = _PLACED.decode(raw)
+                if (place.topic, place.offset) == ("control", offset):
+                    return _json({"rejected": msgspec.Raw(raw)})
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0 or not await waited(ticket, left):
+                return web.Response(status=204)
 
     async def _key(self, _request: web.Request) -> web.Response:
         return web.Response(text="" if self._signer is None else self._signer.public + "\n")

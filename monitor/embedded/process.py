@@ -39,6 +39,7 @@ from monitor.metrics import Metrics
 from monitor.model import Outputs, digest
 from monitor.notary.notary import Notary
 from monitor.runner import Runner
+from monitor.signing import HEADER, Trusted
 from monitor.validate import Why
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Monitor:
     """`start`, then `wait` until it fails or `stop` is called from elsewhere.
 
     `charters` are admitted at the start, or amended when their version rose; repeating is harmless. `actors` are handed every
-    decision. `watchers` are told of all committed outputs, from the first one ever, in order, as metrics and board are.
+    decision. `admitters` are public keys that alone may admit pilots over the door. `watchers` are told of all committed outputs, from the first one ever, in order, as metrics and board are.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Monitor:
         charters: Sequence[Charter] = (),
         actors: dict[str, Any] | None = None,
         watchers: Sequence[Callable[[Outputs], None]] = (),
+        admitters: Sequence[str] = (),
         clock: Callable[[], int] = wall_clock,
         checkpoint_every_ms: int = 5_000,
         failpoint: Callable[[str], None] = lambda name: None,
@@ -116,11 +118,14 @@ class Monitor:
             actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
         )
         secret = secret_of(directory)
+        self._signer = own_key(directory / "signing.key")
+        # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
+        trusted = Trusted([*admitters, self._signer.public]) if admitters else None
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
         self.runner = Runner(
             self._log,
             clock=clock,
-            machine=lambda partition, epoch: Machine(partition, epoch, secret=secret),
+            machine=lambda partition, epoch: Machine(partition, epoch, secret=secret, admitters=trusted),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=lambda outputs: self.put_out.ring(),
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
@@ -131,7 +136,7 @@ class Monitor:
             arrived=self.arrived,
             put_out=self.put_out,
             exposition=self.metrics.exposition,
-            signer=own_key(directory / "signing.key"),
+            signer=self._signer,
         )
         self._web: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -297,7 +302,9 @@ class Monitor:
                 continue
             kind = Admission if pilot is None else Amendment
             act = kind(id=digest("serve", kind.__name__, name), pilot=charter.pilot, author="serve", charter=charter)
-            acts.append(Incoming(msgspec.json.encode(act), key=charter.pilot.encode()))
+            body = msgspec.json.encode(act)
+            signed = ((HEADER, self._signer.sign("control", body).encode()),)
+            acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))
         if acts:
             await self.store.feed_control(acts)
 

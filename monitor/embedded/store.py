@@ -278,16 +278,10 @@ class Store:
 
         return await self.read(query)
 
-    async def latest(self, kind: Output, pilot: str) -> bytes | None:
-        """The newest row of a pilot: the standing that its service meets."""
-        query = f"SELECT value FROM {kind} WHERE pilot = ? ORDER BY seq DESC LIMIT 1"
-        row = await self.read(lambda db: db.execute(query, (pilot,)).fetchone())
-        return None if row is None else row[0]
-
-    async def recent(self, kind: Output, pilot: str, most: int) -> list[bytes]:
-        """The newest rows of a pilot, newest first."""
-        query = f"SELECT value FROM {kind} WHERE pilot = ? ORDER BY seq DESC LIMIT ?"
-        return await self.read(lambda db: [value for (value,) in db.execute(query, (pilot, most))])
+    async def recent(self, kind: Output, pilot: str, most: int) -> list[tuple[int, bytes]]:
+        """The newest rows of a pilot, newest first: (number, JSON)."""
+        query = f"SELECT seq, value FROM {kind} WHERE pilot = ? ORDER BY seq DESC LIMIT ?"
+        return await self.read(lambda db: db.execute(query, (pilot, most)).fetchall())
 
     async def cursor(self, reader: str) -> int:
         """How far a reader has come; 0 when it has never said."""

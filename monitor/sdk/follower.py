@@ -144,6 +144,10 @@ class Renewer(Reader):
         self._heard = False
         self.lease = begin
 
+    def want(self, nonce: str) -> None:
+        """A heartbeat with this nonce was sent."""
+        self._feed.want(nonce)
+
     def _take(self, letters: list[Letter]) -> None:
         if not self._heard and self._feed.complete:
             self._heard = True

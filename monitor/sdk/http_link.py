@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import http.client
-import time
+import threading
+from collections import deque
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from monitor.errors import Refused, Unavailable
 from monitor.sdk.link import BATCH, Letter, What
 from monitor.signing import HTTP_HEADER
 
 TIMEOUT = 10.0  # seconds for an answer, on top of a long poll's own
-QUICK, SLOW = 0.1, 1.0  # seconds between two looks for a permit: soon after one came, and when none has come for long
+NUMBER = "Sandbox-Number"
+WANTED = 8  # heartbeats whose permits are looked for: the newest ones of this process
+
+
+class _Nonce(msgspec.Struct):
+    nonce: str
 
 
 class _Connection:
@@ -25,6 +33,7 @@ class _Connection:
         self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._host, self._port = str(parts.hostname), parts.port or (443 if secure else 80)
         self._open: http.client.HTTPConnection | None = None
+        self.number = ""
 
     def request(
         self,
@@ -35,7 +44,7 @@ class _Connection:
         timeout: float = TIMEOUT,
         signature: str = "",
     ) -> tuple[int, bytes, str]:
-        """Status, body and signature. Raises `Unavailable` when there is no whole answer within `timeout` seconds."""
+        """Status, body and signature; `number` is that of the answer. Raises `Unavailable` when there is no whole answer within `timeout` seconds."""
         headers = {"Content-Type": kind} if kind else {}
         if signature:
             headers[HTTP_HEADER] = signature
@@ -46,6 +55,7 @@ class _Connection:
                 self._open.sock.settimeout(timeout)
             self._open.request(method, self._base + path, body, headers)
             answer = self._open.getresponse()
+            self.number = answer.getheader(NUMBER, "")
             return answer.status, answer.read(), answer.getheader(HTTP_HEADER, "")
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -64,14 +74,21 @@ class HttpLink:
         self.address = address.rstrip("/")
         self._connection = _Connection(self.address)
 
-    def send(self, pilot: str, body: bytes) -> None:
+    def send(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Link.send`."""
-        self.post("/v1/telemetry", body, BATCH)
+        self.post("/v1/telemetry", body, BATCH, signature)
 
-    def post(self, path: str, body: bytes, kind: str, signature: str = "") -> None:
-        """POST and expect 2xx. Raises `Unavailable` on 429 and 5xx, `Refused` on any other answer."""
+    def get(self, path: str, wait: float = 0.0) -> bytes:
+        """GET, which may be answered after `wait` seconds, and expect 2xx; empty when there is nothing. Raises as `post`."""
+        status, answer, _ = self._connection.request("GET", path, timeout=TIMEOUT + wait)
+        check(f"GET {self.address}{path}", status, answer)
+        return answer
+
+    def post(self, path: str, body: bytes, kind: str, signature: str = "") -> bytes:
+        """POST and expect 2xx; returns the answer. Raises `Unavailable` on 429 and 5xx, `Refused` on any other answer."""
         status, answer, _ = self._connection.request("POST", path, body, kind, signature=signature)
         check(f"POST {self.address}{path}", status, answer)
+        return answer
 
     def feed(self, pilot: str, what: What = "commands") -> HttpFeed | HttpPermits:
         """See `Link.feed`."""
@@ -90,6 +107,7 @@ class HttpFeed:
         self._path = f"/v1/commands/{quote(pilot, safe='')}"
         self._connection = _Connection(address)
         self._complete = False
+        self._seen = 0  # the number of the command heard last: one that is told again has a higher one
 
     @property
     def complete(self) -> bool:
@@ -99,9 +117,14 @@ class HttpFeed:
     def poll(self, after: int, wait: float) -> list[Letter]:
         """See `Feed.poll`. The first poll does not wait."""
         wait = wait if self._complete else 0.0
-        letters = look(self._connection, f"{self._path}?after={after}&wait={wait:g}", wait)
+        letters = look(self._connection, f"{self._path}?after={after}&seen={self._seen}&wait={wait:g}", wait)
+        if self._connection.number.isdecimal():
+            self._seen = int(self._connection.number)
         self._complete = True
         return letters
+
+    def want(self, nonce: str) -> None:
+        """See `Feed.want`."""
 
     def close(self) -> None:
         """See `Feed.close`."""
@@ -109,32 +132,48 @@ class HttpFeed:
 
 
 class HttpPermits:
-    """Looks at `<address>/v1/permits/<pilot>` again and again; each permit is told once."""
+    """Long poll of `<address>/v1/permits/<pilot>` for the permits of our own heartbeats, by their nonces: the newest permit of a
+    pilot may be another machine's."""
 
     def __init__(self, address: str, pilot: str) -> None:
-        self._path = f"/v1/permits/{quote(pilot, safe='')}?after=-1&wait=0"
+        self._path = f"/v1/permits/{quote(pilot, safe='')}"
         self._connection = _Connection(address)
-        self._last: list[Letter] = []
-        self._pause = QUICK
+        self._changed = threading.Condition()
+        self._wanted: deque[str] = deque(maxlen=WANTED)
 
     @property
     def complete(self) -> bool:
         """Always: permits are read from now on."""
         return True
 
+    def want(self, nonce: str) -> None:
+        """See `Feed.want`. Any thread may say it."""
+        with self._changed:
+            self._wanted.append(nonce)
+            self._changed.notify_all()
+
     def poll(self, after: int, wait: float) -> list[Letter]:
-        """See `Feed.poll`."""
-        end = time.monotonic() + wait
-        while True:
-            letters = look(self._connection, self._path)
-            if letters != self._last:
-                self._last, self._pause = letters, QUICK
-                return letters
-            left = end - time.monotonic()
-            if left <= 0:
-                return []
-            time.sleep(min(self._pause, left))
-            self._pause = min(SLOW, self._pause * 1.5)
+        """See `Feed.poll`. Without a heartbeat to be answered nothing is asked."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._wanted), wait)
+            asked = list(self._wanted)
+        if not asked:
+            return []
+        query = "&".join(f"nonce={quote(nonce, safe='')}" for nonce in asked)
+        letters = look(self._connection, f"{self._path}?{query}&wait={wait:g}", wait)
+        if letters:
+            self._answered(letters[0].body, asked)
+        return letters
+
+    def _answered(self, body: bytes, asked: list[str]) -> None:
+        """A permit came: what was sent before its heartbeat is wanted no more."""
+        try:
+            nonce = msgspec.json.decode(body, type=_Nonce).nonce
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            nonce = asked[-1]  # nobody can tell which; the intake refuses it
+        with self._changed:
+            while nonce in self._wanted:
+                self._wanted.popleft()
 
     def close(self) -> None:
         """See `Feed.close`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -87,14 +87,48 @@ class KafkaLink:
                 raise Unavailable(f"{self.where} does not answer: {error}") from error
         return self._producer
 
-    def send(self, pilot: str, body: bytes) -> None:
+    def send(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Link.send`."""
+        headers = [*HEADERS, (HEADER, signature.encode())] if signature else HEADERS
         try:
-            future = self.producer().send(self.telemetry, body, key=pilot.encode(), headers=HEADERS)
+            future = self.producer().send(self.telemetry, body, key=pilot.encode(), headers=headers)
             future.get(timeout=30)
         except KafkaError as error:
             self.close()  # nothing of this batch may still be in flight when it is sent again
             raise Unavailable(f"{self.where} did not take a record for {self.telemetry}: {error!r}") from error
+
+    def control(self, pilot: str, body: bytes, signature: str = "") -> tuple[int, int]:
+        """Put one record on control; returns its partition and offset. Raises `Unavailable`."""
+        headers = [(HEADER, signature.encode())] if signature else []
+        try:
+            told = self.producer().send(f"{self.prefix}.control", body, key=pilot.encode(), headers=headers).get(30)
+        except KafkaError as error:
+            self.close()
+            raise Unavailable(f"{self.where} did not take a record for {self.prefix}.control: {error!r}") from error
+        return int(told.partition), int(told.offset)
+
+    def consumer(self) -> KafkaConsumer:
+        """A consumer of committed records without a group. Raises `Unavailable` when no broker answers."""
+        self.knock()
+        keep = {k: v for k, v in self.options.items() if k in KafkaConsumer.DEFAULT_CONFIG}
+        try:
+            return KafkaConsumer(
+                **{
+                    "bootstrap_servers": self.servers,
+                    "group_id": None,
+                    "enable_auto_commit": False,
+                    "auto_offset_reset": "earliest",
+                    "isolation_level": "read_committed",
+                    "allow_auto_create_topics": False,
+                    "request_timeout_ms": 8_000,
+                    "bootstrap_timeout_ms": 5_000,
+                    "reconnect_backoff_max_ms": 1_000,
+                    "metrics_enabled": False,
+                    **keep,
+                }
+            )
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self.where} does not answer: {error!r}") from error
 
     def feed(self, pilot: str, what: What = "commands") -> KafkaFeed:
         """See `Link.feed`."""
@@ -121,6 +155,9 @@ class KafkaFeed:
         self._end = 0
         self._complete = False
 
+    def want(self, nonce: str) -> None:
+        """See `Feed.want`: all permits of the pilot are read."""
+
     @property
     def complete(self) -> bool:
         """True once the position has passed the end that the partition had when the feed was opened."""
@@ -129,25 +166,8 @@ class KafkaFeed:
     def _connect(self) -> KafkaConsumer:
         if self._consumer is not None:
             return self._consumer
-        self._link.knock()
-        consumer = None
+        consumer = self._link.consumer()
         try:
-            keep = {k: v for k, v in self._link.options.items() if k in KafkaConsumer.DEFAULT_CONFIG}
-            consumer = KafkaConsumer(
-                **{
-                    "bootstrap_servers": self._link.servers,
-                    "group_id": None,
-                    "enable_auto_commit": False,
-                    "auto_offset_reset": "earliest",
-                    "isolation_level": "read_committed",
-                    "allow_auto_create_topics": False,
-                    "request_timeout_ms": 8_000,
-                    "bootstrap_timeout_ms": 5_000,
-                    "reconnect_backoff_max_ms": 1_000,
-                    "metrics_enabled": False,
-                    **keep,
-                }
-            )
             partitions = consumer.partitions_for_topic(self._topic)
             if not partitions:
                 raise Unavailable(f"{self._link.where} has no topic {self._topic}")
@@ -159,12 +179,10 @@ class KafkaFeed:
                 consumer.seek_to_end(self._partition)
             self._end = consumer.end_offsets([self._partition])[self._partition]
         except (KafkaError, OSError) as error:
-            if consumer is not None:
-                consumer.close(autocommit=False, timeout_ms=0)
+            consumer.close(autocommit=False, timeout_ms=0)
             raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
         except Unavailable:
-            if consumer is not None:
-                consumer.close(autocommit=False, timeout_ms=0)
+            consumer.close(autocommit=False, timeout_ms=0)
             raise
         self._consumer = consumer
         return consumer
@@ -198,25 +216,76 @@ def _signature(headers: list[tuple[str, bytes]]) -> str:
     return next((value.decode(errors="replace") for name, value in headers if name == HEADER and value), "")
 
 
+class KafkaAnswers:
+    """Decisions and rejections of some pilots, from now on: what tells a sender what became of an act. Use it in a `with`."""
+
+    def __init__(self, link: KafkaLink, pilots: Iterable[str]) -> None:
+        self._link = link
+        self._pilots = {pilot.encode() for pilot in pilots}
+        self._consumer = link.consumer()
+        try:
+            assigned = []
+            for what in ("decisions", "rejected"):
+                topic = f"{link.prefix}.{what}"
+                partitions = self._consumer.partitions_for_topic(topic)
+                if not partitions:
+                    raise Unavailable(f"{link.where} has no topic {topic}")
+                numbers = {partition_of(pilot.decode(), len(partitions)) for pilot in self._pilots}
+                assigned += [TopicPartition(topic, number) for number in sorted(numbers)]
+            self._consumer.assign(assigned)
+            ends = self._consumer.end_offsets(assigned)
+            for place in assigned:
+                self._consumer.seek(place, ends[place])
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise Unavailable(f"{link.where} does not answer: {error!r}") from error
+        except Unavailable:
+            self.close()
+            raise
+
+    def read(self, wait: float) -> list[tuple[str, str, bytes]]:
+        """What came within `wait` seconds: (`decisions` or `rejected`, pilot, record)."""
+        try:
+            batches = self._consumer.poll(timeout_ms=int(wait * 1000))
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+        return [
+            (place.topic.rpartition(".")[2], record.key.decode(), record.value)
+            for place, batch in batches.items()
+            for record in batch
+            if record.key in self._pilots and record.value is not None
+        ]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close(autocommit=False, timeout_ms=0)
+
+    def __enter__(self) -> KafkaAnswers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class KafkaBulk:
     """Many records in flight, in order per partition: the idempotent producer keeps it. See `monitor.sdk.bulk.Bulk`."""
 
     def __init__(self, link: Link) -> None:
         assert isinstance(link, KafkaLink)
-        self._link = link
+        self.link = link
         self._flying: deque[Any] = deque()
 
     def telemetry(self, pilot: str, body: bytes) -> None:
         """See `Bulk.telemetry`."""
-        self._send(self._link.telemetry, pilot, body, HEADERS)
+        self._send(self.link.telemetry, pilot, body, HEADERS)
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`."""
         headers = [(HEADER, signature.encode())] if signature else []
-        self._send(f"{self._link.prefix}.control", pilot, body, headers)
+        self._send(f"{self.link.prefix}.control", pilot, body, headers)
 
     def _send(self, topic: str, pilot: str, body: bytes, headers: list[tuple[str, bytes]]) -> None:
-        producer = self._link.producer(max_in_flight_requests_per_connection=5, linger_ms=5, batch_size=262_144)
+        producer = self.link.producer(max_in_flight_requests_per_connection=5, linger_ms=5, batch_size=262_144)
         with self._told(topic):
             self._flying.append(producer.send(topic, body, key=pilot.encode(), headers=headers))
             while self._flying and (self._flying[0].is_done or len(self._flying) > FLYING):
@@ -233,8 +302,8 @@ class KafkaBulk:
         try:
             yield
         except KafkaError as error:
-            raise Unavailable(f"{self._link.where}, {what}: {error!r}") from error
+            raise Unavailable(f"{self.link.where}, {what}: {error!r}") from error
 
     def close(self) -> None:
         """See `Bulk.close`."""
-        self._link.close()
+        self.link.close()

@@ -58,6 +58,7 @@ class Keeper:
         self._since, self._began = clock(), time.monotonic()
         self._readers: list[Reader] = []
         self._follower: Follower | None = None
+        self._renewer: Renewer | None = None
         self._writing = threading.Lock()
         self._written: Standing | None = None
         self._resumed = ""  # id of the release known to be resumed from
@@ -74,6 +75,12 @@ class Keeper:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def want(self, nonce: str) -> None:
+        """A heartbeat with this nonce was sent: who reads for all looks for its permit."""
+        renewer = self._renewer
+        if renewer is not None:
+            renewer.want(nonce)
 
     def wake(self) -> None:
         """Look at the board at once."""
@@ -156,7 +163,7 @@ class Keeper:
         )
         self._readers.append(self._follower)
         if self._permits:
-            renewer = Renewer(
+            self._renewer = renewer = Renewer(
                 self._link.feed(self._pilot, "permits"),
                 self._pilot,
                 self._intake,
@@ -172,6 +179,7 @@ class Keeper:
     def _abdicate(self) -> None:
         """Stop reading, and let whoever takes the lock go on from what stands on the board."""
         readers, self._readers, self._follower, self._written = self._readers, [], None, None
+        self._renewer = None
         for reader in readers:
             reader.stop()
         self._board.close()

@@ -29,6 +29,9 @@ class Feed(Protocol):
         does not answer.
         """
 
+    def want(self, nonce: str) -> None:
+        """A heartbeat with this nonce was sent: its permit is looked for. Feeds that read all permits need not care."""
+
     @property
     def complete(self) -> bool:
         """Whether everything that stood when the feed was opened has been read: for commands, the standing is known."""
@@ -40,8 +43,8 @@ class Feed(Protocol):
 class Link(Protocol):
     """One address. `send` is used by one thread; a feed has a connection of its own."""
 
-    def send(self, pilot: str, body: bytes) -> None:
-        """Deliver a CloudEvents JSON batch of `pilot`; returns when the other side has it on durable storage.
+    def send(self, pilot: str, body: bytes, signature: str = "") -> None:
+        """Deliver a CloudEvents JSON batch of `pilot`, its signature beside it; returns when the other side has it on durable storage.
 
         Raises `Unavailable` (passing) or `Refused` (somebody must change something); after either the batch may or may
         not have arrived.

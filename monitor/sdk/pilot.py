@@ -17,6 +17,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from monitor.errors import SandboxMonitorError, Unavailable
+from monitor.keyfile import read_key
 from monitor.model import Command
 from monitor.sdk.asgi import App, GuardedApp
 from monitor.sdk.board import Board
@@ -31,6 +32,7 @@ from monitor.sdk.lease import Seal
 from monitor.sdk.link import Link, open_link
 from monitor.sdk.sender import Sender
 from monitor.sdk.standing import Standing
+from monitor.signing import Signer
 from monitor.telemetry import (
     CommandAcknowledged,
     ComplaintFiled,
@@ -103,7 +105,8 @@ class Pilot:
     nothing. Default: required for the tiers high and critical, else off; a tier that stops cannot be off. What a lapse
     means: `on_lapse="stop"` (refuse) or `"shout"` (log, `status().lapsed`); default by `tier`, without one by what the
     permits say, and stop until they say it. A permit that says stop is always obeyed. `trust` holds the monitor's public
-    keys (see `monitor.sdk.intake.trusted`): only what they signed is believed. `drain_s` is how long work in hand may go
+    keys (see `monitor.sdk.intake.trusted`): only what they signed is believed. `key` is the service's own private key (a file
+    of `sandbox-monitor keys new`): it signs what is sent, as a charter that names the public one asks. `drain_s` is how long work in hand may go
     on after a halt. `clock` (ns, counting through sleep) is for tests.
 
     Raises `BadEvent` on a bad pilot or source, ValueError on a bad address or setting, OSError when the spool cannot be
@@ -133,6 +136,7 @@ class Pilot:
         permits: Literal["required", "off"] | None = None,
         on_lapse: OnLapse | None = None,
         trust: Trust = None,
+        key: str | Path | Signer | None = None,
         drain_s: float = 10.0,
         clock: Clock | None = None,
     ) -> None:
@@ -151,6 +155,7 @@ class Pilot:
             else to
         )
         keys = trusted(trust)
+        signer = key if isinstance(key, Signer) else read_key(Path(key)) if key else None
         stem = source or f"{participant}/{pilot}"
         build(Heartbeat, source=f"{stem}/{'0' * 20}", pilot=pilot, number=1, at=None, data=_beat(model, "0", True, 0.0))
         self.pilot = pilot
@@ -165,7 +170,7 @@ class Pilot:
         self._open = threading.local()  # depth and last position of `together` in this thread
         self._closed = False
         self._serving = serving
-        self._sender = Sender(link, pilot, self._own, adopted, pack=pack, pack_ms=pack_ms)
+        self._sender = Sender(link, pilot, self._own, adopted, pack=pack, pack_ms=pack_ms, signer=signer)
         self._clock = clock or boottime()
         self._permits: Literal["required", "off"] = permits
         stops = permits == "required" and (on_lapse or ("stop" if tier in (None, *STOPPING) else "shout")) == "stop"
@@ -301,6 +306,8 @@ class Pilot:
             position = self._own.spool.append(encode(event))
             self._number = number = self._number + 1
             self._model = data["model"]
+            if kind is Heartbeat and self._keeper is not None:
+                self._keeper.want(data["nonce"])
             if kind is ExposureTallied:
                 self._counter += data["amount"]
         if getattr(self._open, "depth", 0):

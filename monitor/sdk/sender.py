@@ -15,6 +15,7 @@ from monitor.errors import SandboxMonitorError
 from monitor.sdk.incarnation import Incarnation
 from monitor.sdk.link import Link
 from monitor.sdk.spool import Spool, SpoolBroken
+from monitor.signing import Signer
 
 LOG = logging.getLogger("monitor.sdk")
 BODY = 512 << 10  # bytes of a batch: half of what a broker takes by default
@@ -22,16 +23,26 @@ SLOWEST = 5.0  # seconds between two tries
 
 
 class Sender:
-    """Drains `adopted`, then `own` until told to stop. `pack` events or `pack_ms` milliseconds make a batch."""
+    """Drains `adopted`, then `own` until told to stop. `pack` events or `pack_ms` milliseconds make a batch; `signer`
+    signs each."""
 
     def __init__(
-        self, link: Link, pilot: str, own: Incarnation, adopted: list[Incarnation], *, pack: int, pack_ms: int
+        self,
+        link: Link,
+        pilot: str,
+        own: Incarnation,
+        adopted: list[Incarnation],
+        *,
+        pack: int,
+        pack_ms: int,
+        signer: Signer | None = None,
     ) -> None:
         self._link = link
         self._pilot = pilot
         self._own = own
         self._adopted = adopted
         self._pack = pack
+        self._signer = signer
         self._wait = pack_ms / 1000
         self._stop = threading.Event()
         self._changed = threading.Condition()
@@ -124,7 +135,8 @@ class Sender:
         if not taken:
             return
         body = b"[" + b",".join(payload for _, payload in taken) + b"]"
-        if self._insist(lambda: self._link.send(self._pilot, body)):
+        signature = self._signer.sign("telemetry", body) if self._signer else ""
+        if self._insist(lambda: self._link.send(self._pilot, body, signature)):
             spool.release(taken[-1][0])
             with self._changed:
                 if spool is self._own.spool:

@@ -25,7 +25,7 @@ from monitor.metrics import Metrics
 from monitor.model import Outputs, Record
 from monitor.open_orders import recovered
 from monitor.runner import Runner
-from monitor.signing import Signer
+from monitor.signing import Signer, Trusted
 from monitor.stream.kafka_log import KafkaLog
 from monitor.stream.reading import to_records
 from monitor.stream.topics import Names
@@ -52,6 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stall: float = 120.0  # without progress for so long, the process ends
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
     signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
+    admitters: tuple[str, ...] = ()  # public keys that may admit pilots; empty: whoever writes to control may
 
     @property
     def names(self) -> Names:
@@ -80,6 +81,7 @@ def machine(settings: Settings, partition: int, epoch: int) -> Machine:
         control_topic=settings.names.control,
         keyed=True,
         owner_of=owners.get,
+        admitters=Trusted(settings.admitters),
     )
 
 
@@ -236,8 +238,27 @@ class Desk:
             owner=s.instance,
             failpoint=self._failpoint,
         )
+        began = time.monotonic()
         await runner.recover()
+        self._check_leases(runner.machine, time.monotonic() - began)
         return Seat(log, runner, generation)
+
+    def _check_leases(self, machine: Machine, recovery: float) -> None:
+        """Say which services would stop if this worker crashed now: a lease must outlive twice the session time-out and the
+        recovery that was just measured (s)."""
+        least = 2 * (self._settings.session_timeout + recovery)
+        short = [p.id for p in machine.pilots.values() if not p.exited and machine.lease_ms(p.id) < least * 1000]
+        if short:
+            logger.error(
+                "partition %d: the lease of %d pilots (%s ...) is below %.1f s, twice session time-out and recovery: a crash of "
+                "one worker may stop their services",
+                machine.partition,
+                len(short),
+                ", ".join(short[:3]),
+                least,
+            )
+        if self._metrics is not None:
+            self._metrics.short_leases(machine.partition, len(short))
 
     async def _places(self, seat: Seat) -> dict[Name, int]:
         for topic in sorted(self.topics):

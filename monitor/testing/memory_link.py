@@ -29,6 +29,7 @@ class MemoryLink:
 
     def __init__(self, *, lease_ms: int = 0, stop: bool = True, signer: Signer | None = None) -> None:
         self.batches: list[list[Event]] = []
+        self.signatures: list[tuple[bytes, str]] = []  # each batch as it came, and its signature
         self.away = False
         self.lose_answers = 0
         self.lease_ms = lease_ms
@@ -43,10 +44,11 @@ class MemoryLink:
         """Everything that arrived, in order, repeats included."""
         return [event for batch in list(self.batches) for event in batch]
 
-    def send(self, pilot: str, body: bytes) -> None:
+    def send(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `monitor.sdk.link.Link.send`."""
         if self.away:
             raise Unavailable("the memory link is away")
+        self.signatures.append((body, signature))
         events = _BATCH.decode(body)
         self.batches.append(events)
         for event in events:
@@ -114,6 +116,9 @@ class MemoryFeed:
         self._post = post
         self._next = 0 if what == "commands" else len(post.letters)
         self.complete = False
+
+    def want(self, nonce: str) -> None:
+        """See `monitor.sdk.link.Feed.want`."""
 
     def poll(self, after: int, wait: float) -> list[Letter]:
         """See `monitor.sdk.link.Feed.poll`."""

@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         end = time.monotonic() + float(asked.get("wait", 0))
         while True:
             found: Any = self.server.command if commands else self.server.permit
-            if found is not None and found.standing > int(asked["after"]):
+            if found is not None and (found.standing > int(asked["after"]) if commands else found.nonce in query):
                 return self._answer(200, msgspec.json.encode(found))
             if time.monotonic() >= end:
                 return self._answer(204, b"")

@@ -96,6 +96,7 @@ def fill(metrics: Metrics) -> None:
     metrics.woken(0.2)
     metrics.lagging("sandbox.telemetry", 0, 4)
     metrics.owns(0, 3)
+    metrics.short_leases(0, 1)
     metrics.checkpointed(0, 4_000)
     metrics.acted("alertmanager", "done")
     metrics.pending("alertmanager", 2)
