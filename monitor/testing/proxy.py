@@ -15,6 +15,8 @@ class Proxy:
 
     `pass`: as if it were not there. `cut`: connections are broken and new ones refused at once. `mute`: what is sent
     arrives, but answers are swallowed and the connection is broken: the sender cannot know.
+
+    `lose` aims at one message. `lost` counts the messages that met that fate.
     """
 
     def __init__(self, target: int) -> None:
@@ -22,6 +24,8 @@ class Proxy:
         self._mode: Mode = "pass"
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._aims: list[tuple[bool, tuple[bytes, ...]]] = []
+        self.lost = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._listen, name="proxy", daemon=True).start()
@@ -36,6 +40,21 @@ class Proxy:
         self._mode = mode
         if mode == "cut":
             self._break()
+
+    def lose(self, *marks: bytes, answer: bool) -> None:
+        """Lose the next message that holds all `marks`, once: an answer does not arrive; a request does, but its answer is
+        swallowed. The connection is broken either way."""
+        with self._lock:
+            self._aims.append((answer, marks))
+
+    def _met(self, data: bytes, answer: bool) -> bool:
+        with self._lock:
+            for aim in self._aims:
+                if aim[0] == answer and all(mark in data for mark in aim[1]):
+                    self._aims.remove(aim)
+                    self.lost += 1
+                    return True
+        return False
 
     def close(self) -> None:
         """Break everything and stop listening."""
@@ -74,9 +93,11 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         try:
             while data := source.recv(65536):
-                if answers and self._mode == "mute":
+                if answers and (self._mode == "mute" or self._met(data, True)):
                     break
                 sink.sendall(data)
+                if not answers and self._met(data, False):
+                    break
         except OSError:
             pass
         finally:

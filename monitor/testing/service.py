@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -28,18 +29,21 @@ from monitor.errors import Unavailable
 
 class Said(Struct, frozen=True):
     """A worker said that its guard now answers `state`: `serving`, or the name of the error. `at` and `sent` are nanoseconds of
-    CLOCK_BOOTTIME: when, and when the last heartbeat was sent that a permit answered (0: none)."""
+    CLOCK_BOOTTIME: when, and when the last heartbeat was sent that a permit answered (0: none); so is `served`, when the last
+    piece of work began (0: none). `wall` is what the process takes for the time of day (s)."""
 
     worker: int
     at: int
     state: str
     sent: int
     leading: bool
+    served: int
+    wall: int
 
 
 class Service:
-    """One service with `workers` processes. `settings` go to `Pilot`; `lies` goes on serving through a halt, `shift` moves its
-    wall clock by so many seconds half a second after it began to serve."""
+    """One service with `workers` processes. `settings` go to `Pilot`; `lies` goes on serving through a halt. With `clock`, a file,
+    its time of day is what libfaketime makes of it, and `move_clock` moves that."""
 
     def __init__(
         self,
@@ -50,16 +54,23 @@ class Service:
         spool: Path,
         workers: int = 1,
         lies: bool = False,
-        shift: float = 0.0,
+        clock: Path | None = None,
         **settings: Any,
     ) -> None:
         given = {"to": to, "pilot": pilot, "participant": participant, "spool_dir": str(spool), **settings}
         command = [sys.executable, "-m", "monitor.testing.service"]
-        command.append(json.dumps({"settings": given, "workers": workers, "lies": lies, "shift": shift}))
+        command.append(json.dumps({"settings": given, "workers": workers, "lies": lies, "faked": clock is not None}))
         self.said: list[Said] = []
+        self._clock = clock
+        self.move_clock(0)
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=None if clock is None else {**os.environ, **faked(clock)},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -91,6 +102,21 @@ class Service:
         with self._changed:
             return {said.worker: said.state for said in self.said}
 
+    def move_clock(self, seconds: int) -> None:
+        """From now on its time of day is the true one and so many seconds."""
+        if self._clock is not None:
+            fresh = self._clock.with_suffix(".new")
+            fresh.write_text(f"{seconds:+d}")
+            fresh.replace(self._clock)
+
+    def suspend(self) -> None:
+        """SIGSTOP to all of its processes: it stands still, as on a machine that sleeps."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL to all of its processes."""
         with contextlib.suppress(ProcessLookupError):
@@ -107,56 +133,49 @@ class Service:
         self.kill()
 
 
-def work(settings: dict[str, Any], lies: bool, shift: float) -> None:
+def faked(clock: Path) -> dict[str, str]:
+    """The environment in which a process's time of day is moved by what stands in the file `clock`, and no other clock is. Raises
+    `Unavailable` without libfaketime."""
+    for library in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
+        return {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+    raise Unavailable("no libfaketime: deploy/local/install-test-servers.sh installs it from Debian")
+
+
+def work(settings: dict[str, Any], lies: bool, faked: bool) -> None:
     """One worker, until it is killed."""
     from monitor.sdk import Halted, Lapsed, Pilot
     from monitor.sdk.clock import boottime
 
-    clock, last, case, reported, first = boottime(), "", 0, 0.0, 0.0
+    if faked:  # libfaketime 0.9.10 refuses the absolute clock_nanosleep that Python's own sleep is made of
+        time.sleep = lambda seconds: select.select([], [], [], float(seconds)) and None
+    clock, last, case, reported, served = boottime(), "", 0, 0.0, 0
     if lies:
         settings = {**settings, "serving": lambda: True}
     pilot = Pilot(**settings, guard_timeout=0.05)
     while True:
         case += 1
+        asked = clock()
         try:
             with pilot.guard(f"case-{os.getpid()}-{case}"):
-                state = "serving"
+                state, served = "serving", asked
         except (Halted, Lapsed, Unavailable) as error:
             state = type(error).__name__
         now = time.monotonic()
         if (state == "serving" or lies) and now - reported > 0.2:
             reported = now
             pilot.exposure(1, "decisions")
-        if shift and first and now - first > 0.5:
-            _move_wall_clock(shift)
-            shift = 0.0
-        first = first or (now if state == "serving" else 0.0)
         if state != last:
             last, lease = state, pilot._guard.lease
-            said = Said(os.getpid(), clock(), state, lease.sent if lease else 0, pilot.status().leading)
+            leading = pilot.status().leading
+            said = Said(os.getpid(), clock(), state, lease.sent if lease else 0, leading, served, int(time.time()))
             os.write(1, json.dumps({name: getattr(said, name) for name in said.__struct_fields__}).encode() + b"\n")
         time.sleep(0.003)
-
-
-def _move_wall_clock(shift: float) -> None:
-    """Everything that this process asks for the time of day is wrong by so many seconds."""
-    import datetime
-
-    from monitor.sdk import build
-
-    true_time, true = time.time, datetime.datetime
-
-    class _Whole(type):
-        def __instancecheck__(cls, value: object) -> bool:
-            return isinstance(value, true)
-
-    class Shifted(metaclass=_Whole):
-        @staticmethod
-        def now(tz: datetime.tzinfo | None = None) -> datetime.datetime:
-            return true.now(tz) + datetime.timedelta(seconds=shift)
-
-    time.time = lambda: true_time() + shift
-    build.datetime = Shifted  # type: ignore[attr-defined, assignment]
 
 
 def main() -> None:
@@ -164,7 +183,7 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     for _ in range(given["workers"]):
         if os.fork() == 0:
-            work(given["settings"], given["lies"], given["shift"])
+            work(given["settings"], given["lies"], given["faked"])
     signal.pause()
 
 
