@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 from monitor.acts import admit, apply, drill, restart
 from monitor.case import Case
-from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluation, Release
+from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluation, Rectification, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
@@ -36,6 +36,7 @@ from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_contro
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
 JUDGED_ONCE = (
+    Rectification,
     Evaluation,
     Approval,
     Release,
