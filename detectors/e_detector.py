@@ -54,10 +54,11 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
 
     if TYPE_CHECKING:
         lines: Lines = ()  # no part of the state: worked out again
+        plan: tuple[float, ...] = ()  # neither is this
 
     def __post_init__(self) -> None:
         """Also called when a snapshot is read."""
-        self.lines = ()
+        self.lines = self.plan = ()
 
     @classmethod
     def design(
@@ -124,20 +125,13 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             k, x, share = observation.k, observation.n, True
         else:
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
-        if k > LARGEST or x > LARGEST:
+        if k > 1e18 or x > 1e18:  # LARGEST, written out
             k, x = min(k, LARGEST), min(x, LARGEST)
-        baseline = self.baseline
-        lines = self.lines
-        if not lines:
-            if not baseline.learnt:
-                baseline.learn(k, x, share)
-                return None
-            lines = self._open(share)
-        sums, weights, total = self.sums, self.weights, HUGE
-        if len(sums) == 8 and not self.logs:
+        plan = self.plan
+        if plan:  # eight plain sums, as `advance` would take them a step further
+            rate, bar, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3, s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7 = plan  # fmt: skip
+            sums = self.sums
             a0, a1, a2, a3, a4, a5, a6, a7 = sums
-            s0, c0, s1, c1, s2, c2, s3, c3, s4, c4, s5, c5, s6, c6, s7, c7 = lines
-            w0, w1, w2, w3, w4, w5, w6, w7 = weights
             try:
                 a0 = (a0 + w0) * exp(s0 * k + c0 * x)
                 a1 = (a1 + w1) * exp(s1 * k + c1 * x)
@@ -149,22 +143,57 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
                 a7 = (a7 + w7) * exp(s7 * k + c7 * x)
                 total = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7
             except OverflowError:
-                pass
-        if 0 < total < HUGE:
-            self.sums = [a0, a1, a2, a3, a4, a5, a6, a7]
-            statistic = log(total)
-        else:
-            sums, logs, total = advance(sums, self.logs, lines, k, x, weights)
-            self.sums, self.logs = sums, logs
-            statistic = log(total) if total > 0 else log_value(sums, logs, 0.0)
+                total = HUGE
+            if 0 < total < 1e280:  # HUGE
+                sums[0] = a0
+                sums[1] = a1
+                sums[2] = a2
+                sums[3] = a3
+                sums[4] = a4
+                sums[5] = a5
+                sums[6] = a6
+                sums[7] = a7
+                statistic = log(total)
+                if statistic >= bar:
+                    self._begin_again()
+                if share:
+                    return Score(statistic, bar, rate, k / x if x else 0.0)
+                return Score(statistic, bar, rate * x, k)
+        return self._advance(k, x, share)
+
+    def _advance(self, k: float, x: float, share: bool) -> Score | None:
+        """The same for any number of ratios, for sums that are logarithms, and while the baseline is being learnt."""
+        baseline = self.baseline
+        lines = self.lines
+        if not lines:
+            if not baseline.learnt:
+                baseline.learn(k, x, share)
+                return None
+            lines = self._open(share)
+        sums, logs, total = advance(self.sums, self.logs, lines, k, x, self.weights)
+        self.sums = sums
+        if logs is not self.logs:
+            self.logs = logs
+            self._plan()
+        statistic = log(total) if total > 0 else log_value(sums, logs, 0.0)
         rate, bar = baseline.rate, self.bar
         if statistic >= bar:
-            self.lines, self.sums, self.logs = (), [], False
-            if self.relearn:
-                self.baseline = baseline.again(self.granted)
+            self._begin_again()
         if share:
             return Score(statistic, bar, rate, k / x if x else 0.0)
         return Score(statistic, bar, rate * x, k)
+
+    def _begin_again(self) -> None:
+        self.lines, self.plan, self.sums, self.logs = (), (), [], False
+        if self.relearn:
+            self.baseline = self.baseline.again(self.granted)
+
+    def _plan(self) -> None:
+        """What `update` needs in one look: rate, bar, and slope, cost and weight of each of eight ratios; else nothing."""
+        self.plan = ()
+        if len(self.lines) == 16 and not self.logs:
+            each = zip(self.lines[::2], self.lines[1::2], self.weights, strict=True)
+            self.plan = (self.baseline.rate, self.bar, *(number for three in each for number in three))
 
     def _open(self, share: bool) -> Lines:
         line = share_line if share else count_line
@@ -176,4 +205,5 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         self.lines = flat(line(r, high if r > 1 else low, self.baseline.spread) for r in self.ratios)
         if not self.sums:
             self.sums = [0.0] * len(self.ratios)
+        self._plan()
         return self.lines

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp, inf, log, nextafter
-from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
 from detectors.likelihood import count_line, share_line
-from detectors.mixture import HUGE, NOTHING, Lines, advance, flat, log_value, onset, unstarted
+from detectors.mixture import NOTHING, Lines, advance, flat, log_value, onset, unstarted
 
-Period: TypeAlias = tuple[float, float, list[float], bool]
+Period: TypeAlias = tuple[float, float, Sequence[float], bool]
 """Events and exposure of a closed period, the sums before it, and whether they are logarithms."""
 
 Aim: TypeAlias = tuple[bool, float, float, float, bool, int, Lines]
 """What an update needs in one look: share, rate, bar, alpha, above, late_window, and lines (none for a share limit that
 cannot be exceeded)."""
+
+
+_FIRST_YEAR = 8_785
+_ONSETS = tuple((onset(max(j, 1)) / 5, unstarted(j)) for j in range(_FIRST_YEAR))
+"""Weight of onset j shared by five ratios, and of all later ones: a table, because three divisions are 6 % of an update."""
 
 
 class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
@@ -60,17 +66,18 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     late_window: int
     share: bool = False  # k of n, not k over m
     periods: int = 0
-    seen: float = 0.0
-    sums: list[float] = []
+    seen: float = 0.0  # events (`below`: expected ones), counted until they are `minimum_events`
+    sums: Sequence[float] = ()
     logs: bool = False  # whether `sums` are logarithms
     recent: list[Period] = []  # those that late events may still raise, oldest first
 
     if TYPE_CHECKING:
         aim: Aim | None = None  # no part of the state: worked out again
+        plan: Any = None  # the aim of five ratios, flat, for one unpacking; neither is this
 
     def __post_init__(self) -> None:
         """Also called when a snapshot is read."""
-        self.aim = None
+        self.aim = self.plan = None
 
     @classmethod
     def design(
@@ -108,46 +115,70 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             k, x, share = observation.k, observation.n, True
         else:
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
-        if k > LARGEST or x > LARGEST:
+        if k > 1e18 or x > 1e18:  # LARGEST, written out
             k, x = min(k, LARGEST), min(x, LARGEST)
+        plan = self.plan
+        if plan is None or plan[0] is not share or self.logs:
+            return self._advance(k, x, share)
+        _, rate, bar, alpha, above, late_window, s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = plan
+        sums = self.sums
+        a0, a1, a2, a3, a4 = sums
+        period = self.periods + 1
+        if period < 8_785:  # _FIRST_YEAR
+            w, rest = _ONSETS[period]
+        else:
+            w, rest = onset(period) / 5, unstarted(period)
+        try:
+            a0 = (a0 + w) * exp(s0 * k + c0 * x)
+            a1 = (a1 + w) * exp(s1 * k + c1 * x)
+            a2 = (a2 + w) * exp(s2 * k + c2 * x)
+            a3 = (a3 + w) * exp(s3 * k + c3 * x)
+            a4 = (a4 + w) * exp(s4 * k + c4 * x)
+            total = a0 + a1 + a2 + a3 + a4
+        except OverflowError:
+            return self._advance(k, x, share)
+        if not total < 1e280:  # HUGE
+            return self._advance(k, x, share)
+        self.periods = period
+        self.sums = (a0, a1, a2, a3, a4)
+        seen = self.seen
+        if seen < self.minimum_events:
+            self.seen = seen = seen + (k if above else rate * x)
+        if late_window:
+            recent = self.recent
+            recent.append((k, x, sums, False))
+            if len(recent) > late_window:
+                del recent[0]
+        value = log(total + rest)
+        if value >= bar and seen < self.minimum_events:
+            value = nextafter(bar, -inf)
+        if share:
+            return Score(value, bar, rate, k / x if x else 0.0, alpha)
+        return Score(value, bar, rate * x, k, alpha)
+
+    def _advance(self, k: float, x: float, share: bool) -> Score | None:
+        """The same for any number of ratios, and for sums that are logarithms."""
         aim = self.aim
-        if aim is None or aim[0] is not share:
+        if aim is None or aim[0] is not share or self.plan is None:
             aim = self.aim = self._aim(share)
             self.share = share
+            self.plan = (*aim[:-1], *aim[-1]) if len(aim[-1]) == 10 and len(self.sums) == 5 else (None,)
         _, rate, bar, alpha, above, late_window, lines = aim
         if not lines:
             return None
         sums, logs = self.sums, self.logs
         period = self.periods + 1
         self.periods = period
-        seen = self.seen + (k if above else rate * x)
-        self.seen = seen
+        seen = self.seen
+        if seen < self.minimum_events:
+            self.seen = seen = seen + (k if above else rate * x)
         if late_window:
-            recent = self.recent
-            recent.append((k, x, sums, logs))
-            if len(recent) > late_window:
-                del recent[0]
-        total = HUGE
-        if len(sums) == 5 and not logs:
-            w = 1.0 / (period * (period + 1)) / 5  # onset(period), shared
-            a0, a1, a2, a3, a4 = sums
-            s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = lines
-            try:
-                a0 = (a0 + w) * exp(s0 * k + c0 * x)
-                a1 = (a1 + w) * exp(s1 * k + c1 * x)
-                a2 = (a2 + w) * exp(s2 * k + c2 * x)
-                a3 = (a3 + w) * exp(s3 * k + c3 * x)
-                a4 = (a4 + w) * exp(s4 * k + c4 * x)
-                total = a0 + a1 + a2 + a3 + a4
-            except OverflowError:
-                pass
-        if total < HUGE:
-            self.sums = [a0, a1, a2, a3, a4]
-            value = log(total + 1.0 / (period + 1))
-        else:
-            sums, logs, total = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
-            self.sums, self.logs = sums, logs
-            value = log_value(sums, logs, unstarted(period))
+            self.recent.append((k, x, sums, logs))
+            if len(self.recent) > late_window:
+                del self.recent[0]
+        sums, logs, _ = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
+        self.sums, self.logs = sums, logs
+        value = log_value(sums, logs, unstarted(period))
         if value >= bar and seen < self.minimum_events:
             value = nextafter(bar, -inf)
         if share:
@@ -202,7 +233,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         self.rate = design.allowed()
         self.other = self.rate / (1 + design.uncertainty) ** (2 * design.sign)
         self.spread = within("variance_mean", design.variance_mean, low=1, high=1000)
-        self.aim, self.recent = None, []
+        self.aim, self.plan, self.recent = None, None, []
 
     def _aim(self, share: bool) -> Aim:
         line = share_line if share else count_line

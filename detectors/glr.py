@@ -45,9 +45,7 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
     window: int
     spread: float
     baseline: Baseline
-    now: int = 0
-    expected: float = 0.0
-    observed: float = 0.0
+    here: Onset = (0.0, 0.0, 1)
     onsets: list[Onset] = []
 
     @classmethod
@@ -82,61 +80,98 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
         if type(observation) is not Count:
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
         k, m = observation.k, observation.m
-        if k > LARGEST or m > LARGEST:
+        if k > 1e18 or m > 1e18:  # LARGEST, written out: this is what a period of a stream costs
             k, m = min(k, LARGEST), min(m, LARGEST)
-        rate = self.limit
+        rate, above = self.limit, self.above
         if rate is None:
             baseline = self.baseline
             if not baseline.learnt:
                 baseline.learn(k, m, False)
                 return None
-            rate = baseline.high if self.above else baseline.low
+            rate = baseline.high if above else baseline.low
         e = rate * m
-        if not self.onsets and (k <= e if self.above else k >= e):  # the usual period: nothing can have begun
+        corners = self.onsets
+        if not corners and (k <= e if above else k >= e):  # the usual period: nothing can have begun
             return Score(0.0, self.bar, e, k)
-        statistic = self._highest(k, e)
-        if statistic >= self.bar:
-            self.onsets, self.expected, self.observed = [], 0.0, 0.0
+        here = self.here
+        x, y, now = here
+        # The moment before this period may be an onset: add it to the hull, whose slopes rise (fall for `below`).
+        n = len(corners)
+        while n > 1:
+            x1, y1, _ = corners[n - 1]
+            x0, y0, _ = corners[n - 2]
+            turn = (y1 - y0) * (x - x1) - (y - y1) * (x1 - x0)
+            if turn < 0 if above else turn > 0:
+                break
+            n -= 1
+            del corners[n]
+        corners.append(here)
+        x += e
+        y += k
+        self.here = (x, y, now + 1)
+        if n:
+            x0, y0, oldest = corners[0]
+            x1, y1, _ = corners[1]
+            rise = y1 - y0 - x1 + x0
+            if (rise <= 0 if above else rise >= 0) or now - oldest >= self.window or n >= _VERTICES:
+                self._drop(now)
+        best = _highest(corners, x, y) if above else _deepest(corners, x, y)
+        if len(corners) == 1:
+            x0, y0, _ = corners[0]
+            rise = y - y0 - x + x0
+            if rise <= 0 if above else rise >= 0:
+                corners.clear()
+                self.here = (0.0, 0.0, now + 1)
+        bar = self.bar
+        statistic = best / (self.spread if self.limit is not None else self.baseline.spread)
+        if statistic >= bar:
+            self.onsets, self.here = [], (0.0, 0.0, now + 1)
             if self.limit is None:
                 self.baseline = self.baseline.again(self.spread)
-        return Score(statistic, self.bar, e, k)
+        return Score(statistic, bar, e, k)
 
-    def _highest(self, k: float, e: float) -> float:
-        """Move on by one period; the largest evidence over the onsets left."""
-        spread = self.spread if self.limit is not None else self.baseline.spread
-        sign = 1.0 if self.above else -1.0
-        corners, x, y, now = self.onsets, self.expected, self.observed, self.now + 1
-        # the moment before this period may be an onset: add it to the hull, whose slopes rise (fall for `below`)
-        while len(corners) > 1:
-            x1, y1, _ = corners[-1]
-            x0, y0, _ = corners[-2]
-            if sign * ((y1 - y0) * (x - x1) - (y - y1) * (x1 - x0)) < 0:
-                break
-            corners.pop()
-        corners.append((x, y, now))
-        x, y = x + e, y + k
-        self.now, self.expected, self.observed = now, x, y
-        # no change begins where what follows is no more than expected
-        drop = 0
+    def _drop(self, now: int) -> None:
+        """No change begins where what follows is no more than expected, nor before the window."""
+        corners, drop, sign = self.onsets, 0, 1.0 if self.above else -1.0
         while drop + 1 < len(corners) and sign * (corners[drop + 1][1] - corners[drop][1] - corners[drop + 1][0] + corners[drop][0]) <= 0:  # fmt: skip
             drop += 1
         while drop < len(corners) and (now - corners[drop][2] >= self.window or len(corners) - drop > _VERTICES):
             drop += 1
-        if drop:
-            del corners[:drop]
-        best = 0.0
-        for x0, y0, _ in corners:
-            events, normal = y - y0, x - x0
-            if sign * (events - normal) > 0:
-                value = normal - events
-                if events > 0:
-                    value += events * (log(events) - log(normal if normal > 1e-300 else 1e-300))
-                if value > best:
-                    best = value
-        if len(corners) == 1 and sign * (y - corners[0][1] - x + corners[0][0]) <= 0:
-            corners.clear()
-            self.expected = self.observed = 0.0
-        return best / spread
+        del corners[:drop]
+
+
+def _highest(corners: list[Onset], x: float, y: float) -> float:
+    """The largest evidence for a rise over the onsets left.
+
+    d^2/(2m) is never below the evidence of d events more than the m expected, and needs no logarithm: most onsets are
+    passed over by it (`slack` covers the rounding of both).
+    """
+    best, limit, slack = 0.0, 0.0, (x + y) * 4e-12
+    for x0, y0, _ in corners:
+        events, normal = y - y0, x - x0
+        more = events - normal
+        if more > 0 and more * more >= limit * normal:
+            value = normal - events
+            if events > 0:
+                value += events * (log(events) - log(normal if normal > 1e-300 else 1e-300))
+            if value > best:
+                best = value
+                limit = best + best - slack
+    return best
+
+
+def _deepest(corners: list[Onset], x: float, y: float) -> float:
+    """The largest evidence for a fall over the onsets left."""
+    best = 0.0
+    for x0, y0, _ in corners:
+        events, normal = y - y0, x - x0
+        if normal > events:
+            value = normal - events
+            if events > 0:
+                value += events * (log(events) - log(normal if normal > 1e-300 else 1e-300))
+            if value > best:
+                best = value
+    return best
 
 
 def bar_for_run_length(arl0: float) -> float:

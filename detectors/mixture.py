@@ -49,7 +49,7 @@ def unstarted(period: int) -> float:
     return 1.0 / (period + 1)
 
 
-def advance(a: list[float], logs: bool, lines: Lines, k: float, x: float, w: Sequence[float]) -> Sums:
+def advance(a: Sequence[float], logs: bool, lines: Lines, k: float, x: float, w: Sequence[float]) -> Sums:
     """A_t per alternative from A_(t-1), for `k` events over exposure (or trials) `x`; `w` are the alternatives' weights.
 
     The step is written out for usual numbers of alternatives, which halves its cost, and repeated in the detectors' `update`,
@@ -96,7 +96,7 @@ def advance(a: list[float], logs: bool, lines: Lines, k: float, x: float, w: Seq
     return made, True, 0.0
 
 
-def added(a: list[float]) -> float:
+def added(a: Sequence[float]) -> float:
     """The plain sum, first to last (the built-in one rounds differently from Python 3.12 on)."""
     total = 0.0
     for v in a:
@@ -104,7 +104,7 @@ def added(a: list[float]) -> float:
     return total
 
 
-def log_value(a: list[float], logs: bool, rest: float) -> float:
+def log_value(a: Sequence[float], logs: bool, rest: float) -> float:
     """ln of the sum of A over alternatives plus `rest` >= 0; `NOTHING` if all of it is 0."""
     if logs:
         top = max(a)  # so high that no rest is seen beside it
