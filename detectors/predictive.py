@@ -12,6 +12,7 @@ West, Harrison, Migon (1985), Dynamic generalized linear models and Bayesian for
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import cos, exp, log, pi, sin, sqrt
 from typing import Protocol, TypeAlias
 
@@ -113,35 +114,49 @@ class Predictor(msgspec.Struct, kw_only=True):
         if self.trend:
             x.append((at - self.first) / self.periods_per_year)
         for length, harmonics in self.cycles:
-            turn = 2 * pi * (at % length) / length
-            for j in range(1, harmonics + 1):
-                x.append(cos(j * turn))
-                x.append(sin(j * turn))
+            x += _waves(at % length, length, harmonics)
         return x
 
     def look(self, at: int) -> tuple[list[float], float, float]:
         """Covariance x features, mean and variance of the predictor at period `at`."""
         x = self.features(at)
-        gain = [sum([c * f for c, f in zip(row, x)]) for row in self.covariance]  # noqa: B905  per update
-        eta = sum([c * f for c, f in zip(self.coefficients, x)])  # noqa: B905
-        variance = sum([g * f for g, f in zip(gain, x)])  # noqa: B905
+        if len(x) == 3:  # one wave, the usual case, written out: same operations in the same order
+            _, f, g = x
+            (a, b, c), (d, e, h), (i, j, k) = self.covariance
+            level, up, down = self.coefficients
+            gain = [a + b * f + c * g, d + e * f + h * g, i + j * f + k * g]
+            eta = level + up * f + down * g
+            variance = gain[0] + gain[1] * f + gain[2] * g
+        else:
+            gain = [sum([c * f for c, f in zip(row, x)]) for row in self.covariance]  # noqa: B905  per update
+            eta = sum([c * f for c, f in zip(self.coefficients, x)])  # noqa: B905
+            variance = sum([g * f for g, f in zip(gain, x)])  # noqa: B905
         wander = self._wander(at)
         gain[0] += wander
-        return gain, min(max(eta, -_FAR), _FAR), max(variance + wander, 1e-12)
+        variance += wander
+        if not -_FAR <= eta <= _FAR:
+            eta = min(max(eta, -_FAR), _FAR)
+        return gain, eta, variance if variance > 1e-12 else 1e-12
 
     def move(self, at: int, gain: Sequence[float], variance: float, by: float, left: float) -> None:
         """What was learnt: the predictor at `at` moved by `by` and has variance `left` (was `variance`)."""
         self.covariance[0][0] += self._wander(at)
-        self.last = max(self.last, at)
+        if at > self.last:
+            self.last = at
         share = by / variance
         shrink = (1 - left / variance) / variance
-        coefficients = self.coefficients
+        coefficients, covariance = self.coefficients, self.covariance
         for i, g in enumerate(gain):
-            coefficients[i] = min(max(coefficients[i] + g * share, -_FAR), _FAR)
+            moved = coefficients[i] + g * share
+            coefficients[i] = moved if -_FAR <= moved <= _FAR else min(max(moved, -_FAR), _FAR)
             if shrink:
                 pull = g * shrink
-                row = self.covariance[i]
-                self.covariance[i] = [c - pull * h for c, h in zip(row, gain)]  # noqa: B905
+                if len(gain) == 3:
+                    a, b, c = covariance[i]
+                    d, e, f = gain
+                    covariance[i] = [a - pull * d, b - pull * e, c - pull * f]
+                else:
+                    covariance[i] = [c - pull * h for c, h in zip(covariance[i], gain)]  # noqa: B905
 
     def loosen(self, variance: float = 1.0) -> None:
         """The level may have changed: it is unsure by `variance` more; waves and trend are kept."""
@@ -150,9 +165,10 @@ class Predictor(msgspec.Struct, kw_only=True):
 
     def _wander(self, at: int) -> float:
         """Variance that the level gained since the last period."""
-        if not self.drift or self.covariance[0][0] >= _WIDEST:
+        since = at - self.last
+        if since <= 0 or not self.drift or self.covariance[0][0] >= _WIDEST:
             return 0.0
-        return min(self.drift**2 * max(at - self.last, 0) / self.periods_per_year, _WIDEST)
+        return min(self.drift**2 * since / self.periods_per_year, _WIDEST)
 
 
 class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
@@ -200,15 +216,43 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
             self.predictor.begin(at, log(alpha / (m / self.granted)), 1 / alpha)
             return None
         gain, eta, variance = self.predictor.look(at)
-        forecast = self._forecast(m, eta, variance)
-        self._learn(k, m, at, gain, eta, variance, forecast)
+        # `_forecast`, with the rate and the spread kept for what follows
+        rate, spread, error = exp(eta), self.spread(), self.exposure_error
+        mean = m * rate
+        if mean < 1e-300:
+            mean = 1e-300
+        excess = (spread - 1) / mean + variance + error**2
+        shape = 1 / (excess if excess > 1 / _EVEN else 1 / _EVEN)
+        forecast = NegativeBinomial(mean, shape if shape < _EVEN else _EVEN)
+        if variance < _LOOSE:
+            most = mean + _CLIP * sqrt(forecast.variance) + 1
+            if k > most:
+                k = most
+        blur = error**2
+        miss = k - mean
+        if mean > 1e-6:
+            ignorance = 1 + mean * (variance + blur) / spread
+            squares = self.squares + miss / mean * miss / ignorance
+            self.squares = squares if squares < 1e12 else 1e12
+            kurtosis = 6 * (spread - 1) / mean + 1 / (spread * mean)  # few events: the evidence hardly asks
+            self.doubtful += 2 + (kurtosis if kurtosis < 3.0 else 3.0)
+            self.periods += 1
+        self.events += k
+        weight = spread * (1 + mean * blur / spread)
+        alpha = 1 / variance
+        alpha_after, beta_after = alpha + k / weight, alpha / rate + m / weight
+        self.predictor.move(at, gain, variance, log(alpha_after / beta_after) - eta, 1 / alpha_after)
         return forecast
 
     def spread(self) -> float:
         """Variance/mean in use: granted or learnt, whichever is larger."""
-        n = self.periods - 1
-        seen = (self.doubt * self.granted + self.squares) / (self.doubt + n)
-        return min(max(self.granted, seen, 1.0), 1000.0)
+        granted, doubt = self.granted, self.doubt
+        seen = (doubt * granted + self.squares) / (doubt + (self.periods - 1))
+        if seen < granted:
+            seen = granted
+        if seen < 1.0:
+            seen = 1.0
+        return seen if seen < 1000.0 else 1000.0
 
     def doubt_of_spread(self) -> float:
         """Squared relative error of the learnt variance/mean, from the kurtosis of the counts; 1 if unknown."""
@@ -223,27 +267,6 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
         mean = max(m * exp(eta), 1e-300)
         excess = (self.spread() - 1) / mean + variance + self.exposure_error**2
         return NegativeBinomial(mean, min(1 / max(excess, 1 / _EVEN), _EVEN))
-
-    def _learn(
-        self, k: float, m: float, at: int, gain: list[float], eta: float, variance: float, f: NegativeBinomial
-    ) -> None:
-        spread, mean = self.spread(), f.mean
-        if variance < _LOOSE:
-            k = min(k, mean + _CLIP * sqrt(f.variance) + 1)
-        ignorance = 1 + mean * (variance + self.exposure_error**2) / spread
-        error = k - mean
-        if mean > 1e-6:
-            self.squares = min(self.squares + error / mean * error / ignorance, 1e12)
-            self.doubtful += 2 + min(
-                6 * (spread - 1) / mean + 1 / (spread * mean), 3.0
-            )  # few events: the evidence hardly asks
-            self.periods += 1
-        self.events += k
-        weight = spread * (1 + mean * self.exposure_error**2 / spread)
-        alpha = 1 / variance
-        beta = alpha / exp(eta)
-        alpha_after, beta_after = alpha + k / weight, beta + m / weight
-        self.predictor.move(at, gain, variance, log(alpha_after / beta_after) - eta, 1 / alpha_after)
 
 
 class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
@@ -330,6 +353,13 @@ class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
         p = min(max(a / (a + b), 1e-15), 1 - 1e-15)
         rho = min(self.rho(n) + 1 / (a + b + 1), 0.99)
         return BetaBinomial(n, p, min(1 / max(rho, 1 / _EVEN) - 1, _EVEN))
+
+
+@lru_cache(maxsize=4096)
+def _waves(place: float, length: float, harmonics: int) -> tuple[float, ...]:
+    """Cosine and sine of each harmonic at `place` in a cycle: the same few places come back for ever."""
+    turn = 2 * pi * place / length
+    return tuple(wave(j * turn) for j in range(1, harmonics + 1) for wave in (cos, sin))
 
 
 def _beta(eta: float, variance: float) -> tuple[float, float]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from math import erf, exp, lgamma, log, log1p, pi, sqrt
 from typing import ClassVar, Self
 
 import msgspec
 
-from detectors.base import Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
+from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, ratios_of, within
 from detectors.predictive import TRACE, BetaBinomial, NegativeBinomial, Predictor, SeasonalRate, SeasonalShare
 
 _SMOOTH = 1e7  # a shape or precision from here on is Poisson or binomial
 _SURE = log(1e4)  # a silent relearning blinds for a while, so it wants this much more than an alarm
+_HINT = 2e4  # less than exp(1 + _SURE)
 _HARDLY = 0.05  # expected events from which on a period counts in full
 _MOST = 1e200  # more than any bar; what a sum may grow by in one period, so that it stays finite
 _DOUBT = 0.6  # of the loss that a doubtful dispersion causes, what the bar is raised by
@@ -114,29 +116,40 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
 
     def update(self, observation: Observation) -> Score | None:
         """One closed period; `None` while the baseline is being learnt, and for a period without exposure."""
-        assert isinstance(observation, Count | Proportion)
-        k, x = events_of(observation)
-        self.at = self.at + 1 if observation.at is None else max(observation.at, self.at + 1)
-        if self.model is None:
-            kind = SeasonalShare if isinstance(observation, Proportion) else SeasonalRate
-            self.model = kind(predictor=self.predictor or Predictor(), granted=self.granted)
-            self.predictor = None
+        if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
+            k, x, share = observation.k, observation.m, False
+        elif type(observation) is Proportion:
+            k, x, share = observation.k, observation.n, True
+        else:
+            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+        if k > LARGEST or x > LARGEST:
+            k, x = min(k, LARGEST), min(x, LARGEST)
+        at, given = self.at + 1, observation.at
+        if given is not None and given > at:
+            at = given
+        self.at = at
         model = self.model
+        if model is None:
+            kind = SeasonalShare if share else SeasonalRate
+            model = self.model = kind(predictor=self.predictor or Predictor(), granted=self.granted)
+            self.predictor = None
         learnt = model.periods >= self.wanted and model.events >= self.events
-        forecast = model.observe(k, x, self.at)
+        forecast = model.observe(k, x, at)
         if forecast is None or not learnt:
             return None
-        ratios = self.alternatives(forecast)
+        ratios = self.alternatives(forecast) if self.shifts else self.ratios
         if not self.begun:
             self.begun, self.bar = True, bar_of(self.arl0, ratios, forecast)
-        weight, count = min(1.0, forecast.expected / _HARDLY), len(ratios)
+        expected, count = forecast.expected, len(ratios)
+        weight = 1.0 if expected >= _HARDLY else expected / _HARDLY
         logs = evidence([*ratios, *[1 / r for r in ratios]], k, forecast)
         self.sums = sums = [
             (exp(e) if e < 500 else _MOST) * (weight + a)
             for a, e in zip(self.sums, logs)  # noqa: B905  per update
         ]
-        statistic, bar = _log_mean(sums[:count]), self.bar + _DOUBT * model.doubt_of_spread() * log(self.arl0) ** 2 / 2
-        fallen = _log_mean(sums[count:]) >= bar + _SURE
+        statistic, bar = _log_mean(sums[:count]), self.bar + _DOUBT * model.doubt_of_spread() * _squared(self.arl0) / 2
+        below = sums[count:]  # a bar is never below 1, so most need no logarithm
+        fallen = sum(below) >= _HINT * count and _log_mean(below) >= bar + _SURE
         if statistic >= bar or fallen:
             self.sums = [0.0] * len(sums)
             if self.relearn or fallen:
@@ -187,6 +200,11 @@ def bar_of(arl0: float, ratios: Sequence[float], forecast: NegativeBinomial | Be
     rises = zip(evidence(ratios, low, forecast), evidence(ratios, high, forecast), strict=True)
     steps = [abs(b - a) / max(high - low, TRACE) * deviation for a, b in rises]
     return max(log(arl0) + log(sum(_nu(step) for step in steps) / len(steps)), 1.0)
+
+
+@lru_cache(maxsize=64)
+def _squared(arl0: float) -> float:
+    return log(arl0) ** 2
 
 
 def _log_mean(sums: list[float]) -> float:
