@@ -17,17 +17,19 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, cos, erfc, exp, floor, inf, isfinite, lcm, lgamma, log, log1p, pi, sqrt
+from typing import TypeAlias
 
 _QUICK = 400_000  # steps of elimination beyond which following the survivors is quicker
 _MANY = 1_000_000  # trials beyond which logarithms of factorials lose too many digits
 _LARGEST = 400_000  # cells of a lattice that is still solved
+_LONGEST = 3_000_000  # the same where one pass solves it
 
 
 def poisson_cusum(mean: float, k: float, h: float, head_start: float = 0, strict: bool = False) -> float:
     """ARL of C = max(0, C + count - k) for Poisson counts of `mean` >= 0, alarm at C >= h (`strict`: C > h).
 
-    `k` > 0, `h` > 0 and 0 <= `head_start` < h in events. A `k` that is no fraction with a denominator up to 2,000 is
-    replaced by the nearest one. Infinite where the chart cannot rise. Lucas (1985), Technometrics 27: 129-144.
+    `k` > 0, `h` > 0 and 0 <= `head_start` < h in events. A `k` that is no fraction with a denominator up to 2,000 (below
+    1/2,000: no 1/n) is replaced by the nearest one. Infinite where the chart cannot rise. Lucas (1985), Technometrics 27: 129-144.
 
     >>> round(poisson_cusum(0.25, 0.25, 10), 2), round(poisson_cusum(0.25, 0.25, 10, head_start=5), 2)
     (438.12, 333.12)
@@ -39,8 +41,10 @@ def poisson_cusum(mean: float, k: float, h: float, head_start: float = 0, strict
         raise ValueError(f"head_start: {head_start!r} is not from 0 to below h; half of h is usual")
     if mean == 0:
         return inf
+    if k < 1 / 2_000:
+        return _tiny(mean, k, h, head_start, strict)
     unit, down, bar, start = _cells(k, h, head_start, strict)
-    return _chain(poisson_pmf(mean, (bar + down) // unit + 2), unit, down, bar, start)
+    return _chain(poisson_pmf(mean, max((bar + down) // unit + 2, _until(mean, 1.0))), unit, down, bar, start)
 
 
 def bernoulli_cusum(p: float, p0: float, p1: float, h: float) -> float:
@@ -60,9 +64,96 @@ def bernoulli_cusum(p: float, p0: float, p1: float, h: float) -> float:
         raise ValueError(f"p: {p!r} is not a share from 0 to 1")
     _positive(h=h)
     m = bernoulli_lattice(p0, p1)
-    if p == 0:
-        return inf
-    return _chain([1 - p, p], m, 1, ceil(h * m - 1e-9), 0)
+    if h * m > _LONGEST:
+        raise ValueError(f"p0, h: {h * m:.3g} cells are more than {_LONGEST:,}; take a larger p0 or a lower h")
+    return _one_down([1 - p, p], m, ceil(h * m - 1e-9))
+
+
+def _tiny(mean: float, k: float, h: float, head_start: float, strict: bool) -> float:
+    """`poisson_cusum` on a lattice of cells of `k` events."""
+    unit = round(1 / k)
+    if h * unit > _LONGEST:
+        raise ValueError(f"k, h: {h * unit:.3g} cells are more than {_LONGEST:,}; take longer periods or a lower h")
+    bar = floor(h * unit + 1e-9) + 1 if strict else ceil(h * unit - 1e-9)
+    pmf = poisson_pmf(mean, max(ceil(bar / unit) + 2, _until(mean, 1.0)))
+    return _one_down(pmf, unit, bar, min(round(head_start * unit), bar - 1))
+
+
+Map: TypeAlias = tuple[float, float, float]
+"""v -> a + b v, and 1 - b."""
+_SAME: Map = (0.0, 1.0, 0.0)
+
+
+class _Window:
+    """The product of the last `size` maps that came in, the oldest outermost: a queue of two stacks, so that nothing is undone."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.inside = size, 0
+        self.back, self.new, self.old = _SAME, list[Map](), list[Map]()
+
+    def add(self, made: Map) -> None:
+        self.new.append(made)
+        self.back = _of(self.back, made)
+        self.inside += 1
+        if self.inside > self.size:
+            self.inside -= 1
+            if not self.old:
+                product = _SAME
+                for one in reversed(self.new):
+                    product = _of(one, product)
+                    self.old.append(product)
+                self.new, self.back = [], _SAME
+            self.old.pop()
+
+    def product(self) -> Map:
+        return _of(self.old[-1], self.back) if self.old else self.back
+
+
+def _of(outer: Map, inner: Map) -> Map:
+    return outer[0] + outer[1] * inner[0], outer[1] * inner[1], outer[2] + outer[1] * inner[2]
+
+
+def _one_down(pmf: Sequence[float], unit: int, bar: int, start: int = 0) -> float:
+    """`run_length` of a chart whose reference is one cell, in one pass over the cells.
+
+    From the top down each state is solved as L(i) = a + b L(i - 1). Where k events lead, L(i + k unit - 1) is that many maps
+    of L(i), a sliding product. 1 - b is carried along and nothing is subtracted, so that long run lengths keep their digits.
+    """
+    tails = _tails(pmf)
+    jumps = [(k, _Window(k * unit - 1)) for k in range(1, len(pmf)) if k * unit - 1 < bar and pmf[k] > 0]
+    kept: list[Map] = []
+    for state in range(bar - 1, -1, -1):
+        first = -(-(bar - state + 1) // unit)  # so many events alarm at once
+        lost = tails[first] if first < len(tails) else 0.0
+        constant = 1.0
+        for k, window in jumps:
+            if k >= first:
+                break
+            a, _, z = window.product()
+            constant += pmf[k] * a
+            lost += pmf[k] * z
+        down = pmf[0] if state else 0.0
+        if lost + down <= 0:
+            return inf
+        made = (constant / (lost + down), down / (lost + down), lost / (lost + down))
+        if state <= start:
+            kept.append(made)
+        for _, window in jumps:
+            window.add(made)
+    length = 0.0
+    for a, b, _ in reversed(kept):
+        length = a + b * length
+    return length
+
+
+def _tails(pmf: Sequence[float]) -> list[float]:
+    """P(at least k) for k = 0, 1, ..., len(pmf), summed from the small end; what `pmf` leaves out lies beyond it."""
+    rest = 1 - sum(pmf)
+    made = [rest if rest > 1e-13 else 0.0]  # less is rounding
+    for p in reversed(pmf):
+        made.append(made[-1] + p)
+    made.reverse()
+    return made
 
 
 def bernoulli_lattice(p0: float, p1: float) -> int:
@@ -80,6 +171,9 @@ def gaussian_cusum(mu: float, k: float, h: float, sided: int = 2) -> float:
     (167.7, 8.38)
     """
     _positive(h=h)
+    _finite(mu=mu, k=k)
+    if h > 150:
+        raise ValueError(f"h: {h!r} sd would take too long to solve; give one up to 150")
     if sided not in (1, 2):
         raise ValueError(f"sided: {sided!r} is not 1 or 2")
     up = _one_sided(mu, k, h)
@@ -100,15 +194,18 @@ def gaussian_ewma(mu: float, lam: float, L: float) -> float:  # noqa: N803  the 
     if not 0 < lam <= 1:
         raise ValueError(f"lam: {lam!r} is not above 0 and at most 1; 0.1 is usual")
     _positive(L=L)
+    _finite(mu=mu)
     half = L * sqrt(lam / (2 - lam))
+    if half > 200 * lam:
+        raise ValueError(f"lam, L: {lam!r}, {L!r} would take too long to solve; take a larger lam or a smaller L")
     nodes, weights = _gauss_legendre(24 + ceil(5 * half / lam), -half, half)
-    row = [-_density((y - (1 - lam) * u) / lam - mu) * w / lam for u in (*nodes, 0.0) for y, w in zip(nodes, weights, strict=True)]  # fmt: skip
-    n = len(nodes)
-    rows = [row[i * n : (i + 1) * n] for i in range(n + 1)]
-    from_zero = rows.pop()
-    for i in range(n):
-        rows[i][i] += 1
-    return 1 - sum(a * b for a, b in zip(from_zero, _solve(rows, [1.0] * n), strict=True))
+    rows, lost = [], []
+    for u in (0.0, *nodes):
+        kept = (1 - lam) * u
+        density = [_density((y - kept) / lam - mu) * w / lam for y, w in zip(nodes, weights, strict=True)]
+        rows.append([0.0, *density])
+        lost.append(_above((half - kept) / lam - mu) + _above((half + kept) / lam + mu))
+    return _absorbed(rows, lost)
 
 
 def ewma_limit(lam: float, arl0: float) -> float:
@@ -169,8 +266,10 @@ def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start:
     >>> round(run_length(pmf, unit=4, reference=1, bar=40), 2)
     438.12
     """
-    constants, below = [0.0] * bar, [[0.0]] * bar
+    constants, below, lost, tails = [0.0] * bar, [[0.0]] * bar, [0.0] * bar, _tails(pmf)
     for state in range(bar - 1, -1, -1):
+        first = -(-(bar - state + reference) // unit)
+        gone = tails[first] if first < len(tails) else tails[-1]
         top = min(bar - 1, max(state, state + unit * (len(pmf) - 1) - reference))
         row, constant = [0.0] * (top + 1), 1.0
         for k, p in enumerate(pmf):
@@ -182,14 +281,16 @@ def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start:
             weight = row[upper]
             if weight:
                 constant += weight * constants[upper]
+                gone += weight * lost[upper]
                 lowest = max(0, upper - reference)
                 for i, share in enumerate(below[upper], lowest):
                     row[i] += weight * share
-        stay = 1 - row[state]
-        if stay <= 0:
+        lowest = max(0, state - reference)
+        leave = sum(row[lowest:state]) + gone  # 1 - row[state], without losing digits where it is tiny
+        if leave <= 0:
             return inf
-        constants[state] = constant / stay
-        below[state] = [row[i] / stay for i in range(max(0, state - reference), state)]
+        constants[state], lost[state] = constant / leave, gone / leave
+        below[state] = [p / leave for p in row[lowest:state]]
     lengths: list[float] = []
     for state in range(start + 1):
         lowest = max(0, state - reference)
@@ -312,11 +413,8 @@ def survivors(pmf: Sequence[float], unit: int, reference: int, bar: int, start: 
     import numpy as np
 
     steps = [(k * unit - reference, p) for k, p in enumerate(pmf) if k * unit - reference < bar and p > 0]
-    alarm = np.zeros(bar)  # P(alarm at the next step), summed from the small end
-    for shift, p in reversed([(k * unit - reference, p) for k, p in enumerate(pmf) if p > 0]):
-        if shift > 0:
-            alarm[max(0, bar - shift) :] += p
-    alarm += max(0.0, 1 - sum(pmf))
+    tails = np.array(_tails(pmf))
+    alarm = tails[np.minimum(-(-(bar - np.arange(bar) + reference) // unit), len(pmf))]  # P(alarm at the next step)
     if not alarm.any():
         return inf
     here = np.zeros(bar)
@@ -326,8 +424,8 @@ def survivors(pmf: Sequence[float], unit: int, reference: int, bar: int, start: 
         total += alive
         if step % 64 == 0:
             was, hazard = hazard, float(alarm @ here) / alive
-            if step and abs(hazard - was) <= 1e-9 * hazard:
-                return total + alive * (1 - hazard) / hazard if hazard else inf
+            if hazard and abs(hazard - was) <= 1e-9 * hazard:
+                return total + alive * (1 - hazard) / hazard
         there = np.zeros(bar)
         for shift, p in steps:
             if shift >= 0:
@@ -338,8 +436,8 @@ def survivors(pmf: Sequence[float], unit: int, reference: int, bar: int, start: 
                     there[1 : bar + shift] += p * here[1 - shift :]
         here, alive = there, float(there.sum())
         if alive < 1e-15:
-            break
-    return total
+            return total
+    raise ValueError("h: the chart needs more than two million steps to settle; take a lower h")
 
 
 def _chain(pmf: Sequence[float], unit: int, reference: int, bar: int, start: int) -> float:
@@ -367,6 +465,17 @@ def _positive(**named: float) -> None:
             raise ValueError(f"{name}: {value!r} is not a finite number above 0")
 
 
+def _finite(**named: float) -> None:
+    for name, value in named.items():
+        if not isfinite(value):
+            raise ValueError(f"{name}: {value!r} is not a finite number")
+
+
+def _above(x: float) -> float:
+    """P(a standard normal number is above `x`)."""
+    return 0.5 * erfc(x / sqrt(2))
+
+
 def _density(x: float) -> float:
     return exp(-x * x / 2) / sqrt(2 * pi) if abs(x) < 38 else 0.0
 
@@ -374,14 +483,11 @@ def _density(x: float) -> float:
 def _one_sided(mu: float, k: float, h: float) -> float:
     """Page's integral equation: L(z) = 1 + L(0) Phi(k - mu - z) + integral of L(x) phi(x + k - mu - z) over 0..h."""
     nodes, weights = _gauss_legendre(24 + ceil(2.5 * h), 0.0, h)
-    states = [0.0, *nodes]
-    rows = []
-    for i, z in enumerate(states):
-        row = [-0.5 * erfc((z + mu - k) / sqrt(2)), *(-_density(x + k - mu - z) * w for x, w in zip(nodes, weights, strict=True))]  # fmt: skip
-        row[i] += 1
-        rows.append(row)
-    found = _solve(rows, [1.0] * len(states))[0]
-    return found if 1 <= found < 1e14 else inf  # beyond that the system is singular to the last bit
+    rows, lost = [], []
+    for z in (0.0, *nodes):
+        rows.append([_above(z + mu - k), *(_density(x + k - mu - z) * w for x, w in zip(nodes, weights, strict=True))])
+        lost.append(_above(h + k - mu - z))
+    return _absorbed(rows, lost)
 
 
 @lru_cache(maxsize=64)
@@ -409,23 +515,22 @@ def _gauss_legendre(n: int, low: float, high: float) -> tuple[list[float], list[
     return [low + half * (1 + x) for x, _ in _nodes(n)], [half * w for _, w in _nodes(n)]
 
 
-def _solve(rows: list[list[float]], right: list[float]) -> list[float]:
-    """Gaussian elimination with row pivoting, in place."""
-    n = len(rows)
-    for column in range(n):
-        pivot = max(range(column, n), key=lambda i: abs(rows[i][column]))
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        right[column], right[pivot] = right[pivot], right[column]
-        top = rows[column]
-        if top[column] == 0:
-            return [inf] * n
-        for i in range(column + 1, n):
-            factor = rows[i][column] / top[column]
+def _absorbed(rows: list[list[float]], lost: list[float]) -> float:
+    """Mean number of steps from state 0 until a Markov chain is lost; `rows` are its transitions, changed in place.
+
+    States are eliminated from the last, and what leaves one is summed, never 1 minus what stays: run lengths of 1e30 keep
+    their digits (Grassmann, Taksar, Heyman 1985, Operations Research 33: 1107-1116).
+    """
+    times = [1.0] * len(rows)
+    for last in range(len(rows) - 1, 0, -1):
+        top = rows[last][:last]
+        leave = sum(top) + lost[last]
+        if leave <= 0:
+            return inf
+        for i in range(last):
+            factor = rows[i][last] / leave
             if factor:
-                row = rows[i]
-                row[column:] = [a - factor * b for a, b in zip(row[column:], top[column:], strict=True)]
-                right[i] -= factor * right[column]
-    for i in range(n - 1, -1, -1):
-        row = rows[i]
-        right[i] = (right[i] - sum(a * b for a, b in zip(row[i + 1 :], right[i + 1 :], strict=True))) / row[i]
-    return right
+                rows[i][:last] = [a + factor * b for a, b in zip(rows[i], top)]  # noqa: B905  the rest has been eliminated
+                lost[i] += factor * lost[last]
+                times[i] += factor * times[last]
+    return times[0] / lost[0] if lost[0] > 0 else inf

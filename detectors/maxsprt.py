@@ -99,22 +99,40 @@ def critical_value(upper: float, alpha: float = 0.05, min_events: int = 1) -> fl
     """
     within("upper", upper, low=1e-6, high=10_000)
     within("alpha", alpha, low=1e-12, high=0.5)
-    within("min_events", min_events, low=1, high=10_000)
-    low, high = 1e-6, 1.0
-    if _spent(low, upper, min_events) < alpha:
-        raise ValueError(f"min_events: {min_events} events are rarer than alpha {alpha} within {upper} expected ones")
-    while _spent(high, upper, min_events) > alpha:
-        low, high = high, 2 * high
-    f_low, f_high = (math.log(_spent(x, upper, min_events) / alpha) for x in (low, high))
+    if within("min_events", min_events, low=1, high=10_000) != int(min_events):
+        raise ValueError(f"min_events: {min_events!r} is not a whole number from 1 to 10000")
+    min_events = int(min_events)
+
+    def excess(critical: float) -> float:
+        """ln of what is spent over alpha: falls, nearly as a straight line, in the critical value."""
+        return math.log(max(_spent(critical, upper, min_events), 1e-300) / alpha)
+
+    low, high = 2.0, 4.0
+    f_low, f_high = excess(low), excess(high)
+    while f_high > 0:
+        low, f_low = high, f_high
+        high *= 2
+        f_high = excess(high)
+    while f_low < 0:
+        if low < 1e-6:
+            raise ValueError(
+                f"min_events: {min_events} events are rarer than alpha {alpha} within {upper} expected ones"
+            )
+        high, f_high = low, f_low
+        low /= 4
+        f_low = excess(low)
+    side = 0
     while high - low > 1e-9:  # Illinois: false position that cannot stall
         middle = (low * f_high - high * f_low) / (f_high - f_low)
         if not low + 1e-11 < middle < high - 1e-11:
             middle = (low + high) / 2
-        f = math.log(_spent(middle, upper, min_events) / alpha)
+        f = excess(middle)
         if f > 0:
-            low, f_low, f_high = middle, f, f_high / 2
+            low, f_low = middle, f
+            f_high, side = (f_high / 2 if side > 0 else f_high), 1
         else:
-            high, f_high, f_low = middle, f, f_low / 2
+            high, f_high = middle, f
+            f_low, side = (f_low / 2 if side < 0 else f_low), -1
         if abs(f) < 1e-12:
             return middle
     return (low + high) / 2
@@ -153,19 +171,28 @@ def _walk(critical: float, upper: float, ratio: float, min_events: int) -> Itera
             at_least[j] = (at_least[j + 1] if j + 1 < len(pmf) else 0.0) + pmf[j]
         at_least.append(0.0)
         chance = moment = 0.0
-        for have, weight in enumerate(survivors):
+        near = max(0, needed - len(pmf) + 1)  # with fewer events no signal is near
+        for have, weight in enumerate(survivors[near:], near):
             missing = needed - have
-            if missing < len(pmf):
-                chance += weight * at_least[missing]
-                later = at_least[missing + 1] if missing + 1 < len(pmf) else 0.0
-                moment += weight * (now * at_least[missing] + missing / ratio * later)
+            chance += weight * at_least[missing]
+            later = at_least[missing + 1] if missing + 1 < len(pmf) else 0.0
+            moment += weight * (now * at_least[missing] + missing / ratio * later)
         yield chance, moment
-        moved = [0.0] * needed
-        for have, weight in enumerate(survivors):
-            if weight:
-                for j, p in enumerate(pmf[: needed - have]):
-                    moved[have + j] += weight * p
-        survivors, now, needed = moved, until, needed + 1
+        survivors, now, needed = _moved(survivors, pmf, needed), until, needed + 1
+
+
+def _moved(survivors: list[float], pmf: list[float], below: int) -> list[float]:
+    """The survivors' counts after a stretch, those under `below`."""
+    if len(survivors) > 250:  # plain Python up to there: the same bits on every machine for what a charter may ask
+        import numpy as np
+
+        return [float(p) for p in np.convolve(survivors, pmf)[:below]]
+    moved = [0.0] * below
+    for have, weight in enumerate(survivors):
+        if weight:
+            for j, p in enumerate(pmf[: below - have]):
+                moved[have + j] += weight * p
+    return moved
 
 
 def _poisson(mean: float) -> list[float]:

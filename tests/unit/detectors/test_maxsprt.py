@@ -57,6 +57,23 @@ def test_too_many_minimum_events_are_refused() -> None:
         critical_value(1, 0.05, 50)
 
 
+@pytest.mark.parametrize(
+    ("upper", "alpha", "least"), [(0.06, 0.05, 1), (35.5, 1e-6, 1), (14.2, 0.2, 10), (120, 0.01, 7), (300, 0.05, 2)]
+)
+def test_the_critical_value_spends_alpha_at_awkward_settings(upper: float, alpha: float, least: int) -> None:
+    """Barely possible, very strict, many minimum events, large: the walk spends alpha at it, and less just above it."""
+    found = critical_value(upper, alpha, least)
+    assert power(found, upper, 1.0, least).power == pytest.approx(alpha, rel=1e-7)
+    assert power(found + 1e-3, upper, 1.0, least).power < alpha
+
+
+@pytest.mark.parametrize("least", [0, 2.5, -1, True])
+def test_minimum_events_are_a_whole_number(least: float) -> None:
+    """Halves of an event are refused by name."""
+    with pytest.raises(ValueError, match=r"^min_events: "):
+        critical_value(10, 0.05, least)  # type: ignore[arg-type]
+
+
 def test_innocent_pilots_stay_below_alpha_until_the_horizon() -> None:
     """2,000 pilots at their limit, looked at each period until 20 events were expected: at most alpha alarm."""
     chance, alarmed = np.random.default_rng(4), 0
