@@ -141,7 +141,7 @@ def test_a_slow_ewma_that_hardly_ever_alarms() -> None:
         (lambda: gaussian_cusum(0, math.inf, 4), "k"),
         (lambda: gaussian_cusum(0, 0.5, 1e4), "h"),
         (lambda: gaussian_ewma(math.inf, 0.1, 3), "mu"),
-        (lambda: gaussian_ewma(0, 1e-6, 3), "lam"),
+        (lambda: gaussian_ewma(0, 1e-6, 3), "lam, L"),
         (lambda: bernoulli_cusum(1e-9, 1e-9, 2e-9, 3), "p0, h"),
         (lambda: poisson_cusum(1e-9, 1.4e-9, 3), "k, h"),
         (lambda: poisson_cusum(5, 6.25, 1e7), "h"),
