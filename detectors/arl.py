@@ -21,6 +21,8 @@ from typing import TypeAlias
 
 _QUICK = 400_000  # steps of elimination beyond which following the survivors is quicker
 _MANY = 1_000_000  # trials beyond which logarithms of factorials lose too many digits
+_ALIKE = 5_000  # trials beyond which a beta-binomial share is taken for one of so many
+_STEPS_DOWN = 40  # cells that the reference is worth on a coarse lattice
 _LARGEST = 400_000  # cells of a lattice that is still solved
 _LONGEST = 3_000_000  # the same where one pass solves it
 
@@ -313,7 +315,11 @@ def bar_for(
     found = _lattice(reference, most, trials) if reference > 1e-9 else None
     if trials == 1:
         variance_mean = 1.0  # a single trial has no other
-    if found is None or (trials and 1 < trials <= variance_mean) or (0 < trials <= reference) or trials > _MANY:
+    if (trials and 1 < trials <= variance_mean) or (0 < trials <= reference) or trials > _MANY:
+        return None
+    if up and trials and variance_mean > 1 and reference > 1e-9 and (found is None or trials > 1_000):
+        return _coarse_bar(mean, trials, reference, arl0, most, variance_mean)
+    if found is None:
         return None
     unit, down = found
     if (down > mean * unit) is not up or not down:
@@ -345,6 +351,37 @@ def bar_for(
         else:
             low = middle
     return high / unit, down / unit
+
+
+def _coarse_bar(
+    mean: float, trials: int, reference: float, arl0: float, most: float, variance_mean: float
+) -> tuple[float, float] | None:
+    """`bar_for` for beta-binomial periods of many trials: hits are put into cells of several, each split between its two
+    neighbours so that the mean stays. That only widens the spread, so the bar is a little too high rather than too low."""
+    if trials > _ALIKE:  # beyond, the share hardly knows how many trials it came from
+        scale = trials / _ALIKE
+        if variance_mean / scale <= 1:
+            return None
+        found = _coarse_bar(mean / scale, _ALIKE, reference / scale, arl0, most / scale, variance_mean / scale)
+        return found and (found[0] * scale, found[1] * scale)
+    down = _STEPS_DOWN
+    cell = reference / down
+    if mean / cell > down - 1:
+        return None  # a change so small that the cells would blur it
+    pmf = [0.0] * (ceil(trials / cell) + 2)
+    for k, p in enumerate(beta_binomial_pmf(trials, mean / trials, variance_mean, trials + 1)):
+        lower, part = divmod(k / cell, 1.0)
+        pmf[int(lower)] += p * (1 - part)
+        pmf[int(lower) + 1] += p * part
+    low, high = 0, max(ceil(most / cell), 2)
+    while run_length(pmf, 1, down, high) < arl0:
+        if high > 400:
+            return None
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if run_length(pmf, 1, down, middle) >= arl0 else (middle, high)
+    return high * cell, reference
 
 
 def _until(mean: float, variance_mean: float) -> int:

@@ -206,8 +206,9 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
         """See `Predictive`."""
         self.observe(k, m, at)
 
-    def observe(self, k: float, m: float, at: int) -> NegativeBinomial | None:
-        """The forecast as `predict` gives it, and then `learn`; cheaper than both."""
+    def observe(self, k: float, m: float, at: int, risen: float = 1.0) -> NegativeBinomial | None:
+        """The forecast as `predict` gives it, and then `learn`; cheaper than both. What is learnt is `k` / `risen`, if the rate
+        may already be so many times what is to be forecast."""
         if m < TRACE:
             return None
         if not self.periods:
@@ -224,6 +225,7 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
         excess = (spread - 1) / mean + variance + error**2
         shape = 1 / (excess if excess > 1 / _EVEN else 1 / _EVEN)
         forecast = NegativeBinomial(mean, shape if shape < _EVEN else _EVEN)
+        k /= risen
         if variance < _LOOSE:
             most = mean + _CLIP * sqrt(forecast.variance) + 1
             if k > most:
@@ -302,8 +304,8 @@ class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
         """Take `k` hits of `n` trials in period `at`."""
         self.observe(k, n, at)
 
-    def observe(self, k: float, n: float, at: int) -> BetaBinomial | None:
-        """The forecast as `predict` gives it, and then `learn`; cheaper than both."""
+    def observe(self, k: float, n: float, at: int, risen: float = 1.0) -> BetaBinomial | None:
+        """As `SeasonalRate.observe`; `risen` is a ratio of odds."""
         if n < TRACE:
             return None
         k = min(k, n)
@@ -315,6 +317,8 @@ class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
         gain, eta, variance = self.predictor.look(at)
         forecast = self._forecast(n, eta, variance)
         p, q = forecast.p, 1 - forecast.p
+        if risen != 1:
+            k = min(k * (1 + p * (risen - 1)) / risen, n)
         deviation = sqrt(forecast.variance)
         if variance < _LOOSE:
             k = min(max(k, n * p - _CLIP * deviation - 1), n * p + _CLIP * deviation + 1)

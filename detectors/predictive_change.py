@@ -16,6 +16,7 @@ from detectors.predictive import TRACE, BetaBinomial, NegativeBinomial, Predicto
 _SMOOTH = 1e7  # a shape or precision from here on is Poisson or binomial
 _SURE = log(1e4)  # a silent relearning blinds for a while, so it wants this much more than an alarm
 _HINT = 2e4  # less than exp(1 + _SURE)
+_PRIOR = 0.3  # of the bar: a sum so large makes a change as likely as none, for what is learnt
 _HARDLY = 0.05  # expected events from which on a period counts in full
 _MOST = 1e200  # more than any bar; what a sum may grow by in one period, so that it stays finite
 _DOUBT = 0.6  # of the loss that a doubtful dispersion causes, what the bar is raised by
@@ -134,7 +135,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
             model = self.model = kind(predictor=self.predictor or Predictor(), granted=self.granted)
             self.predictor = None
         learnt = model.periods >= self.wanted and model.events >= self.events
-        forecast = model.observe(k, x, at)
+        forecast = model.observe(k, x, at, self._risen() if self.begun else 1.0)
         if forecast is None or not learnt:
             return None
         ratios = self.alternatives(forecast) if self.shifts else self.ratios
@@ -158,6 +159,19 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         if isinstance(forecast, BetaBinomial):
             return Score(statistic, bar, forecast.p, k / x)
         return Score(statistic, bar, forecast.mean, k)
+
+    def _risen(self) -> float:
+        """The ratio by which the rate may already have risen, weighed with how likely that is: what is learnt is divided by it.
+
+        Without this a change teaches the forecast to expect it before the chart has found it.
+        """
+        if self.shifts:
+            return 1.0
+        risen, total = 0.0, len(self.ratios) * _PRIOR * exp(self.bar)
+        for a, r in zip(self.sums, self.ratios):  # noqa: B905  the first half: changes in the direction of harm
+            risen += a * (r - 1)
+            total += a
+        return 1 + risen / total
 
     def alternatives(self, forecast: NegativeBinomial | BetaBinomial) -> Sequence[float]:
         """The rate (odds) ratios watched for in a period of this forecast."""

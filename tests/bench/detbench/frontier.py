@@ -1,0 +1,124 @@
+"""How far from what is possible is the setting of G2? `python -m tests.bench.detbench.frontier`: some minutes.
+
+No chart can be best for changes of all sizes at once. Per size the best possible is known: a Shiryaev-Roberts chart set to that
+very ratio has the smallest delay averaged over all onsets at its ARL0 (Pollak and Tartakovsky 2009, Statistica Sinica 19:
+1729-1739). So the first four rows, each in its own column, are a floor under every chart. The others are the best settings that
+a search (Nelder-Mead on the largest of the four ratios to G2's bounds, same random numbers for all) found in families that
+contain G2's: five ratios; sums that are lifted to a floor, as a CUSUM's are; two weighted sums that must both be high, which is
+the shape that the boundary of the optimal rule has. All at a simulated ARL0 of 1000, with the same streams.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tests.bench.detbench import g2_one_setting as g2
+from tests.bench.detbench import metrics, simulators
+from tests.bench.detbench.charts import LARGEST
+from tests.bench.detbench.simulators import Floats, Rng
+
+
+class Rule(NamedTuple):
+    """a_i = max(a_i + weight_i, floor_i) x likelihood ratio i; alarm when the sum, and where given that times `second`, is at the bar."""
+
+    name: str
+    ratios: Sequence[float]
+    weights: Sequence[float]
+    floors: Sequence[float] = ()
+    second: Sequence[float] = ()
+
+
+RULES = (
+    *(Rule(f"{r:g} alone (the floor of its column)", (r,), (1.0,)) for r in g2.BOUNDS),
+    Rule("G2's setting", g2.SETTING["ratios"], g2.SETTING["weights"]),  # type: ignore[arg-type]
+    Rule("four ratios, best of largest excess", (1.2238, 1.4967, 1.9515, 2.9148), (0.2042, 0.2495, 0.2909, 0.2553)),
+    Rule("five ratios", (1.2253, 1.4621, 1.8733, 2.7349, 4.1219), (0.1801, 0.2011, 0.262, 0.2334, 0.1233)),
+    Rule(
+        "four ratios with floors",
+        (1.1905, 1.4647, 2.0291, 3.6313),
+        (0.1825, 0.3217, 0.2829, 0.2129),
+        floors=(0.6526, 0.8017, 0.4246, 0.5276),
+    ),
+    Rule(
+        "four ratios, two sums",
+        (1.2057, 1.5088, 2.0441, 2.9914),
+        (0.1756, 0.3045, 0.2757, 0.2442),
+        second=(1.4491, 1.1879, 0.9165, 1.2458),
+    ),
+)
+
+
+class Sums:
+    """A rule over many streams at once."""
+
+    def __init__(self, rule: Rule) -> None:
+        ratios = np.array(rule.ratios)[:, None]
+        self.factors = np.exp(np.log(ratios) * np.arange(LARGEST) - (ratios - 1) * g2.MEAN)
+        self.weights = np.array(rule.weights)[:, None] / sum(rule.weights)
+        self.floors = np.array(rule.floors or [0.0] * len(ratios))[:, None]
+        self.second = np.array(rule.second)[:, None] if rule.second else None
+
+    def step(self, sums: Floats, k: Floats) -> tuple[Floats, Floats]:
+        """Sums after a period, and the statistic."""
+        moved = np.maximum(sums + self.weights, self.floors) * self.factors[:, k.astype(int)]
+        total = moved.sum(axis=0)
+        return moved, total if self.second is None else np.minimum(total, (self.second * moved).sum(axis=0))
+
+    def lengths(self, rng: Rng, sums: Floats, mean: float, bars: Floats, periods: int) -> tuple[Floats, Floats]:
+        """Periods to the first alarm at each of the rising `bars` (streams, bars), and the sums at the end."""
+        found = np.zeros((sums.shape[1], len(bars)))
+        live = np.arange(sums.shape[1])
+        for t in range(1, periods + 1):
+            sums, value = self.step(sums, np.minimum(rng.poisson(mean, sums.shape[1]), LARGEST - 1))
+            late = found[live]
+            found[live] = np.where((late == 0) & (value[:, None] >= bars), t, late)
+            stay = value < bars[-1]
+            if periods > g2.RUN_IN:
+                live, sums = live[stay], sums[:, stay]
+            if not live.size:
+                break
+        return found, sums
+
+
+def bar_of(rule: Rule, runs: int) -> float:
+    """The bar of a simulated ARL0 of 1000, between bars 3 % apart."""
+    guess = 450.0
+    for _ in range(5):
+        bars = guess * np.array([0.94, 0.97, 1.0, 1.03, 1.06])
+        found, _ = Sums(rule).lengths(
+            simulators.rng("frontier-null"), np.zeros((len(rule.ratios), runs)), g2.MEAN, bars, 10**7
+        )
+        arl = found.mean(axis=0)
+        if arl[0] < g2.ARL0 < arl[-1]:
+            return float(np.interp(g2.ARL0, arl, bars))
+        guess *= g2.ARL0 / arl[2]
+    raise ValueError(f"{rule.name}: no bar found")
+
+
+def delays(rule: Rule, bar: float, ratio: float, runs: int) -> metrics.Estimate:
+    """Steady-state, as in G2."""
+    rng, sums, bars = simulators.rng("frontier"), Sums(rule), np.array([bar])
+    before, state = sums.lengths(rng, np.zeros((len(rule.ratios), runs)), g2.MEAN, bars, g2.RUN_IN)
+    after, _ = sums.lengths(rng, state[:, before[:, 0] == 0], g2.MEAN * ratio, bars, 10**6)
+    return metrics.mean(after[:, 0])
+
+
+def main(runs: int = 100_000) -> None:
+    """One row per rule."""
+    print(f"{'':<42}{'bar':>7}" + "".join(f"{f'{r:g}x':>18}" for r in g2.BOUNDS))
+    print(f"{'bounds of G2':<49}" + "".join(f"{b:>18g}" for b in g2.BOUNDS.values()))
+    for rule in RULES:
+        bar = bar_of(rule, runs)
+        found = [delays(rule, bar, r, runs) for r in g2.BOUNDS]
+        worst = max(e.value / b for e, b in zip(found, g2.BOUNDS.values(), strict=True))
+        cells = "".join(f"{f'{e.value:.3f} +- {e.error:.3f}':>18}" for e in found)
+        told = f"  largest excess {100 * (worst - 1):.1f} %" if math.isfinite(worst) and len(rule.ratios) > 1 else ""
+        print(f"{rule.name:<42}{bar:>7.1f}{cells}{told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
