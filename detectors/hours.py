@@ -7,6 +7,7 @@ units of expected events any Poisson stream is the homogeneous one).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from math import floor
 
@@ -39,6 +40,31 @@ class HourOfWeek(msgspec.Struct, frozen=True):
             raise ValueError("per_hour: a stream without any event cannot fall silent")
         return cls(rates, start, tuple(accumulate((r * HOUR for r in rates), initial=0.0)))
 
+    @classmethod
+    def learnt(cls, events: Sequence[float], hours: Sequence[float], start: float = 345_600.0) -> HourOfWeek:
+        """From `events` counted in each of the 168 hours of a week, and for how many `hours` each was watched.
+
+        Few data are drawn in: a cell to its hour of the day (over all seven days), that to the flat rate, each as far as what
+        differs between cells is no more than chance (gamma-Poisson, variance between cells by moments: with little seen all
+        cells get one rate, with much seen each its own). No cell is 0 unless no event came at all. Raises ValueError for
+        other than 168 cells, negative numbers, or no event.
+
+        >>> profile = HourOfWeek.learnt([3.0] * 8 + [9.0] * 16 + [0.0] * 144, [1.0] * 24 + [0.0] * 144)
+        >>> [round(3600 * profile.rates[hour], 1) for hour in (3, 12, 27)]
+        [6.5, 7.3, 6.5]
+        """
+        if len(events) != 168 or len(hours) != 168:
+            raise ValueError(
+                f"events, hours: {len(events)} and {len(hours)} are not one for each of a week's 168 hours"
+            )
+        k = [within("events", v, low=0.0, high=1e15) for v in events]
+        t = [within("hours", v, low=0.0, high=1e9) for v in hours]
+        if not sum(k) or not sum(t):
+            raise ValueError("events, hours: a stream without any event cannot fall silent")
+        flat = sum(k) / sum(t)
+        day = _drawn_in([sum(k[h::24]) for h in range(24)], [sum(t[h::24]) for h in range(24)], [flat] * 24)
+        return cls.of(_drawn_in(k, t, [day[h % 24] for h in range(168)]), start)
+
     @property
     def rate(self) -> float:
         """Mean events per second: the `limit` of the `silence` detector that is fed from this profile."""
@@ -65,3 +91,18 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         weeks, rest = divmod(moment - self.start, WEEK)
         hour = min(int(rest / HOUR), 167)
         return weeks * self.sums[-1] + self.sums[hour] + (rest - hour * HOUR) * self.rates[hour]
+
+
+def _drawn_in(k: Sequence[float], t: Sequence[float], towards: Sequence[float]) -> list[float]:
+    """Rates of cells, each drawn from k/t to its prior rate: the posterior mean of gamma rates of one relative variance.
+
+    The relative variance is what the squared differences leave once Poisson chance is taken off (method of moments).
+    """
+    expected = [rate * time for rate, time in zip(towards, t, strict=True)]
+    chance, square = sum(expected), sum(e * e for e in expected)
+    seen = sum((v - e) ** 2 for v, e in zip(k, expected, strict=True))
+    apart = max((seen - chance) / square, 1e-9) if square else 1e-9
+    return [
+        rate * (1 / apart + v) / (1 / apart + e) if rate else 0.0
+        for v, e, rate in zip(k, expected, towards, strict=True)
+    ]

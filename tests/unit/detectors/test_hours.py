@@ -71,3 +71,36 @@ def test_a_profile_that_makes_no_sense_is_refused() -> None:
     for rates in ([1.0] * 24, [-1.0] * 168, [0.0] * 168):
         with pytest.raises(ValueError, match=r"^per_hour: "):
             HourOfWeek.of(rates)
+
+
+@pytest.mark.parametrize("weeks", [1, 4, 50])
+def test_a_learnt_profile_is_nearer_the_truth_than_raw_shares_and_than_a_flat_rate(weeks: int) -> None:
+    """Working hours in five days of seven: drawn in, few weeks lose less than raw cells, many weeks less than one flat rate."""
+    chance = np.random.default_rng(8)
+    truth = np.array([4.0 if 8 <= h % 24 < 18 and h < 120 else 0.4 for h in range(168)])
+    worse = 0.0
+    for _ in range(30):
+        k = chance.poisson(truth * weeks).astype(float)
+        rates = 3600 * np.array(HourOfWeek.learnt(k.tolist(), [float(weeks)] * 168).rates)
+        error = ((rates - truth) ** 2).sum()
+        raw, flat = ((k / weeks - truth) ** 2).sum(), ((k.mean() / weeks - truth) ** 2).sum()
+        worse += error / min(raw, flat) / 30
+        assert (rates > 0).all()
+    assert worse < 1.0
+
+
+def test_equal_cells_are_learnt_as_one_rate() -> None:
+    """A stream without cycles: after two weeks of one event an hour the cells differ by less than a fifth of raw chance."""
+    k = np.random.default_rng(9).poisson(2.0, 168).astype(float)
+    rates = 3600 * np.array(HourOfWeek.learnt(k.tolist(), [2.0] * 168).rates)
+    assert rates.mean() == pytest.approx(k.mean() / 2, rel=0.02)
+    assert rates.std() < 0.2 * (k / 2).std()
+
+
+@pytest.mark.parametrize(
+    ("events", "hours"), [([1.0] * 167, [1.0] * 168), ([0.0] * 168, [1.0] * 168), ([-1.0] * 168, [1.0] * 168)]
+)
+def test_a_profile_cannot_be_learnt_from_nonsense(events: list[float], hours: list[float]) -> None:
+    """A cell too few, no event at all, a negative count: refused by name."""
+    with pytest.raises(ValueError, match=r"^events"):
+        HourOfWeek.learnt(events, hours)
