@@ -19,7 +19,7 @@ _HINT = 2e4  # less than exp(1 + _SURE)
 _PRIOR = 0.3  # of the bar: a sum so large makes a change as likely as none, for what is learnt
 _HARDLY = 0.05  # expected events from which on a period counts in full
 _MOST = 1e200  # more than any bar; what a sum may grow by in one period, so that it stays finite
-_DOUBT = 0.9  # of the loss that a doubtful dispersion causes, what the bar is raised by
+_DOUBT = 1.3  # of the loss that a doubtful dispersion causes, what the bar is raised by
 
 
 class SeasonalChange(msgspec.Struct, kw_only=True):
