@@ -23,12 +23,12 @@ def watch(stream: list[Count], rounds: int) -> float:
     best = 1e9
     for _ in range(rounds):
         first, second, third = (build(name, Design(limit=5.0, alpha=0.01, late_window=4)) for name in FULL)
-        began = time.perf_counter()
+        began = time.process_time()  # as in `metrics.cost`
         for o in stream:
             first.update(o)
             second.update(o)
             third.update(o)
-        best = min(best, (time.perf_counter() - began) / len(stream))
+        best = min(best, (time.process_time() - began) / len(stream))
     return best * 1e6
 
 
