@@ -8,7 +8,6 @@ after it took effect; a zombie is an owner that goes on after the next one has c
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -132,7 +131,7 @@ class Sqlite:
         return Acked("control", (await self.store.feed_control([record])).first, item.value)
 
     async def keep(self) -> Any:
-        def query(db: sqlite3.Connection) -> Any:
+        def query(db: Any) -> Any:
             return list(db.execute("SELECT * FROM state")), db.execute(
                 "SELECT through, watermark FROM owner"
             ).fetchone()
@@ -142,7 +141,7 @@ class Sqlite:
     async def put_back(self, kept: Any) -> None:
         states, (through, watermark) = kept or ([], (None, None))
 
-        def change(db: sqlite3.Connection) -> None:
+        def change(db: Any) -> None:
             db.execute("DELETE FROM state")
             db.executemany("INSERT INTO state VALUES (?, ?)", states)
             db.execute("UPDATE owner SET through = ?, watermark = ?", (through, watermark))
@@ -153,7 +152,7 @@ class Sqlite:
         telemetry = {t: list(await self.store.telemetry(t, 0, MOST, records=MOST, size=MOST)) for t in self.topics}
         control = list(await self.store.control(0, MOST, records=MOST, size=MOST))
 
-        def query(db: sqlite3.Connection) -> Any:
+        def query(db: Any) -> Any:
             rows = [
                 Journalled(place, received, msgspec.json.decode(raw, type=JournalEntry))
                 for place, received, raw in db.execute("SELECT place, received, entry FROM journal ORDER BY place")
