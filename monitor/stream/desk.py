@@ -216,8 +216,8 @@ class Desk:
     async def leave(self) -> None:
         """A clean stop: finish the batch in flight, checkpoint, let go."""
         self._leaving = True
-        try:
-            await asyncio.wait_for(self._idle.wait(), self._settings.session_timeout / 2)
+        try:  # heartbeats go on meanwhile, so that a slow batch costs nobody the partitions
+            await asyncio.wait_for(self._idle.wait(), self._settings.write_timeout)
             self._failpoint("leaving")
             for seat in self._seats.values():
                 if self._owns(seat) and not seat.runner.silent:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import faulthandler
 import os
 import select
 import signal
@@ -222,6 +223,7 @@ def _work(order: Order) -> NoReturn:
         for source, sink in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, sink)
         os.environ[VARIABLE] = order.failpoint
+        signal.signal(signal.SIGUSR1, _tell_where)
         _shift(order.clock_ms)
         _run(order)
     except SystemExit as error:
@@ -237,6 +239,13 @@ def _work(order: Order) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _tell_where(*_: object) -> None:
+    """What every task and thread of a worker that hangs waits for."""
+    faulthandler.dump_traceback()
+    for task in asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop()):
+        task.print_stack()
 
 
 def _shift(milliseconds: int) -> None:

@@ -34,7 +34,7 @@ from monitor.stream.topics import LARGE, Names, create, topics
 from monitor.testing.history.check import KINDS as OUTPUTS
 from monitor.testing.history.check import Acked, Difference, Stood, Written, check
 from monitor.testing.history.plan import WRITING, Plan
-from monitor.testing.history.story import Burst, Item, Story
+from monitor.testing.history.story import PERIOD_MS, Burst, Item, Story
 from monitor.testing.nursery import Child, Nursery, Order
 from monitor.testing.proxy import Proxy
 
@@ -56,6 +56,17 @@ class Lane(Struct, frozen=True):
     workers: str
     proxies: tuple[Proxy, ...] = ()
     replication: int = 1
+
+
+class Disturbed:
+    """Faults of the brokers themselves, which meet several histories at once for so many seconds: each releases `begun` when
+    its topics stand and `told` when its story is told; `over` is set when the brokers are well again."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        self.begun = asyncio.Semaphore(0)
+        self.told = asyncio.Semaphore(0)
+        self.over = asyncio.Event()
 
 
 class Report(Struct, kw_only=True):
@@ -95,7 +106,9 @@ class Slot:
 class Live:
     """One history. `run` returns its report; it never raises for what the workers do."""
 
-    def __init__(self, plan: Plan, lane: Lane, nursery: Nursery, home: Path, *, disturb: float = 0.0) -> None:
+    def __init__(
+        self, plan: Plan, lane: Lane, nursery: Nursery, home: Path, *, disturbed: Disturbed | None = None
+    ) -> None:
         self.plan, self.lane, self.nursery, self.home = plan, lane, nursery, home
         self.rng = Random(f"live/{plan.seed}/{plan.kind}")
         firms = tuple(f"firm-{n + 1}" for n in range(plan.topics)) if plan.topics > 1 else ()
@@ -105,7 +118,7 @@ class Live:
         self.acked: dict[int, list[Acked]] = {}
         self.landings = self.bursts = 0
         self.faulting = True
-        self._disturb = disturb  # s of faults from elsewhere (a broker's) that the story is stretched over
+        self._disturbed = disturbed
         home.mkdir(parents=True, exist_ok=True)
 
     async def run(self) -> Report:
@@ -115,10 +128,12 @@ class Live:
             await self._create()
             # The broker stamps records with this machine's clock, so the story can be told in its terms.
             self.zero = int(time.time() * 1000) + LEAD_MS
-            periods = int(self._disturb * 5) if self._disturb else 0
+            periods = self._disturbed.seconds * 1000 // PERIOD_MS if self._disturbed else 0
             self.story = Story(
                 plan.seed, start=self.zero, partitions=plan.partitions, topics=plan.topics, periods=periods
             )
+            if self._disturbed:
+                self._disturbed.begun.release()
             async with self._producer() as self.producer:
                 for number in range(plan.workers if plan.kind not in ("zombie", "join", "storm") else 1):
                     self._start(f"w{number}", plan.points if number == 0 else ())
@@ -131,12 +146,21 @@ class Live:
                 self.faulting = False
                 if faults is not None:
                     await faults
+                if self._disturbed:
+                    self._disturbed.told.release()
+                    await self._disturbed.over.wait()
                 await self._end()
             await self._judge()
         except (TimeoutError, Unavailable, KafkaError) as error:
             self.report.error = repr(error)
+            for slot in self.slots.values():
+                self._hit(slot, signal.SIGUSR1)  # its log then says where it stands
+            await asyncio.sleep(1.0)
             self.report.differences.append(Difference("stuck", "the history", repr(error), "an end"))
         finally:
+            if self._disturbed:  # nobody waits for one that failed early
+                self._disturbed.begun.release()
+                self._disturbed.told.release()
             await self._stop_all()
             if not self.report.differences:
                 await self._delete()
@@ -225,27 +249,32 @@ class Live:
         )
 
     async def _feed(self) -> None:
-        started = False
         for burst in sorted(self.story.bursts(), key=lambda b: b.at):
             await asyncio.sleep(max(0.0, (self.zero + burst.at) / 1000 - time.time()))
             if burst.aborted:
                 await self._aborted(burst)
             else:
                 await self._send(burst.items)
-            started = True
-        assert started
 
     def _topic(self, to: int | str) -> str:
         return self.names.telemetry[to] if isinstance(to, int) else self.names.control
 
-    async def _send(self, items: list[Item], producer: AIOKafkaProducer | None = None) -> dict[tuple[str, int], int]:
-        """Send at once; returns the last offset acknowledged of each (topic, partition)."""
+    async def _send(
+        self, items: list[Item], producer: AIOKafkaProducer | None = None, *, needed: bool = False
+    ) -> dict[tuple[str, int], int]:
+        """Send at once; returns the last offset acknowledged of each (topic, partition). `needed`: all must be acknowledged."""
         by = producer or self.producer
         self.bursts += 1
         burst = self.bursts
         sent = [await by.send(self._topic(i.to), i.value, i.key, i.partition, headers=list(i.headers)) for i in items]
         last: dict[tuple[str, int], int] = {}
-        for item, ack in zip(items, await asyncio.gather(*sent), strict=True):
+        for item, ack in zip(items, await asyncio.gather(*sent, return_exceptions=True), strict=True):
+            if (
+                isinstance(ack, KafkaError) and not needed
+            ):  # a broker was away for too long: nobody knows, the log tells
+                continue
+            if isinstance(ack, BaseException):
+                raise ack
             if producer is None:
                 self.acked.setdefault(item.partition, []).append(Acked(ack.topic, ack.offset, item.value, burst))
             last[ack.topic, item.partition] = ack.offset
@@ -253,10 +282,11 @@ class Live:
 
     async def _aborted(self, burst: Burst) -> None:
         """A firm's own transaction that it takes back: it never happened, and leaves a hole."""
-        async with self._producer(transactional_id=f"{self.names.prefix}-firm") as firm:
-            await firm.begin_transaction()
-            await self._send(burst.items, firm)
-            await firm.abort_transaction()
+        with contextlib.suppress(KafkaError):  # a broker is away: then it did not happen either
+            async with self._producer(transactional_id=f"{self.names.prefix}-firm") as firm:
+                await firm.begin_transaction()
+                await self._send(burst.items, firm)
+                await firm.abort_transaction()
 
     async def _land(self) -> None:
         """Control and telemetry now, wherever the owner stands."""
@@ -469,7 +499,7 @@ class Live:
         if not any(s.wanted for s in self.slots.values()):
             self._start("w0")
         began = time.monotonic()
-        targets = await self._send(self.story.closing(int(time.time() * 1000)))
+        targets = await self._send(self.story.closing(int(time.time() * 1000)), needed=True)
         await self._reached(targets)
         self.report.seconds = time.monotonic() - began
         for slot in self.slots.values():

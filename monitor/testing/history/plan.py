@@ -24,10 +24,10 @@ KINDS: dict[str, tuple[str, int]] = {
     "clock": ("each owner's clock is an hour ahead or behind", 4),
     "calm": ("nothing: the story alone, with bad records at the edges of batches", 2),
 }
-CLUSTER = {
-    "broker": "the broker is stopped or killed and comes back",
+BROKERS = {
+    "broker": "the broker is stopped or killed, again and again, and comes back after seconds",
     "leader": "one broker of three is stopped or killed, with the leaders it holds, and comes back",
-    "frozen": "one broker of three answers nothing for seconds",
+    "frozen": "one broker of three, with the leaders it holds, stands still for moments and for seconds",
 }
 WRITING = ("before_append", "before_write", "before_checkpoint", "in_transaction")  # a zombie woken here must end
 EARLY = ("fenced", "state_read", "claimed", "seated")  # passed once per partition or assignment

@@ -52,3 +52,42 @@ class Site:
             for proxy in lane.proxies:
                 proxy.close()
         self.broker.stop()
+
+
+class Cluster:
+    """Three brokers on loopback that vote among themselves: three copies of everything, two of which must be in step."""
+
+    def __init__(self, directory: Path) -> None:
+        controllers = [free_port() for _ in range(3)]
+        voters = ",".join(f"{n + 1}@127.0.0.1:{port}" for n, port in enumerate(controllers))
+        self.brokers = [
+            KafkaBroker(
+                directory / f"broker-{n + 1}",
+                None,
+                controller,
+                {
+                    **QUICK,
+                    "node.id": str(n + 1),
+                    "controller.quorum.voters": voters,
+                    "offsets.topic.replication.factor": "3",
+                    "transaction.state.log.replication.factor": "3",
+                    "transaction.state.log.min.isr": "2",
+                    "share.coordinator.state.topic.replication.factor": "3",
+                    "share.coordinator.state.topic.min.isr": "2",
+                },
+            )
+            for n, controller in enumerate(controllers)
+        ]
+        bootstrap = ",".join(broker.bootstrap for broker in self.brokers)
+        self.lane = Lane(bootstrap, bootstrap, replication=3)
+
+    def __enter__(self) -> Cluster:
+        for broker in self.brokers:  # none answers before two of them have met
+            broker.launch()
+        for broker in self.brokers:
+            broker.ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for broker in self.brokers:
+            broker.kill()
