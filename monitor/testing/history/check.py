@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from monitor.log import Journalled
 from monitor.machine import Machine
@@ -168,7 +169,7 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
     first: dict[str, Written] = {}
     for row in valid:
         before = first.setdefault(identity(row.value), row)
-        if before is row:
+        if before is row or (kind == "commands" and not stood.forgot):  # a command is told again until it is answered
             once.append(row)
         elif not stood.forgot:
             yield Difference("doubled", f"{where}/{row.offset}", _short(row.value), f"once, at {before.offset}")
@@ -178,6 +179,11 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
         yield from _permits(where, once, should.permits, stood.forgot)
         return
     want: list[Any] = getattr(should, kind)
+    if stood.forgot:
+        told: dict[str, Any] = {}
+        for value in want:
+            told.setdefault(identity(value), value)
+        want = list(told.values())
     groups: defaultdict[str, list[Written]] = defaultdict(list)
     wanted: defaultdict[str, list[Any]] = defaultdict(list)
     for row in once:
@@ -195,9 +201,9 @@ def _compare(where: str, stands: Sequence[Written], should: Sequence[Any]) -> It
         return
     at = next((i for i, (a, b) in enumerate(zip(have, need, strict=False)) if a != b), min(len(have), len(need)))
     missing, more = Counter(need) - Counter(have), Counter(have) - Counter(need)
-    names = {identity(value) for value in should}
+    names, words = {identity(value) for value in should}, set(need)
     promise: Promise = "order"
-    if more and any(identity(row.value) in names for row in stands if more[_plain(row.value)]):
+    if any(identity(row.value) in names and _plain(row.value) not in words for row in stands):
         promise = "content"
     elif missing:
         promise = "lost"
@@ -263,11 +269,22 @@ def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
         [row for row in dump.journal if row.offset >= at.journal],
     )
     replay(rest, mine)
+    _nameless(mine)
+    _nameless(again)
     have, need = mine.snapshots(mine.pilots), again.snapshots(again.pilots)
     for pilot in sorted(have.keys() | need.keys()):
         if have.get(pilot) != need.get(pilot):
             name = f"{where} of {pilot or 'the partition'}"
             yield Difference("state", name, *_unlike(have.get(pilot), need.get(pilot)))
+
+
+def _nameless(machine: Machine) -> None:
+    """Of a command that may have to be told again the state keeps who wrote it first: that is not what it says."""
+    for pilot in machine.pilots.values():
+        sending = pilot.standing.sending
+        if sending is not None:
+            sending = replace(sending, command=replace(sending.command, epoch=0))
+            pilot.standing = replace(pilot.standing, sending=sending)
 
 
 def _unlike(have: bytes | None, need: bytes | None) -> tuple[str, str]:
@@ -289,7 +306,7 @@ def _plain(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
     if hasattr(value, "epoch"):
-        value = msgspec.structs.replace(value, epoch=0)
+        value = replace(value, epoch=0)
     return msgspec.json.encode(value)
 
 

@@ -250,7 +250,7 @@ class Story:
         """Everything a release of a halt needs, in order, after an act that halts it for certain."""
         common = {"pilot": pilot}
 
-        def by(author: str = "regulator-1") -> dict[str, str]:
+        def by(author: str = "regulator-1") -> dict[str, Any]:
             return {**common, "id": self._id(), "author": author}
 
         return [
