@@ -119,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
                 real([plan(seed) for seed in range(given.first, given.first + given.real)], home, told, given.lanes)
     if given.seed is None:
         points = PLACES if given.real >= 100 else ()
+        kinds = {name: count for name, count in sorted(tally.histories.items()) if " " in name}
+        talk.print(f"killed at {dict(sorted(tally.points.items()))}\n{kinds}", markup=False, highlight=False)
         print(
             "\n".join(
                 tally.lines(given.real + len(BROKERS) * given.brokers, given.memory + given.sqlite, given.kills, points)
