@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -34,12 +36,17 @@ LANES = 8  # histories wait most of their time; so many at once keep two cores b
 Told = Callable[[Report, str], None]
 
 
-async def run_lanes(plans: Iterable[Plan], lanes: Sequence[Lane], nursery: Nursery, home: Path, told: Told) -> None:
-    """Run the plans, as many at a time as there are lanes. What fails leaves its directory behind."""
+async def run_lanes(
+    plans: Iterable[Plan], lanes: Sequence[Lane], nursery: Nursery, home: Path, told: Told, until: float = math.inf
+) -> None:
+    """Run the plans, as many at a time as there are lanes, beginning none after `until` (monotonic s). What fails leaves its
+    directory behind."""
     waiting = iter(list(plans))
 
     async def work(lane: Lane) -> None:
         for each in waiting:
+            if time.monotonic() > until:
+                return
             directory = home / f"{each.seed}-{each.kind}"
             shutil.rmtree(directory, ignore_errors=True)
             report = await Live(each, lane, nursery, directory).run()
@@ -50,14 +57,14 @@ async def run_lanes(plans: Iterable[Plan], lanes: Sequence[Lane], nursery: Nurse
     await asyncio.gather(*(work(lane) for lane in lanes))
 
 
-def real(plans: Sequence[Plan], home: Path, told: Told, lanes: int = LANES) -> None:
+def real(plans: Sequence[Plan], home: Path, told: Told, lanes: int = LANES, minutes: float = math.inf) -> None:
     """Histories on one real broker of their own."""
     with (
         tempfile.TemporaryDirectory(prefix="sandbox-history-") as directory,
         Site(Path(directory) / "broker", min(lanes, len(plans))) as site,
         Nursery() as nursery,
     ):
-        asyncio.run(run_lanes(plans, site.lanes, nursery, home, told))
+        asyncio.run(run_lanes(plans, site.lanes, nursery, home, told, time.monotonic() + 60 * minutes))
 
 
 def cheap(seeds: Iterable[int], told: Told, *, on_disk: bool = False) -> None:
@@ -78,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--memory", type=int, default=0, help="histories in memory")
     parser.add_argument("--sqlite", type=int, default=0, help="histories on SQLite")
     parser.add_argument("--kills", type=int, default=0, help="bound on killed worker processes")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no further real one after so long")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--lanes", type=int, default=LANES, help=f"histories at a time (default {LANES})")
     parser.add_argument("--seed", type=int, default=None, help="run this one history again")
@@ -116,7 +124,13 @@ def main(arguments: list[str] | None = None) -> int:
                 seeds = range(given.first + number * given.brokers, given.first + (number + 1) * given.brokers)
                 disturbed(kind, [plan(seed, kind) for seed in seeds], home, told)
             if given.real:
-                real([plan(seed) for seed in range(given.first, given.first + given.real)], home, told, given.lanes)
+                real(
+                    [plan(seed) for seed in range(given.first, given.first + given.real)],
+                    home,
+                    told,
+                    given.lanes,
+                    given.minutes,
+                )
     if given.seed is None:
         points = PLACES if given.real >= 100 else ()
         kinds = {name: count for name, count in sorted(tally.histories.items()) if " " in name}
