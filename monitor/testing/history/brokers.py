@@ -19,12 +19,13 @@ from monitor.testing.nursery import Nursery
 
 SECONDS = 14  # of story under faults
 AT_ONCE = 4
+AWAY_S = 75.0
 
 
 def disturbed(kind: str, plans: Sequence[Plan], home: Path, told: Callable[[Report, str], None]) -> None:
     """Run the plans under the brokers' fault `kind`, `AT_ONCE` at a time."""
     with tempfile.TemporaryDirectory(prefix="sandbox-history-") as directory, Nursery() as nursery:
-        if kind == "broker":
+        if kind in ("broker", "away"):
             with Site(Path(directory) / "broker", 1) as site:
                 lane = Lane(site.broker.bootstrap, site.broker.bootstrap)
                 asyncio.run(_rounds(kind, plans, home, told, nursery, [site.broker], lane))
@@ -53,6 +54,8 @@ async def _rounds(
         told_all = asyncio.gather(*(shared.told.acquire() for _ in lives))
         while not told_all.done():
             await _fault(kind, brokers, rng)
+            if kind == "away":
+                await told_all
         await asyncio.gather(*(_well(broker) for broker in brokers))
         shared.over.set()
         for live, report in zip(lives, await asyncio.gather(*running), strict=True):
@@ -71,7 +74,7 @@ async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
         _signal(broker, signal.SIGCONT)
         return
     await asyncio.to_thread(rng.choice((broker.kill, broker.stop)))
-    await asyncio.sleep(rng.uniform(0.2, 4.0))
+    await asyncio.sleep(AWAY_S if kind == "away" else rng.uniform(0.2, 4.0))
     broker.launch()
     await asyncio.to_thread(broker.ready)
 
