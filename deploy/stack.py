@@ -261,9 +261,14 @@ class Stack:
         (self.directory / "alertmanager.yaml").write_text(alertmanager)
 
 
+FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0
+
+
 def supervise(command: Sequence[str]) -> int:
-    """Run `command` again and again until SIGTERM, which is passed on; one second between an end and the next start."""
+    """Run `command` again and again until SIGTERM, which is passed on. Between an end and the next start lies one second, twice as
+    long after each further end, at most 30 s; a child that lived for a minute begins with one second again."""
     stop = False
+    pause = FIRST_PAUSE_S
     child: subprocess.Popen[bytes] | None = None
 
     def told(number: int, frame: object) -> None:
@@ -277,13 +282,19 @@ def supervise(command: Sequence[str]) -> int:
     keeper = shutil.which("setpriv")  # where there is one, the child does not outlive a killed supervisor
     prefix = [keeper, "--pdeathsig", "TERM"] if keeper else []
     while not stop:
+        began = time.monotonic()
         child = subprocess.Popen([*prefix, *command])
         if stop:
             child.terminate()
         code = child.wait()
         if not stop:
-            say(f"supervise: {' '.join(command[:4])} ended with {code}; starting it again")
-            time.sleep(1)
+            if time.monotonic() - began > 60:
+                pause = FIRST_PAUSE_S
+            say(f"supervise: {' '.join(command[:4])} ended with {code}; starting it again in {pause:.0f} s")
+            until = time.monotonic() + pause
+            while not stop and time.monotonic() < until:
+                time.sleep(0.1)
+            pause = min(2 * pause, LAST_PAUSE_S)
     return 0
 
 

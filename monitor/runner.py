@@ -124,6 +124,7 @@ class Runner(Generic[M]):
         self._journal = found.watermark.journal
         for row in found.journal:
             await self._replay(row)
+            self._failpoint("replayed")
         self._checkpointed_at = self._clock()
 
     async def _replay(self, row: Journalled) -> None:
@@ -162,11 +163,14 @@ class Runner(Generic[M]):
         await self._maybe_checkpoint()
 
     async def control(self, records: Sequence[Record]) -> None:
-        """Journal that control is read up to the last of `records`, then step them. Never while `silent`."""
+        """Journal that control is read up to the last of `records`, then step them. Never while `silent`, and only when the
+        telemetry that stood in the log when they were read has been stepped: an owner whose state was lost would else step
+        in another order what an earlier owner has put out."""
         records = [r for r in records if r.offset >= self.next_control]
         if not records:
             return
         self._loud("control")
+        self._failpoint("before_append")
         entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].offset + 1)
         row = await self._log.append(entry)
         self._failpoint("after_append")
@@ -177,6 +181,7 @@ class Runner(Generic[M]):
     async def time(self) -> None:
         """Journal the time and step to it. Only when telemetry has been read to its end, never while `silent`."""
         self._loud("time")
+        self._failpoint("before_append")
         row = await self._log.append(TimeRead(self.epoch, dict(self.next_telemetry), self.next_control))
         self._failpoint("after_append")
         await self._step_time([], row)

@@ -116,5 +116,9 @@ def run(app: App, *, loglevel: str = "INFO") -> NoReturn:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker: Any = faust.Worker(app, loglevel=loglevel, loop=loop, redirect_stdouts=False, quiet=True)
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    except BaseException:
+        if not app.desk.left:  # else all is written, and Faust fell over its own feet on the way out
+            raise
     raise SystemExit(0)

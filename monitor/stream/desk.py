@@ -46,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     find_every: float = 10.0
     instance: str = ""  # a stable name makes membership static: a restart takes no rebalance
     session_timeout: float = 10.0
+    write_timeout: float = 30.0  # what is not acknowledged by then ends the process
     checkpoint_every_ms: int = 5_000
     time_every_ms: int = 10_000  # a `time` entry at least this often
     batch: int = 5_000  # records per write
@@ -100,7 +101,8 @@ class Seat:
         self.runner = runner
         self.generation = generation
         self.handed: dict[str, int] = {}  # topic -> next offset that was not handed over yet
-        self.kept: list[Record] = []  # control that waits until the runner is no longer silent
+        self.kept: list[Record] = []  # control that waits until telemetry has come as far as `kept_until`
+        self.kept_until: tuple[int, dict[str, int]] | None = None  # so many of `kept` wait for telemetry up to there
         self.time_at = 0  # ms on the broker's clock
         self.asked: tuple[float, dict[str, int]] | None = None  # when the ends were asked for, and what they were
         self.moves_seen = -1
@@ -111,6 +113,7 @@ class Desk:
 
     CLOSE_ENOUGH = 0.5  # s; ends asked for longer ago than this do not prove that telemetry is read to its end
     HINT_EVERY = 1.0  # s
+    STOP_WITHIN = 5.0  # s from the last checkpoint of an orderly stop to the end of the process
 
     def __init__(
         self,
@@ -128,10 +131,12 @@ class Desk:
         self._failpoint = failpoint
         self._seats: dict[int, Seat] = {}
         self._logs: list[KafkaLog] = []  # seated or being recovered
+        self._holds = 0  # rises whenever partitions are let go, also under a recovery that goes on
         self._torn: list[int] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self._leaving = False
+        self.left = False  # an orderly stop has written all there was to write
         self._seated_once = False
         self._hinted_at = 0.0
         self._proof_at = time.monotonic()
@@ -163,10 +168,11 @@ class Desk:
     async def seat(self, assigned: set[Name], generation: int) -> dict[Name, int]:
         """Recover every partition that is wholly assigned; returns where each topic is to be read from.
 
-        Empty when the group went on to another generation meanwhile. Ends the process on any failure; only a
-        cancellation (another rebalance) passes, and leaves nothing seated.
+        Empty when the group went on to another generation meanwhile, or when the worker was told to leave. Ends the process
+        on any failure of what it still holds; a cancellation (another rebalance) passes, and leaves nothing seated.
         """
         await self._let_go()
+        held = self._holds
         self._seated_once = False
         partitions = sorted({p for _, p in assigned})
         whole = [p for p in partitions if all((topic, p) in assigned for topic in self.topics)]
@@ -182,12 +188,17 @@ class Desk:
             await self._let_go()
             raise
         except Exception as error:
-            end_process(f"recovery failed: {error!r}")
-        if generation != self._consumer().generation:
+            if held == self._holds and not self._leaving:
+                end_process(f"recovery failed: {error!r}")
+            logger.info("recovery was overtaken by a rebalance or a stop: %r", error)
+            await self._let_go()
+            return {}
+        if generation != self._consumer().generation or held != self._holds or self._leaving:
             await self._let_go()
             return {}
         self._seats = {seat.log.partition: seat for seat in seats}
         self._seated_once = True
+        self._failpoint("seated")
         for seat in seats:
             logger.info("partition %d seated, epoch %d, from %s", seat.log.partition, seat.runner.epoch, seat.handed)
             self._tell(seat)
@@ -199,19 +210,28 @@ class Desk:
             await asyncio.wait_for(self._idle.wait(), self._settings.session_timeout / 2)
         except TimeoutError:
             end_process("a batch did not end in time for a rebalance")
+        self._failpoint("unseating")
         await self._let_go()
 
     async def leave(self) -> None:
         """A clean stop: finish the batch in flight, checkpoint, let go."""
         self._leaving = True
-        try:
-            await asyncio.wait_for(self._idle.wait(), self._settings.session_timeout / 2)
+        try:  # heartbeats go on meanwhile, so that a slow batch costs nobody the partitions
+            await asyncio.wait_for(self._idle.wait(), self._settings.write_timeout)
+            self._failpoint("leaving")
             for seat in self._seats.values():
                 if self._owns(seat) and not seat.runner.silent:
                     await seat.runner.checkpoint()
         except Exception as error:
             end_process(f"could not stop in order: {error!r}")
         await self._let_go()
+        self.left = True
+        threading.Thread(target=self._out, name="out", daemon=True).start()
+
+    def _out(self) -> None:
+        """All of ours is written; what Faust still does is to tell the group. Asked to stop while joining, it may wait for ever."""
+        time.sleep(self.STOP_WITHIN)
+        os._exit(0)
 
     async def _recover(self, partition: int, generation: int) -> Seat:
         s = self._settings
@@ -225,7 +245,9 @@ class Desk:
             owner=s.instance or f"{os.uname().nodename}/{os.getpid()}",
             generation=generation,
             chunk=s.batch,
+            timeout=s.write_timeout,
             signer=s.signer,
+            failpoint=self._failpoint,
         )
         self._logs.append(log)
         runner = Runner(
@@ -271,6 +293,7 @@ class Desk:
         return {(topic, seat.log.partition): at for topic, at in seat.handed.items()}
 
     async def _let_go(self) -> None:
+        self._holds += 1
         seats, self._seats = self._seats, {}
         logs, self._logs = self._logs, []
         for partition, seat in seats.items():
@@ -317,6 +340,10 @@ class Desk:
             try:
                 fetched = await consumer.records(self._patience())
             except asyncio.CancelledError:
+                if (
+                    self._leaving
+                ):  # Faust's fetcher takes this for a crash when a rebalance ends it while it is told to stop
+                    return
                 raise
             except Exception as error:
                 if ending() or self._leaving:
@@ -361,8 +388,7 @@ class Desk:
         for seat in list(self._seats.values()):
             if self._going(consumer, seat) and not seat.runner.silent:
                 if seat.kept:
-                    kept, seat.kept = seat.kept, []
-                    await seat.runner.control(kept)
+                    await self._control(consumer, seat)
                 await self._time(consumer, seat)
         if self._metrics is not None:
             self._metrics.heartbeat(int(time.time() * 1000))
@@ -394,6 +420,28 @@ class Desk:
                     self._metrics.stepped(time.perf_counter() - before, seat.runner.machine.events - events)
             seat.handed[topic] = max(seat.handed[topic], batch[-1].offset + 1)
 
+    async def _control(self, consumer: Fetching, seat: Seat) -> None:
+        """Hand over control once the telemetry that stood before it is stepped.
+
+        In a backlog an act would else run ahead of telemetry that came before it, and close periods whose data still wait.
+        And an owner that has lost its state steps again, before any act, all telemetry that an earlier owner can have
+        stepped: only so does it put out the same again.
+        """
+        if seat.kept_until is None:
+            seat.kept_until = len(seat.kept), await seat.log.ends(seat.log.names.telemetry)
+        count, ends = seat.kept_until
+        if not await self._read_to(consumer, seat, ends) or not self._going(consumer, seat):
+            return
+        kept, seat.kept, seat.kept_until = seat.kept[:count], seat.kept[count:], None
+        await seat.runner.control(kept)
+
+    async def _read_to(self, consumer: Fetching, seat: Seat, ends: dict[str, int]) -> bool:
+        """Whether all telemetry below these offsets has been handed over."""
+        for topic, end in ends.items():
+            if await consumer.position_of((topic, seat.log.partition)) < end:
+                return False
+        return True
+
     async def _time(self, consumer: Fetching, seat: Seat) -> None:
         """A `time` entry when one is due and telemetry has been read to its end.
 
@@ -408,9 +456,8 @@ class Desk:
         if seat.asked is None or time.monotonic() - seat.asked[0] > self.CLOSE_ENOUGH:
             asked_at = time.monotonic()
             seat.asked = asked_at, await seat.log.ends(seat.log.names.telemetry)
-        for topic, end in seat.asked[1].items():
-            if await consumer.position_of((topic, seat.log.partition)) < end:
-                return
+        if not await self._read_to(consumer, seat, seat.asked[1]):
+            return
         seat.asked = None
         if not self._going(consumer, seat):
             return
@@ -425,6 +472,7 @@ class Desk:
         for seat in list(self._seats.values()):
             if self._going(consumer, seat):
                 await consumer.hint({(topic, seat.log.partition): at for topic, at in seat.handed.items()})
+                self._failpoint("hinted")
 
     def _observe(self, outputs: Outputs) -> None:
         if self._metrics is not None:

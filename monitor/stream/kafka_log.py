@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -37,7 +37,7 @@ class KafkaLog:
 
     `timeout` (s) bounds each write and each request: what is not acknowledged by then has an unknown outcome, and the
     owner must end. `generation` is the consumer group's, so that epochs rise with it too. `signer` signs commands and
-    permits.
+    permits. `failpoint` is for tests that kill owners.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class KafkaLog:
         timeout: float = 30.0,
         chunk: int = 5000,
         signer: Signer | None = None,
+        failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.partition = partition
         self.names = Names(prefix, tuple(participants), each)
@@ -67,6 +68,7 @@ class KafkaLog:
         self._client_id = f"{group}-{partition}"
         self._chunk = chunk
         self._signer = signer
+        self._failpoint = failpoint
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
         self._live = keys.Live()
@@ -81,12 +83,15 @@ class KafkaLog:
         )
         await self._reader.start()
         self._producer = await self._fence()
+        self._failpoint("fenced")
         async for raw in self._reader.all(self.names.state, self.partition):
             self._live.feed(raw.key, raw.value)
+        self._failpoint("state_read")
         watermark = self._watermark()
         entries, highest = await self._journal(watermark.position.journal)
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
         claim = await self.append(Claim(self.epoch, self._owner))
+        self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)
         async for raw in self._reader.all(self.names.journal, self.partition, last + 1):
@@ -200,7 +205,9 @@ class KafkaLog:
                 for ack in acks:
                     if ack.offset < 0:  # what aiokafka returns for a duplicate sequence number: nobody knows its place
                         raise LogBroken(f"{ack.topic}/{ack.partition}: acknowledged without an offset")
+                self._failpoint("in_transaction")
                 await producer.commit_transaction()
+                self._failpoint("committed")
         except ProducerFenced as error:
             self._failed = Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
             raise self._failed from error

@@ -135,8 +135,16 @@ class KafkaBroker:
 
         Raises `Unavailable` when Java or the jars are missing, when the JVM ends, or after `timeout` seconds.
         """
+        self.launch()
+        return self.ready(timeout)
+
+    def launch(self) -> None:
+        """Start the JVM and do not wait. It ends with the thread that called this, so call it from one that stays.
+
+        Raises `Unavailable` when Java or the jars are missing.
+        """
         if self.running:
-            return self
+            return
         java = shutil.which("java")
         if java is None:
             raise Unavailable("no `java` on the path: the Kafka broker needs Java 17 or newer")
@@ -157,6 +165,9 @@ class KafkaBroker:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
             )
         (self.directory / "broker.pid").write_text(f"{self._process.pid}\n")
+
+    def ready(self, timeout: float = 60.0) -> KafkaBroker:
+        """Wait until a launched JVM answers. Raises `Unavailable` when it ends, or after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not answers(self.port):
             if not self.running:

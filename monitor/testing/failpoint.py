@@ -1,7 +1,7 @@
 """Failpoints: end or freeze this very process at a named place, the n-th time it gets there.
 
 `SANDBOX_FAILPOINT="after_write:kill@5"` kills it (SIGKILL) at the fifth write, just after the outputs are durable and
-before anything else happens. Several are separated by commas. The places are those that the runner names.
+before anything else happens. Several are separated by commas. `PLACES` names every place, in the order of the protocol.
 """
 
 from __future__ import annotations
@@ -12,6 +12,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 VARIABLE = "SANDBOX_FAILPOINT"
+PLACES = {
+    "fenced": "the fence is started, nothing is read",
+    "state_read": "the state is read to its end, the journal is not",
+    "claimed": "the claim is durable, what lies before it is not stepped",
+    "replayed": "one journal entry of an earlier owner is stepped again, and put out where it was not",
+    "seated": "partitions are recovered, no record flows",
+    "before_append": "control or time is about to be journalled",
+    "after_append": "it is journalled, not stepped",
+    "before_write": "records are stepped, their outputs are not handed over",
+    "after_write": "their outputs are durable, the state is not",
+    "before_checkpoint": "the same, with the state",
+    "after_checkpoint": "outputs and state are durable",
+    "in_transaction": "every line of a transaction is acknowledged, its commit is not asked for",
+    "committed": "the commit is acknowledged, nobody was told",
+    "hinted": "the group has taken an offset that only people look at",
+    "unseating": "the batch is done, partitions are about to be given up",
+    "leaving": "the batch is done, the last checkpoint of an orderly stop is not written",
+}
 ACTIONS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "stop": signal.SIGSTOP}
 
 
@@ -25,7 +43,7 @@ def parse(text: str) -> dict[tuple[str, int], signal.Signals]:
     for entry in filter(None, text.split(",")):
         place, _, rest = entry.partition(":")
         action, _, times = rest.partition("@")
-        if not place or action not in ACTIONS or not times.isdecimal():
+        if place not in PLACES or action not in ACTIONS or not times.isdecimal():
             raise ValueError(f"{entry!r} is no failpoint; write place:kill@n, place:term@n or place:stop@n")
         found[place, int(times)] = ACTIONS[action]
     return found

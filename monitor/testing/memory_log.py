@@ -129,6 +129,21 @@ class MemoryStore:
         """The whole journal, void entries too."""
         return tuple(self._partitions[partition].journal)
 
+    def kept(self, partition: int = 0) -> tuple[dict[str, bytes], Position, Position | None]:
+        """What recovery would find now: states, watermark, `through` (a copy)."""
+        of = self._partitions[partition]
+        return dict(of.states), _copied(of.watermark), None if of.through is None else _copied(of.through)
+
+    def put_back(self, kept: tuple[dict[str, bytes], Position, Position | None], partition: int = 0) -> None:
+        """Lose what was kept since then: the state as it would be had its log ended earlier."""
+        of = self._partitions[partition]
+        of.states, of.watermark, of.through = dict(kept[0]), kept[1], kept[2]
+
+    def dumped(self, partition: int = 0) -> tuple[dict[str, list[Record]], list[Record]]:
+        """Every record of every telemetry topic, and of control."""
+        of = self._partitions[partition]
+        return {topic: list(t.records) for topic, t in sorted(of.telemetry.items())}, list(of.control.records)
+
     def _append(self, of: _Partition, entry: JournalEntry) -> Journalled:
         last = of.journal[-1].received if of.journal else 0
         kept = Journalled(len(of.journal), max(self.clock(), last), _frozen(entry))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from typing import Literal, TypeAlias
 
 Mode: TypeAlias = Literal["pass", "cut", "mute"]
@@ -14,7 +15,8 @@ class Proxy:
     """Listens on `port` (a free one) and forwards to `target`, until `close`.
 
     `pass`: as if it were not there. `cut`: connections are broken and new ones refused at once. `mute`: what is sent
-    arrives, but answers are swallowed and the connection is broken: the sender cannot know.
+    arrives, but answers are swallowed and the connection is broken: the sender cannot know. `delay` (s) holds back each
+    piece of an answer.
 
     `lose` aims at one message. `lost` counts the messages that met that fate.
     """
@@ -22,6 +24,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._mode: Mode = "pass"
+        self.delay = 0.0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._aims: list[tuple[bool, tuple[bytes, ...]]] = []
@@ -93,6 +96,8 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         try:
             while data := source.recv(65536):
+                if answers and self.delay:
+                    time.sleep(self.delay)
                 if answers and (self._mode == "mute" or self._met(data, True)):
                     break
                 sink.sendall(data)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from monitor.testing.failpoint import from_environment, parse
+import monitor.runner
+import monitor.stream
+from monitor.testing.failpoint import PLACES, from_environment, parse
 
 
-@pytest.mark.parametrize("text", ["after_write", "after_write:burn@1", "after_write:kill@x", ":kill@1", "a:kill@"])
+@pytest.mark.parametrize(
+    "text",
+    ["after_write", "after_write:burn@1", "after_write:kill@x", ":kill@1", "after_write:kill@", "nowhere:kill@1"],
+)
 def test_a_mistyped_failpoint_is_refused(text: str) -> None:
     """Anything but place:action@n is an error."""
     with pytest.raises(ValueError, match="no failpoint"):
@@ -32,8 +39,15 @@ def test_it_kills_at_the_nth_time_and_not_before() -> None:
         "from monitor.testing.failpoint import from_environment\n"
         "reach = from_environment()\n"
         "for n in range(9):\n"
-        "    reach('here'); print(n, flush=True)\n"
+        "    reach('after_write'); print(n, flush=True)\n"
     )
-    environment = {**os.environ, "SANDBOX_FAILPOINT": "here:kill@3"}
+    environment = {**os.environ, "SANDBOX_FAILPOINT": "after_write:kill@3"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (-signal.SIGKILL, ["0", "1"])
+
+
+def test_every_place_is_listed_and_every_listed_place_exists() -> None:
+    """`PLACES` names what the sources name, so that whoever kills at each place of the list misses none."""
+    sources = [Path(monitor.runner.__file__), *Path(monitor.stream.__path__[0]).glob("*.py")]
+    called = "".join(call for path in sources for call in re.findall(r"_failpoint\((.*)\)", path.read_text()))
+    assert set(re.findall(r'"(\w+)"', called)) == set(PLACES)

@@ -1,0 +1,90 @@
+"""Histories while brokers go away: several share the fault, and are judged when the brokers are well again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+from monitor.testing.broker import KafkaBroker
+from monitor.testing.history.live import Disturbed, Lane, Live, Report
+from monitor.testing.history.plan import Plan
+from monitor.testing.history.site import Cluster, Site
+from monitor.testing.nursery import Nursery
+
+SECONDS = 14  # of story under faults
+AT_ONCE = 4
+AWAY_S = 75.0
+
+
+def disturbed(kind: str, plans: Sequence[Plan], home: Path, told: Callable[[Report, str], None]) -> None:
+    """Run the plans under the brokers' fault `kind`, `AT_ONCE` at a time."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-history-") as directory, Nursery() as nursery:
+        if kind in ("broker", "away"):
+            with Site(Path(directory) / "broker", 1) as site:
+                lane = Lane(site.broker.bootstrap, site.broker.bootstrap)
+                asyncio.run(_rounds(kind, plans, home, told, nursery, [site.broker], lane))
+        else:
+            with Cluster(Path(directory)) as cluster:
+                asyncio.run(_rounds(kind, plans, home, told, nursery, cluster.brokers, cluster.lane))
+
+
+async def _rounds(
+    kind: str,
+    plans: Sequence[Plan],
+    home: Path,
+    told: Callable[[Report, str], None],
+    nursery: Nursery,
+    brokers: list[KafkaBroker],
+    lane: Lane,
+) -> None:
+    for start in range(0, len(plans), AT_ONCE):
+        some = plans[start : start + AT_ONCE]
+        rng = Random(f"brokers/{kind}/{some[0].seed}")
+        shared = Disturbed(SECONDS)
+        lives = [Live(p, lane, nursery, home / f"{p.seed}-{kind}", disturbed=shared) for p in some]
+        running = [asyncio.create_task(live.run()) for live in lives]
+        for _ in lives:
+            await shared.begun.acquire()
+        told_all = asyncio.gather(*(shared.told.acquire() for _ in lives))
+        while not told_all.done():
+            await _fault(kind, brokers, rng)
+            if kind == "away":
+                await told_all
+        await asyncio.gather(*(_well(broker) for broker in brokers))
+        shared.over.set()
+        for live, report in zip(lives, await asyncio.gather(*running), strict=True):
+            told(report, "kafka")
+            if not report.differences:
+                shutil.rmtree(live.home, ignore_errors=True)
+
+
+async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
+    """One broker goes away and comes back."""
+    await asyncio.sleep(rng.uniform(3.0, 6.0))
+    broker = rng.choice(brokers)
+    if kind == "frozen":
+        _signal(broker, signal.SIGSTOP)
+        await asyncio.sleep(rng.choice((0.3, 1.0, 6.0)))
+        _signal(broker, signal.SIGCONT)
+        return
+    await asyncio.to_thread(rng.choice((broker.kill, broker.stop)))
+    await asyncio.sleep(AWAY_S if kind == "away" else rng.uniform(0.2, 4.0))
+    broker.launch()
+    await asyncio.to_thread(broker.ready)
+
+
+async def _well(broker: KafkaBroker) -> None:
+    _signal(broker, signal.SIGCONT)
+    broker.launch()
+    await asyncio.to_thread(broker.ready)
+
+
+def _signal(broker: KafkaBroker, number: signal.Signals) -> None:
+    if broker.pid is not None:
+        os.kill(broker.pid, number)

@@ -1,0 +1,263 @@
+"""What is sent in a history: seeded telemetry of several pilots, bad records at awkward places, and acts of regulators.
+
+The same seed gives the same sends at the same moments after the start. Each send is a burst of records that a producer hands
+over at once, so that a batch begins, ends and is cut at bad records, at duplicates and at the border of a pack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from monitor.control import (
+    Amendment,
+    Approval,
+    ControlBase,
+    Drill,
+    Evaluation,
+    Override,
+    Rectification,
+    Release,
+    Shelving,
+    Withdrawal,
+)
+from monitor.model import digest
+from monitor.telemetry import Envelope, encode
+from monitor.testing.events import BATCH, Emitter, packed
+from monitor.testing.simulator import Fleet
+from monitor.validate import MAX_BYTES
+
+SCENES = ("step", "death", "silence", "late", "gaps", "duplicates", "spike", "group", "silent_model", "upgrade", "calm")
+PERIOD_MS = 200
+PACKED = (("content-type", BATCH.encode()),)
+JUNK: tuple[bytes | None, ...] = (None, b"", b"\xff\xfe", b"{}", b"[1]", b"{", b'{"id":5}', b"[" * 200)
+
+
+class Item(Struct, frozen=True):
+    """One record to send. `to` is a telemetry topic by number, or `control`."""
+
+    to: int | str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Burst(Struct, frozen=True):
+    """Records that go out together, `at` ms after the start. `aborted`: in a firm's transaction that it then takes back."""
+
+    at: int
+    items: list[Item]
+    aborted: bool = False
+
+
+class Story:
+    """All sends of one history. `start` (ms) is when its first period begins; `topics` how many telemetry topics there are. A
+    period lasts `period_ms`; things go out twice in it."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        start: int,
+        partitions: int = 2,
+        topics: int = 1,
+        periods: int = 0,
+        period_ms: int = PERIOD_MS,
+    ) -> None:
+        self.seed, self.partitions, self.topics, self._slice = seed, partitions, topics, period_ms // 2
+        rng = self._rng = Random(f"story/{seed}")
+        count = rng.randrange(2, 6)
+        scenes = rng.sample(SCENES, count)
+        if rng.random() < 0.7 and "death" not in scenes:
+            scenes[0] = "death"
+        self.fleet = Fleet(
+            seed,
+            pilots=count,
+            scenarios=scenes,
+            start=start,
+            hours=periods or rng.randrange(10, 18),
+            period=f"{period_ms}ms",
+            onset=rng.randrange(2, 6),
+            volume=rng.choice((100.0, 300.0, 800.0)),
+        )
+        self.pilots = self.fleet.pilots
+        self._versions = dict.fromkeys(self.pilots, 1)
+        self._acts = 0
+
+    @property
+    def length_ms(self) -> int:
+        """From the first period's begin to the last one's end."""
+        return self.fleet.end - self.fleet.start
+
+    def partition(self, pilot: str) -> int:
+        """Where a pilot lives."""
+        return int(pilot.rsplit("-", 1)[1]) % self.partitions
+
+    def topic(self, pilot: str) -> int:
+        """Number of the telemetry topic that may speak of the pilot (topics are per participant: firm-1, firm-2, ...)."""
+        return 0 if self.topics == 1 else (int(pilot.rsplit("-", 1)[1]) - 1) % 5 % self.topics
+
+    # ---- the bursts
+
+    def bursts(self) -> Iterator[Burst]:
+        """Every burst in order of time, admissions first."""
+        rng = self._rng
+        admissions = [self._control(self.fleet.admission(p)) for p in self.pilots]
+        early = rng.random() < 0.8  # else some telemetry comes before its pilot is admitted
+        yield Burst(-2 * self._slice if early else 3 * self._slice, admissions)
+        events: dict[int, list[Envelope]] = {}
+        for received, event in self.fleet:
+            events.setdefault((received - self.fleet.start) // self._slice, []).append(event)
+        released = False
+        for number in range(max(events, default=0) + 8):
+            at = (number + 1) * self._slice
+            items = self._records(events.get(number, []))
+            if items:
+                yield Burst(at, self._spoiled(items))
+            if rng.random() < 0.25:
+                yield Burst(at, [self._control(act) for act in self._some_acts()])
+            if rng.random() < 0.03:
+                yield Burst(at, [self._bad(rng.choice(self.pilots)) for _ in range(3)], aborted=True)
+            if number * self._slice > self.length_ms * 0.6 and not released:
+                released = True
+                pilot = rng.choice(self.pilots)
+                for i, act in enumerate(self._release(pilot)):
+                    yield Burst(at + self._slice * i * rng.randrange(0, 3) // 3, [self._control(act)])
+
+    def landing(self, number: int) -> list[Item]:
+        """A burst for the very moment of fault `number`: control and telemetry that must land wherever the owner stands."""
+        rng = Random(f"landing/{self.seed}/{number}")
+        items = [self._control(act) for act in self._some_acts(rng)]
+        pilot = rng.choice(self.pilots)
+        items += [self._bad(pilot, rng) for _ in range(rng.randrange(0, 3))]
+        return items
+
+    def closing(self, at: int) -> list[Item]:
+        """The last words: a beat of a new source of every pilot, a bad record and an act in every partition."""
+        items = []
+        for pilot in self.pilots:
+            beat = Emitter(f"end/{pilot}/{self.seed}", pilot).heartbeat(at)
+            items.append(self._item(pilot, encode(beat)))
+            items.append(self._bad(pilot))
+            items.append(self._control(self._override(pilot, self._rng)))
+        return items
+
+    def _records(self, events: Sequence[Envelope]) -> list[Item]:
+        """Events as records, single or packed, in the order of each pilot."""
+        rng, items = self._rng, []
+        queues: dict[str, list[Envelope]] = {}
+        for event in events:
+            queues.setdefault(event.subject, []).append(event)
+        for pilot, queue in queues.items():
+            while queue:
+                size = rng.choice((1, 1, 2, 7, 50))
+                group, queue = queue[:size], queue[size:]
+                value = encode(group[0]) if size == 1 else packed(group)
+                items.append(self._item(pilot, value, () if size == 1 else PACKED))
+        return items
+
+    def _spoiled(self, items: list[Item]) -> list[Item]:
+        """Bad records at the edges and in the middle, whole records twice, a record that is too large."""
+        rng = self._rng
+        if rng.random() < 0.25:
+            items.insert(0, self._bad(rng.choice(self.pilots)))
+        if rng.random() < 0.25:
+            items.append(self._bad(rng.choice(self.pilots)))
+        if rng.random() < 0.25:
+            items.insert(rng.randrange(len(items) + 1), self._bad(rng.choice(self.pilots)))
+        if rng.random() < 0.2:
+            twice = rng.choice(items)
+            items.insert(rng.randrange(items.index(twice) + 1, len(items) + 1), twice)
+        if rng.random() < 0.01:
+            pilot = rng.choice(self.pilots)
+            items.append(self._item(pilot, b'{"pad":"' + b"x" * MAX_BYTES + b'"}'))
+        return items
+
+    def _bad(self, pilot: str, rng: Random | None = None) -> Item:
+        """A record that `validate` or the machine refuses: junk, a wrong key, no key, somebody else's or nobody's pilot."""
+        rng = rng or self._rng
+        kind = rng.randrange(5)
+        if kind == 0:
+            stranger = Emitter("stranger/1", "pilot-9999").complaint(self.fleet.start)
+            return self._item(pilot, encode(stranger), key=b"pilot-9999")
+        if kind == 1:
+            return self._item(pilot, encode(Emitter("other/1", pilot).gain(self.fleet.start)), key=b"pilot-0000")
+        if kind == 2:
+            junk = rng.choice(JUNK) or b"\x00"  # a client cannot send a record that has neither key nor value
+            return Item(self.topic(pilot), self.partition(pilot), None, junk)
+        good = encode(Emitter(f"half/{pilot}", pilot).gain(self.fleet.start))
+        return self._item(pilot, rng.choice((*JUNK, good[:-3], b"[" + good + b",{}]")), rng.choice(((), PACKED)))
+
+    def _item(
+        self, pilot: str, value: bytes | None, headers: tuple[tuple[str, bytes], ...] = (), key: bytes | None = None
+    ) -> Item:
+        return Item(self.topic(pilot), self.partition(pilot), key or pilot.encode(), value, headers)
+
+    # ---- acts of regulators
+
+    def _control(self, act: ControlBase) -> Item:
+        return Item("control", self.partition(act.pilot), act.pilot.encode(), msgspec.json.encode(act))
+
+    def _id(self, *parts: object) -> str:
+        self._acts += 1
+        return digest("act", self.seed, self._acts, *parts)
+
+    def _override(self, pilot: str, rng: Random) -> Override:
+        levels: tuple[Literal["normal", "watch", "escalate", "halt"], ...] = ("normal", "watch", "escalate", "halt")
+        level = rng.choice(levels)
+        return Override(id=self._id(), pilot=pilot, author="regulator-1", level=level, reason="to be looked at")
+
+    def _some_acts(self, rng: Random | None = None) -> list[ControlBase]:
+        """One to three acts; many are refused, and a refusal has to stand exactly once too."""
+        rng = rng or self._rng
+        acts: list[ControlBase] = []
+        for _ in range(rng.randrange(1, 4)):
+            pilot = rng.choice(self.pilots)
+            kind = rng.randrange(10)
+            common: dict[str, Any] = {"id": self._id(), "pilot": pilot, "author": "regulator-1"}
+            if kind < 4:
+                acts.append(self._override(pilot, rng))
+            elif kind < 6:
+                self._versions[pilot] += 1
+                charter = self.fleet.charter_for(pilot)
+                spec = charter.indicators[0]
+                limit = (spec.limit or 1.0) * rng.choice((0.5, 1.0, 2.0))
+                first = msgspec.structs.replace(spec, limit=limit)
+                amended = msgspec.structs.replace(
+                    charter, version=self._versions[pilot], indicators=(first, *charter.indicators[1:])
+                )
+                acts.append(Amendment(**common, charter=amended))
+            elif kind == 6:
+                acts.append(Drill(**common))
+            elif kind == 7:
+                acts.append(Shelving(**common, finding="incidents//cusum", reason="known", span="1s"))
+            elif kind == 8:
+                acts.append(Override(**{**common, "author": "nobody"}, level="watch", reason="not allowed to"))
+            elif rng.random() < 0.2:
+                acts.append(Withdrawal(**common, reason="done"))
+            else:
+                acts.append(Release(**common))
+        if rng.random() < 0.2:
+            acts.append(acts[0])  # the same record again
+        return acts
+
+    def _release(self, pilot: str) -> list[ControlBase]:
+        """Everything a release of a halt needs, in order, after an act that halts it for certain."""
+        common = {"pilot": pilot}
+
+        def by(author: str = "regulator-1") -> dict[str, Any]:
+            return {**common, "id": self._id(), "author": author}
+
+        return [
+            Override(**by(), level="halt", reason="stop"),
+            Rectification(**by(), finding="f", cause="c", action="a", evidence="e"),
+            Evaluation(**by(), passed=True, report="r"),
+            Approval(**by("regulator-1")),
+            Approval(**by("regulator-2")),
+            Release(**by()),
+        ]

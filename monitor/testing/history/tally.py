@@ -1,0 +1,73 @@
+"""Adds up what histories showed: one line for each promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from monitor.testing.failpoint import PLACES
+from monitor.testing.history.live import Report
+
+PROMISES = {
+    "lost": "records_lost",
+    "doubled": "effects_twice",
+    "order": "order_broken",
+    "content": "contents_unequal",
+    "state": "states_unequal",
+    "journal": "journals_broken",
+    "stuck": "not_recovered_alone",
+}
+LONG = 60.0  # s; catching up takes no longer, on a machine that other histories load
+
+
+class Tally:
+    """`add` each report; `lines` are the promises, `ok` whether all hold."""
+
+    def __init__(self) -> None:
+        self.histories: Counter[str] = Counter()
+        self.broken: Counter[str] = Counter()
+        self.points: Counter[str] = Counter()
+        self.kills = self.stops = self.woken = self.fenced = self.deaths = self.records = self.outputs = 0
+        self.slowest = 0.0
+        self.failed: list[Report] = []
+
+    def add(self, report: Report, where: str = "kafka") -> None:
+        """Count one history; `where` its log lives."""
+        self.histories[where] += 1
+        self.histories[f"{where} {report.kind}"] += 1
+        self.kills += report.kills if where == "kafka" else 0
+        self.stops += report.stops
+        self.woken += report.woken
+        self.fenced += report.fenced
+        self.deaths += report.deaths
+        self.records += report.records
+        self.outputs += report.outputs
+        self.points.update(report.points)
+        self.slowest = max(self.slowest, report.seconds)
+        self.broken.update({d.promise for d in report.differences})
+        if report.differences:
+            self.failed.append(report)
+
+    def goals(
+        self, real: int, cheap: int, kills: int, points: Iterable[str] = PLACES
+    ) -> Iterator[tuple[str, str, str, bool]]:
+        """(name, figure, bound, held) of each promise, given how many of each were to be run."""
+        yield "histories_on_kafka", f"{self.histories['kafka']}", f">={real}", self.histories["kafka"] >= real
+        rest = self.histories["memory"] + self.histories["sqlite"]
+        yield "histories_in_memory_and_sqlite", f"{rest}", f">={cheap}", rest >= cheap
+        yield "workers_killed", f"{self.kills}", f">={kills}", self.kills >= kills
+        wanted = set(points)
+        if wanted:
+            hit = len(wanted & set(self.points))
+            yield "labelled_points_killed_at", f"{hit}", f">={len(wanted)}", hit == len(wanted)
+        for promise, name in PROMISES.items():
+            yield name, f"{self.broken[promise]}", "=0", not self.broken[promise]
+        yield "woken_zombies_that_ended", f"{self.fenced}/{self.woken}", "all", self.fenced == self.woken
+        yield "slowest_catch_up_s", f"{self.slowest:.1f}", f"<={LONG:.0f}", self.slowest <= LONG
+
+    def lines(self, real: int, cheap: int, kills: int, points: Iterable[str] = PLACES) -> list[str]:
+        """`GOAL name figure bound ok|short` of each promise."""
+        return [
+            f"GOAL {name} {figure} {bound} {'ok' if held else 'short'}"
+            for name, figure, bound, held in self.goals(real, cheap, kills, points)
+        ]

@@ -1,0 +1,129 @@
+"""A disk that is full: nothing that was acknowledged is lost, and all goes on when there is room again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from monitor.embedded.store import Incoming, Store
+from monitor.errors import Unavailable
+from monitor.testing.broker import KafkaBroker
+from monitor.testing.kafka import Fresh
+
+
+class Disk:
+    """A tmpfs of a few MB at `path`."""
+
+    def __init__(self, path: Path, megabytes: int) -> None:
+        self.path = path
+        path.mkdir()
+        self._mount("-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(path))
+
+    @staticmethod
+    def _mount(*options: str) -> None:
+        done = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a small disk needs the right to mount one: {done.stderr.strip()}")
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        with (self.path / "ballast").open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 65536)
+            except OSError:
+                pass
+
+    def free(self) -> None:
+        """Room again."""
+        (self.path / "ballast").unlink()
+
+    def gone(self) -> None:
+        subprocess.run(["umount", "-l", str(self.path)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A small disk; skipped where nobody may mount one."""
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("a small disk needs root and `mount`")
+    disk = Disk(tmp_path / "disk", 64)
+    yield disk
+    disk.gone()
+
+
+def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:
+    """On a full disk an append raises and keeps nothing of it; with room again the next process appends behind what stood."""
+
+    async def story() -> None:
+        store = Store(disk.path / "monitor.db")
+        await store.feed([Incoming(b"kept")])
+        disk.fill()
+
+        async def more() -> None:
+            for _ in range(64):  # SQLite may have some pages of its log left
+                await store.feed([Incoming(b"y" * 65536)])
+
+        with pytest.raises(sqlite3.OperationalError, match=r"full|disk I/O"):
+            await more()
+        await store.close()
+        disk.free()
+        store = Store(disk.path / "monitor.db")
+        kept = await store.feed([Incoming(b"after")])
+        rows = list(await store.telemetry("telemetry", 0, 1 << 30, records=1_000, size=1 << 30))
+        assert rows[0].value == b"kept"
+        assert rows[-1].value == b"after"
+        assert [r.offset for r in rows] == list(range(kept.next))
+        await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.kafka
+def test_a_broker_without_room_loses_nothing_it_acknowledged(disk: Disk) -> None:
+    """The broker's disk is full: it refuses or ends; with room again it comes back with every record it had acknowledged."""
+    small = {"log.index.size.max.bytes": "4096", "log.cleaner.enable": "false", "log.segment.bytes": "1048576"}
+    broker = KafkaBroker(disk.path / "broker", settings=small).start()
+    try:
+        fresh = Fresh(bootstrap=broker.bootstrap)
+        acknowledged = 0
+
+        async def send(count: int) -> int:
+            row = (fresh.telemetry, b"p", b"z" * 10_000, (), 0)
+            await fresh.send([row] * count)
+            return count
+
+        acknowledged += asyncio.run(send(50))
+        disk.fill()
+        refused = False
+        for _ in range(40):
+            try:
+                acknowledged += asyncio.run(asyncio.wait_for(send(50), 5))
+            except (KafkaError, TimeoutError):
+                refused = True
+                break
+        assert refused, "a full disk took everything"
+        disk.free()
+        broker.kill()
+        broker.start()
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                found = asyncio.run(fresh.raw(fresh.telemetry))
+                break
+            except Unavailable:
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        assert len(found) >= acknowledged
+        assert {r.value for r in found} == {b"z" * 10_000}
+    finally:
+        broker.kill()

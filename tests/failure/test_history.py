@@ -1,0 +1,43 @@
+"""The share of histories that every test run does: random operations and faults, then every position against an offline step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.testing.history.__main__ import cheap, real
+from monitor.testing.history.plan import plan
+from monitor.testing.history.tally import Tally
+
+
+def held(tally: Tally) -> None:
+    """Fail with the seed and the first position of each history that does not hold."""
+    broken = [f"--seed {r.seed} --kind {r.kind}: {r.differences[0]}" for r in tally.failed]
+    assert not broken, "\n".join(broken)
+
+
+def test_histories_in_memory() -> None:
+    """Thirty cheap histories, owners dying at failpoints and in broken calls, zombies waking up: every position as it must be."""
+    tally = Tally()
+    cheap(range(30), tally.add)
+    held(tally)
+    assert tally.histories["memory"] == 30
+
+
+def test_histories_on_sqlite() -> None:
+    """The same on the embedded store, fewer of them."""
+    tally = Tally()
+    cheap(range(100, 104), tally.add, on_disk=True)
+    held(tally)
+
+
+@pytest.mark.kafka
+def test_histories_on_a_real_broker(tmp_path: Path) -> None:
+    """Twenty-five histories with real worker processes on a real broker, at least twenty workers killed."""
+    tally = Tally()
+    real([plan(seed) for seed in range(25)], tmp_path, tally.add)
+    held(tally)
+    assert tally.histories["kafka"] == 25
+    assert tally.kills >= 20
+    assert tally.fenced == tally.woken
