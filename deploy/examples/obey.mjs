@@ -30,6 +30,7 @@ async function send(type, data) {
   if (answer.status !== 202) throw new Error(`${type} was answered ${answer.status}`);
 }
 function stand() { if (up) { execSync(stop); up = false; } }
+execSync(stop); // what an earlier start of ours left running, should we have been killed
 process.on("SIGTERM", () => { stand(); process.exit(0); });
 
 async function obey() { // before serving, and for ever: the command of the highest standing; acknowledged after it is obeyed

@@ -47,6 +47,7 @@ send() { # type, data
 }
 stand() { [ $up = yes ] && { sh -c "$stop"; up=no; }; return 0; }
 trap 'stand; exit 0' INT TERM
+sh -c "$stop" || true # what an earlier start of ours left running, should we have been killed
 
 while :; do
     # 1. What stands: the command of the highest standing. If it cannot be read, nothing new is known, and the lease runs out.

@@ -315,7 +315,7 @@ class Protocol(RuleBasedStateMachine):
                 self.full_stop = False
         for command in out.commands:
             if self.commands and command.standing == self.commands[-1].standing:
-                told = msgspec.structs.replace(command, epoch=self.commands[-1].epoch)
+                told = msgspec.structs.replace(command, epoch=self.commands[-1].epoch, again=0)
                 assert told == self.commands[-1], "what is told again is the same command, and the last one"
                 assert opened or self.open, "what was answered is told no more"
                 continue

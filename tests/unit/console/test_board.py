@@ -79,8 +79,8 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
     command = command_of(halt)
     assert command is not None
     board = fed(halt, decision(1, "calm", level=Level.NORMAL, reason=Reason.ADMITTED, kind="act"))
-    for _ in range(3):
-        board.apply(Outputs(commands=[command]))
+    for again in (0, 1, 2, 1):
+        board.apply(Outputs(commands=[msgspec.structs.replace(command, again=again)]))
     page, own = fleet_page(board), pilot_page(board, "p-1") or ""
     assert "1 command still open" in page
     assert "commanded: the service has not acknowledged it" in page
