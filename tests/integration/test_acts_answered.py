@@ -11,10 +11,13 @@ from click.testing import CliRunner, Result
 
 from monitor.__main__ import cli
 from monitor.charter import Responses
+from monitor.keyfile import read_key
 from monitor.model import Reason
 from monitor.testing.kafka import Fresh, gathered
 from monitor.testing.workers import Worker
 from monitor.testing.worlds import WORLDS, World
+
+from .test_embedded_serve import ended, prepare, serve
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -89,3 +92,26 @@ def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> No
         assert "not_admitted" not in {r.reason for r in out.rejected}
     finally:
         worker.kill()
+
+
+def test_only_who_holds_a_named_key_admits(tmp_path: Path) -> None:
+    """`serve --admit-key`: an admission that nobody or another key signed is refused as forged; the right one is taken, and so was
+    the charter that was given to `serve` itself."""
+    own, other = tmp_path / "own.key", tmp_path / "other.key"
+    keys = [ran("keys", "new", str(path)) for path in (own, other)]
+    assert [result.exit_code for result in keys] == [0, 0]
+    options, _, _ = prepare(tmp_path)  # --charter A --charter B
+    process, address = serve(tmp_path, *options[:2], "--admit-key", read_key(own).public)
+    try:
+        given = [options[3], "--to", address.rstrip("/"), "--author", "authority"]
+        for key in ([], ["--key", str(other)]):
+            refused = ran("admit", *given, *key)
+            assert refused.exit_code == 1
+            assert "forged, signature" in refused.output
+        taken = ran("admit", *given, "--key", str(own))
+        assert (
+            f"taken: admitted, stays at normal; entry 1 of pilot-0002, signed by key {read_key(own).key_id}"
+            in taken.output
+        )
+    finally:
+        ended(process)

@@ -91,6 +91,17 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
     assert "still open" not in fleet_page(board)
 
 
+def test_an_act_says_whose_key_signed_it() -> None:
+    """The id of the key, or that nobody signed it; what no person did says neither."""
+    board = fed(
+        decision(1, kind="act", cause="control:a", author="anna", signed="0123456789abcdef", reason=Reason.OVERRIDDEN),
+        decision(2, kind="act", cause="control:b", author="ben", reason=Reason.OVERRIDDEN),
+        decision(3, cause="event:s#1"),
+    )
+    page = pilot_page(board, "p-1") or ""
+    assert page.count("signed by key 0123456789abcdef") == page.count("not signed by anybody") == 1
+
+
 def test_worst_comes_first_and_those_that_left_last() -> None:
     """Halts before escalations before unknown before normal; who has left the sandbox stands at the end."""
     board = fed(
