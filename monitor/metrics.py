@@ -337,11 +337,9 @@ class Metrics:
 
     def _observe_command(self, command: Command) -> None:
         known = self._pilots.get(command.pilot)
-        again = False
-        if known is not None and known.order is not None:
-            again = known.order.told > 0 or command.standing < known.order.standing
+        if known is not None:
             known.order = told(known.order, command)
-        self._of["commands_again_total" if again else "commands_total"].labels(action_of(command)).inc()
+        self._of["commands_again_total" if command.again else "commands_total"].labels(action_of(command)).inc()
 
     def _observe_evidence(self, evidence: Evidence) -> None:
         (self._of["revisions_total"] if evidence.late else self._of["evidence_total"].labels(evidence.kind)).inc()

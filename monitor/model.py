@@ -207,6 +207,7 @@ class Command(Struct, frozen=True, kw_only=True):
     at: int
     dry_run: bool = False
     ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
+    again: int = 0  # how often it was told before, because nobody had answered
 
     @property
     def halts(self) -> bool:

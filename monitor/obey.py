@@ -58,7 +58,7 @@ def again(case: Case) -> None:
     """A command that nobody has answered is told again: the same id, the same standing, what is due later and later."""
     sending = case.pilot.standing.sending
     assert sending is not None
-    case.out.commands.append(structs.replace(sending.command, epoch=case.epoch))
+    case.out.commands.append(structs.replace(sending.command, epoch=case.epoch, again=sending.times + 1))
     case.pilot.standing = structs.replace(case.pilot.standing, sending=sending.again(case.at))
 
 

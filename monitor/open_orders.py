@@ -32,7 +32,7 @@ class OpenOrder(Struct, frozen=True):
     at: int
     standing: int
     state: str = "commanded"
-    told: int = 0
+    told: int = 1
 
     @property
     def open(self) -> bool:
@@ -56,10 +56,10 @@ def after(order: OpenOrder | None, decision: Decision) -> OpenOrder | None:
 
 
 def told(order: OpenOrder | None, command: Command) -> OpenOrder | None:
-    """What stands after a command was put out, its decision before it."""
+    """What stands after a command was put out: it says itself how often it was told before."""
     if order is None or command.standing != order.standing:
         return order
-    return structs.replace(order, told=order.told + 1)
+    return structs.replace(order, told=max(order.told, 1 + command.again))
 
 
 def action_of(command: Command) -> Action:

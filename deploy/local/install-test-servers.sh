@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what tests and `make stack` need beyond Python, from Debian, and only what is missing: Prometheus (with promtool),
-# Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker), kcat, openssl,
+# Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker), kcat, openssl, Node,
 # libfaketime.
 # Nothing is started as a service: tests and the stack run their own copies on loopback, with their data in var/.
 set -eu
@@ -20,6 +20,7 @@ need java default-jre-headless
 need mvn maven
 need kcat kcat
 need openssl openssl
+need node nodejs # runs one of the examples
 set -- /usr/lib/*/faketime/libfaketimeMT.so.1
 [ -e "$1" ] || missing="$missing libfaketime" # moves the clock of one process in tests
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')

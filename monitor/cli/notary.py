@@ -14,7 +14,7 @@ from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
 from monitor.errors import Unavailable
-from monitor.model import Closed, Decision, Evidence, Outputs, command_of
+from monitor.model import Closed, Command, Decision, Evidence, Outputs, command_of
 from monitor.notary.notary import Notary
 from monitor.stream.readers import Place, Seen, read
 from monitor.stream.reading import PartitionReader, to_records
@@ -58,7 +58,9 @@ async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: in
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], places, fresh.put)),
         asyncio.create_task(_record(fresh, ledger)),
-        asyncio.create_task(_follow(bootstrap, [names.decisions, names.evidence], {}, _projected(board))),
+        asyncio.create_task(
+            _follow(bootstrap, [names.decisions, names.commands, names.evidence], {}, _projected(board), repeats=True)
+        ),
         asyncio.create_task(_charters(bootstrap, names, board)),
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,11 +99,12 @@ async def _follow(
     topics: list[str],
     places: dict[tuple[str, int], Place],
     take: Callable[[Seen], Awaitable[None]],
+    repeats: bool = False,
 ) -> None:
     """Hand over every output of `topics` from `places` on, through outages of the broker."""
     while True:
         try:
-            async for seen in read(bootstrap, topics, places, client_id="sandbox-notary"):
+            async for seen in read(bootstrap, topics, places, client_id="sandbox-notary", repeats=repeats):
                 await take(seen)
                 places[(seen.topic, seen.partition)] = seen.place
         except Unavailable as error:
@@ -130,6 +133,8 @@ def _projected(board: Board) -> Callable[[Seen], Awaitable[None]]:
     async def take(seen: Seen) -> None:
         if isinstance(seen.value, Decision):
             board.apply(Outputs(decisions=[seen.value]))
+        elif isinstance(seen.value, Command):
+            board.apply(Outputs(commands=[seen.value]))
         elif isinstance(seen.value, Evidence | Closed):
             board.apply(Outputs(evidence=[seen.value]))
 

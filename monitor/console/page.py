@@ -355,6 +355,8 @@ def _decision(view: PilotView, decision: Decision) -> str:
         small.append("state unknown" if decision.unknown else "state known again")
     if decision.author:
         small.append(f"by {decision.author}")
+    if decision.cause.startswith("control:"):
+        small.append(f"signed by key {decision.signed}" if decision.signed else "not signed by anybody")
     if decision.first_out:
         small.append("first cause")
     if finding.rule and numbers(decision):

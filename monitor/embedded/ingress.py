@@ -208,6 +208,8 @@ class Ingress:
             pilot, after = request.match_info["pilot"], _number(request, "after", -1)
             seen, left = _number(request, "seen", 0), min(_number(request, "wait", 0.0), LONGEST_WAIT)
             nonces = set(request.query.getall("nonce", [])[:NONCES])
+            if kind == "permits" and not nonces:  # the newest one may be another machine's
+                raise web.HTTPBadRequest(text="name the nonce of your heartbeat: ?nonce=...")
 
             async def find(pilot: str) -> tuple[int, bytes]:
                 rows = await self._store.recent(kind, pilot, RECENT if nonces else 1)

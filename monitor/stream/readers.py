@@ -102,10 +102,11 @@ async def read(
     *,
     follow: bool = True,
     client_id: str = "sandbox-reader",
+    repeats: bool = False,
 ) -> AsyncIterator[Seen]:
     """Committed outputs of all partitions of `topics`, from `places` ((topic, partition) -> place; missing: the first kept).
 
-    `follow=False` ends where the topics ended when reading began (waiting for a transaction then open); else it goes on
+    `repeats` gives what was put out again too, for readers that such a thing changes nothing of. `follow=False` ends where the topics ended when reading began (waiting for a transaction then open); else it goes on
     for ever. Order holds within a
     partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place.
     """
@@ -122,7 +123,7 @@ async def read(
         await consumer.start()
         tps = [TopicPartition(t, p) for t in topics for p in range(await partition_count(bootstrap, t))]
         ends = None if follow else await high_waters(bootstrap, tps)
-        async for seen in _read(consumer, tps, dict(places or {}), ends):
+        async for seen in _read(consumer, tps, dict(places or {}), ends, repeats):
             yield seen
     except KafkaError as error:
         raise Unavailable(f"outputs cannot be read at {bootstrap}: {error!r}") from error
@@ -135,6 +136,7 @@ async def _read(
     tps: Sequence[TopicPartition],
     places: dict[tuple[str, int], Place],
     ends: dict[TopicPartition, int] | None,
+    repeats: bool,
 ) -> AsyncIterator[Seen]:
     sieve = Sieve()
     consumer.assign(tps)
@@ -154,7 +156,7 @@ async def _read(
                     continue
                 epoch, value = decode(record)
                 before = places[(tp.topic, tp.partition)]
-                counts = sieve.takes(before, epoch, value)
+                counts = epoch >= before.epoch if repeats else sieve.takes(before, epoch, value)
                 after = Place(record.offset + 1, max(before.epoch, epoch))
                 places[(tp.topic, tp.partition)] = after
                 if counts:

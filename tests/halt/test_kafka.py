@@ -20,6 +20,7 @@ from monitor.testing.kafka import Fresh, gathered
 from monitor.testing.service import Service
 from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
+from monitor.testing.worlds import Kafka
 
 pytestmark = pytest.mark.kafka
 PILOT, LEASE_S, SECOND = "pilot-0001", 4.0, 1_000_000_000
@@ -82,6 +83,9 @@ def test_the_broker_goes_and_comes_back_and_a_halt_is_obeyed(broker: KafkaBroker
         broker.start()
         workers[-1].kill()  # it may have ended by itself: a supervisor starts it again
         workers.append(Worker(broker.bootstrap, prefix, tmp_path / "worker.log").wait_ready(60))
+        # Said at every start: this lease would not outlive the crash of a worker.
+        assert 'sandbox_monitor_leases_short{partition="0"} 1.0' in workers[-1].metrics()
+        assert "the lease of 1 pilots (pilot-0001 ...) is below" in workers[-1].tail(400)
         since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         until(lambda: set(service.last().values()) == {"serving"})
         now = int(time.time() * 1000)
@@ -98,3 +102,36 @@ def test_the_broker_goes_and_comes_back_and_a_halt_is_obeyed(broker: KafkaBroker
         service.kill()
         for worker in workers:
             worker.kill()
+
+
+def test_the_crash_of_one_worker_stops_no_service(tmp_path: Path) -> None:
+    """Two workers, four pilots, a lease that outlives twice the session time-out and the recovery: whichever worker is killed, no
+    service's permit lapses; the partitions change hands, and a halt is obeyed and verified by the one that is left."""
+    world = Kafka(tmp_path, 4, Responses(lease="30s"), workers=2)
+    services = []
+    try:
+        charters = [world.next() for _ in range(4)]
+        for charter in charters:
+            settings = {**world.settings(world.proxy()), "pilot": charter.pilot, "participant": charter.participant.id}
+            services.append(
+                Service(**settings, model="m1", spool=tmp_path / charter.pilot, heartbeat_s=0.5, pack_ms=5, tier="high")
+            )
+        for service in services:
+            service.wait("serving", timeout=40)
+        killed = world.workers[0]
+        assert killed is not None
+        killed.kill()
+        time.sleep(20)
+        for charter in charters:
+            now = int(time.time() * 1000)
+            death = Emitter(f"outside/{charter.pilot}", charter.pilot)
+            world.report(death.incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
+        for charter, service in zip(charters, services, strict=True):
+            service.wait("Halted")
+            world.seen.wait(charter.pilot, Reason.HALT_VERIFIED)
+            states = [said.state for said in service.said]
+            assert states[states.index("serving") :] == ["serving", "Halted"]
+    finally:
+        for service in services:
+            service.kill()
+        world.close()

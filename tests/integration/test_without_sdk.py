@@ -1,33 +1,29 @@
-"""The shell example obeys a real monitor on a real broker: starts under a permit, stops at a halt, stays stopped, resumes by hand."""
+"""The examples without the SDK obey a real monitor and check its signatures: shell on Kafka, Node over HTTP."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from monitor.control import Approval, ControlBase, Evaluation, Rectification, Release
-from monitor.model import Outputs, Reason
-from monitor.sdk.kafka_link import partition_of
-from monitor.telemetry import Harm, Severity, encode
+from monitor.charter import Responses
+from monitor.control import Approval, Evaluation, Rectification, Release
+from monitor.model import Command, Reason
+from monitor.sdk.bulk import open_bulk
+from monitor.signing import Signer
+from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
-from monitor.testing.kafka import Fresh, gathered
-from monitor.testing.simulator import Fleet
-from monitor.testing.workers import Worker
+from monitor.testing.worlds import Embedded, Kafka, World
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh"),
-]
-PILOT, PARTITIONS = "pilot-0001", 4
-SCRIPT = Path(__file__).parents[2] / "deploy" / "examples" / "obey.sh"
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
+LEASE = Responses(lease="8s", acknowledge_within="20s")
 
 
 def until(true: Callable[[], bool], seconds: float = 40.0) -> None:
@@ -38,45 +34,21 @@ def until(true: Callable[[], bool], seconds: float = 40.0) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(name="fresh")
-def a_worker(tmp_path: Path) -> Iterator[Fresh]:
-    """A worker with the pilot admitted, in several partitions: a client that partitions otherwise would not be heard."""
-    fresh = Fresh(PARTITIONS)
-    worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log")
-    try:
-        worker.wait_ready()
-        fleet = Fleet(1, pilots=1, hours=48, start=int(time.time() * 1000) - 48 * 3_600_000)
-        put(fresh, *fleet.admissions())
-        until(lambda: Reason.ADMITTED in reasons(fresh))
-        yield fresh
-    finally:
-        worker.kill()
+class Example:
+    """An example as a process; its service is a file that is there while it serves."""
 
-
-def put(fresh: Fresh, *acts: ControlBase) -> None:
-    """Control records, each in the partition of its pilot."""
-    asyncio.run(fresh.send(fresh.control(acts, lambda pilot: partition_of(pilot, PARTITIONS))))
-
-
-def out(fresh: Fresh) -> Outputs:
-    """Everything that the worker put out."""
-    return gathered(asyncio.run(fresh.seen()))
-
-
-def reasons(fresh: Fresh) -> list[Reason]:
-    """The reasons of all decisions."""
-    return [decision.reason for decision in out(fresh).decisions]
-
-
-class Obeyed:
-    """The example as a process; its service is a file that is there while it serves."""
-
-    def __init__(self, fresh: Fresh, home: Path) -> None:
+    def __init__(self, home: Path, command: list[str], environment: dict[str, str]) -> None:
         self.serving, self.halted = home / "serving", home / "state" / "halted"
-        environment = {**os.environ, "PREFIX": fresh.names.prefix, "EVERY": "1"}
-        arguments = [fresh.bootstrap, PILOT, "firm-1/shell", str(home / "state")]
-        arguments += [f"touch {self.serving}", f"rm -f {self.serving}"]
-        self.process = subprocess.Popen(["sh", str(SCRIPT), *arguments], env=environment, start_new_session=True)
+        self.log = home / "example.log"
+        (home / "state").mkdir(exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, f"touch {self.serving}", f"rm -f {self.serving}"],
+                env={**os.environ, **environment},
+                start_new_session=True,
+                stdout=log,
+                stderr=log,
+            )
 
     def up(self) -> bool:
         """Whether the service serves."""
@@ -84,43 +56,122 @@ class Obeyed:
 
     def kill(self) -> None:
         """SIGKILL, the programs it runs included."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
-def test_the_example_obeys_a_halt_and_nothing_but_a_person_resumes_it(fresh: Fresh, tmp_path: Path) -> None:
+def obeys(world: World, pilot: str, start: Callable[[], Example]) -> None:
     """Permit, start, halt by a reported death, stop, acknowledgement, verification; killed and started again it stays stopped;
     after the release it stays stopped until its file is removed."""
-    example = Obeyed(fresh, tmp_path)
+    example = start()
     try:
         until(example.up)
         now = int(time.time() * 1000)
-        death = Emitter("outside/1", PILOT).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
-        where = partition_of(PILOT, PARTITIONS)
-        asyncio.run(fresh.send([(fresh.telemetry, PILOT.encode(), encode(death), (), where)]))
-        began = time.monotonic()
+        world.report(Emitter("outside/1", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
         until(lambda: not example.up(), 15)
-        assert time.monotonic() - began < 10
-        until(lambda: Reason.HALT_VERIFIED in reasons(fresh))
-        assert Reason.COMMAND_ACKNOWLEDGED in reasons(fresh)
+        world.seen.wait(pilot, Reason.HALT_VERIFIED)
+        assert Reason.COMMAND_ACKNOWLEDGED in [d.reason for d in world.seen.of(pilot)]
         example.kill()
-        example = Obeyed(fresh, tmp_path)
+        example = start()
         time.sleep(4)
         assert not example.up()
-        by = {"pilot": PILOT, "author": "regulator-1"}
-        put(
-            fresh,
-            Rectification(id="r1", **by, finding="f", cause="c", action="a", evidence="e"),
-            Evaluation(id="e1", **by, passed=True, report="r"),
-            Approval(id="a1", **by),
-            Approval(id="a2", pilot=PILOT, author="regulator-2"),
-            Release(id="l1", **by),
-        )
-        until(lambda: Reason.RELEASED in reasons(fresh))
+        by = {"pilot": pilot, "author": "regulator-1"}
+        world.act(Rectification(id="r1", **by, finding="f", cause="c", action="a", evidence="e"))
+        world.act(Evaluation(id="e1", **by, passed=True, report="r"))
+        world.act(Approval(id="a1", **by))
+        world.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
+        world.act(Release(id="l1", **by))
+        world.seen.wait(pilot, Reason.RELEASED)
         time.sleep(4)
         assert not example.up()
         example.halted.unlink()
         until(example.up)
-        assert out(fresh).rejected == []
     finally:
         example.kill()
+
+
+@pytest.mark.kafka
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh")
+def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> None:
+    """On Kafka, in two partitions, its own word signed. Afterwards a release and permits that a stranger signed lift nothing."""
+    (tmp_path / "world").mkdir()
+    world = Kafka(tmp_path / "world", 2, LEASE)
+    pilot = world.next().pilot
+    trust = str(world.settings(world.proxy())["trust"])
+    environment = {"PREFIX": "halt", "EVERY": "1", "TRUST": trust, "KEY": str(world.key)}
+    command = ["sh", str(EXAMPLES / "obey.sh"), world.broker.bootstrap, pilot, "firm-1/shell", str(tmp_path / "state")]
+
+    started: list[Example] = []
+
+    def start() -> Example:
+        started.append(Example(tmp_path, command, environment))
+        return started[-1]
+
+    try:
+        obeys(world, pilot, start)
+        pilot = command[3] = world.next().pilot
+        example = start()
+        until(example.up)
+        now = int(time.time() * 1000)
+        world.report(Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
+        until(lambda: not example.up() and example.halted.exists())
+        world.seen.wait(pilot, Reason.HALT_VERIFIED)
+        forged = Command(
+            id="f",
+            pilot=pilot,
+            action="release",
+            standing=10_000,
+            epoch=9,
+            reason=Reason.RELEASED,
+            decision="d",
+            at=0,
+        )
+        producer = open_bulk(f"kafka://{world.broker.bootstrap}", prefix="halt")
+        body = msgspec.json.encode(forged)
+        signature = Signer(b"s" * 32).sign("command", body)
+        producer._send("halt.commands", pilot, body, [("signature", signature.encode())])  # type: ignore[attr-defined]
+        producer.flush()
+        producer.close()
+        until(lambda: "a command was not believed" in example.log.read_text())
+        example.halted.unlink()  # now nothing but the command keeps it
+        time.sleep(3)
+        assert not example.up()
+        assert example.halted.exists()
+    finally:
+        for one in started:
+            one.kill()
+        world.close()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: deploy/local/install-test-servers.sh")
+def test_the_node_example_obeys(tmp_path: Path) -> None:
+    """Over HTTP, its own word signed."""
+    (tmp_path / "world").mkdir()
+    world = Embedded(tmp_path / "world", 1, LEASE)
+    pilot = world.next().pilot
+    settings = world.settings(world.proxy())
+    where = [str(settings["to"]), pilot, "firm-1/node", str(settings["trust"]).strip()]
+    command = ["node", str(EXAMPLES / "obey.mjs"), *where, str(tmp_path / "state" / "halted")]
+    try:
+        obeys(world, pilot, lambda: Example(tmp_path, command, {"KEY": str(world.key)}))
+    finally:
+        world.close()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: deploy/local/install-test-servers.sh")
+def test_the_node_example_believes_only_its_authority(tmp_path: Path) -> None:
+    """With the key of another authority no permit is believed, so it never serves."""
+    (tmp_path / "world").mkdir()
+    world = Embedded(tmp_path / "world", 1, LEASE)
+    settings = world.settings(world.proxy())
+    where = [str(settings["to"]), world.next().pilot, "firm-1/node", Signer(b"s" * 32).public]
+    command = ["node", str(EXAMPLES / "obey.mjs"), *where, str(tmp_path / "state" / "halted")]
+    example = Example(tmp_path, command, {"KEY": str(world.key)})
+    try:
+        until(lambda: "was not believed" in example.log.read_text())
+        time.sleep(2)
+        assert not example.up()
+    finally:
+        example.kill()
+        world.close()

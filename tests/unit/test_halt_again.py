@@ -41,6 +41,7 @@ def test_what_is_told_again_is_the_same_command() -> None:
     bench = Halted()
     first = bench.command
     told(bench, T0 + 60 * SECOND)
+    assert [c.again for c in bench.out.commands] == list(range(len(bench.out.commands)))
     assert len(bench.out.commands) > 3
     assert {(c.id, c.standing, c.decision) for c in bench.out.commands} == {(first.id, first.standing, first.decision)}
 

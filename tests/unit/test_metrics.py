@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import urllib.request
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -253,7 +254,7 @@ def test_open_commands_are_counted_by_what_became_of_them() -> None:
     command = command_of(halt)
     assert command is not None
     metrics.observe(Outputs(decisions=[halt], commands=[command]))
-    metrics.observe(Outputs(commands=[command]))
+    metrics.observe(Outputs(commands=[msgspec.structs.replace(command, again=1)]))
     assert states() == {"commanded": 1}
     assert value(metrics, "commands_total", action="halt") == value(metrics, "commands_again_total", action="halt") == 1
     steps = [

@@ -79,8 +79,8 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
     command = command_of(halt)
     assert command is not None
     board = fed(halt, decision(1, "calm", level=Level.NORMAL, reason=Reason.ADMITTED, kind="act"))
-    for _ in range(3):
-        board.apply(Outputs(commands=[command]))
+    for again in (0, 1, 2, 1):
+        board.apply(Outputs(commands=[msgspec.structs.replace(command, again=again)]))
     page, own = fleet_page(board), pilot_page(board, "p-1") or ""
     assert "1 command still open" in page
     assert "commanded: the service has not acknowledged it" in page
@@ -89,6 +89,17 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
     assert (row["action"], row["state"], row["told"], row["open"]) == ("halt", "commanded", 3, True)
     fed(decision(2, "p-1", level=Level.HALT, was=Level.HALT, reason=Reason.HALT_VERIFIED, kind="act"), board=board)
     assert "still open" not in fleet_page(board)
+
+
+def test_an_act_says_whose_key_signed_it() -> None:
+    """The id of the key, or that nobody signed it; what no person did says neither."""
+    board = fed(
+        decision(1, kind="act", cause="control:a", author="anna", signed="0123456789abcdef", reason=Reason.OVERRIDDEN),
+        decision(2, kind="act", cause="control:b", author="ben", reason=Reason.OVERRIDDEN),
+        decision(3, cause="event:s#1"),
+    )
+    page = pilot_page(board, "p-1") or ""
+    assert page.count("signed by key 0123456789abcdef") == page.count("not signed by anybody") == 1
 
 
 def test_worst_comes_first_and_those_that_left_last() -> None:

@@ -1,0 +1,161 @@
+"""The same on both runtimes, with real services: drills, contradiction from outside, a service that goes dark, shelving, release."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.charter import Drills, Responses, Window
+from monitor.control import Approval, Drill, Evaluation, Override, Rectification, Release, Shelving
+from monitor.model import Decision, Level, Reason
+from monitor.sdk import Pilot
+from monitor.telemetry import Harm, Severity
+from monitor.testing.events import Emitter, instant
+from monitor.testing.service import Service
+from monitor.testing.worlds import WORLDS, World
+
+DAYS: Any = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WITHIN_S = 4.0
+RESPONSES = Responses(lease="4s", acknowledge_within=f"{WITHIN_S:g}s")
+DRILLS = Drills(every="20s", full_stops=(Window(DAYS, "00:00", "24:00"),))
+
+
+@pytest.fixture(name="world", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)], scope="module")
+def a_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One monitor for all tests of a runtime; each test takes a pilot of its own."""
+    world = WORLDS[request.param](tmp_path_factory.mktemp(request.param), 5, RESPONSES, DRILLS)
+    yield world
+    world.close()
+
+
+def started(world: World, home: Path, **more: Any) -> tuple[str, Service]:
+    """A pilot and its service, serving."""
+    charter = world.next()
+    settings = {**world.settings(world.proxy()), "pilot": charter.pilot, "participant": charter.participant.id}
+    settings |= {"model": "m1", "spool": home, "heartbeat_s": 0.5, "pack_ms": 5, "tier": "high", **more}
+    service = Service(**settings)
+    service.wait("serving", timeout=40)
+    return charter.pilot, service
+
+
+def death(world: World, pilot: str) -> None:
+    """Somebody else reports one."""
+    now = int(time.time() * 1000)
+    event = Emitter(f"outside/{pilot}", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
+    world.report(event)
+
+
+def all_of(world: World, pilot: str, reason: Reason, number: int, timeout: float = 60.0) -> list[Decision]:
+    """The decisions of that reason, at least so many."""
+    end = time.monotonic() + timeout
+    while len(found := [d for d in world.seen.of(pilot) if d.reason == reason]) < number:
+        assert time.monotonic() < end, (reason, [d.reason for d in world.seen.of(pilot)])
+        time.sleep(0.1)
+    return found
+
+
+def test_drills_by_hand_and_by_the_charters_schedule(world: World, tmp_path: Path) -> None:
+    """A dry run stops nothing and writes the seconds to acknowledge; two come by themselves as often as the charter says; a full
+    stop inside its window stops the service, is verified and lifted, and the firm resumes."""
+    pilot, service = started(world, tmp_path)
+    with service:
+        passed = all_of(world, pilot, Reason.DRILL_PASSED, 2)
+        begun = all_of(world, pilot, Reason.DRILL_BEGUN, 2)
+        assert [d.finding.rule for d in passed[:2]] == ["dry_run", "dry_run"]
+        assert all(d.finding.observed is not None and 0 < d.finding.observed <= WITHIN_S for d in passed)
+        assert 19_000 <= begun[1].at - begun[0].at <= 21_000
+        assert {d.author for d in begun} == {""}
+        assert set(service.last().values()) == {"serving"}
+        world.act(Drill(id="full", pilot=pilot, author="regulator-1", full_stop=True))
+        service.wait("Halted")
+        full = next(
+            d for d in all_of(world, pilot, Reason.DRILL_PASSED, len(passed) + 1) if d.finding.rule == "full_stop"
+        )
+        assert full.finding.observed is not None
+        world.seen.wait(pilot, Reason.DRILL_ENDED)
+        assert {d.level for d in world.seen.of(pilot)} == {Level.NORMAL}
+        time.sleep(0.5)
+        assert set(service.last().values()) == {"Halted"}
+        since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        settings = world.settings(world.proxy())
+        firm = {"participant": full.participant, "spool_dir": tmp_path, "heartbeat_s": 0}
+        with Pilot(pilot, **firm, **settings) as act:
+            end = time.monotonic() + 20
+            while not act.standing.release and time.monotonic() < end:
+                time.sleep(0.05)
+            act.resume()
+        service.wait("serving", since=since)
+
+
+def test_a_complaint_about_the_time_after_the_stop_contradicts(world: World, tmp_path: Path) -> None:
+    """A halted and verified service of which somebody outside says that it went on; a complaint about before says nothing."""
+    pilot, service = started(world, tmp_path)
+    with service:
+        before = datetime.now(UTC)
+        death(world, pilot)
+        at, verified = world.seen.wait(pilot, Reason.HALT_VERIFIED)
+        desk = Emitter(f"desk/{pilot}", pilot)
+        now = int(time.time() * 1000)
+        world.report(desk.complaint(now, about=before - timedelta(seconds=1)))
+        world.report(desk.complaint(now, about=instant(now)))
+        _, found = world.seen.wait(pilot, Reason.HALT_CONTRADICTED)
+        assert (found.finding.rule, found.finding.detail) == ("complaint", f"desk/{pilot}")
+        assert found.standing == verified.standing + 1
+        assert at
+
+
+def test_a_halted_service_that_goes_dark_is_overdue(world: World, tmp_path: Path) -> None:
+    """Killed before it could show that it stands still: silence verifies nothing, and past the charter's time it escalates."""
+    pilot, service = started(world, tmp_path, heartbeat_s=1.0)  # three of them take longer than the kill
+    with service:
+        death(world, pilot)
+        service.wait("Halted")
+        while not (
+            words := [d for d in world.seen.of(pilot) if d.reason == Reason.COMMAND_ACKNOWLEDGED and d.level == 3]
+        ):
+            time.sleep(0.02)  # of the halt: drills are acknowledged too
+        word = words[0]
+        service.kill()
+        _, overdue = world.seen.wait(pilot, Reason.HALT_OVERDUE)
+        assert overdue.finding.rule == "dark"
+        assert WITHIN_S * 1000 <= overdue.at - word.at <= WITHIN_S * 1000 + 2000
+        assert Reason.HALT_VERIFIED not in [d.reason for d in world.seen.of(pilot)]
+
+
+def test_a_shelf_a_halt_and_its_whole_release(world: World, tmp_path: Path) -> None:
+    """A watch is set aside for a while and no halt ever is; the first cause is marked; after the whole release the statistics are
+    on the next share of alpha, and the service serves only when the firm has resumed."""
+    pilot, service = started(world, tmp_path)
+    by = {"pilot": pilot, "author": "regulator-1"}
+    with service:
+        world.act(Override(id="w", **by, level="watch", reason="look"))
+        world.act(Shelving(id="s", **by, finding="override", reason="known", span="2h"))
+        _, shelved = world.seen.wait(pilot, Reason.SHELVED)
+        assert (shelved.level, shelved.finding.period_end) == (Level.NORMAL, shelved.at + 7_200_000)
+        death(world, pilot)
+        world.seen.wait(pilot, Reason.HALT_VERIFIED)
+        halt = next(d for d in world.seen.of(pilot) if d.level == Level.HALT)
+        assert (halt.first_out, halt.restart) == (True, 1)
+        world.act(Shelving(id="s2", **by, finding="rule/death", reason="no"))
+        with Pilot(pilot, participant=halt.participant, spool_dir=tmp_path, **world.settings(world.proxy())) as firm:
+            world.act(Evaluation(id="e", **by, passed=True, report="too early: nothing was rectified"))
+            world.act(Rectification(id="r", **by, finding="f", cause="c", action="a", evidence="e"))
+            world.seen.wait(pilot, Reason.RECTIFICATION_RECORDED)
+            world.act(Evaluation(id="e2", **by, passed=True, report="r"))
+            world.act(Approval(id="a", **by))
+            world.act(Approval(id="b", pilot=pilot, author="regulator-2"))
+            world.act(Release(id="l", **by))
+            _, released = world.seen.wait(pilot, Reason.RELEASED)
+            assert (released.was, released.level, released.restart) == (Level.HALT, Level.NORMAL, 2)
+            end = time.monotonic() + 20
+            while not firm.standing.release and time.monotonic() < end:
+                time.sleep(0.05)
+            assert set(service.last().values()) == {"Halted"}
+            since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            firm.resume()
+            service.wait("serving", since=since)

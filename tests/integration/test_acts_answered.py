@@ -1,0 +1,117 @@
+"""An act says what became of it, over HTTP and over Kafka; and a fleet is sent only once it is admitted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monitor.__main__ import cli
+from monitor.charter import Responses
+from monitor.keyfile import read_key
+from monitor.model import Reason
+from monitor.testing.kafka import Fresh, gathered
+from monitor.testing.workers import Worker
+from monitor.testing.worlds import WORLDS, World
+
+from .test_embedded_serve import ended, prepare, serve
+
+WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
+
+
+def ran(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", WORLD)
+def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str) -> None:
+    """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one. With
+    --no-wait nobody waits."""
+    world: World = WORLDS[name](tmp_path, 1, Responses())
+    pilot = world.next().pilot
+    to = ["--to", str(world.settings(world.proxy())["to"])]
+    if name == "kafka":
+        to += ["--prefix", "halt"]
+
+    def act(command: str, author: str, *more: str) -> Result:
+        return ran(command, pilot, *more, *to, "--author", author)
+
+    why = ("--reason", "by hand")
+    steps = [
+        (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; entry"),
+        (act("release", "regulator-1"), 1, "rectification_missing"),
+        (
+            act("rectify", "firm-1", "--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e"),
+            1,
+            "forged",  # the charter names the firm's key
+        ),
+        (
+            ran("rectify", pilot, *["--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e", "--author", "firm-1", "--key"], str(world.key), *to),
+            0,
+            "signed by key",
+        ),
+        (act("approve", "regulator-1"), 1, "evaluation_missing"),
+        (act("evaluate", "regulator-1", "--passed", "--report", "r"), 0, "taken: evaluation_recorded, stays at halt"),
+        (act("approve", "regulator-1", "--id", "first"), 0, "approval_recorded"),
+        (act("approve", "regulator-1", "--id", "first"), 0, "repeated" if name == "kafka" else "taken"),
+        (act("approve", "regulator-1"), 1, "same_approver"),
+        (act("release", "regulator-1"), 1, "1 more approver(s) needed"),
+        (act("approve", "firm-1"), 1, "forged"),
+        (act("approve", "regulator-2"), 0, "not signed"),
+        (act("release", "regulator-1"), 0, "taken: released, halt -> normal"),
+        (act("drill", "regulator-1", "--full-stop"), 1, "outside_window"),
+        (act("drill", "regulator-1", "--no-wait"), 0, "not waited for"),
+    ]  # fmt: skip
+    try:
+        for result, code, words in steps:
+            assert words in result.output, (words, result.output)
+            assert result.exit_code == code, result.output
+        world.seen.wait(pilot, Reason.DRILL_BEGUN)
+    finally:
+        world.close()
+
+
+@pytest.mark.kafka
+def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> None:
+    """No event of any pilot meets `not_admitted`, however soon it comes; without a worker it says so instead."""
+    fresh = Fresh(4)
+    worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log").wait_ready()
+    try:
+        send = f"simulate {fresh.bootstrap} --to kafka --pilots 12 --hours 4 --admit --at-once --topic-prefix"
+        result = ran(*send.split(), fresh.names.prefix)
+        assert result.exit_code == 0, result.output
+        end = time.monotonic() + 40
+        while "sandbox_monitor_events_total 0.0" in worker.metrics() and time.monotonic() < end:
+            time.sleep(0.2)
+        time.sleep(2)
+        out = gathered(asyncio.run(fresh.seen()))
+        assert len([d for d in out.decisions if d.reason == Reason.ADMITTED]) == 12
+        assert "not_admitted" not in {r.reason for r in out.rejected}
+    finally:
+        worker.kill()
+
+
+def test_only_who_holds_a_named_key_admits(tmp_path: Path) -> None:
+    """`serve --admit-key`: an admission that nobody or another key signed is refused as forged; the right one is taken, and so was
+    the charter that was given to `serve` itself."""
+    own, other = tmp_path / "own.key", tmp_path / "other.key"
+    keys = [ran("keys", "new", str(path)) for path in (own, other)]
+    assert [result.exit_code for result in keys] == [0, 0]
+    options, _, _ = prepare(tmp_path)  # --charter A --charter B
+    process, address = serve(tmp_path, *options[:2], "--admit-key", read_key(own).public)
+    try:
+        given = [options[3], "--to", address.rstrip("/"), "--author", "authority"]
+        for key in ([], ["--key", str(other)]):
+            refused = ran("admit", *given, *key)
+            assert refused.exit_code == 1
+            assert "forged, signature" in refused.output
+        taken = ran("admit", *given, "--key", str(own))
+        assert (
+            f"taken: admitted, stays at normal; entry 1 of pilot-0002, signed by key {read_key(own).key_id}"
+            in taken.output
+        )
+    finally:
+        ended(process)
