@@ -60,3 +60,7 @@ test-halt: install ## halts under faults with real processes, 100 runs of each; 
 .PHONY: bench-detection
 bench-detection: install ## measure the detectors by simulation; QUICK=1 within ten minutes; picture in build/bench
 	$(PY) -m monitor bench detection $(ARGS)
+
+.PHONY: bench-stream
+bench-stream: install ## the stream worker beside its peers on one broker; QUICK=1 within five minutes
+	$(PY) -m tests.bench.stream

@@ -2,7 +2,7 @@
 
 Pure: no clock, no randomness, no input or output. `telemetry`, `control` and `time` are the three kinds of input, in the
 order that the journal fixes; results never depend on how records were cut into batches. Each event goes through the stages
-validate, observe, detect, decide, record, in that order.
+validate, observe, detect, decide, record, in that order; runs of ordinary events are observed at once.
 
 A timer fires at its due time and carries it: just before the pilot's first record with a later `received`, else at the
 first `time` that is later. Both ways give the same result.
@@ -10,9 +10,11 @@ first `time` that is later. Both ways give the same result.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
+from itertools import accumulate
 
 import msgspec
 from msgspec import Struct, structs
@@ -23,6 +25,7 @@ from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluat
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
+from monitor.fold import Folder
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
@@ -31,7 +34,17 @@ from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
 from monitor.state import Pilot, key, restore, snapshot
 from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
-from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_control
+from monitor.validate import (
+    SENTENCES,
+    Batch,
+    Rejecter,
+    Why,
+    in_batch,
+    plain,
+    together,
+    validate_batch,
+    validate_control,
+)
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
@@ -41,6 +54,8 @@ JUDGED_ONCE = (
     Approval,
     Release,
 )  # a copy of one that was refused, or is long past, must not lift a later halt
+LEAST = 4  # events below which it does not pay to take them at once
+FOLDERS = 4096  # pilots whose open periods are kept at hand
 NO_TIMER = (NEVER, "", "")
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
@@ -58,8 +73,11 @@ class Machine:
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
     write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
-    may, and the record says whether it was signed. `events` counts the valid events stepped since the object was made.
+    may, and the record says whether it was signed. `events` counts the valid events stepped since the object was made,
+    `folded` those of them that were taken in runs.
     """
+
+    folds = True  # False: every event goes the long way, with the same result
 
     def __init__(
         self,
@@ -79,7 +97,9 @@ class Machine:
         self.dirty: set[str] = set()
         self.own = PartitionState()
         self.events = 0
+        self.folded = 0
         self._plans: dict[str, Plan] = {}
+        self._folders: dict[str, Folder] = {}
         self._due: list[tuple[int, str]] = []
         self._journalled = journalled
         self._secret = secret
@@ -125,21 +145,85 @@ class Machine:
         """Step telemetry records of one topic in offset order."""
         out = Outputs()
         owner = self._owner_of(topic)
-        for record in records:
-            if self._keyed and record.key is None:
-                reject = Rejecter(record, topic, self.partition, self._secret)
-                out.rejected.append(reject(Why.KEY_MISMATCH, "key"))
-                continue
-            events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
-            self.events += len(events)
-            for event, index in zip(events, places, strict=True):
-                why = self._forged(event, record) if isinstance(event, WORD) else None
-                why = why or self._event(event, record.received, owner, out)
-                if why is not None:
-                    reject = Rejecter(record, topic, self.partition, self._secret)
-                    out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
-            out.rejected.extend(rejected)
+        at = 0
+        while at < len(records):
+            stop = plain(records, at) if self.folds else at
+            if stop - at >= LEAST:
+                self._plain(topic, records[at:stop], owner, out)
+            else:
+                stop = max(stop, at + 1)
+                for record in records[at:stop]:
+                    self._record(topic, record, owner, out)
+            at = stop
         return out
+
+    def _plain(self, topic: str, records: Sequence[Record], owner: str | None, out: Outputs) -> None:
+        """Step records of one event each, pilot by pilot; what they put out stands in the order of the records."""
+        events = together(records)
+        if events is None:
+            for record in records:
+                self._record(topic, record, owner, out)
+            return
+        places: dict[bytes | None, list[int]] = defaultdict(list)
+        for place, record in enumerate(records):
+            places[record.key].append(place)
+        pieces: list[tuple[int, Outputs]] = []
+        for name, mine in places.items():
+            todo = [mine]
+            while todo:
+                some = todo.pop()
+                theirs = [records[i] for i in some]
+                earliest = min([record.received for record in theirs])
+                batch = in_batch([events[i] for i in some], name, earliest) if len(some) >= LEAST else None
+                if batch is not None and self._at_once(batch, theirs, owner, out):
+                    self.events += len(some)
+                elif len(some) >= 2 * LEAST and self._may_fold(events[some[0]].subject):
+                    todo += [some[len(some) // 2 :], some[: len(some) // 2]]
+                else:
+                    for i in some:
+                        piece = Outputs()
+                        self._record(topic, records[i], owner, piece)
+                        pieces.append((i, piece))
+        for _, piece in sorted(pieces, key=lambda found: found[0]):
+            out.extend(piece)
+
+    def _record(self, topic: str, record: Record, owner: str | None, out: Outputs) -> None:
+        """Step one record of telemetry."""
+        if self._keyed and record.key is None:
+            reject = Rejecter(record, topic, self.partition, self._secret)
+            out.rejected.append(reject(Why.KEY_MISMATCH, "key"))
+            return
+        (events, places, rejected), batch = validate_batch(record, topic, self.partition, secret=self._secret)
+        self.events += len(events)
+        todo = [(0, len(events), batch)] if events else []
+        while todo:
+            first, stop, batch = todo.pop()
+            if batch is None and stop - first >= LEAST:
+                batch = in_batch(events[first:stop], record.key, record.received)
+            if batch is not None and self._at_once(batch, (record,), owner, out):
+                continue
+            if stop - first < 2 * LEAST or not self._may_fold(events[first].subject):
+                self._one_by_one(topic, record, events[first:stop], places[first:stop], owner, out)
+            else:  # one event that is not ordinary holds back its neighbours only
+                half = (first + stop) // 2
+                todo += [(half, stop, None), (first, half, None)]
+        out.rejected.extend(rejected)
+
+    def _one_by_one(
+        self,
+        topic: str,
+        record: Record,
+        events: Sequence[Envelope],
+        places: Sequence[int],
+        owner: str | None,
+        out: Outputs,
+    ) -> None:
+        for event, index in zip(events, places, strict=True):
+            why = self._forged(event, record) if isinstance(event, WORD) else None
+            why = why or self._event(event, record.received, owner, out)
+            if why is not None:
+                reject = Rejecter(record, topic, self.partition, self._secret)
+                out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
 
     def control(self, record: Record) -> Outputs:
         """Step one control record; what may not take effect is rejected with its reason."""
@@ -178,6 +262,45 @@ class Machine:
 
     # ---- one event, one act
 
+    def _at_once(self, batch: Batch, records: Sequence[Record], owner: str | None, out: Outputs) -> bool:
+        """Take a batch at once if there is nothing out of the ordinary in it; `records` are those of its events, or one for all."""
+        pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
+        if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
+            return False
+        if self._plans[pilot.id].firm and not self._word_is_signed(batch, records):
+            return False
+        clipped = list(accumulate([record.received for record in records], max, initial=pilot.received))[1:]
+        if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
+            return False
+        folder = self._folders.get(pilot.id) or self._folder(pilot)
+        if not folder.take(batch, clipped, out):
+            return False
+        pilot.received = clipped[-1]
+        self.dirty.add(pilot.id)
+        self.folded += len(batch.events)
+        return True
+
+    def _word_is_signed(self, batch: Batch, records: Sequence[Record]) -> bool:
+        """Whether no word of the service in it is forged."""
+        for kind in WORD:
+            for event in batch.by_type.get(kind, ()):
+                if self._forged(event, records[0] if len(records) == 1 else records[int(event.sequence) - batch.first]):
+                    return False
+                if len(records) == 1:
+                    return True  # one signature for all
+        return True
+
+    def _may_fold(self, name: str) -> bool:
+        """Whether part of a batch might be taken where the whole was not."""
+        pilot = self.pilots.get(name)
+        return self.folds and pilot is not None and not (self._folders.get(name) or self._folder(pilot)).idle
+
+    def _folder(self, pilot: Pilot) -> Folder:
+        if len(self._folders) >= FOLDERS:
+            self._folders.clear()
+        folder = self._folders[pilot.id] = Folder(pilot, self._plans[pilot.id], self.epoch)
+        return folder
+
     def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
         pilot = self.pilots.get(event.subject)
@@ -188,6 +311,8 @@ class Machine:
         if pilot.exited:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
+        if folder := self._folders.get(pilot.id):
+            folder.disturbed()
         new = fresh(pilot, event, at)
         if new is None:
             return Why.SEQUENCE_TOO_OLD, "sequence"
@@ -255,6 +380,7 @@ class Machine:
             if isinstance(act, JUDGED_ONCE):
                 pilot.judged.append(act.id)
             case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch, signed)
+            self._folders.pop(pilot.id, None)
             self._plans[pilot.id] = apply(case, act)
         self._arm(pilot)
 
@@ -302,6 +428,7 @@ class Machine:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
         plan = self._plans[pilot.id]
+        self._folders.pop(pilot.id, None)
         self.dirty.add(pilot.id)
         while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
             due, kind, name = timer

@@ -12,12 +12,13 @@ from detectors.base import Detector
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.indicators.base import Open
 from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors
 
-VERSION = 3
-READS = (2, 3)  # what version 3 added stands at the end of each array and is empty in a snapshot of version 2
+VERSION = 4
+READS = (2, 3, 4)  # what versions 3 and 4 added stands at the end of each array and is empty in an older snapshot
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 
@@ -35,17 +36,6 @@ class Source(Struct, array_like=True):
     marks: list[tuple[int, float]] = []
     latest: int = 0
     ended: bool = False
-
-
-class Open(Struct, array_like=True):
-    """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
-    share of alpha have looked at."""
-
-    k: float = 0.0
-    m: float = 0.0
-    tallies: int = 0
-    stock: float = 0.0
-    used: float = 0.0
 
 
 class Stream(Struct):

@@ -26,6 +26,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.detect",),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
+    ("monitor.fold",),
     ("monitor.machine",),
     ("monitor.log", "monitor.runner"),
 )
