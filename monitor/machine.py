@@ -29,10 +29,11 @@ from monitor.fold import Folder
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
-from monitor.plan import Plan
+from monitor.plan import Plan, plan_of
+from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
-from monitor.state import Pilot, key, restore, snapshot
+from monitor.state import Pilot, key, restore
 from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
 from monitor.validate import (
     SENTENCES,
@@ -73,7 +74,8 @@ class Machine:
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
     write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
-    may, and the record says whether it was signed. `events` counts the valid events stepped since the object was made,
+    may, and the record says whether it was signed. `awake` is how many pilots are held ready, the others
+    sleep. `events` counts the valid events stepped since the object was made,
     `folded` those of them that were taken in runs.
     """
 
@@ -88,12 +90,13 @@ class Machine:
         secret: bytes = b"",
         control_topic: str = "control",
         keyed: bool = False,
+        awake: int = AWAKE,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
-        self.pilots: dict[str, Pilot] = {}
+        self.pilots = Residents(awake, woken=self._woken, asleep=self._asleep)
         self.dirty: set[str] = set()
         self.own = PartitionState()
         self.events = 0
@@ -101,6 +104,9 @@ class Machine:
         self._plans: dict[str, Plan] = {}
         self._folders: dict[str, Folder] = {}
         self._due: list[tuple[int, str]] = []
+        self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
+        self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
+        self._flagged: set[str] = set()  # pilots that the monitor was away from
         self._journalled = journalled
         self._secret = secret
         self._control_topic = control_topic
@@ -115,27 +121,30 @@ class Machine:
         """When a timer is due (ms); a `time` later than that fires it. May be early, never late."""
         while self._due:
             due, name = self._due[0]
-            if self.pilots[name].due == due:
+            if self._dues[name] == due:
                 return due
             heappop(self._due)
         return None
 
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
         """Bytes of the given pilots' states and, under "", of the partition's own."""
-        states: dict[str, bytes | None] = {name: snapshot(self.pilots[name]) for name in sorted(pilots)}
+        states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(pilots)}
         states[""] = msgspec.msgpack.encode(self.own)
         return states
 
     def lease_ms(self, pilot: str) -> int:
         """How long a permit of an admitted pilot lasts (ms)."""
-        return self._plans[pilot].lease_ms
+        return plan_of(self.pilots.peek(pilot).charter).lease_ms
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
         """Take up where snapshots left off. Raises LogBroken when one cannot be read."""
         for name, raw in snapshots.items():
             if name:
-                self.pilots[name], self._plans[name] = restore(raw)
-                self._arm(self.pilots[name])
+                self.pilots[name], self._plans[name] = pilot, _ = restore(raw)
+                if "monitor" in pilot.standing.unknown:
+                    self._flagged.add(name)
+                self._arm(pilot)
+                self.pilots.settle()
             else:
                 self.own = msgspec.msgpack.decode(raw, type=PartitionState)
 
@@ -155,6 +164,7 @@ class Machine:
                 for record in records[at:stop]:
                     self._record(topic, record, owner, out)
             at = stop
+        self.pilots.settle()
         return out
 
     def _plain(self, topic: str, records: Sequence[Record], owner: str | None, out: Outputs) -> None:
@@ -253,6 +263,7 @@ class Machine:
             _, name = heappop(self._due)
             self._fire(self.pilots[name], now, NEVER, out)
             fired = True
+            self.pilots.settle()
         if 0 < step <= GAP_MS:
             self._back(now, out)
         self.own.last_time = max(self.own.last_time, now)
@@ -327,7 +338,7 @@ class Machine:
 
     def _forged(self, event: Envelope, record: Record) -> tuple[Why, str] | None:
         """Why the word of a service is not taken: the charter names its key, and nobody signed the record with it."""
-        plan = self._plans.get(event.subject)
+        plan = self._plan(event.subject)
         if plan is not None and plan.firm:
             try:
                 plan.firm.verify("telemetry", record.value or b"", _signature(record))
@@ -337,7 +348,7 @@ class Machine:
 
     def _signed(self, act: ControlBase, record: Record) -> str:
         """The id of the key that signed an act, "" when nobody's must. Raises Forged."""
-        plan = self._plans.get(act.pilot)
+        plan = self._plan(act.pilot)
         if self._admitters and isinstance(act, Admission | Amendment):
             try:
                 return self._admitters.verify("control", record.value or b"", _signature(record))
@@ -396,10 +407,35 @@ class Machine:
     # ---- timers
 
     def _arm(self, pilot: Pilot) -> None:
-        """Work out the pilot's next due time again."""
-        pilot.due = min(self._timers(pilot), default=NO_TIMER)[0]
+        """Work out the pilot's next due time again, and up to where its periods are closed."""
+        pilot.due = self._dues[pilot.id] = min(self._timers(pilot), default=NO_TIMER)[0]
         if pilot.due < NEVER:
             heappush(self._due, (pilot.due, pilot.id))
+        if pilot.exited:
+            self._edges.pop(pilot.id, None)
+            return
+        edges = (
+            watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
+            for watch in self._plans[pilot.id].watches
+            if watch.silence is None
+        )
+        edge = min(edges, default=None)
+        if edge is not None:
+            self._edges[pilot.id] = edge
+
+    def _plan(self, name: str) -> Plan | None:
+        """The plan of a pilot, who wakes for it; `None` when there is none."""
+        return None if self.pilots.get(name) is None else self._plans[name]
+
+    def _woken(self, pilot: Pilot) -> None:
+        """A pilot that slept is ready again, as it was."""
+        self._plans[pilot.id] = plan_of(pilot.charter)
+        pilot.due = self._dues[pilot.id]
+
+    def _asleep(self, name: str) -> None:
+        """What was kept ready for a pilot that sleeps now."""
+        del self._plans[name]
+        self._folders.pop(name, None)
 
     def _timers(self, pilot: Pilot) -> Iterable[tuple[int, str, str]]:
         """(due, kind, name) of what will happen to the pilot if nothing is heard."""
@@ -495,13 +531,18 @@ class Machine:
             if sending is not None and 0 < sending.due < now:  # at once, and once, not as often as was missed
                 pilot.standing = structs.replace(pilot.standing, sending=structs.replace(sending, due=now))
             self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP)
+            self._flagged.add(name)
             self._arm(pilot)
+            self.pilots.settle()
 
     def _back(self, now: int, out: Outputs) -> None:
         """Time goes on as it should again."""
-        for name in sorted(n for n, p in self.pilots.items() if "monitor" in p.standing.unknown):
-            self._own_fault(self.pilots[name], now, out).unflag("monitor")
-            self._arm(self.pilots[name])
+        for name in sorted(self._flagged):
+            pilot = self.pilots[name]
+            if "monitor" in pilot.standing.unknown:
+                self._own_fault(pilot, now, out).unflag("monitor")
+                self._arm(pilot)
+        self._flagged.clear()
 
     def _own_fault(self, pilot: Pilot, now: int, out: Outputs) -> Case:
         self.dirty.add(pilot.id)
@@ -510,14 +551,7 @@ class Machine:
 
     def _closed(self, out: Outputs) -> None:
         """Tell the second stage up to where every period of this partition is closed."""
-        edges = (
-            watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
-            for pilot in self.pilots.values()
-            if not pilot.exited
-            for watch in self._plans[pilot.id].watches
-            if watch.silence is None
-        )
-        through = min(edges, default=0)
+        through = min(self._edges.values(), default=0)
         if through > self.own.closed:
             self.own.closed = through
             out.evidence.append(Closed(partition=self.partition, through=through))

@@ -242,6 +242,21 @@ def test_at_once_and_one_by_one_are_the_same(volume: int, seed: int, pack: int, 
     assert said(Machine(journalled=False), steps, cuts) == expected
 
 
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 5),
+    pack=st.sampled_from([1, 40]),
+    awake=st.integers(1, 5),
+    cuts=st.lists(st.integers(1, 200), min_size=1, max_size=20),
+)
+def test_who_sleeps_makes_no_difference(seed: int, pack: int, awake: int, cuts: list[int]) -> None:
+    """With only some of the pilots held ready, those that sleep and wake give the same outputs and leave the same bytes."""
+    steps, expected = script(seed, 20_000, pack)
+    machine = Machine(journalled=False, awake=awake)
+    assert said(machine, steps, cuts) == expected
+    assert len(machine.pilots.awake) <= awake < len(machine.pilots)
+
+
 def test_the_stories_hold_what_they_should() -> None:
     """What is compared above has permits, halts, releases, drills and rejections in it, and much of it is taken at once."""
     reasons, actions, permits, rejected = set[str](), set[str](), 0, 0
