@@ -63,4 +63,4 @@ bench-detection: install ## measure the detectors by simulation; QUICK=1 within 
 
 .PHONY: bench-stream
 bench-stream: install ## the stream worker beside its peers on one broker; QUICK=1 within five minutes
-	$(PY) -m tests.bench.stream
+	$(PY) -m monitor bench stream $(ARGS)

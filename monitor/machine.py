@@ -212,7 +212,10 @@ class Machine:
                 batch = in_batch(events[first:stop], record.key, record.received)
             if batch is not None and self._at_once(batch, (record,), owner, out):
                 continue
-            if stop - first < 2 * LEAST or not self._may_fold(events[first].subject):
+            if first == 0 and stop >= LEAST and self._head_first(events[0], record.received):  # once in a record
+                self._one_by_one(topic, record, events[first : first + 1], places[first : first + 1], owner, out)
+                todo.append((first + 1, stop, None))
+            elif stop - first < 2 * LEAST or not self._may_fold(events[first].subject):
                 self._one_by_one(topic, record, events[first:stop], places[first:stop], owner, out)
             else:  # one event that is not ordinary holds back its neighbours only
                 half = (first + stop) // 2
@@ -300,6 +303,13 @@ class Machine:
                 if len(records) == 1:
                     return True  # one signature for all
         return True
+
+    def _head_first(self, event: Envelope, received: int) -> bool:
+        """Whether an event stands before its neighbours alone: its source is new, or a timer fires before it."""
+        pilot = self.pilots.get(event.subject) if self.folds else None
+        if pilot is None or pilot.exited:
+            return False
+        return event.source not in pilot.sources or (received > pilot.received and pilot.due < received)
 
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""

@@ -8,6 +8,7 @@ the fleet's, with its nine indicators in eleven streams and sixteen detectors.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from random import Random
 
 from monitor.control import Admission
@@ -29,7 +30,7 @@ _TYPES = {
 _DATA = {
     "exposure": '"unit":"decisions","amount":100.0,"segment":"%s"',
     "outcomes": '"tp":27,"fp":8,"tn":112,"fn":3,"segment":"%s"',
-    "heartbeat": '"nonce":"n","serving":true,"exposure":100.0',
+    "heartbeat": '"nonce":"n","serving":true,"exposure":COUNTER.0',
     "filed": '"complaint":"c","segment":"%s"',
     "resolved": '"complaint":"c","filed":"FILEDATFILEDATFILEDATFI","segment":"%s"',
     "incident": '"incident":"i","severity":"incident","segment":"%s"',
@@ -61,7 +62,13 @@ class Load:
                 f'"time":"{_TIME.decode()}","sequence":"SEQUENCE","data":{{"model":"m1",{data}}}}}'
             )
         self._lines = lines
+        tallies = [AMOUNT * (kind == "exposure") for kind in kinds]
+        self._tallied = list(accumulate(tallies))  # what a heartbeat at each place of the first turn states
         self._next = dict.fromkeys(self.pilots, 1)
+
+    def sent(self, pilot: str) -> int:
+        """How many events of a pilot were made."""
+        return self._next[pilot] - 1
 
     def admissions(self) -> list[Admission]:
         """Control records that admit every pilot."""
@@ -87,9 +94,14 @@ class Load:
         """The next `count` events of a pilot, all at `at` (ms)."""
         first = self._next[pilot]
         self._next[pilot] = first + count
-        lines, n = self._lines, len(self._lines)
-        text = "\0".join([lines[i % n].replace("SEQUENCE", f"{i:012d}") for i in range(first, first + count)])
-        raw = text.replace("PILOT", pilot).encode()
+        lines, n, told = self._lines, len(self._lines), self._tallied
+        made = []
+        for i in range(first, first + count):
+            line = lines[i % n].replace("SEQUENCE", f"{i:012d}")
+            if "COUNTER" in line:  # event 1 stands at place 1, so the first turn lacks place 0
+                line = line.replace("COUNTER", str(told[i % n] + i // n * told[-1] - told[0]))
+            made.append(line)
+        raw = "\0".join(made).replace("PILOT", pilot).encode()
         raw = raw.replace(_TIME, stamp(at)).replace(_FILED, stamp(max(self.start, at - self.period_ms // 4)))
         return raw.split(b"\0")
 
