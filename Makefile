@@ -66,3 +66,7 @@ bench-detection: install ## measure the detectors by simulation; QUICK=1 within 
 HISTORIES := $(if $(QUICK),--real 25 --memory 30 --sqlite 4 --kills 20,--real 300 --brokers 8 --memory 608 --sqlite 60 --kills 200)
 test-long: install ## histories of random operations and faults, 1,000 with 200 kills; QUICK=1: the share of make test; one GOAL line each
 	$(PY) -m monitor.testing.history $(HISTORIES) $(ARGS)
+
+.PHONY: bench-stream
+bench-stream: install ## the stream worker beside its peers on one broker; QUICK=1 within five minutes
+	$(PY) -m monitor bench stream $(ARGS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
@@ -122,6 +123,21 @@ def peeks_without_a_trace(make: Make, stream: Stream) -> None:
             assert glimpse.statistic >= score.statistic, f"peek at {i} is below a prefix of what it was shown"
 
 
+def peeks_rise_with_events(make: Make, stream: Stream) -> None:
+    """With more events in an open period a detector sees at least as much, so that one look at the most bounds all below."""
+    detector = make()
+    if not isinstance(detector, Provisional):
+        return
+    for observation in stream:
+        detector.update(observation)
+        if not isinstance(observation, Count):
+            continue
+        seen = [detector.peek((Count(observation.k + more, observation.m),)) for more in (0, 1, 2, 5, 50, 1000)]
+        assert all((a is None) == (b is None) for a, b in pairwise(seen)), "an opinion came or went with the number"
+        values = [score.statistic for score in seen if score is not None]
+        assert all(b >= a - 1e-9 * max(1.0, abs(a)) for a, b in pairwise(values)), "more events made less evidence"
+
+
 def raises_and_never_lowers(make: Make, stream: Stream) -> None:
     """Late events never lower the evidence, none at all change nothing, and outside the window there is no opinion."""
     detector = make()
@@ -157,6 +173,7 @@ CHECKS: tuple[Callable[[Make, Stream], None], ...] = (
     keeps_a_bounded_state,
     keeps_finite_state,
     peeks_without_a_trace,
+    peeks_rise_with_events,
     raises_and_never_lowers,
     says_what_it_claims,
 )

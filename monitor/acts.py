@@ -26,7 +26,7 @@ from monitor.decide import Move
 from monitor.errors import ControlRefused
 from monitor.model import Finding, Level, Reason
 from monitor.periods import parse_span
-from monitor.plan import Plan, Watch, build_detectors, design_of
+from monitor.plan import Plan, Watch, build_detectors, design_of, plan_of
 from monitor.state import Pilot, Stream, key
 
 REMEMBERED = 64  # ids of control records kept per pilot, to make repeats harmless
@@ -36,7 +36,8 @@ def admit(act: Admission, received: int) -> tuple[Pilot, Plan]:
     """A new pilot under its charter, its first periods those that hold `received` (ms). Raises ControlRefused."""
     plan = plan_for(act.pilot, act.charter)
     standing = decide.Standing(since=received)
-    pilot = Pilot(act.pilot, act.charter, charter_hash(act.charter), standing, received, received, drilled=received)
+    charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
+    pilot = Pilot(act.pilot, charter, charter_hash(charter), standing, received, received, drilled=received)
     for watch in plan.watches:
         _begin(pilot, watch, received)
     pilot.controls.append(act.id)
@@ -153,7 +154,7 @@ def plan_for(pilot: str, charter: Charter) -> Plan:
         if problem.severity == "error":
             raise ControlRefused(f"charter.{problem.field}", "bad_charter", f"{problem.problem}; {problem.fix}")
     try:
-        return Plan(charter)
+        return plan_of(charter)
     except (ValueError, KeyError, TypeError) as error:
         raise ControlRefused("charter", "bad_charter", str(error)) from error
 

@@ -7,7 +7,10 @@ before that is still on its way), and must have tallied what its last heartbeat 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monitor.state import Pilot, Source
+from monitor.telemetry import EPOCH, Heartbeat
 
 MARKS = 32  # heartbeats remembered per source; beyond that every second one is forgotten, so that they reach back far enough
 EDGE = 20  # a source that tallies once, in the last twentieth of each period, has told all but that
@@ -32,6 +35,21 @@ def mark(source: Source, at: int, counter: float, serving: bool) -> None:
     source.marks.append((at, counter))
     if len(source.marks) > MARKS:
         del source.marks[::2]
+
+
+def mark_all(source: Source, beats: Sequence[Heartbeat]) -> None:
+    """The same as `mark` of each, in their order, where what is counted from is known already or nothing is stated."""
+    marks, latest = source.marks, source.latest
+    for beat in beats:
+        data, since = beat.data, beat.time - EPOCH
+        at = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000  # `millis`, without the call
+        if at > latest:
+            latest = at
+        if data.exposure > 0:
+            marks.append((at, data.exposure))
+            if len(marks) > MARKS:
+                del marks[::2]
+    source.latest, source.ended = latest, not beats[-1].data.serving
 
 
 def behind(pilot: Pilot, start: int, end: int) -> bool:

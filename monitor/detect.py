@@ -9,10 +9,11 @@ from detectors.base import Count, Detector, Gauge, Observation, Proportion, Prov
 from monitor.case import Case
 from monitor.charter import Watcher
 from monitor.counters import behind
+from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, level_of
 from monitor.sequence import gaps_since
-from monitor.state import Open, Stream, key
+from monitor.state import Stream, key
 
 HOUR = 3_600_000
 
@@ -65,7 +66,7 @@ def observe(
         return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m, stream.next), gap
     k = max(opened.k - opened.used, 0.0)
     if watch.stocks:
-        m = max(opened.m + stream.stock * (end - start) / HOUR, 0.0)
+        m = max(opened.m + (opened.held + stream.stock * (end - start)) / HOUR, 0.0)
         return (Count(k, m, stream.next) if m or k else None), gap
     if opened.tallies and not gap and (opened.m > 0 or not k):  # events without any exposure: some of it is not known
         return (Count(k, opened.m, stream.next) if opened.m or k else None), False
@@ -84,6 +85,24 @@ def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
     for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
         if _may_peek(detector):
             _judge(case, watch, segment, watcher, detector.peek(run), start, end, provisional=True)
+
+
+def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
+    """Whether `peek` would have nothing to say even with `more` events in open period `index`, and so with any fewer.
+
+    Evidence rises in k and falls in m (`detectors.base.Provisional`), so one look at the most answers for all below it; a
+    hair of room is kept, as both are rounded.
+    """
+    assert watch.cap is not None
+    none, run = Open(), []
+    for at in range(stream.next, max(index, *stream.open, index) + 1):
+        opened = stream.open.get(at, none)
+        run.append(Count(max(opened.k - opened.used, 0.0) + (more if at == index else 0), max(watch.cap, opened.m)))
+    for detector in stream.detectors:
+        score = detector.peek(tuple(run)) if _may_peek(detector) else None
+        if score is not None and score.statistic >= min(score.bar, score.bar / 2) - 1e-6:
+            return False
+    return True
 
 
 def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> None:

@@ -2,7 +2,7 @@
 
 Pure: no clock, no randomness, no input or output. `telemetry`, `control` and `time` are the three kinds of input, in the
 order that the journal fixes; results never depend on how records were cut into batches. Each event goes through the stages
-validate, observe, detect, decide, record, in that order.
+validate, observe, detect, decide, record, in that order; runs of ordinary events are observed at once.
 
 A timer fires at its due time and carries it: just before the pilot's first record with a later `received`, else at the
 first `time` that is later. Both ways give the same result.
@@ -10,9 +10,11 @@ first `time` that is later. Both ways give the same result.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
+from itertools import accumulate
 
 import msgspec
 from msgspec import Struct, structs
@@ -23,15 +25,27 @@ from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluat
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
+from monitor.fold import Folder
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
-from monitor.plan import Plan
+from monitor.plan import Plan, plan_of
+from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
-from monitor.state import Pilot, key, restore, snapshot
+from monitor.state import Pilot, key, restore
 from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
-from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_control
+from monitor.validate import (
+    SENTENCES,
+    Batch,
+    Rejecter,
+    Why,
+    in_batch,
+    plain,
+    together,
+    validate_batch,
+    validate_control,
+)
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
@@ -41,6 +55,8 @@ JUDGED_ONCE = (
     Approval,
     Release,
 )  # a copy of one that was refused, or is long past, must not lift a later halt
+LEAST = 4  # events below which it does not pay to take them at once
+FOLDERS = 4096  # pilots whose open periods are kept at hand
 NO_TIMER = (NEVER, "", "")
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
@@ -58,8 +74,12 @@ class Machine:
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
     write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
-    may, and the record says whether it was signed. `events` counts the valid events stepped since the object was made.
+    may, and the record says whether it was signed. `awake` is how many pilots are held ready, the others
+    sleep. `events` counts the valid events stepped since the object was made,
+    `folded` those of them that were taken in runs.
     """
+
+    folds = True  # False: every event goes the long way, with the same result
 
     def __init__(
         self,
@@ -70,17 +90,23 @@ class Machine:
         secret: bytes = b"",
         control_topic: str = "control",
         keyed: bool = False,
+        awake: int = AWAKE,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
-        self.pilots: dict[str, Pilot] = {}
+        self.pilots = Residents(awake, woken=self._woken, asleep=self._asleep)
         self.dirty: set[str] = set()
         self.own = PartitionState()
         self.events = 0
+        self.folded = 0
         self._plans: dict[str, Plan] = {}
+        self._folders: dict[str, Folder] = {}
         self._due: list[tuple[int, str]] = []
+        self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
+        self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
+        self._flagged: set[str] = set()  # pilots that the monitor was away from
         self._journalled = journalled
         self._secret = secret
         self._control_topic = control_topic
@@ -95,27 +121,30 @@ class Machine:
         """When a timer is due (ms); a `time` later than that fires it. May be early, never late."""
         while self._due:
             due, name = self._due[0]
-            if self.pilots[name].due == due:
+            if self._dues[name] == due:
                 return due
             heappop(self._due)
         return None
 
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
         """Bytes of the given pilots' states and, under "", of the partition's own."""
-        states: dict[str, bytes | None] = {name: snapshot(self.pilots[name]) for name in sorted(pilots)}
+        states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(pilots)}
         states[""] = msgspec.msgpack.encode(self.own)
         return states
 
     def lease_ms(self, pilot: str) -> int:
         """How long a permit of an admitted pilot lasts (ms)."""
-        return self._plans[pilot].lease_ms
+        return plan_of(self.pilots.peek(pilot).charter).lease_ms
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
         """Take up where snapshots left off. Raises LogBroken when one cannot be read."""
         for name, raw in snapshots.items():
             if name:
-                self.pilots[name], self._plans[name] = restore(raw)
-                self._arm(self.pilots[name])
+                self.pilots[name], self._plans[name] = pilot, _ = restore(raw)
+                if "monitor" in pilot.standing.unknown:
+                    self._flagged.add(name)
+                self._arm(pilot)
+                self.pilots.settle()
             else:
                 self.own = msgspec.msgpack.decode(raw, type=PartitionState)
 
@@ -125,21 +154,89 @@ class Machine:
         """Step telemetry records of one topic in offset order."""
         out = Outputs()
         owner = self._owner_of(topic)
-        for record in records:
-            if self._keyed and record.key is None:
-                reject = Rejecter(record, topic, self.partition, self._secret)
-                out.rejected.append(reject(Why.KEY_MISMATCH, "key"))
-                continue
-            events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
-            self.events += len(events)
-            for event, index in zip(events, places, strict=True):
-                why = self._forged(event, record) if isinstance(event, WORD) else None
-                why = why or self._event(event, record.received, owner, out)
-                if why is not None:
-                    reject = Rejecter(record, topic, self.partition, self._secret)
-                    out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
-            out.rejected.extend(rejected)
+        at = 0
+        while at < len(records):
+            stop = plain(records, at) if self.folds else at
+            if stop - at >= LEAST:
+                self._plain(topic, records[at:stop], owner, out)
+            else:
+                stop = max(stop, at + 1)
+                for record in records[at:stop]:
+                    self._record(topic, record, owner, out)
+            at = stop
+        self.pilots.settle()
         return out
+
+    def _plain(self, topic: str, records: Sequence[Record], owner: str | None, out: Outputs) -> None:
+        """Step records of one event each, pilot by pilot; what they put out stands in the order of the records."""
+        events = together(records)
+        if events is None:
+            for record in records:
+                self._record(topic, record, owner, out)
+            return
+        places: dict[bytes | None, list[int]] = defaultdict(list)
+        for place, record in enumerate(records):
+            places[record.key].append(place)
+        pieces: list[tuple[int, Outputs]] = []
+        for name, mine in places.items():
+            todo = [mine]
+            while todo:
+                some = todo.pop()
+                theirs = [records[i] for i in some]
+                earliest = min([record.received for record in theirs])
+                batch = in_batch([events[i] for i in some], name, earliest) if len(some) >= LEAST else None
+                if batch is not None and self._at_once(batch, theirs, owner, out):
+                    self.events += len(some)
+                elif len(some) >= 2 * LEAST and self._may_fold(events[some[0]].subject):
+                    todo += [some[len(some) // 2 :], some[: len(some) // 2]]
+                else:
+                    for i in some:
+                        piece = Outputs()
+                        self._record(topic, records[i], owner, piece)
+                        pieces.append((i, piece))
+        for _, piece in sorted(pieces, key=lambda found: found[0]):
+            out.extend(piece)
+
+    def _record(self, topic: str, record: Record, owner: str | None, out: Outputs) -> None:
+        """Step one record of telemetry."""
+        if self._keyed and record.key is None:
+            reject = Rejecter(record, topic, self.partition, self._secret)
+            out.rejected.append(reject(Why.KEY_MISMATCH, "key"))
+            return
+        (events, places, rejected), batch = validate_batch(record, topic, self.partition, secret=self._secret)
+        self.events += len(events)
+        todo = [(0, len(events), batch)] if events else []
+        while todo:
+            first, stop, batch = todo.pop()
+            if batch is None and stop - first >= LEAST:
+                batch = in_batch(events[first:stop], record.key, record.received)
+            if batch is not None and self._at_once(batch, (record,), owner, out):
+                continue
+            if first == 0 and stop >= LEAST and self._head_first(events[0], record.received):  # once in a record
+                self._one_by_one(topic, record, events[first : first + 1], places[first : first + 1], owner, out)
+                todo.append((first + 1, stop, None))
+            elif stop - first < 2 * LEAST or not self._may_fold(events[first].subject):
+                self._one_by_one(topic, record, events[first:stop], places[first:stop], owner, out)
+            else:  # one event that is not ordinary holds back its neighbours only
+                half = (first + stop) // 2
+                todo += [(half, stop, None), (first, half, None)]
+        out.rejected.extend(rejected)
+
+    def _one_by_one(
+        self,
+        topic: str,
+        record: Record,
+        events: Sequence[Envelope],
+        places: Sequence[int],
+        owner: str | None,
+        out: Outputs,
+    ) -> None:
+        for event, index in zip(events, places, strict=True):
+            why = self._forged(event, record) if isinstance(event, WORD) else None
+            why = why or self._event(event, record.received, owner, out)
+            if why is not None:
+                reject = Rejecter(record, topic, self.partition, self._secret)
+                out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
 
     def control(self, record: Record) -> Outputs:
         """Step one control record; what may not take effect is rejected with its reason."""
@@ -169,6 +266,7 @@ class Machine:
             _, name = heappop(self._due)
             self._fire(self.pilots[name], now, NEVER, out)
             fired = True
+            self.pilots.settle()
         if 0 < step <= GAP_MS:
             self._back(now, out)
         self.own.last_time = max(self.own.last_time, now)
@@ -177,6 +275,52 @@ class Machine:
         return out
 
     # ---- one event, one act
+
+    def _at_once(self, batch: Batch, records: Sequence[Record], owner: str | None, out: Outputs) -> bool:
+        """Take a batch at once if there is nothing out of the ordinary in it; `records` are those of its events, or one for all."""
+        pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
+        if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
+            return False
+        if self._plans[pilot.id].firm and not self._word_is_signed(batch, records):
+            return False
+        clipped = list(accumulate([record.received for record in records], max, initial=pilot.received))[1:]
+        if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
+            return False
+        folder = self._folders.get(pilot.id) or self._folder(pilot)
+        if not folder.take(batch, clipped, out):
+            return False
+        pilot.received = clipped[-1]
+        self.dirty.add(pilot.id)
+        self.folded += len(batch.events)
+        return True
+
+    def _word_is_signed(self, batch: Batch, records: Sequence[Record]) -> bool:
+        """Whether no word of the service in it is forged."""
+        for kind in WORD:
+            for event in batch.by_type.get(kind, ()):
+                if self._forged(event, records[0] if len(records) == 1 else records[int(event.sequence) - batch.first]):
+                    return False
+                if len(records) == 1:
+                    return True  # one signature for all
+        return True
+
+    def _head_first(self, event: Envelope, received: int) -> bool:
+        """Whether an event stands before its neighbours alone: its source is new, or a timer fires before it."""
+        pilot = self.pilots.get(event.subject) if self.folds else None
+        if pilot is None or pilot.exited:
+            return False
+        return event.source not in pilot.sources or (received > pilot.received and pilot.due < received)
+
+    def _may_fold(self, name: str) -> bool:
+        """Whether part of a batch might be taken where the whole was not."""
+        pilot = self.pilots.get(name)
+        return self.folds and pilot is not None and not (self._folders.get(name) or self._folder(pilot)).idle
+
+    def _folder(self, pilot: Pilot) -> Folder:
+        if len(self._folders) >= FOLDERS:
+            self._folders.clear()
+        folder = self._folders[pilot.id] = Folder(pilot, self._plans[pilot.id], self.epoch)
+        return folder
 
     def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
@@ -188,6 +332,8 @@ class Machine:
         if pilot.exited:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
+        if folder := self._folders.get(pilot.id):
+            folder.disturbed()
         new = fresh(pilot, event, at)
         if new is None:
             return Why.SEQUENCE_TOO_OLD, "sequence"
@@ -202,7 +348,7 @@ class Machine:
 
     def _forged(self, event: Envelope, record: Record) -> tuple[Why, str] | None:
         """Why the word of a service is not taken: the charter names its key, and nobody signed the record with it."""
-        plan = self._plans.get(event.subject)
+        plan = self._plan(event.subject)
         if plan is not None and plan.firm:
             try:
                 plan.firm.verify("telemetry", record.value or b"", _signature(record))
@@ -212,7 +358,7 @@ class Machine:
 
     def _signed(self, act: ControlBase, record: Record) -> str:
         """The id of the key that signed an act, "" when nobody's must. Raises Forged."""
-        plan = self._plans.get(act.pilot)
+        plan = self._plan(act.pilot)
         if self._admitters and isinstance(act, Admission | Amendment):
             try:
                 return self._admitters.verify("control", record.value or b"", _signature(record))
@@ -255,6 +401,7 @@ class Machine:
             if isinstance(act, JUDGED_ONCE):
                 pilot.judged.append(act.id)
             case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch, signed)
+            self._folders.pop(pilot.id, None)
             self._plans[pilot.id] = apply(case, act)
         self._arm(pilot)
 
@@ -270,10 +417,35 @@ class Machine:
     # ---- timers
 
     def _arm(self, pilot: Pilot) -> None:
-        """Work out the pilot's next due time again."""
-        pilot.due = min(self._timers(pilot), default=NO_TIMER)[0]
+        """Work out the pilot's next due time again, and up to where its periods are closed."""
+        pilot.due = self._dues[pilot.id] = min(self._timers(pilot), default=NO_TIMER)[0]
         if pilot.due < NEVER:
             heappush(self._due, (pilot.due, pilot.id))
+        if pilot.exited:
+            self._edges.pop(pilot.id, None)
+            return
+        edges = (
+            watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
+            for watch in self._plans[pilot.id].watches
+            if watch.silence is None
+        )
+        edge = min(edges, default=None)
+        if edge is not None:
+            self._edges[pilot.id] = edge
+
+    def _plan(self, name: str) -> Plan | None:
+        """The plan of a pilot, who wakes for it; `None` when there is none."""
+        return None if self.pilots.get(name) is None else self._plans[name]
+
+    def _woken(self, pilot: Pilot) -> None:
+        """A pilot that slept is ready again, as it was."""
+        self._plans[pilot.id] = plan_of(pilot.charter)
+        pilot.due = self._dues[pilot.id]
+
+    def _asleep(self, name: str) -> None:
+        """What was kept ready for a pilot that sleeps now."""
+        del self._plans[name]
+        self._folders.pop(name, None)
 
     def _timers(self, pilot: Pilot) -> Iterable[tuple[int, str, str]]:
         """(due, kind, name) of what will happen to the pilot if nothing is heard."""
@@ -302,6 +474,7 @@ class Machine:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
         plan = self._plans[pilot.id]
+        self._folders.pop(pilot.id, None)
         self.dirty.add(pilot.id)
         while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
             due, kind, name = timer
@@ -368,13 +541,18 @@ class Machine:
             if sending is not None and 0 < sending.due < now:  # at once, and once, not as often as was missed
                 pilot.standing = structs.replace(pilot.standing, sending=structs.replace(sending, due=now))
             self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP)
+            self._flagged.add(name)
             self._arm(pilot)
+            self.pilots.settle()
 
     def _back(self, now: int, out: Outputs) -> None:
         """Time goes on as it should again."""
-        for name in sorted(n for n, p in self.pilots.items() if "monitor" in p.standing.unknown):
-            self._own_fault(self.pilots[name], now, out).unflag("monitor")
-            self._arm(self.pilots[name])
+        for name in sorted(self._flagged):
+            pilot = self.pilots[name]
+            if "monitor" in pilot.standing.unknown:
+                self._own_fault(pilot, now, out).unflag("monitor")
+                self._arm(pilot)
+        self._flagged.clear()
 
     def _own_fault(self, pilot: Pilot, now: int, out: Outputs) -> Case:
         self.dirty.add(pilot.id)
@@ -383,14 +561,7 @@ class Machine:
 
     def _closed(self, out: Outputs) -> None:
         """Tell the second stage up to where every period of this partition is closed."""
-        edges = (
-            watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
-            for pilot in self.pilots.values()
-            if not pilot.exited
-            for watch in self._plans[pilot.id].watches
-            if watch.silence is None
-        )
-        through = min(edges, default=0)
+        through = min(self._edges.values(), default=0)
         if through > self.own.closed:
             self.own.closed = through
             out.evidence.append(Closed(partition=self.partition, through=through))

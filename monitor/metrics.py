@@ -133,6 +133,13 @@ CATALOGUE: tuple[Spec, ...] = (
         "Pilots whose lease is below twice the session time-out and the recovery measured at the last start.",
         "partition",
     ),
+    _spec(
+        "pilots_held",
+        "gauge",
+        "Pilots of the partition by how they are held: awake (ready to step) or asleep (as a compressed snapshot).",
+        "partition",
+        "state",
+    ),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(
         "checkpoint_timestamp_seconds", "gauge", "When the partition's state was last saved, wall clock.", "partition"
@@ -402,6 +409,11 @@ class Metrics:
         """The partition's state was saved at `now_ms` (wall clock)."""
         self._of["checkpoint_timestamp_seconds"].labels(str(partition)).set(now_ms / 1000)
 
+    def held(self, partition: int, awake: int, asleep: int) -> None:
+        """How many pilots of the partition are awake and asleep."""
+        for state, number in (("awake", awake), ("asleep", asleep)):
+            self._of["pilots_held"].labels(str(partition), state).set(number)
+
     def revoked(self, partition: int) -> None:
         """The partition is gone: its series end, so that no stale age raises an alert. Pilots are forgotten one by one."""
         for name in (
@@ -411,7 +423,8 @@ class Metrics:
             "closed_through_timestamp_seconds",
         ):
             self._of[name].remove_by_labels({"partition": str(partition)})
-        self._of["lag_records"].remove_by_labels({"partition": str(partition)})
+        for name in ("lag_records", "pilots_held"):
+            self._of[name].remove_by_labels({"partition": str(partition)})
 
     def acted(self, actor: str, outcome: str) -> None:
         """A decision was handed to `actor`; `outcome` is one of OUTCOMES."""

@@ -301,8 +301,9 @@ class Outputs(Struct):
         self.evidence.extend(more.evidence)
 
     def newest_permits(self) -> None:
-        """Keep the last permit of each source only: an older one grants no more than it."""
-        self.permits = list({(p.pilot, p.source): p for p in self.permits}.values())
+        """Keep the last permit of each source only, in their order: an older one grants no more than it."""
+        newest = {(p.pilot, p.source): p for p in self.permits}
+        self.permits = [newest[name] for name in sorted(newest)]
 
     def __bool__(self) -> bool:
         return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)

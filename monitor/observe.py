@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from monitor.case import Case
+from monitor.charter import HardRule
 from monitor.counters import mark, tally
-from monitor.detect import HOUR, heard, peek, revise
-from monitor.indicators.base import Slot
+from monitor.detect import heard, peek, revise
+from monitor.indicators.base import Open, Slot
 from monitor.model import Finding, Level, Reason
 from monitor.obey import ANSWERS, follow, permit
+from monitor.periods import Period
 from monitor.plan import Watch
-from monitor.state import Open
+from monitor.state import Stream
 from monitor.telemetry import (
     ComplaintFiled,
     ComplaintResolved,
@@ -77,6 +79,15 @@ def place(case: Case, watch: Watch, slot: Slot) -> None:
         if slot.k > 0:
             revise(case, watch, slot.segment, stream, index, slot.k)
         return
+    opened = add(stream, watch.grid, index, slot)
+    if watch.cap is not None and opened.m > watch.cap and not slot.stock and not slot.k:
+        _over_cap(case, watch, slot.segment, index, opened.m)
+    if watch.provisional and slot.k > 0:
+        peek(case, watch, slot.segment, stream)
+
+
+def add(stream: Stream, grid: Period, index: int, slot: Slot) -> Open:
+    """Add an increment to an open period."""
     opened = stream.open.get(index)
     if opened is None:
         opened = stream.open[index] = Open()
@@ -84,13 +95,10 @@ def place(case: Case, watch: Watch, slot: Slot) -> None:
     opened.m += slot.m
     if slot.stock:
         opened.stock += slot.stock
-        opened.m += slot.stock * (watch.grid.start(index + 1) - slot.at) / HOUR
+        opened.held += slot.stock * (grid.start(index + 1) - slot.at)
     elif not slot.k:
         opened.tallies += 1
-        if watch.cap is not None and opened.m > watch.cap:
-            _over_cap(case, watch, slot.segment, index, opened.m)
-    if watch.provisional and slot.k > 0:
-        peek(case, watch, slot.segment, stream)
+    return opened
 
 
 def _over_cap(case: Case, watch: Watch, segment: str, index: int, amount: float) -> None:
@@ -127,12 +135,18 @@ def _unregistered(case: Case, model: str) -> None:
     case.found(FOREIGN, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
 
 
+def breaks(rule: HardRule, event: IncidentReported | IncidentUpdated) -> bool:
+    """Whether an incident is one that the rule lists."""
+    if rule.unregistered_model or not (rule.severity or rule.harm):
+        return False
+    data = event.data
+    return (not rule.severity or data.severity in rule.severity) and (not rule.harm or data.harm in rule.harm)
+
+
 def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
     data = event.data
     for rule in case.plan.charter.hard_rules:
-        if rule.unregistered_model or not (rule.severity or rule.harm):
-            continue
-        if (rule.severity and data.severity not in rule.severity) or (rule.harm and data.harm not in rule.harm):
+        if not breaks(rule, event):
             continue
         finding = Finding(
             segment=data.segment,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
+
+import msgspec
+from msgspec import structs
 
 import detectors
 from detectors.base import Count, Design, Detector, Gap, Observation
@@ -99,8 +103,10 @@ class Plan:
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
         self._spent: dict[int, float] = {}
         self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one
+        self.classes: dict[str, tuple[type[Detector], ...]] = {}  # of each watch's detectors
         for watch in self.watches:
             built = build_detectors(charter, watch, 1)
+            self.classes[watch.name] = tuple(type(detector) for detector in built)
             if watch.silence is not None:
                 self._missing[watch.name] = _missing(watch.silence, built)
 
@@ -129,6 +135,22 @@ class Plan:
                 for j in range(1, restart + 1)
             )
         return self._spent[restart]
+
+
+PLANS = 4096  # charters that are kept ready; pilots whose charters say the same share one plan
+
+
+def plan_of(charter: Charter) -> Plan:
+    """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan` does."""
+    return _shared(msgspec.msgpack.encode(structs.replace(charter, pilot="*")))
+
+
+@functools.lru_cache(maxsize=PLANS)
+def _shared(raw: bytes) -> Plan:
+    return Plan(_charter.decode(raw))
+
+
+_charter = msgspec.msgpack.Decoder(Charter)
 
 
 def design_of(charter: Charter, watch: Watch, restart: int) -> Design:

@@ -15,6 +15,7 @@ from monitor.errors import LogBroken
 from monitor.log import Checkpoint, Journalled, Log, Recovery
 from monitor.machine import Machine
 from monitor.model import Claim, ControlRead, Outputs, Position, Record, TimeRead
+from monitor.pace import Pace
 
 CHUNK = 5_000  # records stepped between two writes while recovering
 END = 1 << 62
@@ -78,14 +79,13 @@ class Runner(Generic[M]):
         self._log = log
         self._clock = clock
         self._make = machine
-        self._every = checkpoint_every_ms
+        self._pace = Pace(checkpoint_every_ms)
         self._on_outputs = on_outputs
         self._on_checkpoint = on_checkpoint
         self._owner = owner
         self._failpoint = failpoint
         self._through: Position | None = None
         self._journal = 0
-        self._checkpointed_at = 0
         self._moved = False
         self.machine = machine(log.partition, 0)
         self.epoch = 0
@@ -125,7 +125,7 @@ class Runner(Generic[M]):
         for row in found.journal:
             await self._replay(row)
             self._failpoint("replayed")
-        self._checkpointed_at = self._clock()
+        self._pace.start(self._clock())
 
     async def _replay(self, row: Journalled) -> None:
         """Step up to and including one journal entry that an earlier owner wrote."""
@@ -239,7 +239,8 @@ class Runner(Generic[M]):
         if not outputs and not force:
             return
         outputs.newest_permits()
-        due = force or (not self.silent and self._clock() - self._checkpointed_at >= self._every)
+        began = self._clock()
+        due = force or (not self.silent and self._pace.due(began))
         self._failpoint("before_checkpoint" if due else "before_write")
         checkpoint = Checkpoint(self.position, self.machine.snapshots(self.machine.dirty)) if due else None
         await self._log.write(outputs, self._furthest() if outputs else None, checkpoint)
@@ -248,7 +249,7 @@ class Runner(Generic[M]):
         if due:
             self.machine.dirty.clear()
             self._moved = False
-            self._checkpointed_at = self._clock()
+            self._pace.took(began, self._clock())
             if self._on_checkpoint is not None:
                 self._on_checkpoint()
         self._failpoint("after_checkpoint" if due else "after_write")
@@ -256,7 +257,7 @@ class Runner(Generic[M]):
             self._on_outputs(outputs)
 
     async def _maybe_checkpoint(self) -> None:
-        if self._moved and not self.silent and self._clock() - self._checkpointed_at >= self._every:
+        if self._moved and not self.silent and self._pace.due(self._clock()):
             await self._write(Outputs(), force=True)
 
     def _furthest(self) -> Position:

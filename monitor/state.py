@@ -5,6 +5,8 @@ A snapshot is msgpack with a version in front. Detectors are stored as their own
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 from msgspec import Struct, structs
 
@@ -12,12 +14,13 @@ from detectors.base import Detector
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.indicators.base import Open
 from monitor.order import Order
 from monitor.periods import parse_span
-from monitor.plan import Plan, Watch, build_detectors
+from monitor.plan import Plan, Watch, plan_of
 
-VERSION = 3
-READS = (2, 3)  # what version 3 added stands at the end of each array and is empty in a snapshot of version 2
+VERSION = 4
+READS = (2, 3, 4)  # what versions 3 and 4 added stands at the end of each array and is empty in an older snapshot
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 
@@ -35,17 +38,6 @@ class Source(Struct, array_like=True):
     marks: list[tuple[int, float]] = []
     latest: int = 0
     ended: bool = False
-
-
-class Open(Struct, array_like=True):
-    """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
-    share of alpha have looked at."""
-
-    k: float = 0.0
-    m: float = 0.0
-    tallies: int = 0
-    stock: float = 0.0
-    used: float = 0.0
 
 
 class Stream(Struct):
@@ -98,6 +90,7 @@ class _Snapshot(Struct, array_like=True):
     drilled: int = 0
     tolerated: int = 0
     judged: list[str] = []
+    hash: str = ""
 
 
 _decode = msgspec.msgpack.Decoder(_Snapshot)
@@ -117,7 +110,7 @@ def snapshot(p: Pilot) -> bytes:
     return msgspec.msgpack.encode(
         _Snapshot(
             VERSION, p.id, p.charter, p.standing, p.admitted, p.received, p.model, p.exited,
-            p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged,
+            p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged, p.hash,
         )
     )  # fmt: skip
 
@@ -132,20 +125,25 @@ def restore(raw: bytes) -> tuple[Pilot, Plan]:
         raise LogBroken(f"a state snapshot has version {s.version}, this code reads {' and '.join(map(str, READS))}")
     if s.version == 2:
         s = _from_2(s)
-    plan = Plan(s.charter)
+    plan = plan_of(s.charter)
+    charter = structs.replace(plan.charter, pilot=s.charter.pilot)  # equal, and all but the name is shared
     streams = {}
     for watch in plan.watches:
         for segment in watch.segments:
             name = key(watch, segment)
             nxt, opened, stock, seen, raws = s.streams[name]
-            classes = [type(d) for d in build_detectors(s.charter, watch, 1)]
-            built = [msgspec.msgpack.decode(r, type=c) for r, c in zip(raws, classes, strict=True)]
+            built = [_detector(c).decode(r) for r, c in zip(raws, plan.classes[watch.name], strict=True)]
             streams[name] = Stream(nxt, opened, stock, seen, built)
     pilot = Pilot(
-        s.id, s.charter, charter_hash(s.charter), s.standing, s.admitted, s.received, s.model, s.exited,
+        s.id, charter, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
     )  # fmt: skip
     return pilot, plan
+
+
+@functools.cache
+def _detector(kind: type[Detector]) -> msgspec.msgpack.Decoder[Detector]:
+    return msgspec.msgpack.Decoder(kind)
 
 
 def _from_2(s: _Snapshot) -> _Snapshot:

@@ -1,7 +1,8 @@
-"""`sandbox-monitor bench`: measure the detectors by simulation; works in a checkout, where the bench lives."""
+"""`sandbox-monitor bench`: measure the detectors by simulation and the stream beside its peers; works in a checkout, where the bench lives."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,4 +45,25 @@ def detection(quick: bool, only: tuple[str, ...], out: Path | None, strict: bool
         arguments += ["--out", str(out.resolve())]
     sys.exit(
         subprocess.run([sys.executable, "-m", "tests.bench.detbench", *arguments], cwd=ROOT, check=False).returncode
+    )
+
+
+@bench.command()
+@click.argument("parts", nargs=-1, type=click.Choice(["pure", "packed", "single", "latency", "scale", "two"]))
+@click.option("--quick", is_flag=True, envvar="QUICK", help="Within five minutes: fewer events and rounds.")
+@click.option("--strict", is_flag=True, help="Exit 1 if a goal fell short.")
+def stream(parts: tuple[str, ...], quick: bool, strict: bool) -> None:
+    """Measure the Kafka worker beside its peers on one broker: GOAL name figure bound ok|short.
+
+    Without PARTS all of them. Needs Java, Maven once, and the package registry once for the peers.
+    Exit codes: 0 everything was measured, 1 no checkout, or with --strict a goal fell short, 2 called wrongly.
+    """
+    if not (ROOT / "tests" / "bench" / "stream" / "__main__.py").is_file():
+        raise SetAside("bench", "not_in_a_checkout", "the bench comes with the source; run it from a clone")
+    arguments = [*parts, *(["--strict"] if strict else [])]
+    environment = {**os.environ, **({"QUICK": "1"} if quick else {})}
+    sys.exit(
+        subprocess.run(
+            [sys.executable, "-m", "tests.bench.stream", *arguments], cwd=ROOT, env=environment, check=False
+        ).returncode
     )

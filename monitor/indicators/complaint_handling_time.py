@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from detectors.base import Count
 from monitor.charter import IndicatorSpec
-from monitor.indicators.base import Aggregate, BadSpec, Direction, NoParams, Slot, listed, params
+from monitor.indicators.base import Aggregate, BadSpec, Direction, NoParams, Open, Slot, listed, params
 from monitor.telemetry import ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
 
 
@@ -23,20 +24,35 @@ class ComplaintHandlingTime:
     reads = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
     observes = Count
     aggregate: Aggregate = "sum"
+    placed_by: Literal["time"] = "time"
 
     def __init__(self, spec: IndicatorSpec) -> None:
         params(spec, NoParams)
         if spec.per != 1:
             raise BadSpec("per", "the limit is a number of hours and is not scaled", "remove it")
         self.spec = spec
+        self.grid = spec.grid()
         self.limit = None if spec.limit is None else 1.0 / spec.limit
         self.direction: Direction = "below" if spec.direction == "above" else "above"
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
-        assert isinstance(event, self.reads)
-        segment = listed(self.spec, event.data.segment)
+        segment = listed(self.spec, event.data.segment)  # type: ignore[attr-defined]
         if segment is None:
             return ()
-        if isinstance(event, ComplaintFiled):
+        if type(event) is ComplaintFiled:
             return (Slot(millis(event.time), segment, 0.0, 0.0, 1.0),)
-        return (Slot(millis(event.time), segment, float(isinstance(event, ComplaintResolved)), 0.0, -1.0),)
+        return (Slot(millis(event.time), segment, 1.0 if type(event) is ComplaintResolved else 0.0, 0.0, -1.0),)
+
+    def fold(
+        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+    ) -> None:
+        end = self.grid.start(self.grid.index(millis(events[0].time)) + 1)
+        kind = type(events[0])
+        change, k = (1.0 if kind is ComplaintFiled else -1.0), (1.0 if kind is ComplaintResolved else 0.0)
+        for event, payload in zip(events, data, strict=True):
+            segment = listed(self.spec, payload.segment)
+            if segment is not None:
+                period = opened[segment]
+                period.k += k
+                period.stock += change
+                period.held += change * (end - millis(event.time))

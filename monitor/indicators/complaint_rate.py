@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from detectors.base import Count
 from monitor.charter import IndicatorSpec
-from monitor.indicators.base import Aggregate, NoParams, Slot, listed, params, require_exposure
+from monitor.indicators.base import (
+    Aggregate,
+    NoParams,
+    Open,
+    Slot,
+    fold_count,
+    fold_exposure,
+    listed,
+    params,
+    require_exposure,
+)
 from monitor.telemetry import ComplaintFiled, Envelope, ExposureTallied, millis
 
 
@@ -16,6 +27,7 @@ class ComplaintRate:
     reads = (ComplaintFiled, ExposureTallied)
     observes = Count
     aggregate: Aggregate = "sum"
+    placed_by: Literal["time"] = "time"
 
     def __init__(self, spec: IndicatorSpec) -> None:
         params(spec, NoParams)
@@ -33,3 +45,11 @@ class ComplaintRate:
         if isinstance(event, ComplaintFiled):
             return (Slot(millis(event.time), segment, 1.0, 0.0),)
         return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
+
+    def fold(
+        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+    ) -> None:
+        if isinstance(events[0], ComplaintFiled):
+            fold_count(self.spec, data, opened)
+        else:
+            fold_exposure(self.spec, self.unit, data, opened)

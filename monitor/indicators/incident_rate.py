@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from detectors.base import Count
 from monitor.charter import IndicatorSpec
-from monitor.indicators.base import Aggregate, Slot, listed, params, require_exposure
+from monitor.indicators.base import (
+    Aggregate,
+    Open,
+    Slot,
+    fold_count,
+    fold_exposure,
+    listed,
+    params,
+    require_exposure,
+)
 from monitor.telemetry import Envelope, ExposureTallied, IncidentReported, IncidentUpdated, Severity, millis
 
 GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}
@@ -30,6 +40,7 @@ class IncidentRate:
     reads = (IncidentReported, IncidentUpdated, ExposureTallied)
     observes = Count
     aggregate: Aggregate = "sum"
+    placed_by: Literal["time"] = "time"
 
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
@@ -46,7 +57,17 @@ class IncidentRate:
             return ()
         if isinstance(event, ExposureTallied):
             return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
+        return (Slot(millis(event.time), segment, 1.0, 0.0),) if self._counts(event) else ()
+
+    def fold(
+        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+    ) -> None:
+        if isinstance(events[0], ExposureTallied):
+            fold_exposure(self.spec, self.unit, data, opened)
+        else:
+            fold_count(self.spec, [event.data for event in events if self._counts(event)], opened)  # type: ignore[attr-defined]
+
+    def _counts(self, event: Envelope) -> bool:
+        assert isinstance(event, IncidentReported | IncidentUpdated)
         counted = isinstance(event, IncidentUpdated) and GRAVITY[event.data.was] >= self.least
-        if counted or GRAVITY[event.data.severity] < self.least:
-            return ()
-        return (Slot(millis(event.time), segment, 1.0, 0.0),)
+        return not counted and GRAVITY[event.data.severity] >= self.least

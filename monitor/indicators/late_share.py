@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from detectors.base import Proportion
 from monitor.charter import IndicatorSpec
-from monitor.indicators.base import Aggregate, NoParams, Slot, params, refuse_segments, require_share
+from monitor.indicators.base import Aggregate, NoParams, Open, Slot, params, refuse_segments, require_share
 from monitor.telemetry import EVENT_TYPES, CommandAcknowledged, Envelope, Heartbeat, millis
 
 
@@ -21,6 +22,7 @@ class LateShare:
     reads = tuple(t for t in EVENT_TYPES.values() if t not in (Heartbeat, CommandAcknowledged))
     observes = Proportion
     aggregate: Aggregate = "sum"
+    placed_by: Literal["received"] = "received"
 
     def __init__(self, spec: IndicatorSpec) -> None:
         params(spec, NoParams)
@@ -32,3 +34,15 @@ class LateShare:
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
         closes = self.delay.after(self.grid.start(self.grid.index(millis(event.time)) + 1))
         return (Slot(received, "", float(received >= closes), 1.0),)
+
+    def fold(
+        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+    ) -> None:
+        late = 0 if calm else sum([int(slot.k) for event in events for slot in self.slots(event, received)])
+        period = opened[""]
+        period.k += late
+        period.m += len(events)
+        period.tallies += len(events) - late
+
+    def steady(self, since: int) -> int:
+        return self.delay.after(self.grid.start(self.grid.index(since) + 1))

@@ -308,6 +308,10 @@ class Desk:
     def _checkpointed(self, partition: int) -> None:
         if self._metrics is not None:
             self._metrics.checkpointed(partition, int(time.time() * 1000))
+            seat = self._seats.get(partition)
+            if seat is not None:
+                pilots = seat.runner.machine.pilots
+                self._metrics.held(partition, len(pilots.awake), len(pilots.asleep))
 
     def _tell(self, seat: Seat) -> None:
         """Metrics of what was recovered, so that a halted pilot does not vanish from view with a restart."""

@@ -17,6 +17,7 @@ import faust
 from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
+from aiokafka.producer import sender
 from faust.transport.drivers import aiokafka as driver
 
 from monitor.errors import Stop
@@ -39,7 +40,17 @@ HOOKS: tuple[tuple[Any, str], ...] = (
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
     (driver.AIOKafkaConsumerThread, "_ensure_consumer"),
     (driver.AIOKafkaConsumerThread, "call_thread"),
+    (sender, "BACKOFF_OVERRIDE"),
 )
+
+# A transaction that begins while the broker still writes the marker of the last one is told to come again, and aiokafka
+# waits 20 ms before it does; the marker takes one or two.
+AGAIN_AFTER = 0.002  # s
+
+
+def begin_soon() -> None:
+    """Let transactional producers of this process follow one transaction with the next without a long wait."""
+    sender.BACKOFF_OVERRIDE = AGAIN_AFTER
 
 
 def guard(installed: Callable[[str], str] = version) -> None:

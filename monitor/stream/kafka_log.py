@@ -21,7 +21,7 @@ from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.log import Checkpoint, Journalled, Recovery
 from monitor.model import Claim, Closed, JournalEntry, Outputs, Position, Record
 from monitor.signing import HEADER, Kind, Signer
-from monitor.stream import keys
+from monitor.stream import hooks, keys
 from monitor.stream.reading import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.stream.topics import LARGE, Names
 
@@ -166,6 +166,7 @@ class KafkaLog:
 
     async def _fence(self) -> AIOKafkaProducer:
         milliseconds = int(self._timeout * 1000)
+        hooks.begin_soon()
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             client_id=self._client_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 from typing import Any, get_args
 
 import msgspec
@@ -13,7 +14,8 @@ from detectors.base import Count, Gap, Gauge, Observation, Proportion
 from monitor.asyncapi import example
 from monitor.charter import ExposureSpec, IndicatorSpec
 from monitor.indicators import INDICATORS, BadSpec, Indicator, Slot
-from monitor.telemetry import EVENT_TYPES, Envelope, Event
+from monitor.indicators.base import Open
+from monitor.telemetry import EVENT_TYPES, Envelope, Event, ExposureTallied, Severity, millis
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 # What a kind needs before it can be built at all; one without a row is given an exposure unit and nothing else.
@@ -136,3 +138,115 @@ def test_wrong_parameters_are_refused_with_field_and_fix(kind: str, params: dict
 def test_every_row_of_needs_is_an_indicator() -> None:
     """The table above names nothing that is gone."""
     assert set(NEEDS) <= set(INDICATORS)
+
+
+# ---- what may be had besides, for speed
+
+
+FOLDING = pytest.mark.parametrize("kind", [kind for kind in INDICATORS if hasattr(built(kind), "fold")])
+AWKWARD = (0.1, 1e-9, 3.3, 1e9, 0.0, 7.0)
+
+
+class Periods(dict[str, Open]):
+    """Open periods of listed segments, made at the first touch; an unlisted one is an error."""
+
+    def __init__(self, listed: tuple[str, ...]) -> None:
+        super().__init__()
+        self.listed = listed
+
+    def __missing__(self, segment: str) -> Open:
+        assert segment in self.listed
+        return self.setdefault(segment, Open())
+
+
+def many(seed: int) -> list[Envelope]:
+    """Events of every type within one minute of the examples' hour, with awkward numbers and segments in and out of the list."""
+    rng = random.Random(seed)
+    made: list[Envelope] = []
+    for _ in range(200):
+        event = rng.choice(events(rng.choice(["", "under-25", "over-64", "elsewhere"])))
+        data = event.data  # type: ignore[attr-defined]
+        changes: dict[str, Any] = {
+            "amount": rng.choice(AWKWARD),
+            "unit": rng.choice(["decisions", "users"]),
+            "fp": rng.choice([0, 0, 3]),
+            "tn": rng.choice([0, 0, 9]),
+            "severity": rng.choice(list(Severity)),
+            "was": rng.choice(list(Severity)),
+        }
+        changes = {name: value for name, value in changes.items() if hasattr(data, name)}
+        made.append(msgspec.structs.replace(event, data=msgspec.structs.replace(data, **changes)))
+    return made
+
+
+class Places(dict[tuple[str, int], Open | None]):
+    """The same by segment and index, closed below an index."""
+
+    def __init__(self, listed: tuple[str, ...], closed: int) -> None:
+        super().__init__()
+        self.listed, self.closed = listed, closed
+
+    def __missing__(self, place: tuple[str, int]) -> Open | None:
+        assert place[0] in self.listed
+        return None if place[1] < self.closed else self.setdefault(place, Open())
+
+
+@FOLDING
+@pytest.mark.parametrize("segments", [(), ("under-25", "over-64")])
+@pytest.mark.parametrize("late_by", [0, 40 * 86_400_000])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fold_is_the_sum_of_the_slots(kind: str, segments: tuple[str, ...], late_by: int, seed: int) -> None:
+    """Type by type and run by run, a fold leaves bit for bit what the slots add up to one by one, and touches no more."""
+    try:
+        it: Any = built(kind, segments=segments)
+    except BadSpec:
+        pytest.skip("takes no segments")
+    received = RECEIVED + late_by
+    stream = [event for event in many(seed) if isinstance(event, it.reads)]
+    grid = IndicatorSpec(name="rule", kind=kind).grid()
+    now = grid.index(RECEIVED)
+    listed = segments or ("",)
+    one_by_one: Any = Places(listed, now) if it.placed_by == "due" else Periods(listed)
+    folded: Any = Places(listed, now) if it.placed_by == "due" else Periods(listed)
+    for event in stream:
+        for slot in it.slots(event, received):
+            if it.placed_by == "due":
+                assert it.observes is not Count
+                period = one_by_one[slot.segment, grid.index(slot.at)]
+            else:
+                assert slot.at == (millis(event.time) if it.placed_by == "time" else received)
+                period = one_by_one[slot.segment]
+            if it.observes is Count and isinstance(event, ExposureTallied):
+                assert slot.k == 0
+                assert slot.m <= event.data.amount
+                assert event.data.unit == "decisions"
+            elif it.observes is Count:
+                assert slot.k <= 1
+                assert slot.m == 0
+            if period is None:
+                continue
+            period.k += slot.k
+            period.m += slot.m
+            period.stock += slot.stock
+            period.held += slot.stock * (grid.start(grid.index(slot.at) + 1) - slot.at)
+            period.tallies += not slot.k and not slot.stock
+    oldest = min(millis(event.time) for event in stream)
+    calm = it.placed_by == "received" and received < it.steady(oldest)
+    for type_ in it.reads:
+        run = [event for event in stream if type(event) is type_]
+        for part in (run[:1], run[1:]):
+            if part:
+                it.fold(part, [event.data for event in part], received, calm, folded)
+    assert msgspec.msgpack.encode(sorted(folded.items())) == msgspec.msgpack.encode(sorted(one_by_one.items()))
+    assert folded
+
+
+@pytest.mark.parametrize("kind", [kind for kind in INDICATORS if hasattr(built(kind), "steady")])
+def test_until_it_is_steady_a_fold_does_not_care_when_within_its_period_it_was_received(kind: str) -> None:
+    """One millisecond before, all slots are as they are now; at it, the oldest event's are not."""
+    it: Any = built(kind)
+    stream = sorted((event for event in many(1) if isinstance(event, it.reads)), key=lambda event: event.time)
+    edge = it.steady(millis(stream[0].time))
+    for event in stream:
+        assert [slot.k for slot in it.slots(event, edge - 1)] == [slot.k for slot in it.slots(event, RECEIVED)]
+    assert [slot.k for slot in it.slots(stream[0], edge)] != [slot.k for slot in it.slots(stream[0], RECEIVED)]

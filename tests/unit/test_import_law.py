@@ -13,7 +13,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first; a module may import its own stage and lower ones.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.telemetry"),
+    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.telemetry", "monitor.pace"),
     ("monitor.signing",),
     ("monitor.model",),
     ("monitor.charter",),
@@ -22,10 +22,12 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.decide",),
     ("monitor.plan",),
     ("monitor.state", "monitor.charter_lint"),
+    ("monitor.resident",),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.detect",),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
+    ("monitor.fold",),
     ("monitor.machine",),
     ("monitor.log", "monitor.runner"),
 )

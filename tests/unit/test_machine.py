@@ -31,8 +31,12 @@ from monitor.control import (
     Release,
     Withdrawal,
 )
+from monitor.detect import observe
+from monitor.indicators.base import Open
 from monitor.machine import Machine
 from monitor.model import Decision, Evidence, Level, Outputs, Reason, Record
+from monitor.plan import Watch
+from monitor.state import Stream, restore, snapshot
 from monitor.telemetry import Envelope, Harm, Severity, encode
 from monitor.testing.events import Emitter
 
@@ -462,6 +466,19 @@ def test_a_complaint_filed_before_admission_counts_neither_as_opened_nor_as_clos
     (first,) = (e for e in bench.out.evidence if isinstance(e, Evidence) and e.start == T0)
     assert (first.k, round(first.m, 3)) == (0, 1)
     assert bench.machine.pilots["p"].streams["handling/"].stock == 1
+
+
+def test_a_snapshot_of_version_3_is_read() -> None:
+    """It has the hours that complaints stood open where version 4 has exact milliseconds: both give the same observation."""
+    watch = Watch(IndicatorSpec(name="h", kind="complaint_handling_time", limit=2))
+    before, now = Open(k=1.0, m=0.75, stock=-1.0), Open(k=1.0, stock=-1.0, held=0.75 * HOUR)
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode([1.0, 0.75, 0, -1.0, 0.0]), type=Open)
+    assert read == before
+    stream = Stream(0, stock=2.0)
+    assert observe(watch, stream, read, 0, HOUR, False) == observe(watch, stream, now, 0, HOUR, False)
+    bench = Bench(RATE)
+    fields = msgspec.msgpack.decode(snapshot(bench.machine.pilots["p"]))
+    assert restore(msgspec.msgpack.encode([3, *fields[1:]]))[0].id == "p"
 
 
 def lift(bench: Bench, at: int) -> Outputs:

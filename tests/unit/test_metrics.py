@@ -99,6 +99,7 @@ def fill(metrics: Metrics) -> None:
     metrics.owns(0, 3)
     metrics.short_leases(0, 1)
     metrics.checkpointed(0, 4_000)
+    metrics.held(0, 9, 1)
     metrics.acted("alertmanager", "done")
     metrics.pending("alertmanager", 2)
     metrics.recorded(5)

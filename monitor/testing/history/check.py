@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from monitor.log import Journalled
 from monitor.machine import Machine
-from monitor.model import Claim, Closed, Outputs, Permit, Position
+from monitor.model import Claim, Closed, Command, Outputs, Permit, Position
 from monitor.stream.dump import Dump, replay
 from monitor.stream.readers import Output, identity
 
@@ -168,7 +168,7 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
     once: list[Written] = []
     first: dict[str, Written] = {}
     for row in valid:
-        before = first.setdefault(identity(row.value), row)
+        before = first.setdefault(_name(row.value), row)
         if before is row or (kind == "commands" and not stood.forgot):  # a command is told again until it is answered
             once.append(row)
         elif not stood.forgot:
@@ -182,7 +182,7 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
     if stood.forgot:
         told: dict[str, Any] = {}
         for value in want:
-            told.setdefault(identity(value), value)
+            told.setdefault(_name(value), value)
         want = list(told.values())
     groups: defaultdict[str, list[Written]] = defaultdict(list)
     wanted: defaultdict[str, list[Any]] = defaultdict(list)
@@ -192,6 +192,11 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
         wanted[_group(value)].append(value)
     for group in sorted(groups.keys() | wanted.keys()):
         yield from _compare(f"{where} of {group}", groups[group], wanted[group])
+
+
+def _name(value: Output) -> str:
+    """The id, and for a command that is told again which telling it is."""
+    return f"{identity(value)}/{value.again}" if isinstance(value, Command) else identity(value)
 
 
 def _compare(where: str, stands: Sequence[Written], should: Sequence[Any]) -> Iterator[Difference]:

@@ -101,3 +101,9 @@ def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
         inspect.signature(aiokafka.AIOKafkaConsumer).parameters
     )
     assert TopicPartition("t", 1) == ("t", 1)
+
+
+def test_one_transaction_soon_follows_another() -> None:
+    """The wait between two transactions is ours to set, and shorter than what aiokafka ships."""
+    hooks.begin_soon()
+    assert hooks.sender.BACKOFF_OVERRIDE == hooks.AGAIN_AFTER < 0.02

@@ -1,0 +1,45 @@
+"""Our worker with its whole delivery rule: fence, journal, transactions, checkpoints, every acknowledgement awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+from monitor.cli.worker import _warm
+from monitor.metrics import Metrics
+from monitor.stream.app import build, prepare, run
+from monitor.stream.desk import Settings
+from monitor.validate import Why
+from tests.bench.stream.job import Meter, arguments
+
+
+class Metered(Metrics):
+    """The worker's own metrics, which also clock the run."""
+
+    def clock(self, events: int) -> None:
+        """Count up to `events`, then have the process end."""
+        self.meter = Meter(events)
+
+    def stepped(self, seconds: float, events: int) -> None:
+        """A batch was stepped and its outputs are acknowledged."""
+        super().stepped(seconds, events)
+        if not self.meter.began:
+            self.meter.start()
+            self.meter.began -= seconds
+            self.meter.cpu -= seconds
+        if self.meter.add(events):
+            threading.Timer(0.1, os._exit, (0,)).start()
+
+
+def main() -> None:
+    bootstrap, prefix, events = arguments()
+    settings = Settings(bootstrap=bootstrap, group=prefix, prefix=prefix)
+    _warm()
+    asyncio.run(prepare(settings, None))
+    metrics = Metered(rejections=[why.value for why in Why])
+    metrics.clock(events)
+    run(build(settings, metrics=metrics), loglevel="WARN")
+
+
+main()

@@ -1,0 +1,275 @@
+"""Laws of the fold: runs of ordinary events taken at once leave what one by one leaves, to the byte, however they are cut."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.charter import Charter, Drills, Window
+from monitor.control import (
+    Amendment,
+    Approval,
+    ControlBase,
+    Drill,
+    Evaluation,
+    Override,
+    Rectification,
+    Release,
+    Shelving,
+    Withdrawal,
+)
+from monitor.machine import Machine
+from monitor.model import Outputs, Record
+from monitor.telemetry import Severity, encode
+from monitor.testing.events import Emitter
+from monitor.testing.obedience import Obedience
+from monitor.testing.simulator import Fleet
+
+STORIES = ["step", "silence", "late", "gaps", "duplicates", "busy", "calm", "death", "silent_model"]
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+encoded = msgspec.msgpack.encode
+Step = tuple[str, Any]  # ("telemetry", record), ("control", record) or ("time", ms)
+
+
+class OneByOne(Machine):
+    """A machine to which no event is ordinary."""
+
+    folds = False
+
+
+class Script:
+    """A day of a fleet as a partition meets it: records of telemetry packed at random, acts of regulators, time.
+
+    Made by a machine that takes events one by one, to whose commands the services answer.
+    """
+
+    def __init__(self, seed: int, volume: int, pack: int, hours: int) -> None:
+        self.rng = Random(f"{seed}/{volume}/{pack}")
+        stories = self.rng.sample(STORIES, 6)
+        self.fleet = Fleet(seed, pilots=6, scenarios=stories, hours=hours, onset=1, volume=volume)
+        self.machine = OneByOne(journalled=False)
+        self.steps: list[Step] = []
+        self.obedience = Obedience()
+        self.waiting: dict[str, list[bytes]] = {}
+        self.bursts: dict[str, Emitter] = {}
+        self.charters: dict[str, Charter] = {}
+        self.pack, self.offset, self.acts = pack, 0, 0
+        for pilot in self.fleet.pilots:
+            act = self.fleet.admission(pilot)
+            tier = self.rng.choice(["limited", "high"])
+            charter = msgspec.structs.replace(
+                act.charter,
+                drills=Drills(every="7h", full_stops=(Window(DAYS, "00:00", "23:59"),)),
+                tier=tier,
+                responses=msgspec.structs.replace(act.charter.responses, tolerate_first=tier == "limited"),
+            )
+            self.charters[pilot] = charter
+            self.control(self.fleet.start, msgspec.structs.replace(act, charter=charter))
+        self.tell()
+        self.step(("time", self.fleet.end + 7 * 3_600_000))
+
+    def tell(self) -> None:
+        """All that happens."""
+        rng = self.rng
+        ticks = 0
+        story = list(self.fleet)
+        for at, event in story:
+            passed = self.obedience.passes(event)
+            if passed is not None:
+                self.send(at, event.subject, self.spoil(encode(passed)))
+            if rng.random() < 30 / len(story):
+                self.act(at, rng.choice(self.fleet.pilots))
+            if rng.random() < 6 / len(story):
+                self.burst(at, rng.choice(self.fleet.pilots), rng.choice([5, 30, 200]))
+            if at // 600_000 > ticks and rng.random() < 0.9:
+                ticks = at // 600_000
+                self.step(("time", at))
+
+    def spoil(self, value: bytes) -> bytes:
+        """One event in fifty is not what it should be."""
+        if self.rng.random() > 0.02:
+            return value
+        old, new = self.rng.choice(
+            [
+                (b'"amount":', b'"amount":1e4,"x":'),
+                (b'"model":"m1"', b'"model":"m7"'),
+                (b'"source":"', b'"source":"z'),
+                (b'"segment":"north"', b'"segment":"elsewhere"'),
+                (b'"time":"2026', b'"time":"1999'),
+                (b'"time":"2026-01-05T0', b'"time":"2026-01-05T1'),
+                (b'"id":"', b'"id":5,"x":"'),
+            ]
+        )
+        return value.replace(old, new)
+
+    def send(self, at: int, pilot: str, value: bytes) -> None:
+        """An event; what a pilot has sent since its last record goes together."""
+        run = self.waiting.setdefault(pilot, [])
+        run.append(value)
+        if self.rng.random() < 1 / self.pack or at > self.fleet.end - 600_000:
+            self.flush(at, pilot)
+
+    def burst(self, at: int, pilot: str, count: int) -> None:
+        """So many incidents at once, from a source of their own."""
+        source = self.bursts.setdefault(pilot, Emitter(f"desk/{pilot}", pilot))
+        for _ in range(count):
+            self.send(at, pilot, encode(source.incident(at, severity=Severity.INCIDENT)))
+
+    def flush(self, at: int, pilot: str) -> None:
+        """Send what waits; now and then a record comes twice, or comes without its key."""
+        run = self.waiting.pop(pilot, [])
+        if not run:
+            return
+        value = run[0] if len(run) == 1 and self.rng.random() < 0.97 else b"[" + b",".join(run) + b"]"
+        for _ in range(2 if self.rng.random() < 0.03 else 1):
+            key = None if self.rng.random() < 0.01 else pilot.encode()
+            self.step(("telemetry", Record(self.offset, at, key, value)))
+            self.offset += 1
+
+    def control(self, at: int, act: ControlBase) -> None:
+        """An act."""
+        self.step(("control", Record(self.acts, at, act.pilot.encode(), msgspec.json.encode(act))))
+        self.acts += 1
+
+    def act(self, at: int, pilot: str) -> None:
+        """Something a regulator might do, or all that lifts a halt."""
+        common: dict[str, Any] = {"pilot": pilot, "author": "regulator-1"}
+        new = self._id
+        halted = self.machine.pilots[pilot].standing.halted
+        kinds = ["drill", "full_stop", "override", "amend", "shelve", "exit"]
+        kind = "release" if halted and self.rng.random() < 0.8 else self.rng.choice(kinds)
+        if kind in ("drill", "full_stop"):
+            self.control(at, Drill(id=new(), full_stop=kind == "full_stop", **common))
+        elif kind == "override":
+            self.control(
+                at,
+                Override(
+                    id=new(),
+                    level=self.rng.choice(["watch", "escalate", "watch", "escalate", "halt"]),
+                    reason="r",
+                    **common,
+                ),
+            )
+        elif kind == "amend":
+            charter = self.charters[pilot]
+            indicators = (msgspec.structs.replace(charter.indicators[0], limit=9.0), *charter.indicators[1:])
+            charter = msgspec.structs.replace(charter, version=charter.version + 1, indicators=indicators)
+            self.charters[pilot] = charter
+            self.control(at, Amendment(id=new(), charter=charter, **common))
+        elif kind == "shelve":
+            self.control(at, Shelving(id=new(), finding="complaints//cusum", reason="r", span="2h", **common))
+        elif kind == "exit" and self.rng.random() < 0.2:
+            self.control(at, Withdrawal(id=new(), reason="r", **common))
+        elif kind == "release":
+            self.control(at, Rectification(id=new(), finding="f", cause="c", action="a", evidence="e", **common))
+            self.control(at, Evaluation(id=new(), passed=True, report="r", **common))
+            for author in ("regulator-1", "regulator-2"):
+                self.control(at, Approval(id=new(), pilot=pilot, author=author))
+            self.control(at, Release(id=new(), **common))
+
+    def _id(self) -> str:
+        return f"act-{self.acts}"
+
+    def step(self, step: Step) -> None:
+        """Take a step, and let the services answer."""
+        self.steps.append(step)
+        out = taken(self.machine, [step])
+        for command in out.commands:
+            if self.rng.random() < 0.9:
+                answer = self.obedience.command(command, command.at)
+                if answer is not None:
+                    self.waiting.setdefault(answer.subject, []).append(encode(answer))
+
+
+@functools.lru_cache(maxsize=32)
+def script(seed: int, volume: int, pack: int) -> tuple[list[Step], list[bytes]]:
+    """A script, and what a machine that takes events one by one puts out and leaves."""
+    made = Script(seed, volume, pack, 10 if volume < 1000 else 3)
+    return made.steps, said(OneByOne(journalled=False), made.steps, [1000])
+
+
+def taken(machine: Machine, steps: Iterable[Step]) -> Outputs:
+    """Steps, with each stretch of telemetry between two others in one batch."""
+    out, batch = Outputs(), list[Record]()
+    for kind, what in (*steps, ("end", None)):
+        if kind == "telemetry":
+            batch.append(what)
+            continue
+        if batch:
+            out.extend(machine.telemetry("telemetry", batch))
+            batch = []
+        if kind == "control":
+            out.extend(machine.control(what))
+        elif kind == "time":
+            out.extend(machine.time(what))
+    return out
+
+
+def said(machine: Machine, steps: Sequence[Step], cuts: Sequence[int]) -> list[bytes]:
+    """Everything a machine puts out, pilot by pilot, and its state at the end."""
+    out, start, turn = Outputs(), 0, 0
+    while start < len(steps):
+        stop = start + cuts[turn % len(cuts)]
+        out.extend(taken(machine, steps[start:stop]))
+        start, turn = stop, turn + 1
+    out.newest_permits()
+    rows = [encoded(row) for row in (out.rejected, out.decisions, out.commands, out.permits, out.evidence)]
+    return [
+        *rows,
+        encoded([machine.notify_at, machine.events]),
+        encoded(sorted(machine.snapshots(machine.pilots).items())),
+    ]
+
+
+@pytest.mark.parametrize("volume", [100, 20_000])
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 5),
+    pack=st.sampled_from([1, 3, 40, 200]),
+    cuts=st.lists(st.integers(1, 500), min_size=1, max_size=20),
+)
+def test_at_once_and_one_by_one_are_the_same(volume: int, seed: int, pack: int, cuts: list[int]) -> None:
+    """Packed and cut as one likes, with caps broken, models unknown, sources new, records doubled, halts, drills, releases and
+    amendments in between: the same outputs, the same bytes."""
+    steps, expected = script(seed, volume, pack)
+    assert said(Machine(journalled=False), steps, cuts) == expected
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 5),
+    pack=st.sampled_from([1, 40]),
+    awake=st.integers(1, 5),
+    cuts=st.lists(st.integers(1, 200), min_size=1, max_size=20),
+)
+def test_who_sleeps_makes_no_difference(seed: int, pack: int, awake: int, cuts: list[int]) -> None:
+    """With only some of the pilots held ready, those that sleep and wake give the same outputs and leave the same bytes."""
+    steps, expected = script(seed, 20_000, pack)
+    machine = Machine(journalled=False, awake=awake)
+    assert said(machine, steps, cuts) == expected
+    assert len(machine.pilots.awake) <= awake < len(machine.pilots)
+
+
+def test_the_stories_hold_what_they_should() -> None:
+    """What is compared above has permits, halts, releases, drills and rejections in it, and much of it is taken at once."""
+    reasons, actions, permits, rejected = set[str](), set[str](), 0, 0
+    folds = Machine(journalled=False), Machine(journalled=False)
+    for machine, seed, pack in zip(folds, (0, 3), (1, 40), strict=True):
+        steps, expected = script(seed, 20_000, pack)
+        found = [msgspec.msgpack.decode(row) for row in expected[:4]]
+        reasons |= {d["reason"] for d in found[1]}
+        actions |= {c["action"] for c in found[2]}
+        permits, rejected = permits + len(found[3]), rejected + len(found[0])
+        taken(machine, steps)
+        assert machine.folded > machine.events * 0.4
+    assert {"released", "drill_begun", "command_acknowledged", "amended"} <= reasons
+    assert actions == {"halt", "release"}
+    assert permits
+    assert rejected
