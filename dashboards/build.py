@@ -95,6 +95,7 @@ FLEET = (
         mapping=LEVELS,
     ),
     Panel("Which halts are not acknowledged?", "table", ((f"{WHO} ({M}pilot_unacknowledged) == 1", ""),), 6),
+    Panel("How many commands are still open?", "lines", ((f"sum by (state) ({M}commands_open)", "{{state}}"),), 6),
     Panel(
         "Which commands are still open, and since when?",
         "table",
@@ -139,6 +140,7 @@ FLEET = (
         "lines",
         (
             (f"sum by (action) (rate({M}commands_total[$__rate_interval]))", "command {{action}}"),
+            (f"sum by (action) (rate({M}commands_again_total[$__rate_interval]))", "told again: {{action}}"),
             (f"sum(rate({M}permits_total[$__rate_interval]))", "permits"),
         ),
         unit="ops",

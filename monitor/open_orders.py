@@ -26,13 +26,15 @@ _STATES = {
 
 
 class OpenOrder(Struct, frozen=True):
-    """A command: `at` when it was given (ms), `state` what became of it, `told` how often it was put out."""
+    """A command: `at` when it was given (ms), `state` what became of it, `told` how often it was put out,
+    `answered` whether anybody acknowledged it."""
 
     action: Action
     at: int
     standing: int
     state: str = "commanded"
     told: int = 1
+    answered: bool = False
 
     @property
     def open(self) -> bool:
@@ -48,6 +50,7 @@ def after(order: OpenOrder | None, decision: Decision) -> OpenOrder | None:
     if order is None or decision.reason is Reason.EXITED:
         return None
     if decision.reason is Reason.COMMAND_ACKNOWLEDGED:
+        order = structs.replace(order, answered=True)
         if order.action == "release":
             return structs.replace(order, state="done")
         return structs.replace(order, state="acknowledged") if order.state in ("commanded", "overdue") else order
@@ -72,10 +75,11 @@ def recovered(order: Order, sending: Sending | None) -> OpenOrder | None:
     if sending is None:
         return None
     command = sending.command
+    answered = not sending.due or any(proof.acknowledged for proof in order.proofs.values())
     state: str = order.state or ("commanded" if sending.due else "done")
-    return OpenOrder(action_of(command), command.at, command.standing, state, 1 + sending.times)
+    return OpenOrder(action_of(command), command.at, command.standing, state, 1 + sending.times, answered)
 
 
 def waiting(order: OpenOrder | None) -> bool:
     """Whether a halt (no drill) waits for its acknowledgement."""
-    return order is not None and order.action == "halt" and order.state in ("commanded", "overdue")
+    return order is not None and order.action == "halt" and order.open and not order.answered

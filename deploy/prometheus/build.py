@@ -82,6 +82,16 @@ ALERTS = (
         (PILOT | {"action": "halt", "state": "acknowledged"},),
     ),
     Alert(
+        "SandboxLeaseShort",
+        "sandbox-monitor-health",
+        f"sum({M}leases_short) > 0",
+        "warning",
+        "The lease of some pilots is so short that the crash of one worker may stop their services.",
+        {M + 'leases_short{partition="0"}': "2x30"},
+        {M + 'leases_short{partition="0"}': "0x30"},
+        hold="5m",
+    ),
+    Alert(
         "SandboxForged",
         "sandbox-halt",
         f'sum(increase({M}rejected_total{{reason="forged"}}[10m])) > 0',

@@ -418,7 +418,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     quick = os.environ.get("QUICK", "") not in ("", "0")
     names = sorted({fault.__name__ for faults in FAULTS.values() for fault in faults})
-    parser.add_argument("--runs", type=int, help="of each fault (default 100 embedded, 50 on Kafka; 5 with QUICK=1)")
+    parser.add_argument("--runs", type=int, help="of each fault (default 100 embedded, 30 on Kafka; 5 with QUICK=1)")
     parser.add_argument("--world", choices=list(WORLDS), action="append", help="one of them only")
     parser.add_argument("--only", choices=names, action="append", help="one fault only; repeatable")
     parser.add_argument("--side-by-side", type=int, default=10, help="runs at a time")
@@ -427,7 +427,7 @@ def main() -> int:
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     status = 0
     for name in given.world or WORLDS:
-        runs = given.runs or (5 if quick else {"embedded": 100, "kafka": 50}[name])
+        runs = given.runs or (5 if quick else {"embedded": 100, "kafka": 30}[name])
         faults = [fault for fault in FAULTS[name] if not given.only or fault.__name__ in given.only]
         status |= series(name, faults, runs, given.side_by_side).report()
     return status

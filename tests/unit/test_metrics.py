@@ -267,11 +267,13 @@ def test_open_commands_are_counted_by_what_became_of_them() -> None:
         (Reason.RELEASED, {"commanded": 1}),
         (Reason.COMMAND_ACKNOWLEDGED, {}),
     ]
+    assert value(metrics, "pilot_unacknowledged", **who) == 1
     for standing, (reason, expected) in enumerate(steps, 2):
         level = Level.NORMAL if Reason.RELEASED in [r for r, _ in steps[: standing - 1]] else Level.HALT
         taken = decision(standing=standing, reason=reason, level=level, was=Level.HALT, kind="act")
         metrics.observe(Outputs(decisions=[taken]))
         assert states() == expected, reason
+        assert value(metrics, "pilot_unacknowledged", **who) == (reason == Reason.HALT_OVERDUE), reason
     assert value(metrics, "command_open_timestamp_seconds", **who, action="release", state="commanded") is None
 
 
