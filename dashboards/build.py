@@ -247,6 +247,11 @@ HEALTH = (
         ((f"max by (topic, partition) ({M}lag_records)", "{{topic}}/{{partition}}"),),
     ),
     Panel(
+        "How many pilots are held, and how many of them sleep?",
+        "lines",
+        ((f"sum by (state) ({M}pilots_held)", "{{state}}"),),
+    ),
+    Panel(
         "How long does a step take?",
         "lines",
         (

@@ -116,6 +116,7 @@ def feed(metrics: Metrics, outputs: Outputs) -> None:
     metrics.woken(0.05)
     metrics.lagging("sandbox.telemetry", 0, 12)
     metrics.owns(0, 1)
+    metrics.held(0, 12, 3)
     metrics.checkpointed(0, now)
     metrics.recorded(len(outputs.decisions))
     for actor in ACTORS:

@@ -96,7 +96,8 @@ def test_alerts_are_routed(labels: list[str], receiver: str) -> None:
 def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people: Recorder) -> None:
     """Real /metrics, real Prometheus with the shipped rules, real Alertmanager with the shipped routes: halt and Watchdog."""
     metrics = Metrics()
-    metrics.observe(Outputs(decisions=[decision()]), now_ms=time.time_ns() // 1_000_000)
+    now = time.time_ns() // 1_000_000
+    metrics.observe(Outputs(decisions=[decision(at=now)]), now_ms=now)
     port, stop = metrics.serve(0)
     try:
         with prometheus(
