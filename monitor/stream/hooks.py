@@ -82,7 +82,9 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             isolation_level="read_committed",  # what a firm aborted never happened
             max_poll_records=conf.broker_max_poll_records,
             max_partition_fetch_bytes=LARGE,
-            fetch_max_wait_ms=500,
+            # One fetch is under way per broker. While telemetry that has come waits to be taken, the next fetch asks for the
+            # other topics alone, finds nothing, and holds back whatever telemetry comes meanwhile for as long as this.
+            fetch_max_wait_ms=10,
             request_timeout_ms=40_000,  # not broker_request_timeout: that one bounds recovery, see Settings in app.py
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),

@@ -95,7 +95,12 @@ def test_one_worker_holds_the_same_partitions_of_every_topic() -> None:
 def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
     """The override names the assignor, committed reads and no automatic commit."""
     source = inspect.getsource(hooks.Thread._create_worker_consumer)
-    for line in ("[RangePartitionAssignor]", 'isolation_level="read_committed"', "enable_auto_commit=False"):
+    for line in (
+        "[RangePartitionAssignor]",
+        'isolation_level="read_committed"',
+        "enable_auto_commit=False",
+        "fetch_max_wait_ms=10,",
+    ):
         assert line in source
     assert {"partition_assignment_strategy", "isolation_level", "group_instance_id"} <= set(
         inspect.signature(aiokafka.AIOKafkaConsumer).parameters
