@@ -277,7 +277,7 @@ class Kafka:
         """See `World.close`."""
         self._over.set()
         self.kill()
-        self._watching.join(15)
+        self._watching.join(5)
         with contextlib.suppress(SandboxMonitorError):
             self._bulk.close()
         self._proxy.close()
@@ -324,16 +324,8 @@ class Kafka:
                     self._bulk = open_bulk(f"kafka://{self.broker.bootstrap}", prefix=self.names.prefix)
 
     async def _watch(self) -> None:
-        following = asyncio.create_task(self._follow())
-        while not self._over.is_set():
-            await asyncio.sleep(0.1)
-        following.cancel()  # else it would look for a dead broker as long as the process lives
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
-
-    async def _follow(self) -> None:
         places: dict[tuple[str, int], Place] = {}
-        while True:
+        while not self._over.is_set():
             try:
                 async for seen in read(self.broker.bootstrap, [self.names.decisions], places, follow=False):
                     places[(seen.topic, seen.partition)] = seen.place
@@ -345,6 +337,8 @@ class Kafka:
                         places[(seen.topic, seen.partition)] = seen.place
                         if isinstance(seen.value, Decision):
                             self.seen.put(seen.value)
+                        if self._over.is_set():
+                            return
             except Exception:  # the broker was killed; it is started again
                 await asyncio.sleep(0.2)
 
