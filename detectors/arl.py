@@ -368,12 +368,14 @@ def _coarse_bar(
     cell = reference / down
     if mean / cell > down - 1:
         return None  # a change so small that the cells would blur it
+    if trials / cell > 20_000:
+        return None  # a reference so far below the trials that the chain would be too large to be worth solving
     pmf = [0.0] * (ceil(trials / cell) + 2)
     for k, p in enumerate(beta_binomial_pmf(trials, mean / trials, variance_mean, trials + 1)):
         lower, part = divmod(k / cell, 1.0)
         pmf[int(lower)] += p * (1 - part)
         pmf[int(lower) + 1] += p * part
-    low, high = 0, max(ceil(most / cell), 2)
+    low, high = 0, min(max(ceil(most / cell), 2), 400)
     while run_length(pmf, 1, down, high) < arl0:
         if high > 400:
             return None
