@@ -22,11 +22,11 @@ generate: install ## what is built from the code: the AsyncAPI page, alert rules
 	$(PY) deploy/prometheus/build.py
 	.venv/bin/sandbox-monitor dashboards build
 
-lock: ## resolve again; the file names no registry
-	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
+lock: install ## resolve again; the file names no registry
+	$(UV) pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
 
 test: lint servers ## installs what tests need (packages, Prometheus, Alertmanager, Chromium, Kafka's jars), then runs everything
-	$(PY) -m pytest -m "not long" $(ARGS)
+	$(PY) -m pytest -m "not long" -n 2 --dist loadfile $(ARGS)
 
 servers: install
 	deploy/local/install-test-servers.sh

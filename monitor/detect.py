@@ -95,7 +95,7 @@ def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
     """
     assert watch.cap is not None
     none, run = Open(), []
-    for at in range(stream.next, max(index, *stream.open, index) + 1):
+    for at in range(stream.next, max((index, *stream.open)) + 1):
         opened = stream.open.get(at, none)
         run.append(Count(max(opened.k - opened.used, 0.0) + (more if at == index else 0), max(watch.cap, opened.m)))
     for detector in stream.detectors:

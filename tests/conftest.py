@@ -1,16 +1,23 @@
-"""Order: tests that keep Kafka clients at work inside this process come last.
-
-Their clients look for a broker that is gone for as long as the process lives, and draw random numbers for it; property tests
-in the same process take that for their own and fail.
-"""
+"""Nothing that a test file starts lives on after it: a thread left at work would spoil the files that come after."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+
 import pytest
 
-LAST = ("tests/halt/", "tests/integration/test_acts_answered.py")
+GRACE = 20.0  # seconds to end in, on a busy machine
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything else first, each group in the order it was found."""
-    items.sort(key=lambda item: item.nodeid.startswith(LAST))
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fail the file whose threads do not end with it."""
+    before = set(threading.enumerate())
+    yield
+    until = time.monotonic() + GRACE
+    for thread in set(threading.enumerate()) - before:
+        thread.join(max(until - time.monotonic(), 0.0))
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    assert not left, f"still running after the last test of this file: {left}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -75,7 +76,7 @@ def build(
         settings.group,
         broker=";".join(f"kafka://{address}" for address in settings.bootstrap.split(",")),
         store="memory://",
-        datadir=tempfile.mkdtemp(prefix="sandbox-worker-"),  # Faust wants one; nothing of ours is kept there
+        datadir=f"{tempfile.gettempdir()}/sandbox-worker-{os.getuid()}",  # Faust wants one; nothing of ours is kept there
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,

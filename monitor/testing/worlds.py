@@ -144,6 +144,7 @@ class Embedded:
         self._left = charters(pilots, own_key(self.key).public, responses, drills or Drills())
         (home / "charters.json").write_bytes(msgspec.json.encode(self._left))
         self._process: subprocess.Popen[bytes] | None = None
+        self._proxies: list[Proxy] = []
         self._over = threading.Event()
         self._watching = threading.Thread(target=self._watch, daemon=True)
         self.start()
@@ -171,6 +172,9 @@ class Embedded:
         """See `World.close`."""
         self._over.set()
         self.kill()
+        self._watching.join(15)
+        for proxy in self._proxies:
+            proxy.close()
 
     def next(self) -> Charter:
         """See `World.next`."""
@@ -178,7 +182,9 @@ class Embedded:
 
     def proxy(self) -> Proxy:
         """See `World.proxy`."""
-        return Proxy(self.port)
+        proxy = Proxy(self.port)
+        self._proxies.append(proxy)
+        return proxy
 
     def settings(self, proxy: Proxy) -> dict[str, Any]:
         """See `World.settings`."""
@@ -277,7 +283,7 @@ class Kafka:
         """See `World.close`."""
         self._over.set()
         self.kill()
-        self._watching.join(5)
+        self._watching.join(15)
         with contextlib.suppress(SandboxMonitorError):
             self._bulk.close()
         self._proxy.close()
@@ -324,8 +330,16 @@ class Kafka:
                     self._bulk = open_bulk(f"kafka://{self.broker.bootstrap}", prefix=self.names.prefix)
 
     async def _watch(self) -> None:
-        places: dict[tuple[str, int], Place] = {}
+        following = asyncio.create_task(self._follow())
         while not self._over.is_set():
+            await asyncio.sleep(0.1)
+        following.cancel()  # else it would look for a dead broker as long as the process lives
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+
+    async def _follow(self) -> None:
+        places: dict[tuple[str, int], Place] = {}
+        while True:
             try:
                 async for seen in read(self.broker.bootstrap, [self.names.decisions], places, follow=False):
                     places[(seen.topic, seen.partition)] = seen.place
@@ -337,8 +351,6 @@ class Kafka:
                         places[(seen.topic, seen.partition)] = seen.place
                         if isinstance(seen.value, Decision):
                             self.seen.put(seen.value)
-                        if self._over.is_set():
-                            return
             except Exception:  # the broker was killed; it is started again
                 await asyncio.sleep(0.2)
 

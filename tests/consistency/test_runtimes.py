@@ -73,12 +73,9 @@ def per_pilot(rows: list[Row]) -> dict[str, list[Row]]:
 def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: Path) -> None:
     """A fleet runs on a real broker under a Faust worker; its logs, journal included, are stepped by the embedded runtime."""
     fresh = Fresh(partitions=2)
-    fleet = Fleet(5, pilots=8, hours=60, period="200ms", start=int(time.time() * 1000) + 12_000)
-    number = {pilot: i % 2 for i, pilot in enumerate(fleet.pilots)}
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--checkpoint-every", "1")
 
     async def feed() -> None:
-        await asyncio.to_thread(worker.wait_ready)
         await fresh.send(fresh.control(fleet.admissions(), number.__getitem__))
         slices: defaultdict[int, list[Sent]] = defaultdict(list)
         for at, event in fleet:
@@ -99,6 +96,9 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
         return True
 
     try:
+        worker.wait_ready()
+        fleet = Fleet(5, pilots=8, hours=60, period="200ms", start=int(time.time() * 1000) + 2_000)
+        number = {pilot: i % 2 for i, pilot in enumerate(fleet.pilots)}
         asyncio.run(feed())
         assert worker.stop() == 0, worker.tail()
     finally:

@@ -96,7 +96,9 @@ def test_numbers_are_written_as_rfc_8785_says(number: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), 2**53 + 1, 10**400, "\ud800", {1, 2}, {"a": object()}], ids=str
+    "value",
+    [float("nan"), float("inf"), 2**53 + 1, 10**400, "\ud800", {1, 2}, {"a": object()}],
+    ids=["nan", "infinity", "past 2**53", "400 digits", "half a surrogate", "a set", "an object"],
 )
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     """No number, text or type without exactly one JSON form gets into a ledger."""
