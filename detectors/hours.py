@@ -65,6 +65,27 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         day = _drawn_in([sum(k[h::24]) for h in range(24)], [sum(t[h::24]) for h in range(24)], [flat] * 24)
         return cls.of(_drawn_in(k, t, [day[h % 24] for h in range(168)]), start)
 
+    @classmethod
+    def seen(cls, moments: Sequence[float], start: float = 345_600.0) -> HourOfWeek:
+        """`learnt` from the moments (seconds since 1970) of at least two events, watched from the first of them to the last.
+
+        Raises ValueError when they do not span any time.
+
+        >>> twice_an_hour = HourOfWeek.seen([1800.0 * i for i in range(2 * 168 * 2)])
+        >>> round(HOUR * twice_an_hour.rate, 1)
+        2.0
+        """
+        first, last = min(moments), max(moments)
+        events, hours = [0.0] * 168, [0.0] * 168
+        for moment in moments:
+            events[_hour(moment - start)] += 1
+        at = first
+        while at < last:
+            edge = min(start + ((at - start) // HOUR + 1) * HOUR, last)
+            hours[_hour(at - start)] += (edge - at) / HOUR
+            at = edge
+        return cls.learnt(events, hours, start)
+
     @property
     def rate(self) -> float:
         """Mean events per second: the `limit` of the `silence` detector that is fed from this profile."""
@@ -91,6 +112,10 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         weeks, rest = divmod(moment - self.start, WEEK)
         hour = min(int(rest / HOUR), 167)
         return weeks * self.sums[-1] + self.sums[hour] + (rest - hour * HOUR) * self.rates[hour]
+
+
+def _hour(since: float) -> int:
+    return min(int(since % WEEK / HOUR), 167)
 
 
 def _drawn_in(k: Sequence[float], t: Sequence[float], towards: Sequence[float]) -> list[float]:

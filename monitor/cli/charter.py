@@ -16,6 +16,7 @@ from detectors.alpha import Share, report
 from monitor.charter import Charter, alpha_share, canonical, charter_hash
 from monitor.charter_file import Reading, load_charter, read_bytes
 from monitor.charter_lint import HALTING, alpha_table
+from monitor.cli.week import week
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -99,6 +100,9 @@ def new(template: str) -> None:
       sandbox-monitor charter new consumer_finance > charter.yaml
     """
     click.echo(resources.files("monitor.charters").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
+
+
+charter.add_command(week)
 
 
 def placeholders(made: Charter) -> list[str]:

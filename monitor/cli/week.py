@@ -1,0 +1,45 @@
+"""`sandbox-monitor charter week`: the usual course of a week, learnt from recorded telemetry, for a silence to be held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from detectors.hours import HOUR, HourOfWeek
+from monitor.errors import SandboxMonitorError
+from monitor.model import Record
+from monitor.replay import TOPIC, read_lines
+from monitor.telemetry import Heartbeat, millis
+from monitor.validate import validate
+
+
+@click.command()
+@click.argument("events", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--pilot", required=True, help="Whose events count.")
+@click.option("--of", type=click.Choice(["heartbeat", "any"]), default="any", show_default=True, help="Which events.")
+def week(events: Path, pilot: str, of: str) -> None:
+    """Print `week: [...]` for a charter's silence: events per hour in each of a week's 168 hours, Monday 00:00 UTC first.
+
+    EVENTS holds JSON lines as for `replay`. Counted by the time of the event, from the first to the last of the pilot. Hours of
+    which little was seen are drawn to the mean of their hour of the day, and that to the mean of all. Read what it prints
+    before you put it into a charter: weeks in which the service was down teach that it is usually down.
+
+    \b
+    Exit code 1 when no event of the pilot can be read.
+    """
+    with events.open("rb") as file:
+        moments = [at for line in read_lines(file) for at in _moments(line.record, pilot, of)]
+    if len(moments) < 2:
+        raise SandboxMonitorError(f"{events}: fewer than two events of {pilot} ({of}); check --pilot and --of")
+    profile = HourOfWeek.seen(moments)
+    rows = [", ".join(f"{rate * HOUR:.4g}" for rate in profile.rates[day : day + 24]) for day in range(0, 168, 24)]
+    click.echo("week: [\n  " + ",\n  ".join(rows) + "]")
+    weeks = (max(moments) - min(moments)) / (168 * HOUR)
+    click.echo(f"{len(moments):,} events in {weeks:.1f} weeks", err=True)
+
+
+def _moments(record: Record, pilot: str, of: str) -> list[float]:
+    """Times (s since 1970) of the events in a record that count."""
+    found = validate(record, TOPIC, 0, secret=b"").events
+    return [millis(e.time) / 1000 for e in found if e.subject == pilot and (of == "any" or isinstance(e, Heartbeat))]
