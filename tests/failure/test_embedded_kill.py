@@ -124,7 +124,7 @@ def stream(served: Served, bodies: list[bytes]) -> tuple[list[bytes], int]:
     acknowledged: list[bytes] = []
     left: Iterator[bytes] = iter(bodies)
     body = next(left, None)
-    owners = 0
+    owners, patience = 0, 300
     for death in [*DEATHS, None]:
         served.start(death)
         owners += 1
@@ -133,8 +133,11 @@ def stream(served: Served, bodies: list[bytes]) -> tuple[list[bytes], int]:
             timer.start()
         connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
         while served.port and body is not None:
-            if not post(connection, body):
-                break  # the sender does not know whether it was stored, so it sends it again
+            if not post(connection, body):  # the sender does not know whether it was stored, so it sends it again
+                if death is None and (patience := patience - 1):
+                    time.sleep(0.1)  # nobody kills this owner: it is busy
+                    continue
+                break
             acknowledged.append(body)
             body = next(left, None)
             time.sleep(0.004)  # so that every death comes in the middle of the stream
