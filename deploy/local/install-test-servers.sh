@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what tests and `make stack` need beyond Python, from Debian, and only what is missing: Prometheus (with promtool),
-# Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker), kcat, openssl, Node,
+# Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker), kcat, jq, openssl, Node,
 # libfaketime.
 # Nothing is started as a service: tests and the stack run their own copies on loopback, with their data in var/.
 set -eu
@@ -19,6 +19,7 @@ need chromedriver chromium-driver
 need java default-jre-headless
 need mvn maven
 need kcat kcat
+need jq jq
 need openssl openssl
 need node nodejs # runs one of the examples
 set -- /usr/lib/*/faketime/libfaketimeMT.so.1

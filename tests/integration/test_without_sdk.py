@@ -15,6 +15,7 @@ import pytest
 
 from monitor.charter import Responses
 from monitor.control import Approval, Evaluation, Rectification, Release
+from monitor.keyfile import read_key
 from monitor.model import Command, Reason
 from monitor.sdk.bulk import open_bulk
 from monitor.signing import Signer
@@ -22,8 +23,10 @@ from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
 from monitor.testing.worlds import Embedded, Kafka, World
 
-EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
-LEASE = Responses(lease="8s", acknowledge_within="20s")
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "deploy" / "examples"
+PAGE = ROOT / "monitor" / "sdk" / "WITHOUT-SDK.md"
+LEASE = Responses(lease="6s", acknowledge_within="20s")
 
 
 def until(true: Callable[[], bool], seconds: float = 40.0) -> None:
@@ -34,17 +37,46 @@ def until(true: Callable[[], bool], seconds: float = 40.0) -> None:
         time.sleep(0.1)
 
 
+def said(beginning: str, home: Path, **variables: str) -> str:
+    """Run the one command of the page that begins so, in `home`; what it prints."""
+    (line,) = [line for line in PAGE.read_text().splitlines() if line.startswith(beginning)]
+    return subprocess.run(
+        ["bash", "-c", line], cwd=home, env={**os.environ, **variables}, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def world_of(kind: type[Embedded] | type[Kafka], tmp_path: Path, pilots: int = 1) -> World:
+    """A monitor whose charters name a key that was made as the page says; the authority's key lies beside it."""
+    home, state = tmp_path / "world", tmp_path / "state"
+    home.mkdir()
+    state.mkdir()
+    said("openssl genpkey", state)
+    private = subprocess.run(
+        ["openssl", "pkey", "-in", "firm.pem", "-outform", "DER"], cwd=state, check=True, capture_output=True
+    )
+    (home / "firm.key").touch(mode=0o600)
+    (home / "firm.key").write_bytes(private.stdout[-32:])
+    world = kind(home, pilots, LEASE)
+    assert said('echo "ed25519:', state) == read_key(world.key).public
+    believe(state, str(world.settings(world.proxy())["trust"]))
+    return world
+
+
+def believe(state: Path, trust: str) -> None:
+    """Name the key that the example believes, as the page says."""
+    said("printf -- ", state, TRUST=trust.strip())
+
+
 class Example:
     """An example as a process; its service is a file that is there while it serves."""
 
-    def __init__(self, home: Path, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, home: Path, command: list[str]) -> None:
         self.serving, self.halted = home / "serving", home / "state" / "halted"
         self.log = home / "example.log"
-        (home / "state").mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, f"touch {self.serving}", f"rm -f {self.serving}"],
-                env={**os.environ, **environment},
+                env={**os.environ, "PREFIX": "halt", "EVERY": "1"},
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
@@ -74,7 +106,7 @@ def obeys(world: World, pilot: str, start: Callable[[], Example]) -> None:
         assert Reason.COMMAND_ACKNOWLEDGED in [d.reason for d in world.seen.of(pilot)]
         example.kill()
         example = start()
-        time.sleep(4)
+        time.sleep(2.5)
         assert not example.up()
         by = {"pilot": pilot, "author": "regulator-1"}
         world.act(Rectification(id="r1", **by, finding="f", cause="c", action="a", evidence="e"))
@@ -83,7 +115,7 @@ def obeys(world: World, pilot: str, start: Callable[[], Example]) -> None:
         world.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
         world.act(Release(id="l1", **by))
         world.seen.wait(pilot, Reason.RELEASED)
-        time.sleep(4)
+        time.sleep(2.5)  # by now a permit was given for the next standing
         assert not example.up()
         example.halted.unlink()
         until(example.up)
@@ -91,32 +123,29 @@ def obeys(world: World, pilot: str, start: Callable[[], Example]) -> None:
         example.kill()
 
 
+def test_the_examples_are_short() -> None:
+    """Whoever obeys in another language has 40 lines to read, none wider than a screen."""
+    for name in ("obey.sh", "obey.mjs"):
+        lines = (EXAMPLES / name).read_text().splitlines()
+        assert len(lines) <= 40, name
+        assert max(map(len, lines)) <= 130, name
+
+
 @pytest.mark.kafka
 @pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh")
 def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> None:
-    """On Kafka, in two partitions, its own word signed. Afterwards a release and permits that a stranger signed lift nothing."""
-    (tmp_path / "world").mkdir()
-    world = Kafka(tmp_path / "world", 2, LEASE)
+    """On Kafka, in two partitions, its own word signed. Afterwards a release that a stranger signed lifts nothing."""
+    world = world_of(Kafka, tmp_path)
+    assert isinstance(world, Kafka)
     pilot = world.next().pilot
-    trust = str(world.settings(world.proxy())["trust"])
-    environment = {"PREFIX": "halt", "EVERY": "1", "TRUST": trust, "KEY": str(world.key)}
-    command = ["sh", str(EXAMPLES / "obey.sh"), world.broker.bootstrap, pilot, "firm-1/shell", str(tmp_path / "state")]
-
+    where = [world.broker.bootstrap, pilot, "firm-1/shell", str(tmp_path / "state")]
     started: list[Example] = []
 
     def start() -> Example:
-        started.append(Example(tmp_path, command, environment))
+        started.append(Example(tmp_path, ["bash", str(EXAMPLES / "obey.sh"), *where]))
         return started[-1]
 
-    try:
-        obeys(world, pilot, start)
-        pilot = command[3] = world.next().pilot
-        example = start()
-        until(example.up)
-        now = int(time.time() * 1000)
-        world.report(Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
-        until(lambda: not example.up() and example.halted.exists())
-        world.seen.wait(pilot, Reason.HALT_VERIFIED)
+    def forge(pilot: str) -> None:
         forged = Command(
             id="f",
             pilot=pilot,
@@ -133,11 +162,23 @@ def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> Non
         producer._send("halt.commands", pilot, body, [("signature", signature.encode())])  # type: ignore[attr-defined]
         producer.flush()
         producer.close()
+
+    try:
+        obeys(world, pilot, start)
+        example = start()
+        until(lambda: not example.up())  # what the killed one left running
+        until(example.up)
+        now = int(time.time() * 1000)
+        world.report(Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
+        until(lambda: not example.up() and example.halted.exists())
+        forge(pilot)
         until(lambda: "a command was not believed" in example.log.read_text())
         example.halted.unlink()  # now nothing but the command keeps it
-        time.sleep(3)
+        until(example.halted.exists)
+        time.sleep(2.5)
         assert not example.up()
-        assert example.halted.exists()
+        started[-1].process.terminate()
+        started[-1].process.wait(10)
     finally:
         for one in started:
             one.kill()
@@ -145,33 +186,25 @@ def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: deploy/local/install-test-servers.sh")
-def test_the_node_example_obeys(tmp_path: Path) -> None:
-    """Over HTTP, its own word signed."""
-    (tmp_path / "world").mkdir()
-    world = Embedded(tmp_path / "world", 1, LEASE)
+def test_the_node_example_obeys_and_believes_only_its_authority(tmp_path: Path) -> None:
+    """Over HTTP, its own word signed. With the key of another authority no permit is believed, so it never serves again."""
+    world = world_of(Embedded, tmp_path)
     pilot = world.next().pilot
-    settings = world.settings(world.proxy())
-    where = [str(settings["to"]), pilot, "firm-1/node", str(settings["trust"]).strip()]
-    command = ["node", str(EXAMPLES / "obey.mjs"), *where, str(tmp_path / "state" / "halted")]
-    try:
-        obeys(world, pilot, lambda: Example(tmp_path, command, {"KEY": str(world.key)}))
-    finally:
-        world.close()
+    where = [str(world.settings(world.proxy())["to"]), pilot, "firm-1/node", str(tmp_path / "state")]
+    started: list[Example] = []
 
+    def start() -> Example:
+        started.append(Example(tmp_path, ["node", str(EXAMPLES / "obey.mjs"), *where]))
+        return started[-1]
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: deploy/local/install-test-servers.sh")
-def test_the_node_example_believes_only_its_authority(tmp_path: Path) -> None:
-    """With the key of another authority no permit is believed, so it never serves."""
-    (tmp_path / "world").mkdir()
-    world = Embedded(tmp_path / "world", 1, LEASE)
-    settings = world.settings(world.proxy())
-    where = [str(settings["to"]), world.next().pilot, "firm-1/node", Signer(b"s" * 32).public]
-    command = ["node", str(EXAMPLES / "obey.mjs"), *where, str(tmp_path / "state" / "halted")]
-    example = Example(tmp_path, command, {"KEY": str(world.key)})
     try:
+        obeys(world, pilot, start)
+        believe(tmp_path / "state", Signer(b"s" * 32).public)
+        example = start()
         until(lambda: "was not believed" in example.log.read_text())
-        time.sleep(2)
+        time.sleep(1.5)
         assert not example.up()
     finally:
-        example.kill()
+        for one in started:
+            one.kill()
         world.close()
