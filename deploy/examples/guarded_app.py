@@ -1,4 +1,8 @@
-"""A guarded ASGI application: `uvicorn guarded_app:app --workers 2`. Each worker makes its own `Pilot`; they share one standing.
+"""A guarded service on a server of several processes, each of which makes its own `Pilot`; they share one standing.
+
+    uvicorn guarded_app:app --workers 2
+    gunicorn guarded_app:app --worker-class uvicorn_worker.UvicornWorker --workers 2
+    gunicorn guarded_app:wsgi --workers 2
 
 Settings come from the environment: TO, PILOT, PARTICIPANT, and where there are such TRUST, KEY, SPOOL.
 """
@@ -6,9 +10,13 @@ Settings come from the environment: TO, PILOT, PARTICIPANT, and where there are 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
-from monitor.sdk import Pilot
+import msgspec
+
+from monitor.sdk import Halted, Lapsed, Pilot, Unavailable
+from monitor.sdk.asgi import problem
 
 pilot = Pilot(
     os.environ["PILOT"],
@@ -33,3 +41,15 @@ async def decide(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 app = pilot.asgi(decide, exempt=("/health",))
+
+
+def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """The same for a server that speaks WSGI: the guard around each request."""
+    try:
+        with pilot.guard():
+            pilot.exposure(1, "decisions")
+            start_response("200 OK", [("content-type", "text/plain")])
+            return [b"served by %d" % os.getpid()]
+    except (Halted, Lapsed, Unavailable) as refused:
+        start_response("503 Service Unavailable", [("content-type", "application/problem+json")])
+        return [msgspec.json.encode(problem(pilot.pilot, refused))]

@@ -1,4 +1,4 @@
-"""A real server of several processes: all workers share the standing, and the crash of one stops no service."""
+"""Real servers of several processes: all workers share the standing, and the crash of one stops no service."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from monitor.charter import Responses
 from monitor.model import Reason
 from monitor.telemetry import Harm, Severity
@@ -21,6 +23,14 @@ from monitor.testing.worlds import Embedded
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 WORKERS = 3
+SERVERS = {
+    "uvicorn": ["uvicorn", "guarded_app:app", "--app-dir", str(EXAMPLES), "--lifespan", "off", "--port", "{port}"],
+    "gunicorn-sync": ["gunicorn", "guarded_app:wsgi", "--chdir", str(EXAMPLES), "--bind", "127.0.0.1:{port}"],
+    "gunicorn-uvicorn": [
+        *["gunicorn", "guarded_app:app", "--chdir", str(EXAMPLES), "--bind", "127.0.0.1:{port}"],
+        *["--worker-class", "uvicorn_worker.UvicornWorker"],
+    ],
+}
 
 
 def until(true: Callable[[], bool], seconds: float = 40.0) -> None:
@@ -44,7 +54,8 @@ def asked(port: int) -> tuple[int, bytes]:
         connection.close()
 
 
-def test_the_workers_of_uvicorn_share_the_standing_and_one_crash_stops_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Path, name: str) -> None:
     """All serve under permits; one is killed: the others answer every request, a new one joins them. A reported death: no
     request that begins a second later is served, by any of them, and the halt is verified from every worker's own word."""
     (tmp_path / "world").mkdir()
@@ -60,8 +71,8 @@ def test_the_workers_of_uvicorn_share_the_standing_and_one_crash_stops_nothing(t
         "SPOOL": str(tmp_path / "spool"),
         "HEARTBEAT_S": "0.5",
     }
-    command = [sys.executable, "-m", "uvicorn", "guarded_app:app", "--app-dir", str(EXAMPLES), "--lifespan", "off"]
-    command += ["--workers", str(WORKERS), "--port", str(port), "--log-level", "warning"]
+    words = [word.format(port=port) for word in SERVERS[name]]
+    command = [sys.executable, "-m", *words, "--workers", str(WORKERS), "--log-level", "warning"]
     with (tmp_path / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
