@@ -34,7 +34,6 @@ from monitor.control import (
 from monitor.keyfile import read_key
 from monitor.model import digest
 from monitor.sdk.acts import put
-from monitor.validate import Why
 
 KEY, WAIT = "sandbox_monitor.key", "sandbox_monitor.wait"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,19 +99,24 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
     click.echo(f"{kind} {act.pilot} {act.id}")
+    if answer is not None and answer.repeated:
+        click.echo("repeated: an act with this id was judged before; this copy changes nothing")
     if answer is not None and answer.decision is not None:
         taken = answer.decision
         moved = (
             f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
         )
         signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
-        click.echo(f"taken: {taken.reason.value}, {moved}; entry {taken.standing} of {taken.pilot}, {signed}")
+        click.echo(
+            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}, {moved}; entry {taken.standing} of {taken.pilot}, {signed}"
+        )
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
-        if refused.reason == Why.REPEATED.value:
-            click.echo("repeated: an act with this id was judged before, a copy changes nothing")
-            return
         raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}")
+    elif answer is not None:
+        raise click.ClickException(
+            "no effect: what became of the first one is too long ago; a new try needs a new --id"
+        )
     else:
         waited = f"not judged within {wait:g} s" if wait else "not waited for"
         click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)

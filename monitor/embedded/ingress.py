@@ -23,7 +23,7 @@ from msgspec import structs
 
 from monitor.embedded.store import Incoming, Kept, Output, Store
 from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
-from monitor.validate import MAX_BYTES
+from monitor.validate import MAX_BYTES, Why
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -59,10 +59,16 @@ class _Caused(msgspec.Struct):
 class _Placed(msgspec.Struct):
     topic: str
     offset: int
+    reason: str
+
+
+class _Named(msgspec.Struct):
+    id: str
 
 
 _CAUSED = msgspec.json.Decoder(_Caused)
 _PLACED = msgspec.json.Decoder(_Placed)
+_NAMED = msgspec.json.Decoder(_Named)
 _STANDING = msgspec.json.Decoder(_Standing)
 
 
@@ -234,22 +240,45 @@ class Ingress:
         return latest
 
     async def _act(self, request: web.Request) -> web.Response:
-        """What became of the act with this `id`, which stands at `offset` of control."""
+        """What became of the act with this `id`, which stands at `offset` of control; of a copy, what became of the first one."""
         pilot, offset = request.match_info["pilot"], _number(request, "offset", -1)
-        cause = f"control:{request.query.get('id', '')}"
+        name = request.query.get("id", "")
         until = asyncio.get_running_loop().time() + min(_number(request, "wait", 0.0), LONGEST_WAIT)
         while True:
             ticket = self._put_out.ticket
-            for _, raw in await self._store.recent("decisions", pilot, RECENT):
-                if _CAUSED.decode(raw).cause == cause:
-                    return _json({"decision": msgspec.Raw(raw)})
-            for _, raw in await self._store.recent("rejected", pilot, RECENT):
-                place = _PLACED.decode(raw)
-                if (place.topic, place.offset) == ("control", offset):
-                    return _json({"rejected": msgspec.Raw(raw)})
+            if 0 <= offset < await self._store.judged():
+                refused = await self._refused(pilot)
+                mine = refused.pop(offset, None)
+                if mine is None:
+                    taken = await self._taken(pilot, name)
+                    return _json(taken) if taken else web.Response(status=204)
+                if _PLACED.decode(mine).reason != Why.REPEATED.value:
+                    return _json({"rejected": msgspec.Raw(mine)})
+                return _json({"repeated": True} | (await self._taken(pilot, name) or await self._first(name, refused)))
             left = until - asyncio.get_running_loop().time()
             if left <= 0 or not await waited(ticket, left):
                 return web.Response(status=204)
+
+    async def _refused(self, pilot: str) -> dict[int, bytes]:
+        """The newest refusals of a pilot's acts, and of those that name none, by the offset of the act."""
+        rows = [*await self._store.recent("rejected", pilot, RECENT), *await self._store.recent("rejected", "", RECENT)]
+        placed = [(_PLACED.decode(raw), raw) for _, raw in rows]
+        return {place.offset: raw for place, raw in placed if place.topic == "control"}
+
+    async def _taken(self, pilot: str, name: str) -> dict[str, object]:
+        """The decision that an act caused, if it is among the newest."""
+        for _, raw in await self._store.recent("decisions", pilot, RECENT):
+            if _CAUSED.decode(raw).cause == f"control:{name}":
+                return {"decision": msgspec.Raw(raw)}
+        return {}
+
+    async def _first(self, name: str, refused: dict[int, bytes]) -> dict[str, object]:
+        """The refusal that an act met when it was judged, if it is among the newest."""
+        acts = await self._store.acts(list(refused))
+        for offset, raw in refused.items():
+            if _PLACED.decode(raw).reason != Why.REPEATED.value and _named(acts.get(offset, b"")) == name:
+                return {"rejected": msgspec.Raw(raw)}
+        return {}
 
     async def _key(self, _request: web.Request) -> web.Response:
         return web.Response(text="" if self._signer is None else self._signer.public + "\n")
@@ -271,6 +300,14 @@ class Ingress:
 
     async def _is_ready(self, _request: web.Request) -> web.Response:
         return _json({"ready": self.ready}, 200 if self.ready else 503)
+
+
+def _named(act: bytes) -> str:
+    """The id of a control record, empty when it has none."""
+    try:
+        return _NAMED.decode(act).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 N = TypeVar("N", int, float)

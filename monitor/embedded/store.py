@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from monitor.model import Record
+from monitor.model import Position, Record
 
 TOPIC = "telemetry"
 """The one telemetry topic of the HTTP ingress and of JSON lines. Others may stand beside it in the same file."""
@@ -282,6 +282,16 @@ class Store:
         """The newest rows of a pilot, newest first: (number, JSON)."""
         query = f"SELECT seq, value FROM {kind} WHERE pilot = ? ORDER BY seq DESC LIMIT ?"
         return await self.read(lambda db: db.execute(query, (pilot, most)).fetchall())
+
+    async def judged(self) -> int:
+        """The next offset of control whose outcome is not put out yet: an act and what became of it share a transaction."""
+        (raw,) = await self.read(lambda db: db.execute("SELECT through FROM owner").fetchone())
+        return 0 if raw is None else msgspec.json.decode(raw, type=Position).control
+
+    async def acts(self, offsets: Sequence[int]) -> dict[int, bytes]:
+        """The control records at these offsets, as they came."""
+        query = f"SELECT place, value FROM control WHERE place IN ({', '.join('?' * len(offsets))})"
+        return dict(await self.read(lambda db: db.execute(query, offsets).fetchall()))
 
     async def cursor(self, reader: str) -> int:
         """How far a reader has come; 0 when it has never said."""

@@ -15,15 +15,20 @@ from monitor.model import Decision, Rejected
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaAnswers, KafkaLink
 from monitor.sdk.link import open_link
+from monitor.validate import Why
 
 
 class Answer(Struct, frozen=True):
-    """One of the two is there."""
+    """The decision or the refusal. `repeated`: this was a copy, which changes nothing, and they are of the first act with its id;
+    neither is there when that is too long ago."""
 
     decision: Decision | None = None
     rejected: Rejected | None = None
+    repeated: bool = False
 
 
+LOOKED_AT = 20
+"""Refusals of a pilot among which that of a copy's first act is looked for, on Kafka."""
 _ANSWER = msgspec.json.Decoder(Answer)
 _DECISION = msgspec.json.Decoder(Decision)
 _REJECTED = msgspec.json.Decoder(Rejected)
@@ -77,8 +82,27 @@ def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: 
                 else:
                     rejected = _REJECTED.decode(raw)
                     if (rejected.topic, rejected.partition, rejected.offset) == (f"{link.prefix}.control", *place):
-                        return Answer(rejected=rejected)
+                        if rejected.reason != Why.REPEATED.value:
+                            return Answer(rejected=rejected)
+                        return _first(answers, pilot, name, end)
     return None
+
+
+def _first(answers: KafkaAnswers, pilot: str, name: str, end: float) -> Answer:
+    """What became of the first act called `name`, looked for until `end` (s, monotonic)."""
+    refused: list[Rejected] = []
+    for kind, _, raw in answers.before(end):
+        if kind == "decisions":
+            decision = _DECISION.decode(raw)
+            if decision.pilot == pilot and decision.cause == f"control:{name}":
+                return Answer(decision=decision, repeated=True)
+        else:
+            refused.append(_REJECTED.decode(raw))
+    acts = [r for r in refused if r.topic == answers.control and r.reason != Why.REPEATED.value]
+    for rejected in reversed(acts[-LOOKED_AT:]):
+        if answers.act(rejected.partition, rejected.offset) == name:
+            return Answer(rejected=rejected, repeated=True)
+    return Answer(repeated=True)
 
 
 class Judged:

@@ -7,7 +7,9 @@ same partition number. Nothing creates a topic here.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -21,6 +23,7 @@ from monitor.sdk.link import BATCH, Letter, Link, What
 from monitor.signing import HEADER
 
 ANSWER = 10.0  # seconds
+PAST = 10_000  # records of a topic that are looked through for what became of an earlier act
 FLYING = 1_000  # records of a bulk sender not yet answered
 HEADERS = [("content-type", BATCH.encode())]
 
@@ -223,8 +226,9 @@ class KafkaAnswers:
         self._link = link
         self._pilots = {pilot.encode() for pilot in pilots}
         self._consumer = link.consumer()
+        self.control = f"{link.prefix}.control"
         try:
-            assigned = []
+            assigned: list[TopicPartition] = []
             for what in ("decisions", "rejected"):
                 topic = f"{link.prefix}.{what}"
                 partitions = self._consumer.partitions_for_topic(topic)
@@ -236,12 +240,39 @@ class KafkaAnswers:
             ends = self._consumer.end_offsets(assigned)
             for place in assigned:
                 self._consumer.seek(place, ends[place])
+            self._ends = dict(ends)
         except (KafkaError, OSError) as error:
             self.close()
             raise Unavailable(f"{link.where} does not answer: {error!r}") from error
         except Unavailable:
             self.close()
             raise
+
+    def before(self, until: float) -> Iterator[tuple[str, str, bytes]]:
+        """What `read` would have given before this was opened, of the last `PAST` records of each topic, oldest first. Ends at
+        `until` (s, monotonic) at the latest; afterwards `read` says some of it again."""
+        try:
+            first = self._consumer.beginning_offsets(list(self._ends))
+            for place, end in self._ends.items():
+                self._consumer.seek(place, max(first[place], end - PAST))
+            while time.monotonic() < until and any(self._consumer.position(p) < end for p, end in self._ends.items()):
+                yield from self.read(0.2)
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+
+    def act(self, partition: int, offset: int) -> str:
+        """The id of the act that stands there on control, empty when it cannot be read. Nothing else is read afterwards."""
+        place = TopicPartition(self.control, partition)
+        try:
+            self._consumer.assign([place])
+            self._consumer.seek(place, offset)
+            for record in self._consumer.poll(timeout_ms=int(ANSWER * 1000), max_records=1).get(place, []):
+                return str(json.loads(record.value)["id"]) if record.offset == offset else ""
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+        except (ValueError, KeyError, TypeError):
+            pass
+        return ""
 
     def read(self, wait: float) -> list[tuple[str, str, bytes]]:
         """What came within `wait` seconds: (`decisions` or `rejected`, pilot, record)."""

@@ -28,8 +28,8 @@ def ran(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("name", WORLD)
 def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str) -> None:
-    """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one. With
-    --no-wait nobody waits."""
+    """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one, changes
+    nothing, and says what became of the first. With --no-wait nobody waits."""
     world: World = WORLDS[name](tmp_path, 1, Responses())
     pilot = world.next().pilot
     to = ["--to", str(world.settings(world.proxy())["to"])]
@@ -42,7 +42,9 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
     why = ("--reason", "by hand")
     steps = [
         (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; entry"),
-        (act("release", "regulator-1"), 1, "rectification_missing"),
+        (act("release", "regulator-1", "--id", "too-soon"), 1, "rectification_missing"),
+        (act("release", "regulator-1", "--id", "too-soon"), 1, "repeated: an act with this id was judged before"),
+        (act("release", "regulator-1", "--id", "too-soon"), 1, "no effect: control_refused, pilot: rectification_missing"),
         (
             act("rectify", "firm-1", "--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e"),
             1,
@@ -56,7 +58,7 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         (act("approve", "regulator-1"), 1, "evaluation_missing"),
         (act("evaluate", "regulator-1", "--passed", "--report", "r"), 0, "taken: evaluation_recorded, stays at halt"),
         (act("approve", "regulator-1", "--id", "first"), 0, "approval_recorded"),
-        (act("approve", "regulator-1", "--id", "first"), 0, "repeated" if name == "kafka" else "taken"),
+        (act("approve", "regulator-1", "--id", "first"), 0, "already taken: approval_recorded, stays at halt; entry 5"),
         (act("approve", "regulator-1"), 1, "same_approver"),
         (act("release", "regulator-1"), 1, "1 more approver(s) needed"),
         (act("approve", "firm-1"), 1, "forged"),
@@ -64,6 +66,12 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         (act("release", "regulator-1"), 0, "taken: released, halt -> normal"),
         (act("drill", "regulator-1", "--full-stop"), 1, "outside_window"),
         (act("drill", "regulator-1", "--no-wait"), 0, "not waited for"),
+        (act("override", "regulator-1", "watch", *why), 0, "taken: overridden, normal -> watch"),
+        (act("shelve", "regulator-1", "nothing", *why), 1, "no effect: control_refused, finding"),
+        (act("shelve", "regulator-1", "override", *why), 0, "taken: shelved, watch -> normal"),
+        (act("accept", "regulator-1", "nothing", *why), 1, "no effect: control_refused, indicator: unknown_indicator"),
+        (act("dismiss", "regulator-1", *why), 0, "taken: exited"),
+        (act("dismiss", "regulator-1", *why), 1, "no effect: control_refused, pilot: after_exit"),
     ]  # fmt: skip
     try:
         for result, code, words in steps:
