@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -11,11 +13,15 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor import charter as charter_words
 from monitor.__main__ import cli
 from monitor.charter import Charter, canonical, charter_hash
 from monitor.charter_file import load_charter, read_bytes, read_charter
+from monitor.cli.charter import TEMPLATES
 from monitor.errors import CharterError
+from monitor.signing import Signer
 
+KEY = Signer(bytes(32)).public
 GOOD = """\
 schema: sandbox-charter/1
 pilot: p-1
@@ -159,7 +165,7 @@ def test_the_hash_is_of_the_meaning_and_not_of_the_spelling() -> None:
 class TestCommand:
     """`sandbox-monitor charter`."""
 
-    @pytest.mark.parametrize("template", ["automated_driving", "consumer_finance"])
+    @pytest.mark.parametrize("template", TEMPLATES)
     def test_a_template_passes_its_own_check_without_warnings(self, template: str, tmp_path: Path) -> None:
         """What `new` writes, `check` accepts, and the alpha printed sums to the charter's times the weights."""
         path = tmp_path / "c.yaml"
@@ -175,6 +181,33 @@ class TestCommand:
         assert all(share["bar"] == pytest.approx(1 / share["alpha"]) for share in told["alpha"])
         hashed = CliRunner().invoke(cli, ["charter", "hash", str(path)]).stdout.strip()
         assert hashed == told["hash"]
+
+    @pytest.mark.parametrize("template", TEMPLATES)
+    def test_each_choice_that_a_template_shows_can_be_made(self, template: str) -> None:
+        """Without the `#` before them all choices together make a charter that passes (of a tier that may tolerate a crossing)."""
+        shown = resources.files("monitor.charters").joinpath(f"{template}.yaml").read_text("utf-8")
+        made = re.sub(r"^( +)#(?=[a-z])", r"\1", shown, flags=re.MULTILINE)
+        made = re.sub(r"^ +limit: .*\n( +baseline: )", r"\1", made, flags=re.MULTILINE)  # "in place of a limit"
+        made = re.sub(r"^tier: \w+", "tier: limited", made, flags=re.MULTILINE).replace("<ed25519:...>", KEY)
+        made = made.replace("<officer>: ", f"<first approver>: {KEY}, <second approver>: {KEY}, <officer>: ")
+        reading = read_charter(made)
+        assert reading.found == ()
+        assert reading.charter is not None
+        assert reading.charter.participant.keys == (KEY,)
+        assert reading.charter.responses.tolerate_first
+        assert any(spec.baseline for spec in reading.charter.indicators)
+
+    def test_the_templates_show_every_field_of_a_charter(self) -> None:
+        """Whoever fills one in meets each thing that a charter can say, responses, drills and evaluation included."""
+        shown = "".join(resources.files("monitor.charters").joinpath(f"{t}.yaml").read_text("utf-8") for t in TEMPLATES)
+        unshown = {
+            f"{kind.__name__}.{field}"
+            for kind in vars(charter_words).values()
+            if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == charter_words.__name__
+            for field in kind.__struct_fields__
+            if not re.search(rf"(^|[ #{{]){field}:", shown, re.MULTILINE)
+        }
+        assert not unshown
 
     def test_a_bad_file_ends_with_1_and_its_mistakes_on_stderr(self, tmp_path: Path) -> None:
         """Good files beside it are still reported; stdout stays data."""
