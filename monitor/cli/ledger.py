@@ -1,4 +1,4 @@
-"""`sandbox-monitor ledger`: verify a ledger, or read it."""
+"""`sandbox-monitor ledger`: verify a ledger, read it, disclose or erase the words that it only commits to."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ from rich.progress import Progress
 
 from monitor.model import Level
 from monitor.notary import verify as verifier
+from monitor.notary.commitment import FIELDS, Words, WordsBroken, committed, get, line, lines
 from monitor.notary.encoding import Entry
 from monitor.notary.segment import Damage
+from monitor.notary.verify import Mismatch
+from monitor.notary.words import WordsFile, beside
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group()
 def ledger() -> None:
-    """Verify a ledger, or read it. Needs no network and nothing but the files."""
+    """Verify a ledger, read it, disclose or erase words. Needs no network and nothing but the files."""
 
 
 @ledger.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--root", "roots", multiple=True, metavar="HEX", help="a root noted earlier; may be given again")
+@click.option("--disclosed", type=FILE, help="hold these texts (`ledger disclose`) against what the ledger commits to")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per ledger")
-def verify(path: Path, roots: tuple[str, ...], as_json: bool) -> None:
+def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: bool) -> None:
     """Re-read every entry of a ledger file, or of all in a directory, and print entries and root of each.
 
     With --root, also say at which size a ledger had that root: everything before is unchanged since it was noted.
 
-    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes) or a root not found.
+    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), a root not found, or
+    a disclosed text that no ledger here commits to.
     """
-    bad = 0
+    bad = shown = 0
+    told = _told(disclosed) if disclosed else []
     missing = {root.lower() for root in roots}
     try:
         files = verifier.ledgers(path)
@@ -46,8 +54,13 @@ def verify(path: Path, roots: tuple[str, ...], as_json: bool) -> None:
         done = 0
         for file in files:
             try:
-                sound = verifier.verify(file, roots, lambda read, done=done: bar.update(task, completed=done + read))  # type: ignore[misc]
-            except Damage as damage:
+                sound = verifier.verify(
+                    file,
+                    roots,
+                    lambda read, done=done: bar.update(task, completed=done + read),  # type: ignore[misc]
+                    told,
+                )
+            except (Damage, Mismatch) as damage:
                 bad += 1
                 _say(str(damage))
             except OSError as error:
@@ -55,29 +68,93 @@ def verify(path: Path, roots: tuple[str, ...], as_json: bool) -> None:
                 _say(f"{file}: {error.strerror}")
             else:
                 missing -= sound.found.keys()
+                shown += sound.shown
                 _print(sound, as_json)
             done += file.stat().st_size
     for root in sorted(missing):
         bad += 1
         _say(f"no ledger here ever had the root {root}")
+    if disclosed:
+        bad += shown != len(told)
+        _say(f"{shown} of {len(told)} disclosed texts are what the ledger commits to")
     _say(f"{len(files)} {'ledger' if len(files) == 1 else 'ledgers'}, {'sound' if not bad else f'{bad} wrong'}")
     sys.exit(1 if bad else 0)
 
 
 @ledger.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per entry")
 def show(file: Path, as_json: bool) -> None:
     """Print the entries of one ledger file, oldest first, checking each.
 
-    Exit codes: 0 sound, 1 damaged (what comes before the damage is printed).
+    Who acted, and in which words, is printed where the words are kept beside and you may read them; the ledger itself holds
+    but a commitment to them.
+
+    Exit codes: 0 sound, 1 damaged (what comes before the damage is printed), or kept words are not what was committed to.
     """
     try:
+        kept = _kept(file)
         for number, entry in enumerate(verifier.entries(file)):
-            click.echo(_as_json(number, entry) if as_json else _as_line(number, entry))
-    except Damage as damage:
+            said = [words for (identity, _), words in kept.items() if identity == entry.id]
+            verifier.hold_against(file, entry, said)
+            texts = {words.field: words.text for words in said}
+            click.echo(_as_json(number, entry, texts) if as_json else _as_line(number, entry, texts))
+    except (Damage, Mismatch, WordsBroken) as damage:
         _say(str(damage))
         sys.exit(1)
+
+
+@ledger.command()
+@click.argument("file", type=FILE)
+@click.option("--entry", "chosen", multiple=True, metavar="ID", help="of these entries only; repeatable [default: all]")
+def disclose(file: Path, chosen: tuple[str, ...]) -> None:
+    """Print the words behind the entries of one ledger file, with their salts, one JSON object per text.
+
+    Whoever is given them can hold them against the ledger: `ledger verify --disclosed`. Exit codes: 0 done, 1 there are none.
+    """
+    try:
+        told = [words for words in _kept(file).values() if not chosen or words.id in chosen]
+    except WordsBroken as error:
+        raise click.ClickException(str(error)) from error
+    for words in told:
+        click.echo(line(words))
+    if not told:
+        raise click.ClickException("no words of these entries are kept beside this ledger, or you may not read them")
+
+
+@ledger.command()
+@click.argument("file", type=FILE)
+@click.option("--entry", required=True, metavar="ID", help="the entry whose words are to go")
+@click.option(
+    "--field", "fields", multiple=True, type=click.Choice(FIELDS), help="only this; repeatable [default: all]"
+)
+def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
+    """Erase the words of an entry, with their salts. The ledger stays as it is, and sound: no root changes.
+
+    Afterwards nobody can show or tell what was said. May run beside the notary. Exit codes: 0 erased, 1 there was nothing.
+    """
+    try:
+        gone = WordsFile(beside(file.parent.resolve())).erase(file.stem, entry, fields or FIELDS)
+    except (WordsBroken, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if not gone:
+        raise click.ClickException(f"no words of entry {entry} are kept beside this ledger")
+    click.echo(f"erased: {gone} {'text' if gone == 1 else 'texts'} of entry {entry}")
+
+
+def _kept(file: Path) -> dict[tuple[str, str], Words]:
+    """The words beside a ledger file; none where they are not kept here, or not for this reader."""
+    try:
+        return WordsFile(beside(file.parent.resolve())).of(file.stem)
+    except OSError:
+        return {}
+
+
+def _told(path: Path) -> list[Words]:
+    try:
+        return [words for words in lines(path, path.read_bytes()) if words.salt]
+    except WordsBroken as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _print(sound: verifier.Verified, as_json: bool) -> None:
@@ -94,12 +171,14 @@ def _print(sound: verifier.Verified, as_json: bool) -> None:
         _say(f"{sound.file}: ends with {sound.torn} bytes of an entry that was never acknowledged")
 
 
-def _as_json(number: int, entry: Entry) -> str:
+def _as_json(number: int, entry: Entry, texts: dict[str, str]) -> str:
     fields = {"number": number, "type": entry.type.name.lower(), "record": entry.record()}
+    if texts:
+        fields["words"] = texts
     return json.dumps(fields, sort_keys=True, ensure_ascii=False)
 
 
-def _as_line(number: int, entry: Entry) -> str:
+def _as_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
     record = entry.record()
     at = datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if "action" in record:
@@ -107,9 +186,11 @@ def _as_line(number: int, entry: Entry) -> str:
     else:
         was, level = Level(record["was"]).word, Level(record["level"]).word
         what = f"{was} -> {level}" if was != level else level
-    by = f" by {record['author']}" if record.get("author") else ""
+    who = texts.get("author") or get(record, "author") or ""
+    by = f" by {who if isinstance(who, str) else f'({str(committed(who))[:16]}...)'}" if who else ""
+    by += f": {texts['finding.detail']}" if "finding.detail" in texts else ""
     kind = record.get("kind", "command")
-    return f"{number:>6}  {at}  standing {entry.standing:<5} {kind:<8} {what:<20} {record['reason']}{by}  {entry.id}"
+    return f"{number:>6}  {at}  standing {entry.standing:<5} {kind:<8} {what:<20} {record['reason']}  {entry.id}{by}"
 
 
 def _say(text: str) -> None:

@@ -3,7 +3,7 @@
 All integers are unsigned and big-endian, all text is UTF-8:
 
     offset  size  field
-    0       1     format version, 1
+    0       1     format version: 1, or 2 for what a person did: there the body holds commitments in the place of words
     1       1     type: 1 decision, 2 act (a decision taken by a person), 3 command
     2       2     n = length of id, then n bytes of id
             2     n = length of pilot, then n bytes of pilot
@@ -12,7 +12,8 @@ All integers are unsigned and big-endian, all text is UTF-8:
             8     epoch
             2     n = length of body, then n bytes of body: the record as canonical JSON (RFC 8785)
 
-Nothing follows the body. An entry is at most 65,535 bytes, because that is what a C2SP tlog-tiles entry bundle can carry.
+In a body of version 2 the fields of `commitment.FIELDS` are each "" or {"commitment": 64 hex digits}. Nothing follows the
+body. An entry is at most 65,535 bytes, because that is what a C2SP tlog-tiles entry bundle can carry.
 Test vectors: `tests/data/ledger/entries.json`. Standard library only.
 """
 
@@ -23,8 +24,10 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from monitor.canonical import parse
+from monitor.notary.commitment import FIELDS, committed, get
 
-VERSION = 1
+CLEAR, COMMITTED = 1, 2
+VERSIONS = (CLEAR, COMMITTED)
 LONGEST = 0xFFFF
 _NUMBERS = struct.Struct(">QQQ")
 
@@ -47,6 +50,7 @@ class Entry(NamedTuple):
     standing: int
     epoch: int
     body: bytes
+    version: int = CLEAR
 
     def record(self) -> dict[str, Any]:
         """The body as a dict. Raises ValueError when it is not canonical JSON of an object."""
@@ -66,12 +70,14 @@ class Malformed(ValueError):
 
 def encode(entry: Entry) -> bytes:
     """The bytes of an entry. Raises ValueError when a field does not fit (lengths, negative numbers, 65,535 bytes in all)."""
+    if entry.version not in VERSIONS:
+        raise ValueError(f"format version {entry.version} does not exist")
     for name in ("at", "standing", "epoch"):
         if not 0 <= getattr(entry, name) < 1 << 64:
             raise ValueError(f"{name} {getattr(entry, name)} does not fit in 64 unsigned bits")
     raw = b"".join(
         (
-            bytes((VERSION, EntryType(entry.type))),
+            bytes((entry.version, EntryType(entry.type))),
             _prefixed("id", entry.id.encode()),
             _prefixed("pilot", entry.pilot.encode()),
             _NUMBERS.pack(entry.at, entry.standing, entry.epoch),
@@ -87,8 +93,8 @@ def decode(raw: bytes) -> Entry:
     """Read an entry's bytes. Raises Malformed with the offset when they are not exactly one entry."""
     if len(raw) < 2:
         raise Malformed(0, "an entry has at least two bytes")
-    if raw[0] != VERSION:
-        raise Malformed(0, f"format version {raw[0]}, this reader knows {VERSION}")
+    if raw[0] not in VERSIONS:
+        raise Malformed(0, f"format version {raw[0]}, this reader knows {', '.join(map(str, VERSIONS))}")
     if raw[1] not in set(EntryType):
         raise Malformed(1, f"entry type {raw[1]} is not known")
     identity, at = _text(raw, 2, "id")
@@ -99,7 +105,7 @@ def decode(raw: bytes) -> Entry:
     body, end = _bytes(raw, at + _NUMBERS.size, "body")
     if end != len(raw):
         raise Malformed(end, f"{len(raw) - end} bytes after the body")
-    return Entry(EntryType(raw[1]), identity, pilot, when, standing, epoch, body)
+    return Entry(EntryType(raw[1]), identity, pilot, when, standing, epoch, body, raw[0])
 
 
 def check(raw: bytes) -> Entry:
@@ -115,6 +121,9 @@ def check(raw: bytes) -> Entry:
             raise Malformed(body_at, f"body says {name} {record.get(name)!r}, the entry says {getattr(entry, name)!r}")
     if entry.type != type_of(record):
         raise Malformed(body_at, f"the body is no {entry.type.name.lower()}")
+    for field in FIELDS if entry.version == COMMITTED else ():
+        if committed(get(record, field)) is None:
+            raise Malformed(body_at, f"{field} holds no commitment, as version {COMMITTED} asks")
     return entry
 
 

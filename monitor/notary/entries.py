@@ -1,4 +1,5 @@
-"""Records in, entries out: how a Decision or a Command of the machine becomes the bytes a ledger holds."""
+"""Records in, entries out: how a Decision or a Command of the machine becomes the bytes a ledger holds, and which words it only
+commits to."""
 
 from __future__ import annotations
 
@@ -6,17 +7,33 @@ import msgspec
 
 from monitor.canonical import canonical
 from monitor.model import Command, Decision
-from monitor.notary.encoding import Entry, type_of
+from monitor.notary.commitment import FIELDS, Words, commitment, get, put, salt
+from monitor.notary.encoding import CLEAR, COMMITTED, Entry, type_of
 
 
-def entry_of(record: Decision | Command) -> Entry:
-    """The entry of a record: every field written out, levels as numbers 0-3, reasons as words.
+def by_a_person(record: Decision | Command) -> bool:
+    """Whether a control record caused it: then its author and its words are somebody's."""
+    return isinstance(record, Decision) and record.cause.startswith("control:")
+
+
+def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]]:
+    """The entry of a record, and the words that it only commits to, salted with `key` (32 bytes): every field written out,
+    levels as numbers 0-3, reasons as words.
 
     Raises ValueError on what canonical JSON cannot hold (NaN, an infinity).
     """
     fields = msgspec.to_builtins(record, str_keys=True)
+    kind, version, words = type_of(fields), CLEAR, []
+    if by_a_person(record):
+        version = COMMITTED
+        for field in FIELDS:
+            text = get(fields, field)
+            if text:
+                salted = salt(key, record.id, field)
+                words.append(Words(record.pilot, record.id, field, salted.hex(), text))
+                put(fields, field, {"commitment": commitment(salted, field, text)})
     body = canonical(fields)
-    return Entry(type_of(fields), record.id, record.pilot, record.at, record.standing, record.epoch, body)
+    return Entry(kind, record.id, record.pilot, record.at, record.standing, record.epoch, body, version), words
 
 
 def in_order(decisions: list[Decision], commands: list[Command]) -> list[Decision | Command]:

@@ -1,7 +1,8 @@
 """The notary: takes decisions and commands as they come, repeats and all, and keeps one ledger per model file.
 
 Safe against at-least-once input: a repeated id is dropped, a void record (of a lower epoch than one before it) is dropped, both
-are counted. A pilot's model file is the pilot itself. One process per directory; a lock file sees to it.
+are counted. A pilot's model file is the pilot itself. One process per directory; a lock file sees to it. What people write
+is not entered but committed to; the words are kept in a directory beside (`words.beside`), on the disk before their entry is.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 
 from monitor.errors import LedgerBroken
 from monitor.model import Command, Decision
+from monitor.notary.commitment import Words, WordsBroken
 from monitor.notary.disk import Disk, RealDisk
 from monitor.notary.encoding import Entry
-from monitor.notary.entries import entry_of, in_order
+from monitor.notary.entries import by_a_person, entry_of, in_order
 from monitor.notary.store import Head, ModelFile, file_name
+from monitor.notary.words import WordsFile, beside
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Notary:
         self.repeated = 0
         self.voided = 0
         self._disk = disk or RealDisk()
+        self._words = WordsFile(beside(directory), self._disk)
         self._failed = ""
         try:
             if not directory.is_dir():
@@ -80,14 +84,17 @@ class Notary:
     ) -> int:
         """Record what one partition put out, in its order; returns how many entries are new, all durable when it returns.
 
-        Costs one fsync per pilot among the new records (two for a pilot's first), and two more when a `position` is given; it is
-        kept after the entries, so input read again from it is harmless. Raises LedgerBroken.
+        Costs one fsync per pilot among the new records (two for a pilot's first), as much again for a pilot for which a person
+        wrote something, and two more when a `position` is given; it is kept after the entries, so input read again from it is
+        harmless. Raises LedgerBroken.
         """
         if self._failed:
             raise LedgerBroken(f"the notary stopped at an earlier error: {self._failed}")
         try:
-            fresh = self._fresh(in_order(list(decisions), list(commands)), partition)
+            fresh, words = self._fresh(in_order(list(decisions), list(commands)), partition)
             for pilot, entries in fresh.items():
+                if pilot in words:  # before the entry: one whose words a crash took would never get them again
+                    self._words.add(Path(file_name(pilot)).stem, words[pilot])
                 file = self._files.get(pilot) or ModelFile(self.directory / file_name(pilot), pilot, self._disk)
                 file.append(entries)
                 self._files[pilot] = file
@@ -97,7 +104,7 @@ class Notary:
         except OSError as error:
             self._failed = str(error)
             raise LedgerBroken(f"the ledger in {self.directory} cannot be written: {error}") from error
-        except (LedgerBroken, ValueError) as error:
+        except (LedgerBroken, WordsBroken, ValueError) as error:
             self._failed = str(error)
             raise LedgerBroken(str(error)) from error
         return sum(map(len, fresh.values()))
@@ -109,9 +116,12 @@ class Notary:
             self._lock = -1
         self._failed = self._failed or "closed"
 
-    def _fresh(self, records: Sequence[Decision | Command], partition: int) -> dict[str, list[Entry]]:
-        """Entries to append, by pilot, without repeats and void ones."""
+    def _fresh(
+        self, records: Sequence[Decision | Command], partition: int
+    ) -> tuple[dict[str, list[Entry]], dict[str, list[Words]]]:
+        """Entries to append, by pilot, without repeats and void ones; and the words behind them."""
         fresh: dict[str, list[Entry]] = {}
+        said: dict[str, list[Words]] = {}
         seen: set[tuple[str, str]] = set()
         for record in records:
             file = self._files.get(record.pilot)
@@ -130,8 +140,11 @@ class Notary:
                 continue
             self._epochs[log] = record.epoch
             seen.add((record.pilot, record.id))
-            fresh.setdefault(record.pilot, []).append(entry_of(record))
-        return fresh
+            entry, words = entry_of(record, self._words.key() if by_a_person(record) else b"")
+            fresh.setdefault(record.pilot, []).append(entry)
+            if words:
+                said.setdefault(record.pilot, []).extend(words)
+        return fresh, said
 
     def _keep(self, position: dict[str, int]) -> None:
         text = json.dumps({"position": position, "epochs": self._epochs}, sort_keys=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from monitor.notary.commitment import Words, WordsBroken, committed, get, lines
 from monitor.notary.encoding import Entry, EntryType, Malformed, check
 from monitor.notary.segment import Damage, Reader, hold, read_index
 from monitor.notary.tree import Frontier
@@ -18,7 +19,8 @@ from monitor.notary.tree import Frontier
 
 class Verified(NamedTuple):
     """A sound ledger: its model file id, entries, tree head, bytes; `torn` bytes of an entry that was never acknowledged;
-    `found` maps each root asked for to the size at which this ledger had it."""
+    `found` maps each root asked for to the size at which this ledger had it; `shown` counts disclosed texts that are what it
+    commits to."""
 
     file: Path
     model: str
@@ -27,6 +29,11 @@ class Verified(NamedTuple):
     size: int
     torn: int
     found: dict[str, int]
+    shown: int = 0
+
+
+class Mismatch(Exception):
+    """A disclosed text is not what the ledger commits to; the ledger itself may be sound."""
 
 
 def ledgers(path: Path) -> list[Path]:
@@ -52,26 +59,48 @@ def entries(path: Path) -> Iterator[Entry]:
             yield entry
 
 
-def verify(path: Path, roots: Iterable[str] = (), progress: Callable[[int], object] = lambda done: None) -> Verified:
+def verify(
+    path: Path,
+    roots: Iterable[str] = (),
+    progress: Callable[[int], object] = lambda done: None,
+    disclosed: Iterable[Words] = (),
+) -> Verified:
     """Re-read one ledger file whole. Raises Damage (file, entry, offset) at the first thing that is not as it must be.
 
     Checked: checksums of header, lengths and index; every leaf hash; encoding and canonical body; fields against the body; one
     model file per file; unique ids; rising standing and epoch; that no acknowledged entry is gone. `roots` are tree heads noted
-    earlier, in hex; `progress` is told the bytes read.
+    earlier, in hex; `progress` is told the bytes read. Of `disclosed`, those of this model file are held against their entries:
+    raises Mismatch.
     """
     wanted = {root.lower() for root in roots}
     tree, found = Frontier(), dict[str, int]()
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
         reader = Reader(path, file)
+        told = [words for words in disclosed if words.pilot == reader.model]
+        waiting = {words.id for words in told}
         if tree.root().hex() in wanted:
             found[tree.root().hex()] = 0
-        for leaf, _ in _checked(reader, index):
+        for leaf, entry in _checked(reader, index):
             tree.push(leaf)
+            if entry.id in waiting:
+                waiting.remove(entry.id)
+                hold_against(path, entry, [words for words in told if words.id == entry.id])
             if wanted and (root := tree.root().hex()) in wanted:
                 found[root] = tree.size
             progress(reader.end)
-    return Verified(path, reader.model, tree.size, tree.root().hex(), reader.end, reader.torn, found)
+    if waiting:
+        raise Mismatch(f"{path}: there is no entry {min(waiting)}, of which something is disclosed")
+    return Verified(path, reader.model, tree.size, tree.root().hex(), reader.end, reader.torn, found, len(told))
+
+
+def hold_against(path: Path, entry: Entry, told: Iterable[Words]) -> None:
+    """Raise Mismatch unless each of these texts is what the entry commits to."""
+    record = entry.record()
+    for words in told:
+        stands = committed(get(record, words.field))
+        if not stands or stands != words.commitment():
+            raise Mismatch(f"{path}: {words.field} of entry {entry.id} is not the text that is disclosed")
 
 
 def _checked(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[tuple[bytes, Entry]]:
@@ -104,10 +133,18 @@ def _checked(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[tuple[b
 
 def main(arguments: list[str]) -> int:
     """Verify each path; one line per sound ledger on stdout, damage on stderr. 0 all sound, 1 damage, 2 called wrongly."""
+    told: list[Words] = []
+    if arguments[:1] == ["--disclosed"] and len(arguments) > 2:
+        disclosed, arguments = Path(arguments[1]), arguments[2:]
+        try:
+            told = [words for words in lines(disclosed, disclosed.read_bytes()) if words.salt]
+        except (WordsBroken, OSError) as error:
+            print(error, file=sys.stderr)
+            return 1
     if not arguments or arguments[0].startswith("-"):
-        print("usage: python -m monitor.notary.verify PATH...", file=sys.stderr)
+        print("usage: python -m monitor.notary.verify [--disclosed FILE] PATH...", file=sys.stderr)
         return 2
-    bad = 0
+    bad, shown = 0, 0
     for argument in arguments:
         try:
             files = ledgers(Path(argument))
@@ -117,11 +154,15 @@ def main(arguments: list[str]) -> int:
             continue
         for file in files:
             try:
-                sound = verify(file)
+                sound = verify(file, disclosed=told)
+                shown += sound.shown
                 print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
-            except Damage as damage:
+            except (Damage, Mismatch) as damage:
                 print(damage, file=sys.stderr)
                 bad += 1
+    if told and not bad:
+        print(f"{shown} of {len(told)} disclosed texts are what these ledgers commit to", file=sys.stderr)
+        bad += shown != len(told)
     return 1 if bad else 0
 
 

@@ -15,6 +15,8 @@ from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC_BITS, Store
 from monitor.machine import Machine
 from monitor.model import Command, Decision, Evidence, TimeRead
+from monitor.notary.notary import Notary
+from monitor.notary.words import KEY, beside
 from monitor.runner import Runner
 from monitor.stream.dump import Dump, dump
 from monitor.telemetry import encode
@@ -69,9 +71,28 @@ def per_pilot(rows: list[Row]) -> dict[str, list[Row]]:
     return dict(found)
 
 
+def ledgers(directory: Path, rows: list[Row]) -> dict[str, bytes]:
+    """The ledgers and words that a notary of one key makes of these records."""
+    words = beside(directory)
+    words.mkdir()
+    (words / KEY).write_bytes(bytes(32))
+    notary = Notary(directory)
+    plain = [msgspec.structs.replace(row, epoch=1) for row in rows if not isinstance(row, Evidence)]
+    # As both runtimes' notaries have it: one reads both logs, the other only decisions, which imply their commands.
+    notary.record(
+        [row for row in plain if isinstance(row, Decision)],
+        [msgspec.structs.replace(row, again=0) for row in plain if isinstance(row, Command)],
+    )
+    notary.close()
+    made = {path.name: path.read_bytes() for path in (*directory.glob("*.ledger"), *words.glob("*.words"))}
+    assert len(made) == 2 * len({row.pilot for row in plain})  # each was admitted, by somebody
+    return made
+
+
 @pytest.mark.kafka
 def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: Path) -> None:
-    """A fleet runs on a real broker under a Faust worker; its logs, journal included, are stepped by the embedded runtime."""
+    """A fleet runs on a real broker under a Faust worker; its logs, journal included, are stepped by the embedded runtime. Of what
+    both put out a notary makes the same ledgers, byte for byte."""
     fresh = Fresh(partitions=2)
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--checkpoint-every", "1")
 
@@ -119,7 +140,9 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
         again += {c.id: c for c in reversed(told)}.values()  # told again until answered; a reader takes an id once
         again += [e for raw in out["evidence"] if isinstance(e := _evidence(raw), Evidence)]
         mine = [r for r in (*stood.decisions, *stood.commands, *stood.evidence) if isinstance(r, Row)]
-        assert per_pilot(again) == per_pilot([r for r in mine if number[r.pilot] == partition])
+        mine = [r for r in mine if number[r.pilot] == partition]
+        assert per_pilot(again) == per_pilot(mine)
+        assert ledgers(tmp_path / f"again-{partition}", again) == ledgers(tmp_path / f"mine-{partition}", mine)
 
 
 def _evidence(raw: bytes) -> Evidence | None:

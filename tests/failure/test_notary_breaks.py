@@ -13,14 +13,17 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monitor.errors import LedgerBroken
+from monitor.model import Finding
 from monitor.notary.disk import RealDisk
 from monitor.notary.notary import Notary
 from monitor.notary.segment import Damage
 from monitor.notary.store import file_name
 from monitor.notary.verify import entries, ledgers, verify
+from monitor.notary.words import WordsFile, beside
 from monitor.testing.records import command, decision
 
 FILE = file_name("p-1")
@@ -69,8 +72,18 @@ def ids(directory: Path) -> list[str]:
     return [entry.id for entry in entries(directory / FILE)]
 
 
-STEPS = [([decision(1)], []), ([decision(2), decision(3)], [command(3)]), ([decision(4)], [])]
-WHOLE = [decision(1).id, decision(2).id, decision(3).id, command(3).id, decision(4).id]
+BY_HAND = [
+    decision(n, cause=f"control:{n}", author=f"regulator-{n}", finding=Finding(rule="override", detail="why"))
+    for n in (5, 6)
+]
+STEPS = [
+    ([decision(1)], []),
+    ([decision(2), decision(3)], [command(3)]),
+    ([decision(4)], []),
+    ([BY_HAND[0]], []),
+    ([BY_HAND[1]], []),
+]
+WHOLE = [decision(1).id, decision(2).id, decision(3).id, command(3).id, decision(4).id, *(d.id for d in BY_HAND)]
 
 
 def run(directory: Path, disk: RealDisk) -> int:
@@ -106,7 +119,9 @@ def test_every_write_broken_once(tmp_path: Path, how: str) -> None:
         assert kept[:promised] == WHOLE[:promised], (at, how)
         assert run(directory, RealDisk()) == len(STEPS), (at, how)
         assert ids(directory) == WHOLE, (at, how)
-        assert verify(directory / FILE).torn == 0
+        words = WordsFile(beside(directory)).of(FILE.removesuffix(".ledger"))
+        assert len(words) == 4, "an entry's words are kept before it is"
+        assert verify(directory / FILE, disclosed=words.values()).torn == 0
 
 
 @pytest.mark.parametrize("how", ["before", "half", "after"])
@@ -231,7 +246,8 @@ def test_whole_entries_moved_are_found(
 
 
 def test_number_of_fsyncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One fsync per pilot and append, two for a pilot's first (its file appears whole), two more for a position, none for repeats."""
+    """One fsync per pilot and append, two for a pilot's first (its file appears whole), two more for a position, none for repeats;
+    for what people wrote the same again, and three once for their directory and its key."""
     real, calls = os.fsync, Counter[str]()
 
     def counted(handle: int) -> None:
@@ -256,6 +272,12 @@ def test_number_of_fsyncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert cost("a", standing=5, position=9) == 0
     assert notary.record([decision(n, "a") for n in range(6, 60)]) == 54
     assert cost(standing=0) == 0
+    by_hand = [msgspec.structs.replace(BY_HAND[0], id=f"h-{n}", pilot="a", standing=n) for n in (70, 71)]
+    before = calls["fsync"]
+    notary.record(by_hand[:1])
+    assert calls["fsync"] - before == 1 + 2 + 3
+    notary.record(by_hand[1:])
+    assert calls["fsync"] - before == 6 + 1 + 1
 
 
 def test_nothing_is_visible_before_it_is_durable(tmp_path: Path) -> None:

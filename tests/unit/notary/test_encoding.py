@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.canonical import canonical, parse
 from monitor.model import Command, Decision
-from monitor.notary.encoding import Entry, EntryType, Malformed, check, decode, encode
+from monitor.notary.encoding import VERSIONS, Entry, EntryType, Malformed, check, decode, encode
 from monitor.notary.entries import entry_of, in_order
 from monitor.notary.segment import frame, header, index_record
 from monitor.notary.tree import EMPTY, Frontier, leaf_hash, tree_head
@@ -145,7 +145,10 @@ def test_canonical_json_reads_back(value: Any) -> None:
 
 TEXT = st.text(max_size=30)
 NUMBER = st.integers(0, 2**64 - 1)
-ENTRIES = st.builds(Entry, st.sampled_from(EntryType), TEXT, TEXT, NUMBER, NUMBER, NUMBER, st.binary(max_size=60))
+ENTRIES = st.builds(
+    *(Entry, st.sampled_from(EntryType), TEXT, TEXT, NUMBER, NUMBER, NUMBER, st.binary(max_size=60)),
+    st.sampled_from(VERSIONS),
+)
 
 
 @given(ENTRIES, ENTRIES)
@@ -171,7 +174,7 @@ def test_a_record_reads_back_from_its_entry(record: Decision | Command) -> None:
     """The body holds the whole record: it can be rebuilt from the ledger."""
     import msgspec
 
-    entry = check(encode(entry_of(record)))
+    entry = check(encode(entry_of(record, b"")[0]))
     assert msgspec.convert(entry.record(), type(record)) == record
 
 
@@ -190,22 +193,22 @@ def test_a_record_reads_back_from_its_entry(record: Decision | Command) -> None:
 def test_fields_must_agree_with_the_body(change: dict[str, Any], problem: str) -> None:
     """An entry whose plain fields say something else than its body is malformed."""
     with pytest.raises(Malformed, match=problem):
-        check(encode(entry_of(decision(1))._replace(**change)))
+        check(encode(entry_of(decision(1), b"")[0]._replace(**change)))
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"id": "x" * 70_000}, {"body": b"x" * 65_530}, {"at": -1}, {"epoch": 2**64}, {"id": "\ud800"}],
-    ids=["long id", "long entry", "negative", "too large", "surrogate"],
+    [{"id": "x" * 70_000}, {"body": b"x" * 65_530}, {"at": -1}, {"epoch": 2**64}, {"id": "\ud800"}, {"version": 3}],
+    ids=["long id", "long entry", "negative", "too large", "surrogate", "version"],
 )
 def test_what_does_not_fit_is_refused(change: dict[str, Any]) -> None:
     """Nothing is ever cut or wrapped to make it fit."""
     with pytest.raises(ValueError):  # noqa: PT011
-        encode(entry_of(decision(1))._replace(**change))
+        encode(entry_of(decision(1), b"")[0]._replace(**change))
 
 
 @pytest.mark.parametrize(
-    ("raw", "offset"), [(b"\x02\x01", 0), (b"\x01\x09", 1), (b"\x01", 0), (b"\x01\x01\x00\x01\xff", 2)]
+    ("raw", "offset"), [(b"\x03\x01", 0), (b"\x01\x09", 1), (b"\x01", 0), (b"\x01\x01\x00\x01\xff", 2)]
 )
 def test_a_reader_refuses_what_it_does_not_know(raw: bytes, offset: int) -> None:
     """Another version, another type, another alphabet: said with the offset."""
