@@ -11,7 +11,8 @@ import click
 from aiohttp import web
 
 from monitor.console.board import Board
-from monitor.console.routes import routes
+from monitor.console.heard import SILENT_MS, Heard
+from monitor.console.routes import routes, wall_clock
 from monitor.control import Admission, Amendment
 from monitor.errors import Unavailable
 from monitor.model import Closed, Command, Decision, Evidence, Outputs, command_of
@@ -22,6 +23,8 @@ from monitor.stream.topics import Names, partition_count
 from monitor.validate import validate_control
 
 AWAY_SECONDS = 2.0
+LISTEN_SECONDS = 1.0
+JUST_BEFORE = 100  # offsets before the end of a journal among which its last record is looked for: markers take some
 TOGETHER = 500  # records that share one durable append
 
 
@@ -37,7 +40,14 @@ TOGETHER = 500  # records that share one durable append
 )
 @click.option("--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="the board; 0 = none")
 @click.option("--host", default="127.0.0.1", show_default=True, help="where the board listens; it has no login")
-def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str) -> None:
+@click.option(
+    "--silent-after",
+    default=SILENT_MS / 1000,
+    show_default=True,
+    type=click.FloatRange(11),
+    help="seconds without a word of a partition's worker until the board says so",
+)
+def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, silent_after: float) -> None:
     """Keep the ledger of every pilot and show the board, until SIGTERM or Ctrl-C. One of these per authority.
 
     It continues where the ledger durably stands; what it reads twice it records once. Commands are entered beside the
@@ -46,13 +56,14 @@ def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str) -
     """
     ledger = Notary(directory)
     try:
-        asyncio.run(_run(bootstrap, Names(prefix), ledger, host, port))
+        asyncio.run(_run(bootstrap, Names(prefix), ledger, host, port, round(silent_after * 1000)))
     finally:
         ledger.close()
 
 
-async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: int) -> None:
+async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: int, silent_ms: int) -> None:
     board = Board(ledger=lambda pilot: _head(ledger, pilot))
+    board.worker = Heard(silent_ms)
     fresh: asyncio.Queue[Seen] = asyncio.Queue(maxsize=4 * TOGETHER)
     places = {_place(name): Place(at) for name, at in ledger.position.items()}
     tasks = [
@@ -62,6 +73,7 @@ async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: in
             _follow(bootstrap, [names.decisions, names.commands, names.evidence], {}, _projected(board), repeats=True)
         ),
         asyncio.create_task(_charters(bootstrap, names, board)),
+        asyncio.create_task(_listen(bootstrap, names, board)),
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
@@ -139,6 +151,37 @@ def _projected(board: Board) -> Callable[[Seen], Awaitable[None]]:
             board.apply(Outputs(evidence=[seen.value]))
 
     return take
+
+
+async def _listen(bootstrap: str, names: Names, board: Board) -> None:
+    """Note when each partition's owner was heard: it writes to `journal` every ten seconds, and to `state` while it catches up.
+
+    By this machine's clock, at the moment when the end of a log was seen to have moved; what stood there before by its own time.
+    """
+    ends: dict[tuple[str, int], int] = {}
+    while True:
+        reader = PartitionReader(bootstrap, client_id="sandbox-notary")
+        try:
+            await reader.start()
+            partitions = range(await partition_count(bootstrap, names.journal))
+            while True:
+                for partition in partitions:
+                    board.worker.listen(partition, wall_clock())
+                    for topic in (names.journal, names.state):
+                        first, end = await reader.bounds(topic, partition)
+                        if (topic, partition) in ends:
+                            if end != ends[topic, partition]:
+                                board.worker.hear(partition, wall_clock())
+                        elif topic == names.journal:
+                            rows, _ = await reader.chunk(topic, partition, max(first, end - JUST_BEFORE), end)
+                            if rows:
+                                board.worker.hear(partition, min(rows[-1].timestamp, wall_clock()))
+                        ends[topic, partition] = end
+                await asyncio.sleep(LISTEN_SECONDS)
+        except Unavailable:  # said by those who follow the outputs
+            await asyncio.sleep(AWAY_SECONDS)
+        finally:
+            await reader.stop()
 
 
 async def _charters(bootstrap: str, names: Names, board: Board) -> None:

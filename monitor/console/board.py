@@ -8,6 +8,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from monitor.charter import Charter, charter_hash
+from monitor.console.heard import Heard
 from monitor.console.words import sentence
 from monitor.model import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.open_orders import OpenOrder, after, told
@@ -53,7 +54,8 @@ class Board:
 
     Memory is bounded: the last `periods` closed periods of each indicator and segment, at most `streams` of these, the last
     `decisions` decisions, for at most `most` pilots; `left_out` counts pilots beyond that. A record that comes again changes
-    nothing. `ledger` looks up size and root of a pilot's ledger.
+    nothing. `ledger` looks up size and root of a pilot's ledger. `worker` knows when who decides was last heard: whoever feeds
+    the board tells it.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Board:
         ledger: Callable[[str], tuple[int, str] | None] = lambda pilot: None,
     ) -> None:
         self.pilots: dict[str, PilotView] = {}
+        self.worker = Heard()
         self.ledger = ledger
         self.through: int | None = None
         self._left_out: set[str] = set()

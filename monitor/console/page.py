@@ -44,23 +44,28 @@ ORDERS = {
 SHOWN = 10  # decisions above the picture; earlier ones are folded away
 
 
-def fleet_page(board: Board, query: Query = ALL) -> str:
-    """All pilots, filtered and sorted as asked."""
+def fleet_page(board: Board, query: Query = ALL, now: int = 0) -> str:
+    """All pilots, filtered and sorted as asked; `now` (ms) tells whether who decides is silent."""
     views = board.fleet()
     return _page(
         "Fleet",
-        _summary(board, views) + _orders(board) + _filters(query) + _table(_select(views, query), query),
+        _alarm(board, now)
+        + _summary(board, views)
+        + _orders(board)
+        + _filters(query)
+        + _table(_select(views, query), query),
         "fleet",
     )
 
 
-def pilot_page(board: Board, pilot: str) -> str | None:
-    """One pilot: standing, evidence picture, decisions explained. `None` when the board does not know it."""
+def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
+    """One pilot: standing, evidence picture, decisions explained; `now` as on the fleet page. `None` when the board does not
+    know it."""
     view = board.pilots.get(pilot)
     if view is None:
         return None
     body = (
-        '<p class="back"><a href="/">← Fleet</a></p>'
+        f'{_alarm(board, now)}<p class="back"><a href="/">← Fleet</a></p>'
         f"<h1>{escape(view.pilot)}</h1>"
         f'<p class="lead">{_badge(view)} {_why(view)}</p>{_unknown_note(view)}'
         + _facts(board, view)
@@ -152,6 +157,22 @@ def _link(pilot: str) -> str:
 # ---- fleet
 
 
+def _alarm(board: Board, now: int) -> str:
+    """Says so when nobody decides: what stands below is then old, however calm it looks. Nothing while all is well."""
+    silent = board.worker.silent(now)
+    if not silent:
+        return ""
+    all_of = len(silent) == len(board.worker.at)
+    heard = [at for p in silent if (at := board.worker.at[p]) is not None]
+    since = f"has been heard since {_time(min(heard))} UTC" if heard else "has been heard at all"
+    where = "" if all_of else f" of partition{'s' if len(silent) > 1 else ''} {', '.join(map(str, silent))}"
+    return (
+        f'<p class="alarm" role="alert"><b>■ No worker{where} {since}.</b> Nothing is decided '
+        f"{'' if all_of else 'about its pilots '}until one is back: what you see is old. Halts stand, and services that run "
+        "under permits stop when these lapse. Telemetry is kept and will be worked off.</p>"
+    )
+
+
 def _summary(board: Board, views: Sequence[PilotView]) -> str:
     inside = [view for view in views if not view.exited]
     counts = Counter(view.level for view in inside)
@@ -166,6 +187,8 @@ def _summary(board: Board, views: Sequence[PilotView]) -> str:
     said = f"{_number(len(inside), 'pilot')} of {_number(people, 'participant')} in the sandbox"
     if newest is not None:
         said += f"; latest decision {_time(newest)}"
+    if board.worker.last is not None:
+        said += f"; worker last heard {_time(board.worker.last)}"
     if board.left_out:
         said += f"; {board.left_out} more are not shown, because the board is full"
     return f'<h1>Fleet</h1><p class="lead">{said}.</p><ul class="tiles">{tiles}</ul>'
@@ -376,11 +399,12 @@ def _decision(view: PilotView, decision: Decision) -> str:
     )
 
 
-def as_data(board: Board) -> dict[str, object]:
+def as_data(board: Board, now: int = 0) -> dict[str, object]:
     """The fleet as plain data: what `/api/board.json` says. Times in ms since 1970, evidence as e-values' logarithms."""
     return {
         "left_out": board.left_out,
         "through": board.through,
+        "worker": {"last_heard": board.worker.last, "silent_partitions": board.worker.silent(now)},
         "pilots": [
             {
                 "pilot": view.pilot,

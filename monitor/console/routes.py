@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from importlib.resources import files
 
 import msgspec
@@ -20,20 +22,26 @@ _HEADERS = {
 }
 
 
-def routes(board: Board) -> list[web.RouteDef]:
-    """Read-only routes over `board`; every answer is made from what the board holds at that moment."""
+def wall_clock() -> int:
+    """Milliseconds since 1970 by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def routes(board: Board, clock: Callable[[], int] = wall_clock) -> list[web.RouteDef]:
+    """Read-only routes over `board`; every answer is made from what the board holds at that moment (`clock`, ms)."""
 
     async def fleet(request: web.Request) -> web.Response:
         asked = {name: request.query[name] for name in ("level", "words", "sort") if name in request.query}
-        return _html(fleet_page(board, Query(**asked)))
+        return _html(fleet_page(board, Query(**asked), clock()))
 
     async def pilot(request: web.Request) -> web.Response:
         name = request.match_info["pilot"]
-        page = pilot_page(board, name)
+        page = pilot_page(board, name, clock())
         return _html(missing_page(name), 404) if page is None else _html(page)
 
     async def data(request: web.Request) -> web.Response:
-        return web.Response(body=msgspec.json.encode(as_data(board)), content_type="application/json", headers=_HEADERS)
+        body = msgspec.json.encode(as_data(board, clock()))
+        return web.Response(body=body, content_type="application/json", headers=_HEADERS)
 
     return [
         web.get("/", fleet),

@@ -206,7 +206,7 @@ class Monitor:
 
     async def _listen(self) -> None:
         app = self.ingress.app()
-        app.add_routes(routes(self.board))
+        app.add_routes(routes(self.board, self.clock))
         self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._web.setup()
         site = web.TCPSite(self._web, HOST, self.port)
@@ -290,6 +290,7 @@ class Monitor:
         asked = self.runner.notify_at
         await self.runner.time()
         self._time_at = self.clock()
+        self.board.worker.hear(0, self._time_at)
         if asked is not None and asked < self._time_at:
             self.metrics.woken((self._time_at - asked) / 1000)
 

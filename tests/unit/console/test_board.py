@@ -91,6 +91,30 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
     assert "still open" not in fleet_page(board)
 
 
+def test_a_board_that_nobody_feeds_does_not_look_calm() -> None:
+    """More than 30 s after the last word of a partition's worker both pages say so, with that moment; nobody is called silent whom
+    nobody listens to; who was never heard is, 30 s after somebody began to listen."""
+    board = fed(decision(1))
+    assert as_data(board, 10**15)["worker"] == {"last_heard": None, "silent_partitions": []}
+    board.worker.listen(0, 1_000)
+    board.worker.listen(1, 1_000)
+    board.worker.hear(0, 5_000)
+    assert (board.worker.silent(31_000), board.worker.silent(31_001), board.worker.last) == ([], [1], None)
+    assert "No worker of partition 1 has been heard at all." in fleet_page(board, now=31_001)
+    assert "Nothing is decided about its pilots until" in fleet_page(board, now=31_001)
+    board.worker.hear(1, 20_000)
+    board.worker.hear(0, 4_000)  # what is late makes nobody older
+    for page in (fleet_page(board, now=35_000), pilot_page(board, "p-1", 35_000) or ""):
+        assert "alarm" not in page
+    assert 'worker last heard <time datetime="1970-01-01T00:00:05Z">' in fleet_page(board, now=35_000)
+    for page in (fleet_page(board, now=50_001), pilot_page(board, "p-1", 50_001) or ""):
+        assert (
+            '<p class="alarm" role="alert"><b>■ No worker has been heard since <time datetime="1970-01-01T00:00:05Z">'
+            in page
+        )
+    assert as_data(board, 50_000)["worker"] == {"last_heard": 5_000, "silent_partitions": [0]}
+
+
 def test_an_act_says_whose_key_signed_it() -> None:
     """The id of the key, or that nobody signed it; what no person did says neither."""
     board = fed(

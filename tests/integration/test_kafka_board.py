@@ -1,0 +1,99 @@
+"""The board of the notary on Kafka says when nobody decides, with a real broker, worker and notary."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.testing.broker import free_port
+from monitor.testing.kafka import Fresh
+from monitor.testing.workers import Worker
+
+SILENT_S = 11.0
+LOOK_S = 0.2
+
+
+@contextmanager
+def notary(fresh: Fresh, home: Path) -> Iterator[int]:
+    """`sandbox-monitor notary` as a process of its own; the port of its board."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "monitor",
+        "notary",
+        "--bootstrap",
+        fresh.bootstrap,
+        "--prefix",
+        fresh.names.prefix,
+    ]
+    command += ["--dir", str(home / "ledger"), "--port", str(port), "--silent-after", f"{SILENT_S:g}"]
+    with (home / "notary.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def got(port: int, path: str) -> str:
+    """A page; empty while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def until(true: Callable[[], Any], seconds: float) -> float:
+    """Wait for something to become true; how long it took (s)."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < seconds, "it did not come true"
+        time.sleep(LOOK_S)
+    return time.monotonic() - began
+
+
+@pytest.mark.kafka
+def test_the_board_says_that_the_worker_is_dead_and_when_it_was_heard(tmp_path: Path) -> None:
+    """While one works its last word is never old. Killed: within the time set and a few seconds there is a banner with that moment,
+    and the data says which partitions are silent; a new worker is heard, and the banner goes."""
+    fresh = Fresh(2)
+    prefix, workers = fresh.names.prefix, [Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log")]
+    try:
+        workers[-1].wait_ready()
+        with notary(fresh, tmp_path) as port:
+
+            def told() -> dict[str, Any]:
+                return dict(json.loads(got(port, "/api/board.json") or '{"worker": {}}')["worker"])
+
+            until(lambda: told().get("last_heard"), 30)
+            assert told()["silent_partitions"] == []
+            assert 'role="alert"' not in got(port, "/")
+            assert "; worker last heard <time" in got(port, "/")
+            workers[-1].kill()
+            killed = time.time() * 1000
+            took = until(lambda: told()["silent_partitions"] == [0, 1], SILENT_S + 5)
+            assert took > SILENT_S - 10.5, "it had been heard less than one `time` entry ago"
+            heard = told()["last_heard"]
+            assert killed - 12_000 < heard <= killed + 1_500
+            page = got(port, "/")
+            moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(heard / 1000))
+            assert '<p class="alarm" role="alert"><b>■ No worker has been heard since <time' in page
+            assert moment in page
+            workers.append(Worker(fresh.bootstrap, prefix, tmp_path / "worker.log"))
+            until(lambda: told()["silent_partitions"] == [], 40)
+            assert 'role="alert"' not in got(port, "/")
+    finally:
+        for worker in workers:
+            worker.kill()
