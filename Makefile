@@ -50,7 +50,7 @@ stack-down: ## stops it
 	$(PY) deploy/stack.py down
 
 .PHONY: test-halt
-test-halt: servers ## halts under faults with real processes, 100 runs of each (30 on Kafka); QUICK=1: 5; one GOAL line per promise
+test-halt: servers ## halts under faults with real processes, 100 runs of each; QUICK=1: 5; one GOAL line per promise
 	@status=0; \
 	$(PY) tests/halt/run.py $(ARGS) || status=1; \
 	$(PY) -m pytest -q -s tests/property/test_sdk_forgery.py tests/property/test_forgery.py | grep -E '^GOAL|failed|error' ; [ $${PIPESTATUS[0]} = 0 ] || status=1; \

@@ -1,4 +1,4 @@
-"""Faults five times each, with real processes, embedded and on Kafka; `make test-halt` does all of them 100 (on Kafka 30) times."""
+"""Faults five times each, with real processes, embedded and on Kafka; `make test-halt` does all of them 100 times."""
 
 from __future__ import annotations
 
