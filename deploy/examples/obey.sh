@@ -6,9 +6,9 @@ broker=$1 pilot=$2 source=$3/$(date +%s)-$$ dir=$4 start=$5 stop=$6 prefix=${PRE
 standing=$(cat "$dir/standing" 2>/dev/null || echo 0) halt=false up=false sequence=0 nonce=none sent=0 until=0
 . "$(dirname "$0")/signatures.sh"
 now() { cut -d. -f1 /proc/uptime; } # CLOCK_BOOTTIME in seconds: counts through sleep, and nobody sets it
-listen() { # kind, offset: what is committed there about our pilot, a line each, for ever
-    kcat -quCJ -b "$broker" -t "$prefix.${1}s" -o "$2" -X isolation.level=read_committed | jq -r --unbuffered \
-        --arg kind "$1" --arg pilot "$pilot" 'select(.key == $pilot and .payload) | "\($kind) \(tojson)"'
+listen() { # kind, offset: what is committed there about our pilot, a line each, for ever; kcat ends when no broker answers
+    while kill -0 $$ && sleep 1; do kcat -quCJ -b "$broker" -t "$prefix.${1}s" -o "$2" -X isolation.level=read_committed |
+        jq -r --unbuffered --arg kind "$1" --arg pilot "$pilot" 'select(.key == $pilot and .payload) | "\($kind) \(tojson)"'; done
 }
 send() { # type, data: one event
     printf '{"specversion":"1.0","id":"%s-%d","source":"%s","sequence":"%020d","type":"sandbox.%s","subject":"%s",' \

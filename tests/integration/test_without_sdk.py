@@ -26,7 +26,7 @@ from monitor.testing.worlds import Embedded, Kafka, World
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "deploy" / "examples"
 PAGE = ROOT / "monitor" / "sdk" / "WITHOUT-SDK.md"
-LEASE = Responses(lease="6s", acknowledge_within="20s")
+LEASE = Responses(lease="4s", acknowledge_within="20s")
 
 
 def until(true: Callable[[], bool], seconds: float = 40.0) -> None:
@@ -134,11 +134,12 @@ def test_the_examples_are_short() -> None:
 @pytest.mark.kafka
 @pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh")
 def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> None:
-    """On Kafka, in two partitions, its own word signed. Afterwards a release that a stranger signed lifts nothing."""
+    """On Kafka, in two partitions, its own word signed. It stops when its lease is over, and goes on when the network is back. A
+    release that a stranger signed lifts nothing."""
     world = world_of(Kafka, tmp_path)
     assert isinstance(world, Kafka)
-    pilot = world.next().pilot
-    where = [world.broker.bootstrap, pilot, "firm-1/shell", str(tmp_path / "state")]
+    pilot, proxy = world.next().pilot, world.proxy()
+    where = [f"127.0.0.1:{proxy.port}", pilot, "firm-1/shell", str(tmp_path / "state")]
     started: list[Example] = []
 
     def start() -> Example:
@@ -168,6 +169,10 @@ def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> Non
         example = start()
         until(lambda: not example.up())  # what the killed one left running
         until(example.up)
+        proxy.set("cut")
+        until(lambda: not example.up())  # its lease is over
+        proxy.set("pass")
+        until(example.up)
         now = int(time.time() * 1000)
         world.report(Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
         until(lambda: not example.up() and example.halted.exists())
@@ -187,10 +192,11 @@ def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> Non
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: deploy/local/install-test-servers.sh")
 def test_the_node_example_obeys_and_believes_only_its_authority(tmp_path: Path) -> None:
-    """Over HTTP, its own word signed. With the key of another authority no permit is believed, so it never serves again."""
+    """Over HTTP, its own word signed. It stops when its lease is over, and with the process. With the key of another authority no
+    permit is believed, so it never serves again."""
     world = world_of(Embedded, tmp_path)
-    pilot = world.next().pilot
-    where = [str(world.settings(world.proxy())["to"]), pilot, "firm-1/node", str(tmp_path / "state")]
+    pilot, proxy = world.next().pilot, world.proxy()
+    where = [f"http://127.0.0.1:{proxy.port}", pilot, "firm-1/node", str(tmp_path / "state")]
     started: list[Example] = []
 
     def start() -> Example:
@@ -199,6 +205,16 @@ def test_the_node_example_obeys_and_believes_only_its_authority(tmp_path: Path) 
 
     try:
         obeys(world, pilot, start)
+        example = start()
+        until(lambda: not example.up())  # what the killed one left running
+        until(example.up)
+        proxy.set("cut")
+        until(lambda: not example.up())  # its lease is over
+        proxy.set("pass")
+        until(example.up)
+        example.process.terminate()
+        example.process.wait(10)
+        assert not example.up()
         believe(tmp_path / "state", Signer(b"s" * 32).public)
         example = start()
         until(lambda: "was not believed" in example.log.read_text())
