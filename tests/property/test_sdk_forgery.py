@@ -158,6 +158,7 @@ def test_no_forged_replayed_or_lower_letter_is_believed(tmp_path: Path, halted: 
             pilot.resume()
             with pilot.guard():
                 pass
+        until(lambda: any(isinstance(e, Heartbeat) for e in link.events))
         pilot.flush()
         beat = next(e for e in reversed(link.events) if isinstance(e, Heartbeat))
         used = link.answer(beat)
