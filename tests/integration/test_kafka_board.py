@@ -68,10 +68,14 @@ def until(true: Callable[[], Any], seconds: float) -> float:
 def test_the_board_says_that_the_worker_is_dead_and_when_it_was_heard(tmp_path: Path) -> None:
     """While one works its last word is never old. Killed: within the time set and a few seconds there is a banner with that moment,
     and the data says which partitions are silent; a new worker is heard, and the banner goes."""
-    fresh = Fresh(2)
-    prefix, workers = fresh.names.prefix, [Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log")]
+    fresh, workers = Fresh(2), []
+
+    def begun() -> Worker:
+        options = ("--instance", "w0", "--session-timeout", "6")  # so that the group takes it back at once
+        return Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", *options)
+
     try:
-        workers[-1].wait_ready()
+        workers.append(begun().wait_ready())
         with notary(fresh, tmp_path) as port:
 
             def told() -> dict[str, Any]:
@@ -91,7 +95,7 @@ def test_the_board_says_that_the_worker_is_dead_and_when_it_was_heard(tmp_path: 
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(heard / 1000))
             assert '<p class="alarm" role="alert"><b>■ No worker has been heard since <time' in page
             assert moment in page
-            workers.append(Worker(fresh.bootstrap, prefix, tmp_path / "worker.log"))
+            workers.append(begun())
             until(lambda: told()["silent_partitions"] == [], 40)
             assert 'role="alert"' not in got(port, "/")
     finally:
