@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import sys
 import threading
@@ -104,7 +105,7 @@ class Seat:
         self.kept: list[Record] = []  # control that waits until telemetry has come as far as `kept_until`
         self.dropped = False  # control that was fetched and not kept has to be read from the log
         self.kept_until: tuple[int, dict[str, int]] | None = None  # so many of `kept` wait for telemetry up to there
-        self.time_at = 0  # ms on the broker's clock
+        self.time_at = -math.inf  # s, monotonic: the broker's clock may jump
         self.asked: tuple[float, dict[str, int]] | None = None  # when the ends were asked for, and what they were
         self.moves_seen = -1
         self.moved_at = time.monotonic()
@@ -258,7 +259,7 @@ class Desk:
         self._logs.append(log)
         runner = Runner(
             log,
-            clock=log.clock,
+            clock=lambda: int(time.monotonic() * 1000),  # the broker's may jump back, and no checkpoint would come
             machine=lambda p, epoch: machine(s, p, epoch),
             checkpoint_every_ms=s.checkpoint_every_ms,
             on_outputs=self._observe,
@@ -474,7 +475,7 @@ class Desk:
         """
         runner, now = seat.runner, seat.log.clock()
         due = runner.notify_at is not None and now >= runner.notify_at
-        if now - seat.time_at < (100 if due else self._settings.time_every_ms):
+        if time.monotonic() - seat.time_at < (100 if due else self._settings.time_every_ms) / 1000:
             seat.asked = None
             return
         if seat.asked is None or time.monotonic() - seat.asked[0] > self.CLOSE_ENOUGH:
@@ -489,7 +490,7 @@ class Desk:
         await runner.time()
         if due and wanted is not None and self._metrics is not None:
             self._metrics.woken((now - wanted) / 1000)
-        seat.time_at = seat.log.clock()
+        seat.time_at = time.monotonic()
 
     async def _hint(self, consumer: Fetching) -> None:
         self._hinted_at = time.monotonic()

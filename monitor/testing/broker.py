@@ -16,6 +16,7 @@ import atexit
 import contextlib
 import fcntl
 import hashlib
+import os
 import shutil
 import signal
 import socket
@@ -93,7 +94,7 @@ class KafkaBroker:
     """One broker in `directory` (created), on its own loopback ports; data survive `stop`, `kill` and `restart`.
 
     `port` and `controller_port` default to free ones, or to those of an earlier start in the same directory. `settings`
-    are further lines of the broker's configuration. The JVM's own log is `broker.log` in the directory.
+    are further lines of the broker's configuration, `environment` is added to this process's own. The JVM's own log is `broker.log` in the directory.
     """
 
     def __init__(
@@ -102,9 +103,11 @@ class KafkaBroker:
         port: int | None = None,
         controller_port: int | None = None,
         settings: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self._settings = settings or {}
+        self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         before = self._ports()
         self.port = port or before[0] or free_port()
@@ -162,7 +165,13 @@ class KafkaBroker:
         with self.log.open("ab") as log:
             # Its own process group: Ctrl-C in a terminal reaches us alone, and we stop it in order.
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,
+                env={**os.environ, **self._environment},
             )
         (self.directory / "broker.pid").write_text(f"{self._process.pid}\n")
 
