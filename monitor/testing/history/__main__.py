@@ -24,8 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from monitor.testing.failpoint import PLACES
 from monitor.testing.history.brokers import disturbed
-from monitor.testing.history.live import Lane, Live, Report
+from monitor.testing.history.live import Live
 from monitor.testing.history.memory import Cheap
+from monitor.testing.history.parts import Lane, Report
 from monitor.testing.history.plan import BROKERS, KINDS, Plan, plan
 from monitor.testing.history.site import Site
 from monitor.testing.history.tally import Tally

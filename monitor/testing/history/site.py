@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.testing.broker import KafkaBroker, free_port
-from monitor.testing.history.live import Lane
+from monitor.testing.history.parts import Lane
 from monitor.testing.proxy import Proxy
 
 QUICK = {
