@@ -51,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     checkpoint_every_ms: int = 5_000
     time_every_ms: int = 10_000  # a `time` entry at least this often
     batch: int = 5_000  # records per write
+    kept: int = 10_000  # records of control that wait for telemetry; what comes behind them stays in the log meanwhile
     stall: float = 120.0  # without progress for so long, the process ends
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
     signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
@@ -117,7 +118,6 @@ class Desk:
     CLOSE_ENOUGH = 0.5  # s; ends asked for longer ago than this do not prove that telemetry is read to its end
     HINT_EVERY = 1.0  # s
     STOP_WITHIN = 5.0  # s from the last checkpoint of an orderly stop to the end of the process
-    KEPT = 10_000  # records of control that wait for telemetry; what comes behind them stays in the log meanwhile
     LATE = 5.0  # s by which an idle seat's next `time` entry may be late before it is no proof of progress any more
 
     def __init__(
@@ -380,7 +380,9 @@ class Desk:
             self._idle.set()
 
     def _patience(self) -> float:
-        """Seconds to wait for records: until the next timer is due, at most one second."""
+        """Seconds to wait for records: until the next timer is due, at most one second; hardly any while control waits."""
+        if any(seat.kept or seat.dropped for seat in self._seats.values()):
+            return 0.01
         waits = [
             (seat.runner.notify_at - seat.log.clock()) / 1000
             for seat in self._seats.values()
@@ -425,7 +427,7 @@ class Desk:
                 return
             batch = records[start : start + self._settings.batch]
             if topic == seat.log.names.control:
-                if len(seat.kept) >= self.KEPT:
+                if len(seat.kept) >= self._settings.kept:
                     seat.dropped = True
                     return
                 seat.kept.extend(batch)
@@ -452,7 +454,7 @@ class Desk:
         await seat.runner.control(kept)
 
     async def _more_control(self, consumer: Fetching, seat: Seat) -> None:
-        """Read on in control where a backlog was longer than `KEPT`: what was fetched meanwhile has been dropped."""
+        """Read on in control where a backlog was longer than `kept`: what was fetched meanwhile has been dropped."""
         control = seat.log.names.control
         at, fetched = seat.handed[control], await consumer.position_of((control, seat.log.partition))
         records = list(await seat.log.control(at, fetched)) if at < fetched else []

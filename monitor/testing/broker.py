@@ -30,6 +30,7 @@ from pathlib import Path
 from types import TracebackType
 
 from monitor.errors import Unavailable
+from monitor.testing.scratch import scratch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = REPOSITORY / "deploy" / "local"
@@ -272,7 +273,7 @@ def shared() -> KafkaBroker:
     """The one broker of this process, started on first use in a temporary directory and stopped when the process ends."""
     global _shared
     if _shared is None or not _shared.running:
-        directory = Path(tempfile.mkdtemp(prefix="sandbox-broker-"))
+        directory = Path(tempfile.mkdtemp(prefix=scratch("broker")))
         atexit.register(shutil.rmtree, directory, ignore_errors=True)
         _shared = KafkaBroker(directory).start()
         atexit.register(_shared.stop)  # runs before the directory goes: last registered, first called

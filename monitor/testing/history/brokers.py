@@ -17,6 +17,7 @@ from monitor.testing.history.parts import Disturbed, Lane, Report
 from monitor.testing.history.plan import Plan
 from monitor.testing.history.site import Cluster, Site
 from monitor.testing.nursery import Nursery
+from monitor.testing.scratch import scratch
 from monitor.testing.wallclock import WallClock
 
 SECONDS = 14  # of story under faults
@@ -27,7 +28,7 @@ HOUR_S = 3600
 
 def disturbed(kind: str, plans: Sequence[Plan], home: Path, told: Callable[[Report, str], None]) -> None:
     """Run the plans under the brokers' fault `kind`, `AT_ONCE` at a time."""
-    with tempfile.TemporaryDirectory(prefix="sandbox-history-") as directory, Nursery() as nursery:
+    with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory, Nursery() as nursery:
         clock = WallClock(Path(directory) / "clock") if kind == "hour" else None
         if kind in ("broker", "away", "hour"):
             with Site(Path(directory) / "broker", 1, clock.environment if clock else None) as site:
@@ -51,6 +52,7 @@ async def _rounds(
     for start in range(0, len(plans), AT_ONCE):
         some = plans[start : start + AT_ONCE]
         rng = Random(f"brokers/{kind}/{some[0].seed}")
+        hour = rng.choice((-HOUR_S, HOUR_S))
         shared = Disturbed(SECONDS)
         lives = [Live(p, lane, nursery, home / f"{p.seed}-{kind}", disturbed=shared) for p in some]
         running = [asyncio.create_task(live.run()) for live in lives]
@@ -61,7 +63,7 @@ async def _rounds(
             if clock is None:
                 await _fault(kind, brokers, rng)
             else:
-                await _jump(clock, rng)
+                await _jump(clock, rng, hour)
             if kind == "away":
                 await told_all
         if clock is not None:
@@ -89,10 +91,13 @@ async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
     await asyncio.to_thread(broker.ready)
 
 
-async def _jump(clock: WallClock, rng: Random) -> None:
-    """The clock of the broker's machine is set."""
+async def _jump(clock: WallClock, rng: Random, hour: int) -> None:
+    """The clock of the broker's machine is wrong for a while, in one direction: a broker whose clock had been ahead and behind in
+    turn gave out no more records, whatever its workers did."""
     await asyncio.sleep(rng.uniform(1.0, 4.0))
-    clock.move(rng.choice((-HOUR_S, 0, HOUR_S)))
+    clock.move(hour)
+    await asyncio.sleep(rng.uniform(1.0, 4.0))
+    clock.move(0)
 
 
 async def _well(broker: KafkaBroker) -> None:
