@@ -45,6 +45,7 @@ def lag(worker: Worker, topic: str) -> int:
     return int(float(found[0])) if found else 0
 
 
+@pytest.mark.long
 def test_a_worker_whose_broker_is_slow_takes_no_more_than_it_can_step(tmp_path: Path) -> None:
     """80 MB wait while every answer of the broker is late: the worker's memory stays far below them, it says how far it is behind,
     it goes on in order, and with a quick broker it is soon at the end; every position is as an offline step has it."""
@@ -134,6 +135,7 @@ def test_a_service_whose_broker_is_frozen_is_pushed_back_and_loses_nothing(tmp_p
     assert list(dict.fromkeys(numbers)) == list(range(1, taken + 2))
 
 
+@pytest.mark.long
 def test_control_behind_a_backlog_is_kept_in_the_log_not_in_memory(tmp_path: Path) -> None:
     """Far more acts wait than a worker keeps while telemetry is behind: all are stepped, in order, once."""
     fresh = Fresh()

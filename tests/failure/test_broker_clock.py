@@ -78,6 +78,7 @@ class World:
         return bool(times) and abs(times[-1] - time.time() - seconds) < 60
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hour", [HOUR, -HOUR], ids=["ahead", "behind"])
 def test_a_broker_whose_clock_is_set_is_no_silent_firm(tmp_path: Path, hour: int) -> None:
     """Wrong and right again, the worker killed on the way: every beat is stepped, those that seem to come out of the future are
