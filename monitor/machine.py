@@ -261,6 +261,10 @@ class Machine:
         step = now - self.own.last_time if self.own.last_time and self._journalled else 0
         if step > GAP_MS:
             self._away(step, now, out)
+        elif (
+            step < -GAP_MS and not self._flagged
+        ):  # until the clock is there again nothing falls due, so nobody is watched
+            self._away(0, self.own.last_time, out)
         fired = False
         while (due := self.notify_at) is not None and due < now:
             _, name = heappop(self._due)
@@ -527,7 +531,8 @@ class Machine:
     # ---- the partition as a whole
 
     def _away(self, step: int, now: int, out: Outputs) -> None:
-        """No `time` for more than 30 s: a fault of ours. Silence deadlines move on, and everybody is flagged."""
+        """No `time` for more than 30 s, or one that lies before the last: a fault of ours. Silence deadlines move on by `step`
+        (ms), and everybody is flagged."""
         for name in sorted(self.pilots):
             pilot = self.pilots[name]
             if pilot.exited:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what tests and `make stack` need beyond Python, from Debian, and only what is missing: Prometheus (with promtool),
 # Alertmanager (with amtool), Chromium with its driver, a Java runtime and Maven (for the Kafka broker), kcat, jq, openssl, Node,
-# libfaketime.
+# libfaketime, a C compiler.
 # Nothing is started as a service: tests and the stack run their own copies on loopback, with their data in var/.
 set -eu
 
@@ -16,12 +16,13 @@ need amtool prometheus-alertmanager
 need chromium chromium
 need chromedriver chromium-driver
 [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core" # a browser without a font shows no words
-need java default-jre-headless
 need mvn maven
 need kcat kcat
 need jq jq
 need openssl openssl
 need node nodejs # runs one of the examples
+need cc 'gcc libc6-dev' # builds the clock of a broker that is an hour off
+need java default-jre-headless
 set -- /usr/lib/*/faketime/libfaketimeMT.so.1
 [ -e "$1" ] || missing="$missing libfaketime" # moves the clock of one process in tests
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')

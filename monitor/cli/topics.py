@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from monitor.stream import topics as stream_topics
+from monitor.stream.grants import Users, grants
 
 
 @click.group()
@@ -58,6 +59,23 @@ def check(
     """Say what is not as it must be, each with the command that mends it."""
     wanted = stream_topics.topics(stream_topics.Names(prefix, participants), partitions, replication)
     _report(asyncio.run(stream_topics.check(bootstrap, wanted)), as_json)
+
+
+@topics.command()
+@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port")
+@click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
+@click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group of the workers")
+@click.option("--participant", "participants", multiple=True, required=True, help="firm and its user; repeatable")
+@click.option("--worker", default="monitor", show_default=True, help="user of the workers")
+@click.option("--reader", default="reader", show_default=True, help="user of notary and actors")
+@click.option("--regulator", default="regulator", show_default=True, help="user of who sends control")
+def acls(
+    bootstrap: str, prefix: str, group: str, participants: tuple[str, ...], worker: str, reader: str, regulator: str
+) -> None:
+    """Print the lines of `kafka-acls.sh` that give each user what it needs, and no more."""
+    users = Users(worker, reader, regulator)
+    for grant in grants(prefix, group, participants, users):
+        click.echo(grant.command(bootstrap))
 
 
 def _report(found: list[stream_topics.Mismatch], as_json: bool, created: list[str] | None = None) -> None:

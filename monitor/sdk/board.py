@@ -42,6 +42,7 @@ class Board:
         try:
             fcntl.flock(gate, fcntl.LOCK_EX)
             self._map = self._mapped(base / "board")
+            (base / "leader").touch(0o600)  # now, and not when the disk may be full
         finally:
             os.close(gate)
         self.words = memoryview(self._map).cast("q")

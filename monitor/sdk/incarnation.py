@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from monitor.sdk.spool import Spool, sync_directory
+from monitor.sdk.spool import NO_ROOM, Spool, SpoolFull, no_room, sync_directory
 
 DAMAGED = "damaged-"
 
@@ -70,13 +70,25 @@ def _lock(path: Path, wait: bool) -> int | None:
 def begin(home: Path, pilot: str, limit: int) -> tuple[Incarnation, list[Incarnation]]:
     """A new incarnation of `pilot` under `home`, and those of dead processes that still hold events, oldest first.
 
-    The adopted ones count towards `limit` (bytes) of the new one. Raises OSError when the directory cannot be written.
+    The adopted ones count towards `limit` (bytes) of the new one. Raises OSError when the directory cannot be written,
+    `SpoolFull` when its disk has no room; either way what earlier ones left stays for the next try.
     """
-    base = home / quote(pilot, safe="")
+    base, adopted = home / quote(pilot, safe=""), list[Incarnation]()
+    try:
+        return _begin(base, limit, adopted), adopted
+    except OSError as error:
+        for old in adopted:
+            old.close()
+        if error.errno in NO_ROOM:
+            raise SpoolFull(no_room(base, error)) from error
+        raise
+
+
+def _begin(base: Path, limit: int, adopted: list[Incarnation]) -> Incarnation:
+    """A new incarnation; those that are adopted are added to the list."""
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     gate = _gate(base)
     try:
-        adopted = []
         for directory in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(DAMAGED)):
             lock = _lock(directory / "lock", wait=False)
             if lock is not None:
@@ -90,8 +102,12 @@ def begin(home: Path, pilot: str, limit: int) -> tuple[Incarnation, list[Incarna
         directory.mkdir(mode=0o700)
         lock = _lock(directory / "lock", wait=True)
         assert lock is not None
-        sync_directory(base)
-        left = max(0, limit - sum(old.spool.used for old in adopted))
-        return Incarnation(name, Spool(directory, limit=left), lock), adopted
+        try:
+            sync_directory(base)
+            left = max(0, limit - sum(old.spool.used for old in adopted))
+            return Incarnation(name, Spool(directory, limit=left), lock)
+        except OSError:
+            os.close(lock)
+            raise
     finally:
         os.close(gate)

@@ -18,6 +18,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
+from monitor.access import access
 from monitor.errors import Unavailable
 from monitor.sdk.link import BATCH, Letter, Link, What
 from monitor.signing import HEADER
@@ -44,7 +45,7 @@ class KafkaLink:
         self.servers = servers
         self.prefix = prefix
         self.telemetry = telemetry
-        self.options = dict(options)
+        self.options = {**access(), **options}
         self._producer: KafkaProducer | None = None
 
     @property

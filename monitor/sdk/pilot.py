@@ -25,12 +25,14 @@ from monitor.sdk.build import BadEvent, build
 from monitor.sdk.clock import SECOND, Clock, boottime
 from monitor.sdk.drain import Hook
 from monitor.sdk.guard import Entry, Guard
-from monitor.sdk.incarnation import begin
+from monitor.sdk.incarnation import Incarnation, begin
 from monitor.sdk.intake import Intake, Trust, trusted
 from monitor.sdk.keeper import Keeper, OnLapse
 from monitor.sdk.lease import Seal
 from monitor.sdk.link import Link, open_link
 from monitor.sdk.sender import Sender
+from monitor.sdk.settings import STOPPING, Tier, consistent
+from monitor.sdk.spool import NO_ROOM, SpoolFull, no_room
 from monitor.sdk.standing import Standing
 from monitor.signing import Signer
 from monitor.telemetry import (
@@ -54,8 +56,6 @@ from monitor.telemetry import (
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Tier = Literal["minimal", "limited", "high", "critical"]
-STOPPING = ("high", "critical")  # tiers whose work stops when the permit lapses
 HALT_BEATS = 4  # after a command heartbeats follow each other quickly, so that a halt is verified soon
 
 
@@ -65,6 +65,7 @@ class Status(Struct, frozen=True):
     `permits` says whether the service runs under permits; `permit_s` seconds are left of the last one (below 0: over;
     None: none came since this process began), `lapsed` tells that there should be one and is not. `refused` counts
     letters that were not believed, by word (see `monitor.sdk.intake`). `leading`: this process reads for all of them.
+    `not_recorded` counts reports, heartbeats among them, for which there was no room.
     """
 
     source: str
@@ -78,6 +79,7 @@ class Status(Struct, frozen=True):
     lapsed: bool
     refused: dict[str, int]
     leading: bool
+    not_recorded: int
 
 
 def default_spool() -> Path:
@@ -110,7 +112,7 @@ class Pilot:
     on after a halt. `clock` (ns, counting through sleep) is for tests.
 
     Raises `BadEvent` on a bad pilot or source, ValueError on a bad address or setting, OSError when the spool cannot be
-    written. Does not need the other side to be up.
+    written, `SpoolFull` when its disk has no room. Does not need the other side to be up.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class Pilot:
         clock: Clock | None = None,
     ) -> None:
         permits = permits or ("required" if tier in STOPPING else "off")
-        _consistent(tier, permits, on_lapse, heartbeat_s, follow)
+        consistent(tier, permits, on_lapse, heartbeat_s, follow)
         for name, value, least in (("pack", pack, 1), ("pack_ms", pack_ms, 0), ("spool_bytes", spool_bytes, 65536)):
             if value < least:
                 raise ValueError(f"{name} is {value}; give at least {least}")
@@ -164,7 +166,7 @@ class Pilot:
         self._own, adopted = begin(home, pilot, spool_bytes)
         self.source = f"{stem}/{self._own.name}"
         self._model = model
-        self._number = 0
+        self._number = self._not_recorded = 0
         self._counter = 0.0
         self._lock = threading.Lock()
         self._open = threading.local()  # depth and last position of `together` in this thread
@@ -174,7 +176,7 @@ class Pilot:
         self._clock = clock or boottime()
         self._permits: Literal["required", "off"] = permits
         stops = permits == "required" and (on_lapse or ("stop" if tier in (None, *STOPPING) else "shout")) == "stop"
-        board = Board(home / quote(pilot, safe="")) if follow else None
+        board = self._board(home / quote(pilot, safe=""), adopted) if follow else None
         self._guard = Guard(pilot, board, self._clock, guard_timeout, stops)
         self._seal: Seal | None = None
         self._keeper: Keeper | None = None
@@ -204,6 +206,16 @@ class Pilot:
             self._keeper.start()
         if heartbeat_s > 0:
             self._beating.start()
+
+    def _board(self, base: Path, adopted: list[Incarnation]) -> Board:
+        try:
+            return Board(base)
+        except OSError as error:
+            for incarnation in (self._own, *adopted):
+                incarnation.close()
+            if error.errno in NO_ROOM:
+                raise SpoolFull(no_room(base, error)) from error
+            raise
 
     # Reports. Each returns the event's id; each raises `BadEvent`, `SpoolFull` or `SpoolBroken`, and then nothing was
     # recorded.
@@ -303,7 +315,11 @@ class Pilot:
                 data["nonce"] = seal.nonce(self._clock(), salt) if seal else salt.hex()
                 data["exposure"] = self._counter
             event = build(kind, source=self.source, pilot=self.pilot, number=self._number + 1, at=at, data=data)
-            position = self._own.spool.append(encode(event))
+            try:
+                position = self._own.spool.append(encode(event))
+            except SpoolFull:
+                self._not_recorded += 1
+                raise
             self._number = number = self._number + 1
             self._model = data["model"]
             if kind is Heartbeat and self._keeper is not None:
@@ -436,6 +452,7 @@ class Pilot:
             lapsed=keeper.lapsed if keeper else False,
             refused=self._intake.counts if keeper else {},
             leading=keeper.leading if keeper else False,
+            not_recorded=self._not_recorded,
         )
 
     def flush(self, timeout: float = 30.0) -> None:
@@ -471,25 +488,6 @@ class Pilot:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _consistent(tier: str | None, permits: str, on_lapse: str | None, heartbeat_s: float, follow: bool) -> None:
-    """Raise ValueError on settings that contradict each other."""
-    for name, value, words in (
-        ("tier", tier, (None, "minimal", "limited", "high", "critical")),
-        ("permits", permits, ("required", "off")),
-        ("on_lapse", on_lapse, (None, "stop", "shout")),
-    ):
-        if value not in words:
-            raise ValueError(f"{name} is {value!r}; give one of {', '.join(word for word in words if word)}")
-    if tier in STOPPING and (permits == "off" or on_lapse == "shout"):
-        raise ValueError(
-            f"a pilot of tier {tier} stops when its permit lapses: leave out permits='off', on_lapse='shout'"
-        )
-    if permits == "off" and on_lapse:
-        raise ValueError("on_lapse says what the end of a permit means, but permits are off: give permits='required'")
-    if permits == "required" and not (heartbeat_s > 0 and follow):
-        raise ValueError("a permit answers a heartbeat: permits='required' needs heartbeat_s above 0 and follow=True")
 
 
 def _beat(model: str, nonce: str, serving: bool, exposure: float) -> dict[str, Any]:

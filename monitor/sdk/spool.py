@@ -8,6 +8,8 @@ to which position everything was delivered; it is not synced, since sending agai
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import struct
@@ -22,14 +24,15 @@ LOG = logging.getLogger("monitor.sdk")
 HEADER = struct.Struct(">II")
 SENT = struct.Struct(">QI")
 SUFFIX = ".segment"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SpoolFull(TryAgain):
-    """The spool holds as much as it may and the other side has not taken it. The event was *not* recorded: call again."""
+    """The spool holds as much as it may, or its disk is full. The event was *not* recorded: call again when there is room."""
 
 
 class SpoolBroken(Refused):
-    """The disk refused. The event was *not* recorded, and nothing more can be until the process starts again."""
+    """The disk failed. The event was not acknowledged, and nothing more can be recorded until the process starts again."""
 
 
 class Spool:
@@ -64,7 +67,12 @@ class Spool:
 
     def _begin(self, start: int) -> int:
         file = os.open(self._path(start), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        sync_directory(self.directory)
+        try:
+            sync_directory(self.directory)
+        except OSError:
+            os.close(file)
+            self._path(start).unlink()
+            raise
         self._starts.append(start)
         return file
 
@@ -112,12 +120,14 @@ class Spool:
                     f"the spool {self.directory} holds {self.used} of at most {self.limit} bytes; the event was not "
                     "recorded: bring the other side back, or give spool_bytes a larger value"
                 )
-            if self.written - self._starts[-1] >= self.segment_bytes:
-                self._rotate()
             try:
+                if self.written - self._starts[-1] >= self.segment_bytes:
+                    self._rotate()
                 write_all(self._file, record)
             except OSError as error:
                 self._undo(error)
+                if error.errno in NO_ROOM:
+                    raise SpoolFull(no_room(self.directory, error)) from error
                 raise SpoolBroken(
                     f"cannot write to the spool {self.directory}: {error}; nothing was recorded"
                 ) from error
@@ -133,15 +143,16 @@ class Spool:
             self._broken = error
 
     def _rotate(self) -> None:
+        """Begin a new segment. Raises OSError when there is no room for one; then the last one goes on."""
         with self._sync:
             try:
                 os.fsync(self._file)
-                self.durable = self.written
-                os.close(self._file)
-                self._file = self._begin(self.written)
             except OSError as error:
                 self._broken = error
                 self._whole()
+            self.durable = self.written
+            before, self._file = self._file, self._begin(self.written)
+            os.close(before)
 
     def _whole(self) -> None:
         if self._broken:
@@ -203,14 +214,13 @@ class Spool:
             self._reader = None
 
     def release(self, position: int) -> None:
-        """Everything before `position` was delivered: forget it, and remove segments that hold nothing else."""
+        """Everything before `position` was delivered: forget it, and remove segments that hold nothing else.
+
+        A full disk is no reason to stop here: what is removed makes room, and a mark that cannot be written costs repeats.
+        """
         self.sent = position
-        raw = struct.pack(">Q", position)
-        file = os.open(self.directory / "sent", os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.pwrite(file, raw + struct.pack(">I", zlib.crc32(raw)), 0)
-        finally:
-            os.close(file)
+        with contextlib.suppress(OSError):
+            self._mark(position)
         with self._append:
             while len(self._starts) > 1 and self._starts[1] <= position:
                 gone = self._starts[0]
@@ -219,7 +229,16 @@ class Spool:
                 self._path(gone).unlink()
                 del self._starts[0]
             if self.unsent == 0 and self.used >= self.segment_bytes:
-                self._rotate()  # so that the last segment can go, too
+                with contextlib.suppress(OSError):
+                    self._rotate()  # so that the last segment can go, too
+
+    def _mark(self, position: int) -> None:
+        raw = struct.pack(">Q", position)
+        file = os.open(self.directory / "sent", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(file, raw + struct.pack(">I", zlib.crc32(raw)), 0)
+        finally:
+            os.close(file)
 
     def close(self) -> None:
         """Sync and let go of the files; they stay."""
@@ -241,6 +260,14 @@ class Spool:
         for path in sorted(self.directory.iterdir()):  # `sent` goes after the segments it speaks of
             path.unlink()
         self.directory.rmdir()
+
+
+def no_room(directory: Path, error: OSError) -> str:
+    """What to tell of a disk without room, and what helps."""
+    return (
+        f"no room on the disk of the spool {directory} ({error.strerror}); the event was not recorded: free space there, or "
+        "give spool_dir a place with room"
+    )
 
 
 def records(raw: bytes) -> Iterator[tuple[int, bytes]]:

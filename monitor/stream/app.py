@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import faust
 
+from monitor.access import access
 from monitor.errors import SandboxMonitorError
 from monitor.metrics import Metrics
 from monitor.model import Outputs
@@ -89,6 +90,7 @@ def build(
         # It silently bounds recovery (perform_seek), and past it the worker would hang: the watchdog comes long before.
         broker_request_timeout=24 * 3600.0,
         consumer_group_instance_id=settings.instance or None,
+        broker_credentials=hooks.credentials(access()),
     )
     app.settings = settings
     app.desk = Desk(settings, lambda: app.consumer, metrics=metrics, on_outputs=on_outputs, failpoint=failpoint)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import sys
 import threading
@@ -50,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     checkpoint_every_ms: int = 5_000
     time_every_ms: int = 10_000  # a `time` entry at least this often
     batch: int = 5_000  # records per write
+    kept: int = 10_000  # records of control that wait for telemetry; what comes behind them stays in the log meanwhile
     stall: float = 120.0  # without progress for so long, the process ends
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
     signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
@@ -102,10 +104,12 @@ class Seat:
         self.generation = generation
         self.handed: dict[str, int] = {}  # topic -> next offset that was not handed over yet
         self.kept: list[Record] = []  # control that waits until telemetry has come as far as `kept_until`
+        self.dropped = False  # control that was fetched and not kept has to be read from the log
         self.kept_until: tuple[int, dict[str, int]] | None = None  # so many of `kept` wait for telemetry up to there
-        self.time_at = 0  # ms on the broker's clock
+        self.time_at = -math.inf  # s, monotonic: the broker's clock may jump
         self.asked: tuple[float, dict[str, int]] | None = None  # when the ends were asked for, and what they were
         self.moves_seen = -1
+        self.moved_at = time.monotonic()
 
 
 class Desk:
@@ -114,6 +118,7 @@ class Desk:
     CLOSE_ENOUGH = 0.5  # s; ends asked for longer ago than this do not prove that telemetry is read to its end
     HINT_EVERY = 1.0  # s
     STOP_WITHIN = 5.0  # s from the last checkpoint of an orderly stop to the end of the process
+    LATE = 5.0  # s by which an idle seat's next `time` entry may be late before it is no proof of progress any more
 
     def __init__(
         self,
@@ -210,7 +215,9 @@ class Desk:
             await asyncio.wait_for(self._idle.wait(), self._settings.session_timeout / 2)
         except TimeoutError:
             end_process("a batch did not end in time for a rebalance")
-        self._failpoint("unseating")
+        if self._seats:
+            self._failpoint("unseating")
+        self._seated_once = False  # who gives up and is never given anything again has made no progress
         await self._let_go()
 
     async def leave(self) -> None:
@@ -252,7 +259,7 @@ class Desk:
         self._logs.append(log)
         runner = Runner(
             log,
-            clock=log.clock,
+            clock=lambda: int(time.monotonic() * 1000),  # the broker's may jump back, and no checkpoint would come
             machine=lambda p, epoch: machine(s, p, epoch),
             checkpoint_every_ms=s.checkpoint_every_ms,
             on_outputs=self._observe,
@@ -373,7 +380,9 @@ class Desk:
             self._idle.set()
 
     def _patience(self) -> float:
-        """Seconds to wait for records: until the next timer is due, at most one second."""
+        """Seconds to wait for records: until the next timer is due, at most one second; hardly any while control waits."""
+        if any(seat.kept or seat.dropped for seat in self._seats.values()):
+            return 0.01
         waits = [
             (seat.runner.notify_at - seat.log.clock()) / 1000
             for seat in self._seats.values()
@@ -393,6 +402,8 @@ class Desk:
             if self._going(consumer, seat) and not seat.runner.silent:
                 if seat.kept:
                     await self._control(consumer, seat)
+                if seat.dropped and not seat.kept:
+                    await self._more_control(consumer, seat)
                 await self._time(consumer, seat)
         if self._metrics is not None:
             self._metrics.heartbeat(int(time.time() * 1000))
@@ -416,6 +427,9 @@ class Desk:
                 return
             batch = records[start : start + self._settings.batch]
             if topic == seat.log.names.control:
+                if len(seat.kept) >= self._settings.kept:
+                    seat.dropped = True
+                    return
                 seat.kept.extend(batch)
             else:
                 before, events = time.perf_counter(), seat.runner.machine.events
@@ -439,6 +453,15 @@ class Desk:
         kept, seat.kept, seat.kept_until = seat.kept[:count], seat.kept[count:], None
         await seat.runner.control(kept)
 
+    async def _more_control(self, consumer: Fetching, seat: Seat) -> None:
+        """Read on in control where a backlog was longer than `kept`: what was fetched meanwhile has been dropped."""
+        control = seat.log.names.control
+        at, fetched = seat.handed[control], await consumer.position_of((control, seat.log.partition))
+        records = list(await seat.log.control(at, fetched)) if at < fetched else []
+        seat.dropped = bool(records)
+        if records:
+            await self._give(consumer, seat, control, records)
+
     async def _read_to(self, consumer: Fetching, seat: Seat, ends: dict[str, int]) -> bool:
         """Whether all telemetry below these offsets has been handed over."""
         for topic, end in ends.items():
@@ -454,7 +477,7 @@ class Desk:
         """
         runner, now = seat.runner, seat.log.clock()
         due = runner.notify_at is not None and now >= runner.notify_at
-        if now - seat.time_at < (100 if due else self._settings.time_every_ms):
+        if time.monotonic() - seat.time_at < (100 if due else self._settings.time_every_ms) / 1000:
             seat.asked = None
             return
         if seat.asked is None or time.monotonic() - seat.asked[0] > self.CLOSE_ENOUGH:
@@ -469,7 +492,7 @@ class Desk:
         await runner.time()
         if due and wanted is not None and self._metrics is not None:
             self._metrics.woken((now - wanted) / 1000)
-        seat.time_at = seat.log.clock()
+        seat.time_at = time.monotonic()
 
     async def _hint(self, consumer: Fetching) -> None:
         self._hinted_at = time.monotonic()
@@ -497,7 +520,8 @@ class Desk:
                 end_process(f"no progress for {self.quiet_for:.0f} s")
 
     async def look(self) -> None:
-        """For ever: note the proof of progress that the watchdog wants. Every seat must have moved, or have no lag."""
+        """For ever: note the proof of progress that the watchdog wants. Every seat must have moved, or have no lag and have
+        written the time not long ago."""
         while True:
             await asyncio.sleep(min(5.0, self._settings.stall / 4))
             try:
@@ -513,17 +537,20 @@ class Desk:
             moves = sum(log.moves for log in self._logs)
             before, self._moves = self._moves, moves
             return bool(self._logs) and moves != before
-        if self._torn:
+        if self._torn or self._leaving:
             return False
-        consumer = self._consumer()
+        consumer, proven = self._consumer(), True
         for seat in list(self._seats.values()):
             moved, seat.moves_seen = seat.log.moves != seat.moves_seen, seat.log.moves
+            if moved:
+                seat.moved_at = time.monotonic()
             ends = await seat.log.ends(sorted(self.topics))
             at = {topic: await consumer.position_of((topic, seat.log.partition)) for topic in ends}
             lag = {topic: end - at[topic] for topic, end in ends.items()}
             if self._metrics is not None:
                 for topic, records in lag.items():
                     self._metrics.lagging(topic, seat.log.partition, max(0, records))
-            if max(lag.values()) > 0 and not moved:
-                return False
-        return True
+            # A seat without lag still writes the time now and then; one that does not would find no silence.
+            resting = time.monotonic() - seat.moved_at < 2 * self._settings.time_every_ms / 1000 + self.LATE
+            proven = proven and (moved or (resting and max(lag.values()) <= 0))
+        return proven

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 from faust.transport.drivers import aiokafka as driver
 
+from monitor.access import access
 from monitor.errors import Stop
 from monitor.stream.topics import LARGE
 
@@ -64,6 +65,15 @@ def guard(installed: Callable[[str], str] = version) -> None:
         )
 
 
+def credentials(access: Mapping[str, Any]) -> Any:
+    """The same login for what Faust connects by itself (a producer that sends nothing); None without one."""
+    context = access.get("ssl_context")
+    if user := access.get("sasl_plain_username"):
+        password, mechanism = access["sasl_plain_password"], access["sasl_mechanism"]
+        return faust.SASLCredentials(username=user, password=password, mechanism=mechanism, ssl_context=context)
+    return faust.SSLCredentials(context=context) if context is not None else None
+
+
 class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread with a consumer of our making: co-partitioned, committed records only."""
 
@@ -90,7 +100,7 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
-            **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+            **access(),
         )
 
 

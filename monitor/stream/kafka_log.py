@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 
+from monitor.access import access
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.log import Checkpoint, Journalled, Recovery
 from monitor.model import Claim, Closed, JournalEntry, Outputs, Position, Record
@@ -176,6 +177,7 @@ class KafkaLog:
             max_request_size=LARGE,
             max_batch_size=512 * 1024,  # below the default limit of a topic, and large enough for one request a write
             linger_ms=0,
+            **access(),
         )
         try:
             async with asyncio.timeout(self._timeout):

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from monitor.access import access
 from monitor.errors import LogBroken, Unavailable
 from monitor.model import Closed, Command, Decision, Evidence, Permit, Rejected, digest
 from monitor.stream.reading import high_waters
@@ -118,6 +119,7 @@ async def read(
         isolation_level="read_committed",
         max_partition_fetch_bytes=LARGE,
         fetch_max_wait_ms=200,
+        **access(),
     )
     try:
         await consumer.start()

@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from monitor.access import access
 from monitor.errors import LogBroken, Unavailable
 from monitor.model import Record
 from monitor.stream.topics import LARGE
@@ -53,6 +54,7 @@ class PartitionReader:
             max_partition_fetch_bytes=LARGE,
             max_poll_records=chunk,
             request_timeout_ms=int(timeout * 1000),
+            **access(),
         )
         # Offsets are asked for on a connection of their own: a broker answers the requests of one connection in order, and a
         # fetch that waits for records would hold the answer back.
@@ -62,6 +64,7 @@ class PartitionReader:
             enable_auto_commit=False,
             isolation_level="read_committed",
             request_timeout_ms=int(timeout * 1000),
+            **access(),
         )
         self._at: tuple[TopicPartition, int] | None = None  # where the next record would come from, if we just go on
 
@@ -137,7 +140,7 @@ class PartitionReader:
 async def high_waters(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Offset after the last record of each partition, open transactions included. A committed reader that has reached
     it has seen all that was acknowledged before the call. Raises `Unavailable`."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, **access())
     try:
         await consumer.start()
         await asyncio.sleep(0)  # a consumer stopped before its tasks ever ran raises CancelledError

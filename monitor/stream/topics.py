@@ -15,6 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
+from monitor.access import access
 from monitor.errors import LogBroken, Unavailable
 
 LARGE = 8 * 1024 * 1024  # bytes; a record of this size still reaches `validate`, which rejects it with its reason
@@ -252,7 +253,7 @@ class _Admin:
     """An admin connection for one `async with`; says `Unavailable` when no broker answers."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000)
+        self._client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
         self._bootstrap = bootstrap
 
     async def __aenter__(self) -> AIOKafkaAdminClient:

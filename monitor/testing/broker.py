@@ -16,6 +16,7 @@ import atexit
 import contextlib
 import fcntl
 import hashlib
+import os
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ from pathlib import Path
 from types import TracebackType
 
 from monitor.errors import Unavailable
+from monitor.testing.scratch import scratch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = REPOSITORY / "deploy" / "local"
@@ -93,7 +95,7 @@ class KafkaBroker:
     """One broker in `directory` (created), on its own loopback ports; data survive `stop`, `kill` and `restart`.
 
     `port` and `controller_port` default to free ones, or to those of an earlier start in the same directory. `settings`
-    are further lines of the broker's configuration. The JVM's own log is `broker.log` in the directory.
+    are further lines of the broker's configuration, `environment` is added to this process's own. The JVM's own log is `broker.log` in the directory.
     """
 
     def __init__(
@@ -102,9 +104,11 @@ class KafkaBroker:
         port: int | None = None,
         controller_port: int | None = None,
         settings: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self._settings = settings or {}
+        self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         before = self._ports()
         self.port = port or before[0] or free_port()
@@ -162,7 +166,13 @@ class KafkaBroker:
         with self.log.open("ab") as log:
             # Its own process group: Ctrl-C in a terminal reaches us alone, and we stop it in order.
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,
+                env={**os.environ, **self._environment},
             )
         (self.directory / "broker.pid").write_text(f"{self._process.pid}\n")
 
@@ -263,7 +273,7 @@ def shared() -> KafkaBroker:
     """The one broker of this process, started on first use in a temporary directory and stopped when the process ends."""
     global _shared
     if _shared is None or not _shared.running:
-        directory = Path(tempfile.mkdtemp(prefix="sandbox-broker-"))
+        directory = Path(tempfile.mkdtemp(prefix=scratch("broker")))
         atexit.register(shutil.rmtree, directory, ignore_errors=True)
         _shared = KafkaBroker(directory).start()
         atexit.register(_shared.stop)  # runs before the directory goes: last registered, first called

@@ -49,6 +49,7 @@ class Order(Struct, frozen=True, kw_only=True):
     checkpoint_every_ms: int = 1_000
     time_every_ms: int = 500
     stall: float = 20.0
+    kept: int = 10_000
     failpoint: str = ""
     clock_ms: int = 0
 
@@ -268,6 +269,7 @@ def _run(order: Order) -> None:
         checkpoint_every_ms=order.checkpoint_every_ms,
         time_every_ms=order.time_every_ms,
         stall=order.stall,
+        kept=order.kept,
     )
     asyncio.run(prepare(settings, None, order.replication))
     metrics = Metrics(rejections=[why.value for why in Why])

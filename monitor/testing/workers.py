@@ -18,16 +18,22 @@ from monitor.testing.broker import free_port
 class Worker:
     """One `sandbox-monitor worker`. `options` are further flags of the command line; its talk goes to `log`.
 
-    `environment` is added to this process's own, for failpoints.
+    `environment` is added to this process's own, for failpoints and logins; `group` is called like the prefix unless named.
     """
 
     def __init__(
-        self, bootstrap: str, prefix: str, log: Path, *options: str, environment: dict[str, str] | None = None
+        self,
+        bootstrap: str,
+        prefix: str,
+        log: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        group: str = "",
     ) -> None:
         self.port = free_port()
         self.log = log
         command = [sys.executable, "-m", "monitor", "worker", "--bootstrap", bootstrap, "--prefix", prefix]
-        command += ["--group", prefix, "--metrics-port", str(self.port), "--loglevel", "INFO", *options]
+        command += ["--group", group or prefix, "--metrics-port", str(self.port), "--loglevel", "INFO", *options]
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(environment or {})}

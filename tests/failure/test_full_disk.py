@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,48 +14,18 @@ from aiokafka.errors import KafkaError
 from monitor.embedded.store import Incoming, Store
 from monitor.errors import Unavailable
 from monitor.testing.broker import KafkaBroker
+from monitor.testing.disk import Disk, small
 from monitor.testing.kafka import Fresh
-
-
-class Disk:
-    """A tmpfs of a few MB at `path`."""
-
-    def __init__(self, path: Path, megabytes: int) -> None:
-        self.path = path
-        path.mkdir()
-        self._mount("-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(path))
-
-    @staticmethod
-    def _mount(*options: str) -> None:
-        done = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"a small disk needs the right to mount one: {done.stderr.strip()}")
-
-    def fill(self) -> None:
-        """Leave no byte."""
-        with (self.path / "ballast").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"x" * 65536)
-            except OSError:
-                pass
-
-    def free(self) -> None:
-        """Room again."""
-        (self.path / "ballast").unlink()
-
-    def gone(self) -> None:
-        subprocess.run(["umount", "-l", str(self.path)], check=True)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """A small disk; skipped where nobody may mount one."""
-    if shutil.which("mount") is None or os.geteuid() != 0:
-        pytest.skip("a small disk needs root and `mount`")
-    disk = Disk(tmp_path / "disk", 64)
-    yield disk
-    disk.gone()
+    try:
+        with small(tmp_path / "disk", 64) as disk:
+            yield disk
+    except Unavailable as error:
+        pytest.skip(str(error))
 
 
 def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:

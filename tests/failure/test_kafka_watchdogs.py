@@ -64,6 +64,47 @@ def test_a_recovery_that_hangs_ends(broker: KafkaBroker, tmp_path: Path) -> None
         worker.kill()
 
 
+def test_partitions_given_up_and_never_given_back_end_the_worker(broker: KafkaBroker, tmp_path: Path) -> None:
+    """In the middle of a rebalance, just after it gave its partition up, a worker hears nothing any more: it has no lag and no
+    progress, says that it is not ready, and ends after `--stall`."""
+    fresh = Fresh(bootstrap=broker.bootstrap)
+    worker = Worker(
+        broker.bootstrap,
+        fresh.names.prefix,
+        tmp_path / "worker.log",
+        *("--stall", "6", "--session-timeout", "6"),
+        environment={"SANDBOX_FAILPOINT": "unseating:stop@1"},
+    )
+
+    async def joined() -> None:
+        """A second member joins, until the worker stands still where it gives its partition up."""
+        stranger = AIOKafkaConsumer(
+            *(fresh.telemetry, fresh.names.control),
+            bootstrap_servers=broker.bootstrap,
+            group_id=fresh.names.prefix,
+            partition_assignment_strategy=[RangePartitionAssignor],
+        )
+        joining = asyncio.create_task(stranger.start())
+        try:
+            await until(lambda: asyncio.to_thread(stopped, worker.process.pid), 20)
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGSTOP)
+            os.kill(worker.process.pid, signal.SIGCONT)
+            assert await asyncio.to_thread(worker.process.wait, 30) == 1
+        finally:
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGCONT)
+            await asyncio.gather(joining, return_exceptions=True)
+            await stranger.stop()
+
+    try:
+        worker.wait_ready()
+        asyncio.run(joined())
+        assert "no progress for" in worker.tail()
+    finally:
+        worker.kill()
+
+
 def test_lag_without_progress_is_not_ready_and_ends(tmp_path: Path) -> None:
     """A worker that holds telemetry but, through a stranger in its group, not control owns nothing: it says that it is not
     ready, and with lag and no progress it ends after `--stall` with exit code 1."""

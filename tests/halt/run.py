@@ -28,6 +28,7 @@ from monitor.errors import SandboxMonitorError
 from monitor.model import Reason
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
+from monitor.testing.scratch import scratch
 from monitor.testing.service import Said, Service
 from monitor.testing.worlds import WORLDS, Kafka, World, boottime
 
@@ -396,7 +397,7 @@ def series(name: str, faults: Sequence[Callable[[Batch], None]], runs: int, side
     """All runs of some faults in one world."""
     done = Series(name)
     responses = Responses(lease=f"{LEASES[name]:g}s", acknowledge_within=f"{WITHIN_S:g}s")
-    with tempfile.TemporaryDirectory(prefix="halt-") as home:
+    with tempfile.TemporaryDirectory(prefix=scratch("halt")) as home:
         world = WORLDS[name](Path(home), len(faults) * runs, responses)
         try:
             for fault in faults:

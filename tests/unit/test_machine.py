@@ -448,6 +448,23 @@ def test_a_fault_of_the_monitor_is_never_silence_of_a_firm() -> None:
     assert Reason.SILENCE not in bench.reasons()
 
 
+def test_a_clock_that_jumps_back_is_a_fault_of_the_monitor_too() -> None:
+    """Until the clock is where it was nothing falls due: everybody is flagged monitor_gap, once, and silence counts from there."""
+    bench = Bench(SILENCE, journalled=True)
+    bench.time(T0 - 1000)
+    bench.send(bench.emitter.heartbeat(T0), at=T0)
+    bench.time(T0 + 1000)
+    for second in (0, 10, 20):
+        bench.time(T0 - HOUR + second * 1000)
+    assert [d.unknown for d in bench.out.decisions if d.kind == "flag"] == ["monitor_gap"]
+    bench.time(T0 + 2000)
+    assert bench.machine.pilots["p"].standing.flag == ""
+    assert Reason.SILENCE not in bench.reasons()
+    due = bench.machine.notify_at
+    assert due is not None
+    assert due > T0 + 2000
+
+
 def test_a_backlog_cannot_look_like_silence() -> None:
     """Telemetry that piled up while no `time` was written does not fire the silence timer."""
     bench = Bench(SILENCE, journalled=True)

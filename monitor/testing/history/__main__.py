@@ -24,12 +24,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from monitor.testing.failpoint import PLACES
 from monitor.testing.history.brokers import disturbed
-from monitor.testing.history.live import Lane, Live, Report
+from monitor.testing.history.live import Live
 from monitor.testing.history.memory import Cheap
+from monitor.testing.history.parts import Lane, Report
 from monitor.testing.history.plan import BROKERS, KINDS, Plan, plan
 from monitor.testing.history.site import Site
 from monitor.testing.history.tally import Tally
 from monitor.testing.nursery import Nursery
+from monitor.testing.scratch import scratch
 
 HOME = Path("build") / "history"
 LANES = 8  # histories wait most of their time; so many at once keep two cores busy
@@ -60,7 +62,7 @@ async def run_lanes(
 def real(plans: Sequence[Plan], home: Path, told: Told, lanes: int = LANES, minutes: float = math.inf) -> None:
     """Histories on one real broker of their own."""
     with (
-        tempfile.TemporaryDirectory(prefix="sandbox-history-") as directory,
+        tempfile.TemporaryDirectory(prefix=scratch("history")) as directory,
         Site(Path(directory) / "broker", min(lanes, len(plans))) as site,
         Nursery() as nursery,
     ):
@@ -69,7 +71,7 @@ def real(plans: Sequence[Plan], home: Path, told: Told, lanes: int = LANES, minu
 
 def cheap(seeds: Iterable[int], told: Told, *, on_disk: bool = False) -> None:
     """Histories in memory, or on SQLite in a temporary directory."""
-    with tempfile.TemporaryDirectory(prefix="sandbox-history-") as directory:
+    with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory:
         for seed in seeds:
             report = Cheap(seed, Path(directory) if on_disk else None).run()
             told(report, report.kind)

@@ -12,23 +12,28 @@ from pathlib import Path
 from random import Random
 
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.history.live import Disturbed, Lane, Live, Report
+from monitor.testing.history.live import Live
+from monitor.testing.history.parts import Disturbed, Lane, Report
 from monitor.testing.history.plan import Plan
 from monitor.testing.history.site import Cluster, Site
 from monitor.testing.nursery import Nursery
+from monitor.testing.scratch import scratch
+from monitor.testing.wallclock import WallClock
 
 SECONDS = 14  # of story under faults
 AT_ONCE = 4
 AWAY_S = 75.0
+HOUR_S = 3600
 
 
 def disturbed(kind: str, plans: Sequence[Plan], home: Path, told: Callable[[Report, str], None]) -> None:
     """Run the plans under the brokers' fault `kind`, `AT_ONCE` at a time."""
-    with tempfile.TemporaryDirectory(prefix="sandbox-history-") as directory, Nursery() as nursery:
-        if kind in ("broker", "away"):
-            with Site(Path(directory) / "broker", 1) as site:
+    with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory, Nursery() as nursery:
+        clock = WallClock(Path(directory) / "clock") if kind == "hour" else None
+        if kind in ("broker", "away", "hour"):
+            with Site(Path(directory) / "broker", 1, clock.environment if clock else None) as site:
                 lane = Lane(site.broker.bootstrap, site.broker.bootstrap)
-                asyncio.run(_rounds(kind, plans, home, told, nursery, [site.broker], lane))
+                asyncio.run(_rounds(kind, plans, home, told, nursery, [site.broker], lane, clock))
         else:
             with Cluster(Path(directory)) as cluster:
                 asyncio.run(_rounds(kind, plans, home, told, nursery, cluster.brokers, cluster.lane))
@@ -42,10 +47,12 @@ async def _rounds(
     nursery: Nursery,
     brokers: list[KafkaBroker],
     lane: Lane,
+    clock: WallClock | None = None,
 ) -> None:
     for start in range(0, len(plans), AT_ONCE):
         some = plans[start : start + AT_ONCE]
         rng = Random(f"brokers/{kind}/{some[0].seed}")
+        hour = rng.choice((-HOUR_S, HOUR_S))
         shared = Disturbed(SECONDS)
         lives = [Live(p, lane, nursery, home / f"{p.seed}-{kind}", disturbed=shared) for p in some]
         running = [asyncio.create_task(live.run()) for live in lives]
@@ -53,9 +60,14 @@ async def _rounds(
             await shared.begun.acquire()
         told_all = asyncio.gather(*(shared.told.acquire() for _ in lives))
         while not told_all.done():
-            await _fault(kind, brokers, rng)
+            if clock is None:
+                await _fault(kind, brokers, rng)
+            else:
+                await _jump(clock, rng, hour)
             if kind == "away":
                 await told_all
+        if clock is not None:
+            clock.move(0)
         await asyncio.gather(*(_well(broker) for broker in brokers))
         shared.over.set()
         for live, report in zip(lives, await asyncio.gather(*running), strict=True):
@@ -77,6 +89,15 @@ async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
     await asyncio.sleep(AWAY_S if kind == "away" else rng.uniform(0.2, 4.0))
     broker.launch()
     await asyncio.to_thread(broker.ready)
+
+
+async def _jump(clock: WallClock, rng: Random, hour: int) -> None:
+    """The clock of the broker's machine is wrong for a while, in one direction: a broker whose clock had been ahead and behind in
+    turn gave out no more records, whatever its workers did."""
+    await asyncio.sleep(rng.uniform(1.0, 4.0))
+    clock.move(hour)
+    await asyncio.sleep(rng.uniform(1.0, 4.0))
+    clock.move(0)
 
 
 async def _well(broker: KafkaBroker) -> None:

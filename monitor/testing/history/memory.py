@@ -25,7 +25,7 @@ from monitor.runner import Runner
 from monitor.stream.dump import Dump
 from monitor.testing.breakable_log import BreakableLog, Broken, Call, When
 from monitor.testing.history.check import Acked, Difference, Stood, Written, check
-from monitor.testing.history.live import Report
+from monitor.testing.history.parts import Report
 from monitor.testing.history.story import PERIOD_MS, Item, Story
 from monitor.testing.memory_log import MemoryStore
 

@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[str, int]] = {
 BROKERS = {
     "broker": "the broker is stopped or killed, again and again, and comes back after seconds",
     "away": "the broker is away for more than a minute: workers end, are started again in vain, and go on when it is back",
+    "hour": "the broker's clock jumps an hour ahead, or an hour behind, and back, again and again",
     "leader": "one broker of three is stopped or killed, with the leaders it holds, and comes back",
     "frozen": "one broker of three, with the leaders it holds, stands still for moments and for seconds",
 }

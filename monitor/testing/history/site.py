@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.testing.broker import KafkaBroker, free_port
-from monitor.testing.history.live import Lane
+from monitor.testing.history.parts import Lane
 from monitor.testing.proxy import Proxy
 
 QUICK = {
@@ -18,9 +18,9 @@ QUICK = {
 
 
 class Site:
-    """One broker in `directory` with `lanes` lanes. Use with `with`."""
+    """One broker in `directory` with `lanes` lanes, its process with `environment` beside this one's. Use with `with`."""
 
-    def __init__(self, directory: Path, lanes: int) -> None:
+    def __init__(self, directory: Path, lanes: int, environment: dict[str, str] | None = None) -> None:
         port, controller = free_port(), free_port()
         inner = [free_port() for _ in range(lanes)]
         proxies = [Proxy(target) for target in inner]
@@ -40,6 +40,7 @@ class Site:
                 "advertised.listeners": ",".join(advertise),
                 "listener.security.protocol.map": ",".join(f"{kind}:PLAINTEXT" for kind in (*kinds, "CONTROLLER")),
             },
+            environment,
         )
         self.lanes = [Lane(self.broker.bootstrap, f"127.0.0.1:{proxy.port}", (proxy,)) for proxy in proxies]
 

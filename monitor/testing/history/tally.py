@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from monitor.testing.failpoint import PLACES
-from monitor.testing.history.live import Report
+from monitor.testing.history.parts import Report
 
 PROMISES = {
     "lost": "records_lost",

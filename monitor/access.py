@@ -1,0 +1,45 @@
+"""Who this process is to a Kafka that wants a login: read from the environment, for every client of it alike.
+
+`SANDBOX_KAFKA_USER` names the user, `SANDBOX_KAFKA_PASSWORD_FILE` the file with the password. `SANDBOX_KAFKA_MECHANISM` is
+SCRAM-SHA-512 unless it says PLAIN or SCRAM-SHA-256. `SANDBOX_KAFKA_CA` names the file of the authority that signed the broker's
+certificate, `system` those of the machine; without it the connection is in clear, which is for loopback alone.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+
+
+def access(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Settings that aiokafka and kafka-python both take; empty without a user and an authority.
+
+    Raises ValueError that names the variable when one of them cannot be, OSError when a file cannot be read.
+    """
+    user, ca = environment.get("SANDBOX_KAFKA_USER", ""), environment.get("SANDBOX_KAFKA_CA", "")
+    settings: dict[str, Any] = {}
+    if ca:
+        settings["ssl_context"] = ssl.create_default_context(cafile=None if ca == "system" else ca)
+    if user:
+        mechanism = environment.get("SANDBOX_KAFKA_MECHANISM", MECHANISMS[0])
+        if mechanism not in MECHANISMS:
+            raise ValueError(f"SANDBOX_KAFKA_MECHANISM is {mechanism!r}; give one of {', '.join(MECHANISMS)}")
+        file = environment.get("SANDBOX_KAFKA_PASSWORD_FILE", "")
+        if not file:
+            raise ValueError(
+                "SANDBOX_KAFKA_USER is set, SANDBOX_KAFKA_PASSWORD_FILE is not; give the file of the password"
+            )
+        password = Path(file).read_text().strip()
+        settings |= {
+            "sasl_mechanism": mechanism,
+            "sasl_plain_username": user,
+            "sasl_plain_password": password,
+        }
+    if user or ca:
+        settings["security_protocol"] = ("SASL_" if user else "") + ("SSL" if ca else "PLAINTEXT")
+    return settings

@@ -1,0 +1,100 @@
+"""What stands in the topics of a history: read back for the judge, and its state taken away for those who must do without."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from monitor.model import Position
+from monitor.stream import keys
+from monitor.stream.dump import dump
+from monitor.stream.readers import decode
+from monitor.stream.reading import PartitionReader, high_waters
+from monitor.stream.topics import LARGE, Names, Topic, create
+from monitor.testing.history.check import KINDS as OUTPUTS
+from monitor.testing.history.check import Acked, Stood, Written
+
+
+async def stood(
+    bootstrap: str, names: Names, partition: int, acked: Sequence[Acked] = (), *, forgot: bool = False
+) -> Stood:
+    """What a partition holds now. Raises `TimeoutError` when a transaction in it stays open."""
+    outputs: dict[str, list[Written]] = {}
+    for kind in OUTPUTS:
+        outputs[kind] = []
+        for row in await raw(bootstrap, getattr(names, kind), partition):
+            if row.value is not None:
+                epoch, value = decode(row)
+                outputs[kind].append(Written(row.offset, epoch, value))
+    live = keys.Live()
+    for row in await raw(bootstrap, names.state, partition):
+        live.feed(row.key, row.value)
+    states = {
+        pilot: keys.decode_snapshot(value).state
+        for (kind, pilot), value in live.values.items()
+        if kind == keys.SNAPSHOT
+    }
+    raw_mark = live.values.get((keys.WATERMARK, ""))
+    mark = keys.decode_watermark(raw_mark).position if raw_mark else Position()
+    return Stood(
+        dump=await dump(bootstrap, names, partition),
+        outputs=outputs,
+        states=states,
+        watermark=mark,
+        acked=list(acked),
+        forgot=forgot,
+    )
+
+
+async def raw(bootstrap: str, topic: str, partition: int) -> list[Any]:
+    """Every committed record of a partition, waiting for a transaction that is still open."""
+    tp = TopicPartition(topic, partition)
+    end = (await high_waters(bootstrap, [tp]))[tp]
+    reader = PartitionReader(bootstrap)
+    await reader.start()
+    try:
+        at, _ = await reader.bounds(topic, partition)
+        rows: list[Any] = []
+        deadline = time.monotonic() + 40
+        while at < end:
+            got, at = await reader.chunk(topic, partition, at, end)
+            rows += got
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{topic}/{partition} cannot be read to {end}")
+        return rows
+    finally:
+        await reader.stop()
+
+
+async def lose_state(bootstrap: str, names: Names, wanted: Sequence[Topic], rng: Random) -> None:
+    """Replace the state topic by a beginning of itself, cut where a transaction ends; often nothing is left of it."""
+    kept: dict[int, list[Any]] = {}
+    for partition in range(wanted[0].partitions):
+        rows = await raw(bootstrap, names.state, partition)
+        # A checkpoint ends with the watermark, outputs end with `!through`: behind either a transaction may end.
+        ends = [0] + [
+            i + 1
+            for i, row in enumerate(rows)
+            if i + 1 == len(rows) or row.offset + 1 < rows[i + 1].offset  # the marker of its commit lies between
+        ]
+        kept[partition] = rows[: rng.choice(ends) if rng.random() < 0.7 else 0]
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([names.state])
+        deadline = time.monotonic() + 20
+        while names.state in await admin.list_topics() and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    await create(bootstrap, [t for t in wanted if t.name == names.state])
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=LARGE) as producer:
+        for partition, rows in kept.items():
+            for row in rows:
+                await producer.send_and_wait(names.state, row.value, row.key, partition)
