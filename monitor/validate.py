@@ -193,7 +193,7 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
     try:
         act: ControlBase = _control.decode(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return reject(*_explain(error, record.value, _ACTS))
+        return reject(*_explain(error, record.value, _ACTS), pilot=_pilot_of(record.value))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
     return act
@@ -547,6 +547,7 @@ _WORDS: dict[str, Sequence[str]] = {
 }
 _FORMS = {
     "sequence": "Write a number of 1 to 18 digits, filled up with zeros to 20 at most.",
+    "span": "Write a whole number and one of ms s m h d w mo, such as 8h.",
     "data.currency": "Write three capital letters (ISO 4217), such as EUR.",
 }
 
@@ -594,6 +595,21 @@ def _subject_of(part: bytes) -> str:
     """The pilot that a bad event names, if that much of it can be read."""
     try:
         return _subject.decode(part).subject
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+class _About(msgspec.Struct):
+    pilot: Name = ""
+
+
+_about = msgspec.json.Decoder(_About)
+
+
+def _pilot_of(act: bytes) -> str:
+    """The pilot that a bad act names, so that its author is told; by HTTP a record has no key that would say it."""
+    try:
+        return _about.decode(act).pilot
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 
