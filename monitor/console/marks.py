@@ -32,7 +32,7 @@ def legend(canvas: Canvas) -> None:
     canvas.text(
         LEFT - 50,
         y + 21,
-        "A mark stands at the day on which the decision could be taken; evidence stands at the end of the period it speaks of, which closes later.",
+        "A mark stands at the time at which the decision could be taken; evidence stands at the end of the period it speaks of, which closes later.",
         "soft",
     )
     canvas.y += 26

@@ -360,8 +360,12 @@ def _decision(view: PilotView, decision: Decision) -> str:
     if decision.first_out:
         small.append("first cause")
     if finding.rule and numbers(decision) and decision.reason not in TIMED:  # times are measured, not detected
-        small.append(f"detector {plain(finding.rule)}")
-    if finding.period_start is not None and finding.period_end is not None:
+        # With an indicator it is the key by which the finding is shelved.
+        key = f"finding {finding.indicator}/{finding.segment}/{finding.rule}"
+        small.append(key if finding.indicator else f"detector {plain(finding.rule)}")
+    if decision.reason is Reason.SHELVED and finding.period_end is not None:
+        small.append(f"until {stamp(finding.period_end)}")
+    elif finding.period_start is not None and finding.period_end is not None:
         small.append(f"period {span(finding.period_start, finding.period_end)}")
     if finding.alpha is not None:
         small.append(f"this bar spends alpha {figure(finding.alpha)}")
