@@ -60,7 +60,8 @@ def account(
 
 def report(shares: list[Share], alpha: float) -> str:
     """A table of shares, and what they spend together."""
-    lines = [f"{'stream':<21}{'alpha':<12}{'bar (e)':>8}{'bar (ln)':>10}  spent so far"]
-    lines += [f"{s.stream:<21}{s.alpha:<12.4g}{s.bar:>8.1f}{log(s.bar):>10.2f}  {s.spent:.4g}" for s in shares]
-    lines.append(f"{'all':<53}{sum(s.spent for s in shares):.4g} of {alpha:g}")
+    wide = max([19, *(len(s.stream) for s in shares)]) + 2  # segments make names of any length
+    lines = [f"{'stream':<{wide}}{'alpha':<12}{'bar (e)':>8}{'bar (ln)':>10}  spent so far"]
+    lines += [f"{s.stream:<{wide}}{s.alpha:<12.4g}{s.bar:>8.1f}{log(s.bar):>10.2f}  {s.spent:.4g}" for s in shares]
+    lines.append(f"{'all':<{wide + 32}}{sum(s.spent for s in shares):.4g} of {alpha:g}")
     return "\n".join(lines)

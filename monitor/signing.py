@@ -59,12 +59,15 @@ class Trusted:
         """The id of the key that signed `body` as a `kind`. Raises Forged."""
         key_id, _, text = signature.partition(":")
         key = self._keys.get(key_id)
+        if key is None and not signature:
+            raise Forged("signature", "not_signed", "a key is named here, so its signature is asked for")
         if key is None:
-            raise Forged("signature", "unknown_key" if signature else "not_signed", key_id[:40])
+            known = ", ".join(sorted(self._keys)) or "no key"
+            raise Forged("signature", "unknown_key", f"{key_id[:40]} signed, where only {known} is believed")
         try:
             key.verify(b64decode(text, validate=True), _signed(kind, body))
         except (InvalidSignature, ValueError):
-            raise Forged("signature", "bad_signature", key_id) from None
+            raise Forged("signature", "bad_signature", f"{key_id} did not sign these bytes") from None
         return key_id
 
 

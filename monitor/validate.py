@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import reduce
 from hashlib import blake2b
 from operator import or_
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args
 
 import msgspec
 
@@ -32,7 +32,9 @@ from monitor.telemetry import (
     ComplaintWithdrawn,
     Envelope,
     Event,
+    Harm,
     Name,
+    Severity,
 )
 
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
@@ -94,8 +96,8 @@ SENTENCES: dict[Why, str] = {
     Why.WRONG_FORM: "The text does not have the form that the field asks for.",
     Why.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
     Why.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
-    Why.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record.",
-    Why.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set.",
+    Why.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record; set the sender's clock.",
+    Why.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set; set it.",
     Why.CLOSED_BEFORE_FILED: "The complaint is said to have been closed before it was filed.",
     Why.KEY_MISMATCH: "The record's key is another than the pilot, on whose key order and partition rest.",
     Why.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
@@ -191,7 +193,7 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
     try:
         act: ControlBase = _control.decode(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return reject(*_explain(error, record.value))
+        return reject(*_explain(error, record.value, _ACTS), pilot=_pilot_of(record.value))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
     return act
@@ -536,7 +538,25 @@ def _broken(part: bytes) -> tuple[Why, str, str]:
     return Why.NOT_JSON, "", ""
 
 
-def _explain(error: Exception, part: bytes) -> tuple[Why, str, str]:
+_ACTS = [str(act.__struct_config__.tag) for act in get_args(Control)]
+_WORDS: dict[str, Sequence[str]] = {
+    "specversion": ["1.0"],
+    "data.severity": list(Severity),
+    "data.was": list(Severity),
+    "data.harm": list(Harm),
+}
+_FORMS = {
+    "sequence": "Write a number of 1 to 18 digits, filled up with zeros to 20 at most.",
+    "span": "Write a whole number and one of ms s m h d w mo, such as 8h.",
+    "data.currency": "Write three capital letters (ISO 4217), such as EUR.",
+}
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"Write one of {', '.join(words)}." if words else ""
+
+
+def _explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TYPES)) -> tuple[Why, str, str]:
     """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
     if not isinstance(error, msgspec.ValidationError):
         return _broken(part)
@@ -549,15 +569,16 @@ def _explain(error: Exception, part: bytes) -> tuple[Why, str, str]:
     if missing:
         return Why.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), ""
     if not field and message.startswith("Expected `object`"):
-        return Why.NOT_AN_OBJECT, "", message
+        batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
+        return Why.NOT_AN_OBJECT, "", message + batch
     if message.startswith("Invalid value"):
-        return Why.UNKNOWN_TYPE, field, ""
+        return Why.UNKNOWN_TYPE, field, _one_of(types)
     if message.startswith("Invalid enum value"):
-        return Why.UNKNOWN_VALUE, field, ""
+        return Why.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
     if message.startswith("Invalid RFC3339") or "timezone component" in message:
         return Why.BAD_TIME, field, message
     if "matching regex" in message:
-        return Why.WRONG_FORM, field, message
+        return Why.WRONG_FORM, field, _FORMS.get(field, message)
     if "out of range" in message or re.search(r"(of length|` [<>]=?) ", message):
         return Why.OUT_OF_RANGE, field, message
     return Why.WRONG_TYPE, field, message if message.startswith("Expected") else ""
@@ -574,6 +595,21 @@ def _subject_of(part: bytes) -> str:
     """The pilot that a bad event names, if that much of it can be read."""
     try:
         return _subject.decode(part).subject
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+class _About(msgspec.Struct):
+    pilot: Name = ""
+
+
+_about = msgspec.json.Decoder(_About)
+
+
+def _pilot_of(act: bytes) -> str:
+    """The pilot that a bad act names, so that its author is told; by HTTP a record has no key that would say it."""
+    try:
+        return _about.decode(act).pilot
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 

@@ -125,7 +125,7 @@ def _summary(path: Path, reading: Reading) -> dict[str, object]:
 def _print(path: Path, made: Charter) -> None:
     click.echo(f"OK {path}: pilot {made.pilot}, version {made.version}, hash {charter_hash(made)}")
     if left := placeholders(made):
-        click.echo(f"still to fill in before `admit`: {', '.join(left)}", err=True)
+        click.echo(f"still to fill in before `admit` or `serve`: {', '.join(left)}", err=True)
     shares = alpha_table(made)
     if not shares:
         click.echo("   no limit spends alpha")

@@ -14,7 +14,9 @@ from rich.progress import Progress
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.base import Actor
 from monitor.act.json_lines import JsonLines
+from monitor.charter import Charter
 from monitor.charter_file import load_charter
+from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.embedded.process import Monitor
 from monitor.embedded.service import run_until_stopped
@@ -81,7 +83,7 @@ def serve(
     monitor = Monitor(
         directory,
         port=port,
-        charters=[load_charter(path) for path in charters],
+        charters=[_filled_in(path) for path in charters],
         actors=actors,
         admitters=checked(admitters),
         checkpoint_every_ms=round(checkpoint * 1000),
@@ -90,7 +92,7 @@ def serve(
     def started() -> None:
         click.echo(f"board {monitor.address}")
         click.echo(
-            f"epoch {monitor.runner.epoch}, {len(monitor.runner.machine.pilots)} pilots; Ctrl-C ends it", err=True
+            f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True
         )
 
     async def reading() -> None:
@@ -99,6 +101,13 @@ def serve(
         click.echo(f"read {lines} lines of {source}", err=True)
 
     asyncio.run(run_until_stopped(monitor, started, reading if source else None))
+
+
+def _filled_in(path: Path) -> Charter:
+    made = load_charter(path)
+    if left := placeholders(made):
+        raise click.ClickException(f"{path}: fill in what the template leaves open: {', '.join(left)}")
+    return made
 
 
 async def _read(monitor: Monitor, source: str) -> int:

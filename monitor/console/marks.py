@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from monitor.console.canvas import CHARACTER, LEFT, RIGHT, WIDTH, Canvas, plain_word
-from monitor.console.scales import day, figure, stamp
+from monitor.console.scales import figure, stamp, when
 from monitor.model import Decision, Level, Reason
 
 _ROW = 17.0  # of decision labels
@@ -32,7 +32,7 @@ def legend(canvas: Canvas) -> None:
     canvas.text(
         LEFT - 50,
         y + 21,
-        "A mark stands at the day on which the decision could be taken; evidence stands at the end of the period it speaks of, which closes later.",
+        "A mark stands at the time at which the decision could be taken; evidence stands at the end of the period it speaks of, which closes later.",
         "soft",
     )
     canvas.y += 26
@@ -49,7 +49,7 @@ def marks(canvas: Canvas, decisions: Sequence[Decision], top: float, depth: floa
     placed: list[tuple[Decision, int, bool, str]] = []
     wordless = 0
     for d in decisions:
-        x, words = canvas.x(d.at), _mark_words(d)
+        x, words = canvas.x(d.at), _mark_words(d, canvas.x.high - canvas.x.low)
         width = len(words) * CHARACTER + 14
         left = x + width > WIDTH - 8
         start, stop = (x - width, x + 8) if left else (x - 8, x + width)
@@ -76,14 +76,14 @@ def marks(canvas: Canvas, decisions: Sequence[Decision], top: float, depth: floa
     return bottom
 
 
-def _mark_words(d: Decision) -> str:
+def _mark_words(d: Decision, length: float) -> str:
     if d.reason is Reason.CLEARED:
         return ""  # the strip shows it
     if d.kind == "flag":
-        return f"{'unknown' if d.unknown else 'known again'} {day(d.at)}: {plain_word(d.reason)}"
+        return f"{'unknown' if d.unknown else 'known again'} {when(d.at, length)}: {plain_word(d.reason)}"
     rule = f" {plain_word(d.finding.rule)}" if d.reason is Reason.HARD_RULE and d.finding.rule else ""
     joined = "" if d.kind == "level" else " (further finding)" if d.kind == "finding" else " (act)"
-    return f"{d.level.word} {day(d.at)}: {plain_word(d.reason)}{rule}{joined}"
+    return f"{d.level.word} {when(d.at, length)}: {plain_word(d.reason)}{rule}{joined}"
 
 
 def _mark_hint(d: Decision) -> str:

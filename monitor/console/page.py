@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from monitor.console.board import Board, PilotView
 from monitor.console.picture import picture
-from monitor.console.scales import figure, stamp
-from monitor.console.words import LEVELS, REASONS, numbers, plain
+from monitor.console.scales import figure, span, stamp
+from monitor.console.words import LEVELS, REASONS, TIMED, numbers, plain
 from monitor.model import Decision, Level, Reason
 from monitor.open_orders import OpenOrder
 
@@ -382,10 +382,14 @@ def _decision(view: PilotView, decision: Decision) -> str:
         small.append(f"signed by key {decision.signed}" if decision.signed else "not signed by anybody")
     if decision.first_out:
         small.append("first cause")
-    if finding.rule and numbers(decision):
-        small.append(f"detector {plain(finding.rule)}")
-    if finding.period_start is not None and finding.period_end is not None:
-        small.append(f"period {stamp(finding.period_start)[:16]} to {stamp(finding.period_end)[:16]}")
+    if finding.rule and numbers(decision) and decision.reason not in TIMED:  # times are measured, not detected
+        # With an indicator it is the key by which the finding is shelved.
+        key = f"finding {finding.indicator}/{finding.segment}/{finding.rule}"
+        small.append(key if finding.indicator else f"detector {plain(finding.rule)}")
+    if decision.reason is Reason.SHELVED and finding.period_end is not None:
+        small.append(f"until {stamp(finding.period_end)}")
+    elif finding.period_start is not None and finding.period_end is not None:
+        small.append(f"period {span(finding.period_start, finding.period_end)}")
     if finding.alpha is not None:
         small.append(f"this bar spends alpha {figure(finding.alpha)}")
     if finding.alpha_spent is not None:

@@ -28,7 +28,7 @@ from monitor.console.plots import (
     quick_plot,
     spec_of,
 )
-from monitor.console.scales import Scale, day, e_value, figure
+from monitor.console.scales import Scale, e_value, figure, when
 from monitor.model import Decision, Evidence, Level, Reason, digest
 
 __all__ = ["describe", "is_evidence", "picture"]
@@ -84,7 +84,9 @@ def picture(
 def describe(title: str, evidence_records: Sequence[Evidence], decisions: Sequence[Decision]) -> str:
     """The picture in words: for each panel the strongest evidence and its bar, then the moves of the level."""
     sentences = [f"{title}."]
-    for (indicator, segment), points in _panels(evidence_records).items():
+    panels = _panels(evidence_records)
+    length = _length(panels, decisions)
+    for (indicator, segment), points in panels.items():
         sentences.append(f"{_heading(indicator, segment)}: {len(points)} periods, {_say_unknown(points)}.")
         for detector in _detectors(points):
             at, (statistic, bar) = max(
@@ -95,10 +97,10 @@ def describe(title: str, evidence_records: Sequence[Evidence], decisions: Sequen
             )
             verdict = "reached" if statistic >= bar else "not reached"
             sentences.append(
-                f"{plain_word(detector)}: closest to its bar {value} of {limit} in the period from {day(at)}, {verdict}."
+                f"{plain_word(detector)}: closest to its bar {value} of {limit} in the period from {when(at, length)}, {verdict}."
             )
     moves = [d for d in decisions if d.kind == "level"]
-    sentences += [f"{day(d.at)}: {d.was.word} to {d.level.word}, {plain_word(d.reason)}." for d in moves]
+    sentences += [f"{when(d.at, length)}: {d.was.word} to {d.level.word}, {plain_word(d.reason)}." for d in moves]
     if not moves:
         sentences.append("The level never changed.")
     return " ".join(sentences)
@@ -119,6 +121,13 @@ def _panels(records: Sequence[Evidence]) -> dict[tuple[str, str], list[Point]]:
     return {key: [row[start] for start in sorted(row)] for key, row in sorted(grid.items())}
 
 
+def _length(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Decision]) -> int:
+    """Milliseconds from the first to the last thing drawn."""
+    times = [t for points in panels.values() for p in points for t in (p.start, p.end)]
+    times += [d.at for d in decisions if d.at > 0]
+    return max(times) - min(times) if times else 0
+
+
 def _verdict(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Decision]) -> str:
     """One line for a reader in a hurry: how high the level ever stood, and the evidence nearest to a limit's bar."""
     if not panels and not decisions:
@@ -128,7 +137,7 @@ def _verdict(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Dec
     for level in (Level.HALT, Level.ESCALATE, Level.WATCH):
         first = next((d for d in moves if d.level is level), None)
         if first is not None:
-            words = f"Highest level: {level.word}, first on {day(first.at)} ({plain_word(first.reason)})."
+            words = f"Highest level: {level.word}, first on {when(first.at, _length(panels, decisions))} ({plain_word(first.reason)})."
             break
     scored = [
         (s[0] - s[1], s, _heading(*key))
@@ -169,9 +178,17 @@ def _strip(canvas: Canvas, decisions: Sequence[Decision], unplaced: Sequence[Dec
         moves[0].was if moves else (decisions[-1].level if decisions else Level.NORMAL),
         *[d.level for d in moves],
     ]
+    length = canvas.x.high - canvas.x.low
     for start, stop, level in zip(edges[:-1], edges[1:], levels, strict=True):
         x1, x2 = canvas.x(start), canvas.x(stop)
-        canvas.rect(x1, top, x2 - x1, 22, level.word, f"{level.word} from {day(int(start))} to {day(int(stop))}")
+        canvas.rect(
+            x1,
+            top,
+            x2 - x1,
+            22,
+            level.word,
+            f"{level.word} from {when(int(start), length)} to {when(int(stop), length)}",
+        )
         if x2 - x1 > len(level.word) * CHARACTER + 8:
             canvas.text(x1 + 5, top + 15, level.word, "onlevel")
     if decisions:
@@ -199,14 +216,14 @@ def _panel(
     names = _detectors(points)
     strong, quick = [n for n in names if is_evidence(n)], [n for n in names if not is_evidence(n)]
     height = (EVIDENCE_HEIGHT + 22 if strong else 0) + (QUICK_HEIGHT + 22 if quick else 0) + COUNT_HEIGHT + 22
-    top = marks(canvas, decisions, canvas.y, height)
+    top, length = marks(canvas, decisions, canvas.y, height), canvas.x.high - canvas.x.low
     canvas.y = top
     for p in points:
         if p.unknown:
             x1, x2 = canvas.x(p.start), canvas.x(p.end)
             canvas.parts.append(
                 f'<rect x="{x1:g}" y="{top:g}" width="{max(x2 - x1, 1):g}" height="{height:g}" fill="url(#{canvas.hatch})" '
-                f'opacity="0.45"><title>unknown: {escape(plain_word(p.unknown))}, {day(p.start)}</title></rect>'
+                f'opacity="0.45"><title>unknown: {escape(plain_word(p.unknown))}, {when(p.start, length)}</title></rect>'
             )
     if strong:
         evidence_plot(canvas, strong, points, indicator, charter)

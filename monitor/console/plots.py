@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from monitor.charter import Charter, IndicatorSpec
 from monitor.console.canvas import LEFT, RIGHT, Canvas, beside, plain_word
-from monitor.console.scales import LN10, Scale, day, decades, e_value, figure, moment, round_ticks
+from monitor.console.scales import LN10, Scale, decades, e_value, figure, moment, round_ticks, when
 from monitor.indicators import INDICATORS
 
 EVIDENCE_HEIGHT, QUICK_HEIGHT, COUNT_HEIGHT = 150.0, 56.0, 84.0
@@ -72,7 +72,7 @@ def evidence_plot(
             canvas.text(
                 canvas.x(peak.end) + (-8 if left else 8),
                 y(best[0]) + (14 if 0 <= y(best[0]) - y(best[1]) < 22 or best[0] > high else -6),
-                f"highest {e_value(best[0])}{', beyond this scale' if best[0] > high else ''}, {_period_words(peak)}",
+                f"highest {e_value(best[0])}{', beyond this scale' if best[0] > high else ''}, {_period_words(peak, canvas.x.high - canvas.x.low)}",
                 f"b halo ink{ink}",
                 "end" if left else "start",
             )
@@ -154,7 +154,7 @@ def count_plot(canvas: Canvas, points: Sequence[Point], spec: IndicatorSpec | No
     for p, seen, allowed in tall:
         x1, x2 = canvas.x(p.start), canvas.x(p.end)
         gap = min(1.0, (x2 - x1) / 6)
-        hint = f"{day(p.start)}: {_written(seen, share)}"
+        hint = f"{when(p.start, canvas.x.high - canvas.x.low)}: {_written(seen, share)}"
         css = "count"
         if limit and allowed is not None:
             hint += f", limit {verb} {_written(allowed, share)}"
@@ -178,8 +178,10 @@ def _written(value: float, share: bool) -> str:
     return f"{value:.3g}".rstrip() if not share and 0 < abs(value) < 1 else f"{value:.0%}" if share else figure(value)
 
 
-def _period_words(p: Point) -> str:
-    return f"{moment(p.start):%B %Y}" if 28 <= (p.end - p.start) / 86_400_000 <= 31 else f"period from {day(p.start)}"
+def _period_words(p: Point, length: float) -> str:
+    if 28 <= (p.end - p.start) / 86_400_000 <= 31:
+        return f"{moment(p.start):%B %Y}"
+    return f"period from {when(p.start, length)}"
 
 
 def _length_words(points: Sequence[Point], merged: Sequence[Point]) -> str:

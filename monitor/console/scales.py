@@ -51,6 +51,25 @@ def stamp(ms: int) -> str:
     return moment(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def when(ms: int, length: float) -> str:
+    """The day that holds `ms`; in a `length` (ms) of three days or less, where days say too little, the second.
+
+    >>> when(1696118405000, 4 * 86_400_000), when(1696118405000, 5_000)
+    ('2023-10-01', '2023-10-01 00:00:05')
+    """
+    return day(ms) if length > 3 * _DAY or ms % _DAY == 0 else stamp(ms)[:19]
+
+
+def span(start: int, stop: int) -> str:
+    """From one instant to another; with seconds where the minutes alone would cut something off.
+
+    >>> span(1696118400000, 1696204800000), span(1696118400000, 1696118405000)
+    ('2023-10-01 00:00 to 2023-10-02 00:00', '2023-10-01 00:00:00 to 2023-10-01 00:00:05')
+    """
+    cut = 16 if start % 60_000 == stop % 60_000 == 0 else 19
+    return f"{stamp(start)[:cut]} to {stamp(stop)[:cut]}"
+
+
 def figure(value: float) -> str:
     """A number as a person would write it: three significant figures, thousands parted, powers of ten when it is huge.
 

@@ -87,7 +87,8 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     subject = plain(finding.indicator) + (f", {finding.segment}" if finding.segment and finding.indicator else "")
     parts = [numbers(decision, kind, below)]
     if decision.reason in RULED and finding.rule:
-        parts.insert(0, plain(finding.rule))
+        key = decision.reason in (Reason.SHELVED, Reason.UNSHELVED)  # as one writes it to `shelve`
+        parts.insert(0, finding.rule if key else plain(finding.rule))
     if finding.detail:
         parts.append(REASONS[Reason(finding.detail)].lower() if finding.detail in set(Reason) else finding.detail)
     text = "; ".join(part for part in parts if part)

@@ -39,7 +39,7 @@ NONCES = 32
 RECENT = 256
 """Permits of a pilot among which one nonce is looked for: more than it has workers that send heartbeats at once."""
 PAGE = 1_000
-"""Decisions in one answer."""
+"""Decisions, or rejections, in one answer."""
 
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
 _EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -164,7 +164,8 @@ class Ingress:
                 web.get("/v1/permits/{pilot}", self._standing("permits")),
                 web.get("/v1/acts/{pilot}", self._act),
                 web.get("/v1/key", self._key),
-                web.get("/v1/decisions", self._decisions),
+                web.get("/v1/decisions", self._listed("decisions")),
+                web.get("/v1/rejected", self._listed("rejected")),
                 web.get("/metrics", self._metrics),
                 web.get("/live", self._live),
                 web.get("/ready", self._is_ready),
@@ -283,12 +284,16 @@ class Ingress:
     async def _key(self, _request: web.Request) -> web.Response:
         return web.Response(text="" if self._signer is None else self._signer.public + "\n")
 
-    async def _decisions(self, request: web.Request) -> web.Response:
-        after = _number(request, "after", 0)
-        rows = await self._store.outputs("decisions", after, min(_number(request, "limit", PAGE), PAGE))
-        # `seq` leads each line, so that a reader knows where to go on; the rest is the record as it was written.
-        lines = [b'{"seq":%d,%s\n' % (seq, raw[1:]) for seq, raw in rows]
-        return web.Response(body=b"".join(lines), content_type=LINES)
+    def _listed(self, kind: Output) -> Handler:
+        async def page(request: web.Request) -> web.Response:
+            after = _number(request, "after", 0)
+            limit = min(max(_number(request, "limit", PAGE), 0), PAGE)  # to SQLite a negative limit is none
+            rows = await self._store.outputs(kind, after, limit)
+            # `seq` leads each line, so that a reader knows where to go on; the rest is the record as it was written.
+            lines = [b'{"seq":%d,%s\n' % (seq, raw[1:]) for seq, raw in rows]
+            return web.Response(body=b"".join(lines), content_type=LINES)
+
+        return page
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(

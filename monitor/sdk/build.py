@@ -10,7 +10,7 @@ import msgspec
 
 from monitor.errors import SetAside
 from monitor.model import digest
-from monitor.telemetry import Envelope, event_type
+from monitor.telemetry import Envelope, Harm, Severity, event_type
 
 FUTURE = timedelta(minutes=5)  # later than `received` + 5 min is rejected by the monitor
 
@@ -20,11 +20,11 @@ class BadEvent(SetAside):
 
 
 FIXES = {
-    "time": "give a datetime with a UTC offset, such as datetime.now(UTC)",
+    "time": "give `at` as a datetime with a UTC offset, such as datetime.now(UTC)",
     "filed": "give the time of filing as a datetime with a UTC offset",
-    "severity": "one of near_miss, hazard, incident, serious_incident",
+    "severity": f"one of {', '.join(Severity)}",
     "was": "the grade that the report had before",
-    "harm": "one of the words of monitor.telemetry.Harm",
+    "harm": f"one of {', '.join(Harm)}",
     "currency": "three capital letters (ISO 4217), such as EUR",
     "amount": "a finite number from 0 to 1e15",
     "share": "a finite number, 0.2 for 20 % less effort",
@@ -68,7 +68,7 @@ def build(
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`").rsplit(".", 1)[-1] or "event"
-        fix = FIXES.get(field) or (COUNTS if "int" in message else "1 to 200 characters")
+        fix = FIXES.get(field) or (COUNTS if "Expected `int`" in message else "1 to 200 characters")
         raise BadEvent(field, "not_accepted", f"{message}; {fix}") from None
 
 

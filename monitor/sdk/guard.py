@@ -143,9 +143,14 @@ class Guard:
     def _lapse(self, now: int) -> Lapsed:
         words = self._words
         since = (now - words[UNTIL]) / SECOND if words[SENT] >= self._since else None
+        # A first one that never comes while the standing is read has mostly one of these causes, which only the monitor sees.
+        never = (
+            "none has come since this process began; if that lasts, the monitor may set its heartbeats aside as not "
+        )
+        never += "admitted, not signed with the charter's key, or of a wrong clock: look at `rejected`"
         return Lapsed(
             f"pilot {self._pilot} has no permit: "
-            + ("none has come since this process began" if since is None else f"the last one ran out {since:.1f} s ago")
+            + (never if since is None else f"the last one ran out {since:.1f} s ago")
             + ". No work may begin until the monitor answers a heartbeat; this is not a halt",
             pilot=self._pilot,
         )

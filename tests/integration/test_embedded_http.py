@@ -256,6 +256,28 @@ def test_decisions_are_read_page_by_page(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
+def test_rejections_are_read_page_by_page(tmp_path: Path) -> None:
+    """Bad input is answered with 202, and the door says which record it was, with field and fix."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        headers = {"Content-Type": LINES}
+        bad = death(Emitter("s", "p")).replace(b'"severity":"serious_incident"', b'"severity":"bad"')
+        assert b"bad" in bad
+        async with session.post("v1/telemetry", data=bad + b"\nrubbish", headers=headers) as answer:
+            first = (await answer.json())["first"]
+        lines = (await until(session, "v1/rejected", "not_json")).splitlines()
+        rows = [msgspec.json.decode(line) for line in lines]
+        assert [(r["offset"], r["field"], r["reason"]) for r in rows] == [
+            (first, "data.severity", "unknown_value"),
+            (first + 1, "", "not_json"),
+        ]
+        assert "near_miss" in rows[0]["detail"]
+        assert (await text(session, f"v1/rejected?after={rows[0]['seq']}")).count("\n") == 1
+        assert await text(session, "v1/rejected?limit=-1") == ""
+
+    told(tmp_path, story)
+
+
 def test_after_a_restart_everyone_knows_who_is_halted(tmp_path: Path) -> None:
     """Board, metrics, commands and ledger of the next process show the halt; actors are handed nothing twice."""
     lines = tmp_path / "decisions.jsonl"

@@ -172,7 +172,7 @@ class TestCommand:
         path.write_text(CliRunner().invoke(cli, ["charter", "new", template]).stdout)
         text = CliRunner().invoke(cli, ["charter", "check", str(path)])
         assert text.exit_code == 0
-        assert text.stderr.startswith("still to fill in before `admit`: ")
+        assert text.stderr.startswith("still to fill in before `admit` or `serve`: ")
         assert text.stdout.startswith(f"OK {path}: pilot <pilot-id>, version 1, hash ")
         result = CliRunner().invoke(cli, ["charter", "check", str(path), "--json"])
         told = json.loads(result.stdout)
@@ -208,6 +208,15 @@ class TestCommand:
             if not re.search(rf"(^|[ #{{]){field}:", shown, re.MULTILINE)
         }
         assert not unshown
+
+    def test_a_template_that_nobody_filled_in_is_not_served(self, tmp_path: Path) -> None:
+        """`serve` refuses it as `admit` does, names what is open, and makes no directory."""
+        path = tmp_path / "c.yaml"
+        path.write_text(CliRunner().invoke(cli, ["charter", "new", "consumer_finance"]).stdout)
+        result = CliRunner().invoke(cli, ["serve", "--dir", str(tmp_path / "d"), "--port", "0", "--charter", str(path)])
+        assert result.exit_code == 1
+        assert f"{path}: fill in what the template leaves open: <" in result.stderr
+        assert not (tmp_path / "d").exists()
 
     def test_a_bad_file_ends_with_1_and_its_mistakes_on_stderr(self, tmp_path: Path) -> None:
         """Good files beside it are still reported; stdout stays data."""

@@ -27,7 +27,7 @@ def test_a_signature_holds_for_its_own_bytes_kind_and_key_only() -> None:
         trusted.verify("permit", BODY, f"{SIGNER.key_id}:%%%")
     with pytest.raises(Forged, match="unknown_key"):
         trusted.verify("permit", BODY, Signer(bytes(32)).sign("permit", BODY))
-    with pytest.raises(Forged, match="not_signed"):
+    with pytest.raises(Forged, match=r"not_signed.*asked for"):
         trusted.verify("permit", BODY, "")
 
 

@@ -92,6 +92,31 @@ def test_bad_input_is_rejected_with_its_field_and_reason(value: bytes | None, fi
 
 
 @pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        (made(type="com.example.x"), "sandbox.exposure.tallied"),
+        (data(severity="awful"), "near_miss, hazard, incident, serious_incident"),
+        (data(harm="awful"), "fundamental_rights"),
+        (made(specversion="2.0"), "1.0"),
+        (made(sequence="abc"), "1 to 18 digits"),
+        (made(time="1970-01-01T00:00:05Z"), "set it"),
+        (made(time="2026-03-01T10:07:00Z"), "clock"),
+    ],
+)
+def test_a_rejection_says_what_to_write_instead(value: bytes, fix: str) -> None:
+    """Where only certain words or one form is allowed, the detail gives them, and never the value itself."""
+    (rejected,) = read(value)[2]
+    assert fix in rejected.detail
+    assert "awful" not in rejected.detail
+
+
+def test_a_batch_that_is_announced_as_one_event_is_told_its_content_type() -> None:
+    """The usual mistake of a first request is answered with the content type to send."""
+    (rejected,) = read(b"[" + GOOD + b"]", headers=SINGLE)[2]
+    assert (rejected.reason, "application/cloudevents-batch+json" in rejected.detail) == ("not_an_object", True)
+
+
+@pytest.mark.parametrize(
     "row", [r for r in BAD if r[1] and r[1][:1] == b"{" and r[1][-1:] == b"}"], ids=lambda r: str(r[0])
 )
 def test_one_bad_event_of_a_batch_is_rejected_alone(row: tuple[str, bytes, str, str]) -> None:
@@ -242,6 +267,19 @@ def test_control_is_validated_like_telemetry(value: bytes | None, key: bytes, fi
     found = validate_control(Record(0, RECEIVED, key, value), "sandbox.control", 0, secret=b"k")
     assert isinstance(found, Rejected)
     assert (found.field, found.reason) == (field, reason)
+    if reason == "unknown_type":
+        assert "sandbox.control.approval" in found.detail
+
+
+def test_a_bad_act_by_http_is_told_to_its_pilot() -> None:
+    """There a record has no key: the rejection names the pilot all the same, or nobody could ask what became of the act."""
+    value = (
+        b'{"type":"sandbox.control.shelving","id":"1","pilot":"p","author":"a","finding":"f","reason":"r","span":"3y"}'
+    )
+    found = validate_control(Record(0, RECEIVED, None, value), "sandbox.control", 0, secret=b"k")
+    assert isinstance(found, Rejected)
+    assert (found.pilot, found.field, found.reason) == ("p", "span", "wrong_form")
+    assert "such as 8h" in found.detail
 
 
 def test_a_good_act_is_read() -> None:

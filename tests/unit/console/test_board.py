@@ -126,6 +126,25 @@ def test_an_act_says_whose_key_signed_it() -> None:
     assert page.count("signed by key 0123456789abcdef") == page.count("not signed by anybody") == 1
 
 
+def test_a_finding_is_named_as_one_writes_it_to_shelve() -> None:
+    """The key by which a finding is shelved stands beside its numbers, and a shelving repeats it and says until when."""
+    finding = Finding(indicator="late-telemetry", rule="limit_e_process", statistic=9.0, bar=7.0)
+    key = "late-telemetry//limit_e_process"
+    aside = Finding(rule=key, detail="our outage", period_start=1_700_000_000_000, period_end=1_700_028_800_000)
+    shelved = {"was": Level.ESCALATE, "level": Level.NORMAL, "reason": Reason.SHELVED, "cause": "control:a"}
+    page = pilot_page(fed(decision(1, finding=finding), decision(2, finding=aside, **shelved)), "p-1") or ""
+    assert f"finding {key}" in page
+    assert f"{key}; our outage" in page
+    assert "until 2023-11-15 06:13:20 UTC" in page
+
+
+def test_a_period_of_seconds_has_two_ends() -> None:
+    """From 01:51 to 01:51 is no period: where minutes would hide it the seconds are written."""
+    finding = Finding(indicator="i", rule="limit", statistic=9.0, bar=7.0, period_start=5_000, period_end=10_000)
+    page = pilot_page(fed(decision(1, finding=finding)), "p-1") or ""
+    assert "period 1970-01-01 00:00:05 to 1970-01-01 00:00:10" in page
+
+
 def test_worst_comes_first_and_those_that_left_last() -> None:
     """Halts before escalations before unknown before normal; who has left the sandbox stands at the end."""
     board = fed(

@@ -129,6 +129,21 @@ def test_marks_decisions_with_word_date_and_reason_and_not_by_colour_alone() -> 
     assert '<polygon points="' in svg
 
 
+def test_a_picture_of_seconds_names_times_and_not_only_the_day() -> None:
+    """Where all happened within a day, marks and periods say the second: eight labels of one date tell nobody anything."""
+    noon = START + DAY // 2
+    short = [
+        msgspec.structs.replace(closed(0, e), start=noon + i * 5_000, end=noon + (i + 1) * 5_000)
+        for i, e in enumerate((2.0, 200.0))
+    ]
+    halted = msgspec.structs.replace(decided(0, Level.HALT, Level.NORMAL, Reason.LIMIT_EXCEEDED), at=noon + 10_000)
+    svg = picture("Pilot", short, [halted], charter())
+    assert "period from 2023-08-01 12:00:05" in svg
+    assert "halt 2023-08-01 12:00:10" in svg
+    assert "first on 2023-08-01 12:00:10" in svg
+    assert "2023-08-01 12:00:10: normal to halt" in describe("Pilot", short, [halted])
+
+
 def test_hatches_unknown_periods() -> None:
     """A period that is not known is hatched, and only then."""
     known = picture("Pilot", EVIDENCE, [], charter())

@@ -108,5 +108,7 @@ def test_the_account_spends_no_more_than_alpha_for_ever() -> None:
     assert sum(s.spent for s in shares) < 0.01
     assert shares[0].bar == pytest.approx(1 / (0.006 * 6 / math.pi**2) * 1_000_000)
     assert report(shares, 0.01).splitlines()[-1].endswith("of 0.01")
+    wide = account(0.01, {"false-positives-by-group": 1.0}, {"false-positives-by-group": 2})
+    assert {len(line.split()) for line in report(wide, 0.01).splitlines()[1:3]} == {5}  # names never run into numbers
     with pytest.raises(ValueError, match=r"^weights: "):
         account(0.01, {"a": 0.7, "b": 0.5})

@@ -30,8 +30,9 @@ BAD: list[tuple[str, type, dict[str, Any], dict[str, Any], str, str]] = [
     ("an exposure without a unit", ExposureTallied, {}, {"unit": "", "amount": 1.0}, "unit", "1 to 200"),
     ("a currency that is none", CostReported, {}, {"amount": 1.0, "currency": "euro"}, "currency", "EUR"),
     ("an unknown grade", IncidentReported, {}, {"incident": "i", "severity": "bad"}, "severity", "near_miss"),
-    ("an unknown harm", IncidentReported, {}, {"incident": "i", "severity": "hazard", "harm": "x"}, "harm", "Harm"),
+    ("an unknown harm", IncidentReported, {}, {"incident": "i", "severity": "hazard", "harm": "x"}, "harm", "death"),
     ("free text for an id", IncidentReported, {}, {"incident": "x" * 201, "severity": "hazard"}, "incident", "200"),
+    ("a number for an id", IncidentReported, {}, {"incident": 5, "severity": "hazard"}, "incident", "1 to 200"),
     ("a time without an offset", OutcomesTallied, {"at": datetime(2026, 1, 1)}, COUNTS, "time", "UTC offset"),
     ("a time that is text", OutcomesTallied, {"at": "2026-01-01"}, COUNTS, "time", "datetime"),
     (
