@@ -11,9 +11,9 @@ from monitor.charter import Watcher
 from monitor.counters import behind
 from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
-from monitor.plan import Watch, level_of
+from monitor.plan import Watch, key, level_of
 from monitor.sequence import gaps_since
-from monitor.state import Stream, key
+from monitor.state import Stream
 
 HOUR = 3_600_000
 

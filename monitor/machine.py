@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import msgspec
 from msgspec import Struct, structs
@@ -29,11 +29,11 @@ from monitor.fold import Folder
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
-from monitor.plan import Plan, plan_of
+from monitor.plan import Plan, key
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
-from monitor.state import Pilot, key, restore
+from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
 from monitor.validate import (
     SENTENCES,
@@ -56,7 +56,8 @@ JUDGED_ONCE = (
     Release,
 )  # a copy of one that was refused, or is long past, must not lift a later halt
 LEAST = 4  # events below which it does not pay to take them at once
-FOLDERS = 4096  # pilots whose open periods are kept at hand
+READY = 4096  # pilots whose detectors and open periods are held as objects
+AT_ONCE = 64  # pilots put away together: a dict's first key is quick to find only now and then
 NO_TIMER = (NEVER, "", "")
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
@@ -101,7 +102,7 @@ class Machine:
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
-        self._plans: dict[str, Plan] = {}
+        self._ready: dict[str, Pilot] = {}  # pilots with what is dear to hold and quick to make again, oldest first
         self._folders: dict[str, Folder] = {}
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
@@ -134,15 +135,16 @@ class Machine:
 
     def lease_ms(self, pilot: str) -> int:
         """How long a permit of an admitted pilot lasts (ms)."""
-        return plan_of(self.pilots.peek(pilot).charter).lease_ms
+        return self.pilots.peek(pilot).plan.lease_ms
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
         """Take up where snapshots left off. Raises LogBroken when one cannot be read."""
         for name, raw in snapshots.items():
             if name:
-                self.pilots[name], self._plans[name] = pilot, _ = restore(raw)
+                pilot, _ = restore(raw)
+                self.pilots[pilot.id] = pilot
                 if "monitor" in pilot.standing.unknown:
-                    self._flagged.add(name)
+                    self._flagged.add(pilot.id)
                 self._arm(pilot)
                 self.pilots.settle()
             else:
@@ -263,8 +265,9 @@ class Machine:
             self._away(step, now, out)
         fired = False
         while (due := self.notify_at) is not None and due < now:
-            _, name = heappop(self._due)
-            self._fire(self.pilots[name], now, NEVER, out)
+            pilot = self.pilots[heappop(self._due)[1]]
+            self._make_ready(pilot)
+            self._fire(pilot, now, NEVER, out)
             fired = True
             self.pilots.settle()
         if 0 < step <= GAP_MS:
@@ -281,13 +284,12 @@ class Machine:
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
-        if self._plans[pilot.id].firm and not self._word_is_signed(batch, records):
+        if pilot.plan.firm and not self._word_is_signed(batch, records):
             return False
         clipped = list(accumulate([record.received for record in records], max, initial=pilot.received))[1:]
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
-        folder = self._folders.get(pilot.id) or self._folder(pilot)
-        if not folder.take(batch, clipped, out):
+        if not self._folder(pilot).take(batch, clipped, out):
             return False
         pilot.received = clipped[-1]
         self.dirty.add(pilot.id)
@@ -314,13 +316,25 @@ class Machine:
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""
         pilot = self.pilots.get(name)
-        return self.folds and pilot is not None and not (self._folders.get(name) or self._folder(pilot)).idle
+        return self.folds and pilot is not None and not self._folder(pilot).idle
 
     def _folder(self, pilot: Pilot) -> Folder:
-        if len(self._folders) >= FOLDERS:
-            self._folders.clear()
-        folder = self._folders[pilot.id] = Folder(pilot, self._plans[pilot.id], self.epoch)
+        self._make_ready(pilot)
+        folder = self._folders.get(pilot.id)
+        if folder is None:
+            folder = self._folders[pilot.id] = Folder(pilot, self.epoch)
         return folder
+
+    def _make_ready(self, pilot: Pilot) -> None:
+        """A pilot's detectors or open periods are about to be asked for; those of others are put away when they are too many."""
+        if pilot.id in self._ready:
+            return
+        if len(self._ready) >= READY:
+            for name in list(islice(self._ready, AT_ONCE)):
+                self._ready.pop(name).rest()
+                if (folder := self._folders.get(name)) is not None:
+                    folder.rest()
+        self._ready[pilot.id] = pilot
 
     def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
@@ -340,7 +354,7 @@ class Machine:
         if new:
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
                 return Why.NOT_IN_FORCE, field
-            case = Case(pilot, self._plans[pilot.id], at, event, out, self.epoch)
+            case = Case(pilot, pilot.plan, at, event, out, self.epoch)
             if observe(case, event) or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
@@ -386,12 +400,12 @@ class Machine:
         if isinstance(act, Admission):
             if pilot is not None:
                 raise ControlRefused("pilot", "already_admitted", f"{act.pilot} is admitted; amend its charter instead")
-            pilot, plan = admit(act, received)
-            self.pilots[act.pilot], self._plans[act.pilot] = pilot, plan
+            pilot = self.pilots[act.pilot] = admit(act, received)
+            self._make_ready(pilot)
             self.dirty.add(pilot.id)
             move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
             version = Finding(rule=f"version {act.charter.version}")
-            Case(pilot, plan, received, cause, out, self.epoch, signed).record(move, version, act.author)
+            Case(pilot, pilot.plan, received, cause, out, self.epoch, signed).record(move, version, act.author)
         elif pilot is None:
             raise ControlRefused("pilot", "not_admitted", f"{act.pilot} has not been admitted")
         elif pilot.exited:
@@ -400,13 +414,14 @@ class Machine:
             at = self._reach(pilot, received, out)
             if isinstance(act, JUDGED_ONCE):
                 pilot.judged.append(act.id)
-            case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch, signed)
+            case = Case(pilot, pilot.plan, at, cause, out, self.epoch, signed)
             self._folders.pop(pilot.id, None)
-            self._plans[pilot.id] = apply(case, act)
+            apply(case, act)
         self._arm(pilot)
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
         """Bring a pilot to `received` (ms), clipped so that it never falls: timers due before it fire first."""
+        self._make_ready(pilot)
         if received > pilot.received:
             if pilot.due < received:
                 self._fire(pilot, received, self.own.last_time + GAP_MS if self._journalled else NEVER, out)
@@ -426,7 +441,7 @@ class Machine:
             return
         edges = (
             watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
-            for watch in self._plans[pilot.id].watches
+            for watch in pilot.plan.watches
             if watch.silence is None
         )
         edge = min(edges, default=None)
@@ -435,23 +450,23 @@ class Machine:
 
     def _plan(self, name: str) -> Plan | None:
         """The plan of a pilot, who wakes for it; `None` when there is none."""
-        return None if self.pilots.get(name) is None else self._plans[name]
+        pilot = self.pilots.get(name)
+        return None if pilot is None else pilot.plan
 
     def _woken(self, pilot: Pilot) -> None:
         """A pilot that slept is ready again, as it was."""
-        self._plans[pilot.id] = plan_of(pilot.charter)
         pilot.due = self._dues[pilot.id]
 
     def _asleep(self, name: str) -> None:
         """What was kept ready for a pilot that sleeps now."""
-        del self._plans[name]
+        self._ready.pop(name, None)
         self._folders.pop(name, None)
 
     def _timers(self, pilot: Pilot) -> Iterable[tuple[int, str, str]]:
         """(due, kind, name) of what will happen to the pilot if nothing is heard."""
         if pilot.exited:
             return
-        plan, unknown = self._plans[pilot.id], pilot.standing.unknown
+        plan, unknown = pilot.plan, pilot.standing.unknown
         for watch in plan.watches:
             if watch.silence is None:
                 yield watch.closes(pilot.streams[key(watch, watch.segments[0])].next), "close", watch.name
@@ -473,7 +488,7 @@ class Machine:
     def _fire(self, pilot: Pilot, before: int, silence_until: int, out: Outputs) -> None:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
-        plan = self._plans[pilot.id]
+        plan = pilot.plan
         self._folders.pop(pilot.id, None)
         self.dirty.add(pilot.id)
         while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
@@ -514,7 +529,7 @@ class Machine:
         elif kind == "drill":
             pilot.drilled = before
         else:
-            due = before + self._plans[pilot.id].acknowledge_ms
+            due = before + pilot.plan.acknowledge_ms
             pilot.standing = structs.replace(standing, order=structs.replace(standing.order, due=due))
 
     def _settled(self, case: Case) -> None:
@@ -557,7 +572,7 @@ class Machine:
     def _own_fault(self, pilot: Pilot, now: int, out: Outputs) -> Case:
         self.dirty.add(pilot.id)
         pilot.received = max(pilot.received, now)
-        return Case(pilot, self._plans[pilot.id], pilot.received, f"timer:monitor_gap@{now}", out, self.epoch)
+        return Case(pilot, pilot.plan, pilot.received, f"timer:monitor_gap@{now}", out, self.epoch)
 
     def _closed(self, out: Outputs) -> None:
         """Tell the second stage up to where every period of this partition is closed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from datetime import UTC, datetime
 
 import msgspec
@@ -48,6 +49,7 @@ class Watch:
         self.grid: Period = spec.grid()
         self.delay: Span = spec.delay()
         self.segments: tuple[str, ...] = spec.segments or ("",)
+        self.keys = {segment: f"{spec.name}/{segment}" for segment in self.segments}
         self.observes: type[Observation] = self.indicator.observes
         self.cap: float | None = spec.exposure.cap if spec.exposure else None
         self.stocks = self.observes is Count and spec.exposure is None
@@ -69,9 +71,15 @@ class Watch:
         return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
 
 
+def key(watch: Watch, segment: str) -> str:
+    """Name of a stream: indicator and segment; also the front of its findings' keys. One string for all pilots."""
+    return watch.keys[segment]
+
+
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
-    only hear it, `cycle` from when to when (ms, end excluded) the system may be used.
+    only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to the
+    classes of its detectors.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
     not registered.
@@ -109,6 +117,12 @@ class Plan:
             self.classes[watch.name] = tuple(type(detector) for detector in built)
             if watch.silence is not None:
                 self._missing[watch.name] = _missing(watch.silence, built)
+        self.streams = tuple((name, self.classes[w.name]) for w in self.watches for name in w.keys.values())
+
+    @functools.cached_property
+    def packed(self) -> bytes:
+        """The charter without the pilot's name, compressed: what a snapshot carries of it. `unpacked` reads it."""
+        return zlib.compress(_nameless(self.charter), 9)
 
     def watch(self, name: str) -> Watch:
         """The watch of that name. Raises KeyError."""
@@ -142,12 +156,22 @@ PLANS = 4096  # charters that are kept ready; pilots whose charters say the same
 
 def plan_of(charter: Charter) -> Plan:
     """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan` does."""
-    return _shared(msgspec.msgpack.encode(structs.replace(charter, pilot="*")))
+    return _shared(_nameless(charter))
+
+
+@functools.lru_cache(maxsize=PLANS)
+def unpacked(packed: bytes) -> Plan:
+    """The plan of a packed charter. Raises `zlib.error` or `msgspec.MsgspecError` for other bytes."""
+    return _shared(zlib.decompress(packed))
 
 
 @functools.lru_cache(maxsize=PLANS)
 def _shared(raw: bytes) -> Plan:
     return Plan(_charter.decode(raw))
+
+
+def _nameless(charter: Charter) -> bytes:
+    return msgspec.msgpack.encode(structs.replace(charter, pilot="*"))
 
 
 _charter = msgspec.msgpack.Decoder(Charter)

@@ -38,7 +38,7 @@ class Slot(NamedTuple):
     stock: float = 0.0
 
 
-class Open(msgspec.Struct, array_like=True):
+class Open(msgspec.Struct, array_like=True, gc=False):
     """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
     share of alpha have looked at, what the change of stock adds up to until the period's end (stock x ms: whole numbers,
     so that their order does not matter)."""

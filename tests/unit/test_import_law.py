@@ -27,6 +27,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.detect",),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
+    ("monitor.layout",),
     ("monitor.fold",),
     ("monitor.machine",),
     ("monitor.log", "monitor.runner"),

@@ -477,8 +477,17 @@ def test_a_snapshot_of_version_3_is_read() -> None:
     stream = Stream(0, stock=2.0)
     assert observe(watch, stream, read, 0, HOUR, False) == observe(watch, stream, now, 0, HOUR, False)
     bench = Bench(RATE)
-    fields = msgspec.msgpack.decode(snapshot(bench.machine.pilots["p"]))
-    assert restore(msgspec.msgpack.encode([3, *fields[1:]]))[0].id == "p"
+    pilot = bench.machine.pilots["p"]
+    fields = msgspec.msgpack.decode(snapshot(pilot))
+    assert restore(msgspec.msgpack.encode([3, "p", pilot.charter, *fields[3:]]))[0].id == "p"
+
+
+def test_a_snapshot_of_version_4_is_read() -> None:
+    """It has its charter in plain msgpack where version 5 has it packed: what is read goes on as the same bytes."""
+    pilot = Bench(RATE).machine.pilots["p"]
+    now = snapshot(pilot)
+    before = msgspec.msgpack.encode([4, "p", pilot.charter, *msgspec.msgpack.decode(now)[3:]])
+    assert snapshot(restore(before)[0]) == now
 
 
 def lift(bench: Bench, at: int) -> Outputs:
