@@ -32,23 +32,26 @@ def mark(source: Source, at: int, counter: float, serving: bool) -> None:
         return
     if source.offset < 0:
         source.offset = max(counter - source.tallied, 0.0)
-    source.marks.append((at, counter))
-    if len(source.marks) > MARKS:
-        del source.marks[::2]
+    marks = source.marks
+    marks.at.append(at)
+    marks.stated.append(counter)
+    if len(marks.at) > MARKS:
+        del marks.at[::2], marks.stated[::2]
 
 
 def mark_all(source: Source, beats: Sequence[Heartbeat]) -> None:
     """The same as `mark` of each, in their order, where what is counted from is known already or nothing is stated."""
-    marks, latest = source.marks, source.latest
+    times, stated, latest = source.marks.at, source.marks.stated, source.latest
     for beat in beats:
         data, since = beat.data, beat.time - EPOCH
         at = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000  # `millis`, without the call
         if at > latest:
             latest = at
         if data.exposure > 0:
-            marks.append((at, data.exposure))
-            if len(marks) > MARKS:
-                del marks[::2]
+            times.append(at)
+            stated.append(data.exposure)
+            if len(times) > MARKS:
+                del times[::2], stated[::2]
     source.latest, source.ended = latest, not beats[-1].data.serving
 
 
@@ -62,7 +65,7 @@ def behind(pilot: Pilot, start: int, end: int) -> bool:
     for source in pilot.sources.values():
         if source.tallied and not source.ended and 2 * start - end <= source.latest < nearly:
             return True
-        stated = max((counter for at, counter in source.marks if at < end), default=0.0)
+        stated = max((counter for at, counter in source.marks.pairs() if at < end), default=0.0)
         if stated - max(source.offset, 0.0) > source.tallied * (1 + SLACK) + SLACK:
             return True
     return False

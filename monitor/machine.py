@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
-from itertools import accumulate, islice
+from itertools import accumulate
 
 import msgspec
 from msgspec import Struct, structs
@@ -25,11 +25,11 @@ from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluat
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
-from monitor.fold import Folder
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
 from monitor.plan import Plan, key
+from monitor.ready import READY, Ready
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
@@ -56,8 +56,6 @@ JUDGED_ONCE = (
     Release,
 )  # a copy of one that was refused, or is long past, must not lift a later halt
 LEAST = 4  # events below which it does not pay to take them at once
-READY = 4096  # pilots whose detectors and open periods are held as objects
-AT_ONCE = 64  # pilots put away together: a dict's first key is quick to find only now and then
 NO_TIMER = (NEVER, "", "")
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
@@ -75,8 +73,8 @@ class Machine:
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
     write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
-    may, and the record says whether it was signed. `awake` is how many pilots are held ready, the others
-    sleep. `events` counts the valid events stepped since the object was made,
+    may, and the record says whether it was signed. `awake` is how many pilots are held in memory, the others sleep, and `ready`
+    how many of those with their detectors and open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the object was made,
     `folded` those of them that were taken in runs.
     """
 
@@ -92,18 +90,18 @@ class Machine:
         control_topic: str = "control",
         keyed: bool = False,
         awake: int = AWAKE,
+        ready: int = READY,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
-        self.pilots = Residents(awake, woken=self._woken, asleep=self._asleep)
+        self._ready = Ready(epoch, ready)
+        self.pilots = Residents(awake, woken=self._woken, asleep=self._ready.asleep)
         self.dirty: set[str] = set()
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
-        self._ready: dict[str, Pilot] = {}  # pilots with what is dear to hold and quick to make again, oldest first
-        self._folders: dict[str, Folder] = {}
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
         self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
@@ -132,10 +130,6 @@ class Machine:
         states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(pilots)}
         states[""] = msgspec.msgpack.encode(self.own)
         return states
-
-    def lease_ms(self, pilot: str) -> int:
-        """How long a permit of an admitted pilot lasts (ms)."""
-        return self.pilots.peek(pilot).plan.lease_ms
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
         """Take up where snapshots left off. Raises LogBroken when one cannot be read."""
@@ -266,7 +260,7 @@ class Machine:
         fired = False
         while (due := self.notify_at) is not None and due < now:
             pilot = self.pilots[heappop(self._due)[1]]
-            self._make_ready(pilot)
+            self._ready.use(pilot)
             self._fire(pilot, now, NEVER, out)
             fired = True
             self.pilots.settle()
@@ -289,7 +283,7 @@ class Machine:
         clipped = list(accumulate([record.received for record in records], max, initial=pilot.received))[1:]
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
-        if not self._folder(pilot).take(batch, clipped, out):
+        if not self._ready.folder(pilot).take(batch, clipped, out):
             return False
         pilot.received = clipped[-1]
         self.dirty.add(pilot.id)
@@ -316,25 +310,7 @@ class Machine:
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""
         pilot = self.pilots.get(name)
-        return self.folds and pilot is not None and not self._folder(pilot).idle
-
-    def _folder(self, pilot: Pilot) -> Folder:
-        self._make_ready(pilot)
-        folder = self._folders.get(pilot.id)
-        if folder is None:
-            folder = self._folders[pilot.id] = Folder(pilot, self.epoch)
-        return folder
-
-    def _make_ready(self, pilot: Pilot) -> None:
-        """A pilot's detectors or open periods are about to be asked for; those of others are put away when they are too many."""
-        if pilot.id in self._ready:
-            return
-        if len(self._ready) >= READY:
-            for name in list(islice(self._ready, AT_ONCE)):
-                self._ready.pop(name).rest()
-                if (folder := self._folders.get(name)) is not None:
-                    folder.rest()
-        self._ready[pilot.id] = pilot
+        return self.folds and pilot is not None and not self._ready.folder(pilot).idle
 
     def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
@@ -346,8 +322,7 @@ class Machine:
         if pilot.exited:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
-        if folder := self._folders.get(pilot.id):
-            folder.disturbed()
+        self._ready.disturbed(pilot)
         new = fresh(pilot, event, at)
         if new is None:
             return Why.SEQUENCE_TOO_OLD, "sequence"
@@ -401,7 +376,7 @@ class Machine:
             if pilot is not None:
                 raise ControlRefused("pilot", "already_admitted", f"{act.pilot} is admitted; amend its charter instead")
             pilot = self.pilots[act.pilot] = admit(act, received)
-            self._make_ready(pilot)
+            self._ready.use(pilot)
             self.dirty.add(pilot.id)
             move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
             version = Finding(rule=f"version {act.charter.version}")
@@ -415,13 +390,13 @@ class Machine:
             if isinstance(act, JUDGED_ONCE):
                 pilot.judged.append(act.id)
             case = Case(pilot, pilot.plan, at, cause, out, self.epoch, signed)
-            self._folders.pop(pilot.id, None)
+            self._ready.changed(pilot)
             apply(case, act)
         self._arm(pilot)
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
         """Bring a pilot to `received` (ms), clipped so that it never falls: timers due before it fire first."""
-        self._make_ready(pilot)
+        self._ready.use(pilot)
         if received > pilot.received:
             if pilot.due < received:
                 self._fire(pilot, received, self.own.last_time + GAP_MS if self._journalled else NEVER, out)
@@ -457,11 +432,6 @@ class Machine:
         """A pilot that slept is ready again, as it was."""
         pilot.due = self._dues[pilot.id]
 
-    def _asleep(self, name: str) -> None:
-        """What was kept ready for a pilot that sleeps now."""
-        self._ready.pop(name, None)
-        self._folders.pop(name, None)
-
     def _timers(self, pilot: Pilot) -> Iterable[tuple[int, str, str]]:
         """(due, kind, name) of what will happen to the pilot if nothing is heard."""
         if pilot.exited:
@@ -489,7 +459,7 @@ class Machine:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
         plan = pilot.plan
-        self._folders.pop(pilot.id, None)
+        self._ready.changed(pilot)
         self.dirty.add(pilot.id)
         while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
             due, kind, name = timer

@@ -7,7 +7,7 @@ depends on who sleeps.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, ValuesView
 from heapq import nsmallest
 from typing import TypeVar, overload
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Residents(MutableMapping[str, Pilot]):
     """Pilots by name. `woken` is called with each that wakes and `asleep` with the name of each that goes to sleep.
 
-    Iterating over `values` or `items` wakes nobody: what it shows of a sleeping pilot is a copy, not to be changed.
+    Iterating over `values` wakes nobody: what it shows of a sleeping pilot is a copy, not to be changed.
     """
 
     def __init__(
@@ -68,6 +68,10 @@ class Residents(MutableMapping[str, Pilot]):
     def __len__(self) -> int:
         return len(self.awake) + len(self.asleep)
 
+    def values(self) -> ValuesView[Pilot]:
+        """All pilots, to look at."""
+        return _Looking(self)
+
     def peek(self, name: str) -> Pilot:
         """A pilot to look at, left asleep if it sleeps. Raises KeyError."""
         pilot = self.awake.get(name)
@@ -87,6 +91,14 @@ class Residents(MutableMapping[str, Pilot]):
             del self.awake[pilot.id]
             self.asleep[pilot.id] = pilot.plan.packed, zlib.compress(snapshot(pilot, b""), 1)
             self._sleeps(pilot.id)
+
+
+class _Looking(ValuesView[Pilot]):
+    _mapping: Residents
+
+    def __iter__(self) -> Iterator[Pilot]:
+        for name in self._mapping:
+            yield self._mapping.peek(name)
 
 
 def _awake(charter: bytes, rest: bytes) -> Pilot:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import zlib
+from array import array
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct, structs
@@ -32,6 +34,22 @@ WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 
 
+class Marks:
+    """What heartbeats stated of exposure, oldest first: when (ms), and the counter. A number takes 8 bytes here."""
+
+    __slots__ = ("at", "stated")
+
+    def __init__(self, pairs: Iterable[tuple[int, float]] = ()) -> None:
+        self.at, self.stated = array("q"), array("d")
+        for at, stated in pairs:
+            self.at.append(at)
+            self.stated.append(stated)
+
+    def pairs(self) -> list[tuple[int, float]]:
+        """As (when, counter)."""
+        return list(zip(self.at, self.stated, strict=True))
+
+
 class Source(Struct, array_like=True, gc=False):
     """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard;
     exposure tallied since we know it, what its counter stated before that (-1 = not known yet), its last statements, the
@@ -42,7 +60,7 @@ class Source(Struct, array_like=True, gc=False):
     heard: int = 0
     tallied: float = 0.0
     offset: float = 0.0
-    marks: list[tuple[int, float]] = []
+    marks: Marks = msgspec.field(default_factory=Marks)
     latest: int = 0
     ended: bool = False
 
@@ -127,13 +145,14 @@ class _Snapshot(Struct, array_like=True):
     hash: str = ""
 
 
-_decode = msgspec.msgpack.Decoder(_Snapshot)
+_encode = msgspec.msgpack.Encoder(enc_hook=lambda marks: marks.pairs())
+_decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(pairs))
 
 
 def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
     """The bytes of a pilot's state. `charter`: what to say in place of its charter, to whoever knows its plan."""
     streams = {name: (s.next, s.open, s.stock, s.seen, msgspec.Raw(s.at_rest())) for name, s in p.streams.items()}
-    return msgspec.msgpack.encode(
+    return _encode.encode(
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged, p.hash,

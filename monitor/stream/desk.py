@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -172,6 +173,7 @@ class Desk:
         on any failure of what it still holds; a cancellation (another rebalance) passes, and leaves nothing seated.
         """
         await self._let_go()
+        gc.collect()  # before there is much to look at; what is garbage later, and frozen, would stay
         held = self._holds
         self._seated_once = False
         partitions = sorted({p for _, p in assigned})
@@ -198,6 +200,7 @@ class Desk:
             return {}
         self._seats = {seat.log.partition: seat for seat in seats}
         self._seated_once = True
+        gc.freeze()  # a look at 100,000 pilots for garbage, of which they make none, would hold up a halt
         self._failpoint("seated")
         for seat in seats:
             logger.info("partition %d seated, epoch %d, from %s", seat.log.partition, seat.runner.epoch, seat.handed)
@@ -269,7 +272,7 @@ class Desk:
         """Say which services would stop if this worker crashed now: a lease must outlive twice the session time-out and the
         recovery that was just measured (s)."""
         least = 2 * (self._settings.session_timeout + recovery)
-        short = [p.id for p in machine.pilots.values() if not p.exited and machine.lease_ms(p.id) < least * 1000]
+        short = [p.id for p in machine.pilots.values() if not p.exited and p.plan.lease_ms < least * 1000]
         if short:
             logger.error(
                 "partition %d: the lease of %d pilots (%s ...) is below %.1f s, twice session time-out and recovery: a crash of "
@@ -294,6 +297,7 @@ class Desk:
 
     async def _let_go(self) -> None:
         self._holds += 1
+        gc.unfreeze()
         seats, self._seats = self._seats, {}
         logs, self._logs = self._logs, []
         for partition, seat in seats.items():

@@ -29,6 +29,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.observe", "monitor.acts"),
     ("monitor.layout",),
     ("monitor.fold",),
+    ("monitor.ready",),
     ("monitor.machine",),
     ("monitor.log", "monitor.runner"),
 )
