@@ -173,7 +173,7 @@ def restart(pilot: Pilot, plan: Plan, number: int) -> None:
         for segment in watch.segments:
             stream = pilot.streams[key(watch, segment)]
             stream.detectors = build_detectors(pilot.charter, watch, number)
-            stream.seen = []
+            stream.seen = ()
             if watch.provisional:
                 for opened in stream.open.values():
                     opened.used = opened.k

@@ -1,7 +1,8 @@
 """What the machine remembers of one pilot, and its bytes: numbers, the charter in force, nothing else.
 
 A snapshot is msgpack with a version in front. It carries its charter in full, compressed, and the pilot's name beside it, so
-that pilots under one charter carry the same bytes of it, which are read once. Detectors are stored as their own fields.
+that pilots under one charter carry the same bytes of it, which are read once. Detectors are stored as their own fields,
+and read when a period ends or evidence is looked at.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 import zlib
 from array import array
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -24,12 +26,8 @@ from monitor.periods import parse_span
 from monitor.plan import Plan, plan_of, unpacked
 
 VERSION = 5
-READS = (
-    2,
-    3,
-    4,
-    5,
-)  # what 3 and 4 added stands at the end of each array, empty in an older snapshot; 5 packs the charter
+READS = (2, 3, 4, 5)
+# What 3 and 4 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors.
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 
@@ -65,36 +63,53 @@ class Source(Struct, array_like=True, gc=False):
     ended: bool = False
 
 
+class Resting(Struct, gc=False):
+    """All detectors of a pilot as bytes, one blob for each stream: compressed until one of them is asked for."""
+
+    packed: bytes
+    blobs: list[bytes] | None = None
+
+    def blob(self, place: int) -> bytes:
+        """The detectors of one stream. Raises LogBroken when the bytes are no such thing."""
+        if self.blobs is None:
+            try:
+                self.blobs = [bytes(raw) for raw in _raws.decode(zlib.decompress(self.packed))]
+            except (msgspec.MsgspecError, zlib.error) as error:
+                raise LogBroken(f"the detectors of a state snapshot cannot be read: {error}") from error
+        return self.blobs[place]
+
+
 class Stream(Struct, gc=False):
     """One indicator in one segment: open periods, the next to close, what is open in stock, closed periods that detectors
-    have seen (newest last), detectors in the charter's order: `held` as objects, or as their bytes until they are asked for."""
+    have seen (newest last), detectors in the charter's order: `held` as objects, or at rest in that `place`."""
 
     next: int
     open: dict[int, Open] = {}
     stock: float = 0.0
-    seen: list[int] = []
-    held: list[Detector] | bytes = []
+    seen: tuple[int, ...] = ()
+    held: list[Detector] | Resting = []
+    place: int = 0
     kinds: tuple[type[Detector], ...] = ()  # of the detectors; shared
 
     @property
     def detectors(self) -> list[Detector]:
-        """The detectors, ready to be asked."""
+        """The detectors, ready to be asked. Raises LogBroken when they rest and cannot be read."""
         held = self.held
-        if isinstance(held, bytes):
-            held = self.held = list(_detectors(self.kinds).decode(held))
+        if isinstance(held, Resting):
+            try:
+                held = self.held = list(_detectors(self.kinds).decode(held.blob(self.place)))
+            except msgspec.MsgspecError as error:
+                raise LogBroken(f"a detector of a state snapshot cannot be read: {error}") from error
         return held
 
     @detectors.setter
     def detectors(self, built: list[Detector]) -> None:
         self.held = built
 
-    def at_rest(self) -> bytes:
+    def blob(self) -> bytes:
         """The detectors as bytes."""
-        return self.held if isinstance(self.held, bytes) else msgspec.msgpack.encode(self.held)
-
-    def rest(self) -> None:
-        """Hold the detectors as bytes: a tenth of the memory."""
-        self.held = self.at_rest()
+        held = self.held
+        return held.blob(self.place) if isinstance(held, Resting) else msgspec.msgpack.encode(held)
 
 
 class Pilot(Struct, gc=False):
@@ -120,10 +135,28 @@ class Pilot(Struct, gc=False):
     tolerated: int = 0
     judged: list[str] = []
 
+    def packed(self) -> bytes:
+        """The detectors of all streams, in the charter's order, as compressed bytes."""
+        streams = [self.streams[name] for name, _ in self.plan.streams]
+        held = streams[0].held if streams else []
+        if isinstance(held, Resting) and all(s.held is held and s.place == i for i, s in enumerate(streams)):
+            return held.packed
+        return _packed([stream.blob() for stream in streams])
+
     def rest(self) -> None:
-        """Hold all detectors as bytes until they are asked for."""
-        for stream in self.streams.values():
-            stream.rest()
+        """Hold all detectors as bytes until they are asked for: a twentieth of the memory."""
+        resting = Resting(self.packed())
+        for place, (name, _) in enumerate(self.plan.streams):
+            stream = self.streams[name]
+            stream.held, stream.place = resting, place
+
+
+class _Kept(Struct, array_like=True, gc=False):
+    next: int
+    open: dict[int, Open]
+    stock: float
+    seen: tuple[int, ...]
+    detectors: msgspec.Raw = msgspec.Raw()  # up to version 4
 
 
 class _Snapshot(Struct, array_like=True):
@@ -136,13 +169,14 @@ class _Snapshot(Struct, array_like=True):
     model: str
     exited: bool
     sources: dict[str, Source]
-    streams: dict[str, tuple[int, dict[int, Open], float, list[int], msgspec.Raw]]
+    streams: dict[str, _Kept]
     heard: dict[str, int]
     controls: list[str]
     drilled: int = 0
     tolerated: int = 0
     judged: list[str] = []
     hash: str = ""
+    detectors: bytes = b""  # packed
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=lambda marks: marks.pairs())
@@ -151,11 +185,13 @@ _decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(p
 
 def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
     """The bytes of a pilot's state. `charter`: what to say in place of its charter, to whoever knows its plan."""
-    streams = {name: (s.next, s.open, s.stock, s.seen, msgspec.Raw(s.at_rest())) for name, s in p.streams.items()}
+    found = ((name, p.streams[name]) for name, _ in p.plan.streams)
+    streams: Any = {name: (s.next, s.open, s.stock, s.seen) for name, s in found}
     return _encode.encode(
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged, p.hash,
+            p.packed(),
         )
     )  # fmt: skip
 
@@ -175,15 +211,31 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
     if s.version == 2:
         s = _from_2(s, plan)
     charter = structs.replace(plan.charter, pilot=s.id)  # equal, and all but the name is shared
+    resting = Resting(s.detectors or _packed([bytes(s.streams[name].detectors) for name, _ in plan.streams]))
     streams = {}
-    for name, kinds in plan.streams:
-        nxt, opened, stock, seen, raws = s.streams[name]
-        streams[name] = Stream(nxt, opened, stock, seen, bytes(raws), kinds)
+    for place, (name, kinds) in enumerate(plan.streams):
+        kept = s.streams[name]
+        for opened in kept.open.values():
+            opened.lighten()
+        streams[name] = Stream(kept.next, kept.open, kept.stock, same(kept.seen), resting, place, kinds)
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
     )  # fmt: skip
     return pilot, plan
+
+
+@functools.lru_cache(maxsize=1024)
+def same(indexes: tuple[int, ...]) -> tuple[int, ...]:
+    """One tuple for all streams that have seen the same periods."""
+    return indexes
+
+
+def _packed(blobs: list[bytes]) -> bytes:
+    return zlib.compress(msgspec.msgpack.encode([msgspec.Raw(blob) for blob in blobs]), 1)
+
+
+_raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
 @functools.cache

@@ -50,6 +50,12 @@ class Open(msgspec.Struct, array_like=True, gc=False):
     used: float = 0.0
     held: float = 0.0
 
+    def lighten(self) -> None:
+        """Let fields that are zero share one, as they did before they were read from bytes: most of them are."""
+        self.stock = self.stock or 0.0
+        self.used = self.used or 0.0
+        self.held = self.held or 0.0
+
     def tally(self, amounts: Sequence[float]) -> None:
         """Add amounts of exposure, one after the other: the sum is the same however they are grouped."""
         m = self.m

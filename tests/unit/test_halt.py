@@ -547,8 +547,9 @@ def as_version_2(pilot: Pilot) -> bytes:
     fields = msgspec.msgpack.decode(snapshot(pilot))
     assert fields[0] == 5
     fields[0], fields[2] = 2, msgspec.to_builtins(pilot.charter)
+    held = {name: msgspec.msgpack.decode(stream.blob()) for name, stream in pilot.streams.items()}
     fields[3] = fields[3][:10]  # the standing ended with the id of the command
-    fields[9] = {n: [s[0], {k: o[:4] for k, o in s[1].items()}, *s[2:]] for n, s in fields[9].items()}
+    fields[9] = {n: [s[0], {k: o[:4] for k, o in s[1].items()}, *s[2:], held[n]] for n, s in fields[9].items()}
     return msgspec.msgpack.encode(fields[:12])
 
 
