@@ -15,6 +15,7 @@ from typing import Any
 import aiokafka
 import faust
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
@@ -40,12 +41,15 @@ HOOKS: tuple[tuple[Any, str], ...] = (
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
     (driver.AIOKafkaConsumerThread, "_ensure_consumer"),
     (driver.AIOKafkaConsumerThread, "call_thread"),
+    (fetcher.Fetcher, "_get_actions_per_node"),
     (sender, "BACKOFF_OVERRIDE"),
 )
 
 # A transaction that begins while the broker still writes the marker of the last one is told to come again, and aiokafka
 # waits 20 ms before it does; the marker takes one or two.
 AGAIN_AFTER = 0.002  # s
+
+WAITS_FOR_SOME, WAITS_FOR_ALL = 10, 200  # ms that a fetch waits for records of some topics, and of all
 
 
 def begin_soon() -> None:
@@ -64,12 +68,30 @@ def guard(installed: Callable[[str], str] = version) -> None:
         )
 
 
+class Fetches(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+    """A consumer whose fetches wait for records as long as nothing else waits for them."""
+
+    async def start(self) -> None:
+        await super().start()
+        self._fetcher.__class__ = Fetcher
+
+
+class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
+    """One fetch is under way per broker. While telemetry that has come waits to be taken, the next fetch asks for the other
+    topics alone, finds nothing, and holds back whatever telemetry comes meanwhile for as long as it waits: not long, then.
+    One that asks for all topics is answered as soon as anything comes, and may wait."""
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetch_max_wait_ms = WAITS_FOR_SOME if self._records else WAITS_FOR_ALL
+        return super()._get_actions_per_node(assignment)
+
+
 class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread with a consumer of our making: co-partitioned, committed records only."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
-        return aiokafka.AIOKafkaConsumer(
+        return Fetches(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
@@ -82,9 +104,6 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             isolation_level="read_committed",  # what a firm aborted never happened
             max_poll_records=conf.broker_max_poll_records,
             max_partition_fetch_bytes=LARGE,
-            # One fetch is under way per broker. While telemetry that has come waits to be taken, the next fetch asks for the
-            # other topics alone, finds nothing, and holds back whatever telemetry comes meanwhile for as long as this.
-            fetch_max_wait_ms=10,
             request_timeout_ms=40_000,  # not broker_request_timeout: that one bounds recovery, see Settings in app.py
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),

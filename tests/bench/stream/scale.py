@@ -82,11 +82,11 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
     """Recover, then step `events` events after every pilot has been heard once."""
     pilots = len(load.pilots)
     gc.collect()
-    before, began = resident(), time.perf_counter()
+    before, began, busy = resident(), time.perf_counter(), time.process_time()
     log = KafkaLog(bootstrap, 0, prefix, prefix)
     runner = Runner(log, clock=lambda: int(time.monotonic() * 1000))
     await runner.recover()
-    recovered = time.perf_counter() - began
+    recovered, busy = time.perf_counter() - began, time.process_time() - busy
     await log.close()
     gc.collect()
     at_rest = resident() - before
@@ -113,6 +113,7 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
         "kb": (resident() - before) / per,
         "kb_recovered": at_rest / per,
         "recovery": recovered,
+        "recovery_cpu": busy,
         "pilots": len(machine.pilots),
     }
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import aiokafka
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
@@ -46,6 +47,7 @@ def test_each_hook_exists(owner: type, name: str) -> None:
         (driver.Consumer.subscribe, ["self", "topics"]),
         (driver.Consumer._new_consumer_thread, ["self"]),
         (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
+        (fetcher.Fetcher._get_actions_per_node, ["self", "assignment"]),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )
@@ -99,13 +101,39 @@ def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
         "[RangePartitionAssignor]",
         'isolation_level="read_committed"',
         "enable_auto_commit=False",
-        "fetch_max_wait_ms=10,",
+        "return Fetches(",
     ):
         assert line in source
     assert {"partition_assignment_strategy", "isolation_level", "group_instance_id"} <= set(
         inspect.signature(aiokafka.AIOKafkaConsumer).parameters
     )
     assert TopicPartition("t", 1) == ("t", 1)
+
+
+@pytest.mark.parametrize(("waiting", "longest"), [({}, hooks.WAITS_FOR_ALL), ({TopicPartition("t", 0): ()}, 10)])
+def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, object], longest: int) -> None:
+    """A fetch that leaves out topics whose records wait to be taken comes back soon; one for all topics may wait."""
+    asked = []
+
+    class Asked(fetcher.Fetcher):
+        def __init__(self) -> None:
+            self._records = waiting
+
+        def _get_actions_per_node(self, assignment: object) -> None:
+            asked.append(self._fetch_max_wait_ms)
+
+    class Ours(hooks.Fetcher, Asked):
+        pass
+
+    Ours()._get_actions_per_node(None)
+    assert asked == [longest]
+
+
+def test_the_fetcher_is_where_the_worker_looks_for_it() -> None:
+    """The consumer makes its fetcher when it starts, and each fetch carries the longest wait as it stands then."""
+    assert "self._fetcher = Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+    assert "self._fetch_max_wait_ms," in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
+    assert "self._records" in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
 
 
 def test_one_transaction_soon_follows_another() -> None:
