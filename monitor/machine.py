@@ -28,7 +28,7 @@ from monitor.errors import ControlRefused, Forged
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
-from monitor.plan import Plan, key
+from monitor.plan import Closing, Plan
 from monitor.ready import READY, Ready
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
@@ -414,14 +414,9 @@ class Machine:
         if pilot.exited:
             self._edges.pop(pilot.id, None)
             return
-        edges = (
-            watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
-            for watch in pilot.plan.watches
-            if watch.silence is None
-        )
-        edge = min(edges, default=None)
-        if edge is not None:
-            self._edges[pilot.id] = edge
+        closing = _closing(pilot)
+        if closing is not None:
+            self._edges[pilot.id] = closing.edge
 
     def _plan(self, name: str) -> Plan | None:
         """The plan of a pilot, who wakes for it; `None` when there is none."""
@@ -437,10 +432,10 @@ class Machine:
         if pilot.exited:
             return
         plan, unknown = pilot.plan, pilot.standing.unknown
-        for watch in plan.watches:
-            if watch.silence is None:
-                yield watch.closes(pilot.streams[key(watch, watch.segments[0])].next), "close", watch.name
-            elif f"{watch.name}/" not in unknown:
+        if (closing := _closing(pilot)) is not None:
+            yield closing.due, "close", closing.name
+        for watch in plan.silent:
+            if f"{watch.name}/" not in unknown:
                 yield plan.silence_due(watch, pilot.heard[watch.name]), "silence", watch.name
         if unknown and "unknown" not in pilot.standing.active:
             since = min(since for _, since in unknown.values())
@@ -550,6 +545,12 @@ class Machine:
         if through > self.own.closed:
             self.own.closed = through
             out.evidence.append(Closed(partition=self.partition, through=through))
+
+
+def _closing(pilot: Pilot) -> Closing | None:
+    """What closes next; `None` when nothing of the pilot has periods."""
+    plan, streams = pilot.plan, pilot.streams
+    return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None
 
 
 def _signature(record: Record) -> str:

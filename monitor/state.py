@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -37,11 +37,9 @@ class Marks:
 
     __slots__ = ("at", "stated")
 
-    def __init__(self, pairs: Iterable[tuple[int, float]] = ()) -> None:
-        self.at, self.stated = array("q"), array("d")
-        for at, stated in pairs:
-            self.at.append(at)
-            self.stated.append(stated)
+    def __init__(self, pairs: Collection[tuple[int, float]] = ()) -> None:
+        self.at = array("q", [at for at, _ in pairs])
+        self.stated = array("d", [stated for _, stated in pairs])
 
     def pairs(self) -> list[tuple[int, float]]:
         """As (when, counter)."""
