@@ -181,7 +181,7 @@ class Folder:
             if [d.model for d in data].count(model) != len(run) and not {d.model for d in data} <= {"", model}:
                 return None
             for fits in kind.fits:
-                if not all(map(fits, run)):
+                if not fits(run):
                     return None
             if kind.filed and min([d.filed for d in data]) < self._admitted:
                 return None

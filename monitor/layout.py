@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
@@ -29,12 +29,12 @@ from monitor.telemetry import (
 LAST_MS = 253_370_764_800_000  # 9999-01-01: about as far as a datetime goes
 FRAMES = 8  # stretches of event time that are remembered
 
-Fits: TypeAlias = Callable[[Any], bool]
+Fits: TypeAlias = Callable[[Sequence[Any]], bool]
 
 
 class Kind:
     """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have slots (each
-    with the names of its streams by segment). `fits` are asked of each event; `filed` asks when the complaint was."""
+    with the names of its streams by segment). `fits` are asked of a run of events; `filed` asks when the complaint was."""
 
     def __init__(self, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
         watches = plan.by_type.get(kind, ())
@@ -82,10 +82,10 @@ class Layout:
             ComplaintResolved: [],
             ComplaintWithdrawn: [],
             CostReported: [],
-            ExposureTallied: [] if cap is None else [lambda e: e.data.unit != "users" or e.data.amount <= cap],
+            ExposureTallied: [] if cap is None else [_within(cap)],
             GainReported: [],
             Heartbeat: [],
-            IncidentReported: [lambda e: not any(breaks(rule, e) for rule in rules)],
+            IncidentReported: [lambda run: not any(breaks(rule, event) for rule in rules for event in run)],
             OutcomesTallied: [],
         }
         kinds = {kind: Kind(plan, kind, tests) for kind, tests in fits.items()}
@@ -102,6 +102,10 @@ class Layout:
         frame = Frame(self.by_time, self.by_received, millis(time))
         self._frames = [frame, *self._frames[: FRAMES - 1]]
         return frame
+
+
+def _within(cap: int) -> Fits:
+    return lambda run: all(event.data.unit != "users" or event.data.amount <= cap for event in run)
 
 
 @functools.lru_cache(maxsize=PLANS)
