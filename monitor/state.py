@@ -184,7 +184,7 @@ _decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(p
 def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
     """The bytes of a pilot's state. `charter`: what to say in place of its charter, to whoever knows its plan."""
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
-    streams: Any = {name: (s.next, s.open, s.stock, s.seen) for name, s in found}
+    streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen) for name, s in found}
     return _encode.encode(
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
@@ -227,6 +227,11 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
 def same(indexes: tuple[int, ...]) -> tuple[int, ...]:
     """One tuple for all streams that have seen the same periods."""
     return indexes
+
+
+def _in_order(periods: dict[int, Open]) -> dict[int, Open]:
+    """Periods by index: which was touched first depends on how events were batched, and is no part of the state."""
+    return dict(sorted(periods.items())) if len(periods) > 1 else periods
 
 
 def _packed(blobs: list[bytes]) -> bytes:

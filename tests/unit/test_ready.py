@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from monitor.errors import LogBroken
+from monitor.indicators.base import Open
 from monitor.machine import Machine
 from monitor.model import Record
 from monitor.state import Pilot, restore, snapshot
@@ -64,6 +65,15 @@ def test_what_was_restored_is_the_same_bytes_before_and_after_its_detectors_are_
     again.rest()
     assert not at_hand(again)
     assert snapshot(again) == raw
+
+
+def test_the_order_in_which_periods_were_touched_is_no_part_of_the_state() -> None:
+    """Open periods are written by their index, whichever was touched first."""
+    one, other = (next(iter(fleet(1).pilots.values())) for _ in range(2))
+    for pilot, order in ((one, (1, 2, 3)), (other, (3, 1, 2))):
+        stream = next(iter(pilot.streams.values()))
+        stream.open = {stream.next + ahead: Open(k=float(ahead)) for ahead in order}
+    assert snapshot(one) == snapshot(other)
 
 
 def test_pilots_under_one_charter_share_it() -> None:
