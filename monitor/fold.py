@@ -196,7 +196,7 @@ class Folder:
             if [d.model for d in data].count(model) != len(run) and not {d.model for d in data} <= {"", model}:
                 return None
             for fits in kind.fits:
-                if not all(map(fits, run)):
+                if not fits(run):
                     return None
             for watch, streams in kind.rest:
                 for event in run:
@@ -245,15 +245,15 @@ class Folder:
         known = plan.any_model or pilot.model in plan.models or FOREIGN in pilot.standing.active
         return pilot.model if known else None
 
-    def _was_open(self, event: ComplaintResolved | ComplaintWithdrawn) -> bool:
-        return event.data.filed >= self._admitted
+    def _was_open(self, run: Sequence[ComplaintResolved | ComplaintWithdrawn]) -> bool:
+        return min([event.data.filed for event in run]) >= self._admitted
 
-    def _breaks_no_rule(self, event: IncidentReported) -> bool:
-        return not any(breaks(rule, event) for rule in self._plan.charter.hard_rules)
+    def _breaks_no_rule(self, run: Sequence[IncidentReported]) -> bool:
+        return not any(breaks(rule, event) for rule in self._plan.charter.hard_rules for event in run)
 
-    def _within_user_cap(self, event: ExposureTallied) -> bool:
+    def _within_user_cap(self, run: Sequence[ExposureTallied]) -> bool:
         cap = self._plan.user_cap
-        return cap is None or event.data.unit != "users" or event.data.amount <= cap
+        return cap is None or all(event.data.unit != "users" or event.data.amount <= cap for event in run)
 
     def _has_room(self, window: Window, tallies: Sequence[Any]) -> bool:
         """Whether exposure stays below every cap with all these tallies: a little less, as sums are rounded."""

