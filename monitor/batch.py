@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -68,42 +69,45 @@ class Batch(NamedTuple):
 
 # Records to runs ---------------------------------------------------------------------------------------------------------
 
-_OBJECT, _ARRAY = b"{["
-_ENDS = {_OBJECT: b"}"[0], _ARRAY: b"]"[0]}
+_OBJECT, _ARRAY, _END = b"{[}"
 _MODES = {_OBJECT: "single", _ARRAY: "batch"}
 _lined = msgspec.json.Decoder(Event)
 
 
-def by_key(records: Sequence[Record], start: int) -> tuple[dict[bytes, list[Record]], int]:
-    """The stretch of records from `start` on that look plain from outside, by key, and where it ends: at a record that has no
-    key, or is not one JSON object or array as its headers say, or is another of the two than its key had before."""
-    found: dict[bytes, list[Record]] = {}
+def by_key(records: Sequence[Record], start: int) -> tuple[list[list[Record]], int]:
+    """The stretch of records from `start` on that look plain from outside, in groups of one key and one form, and where it ends:
+    at a record that has no key, or is not one JSON object or array as its headers say. Groups of one key are in order."""
+    singles: dict[bytes, list[Record]] = defaultdict(list)
+    packs: dict[bytes, list[Record]] = defaultdict(list)
     known: tuple[int, tuple[tuple[str, bytes], ...]] = (0, ())
-    for at in range(start, len(records)):
-        record = records[at]
+    at = start
+    for record in islice(records, start, None):
         value, key = record.value, record.key
-        if not value or key is None or len(value) > MAX_BYTES:
-            return found, at
+        if not value or key is None:
+            break
         begins = value[0]
-        # Two such values with a line break between them can only be two values, whatever is in them: see `_lines`.
-        if _ENDS.get(begins) != value[-1]:
-            return found, at
+        # Two of the first kind with a line break between them can only be two values, whatever is in them: see `_lines`.
+        if begins == _OBJECT and value[-1] == _END:
+            mine = singles
+        elif begins == _ARRAY:
+            mine = packs
+        else:
+            break
         if record.headers and (begins, record.headers) != known:
             if mode_of(record) != _MODES[begins]:
-                return found, at
+                break
             known = begins, record.headers
-        mine = found.get(key)
-        if mine is None:
-            found[key] = [record]
-        elif mine[0].value[0] == begins:  # type: ignore[index]
-            mine.append(record)
-        else:
-            return found, at
-    return found, len(records)
+        mine[key].append(record)
+        at += 1
+    groups: list[list[Record]] = []
+    for key in singles.keys() & packs.keys():
+        both = sorted([*singles.pop(key), *packs.pop(key)], key=lambda record: record.offset)
+        groups += [list(some) for _, some in groupby(both, lambda record: (record.value or b" ")[0])]
+    return [*groups, *singles.values(), *packs.values()], at
 
 
 def runs(records: list[Record]) -> Iterator[Run | list[Record]]:
-    """The events of one key of `by_key`, in order, in runs; records that cannot be read so come as they are."""
+    """The events of one group of `by_key`, in order, in runs; records that cannot be read so come as they are."""
     value = records[0].value
     return _singles(records) if value and value[0] == _OBJECT else _packs(records)
 
@@ -130,12 +134,15 @@ def _lines(values: list[bytes]) -> list[Event] | None:
     like that in an array or an object, so every seam lies between two events; and as there are as many events as
     values, each value is one.
     """
+    longest = len(max(values, key=len))
+    if longest > MAX_BYTES:
+        return None
     joined = b"\n".join(values)
     try:
         events: list[Event] = _lined.decode_lines(joined)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    short = b"[" not in joined and len(max(values, key=len)) <= SHORT
+    short = longest <= SHORT and b"[" not in joined
     return events if len(events) == len(values) and (short or flat(joined, len(events))) else None
 
 
@@ -143,7 +150,8 @@ def _packs(records: list[Record]) -> Iterator[Run | list[Record]]:
     """Runs of records that hold a JSON array of events; a run has one source, as numbers must follow each other in it."""
     run, places = _empty()
     for record in records:
-        events = whole(record.value, batch=True) if record.value else None
+        value = record.value
+        events = whole(value, batch=True) if value and len(value) <= MAX_BYTES else None
         if run.events and (
             not events or len(run.events) + len(events) > RUN or events[0].source != run.events[0].source
         ):

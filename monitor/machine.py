@@ -147,9 +147,9 @@ class Machine:
         owner = self._owner_of(topic)
         at = 0
         while at < len(records):
-            groups, at = by_key(records, at) if self.folds else ({}, at)
+            groups, at = by_key(records, at) if self.folds else ([], at)
             pieces: Pieces = []
-            for mine in groups.values():
+            for mine in groups:
                 for run in runs(mine):
                     if isinstance(run, Run):
                         self._run(topic, run, owner, pieces)
