@@ -8,9 +8,10 @@ before that is still on its way), and must have tallied what its last heartbeat 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from monitor.state import Pilot, Source
-from monitor.telemetry import EPOCH, Heartbeat
+from monitor.state import Marks, Pilot, Source
+from monitor.telemetry import Heartbeat, millis
 
 MARKS = 32  # heartbeats remembered per source; beyond that every second one is forgotten, so that they reach back far enough
 EDGE = 20  # a source that tallies once, in the last twentieth of each period, has told all but that
@@ -41,18 +42,20 @@ def mark(source: Source, at: int, counter: float, serving: bool) -> None:
 
 def mark_all(source: Source, beats: Sequence[Heartbeat]) -> None:
     """The same as `mark` of each, in their order, where what is counted from is known already or nothing is stated."""
-    times, stated, latest = source.marks.at, source.marks.stated, source.latest
-    for beat in beats:
-        data, since = beat.data, beat.time - EPOCH
-        at = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000  # `millis`, without the call
-        if at > latest:
-            latest = at
-        if data.exposure > 0:
-            times.append(at)
-            stated.append(data.exposure)
-            if len(times) > MARKS:
-                del times[::2], stated[::2]
-    source.latest, source.ended = latest, not beats[-1].data.serving
+    source.latest = max(source.latest, millis(max([beat.time for beat in beats])))
+    source.ended = not beats[-1].data.serving
+    stating = [beat for beat in beats if beat.data.exposure > 0]
+    if not stating:
+        return
+    marks: list[Any] = [*source.marks.pairs()]
+    at = 0
+    while at < len(stating):  # most are forgotten again, so only those that stay are read
+        room = MARKS + 1 - len(marks)
+        marks += stating[at : at + room]
+        at += room
+        if len(marks) > MARKS:
+            del marks[::2]
+    source.marks = Marks([m if isinstance(m, tuple) else (millis(m.time), m.data.exposure) for m in marks])
 
 
 def behind(pilot: Pilot, start: int, end: int) -> bool:

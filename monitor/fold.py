@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
+from monitor.batch import Batch
 from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
@@ -24,11 +25,10 @@ from monitor.observe import FOREIGN, add
 from monitor.plan import Watch, key
 from monitor.state import Pilot, Source, Stream
 from monitor.telemetry import ExposureTallied, Heartbeat, millis
-from monitor.validate import Batch
 
 STEPS = (4, 64, 1024)  # events that may be counted before the detectors are asked again, tried in this order
 
-Placed: TypeAlias = list[tuple[Stream, Watch, int, Slot]]
+Placed: TypeAlias = list[tuple[int, Stream, Watch, int, Slot]]  # by place in the batch
 
 
 class Opened(dict[str, Open]):
@@ -135,8 +135,7 @@ class Folder:
         return standing.order.stops or (bool(unknown) and any(f"{name}/" in unknown for name in self._layout.silences))
 
     def take(self, batch: Batch, received: Sequence[int], out: Outputs) -> bool:
-        """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was, or one time
-        for all."""
+        """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was."""
         began, at = received[0], received[-1]
         source = self._pilot.sources.get(batch.source)
         if source is None or batch.first != source.high + 1 or self.idle:
@@ -147,7 +146,7 @@ class Folder:
         calm = at < window.steady
         if began != at and not calm:
             return False
-        rest = self._rest(batch, source, began, at)
+        rest = self._rest(batch, source, received)
         if rest is None or (ExposureTallied in batch.data and not self._has_room(window, batch.data[ExposureTallied])):
             return False
         counted = sum([len(run) for kind, run in batch.by_type.items() if self._kinds[kind].counts])
@@ -160,7 +159,7 @@ class Folder:
         self._fold(batch, window, received, calm)
         self._statements(batch, source)
         self._permit(batch, at, out)
-        for stream, watch, index, slot in rest:
+        for _, stream, watch, index, slot in sorted(rest, key=lambda placed: placed[0]):  # sums depend on their order
             if index < stream.next:
                 stream.stock += slot.stock
             else:
@@ -169,13 +168,13 @@ class Folder:
 
     # ---- whether a batch is ordinary
 
-    def _rest(self, batch: Batch, source: Source, began: int, at: int) -> Placed | None:
+    def _rest(self, batch: Batch, source: Source, received: Sequence[int]) -> Placed | None:
         """Where what has slots only goes; `None` when an event is not ordinary by itself, or might raise the evidence of a
         closed period."""
         model, rest = self._known_model(), []
         for kind_of, run in batch.by_type.items():
             kind = self._kinds.get(kind_of)
-            if kind is None or (kind.rest and began != at):
+            if kind is None:
                 return None
             data = batch.data[kind_of]
             if [d.model for d in data].count(model) != len(run) and not {d.model for d in data} <= {"", model}:
@@ -187,11 +186,12 @@ class Folder:
                 return None
             for watch, names in kind.rest:
                 for event in run:
-                    for slot in watch.indicator.slots(event, at):
+                    place = int(event.sequence) - batch.first
+                    for slot in watch.indicator.slots(event, received[place]):
                         stream, index = self._pilot.streams[names[slot.segment]], watch.grid.index(slot.at)
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
-                        rest.append((stream, watch, index, slot))
+                        rest.append((place, stream, watch, index, slot))
         if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first counter that is stated sets what is counted from
         return rest
@@ -277,7 +277,7 @@ class Folder:
             for name, fold in kind.dues:
                 fold(run, data, at, calm, self._due[name])
             if kind.silences:
-                last = at if len(received) == 1 else received[int(run[-1].sequence) - batch.first]
+                last = received[int(run[-1].sequence) - batch.first]
                 for name in kind.silences:
                     heard[name] = max(heard.get(name, 0), last)
         self._pilot.heard.update(heard)

@@ -10,16 +10,17 @@ first `time` that is later. Both ways give the same result.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import accumulate
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct, structs
 
 from monitor.acts import admit, apply, drill, restart
+from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
 from monitor.case import Case
 from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluation, Rectification, Release
 from monitor.decide import Move, unshelved
@@ -35,17 +36,7 @@ from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
-from monitor.validate import (
-    SENTENCES,
-    Batch,
-    Rejecter,
-    Why,
-    in_batch,
-    plain,
-    together,
-    validate_batch,
-    validate_control,
-)
+from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
@@ -55,8 +46,8 @@ JUDGED_ONCE = (
     Approval,
     Release,
 )  # a copy of one that was refused, or is long past, must not lift a later halt
-LEAST = 4  # events below which it does not pay to take them at once
 NO_TIMER = (NEVER, "", "")
+Pieces: TypeAlias = list[tuple[int, Outputs]]  # outputs, and the offset of the last record that they come from
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
 
@@ -152,87 +143,77 @@ class Machine:
         owner = self._owner_of(topic)
         at = 0
         while at < len(records):
-            stop = plain(records, at) if self.folds else at
-            if stop - at >= LEAST:
-                self._plain(topic, records[at:stop], owner, out)
-            else:
-                stop = max(stop, at + 1)
-                for record in records[at:stop]:
-                    self._record(topic, record, owner, out)
-            at = stop
+            groups, at = by_key(records, at) if self.folds else ([], at)
+            pieces: Pieces = []
+            for mine in groups:
+                for run in runs(mine):
+                    if isinstance(run, Run):
+                        self._run(topic, run, owner, pieces)
+                    else:
+                        self._records(topic, run, owner, pieces)
+            if at < len(records):
+                self._records(topic, records[at : at + 1], owner, pieces)
+                at += 1
+            for _, piece in sorted(
+                pieces, key=lambda found: found[0]
+            ):  # one key after the other, but put out as they came
+                out.extend(piece)
         self.pilots.settle()
         return out
 
-    def _plain(self, topic: str, records: Sequence[Record], owner: str | None, out: Outputs) -> None:
-        """Step records of one event each, pilot by pilot; what they put out stands in the order of the records."""
-        events = together(records)
-        if events is None:
-            for record in records:
-                self._record(topic, record, owner, out)
-            return
-        places: dict[bytes | None, list[int]] = defaultdict(list)
-        for place, record in enumerate(records):
-            places[record.key].append(place)
-        pieces: list[tuple[int, Outputs]] = []
-        for name, mine in places.items():
-            todo = [mine]
-            while todo:
-                some = todo.pop()
-                theirs = [records[i] for i in some]
-                earliest = min([record.received for record in theirs])
-                batch = in_batch([events[i] for i in some], name, earliest) if len(some) >= LEAST else None
-                if batch is not None and self._at_once(batch, theirs, owner, out):
-                    self.events += len(some)
-                elif len(some) >= 2 * LEAST and self._may_fold(events[some[0]].subject):
-                    todo += [some[len(some) // 2 :], some[: len(some) // 2]]
-                else:
-                    for i in some:
-                        piece = Outputs()
-                        self._record(topic, records[i], owner, piece)
-                        pieces.append((i, piece))
-        for _, piece in sorted(pieces, key=lambda found: found[0]):
-            out.extend(piece)
+    def _records(self, topic: str, records: Iterable[Record], owner: str | None, pieces: Pieces) -> None:
+        """Step records that are to be judged each by itself."""
+        for record in records:
+            if self._keyed and record.key is None:
+                reject = Rejecter(record, topic, self.partition, self._secret)
+                rejected = [reject(Why.KEY_MISMATCH, "key")]
+            else:
+                events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
+                count = len(events)
+                if count:
+                    run = Run(events, [record] * count, [record.received] * count, places)
+                    self._run(topic, run, owner, pieces, valid=True)
+            if rejected:
+                pieces.append((record.offset, Outputs(rejected=rejected)))
 
-    def _record(self, topic: str, record: Record, owner: str | None, out: Outputs) -> None:
-        """Step one record of telemetry."""
-        if self._keyed and record.key is None:
-            reject = Rejecter(record, topic, self.partition, self._secret)
-            out.rejected.append(reject(Why.KEY_MISMATCH, "key"))
-            return
-        (events, places, rejected), batch = validate_batch(record, topic, self.partition, secret=self._secret)
-        self.events += len(events)
-        todo = [(0, len(events), batch)] if events else []
+    def _run(self, topic: str, run: Run, owner: str | None, pieces: Pieces, valid: bool = False) -> None:
+        """Step a run, as much of it at once as is ordinary. Unless all of it is known to be `valid`, what is no batch is judged
+        record by record."""
+        todo = [(0, len(run.events), valid)]
         while todo:
-            first, stop, batch = todo.pop()
-            if batch is None and stop - first >= LEAST:
-                batch = in_batch(events[first:stop], record.key, record.received)
-            if batch is not None and self._at_once(batch, (record,), owner, out):
-                continue
-            if first == 0 and stop >= LEAST and self._head_first(events[0], record.received):  # once in a record
-                self._one_by_one(topic, record, events[first : first + 1], places[first : first + 1], owner, out)
-                todo.append((first + 1, stop, None))
-            elif stop - first < 2 * LEAST or not self._may_fold(events[first].subject):
-                self._one_by_one(topic, record, events[first:stop], places[first:stop], owner, out)
-            else:  # one event that is not ordinary holds back its neighbours only
-                half = (first + stop) // 2
-                todo += [(half, stop, None), (first, half, None)]
-        out.rejected.extend(rejected)
+            first, stop, valid = todo.pop()
+            batch = in_batch(run, first, stop) if stop - first >= LEAST else None
+            valid = valid or batch is not None
+            piece = Outputs()
+            if batch is not None and self._at_once(batch, run, first, owner, piece):
+                self.events += stop - first
+                pieces.append((run.records[stop - 1].offset, piece))
+            elif not valid and run.records[first] is run.records[stop - 1]:
+                self._records(topic, run.records[first : first + 1], owner, pieces)
+            elif valid and first == 0 and stop >= LEAST and self._head_first(run.events[0], run.received[0]):
+                self._one_by_one(topic, run, 0, 1, owner, pieces)
+                todo.append((1, stop, True))
+            elif stop - first >= 2 * LEAST and self._may_fold(run.events[first].subject):
+                half = run.middle(first, stop)  # one event that is not ordinary holds back its neighbours only
+                todo += [(half, stop, valid), (first, half, valid)]
+            elif valid:
+                self._one_by_one(topic, run, first, stop, owner, pieces)
+            else:
+                self._records(topic, run.holding(first, stop), owner, pieces)
 
-    def _one_by_one(
-        self,
-        topic: str,
-        record: Record,
-        events: Sequence[Envelope],
-        places: Sequence[int],
-        owner: str | None,
-        out: Outputs,
-    ) -> None:
-        for event, index in zip(events, places, strict=True):
+    def _one_by_one(self, topic: str, run: Run, first: int, stop: int, owner: str | None, pieces: Pieces) -> None:
+        for event, record, place in zip(
+            run.events[first:stop], run.records[first:stop], run.places[first:stop], strict=True
+        ):
+            if not pieces or pieces[-1][0] != record.offset:
+                pieces.append((record.offset, Outputs()))
+            piece = pieces[-1][1]
             why = self._forged(event, record) if isinstance(event, WORD) else None
-            why = why or self._event(event, record.received, owner, out)
+            why = why or self._event(event, record.received, owner, piece)
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
-                out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
+                piece.rejected.append(reject(why[0], why[1], index=place, pilot=event.subject))
+        self.events += stop - first
 
     def control(self, record: Record) -> Outputs:
         """Step one control record; what may not take effect is rejected with its reason."""
@@ -273,14 +254,14 @@ class Machine:
 
     # ---- one event, one act
 
-    def _at_once(self, batch: Batch, records: Sequence[Record], owner: str | None, out: Outputs) -> bool:
-        """Take a batch at once if there is nothing out of the ordinary in it; `records` are those of its events, or one for all."""
+    def _at_once(self, batch: Batch, run: Run, first: int, owner: str | None, out: Outputs) -> bool:
+        """Take a batch at once, a run's events from `first` on, if there is nothing out of the ordinary in it."""
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
-        if pilot.plan.firm and not self._word_is_signed(batch, records):
+        if pilot.plan.firm and not self._word_is_signed(batch, run, first):
             return False
-        clipped = list(accumulate([record.received for record in records], max, initial=pilot.received))[1:]
+        clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
         if not self._ready.folder(pilot).take(batch, clipped, out):
@@ -290,14 +271,15 @@ class Machine:
         self.folded += len(batch.events)
         return True
 
-    def _word_is_signed(self, batch: Batch, records: Sequence[Record]) -> bool:
+    def _word_is_signed(self, batch: Batch, run: Run, first: int) -> bool:
         """Whether no word of the service in it is forged."""
         for kind in WORD:
+            judged = None
             for event in batch.by_type.get(kind, ()):
-                if self._forged(event, records[0] if len(records) == 1 else records[int(event.sequence) - batch.first]):
+                record = run.records[first + int(event.sequence) - batch.first]
+                if record is not judged and self._forged(event, record):
                     return False
-                if len(records) == 1:
-                    return True  # one signature for all
+                judged = record  # one signature for all of its events
         return True
 
     def _head_first(self, event: Envelope, received: int) -> bool:
@@ -551,6 +533,13 @@ def _closing(pilot: Pilot) -> Closing | None:
     """What closes next; `None` when nothing of the pilot has periods."""
     plan, streams = pilot.plan, pilot.streams
     return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None
+
+
+def rising(received: list[int], least: int) -> list[int]:
+    """Times of reception (ms) clipped so that none falls below another before it, or below `least`."""
+    if received[0] >= least and received == sorted(received):  # as a rule; a clip costs five times as much
+        return received
+    return list(accumulate(received, max, initial=least))[1:]
 
 
 def _signature(record: Record) -> str:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from msgspec import Struct, structs
 
@@ -28,7 +28,6 @@ from monitor.open_orders import recovered
 from monitor.runner import Runner
 from monitor.signing import Signer, Trusted
 from monitor.stream.kafka_log import KafkaLog
-from monitor.stream.reading import to_records
 from monitor.stream.topics import Names
 
 logger = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     write_timeout: float = 30.0  # what is not acknowledged by then ends the process
     checkpoint_every_ms: int = 5_000
     time_every_ms: int = 10_000  # a `time` entry at least this often
-    batch: int = 5_000  # records per write
+    batch: int = 20_000  # records per write, at most; of large ones a fetch holds less
     stall: float = 120.0  # without progress for so long, the process ends
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
     signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
@@ -68,7 +67,7 @@ class Fetching(Protocol):
     generation: int
     flowing: bool
 
-    async def records(self, timeout: float) -> dict[Name, list[Any]]: ...
+    async def records(self, timeout: float) -> dict[Name, list[Record]]: ...
     async def position_of(self, name: Name) -> int: ...
     async def hint(self, offsets: dict[Name, int]) -> None: ...
 
@@ -250,7 +249,7 @@ class Desk:
             each=s.each,
             owner=s.instance or f"{os.uname().nodename}/{os.getpid()}",
             generation=generation,
-            chunk=s.batch,
+            chunk=min(s.batch, 5_000),
             timeout=s.write_timeout,
             signer=s.signer,
             failpoint=self._failpoint,
@@ -394,11 +393,11 @@ class Desk:
     def _going(self, consumer: Fetching, seat: Seat) -> bool:
         return consumer.flowing and self._owns(seat) and not self._leaving
 
-    async def _work(self, consumer: Fetching, fetched: dict[Name, list[Any]]) -> None:
+    async def _work(self, consumer: Fetching, fetched: dict[Name, list[Record]]) -> None:
         for (topic, partition), raw in fetched.items():
             seat = self._seats.get(partition)
             if seat is not None and raw and consumer.flowing:
-                await self._hand(consumer, seat, topic, to_records(raw))
+                await self._hand(consumer, seat, topic, raw)
         for seat in list(self._seats.values()):
             if self._going(consumer, seat) and not seat.runner.silent:
                 if seat.kept:
