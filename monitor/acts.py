@@ -26,32 +26,32 @@ from monitor.decide import Move
 from monitor.errors import ControlRefused
 from monitor.model import Finding, Level, Reason
 from monitor.periods import parse_span
-from monitor.plan import Plan, Watch, build_detectors, design_of, plan_of
-from monitor.state import Pilot, Stream, key
+from monitor.plan import Plan, Watch, build_detectors, design_of, key, plan_of
+from monitor.state import Pilot, Stream
 
 REMEMBERED = 64  # ids of control records kept per pilot, to make repeats harmless
 
 
-def admit(act: Admission, received: int) -> tuple[Pilot, Plan]:
+def admit(act: Admission, received: int) -> Pilot:
     """A new pilot under its charter, its first periods those that hold `received` (ms). Raises ControlRefused."""
     plan = plan_for(act.pilot, act.charter)
     standing = decide.Standing(since=received)
     charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
-    pilot = Pilot(act.pilot, charter, charter_hash(charter), standing, received, received, drilled=received)
+    pilot = Pilot(act.pilot, charter, plan, charter_hash(charter), standing, received, received, drilled=received)
     for watch in plan.watches:
         _begin(pilot, watch, received)
     pilot.controls.append(act.id)
-    return pilot, plan
+    return pilot
 
 
-def apply(case: Case, act: ControlBase) -> Plan:
-    """Let an act on an admitted pilot take effect; returns the plan in force afterwards. Raises ControlRefused."""
+def apply(case: Case, act: ControlBase) -> None:
+    """Let an act on an admitted pilot take effect. Raises ControlRefused."""
     pilot, s, plan = case.pilot, case.pilot.standing, case.plan
     finding = Finding()
     outcome: decide.Outcome
     match act:
         case Amendment(charter=charter):
-            plan = _amend(pilot, charter, case.at)
+            case.plan = _amend(pilot, charter, case.at)
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
             finding = Finding(rule=f"version {charter.version}")
         case Override(level=level, reason=words):
@@ -101,9 +101,7 @@ def apply(case: Case, act: ControlBase) -> Plan:
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
     pilot.controls = [*pilot.controls, act.id][-REMEMBERED:]
-    case.plan = plan
     case.take(outcome, finding, act.author)
-    return plan
 
 
 def drill(case: Case, full_stop: bool, author: str = "") -> None:
@@ -163,7 +161,7 @@ def _begin(pilot: Pilot, watch: Watch, at: int) -> None:
     first = watch.grid.index(at)
     for segment in watch.segments:
         built = build_detectors(pilot.charter, watch, pilot.standing.restart)
-        pilot.streams[key(watch, segment)] = Stream(first, detectors=built)
+        pilot.streams[key(watch, segment)] = Stream(first, held=built, kinds=pilot.plan.classes[watch.name])
     if watch.silence is not None:
         pilot.heard[watch.name] = at
 
@@ -175,7 +173,7 @@ def restart(pilot: Pilot, plan: Plan, number: int) -> None:
         for segment in watch.segments:
             stream = pilot.streams[key(watch, segment)]
             stream.detectors = build_detectors(pilot.charter, watch, number)
-            stream.seen = []
+            stream.seen = ()
             if watch.provisional:
                 for opened in stream.open.values():
                     opened.used = opened.k
@@ -219,7 +217,7 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
     plan = plan_for(pilot.id, charter)
     if charter.drills.every != old.drills.every:
         pilot.drilled = at
-    pilot.charter, pilot.hash = charter, charter_hash(charter)
+    pilot.charter, pilot.plan, pilot.hash = structs.replace(plan.charter, pilot=pilot.id), plan, charter_hash(charter)
     for watch in plan.watches:
         if key(watch, watch.segments[0]) not in pilot.streams:
             _begin(pilot, watch, at)

@@ -8,9 +8,10 @@ before that is still on its way), and must have tallied what its last heartbeat 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from monitor.state import Pilot, Source
-from monitor.telemetry import EPOCH, Heartbeat
+from monitor.state import Marks, Pilot, Source
+from monitor.telemetry import Heartbeat, millis
 
 MARKS = 32  # heartbeats remembered per source; beyond that every second one is forgotten, so that they reach back far enough
 EDGE = 20  # a source that tallies once, in the last twentieth of each period, has told all but that
@@ -32,24 +33,29 @@ def mark(source: Source, at: int, counter: float, serving: bool) -> None:
         return
     if source.offset < 0:
         source.offset = max(counter - source.tallied, 0.0)
-    source.marks.append((at, counter))
-    if len(source.marks) > MARKS:
-        del source.marks[::2]
+    marks = source.marks
+    marks.at.append(at)
+    marks.stated.append(counter)
+    if len(marks.at) > MARKS:
+        del marks.at[::2], marks.stated[::2]
 
 
 def mark_all(source: Source, beats: Sequence[Heartbeat]) -> None:
     """The same as `mark` of each, in their order, where what is counted from is known already or nothing is stated."""
-    marks, latest = source.marks, source.latest
-    for beat in beats:
-        data, since = beat.data, beat.time - EPOCH
-        at = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000  # `millis`, without the call
-        if at > latest:
-            latest = at
-        if data.exposure > 0:
-            marks.append((at, data.exposure))
-            if len(marks) > MARKS:
-                del marks[::2]
-    source.latest, source.ended = latest, not beats[-1].data.serving
+    source.latest = max(source.latest, millis(max([beat.time for beat in beats])))
+    source.ended = not beats[-1].data.serving
+    stating = [beat for beat in beats if beat.data.exposure > 0]
+    if not stating:
+        return
+    marks: list[Any] = [*source.marks.pairs()]
+    at = 0
+    while at < len(stating):  # most are forgotten again, so only those that stay are read
+        room = MARKS + 1 - len(marks)
+        marks += stating[at : at + room]
+        at += room
+        if len(marks) > MARKS:
+            del marks[::2]
+    source.marks = Marks([m if isinstance(m, tuple) else (millis(m.time), m.data.exposure) for m in marks])
 
 
 def behind(pilot: Pilot, start: int, end: int) -> bool:
@@ -62,7 +68,7 @@ def behind(pilot: Pilot, start: int, end: int) -> bool:
     for source in pilot.sources.values():
         if source.tallied and not source.ended and 2 * start - end <= source.latest < nearly:
             return True
-        stated = max((counter for at, counter in source.marks if at < end), default=0.0)
+        stated = max((counter for at, counter in source.marks.pairs() if at < end), default=0.0)
         if stated - max(source.offset, 0.0) > source.tallied * (1 + SLACK) + SLACK:
             return True
     return False

@@ -22,7 +22,7 @@ from monitor.order import Order, Sending
 Stays = Literal["until_quiet", "until_lowered"]
 
 
-class Active(Struct, frozen=True, array_like=True):
+class Active(Struct, frozen=True, array_like=True, gc=False):
     """A finding that holds the level up: since when (ms), and for how many periods its detector has been quiet."""
 
     level: Level
@@ -32,7 +32,7 @@ class Active(Struct, frozen=True, array_like=True):
     quiet: int = 0
 
 
-class Lifting(Struct, frozen=True, array_like=True):
+class Lifting(Struct, frozen=True, array_like=True, gc=False):
     """What of a release stands in the record since the halt."""
 
     rectified: bool = False
@@ -40,14 +40,14 @@ class Lifting(Struct, frozen=True, array_like=True):
     approvals: tuple[str, ...] = ()
 
 
-class Shelf(Struct, frozen=True, array_like=True):
+class Shelf(Struct, frozen=True, array_like=True, gc=False):
     """A finding set aside: until when (ms), and the highest level at which that holds."""
 
     until: int
     level: Level
 
 
-class Standing(Struct, frozen=True, array_like=True):
+class Standing(Struct, frozen=True, array_like=True, gc=False):
     """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
     brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the standing of the
     command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down; `sending` is the command in

@@ -11,9 +11,9 @@ from monitor.charter import Watcher
 from monitor.counters import behind
 from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
-from monitor.plan import Watch, level_of
+from monitor.plan import Watch, key, level_of
 from monitor.sequence import gaps_since
-from monitor.state import Stream, key
+from monitor.state import Stream, same
 
 HOUR = 3_600_000
 
@@ -42,7 +42,7 @@ def close(case: Case, watch: Watch) -> None:
         if observation is None:
             continue
         window = watch.spec.late_window
-        stream.seen = [*stream.seen, index][-window:] if window else []
+        stream.seen = same((*stream.seen, index)[-window:]) if window else ()
         scores = [(w, d.update(observation)) for w, d in zip(watch.spec.detectors, stream.detectors, strict=True)]
         _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
         for watcher, score in scores:

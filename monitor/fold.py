@@ -8,52 +8,40 @@ is not ordinary, so that what is decided is decided in one place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
+from monitor.batch import Batch
 from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
-from monitor.indicators.base import Folding, Open, Receiving, Slot
+from monitor.indicators.base import Open, Slot
+from monitor.layout import Frame, instant, layout_of
 from monitor.model import Outputs
 from monitor.obey import permit
-from monitor.observe import FOREIGN, add, breaks
-from monitor.plan import Plan, Watch
-from monitor.state import Pilot, Source, Stream, key
-from monitor.telemetry import (
-    EPOCH,
-    ComplaintFiled,
-    ComplaintResolved,
-    ComplaintWithdrawn,
-    CostReported,
-    Envelope,
-    ExposureTallied,
-    GainReported,
-    Heartbeat,
-    IncidentReported,
-    OutcomesTallied,
-    millis,
-)
-from monitor.validate import Batch
+from monitor.observe import FOREIGN, add
+from monitor.plan import Watch, key
+from monitor.state import Pilot, Source, Stream
+from monitor.telemetry import ExposureTallied, Heartbeat, millis
 
-LAST_MS = 253_370_764_800_000  # 9999-01-01: about as far as a datetime goes
 STEPS = (4, 64, 1024)  # events that may be counted before the detectors are asked again, tried in this order
 
-Fits: TypeAlias = Callable[[Any], bool]
-Placed: TypeAlias = list[tuple[Stream, Watch, int, Slot]]
+Placed: TypeAlias = list[tuple[int, Stream, Watch, int, Slot]]  # by place in the batch
 
 
 class Opened(dict[str, Open]):
     """The open period of one indicator by segment, made in the pilot's state when it is first touched."""
 
+    __slots__ = ("_streams", "_watch", "index")
+
     def __init__(self, pilot: Pilot, watch: Watch, index: int) -> None:
         super().__init__()
-        self._pilot, self._watch, self.index = pilot, watch, index
+        self._streams, self._watch, self.index = pilot.streams, watch, index
 
     def __missing__(self, segment: str) -> Open:
-        periods = self._pilot.streams[key(self._watch, segment)].open
+        periods = self._streams[key(self._watch, segment)].open
         opened = self[segment] = periods.setdefault(self.index, Open())
         return opened
 
@@ -61,13 +49,15 @@ class Opened(dict[str, Open]):
 class Due(dict[tuple[str, int], Open | None]):
     """Periods of one indicator by segment and index; `None` for those that are closed."""
 
+    __slots__ = ("_streams", "_watch")
+
     def __init__(self, pilot: Pilot, watch: Watch) -> None:
         super().__init__()
-        self._streams = {segment: pilot.streams[key(watch, segment)] for segment in watch.segments}
+        self._streams, self._watch = pilot.streams, watch
 
     def __missing__(self, place: tuple[str, int]) -> Open | None:
         segment, index = place
-        stream = self._streams[segment]
+        stream = self._streams[key(self._watch, segment)]
         opened = None if index < stream.next else stream.open.setdefault(index, Open())
         if opened is not None:
             self[place] = opened
@@ -75,68 +65,62 @@ class Due(dict[tuple[str, int], Open | None]):
 
 
 class Window:
-    """A stretch of event time, [start, end), in which no indicator changes its period, and what is open in it."""
+    """What of a frame a pilot may report, and what is open in it."""
 
-    def __init__(self, pilot: Pilot, watches: Sequence[Watch], at: int, first: datetime, last: datetime) -> None:
-        self.opened = {watch.name: Opened(pilot, watch, watch.grid.index(at)) for watch in watches}
-        edges = [(w.grid.start(i := self.opened[w.name].index), w.grid.start(i + 1)) for w in watches]
-        self.start = max([first, *(_instant(start) for start, _ in edges)])
-        self.end = min([last, *(_instant(end) for _, end in edges)])
-        self.steady = LAST_MS  # until when (ms, excluded) of reception nothing in it is late
+    __slots__ = ("end", "frame", "opened", "quiet", "start", "steady")
+
+    def __init__(self, frame: Frame, first: datetime, last: datetime) -> None:
+        self.frame = frame
+        self.opened: dict[str, Opened] = {}  # by indicator; empty while the folder rests
+        self.start = max(first, frame.start)
+        self.end = min(last, frame.end)
+        self.steady = frame.steady
         self.quiet = 0  # events that may yet be counted before a detector could speak
-
-
-class Kind:
-    """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have slots."""
-
-    def __init__(self, pilot: Pilot, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
-        watches = plan.by_type.get(kind, ())
-        folding = [(w, fold) for w in watches if (fold := _folding(w)) is not None]
-        self.folds = [(w.name, fold.fold) for w, fold in folding if fold.placed_by == "time"]
-        self.dues = [(w.name, fold.fold) for w, fold in folding if fold.placed_by == "due"]
-        self.rest = [(w, {s: pilot.streams[key(w, s)] for s in w.segments}) for w in watches if _folding(w) is None]
-        self.silences = [w.name for w in plan.silences.get(kind, ())]
-        self.fits = fits
-        self.counts = kind is not ExposureTallied and any(w.provisional for w, _ in folding)
 
 
 class Folder:
     """Takes batches of ordinary events of one pilot.
 
-    To be thrown away when a timer fires or an act takes effect, and told (`disturbed`) when an event went the long way.
+    To be thrown away when a timer fires or an act takes effect, and told (`disturbed`) when an event went the long way. What it
+    has ready of open periods it lets go of with `rest`, and makes again when it is asked.
     """
 
-    def __init__(self, pilot: Pilot, plan: Plan, epoch: int) -> None:
-        self._pilot, self._plan, self._epoch = pilot, plan, epoch
-        watches = [w for w in plan.watches if w.silence is None]
-        self._silences = [w.name for w in plan.watches if w.silence is not None]
-        folding = [(w, fold) for w in watches if (fold := _folding(w)) is not None]
-        self._by_time = [w for w, fold in folding if fold.placed_by == "time"]
-        self._by_received = [(w, fold) for w, fold in folding if fold.placed_by == "received"]
-        self._capped = [(w, [pilot.streams[key(w, s)] for s in w.segments]) for w in self._by_time if w.cap is not None]
-        self._counted = [(w, streams) for w, streams in self._capped if w.provisional]
-        fits: dict[type[Envelope], list[Fits]] = {
-            ComplaintFiled: [],
-            ComplaintResolved: [self._was_open],
-            ComplaintWithdrawn: [self._was_open],
-            CostReported: [],
-            ExposureTallied: [] if plan.user_cap is None else [self._within_user_cap],
-            GainReported: [],
-            Heartbeat: [],
-            IncidentReported: [self._breaks_no_rule],
-            OutcomesTallied: [],
-        }
-        kinds = {kind: Kind(pilot, plan, kind, tests) for kind, tests in fits.items()}
-        # Only a fold promises how little an event can add to what has a cap.
-        self._kinds = {t: kind for t, kind in kinds.items() if all(w.cap is None for w, _ in kind.rest)}
-        nexts = [w.grid.start(pilot.streams[key(w, s)].next) for w in self._by_time for s in w.segments]
-        self._first = _instant(max([pilot.admitted, plan.cycle[0], *nexts]))
-        self._last = _instant(plan.cycle[1])
-        self._admitted = _instant(pilot.admitted)
+    __slots__ = (
+        "_admitted",
+        "_due",
+        "_epoch",
+        "_first",
+        "_kinds",
+        "_last",
+        "_layout",
+        "_pilot",
+        "_plan",
+        "_received",
+        "_received_from",
+        "_received_to",
+        "_rests",
+        "_windows",
+    )  # fmt: skip
+
+    def __init__(self, pilot: Pilot, epoch: int) -> None:
+        self._pilot, self._plan, self._epoch = pilot, pilot.plan, epoch
+        layout = self._layout = layout_of(pilot.plan)
+        self._kinds = layout.kinds
+        nexts = [w.grid.start(pilot.streams[key(w, w.segments[0])].next) for w in layout.by_time]
+        self._first = instant(max([pilot.admitted, pilot.plan.cycle[0], *nexts]))
+        self._last = layout.last
+        self._admitted = instant(pilot.admitted)
         self._windows: list[Window] = []
-        self._due = {w.name: Due(pilot, w) for w, fold in folding if fold.placed_by == "due"}
+        self.rest()
+
+    def rest(self) -> None:
+        """Let go of open periods, to save memory; what the detectors were asked stays known."""
+        self._rests = True
+        self._due: dict[str, Due] = {}
         self._received: dict[str, Opened] = {}
         self._received_from = self._received_to = 0
+        for window in self._windows:
+            window.opened = {}
 
     def disturbed(self) -> None:
         """An event went the long way: what the detectors were asked holds no longer."""
@@ -148,11 +132,10 @@ class Folder:
         """Whether no event is ordinary now: each may end a silence, or go against a command to stand still."""
         standing = self._pilot.standing
         unknown = standing.unknown
-        return standing.order.stops or (bool(unknown) and any(f"{name}/" in unknown for name in self._silences))
+        return standing.order.stops or (bool(unknown) and any(f"{name}/" in unknown for name in self._layout.silences))
 
     def take(self, batch: Batch, received: Sequence[int], out: Outputs) -> bool:
-        """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was, or one time
-        for all."""
+        """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was."""
         began, at = received[0], received[-1]
         source = self._pilot.sources.get(batch.source)
         if source is None or batch.first != source.high + 1 or self.idle:
@@ -163,7 +146,7 @@ class Folder:
         calm = at < window.steady
         if began != at and not calm:
             return False
-        rest = self._rest(batch, source, began, at)
+        rest = self._rest(batch, source, received)
         if rest is None or (ExposureTallied in batch.data and not self._has_room(window, batch.data[ExposureTallied])):
             return False
         counted = sum([len(run) for kind, run in batch.by_type.items() if self._kinds[kind].counts])
@@ -176,7 +159,7 @@ class Folder:
         self._fold(batch, window, received, calm)
         self._statements(batch, source)
         self._permit(batch, at, out)
-        for stream, watch, index, slot in rest:
+        for _, stream, watch, index, slot in sorted(rest, key=lambda placed: placed[0]):  # sums depend on their order
             if index < stream.next:
                 stream.stock += slot.stock
             else:
@@ -185,55 +168,66 @@ class Folder:
 
     # ---- whether a batch is ordinary
 
-    def _rest(self, batch: Batch, source: Source, began: int, at: int) -> Placed | None:
+    def _rest(self, batch: Batch, source: Source, received: Sequence[int]) -> Placed | None:
         """Where what has slots only goes; `None` when an event is not ordinary by itself, or might raise the evidence of a
         closed period."""
         model, rest = self._known_model(), []
         for kind_of, run in batch.by_type.items():
             kind = self._kinds.get(kind_of)
-            if kind is None or (kind.rest and began != at):
+            if kind is None:
                 return None
             data = batch.data[kind_of]
             if [d.model for d in data].count(model) != len(run) and not {d.model for d in data} <= {"", model}:
                 return None
             for fits in kind.fits:
-                if not all(map(fits, run)):
+                if not fits(run):
                     return None
-            for watch, streams in kind.rest:
+            if kind.filed and min([d.filed for d in data]) < self._admitted:
+                return None
+            for watch, names in kind.rest:
                 for event in run:
-                    for slot in watch.indicator.slots(event, at):
-                        stream, index = streams[slot.segment], watch.grid.index(slot.at)
+                    place = int(event.sequence) - batch.first
+                    for slot in watch.indicator.slots(event, received[place]):
+                        stream, index = self._pilot.streams[names[slot.segment]], watch.grid.index(slot.at)
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
-                        rest.append((stream, watch, index, slot))
+                        rest.append((place, stream, watch, index, slot))
         if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first counter that is stated sets what is counted from
         return rest
 
     def _window(self, time: datetime) -> Window | None:
         windows = self._windows
-        if windows and windows[0].start <= time < windows[0].end:
+        if windows and windows[0].start <= time < windows[0].end and not self._rests:
             return windows[0]
         if not self._first <= time < self._last:
             return None
-        if len(windows) > 1 and windows[1].start <= time < windows[1].end:
-            window = windows[1]
+        if self._rests:
+            self._due = {w.name: Due(self._pilot, w) for w in self._layout.by_due}
+            self._rests = False
+        if windows and windows[0].start <= time < windows[0].end:
+            window = windows[0]
         else:
-            window = Window(self._pilot, self._by_time, millis(time), self._first, self._last)
-            since = millis(window.start)
-            window.steady = min([cast(Receiving, w.indicator).steady(since) for w, _ in self._by_received] or [LAST_MS])
-        window.quiet = 0  # evidence looks at all open periods, and others were counted in meanwhile
-        self._windows = [window, *windows[:1]]
+            if len(windows) > 1 and windows[1].start <= time < windows[1].end:
+                window = windows[1]
+            else:
+                window = Window(self._layout.frame(time), self._first, self._last)
+            window.quiet = 0  # evidence looks at all open periods, and others were counted in meanwhile
+            self._windows = [window, *windows[:1]]
+        if not window.opened:
+            indexes = window.frame.indexes
+            window.opened = {w.name: Opened(self._pilot, w, indexes[w.name]) for w in self._layout.by_time}
         return window
 
     def _receiving(self, began: int, at: int) -> bool:
         """Whether the indicators that go by the time of reception have one period open for all of it."""
-        if not self._by_received:
+        by_received = self._layout.by_received
+        if not by_received:
             return True
         if not self._received_from <= at < self._received_to:
-            self._received = {w.name: Opened(self._pilot, w, w.grid.index(at)) for w, _ in self._by_received}
-            indexes = [(w, self._received[w.name].index) for w, _ in self._by_received]
-            if any(i < self._pilot.streams[key(w, s)].next for w, i in indexes for s in w.segments):
+            self._received = {w.name: Opened(self._pilot, w, w.grid.index(at)) for w, _ in by_received}
+            indexes = [(w, self._received[w.name].index) for w, _ in by_received]
+            if any(i < self._pilot.streams[key(w, w.segments[0])].next for w, i in indexes):
                 return False
             self._received_from = max(w.grid.start(i) for w, i in indexes)
             self._received_to = min(w.grid.start(i + 1) for w, i in indexes)
@@ -245,23 +239,14 @@ class Folder:
         known = plan.any_model or pilot.model in plan.models or FOREIGN in pilot.standing.active
         return pilot.model if known else None
 
-    def _was_open(self, event: ComplaintResolved | ComplaintWithdrawn) -> bool:
-        return event.data.filed >= self._admitted
-
-    def _breaks_no_rule(self, event: IncidentReported) -> bool:
-        return not any(breaks(rule, event) for rule in self._plan.charter.hard_rules)
-
-    def _within_user_cap(self, event: ExposureTallied) -> bool:
-        cap = self._plan.user_cap
-        return cap is None or event.data.unit != "users" or event.data.amount <= cap
-
     def _has_room(self, window: Window, tallies: Sequence[Any]) -> bool:
         """Whether exposure stays below every cap with all these tallies: a little less, as sums are rounded."""
         room: dict[str, float] = {}
-        for watch, streams in self._capped:
+        streams, indexes = self._pilot.streams, window.frame.indexes
+        for watch, names in self._layout.capped:
             assert watch.spec.exposure is not None
-            index, unit = window.opened[watch.name].index, watch.spec.exposure.unit
-            most = max([opened.m for stream in streams if (opened := stream.open.get(index))], default=0.0)
+            index, unit = indexes[watch.name], watch.spec.exposure.unit
+            most = max([opened.m for name in names if (opened := streams[name].open.get(index))], default=0.0)
             left = cast(float, watch.cap) * (1 - 1e-9) - most
             room[unit] = min(left, room.get(unit, left))
         total = sum([d.amount for d in tallies])
@@ -273,9 +258,9 @@ class Folder:
         """How many events may be counted before a detector could speak."""
         most = 0
         for step in STEPS:
-            for watch, streams in self._counted:
-                index = window.opened[watch.name].index
-                if not all(quiet_with(stream, index, step, watch) for stream in streams):
+            for watch, names in self._layout.counted:
+                index = window.frame.indexes[watch.name]
+                if not all(quiet_with(self._pilot.streams[name], index, step, watch) for name in names):
                     return most
             most = step
         return most
@@ -292,11 +277,11 @@ class Folder:
             for name, fold in kind.dues:
                 fold(run, data, at, calm, self._due[name])
             if kind.silences:
-                last = at if len(received) == 1 else received[int(run[-1].sequence) - batch.first]
+                last = received[int(run[-1].sequence) - batch.first]
                 for name in kind.silences:
                     heard[name] = max(heard.get(name, 0), last)
         self._pilot.heard.update(heard)
-        for watch, folding in self._by_received:
+        for watch, folding in self._layout.by_received:
             reads = watch.indicator.reads
             events = [event for kind_of, run in batch.by_type.items() if kind_of in reads for event in run]
             if events:
@@ -320,13 +305,3 @@ class Folder:
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
             permit(Case(self._pilot, self._plan, at, beats[-1], out, self._epoch), cast(Heartbeat, beats[-1]))
-
-
-def _folding(watch: Watch) -> Folding | None:
-    """The indicator's fold. A cap on exposure is only for what counts over exposure: else no fold says how little is added."""
-    fits = watch.cap is None or watch.observes is not Count or ExposureTallied in watch.indicator.reads
-    return cast(Folding, watch.indicator) if fits and hasattr(watch.indicator, "fold") else None
-
-
-def _instant(ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=min(max(ms, 0), LAST_MS))

@@ -10,42 +10,33 @@ first `time` that is later. Both ways give the same result.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import accumulate
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct, structs
 
 from monitor.acts import admit, apply, drill, restart
+from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
 from monitor.case import Case
 from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluation, Rectification, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
-from monitor.fold import Folder
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
-from monitor.plan import Plan, plan_of
+from monitor.plan import Closing, Plan
+from monitor.ready import READY, Ready
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
-from monitor.state import Pilot, key, restore
+from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
-from monitor.validate import (
-    SENTENCES,
-    Batch,
-    Rejecter,
-    Why,
-    in_batch,
-    plain,
-    together,
-    validate_batch,
-    validate_control,
-)
+from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
@@ -55,9 +46,8 @@ JUDGED_ONCE = (
     Approval,
     Release,
 )  # a copy of one that was refused, or is long past, must not lift a later halt
-LEAST = 4  # events below which it does not pay to take them at once
-FOLDERS = 4096  # pilots whose open periods are kept at hand
 NO_TIMER = (NEVER, "", "")
+Pieces: TypeAlias = list[tuple[int, Outputs]]  # outputs, and the offset of the last record that they come from
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
 
@@ -74,8 +64,8 @@ class Machine:
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
     write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
-    may, and the record says whether it was signed. `awake` is how many pilots are held ready, the others
-    sleep. `events` counts the valid events stepped since the object was made,
+    may, and the record says whether it was signed. `awake` is how many pilots are held in memory, the others sleep, and `ready`
+    how many of those with their detectors and open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the object was made,
     `folded` those of them that were taken in runs.
     """
 
@@ -91,18 +81,18 @@ class Machine:
         control_topic: str = "control",
         keyed: bool = False,
         awake: int = AWAKE,
+        ready: int = READY,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
-        self.pilots = Residents(awake, woken=self._woken, asleep=self._asleep)
+        self._ready = Ready(epoch, ready)
+        self.pilots = Residents(awake, woken=self._woken, asleep=self._ready.asleep)
         self.dirty: set[str] = set()
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
-        self._plans: dict[str, Plan] = {}
-        self._folders: dict[str, Folder] = {}
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
         self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
@@ -132,17 +122,14 @@ class Machine:
         states[""] = msgspec.msgpack.encode(self.own)
         return states
 
-    def lease_ms(self, pilot: str) -> int:
-        """How long a permit of an admitted pilot lasts (ms)."""
-        return plan_of(self.pilots.peek(pilot).charter).lease_ms
-
     def restore(self, snapshots: dict[str, bytes]) -> None:
         """Take up where snapshots left off. Raises LogBroken when one cannot be read."""
         for name, raw in snapshots.items():
             if name:
-                self.pilots[name], self._plans[name] = pilot, _ = restore(raw)
+                pilot, _ = restore(raw)
+                self.pilots[pilot.id] = pilot
                 if "monitor" in pilot.standing.unknown:
-                    self._flagged.add(name)
+                    self._flagged.add(pilot.id)
                 self._arm(pilot)
                 self.pilots.settle()
             else:
@@ -156,87 +143,77 @@ class Machine:
         owner = self._owner_of(topic)
         at = 0
         while at < len(records):
-            stop = plain(records, at) if self.folds else at
-            if stop - at >= LEAST:
-                self._plain(topic, records[at:stop], owner, out)
-            else:
-                stop = max(stop, at + 1)
-                for record in records[at:stop]:
-                    self._record(topic, record, owner, out)
-            at = stop
+            groups, at = by_key(records, at) if self.folds else ([], at)
+            pieces: Pieces = []
+            for mine in groups:
+                for run in runs(mine):
+                    if isinstance(run, Run):
+                        self._run(topic, run, owner, pieces)
+                    else:
+                        self._records(topic, run, owner, pieces)
+            if at < len(records):
+                self._records(topic, records[at : at + 1], owner, pieces)
+                at += 1
+            for _, piece in sorted(
+                pieces, key=lambda found: found[0]
+            ):  # one key after the other, but put out as they came
+                out.extend(piece)
         self.pilots.settle()
         return out
 
-    def _plain(self, topic: str, records: Sequence[Record], owner: str | None, out: Outputs) -> None:
-        """Step records of one event each, pilot by pilot; what they put out stands in the order of the records."""
-        events = together(records)
-        if events is None:
-            for record in records:
-                self._record(topic, record, owner, out)
-            return
-        places: dict[bytes | None, list[int]] = defaultdict(list)
-        for place, record in enumerate(records):
-            places[record.key].append(place)
-        pieces: list[tuple[int, Outputs]] = []
-        for name, mine in places.items():
-            todo = [mine]
-            while todo:
-                some = todo.pop()
-                theirs = [records[i] for i in some]
-                earliest = min([record.received for record in theirs])
-                batch = in_batch([events[i] for i in some], name, earliest) if len(some) >= LEAST else None
-                if batch is not None and self._at_once(batch, theirs, owner, out):
-                    self.events += len(some)
-                elif len(some) >= 2 * LEAST and self._may_fold(events[some[0]].subject):
-                    todo += [some[len(some) // 2 :], some[: len(some) // 2]]
-                else:
-                    for i in some:
-                        piece = Outputs()
-                        self._record(topic, records[i], owner, piece)
-                        pieces.append((i, piece))
-        for _, piece in sorted(pieces, key=lambda found: found[0]):
-            out.extend(piece)
+    def _records(self, topic: str, records: Iterable[Record], owner: str | None, pieces: Pieces) -> None:
+        """Step records that are to be judged each by itself."""
+        for record in records:
+            if self._keyed and record.key is None:
+                reject = Rejecter(record, topic, self.partition, self._secret)
+                rejected = [reject(Why.KEY_MISMATCH, "key")]
+            else:
+                events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
+                count = len(events)
+                if count:
+                    run = Run(events, [record] * count, [record.received] * count, places)
+                    self._run(topic, run, owner, pieces, valid=True)
+            if rejected:
+                pieces.append((record.offset, Outputs(rejected=rejected)))
 
-    def _record(self, topic: str, record: Record, owner: str | None, out: Outputs) -> None:
-        """Step one record of telemetry."""
-        if self._keyed and record.key is None:
-            reject = Rejecter(record, topic, self.partition, self._secret)
-            out.rejected.append(reject(Why.KEY_MISMATCH, "key"))
-            return
-        (events, places, rejected), batch = validate_batch(record, topic, self.partition, secret=self._secret)
-        self.events += len(events)
-        todo = [(0, len(events), batch)] if events else []
+    def _run(self, topic: str, run: Run, owner: str | None, pieces: Pieces, valid: bool = False) -> None:
+        """Step a run, as much of it at once as is ordinary. Unless all of it is known to be `valid`, what is no batch is judged
+        record by record."""
+        todo = [(0, len(run.events), valid)]
         while todo:
-            first, stop, batch = todo.pop()
-            if batch is None and stop - first >= LEAST:
-                batch = in_batch(events[first:stop], record.key, record.received)
-            if batch is not None and self._at_once(batch, (record,), owner, out):
-                continue
-            if first == 0 and stop >= LEAST and self._head_first(events[0], record.received):  # once in a record
-                self._one_by_one(topic, record, events[first : first + 1], places[first : first + 1], owner, out)
-                todo.append((first + 1, stop, None))
-            elif stop - first < 2 * LEAST or not self._may_fold(events[first].subject):
-                self._one_by_one(topic, record, events[first:stop], places[first:stop], owner, out)
-            else:  # one event that is not ordinary holds back its neighbours only
-                half = (first + stop) // 2
-                todo += [(half, stop, None), (first, half, None)]
-        out.rejected.extend(rejected)
+            first, stop, valid = todo.pop()
+            batch = in_batch(run, first, stop) if stop - first >= LEAST else None
+            valid = valid or batch is not None
+            piece = Outputs()
+            if batch is not None and self._at_once(batch, run, first, owner, piece):
+                self.events += stop - first
+                pieces.append((run.records[stop - 1].offset, piece))
+            elif not valid and run.records[first] is run.records[stop - 1]:
+                self._records(topic, run.records[first : first + 1], owner, pieces)
+            elif valid and first == 0 and stop >= LEAST and self._head_first(run.events[0], run.received[0]):
+                self._one_by_one(topic, run, 0, 1, owner, pieces)
+                todo.append((1, stop, True))
+            elif stop - first >= 2 * LEAST and self._may_fold(run.events[first].subject):
+                half = run.middle(first, stop)  # one event that is not ordinary holds back its neighbours only
+                todo += [(half, stop, valid), (first, half, valid)]
+            elif valid:
+                self._one_by_one(topic, run, first, stop, owner, pieces)
+            else:
+                self._records(topic, run.holding(first, stop), owner, pieces)
 
-    def _one_by_one(
-        self,
-        topic: str,
-        record: Record,
-        events: Sequence[Envelope],
-        places: Sequence[int],
-        owner: str | None,
-        out: Outputs,
-    ) -> None:
-        for event, index in zip(events, places, strict=True):
+    def _one_by_one(self, topic: str, run: Run, first: int, stop: int, owner: str | None, pieces: Pieces) -> None:
+        for event, record, place in zip(
+            run.events[first:stop], run.records[first:stop], run.places[first:stop], strict=True
+        ):
+            if not pieces or pieces[-1][0] != record.offset:
+                pieces.append((record.offset, Outputs()))
+            piece = pieces[-1][1]
             why = self._forged(event, record) if isinstance(event, WORD) else None
-            why = why or self._event(event, record.received, owner, out)
+            why = why or self._event(event, record.received, owner, piece)
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
-                out.rejected.append(reject(why[0], why[1], index=index, pilot=event.subject))
+                piece.rejected.append(reject(why[0], why[1], index=place, pilot=event.subject))
+        self.events += stop - first
 
     def control(self, record: Record) -> Outputs:
         """Step one control record; what may not take effect is rejected with its reason."""
@@ -267,8 +244,9 @@ class Machine:
             self._away(0, self.own.last_time, out)
         fired = False
         while (due := self.notify_at) is not None and due < now:
-            _, name = heappop(self._due)
-            self._fire(self.pilots[name], now, NEVER, out)
+            pilot = self.pilots[heappop(self._due)[1]]
+            self._ready.use(pilot)
+            self._fire(pilot, now, NEVER, out)
             fired = True
             self.pilots.settle()
         if 0 < step <= GAP_MS:
@@ -280,32 +258,32 @@ class Machine:
 
     # ---- one event, one act
 
-    def _at_once(self, batch: Batch, records: Sequence[Record], owner: str | None, out: Outputs) -> bool:
-        """Take a batch at once if there is nothing out of the ordinary in it; `records` are those of its events, or one for all."""
+    def _at_once(self, batch: Batch, run: Run, first: int, owner: str | None, out: Outputs) -> bool:
+        """Take a batch at once, a run's events from `first` on, if there is nothing out of the ordinary in it."""
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
-        if self._plans[pilot.id].firm and not self._word_is_signed(batch, records):
+        if pilot.plan.firm and not self._word_is_signed(batch, run, first):
             return False
-        clipped = list(accumulate([record.received for record in records], max, initial=pilot.received))[1:]
+        clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
-        folder = self._folders.get(pilot.id) or self._folder(pilot)
-        if not folder.take(batch, clipped, out):
+        if not self._ready.folder(pilot).take(batch, clipped, out):
             return False
         pilot.received = clipped[-1]
         self.dirty.add(pilot.id)
         self.folded += len(batch.events)
         return True
 
-    def _word_is_signed(self, batch: Batch, records: Sequence[Record]) -> bool:
+    def _word_is_signed(self, batch: Batch, run: Run, first: int) -> bool:
         """Whether no word of the service in it is forged."""
         for kind in WORD:
+            judged = None
             for event in batch.by_type.get(kind, ()):
-                if self._forged(event, records[0] if len(records) == 1 else records[int(event.sequence) - batch.first]):
+                record = run.records[first + int(event.sequence) - batch.first]
+                if record is not judged and self._forged(event, record):
                     return False
-                if len(records) == 1:
-                    return True  # one signature for all
+                judged = record  # one signature for all of its events
         return True
 
     def _head_first(self, event: Envelope, received: int) -> bool:
@@ -318,13 +296,7 @@ class Machine:
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""
         pilot = self.pilots.get(name)
-        return self.folds and pilot is not None and not (self._folders.get(name) or self._folder(pilot)).idle
-
-    def _folder(self, pilot: Pilot) -> Folder:
-        if len(self._folders) >= FOLDERS:
-            self._folders.clear()
-        folder = self._folders[pilot.id] = Folder(pilot, self._plans[pilot.id], self.epoch)
-        return folder
+        return self.folds and pilot is not None and not self._ready.folder(pilot).idle
 
     def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
@@ -336,15 +308,14 @@ class Machine:
         if pilot.exited:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
-        if folder := self._folders.get(pilot.id):
-            folder.disturbed()
+        self._ready.disturbed(pilot)
         new = fresh(pilot, event, at)
         if new is None:
             return Why.SEQUENCE_TOO_OLD, "sequence"
         if new:
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
                 return Why.NOT_IN_FORCE, field
-            case = Case(pilot, self._plans[pilot.id], at, event, out, self.epoch)
+            case = Case(pilot, pilot.plan, at, event, out, self.epoch)
             if observe(case, event) or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
@@ -390,12 +361,12 @@ class Machine:
         if isinstance(act, Admission):
             if pilot is not None:
                 raise ControlRefused("pilot", "already_admitted", f"{act.pilot} is admitted; amend its charter instead")
-            pilot, plan = admit(act, received)
-            self.pilots[act.pilot], self._plans[act.pilot] = pilot, plan
+            pilot = self.pilots[act.pilot] = admit(act, received)
+            self._ready.use(pilot)
             self.dirty.add(pilot.id)
             move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
             version = Finding(rule=f"version {act.charter.version}")
-            Case(pilot, plan, received, cause, out, self.epoch, signed).record(move, version, act.author)
+            Case(pilot, pilot.plan, received, cause, out, self.epoch, signed).record(move, version, act.author)
         elif pilot is None:
             raise ControlRefused("pilot", "not_admitted", f"{act.pilot} has not been admitted")
         elif pilot.exited:
@@ -404,13 +375,14 @@ class Machine:
             at = self._reach(pilot, received, out)
             if isinstance(act, JUDGED_ONCE):
                 pilot.judged.append(act.id)
-            case = Case(pilot, self._plans[pilot.id], at, cause, out, self.epoch, signed)
-            self._folders.pop(pilot.id, None)
-            self._plans[pilot.id] = apply(case, act)
+            case = Case(pilot, pilot.plan, at, cause, out, self.epoch, signed)
+            self._ready.changed(pilot)
+            apply(case, act)
         self._arm(pilot)
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
         """Bring a pilot to `received` (ms), clipped so that it never falls: timers due before it fire first."""
+        self._ready.use(pilot)
         if received > pilot.received:
             if pilot.due < received:
                 self._fire(pilot, received, self.own.last_time + GAP_MS if self._journalled else NEVER, out)
@@ -428,38 +400,28 @@ class Machine:
         if pilot.exited:
             self._edges.pop(pilot.id, None)
             return
-        edges = (
-            watch.grid.start(pilot.streams[key(watch, watch.segments[0])].next)
-            for watch in self._plans[pilot.id].watches
-            if watch.silence is None
-        )
-        edge = min(edges, default=None)
-        if edge is not None:
-            self._edges[pilot.id] = edge
+        closing = _closing(pilot)
+        if closing is not None:
+            self._edges[pilot.id] = closing.edge
 
     def _plan(self, name: str) -> Plan | None:
         """The plan of a pilot, who wakes for it; `None` when there is none."""
-        return None if self.pilots.get(name) is None else self._plans[name]
+        pilot = self.pilots.get(name)
+        return None if pilot is None else pilot.plan
 
     def _woken(self, pilot: Pilot) -> None:
         """A pilot that slept is ready again, as it was."""
-        self._plans[pilot.id] = plan_of(pilot.charter)
         pilot.due = self._dues[pilot.id]
-
-    def _asleep(self, name: str) -> None:
-        """What was kept ready for a pilot that sleeps now."""
-        del self._plans[name]
-        self._folders.pop(name, None)
 
     def _timers(self, pilot: Pilot) -> Iterable[tuple[int, str, str]]:
         """(due, kind, name) of what will happen to the pilot if nothing is heard."""
         if pilot.exited:
             return
-        plan, unknown = self._plans[pilot.id], pilot.standing.unknown
-        for watch in plan.watches:
-            if watch.silence is None:
-                yield watch.closes(pilot.streams[key(watch, watch.segments[0])].next), "close", watch.name
-            elif f"{watch.name}/" not in unknown:
+        plan, unknown = pilot.plan, pilot.standing.unknown
+        if (closing := _closing(pilot)) is not None:
+            yield closing.due, "close", closing.name
+        for watch in plan.silent:
+            if f"{watch.name}/" not in unknown:
                 yield plan.silence_due(watch, pilot.heard[watch.name]), "silence", watch.name
         if unknown and "unknown" not in pilot.standing.active:
             since = min(since for _, since in unknown.values())
@@ -477,8 +439,8 @@ class Machine:
     def _fire(self, pilot: Pilot, before: int, silence_until: int, out: Outputs) -> None:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
-        plan = self._plans[pilot.id]
-        self._folders.pop(pilot.id, None)
+        plan = pilot.plan
+        self._ready.changed(pilot)
         self.dirty.add(pilot.id)
         while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
             due, kind, name = timer
@@ -518,7 +480,7 @@ class Machine:
         elif kind == "drill":
             pilot.drilled = before
         else:
-            due = before + self._plans[pilot.id].acknowledge_ms
+            due = before + pilot.plan.acknowledge_ms
             pilot.standing = structs.replace(standing, order=structs.replace(standing.order, due=due))
 
     def _settled(self, case: Case) -> None:
@@ -562,7 +524,7 @@ class Machine:
     def _own_fault(self, pilot: Pilot, now: int, out: Outputs) -> Case:
         self.dirty.add(pilot.id)
         pilot.received = max(pilot.received, now)
-        return Case(pilot, self._plans[pilot.id], pilot.received, f"timer:monitor_gap@{now}", out, self.epoch)
+        return Case(pilot, pilot.plan, pilot.received, f"timer:monitor_gap@{now}", out, self.epoch)
 
     def _closed(self, out: Outputs) -> None:
         """Tell the second stage up to where every period of this partition is closed."""
@@ -570,6 +532,19 @@ class Machine:
         if through > self.own.closed:
             self.own.closed = through
             out.evidence.append(Closed(partition=self.partition, through=through))
+
+
+def _closing(pilot: Pilot) -> Closing | None:
+    """What closes next; `None` when nothing of the pilot has periods."""
+    plan, streams = pilot.plan, pilot.streams
+    return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None
+
+
+def rising(received: list[int], least: int) -> list[int]:
+    """Times of reception (ms) clipped so that none falls below another before it, or below `least`."""
+    if received[0] >= least and received == sorted(received):  # as a rule; a clip costs five times as much
+        return received
+    return list(accumulate(received, max, initial=least))[1:]
 
 
 def _signature(record: Record) -> str:

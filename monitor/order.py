@@ -24,7 +24,7 @@ Kind: TypeAlias = Literal["", "halt", "dry_run", "full_stop"]
 State: TypeAlias = Literal["", "commanded", "acknowledged", "verified", "contradicted", "overdue"]
 
 
-class Proof(Struct, frozen=True, array_like=True):
+class Proof(Struct, frozen=True, array_like=True, gc=False):
     """What one incarnation has shown since the command: when it was heard last (ms), the number of its acknowledgement and the
     time it gave for it (ms, its own clock), its clean heartbeats in a row since, the exposure counter they showed, and the
     number of the last one."""
@@ -47,7 +47,7 @@ class Proof(Struct, frozen=True, array_like=True):
         return self.beats >= BEATS
 
 
-class Order(Struct, frozen=True, array_like=True):
+class Order(Struct, frozen=True, array_like=True, gc=False):
     """A command to stop and what became of it. `due` is when it is overdue unless something happens (ms; 0 = nothing is owed)."""
 
     kind: Kind = ""
@@ -81,7 +81,7 @@ class Order(Struct, frozen=True, array_like=True):
         return deadline if at > deadline else None
 
 
-class Sending(Struct, frozen=True, array_like=True):
+class Sending(Struct, frozen=True, array_like=True, gc=False):
     """The command in force: when it is told again (ms; 0 = it was answered), and how often it was told again."""
 
     command: Command

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -48,6 +50,7 @@ class Watch:
         self.grid: Period = spec.grid()
         self.delay: Span = spec.delay()
         self.segments: tuple[str, ...] = spec.segments or ("",)
+        self.keys = {segment: f"{spec.name}/{segment}" for segment in self.segments}
         self.observes: type[Observation] = self.indicator.observes
         self.cap: float | None = spec.exposure.cap if spec.exposure else None
         self.stocks = self.observes is Count and spec.exposure is None
@@ -69,9 +72,23 @@ class Watch:
         return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
 
 
+def key(watch: Watch, segment: str) -> str:
+    """Name of a stream: indicator and segment; also the front of its findings' keys. One string for all pilots."""
+    return watch.keys[segment]
+
+
+class Closing(NamedTuple):
+    """When a period closes next (ms), of which indicator, and up to where all periods are closed (ms)."""
+
+    due: int
+    name: str
+    edge: int
+
+
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
-    only hear it, `cycle` from when to when (ms, end excluded) the system may be used.
+    only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to the
+    classes of its detectors, `closes` are the watches that have periods, `silent` the others, `firsts` the name of a stream of each.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
     not registered.
@@ -101,6 +118,10 @@ class Plan:
         self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
+        self.closes = tuple(watch for watch in self.watches if watch.silence is None)
+        self.silent = tuple(watch for watch in self.watches if watch.silence is not None)
+        self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
+        self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
         self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one
         self.classes: dict[str, tuple[type[Detector], ...]] = {}  # of each watch's detectors
@@ -109,6 +130,23 @@ class Plan:
             self.classes[watch.name] = tuple(type(detector) for detector in built)
             if watch.silence is not None:
                 self._missing[watch.name] = _missing(watch.silence, built)
+        self.streams = tuple((name, self.classes[w.name]) for w in self.watches for name in w.keys.values())
+
+    def closing(self, nexts: tuple[int, ...]) -> Closing:
+        """What of the periods in `nexts`, one for each of `closes`, closes first. Pilots under one charter mostly agree."""
+        known = self._closings.get(nexts)
+        if known is None:
+            if len(self._closings) >= CLOSINGS:
+                self._closings.clear()
+            found = list(zip(self.closes, nexts, strict=True))
+            due, name = min((watch.closes(index), watch.name) for watch, index in found)
+            known = self._closings[nexts] = Closing(due, name, min(watch.grid.start(index) for watch, index in found))
+        return known
+
+    @functools.cached_property
+    def packed(self) -> bytes:
+        """The charter without the pilot's name, compressed: what a snapshot carries of it. `unpacked` reads it."""
+        return zlib.compress(_nameless(self.charter), 9)
 
     def watch(self, name: str) -> Watch:
         """The watch of that name. Raises KeyError."""
@@ -138,16 +176,27 @@ class Plan:
 
 
 PLANS = 4096  # charters that are kept ready; pilots whose charters say the same share one plan
+CLOSINGS = 64  # sets of open periods whose next close is remembered of one charter
 
 
 def plan_of(charter: Charter) -> Plan:
     """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan` does."""
-    return _shared(msgspec.msgpack.encode(structs.replace(charter, pilot="*")))
+    return _shared(_nameless(charter))
+
+
+@functools.lru_cache(maxsize=PLANS)
+def unpacked(packed: bytes) -> Plan:
+    """The plan of a packed charter. Raises `zlib.error` or `msgspec.MsgspecError` for other bytes."""
+    return _shared(zlib.decompress(packed))
 
 
 @functools.lru_cache(maxsize=PLANS)
 def _shared(raw: bytes) -> Plan:
     return Plan(_charter.decode(raw))
+
+
+def _nameless(charter: Charter) -> bytes:
+    return msgspec.msgpack.encode(structs.replace(charter, pilot="*"))
 
 
 _charter = msgspec.msgpack.Decoder(Charter)

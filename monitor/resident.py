@@ -7,20 +7,21 @@ depends on who sleeps.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, ValuesView
 from heapq import nsmallest
 from typing import TypeVar, overload
 
+from monitor.plan import unpacked
 from monitor.state import Pilot, restore, snapshot
 
-AWAKE = 100_000  # pilots held ready in one partition: about 15 KB each under a charter of nine indicators
+AWAKE = 100_000  # pilots held ready in one partition
 T = TypeVar("T")
 
 
 class Residents(MutableMapping[str, Pilot]):
     """Pilots by name. `woken` is called with each that wakes and `asleep` with the name of each that goes to sleep.
 
-    Iterating over `values` or `items` wakes nobody: what it shows of a sleeping pilot is a copy, not to be changed.
+    Iterating over `values` wakes nobody: what it shows of a sleeping pilot is a copy, not to be changed.
     """
 
     def __init__(
@@ -28,13 +29,13 @@ class Residents(MutableMapping[str, Pilot]):
     ) -> None:
         self.most = most
         self.awake: dict[str, Pilot] = {}
-        self.asleep: dict[str, bytes] = {}
+        self.asleep: dict[str, tuple[bytes, bytes]] = {}  # a packed charter, shared, and the rest
         self._woken, self._sleeps = woken, asleep
 
     def __getitem__(self, name: str) -> Pilot:
         pilot = self.awake.get(name)
         if pilot is None:
-            pilot = self.awake[name] = restore(zlib.decompress(self.asleep.pop(name)))[0]
+            pilot = self.awake[name] = _awake(*self.asleep.pop(name))
             self._woken(pilot)
         return pilot
 
@@ -67,15 +68,18 @@ class Residents(MutableMapping[str, Pilot]):
     def __len__(self) -> int:
         return len(self.awake) + len(self.asleep)
 
+    def values(self) -> ValuesView[Pilot]:
+        """All pilots, to look at."""
+        return _Looking(self)
+
     def peek(self, name: str) -> Pilot:
         """A pilot to look at, left asleep if it sleeps. Raises KeyError."""
         pilot = self.awake.get(name)
-        return restore(zlib.decompress(self.asleep[name]))[0] if pilot is None else pilot
+        return _awake(*self.asleep[name]) if pilot is None else pilot
 
     def raw(self, name: str) -> bytes:
         """The bytes of a pilot's state. Raises KeyError."""
-        pilot = self.awake.get(name)
-        return zlib.decompress(self.asleep[name]) if pilot is None else snapshot(pilot)
+        return snapshot(self.peek(name))
 
     def settle(self) -> None:
         """Let those sleep that are too many, and a few more, so that this is not done for each one."""
@@ -85,5 +89,17 @@ class Residents(MutableMapping[str, Pilot]):
             len(self.awake) - self.most * 9 // 10, self.awake.values(), key=lambda p: (p.received, p.id)
         ):
             del self.awake[pilot.id]
-            self.asleep[pilot.id] = zlib.compress(snapshot(pilot), 1)
+            self.asleep[pilot.id] = pilot.plan.packed, zlib.compress(snapshot(pilot, b""), 1)
             self._sleeps(pilot.id)
+
+
+class _Looking(ValuesView[Pilot]):
+    _mapping: Residents
+
+    def __iter__(self) -> Iterator[Pilot]:
+        for name in self._mapping:
+            yield self._mapping.peek(name)
+
+
+def _awake(charter: bytes, rest: bytes) -> Pilot:
+    return restore(zlib.decompress(rest), unpacked(charter))[0]

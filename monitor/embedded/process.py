@@ -276,10 +276,10 @@ class Monitor:
 
     def _learn(self) -> None:
         """Show the board the charters that are in force."""
-        for name, pilot in self.runner.machine.pilots.items():
+        for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
-            if self._learnt.get(name) != in_force:
-                self._learnt[name] = in_force
+            if self._learnt.get(pilot.id) != in_force:
+                self._learnt[pilot.id] = in_force
                 self.board.learn(pilot.charter)
 
     def _ledger(self, pilot: str) -> tuple[int, str] | None:

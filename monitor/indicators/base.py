@@ -20,6 +20,8 @@ from monitor.telemetry import Envelope
 Direction: TypeAlias = Literal["above", "below"]
 Aggregate: TypeAlias = Literal["sum", "mean"]
 P = TypeVar("P", bound=msgspec.Struct)
+T = TypeVar("T")
+EXACT = 2.0**53  # below it a float holds every whole number
 
 
 class Slot(NamedTuple):
@@ -38,7 +40,7 @@ class Slot(NamedTuple):
     stock: float = 0.0
 
 
-class Open(msgspec.Struct, array_like=True):
+class Open(msgspec.Struct, array_like=True, gc=False):
     """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
     share of alpha have looked at, what the change of stock adds up to until the period's end (stock x ms: whole numbers,
     so that their order does not matter)."""
@@ -49,6 +51,12 @@ class Open(msgspec.Struct, array_like=True):
     stock: float = 0.0
     used: float = 0.0
     held: float = 0.0
+
+    def lighten(self) -> None:
+        """Let fields that are zero share one, as they did before they were read from bytes: most of them are."""
+        self.stock = self.stock or 0.0
+        self.used = self.used or 0.0
+        self.held = self.held or 0.0
 
     def tally(self, amounts: Sequence[float]) -> None:
         """Add amounts of exposure, one after the other: the sum is the same however they are grouped."""
@@ -158,6 +166,27 @@ def listed(spec: IndicatorSpec, segment: str) -> str | None:
     if not spec.segments:
         return ""
     return segment if segment in spec.segments else None
+
+
+def by_segment(spec: IndicatorSpec, items: Sequence[T], data: Sequence[Any]) -> Iterable[tuple[str, Sequence[T]]]:
+    """Events, or their payloads, by the segment that they count under; what counts nowhere is left out."""
+    if not spec.segments:
+        return (("", items),) if items else ()
+    found: dict[str, list[T]] = {segment: [] for segment in spec.segments}
+    for item, payload in zip(items, data, strict=True):
+        if payload.segment in found:
+            found[payload.segment].append(item)
+    return [(segment, some) for segment, some in found.items() if some]
+
+
+def added(start: float, numbers: Sequence[int]) -> float:
+    """A sum of whole numbers with more of them added, rounded as if that were done one after the other."""
+    total = start + sum(numbers)
+    if total < EXACT:  # nothing was rounded on the way
+        return total
+    for number in numbers:
+        start += number
+    return start
 
 
 def fold_exposure(spec: IndicatorSpec, unit: str, data: Sequence[Any], opened: Mapping[str, Open]) -> None:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from detectors.base import Count
 from monitor.charter import IndicatorSpec
-from monitor.indicators.base import Aggregate, BadSpec, Direction, NoParams, Open, Slot, listed, params
-from monitor.telemetry import ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
+from monitor.indicators.base import Aggregate, BadSpec, Direction, NoParams, Open, Slot, by_segment, listed, params
+from monitor.telemetry import EPOCH, ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
 
 
 class ComplaintHandlingTime:
@@ -49,10 +49,12 @@ class ComplaintHandlingTime:
         end = self.grid.start(self.grid.index(millis(events[0].time)) + 1)
         kind = type(events[0])
         change, k = (1.0 if kind is ComplaintFiled else -1.0), (1.0 if kind is ComplaintResolved else 0.0)
-        for event, payload in zip(events, data, strict=True):
-            segment = listed(self.spec, payload.segment)
-            if segment is not None:
-                period = opened[segment]
-                period.k += k
-                period.stock += change
-                period.held += change * (end - millis(event.time))
+        for segment, some in by_segment(self.spec, events, data):
+            since = [event.time - EPOCH for event in some]
+            at = sum(
+                [s.days * 86_400_000 + s.seconds * 1000 + s.microseconds // 1000 for s in since]
+            )  # `millis` of each
+            period, count = opened[segment], len(some)  # all that is added are whole numbers: in any order the same
+            period.k += k * count
+            period.stock += change * count
+            period.held += change * (end * count - at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from detectors.base import Proportion
 from monitor.charter import IndicatorSpec, SpanText
-from monitor.indicators.base import Aggregate, Open, Slot, listed, params, require_share
+from monitor.indicators.base import Aggregate, Open, Slot, by_segment, listed, params, require_share
 from monitor.periods import parse_span
 from monitor.telemetry import ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
 
@@ -60,14 +61,18 @@ class ComplaintOverPromise:
     ) -> None:
         kind, after, index = type(events[0]), self.promise.after, self.grid.index
         k, m = (1.0, 1.0) if kind is ComplaintFiled else (-1.0, -1.0 if kind is ComplaintWithdrawn else 0.0)
-        for event, payload in zip(events, data, strict=True):
-            segment = listed(self.spec, payload.segment)
-            if segment is None:
-                continue
-            due = after(millis(event.time if k > 0 else payload.filed))
-            if k < 0 and millis(event.time) > due:
-                continue
-            period = opened[segment, index(due)]
-            if period is not None:
-                period.k += k
-                period.m += m
+        for segment, some in by_segment(self.spec, events, data):
+            times = [event.time for event in some]
+            filed = times if k > 0 else [event.data.filed for event in some]  # type: ignore[attr-defined]
+            first, last = after(millis(min(filed))), after(millis(max(filed)))
+            if index(first) == index(last) and (k > 0 or millis(max(times)) <= first):
+                places = {index(first): len(some)}  # as a rule: all in time, and all due in one period
+            else:
+                dues = [after(millis(at)) for at in filed]
+                in_time = [due for due, at in zip(dues, times, strict=True) if k > 0 or millis(at) <= due]
+                places = Counter(map(index, in_time))
+            for place, count in places.items():
+                period = opened[segment, place]
+                if period is not None:
+                    period.k += k * count
+                    period.m += m * count

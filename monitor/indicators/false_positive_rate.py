@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from detectors.base import Proportion
 from monitor.charter import IndicatorSpec
-from monitor.indicators.base import Aggregate, NoParams, Open, Slot, listed, params, require_share
+from monitor.indicators.base import Aggregate, NoParams, Open, Slot, added, by_segment, listed, params, require_share
 from monitor.telemetry import Envelope, OutcomesTallied, millis
 
 
@@ -36,14 +36,11 @@ class FalsePositiveRate:
     def fold(
         self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
     ) -> None:
-        segments = self.spec.segments
-        for payload in data:
-            fp: int = payload.fp
-            trials = fp + payload.tn
-            if not trials or (segments and payload.segment not in segments):
-                continue
-            period = opened[payload.segment if segments else ""]
-            period.k += fp
-            period.m += trials
-            if not fp:
-                period.tallies += 1
+        for segment, some in by_segment(self.spec, data, data):
+            flagged = [payload.fp for payload in some]
+            trials = [payload.fp + payload.tn for payload in some]
+            empty = trials.count(0)
+            if empty < len(some):
+                period = opened[segment]
+                period.k, period.m = added(period.k, flagged), added(period.m, trials)
+                period.tallies += flagged.count(0) - empty

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import os
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from msgspec import Struct, structs
 
@@ -28,7 +29,6 @@ from monitor.open_orders import recovered
 from monitor.runner import Runner
 from monitor.signing import Signer, Trusted
 from monitor.stream.kafka_log import KafkaLog
-from monitor.stream.reading import to_records
 from monitor.stream.topics import Names
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     write_timeout: float = 30.0  # what is not acknowledged by then ends the process
     checkpoint_every_ms: int = 5_000
     time_every_ms: int = 10_000  # a `time` entry at least this often
-    batch: int = 5_000  # records per write
+    batch: int = 20_000  # records per write, at most; of large ones a fetch holds less
     kept: int = 10_000  # records of control that wait for telemetry; what comes behind them stays in the log meanwhile
     stall: float = 120.0  # without progress for so long, the process ends
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
@@ -69,7 +69,7 @@ class Fetching(Protocol):
     generation: int
     flowing: bool
 
-    async def records(self, timeout: float) -> dict[Name, list[Any]]: ...
+    async def records(self, timeout: float) -> dict[Name, list[Record]]: ...
     async def position_of(self, name: Name) -> int: ...
     async def hint(self, offsets: dict[Name, int]) -> None: ...
 
@@ -117,6 +117,9 @@ class Desk:
 
     CLOSE_ENOUGH = 0.5  # s; ends asked for longer ago than this do not prove that telemetry is read to its end
     HINT_EVERY = 1.0  # s
+    TURN = (
+        0.01  # s; what comes within it is worked on together, as a transaction costs as much for one record as for many
+    )
     STOP_WITHIN = 5.0  # s from the last checkpoint of an orderly stop to the end of the process
     LATE = 5.0  # s by which an idle seat's next `time` entry may be late before it is no proof of progress any more
 
@@ -177,6 +180,7 @@ class Desk:
         on any failure of what it still holds; a cancellation (another rebalance) passes, and leaves nothing seated.
         """
         await self._let_go()
+        gc.collect()  # before there is much to look at; what is garbage later, and frozen, would stay
         held = self._holds
         self._seated_once = False
         partitions = sorted({p for _, p in assigned})
@@ -203,6 +207,7 @@ class Desk:
             return {}
         self._seats = {seat.log.partition: seat for seat in seats}
         self._seated_once = True
+        gc.freeze()  # a look at 100,000 pilots for garbage, of which they make none, would hold up a halt
         self._failpoint("seated")
         for seat in seats:
             logger.info("partition %d seated, epoch %d, from %s", seat.log.partition, seat.runner.epoch, seat.handed)
@@ -251,7 +256,7 @@ class Desk:
             each=s.each,
             owner=s.instance or f"{os.uname().nodename}/{os.getpid()}",
             generation=generation,
-            chunk=s.batch,
+            chunk=min(s.batch, 5_000),
             timeout=s.write_timeout,
             signer=s.signer,
             failpoint=self._failpoint,
@@ -276,7 +281,7 @@ class Desk:
         """Say which services would stop if this worker crashed now: a lease must outlive twice the session time-out and the
         recovery that was just measured (s)."""
         least = 2 * (self._settings.session_timeout + recovery)
-        short = [p.id for p in machine.pilots.values() if not p.exited and machine.lease_ms(p.id) < least * 1000]
+        short = [p.id for p in machine.pilots.values() if not p.exited and p.plan.lease_ms < least * 1000]
         if short:
             logger.error(
                 "partition %d: the lease of %d pilots (%s ...) is below %.1f s, twice session time-out and recovery: a crash of "
@@ -301,6 +306,7 @@ class Desk:
 
     async def _let_go(self) -> None:
         self._holds += 1
+        gc.unfreeze()
         seats, self._seats = self._seats, {}
         logs, self._logs = self._logs, []
         for partition, seat in seats.items():
@@ -363,6 +369,7 @@ class Desk:
             if self._leaving:
                 return
             await asyncio.sleep(0)
+            began = time.monotonic()
             self._idle.clear()
             task = asyncio.ensure_future(self._guarded(self._work(consumer, fetched)))
             try:
@@ -370,6 +377,8 @@ class Desk:
             finally:
                 if not task.done():
                     await asyncio.wait([task])
+            if fetched:
+                await asyncio.sleep(began + self.TURN - time.monotonic())
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -393,11 +402,11 @@ class Desk:
     def _going(self, consumer: Fetching, seat: Seat) -> bool:
         return consumer.flowing and self._owns(seat) and not self._leaving
 
-    async def _work(self, consumer: Fetching, fetched: dict[Name, list[Any]]) -> None:
+    async def _work(self, consumer: Fetching, fetched: dict[Name, list[Record]]) -> None:
         for (topic, partition), raw in fetched.items():
             seat = self._seats.get(partition)
             if seat is not None and raw and consumer.flowing:
-                await self._hand(consumer, seat, topic, to_records(raw))
+                await self._hand(consumer, seat, topic, raw)
         for seat in list(self._seats.values()):
             if self._going(consumer, seat) and not seat.runner.silent:
                 if seat.kept:

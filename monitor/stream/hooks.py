@@ -8,6 +8,7 @@ and held by a test; a new version of any of the three is a reason to read its so
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -15,13 +16,16 @@ from typing import Any
 import aiokafka
 import faust
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 from faust.transport.drivers import aiokafka as driver
 
 from monitor.access import access
-from monitor.errors import Stop
+from monitor.errors import LogBroken, Stop
+from monitor.model import Record
+from monitor.stream.reading import LOG_APPEND_TIME
 from monitor.stream.topics import LARGE
 
 PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
@@ -39,14 +43,20 @@ HOOKS: tuple[tuple[Any, str], ...] = (
     (driver.Consumer, "subscribe"),
     (driver.Consumer, "verify_event_path"),
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+    (driver.AIOKafkaConsumerThread, "_fetch_records"),
     (driver.AIOKafkaConsumerThread, "_ensure_consumer"),
     (driver.AIOKafkaConsumerThread, "call_thread"),
+    (fetcher.Fetcher, "_get_actions_per_node"),
+    (fetcher.PartitionRecords, "_consumer_record"),
+    (fetcher.FetchResult, "getall"),
     (sender, "BACKOFF_OVERRIDE"),
 )
 
 # A transaction that begins while the broker still writes the marker of the last one is told to come again, and aiokafka
 # waits 20 ms before it does; the marker takes one or two.
 AGAIN_AFTER = 0.002  # s
+
+WAITS_FOR_SOME, WAITS_FOR_ALL = 10, 200  # ms that a fetch waits for records of some topics, and of all
 
 
 def begin_soon() -> None:
@@ -74,12 +84,50 @@ def credentials(access: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context=context) if context is not None else None
 
 
+class Fetches(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+    """A consumer whose fetches wait for records as long as nothing else waits for them."""
+
+    async def start(self) -> None:
+        await super().start()
+        self._fetcher.__class__ = Fetcher
+
+
+class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
+    """One fetch is under way per broker. While telemetry that has come waits to be taken, the next fetch asks for the other
+    topics alone, finds nothing, and holds back whatever telemetry comes meanwhile for as long as it waits: not long, then.
+    One that asks for all topics is answered as soon as anything comes, and may wait."""
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetch_max_wait_ms = WAITS_FOR_SOME if self._records else WAITS_FOR_ALL
+        return super()._get_actions_per_node(assignment)
+
+
+def as_record(partition: TopicPartition, raw: Any) -> Record:
+    """A record out of a fetched batch as our own. Raises `LogBroken` for one that does not carry the log's own append time."""
+    if raw.timestamp_type != LOG_APPEND_TIME:
+        raise LogBroken(
+            f"{partition.topic}/{partition.partition}/{raw.offset} has no log-append time; "
+            f"fix: set message.timestamp.type=LogAppendTime on {partition.topic}"
+        )
+    return Record(raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
+
+
+class Prefetched(OrderedDict[TopicPartition, Any]):
+    """What a fetcher holds until it is asked for, to come out as our records: to have aiokafka make its own first, of eleven
+    fields and looked after by the garbage collector, costs a microsecond more for each."""
+
+    def __setitem__(self, partition: TopicPartition, result: Any) -> None:
+        if isinstance(result, fetcher.FetchResult):
+            result._partition_records._consumer_record = as_record
+        super().__setitem__(partition, result)
+
+
 class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread with a consumer of our making: co-partitioned, committed records only."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
-        return aiokafka.AIOKafkaConsumer(
+        return Fetches(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
@@ -92,9 +140,6 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             isolation_level="read_committed",  # what a firm aborted never happened
             max_poll_records=conf.broker_max_poll_records,
             max_partition_fetch_bytes=LARGE,
-            # One fetch is under way per broker. While telemetry that has come waits to be taken, the next fetch asks for the
-            # other topics alone, finds nothing, and holds back whatever telemetry comes meanwhile for as long as this.
-            fetch_max_wait_ms=10,
             request_timeout_ms=40_000,  # not broker_request_timeout: that one bounds recovery, see Settings in app.py
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
@@ -102,6 +147,14 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             **access(),
         )
+
+    async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *arguments: Any, **more: Any) -> Any:
+        held = consumer._fetcher._records
+        if not isinstance(held, Prefetched):
+            consumer._fetcher._records = Prefetched()
+            for partition, result in held.items():
+                consumer._fetcher._records[partition] = result
+        return await super()._fetch_records(consumer, *arguments, **more)
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -151,7 +204,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Whether records may be worked on: False from the moment a rebalance begins until recovery is done."""
         return bool(self.flow_active)
 
-    async def records(self, timeout: float) -> dict[tuple[str, int], list[Any]]:
+    async def records(self, timeout: float) -> dict[tuple[str, int], list[Record]]:
         """The next fetched records by (topic, partition), after at most about `timeout` s; waits while flow is stopped."""
         fetched, _ = await self._wait_next_records(timeout)
         return {(tp.topic, tp.partition): list(rows) for tp, rows in (fetched or {}).items()}

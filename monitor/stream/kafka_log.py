@@ -100,11 +100,13 @@ class KafkaLog:
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
         through = self._live.values.get((keys.THROUGH, ""))
+        snapshots = self._snapshots(watermark.position)
+        self._live.let_go()
         return Recovery(
             epoch=self.epoch,
             watermark=watermark.position,
             through=None if through is None else keys.decode_position(through),
-            snapshots=self._snapshots(watermark.position),
+            snapshots=snapshots,
             journal=tuple(self._valid(entries, watermark.in_force)),
         )
 
@@ -242,11 +244,9 @@ class KafkaLog:
         return keys.Watermark(Position(), NO_EPOCH) if raw is None else keys.decode_watermark(raw)
 
     def _snapshots(self, watermark: Position) -> dict[str, bytes]:
-        found = {}
-        for (kind, pilot), raw in self._live.values.items():
-            if kind != keys.SNAPSHOT:
-                continue
-            snapshot = keys.decode_snapshot(raw)
+        found, values = {}, self._live.values
+        for kind, pilot in [name for name in values if name[0] == keys.SNAPSHOT]:
+            snapshot = keys.decode_snapshot(values.pop((kind, pilot)))  # one at a time: never all of them twice
             if snapshot.position.journal > watermark.journal:
                 raise LogBroken(
                     f"{self.names.state}/{self.partition}: the snapshot of {pilot!r} is beyond the watermark"

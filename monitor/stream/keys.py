@@ -58,11 +58,16 @@ def parse(raw: bytes) -> tuple[str, int, str]:
 
 
 class Live:
-    """The state topic folded: for each thing the value of its highest epoch, and every key that is still alive."""
+    """The state topic folded: for each thing the value of its highest epoch, and every key that is still alive.
+
+    Values are for recovery: `let_go` forgets them, and what is fed from then on leaves only keys.
+    """
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], bytes] = {}  # (kind, pilot) -> value of the highest epoch
-        self._epochs: dict[tuple[str, str], set[int]] = {}
+        self._epochs: dict[tuple[str, str], tuple[int, ...]] = {}  # rising
+        self._same: dict[tuple[int, ...], tuple[int, ...]] = {}  # most things are alive in the same epochs
+        self._keeps = True
         self.highest = 0
 
     def feed(self, raw: bytes, value: bytes | None) -> None:
@@ -70,21 +75,28 @@ class Live:
         kind, epoch, pilot = parse(raw)
         name = kind, pilot
         self.highest = max(self.highest, epoch)
-        epochs = self._epochs.setdefault(name, set())
+        epochs = self._epochs.get(name, ())
         if value is None:
-            epochs.discard(epoch)
-            if not epochs:
-                del self._epochs[name]
-                self.values.pop(name, None)
-            return
-        epochs.add(epoch)
-        if epoch == max(epochs):
-            self.values[name] = value
+            epochs = tuple(e for e in epochs if e != epoch)
+        elif epoch not in epochs:
+            epochs = tuple(sorted((*epochs, epoch)))
+        if epochs:
+            self._epochs[name] = self._same.setdefault(epochs, epochs)
+            if value is not None and epoch == epochs[-1] and self._keeps:
+                self.values[name] = value
+        else:
+            self._epochs.pop(name, None)
+            self.values.pop(name, None)
+
+    def let_go(self) -> None:
+        """Forget all values, now and from now on."""
+        self.values.clear()
+        self._keeps = False
 
     def others(self, kind: str, epoch: int, pilot: str = "") -> list[bytes]:
         """Keys of the same thing under other epochs: what must be tombstoned when `epoch` writes it."""
-        return [key(kind, e, pilot) for e in sorted(self._epochs.get((kind, pilot), ())) if e != epoch]
+        return [key(kind, e, pilot) for e in self._epochs.get((kind, pilot), ()) if e != epoch]
 
     def alive(self, kind: str, pilot: str = "") -> list[bytes]:
         """Every key under which this thing is alive."""
-        return [key(kind, e, pilot) for e in sorted(self._epochs.get((kind, pilot), ()))]
+        return [key(kind, e, pilot) for e in self._epochs.get((kind, pilot), ())]

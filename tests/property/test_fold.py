@@ -247,12 +247,13 @@ def test_at_once_and_one_by_one_are_the_same(volume: int, seed: int, pack: int, 
     seed=st.integers(0, 5),
     pack=st.sampled_from([1, 40]),
     awake=st.integers(1, 5),
+    ready=st.integers(1, 3),
     cuts=st.lists(st.integers(1, 200), min_size=1, max_size=20),
 )
-def test_who_sleeps_makes_no_difference(seed: int, pack: int, awake: int, cuts: list[int]) -> None:
-    """With only some of the pilots held ready, those that sleep and wake give the same outputs and leave the same bytes."""
+def test_who_sleeps_makes_no_difference(seed: int, pack: int, awake: int, ready: int, cuts: list[int]) -> None:
+    """With only some of the pilots awake, and fewer of them at hand, all give the same outputs and leave the same bytes."""
     steps, expected = script(seed, 20_000, pack)
-    machine = Machine(journalled=False, awake=awake)
+    machine = Machine(journalled=False, awake=awake, ready=ready)
     assert said(machine, steps, cuts) == expected
     assert len(machine.pilots.awake) <= awake < len(machine.pilots)
 

@@ -18,7 +18,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.model",),
     ("monitor.charter",),
     ("monitor.control", "monitor.indicators", "monitor.validate"),
-    ("monitor.order",),
+    ("monitor.order", "monitor.batch"),
     ("monitor.decide",),
     ("monitor.plan",),
     ("monitor.state", "monitor.charter_lint"),
@@ -27,7 +27,9 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.detect",),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
+    ("monitor.layout",),
     ("monitor.fold",),
+    ("monitor.ready",),
     ("monitor.machine",),
     ("monitor.log", "monitor.runner"),
 )

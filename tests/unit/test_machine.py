@@ -36,7 +36,7 @@ from monitor.indicators.base import Open
 from monitor.machine import Machine
 from monitor.model import Decision, Evidence, Level, Outputs, Reason, Record
 from monitor.plan import Watch
-from monitor.state import Stream, restore, snapshot
+from monitor.state import Pilot, Stream, restore, snapshot
 from monitor.telemetry import Envelope, Harm, Severity, encode
 from monitor.testing.events import Emitter
 
@@ -494,8 +494,28 @@ def test_a_snapshot_of_version_3_is_read() -> None:
     stream = Stream(0, stock=2.0)
     assert observe(watch, stream, read, 0, HOUR, False) == observe(watch, stream, now, 0, HOUR, False)
     bench = Bench(RATE)
-    fields = msgspec.msgpack.decode(snapshot(bench.machine.pilots["p"]))
-    assert restore(msgspec.msgpack.encode([3, *fields[1:]]))[0].id == "p"
+    pilot = bench.machine.pilots["p"]
+    assert restore(older(3, pilot))[0].id == "p"
+
+
+def test_a_snapshot_of_version_4_is_read() -> None:
+    """It has charter and detectors in plain msgpack where version 5 has them packed: what is read goes on as the same bytes."""
+    bench = Bench(RATE)
+    bench.hour(0, incidents=2)
+    bench.time(T0 + 2 * HOUR)
+    pilot = bench.machine.pilots["p"]
+    read = restore(older(4, pilot))[0]
+    assert snapshot(read) == snapshot(pilot)
+    assert [d for s in read.streams.values() for d in s.detectors] == [
+        d for s in pilot.streams.values() for d in s.detectors
+    ]
+
+
+def older(version: int, pilot: Pilot) -> bytes:
+    """The bytes that versions 3 and 4 wrote of a pilot."""
+    fields = msgspec.msgpack.decode(snapshot(pilot))
+    streams = {n: [*s, msgspec.msgpack.decode(pilot.streams[n].blob())] for n, s in fields[9].items()}
+    return msgspec.msgpack.encode([version, "p", pilot.charter, *fields[3:9], streams, *fields[10:-1]])
 
 
 def lift(bench: Bench, at: int) -> Outputs:

@@ -66,6 +66,10 @@ class Load:
         self._tallied = list(accumulate(tallies))  # what a heartbeat at each place of the first turn states
         self._next = dict.fromkeys(self.pilots, 1)
 
+    def go_on(self, after: int) -> None:
+        """Of every pilot, `after` events were made elsewhere."""
+        self._next = dict.fromkeys(self.pilots, 1 + after)
+
     def sent(self, pilot: str) -> int:
         """How many events of a pilot were made."""
         return self._next[pilot] - 1

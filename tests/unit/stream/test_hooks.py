@@ -8,12 +8,17 @@ from importlib.metadata import version
 import aiokafka
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
 
-from monitor.errors import Stop
+from monitor.errors import LogBroken, Stop
 from monitor.stream import hooks
+from monitor.stream.reading import to_records
 
 
 def test_the_installed_versions_are_the_ones_that_were_read() -> None:
@@ -46,6 +51,12 @@ def test_each_hook_exists(owner: type, name: str) -> None:
         (driver.Consumer.subscribe, ["self", "topics"]),
         (driver.Consumer._new_consumer_thread, ["self"]),
         (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
+        (fetcher.Fetcher._get_actions_per_node, ["self", "assignment"]),
+        (
+            driver.AIOKafkaConsumerThread._fetch_records,
+            ["self", "consumer", "active_partitions", "timeout", "max_records"],
+        ),
+        (fetcher.PartitionRecords._consumer_record, ["self", "tp", "record"]),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )
@@ -99,7 +110,7 @@ def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
         "[RangePartitionAssignor]",
         'isolation_level="read_committed"',
         "enable_auto_commit=False",
-        "fetch_max_wait_ms=10,",
+        "return Fetches(",
     ):
         assert line in source
     assert {"partition_assignment_strategy", "isolation_level", "group_instance_id"} <= set(
@@ -108,7 +119,76 @@ def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
     assert TopicPartition("t", 1) == ("t", 1)
 
 
+@pytest.mark.parametrize(("waiting", "longest"), [({}, hooks.WAITS_FOR_ALL), ({TopicPartition("t", 0): ()}, 10)])
+def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, object], longest: int) -> None:
+    """A fetch that leaves out topics whose records wait to be taken comes back soon; one for all topics may wait."""
+    asked = []
+
+    class Asked(fetcher.Fetcher):
+        def __init__(self) -> None:
+            self._records = waiting
+
+        def _get_actions_per_node(self, assignment: object) -> None:
+            asked.append(self._fetch_max_wait_ms)
+
+    class Ours(hooks.Fetcher, Asked):
+        pass
+
+    Ours()._get_actions_per_node(None)
+    assert asked == [longest]
+
+
+def test_the_fetcher_is_where_the_worker_looks_for_it() -> None:
+    """The consumer makes its fetcher when it starts, and each fetch carries the longest wait as it stands then."""
+    assert "self._fetcher = Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+    assert "self._fetch_max_wait_ms," in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
+    assert "self._records" in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
+
+
 def test_one_transaction_soon_follows_another() -> None:
     """The wait between two transactions is ours to set, and shorter than what aiokafka ships."""
     hooks.begin_soon()
     assert hooks.sender.BACKOFF_OVERRIDE == hooks.AGAIN_AFTER < 0.02
+
+
+def fetched(times: int) -> fetcher.PartitionRecords:
+    """Two records as a broker would send them; `times` is their type of timestamp."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
+    builder.append(0, 5_000, b"p", b"one", [("ce_id", b"1")])
+    builder.append(1, 5_001, None, b"two", [])
+    raw = builder.build()
+    raw[22] |= times << 3  # the attributes
+    records = MemoryRecords(bytes(raw))
+    return fetcher.PartitionRecords(TopicPartition("t", 0), records, [], 0, None, None, False, fetcher.READ_COMMITTED)
+
+
+def test_fetched_records_come_out_as_our_own() -> None:
+    """What the fetcher holds for us yields the records that would else be made out of aiokafka's; errors are held as they are."""
+    held = hooks.Prefetched()
+    ours, theirs = fetched(1), to_records(fetched(1))
+    held[TopicPartition("t", 0)] = fetcher.FetchResult(None, assignment=None, partition_records=ours, backoff=0)
+    assert list(ours) == theirs
+    assert [(r.offset, r.key, r.value, r.headers) for r in theirs] == [
+        (0, b"p", b"one", (("ce_id", b"1"),)),
+        (1, None, b"two", ()),
+    ]
+    held[TopicPartition("t", 1)] = error = fetcher.FetchError(error=KafkaError(), backoff=0)
+    assert held[TopicPartition("t", 1)] is error
+    assert ours.next_fetch_offset == 2
+
+
+def test_a_record_without_the_logs_own_time_is_refused_as_it_is_fetched() -> None:
+    """Times that producers set are no order to go by; the message says how to set the topic right."""
+    records = fetched(0)
+    hooks.Prefetched()[TopicPartition("t", 0)] = fetcher.FetchResult(
+        None, assignment=None, partition_records=records, backoff=0
+    )
+    with pytest.raises(LogBroken, match=r"t/0/0 .*message.timestamp.type=LogAppendTime on t"):
+        next(records)
+
+
+def test_the_fetcher_keeps_what_it_fetched_in_one_mapping() -> None:
+    """It is made once, so that the one put in its place stays there."""
+    source = inspect.getsource(fetcher.Fetcher)
+    assert source.count("self._records = ") == 1
+    assert "self._records[tp] = FetchResult(" in source
