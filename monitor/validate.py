@@ -26,6 +26,7 @@ import numpy
 from monitor.control import Control, ControlBase
 from monitor.model import Record, Rejected
 from monitor.telemetry import (
+    EPOCH,
     EVENT_TYPES,
     SEQUENCE_FORM,
     ComplaintResolved,
@@ -230,13 +231,12 @@ def _in_order(events: list[Event], record: Record) -> bool:
 
 
 _CLOSING = (ComplaintResolved, ComplaintWithdrawn)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() * 1000)
+_LAST_MS = int((datetime(9999, 1, 1, tzinfo=UTC) - EPOCH).total_seconds() * 1000)
 
 
 def latest(received: int) -> datetime:
     """The latest time that an event received then (ms) may tell of."""
-    return _EPOCH + timedelta(milliseconds=min(max(received, 0), _LAST_MS)) + AHEAD
+    return EPOCH + timedelta(milliseconds=min(max(received, 0), _LAST_MS)) + AHEAD
 
 
 # Taken apart -----------------------------------------------------------------------------------------------------------
@@ -321,7 +321,6 @@ def _unreadable(value: bytes | None) -> Why | None:
     return Why.TOO_LARGE if len(value) > MAX_BYTES else None
 
 
-_SPACE = b" \t\r\n"
 _ARRAY = re.compile(rb"[ \t\r\n]*\[")
 
 
@@ -404,10 +403,10 @@ def _split(value: bytes) -> list[bytes] | Why:
             begin = token.end()
             if len(parts) >= MAX_EVENTS:
                 return Why.TOO_MANY_EVENTS
-    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(_SPACE):
+    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(b" \t\r\n"):
         return Why.NOT_JSON if _is_utf8(value) else Why.NOT_UTF8
     last = value[begin:end]
-    return [*parts, last] if parts or last.strip(_SPACE) else []
+    return [*parts, last] if parts or last.strip(b" \t\r\n") else []
 
 
 def _well_formed(value: bytes) -> bool:

@@ -183,6 +183,17 @@ def test_a_pilot_within_its_limit_is_left_alone() -> None:
     assert len(bench.out.evidence) == 24 * 30 - 2  # the last two are still open
 
 
+def test_of_several_heartbeats_the_last_is_answered_last() -> None:
+    """Those that were taken one by one, as of a new source, are answered before those that came later and were taken at once."""
+    bench = Bench(RATE)
+    beats = [bench.emitter.heartbeat(T0 + 1000 + i, nonce=f"n{i}") for i in range(20)]
+    out = bench.send(*beats, at=T0 + 2000)
+    assert bench.machine.folded >= 10
+    assert out.permits[-1].nonce == "n19"
+    out.newest_permits()
+    assert [permit.nonce for permit in out.permits] == ["n19"]
+
+
 def test_a_repeated_event_counts_once() -> None:
     """An SDK that sends again after a lost answer changes nothing."""
     once, twice = Bench(), Bench()
