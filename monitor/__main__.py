@@ -30,6 +30,7 @@ COMMANDS = {
     "notary": ("monitor.cli.notary", "keep the ledger of decisions on Kafka, and show the board"),
     "ledger": ("monitor.cli.ledger", "verify a ledger, or read it"),
     "real": ("monitor.cli.real", "replay the three real data sets that ship with the product"),
+    "export": ("monitor.cli.export", "the telemetry that a monitor was given, as JSON lines for replay"),
     "replay": ("monitor.cli.replay", "run charters over recorded telemetry and draw what would have been decided"),
     "pool": ("monitor.cli.pool", "the second stage on Kafka: what pilots of one vendor have in common"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import shutil
 import struct
 import subprocess
@@ -44,7 +45,7 @@ def _built() -> Path:
     if compiler is None:
         raise Unavailable("no C compiler: deploy/local/install-test-servers.sh installs one")
     library.parent.mkdir(parents=True, exist_ok=True)
-    fresh = library.with_suffix(".new")
+    fresh = library.with_suffix(f".{os.getpid()}")  # another process may be building it too
     command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(fresh), str(SOURCE), "-ldl"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
