@@ -117,9 +117,7 @@ class Desk:
 
     CLOSE_ENOUGH = 0.5  # s; ends asked for longer ago than this do not prove that telemetry is read to its end
     HINT_EVERY = 1.0  # s
-    TURN = (
-        0.005  # s; what comes within it is worked on together, as a transaction costs as much for one record as for many
-    )
+    TURN = 0.005  # s; what comes within it is worked on together, as a transaction costs as much for one record as for many
     STOP_WITHIN = 5.0  # s from the last checkpoint of an orderly stop to the end of the process
     LATE = 5.0  # s by which an idle seat's next `time` entry may be late before it is no proof of progress any more
 
