@@ -144,7 +144,7 @@ class Folder:
         if window is None or batch.newest >= window.end or not self._receiving(began, at):
             return False
         calm = at < window.steady
-        if began != at and not calm:
+        if not calm and (began != at or self._made_late(at)):
             return False
         rest = self._rest(batch, source, received)
         if rest is None or (ExposureTallied in batch.data and not self._has_room(window, batch.data[ExposureTallied])):
@@ -232,6 +232,11 @@ class Folder:
             self._received_from = max(w.grid.start(i) for w, i in indexes)
             self._received_to = min(w.grid.start(i + 1) for w, i in indexes)
         return began >= self._received_from
+
+    def _made_late(self, at: int) -> bool:
+        """Whether what is late may be so because we were away."""
+        since, until = self._pilot.away
+        return bool(self._layout.by_received) and at <= 2 * until - since
 
     def _known_model(self) -> str | None:
         """The model serving, unless there is something to be said of it."""

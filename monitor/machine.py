@@ -500,6 +500,8 @@ class Machine:
             if pilot.exited:
                 continue
             pilot.heard = {watch: min(now, at + step) for watch, at in pilot.heard.items()}
+            if step:
+                pilot.away = (now - step, now)
             standing = pilot.standing
             if standing.order.due:
                 order = structs.replace(standing.order, due=standing.order.due + step)

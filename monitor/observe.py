@@ -11,7 +11,7 @@ from monitor.model import Finding, Level, Reason
 from monitor.obey import ANSWERS, follow, permit
 from monitor.periods import Period
 from monitor.plan import Watch
-from monitor.state import Stream
+from monitor.state import Pilot, Stream
 from monitor.telemetry import (
     ComplaintFiled,
     ComplaintResolved,
@@ -43,6 +43,8 @@ def observe(case: Case, event: Envelope) -> bool:
         watches = ()  # it never counted as open, so it must not count as closed either
     for watch in watches:
         for slot in watch.indicator.slots(event, case.at):
+            if slot.k and watch.late is not None and made_late(pilot, watch.late.closes(event), case.at):
+                slot = slot._replace(k=0.0)
             place(case, watch, slot)
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
@@ -62,6 +64,13 @@ def observe(case: Case, event: Envelope) -> bool:
     if kind is Heartbeat:
         permit(case, event)  # type: ignore[arg-type]
     return broken
+
+
+def made_late(pilot: Pilot, closes: int, received: int) -> bool:
+    """Whether an event that was due until `closes` (ms) is late by our fault: we were away then, or had not been back for as long
+    as we were away, and its service has had that long to send what had piled up."""
+    since, until = pilot.away
+    return closes >= since and received <= 2 * until - since
 
 
 def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> int:

@@ -16,6 +16,7 @@ from detectors.baseline_limit import against_baseline
 from monitor.charter import DAYS, LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
 from monitor.indicators import INDICATORS
 from monitor.indicators.base import Indicator
+from monitor.indicators.late_share import LateShare
 from monitor.indicators.silence import Silence
 from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
@@ -56,6 +57,7 @@ class Watch:
         self.stocks = self.observes is Count and spec.exposure is None
         self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
         self.silence = self.indicator if isinstance(self.indicator, Silence) else None
+        self.late = self.indicator if isinstance(self.indicator, LateShare) else None
 
     def closes(self, index: int) -> int:
         """When period `index` closes (ms)."""

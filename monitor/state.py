@@ -113,7 +113,8 @@ class Stream(Struct, gc=False):
 class Pilot(Struct, gc=False):
     """Everything about one pilot. `plan` is its charter made ready, `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
-    when a crossing of a limit was (ms; 0 = never), `judged` the ids of all steps towards a release, taken or refused."""
+    when a crossing of a limit was (ms; 0 = never), `judged` the ids of all steps towards a release, taken or refused, `away` from
+    when to when (ms) the monitor was last away."""
 
     id: str
     charter: Charter
@@ -132,6 +133,7 @@ class Pilot(Struct, gc=False):
     drilled: int = 0
     tolerated: int = 0
     judged: list[str] = []
+    away: tuple[int, int] = (0, 0)
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
@@ -175,6 +177,7 @@ class _Snapshot(Struct, array_like=True):
     judged: list[str] = []
     hash: str = ""
     detectors: bytes = b""  # packed
+    away: tuple[int, int] = (0, 0)
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=lambda marks: marks.pairs())
@@ -189,7 +192,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged, p.hash,
-            p.packed(),
+            p.packed(), p.away,
         )
     )  # fmt: skip
 
@@ -219,6 +222,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
+        away=s.away,
     )  # fmt: skip
     return pilot, plan
 

@@ -16,7 +16,7 @@ class LateShare:
 
     Late: received at or after the close (end of the period that holds the event's `time`, plus the reporting delay; this
     indicator's own `period` and `reporting_delay`). Heartbeats and acknowledgements are left out, since any number of
-    them would dilute the share.
+    them would dilute the share. What is late because the monitor was away is counted as in time (`made_late` in `observe.py`).
     """
 
     reads = tuple(t for t in EVENT_TYPES.values() if t not in (Heartbeat, CommandAcknowledged))
@@ -32,8 +32,11 @@ class LateShare:
         self.direction = spec.direction
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
-        closes = self.delay.after(self.grid.start(self.grid.index(millis(event.time)) + 1))
-        return (Slot(received, "", float(received >= closes), 1.0),)
+        return (Slot(received, "", float(received >= self.closes(event)), 1.0),)
+
+    def closes(self, event: Envelope) -> int:
+        """From when on (ms) the event is late."""
+        return self.delay.after(self.grid.start(self.grid.index(millis(event.time)) + 1))
 
     def fold(
         self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]

@@ -1,0 +1,64 @@
+"""What is late because the monitor was away is no fault of the firm; what is late by itself is, before, meanwhile and after."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.charter import IndicatorSpec, Watcher
+from monitor.machine import Machine
+from monitor.state import snapshot
+from tests.unit.test_machine import HOUR, T0, Bench
+
+MINUTE = 60_000
+LATE = IndicatorSpec(
+    name="late", kind="late_share", period="1h", reporting_delay="10m", limit=0.1, weight=1, detectors=(Watcher("limit_e_process", "halt"),)
+)  # fmt: skip
+BACK = T0 + 5 * HOUR  # away for the four hours before it
+
+
+def away(monkeypatch: pytest.MonkeyPatch, folds: bool) -> Bench:
+    """A monitor that has just come back."""
+    monkeypatch.setattr(Machine, "folds", folds)
+    bench = Bench(LATE, journalled=True)
+    bench.send(bench.emitter.exposure(T0 + 1000, 5), at=T0 + 1000)
+    bench.time(T0 + HOUR)
+    bench.time(BACK)
+    return bench
+
+
+def told(bench: Bench, of: int, at: int) -> tuple[float, float]:
+    """How many of ten events of the moment `of`, received at `at`, count as late, and how many count."""
+
+    def seen() -> tuple[float, float]:
+        periods = bench.machine.pilots["p"].streams["late/"].open.values()
+        return sum(p.k for p in periods), sum(p.m for p in periods)
+
+    bench.send(bench.emitter.exposure(at, 1), at=at)
+    before = seen()
+    bench.send(*(bench.emitter.exposure(of, 1) for _ in range(10)), at=at)
+    after = seen()
+    return after[0] - before[0], after[1] - before[1]
+
+
+@pytest.mark.parametrize("folds", [True, False], ids=["in runs", "one by one"])
+def test_what_piled_up_while_we_were_away_is_not_late(monkeypatch: pytest.MonkeyPatch, folds: bool) -> None:
+    """Events whose time was over before we went are late; those of the absence are not, for as long again as it was."""
+    bench = away(monkeypatch, folds)
+    assert told(bench, T0 - MINUTE, BACK + MINUTE) == (10, 10)
+    assert told(bench, T0 + 2 * HOUR, BACK + 2 * MINUTE) == (0, 10)
+    assert told(bench, T0 + 2 * HOUR, BACK + 4 * HOUR) == (0, 10)
+    assert told(bench, T0 + 2 * HOUR, BACK + 4 * HOUR + 1) == (10, 10)
+
+
+def test_runs_and_single_events_come_to_the_same_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the byte, and a snapshot remembers the absence."""
+    states = []
+    for folds in (True, False):
+        bench = away(monkeypatch, folds)
+        for minute in range(1, 600, 30):
+            told(bench, T0 + 2 * HOUR, BACK + minute * MINUTE)
+        states.append(snapshot(bench.machine.pilots["p"]))
+        machine = Machine()
+        machine.restore({"p": states[-1]})
+        assert machine.pilots["p"].away == (T0 + HOUR, BACK)
+    assert states[0] == states[1]
