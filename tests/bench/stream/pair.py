@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from monitor.testing.broker import REPOSITORY
@@ -29,8 +30,16 @@ def stepped(worker: Worker) -> float:
     return float(found[1]) if found else 0.0
 
 
-def run(workers: int, rate: int, seconds: int) -> float:
-    """Microseconds of CPU per event, all workers together."""
+def paced(rate: int, seconds: int, topics: Fresh, load: Load) -> int:
+    """Send `rate` events a second, from a process of its own; returns how many those were."""
+    command = [sys.executable, "-m", "tests.bench.stream.live", topics.bootstrap, topics.telemetry]
+    numbers = map(str, (PILOTS, rate, seconds, 0, topics.partitions))
+    done = subprocess.run([*command, *numbers], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def run(workers: int, sender: Callable[[Fresh, Load], int]) -> float:
+    """Microseconds of CPU per event that `sender` sends, all workers together."""
     topics = Fresh(partitions=2)
     load = Load(PILOTS, period_ms=5000, start=int(time.time() * 1000) - 60_000, per_period=1_000_000)
     log = REPOSITORY / "var" / f"bench-{topics.names.prefix}"
@@ -47,21 +56,12 @@ def run(workers: int, rate: int, seconds: int) -> float:
         asyncio.run(send())
         time.sleep(3)
         began, before = [cpu(w.process.pid) for w in started], sum(map(stepped, started))
-        command = [sys.executable, "-m", "tests.bench.stream.live", topics.bootstrap, topics.telemetry]
-        done = subprocess.run(
-            [*command, *map(str, (PILOTS, rate, seconds, 0, 2))],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        wanted = int(done.stdout) + before
+        wanted = sender(topics, load)
         deadline = time.monotonic() + 60
-        while sum(map(stepped, started)) < wanted and time.monotonic() < deadline:
+        while (events := sum(map(stepped, started)) - before) < wanted and time.monotonic() < deadline:
             time.sleep(0.2)
-        events = sum(map(stepped, started)) - before
-        if events < wanted - before:
-            raise TimeoutError(f"{events:.0f} of {wanted - before:.0f} events were stepped")
+        if events < wanted:
+            raise TimeoutError(f"{events:.0f} of {wanted} events were stepped")
         return sum(cpu(w.process.pid) - b for w, b in zip(started, began, strict=True)) / events * 1e6
     finally:
         for worker in started:
