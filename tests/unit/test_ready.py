@@ -88,7 +88,8 @@ def test_pilots_under_one_charter_share_it() -> None:
 def test_detectors_that_cannot_be_read_stop_the_process() -> None:
     """Bytes that are no detectors are a broken log, as soon as they are asked for."""
     fields = msgspec.msgpack.decode(snapshot(next(iter(fleet(1).pilots.values()))))
-    broken, _ = restore(msgspec.msgpack.encode([*fields[:-1], fields[-1][:-9]]))
+    *others, detectors, away = fields
+    broken, _ = restore(msgspec.msgpack.encode([*others, detectors[:-9], away]))
     with pytest.raises(LogBroken):
         next(iter(broken.streams.values())).detectors  # noqa: B018
 
