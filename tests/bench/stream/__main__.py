@@ -163,7 +163,7 @@ WORDS = {100: "packed", 1: "single"}
 
 def alone(quick: bool) -> list[str]:
     """The pure machine without Kafka."""
-    runs = [pure.run(300_000 if quick else 2_000_000, 100) for _ in range(2 if quick else 4)]
+    runs = [pure.run(600_000 if quick else 2_000_000, 100) for _ in range(2 if quick else 4)]
     figure = statistics.median(1 / seconds for seconds, _, _ in runs) / 1e3
     print(
         f"pure machine, packed: {figure:.0f} k/s, {runs[0][2]} periods of one indicator and segment closed", flush=True
