@@ -63,7 +63,7 @@ def named(seed: list[Any], name: str) -> bytes:
     """The same pilot under another name; the hash is only of the right form, as nothing here compares it."""
     sources = {source.replace(seed[1], name): known for source, known in seed[8].items()}
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return msgspec.msgpack.encode([seed[0], name, *seed[2:8], sources, *seed[9:-2], digest, seed[-1]])
+    return msgspec.msgpack.encode([seed[0], name, *seed[2:8], sources, *seed[9:15], digest, *seed[16:]])
 
 
 async def fill(bootstrap: str, prefix: str, pilots: list[str]) -> None:
