@@ -8,7 +8,7 @@ const [to, pilot, stem, dir, start, stop] = process.argv.slice(2);
 const { get, post } = signatures(dir);
 const [source, halted] = [`${stem}/${randomUUID()}`, `${dir}/halted`];
 const uptime = () => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]); // CLOCK_BOOTTIME: counts through sleep
-let [standing, halt, up, until, sequence] = [0, false, false, 0, 0];
+let [standing, up, until, sequence] = [0, false, 0, 0];
 
 async function send(type, data) {
   const event = { specversion: "1.0", id: `${source}-${++sequence}`, source, type: `sandbox.${type}`, subject: pilot, data,
@@ -18,8 +18,7 @@ async function send(type, data) {
 async function turn() {
   const command = await get("command", `${to}/v1/commands/${pilot}?after=${standing}&wait=1`);
   if (command?.standing > standing) {
-    halt = command.action === "halt" && !command.dry_run; // a drill stops nothing
-    if (halt) stand();
+    if (command.action === "halt" && !command.dry_run) obey(); // a drill stops nothing
     await send("command.acknowledged", { command: command.id, standing: command.standing, dry_run: command.dry_run });
     standing = command.standing;
   }
@@ -29,8 +28,8 @@ async function turn() {
   if (permit?.nonce === nonce && permit.standing === standing) until = sent + permit.lease_ms / 1000;
 }
 function stand() { execSync(stop); up = false; }
+function obey() { stand(); writeFileSync(halted, ""); } // stays after a release: removing it is how the firm resumes
 function watch() {
-  if (halt) writeFileSync(halted, ""); // stays after a release: removing it is how the firm resumes
   if (existsSync(halted) || uptime() >= until) { if (up) stand(); } else if (!up) { execSync(start); up = true; }
 }
 function again() { turn().catch((error) => console.error(`obey: ${error.message}`)).finally(() => setTimeout(again, 200)); }
