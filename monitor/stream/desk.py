@@ -29,6 +29,7 @@ from monitor.open_orders import recovered
 from monitor.runner import Runner
 from monitor.signing import Signer, Trusted
 from monitor.stream.kafka_log import KafkaLog
+from monitor.stream.spare import Others
 from monitor.stream.topics import Names
 
 logger = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ class Desk:
         self._hinted_at = 0.0
         self._proof_at = time.monotonic()
         self._moves = -1
+        self._others: Others | None = None  # while this worker has no partitions and is ready to take some
 
     # ---- what health and the watchdog look at
 
@@ -169,6 +171,11 @@ class Desk:
         """Seconds since the last proof of progress."""
         return time.monotonic() - self._proof_at
 
+    @property
+    def _lately(self) -> float:
+        """Whoever owns a partition has written the time to its journal within so many seconds."""
+        return 2 * self._settings.time_every_ms / 1000 + self.LATE
+
     # ---- ownership
 
     async def seat(self, assigned: set[Name], generation: int) -> dict[Name, int]:
@@ -180,7 +187,7 @@ class Desk:
         await self._let_go()
         gc.collect()  # before there is much to look at; what is garbage later, and frozen, would stay
         held = self._holds
-        self._seated_once = False
+        self._seated_once, self._others = False, None
         partitions = sorted({p for _, p in assigned})
         whole = [p for p in partitions if all((topic, p) in assigned for topic in self.topics)]
         self._torn = [p for p in partitions if p not in whole]
@@ -211,6 +218,12 @@ class Desk:
             logger.info("partition %d seated, epoch %d, from %s", seat.log.partition, seat.runner.epoch, seat.handed)
             self._tell(seat)
         return places
+
+    def spare(self) -> None:
+        """The group has more members than partitions, and left none for this one: it has nothing to recover, and is ready."""
+        self._torn, self._seated_once = [], True
+        self._others = Others(self._settings.bootstrap, self._settings.names.journal, self._lately)
+        logger.info("no partition is left for this worker: it takes some when another ends")
 
     async def unseat(self) -> None:
         """Before partitions are given up: wait for the batch in flight, at most half the session time-out, let go."""
@@ -546,6 +559,8 @@ class Desk:
             return bool(self._logs) and moves != before
         if self._torn or self._leaving:
             return False
+        if not self._seats and self._others is not None:
+            return await self._others.work()
         consumer, proven = self._consumer(), True
         for seat in list(self._seats.values()):
             moved, seat.moves_seen = seat.log.moves != seat.moves_seen, seat.log.moves
@@ -558,6 +573,6 @@ class Desk:
                 for topic, records in lag.items():
                     self._metrics.lagging(topic, seat.log.partition, max(0, records))
             # A seat without lag still writes the time now and then; one that does not would find no silence.
-            resting = time.monotonic() - seat.moved_at < 2 * self._settings.time_every_ms / 1000 + self.LATE
+            resting = time.monotonic() - seat.moved_at < self._lately
             proven = proven and (moved or (resting and max(lag.values()) <= 0))
         return proven

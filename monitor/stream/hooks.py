@@ -177,6 +177,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if places and generation == self.generation:
             await self.seek_wait({TopicPartition(*name): offset for name, offset in places.items()})
 
+    async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+        """What Faust does; and as it seeks nothing where nothing was assigned, the desk is told."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            self.app.desk.spare()
+
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         """Stop the flow, let the batch in flight finish, let go; only then what Faust does."""
         self.flow_active = False

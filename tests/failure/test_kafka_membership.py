@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.stream.spare import Others
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
@@ -67,6 +68,48 @@ def test_two_workers_share_the_partitions_and_one_takes_over(tmp_path: Path) -> 
         first.kill()
         if second is not None:
             second.kill()
+
+
+def test_a_worker_without_partitions_waits_for_some(tmp_path: Path) -> None:
+    """With more workers than partitions one has none: it is ready, lives on past `--stall`, disturbs nobody, and takes over when
+    the owner dies."""
+    fresh = Fresh()
+    options = ("--stall", "6", "--session-timeout", "6")
+    workers = [Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / f"{n}.log", *options).wait_ready() for n in "ab"]
+
+    def said(word: str) -> int:
+        return sum((tmp_path / f"{n}.log").read_text().count(word) for n in "ab")
+
+    try:
+        (owner,) = [w for w in workers if owned(w)]
+        (spare,) = [w for w in workers if w is not owner]
+        seated = said("partition 0 seated")
+        time.sleep(15)
+        assert spare.ready, spare.tail()
+        assert owner.ready, owner.tail()
+        assert owned(spare) == set()
+        assert said("partition 0 seated") == seated
+        owner.kill()
+        asyncio.run(until(lambda: holds(spare, None, 1), 40))
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def test_a_worker_without_partitions_sees_whether_the_others_work() -> None:
+    """The others work while every journal grows: one that stands still is seen, and seen to go on."""
+    fresh = Fresh(partitions=2)
+    others = Others(fresh.bootstrap, fresh.names.journal, within=1.0)
+
+    async def story() -> None:
+        assert await others.work()
+        await asyncio.sleep(1.1)
+        await fresh.send([(fresh.names.journal, None, b"{}", (), 0)])
+        assert not await others.work()
+        await fresh.send([(fresh.names.journal, None, b"{}", (), 1)])
+        assert await others.work()
+
+    asyncio.run(story())
 
 
 def owned(worker: Worker) -> set[int]:

@@ -52,7 +52,6 @@ async def _rounds(
     for start in range(0, len(plans), AT_ONCE):
         some = plans[start : start + AT_ONCE]
         rng = Random(f"brokers/{kind}/{some[0].seed}")
-        hour = rng.choice((-HOUR_S, HOUR_S))
         shared = Disturbed(SECONDS)
         lives = [Live(p, lane, nursery, home / f"{p.seed}-{kind}", disturbed=shared) for p in some]
         running = [asyncio.create_task(live.run()) for live in lives]
@@ -63,11 +62,11 @@ async def _rounds(
             if clock is None:
                 await _fault(kind, brokers, rng)
             else:
-                await _jump(clock, rng, hour)
+                await _jump(clock, rng)
             if kind == "away":
                 await told_all
         if clock is not None:
-            clock.move(0)
+            await asyncio.to_thread(brokers[0].kill)  # see `_jump`
         await asyncio.gather(*(_well(broker) for broker in brokers))
         shared.over.set()
         for live, report in zip(lives, await asyncio.gather(*running), strict=True):
@@ -91,11 +90,11 @@ async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
     await asyncio.to_thread(broker.ready)
 
 
-async def _jump(clock: WallClock, rng: Random, hour: int) -> None:
-    """The clock of the broker's machine is wrong for a while, in one direction: a broker whose clock had been ahead and behind in
-    turn gave out no more records, whatever its workers did."""
+async def _jump(clock: WallClock, rng: Random) -> None:
+    """The clock of the broker's machine is wrong for a while. Each time it goes back, Kafka's controller may write nothing until
+    the clock is again where it was (its events then wait, and those of the broker with them): an hour, or a restart."""
     await asyncio.sleep(rng.uniform(1.0, 4.0))
-    clock.move(hour)
+    clock.move(rng.choice((-HOUR_S, HOUR_S)))
     await asyncio.sleep(rng.uniform(1.0, 4.0))
     clock.move(0)
 

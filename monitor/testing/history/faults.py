@@ -17,6 +17,9 @@ from monitor.testing.nursery import Child
 if TYPE_CHECKING:
     from monitor.testing.history.live import Live
 
+LIFE_S = 6.0  # a worker that has not come to its labelled place by then will hardly do so
+SPENT_S = 25.0  # the longest that a history waits for the places that are left
+
 
 class Faults:
     """The faults of one history. Each ends by itself; while there is more to come, each goes on until the story is told."""
@@ -51,14 +54,26 @@ class Faults:
 
     async def _point(self) -> None:
         slot = self.live.slots["w0"]
-        reached = 0
+        reached, began = 0, time.monotonic()
         while self.live.faulting:
             await asyncio.sleep(0.02)
             if len(slot.codes) > reached:
-                reached = len(slot.codes)
+                reached, began = len(slot.codes), time.monotonic()
                 await self._land()
+            elif (
+                slot.armed and time.monotonic() - began > LIFE_S
+            ):  # it does not come to its place: the next life has another
+                slot.armed = ""
+                self.live.hit(slot, signal.SIGKILL)
             elif slot.child is not None and slot.lives == reached + 1:
                 await self._provoke(slot)
+
+    async def spent(self) -> None:
+        """Wait until the first worker has come to all its places; more control and telemetry come meanwhile."""
+        slot, end = self.live.slots["w0"], time.monotonic() + SPENT_S
+        while (slot.points or slot.armed) and time.monotonic() < end:
+            await self._land()
+            await asyncio.sleep(0.4)
 
     async def _provoke(self, slot: Slot) -> None:
         """Some places are only passed when something else happens: let it happen once per life."""

@@ -33,6 +33,7 @@ from monitor.testing.history.story import PERIOD_MS, Burst, Item, Story
 from monitor.testing.nursery import Nursery, Order
 
 LEAD_MS = 1_200  # from the start of the workers to the first period: about what a worker needs
+LONG_PERIOD_MS = 1_000  # where the clock jumps: an hour would else be 18,000 periods of every pilot
 SESSION_S = 2.0
 PATIENCE_S = 60.0  # without a step forward, when all faults are over
 LONGEST_S = 300.0  # to catch up, on a machine that does much else; who takes more than a minute is told of
@@ -69,9 +70,15 @@ class Live:
             await self._create()
             # The broker stamps records with this machine's clock, so the story can be told in its terms.
             self.zero = int(time.time() * 1000) + LEAD_MS
-            periods = self._disturbed.seconds * 1000 // PERIOD_MS if self._disturbed else 0
+            length = LONG_PERIOD_MS if plan.kind == "hour" else PERIOD_MS
+            periods = self._disturbed.seconds * 1000 // length if self._disturbed else 0
             self.story = Story(
-                plan.seed, start=self.zero, partitions=plan.partitions, topics=plan.topics, periods=periods
+                plan.seed,
+                start=self.zero,
+                partitions=plan.partitions,
+                topics=plan.topics,
+                periods=periods,
+                period_ms=length,
             )
             if self._disturbed:
                 self._disturbed.begun.release()
@@ -81,9 +88,12 @@ class Live:
                 if plan.kind == "storm":
                     self.start("w1", ())
                 feeding = asyncio.create_task(self._feed())
-                fault = Faults(self).by_kind().get(plan.kind)
+                broken = Faults(self)
+                fault = broken.by_kind().get(plan.kind)
                 faults = asyncio.create_task(fault()) if fault else None
                 await feeding
+                if plan.kind == "point":
+                    await broken.spent()
                 self.faulting = False
                 if faults is not None:
                     await faults
