@@ -252,6 +252,23 @@ def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
     assert board.pilots["p-1"].plan is None
 
 
+def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
+    """A board that reads control meets acts that the machine refuses: no pilot comes of one, and the charter in force is still found,
+    whether its decisions are read before or after."""
+    from monitor.charter import charter_hash
+    from monitor.testing.fleet_charter import charter
+
+    good = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
+    board = Board()
+    board.learn(good)
+    board.learn(msgspec.structs.replace(good, tier="minimal", version=2))
+    board.learn(msgspec.structs.replace(good, pilot="never-admitted"))
+    assert "No pilot has been admitted yet" in fleet_page(board)
+    fed(decision(1, charter=charter_hash(good)), board=board)
+    assert '<td data-head="Tier">high</td>' in fleet_page(board)
+    assert list(board.pilots) == ["p-1"]
+
+
 def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Path) -> None:
     """A simulated fleet through the real machine: same levels on the board as in the record, each decision said, each entered."""
     fleet = Fleet(7, pilots=4, scenarios=["calm", "step", "group", "silence"], hours=72)
