@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ import pytest
 
 from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh
+from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 
 SILENT_S = 11.0
 LOOK_S = 0.2
+until = Until(40.0, every=0.2)
 
 
 @contextmanager
@@ -53,15 +55,6 @@ def got(port: int, path: str) -> str:
             return str(answer.read().decode())
     except OSError:
         return ""
-
-
-def until(true: Callable[[], Any], seconds: float) -> float:
-    """Wait for something to become true; how long it took (s)."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() - began < seconds, "it did not come true"
-        time.sleep(LOOK_S)
-    return time.monotonic() - began
 
 
 @pytest.mark.kafka
