@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from monitor.console.board import Board
+from monitor.console.heard import Heard
 from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
 from monitor.model import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
 from monitor.notary.notary import Notary
@@ -113,6 +114,14 @@ def test_a_board_that_nobody_feeds_does_not_look_calm() -> None:
             in page
         )
     assert as_data(board, 50_000)["worker"] == {"last_heard": 5_000, "silent_partitions": [0]}
+
+
+def test_a_clock_that_was_an_hour_ahead_hides_no_death() -> None:
+    """Heard again after the clock was set back, the worker is called silent 30 s after that, not an hour later."""
+    worker = Heard()
+    worker.hear(0, 3_600_000)
+    worker.hear(0, 10_000)
+    assert (worker.last, worker.silent(40_000), worker.silent(40_001)) == (10_000, [], [0])
 
 
 def test_an_act_says_whose_key_signed_it() -> None:
