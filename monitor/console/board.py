@@ -13,6 +13,9 @@ from monitor.console.words import sentence
 from monitor.model import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.open_orders import OpenOrder, after, told
 
+KEPT = 8
+"""Charters of a pilot that are remembered until a decision names one: the newest."""
+
 
 class PilotView(Struct):
     """What is known of one pilot. `why` is the decision that brought it to its level; times in ms, None before anything."""
@@ -72,7 +75,7 @@ class Board:
         self.ledger = ledger
         self.through: int | None = None
         self._left_out: set[str] = set()
-        self._charters: dict[str, Charter] = {}
+        self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
 
     @property
@@ -81,13 +84,17 @@ class Board:
         return len(self._left_out)
 
     def learn(self, charter: Charter) -> None:
-        """Take note of a charter: gives a pilot its tier and limits once its decisions name this charter's digest."""
+        """Take note of a charter, be it in force, refused or not judged yet: gives a pilot its tier and limits once its decisions
+        name this charter's digest."""
         digest = charter_hash(charter)
-        view = self._view(charter.pilot)
-        if view is None:
+        if charter.pilot not in self._charters and len(self._charters) >= self._most:
             return
-        self._charters[charter.pilot] = charter
-        if view.charter in ("", digest):
+        known = self._charters.setdefault(charter.pilot, {})
+        known[digest] = charter
+        if len(known) > KEPT:
+            del known[next(iter(known))]
+        view = self.pilots.get(charter.pilot)
+        if view is not None and view.charter in ("", digest):
             view.plan, view.charter, view.participant = charter, digest, charter.participant.id
 
     def apply(self, outputs: Outputs) -> None:
@@ -131,9 +138,8 @@ class Board:
         view.standing, view.restart = decision.standing, decision.restart
         view.participant = decision.participant
         if decision.charter != view.charter:
-            known = self._charters.get(view.pilot)
             view.charter = decision.charter
-            view.plan = known if known is not None and charter_hash(known) == decision.charter else None
+            view.plan = self._charters.get(view.pilot, {}).get(decision.charter)
         if view.why is None or decision.level != decision.was:
             view.since, view.why = decision.at, decision
         view.level = decision.level

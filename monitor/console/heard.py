@@ -20,9 +20,11 @@ class Heard:
         self.at.setdefault(partition, None)
 
     def hear(self, partition: int, at: int) -> None:
-        """Its owner wrote something."""
+        """Its owner wrote something. What is told late makes nobody older; later than `silent_ms` it is the clock that was set
+        back: what stood before would hide a death for as long."""
         self._since.setdefault(partition, at)
-        self.at[partition] = max(at, self.at.get(partition) or 0)
+        known = self.at.get(partition) or 0
+        self.at[partition] = at if known - at > self.silent_ms else max(at, known)
 
     @property
     def last(self) -> int | None:

@@ -166,9 +166,10 @@ def _alarm(board: Board, now: int) -> str:
     heard = [at for p in silent if (at := board.worker.at[p]) is not None]
     since = f"has been heard since {_time(min(heard))} UTC" if heard else "has been heard at all"
     where = "" if all_of else f" of partition{'s' if len(silent) > 1 else ''} {', '.join(map(str, silent))}"
+    whose = "" if all_of else f"about {'their' if len(silent) > 1 else 'its'} pilots "
     return (
         f'<p class="alarm" role="alert"><b>■ No worker{where} {since}.</b> Nothing is decided '
-        f"{'' if all_of else 'about its pilots '}until one is back: what you see is old. Halts stand, and services that run "
+        f"{whose}until one is back: what you see is old. Halts stand, and services that run "
         "under permits stop when these lapse. Telemetry is kept and will be worked off.</p>"
     )
 

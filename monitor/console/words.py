@@ -65,6 +65,8 @@ TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
 )  # fmt: skip
 
+FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
+
 
 def plain(word: str) -> str:
     """A name from a charter as a person would write it.
@@ -90,7 +92,8 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
         key = decision.reason in (Reason.SHELVED, Reason.UNSHELVED)  # as one writes it to `shelve`
         parts.insert(0, finding.rule if key else plain(finding.rule))
     if finding.detail:
-        parts.append(REASONS[Reason(finding.detail)].lower() if finding.detail in set(Reason) else finding.detail)
+        flag = decision.reason in FLAGGED and finding.detail in set(Reason)  # else somebody's own word
+        parts.append(REASONS[Reason(finding.detail)].lower() if flag else finding.detail)
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, subject, text) if part)
     if finding.provisional:

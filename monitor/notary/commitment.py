@@ -73,7 +73,7 @@ def lines(path: Path, raw: bytes) -> Iterator[Words]:
             said = json.loads(text)
             fields = {name: said.get(name, "") for name in Words._fields}
             "".join(fields.values()).encode()
-            if len(bytes.fromhex(fields["salt"])) not in (0, SALT):
+            if fields["salt"] and len(bytes.fromhex(fields["salt"])) != SALT:
                 raise ValueError("the salt is none")
             yield Words(**fields)
         except (ValueError, AttributeError, TypeError) as error:

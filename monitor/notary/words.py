@@ -21,7 +21,8 @@ KEY = "commitment.key"
 
 def beside(ledger: Path) -> Path:
     """The directory of the words of the ledgers in the directory `ledger`: not in it, so that those can be handed out whole."""
-    return ledger.with_name(ledger.name + "-words")
+    real = ledger.resolve()  # however it is named: who erases must find what the notary keeps
+    return real.with_name(real.name + "-words")
 
 
 class WordsFile:
@@ -47,14 +48,16 @@ class WordsFile:
         return key
 
     def add(self, name: str, words: Sequence[Words]) -> None:
-        """Keep the texts of a model file, `name` being that of its ledger without the ending. What is there, or was erased, stays so."""
+        """Keep the texts of a model file, `name` being that of its ledger without the ending. What is there, or was erased, stays
+        so; a text that is there under another salt comes again, and the later line counts: its entry was never written."""
         self._made()
         path = self._path(name)
         with self._alone():
             raw = path.read_bytes() if path.exists() else b""
             whole = _whole(raw)  # a line that a crash cut short is written over
-            known = {(one.id, one.field) for one in lines(path, whole)}
-            fresh = b"".join(_line(one) for one in words if (one.id, one.field) not in known)
+            known = set(lines(path, whole))
+            erased = {(one.id, one.field) for one in known if not one.salt}
+            fresh = b"".join(_line(one) for one in words if one not in known and (one.id, one.field) not in erased)
             if fresh and raw:
                 self._disk.append(path, len(whole), fresh)
                 if len(raw) > len(whole) + len(fresh):
@@ -80,7 +83,7 @@ class WordsFile:
                 gone += hit
                 kept.append(_line(words._replace(salt="", text="") if hit else words))
             if gone:
-                _private(path.with_name(path.name + ".new"))
+                _private(path.with_name(path.name + ".new"), like=path)
                 self._disk.replace(path, b"".join(kept))
         return gone
 
@@ -111,6 +114,12 @@ def _whole(raw: bytes) -> bytes:
     return raw[: raw.rfind(b"\n") + 1]
 
 
-def _private(path: Path) -> None:
-    """An empty file that only its owner may read; what is written into it stays so."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+def _private(path: Path, like: Path | None = None) -> None:
+    """An empty file that only its owner may read; what is written into it stays so. The owner is that of `like`: where an
+    administrator erases, the notary must go on."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        if like is not None and (owner := like.stat()).st_uid != os.geteuid():
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(handle)

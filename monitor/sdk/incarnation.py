@@ -92,7 +92,7 @@ def _begin(base: Path, limit: int, adopted: list[Incarnation]) -> Incarnation:
         for directory in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(DAMAGED)):
             lock = _lock(directory / "lock", wait=False)
             if lock is not None:
-                old = Incarnation(directory.name, Spool(directory, limit=limit), lock)
+                old = _held(directory, limit, lock)
                 if old.spool.unsent:
                     adopted.append(old)
                 else:
@@ -100,14 +100,18 @@ def _begin(base: Path, limit: int, adopted: list[Incarnation]) -> Incarnation:
         name = f"{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(3)}"
         directory = base / name
         directory.mkdir(mode=0o700)
+        sync_directory(base)
         lock = _lock(directory / "lock", wait=True)
         assert lock is not None
-        try:
-            sync_directory(base)
-            left = max(0, limit - sum(old.spool.used for old in adopted))
-            return Incarnation(name, Spool(directory, limit=left), lock)
-        except OSError:
-            os.close(lock)
-            raise
+        return _held(directory, max(0, limit - sum(old.spool.used for old in adopted)), lock)
     finally:
         os.close(gate)
+
+
+def _held(directory: Path, limit: int, lock: int) -> Incarnation:
+    """The incarnation in `directory`. Where its spool cannot be opened the lock goes: no next try may take its owner for alive."""
+    try:
+        return Incarnation(directory.name, Spool(directory, limit=limit), lock)
+    except BaseException:
+        os.close(lock)
+        raise

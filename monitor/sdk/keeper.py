@@ -30,7 +30,7 @@ OnLapse: TypeAlias = Literal["stop", "shout"]
 TICK, BUSY = 0.1, 0.02  # seconds between two looks at the board; while a halt is being obeyed
 STALE = 10 * SECOND  # a board that its writer has not confirmed for so long lets nothing begin
 ELDERS = 0.5  # seconds (monotonic) for which those who already know may take the lead before a newcomer does
-AGAIN = 60 * SECOND  # a lapse is told as often
+AGAIN = 60 * SECOND  # a lapse, or an acknowledgement that finds no room, is told as often
 
 
 class Keeper:
@@ -63,6 +63,7 @@ class Keeper:
         self._written: Standing | None = None
         self._resumed = ""  # id of the release known to be resumed from
         self._answered = 0
+        self._unanswered = 0  # when it was last told that an acknowledgement found no room
         self._repeats = board.words[REPEATS]
         self._hooks_done: Callable[[], bool] = lambda: True
         self._late = False
@@ -246,9 +247,11 @@ class Keeper:
         try:
             self._answer(command)
         except SandboxMonitorError as error:
-            LOG.warning("pilot %s: command %s is not acknowledged yet: %s", self._pilot, command.id, error)
-            return True
-        self._answered = command.standing
+            if not self._unanswered or self._clock() - self._unanswered >= AGAIN:
+                self._unanswered = self._clock()
+                LOG.warning("pilot %s: command %s is not acknowledged yet: %s", self._pilot, command.id, error)
+            return False  # tried again at every look at the board
+        self._answered, self._unanswered = command.standing, 0
         return False
 
     def _drained(self, command: Command) -> bool:

@@ -318,7 +318,7 @@ class Pilot:
             try:
                 position = self._own.spool.append(encode(event))
             except SpoolFull:
-                self._not_recorded += 1
+                self._not_recorded += kind is not CommandAcknowledged  # that one is tried again until there is room
                 raise
             self._number = number = self._number + 1
             self._model = data["model"]

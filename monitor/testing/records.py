@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from monitor.model import Command, Decision, Evidence, Finding, Level, Reason, digest
 
@@ -29,12 +29,18 @@ def decision(standing: int, pilot: str = "p-1", **changes: Any) -> Decision:
     return Decision(**(fields | changes))
 
 
-def command(standing: int, pilot: str = "p-1", **changes: Any) -> Command:
-    """The halt that follows decision number `standing`."""
+def halted(standing: int = 1, pilot: str = "p-1", **changes: Any) -> Decision:
+    """The decision to halt a pilot, or by `changes` what follows it; all at the same moment."""
+    fields: dict[str, Any] = {"level": Level.HALT, "reason": Reason.LIMIT_EXCEEDED, "at": 1_700_000_000_000}
+    return decision(standing, pilot, **(fields | changes))
+
+
+def command(standing: int, action: Literal["halt", "release"] = "halt", pilot: str = "p-1", **changes: Any) -> Command:
+    """The halt or release that follows decision number `standing`."""
     fields: dict[str, Any] = {
         "id": digest(pilot, standing, "command"),
         "pilot": pilot,
-        "action": "halt",
+        "action": action,
         "standing": standing,
         "epoch": 1,
         "reason": Reason.LIMIT_EXCEEDED,
@@ -44,7 +50,7 @@ def command(standing: int, pilot: str = "p-1", **changes: Any) -> Command:
     return Command(**(fields | changes))
 
 
-def evidence(period: int, pilot: str = "p-1", **changes: Any) -> Evidence:
+def evidence(period: int = 0, pilot: str = "p-1", **changes: Any) -> Evidence:
     """Hour number `period` of a count against a limit: three events over 1,000 units, evidence rising with time."""
     start = 1_700_000_000_000 - 1_700_000_000_000 % 3_600_000 + period * 3_600_000
     fields: dict[str, Any] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import json
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from monitor.telemetry import Envelope
 from monitor.testing.broker import KafkaBroker, free_port
 from monitor.testing.events import packed
 from monitor.testing.proxy import Proxy
+from monitor.testing.servers import asked
 from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 
@@ -204,16 +204,7 @@ class Embedded:
             raise Unavailable(f"POST {path} was answered {status}: {answer[:200]!r}")
 
     def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
-        """One request; status 0 when nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, body, {"Content-Type": kind} if kind else {})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException):
-            return 0, b""
-        finally:
-            connection.close()
+        return asked(self.port, method, path, body, kind)
 
     def _watch(self) -> None:
         after, decode = 0, msgspec.json.Decoder(Decision).decode

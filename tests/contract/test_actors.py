@@ -13,8 +13,8 @@ import pytest
 from monitor.act import ACTORS, Actor
 from monitor.errors import Refused, Unavailable
 from monitor.model import Decision, Level, Reason
-from monitor.testing.outputs import decision
 from monitor.testing.recorder import Recorded, Recorder
+from monitor.testing.records import halted
 from monitor.testing.servers import free_port
 
 
@@ -101,9 +101,9 @@ def test_a_decision_takes_effect_once(actor_world: tuple[Callable[[str], Actor],
     """`act` returns after the decision is visible outside, one effect each."""
     make, world = actor_world
     actor = make(world.address)
-    actor.act(decision("p1"))
+    actor.act(halted(pilot="p-1"))
     assert len(world.effects()) == 1
-    actor.act(decision("p2"))
+    actor.act(halted(pilot="p-2"))
     assert len(world.effects()) == 2
 
 
@@ -111,9 +111,9 @@ def test_a_repeat_is_harmless(actor_world: tuple[Callable[[str], Actor], World])
     """The same decision twice, also from a new process, has the effect of once."""
     make, world = actor_world
     actor = make(world.address)
-    actor.act(decision())
-    actor.act(decision())
-    make(world.address).act(decision())
+    actor.act(halted())
+    actor.act(halted())
+    make(world.address).act(halted())
     assert len(world.effects()) == 1
 
 
@@ -121,22 +121,22 @@ def test_away_is_unavailable(actor_world: tuple[Callable[[str], Actor], World]) 
     """An address that does not answer raises `Unavailable`, nothing else."""
     make, world = actor_world
     with pytest.raises(Unavailable):
-        make(world.away()).act(decision())
+        make(world.away()).act(halted())
 
 
 def test_no_for_good_is_refused(actor_world: tuple[Callable[[str], Actor], World]) -> None:
     """A 4xx, or a path that can never be a file, raises `Refused`."""
     make, world = actor_world
     with pytest.raises(Refused):
-        make(world.refusing()).act(decision())
+        make(world.refusing()).act(halted())
 
 
 def test_a_failed_act_can_be_repeated(actor_world: tuple[Callable[[str], Actor], World]) -> None:
     """After `Unavailable` the same actor delivers the same decision once the other side is back."""
     make, world = actor_world
     with pytest.raises(Unavailable):
-        make(world.away()).act(decision())
-    make(world.address).act(decision())
+        make(world.away()).act(halted())
+    make(world.address).act(halted())
     assert len(world.effects()) == 1
 
 
@@ -146,7 +146,7 @@ def test_every_reason_is_accepted(actor_world: tuple[Callable[[str], Actor], Wor
     make, world = actor_world
     actor = make(world.address)
     for standing, level in enumerate(Level, start=1):
-        actor.act(decision(level=level, standing=standing, reason=reason))
+        actor.act(halted(level=level, standing=standing, reason=reason))
 
 
 def test_every_actor_is_small() -> None:
@@ -162,7 +162,7 @@ def test_every_actor_is_small() -> None:
 def test_a_passing_fault_is_unavailable(name: str, status: int) -> None:
     """Overload and server faults mean later, not never."""
     with Recorder(lambda recorded: (status, {"message": "busy"})) as recorder, pytest.raises(Unavailable):
-        ACTORS[name](recorder.url).act(decision())
+        ACTORS[name](recorder.url).act(halted())
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 413, 422])
@@ -170,26 +170,26 @@ def test_a_passing_fault_is_unavailable(name: str, status: int) -> None:
 def test_a_lasting_no_is_refused(name: str, status: int) -> None:
     """Client faults, and redirects that would turn a POST into a GET, mean never."""
     with Recorder(lambda recorded: (status, {})) as recorder, pytest.raises(Refused):
-        ACTORS[name](recorder.url).act(decision())
+        ACTORS[name](recorder.url).act(halted())
 
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     """After a crash within a write the file holds whole lines only, and the decision is written again."""
     path = tmp_path / "decisions.jsonl"
-    ACTORS["json_lines"](str(path)).act(decision("p1"))
+    ACTORS["json_lines"](str(path)).act(halted(pilot="p-1"))
     whole = path.read_bytes()
-    ACTORS["json_lines"](str(path)).act(decision("p2"))
+    ACTORS["json_lines"](str(path)).act(halted(pilot="p-2"))
     path.write_bytes(path.read_bytes()[:-5])
     again = ACTORS["json_lines"](str(path))
-    again.act(decision("p2"))
+    again.act(halted(pilot="p-2"))
     lines = path.read_bytes().splitlines(keepends=True)
     assert lines[0] == whole
-    assert [msgspec.json.decode(line, type=Decision) for line in lines] == [decision("p1"), decision("p2")]
+    assert [msgspec.json.decode(line, type=Decision) for line in lines] == [halted(pilot="p-1"), halted(pilot="p-2")]
 
 
 def test_a_line_is_canonical(tmp_path: Path) -> None:
     """Keys are sorted, so equal decisions are equal bytes."""
     path = tmp_path / "decisions.jsonl"
-    ACTORS["json_lines"](str(path)).act(decision())
+    ACTORS["json_lines"](str(path)).act(halted())
     keys = list(msgspec.json.decode(path.read_bytes()))
     assert keys == sorted(keys)

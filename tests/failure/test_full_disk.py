@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -14,18 +12,10 @@ from aiokafka.errors import KafkaError
 from monitor.embedded.store import Incoming, Store
 from monitor.errors import Unavailable
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.disk import Disk, small
+from monitor.testing.disk import Disk
 from monitor.testing.kafka import Fresh
 
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A small disk; skipped where nobody may mount one."""
-    try:
-        with small(tmp_path / "disk", 64) as disk:
-            yield disk
-    except Unavailable as error:
-        pytest.skip(str(error))
+MEGABYTES = 64
 
 
 def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:

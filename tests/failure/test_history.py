@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from monitor.testing.history.__main__ import cheap, real
+from monitor.testing.history.live import Live
+from monitor.testing.history.parts import Lane
 from monitor.testing.history.plan import plan
 from monitor.testing.history.tally import Tally
+from monitor.testing.nursery import Nursery
 
 
 def held(tally: Tally) -> None:
@@ -30,6 +36,23 @@ def test_histories_on_sqlite() -> None:
     tally = Tally()
     cheap(range(100, 104), tally.add, on_disk=True)
     held(tally)
+
+
+def test_a_worker_that_is_taken_away_while_it_is_born_is_ended(tmp_path: Path) -> None:
+    """Its supervisor is still waiting for the fork when nobody wants it any more: it does not live on, and nobody waits for it."""
+
+    async def story(nursery: Nursery) -> None:
+        live = Live(plan(1), Lane(mute, mute), nursery, tmp_path)
+        slot = live.start("w0")
+        await asyncio.sleep(0)
+        assert slot.lives == 1
+        assert slot.child is None
+        await live.leave(slot, signal.SIGTERM)
+        assert slot.codes == [-signal.SIGKILL]
+
+    with socket.create_server(("127.0.0.1", 0)) as server, Nursery() as nursery:
+        mute = f"127.0.0.1:{server.getsockname()[1]}"  # takes the connection and says nothing
+        asyncio.run(story(nursery))
 
 
 @pytest.mark.kafka

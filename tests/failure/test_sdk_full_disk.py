@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitor.errors import Unavailable
 from monitor.sdk import Pilot, SpoolFull
 from monitor.sdk.spool import Spool
 from monitor.testing.disk import Disk, small
 from monitor.testing.memory_link import MemoryLink
 
+MEGABYTES = 1
 SERVICE = """
 import os, signal, sys
 from monitor.sdk import Pilot, SpoolFull
@@ -28,16 +27,6 @@ except SpoolFull:
     os.write(1, b"full\\n")
 os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A disk of a megabyte; skipped where nobody may mount one."""
-    try:
-        with small(tmp_path / "disk", 1) as disk:
-            yield disk
-    except Unavailable as error:
-        pytest.skip(str(error))
 
 
 def make(link: MemoryLink, home: Path, **more: Any) -> Pilot:

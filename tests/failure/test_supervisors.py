@@ -7,10 +7,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import yaml
+
+from monitor.testing.wait import Until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -45,10 +46,7 @@ def test_the_stack_pauses_longer_after_each_end(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
     )
     try:
-        deadline = time.monotonic() + 60
-        while not log.exists() or len(log.read_text().splitlines()) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        Until(60.0, every=0.1)(lambda: log.exists() and len(log.read_text().splitlines()) >= 3)
     finally:
         supervisor.send_signal(signal.SIGTERM)
         said = supervisor.communicate(timeout=30)[0].decode()

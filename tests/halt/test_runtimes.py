@@ -17,12 +17,14 @@ from monitor.sdk import Pilot
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter, instant
 from monitor.testing.service import Service
+from monitor.testing.wait import Until
 from monitor.testing.worlds import WORLDS, World
 
 DAYS: Any = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WITHIN_S = 4.0
 RESPONSES = Responses(lease="4s", acknowledge_within=f"{WITHIN_S:g}s")
 DRILLS = Drills(every="20s", full_stops=(Window(DAYS, "00:00", "24:00"),))
+until = Until(20.0, every=0.05)
 
 
 @pytest.fixture(name="world", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)], scope="module")
@@ -85,9 +87,7 @@ def test_drills_by_hand_and_by_the_charters_schedule(world: World, tmp_path: Pat
         settings = world.settings(world.proxy())
         firm = {"participant": full.participant, "spool_dir": tmp_path, "heartbeat_s": 0}
         with Pilot(pilot, **firm, **settings) as act:
-            end = time.monotonic() + 20
-            while not act.standing.release and time.monotonic() < end:
-                time.sleep(0.05)
+            until(lambda: act.standing.release)
             act.resume()
         service.wait("serving", since=since)
 
@@ -115,11 +115,11 @@ def test_a_halted_service_that_goes_dark_is_overdue(world: World, tmp_path: Path
     with service:
         death(world, pilot)
         service.wait("Halted")
-        while not (
-            words := [d for d in world.seen.of(pilot) if d.reason == Reason.COMMAND_ACKNOWLEDGED and d.level == 3]
-        ):
-            time.sleep(0.02)  # of the halt: drills are acknowledged too
-        word = words[0]
+        word = until(
+            lambda: next(  # of the halt: drills are acknowledged too
+                (d for d in world.seen.of(pilot) if d.reason == Reason.COMMAND_ACKNOWLEDGED and d.level == 3), None
+            )
+        )
         service.kill()
         _, overdue = world.seen.wait(pilot, Reason.HALT_OVERDUE)
         assert overdue.finding.rule == "dark"
@@ -152,9 +152,7 @@ def test_a_shelf_a_halt_and_its_whole_release(world: World, tmp_path: Path) -> N
             world.act(Release(id="l", **by))
             _, released = world.seen.wait(pilot, Reason.RELEASED)
             assert (released.was, released.level, released.restart) == (Level.HALT, Level.NORMAL, 2)
-            end = time.monotonic() + 20
-            while not firm.standing.release and time.monotonic() < end:
-                time.sleep(0.05)
+            until(lambda: firm.standing.release)
             assert set(service.last().values()) == {"Halted"}
             since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
             firm.resume()

@@ -14,6 +14,7 @@ from monitor.charter import Responses
 from monitor.keyfile import read_key
 from monitor.model import Reason
 from monitor.testing.kafka import Fresh, gathered
+from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 from monitor.testing.worlds import WORLDS, World
 
@@ -91,9 +92,7 @@ def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> No
         send = f"simulate {fresh.bootstrap} --to kafka --pilots 12 --hours 4 --admit --at-once --topic-prefix"
         result = ran(*send.split(), fresh.names.prefix)
         assert result.exit_code == 0, result.output
-        end = time.monotonic() + 40
-        while "sandbox_monitor_events_total 0.0" in worker.metrics() and time.monotonic() < end:
-            time.sleep(0.2)
+        Until(40.0, every=0.2)(lambda: "sandbox_monitor_events_total 0.0" not in worker.metrics())
         time.sleep(2)
         out = gathered(asyncio.run(fresh.seen()))
         assert len([d for d in out.decisions if d.reason == Reason.ADMITTED]) == 12

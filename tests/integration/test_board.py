@@ -155,17 +155,22 @@ def size(browser: webdriver.Chrome, width: int, height: int = 900) -> None:
     )
 
 
+def opened(served: Served, browser: webdriver.Chrome, width: int, scheme: str) -> None:
+    """The fleet page on a screen of that width, `scheme` being light or dark."""
+    size(browser, width)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.get(served.url)
+
+
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
     """On wide and narrow screens, light and dark: worst first, level in words, reason in words, nothing overflows, no error."""
-    size(browser, width)
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
-    browser.get(served.url)
+    opened(served, browser, width, scheme)
     picture_to(browser, f"fleet-{width}-{scheme}")
     names = [cell.text.split("\n")[0] for cell in browser.find_elements(By.CSS_SELECTOR, "tbody th")]
     assert names[:3] == ["credit-scoring-nord", "robotaxi-west", "triage-assistant"]
@@ -187,11 +192,7 @@ def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
     """One click from the fleet: why, the picture, each decision with its numbers, the digest of the charter, the ledger's root."""
-    size(browser, width)
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
-    browser.get(served.url)
+    opened(served, browser, width, scheme)
     browser.find_element(By.LINK_TEXT, "credit-scoring-nord").click()
     WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".picture svg"))
     picture_to(browser, f"pilot-{width}-{scheme}")

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +16,9 @@ from monitor.charter import canonical
 from monitor.embedded.store import Store
 from monitor.model import Position
 from monitor.testing.simulator import Fleet
+from monitor.testing.wait import Until
+
+until = Until(10.0, every=0.05)
 
 
 def fleet() -> Fleet:
@@ -49,15 +51,6 @@ def serve(directory: Path, *options: str, stdin: bytes | None = None) -> tuple[s
     process.stdin.close()
     process.stdin = None
     return process, process.stdout.readline().decode().split()[1]
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for it, at most ten seconds."""
-    for _ in range(200):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came true")
 
 
 def get(address: str, path: str) -> bytes:

@@ -34,6 +34,7 @@ from monitor.stream.readers import read
 from monitor.stream.topics import Names, create, topics
 from monitor.testing.broker import KafkaBroker, free_port
 from monitor.testing.simulator import Fleet
+from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 
 pytestmark = pytest.mark.kafka
@@ -41,6 +42,7 @@ USERS = ("monitor", "reader", "regulator", "firm-1", "firm-2")
 FIRMS = ("firm-1", "firm-2")
 NAMES = Names("sandbox", FIRMS)
 JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+until = Until(20.0, every=0.05)
 
 
 class Guarded:
@@ -119,9 +121,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         made = admin.create_acls([acl for line in printed.stdout.splitlines() for acl in parsed(line)])
         admin.close()
         assert not made["failed"]
-        guarded, deadline = Guarded(broker, f"127.0.0.1:{login}", home), time.monotonic() + 20
-        while guarded.reach("regulator")[0] != {NAMES.control}:  # the broker takes a moment to know what was granted
-            assert time.monotonic() < deadline
+        guarded = Guarded(broker, f"127.0.0.1:{login}", home)
+        # The broker takes a moment to know what was granted.
+        until(lambda: guarded.reach("regulator")[0] == {NAMES.control})
         yield guarded
 
 
@@ -197,10 +199,7 @@ def test_the_whole_way_with_logins(guarded: Guarded, tmp_path: Path, monkeypatch
             telemetry_topic=NAMES.telemetry[0],
             options=access(guarded.environment("firm-1")),
         ) as pilot:
-            deadline = time.monotonic() + 20
-            while not pilot.standing.halted:
-                assert time.monotonic() < deadline, pilot.status()
-                time.sleep(0.05)
+            until(lambda: pilot.standing.halted)
             pilot.flush(20)
         assert worker.stop() == 0, worker.tail()
     finally:

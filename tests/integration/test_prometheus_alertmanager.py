@@ -6,34 +6,28 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from monitor.act import Deliver
 from monitor.act.alertmanager import Alertmanager
 from monitor.metrics import Metrics
 from monitor.model import Level, Outputs, Reason
-from monitor.testing.outputs import decision
 from monitor.testing.recorder import Recorder
+from monitor.testing.records import halted
 from monitor.testing.servers import Server, alertmanager, prometheus
+from monitor.testing.wait import Until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONFIG = DEPLOY / "alertmanager" / "alertmanager.yaml"
+GROUP_WAIT_S = float(yaml.safe_load(CONFIG.read_text())["route"]["group_wait"].removesuffix("s"))
 
 pytestmark = pytest.mark.servers
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 15.0) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{what} stayed empty for {seconds} s")
+until = Until(15.0, every=0.05)
 
 
 def alerts_of(server: Server) -> list[dict[str, Any]]:
@@ -97,7 +91,7 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
     """Real /metrics, real Prometheus with the shipped rules, real Alertmanager with the shipped routes: halt and Watchdog."""
     metrics = Metrics()
     now = time.time_ns() // 1_000_000
-    metrics.observe(Outputs(decisions=[decision(at=now)]), now_ms=now)
+    metrics.observe(Outputs(decisions=[halted(at=now)]), now_ms=now)
     port, stop = metrics.serve(0)
     try:
         with prometheus(
@@ -106,17 +100,17 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
             rules=[DEPLOY / "prometheus" / "rules.yaml"],
             alertmanagers=[manager.url.removeprefix("http://")],
         ):
-            [alert] = wait_for(lambda: notified(people, "SandboxPilotHalted"))[:1]
+            [alert] = until(lambda: notified(people, "SandboxPilotHalted"))[:1]
             assert alert["labels"] == {
                 "alertname": "SandboxPilotHalted",
                 "severity": "critical",
                 "level": "halt",
                 "via": "rule",
-                "pilot": "p1",
-                "participant": "firm",
+                "pilot": "p-1",
+                "participant": "firm-1",
             }
             assert alert["annotations"]["runbook_url"] == "runbook.md#sandboxpilothalted"
-            wait_for(lambda: notified(people, "Watchdog"))
+            until(lambda: notified(people, "Watchdog"))
             heard = {seen.path for seen in people.seen if seen.body["alerts"][0]["labels"]["alertname"] == "Watchdog"}
             assert heard == {"/dead-man"}
             down = {alert["labels"]["alertname"] for alert in alerts_of(manager)}
@@ -126,18 +120,16 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
 
 
 def test_a_pushed_halt_reaches_a_person_at_once_and_ends_with_the_release(manager: Server, people: Recorder) -> None:
-    """The push needs no Prometheus: notified within two seconds; ended by the release."""
+    """The push needs no Prometheus: notified without the wait that other alerts are grouped in; ended by the release."""
     deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
-    began = time.monotonic()
-    deliver.feed([decision()])
+    deliver.feed([halted()])
     deliver.tick(0)
-    wait_for(lambda: notified(people, "SandboxPilotHalted"))
-    assert time.monotonic() - began < 2
+    until(lambda: notified(people, "SandboxPilotHalted"), GROUP_WAIT_S / 2)
     [alert] = alerts_of(manager)
     assert alert["status"]["state"] == "active"
-    deliver.feed([decision(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED)])
+    deliver.feed([halted(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED)])
     deliver.tick(1_000)
-    wait_for(lambda: not alerts_of(manager))
+    until(lambda: not alerts_of(manager))
 
 
 def test_alertmanager_that_forgets_is_told_again(tmp_path: Path) -> None:
@@ -145,7 +137,7 @@ def test_alertmanager_that_forgets_is_told_again(tmp_path: Path) -> None:
     first = alertmanager(tmp_path / "first", CONFIG)
     port = int(first.url.rsplit(":", 1)[1])
     deliver = Deliver({"alertmanager": Alertmanager(first.url)})
-    deliver.feed([decision()])
+    deliver.feed([halted()])
     deliver.tick(0)
     assert len(alerts_of(first)) == 1
     first.stop()
@@ -153,16 +145,16 @@ def test_alertmanager_that_forgets_is_told_again(tmp_path: Path) -> None:
     with alertmanager(tmp_path / "second", CONFIG, port=port) as second:
         assert alerts_of(second) == []
         deliver.tick(61_000)
-        [alert] = wait_for(lambda: alerts_of(second))
-        assert alert["labels"]["pilot"] == "p1"
+        [alert] = until(lambda: alerts_of(second))
+        assert alert["labels"]["pilot"] == "p-1"
 
 
 def test_a_pushed_halt_silences_the_same_of_the_rule(manager: Server) -> None:
     """One message per halt: the rule's alert is inhibited by the pushed one, another pilot's is not."""
-    Alertmanager(manager.url).act(decision("p1"))
+    Alertmanager(manager.url).act(halted(pilot="p-1"))
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     labels = {"alertname": "SandboxPilotHalted", "severity": "critical", "via": "rule"}
-    body = [{"labels": labels | {"pilot": pilot}, "startsAt": now} for pilot in ("p1", "p2")]
+    body = [{"labels": labels | {"pilot": pilot}, "startsAt": now} for pilot in ("p-1", "p-2")]
     request = urllib.request.Request(
         manager.url + "/api/v2/alerts", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
@@ -172,5 +164,5 @@ def test_a_pushed_halt_silences_the_same_of_the_rule(manager: Server) -> None:
         found = alerts_of(manager)
         return {(a["labels"]["via"], a["labels"]["pilot"]): a["status"]["state"] for a in found}
 
-    want = {("push", "p1"): "active", ("rule", "p1"): "suppressed", ("rule", "p2"): "active"}
-    wait_for(lambda: states() == want)
+    want = {("push", "p-1"): "active", ("rule", "p-1"): "suppressed", ("rule", "p-2"): "active"}
+    until(lambda: states() == want)

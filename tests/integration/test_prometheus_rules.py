@@ -15,8 +15,8 @@ import yaml
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.metrics import series_names
-from monitor.testing.outputs import decision
 from monitor.testing.recorder import Recorder
+from monitor.testing.records import halted
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yaml"
@@ -110,7 +110,7 @@ def test_every_runbook_heading_has_an_alert() -> None:
 def test_a_pushed_alert_leads_to_the_runbook_too() -> None:
     """What the monitor pushes has the name, severity, level and link of the rule's alert."""
     with Recorder() as recorder:
-        Alertmanager(recorder.url).act(decision())
+        Alertmanager(recorder.url).act(halted())
         pushed = recorder.seen[0].body[0]
     rule = ALERTS[pushed["labels"]["alertname"]]
     assert pushed["annotations"]["runbook_url"] == rule["annotations"]["runbook_url"]

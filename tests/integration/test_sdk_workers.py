@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,17 @@ import msgspec
 import pytest
 
 from monitor.errors import Unavailable
-from monitor.model import Command, Permit, Reason
+from monitor.model import Command, Permit
 from monitor.sdk import Pilot
 from monitor.telemetry import CommandAcknowledged, Event, Heartbeat
 from monitor.testing.memory_link import MemoryLink
+from monitor.testing.records import command
 from monitor.testing.service import Service
+from monitor.testing.wait import Until
 
 EVENTS = msgspec.json.Decoder(list[Event])
 WORKERS = 4
+until = Until(10.0)
 
 
 class Door(ThreadingHTTPServer):
@@ -83,28 +85,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def command(standing: int, action: Any = "halt") -> Command:
-    """A command for the pilot."""
-    return Command(
-        id=f"c{standing}",
-        pilot="p-1",
-        action=action,
-        standing=standing,
-        epoch=1,
-        reason=Reason.HARD_RULE,
-        decision=f"d{standing}",
-        at=1_700_000_000_000,
-    )
-
-
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.01)
 
 
 def boottime() -> int:

@@ -9,9 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +17,14 @@ import pytest
 import yaml
 
 from monitor.testing.servers import answers, free_port
+from monitor.testing.wait import Until
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
 PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
-
-
-def wait_for(what: Callable[[], Any], seconds: float) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"nothing came within {seconds} s")
+until = Until(30.0, every=0.1)
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -75,22 +65,22 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
             names = [alert for alert in lines(tmp_path / "notified.jsonl") if alert["receiver"] == "on-call"]
             return [alert for alert in names if alert["labels"]["alertname"] == "SandboxPilotHalted"]
 
-        [alert, *_] = wait_for(halted, 30)
+        [alert, *_] = until(halted, 30)
         assert alert["labels"]["via"] == "push"
-        wait_for(lambda: any(d["level"] == 3 for d in lines(tmp_path / "decisions.jsonl")), 10)
+        until(lambda: any(d["level"] == 3 for d in lines(tmp_path / "decisions.jsonl")), 10)
 
         for part, page in (("worker", "ready"), ("act", "live"), ("notary", "")):
             supervisor = json.loads((tmp_path / f"{part}.pid").read_text())["pid"]
             [child] = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
             os.kill(int(child), signal.SIGKILL)
             address = f"http://127.0.0.1:{ports[part]}/{page}"
-            wait_for(lambda address=address: not answers(address), 10)
-            wait_for(lambda address=address: answers(address), 60)
+            until(lambda address=address: not answers(address), 10)
+            until(lambda address=address: answers(address), 60)
         up_query = f"http://127.0.0.1:{ports['prometheus']}/api/v1/query?query=sum(up)"
-        wait_for(lambda: scraped(up_query) == "2", 30)
+        until(lambda: scraped(up_query) == "2", 30)
         ids = [d["id"] for d in lines(tmp_path / "decisions.jsonl")]
         assert len(set(ids)) == len(ids)
-        wait_for(lambda: ledgered(tmp_path / "ledger") >= set(ids), 20)
+        until(lambda: ledgered(tmp_path / "ledger") >= set(ids), 20)
         with urllib.request.urlopen(f"http://127.0.0.1:{ports['notary']}/api/board.json", timeout=5) as answer:
             [row] = json.load(answer)["pilots"]
         assert (row["level"], row["reason"], row["tier"]) == ("halt", "hard_rule", "high")

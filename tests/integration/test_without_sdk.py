@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -16,25 +17,20 @@ import pytest
 from monitor.charter import Responses
 from monitor.control import Approval, Evaluation, Rectification, Release
 from monitor.keyfile import read_key
-from monitor.model import Command, Reason
+from monitor.model import Reason
 from monitor.sdk.bulk import open_bulk
 from monitor.signing import Signer
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
+from monitor.testing.records import command
+from monitor.testing.wait import Until
 from monitor.testing.worlds import Embedded, Kafka, World
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "deploy" / "examples"
 PAGE = ROOT / "monitor" / "sdk" / "WITHOUT-SDK.md"
 LEASE = Responses(lease="4s", acknowledge_within="20s")
-
-
-def until(true: Callable[[], bool], seconds: float = 40.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.1)
+until = Until(40.0, every=0.1)
 
 
 def said(beginning: str, home: Path, **variables: str) -> str:
@@ -72,10 +68,14 @@ class Example:
 
     def __init__(self, home: Path, command: list[str]) -> None:
         self.serving, self.halted = home / "serving", home / "state" / "halted"
-        self.log = home / "example.log"
+        self.log, self._command = home / "example.log", command
+        self.start()
+
+    def start(self) -> None:
+        """Start it, anew after a kill or an end."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, f"touch {self.serving}", f"rm -f {self.serving}"],
+                [*self._command, f"touch {self.serving}", f"rm -f {self.serving}"],
                 env={**os.environ, "PREFIX": "halt", "EVERY": "1"},
                 start_new_session=True,
                 stdout=log,
@@ -93,34 +93,30 @@ class Example:
             self.process.wait()
 
 
-def obeys(world: World, pilot: str, start: Callable[[], Example]) -> None:
+def obeys(world: World, pilot: str, example: Example) -> None:
     """Permit, start, halt by a reported death, stop, acknowledgement, verification; killed and started again it stays stopped;
     after the release it stays stopped until its file is removed."""
-    example = start()
-    try:
-        until(example.up)
-        now = int(time.time() * 1000)
-        world.report(Emitter("outside/1", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
-        until(lambda: not example.up(), 15)
-        world.seen.wait(pilot, Reason.HALT_VERIFIED)
-        assert Reason.COMMAND_ACKNOWLEDGED in [d.reason for d in world.seen.of(pilot)]
-        example.kill()
-        example = start()
-        time.sleep(2.5)
-        assert not example.up()
-        by = {"pilot": pilot, "author": "regulator-1"}
-        world.act(Rectification(id="r1", **by, finding="f", cause="c", action="a", evidence="e"))
-        world.act(Evaluation(id="e1", **by, passed=True, report="r"))
-        world.act(Approval(id="a1", **by))
-        world.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
-        world.act(Release(id="l1", **by))
-        world.seen.wait(pilot, Reason.RELEASED)
-        time.sleep(2.5)  # by now a permit was given for the next standing
-        assert not example.up()
-        example.halted.unlink()
-        until(example.up)
-    finally:
-        example.kill()
+    until(example.up)
+    now = int(time.time() * 1000)
+    world.report(Emitter("outside/1", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
+    until(lambda: not example.up(), 15)
+    world.seen.wait(pilot, Reason.HALT_VERIFIED)
+    assert Reason.COMMAND_ACKNOWLEDGED in [d.reason for d in world.seen.of(pilot)]
+    example.kill()
+    example.start()
+    time.sleep(2.5)
+    assert not example.up()
+    by = {"pilot": pilot, "author": "regulator-1"}
+    world.act(Rectification(id="r1", **by, finding="f", cause="c", action="a", evidence="e"))
+    world.act(Evaluation(id="e1", **by, passed=True, report="r"))
+    world.act(Approval(id="a1", **by))
+    world.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
+    world.act(Release(id="l1", **by))
+    world.seen.wait(pilot, Reason.RELEASED)
+    time.sleep(2.5)  # by now a permit was given for the next standing
+    assert not example.up()
+    example.halted.unlink()
+    until(example.up)
 
 
 def test_the_examples_are_short() -> None:
@@ -131,96 +127,71 @@ def test_the_examples_are_short() -> None:
         assert max(map(len, lines)) <= 130, name
 
 
-@pytest.mark.kafka
-@pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh")
-def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> None:
-    """On Kafka, in two partitions, its own word signed. It stops when its lease is over, and goes on when the network is back. A
-    release that a stranger signed lifts nothing."""
-    world = world_of(Kafka, tmp_path)
-    assert isinstance(world, Kafka)
+@contextmanager
+def obeyed(kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str) -> Iterator[tuple[World, str, Example]]:
+    """A world, its pilot and an example that serves and has done what each must: it obeyed; killed while it served, started again
+    it stopped what was left running and served anew; it stopped when its lease was over, and went on with the network back."""
+    world = world_of(kind, tmp_path)
     pilot, proxy = world.next().pilot, world.proxy()
-    where = [f"127.0.0.1:{proxy.port}", pilot, "firm-1/shell", str(tmp_path / "state")]
-    started: list[Example] = []
-
-    def start() -> Example:
-        started.append(Example(tmp_path, ["bash", str(EXAMPLES / "obey.sh"), *where]))
-        return started[-1]
-
-    def forge(pilot: str) -> None:
-        forged = Command(
-            id="f",
-            pilot=pilot,
-            action="release",
-            standing=10_000,
-            epoch=9,
-            reason=Reason.RELEASED,
-            decision="d",
-            at=0,
-        )
-        producer = open_bulk(f"kafka://{world.broker.bootstrap}", prefix="halt")
-        body = msgspec.json.encode(forged)
-        signature = Signer(b"s" * 32).sign("command", body)
-        producer._send("halt.commands", pilot, body, [("signature", signature.encode())])  # type: ignore[attr-defined]
-        producer.flush()
-        producer.close()
-
+    to = f"{'http://' if kind is Embedded else ''}127.0.0.1:{proxy.port}"
+    example = Example(tmp_path, [*program, to, pilot, "firm-1/example", str(tmp_path / "state")])
     try:
-        obeys(world, pilot, start)
-        example = start()
+        obeys(world, pilot, example)
+        example.kill()
+        example.start()
         until(lambda: not example.up())  # what the killed one left running
         until(example.up)
         proxy.set("cut")
         until(lambda: not example.up())  # its lease is over
         proxy.set("pass")
         until(example.up)
+        yield world, pilot, example
+    finally:
+        example.kill()
+        world.close()
+
+
+def forge(world: Kafka, pilot: str) -> None:
+    """A stranger signs a release above everything."""
+    forged = command(10_000, "release", pilot, epoch=9)
+    producer = open_bulk(f"kafka://{world.broker.bootstrap}", prefix="halt")
+    body = msgspec.json.encode(forged)
+    signature = Signer(b"s" * 32).sign("command", body)
+    producer._send("halt.commands", pilot, body, [("signature", signature.encode())])  # type: ignore[attr-defined]
+    producer.flush()
+    producer.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh")
+def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> None:
+    """On Kafka, in two partitions, its own word signed. A release that a stranger signed lifts nothing, and without its file the
+    command alone keeps it stopped."""
+    with obeyed(Kafka, tmp_path, "bash", str(EXAMPLES / "obey.sh")) as (world, pilot, example):
+        assert isinstance(world, Kafka)
         now = int(time.time() * 1000)
         world.report(Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
         until(lambda: not example.up() and example.halted.exists())
-        forge(pilot)
+        forge(world, pilot)
         until(lambda: "a command was not believed" in example.log.read_text())
-        example.halted.unlink()  # now nothing but the command keeps it
+        example.halted.unlink()
         until(example.halted.exists)
         time.sleep(2.5)
         assert not example.up()
-        started[-1].process.terminate()
-        started[-1].process.wait(10)
-    finally:
-        for one in started:
-            one.kill()
-        world.close()
+        example.process.terminate()
+        example.process.wait(10)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: deploy/local/install-test-servers.sh")
 def test_the_node_example_obeys_and_believes_only_its_authority(tmp_path: Path) -> None:
-    """Over HTTP, its own word signed. It stops when its lease is over, and with the process. With the key of another authority no
-    permit is believed, so it never serves again."""
-    world = world_of(Embedded, tmp_path)
-    pilot, proxy = world.next().pilot, world.proxy()
-    where = [f"http://127.0.0.1:{proxy.port}", pilot, "firm-1/node", str(tmp_path / "state")]
-    started: list[Example] = []
-
-    def start() -> Example:
-        started.append(Example(tmp_path, ["node", str(EXAMPLES / "obey.mjs"), *where]))
-        return started[-1]
-
-    try:
-        obeys(world, pilot, start)
-        example = start()
-        until(lambda: not example.up())  # what the killed one left running
-        until(example.up)
-        proxy.set("cut")
-        until(lambda: not example.up())  # its lease is over
-        proxy.set("pass")
-        until(example.up)
+    """Over HTTP, its own word signed. It stops with the process. With the key of another authority no permit is believed, so it
+    never serves again."""
+    with obeyed(Embedded, tmp_path, "node", str(EXAMPLES / "obey.mjs")) as (_, _, example):
         example.process.terminate()
         example.process.wait(10)
         assert not example.up()
         believe(tmp_path / "state", Signer(b"s" * 32).public)
-        example = start()
+        example.start()
         until(lambda: "was not believed" in example.log.read_text())
         time.sleep(1.5)
         assert not example.up()
-    finally:
-        for one in started:
-            one.kill()
-        world.close()

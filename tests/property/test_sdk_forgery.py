@@ -16,38 +16,19 @@ import msgspec
 import pytest
 
 from monitor.errors import Halted
-from monitor.model import Command, Permit, Reason
+from monitor.model import Permit
 from monitor.sdk import Pilot
 from monitor.sdk.link import Letter, What
 from monitor.signing import Signer
 from monitor.telemetry import Heartbeat
 from monitor.testing.memory_link import MemoryLink
+from monitor.testing.records import command
+from monitor.testing.wait import Until
 
 LETTERS = 1_000 if os.environ.get("QUICK", "") not in ("", "0") else 10_000
 AUTHORITY, OTHER_AUTHORITY, FIRM = Signer(b"a" * 32), Signer(b"b" * 32), Signer(b"c" * 32)
 encode = msgspec.json.encode
-
-
-def command(standing: int, action: str = "halt", pilot: str = "p-1") -> Command:
-    """A command of that standing."""
-    return Command(
-        id=f"c{standing}",
-        pilot=pilot,
-        action=action,  # type: ignore[arg-type]
-        standing=standing,
-        epoch=1,
-        reason=Reason.LIMIT_EXCEEDED,
-        decision=f"d{standing}",
-        at=1_700_000_000_000,
-    )
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.005)
+until = Until(60.0, every=0.005)
 
 
 class Forger:

@@ -14,7 +14,7 @@ from monitor.act import ACTORS
 from monitor.metrics import CATALOGUE, PREFIX, Metrics, series_names
 from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected, command_of
 from monitor.open_orders import OPEN, OpenOrder
-from monitor.testing.outputs import decision, evidence
+from monitor.testing.records import evidence, halted
 from monitor.validate import Why
 
 
@@ -74,13 +74,14 @@ def test_names_follow_the_conventions() -> None:
 def fill(metrics: Metrics) -> None:
     """One of everything."""
     finding = Finding(indicator="incidents", segment="all", rule="limit", statistic=6.0, bar=5.1, alpha_spent=0.006)
+    period = {"start": 1_000, "end": 2_000, "m": 10.0, "scores": {"limit": (1.5, 5.1)}}
     outputs = Outputs(
         rejected=[Rejected(topic="t", partition=0, offset=1, field="data", reason="bad_json")],
-        decisions=[decision(finding=finding, unknown="silence")],
+        decisions=[halted(finding=finding, unknown="silence")],
         commands=[
             Command(
                 id="c",
-                pilot="p1",
+                pilot="p-1",
                 action="halt",
                 standing=1,
                 epoch=1,
@@ -89,8 +90,8 @@ def fill(metrics: Metrics) -> None:
                 at=1,
             )
         ],
-        permits=[Permit(pilot="p1", nonce="n", standing=1, epoch=1, lease_ms=60_000)],
-        evidence=[evidence(), evidence(late=True), Closed(partition=0, through=3_000)],
+        permits=[Permit(pilot="p-1", nonce="n", standing=1, epoch=1, lease_ms=60_000)],
+        evidence=[evidence(**period), evidence(**period, late=True), Closed(partition=0, through=3_000)],
     )
     metrics.observe(outputs, now_ms=5_000)
     metrics.stepped(0.01, 7)
@@ -109,8 +110,8 @@ def test_outputs_are_projected() -> None:
     """Each output lands where the catalogue says, in base units."""
     metrics = Metrics()
     fill(metrics)
-    who = {"pilot": "p1", "participant": "firm"}
-    slot = {"pilot": "p1", "indicator": "incidents", "segment": "all"}
+    who = {"pilot": "p-1", "participant": "firm-1"}
+    slot = {"pilot": "p-1", "indicator": "incidents", "segment": ""}
     assert value(metrics, "pilot_level", **who) == 3
     assert value(metrics, "pilot_unknown", **who) == 1
     assert value(metrics, "pilot_unacknowledged", **who) == 1
@@ -138,18 +139,18 @@ def test_outputs_are_projected() -> None:
 def test_a_repeated_decision_counts_once() -> None:
     """A decision seen again, or one older than the pilot's standing, changes nothing."""
     metrics = Metrics()
-    metrics.observe(Outputs(decisions=[decision(level=Level.WATCH, standing=1), decision(standing=2)]))
-    metrics.observe(Outputs(decisions=[decision(level=Level.WATCH, standing=1), decision(standing=2)]))
-    assert value(metrics, "pilot_level", pilot="p1", participant="firm") == 3
+    metrics.observe(Outputs(decisions=[halted(level=Level.WATCH, standing=1), halted(standing=2)]))
+    metrics.observe(Outputs(decisions=[halted(level=Level.WATCH, standing=1), halted(standing=2)]))
+    assert value(metrics, "pilot_level", pilot="p-1", participant="firm-1") == 3
     assert value(metrics, "decisions_total", level="halt", reason="limit_exceeded") == 1
 
 
 def test_a_finding_does_not_move_the_reason() -> None:
     """A further reason at an unchanged level leaves the time and reason of the level alone."""
     metrics = Metrics()
-    more = decision(kind="finding", standing=2, reason=Reason.HARD_RULE, at=1_800_000_000_000)
-    metrics.observe(Outputs(decisions=[decision(), more]))
-    who = {"pilot": "p1", "participant": "firm"}
+    more = halted(kind="finding", standing=2, reason=Reason.HARD_RULE, at=1_800_000_000_000)
+    metrics.observe(Outputs(decisions=[halted(), more]))
+    who = {"pilot": "p-1", "participant": "firm-1"}
     assert value(metrics, "pilot_reason", **who, reason="limit_exceeded") == 1
     assert value(metrics, "pilot_reason", **who, reason="hard_rule") is None
     assert value(metrics, "pilot_level_timestamp_seconds", **who) == 1_700_000_000
@@ -166,14 +167,16 @@ def test_an_acknowledgement_or_a_release_ends_unacknowledged(then: dict[str, obj
     """A halt counts as unacknowledged until the service answers or the halt is lifted."""
     metrics = Metrics()
     fill(metrics)
-    metrics.observe(Outputs(decisions=[decision(standing=2, **then)]))
-    assert value(metrics, "pilot_unacknowledged", pilot="p1", participant="firm") == 0
+    metrics.observe(Outputs(decisions=[halted(standing=2, **then)]))
+    assert value(metrics, "pilot_unacknowledged", pilot="p-1", participant="firm-1") == 0
 
 
 def test_beyond_the_cap_only_aggregates_count() -> None:
     """Pilots past the cap get no series; they still count by level, and are counted as such."""
     metrics = Metrics(cap=2)
-    metrics.observe(Outputs(decisions=[decision(f"p{i}") for i in range(5)], evidence=[evidence("p4")]))
+    metrics.observe(
+        Outputs(decisions=[halted(pilot=f"p{i}", finding=Finding()) for i in range(5)], evidence=[evidence(pilot="p4")])
+    )
     with_series = {dict(pairs)["pilot"] for name, pairs in read(metrics) if name == PREFIX + "pilot_level"}
     assert with_series == {"p0", "p1"}
     assert value(metrics, "pilots", level="halt") == 5
@@ -184,9 +187,9 @@ def test_beyond_the_cap_only_aggregates_count() -> None:
 def test_a_pilot_that_leaves_takes_its_series_along() -> None:
     """After exit nothing of the pilot is exposed, and its place under the cap is free for one that waits."""
     metrics = Metrics(cap=1)
-    metrics.observe(Outputs(decisions=[decision("a"), decision("b")], evidence=[evidence("a")]))
-    metrics.observe(Outputs(decisions=[decision("a", Level.NORMAL, 2, reason=Reason.EXITED, kind="act")]))
-    metrics.observe(Outputs(evidence=[evidence("b")]))
+    metrics.observe(Outputs(decisions=[halted(pilot="a"), halted(pilot="b")], evidence=[evidence(pilot="a")]))
+    metrics.observe(Outputs(decisions=[halted(2, "a", level=Level.NORMAL, reason=Reason.EXITED, kind="act")]))
+    metrics.observe(Outputs(evidence=[evidence(pilot="b")]))
     named = {dict(pairs).get("pilot") for _, pairs in read(metrics)} - {None}
     assert named == {"b"}
     assert value(metrics, "pilots_beyond_cap") == 0
@@ -195,11 +198,11 @@ def test_a_pilot_that_leaves_takes_its_series_along() -> None:
 def test_memory_is_bounded_whatever_comes() -> None:
     """Pilots, indicators, segments, detectors and rejection reasons all stop growing at their bounds."""
     metrics = Metrics(cap=3)
-    metrics.observe(Outputs(decisions=[decision()]))
+    metrics.observe(Outputs(decisions=[halted(finding=Finding())]))
     metrics.observe(
         Outputs(
             evidence=[evidence(segment=f"s{i}", scores={f"d{j}": (0.0, 1.0) for j in range(20)}) for i in range(200)],
-            decisions=[decision(f"q{i}") for i in range(200)],
+            decisions=[halted(pilot=f"q{i}", finding=Finding()) for i in range(200)],
             rejected=[
                 Rejected(topic="t", partition=0, offset=i, field="x", reason=f"attacker-{i}") for i in range(200)
             ],
@@ -227,16 +230,16 @@ def test_a_number_that_is_not_finite_is_refused_and_counted() -> None:
 def test_an_older_period_does_not_overwrite_a_newer_one() -> None:
     """The observation shown is that of the latest period, also when a late event revises an old one."""
     metrics = Metrics()
-    metrics.observe(Outputs(evidence=[evidence(end=9_000, k=1.0), evidence(end=2_000, k=8.0, late=True)]))
-    assert value(metrics, "observed", pilot="p1", indicator="incidents", segment="all") == 1
+    metrics.observe(Outputs(evidence=[evidence(8, k=1.0), evidence(1, k=8.0, late=True)]))
+    assert value(metrics, "observed", pilot="p-1", indicator="incidents", segment="") == 1
 
 
 def test_recovery_restores_a_halted_pilot() -> None:
     """A halted pilot is in view right after a restart, before anything new is decided about it."""
     metrics = Metrics()
     order = OpenOrder("halt", 7_000, 3, "overdue")
-    metrics.seed("p1", "firm", Level.HALT, standing=4, order=order, since_ms=7_000, reason=Reason.HARD_RULE)
-    who = {"pilot": "p1", "participant": "firm"}
+    metrics.seed("p-1", "firm-1", Level.HALT, standing=4, order=order, since_ms=7_000, reason=Reason.HARD_RULE)
+    who = {"pilot": "p-1", "participant": "firm-1"}
     assert value(metrics, "pilot_level", **who) == 3
     assert value(metrics, "pilot_unacknowledged", **who) == 1
     assert value(metrics, "pilot_level_timestamp_seconds", **who) == 7
@@ -246,12 +249,12 @@ def test_recovery_restores_a_halted_pilot() -> None:
 
 def test_open_commands_are_counted_by_what_became_of_them() -> None:
     """From the command to its verification, with its age; a repeat is counted apart; a release waits for its answer too."""
-    metrics, who = Metrics(), {"pilot": "p1", "participant": "firm"}
+    metrics, who = Metrics(), {"pilot": "p-1", "participant": "firm-1"}
 
     def states() -> dict[str, float | None]:
         return {s: n for s in OPEN if (n := value(metrics, "commands_open", state=s))}
 
-    halt = decision()
+    halt = halted()
     command = command_of(halt)
     assert command is not None
     metrics.observe(Outputs(decisions=[halt], commands=[command]))
@@ -270,7 +273,7 @@ def test_open_commands_are_counted_by_what_became_of_them() -> None:
     assert value(metrics, "pilot_unacknowledged", **who) == 1
     for standing, (reason, expected) in enumerate(steps, 2):
         level = Level.NORMAL if Reason.RELEASED in [r for r, _ in steps[: standing - 1]] else Level.HALT
-        taken = decision(standing=standing, reason=reason, level=level, was=Level.HALT, kind="act")
+        taken = halted(standing=standing, reason=reason, level=level, was=Level.HALT, kind="act")
         metrics.observe(Outputs(decisions=[taken]))
         assert states() == expected, reason
         assert value(metrics, "pilot_unacknowledged", **who) == (reason == Reason.HALT_OVERDUE), reason
@@ -288,9 +291,9 @@ def test_a_revoked_partition_ends_its_series() -> None:
 def test_labels_are_escaped() -> None:
     """A pilot id with quotes, backslashes or line ends cannot forge a line of the exposition."""
     metrics = Metrics()
-    metrics.observe(Outputs(decisions=[decision('a"} 1\nsandbox_monitor_pilots{level="halt\\')]))
+    metrics.observe(Outputs(decisions=[halted(pilot='a"} 1\nsandbox_monitor_pilots{level="halt\\')]))
     assert value(metrics, "pilots", level="halt") == 1
-    assert value(metrics, "pilot_level", pilot='a"} 1\nsandbox_monitor_pilots{level="halt\\', participant="firm") == 3
+    assert value(metrics, "pilot_level", pilot='a"} 1\nsandbox_monitor_pilots{level="halt\\', participant="firm-1") == 3
 
 
 def test_metrics_are_served_over_http() -> None:

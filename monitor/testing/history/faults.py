@@ -7,6 +7,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from monitor.testing.history.parts import Slot
@@ -37,10 +38,11 @@ class Faults:
 
     def by_kind(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Kind -> what is done while the story goes on."""
+        kill = partial(self._hits, signal.SIGKILL, 0.4)
         return {
             "point": self._point,
-            "kill": self._kill,
-            "term": self._term,
+            "kill": kill,
+            "term": partial(self._hits, signal.SIGTERM, 0.8),
             "zombie": self._zombie,
             "storm": self._storm,
             "join": self._join,
@@ -48,7 +50,7 @@ class Faults:
             "send": self._network,
             "slow": self._slow,
             "forgot": self._forgot,
-            "compacted": self._kill,
+            "compacted": kill,
             "clock": self._clock,
         }
 
@@ -90,20 +92,11 @@ class Faults:
                 await slot.child.gone(6)
             await self.live.leave(guest, signal.SIGKILL)
 
-    async def _kill(self) -> None:
+    async def _hits(self, how: signal.Signals, least: float) -> None:
+        """Any worker, again and again, with pauses of `least` to 2.5 s."""
         while self.live.faulting:
-            await asyncio.sleep(self.live.rng.uniform(0.4, 2.5))
-            if self.live.faulting and self.live.hit(
-                self.live.rng.choice(list(self.live.slots.values())), signal.SIGKILL
-            ):
-                await self._land()
-
-    async def _term(self) -> None:
-        while self.live.faulting:
-            await asyncio.sleep(self.live.rng.uniform(0.8, 2.5))
-            if self.live.faulting and self.live.hit(
-                self.live.rng.choice(list(self.live.slots.values())), signal.SIGTERM
-            ):
+            await asyncio.sleep(self.live.rng.uniform(least, 2.5))
+            if self.live.faulting and self.live.hit(self.live.rng.choice(list(self.live.slots.values())), how):
                 await self._land()
 
     async def _frozen_at_point(self, slot: Slot, timeout: float = 12.0) -> Child | None:

@@ -148,6 +148,8 @@ class Live:
                     clock_ms=slot.clocks.pop(0) if slot.clocks else 0,
                 )
             )
+            if not slot.wanted:  # taken away while it was born: nobody else would end it
+                self.hit(slot, signal.SIGKILL)
             while (code := child.code) is None:
                 await asyncio.sleep(0.02)
             slot.codes.append(code)

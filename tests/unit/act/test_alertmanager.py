@@ -9,8 +9,8 @@ import pytest
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.model import Decision, Level, Reason
-from monitor.testing.outputs import decision
 from monitor.testing.recorder import Recorder
+from monitor.testing.records import halted
 
 NOW = 1_700_000_100_000
 
@@ -30,17 +30,20 @@ def ms(text: str) -> int:
 
 def test_a_halt_is_a_critical_alert() -> None:
     """It carries pilot, participant, level, reason, a sentence, its runbook heading and an end in the future."""
-    [[alert]] = post(decision())
+    [[alert]] = post(halted())
     assert alert["labels"] == {
         "alertname": "SandboxPilotHalted",
         "severity": "critical",
         "via": "push",
         "level": "halt",
-        "pilot": "p1",
-        "participant": "firm",
+        "pilot": "p-1",
+        "participant": "firm-1",
         "reason": "limit_exceeded",
     }
-    assert alert["annotations"]["summary"] == "Pilot p1 of firm was halted. A limit of the charter is broken."
+    assert alert["annotations"]["summary"] == (
+        "Pilot p-1 of firm-1 was halted. A limit of the charter is broken: incidents: 15 counted where at most 6.2 were allowed; "
+        "statistic 4.66 against a bar of 5.1."
+    )
     assert alert["annotations"]["runbook_url"] == "runbook.md#sandboxpilothalted"
     assert ms(alert["startsAt"]) == 1_700_000_000_000
     assert ms(alert["endsAt"]) == NOW + 240_000
@@ -55,19 +58,19 @@ def test_the_end_outlives_several_lost_sendings() -> None:
     ("then", "ended", "opened"),
     [
         pytest.param(
-            decision(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED), True, False, id="released"
+            halted(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED), True, False, id="released"
         ),
         pytest.param(
-            decision(standing=2, level=Level.HALT, was=Level.HALT, reason=Reason.EXITED), True, False, id="exited"
+            halted(standing=2, level=Level.HALT, was=Level.HALT, reason=Reason.EXITED), True, False, id="exited"
         ),
         pytest.param(
-            decision(standing=2, level=Level.ESCALATE, was=Level.HALT, reason=Reason.RELEASED), True, True, id="lower"
+            halted(standing=2, level=Level.ESCALATE, was=Level.HALT, reason=Reason.RELEASED), True, True, id="lower"
         ),
     ],
 )
 def test_a_move_away_ends_the_alert(then: Decision, ended: bool, opened: bool) -> None:
     """Release, exit and a lower level end the halt's alert at once, by its own labels."""
-    [_, alerts] = post(decision(), then)
+    [_, alerts] = post(halted(), then)
     ends = [alert for alert in alerts if ms(alert["endsAt"]) == NOW]
     assert [alert["labels"]["alertname"] for alert in ends] == ["SandboxPilotHalted"] * ended
     assert ends[0]["labels"]["reason"] == "limit_exceeded"
@@ -76,17 +79,17 @@ def test_a_move_away_ends_the_alert(then: Decision, ended: bool, opened: bool) -
 
 def test_a_finding_or_an_act_at_the_same_level_posts_nothing() -> None:
     """A further reason at an unchanged level is not a second alert."""
-    same = decision(standing=2, was=Level.HALT, kind="finding", reason=Reason.HARD_RULE)
-    assert len(post(decision(), same)) == 1
+    same = halted(standing=2, was=Level.HALT, kind="finding", reason=Reason.HARD_RULE)
+    assert len(post(halted(), same)) == 1
 
 
 @pytest.mark.parametrize("level", [Level.NORMAL, Level.WATCH])
 def test_low_levels_wake_nobody(level: Level) -> None:
     """Watch is for dashboards."""
-    assert post(decision(level=level, was=Level.ESCALATE)) == []
+    assert post(halted(level=level, was=Level.ESCALATE)) == []
 
 
 def test_a_start_in_the_future_is_clipped() -> None:
     """A decision dated after this machine's clock fires now, not later."""
-    [[alert]] = post(decision(at=NOW + 60_000))
+    [[alert]] = post(halted(at=NOW + 60_000))
     assert ms(alert["startsAt"]) == NOW

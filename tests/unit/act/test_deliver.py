@@ -10,7 +10,7 @@ from monitor.act import deliver as subject
 from monitor.act.deliver import Deliver
 from monitor.errors import Refused, Unavailable
 from monitor.model import Decision, Level, Reason
-from monitor.testing.outputs import decision
+from monitor.testing.records import halted
 
 
 class Plain:
@@ -32,14 +32,14 @@ class Forgetful(Plain):
     resend_ms = 60_000
 
 
-RELEASE = decision(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED)
+RELEASE = halted(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED)
 
 
 def test_decisions_arrive_in_order() -> None:
     """What is fed is handed over once, in order."""
     actor = Plain()
     deliver = Deliver({"a": actor})
-    deliver.feed([decision(standing=i) for i in (1, 2, 3)])
+    deliver.feed([halted(standing=i) for i in (1, 2, 3)])
     deliver.tick(0)
     assert [d.standing for d in actor.got] == [1, 2, 3]
     assert deliver.idle
@@ -50,7 +50,7 @@ def test_repeats_are_skipped() -> None:
     actor = Plain()
     deliver = Deliver({"a": actor})
     for _ in range(2):
-        deliver.feed([decision(standing=1), decision(standing=2)])
+        deliver.feed([halted(standing=1), halted(standing=2)])
         deliver.tick(0)
     assert len(actor.got) == 2
 
@@ -60,7 +60,7 @@ def test_unavailable_backs_off_and_keeps_order() -> None:
     actor = Plain()
     actor.fail = [Unavailable("away")] * 9
     deliver = Deliver({"a": actor})
-    deliver.feed([decision(standing=1), decision(standing=2)])
+    deliver.feed([halted(standing=1), halted(standing=2)])
     now, waits = 0, []
     while not deliver.idle:
         due = deliver.tick(now)
@@ -78,7 +78,7 @@ def test_one_actor_that_is_away_holds_up_no_other() -> None:
     away, well = Plain(), Plain()
     away.fail = [Unavailable("away")]
     deliver = Deliver({"away": away, "well": well})
-    deliver.feed([decision()])
+    deliver.feed([halted()])
     deliver.tick(0)
     assert (len(away.got), len(well.got)) == (0, 1)
 
@@ -89,7 +89,7 @@ def test_a_refusal_or_a_mistake_is_passed_over(error: Exception) -> None:
     actor, counted = Plain(), []
     actor.fail = [error]
     deliver = Deliver({"a": actor}, counted=lambda name, outcome: counted.append(outcome))
-    deliver.feed([decision(standing=1), decision(standing=2)])
+    deliver.feed([halted(standing=1), halted(standing=2)])
     deliver.tick(0)
     assert [d.standing for d in actor.got] == [2]
     assert counted == ["refused", "done"]
@@ -99,7 +99,7 @@ def test_a_halt_that_was_sent_once_is_sent_again_while_it_stands() -> None:
     """Every `resend_ms` until the release, then never again."""
     actor = Forgetful()
     deliver = Deliver({"a": actor})
-    deliver.feed([decision()])
+    deliver.feed([halted()])
     now, due = 0, deliver.tick(0)
     assert due == 60_000
     for _ in range(3):
@@ -118,7 +118,7 @@ def test_a_refused_halt_is_still_sent_again() -> None:
     actor = Forgetful()
     actor.fail = [Refused("token")]
     deliver = Deliver({"a": actor})
-    deliver.feed([decision()])
+    deliver.feed([halted()])
     deliver.tick(0)
     deliver.tick(60_000)
     assert len(actor.got) == 1
@@ -128,14 +128,14 @@ def test_a_refused_halt_is_still_sent_again() -> None:
     "last",
     [
         pytest.param(RELEASE, id="released"),
-        pytest.param(decision(standing=2, was=Level.HALT, reason=Reason.EXITED), id="exited"),
+        pytest.param(halted(standing=2, was=Level.HALT, reason=Reason.EXITED), id="exited"),
     ],
 )
 def test_nothing_stands_after_the_end(last: Decision) -> None:
     """Release and exit take the pilot out of what is sent again."""
     actor = Forgetful()
     deliver = Deliver({"a": actor})
-    deliver.feed([decision(), last])
+    deliver.feed([halted(), last])
     deliver.tick(0)
     deliver.tick(600_000)
     assert [d.standing for d in actor.got] == [1, 2]
@@ -145,7 +145,7 @@ def test_plain_actors_are_sent_nothing_again() -> None:
     """Only an actor whose other side forgets is sent a decision twice."""
     actor = Plain()
     deliver = Deliver({"a": actor})
-    deliver.feed([decision()])
+    deliver.feed([halted()])
     deliver.tick(0)
     deliver.tick(600_000)
     assert len(actor.got) == 1
@@ -155,11 +155,11 @@ def test_cursors_survive_a_restart(tmp_path: Path) -> None:
     """A new process that is fed the whole log hands over only what is new, after what stands."""
     file = tmp_path / "act.json"
     first = Deliver({"a": Forgetful(), "b": Plain()}, file)
-    first.feed([decision()])
+    first.feed([halted()])
     first.tick(0)
     again, plain = Forgetful(), Plain()
     second = Deliver({"a": again, "b": plain}, file)
-    second.feed([decision(), RELEASE])
+    second.feed([halted(), RELEASE])
     second.tick(1_000)
     assert [d.standing for d in again.got] == [1, 2]
     assert [d.standing for d in plain.got] == [2]
@@ -168,10 +168,10 @@ def test_cursors_survive_a_restart(tmp_path: Path) -> None:
 def test_a_crash_before_the_cursor_is_kept_repeats(tmp_path: Path) -> None:
     """At least once: what was handed over but not noted is handed over again."""
     file = tmp_path / "act.json"
-    Deliver({"a": Plain()}, file).feed([decision()])
+    Deliver({"a": Plain()}, file).feed([halted()])
     actor = Plain()
     deliver = Deliver({"a": actor}, file)
-    deliver.feed([decision()])
+    deliver.feed([halted()])
     deliver.tick(0)
     assert len(actor.got) == 1
 
@@ -181,7 +181,7 @@ def test_a_full_disk_keeps_no_decision_from_anybody(tmp_path: Path) -> None:
     actor = Plain()
     file = tmp_path / "later" / "act.json"
     deliver = Deliver({"a": actor}, file)
-    deliver.feed([decision(standing=1)])
+    deliver.feed([halted(standing=1)])
     deliver.tick(0)
     assert len(actor.got) == 1
     file.parent.mkdir()
@@ -195,7 +195,7 @@ def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     actor, counted = Plain(), []
     actor.fail = [Unavailable("away")]
     deliver = Deliver({"a": actor}, counted=lambda name, outcome: counted.append(outcome))
-    deliver.feed([decision(standing=i) for i in range(1, 26)])
+    deliver.feed([halted(standing=i) for i in range(1, 26)])
     deliver.tick(0)
     assert counted.count("dropped") == 15
     deliver.tick(1_000)
@@ -206,7 +206,7 @@ def test_run_ticks_until_stopped() -> None:
     """The loop uses the clock and the sleep it is given, and ends when told."""
     actor, slept, now = Plain(), [], [0]
     deliver = Deliver({"a": actor})
-    deliver.feed([decision()])
+    deliver.feed([halted()])
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from monitor.console.board import Board
+from monitor.console.heard import Heard
 from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
 from monitor.model import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
 from monitor.notary.notary import Notary
@@ -113,6 +114,14 @@ def test_a_board_that_nobody_feeds_does_not_look_calm() -> None:
             in page
         )
     assert as_data(board, 50_000)["worker"] == {"last_heard": 5_000, "silent_partitions": [0]}
+
+
+def test_a_clock_that_was_an_hour_ahead_hides_no_death() -> None:
+    """Heard again after the clock was set back, the worker is called silent 30 s after that, not an hour later."""
+    worker = Heard()
+    worker.hear(0, 3_600_000)
+    worker.hear(0, 10_000)
+    assert (worker.last, worker.silent(40_000), worker.silent(40_001)) == (10_000, [], [0])
 
 
 def test_an_act_says_whose_key_signed_it() -> None:
@@ -250,6 +259,23 @@ def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
     assert '<td data-head="Tier">critical</td>' in fleet_page(board)
     fed(decision(3, charter="0" * 64), board=board)
     assert board.pilots["p-1"].plan is None
+
+
+def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
+    """A board that reads control meets acts that the machine refuses: no pilot comes of one, and the charter in force is still found,
+    whether its decisions are read before or after."""
+    from monitor.charter import charter_hash
+    from monitor.testing.fleet_charter import charter
+
+    good = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
+    board = Board()
+    board.learn(good)
+    board.learn(msgspec.structs.replace(good, tier="minimal", version=2))
+    board.learn(msgspec.structs.replace(good, pilot="never-admitted"))
+    assert "No pilot has been admitted yet" in fleet_page(board)
+    fed(decision(1, charter=charter_hash(good)), board=board)
+    assert '<td data-head="Tier">high</td>' in fleet_page(board)
+    assert list(board.pilots) == ["p-1"]
 
 
 def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Path) -> None:

@@ -104,6 +104,12 @@ LIMIT = Finding(
             {},
             "The state of the pilot has been unknown for too long: nothing has been heard for longer than is usual",
         ),
+        (  # a person's own word stays one, whatever else it may mean here
+            Reason.OVERRIDDEN,
+            Finding(rule="override", detail="silence"),
+            {},
+            "Set by hand by a regulator: silence",
+        ),
     ],
 )
 def test_a_decision_is_said_with_its_numbers(reason: Reason, finding: Finding, more: dict[str, Any], said: str) -> None:

@@ -159,7 +159,7 @@ def test_any_sequence_reads_back_with_the_same_roots_however_it_is_cut(
     """Records round-trip, and roots depend on neither batches, nor repeats, nor restarts."""
     steps: list[tuple[list[Decision], list[Command]]] = []
     for number, (pilot, halts, cause, at) in enumerate(plan):
-        steps.append(([decision(number, pilot, cause=cause, at=at)], [command(number, pilot)] if halts else []))
+        steps.append(([decision(number, pilot, cause=cause, at=at)], [command(number, pilot=pilot)] if halts else []))
     one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
     whole = Notary(one)
     whole.record([d for ds, _ in steps for d in ds], [c for _, cs in steps for c in cs])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -157,6 +158,45 @@ def test_erasing_words_breaks_no_root(tmp_path: Path) -> None:
     assert shown[2].endswith("by Grace Hopper: hold on")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act beside a notary of another user")
+def test_the_notary_goes_on_when_an_administrator_has_erased(tmp_path: Path) -> None:
+    """The file of words belongs to the notary's user afterwards, too."""
+    notary = opened(tmp_path / "ledger")
+    notary.record([act(1)])
+    notary.close()
+    kept = beside(tmp_path / "ledger") / f"{NAME}.words"
+    os.chown(kept, 4321, 4321)
+    assert ran("erase", tmp_path / "ledger" / FILE, "--entry", act(1).id).exit_code == 0
+    assert (kept.stat().st_uid, kept.stat().st_gid, stat.S_IMODE(kept.stat().st_mode)) == (4321, 4321, 0o600)
+
+
+def test_words_are_found_however_the_ledger_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a link, or as the directory one stands in: words lie beside the real directory, where `erase` looks for them."""
+    (tmp_path / "real" / "ledger").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "ledger")
+    for number, (name, stand) in enumerate([("link", tmp_path), (".", tmp_path / "real" / "ledger")], 1):
+        monkeypatch.chdir(stand)
+        notary = Notary(Path(name))
+        notary.record([act(number)])
+        notary.close()
+        done = ran("erase", tmp_path / "link" / FILE, "--entry", act(number).id)
+        assert done.exit_code == 0, done.output
+
+
+def test_words_of_an_entry_that_a_crash_took_get_the_salt_of_its_next_writing(tmp_path: Path) -> None:
+    """The key was moved away between the two: what is kept is what the entry commits to, and erasing takes both."""
+    directory = tmp_path / "ledger"
+    opened(directory).close()
+    WordsFile(beside(directory)).add(NAME, entry_of(act(1), bytes(32))[1])
+    notary = Notary(directory)
+    notary.record([act(1)])
+    notary.close()
+    shown = ran("show", directory / FILE)
+    assert (shown.exit_code, "Ada Lovelace" in shown.output) == (0, True)
+    assert ran("erase", directory / FILE, "--entry", act(1).id).exit_code == 0
+    assert b"Lovelace" not in (beside(directory) / f"{NAME}.words").read_bytes()
+
+
 def test_one_field_is_erased_alone(tmp_path: Path) -> None:
     """A name may have to go where its words may stay."""
     notary = opened(tmp_path / "ledger")
@@ -193,6 +233,8 @@ def test_a_disclosed_text_is_held_against_its_entry(tmp_path: Path) -> None:
     told.write_text(json.dumps(words._replace(pilot="p-9")._asdict()))
     strange = ran("verify", directory, "--disclosed", told)
     assert (strange.exit_code, "0 of 1 disclosed texts" in strange.output) == (1, True)
+    told.write_text(json.dumps(words._replace(salt=" ")._asdict()))  # blanks are hex of nothing
+    assert "not a line of words" in ran("verify", directory, "--disclosed", told).output
 
 
 def test_a_stranger_verifies_what_is_disclosed_with_the_standard_library_alone(tmp_path: Path) -> None:

@@ -12,14 +12,17 @@ import msgspec
 import pytest
 
 from monitor.errors import Halted, Lapsed, TryAgain
-from monitor.model import Command, Permit, Reason
+from monitor.model import Permit
 from monitor.sdk import Pilot
 from monitor.sdk.clock import SECOND, boottime
 from monitor.sdk.lease import LONGEST_MS, Lease, Seal
 from monitor.telemetry import CommandAcknowledged, Heartbeat
 from monitor.testing.memory_link import MemoryLink
+from monitor.testing.records import command
+from monitor.testing.wait import Until
 
 LEASE_MS = 60_000
+until = Until(5.0, every=0.005)
 
 
 class HandClock:
@@ -41,14 +44,6 @@ def make(link: MemoryLink, home: Path, clock: Callable[[], int] | None = None, *
     return Pilot("p-1", participant="firm", to=link, spool_dir=home, **given)
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.005)
-
-
 def works(pilot: Pilot) -> bool:
     """Whether a piece of work may begin."""
     try:
@@ -56,21 +51,6 @@ def works(pilot: Pilot) -> bool:
             return True
     except TryAgain:
         return False
-
-
-def command(standing: int, action: Any = "halt", **more: Any) -> Command:
-    """A command for our pilot."""
-    return Command(
-        id=f"c{standing}",
-        pilot="p-1",
-        action=action,
-        standing=standing,
-        epoch=1,
-        reason=Reason.HARD_RULE,
-        decision=f"d{standing}",
-        at=1_700_000_000_000,
-        **more,
-    )
 
 
 def quiet(link: MemoryLink, pilot: Pilot) -> None:
@@ -232,7 +212,7 @@ def test_a_lapse_is_no_halt_and_no_halt_is_a_lapse(tmp_path: Path, caplog: pytes
         link.command(command(2))
         until(lambda: pilot.standing.halted)
         clock.passes(61)
-        with pytest.raises(Halted, match="d2"), pilot.guard():
+        with pytest.raises(Halted, match=command(2).decision), pilot.guard():
             pytest.fail("the guard let work begin")
         assert not pilot.status().lapsed
 
@@ -250,7 +230,7 @@ def test_a_release_needs_a_resume_and_a_new_permit(tmp_path: Path) -> None:
         until(lambda: not pilot.standing.halted)
         with pytest.raises(Halted, match=r"has not resumed") as refused, pilot.guard():
             pytest.fail("the guard let work begin")
-        assert (refused.value.reason, refused.value.decision) == ("not_resumed", "d3")
+        assert (refused.value.reason, refused.value.decision) == ("not_resumed", command(3).decision)
         pilot.resume()
         until(lambda: works(pilot))
         assert pilot.status().permit_s is not None
@@ -322,7 +302,7 @@ def test_a_drill_is_answered_and_stops_nothing(tmp_path: Path) -> None:
         link.command(command(2, dry_run=True))
         until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events))
         (answer,) = [e for e in link.events if isinstance(e, CommandAcknowledged)]
-        assert (answer.data.command, answer.data.dry_run) == ("c2", True)
+        assert (answer.data.command, answer.data.dry_run) == (command(2).id, True)
         assert not pilot.standing.halted
         until(lambda: works(pilot))
 

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 
 from monitor.errors import Halted, Unavailable
-from monitor.model import Command, Reason
 from monitor.sdk import BadEvent, Pilot, SpoolFull
 from monitor.telemetry import (
     CommandAcknowledged,
@@ -27,33 +25,15 @@ from monitor.telemetry import (
 )
 from monitor.testing.events import Emitter, one_of_each
 from monitor.testing.memory_link import MemoryLink
+from monitor.testing.records import command
+from monitor.testing.wait import Until
+
+until = Until(5.0, every=0.005)
 
 
 def make(link: MemoryLink, home: Path, **more: Any) -> Pilot:
     """A quiet pilot: nothing is sent by itself."""
     return Pilot("p-1", participant="firm", to=link, **{"spool_dir": home, "heartbeat_s": 0, "follow": False} | more)
-
-
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.005)
-
-
-def halt(standing: int = 2, action: Any = "halt") -> Command:
-    """A command for our pilot."""
-    return Command(
-        id=f"c{standing}",
-        pilot="p-1",
-        action=action,
-        standing=standing,
-        epoch=1,
-        reason=Reason.HARD_RULE,
-        decision=f"d{standing}",
-        at=1_700_000_000_000,
-    )
 
 
 def numbers(events: list[Any]) -> list[int]:
@@ -260,15 +240,18 @@ def test_a_halt_stops_new_work_is_acknowledged_and_ends_serving(tmp_path: Path) 
     with make(link, tmp_path, follow=True, heartbeat_s=0.05, pack_ms=0) as pilot:
         until(lambda: pilot.standing.known)
         with pilot.guard("case-17"):
-            link.command(halt())
+            link.command(command(2))
             until(lambda: pilot.standing.halted)
             assert pilot.serving is True  # work in hand
-        with pytest.raises(Halted, match=r"p-1 is halted since 2023-11-14.*hard_rule.*d2"), pilot.guard("case-18"):
+        with (
+            pytest.raises(Halted, match=f"p-1 is halted since 2023-11-14.*limit_exceeded.*{command(2).decision}"),
+            pilot.guard("case-18"),
+        ):
             pytest.fail("the guard let work begin")
         assert pilot.serving is False
         until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events))
         acknowledged = next(e for e in link.events if isinstance(e, CommandAcknowledged))
-        assert (acknowledged.data.command, acknowledged.data.standing) == ("c2", 2)
+        assert (acknowledged.data.command, acknowledged.data.standing) == (command(2).id, 2)
         assert acknowledged.data.last_decision == "case-17"
 
         def quiet() -> list[Envelope]:
@@ -281,10 +264,10 @@ def test_a_halt_stops_new_work_is_acknowledged_and_ends_serving(tmp_path: Path) 
         until(lambda: len(quiet()) >= 3)
         nonces = [e.data.nonce for e in link.events if isinstance(e, Heartbeat)]
         assert len(set(nonces)) == len(nonces)
-        link.command(halt(1, "release"))  # an old release comes late
+        link.command(command(1, "release"))  # an old release comes late
         time.sleep(0.1)
         assert pilot.standing.halted
-        link.command(halt(3, "release"))
+        link.command(command(3, "release"))
         until(lambda: not pilot.standing.halted)
         with pytest.raises(Halted, match="has not resumed"), pilot.guard("case-18"):
             pytest.fail("a release alone let work begin")
@@ -293,17 +276,34 @@ def test_a_halt_stops_new_work_is_acknowledged_and_ends_serving(tmp_path: Path) 
             pass
 
 
-def test_an_acknowledgement_waits_for_room(tmp_path: Path) -> None:
-    """A halt that meets a full spool takes effect at once and is acknowledged when there is room again."""
-    link = MemoryLink()
+class Unheard(MemoryLink):
+    """What is sent to it does not arrive while it is `deaf`; commands can be read."""
+
+    deaf = False
+
+    def send(self, pilot: str, body: bytes, signature: str = "") -> None:
+        if self.deaf:
+            raise Unavailable("nobody takes it")
+        super().send(pilot, body, signature)
+
+
+def test_an_acknowledgement_waits_for_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A halt that meets a full spool takes effect at once and is acknowledged when there is room again; that it waits is told
+    once, and is no report that was lost."""
+    link = Unheard()
     with make(link, tmp_path, follow=True, spool_bytes=65536) as pilot:
         until(lambda: pilot.standing.known)
-        link.away = True
+        link.deaf = True
         fill(pilot, "c" * 20)  # leaves less room than an acknowledgement needs
-        link.away = False
-        link.command(halt())
+        link.command(command(2))
         until(lambda: pilot.standing.halted)
+        until(lambda: "is not acknowledged yet" in caplog.text)
+        time.sleep(1.0)  # it is tried again and again
+        assert not any(isinstance(e, CommandAcknowledged) for e in link.events)
+        link.deaf = False
         until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events), 10)
+        assert caplog.text.count("is not acknowledged yet") == 1
+        assert pilot.status().not_recorded == 1
 
 
 def test_guarded_functions_plain_and_async(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_guarded_functions_plain_and_async(tmp_path: Path) -> None:
 
         assert plain(1) == 2
         assert asyncio.run(later(1)) == 3  # type: ignore[arg-type]
-        link.command(halt())
+        link.command(command(2))
         until(lambda: pilot.standing.halted)
         with pytest.raises(Halted):
             plain(1)

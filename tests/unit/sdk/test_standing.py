@@ -6,23 +6,8 @@ import itertools
 
 import msgspec
 
-from monitor.model import Command, Reason
 from monitor.sdk.standing import Standing, refusal
-
-
-def command(standing: int, action: str, epoch: int = 1) -> Command:
-    """A command of that standing."""
-    return Command(
-        id=f"{standing}-{action}",
-        pilot="p",
-        action=action,  # type: ignore[arg-type]
-        standing=standing,
-        epoch=epoch,
-        reason=Reason.LIMIT_EXCEEDED,
-        decision=f"d{standing}",
-        at=1_700_000_000_000,
-    )
-
+from monitor.testing.records import command
 
 COMMANDS = [command(3, "halt"), command(5, "release", epoch=9), command(8, "halt", epoch=2)]
 
@@ -39,8 +24,9 @@ def test_the_highest_standing_wins_in_every_order_of_arrival() -> None:
 
 def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
     """The words of a refusal name pilot, reason, time, decision and the way out."""
-    words = refusal(command(3, "halt"), resume=False)
-    for part in ("pilot p is halted since 2023-11-14T22:13:20", "limit_exceeded", "decision d3", "two approvals"):
+    halt = command(3, "halt")
+    words = refusal(halt, resume=False)
+    for part in ("pilot p-1 is halted since 2023-11-14T22:13:20", "limit_exceeded", halt.decision, "two approvals"):
         assert part in words
     assert "call resume()" in refusal(command(4, "release"), resume=True)
 
