@@ -12,6 +12,7 @@ import pytest
 from monitor.stream.spare import Others
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.kafka import Fresh, until
+from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 
 pytestmark = pytest.mark.kafka
@@ -81,8 +82,8 @@ def test_a_worker_without_partitions_waits_for_some(tmp_path: Path) -> None:
         return sum((tmp_path / f"{n}.log").read_text().count(word) for n in "ab")
 
     try:
-        (owner,) = [w for w in workers if owned(w)]
-        (spare,) = [w for w in workers if w is not owner]
+        Until(30.0, 0.2)(lambda: all(w.ready for w in workers) and sum(len(owned(w)) for w in workers) == 1)
+        owner, spare = sorted(workers, key=lambda w: -len(owned(w)))
         seated = said("partition 0 seated")
         time.sleep(15)
         assert spare.ready, spare.tail()
