@@ -226,14 +226,16 @@ class Monitor:
             if await self._control():
                 continue
             now = self.clock()
-            if now >= self._next_time():
+            if now >= self._next_time(now):
                 await self._time()
                 continue
             self.metrics.heartbeat(now)
-            await waited(ticket, max(0.001, min(IDLE_S, (self._next_time() - now) / 1000)))
+            await waited(ticket, max(0.001, min(IDLE_S, (self._next_time(now) - now) / 1000)))
 
-    def _next_time(self) -> int:
-        """When the next `time` entry is due (ms)."""
+    def _next_time(self, now: int) -> int:
+        """When the next `time` entry is due (ms): at once where the clock was set back, not only when it is again where it was."""
+        if now < self._time_at:
+            return now
         due, asked = self._time_at + TIME_EVERY_MS, self.runner.notify_at
         # A timer fires at the first `time` that is later than its due time, hence the millisecond.
         return due if asked is None else max(self._time_at + TIME_APART_MS, min(due, asked + 1))

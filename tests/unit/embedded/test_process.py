@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from monitor.embedded.process import Monitor
+from monitor.embedded.process import TIME_EVERY_MS, Monitor
 from monitor.embedded.store import Incoming
 from monitor.testing.clock import MovingClock
 
@@ -24,6 +24,25 @@ def test_who_works_off_a_backlog_is_not_called_silent(tmp_path: Path) -> None:
             await monitor.store.feed([Incoming(b"{}")])
             await monitor._telemetry()
             assert monitor.board.worker.silent(clock.now) == []
+        finally:
+            await monitor.stop()
+
+    asyncio.run(story())
+
+
+def test_a_clock_set_back_delays_no_time_entry(tmp_path: Path) -> None:
+    """Set back by an hour, the clock would hold up the `time` for an hour: it is written at once, then as often as ever."""
+
+    async def story() -> None:
+        clock = MovingClock(1_700_000_000_000)
+        monitor = Monitor(tmp_path, clock=clock)
+        try:
+            await monitor.runner.recover()
+            await monitor._time()
+            clock.now -= 3_600_000
+            assert monitor._next_time(clock.now) == clock.now
+            await monitor._time()
+            assert clock.now < monitor._next_time(clock.now) <= clock.now + TIME_EVERY_MS
         finally:
             await monitor.stop()
 
