@@ -40,12 +40,8 @@ from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_contro
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62
-JUDGED_ONCE = (
-    Rectification,
-    Evaluation,
-    Approval,
-    Release,
-)  # a copy of one that was refused, or is long past, must not lift a later halt
+# A copy of one that was refused, or is long past, must not lift a later halt.
+JUDGED_ONCE = (Rectification, Evaluation, Approval, Release)
 NO_TIMER = (NEVER, "", "")
 Pieces: TypeAlias = list[tuple[int, Outputs]]  # outputs, and the offset of the last record that they come from
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
@@ -63,10 +59,11 @@ class Machine:
 
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
-    write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
-    may, and the record says whether it was signed. `awake` is how many pilots are held in memory, the others sleep, and `ready`
-    how many of those with their detectors and open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the object was made,
-    `folded` those of them that were taken in runs.
+    write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition.
+    `admitters` may admit pilots; without any, whoever writes to control may, and the record says whether it was signed.
+    `awake` is how many pilots are held in memory, the others sleep, and `ready` how many of those with their detectors and
+    open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the
+    object was made, `folded` those of them that were taken in runs.
     """
 
     folds = True  # False: every event goes the long way, with the same result
@@ -154,9 +151,8 @@ class Machine:
             if at < len(records):
                 self._records(topic, records[at : at + 1], owner, pieces)
                 at += 1
-            for _, piece in sorted(
-                pieces, key=lambda found: found[0]
-            ):  # one key after the other, but put out as they came
+            # One key was stepped after the other, but what they give is put out as they came.
+            for _, piece in sorted(pieces, key=lambda found: found[0]):
                 out.extend(piece)
         self.pilots.settle()
         return out
@@ -238,9 +234,8 @@ class Machine:
         step = now - self.own.last_time if self.own.last_time and self._journalled else 0
         if step > GAP_MS:
             self._away(step, now, out)
-        elif (
-            step < -GAP_MS and not self._flagged
-        ):  # until the clock is there again nothing falls due, so nobody is watched
+        elif step < -GAP_MS and not self._flagged:
+            # Until the clock is there again nothing falls due, so nobody is watched.
             self._away(0, self.own.last_time, out)
         fired = False
         while (due := self.notify_at) is not None and due < now:
