@@ -26,7 +26,6 @@ import numpy
 from monitor.control import Control, ControlBase
 from monitor.model import Record, Rejected
 from monitor.telemetry import (
-    EPOCH,
     EVENT_TYPES,
     SEQUENCE_FORM,
     ComplaintResolved,
@@ -36,6 +35,7 @@ from monitor.telemetry import (
     Harm,
     Name,
     Severity,
+    instant,
 )
 
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
@@ -231,12 +231,11 @@ def _in_order(events: list[Event], record: Record) -> bool:
 
 
 _CLOSING = (ComplaintResolved, ComplaintWithdrawn)
-_LAST_MS = int((datetime(9999, 1, 1, tzinfo=UTC) - EPOCH).total_seconds() * 1000)
 
 
 def latest(received: int) -> datetime:
     """The latest time that an event received then (ms) may tell of."""
-    return EPOCH + timedelta(milliseconds=min(max(received, 0), _LAST_MS)) + AHEAD
+    return instant(received) + AHEAD
 
 
 # Taken apart -----------------------------------------------------------------------------------------------------------
