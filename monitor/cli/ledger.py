@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from monitor.model import Level
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Words, WordsBroken, committed, get, line, lines
+from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines
 from monitor.notary.encoding import Entry
 from monitor.notary.segment import Damage
 from monitor.notary.verify import Mismatch
@@ -93,9 +93,9 @@ def show(file: Path, as_json: bool) -> None:
     Exit codes: 0 sound, 1 damaged (what comes before the damage is printed), or kept words are not what was committed to.
     """
     try:
-        kept = _kept(file)
+        kept = by_entry(_kept(file).values())
         for number, entry in enumerate(verifier.entries(file)):
-            said = [words for (identity, _), words in kept.items() if identity == entry.id]
+            said = kept.get(entry.id, [])
             verifier.hold_against(file, entry, said)
             texts = {words.field: words.text for words in said}
             click.echo(_as_json(number, entry, texts) if as_json else _as_line(number, entry, texts))
