@@ -46,6 +46,7 @@ HOMES = {
     "river": ("detectors/river_adapters.py",),
     "prometheus_client": ("monitor/metrics.py",),
     "grafana_api": ("monitor/act/",),
+    "requests": ("monitor/act/",),
     "aiohttp": ("monitor/embedded/", "monitor/console/routes.py", "monitor/stream/", "monitor/cli/"),
     "ruamel": ("monitor/charter_file.py",),
     "sqlite3": ("monitor/embedded/",),
