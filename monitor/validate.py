@@ -44,6 +44,7 @@ MAX_DEPTH = 64  # of nested arrays and objects within one event
 LONG = 4096  # bytes, from which on numpy counts faster, in the end two and a half times
 AHEAD = timedelta(minutes=5)  # how far an event's time may lie after its reception: clocks differ
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set says 1970
+BLANK = b" \t\r\n"  # what may stand between the values of a JSON text
 
 
 class Why(StrEnum):
@@ -174,7 +175,7 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
     try:
         act: ControlBase = _control.decode(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return reject(*_explain(error, record.value, _ACTS), pilot=_pilot_of(record.value))
+        return reject(*_explain(error, record.value, _ACTS), pilot=_pilot_of(record.value, _of_act))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
     return act
@@ -271,7 +272,8 @@ def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
             events.append(good)
             places.append(index)
         else:
-            rejected.append(reject(*good, index=index, pilot="" if good[0] is Why.TOO_DEEP else _subject_of(part)))
+            pilot = "" if good[0] is Why.TOO_DEEP else _pilot_of(part, _of_event)
+            rejected.append(reject(*good, index=index, pilot=pilot))
     return Validated(events, places, rejected)
 
 
@@ -320,7 +322,7 @@ def _unreadable(value: bytes | None) -> Why | None:
     return Why.TOO_LARGE if len(value) > MAX_BYTES else None
 
 
-_ARRAY = re.compile(rb"[ \t\r\n]*\[")
+_ARRAY = re.compile(rb"[%b]*\[" % BLANK)
 
 
 def mode_of(record: Record) -> str:
@@ -402,10 +404,10 @@ def _split(value: bytes) -> list[bytes] | Why:
             begin = token.end()
             if len(parts) >= MAX_EVENTS:
                 return Why.TOO_MANY_EVENTS
-    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(b" \t\r\n"):
+    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(BLANK):
         return Why.NOT_JSON if _is_utf8(value) else Why.NOT_UTF8
     last = value[begin:end]
-    return [*parts, last] if parts or last.strip(b" \t\r\n") else []
+    return [*parts, last] if parts or last.strip(BLANK) else []
 
 
 def _well_formed(value: bytes) -> bool:
@@ -495,32 +497,23 @@ def _explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_T
     return Why.WRONG_TYPE, field, message if message.startswith("Expected") else ""
 
 
-class _Subject(msgspec.Struct):
-    subject: Name = ""
+class _OfEvent(msgspec.Struct):
+    pilot: Name = msgspec.field(name="subject", default="")
 
 
-_subject = msgspec.json.Decoder(_Subject)
-
-
-def _subject_of(part: bytes) -> str:
-    """The pilot that a bad event names, if that much of it can be read."""
-    try:
-        return _subject.decode(part).subject
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-
-
-class _About(msgspec.Struct):
+class _OfAct(msgspec.Struct):
     pilot: Name = ""
 
 
-_about = msgspec.json.Decoder(_About)
+_of_event = msgspec.json.Decoder(_OfEvent)
+_of_act = msgspec.json.Decoder(_OfAct)
 
 
-def _pilot_of(act: bytes) -> str:
-    """The pilot that a bad act names, so that its author is told; by HTTP a record has no key that would say it."""
+def _pilot_of(bad: bytes, reader: msgspec.json.Decoder[_OfEvent] | msgspec.json.Decoder[_OfAct]) -> str:
+    """The pilot that a bad event or act names, if that much of it can be read, so that its author is told: by HTTP a record
+    has no key that would say it."""
     try:
-        return _about.decode(act).pilot
+        return reader.decode(bad).pilot
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 
