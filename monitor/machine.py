@@ -31,12 +31,13 @@ from monitor.obey import again, overdue
 from monitor.observe import observe
 from monitor.plan import Closing, Plan
 from monitor.ready import READY, Ready
+from monitor.rejections import SENTENCES, Rejecter, Why
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
 from monitor.signing import HEADER, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
-from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_control
+from monitor.validate import validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 NEVER = 1 << 62

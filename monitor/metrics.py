@@ -32,7 +32,7 @@ from prometheus_client.registry import Collector
 from monitor import __version__
 from monitor.model import Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
 from monitor.open_orders import ACTIONS, OPEN, OpenOrder, action_of, after, told, waiting
-from monitor.validate import Why
+from monitor.rejections import Why
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "sandbox_monitor_"

@@ -22,8 +22,8 @@ from aiohttp import web
 from msgspec import structs
 
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.rejections import MAX_BYTES, Why
 from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
-from monitor.validate import MAX_BYTES, Why
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

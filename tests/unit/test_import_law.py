@@ -17,7 +17,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.signing",),
     ("monitor.model",),
     ("monitor.charter",),
-    ("monitor.control", "monitor.indicators", "monitor.validate"),
+    ("monitor.control", "monitor.indicators", "monitor.rejections", "monitor.validate"),
     ("monitor.order", "monitor.batch"),
     ("monitor.decide",),
     ("monitor.plan",),

@@ -14,8 +14,8 @@ from monitor.act import ACTORS
 from monitor.metrics import CATALOGUE, PREFIX, Metrics, series_names
 from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected, command_of
 from monitor.open_orders import OPEN, OpenOrder
+from monitor.rejections import Why
 from monitor.testing.records import evidence, halted
-from monitor.validate import Why
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
