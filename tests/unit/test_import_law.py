@@ -22,7 +22,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.decide",),
     ("monitor.plan",),
     ("monitor.state", "monitor.charter_lint"),
-    ("monitor.resident",),
+    ("monitor.proof", "monitor.resident", "monitor.timers"),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.detect",),
     ("monitor.obey",),
