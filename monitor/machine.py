@@ -415,6 +415,7 @@ class Machine:
     def _away(self, step: int, now: int, out: Outputs) -> None:
         """No `time` for more than 30 s, or one that lies before the last: a fault of ours. Silence deadlines move on by `step`
         (ms), and everybody is flagged."""
+        absence = Finding(rule="monitor", period_start=now - step, period_end=now) if step else Finding(rule="monitor")
         for name in sorted(self.pilots):
             pilot = self.pilots[name]
             if pilot.exited:
@@ -429,7 +430,7 @@ class Machine:
             sending = standing.sending
             if sending is not None and 0 < sending.due < now:  # at once, and once, not as often as was missed
                 pilot.standing = structs.replace(pilot.standing, sending=structs.replace(sending, due=now))
-            self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP)
+            self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP, absence)
             self._flagged.add(name)
             self._arm(pilot)
             self.pilots.settle()
