@@ -1,14 +1,12 @@
-"""How long does a chart run before it alarms? Exact run lengths of CUSUM and EWMA charts, computed and not looked up.
+"""How long does a chart of counts run before it alarms? Exact run lengths of CUSUM charts, computed and not looked up.
 
-Whole-number counts: the chart C' = max(0, C + k - reference) lives on a lattice when the reference is a multiple of
-1/`unit`, and its run length is that of a Markov chain (Brook and Evans 1972, Biometrika 59: 539-549). Small chains are
-eliminated from the top in plain Python (`run_length`: the same bits on every machine, so a bar found while watching can be
-found again); large ones follow the survivors until their hazard stands still (`survivors`; numpy, loaded on first use).
+The chart C' = max(0, C + k - reference) lives on a lattice when the reference is a multiple of 1/`unit`, and its run length is
+that of a Markov chain (Brook and Evans 1972, Biometrika 59: 539-549). Small chains are eliminated from the top in plain Python
+(`run_length`: the same bits on every machine, so a bar found while watching can be found again); large ones follow the
+survivors until their hazard stands still (`survivors`; numpy, loaded on first use).
 
-Normal observations: Page's integral equation for CUSUM and Crowder's (1987, Technometrics 29: 401-407) for EWMA, solved on
-Gauss-Legendre nodes.
-
-The functions that carry a chart's name answer "what is its ARL"; `bar_for` turns the question round.
+The functions that carry a chart's name answer "what is its ARL"; `bar_for` turns the question round. Charts of normal numbers
+are in `arl_normal.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil, cos, erfc, exp, floor, inf, isfinite, lcm, lgamma, log, log1p, pi, sqrt
+from math import ceil, exp, floor, inf, isfinite, lcm, lgamma, log, log1p, sqrt
 from typing import TypeAlias
 
 _QUICK = 400_000  # steps of elimination beyond which following the survivors is quicker
@@ -36,7 +34,7 @@ def poisson_cusum(mean: float, k: float, h: float, head_start: float = 0, strict
     >>> round(poisson_cusum(0.25, 0.25, 10), 2), round(poisson_cusum(0.25, 0.25, 10, head_start=5), 2)
     (438.12, 333.12)
     """
-    _positive(k=k, h=h)
+    positive(k=k, h=h)
     if not mean >= 0 or not isfinite(mean):
         raise ValueError(f"mean: {mean!r} is not an expected number of events; write a finite number from 0")
     if not 0 <= head_start < h:
@@ -64,7 +62,7 @@ def bernoulli_cusum(p: float, p0: float, p1: float, h: float) -> float:
         )
     if not 0 <= p <= 1:
         raise ValueError(f"p: {p!r} is not a share from 0 to 1")
-    _positive(h=h)
+    positive(h=h)
     m = bernoulli_lattice(p0, p1)
     if h * m > _LONGEST:
         raise ValueError(f"p0, h: {h * m:.3g} cells are more than {_LONGEST:,}; take a larger p0 or a lower h")
@@ -162,67 +160,6 @@ def bernoulli_lattice(p0: float, p1: float) -> int:
     """The m of `bernoulli_cusum`: a hit moves the chart up by (m - 1)/m, a miss down by 1/m."""
     down = log1p(-p0) - log1p(-p1)
     return max(2, round((log(p1 / p0) + down) / down))
-
-
-def gaussian_cusum(mu: float, k: float, h: float, sided: int = 2) -> float:
-    """ARL from 0 of C = max(0, C + x - k), alarm at C >= h, for x normal with mean `mu` and variance 1; k and h in sd.
-
-    `sided` 2 adds the mirrored chart; the two join by 1/ARL = 1/ARL+ + 1/ARL- (Kemp 1961). Otherwise 1. Page (1954).
-
-    >>> round(gaussian_cusum(0, 0.5, 4), 1), round(gaussian_cusum(1, 0.5, 4), 2)
-    (167.7, 8.38)
-    """
-    _positive(h=h)
-    _finite(mu=mu, k=k)
-    if h > 150:
-        raise ValueError(f"h: {h!r} sd would take too long to solve; give one up to 150")
-    if sided not in (1, 2):
-        raise ValueError(f"sided: {sided!r} is not 1 or 2")
-    up = _one_sided(mu, k, h)
-    if sided == 1:
-        return up
-    hazard = 1 / up + 1 / _one_sided(-mu, k, h)
-    return 1 / hazard if hazard else inf
-
-
-def gaussian_ewma(mu: float, lam: float, L: float) -> float:  # noqa: N803  the name of the literature
-    """ARL from 0 of Z = lam x + (1 - lam) Z, alarm at |Z| >= L sqrt(lam / (2 - lam)), for x normal, mean `mu`, variance 1.
-
-    0 < `lam` <= 1. Lucas and Saccucci (1990), Technometrics 32: 1-12, tabulate it.
-
-    >>> round(gaussian_ewma(0, 0.5, 3.071), 1), round(gaussian_ewma(1, 0.5, 3.071), 2)
-    (499.9, 17.48)
-    """
-    if not 0 < lam <= 1:
-        raise ValueError(f"lam: {lam!r} is not above 0 and at most 1; 0.1 is usual")
-    _positive(L=L)
-    _finite(mu=mu)
-    half = L * sqrt(lam / (2 - lam))
-    if half > 200 * lam:
-        raise ValueError(f"lam, L: {lam!r}, {L!r} would take too long to solve; take a larger lam or a smaller L")
-    nodes, weights = _gauss_legendre(24 + ceil(5 * half / lam), -half, half)
-    rows, lost = [], []
-    for u in (0.0, *nodes):
-        kept = (1 - lam) * u
-        density = [_density((y - kept) / lam - mu) * w / lam for y, w in zip(nodes, weights, strict=True)]
-        rows.append([0.0, *density])
-        lost.append(_above((half - kept) / lam - mu) + _above((half + kept) / lam + mu))
-    return _absorbed(rows, lost)
-
-
-def ewma_limit(lam: float, arl0: float) -> float:
-    """The L at which `gaussian_ewma(0, lam, L)` is `arl0`, to 1e-6.
-
-    >>> round(ewma_limit(0.5, 500), 3)
-    3.071
-    """
-    low, high = 0.05, 1.0
-    while gaussian_ewma(0, lam, high) < arl0:
-        low, high = high, high + 1
-    while high - low > 1e-6:
-        middle = (low + high) / 2
-        low, high = (low, middle) if gaussian_ewma(0, lam, middle) >= arl0 else (middle, high)
-    return high
 
 
 def poisson_pmf(mean: float, length: int) -> list[float]:
@@ -498,78 +435,15 @@ def _cells(k: float, h: float, head_start: float, strict: bool) -> tuple[int, in
     return unit, int(step * unit), bar, min(round(head_start * unit), bar - 1)
 
 
-def _positive(**named: float) -> None:
+def positive(**named: float) -> None:
+    """Raise ValueError naming the first that is not a finite number above 0."""
     for name, value in named.items():
         if not (isfinite(value) and value > 0):
             raise ValueError(f"{name}: {value!r} is not a finite number above 0")
 
 
-def _finite(**named: float) -> None:
+def finite(**named: float) -> None:
+    """Raise ValueError naming the first that is not finite."""
     for name, value in named.items():
         if not isfinite(value):
             raise ValueError(f"{name}: {value!r} is not a finite number")
-
-
-def _above(x: float) -> float:
-    """P(a standard normal number is above `x`)."""
-    return 0.5 * erfc(x / sqrt(2))
-
-
-def _density(x: float) -> float:
-    return exp(-x * x / 2) / sqrt(2 * pi) if abs(x) < 38 else 0.0
-
-
-def _one_sided(mu: float, k: float, h: float) -> float:
-    """Page's integral equation: L(z) = 1 + L(0) Phi(k - mu - z) + integral of L(x) phi(x + k - mu - z) over 0..h."""
-    nodes, weights = _gauss_legendre(24 + ceil(2.5 * h), 0.0, h)
-    rows, lost = [], []
-    for z in (0.0, *nodes):
-        rows.append([_above(z + mu - k), *(_density(x + k - mu - z) * w for x, w in zip(nodes, weights, strict=True))])
-        lost.append(_above(h + k - mu - z))
-    return _absorbed(rows, lost)
-
-
-@lru_cache(maxsize=64)
-def _nodes(n: int) -> tuple[tuple[float, float], ...]:
-    """Nodes and weights of Gauss-Legendre quadrature on -1..1, by Newton's method."""
-    made = []
-    for i in range(n):
-        x = cos(pi * (i + 0.75) / (n + 0.5))
-        slope = 1.0
-        for _ in range(100):
-            before, value = 1.0, x
-            for j in range(2, n + 1):
-                before, value = value, ((2 * j - 1) * x * value - (j - 1) * before) / j
-            slope = n * (x * value - before) / (x * x - 1)
-            move = value / slope
-            x -= move
-            if abs(move) < 1e-15:
-                break
-        made.append((x, 2 / ((1 - x * x) * slope * slope)))
-    return tuple(made)
-
-
-def _gauss_legendre(n: int, low: float, high: float) -> tuple[list[float], list[float]]:
-    half = (high - low) / 2
-    return [low + half * (1 + x) for x, _ in _nodes(n)], [half * w for _, w in _nodes(n)]
-
-
-def _absorbed(rows: list[list[float]], lost: list[float]) -> float:
-    """Mean number of steps from state 0 until a Markov chain is lost; `rows` are its transitions, changed in place.
-
-    States are eliminated from the last, and what leaves one is summed, never 1 minus what stays: run lengths of 1e30 keep
-    their digits (Grassmann, Taksar, Heyman 1985, Operations Research 33: 1107-1116).
-    """
-    times = [1.0] * len(rows)
-    for last in range(len(rows) - 1, 0, -1):
-        top = rows[last][:last]
-        leave = sum(top) + lost[last]
-        if leave <= 0:
-            return inf
-        for i in range(last):
-            factor = rows[i][last] / leave
-            if factor:
-                rows[i][:last] = [a + factor * b for a, b in zip(rows[i], top)]  # noqa: B905  the rest has been eliminated
-                lost[i] += factor * lost[last]
-                times[i] += factor * times[last]
-    return times[0] / lost[0] if lost[0] > 0 else inf

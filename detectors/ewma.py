@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import msgspec
 
-from detectors.arl import ewma_limit
+from detectors.arl_normal import ewma_limit
 from detectors.base import LARGEST, Count, Design, Gauge, Observation, Proportion, Score, within
 from detectors.baseline import Baseline
 
@@ -18,7 +18,7 @@ _FAR = 1e6  # sds beyond which a value says no more
 class Ewma(msgspec.Struct, kw_only=True, array_like=True):
     """Z = weight z + (1 - weight) Z of z = (observed - expected) / sd, alarm at |Z| >= L sqrt(weight / (2 - weight)).
 
-    Roberts (1959); L from the run length of normal numbers (Lucas and Saccucci 1990; `arl.py`). Small weights find small lasting
+    Roberts (1959); L from the run length of normal numbers (Lucas and Saccucci 1990; `arl_normal.py`). Small weights find small lasting
     drifts, and average away the skewness of counts (Borror, Champ, Rigdon 1998: Poisson). After an alarm it starts again.
 
     Counts and shares against the charter's limit are watched on the harmful side only; without a limit, on both sides of a

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from monitor import __version__, control, model, telemetry
-from monitor.validate import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
+from monitor.rejections import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
 
 INFO = f"""
 A sandbox monitor reads what the AI systems under test ("pilots") report, compares it with the plan that firm and

@@ -67,9 +67,9 @@ class Case:
         """The ground of a finding is gone."""
         self.take(decide.drop(self.pilot.standing, key, self.at), finding)
 
-    def flag(self, key: str, reason: Reason) -> None:
+    def flag(self, key: str, reason: Reason, finding: Finding | None = None) -> None:
         """A cause of not knowing begins."""
-        self.take(decide.flagged(self.pilot.standing, key, reason, self.at), Finding(rule=key))
+        self.take(decide.flagged(self.pilot.standing, key, reason, self.at), finding or Finding(rule=key))
 
     def unflag(self, key: str) -> None:
         """A cause of not knowing ends; with the last one goes the finding that the flag grew old."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from monitor.charter import Charter
-from monitor.charter_lint import lint, nearest
+from monitor.charter_lint import Problem, lint, nearest
 from monitor.errors import CharterError
 
 LARGEST = 1 << 20  # bytes of a charter file
@@ -58,18 +59,27 @@ class Reading(Struct, frozen=True):
 
 
 def read_charter(text: str, file: str = "charter.yaml") -> Reading:
-    """Read and lint a charter; never raises for what the text says. `file` is for messages only."""
+    """Read and lint a charter; never raises for what the text says. `file` is for messages only.
+
+    What is wrong as YAML, in form and in meaning is all found in one reading; but of a part (`cycle`, `indicators[2]`) that is
+    wrong in one way already nothing more is said, as the rest may follow from that.
+    """
     tree = _Tree(file)
     data = tree.load(text)
-    if tree.found:
-        return Reading(None, tuple(tree.found))
-    tree.check(Charter, data, "")
-    if tree.found:
+    tree.settle()
+    if "" in tree.settled or (tree.found and tree.nodes >= NODES):
         return Reading(None, tree.sorted())
-    charter = msgspec.convert(data, Charter)
-    for problem in lint(charter):
-        tree.add(problem.field, problem.problem, problem.fix, problem.severity)
-    return Reading(charter, tree.sorted())
+    tree.check(Charter, data, "")
+    tree.settle()
+    if not tree.found:
+        charter = msgspec.convert(data, Charter)
+        for problem in lint(charter):
+            tree.add(problem.field, problem.problem, problem.fix, problem.severity)
+        return Reading(charter, tree.sorted())
+    if "" not in tree.settled:
+        for problem in _lint_sound(data, tree.settled):
+            tree.add(problem.field, problem.problem, problem.fix)
+    return Reading(None, tree.sorted())
 
 
 def load_charter(path: Path) -> Charter:
@@ -95,22 +105,67 @@ def read_bytes(raw: bytes, file: str) -> Reading:
     return read_charter(text, file)
 
 
+_NEUTRAL: dict[str, Any] = {
+    "schema": "sandbox-charter/1",
+    "pilot": "p",
+    "participant": {"id": "p"},
+    "scenario": "",
+    "tier": "minimal",
+    "cycle": {"start": "2000-01-01", "end": "2000-01-02"},
+    "models": [{"digest": "*"}],
+    "authorities": [{"id": "a"}],
+    "indicators": [],
+}
+"""What stands for a required field that is missing or wrong, so that the others can be linted."""
+
+
+def _lint_sound(data: dict[str, Any], wrong: Collection[str]) -> Iterator[Problem]:
+    """Errors of meaning in the parts of a charter that have their form. Warnings may rest on what is left out."""
+    sound = {name: value for name, value in data.items() if name in Charter.__struct_fields__ and name not in wrong}
+    places: dict[str, list[int]] = {}
+    for name, value in list(sound.items()):
+        if isinstance(value, list):
+            places[name] = [i for i in range(len(value)) if f"{name}[{i}]" not in wrong]
+            sound[name] = [value[i] for i in places[name]]
+            if value and not sound[name]:
+                del sound[name]
+    if "responses" not in sound:  # wrong, or perhaps misspelt
+        sound.pop("drills", None)  # whose spans are held against those of the responses
+    for problem in lint(msgspec.convert(_NEUTRAL | sound, Charter)):
+        if problem.severity == "error":
+            at = re.sub(r"^(\w+)\[(\d+)\]", lambda m: f"{m[1]}[{places[m[1]][int(m[2])]}]", problem.field)
+            yield structs.replace(problem, field=at)
+
+
+def _part(field: str) -> str:
+    """The part of a charter that a field belongs to: the outermost field, or element of a list."""
+    return re.sub(r"(?<=.)\..*$|(?<=\]).*$", "", field)
+
+
 class _Tree:
-    """The values of one file, where each stands, and what is wrong with it."""
+    """The values of one file, where each stands, and what is wrong with it; `settled` are parts of which enough is said."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.places: dict[str, Place] = {"": (1, 1)}
         self.found: list[Found] = []
+        self.settled: set[str] = set()
         self.nodes = 0
 
     def add(self, field: str, problem: str, fix: str, severity: Literal["error", "warning"] = "error") -> None:
-        """A finding at the place of `field`, or of what would hold it."""
+        """A finding at the place of `field`, or of what would hold it; none in a part that is settled."""
+        part = _part(field)
+        if any(part == one or part.startswith(f"{one}[") or one.startswith(f"{part}[") for one in self.settled):
+            return
         near = field
         while near not in self.places:
             near = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", near)
         line, column = self.places[near]
         self.found.append(Found(self.file, line, column, severity, field or "charter", problem, fix))
+
+    def settle(self) -> None:
+        """Say nothing more of the parts in which something was found; "" is the charter as a whole."""
+        self.settled = {_part("" if f.field in ("charter", "<<") else f.field) for f in self.found}
 
     def sorted(self) -> tuple[Found, ...]:
         """The findings in the order of the file."""
@@ -201,7 +256,8 @@ class _Tree:
                 elif field.required:
                     self.add(at, "the field is missing", "add it")
             return
-        item = get_args(kind)[0] if get_origin(kind) is tuple else None
+        bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        item = get_args(bare)[0] if get_origin(bare) is tuple else None
         if item is not None and isinstance(item, type) and issubclass(item, Struct) and isinstance(data, list):
             for index, element in enumerate(data):
                 self.check(item, element, f"{path}[{index}]")

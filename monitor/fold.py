@@ -18,13 +18,13 @@ from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
 from monitor.indicators.base import Open, Slot
-from monitor.layout import Frame, instant, layout_of
+from monitor.layout import Frame, layout_of
 from monitor.model import Outputs
 from monitor.obey import permit
 from monitor.observe import FOREIGN, add
 from monitor.plan import Watch, key
 from monitor.state import Pilot, Source, Stream
-from monitor.telemetry import ExposureTallied, Heartbeat, millis
+from monitor.telemetry import ExposureTallied, Heartbeat, instant, millis
 
 STEPS = (4, 64, 1024)  # events that may be counted before the detectors are asked again, tried in this order
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
@@ -12,7 +12,7 @@ from monitor.indicators.base import Folding, Receiving
 from monitor.observe import breaks
 from monitor.plan import PLANS, Plan, Watch
 from monitor.telemetry import (
-    EPOCH,
+    LAST_MS,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -23,10 +23,10 @@ from monitor.telemetry import (
     Heartbeat,
     IncidentReported,
     OutcomesTallied,
+    instant,
     millis,
 )
 
-LAST_MS = 253_370_764_800_000  # 9999-01-01: about as far as a datetime goes
 FRAMES = 8  # stretches of event time that are remembered
 
 Fits: TypeAlias = Callable[[Sequence[Any]], bool]
@@ -118,8 +118,3 @@ def folding(watch: Watch) -> Folding | None:
     """The indicator's fold. A cap on exposure is only for what counts over exposure: else no fold says how little is added."""
     fits = watch.cap is None or watch.observes is not Count or ExposureTallied in watch.indicator.reads
     return cast(Folding, watch.indicator) if fits and hasattr(watch.indicator, "fold") else None
-
-
-def instant(ms: int) -> datetime:
-    """Milliseconds as a datetime, cut to what one can hold."""
-    return EPOCH + timedelta(milliseconds=min(max(ms, 0), LAST_MS))

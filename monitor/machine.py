@@ -22,33 +22,29 @@ from msgspec import Struct, structs
 from monitor.acts import admit, apply, drill, restart
 from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
 from monitor.case import Case
-from monitor.control import Admission, Amendment, Approval, ControlBase, Evaluation, Rectification, Release
+from monitor.control import Admission, Approval, ControlBase, Evaluation, Rectification, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
-from monitor.plan import Closing, Plan
+from monitor.plan import Plan
+from monitor.proof import WORD, forged, signed_by
 from monitor.ready import READY, Ready
+from monitor.rejections import SENTENCES, Rejecter, Why
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
-from monitor.signing import HEADER, Trusted
+from monitor.signing import Trusted
 from monitor.state import Pilot, restore
-from monitor.telemetry import CommandAcknowledged, Envelope, Heartbeat
-from monitor.validate import SENTENCES, Rejecter, Why, validate, validate_control
+from monitor.telemetry import CommandAcknowledged, Envelope
+from monitor.timers import NEVER, closing, following, put_off
+from monitor.validate import validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
-NEVER = 1 << 62
-JUDGED_ONCE = (
-    Rectification,
-    Evaluation,
-    Approval,
-    Release,
-)  # a copy of one that was refused, or is long past, must not lift a later halt
-NO_TIMER = (NEVER, "", "")
+# A copy of one that was refused, or is long past, must not lift a later halt.
+JUDGED_ONCE = (Rectification, Evaluation, Approval, Release)
 Pieces: TypeAlias = list[tuple[int, Outputs]]  # outputs, and the offset of the last record that they come from
-WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
 
 
 class PartitionState(Struct, array_like=True):
@@ -63,10 +59,11 @@ class Machine:
 
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
-    write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition. `admitters` may admit pilots; without any, whoever writes to control
-    may, and the record says whether it was signed. `awake` is how many pilots are held in memory, the others sleep, and `ready`
-    how many of those with their detectors and open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the object was made,
-    `folded` those of them that were taken in runs.
+    write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition.
+    `admitters` may admit pilots; without any, whoever writes to control may, and the record says whether it was signed.
+    `awake` is how many pilots are held in memory, the others sleep, and `ready` how many of those with their detectors and
+    open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the
+    object was made, `folded` those of them that were taken in runs.
     """
 
     folds = True  # False: every event goes the long way, with the same result
@@ -154,9 +151,8 @@ class Machine:
             if at < len(records):
                 self._records(topic, records[at : at + 1], owner, pieces)
                 at += 1
-            for _, piece in sorted(
-                pieces, key=lambda found: found[0]
-            ):  # one key after the other, but put out as they came
+            # One key was stepped after the other, but what they give is put out as they came.
+            for _, piece in sorted(pieces, key=lambda found: found[0]):
                 out.extend(piece)
         self.pilots.settle()
         return out
@@ -208,7 +204,7 @@ class Machine:
             if not pieces or pieces[-1][0] != record.offset:
                 pieces.append((record.offset, Outputs()))
             piece = pieces[-1][1]
-            why = self._forged(event, record) if isinstance(event, WORD) else None
+            why = forged(self._plan(event.subject), record) if isinstance(event, WORD) else None
             why = why or self._event(event, record.received, owner, piece)
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
@@ -223,7 +219,8 @@ class Machine:
             out.rejected.append(act)
             return out
         try:
-            self._act(act, record.received, out, self._signed(act, record))
+            signed = signed_by(self._plan(act.pilot), act, record, self._admitters)
+            self._act(act, record.received, out, signed)
         except (ControlRefused, Forged) as refused:
             reject = Rejecter(record, self._control_topic, self.partition, self._secret)
             detail = f"{refused.reason}: {refused.detail}"
@@ -238,9 +235,8 @@ class Machine:
         step = now - self.own.last_time if self.own.last_time and self._journalled else 0
         if step > GAP_MS:
             self._away(step, now, out)
-        elif (
-            step < -GAP_MS and not self._flagged
-        ):  # until the clock is there again nothing falls due, so nobody is watched
+        elif step < -GAP_MS and not self._flagged:
+            # Until the clock is there again nothing falls due, so nobody is watched.
             self._away(0, self.own.last_time, out)
         fired = False
         while (due := self.notify_at) is not None and due < now:
@@ -263,7 +259,7 @@ class Machine:
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
-        if pilot.plan.firm and not self._word_is_signed(batch, run, first):
+        if pilot.plan.firm and not _word_is_signed(pilot.plan, batch, run, first):
             return False
         clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
@@ -273,17 +269,6 @@ class Machine:
         pilot.received = clipped[-1]
         self.dirty.add(pilot.id)
         self.folded += len(batch.events)
-        return True
-
-    def _word_is_signed(self, batch: Batch, run: Run, first: int) -> bool:
-        """Whether no word of the service in it is forged."""
-        for kind in WORD:
-            judged = None
-            for event in batch.by_type.get(kind, ()):
-                record = run.records[first + int(event.sequence) - batch.first]
-                if record is not judged and self._forged(event, record):
-                    return False
-                judged = record  # one signature for all of its events
         return True
 
     def _head_first(self, event: Envelope, received: int) -> bool:
@@ -320,37 +305,6 @@ class Machine:
                 self._settled(case)
                 self._arm(pilot)
         return None
-
-    def _forged(self, event: Envelope, record: Record) -> tuple[Why, str] | None:
-        """Why the word of a service is not taken: the charter names its key, and nobody signed the record with it."""
-        plan = self._plan(event.subject)
-        if plan is not None and plan.firm:
-            try:
-                plan.firm.verify("telemetry", record.value or b"", _signature(record))
-            except Forged:
-                return Why.FORGED, "signature"
-        return None
-
-    def _signed(self, act: ControlBase, record: Record) -> str:
-        """The id of the key that signed an act, "" when nobody's must. Raises Forged."""
-        plan = self._plan(act.pilot)
-        if self._admitters and isinstance(act, Admission | Amendment):
-            try:
-                return self._admitters.verify("control", record.value or b"", _signature(record))
-            except Forged:
-                if isinstance(act, Admission) or act.author not in (plan.signers if plan else ()):
-                    raise
-        if isinstance(act, Admission) and plan is None:
-            with suppress(ValueError, KeyError, TypeError):  # a charter that does not hold together is refused later
-                plan = Plan(act.charter)
-        if plan is None:
-            return ""
-        trusted = plan.signers.get(act.author)
-        if trusted is None and act.author == plan.charter.participant.id:
-            trusted = plan.firm
-        elif trusted is None and plan.signers and not isinstance(act, Admission):
-            raise Forged("author", "no_key", f"the charter names keys, but none of {act.author}")
-        return trusted.verify("control", record.value or b"", _signature(record)) if trusted else ""
 
     def _act(self, act: ControlBase, received: int, out: Outputs, signed: str) -> None:
         """Let one act take effect. Raises ControlRefused."""
@@ -394,15 +348,15 @@ class Machine:
 
     def _arm(self, pilot: Pilot) -> None:
         """Work out the pilot's next due time again, and up to where its periods are closed."""
-        pilot.due = self._dues[pilot.id] = min(self._timers(pilot), default=NO_TIMER)[0]
+        pilot.due = self._dues[pilot.id] = following(pilot)[0]
         if pilot.due < NEVER:
             heappush(self._due, (pilot.due, pilot.id))
         if pilot.exited:
             self._edges.pop(pilot.id, None)
             return
-        closing = _closing(pilot)
-        if closing is not None:
-            self._edges[pilot.id] = closing.edge
+        closes = closing(pilot)
+        if closes is not None:
+            self._edges[pilot.id] = closes.edge
 
     def _plan(self, name: str) -> Plan | None:
         """The plan of a pilot, who wakes for it; `None` when there is none."""
@@ -413,39 +367,16 @@ class Machine:
         """A pilot that slept is ready again, as it was."""
         pilot.due = self._dues[pilot.id]
 
-    def _timers(self, pilot: Pilot) -> Iterable[tuple[int, str, str]]:
-        """(due, kind, name) of what will happen to the pilot if nothing is heard."""
-        if pilot.exited:
-            return
-        plan, unknown = pilot.plan, pilot.standing.unknown
-        if (closing := _closing(pilot)) is not None:
-            yield closing.due, "close", closing.name
-        for watch in plan.silent:
-            if f"{watch.name}/" not in unknown:
-                yield plan.silence_due(watch, pilot.heard[watch.name]), "silence", watch.name
-        if unknown and "unknown" not in pilot.standing.active:
-            since = min(since for _, since in unknown.values())
-            yield plan.unknown_escalates_after.after(since), "unknown", ""
-        if pilot.standing.order.due:
-            yield pilot.standing.order.due, "overdue", ""
-        sending = pilot.standing.sending
-        if sending is not None and sending.due:
-            yield sending.due, "again", ""
-        for name, shelf in pilot.standing.shelved.items():
-            yield shelf.until, "unshelve", name
-        if plan.drill_every is not None:
-            yield plan.drill_every.after(pilot.drilled), "drill", ""
-
     def _fire(self, pilot: Pilot, before: int, silence_until: int, out: Outputs) -> None:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
         plan = pilot.plan
         self._ready.changed(pilot)
         self.dirty.add(pilot.id)
-        while (timer := min(self._timers(pilot), default=NO_TIMER))[0] < before:
+        while (timer := following(pilot))[0] < before:
             due, kind, name = timer
             if due > silence_until and kind in ("silence", "overdue", "drill"):
-                self._put_off(pilot, kind, name, before)
+                put_off(pilot, kind, name, before)
                 continue
             pilot.received = max(pilot.received, due)
             case = Case(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
@@ -472,17 +403,6 @@ class Machine:
             self._settled(case)
         self._arm(pilot)
 
-    def _put_off(self, pilot: Pilot, kind: str, name: str, before: int) -> None:
-        """The monitor was not there when a timer of waiting was due: it waits again from `before` (ms)."""
-        standing = pilot.standing
-        if kind == "silence":
-            pilot.heard[name] = before
-        elif kind == "drill":
-            pilot.drilled = before
-        else:
-            due = before + pilot.plan.acknowledge_ms
-            pilot.standing = structs.replace(standing, order=structs.replace(standing.order, due=due))
-
     def _settled(self, case: Case) -> None:
         """A cause has been dealt with: where a crossing of a limit was tolerated, its share of alpha is spent."""
         if case.tolerated:
@@ -495,6 +415,7 @@ class Machine:
     def _away(self, step: int, now: int, out: Outputs) -> None:
         """No `time` for more than 30 s, or one that lies before the last: a fault of ours. Silence deadlines move on by `step`
         (ms), and everybody is flagged."""
+        absence = Finding(rule="monitor", period_start=now - step, period_end=now) if step else Finding(rule="monitor")
         for name in sorted(self.pilots):
             pilot = self.pilots[name]
             if pilot.exited:
@@ -509,7 +430,7 @@ class Machine:
             sending = standing.sending
             if sending is not None and 0 < sending.due < now:  # at once, and once, not as often as was missed
                 pilot.standing = structs.replace(pilot.standing, sending=structs.replace(sending, due=now))
-            self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP)
+            self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP, absence)
             self._flagged.add(name)
             self._arm(pilot)
             self.pilots.settle()
@@ -536,10 +457,16 @@ class Machine:
             out.evidence.append(Closed(partition=self.partition, through=through))
 
 
-def _closing(pilot: Pilot) -> Closing | None:
-    """What closes next; `None` when nothing of the pilot has periods."""
-    plan, streams = pilot.plan, pilot.streams
-    return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None
+def _word_is_signed(plan: Plan, batch: Batch, run: Run, first: int) -> bool:
+    """Whether no word of the service in it is forged."""
+    for kind in WORD:
+        judged = None
+        for event in batch.by_type.get(kind, ()):
+            record = run.records[first + int(event.sequence) - batch.first]
+            if record is not judged and forged(plan, record):
+                return False
+            judged = record  # one signature for all of its events
+    return True
 
 
 def rising(received: list[int], least: int) -> list[int]:
@@ -547,10 +474,6 @@ def rising(received: list[int], least: int) -> list[int]:
     if received[0] >= least and received == sorted(received):  # as a rule; a clip costs five times as much
         return received
     return list(accumulate(received, max, initial=least))[1:]
-
-
-def _signature(record: Record) -> str:
-    return dict(record.headers).get(HEADER, b"").decode("latin-1")
 
 
 def _not_in_force(pilot: Pilot, event: CommandAcknowledged) -> str:

@@ -15,10 +15,8 @@ from monitor.model import Command
 BEATS = 3  # heartbeats in a row that verify a stop
 SOURCES = 64  # incarnations followed at once; the one heard longest ago is forgotten first
 NOT_YET = -1
-AGAIN_MS, LONGEST_MS = (
-    5_000,
-    3_600_000,
-)  # until a command is told again for the first time; between two tellings at most
+AGAIN_MS = 5_000  # until a command is told again for the first time
+LONGEST_MS = 3_600_000  # between two tellings, at most
 
 Kind: TypeAlias = Literal["", "halt", "dry_run", "full_stop"]
 State: TypeAlias = Literal["", "commanded", "acknowledged", "verified", "contradicted", "overdue"]

@@ -1,4 +1,4 @@
-"""Residents: the pilots of a partition, of which only so many are held ready; the others sleep as compressed snapshots.
+"""Residents: the pilots of a partition, of which only so many are held in memory; the others sleep as compressed snapshots.
 
 A pilot that is asked for wakes unchanged. Those that were not heard for longest go to sleep first. Nothing that is put out
 depends on who sleeps.
@@ -14,7 +14,7 @@ from typing import TypeVar, overload
 from monitor.plan import unpacked
 from monitor.state import Pilot, restore, snapshot
 
-AWAKE = 100_000  # pilots held ready in one partition
+AWAKE = 100_000  # pilots held in memory in one partition
 T = TypeVar("T")
 
 

@@ -9,14 +9,18 @@ unknown: the process must exit and recover.
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
 
 from monitor.errors import LogBroken
 from monitor.log import Checkpoint, Journalled, Log, Recovery
 from monitor.machine import Machine
-from monitor.model import Claim, ControlRead, Outputs, Position, Record, TimeRead
+from monitor.model import Claim, ControlRead, Outputs, Position, Reason, Record, TimeRead
 from monitor.pace import Pace
+from monitor.telemetry import instant
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
 END = 1 << 62
@@ -245,6 +249,21 @@ class Runner(Generic[M]):
         self._moved = True
         if not silent:
             await self._write(outputs)
+            self._own_up(outputs)
+
+    def _own_up(self, outputs: Outputs) -> None:
+        """Say it when the monitor was away, to whoever started it again."""
+        gaps = [d for d in outputs.decisions if d.reason is Reason.MONITOR_GAP and d.finding.period_start is not None]
+        if gaps:
+            logger.warning(
+                "partition %d: the monitor was away from %s; pilots flagged for it: %d",
+                self._log.partition,
+                " to ".join(
+                    instant(at or 0).isoformat(timespec="milliseconds")
+                    for at in (gaps[0].finding.period_start, gaps[0].finding.period_end)
+                ),
+                len(gaps),
+            )
 
     # ---- write and checkpoint
 

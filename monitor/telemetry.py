@@ -7,7 +7,7 @@ serving. No free text and no direct identifiers: ids are pseudonymous.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias, get_args
 
@@ -221,16 +221,26 @@ EVENT_TYPES: dict[str, type[Envelope]] = {str(t.__struct_config__.tag): t for t 
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS = 253_370_764_800_000  # 9999-01-01: a year short of as far as a datetime goes, so that a while can be added
 
 
-def millis(instant: datetime) -> int:
+def millis(time: datetime) -> int:
     """Milliseconds since 1970-01-01T00:00Z, rounded down: the unit of every time inside the monitor.
 
     >>> millis(datetime.fromisoformat("2023-10-24T00:00:00.001+00:00"))
     1698105600001
     """
-    since = instant - EPOCH
+    since = time - EPOCH
     return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+
+
+def instant(ms: int) -> datetime:
+    """The other way: milliseconds since 1970 as a datetime, cut to 1970 and to `LAST_MS`.
+
+    >>> instant(1698105600001).isoformat(timespec="milliseconds"), instant(-1).year, instant(LAST_MS + 1).year
+    ('2023-10-24T00:00:00.001+00:00', 1970, 9999)
+    """
+    return EPOCH + timedelta(milliseconds=min(max(ms, 0), LAST_MS))
 
 
 def event_type(event: Envelope) -> str:

@@ -14,103 +14,33 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import reduce
-from hashlib import blake2b
 from operator import or_
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy
 
 from monitor.control import Control, ControlBase
 from monitor.model import Record, Rejected
+from monitor.rejections import ACTS, ATTRIBUTES, MAX_EVENTS, Rejecter, Why, broken, explain, is_utf8
+from monitor.rejections import MAX_BYTES as MAX_BYTES
+from monitor.rejections import MAX_DEPTH as MAX_DEPTH
 from monitor.telemetry import (
-    EPOCH,
     EVENT_TYPES,
     SEQUENCE_FORM,
     ComplaintResolved,
     ComplaintWithdrawn,
     Envelope,
     Event,
-    Harm,
     Name,
-    Severity,
+    instant,
 )
 
-MAX_BYTES = 1 << 20  # of one record's value, after decompression
-MAX_EVENTS = 5_000  # in one record
-MAX_DEPTH = 64  # of nested arrays and objects within one event
 LONG = 4096  # bytes, from which on numpy counts faster, in the end two and a half times
 AHEAD = timedelta(minutes=5)  # how far an event's time may lie after its reception: clocks differ
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set says 1970
-
-
-class Why(StrEnum):
-    """Why input was rejected: the closed list. `SENTENCES` says each in words."""
-
-    EMPTY_VALUE = "empty_value"
-    TOO_LARGE = "too_large"
-    TOO_MANY_EVENTS = "too_many_events"
-    TOO_DEEP = "too_deep"
-    UNKNOWN_CONTENT_TYPE = "unknown_content_type"
-    NOT_UTF8 = "not_utf8"
-    NOT_JSON = "not_json"
-    NOT_FINITE = "not_finite"
-    NOT_AN_OBJECT = "not_an_object"
-    NOT_AN_ARRAY = "not_an_array"
-    UNKNOWN_TYPE = "unknown_type"
-    UNKNOWN_VALUE = "unknown_value"
-    MISSING_FIELD = "missing_field"
-    WRONG_TYPE = "wrong_type"
-    WRONG_FORM = "wrong_form"
-    OUT_OF_RANGE = "out_of_range"
-    BAD_TIME = "bad_time"
-    TIME_IN_FUTURE = "time_in_future"
-    TIME_BEFORE_2000 = "time_before_2000"
-    CLOSED_BEFORE_FILED = "closed_before_filed"
-    KEY_MISMATCH = "key_mismatch"
-    NOT_ADMITTED = "not_admitted"
-    NOT_YOURS = "not_yours"
-    SEQUENCE_TOO_OLD = "sequence_too_old"
-    AFTER_EXIT = "after_exit"
-    NOT_IN_FORCE = "not_in_force"
-    FORGED = "forged"
-    REPEATED = "repeated"
-    CONTROL_REFUSED = "control_refused"
-
-
-SENTENCES: dict[Why, str] = {
-    Why.EMPTY_VALUE: "The record has no value.",
-    Why.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
-    Why.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
-    Why.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
-    Why.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON.",
-    Why.NOT_UTF8: "The bytes are not UTF-8.",
-    Why.NOT_JSON: "The value is not well-formed JSON.",
-    Why.NOT_FINITE: "NaN or Infinity stands where a number is due; JSON has neither.",
-    Why.NOT_AN_OBJECT: "An event must be a JSON object.",
-    Why.NOT_AN_ARRAY: "The header announces a batch, so the value must be a JSON array.",
-    Why.UNKNOWN_TYPE: "The event's `type` is none that is known.",
-    Why.UNKNOWN_VALUE: "The field allows certain words only, and this is none of them.",
-    Why.MISSING_FIELD: "A required field is missing.",
-    Why.WRONG_TYPE: "The field holds another JSON type than it must.",
-    Why.WRONG_FORM: "The text does not have the form that the field asks for.",
-    Why.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
-    Why.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
-    Why.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record; set the sender's clock.",
-    Why.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set; set it.",
-    Why.CLOSED_BEFORE_FILED: "The complaint is said to have been closed before it was filed.",
-    Why.KEY_MISMATCH: "The record's key is another than the pilot, on whose key order and partition rest.",
-    Why.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
-    Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
-    Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
-    Why.AFTER_EXIT: "The pilot has left the sandbox.",
-    Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
-    Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",
-    Why.REPEATED: "The act was judged before; a copy of it changes nothing.",
-    Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
-}
+BLANK = b" \t\r\n"  # what may stand between the values of a JSON text
 
 
 class Validated(NamedTuple):
@@ -119,34 +49,6 @@ class Validated(NamedTuple):
     events: list[Event]
     places: Sequence[int]
     rejected: list[Rejected]
-
-
-class Rejecter:
-    """Makes the rejections of one record. `secret` (at most 64 bytes) keys the digest, so that guessing the value of a
-    rejected record from its digest needs the key; the bytes themselves stay at their position in the log."""
-
-    __slots__ = ("digest", "partition", "record", "secret", "topic")
-
-    def __init__(self, record: Record, topic: str, partition: int, secret: bytes) -> None:
-        self.record, self.topic, self.partition, self.secret = record, topic, partition, secret
-        self.digest = ""
-
-    def __call__(self, why: Why, field: str = "", detail: str = "", *, index: int = 0, pilot: str = "") -> Rejected:
-        """One rejection. `detail` must never repeat a value of the input; without one, the reason's sentence stands."""
-        if not self.digest:  # once for a record, however many of its events are bad
-            self.digest = blake2b(self.record.value or b"", key=self.secret, digest_size=16).hexdigest()
-        return Rejected(
-            topic=self.topic,
-            partition=self.partition,
-            offset=self.record.offset,
-            index=index,
-            field=field,
-            reason=why.value,
-            detail=detail or SENTENCES[why],
-            pilot=pilot or _key_text(self.record.key),
-            received=self.record.received,
-            digest=self.digest,
-        )
 
 
 def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Validated:
@@ -174,7 +76,7 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
     try:
         act: ControlBase = _control.decode(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return reject(*_explain(error, record.value, _ACTS), pilot=_pilot_of(record.value))
+        return reject(*explain(error, record.value, ACTS), pilot=_pilot_of(record.value, _of_act))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
     return act
@@ -231,12 +133,11 @@ def _in_order(events: list[Event], record: Record) -> bool:
 
 
 _CLOSING = (ComplaintResolved, ComplaintWithdrawn)
-_LAST_MS = int((datetime(9999, 1, 1, tzinfo=UTC) - EPOCH).total_seconds() * 1000)
 
 
 def latest(received: int) -> datetime:
     """The latest time that an event received then (ms) may tell of."""
-    return EPOCH + timedelta(milliseconds=min(max(received, 0), _LAST_MS)) + AHEAD
+    return instant(received) + AHEAD
 
 
 # Taken apart -----------------------------------------------------------------------------------------------------------
@@ -272,7 +173,8 @@ def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
             events.append(good)
             places.append(index)
         else:
-            rejected.append(reject(*good, index=index, pilot="" if good[0] is Why.TOO_DEEP else _subject_of(part)))
+            pilot = "" if good[0] is Why.TOO_DEEP else _pilot_of(part, _of_event)
+            rejected.append(reject(*good, index=index, pilot=pilot))
     return Validated(events, places, rejected)
 
 
@@ -299,7 +201,7 @@ def _one(part: bytes, bound: datetime, key: str | None) -> Event | tuple[Why, st
         _strict.decode(part)
         event: Event = _event.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return _explain(error, part)
+        return explain(error, part)
     times = [("time", event.time)]
     if isinstance(event, _CLOSING):
         times.append(("data.filed", event.data.filed))
@@ -321,7 +223,7 @@ def _unreadable(value: bytes | None) -> Why | None:
     return Why.TOO_LARGE if len(value) > MAX_BYTES else None
 
 
-_ARRAY = re.compile(rb"[ \t\r\n]*\[")
+_ARRAY = re.compile(rb"[%b]*\[" % BLANK)
 
 
 def mode_of(record: Record) -> str:
@@ -342,20 +244,17 @@ def mode_of(record: Record) -> str:
     return "batch" if _ARRAY.match(record.value or b"") else "single"
 
 
-_ATTRIBUTES = frozenset(Envelope.__struct_fields__) | {"type"}
-
-
 def _structured(record: Record, value: bytes) -> bytes | tuple[Why, str, str]:
     """A binary-mode record as the structured event it stands for."""
     if _depth(value) > MAX_DEPTH - 1:
         return Why.TOO_DEEP, "data", ""
     if not _well_formed(value):  # or the value could close `data` and write attributes of its own
-        why, field, detail = _broken(value)
+        why, field, detail = broken(value)
         return why, field or "data", detail
     attributes: dict[str, Any] = {}
     for name, text in record.headers:
         attribute = name.removeprefix("ce_")
-        if name.startswith("ce_") and attribute in _ATTRIBUTES:
+        if name.startswith("ce_") and attribute in ATTRIBUTES:
             try:
                 attributes[attribute] = (text or b"").decode()
             except UnicodeDecodeError:
@@ -403,10 +302,10 @@ def _split(value: bytes) -> list[bytes] | Why:
             begin = token.end()
             if len(parts) >= MAX_EVENTS:
                 return Why.TOO_MANY_EVENTS
-    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(b" \t\r\n"):
-        return Why.NOT_JSON if _is_utf8(value) else Why.NOT_UTF8
+    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(BLANK):
+        return Why.NOT_JSON if is_utf8(value) else Why.NOT_UTF8
     last = value[begin:end]
-    return [*parts, last] if parts or last.strip(b" \t\r\n") else []
+    return [*parts, last] if parts or last.strip(BLANK) else []
 
 
 def _well_formed(value: bytes) -> bool:
@@ -418,118 +317,22 @@ def _well_formed(value: bytes) -> bool:
     return True
 
 
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+class _OfEvent(msgspec.Struct):
+    pilot: Name = msgspec.field(name="subject", default="")
 
 
-# In words ---------------------------------------------------------------------------------------------------------------
-
-_FIELDS = _ATTRIBUTES | {
-    f"data.{field.name}"
-    for kind in EVENT_TYPES.values()
-    for payload in msgspec.structs.fields(kind)
-    if payload.name == "data"
-    for field in msgspec.structs.fields(payload.type)
-}
-_BARE = re.compile(rb'(?:"(\w+)"\s*:\s*)?(-?(?:NaN|Infinity))\b|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-
-
-def _broken(part: bytes) -> tuple[Why, str, str]:
-    """Why bytes are no JSON: (reason, field, detail)."""
-    if not _is_utf8(part):
-        return Why.NOT_UTF8, "", ""
-    for token in _BARE.finditer(part):
-        if token[2] is not None:
-            name = (token[1] or b"").decode()
-            field = next((f for f in (f"data.{name}", name) if f in _FIELDS), "")
-            return Why.NOT_FINITE, field, ""
-    return Why.NOT_JSON, "", ""
-
-
-_ACTS = [str(act.__struct_config__.tag) for act in get_args(Control)]
-_WORDS: dict[str, Sequence[str]] = {
-    "specversion": ["1.0"],
-    "data.severity": list(Severity),
-    "data.was": list(Severity),
-    "data.harm": list(Harm),
-}
-_FORMS = {
-    "sequence": "Write a number of 1 to 18 digits, filled up with zeros to 20 at most.",
-    "span": "Write a whole number and one of ms s m h d w mo, such as 8h.",
-    "data.currency": "Write three capital letters (ISO 4217), such as EUR.",
-}
-
-
-def _one_of(words: Sequence[str]) -> str:
-    return f"Write one of {', '.join(words)}." if words else ""
-
-
-def _explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TYPES)) -> tuple[Why, str, str]:
-    """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
-    if not isinstance(error, msgspec.ValidationError):
-        return _broken(part)
-    text = str(error)
-    message, found, path = text.rpartition(" - at `$")
-    if not found:
-        message, path = text, ""
-    field = path.rstrip("`").lstrip(".")
-    missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
-    if missing:
-        return Why.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), ""
-    if not field and message.startswith("Expected `object`"):
-        batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
-        return Why.NOT_AN_OBJECT, "", message + batch
-    if message.startswith("Invalid value"):
-        return Why.UNKNOWN_TYPE, field, _one_of(types)
-    if message.startswith("Invalid enum value"):
-        return Why.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
-    if message.startswith("Invalid RFC3339") or "timezone component" in message:
-        return Why.BAD_TIME, field, message
-    if "matching regex" in message:
-        return Why.WRONG_FORM, field, _FORMS.get(field, message)
-    if "out of range" in message or re.search(r"(of length|` [<>]=?) ", message):
-        return Why.OUT_OF_RANGE, field, message
-    return Why.WRONG_TYPE, field, message if message.startswith("Expected") else ""
-
-
-class _Subject(msgspec.Struct):
-    subject: Name = ""
-
-
-_subject = msgspec.json.Decoder(_Subject)
-
-
-def _subject_of(part: bytes) -> str:
-    """The pilot that a bad event names, if that much of it can be read."""
-    try:
-        return _subject.decode(part).subject
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-
-
-class _About(msgspec.Struct):
+class _OfAct(msgspec.Struct):
     pilot: Name = ""
 
 
-_about = msgspec.json.Decoder(_About)
+_of_event = msgspec.json.Decoder(_OfEvent)
+_of_act = msgspec.json.Decoder(_OfAct)
 
 
-def _pilot_of(act: bytes) -> str:
-    """The pilot that a bad act names, so that its author is told; by HTTP a record has no key that would say it."""
+def _pilot_of(bad: bytes, reader: msgspec.json.Decoder[_OfEvent] | msgspec.json.Decoder[_OfAct]) -> str:
+    """The pilot that a bad event or act names, if that much of it can be read, so that its author is told: by HTTP a record
+    has no key that would say it."""
     try:
-        return _about.decode(act).pilot
+        return reader.decode(bad).pilot
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-
-
-def _key_text(key: bytes | None) -> str:
-    if key is None or len(key) > 200:
-        return ""
-    try:
-        return key.decode()
-    except UnicodeDecodeError:
         return ""

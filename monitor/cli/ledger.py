@@ -6,14 +6,17 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
+from monitor.console.plots import is_evidence
+from monitor.console.scales import e_value
 from monitor.model import Level
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Words, WordsBroken, committed, get, line, lines
+from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines
 from monitor.notary.encoding import Entry
 from monitor.notary.segment import Damage
 from monitor.notary.verify import Mismatch
@@ -87,18 +90,23 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 def show(file: Path, as_json: bool) -> None:
     """Print the entries of one ledger file, oldest first, checking each.
 
+    Below a decision that rests on a detector stand its numbers: what was observed and expected, the statistic and its bar (of
+    evidence both are natural logarithms; the e-values stand behind), the alpha that the bar may spend, and what the pilot has
+    spent so far.
+
     Who acted, and in which words, is printed where the words are kept beside and you may read them; the ledger itself holds
     but a commitment to them.
 
     Exit codes: 0 sound, 1 damaged (what comes before the damage is printed), or kept words are not what was committed to.
     """
     try:
-        kept = _kept(file)
+        kept = by_entry(_kept(file).values())
         for number, entry in enumerate(verifier.entries(file)):
-            said = [words for (identity, _), words in kept.items() if identity == entry.id]
+            said = kept.get(entry.id, [])
             verifier.hold_against(file, entry, said)
             texts = {words.field: words.text for words in said}
-            click.echo(_as_json(number, entry, texts) if as_json else _as_line(number, entry, texts))
+            for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
+                click.echo(text)
     except (Damage, Mismatch, WordsBroken) as damage:
         _say(str(damage))
         sys.exit(1)
@@ -178,7 +186,7 @@ def _as_json(number: int, entry: Entry, texts: dict[str, str]) -> str:
     return json.dumps(fields, sort_keys=True, ensure_ascii=False)
 
 
-def _as_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
+def _as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
     record = entry.record()
     at = datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if "action" in record:
@@ -190,7 +198,26 @@ def _as_line(number: int, entry: Entry, texts: dict[str, str]) -> str:
     by = f" by {who if isinstance(who, str) else f'({str(committed(who))[:16]}...)'}" if who else ""
     by += f": {texts['finding.detail']}" if "finding.detail" in texts else ""
     kind = record.get("kind", "command")
-    return f"{number:>6}  {at}  standing {entry.standing:<5} {kind:<8} {what:<20} {record['reason']}  {entry.id}{by}"
+    head = f"{number:>6}  {at}  standing {entry.standing:<5} {kind:<8} {what:<20} {record['reason']}  {entry.id}{by}"
+    grounds = _grounds(record.get("finding") or {})
+    return [head, f"        {grounds}"] if grounds else [head]
+
+
+def _grounds(finding: dict[str, Any]) -> str:
+    """The numbers of a detector that a decision rests on; empty where it rests on none. `--json` has every digit of them."""
+    statistic, bar = finding.get("statistic"), finding.get("bar")
+    if statistic is None or bar is None:
+        return ""
+    said = [f"{name} {finding[name]:.6g}" for name in ("observed", "expected") if finding.get(name) is not None]
+    said.append(f"statistic {statistic:.6g}, bar {bar:.6g}")
+    if is_evidence(finding.get("rule", "")):
+        said[-1] += f" (e-values {e_value(statistic)} and {e_value(bar)})"
+    if finding.get("alpha") is not None:
+        said.append(f"alpha {finding['alpha']:.6g}")
+    if finding.get("alpha_spent") is not None:
+        said.append(f"alpha spent so far {finding['alpha_spent']:.6g}")
+    what = ", ".join(finding[name] for name in ("indicator", "segment", "rule") if finding.get(name))
+    return f"{what}: {'; '.join(said)}"
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,7 @@ from detectors.hours import HOUR, HourOfWeek
 from monitor.errors import SandboxMonitorError
 from monitor.model import Record
 from monitor.replay import TOPIC, read_lines
-from monitor.telemetry import Heartbeat, millis
+from monitor.telemetry import Heartbeat, instant, millis
 from monitor.validate import validate
 
 
@@ -26,12 +26,17 @@ def week(events: Path, pilot: str, of: str) -> None:
     before you put it into a charter: weeks in which the service was down teach that it is usually down.
 
     \b
-    Exit code 1 when no event of the pilot can be read.
+    Exit code 1 when fewer than two events of the pilot can be read, or all of them have one time.
     """
     with events.open("rb") as file:
         moments = [at for line in read_lines(file) for at in _moments(line.record, pilot, of)]
     if len(moments) < 2:
         raise SandboxMonitorError(f"{events}: fewer than two events of {pilot} ({of}); check --pilot and --of")
+    if min(moments) == max(moments):
+        raise SandboxMonitorError(
+            f"{events}: time: all {len(moments)} events of {pilot} ({of}) say {instant(round(moments[0] * 1000)).isoformat()}, "
+            "and of a moment no week can be learnt; give a recording in which `time` is when each happened"
+        )
     profile = HourOfWeek.seen(moments)
     rows = [", ".join(f"{rate * HOUR:.4g}" for rate in profile.rates[day : day + 24]) for day in range(0, 168, 24)]
     click.echo("week: [\n  " + ",\n  ".join(rows) + "]")

@@ -12,12 +12,12 @@ from detectors.base import Design, Gauge
 from monitor.cli.keys import checked
 from monitor.keyfile import read_key
 from monitor.metrics import Metrics
+from monitor.rejections import Why
 from monitor.stream import health
 from monitor.stream.app import build, prepare, run
 from monitor.stream.desk import Settings
 from monitor.stream.topics import participants_of
 from monitor.testing.failpoint import from_environment
-from monitor.validate import Why
 
 
 @click.command()

@@ -389,6 +389,8 @@ def _decision(view: PilotView, decision: Decision) -> str:
         small.append(key if finding.indicator else f"detector {plain(finding.rule)}")
     if decision.reason is Reason.SHELVED and finding.period_end is not None:
         small.append(f"until {stamp(finding.period_end)}")
+    elif decision.reason is Reason.MONITOR_GAP:
+        pass  # its sentence says from when to when
     elif finding.period_start is not None and finding.period_end is not None:
         small.append(f"period {span(finding.period_start, finding.period_end)}")
     if finding.alpha is not None:

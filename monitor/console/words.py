@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.console.picture import is_evidence
-from monitor.console.scales import e_value, figure
+from monitor.console.scales import e_value, figure, span
 from monitor.model import Decision, Level, Reason
 
 LEVELS: dict[Level, str] = {
@@ -86,6 +86,8 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     words = REASONS[decision.reason]
     if decision.reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
         words += ": passed" if finding.observed >= 1 else ": not passed"
+    if decision.reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
+        words += f", {span(finding.period_start, finding.period_end)}"
     subject = plain(finding.indicator) + (f", {finding.segment}" if finding.segment and finding.indicator else "")
     parts = [numbers(decision, kind, below)]
     if decision.reason in RULED and finding.rule:

@@ -22,8 +22,8 @@ from aiohttp import web
 from msgspec import structs
 
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.rejections import MAX_BYTES, Why
 from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
-from monitor.validate import MAX_BYTES, Why
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -184,9 +184,8 @@ class Ingress:
         media = request.content_type if "content-type" in headers else ""
         records, events = unpack(media, request.charset, headers, await request.read())
         signature = headers.get(HTTP_HEADER.lower())
-        if (
-            signature is not None and len(records) == 1
-        ):  # it is of the whole body, so of the one record that the body is
+        # It is of the whole body, so of the one record that the body is.
+        if signature is not None and len(records) == 1:
             records = [structs.replace(records[0], headers=(*records[0].headers, (HEADER, signature.encode())))]
         kept = await self._store.feed(records)
         self.events += events or 0

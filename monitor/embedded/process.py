@@ -38,9 +38,9 @@ from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Outputs, digest
 from monitor.notary.notary import Notary
+from monitor.rejections import Why
 from monitor.runner import Runner
 from monitor.signing import HEADER, Trusted
-from monitor.validate import Why
 
 log = logging.getLogger(__name__)
 

@@ -51,9 +51,8 @@ class ComplaintHandlingTime:
         change, k = (1.0 if kind is ComplaintFiled else -1.0), (1.0 if kind is ComplaintResolved else 0.0)
         for segment, some in by_segment(self.spec, events, data):
             since = [event.time - EPOCH for event in some]
-            at = sum(
-                [s.days * 86_400_000 + s.seconds * 1000 + s.microseconds // 1000 for s in since]
-            )  # `millis` of each
+            # `millis` of each, summed without a call per event.
+            at = sum([s.days * 86_400_000 + s.seconds * 1000 + s.microseconds // 1000 for s in since])
             period, count = opened[segment], len(some)  # all that is added are whole numbers: in any order the same
             period.k += k * count
             period.stock += change * count

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,6 +78,14 @@ def lines(path: Path, raw: bytes) -> Iterator[Words]:
             yield Words(**fields)
         except (ValueError, AttributeError, TypeError) as error:
             raise WordsBroken(f"{path}:{number}: not a line of words: {error}") from None
+
+
+def by_entry(words: Iterable[Words]) -> dict[str, list[Words]]:
+    """The texts by the id of the entry that commits to them."""
+    found: dict[str, list[Words]] = {}
+    for one in words:
+        found.setdefault(one.id, []).append(one)
+    return found
 
 
 def get(record: dict[str, Any], field: str) -> Any:

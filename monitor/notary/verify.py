@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from monitor.notary.commitment import Words, WordsBroken, committed, get, lines
+from monitor.notary.commitment import Words, WordsBroken, by_entry, committed, get, lines
 from monitor.notary.encoding import Entry, EntryType, Malformed, check
 from monitor.notary.segment import Damage, Reader, hold, read_index
 from monitor.notary.tree import Frontier
@@ -78,14 +78,13 @@ def verify(
     with path.open("rb") as file:
         reader = Reader(path, file)
         told = [words for words in disclosed if words.pilot == reader.model]
-        waiting = {words.id for words in told}
+        waiting = by_entry(told)
         if tree.root().hex() in wanted:
             found[tree.root().hex()] = 0
         for leaf, entry in _checked(reader, index):
             tree.push(leaf)
             if entry.id in waiting:
-                waiting.remove(entry.id)
-                hold_against(path, entry, [words for words in told if words.id == entry.id])
+                hold_against(path, entry, waiting.pop(entry.id))
             if wanted and (root := tree.root().hex()) in wanted:
                 found[root] = tree.size
             progress(reader.end)

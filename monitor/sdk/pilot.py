@@ -427,9 +427,8 @@ class Pilot:
 
     def _beat(self, every: float) -> None:
         while not self._closed:
-            with contextlib.suppress(
-                SandboxMonitorError
-            ):  # a full spool is told to those who report; the heart goes on
+            # A full spool is told to those who report; the heart goes on.
+            with contextlib.suppress(SandboxMonitorError):
                 self.heartbeat()
             self._beat_now.wait(min(every, 1.0) if self._quick else every)
             self._quick = max(0, self._quick - 1)

@@ -45,9 +45,8 @@ def grants(prefix: str, group: str, participants: Sequence[str], users: Users) -
     yield from (Grant(worker, ("Read", "Write"), "topic", topic) for topic in (n.journal, n.state))
     outputs = (n.rejected, n.decisions, n.commands, n.permits, n.evidence)
     yield from (Grant(worker, ("Write",), "topic", topic) for topic in outputs)
-    yield Grant(
-        worker, ("DescribeConfigs",), "topic", f"{prefix}.", prefixed=True
-    )  # it refuses topics set up otherwise
+    # It refuses topics that are set up otherwise.
+    yield Grant(worker, ("DescribeConfigs",), "topic", f"{prefix}.", prefixed=True)
     yield Grant(worker, ("Read",), "group", group)
     yield Grant(worker, ("Write",), "transactional-id", f"{group}-", prefixed=True)
     told = (n.decisions, n.commands, n.evidence, n.control)

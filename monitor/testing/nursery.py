@@ -28,10 +28,10 @@ from detectors import build as build_detector
 from detectors.base import Design, Gauge
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.metrics import Metrics
+from monitor.rejections import Why
 from monitor.stream.app import build, prepare, run
 from monitor.stream.desk import Settings
 from monitor.testing.failpoint import VARIABLE, from_environment
-from monitor.validate import Why
 
 
 class Order(Struct, frozen=True, kw_only=True):

@@ -13,8 +13,9 @@ import yaml
 from monitor import asyncapi
 from monitor.control import CONTROL_TYPES
 from monitor.model import Record
+from monitor.rejections import Why
 from monitor.telemetry import EVENT_TYPES
-from monitor.validate import Why, validate
+from monitor.validate import validate
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 PAGE: dict[str, Any] = yaml.safe_load(resources.files("monitor").joinpath("asyncapi.yaml").read_text("utf-8"))

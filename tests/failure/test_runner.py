@@ -16,10 +16,8 @@ from monitor.testing.simulator import Fleet
 
 TOPIC = "telemetry"
 POINTS = ("before_write", "after_write", "before_checkpoint", "after_checkpoint", "after_append")
-RARER = (
-    "before_append",
-    "replayed",
-)  # passed in every life, or only after a death: too seldom for many kills of their own
+# Passed once in every life, or only after a death: too seldom for many kills of their own.
+RARER = ("before_append", "replayed")
 
 
 class Killed(Exception):

@@ -18,8 +18,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from monitor.catalogue import CATALOGUE, series_names
 from monitor.cli.dashboards import dashboards
-from monitor.metrics import ACTORS, CATALOGUE, Metrics, series_names
+from monitor.metrics import ACTORS, Metrics
 from monitor.model import Outputs
 from monitor.replay import Line, lines, replay
 from monitor.testing.recorder import Recorded, Recorder

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.metrics import series_names
+from monitor.catalogue import series_names
 from monitor.testing.recorder import Recorder
 from monitor.testing.records import halted
 

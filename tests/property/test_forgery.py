@@ -30,10 +30,10 @@ from monitor.control import (
 from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Command, Outputs, Record
+from monitor.rejections import Why
 from monitor.signing import HEADER, Kind, Signer, Trusted
 from monitor.telemetry import Envelope, encode
 from monitor.testing.events import Emitter
-from monitor.validate import Why
 
 from ..unit.test_machine import T0, charter
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from monitor.asyncapi import EXAMPLES, example
 from monitor.model import Record
-from monitor.validate import SENTENCES, Validated, Why, validate
+from monitor.rejections import SENTENCES, Why
+from monitor.validate import Validated, validate
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 HEADERS = st.lists(

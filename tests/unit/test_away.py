@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
+import msgspec
 import pytest
 
 from monitor.charter import IndicatorSpec, Watcher
+from monitor.console.board import Board
+from monitor.console.page import pilot_page
+from monitor.control import Admission
 from monitor.machine import Machine
+from monitor.model import Reason
+from monitor.runner import Runner
 from monitor.state import snapshot
-from tests.unit.test_machine import HOUR, T0, Bench
+from monitor.testing.clock import MovingClock
+from monitor.testing.memory_log import MemoryStore
+from tests.unit.test_machine import HOUR, T0, Bench, charter
 
 MINUTE = 60_000
 LATE = IndicatorSpec(
@@ -62,3 +73,35 @@ def test_runs_and_single_events_come_to_the_same_state(monkeypatch: pytest.Monke
         machine.restore({"p": states[-1]})
         assert machine.pilots["p"].away == (T0 + HOUR, BACK)
     assert states[0] == states[1]
+
+
+def test_from_when_to_when_the_monitor_was_away_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """After a restart: on record, on the pilot's page, and in the log of who was started again; a log line once only."""
+    clock = MovingClock(T0)
+    store = MemoryStore(clock)
+    admission = msgspec.json.encode(Admission(id="a", pilot="p", author="anna", charter=charter(LATE)))
+    store.feed_control(admission, received=T0, key=b"p")
+
+    async def life(*times: int) -> None:
+        runner = Runner(store.log(), clock=clock, checkpoint_every_ms=0)
+        await runner.recover()
+        await runner.control(await store.log().control(runner.next_control, 10))
+        for at in times:
+            clock.set(at)
+            await runner.time()
+
+    with caplog.at_level(logging.WARNING, "monitor.runner"):
+        asyncio.run(life(T0 + 10_000, T0 + 20_000))
+        assert not caplog.records
+        asyncio.run(life(BACK, BACK + 10_000))
+        asyncio.run(life(BACK + 20_000))
+    (line,) = (record.getMessage() for record in caplog.records)
+    away = "2026-01-05T00:00:20.000+00:00 to 2026-01-05T05:00:00.000+00:00"
+    assert line == f"partition 0: the monitor was away from {away}; pilots flagged for it: 1"
+    board = Board()
+    board.apply(store.outputs())
+    (gap,) = (d for d in board.pilots["p"].decisions if d.reason is Reason.MONITOR_GAP)
+    assert (gap.finding.period_start, gap.finding.period_end) == (T0 + 20_000, BACK)
+    page = pilot_page(board, "p", BACK)
+    assert page is not None
+    assert page.count("The monitor itself was away, 2026-01-05 00:00:20 to 2026-01-05 05:00:00.") == 1

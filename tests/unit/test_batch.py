@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from monitor.batch import RUN, SHORT, Run, by_key, in_batch, runs
 from monitor.machine import rising
 from monitor.model import Record
+from monitor.rejections import MAX_BYTES, MAX_DEPTH
 from monitor.telemetry import encode
 from monitor.testing.events import Emitter
-from monitor.validate import LONG, MAX_BYTES, MAX_DEPTH, validate
+from monitor.validate import LONG, validate
 
 NOW = 1_767_571_200_000
 EMITTER = Emitter("service/1", "p")

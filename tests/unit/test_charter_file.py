@@ -99,6 +99,67 @@ def test_all_mistakes_are_found_at_once() -> None:
     assert [line for line, *_ in found(text)] == [2, 3, 5, 12]
 
 
+MEANING = [
+    ("end: 2026-12-31", "end: 2025-12-31", "cycle.end"),
+    ("approvers: [x, y]", "approvers: [x, y], keys: {x: abc}", "authorities[0].keys.x"),
+    ("kind: incident_rate", "kind: incident_rat", "indicators[0].kind"),
+]
+
+
+@pytest.mark.parametrize("row", MISTAKES, ids=[row[0] for row in MISTAKES])
+def test_a_mistake_of_form_hides_none_of_meaning_elsewhere(row: tuple[str, str, str, int, int, str, str, str]) -> None:
+    """A name that does not exist, an end before the start, a key that is none are said at once, but for those in the same part
+    of the charter; where the file as a whole cannot be read nothing else is said."""
+    _, old, new, _, _, field, _, _ = row
+    text, expected = GOOD.replace(old, new), [field]
+    for right, wrong, where in MEANING:
+        if right in text:
+            text = text.replace(right, wrong)
+            if field != "charter" and where.split(".")[0] not in (field.split(".")[0], f"{field}[0]"):
+                expected.append(where)
+    assert len(expected) > 1 or field == "charter"
+    assert sorted(f for _, _, f, _, _ in found(text)) == sorted(expected)
+    assert read_charter(text).charter is None
+
+
+def test_mistakes_of_yaml_form_and_meaning_are_found_at_once_each_at_its_place() -> None:
+    """Elements of a list keep their places when one before them is wrong; what follows from another mistake is not said."""
+    text = (
+        GOOD.replace("tier: limited", "tier: limited\ntier: high")
+        .replace("models: [{digest: m1}]", "models: [{digest: 1}, {digest: m2}, {digest: m2}]")
+        .replace("approvers: [x, y]", "aprovers: [x, y]")
+        .replace("limit: 20", "limit: 020")
+    )
+    text += (
+        "  - {name: b, kind: incident_rate, exposure: {unit: decisions}, detectors: [{name: cusums, level: watch}]}\n"
+    )
+    assert [(line, field) for line, _, field, _, _ in found(text)] == [
+        (6, "tier"),
+        (8, "models[0].digest"),
+        (8, "models[2].digest"),
+        (9, "authorities[0].aprovers"),
+        (13, "indicators[0].limit"),
+        (19, "indicators[1].detectors[0].name"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("models: [{digest: m1}]", "modls: [{digest: m1}]"),
+        ("indicators:", "drills: {every: 5m}\nrespnses: {acknowledge_within: 1s, lease: 30s}\nindicators:"),
+        ("indicators:", "drills: {every: 90s}\nresponses: {acknowledge_within: 1s, lease: 30}\nindicators:"),
+        ("tier: limited", "tier: limitd\nresponses: {tolerate_first: true}"),
+        ("participant: {id: firm}", "participant: {<<: {id: firm}}"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_not_a_second_one(old: str, new: str) -> None:
+    """Nothing is said of a field that is right, because another on which it rests is wrong or misspelt."""
+    fields = {field.split(".")[0] for _, _, field, _, _ in found(GOOD.replace(old, new))}
+    assert fields <= {"modls", "models", "respnses", "responses", "tier", "participant"}
+    assert fields
+
+
 def test_an_alias_is_followed_and_a_bomb_of_aliases_is_not() -> None:
     """Anchors spare repetition; a page that would fill the memory, or holds itself, is a mistake."""
     shared = (

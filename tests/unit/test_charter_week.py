@@ -19,15 +19,8 @@ from monitor.telemetry import Heartbeat, HeartbeatData, millis
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def log(path: Path, weeks: int) -> Path:
-    """Every ten minutes from 08:00 to 18:00 on weekdays, every hour elsewhere."""
-    office = {hour for hour in range(168) if hour < 120 and 8 <= hour % 24 < 18}
-    minutes = [
-        60 * (168 * w + h) + m
-        for w in range(weeks)
-        for h in range(168)
-        for m in (range(0, 60, 10) if h in office else [0])
-    ]
+def beats(path: Path, minutes: list[int]) -> Path:
+    """Heartbeats of one source, so many minutes after Monday."""
     events = [
         Heartbeat(
             specversion="1.0", id=f"e{n}", source="s", subject="pilot-a", time=MONDAY + timedelta(minutes=minute),
@@ -37,6 +30,18 @@ def log(path: Path, weeks: int) -> Path:
     ]  # fmt: skip
     path.write_bytes(b"".join(write_lines((millis(e.time), e) for e in events)))
     return path
+
+
+def log(path: Path, weeks: int) -> Path:
+    """Every ten minutes from 08:00 to 18:00 on weekdays, every hour elsewhere."""
+    office = {hour for hour in range(168) if hour < 120 and 8 <= hour % 24 < 18}
+    minutes = [
+        60 * (168 * w + h) + m
+        for w in range(weeks)
+        for h in range(168)
+        for m in (range(0, 60, 10) if h in office else [0])
+    ]
+    return beats(path, minutes)
 
 
 def test_the_week_that_was_seen_goes_into_a_charter(tmp_path: Path) -> None:
@@ -55,3 +60,11 @@ def test_a_pilot_that_is_not_in_the_file_is_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(charter, ["week", str(log(tmp_path / "log.jsonl", 1)), "--pilot", "pilot-b"])
     assert isinstance(done.exception, SandboxMonitorError)
     assert "fewer than two events of pilot-b (any); check --pilot and --of" in str(done.exception)
+
+
+def test_events_of_one_moment_are_no_week(tmp_path: Path) -> None:
+    """The error names the field, the moment that all events share, and what to give instead."""
+    done = CliRunner().invoke(charter, ["week", str(beats(tmp_path / "log.jsonl", [5, 5, 5])), "--pilot", "pilot-a"])
+    assert isinstance(done.exception, SandboxMonitorError)
+    assert "time: all 3 events of pilot-a (any) say 2026-01-05T00:05:00+00:00" in str(done.exception)
+    assert "give a recording in which `time` is when each happened" in str(done.exception)

@@ -11,7 +11,8 @@ from monitor.control import Evaluation, Override, Rectification
 from monitor.model import Reason
 from monitor.testing.events import Emitter
 
-from .test_halt import SECOND, WITHIN, Halted, drill
+from .test_drills import drill
+from .test_halt import SECOND, WITHIN, Halted
 from .test_machine import HOUR, T0, Bench, lift, rejected
 
 DAY = 24 * HOUR

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-import pytest
 
 from monitor.charter import (
     Authority,
@@ -20,17 +19,7 @@ from monitor.charter import (
     Users,
     Watcher,
 )
-from monitor.control import (
-    Admission,
-    Amendment,
-    Approval,
-    ControlBase,
-    Evaluation,
-    Override,
-    Rectification,
-    Release,
-    Withdrawal,
-)
+from monitor.control import Admission, Approval, ControlBase, Evaluation, Rectification, Release
 from monitor.detect import observe
 from monitor.indicators.base import Open
 from monitor.machine import Machine
@@ -215,94 +204,6 @@ def test_far_behind_the_window_a_number_is_rejected() -> None:
     assert rejected(bench.send(events[0], at=T0 + 1)) == [("sequence", "sequence_too_old")]
 
 
-def test_a_gap_in_the_numbers_is_a_finding_and_makes_the_period_partial() -> None:
-    """A lost event leaves a hole: the period closes at the exposure cap, flagged, and the gap is on record."""
-    bench = Bench()
-    bench.emitter.skip()
-    bench.hour(0, incidents=1, exposure=100)
-    bench.time(T0 + 2 * HOUR)
-    (evidence,) = bench.out.evidence[:1]
-    assert (evidence.m, evidence.unknown) == (1000, "partial_data")  # type: ignore[union-attr]
-    assert Reason.SEQUENCE_GAP in bench.reasons()
-    assert Reason.PARTIAL_DATA in bench.reasons()
-
-
-def test_a_gap_that_is_filled_in_time_is_no_gap() -> None:
-    """Within the reporting delay order does not matter."""
-    bench = Bench()
-    first, second, third = (bench.emitter.exposure(T0 + i, 10.0) for i in range(3))
-    bench.send(first, third, second, at=T0 + 5)
-    bench.send(bench.emitter.heartbeat(T0 + HOUR), at=T0 + HOUR)
-    bench.time(T0 + 2 * HOUR)
-    assert bench.reasons() == [Reason.ADMITTED]
-    assert bench.out.evidence[0].m == 30  # type: ignore[union-attr]
-
-
-def test_exposure_that_is_not_known_is_never_zero() -> None:
-    """A period without an exposure tally closes at the cap, flagged unknown, and the flag grows old into an escalation."""
-    bench = Bench()
-    bench.send(bench.emitter.incident(T0), at=T0)
-    bench.time(T0 + 6 * HOUR)
-    assert bench.out.evidence[0].m == 1000  # type: ignore[union-attr]
-    old = next(d for d in bench.out.decisions if d.reason == Reason.UNKNOWN_TOO_LONG)
-    assert old.level == Level.ESCALATE
-    assert old.at == T0 + HOUR + HOUR // 2 + 2 * HOUR
-
-
-def test_a_halted_service_that_stands_still_is_not_unknown() -> None:
-    """No exposure is what a halt asks for: its periods say nothing, and are not flagged as partial. It is overdue, as it is dark."""
-    bench = Bench()
-    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0 + 1)
-    bench.time(T0 + 30 * HOUR)
-    assert bench.out.evidence == [e for e in bench.out.evidence if not isinstance(e, Evidence)]
-    assert [d.reason for d in bench.out.decisions] == [Reason.ADMITTED, Reason.OVERRIDDEN, Reason.HALT_OVERDUE]
-
-
-def test_a_source_of_exposure_that_goes_dark_leaves_the_period_partial() -> None:
-    """One of two services stops telling in mid-period: what it saw is not known, so a rate must not rest on the other's."""
-    bench, other = Bench(), Emitter("svc/2", "p")
-    bench.send(other.exposure(T0 + 10, 500.0), at=T0 + 10)
-    bench.hour(0, incidents=3, exposure=50)
-    bench.hour(1, exposure=50)
-    bench.time(T0 + 2 * HOUR)
-    (first, *_) = (e for e in bench.out.evidence if isinstance(e, Evidence))
-    assert (first.m, first.unknown) == (1000, "partial_data")
-
-
-def test_a_source_that_says_it_serves_no_more_owes_nothing() -> None:
-    """A process that ends in order leaves its period whole."""
-    bench, other = Bench(), Emitter("svc/2", "p")
-    bench.send(other.exposure(T0 + 10, 500.0), other.heartbeat(T0 + 11, serving=False), at=T0 + 11)
-    bench.hour(0, exposure=50)
-    bench.hour(1, exposure=50)
-    bench.time(T0 + 2 * HOUR)
-    (first, *_) = (e for e in bench.out.evidence if isinstance(e, Evidence))
-    assert (first.m, first.unknown) == (550, "")
-
-
-def test_events_without_any_exposure_prove_nothing() -> None:
-    """A tally of zero beside five incidents says that exposure is missing, not that the rate is infinite."""
-    bench = Bench(msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions")))
-    bench.send(*(bench.emitter.incident(T0 + 5) for _ in range(50)), at=T0 + 5)
-    bench.hour(0, exposure=0)
-    bench.hour(1)
-    bench.time(T0 + 3 * HOUR)
-    assert bench.level == Level.NORMAL
-    assert Reason.PARTIAL_DATA in bench.reasons()
-
-
-def test_late_outcomes_of_a_share_prove_nothing() -> None:
-    """False positives that come late without their true negatives must not halt a pilot that keeps its limit."""
-    share = IndicatorSpec(
-        name="fpr", kind="false_positive_rate", limit=0.02, weight=1, detectors=(Watcher("limit_e_process", "halt"),)
-    )
-    bench = Bench(share)
-    bench.send(bench.emitter.outcomes(T0, tp=0, fp=1, tn=99, fn=0), at=T0)
-    bench.time(T0 + HOUR + 1)
-    bench.send(*(bench.emitter.outcomes(T0, tp=0, fp=5, tn=495, fn=0) for _ in range(20)), at=T0 + HOUR + 2)
-    assert bench.level == Level.NORMAL
-
-
 def test_a_number_too_large_for_any_counter_is_rejected() -> None:
     """A sequence that no 64-bit counter could hold must not reach the state, which could then not be written."""
     bench = Bench()
@@ -311,78 +212,6 @@ def test_a_number_too_large_for_any_counter_is_rejected() -> None:
     out = bench.machine.telemetry("telemetry", [Record(0, T0, b"p", msgspec.json.encode(event))])
     assert rejected(out) == [("sequence", "wrong_form")]
     bench.machine.snapshots(bench.machine.pilots)
-
-
-def test_a_foreign_model_is_one_record_and_found_again_after_a_release() -> None:
-    """A canary that alternates between two models is one episode; after a release the same foreign model is found anew."""
-    bench, canary = Bench(), Emitter("svc/2", "p", model="m9")
-    for n in range(20):
-        bench.send(bench.emitter.heartbeat(T0 + n), canary.heartbeat(T0 + n), at=T0 + n)
-    assert bench.reasons().count(Reason.UNREGISTERED_MODEL) == 1
-    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0 + 50)
-    lift(bench, T0 + 60)
-    bench.send(canary.heartbeat(T0 + 100), at=T0 + 100)
-    assert bench.reasons().count(Reason.UNREGISTERED_MODEL) == 2
-
-
-def test_a_new_ground_for_a_halt_needs_steps_of_its_own() -> None:
-    """A death after all approvals were given: the release is refused, for nobody has approved of that."""
-    bench = Bench()
-    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0)
-    bench.act(Rectification(id="r", pilot="p", author="f", finding="f", cause="c", action="a", evidence="e"), T0)
-    bench.act(Evaluation(id="e", pilot="p", author="lab", passed=True, report="ok"), T0)
-    bench.act(Approval(id="a1", pilot="p", author="anna"), T0)
-    bench.act(Approval(id="a2", pilot="p", author="ben"), T0)
-    bench.send(bench.emitter.incident(T0 + 1, Severity.SERIOUS_INCIDENT, Harm.DEATH), at=T0 + 1)
-    out = bench.act(Release(id="rel", pilot="p", author="anna"), T0 + 2)
-    assert "rectification_missing" in out.rejected[0].detail
-
-
-def test_a_counter_that_is_ahead_of_the_tallies_makes_the_period_partial() -> None:
-    """A service that states 900 decisions and has tallied 100 has not told all: the period closes at the cap, flagged."""
-    bench = Bench()
-    bench.hour(0, incidents=3, exposure=100)
-    bench.send(bench.emitter.heartbeat(T0 + HOUR - 1, exposure=900.0), at=T0 + HOUR - 1)
-    bench.time(T0 + 2 * HOUR)
-    (first,) = (e for e in bench.out.evidence if isinstance(e, Evidence))
-    assert (first.m, first.unknown) == (1000, "partial_data")
-
-
-def test_counters_that_agree_leave_the_period_whole() -> None:
-    """Tallies that come after the heartbeat but before the close make up for it; a later heartbeat is of a later period."""
-    bench = Bench()
-    bench.hour(0, exposure=100)
-    bench.send(bench.emitter.heartbeat(T0 + HOUR - 1, exposure=300.0), at=T0 + HOUR - 1)
-    bench.send(bench.emitter.exposure(T0 + HOUR - 2, 200.0), at=T0 + HOUR + 5)
-    bench.send(bench.emitter.heartbeat(T0 + HOUR + 9, exposure=5000.0), at=T0 + HOUR + 9)
-    bench.time(T0 + 2 * HOUR)
-    (first,) = (e for e in bench.out.evidence if isinstance(e, Evidence))
-    assert (first.m, first.unknown) == (300, "")
-
-
-def test_a_source_heard_first_in_its_midst_is_counted_from_there() -> None:
-    """A service that ran before its admission is not behind for ever."""
-    bench = Bench()
-    bench.emitter = Emitter("svc/old", "p", first=900)
-    bench.send(bench.emitter.heartbeat(T0 + 1, exposure=77_000.0), at=T0 + 1)
-    for hour in range(1, 4):
-        bench.hour(hour, exposure=10)
-        at = T0 + hour * HOUR + 2000
-        bench.send(bench.emitter.heartbeat(at, exposure=77_000.0 + 10 * hour), at=at)
-    bench.time(T0 + 5 * HOUR)
-    third = [e for e in bench.out.evidence if isinstance(e, Evidence)][2]
-    assert (third.m, third.unknown) == (10, "")
-
-
-def test_late_events_raise_their_own_period_and_never_lower_it() -> None:
-    """Two hundred incidents that come after the close of their period still halt."""
-    bench = Bench()
-    bench.hour(0)
-    bench.time(T0 + 2 * HOUR)
-    assert bench.level == Level.NORMAL
-    bench.send(*(bench.emitter.incident(T0 + 5000) for _ in range(200)), at=T0 + 2 * HOUR + 1)
-    assert bench.level == Level.HALT
-    assert any(e.late for e in bench.out.evidence if isinstance(e, Evidence))
 
 
 def test_a_hard_rule_acts_on_the_single_event() -> None:
@@ -403,14 +232,6 @@ def test_a_model_that_the_charter_does_not_name_is_watched() -> None:
     bench.send(Emitter("svc/2", "p", model="m9").heartbeat(T0), at=T0)
     assert bench.level == Level.WATCH
     assert bench.out.decisions[-1].finding.detail == "m9"
-
-
-def test_exposure_above_the_cap_escalates() -> None:
-    """More exposure than the charter allows in a period is found with the tally that exceeds it."""
-    bench = Bench()
-    bench.hour(0, exposure=1001)
-    assert bench.out.decisions[-1].reason == Reason.EXPOSURE_CAP
-    assert bench.level == Level.ESCALATE
 
 
 def test_use_outside_the_cycle_escalates() -> None:
@@ -535,85 +356,6 @@ def lift(bench: Bench, at: int) -> Outputs:
     bench.act(Approval(id="a1", pilot="p", author="anna"), at + 2)
     bench.act(Approval(id="a2", pilot="p", author="ben"), at + 3)
     return bench.act(Release(id="rel", pilot="p", author="anna"), at + 4)
-
-
-def test_a_halt_is_lifted_by_all_steps_and_the_statistics_start_on_the_next_share_of_alpha() -> None:
-    """After release the bar is higher: the second restart has a quarter of the first one's share."""
-    bench = Bench()
-    bench.send(*(bench.emitter.incident(T0 + 1) for _ in range(60)), at=T0 + 2)
-    first = bench.out.decisions[-1].finding
-    out = lift(bench, T0 + HOUR)
-    assert [c.action for c in out.commands] == ["release"]
-    assert bench.level == Level.NORMAL
-    assert bench.out.commands[-1].standing > bench.out.commands[0].standing
-    bench.send(*(bench.emitter.incident(T0 + HOUR + 1) for _ in range(60)), at=T0 + HOUR + 10)
-    second = bench.out.decisions[-1].finding
-    assert first.alpha is not None
-    assert second.alpha == pytest.approx(first.alpha / 4)
-    assert second.bar is not None
-    assert second.bar > first.bar  # type: ignore[operator]
-
-
-def test_an_approval_needs_a_named_approver() -> None:
-    """Somebody whom the charter does not name cannot approve."""
-    bench = Bench()
-    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0)
-    bench.act(Rectification(id="r", pilot="p", author="f", finding="f", cause="c", action="a", evidence="e"), T0)
-    bench.act(Evaluation(id="e", pilot="p", author="lab", passed=True, report="ok"), T0)
-    out = bench.act(Approval(id="x", pilot="p", author="mallory"), T0)
-    assert rejected(out) == [("author", "control_refused")]
-    assert "mallory" in out.rejected[0].detail
-
-
-def test_a_release_that_comes_too_early_is_refused_and_kept() -> None:
-    """The rejection says which step is missing."""
-    bench = Bench()
-    bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0)
-    out = bench.act(Release(id="r", pilot="p", author="anna"), T0)
-    assert "rectification_missing" in out.rejected[0].detail
-    assert bench.level == Level.HALT
-
-
-def test_an_amendment_goes_forward_and_never_moves_a_running_bar() -> None:
-    """A new indicator is added; a changed weight or period, a lower version, another alpha are refused."""
-    bench = Bench()
-    heavier = msgspec.structs.replace(RATE, weight=0.5)
-
-    def amend(id_: str, changed: Charter) -> list[tuple[str, str]]:
-        return rejected(bench.act(Amendment(id=id_, pilot="p", author="anna", charter=changed), T0))
-
-    assert amend("1", charter(heavier, version=2)) == [("charter.indicators.incidents", "control_refused")]
-    assert amend("2", charter(version=1)) == [("charter.version", "control_refused")]
-    assert amend("3", charter(version=2, alpha=0.5)) == [("charter.alpha", "control_refused")]
-    assert amend("4", charter(RATE, SILENCE, version=2)) == []
-    assert bench.out.decisions[-1].reason == Reason.AMENDED
-    assert bench.machine.notify_at is not None
-
-
-def test_a_changed_limit_enters_the_same_product_from_the_next_period() -> None:
-    """Evidence and bar stay as they are; what comes after is measured against the new limit."""
-    same, stricter = Bench(), Bench()
-    for bench in (same, stricter):
-        for hour in range(20):
-            bench.hour(hour, incidents=4)
-    tight = charter(msgspec.structs.replace(RATE, limit=2), version=2)
-    stricter.act(Amendment(id="a", pilot="p", author="anna", charter=tight), T0 + 20 * HOUR)
-    for bench in (same, stricter):
-        for hour in range(20, 24):
-            bench.hour(hour, incidents=4)
-    one, other = ([e for e in b.out.evidence if isinstance(e, Evidence)] for b in (same, stricter))
-    assert one[:19] == other[:19]
-    before, after = other[18].scores["limit_e_process"], other[-1].scores["limit_e_process"]
-    assert before[1] == after[1]
-    assert after[0] > one[-1].scores["limit_e_process"][0]
-
-
-def test_after_exit_nothing_counts() -> None:
-    """A pilot that left is not watched, and what it still sends is rejected."""
-    bench = Bench()
-    bench.act(Withdrawal(id="w", pilot="p", author="anna", reason="graduated"), T0 + 1)
-    assert bench.machine.notify_at is None
-    assert rejected(bench.send(bench.emitter.heartbeat(T0 + 2), at=T0 + 2)) == [("subject", "after_exit")]
 
 
 def test_the_same_cause_gives_the_same_id_wherever_it_is_read() -> None:

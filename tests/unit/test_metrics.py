@@ -11,11 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import metrics as subject
 from monitor.act import ACTORS
-from monitor.metrics import CATALOGUE, PREFIX, Metrics, series_names
+from monitor.catalogue import CATALOGUE, PREFIX, series_names
+from monitor.metrics import Metrics
 from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected, command_of
 from monitor.open_orders import OPEN, OpenOrder
+from monitor.rejections import Why
 from monitor.testing.records import evidence, halted
-from monitor.validate import Why
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

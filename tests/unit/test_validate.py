@@ -11,8 +11,9 @@ import pytest
 
 from monitor.asyncapi import example
 from monitor.model import Record, Rejected
+from monitor.rejections import MAX_BYTES, MAX_EVENTS, SENTENCES, Rejecter, Why
 from monitor.telemetry import EVENT_TYPES, encode
-from monitor.validate import MAX_BYTES, MAX_EVENTS, SENTENCES, Rejecter, Validated, Why, validate, validate_control
+from monitor.validate import Validated, validate, validate_control
 
 RECEIVED = int(datetime(2026, 3, 1, 10, 1, tzinfo=UTC).timestamp() * 1000)
 BATCH = (("content-type", b"application/cloudevents-batch+json"),)

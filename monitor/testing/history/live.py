@@ -224,10 +224,8 @@ class Live:
         sent = [await by.send(self._topic(i.to), i.value, i.key, i.partition, headers=list(i.headers)) for i in items]
         last: dict[tuple[str, int], int] = {}
         for item, ack in zip(items, await asyncio.gather(*sent, return_exceptions=True), strict=True):
-            if (
-                isinstance(ack, KafkaError) and not needed
-            ):  # a broker was away for too long: nobody knows, the log tells
-                continue
+            if isinstance(ack, KafkaError) and not needed:
+                continue  # a broker was away for too long: nobody knows, the log tells
             if isinstance(ack, BaseException):
                 raise ack
             if producer is None:

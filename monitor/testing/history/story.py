@@ -26,10 +26,10 @@ from monitor.control import (
     Withdrawal,
 )
 from monitor.model import digest
+from monitor.rejections import MAX_BYTES
 from monitor.telemetry import Envelope, encode
 from monitor.testing.events import BATCH, Emitter, packed
 from monitor.testing.simulator import Fleet
-from monitor.validate import MAX_BYTES
 
 SCENES = ("step", "death", "silence", "late", "gaps", "duplicates", "spike", "group", "silent_model", "upgrade", "calm")
 PERIOD_MS = 200

@@ -104,9 +104,8 @@ def limits_of(rng: np.random.Generator, cell: Cell, runs: int) -> tuple[Floats, 
 def plain(rng: np.random.Generator, runs: int) -> tuple[int, int]:
     """Pilots at a limit of 5 an hour ever rejected: by a 5 % Poisson test each hour, by one of all hours so far each hour."""
     bars = np.zeros(PERIODS + 1)
-    for t in range(
-        1, PERIODS + 1
-    ):  # smallest total whose upper tail is at most ALPHA (normal with continuity beyond 1,000)
+    # The smallest total whose upper tail is at most ALPHA; beyond 1,000 the normal one, with continuity.
+    for t in range(1, PERIODS + 1):
         mean = 5.0 * t
         if mean > 1_000:
             bars[t] = math.ceil(mean + 1.6448536 * math.sqrt(mean) + 0.5 + (1.6448536**2 - 1) / 6)

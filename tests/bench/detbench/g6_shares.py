@@ -18,13 +18,14 @@ from detectors.cusum import Cusum
 from tests.bench.detbench import metrics, simulators
 from tests.bench.detbench.goal import Goal, Row, held
 
+# Trials, share, ARL0 in periods.
 CELLS = (
     (1, 0.1, 2000.0),
     (1, 0.01, 10_000.0),
     (5, 0.1, 1000.0),
     (50, 0.05, 1000.0),
     (500, 0.01, 1000.0),
-)  # trials, share, ARL0 in periods
+)
 CHANGES = (1.5, 2.0, 3.0)
 RHO, DECLARED = 0.05, 1000.0
 

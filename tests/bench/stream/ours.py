@@ -8,9 +8,9 @@ import threading
 
 from monitor.cli.worker import _warm
 from monitor.metrics import Metrics
+from monitor.rejections import Why
 from monitor.stream.app import build, prepare, run
 from monitor.stream.desk import Settings
-from monitor.validate import Why
 from tests.bench.stream.job import Meter, arguments
 
 

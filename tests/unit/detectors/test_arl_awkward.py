@@ -8,16 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detectors.arl import (
-    bernoulli_cusum,
-    bernoulli_lattice,
-    gaussian_cusum,
-    gaussian_ewma,
-    poisson_cusum,
-    poisson_pmf,
-    run_length,
-    survivors,
-)
+from detectors.arl import bernoulli_cusum, bernoulli_lattice, poisson_cusum, poisson_pmf, run_length, survivors
+from detectors.arl_normal import gaussian_cusum, gaussian_ewma
 
 
 def solved(pmf: list[float], unit: int, down: int, bar: int, start: int = 0) -> float:

@@ -7,16 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from detectors.arl import (
-    bernoulli_cusum,
-    ewma_limit,
-    gaussian_cusum,
-    gaussian_ewma,
-    poisson_cusum,
-    poisson_pmf,
-    run_length,
-    survivors,
-)
+from detectors.arl import bernoulli_cusum, poisson_cusum, poisson_pmf, run_length, survivors
+from detectors.arl_normal import ewma_limit, gaussian_cusum, gaussian_ewma
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from monitor.embedded.ingress import BATCH, LINES, STRUCTURED, unpack
-from monitor.validate import MAX_BYTES
+from monitor.rejections import MAX_BYTES
 
 EVENT = b'{"specversion":"1.0","id":"1"}'
 

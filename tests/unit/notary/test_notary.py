@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.cli.ledger import ledger
 from monitor.errors import LedgerBroken
-from monitor.model import Command, Decision
+from monitor.model import Command, Decision, Finding
 from monitor.notary.notary import Notary
 from monitor.notary.segment import Damage
 from monitor.notary.store import file_name
@@ -227,6 +227,30 @@ def test_cli_names_file_entry_and_offset_of_damage(tmp_path: Path) -> None:
     assert shown.exit_code == 1
     assert decision(1).id in shown.stdout
     assert decision(2).id not in shown.stdout
+
+
+def test_cli_shows_the_numbers_that_a_decision_rests_on(tmp_path: Path) -> None:
+    """Below a detector's decision `show` prints observed, expected, statistic, bar and alpha; e-values are said as such."""
+    evidence = Finding(
+        indicator="incidents",
+        segment="night",
+        rule="e_process",
+        statistic=5.3,
+        bar=4.60517,
+        alpha=0.01,
+        alpha_spent=0.03,
+    )
+    Notary(tmp_path).record([decision(1), decision(2, finding=evidence), decision(3, finding=Finding())], [command(3)])
+    (file,) = ledgers(tmp_path)
+    shown = CliRunner().invoke(ledger, ["show", str(file)])
+    assert shown.exit_code == 0, shown.output
+    first, numbers, second, e_values, third, order = shown.stdout.splitlines()
+    assert numbers.strip() == "incidents, limit: observed 15; expected 6.2; statistic 4.66, bar 5.1; alpha 0.006"
+    assert e_values.strip() == (
+        "incidents, night, e_process: statistic 5.3, bar 4.60517 (e-values 200 and 100); alpha 0.01; alpha spent so far 0.03"
+    )
+    for line, record in ((first, decision(1)), (second, decision(2)), (third, decision(3)), (order, command(3))):
+        assert record.id in line
 
 
 def test_a_ledger_that_is_gone_is_missed(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""The catalogue of metrics: name, kind, help (with the unit) and labels of each; nothing else may be exposed.
+
+A test holds alerts and dashboards against it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+PREFIX = "sandbox_monitor_"
+_STEP_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+_DELAY_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class Spec(Struct, frozen=True):
+    """One metric: its full name as exposed, what it is, in which unit, with which labels."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    def series(self) -> tuple[str, ...]:
+        """The names under which Prometheus stores it."""
+        return (
+            tuple(self.name + end for end in ("_bucket", "_sum", "_count"))
+            if self.kind == "histogram"
+            else (self.name,)
+        )
+
+
+def _spec(name: str, kind: Any, text: str, *labels: str, buckets: tuple[float, ...] = ()) -> Spec:
+    return Spec(PREFIX + name, kind, text, labels, buckets)
+
+
+_PILOT = ("pilot", "participant")
+_SLOT = ("pilot", "indicator", "segment")
+
+CATALOGUE: tuple[Spec, ...] = (
+    # validate
+    _spec("rejected_total", "counter", "Telemetry set aside, by reason.", "reason"),
+    _spec("events_total", "counter", "Telemetry events stepped by the machine."),
+    # observe
+    _spec("evidence_total", "counter", "Periods closed, by kind of observation.", "kind"),
+    _spec("revisions_total", "counter", "Closed periods whose evidence late events raised."),
+    _spec("observed", "gauge", "Events in the last closed period; the value itself for a gauge indicator.", *_SLOT),
+    _spec("exposure", "gauge", "Exposure or trials of the last closed period, in the charter's unit.", *_SLOT),
+    _spec("period_end_timestamp_seconds", "gauge", "End of the last closed period, event time.", *_SLOT),
+    _spec("closed_through_timestamp_seconds", "gauge", "All periods up to here are closed, event time.", "partition"),
+    # detect
+    _spec(
+        "statistic", "gauge", "Last statistic; a natural logarithm for e-processes and e-detectors.", *_SLOT, "detector"
+    ),
+    _spec("bar", "gauge", "The bar that the statistic must reach, in the same unit.", *_SLOT, "detector"),
+    _spec("alpha_spent_ratio", "gauge", "Share of false-halt probability that the pilot has spent so far.", *_PILOT),
+    # decide
+    _spec("decisions_total", "counter", "Decisions taken, by resulting level and reason.", "level", "reason"),
+    _spec("pilots", "gauge", "Pilots at each level, those beyond the label cap included.", "level"),
+    _spec("pilots_unknown", "gauge", "Pilots whose unknown flag is up, those beyond the label cap included."),
+    _spec("pilot_level", "gauge", "Level of the pilot: 0 normal, 1 watch, 2 escalate, 3 halt.", *_PILOT),
+    _spec("pilot_level_timestamp_seconds", "gauge", "When the pilot came to its level.", *_PILOT),
+    _spec("pilot_reason", "gauge", "1 for the reason of the pilot's last change of level.", *_PILOT, "reason"),
+    _spec("pilot_unknown", "gauge", "1 while there is no, late or partial data of the pilot.", *_PILOT),
+    _spec("pilots_beyond_cap", "gauge", "Pilots without series of their own, because the label cap was reached."),
+    _spec("dropped_total", "counter", "Numbers that got no series, by why.", "why"),
+    # record
+    _spec("recorded_total", "counter", "Entries appended to the ledger."),
+    # act
+    _spec("commands_total", "counter", "Commands given to services, repeats not counted.", "action"),
+    _spec("commands_again_total", "counter", "Commands told again because nobody answered.", "action"),
+    _spec("commands_open", "gauge", "Commands that are not done, by what became of them so far.", "state"),
+    _spec(
+        "command_open_timestamp_seconds",
+        "gauge",
+        "When a command that is not done was given.",
+        *_PILOT,
+        "action",
+        "state",
+    ),
+    _spec("permits_total", "counter", "Permits given to services."),
+    _spec("pilot_unacknowledged", "gauge", "1 while the service has not acknowledged its halt.", *_PILOT),
+    _spec("acted_total", "counter", "Decisions handed to an actor, by outcome.", "actor", "outcome"),
+    _spec("act_pending", "gauge", "Decisions waiting to be handed to an actor.", "actor"),
+    # the monitor itself
+    _spec("build_info", "gauge", "1, with the version that runs.", "version"),
+    _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last said that it lives, wall clock."),
+    _spec("step_seconds", "histogram", "Time to step one batch through the machine.", buckets=_STEP_BUCKETS),
+    _spec(
+        "notify_delay_seconds", "histogram", "How late a timer was served after its due time.", buckets=_DELAY_BUCKETS
+    ),
+    _spec("lag_records", "gauge", "Records not yet stepped.", "topic", "partition"),
+    _spec(
+        "leases_short",
+        "gauge",
+        "Pilots whose lease is below twice the session time-out and the recovery measured at the last start.",
+        "partition",
+    ),
+    _spec(
+        "pilots_held",
+        "gauge",
+        "Pilots of the partition by how they are held: awake (ready to step) or asleep (as a compressed snapshot).",
+        "partition",
+        "state",
+    ),
+    _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
+    _spec(
+        "checkpoint_timestamp_seconds", "gauge", "When the partition's state was last saved, wall clock.", "partition"
+    ),
+)
+
+
+def series_names() -> frozenset[str]:
+    """Every series name that may be exposed: what alerts and dashboards may refer to."""
+    return frozenset(name for spec in CATALOGUE for name in spec.series())

@@ -1,0 +1,68 @@
+"""Permits: each heartbeat of a pilot that may run is answered, and what the end of a lease means."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.model import Level, Outputs, Permit, Reason
+from monitor.testing.events import Emitter
+
+from .test_halt import SECOND, Halted
+from .test_machine import HOUR, RATE, T0, Bench, lift
+
+
+def permits(out: Outputs) -> list[Permit]:
+    return out.permits
+
+
+def test_each_heartbeat_of_a_pilot_that_may_run_is_answered() -> None:
+    """The permit repeats nonce and source, and carries the lease of the charter."""
+    bench = Bench()
+    beat = bench.emitter.heartbeat(T0, nonce="n-1")
+    (answer,) = permits(bench.send(beat, at=T0))
+    assert (answer.nonce, answer.source, answer.standing, answer.lease_ms) == ("n-1", "svc/1", 0, 60_000)
+    assert not permits(bench.send(beat, at=T0 + 1))
+
+
+@pytest.mark.parametrize(("tier", "stop"), [("minimal", False), ("limited", False), ("high", True), ("critical", True)])
+def test_the_tier_says_what_the_end_of_a_lease_means(tier: str, stop: bool) -> None:
+    """High and critical services stop, others go on and say so."""
+    bench = Bench(tier=tier)
+    assert bench.send(bench.emitter.heartbeat(T0), at=T0).permits[0].stop is stop
+
+
+def test_a_halted_pilot_gets_no_permit_and_a_released_one_gets_one_of_its_new_standing() -> None:
+    """No permit between halt and release; afterwards one whose standing is that of the release."""
+    bench = Halted()
+    assert not bench.beat(bench.at + SECOND).permits
+    lift(bench, T0 + HOUR)
+    assert bench.command.action == "release"
+    (answer,) = bench.beat(T0 + HOUR + SECOND).permits
+    assert answer.standing == bench.command.standing
+
+
+@pytest.mark.parametrize(("tier", "lapses"), [("high", True), ("limited", False)])
+def test_when_nobody_knows_enough_any_more_the_permits_of_high_tiers_lapse(tier: str, lapses: bool) -> None:
+    """Unknown grown old withholds permits until it is known again; that is recorded as lapsed, never as a halt."""
+    bench = Bench(RATE, tier=tier)
+    bench.send(bench.emitter.incident(T0), at=T0)
+    bench.time(T0 + 6 * HOUR)
+    assert Reason.UNKNOWN_TOO_LONG in bench.reasons()
+    assert (Reason.LAPSED in bench.reasons()) is lapses
+    assert bench.level == Level.ESCALATE
+    assert bool(bench.send(bench.emitter.heartbeat(T0 + 6 * HOUR), at=T0 + 6 * HOUR).permits) is not lapses
+    bench.hour(6)
+    bench.send(bench.emitter.heartbeat(T0 + 7 * HOUR + 1), at=T0 + 7 * HOUR + 1)
+    bench.time(T0 + 8 * HOUR)
+    assert bench.machine.pilots["p"].standing.flag == ""
+    assert bench.send(bench.emitter.heartbeat(T0 + 8 * HOUR), at=T0 + 8 * HOUR).permits
+
+
+def test_of_many_heartbeats_in_one_write_the_newest_of_each_source_is_answered() -> None:
+    """An older permit grants no more than a newer one, so it is not written."""
+    bench, other = Bench(), Emitter("svc/2", "p")
+    beats = [e.heartbeat(T0 + n) for n in range(5) for e in (bench.emitter, other)]
+    out = bench.send(*beats, at=T0)
+    assert len(out.permits) == 10
+    out.newest_permits()
+    assert [(p.source, p.nonce) for p in out.permits] == [(b.source, b.data.nonce) for b in beats[-2:]]
