@@ -160,9 +160,12 @@ def _kept(file: Path) -> dict[tuple[str, str], Words]:
 
 def _told(path: Path) -> list[Words]:
     try:
-        return [words for words in lines(path, path.read_bytes()) if words.salt]
-    except WordsBroken as error:
+        told = [words for words in lines(path, path.read_bytes()) if words.salt]
+    except (WordsBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
+    if not told:
+        raise click.ClickException(f"{path} discloses nothing; fix: give the lines that `ledger disclose` printed")
+    return told
 
 
 def _print(sound: verifier.Verified, as_json: bool) -> None:

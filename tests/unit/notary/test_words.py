@@ -235,6 +235,9 @@ def test_a_disclosed_text_is_held_against_its_entry(tmp_path: Path) -> None:
     assert (strange.exit_code, "0 of 1 disclosed texts" in strange.output) == (1, True)
     told.write_text(json.dumps(words._replace(salt=" ")._asdict()))  # blanks are hex of nothing
     assert "not a line of words" in ran("verify", directory, "--disclosed", told).output
+    told.write_text(json.dumps(words._replace(text="", salt="")._asdict()))  # erased: it can show nothing
+    nothing = ran("verify", directory, "--disclosed", told)
+    assert (nothing.exit_code, "discloses nothing" in nothing.output) == (1, True)
 
 
 def test_a_stranger_verifies_what_is_disclosed_with_the_standard_library_alone(tmp_path: Path) -> None:
