@@ -13,9 +13,9 @@ from msgspec import Struct
 from monitor.errors import Unavailable
 from monitor.model import Decision, Rejected
 from monitor.rejections import Why
+from monitor.sdk.address import open_link
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaAnswers, KafkaLink
-from monitor.sdk.link import open_link
 
 
 class Answer(Struct, frozen=True):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from monitor.sdk.address import open_link
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaBulk
-from monitor.sdk.link import BATCH, open_link
+from monitor.sdk.link import BATCH
 
 
 class Bulk(Protocol):

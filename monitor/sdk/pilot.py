@@ -19,6 +19,7 @@ from msgspec import Struct
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.keyfile import read_key
 from monitor.model import Command
+from monitor.sdk.address import open_link
 from monitor.sdk.asgi import App, GuardedApp
 from monitor.sdk.board import Board
 from monitor.sdk.build import BadEvent, build
@@ -29,7 +30,7 @@ from monitor.sdk.incarnation import Incarnation, begin
 from monitor.sdk.intake import Intake, Trust, trusted
 from monitor.sdk.keeper import Keeper, OnLapse
 from monitor.sdk.lease import Seal
-from monitor.sdk.link import Link, open_link
+from monitor.sdk.link import Link
 from monitor.sdk.sender import Sender
 from monitor.sdk.settings import STOPPING, Tier, consistent
 from monitor.sdk.spool import NO_ROOM, SpoolFull, no_room
