@@ -25,7 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from monitor.access import access
 from monitor.errors import LogBroken, Stop
 from monitor.model import Record
-from monitor.stream import batches
+from monitor.stream import batches, frames
 from monitor.stream.reading import LOG_APPEND_TIME
 from monitor.stream.topics import LARGE
 
@@ -52,6 +52,7 @@ HOOKS: tuple[tuple[Any, str], ...] = (
     (fetcher.FetchResult, "getall"),
     (sender, "BACKOFF_OVERRIDE"),
     *batches.HOOKS,
+    *frames.HOOKS,
 )
 
 # A transaction that begins while the broker still writes the marker of the last one is told to come again, and aiokafka
@@ -91,6 +92,7 @@ class Fetches(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
 
     async def start(self) -> None:
         batches.use()
+        frames.use(self)
         await super().start()
         self._fetcher.__class__ = Fetcher
 
