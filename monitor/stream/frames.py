@@ -11,6 +11,7 @@ way, through the `StreamReader` that no data reaches any more. A connection unde
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 import weakref
 from typing import Any
@@ -20,6 +21,7 @@ from aiokafka.protocol import api
 from aiokafka.protocol.fetch import FetchRequest
 
 SMALL = 64 * 1024  # bytes; what an idle broker answers comes whole in one read of so many
+MUCH = 4 * 1024 * 1024  # bytes; whoever reads a long answer is not woken for less, as long as so much is to come
 WORD = 512  # bytes; what is shorter than this comes out of an answer as bytes, as names and numbers must
 
 # Every private name that is used here.
@@ -59,17 +61,18 @@ def divert(connection: Any) -> bool:
         return True
     if transport.get_extra_info("sslcontext") is not None:
         return False
-    transport.set_protocol(Frames(connection, transport.get_protocol()))
+    transport.set_protocol(Frames(connection, transport.get_protocol(), transport.get_extra_info("socket")))
     return True
 
 
 class Frames(asyncio.BufferedProtocol):
-    """Cuts what comes in into answers: a length of four bytes, and so many bytes. `inner` is the library's own protocol; an answer
-    of more than `small` bytes has a buffer of its own."""
+    """Cuts what comes in into answers: a length of four bytes, and so many bytes. `inner` is the library's own protocol, `wire` the
+    socket; an answer of more than `small` bytes has a buffer of its own."""
 
-    def __init__(self, connection: Any, inner: asyncio.Protocol, small: int = SMALL) -> None:
+    def __init__(self, connection: Any, inner: asyncio.Protocol, wire: socket.socket, small: int = SMALL) -> None:
         self._connection = weakref.ref(connection)  # the library closes, and complains of, a connection that is lost
         self._inner = inner
+        self._wire = wire
         self._small = memoryview(bytearray(small))
         self._large: memoryview | None = None  # an answer that has come in part
         self._filled = 0  # bytes of `_large`, or of `_small` without one
@@ -85,7 +88,10 @@ class Frames(asyncio.BufferedProtocol):
             self._cut()
         elif self._filled == len(self._large):
             whole, self._large, self._filled = self._large, None, 0
+            self._wake_at(1)
             self._answered(whole)
+        else:
+            self._wake_at(len(self._large) - self._filled)
 
     def _cut(self) -> None:
         """Hand on what is whole; what is not, and has its length, goes on in a buffer of its own."""
@@ -100,11 +106,17 @@ class Frames(asyncio.BufferedProtocol):
                 self._large = memoryview(bytearray(size))
                 self._filled = filled - at
                 self._large[: self._filled] = small[at:filled]
+                self._wake_at(size - self._filled)
                 return
             self._answered(memoryview(bytes(small[at : at + size])))
             at += size
         self._filled = filled - at
         small[: self._filled] = bytes(small[at:filled])
+
+    def _wake_at(self, size: int) -> None:
+        """Let the kernel gather what comes next: it says that there is something to read when it holds so many bytes, or as many as
+        it can. Each turn of this thread takes the interpreter from the one that steps."""
+        self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(size, MUCH))
 
     def _answered(self, answer: memoryview) -> None:
         connection = self._connection()
