@@ -1,4 +1,4 @@
-"""Every private part of Faust, mode and aiokafka that the worker holds on to, in one place, refused for other versions.
+"""Every private part of Faust, mode and aiokafka that the worker holds on to, named in one place, refused for other versions.
 
 Faust gives us group membership, assignment and lifecycle. Its reading, acknowledging and committing are replaced: no agent,
 no table and no channel exists, so that nothing is ever acknowledged that is not written. Each hook is named in `HOOKS`
@@ -25,6 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from monitor.access import access
 from monitor.errors import LogBroken, Stop
 from monitor.model import Record
+from monitor.stream import batches, frames
 from monitor.stream.reading import LOG_APPEND_TIME
 from monitor.stream.topics import LARGE
 
@@ -50,6 +51,8 @@ HOOKS: tuple[tuple[Any, str], ...] = (
     (fetcher.PartitionRecords, "_consumer_record"),
     (fetcher.FetchResult, "getall"),
     (sender, "BACKOFF_OVERRIDE"),
+    *batches.HOOKS,
+    *frames.HOOKS,
 )
 
 # A transaction that begins while the broker still writes the marker of the last one is told to come again, and aiokafka
@@ -88,6 +91,8 @@ class Fetches(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
     """A consumer whose fetches wait for records as long as nothing else waits for them."""
 
     async def start(self) -> None:
+        batches.use()
+        frames.use(self)
         await super().start()
         self._fetcher.__class__ = Fetcher
 

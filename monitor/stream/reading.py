@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from monitor.access import access
 from monitor.errors import LogBroken, Unavailable
 from monitor.model import Record
+from monitor.stream import batches, frames
 from monitor.stream.topics import LARGE
 
 LOG_APPEND_TIME = 1
@@ -70,6 +71,8 @@ class PartitionReader:
 
     async def start(self) -> None:
         """Connect. Raises `Unavailable`."""
+        batches.use()
+        frames.use(self._consumer)
         try:
             await self._consumer.start()
             await self._asker.start()

@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from monitor.errors import LogBroken, Stop
 from monitor.stream import hooks
-from monitor.stream.reading import to_records
+from monitor.stream.reading import PartitionReader, to_records
 
 
 def test_the_installed_versions_are_the_ones_that_were_read() -> None:
@@ -143,6 +143,13 @@ def test_the_fetcher_is_where_the_worker_looks_for_it() -> None:
     assert "self._fetcher = Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "self._fetch_max_wait_ms," in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
     assert "self._records" in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
+
+
+def test_what_is_fetched_is_received_into_place_and_checked_by_the_processor() -> None:
+    """The worker's consumer and the reader that recovers take both, before their first connection."""
+    for start in (hooks.Fetches.start, PartitionReader.start):
+        source = inspect.getsource(start)
+        assert 0 < source.index("batches.use()") < source.index("frames.use(") < source.index(".start()")
 
 
 def test_one_transaction_soon_follows_another() -> None:

@@ -1,0 +1,65 @@
+"""The worker's consumer on a real broker: what it fetches, received into place, is what stands on the topic."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+
+from monitor.model import Record
+from monitor.stream import batches, frames, hooks
+from monitor.stream.reading import PartitionReader, to_records
+from monitor.stream.topics import LARGE
+from monitor.testing.kafka import Fresh
+
+pytestmark = pytest.mark.kafka
+
+
+async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
+    """So many records of telemetry as a worker's consumer yields them, and what reads the connection they came on."""
+    consumer = hooks.Fetches(
+        bootstrap_servers=fresh.bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=LARGE,
+    )
+    await consumer.start()
+    try:
+        partition = TopicPartition(fresh.telemetry, 0)
+        consumer.assign([partition])
+        consumer._fetcher._records = hooks.Prefetched()
+        found: list[Record] = []
+        async with asyncio.timeout(30):
+            while len(found) < count:
+                found += (await consumer.getmany(partition, timeout_ms=200)).get(partition, ())
+        node = consumer._client.cluster.leader_for_partition(partition)
+        connection = await consumer._client._get_conn(node)
+        return found, connection._writer.transport.get_protocol()
+    finally:
+        await consumer.stop()
+
+
+@pytest.mark.parametrize("codec", [None, "zstd"])
+def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
+    """Records of all sizes, from nothing to several megabytes, in any codec, come off the diverted connection as a reader of our
+    own sees them, each batch checked here."""
+    fresh = Fresh()
+    sizes = [0, 1, 100, 70_000, 3_000_000, 12, 900_000, *range(300)]
+    sent = [(fresh.telemetry, b"p", bytes([i % 251]) * size, [("n", b"%d" % i)], 0) for i, size in enumerate(sizes)]
+
+    async def story() -> None:
+        await fresh.send(sent, compression=codec)
+        found, reading = await fetched(fresh, len(sent))
+        assert isinstance(reading, frames.Frames)
+        assert [(r.value, r.headers) for r in found] == [(value, tuple(headers)) for _, _, value, headers, _ in sent]
+        reader = PartitionReader(fresh.bootstrap)
+        await reader.start()
+        try:
+            assert found == to_records([raw async for raw in reader.all(fresh.telemetry, 0)])
+        finally:
+            await reader.stop()
+
+    asyncio.run(story())
+    assert hooks.fetcher.MemoryRecords is batches.Batches
