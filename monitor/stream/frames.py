@@ -11,6 +11,7 @@ way, through the `StreamReader` that no data reaches any more. A connection unde
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 import weakref
@@ -116,7 +117,8 @@ class Frames(asyncio.BufferedProtocol):
     def _wake_at(self, size: int) -> None:
         """Let the kernel gather what comes next: it says that there is something to read when it holds so many bytes, or as many as
         it can. Each turn of this thread takes the interpreter from the one that steps."""
-        self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(size, MUCH))
+        with contextlib.suppress(OSError):  # a system that does not know this wakes us more often
+            self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(size, MUCH))
 
     def _answered(self, answer: memoryview) -> None:
         connection = self._connection()
