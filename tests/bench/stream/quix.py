@@ -19,7 +19,11 @@ app = Application(
     commit_interval=5.0,
     loglevel="ERROR",
     use_changelog_topics=False,
-    consumer_extra_config={"queued.min.messages": 100000, "fetch.message.max.bytes": 8 << 20},
+    consumer_extra_config={
+        "queued.min.messages": 100000,
+        "fetch.message.max.bytes": 8 << 20,
+        "fetch.queue.backoff.ms": 5,
+    },
 )
 stream = app.dataframe(app.topic(topic, value_deserializer="bytes", key_deserializer="str"))
 
