@@ -95,7 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--kind", default="", choices=["", "memory", "sqlite", *KINDS, *BROKERS], help="with --seed: what goes wrong"
     )
     given = parser.parse_args(arguments)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers that are away are what this is about
+    for name in ("aiokafka", "monitor"):  # brokers and owners that are away are what this is about
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     home, talk, tally = HOME, Console(stderr=True), Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     count = given.real + given.memory + given.sqlite + len(BROKERS) * given.brokers
