@@ -62,7 +62,7 @@ bench-detection: install ## measure the detectors by simulation; QUICK=1 within 
 	$(PY) -m monitor bench detection $(ARGS)
 
 .PHONY: test-long
-# 332 histories meet a real broker with real worker processes; the cheap ones are counted apart.
+# 340 histories meet a real broker with real worker processes; the cheap ones are counted apart.
 HISTORIES := $(if $(QUICK),--real 25 --memory 30 --sqlite 4 --kills 20,--real 300 --brokers 8 --memory 608 --sqlite 60 --kills 200)
 test-long: install ## histories of random operations and faults, 1,000 with 200 kills; QUICK=1: the share of make test; one GOAL line each
 	$(PY) -m monitor.testing.history $(HISTORIES) $(ARGS)
