@@ -12,13 +12,12 @@ from monitor.stream.topics import partition_count
 
 class Others:
     """The owners of all partitions, seen from outside: each writes the time to its `journal` now and then, so that a partition
-    whose journal has not grown for `within` seconds has no owner, or one that stands still."""
+    whose journal has not grown for `within` (s) has no owner, or one that stands still."""
 
     def __init__(self, bootstrap: str, journal: str, within: float) -> None:
         self._bootstrap, self._journal, self._within = bootstrap, journal, within
-        self._grown: dict[
-            TopicPartition, tuple[int, float]
-        ] = {}  # the end of each, and when it was first seen there (s)
+        # The end of each, and when it was first seen there (s, monotonic).
+        self._grown: dict[TopicPartition, tuple[int, float]] = {}
 
     async def work(self) -> bool:
         """Whether every partition has grown lately; one seen for the first time counts as grown. Raises `Unavailable` or
