@@ -8,7 +8,7 @@ import sys
 import click
 
 from monitor import __version__
-from monitor.errors import SandboxMonitorError, TryAgain
+from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
 
 COMMANDS = {
     "act": ("monitor.cli.act", "hand decisions on Kafka to Alertmanager, Grafana or a file"),
@@ -71,6 +71,9 @@ def main() -> None:
     """Run the command line; our own errors end it with one line on stderr."""
     try:
         cli()
+    except NotDeterministic as error:
+        click.echo(f"sandbox-monitor: {error}", err=True)
+        sys.exit(4)
     except TryAgain as error:
         click.echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(3)

@@ -26,7 +26,7 @@ from monitor.control import Admission, Approval, ControlBase, Evaluation, Rectif
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
-from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
+from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import observe
 from monitor.plan import Plan
@@ -229,10 +229,19 @@ class Machine:
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
-    def time(self, now: int) -> Outputs:
-        """Step to `now` (ms): fire every timer due before it."""
+    def claimed(self, claim: Claim) -> None:
+        """Go on as the owner of this claim: for replays, where one machine steps the entries of several owners in turn."""
+        self.epoch = claim.epoch
+        self._ready.epoch(claim.epoch)
+        self._admitters = Trusted(claim.admitters) if claim.admitters else None
+        self._owner_of = claim.owners.get
+
+    def time(self, now: int, *, unbroken: bool = False) -> Outputs:
+        """Step to `now` (ms): fire every timer due before it. `unbroken`: time ran on from the last `time` to this one without
+        a gap, through entries that are not stepped (a history of single pilots leaves them out)."""
         out = Outputs()
         step = now - self.own.last_time if self.own.last_time and self._journalled else 0
+        step = min(step, GAP_MS) if unbroken else step
         if step > GAP_MS:
             self._away(step, now, out)
         elif step < -GAP_MS and not self._flagged:

@@ -94,10 +94,16 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class Claim(Struct, frozen=True, tag="claim"):
-    """Journal: an owner took the partition. Anything of a lower epoch after this is void."""
+    """Journal: an owner took the partition. Anything of a lower epoch after this is void.
+
+    `admitters` (public keys) and `owners` (telemetry topic to participant) are what its machine was configured with: a replay
+    elsewhere needs them to judge signatures and ownership alike. Claims written before these fields existed have neither.
+    """
 
     epoch: int
     owner: str = ""
+    admitters: tuple[str, ...] = ()
+    owners: dict[str, str] = {}
 
 
 class ControlRead(Struct, frozen=True, tag="control"):

@@ -120,8 +120,9 @@ class Monitor:
         secret = secret_of(directory)
         self._signer = own_key(directory / "signing.key")
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted = Trusted([*admitters, self._signer.public]) if admitters else None
-        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
+        keys = [*admitters, self._signer.public] if admitters else []
+        trusted = Trusted(keys) if keys else None
+        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys)
         self.runner = Runner(
             self._log,
             clock=clock,
