@@ -27,7 +27,7 @@ from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
-from monitor.obey import again, overdue
+from monitor.obey import again, overdue, unserved
 from monitor.observe import observe
 from monitor.plan import Plan
 from monitor.proof import WORD, forged, signed_by
@@ -64,6 +64,10 @@ class Machine:
     `awake` is how many pilots are held in memory, the others sleep, and `ready` how many of those with their detectors and
     open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the
     object was made, `folded` those of them that were taken in runs.
+
+    For replays without a journal: `service` False says that no service stands behind the telemetry, so whether a command is
+    obeyed is not judged, and nothing is drilled; `evidence` False lets closed periods that hold nothing pass without evidence
+    of their own, with the same decisions (`monitor/leap.py`).
     """
 
     folds = True  # False: every event goes the long way, with the same result
@@ -79,6 +83,8 @@ class Machine:
         keyed: bool = False,
         awake: int = AWAKE,
         ready: int = READY,
+        service: bool = True,
+        evidence: bool = True,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
     ) -> None:
@@ -95,6 +101,8 @@ class Machine:
         self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
         self._flagged: set[str] = set()  # pilots that the monitor was away from
         self._journalled = journalled
+        self._service = service
+        self._evidence = evidence
         self._secret = secret
         self._control_topic = control_topic
         self._keyed = keyed
@@ -341,6 +349,8 @@ class Machine:
             case = Case(pilot, pilot.plan, at, cause, out, self.epoch, signed)
             self._ready.changed(pilot)
             apply(case, act)
+            if not self._service:
+                unserved(pilot)
         self._arm(pilot)
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
@@ -401,6 +411,8 @@ class Machine:
                 case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
             elif kind == "drill":
                 pilot.drilled = due
+                if not self._service:
+                    continue
                 with suppress(ControlRefused):  # a halt stands, or the last drill is still open
                     drill(case, full_stop=False)
             else:
@@ -418,6 +430,8 @@ class Machine:
             standing = case.pilot.standing
             case.pilot.standing = structs.replace(standing, restart=standing.restart + 1)
             restart(case.pilot, case.plan, standing.restart + 1)
+        if not self._service:
+            unserved(case.pilot)
 
     # ---- the partition as a whole
 
