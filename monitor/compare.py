@@ -18,8 +18,9 @@ from monitor.canonical import canonical
 from monitor.errors import HistoryBroken
 from monitor.model import Command, Decision
 from monitor.notary import verify
-from monitor.notary.commitment import FIELDS, Words, committed, get
+from monitor.notary.commitment import FIELDS, Words, committed
 from monitor.notary.encoding import COMMITTED
+from monitor.notary.segment import Reader
 from monitor.notary.words import WordsFile, beside
 
 UNCOMPARED = ("epoch",)
@@ -138,15 +139,18 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
     return found, skipped
 
 
-def recorded_at(path: Path) -> Iterator[Recorded]:
-    """The records of a directory of ledgers, of one ledger, or of JSON lines of decisions (`serve --decisions`, the `json_lines`
-    actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a ledger that is damaged."""
+def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
+    """The records of `pilots` (empty: of all) in a directory of ledgers, in one ledger, or in JSON lines of decisions (`serve
+    --decisions`, the `json_lines` actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a ledger that is
+    damaged."""
     if path.is_dir() or path.suffix == ".ledger":
-        files = verify.ledgers(path)
-        for file in files:
-            yield from _ledger(file)
+        for file in verify.ledgers(path):
+            with file.open("rb") as opened:
+                model = Reader(file, opened).model
+            if not pilots or model in pilots:
+                yield from _ledger(file)
     else:
-        yield from _json_lines(path)
+        yield from (one for one in _json_lines(path) if not pilots or one.fields["pilot"] in pilots)
 
 
 def _ledger(file: Path) -> Iterator[Recorded]:
@@ -178,14 +182,14 @@ def _json_lines(path: Path) -> Iterator[Recorded]:
             yield Recorded(plain(decision))
 
 
-_EMPTY = (None, "", 0, 0.0, False, [], {})  # defaults of fields that an older record does not have
+_EMPTY: tuple[Any, ...] = (None, "", 0, 0.0, False, [], {})  # defaults of fields that an older record does not have
 
 
 def _flat(fields: Fields, prefix: str = "") -> Fields:
     found: Fields = {}
     for name, value in fields.items():
         full = prefix + name
-        if isinstance(value, dict) and not (full in FIELDS):
+        if isinstance(value, dict) and full not in FIELDS:
             found |= _flat(value, f"{full}.")
         else:
             found[full] = value

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -62,7 +62,7 @@ def write_lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[bytes]:
         yield msgspec.json.encode({**msgspec.to_builtins(event), "recordedtime": at}) + b"\n"
 
 
-def read_lines(file: BinaryIO, latest: int | None = None) -> Iterator[Line]:
+def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Line]:
     """JSON lines as a log: an event, or an array of events, on each line; empty lines are left out.
 
     A record's offset is its line's number less one. It counts as received at `recordedtime` (of an array: the latest), else at
@@ -120,7 +120,9 @@ class Replay:
         self._machine = Machine(journalled=False, service=service, evidence=evidence)
         self._charters, self._batch = charters, batch
         self._first = {c.pilot: c for c in charters} if admit == "first" else {}
-        waiting = [] if admit == "first" else [(_cycle_start(c) if admit == "cycle" else int(admit), c) for c in charters]
+        waiting = (
+            [] if admit == "first" else [(_cycle_start(c) if admit == "cycle" else int(admit), c) for c in charters]
+        )
         self._waiting = sorted(waiting, key=lambda w: (w[0], w[1].pilot))
         self._admitted = 0
         self.received = 0

@@ -22,10 +22,13 @@ from monitor.model import Record
 from monitor.replay import write_lines
 from monitor.stream.past import Past, partitions_of
 from monitor.stream.reading import PartitionReader, to_records
-from monitor.stream.topics import Names, partition_count, participants_of
+from monitor.stream.topics import Names, participants_of, partition_count
 from monitor.validate import validate
 
-NEVER = ("outputs: `replay` makes them again", "the key of the digests of rejected bytes: digests differ, reasons do not")
+NEVER = (
+    "outputs: `replay` makes them again",
+    "the key of the digests of rejected bytes: digests differ, reasons do not",
+)
 OF_PILOTS = (
     "records, acts and events of other pilots; events of theirs in a shared record stand as null",
     "time entries that no result of these pilots depends on",
@@ -46,7 +49,9 @@ AFTER = "records received after the last journal entry: their order is not fixed
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--pilot", "pilots", multiple=True, help="only this pilot, and nothing of any other; may be given again")
 @click.option("--telemetry", "plain", is_flag=True, help="plain events alone, one on a line, to try other charters on")
-@click.option("--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, as of one participant")
+@click.option(
+    "--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, as of one participant"
+)
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 def export(
     directory: Path | None,
@@ -149,7 +154,7 @@ async def _history(header: Header, ordered: Ordered, pulse: Pulse) -> int:
         for kept in (line,) if chosen is None else chosen.feed(line):
             records += not isinstance(kept, JournalLine)
             out.write(encode(kept))
-        pulse.beat(lambda: f"export: partition {header.partition}, {stamp(received)}, {records:,} records")
+        pulse.beat(_reached, received, records)
     for kept in () if chosen is None else chosen.rest():
         out.write(encode(kept))
     out.write(encode(EndLine(next=ordered.next if chosen is None else {}, records=records, received=received)))
@@ -165,12 +170,14 @@ async def _history(header: Header, ordered: Ordered, pulse: Pulse) -> int:
     return records
 
 
+def _reached(received: int, written: int) -> str:
+    return f"export: {stamp(received)}, {written:,} written"
+
+
 # ---- telemetry alone
 
 
-async def _telemetry(
-    directory: Path | None, bootstrap: str, topic: str, pilots: frozenset[str], pulse: Pulse
-) -> None:
+async def _telemetry(directory: Path | None, bootstrap: str, topic: str, pilots: frozenset[str], pulse: Pulse) -> None:
     out, written, unread = sys.stdout.buffer, 0, 0
     async for record in _kept(directory) if directory else _on_kafka(bootstrap, topic):
         found = validate(record, topic, 0, secret=b"")
@@ -178,8 +185,7 @@ async def _telemetry(
         events = [(record.received, event) for event in found.events if not pilots or event.subject in pilots]
         written += len(events)
         out.writelines(write_lines(events))
-        at = record.received
-        pulse.beat(lambda: f"export: {stamp(at)}, {written:,} events")  # noqa: B023  (called at once)
+        pulse.beat(_reached, record.received, written)
     out.flush()
     pulse.end()
     click.echo(f"{written:,} events written, {unread:,} unreadable left out", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 EVERY_S = 0.2  # on a terminal
 SELDOM_S = 15.0  # in a file
@@ -20,12 +21,12 @@ class Pulse:
         self._next = time.monotonic() + self._every
         self._said = False
 
-    def beat(self, words: Callable[[], str]) -> None:
-        """Say where the work is, if it is time."""
+    def beat(self, words: Callable[..., str], *values: Any) -> None:
+        """Say `words(*values)`, if it is time."""
         if self._quiet or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._every
-        sys.stderr.write(f"\r\x1b[K{words()}" if self._terminal else f"{words()}\n")
+        sys.stderr.write(f"\r\x1b[K{words(*values)}" if self._terminal else f"{words(*values)}\n")
         sys.stderr.flush()
         self._said = True
 
