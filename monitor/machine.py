@@ -26,6 +26,7 @@ from monitor.control import Admission, Approval, ControlBase, Evaluation, Rectif
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
+from monitor.leap import Tries, leap
 from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue, unserved
 from monitor.observe import observe
@@ -71,6 +72,7 @@ class Machine:
     """
 
     folds = True  # False: every event goes the long way, with the same result
+    leaps = True  # False: every period is closed by itself, with the same result
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class Machine:
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
+        self.leapt = 0  # periods that were passed over
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
         self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
@@ -392,6 +395,7 @@ class Machine:
         plan = pilot.plan
         self._ready.changed(pilot)
         self.dirty.add(pilot.id)
+        far = Tries(len(plan.closes)) if self.leaps and before - pilot.due > plan.leap_ms else None
         while (timer := following(pilot))[0] < before:
             due, kind, name = timer
             if due > silence_until and kind in ("silence", "overdue", "drill"):
@@ -401,6 +405,8 @@ class Machine:
             case = Case(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
             if kind == "close":
                 close(case, plan.watch(name))
+                if far:
+                    far.closed(lambda: self._leap(pilot, before))
             elif kind == "silence":
                 silent(case, plan.watch(name))
             elif kind == "overdue":
@@ -423,6 +429,12 @@ class Machine:
                     case.record(Move("flag", level, level, Reason.LAPSED, False), finding)
             self._settled(case)
         self._arm(pilot)
+
+    def _leap(self, pilot: Pilot, before: int) -> bool:
+        """Pass over periods that hold nothing, if such close next. Returns whether there were any."""
+        passed = leap(pilot, before, self._evidence) if following(pilot)[1] == "close" else 0
+        self.leapt += passed
+        return passed > 0
 
     def _settled(self, case: Case) -> None:
         """A cause has been dealt with: where a crossing of a limit was tolerated, its share of alpha is spent."""

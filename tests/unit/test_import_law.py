@@ -27,7 +27,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.detect",),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
-    ("monitor.layout",),
+    ("monitor.layout", "monitor.leap"),
     ("monitor.fold",),
     ("monitor.ready",),
     ("monitor.machine",),
