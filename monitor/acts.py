@@ -41,6 +41,7 @@ def admit(act: Admission, received: int) -> Pilot:
     for watch in plan.watches:
         _begin(pilot, watch, received)
     pilot.controls.append(act.id)
+    pilot.incidents.whole = True
     return pilot
 
 

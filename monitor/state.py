@@ -20,14 +20,15 @@ from detectors.base import Detector
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.incidents import Incidents
 from monitor.indicators.base import Open
 from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, plan_of, unpacked
 
-VERSION = 5
-READS = (2, 3, 4, 5)
-# What 3 and 4 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors.
+VERSION = 6
+READS = (2, 3, 4, 5, 6)
+# What 3, 4 and 6 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors.
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 
@@ -114,7 +115,7 @@ class Pilot(Struct, gc=False):
     """Everything about one pilot. `plan` is its charter made ready, `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
     when a crossing of a limit was (ms; 0 = never), `judged` the ids of all steps towards a release, taken or refused, `away` from
-    when to when (ms) the monitor was last away."""
+    when to when (ms) the monitor was last away, `incidents` the incident ids that were reported."""
 
     id: str
     charter: Charter
@@ -134,6 +135,7 @@ class Pilot(Struct, gc=False):
     tolerated: int = 0
     judged: list[str] = []
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
@@ -178,6 +180,7 @@ class _Snapshot(Struct, array_like=True):
     hash: str = ""
     detectors: bytes = b""  # packed
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=lambda marks: marks.pairs())
@@ -192,7 +195,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged, p.hash,
-            p.packed(), p.away,
+            p.packed(), p.away, p.incidents,
         )
     )  # fmt: skip
 
@@ -222,7 +225,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
-        away=s.away,
+        away=s.away, incidents=s.incidents,
     )  # fmt: skip
     return pilot, plan
 

@@ -21,6 +21,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.order", "monitor.batch"),
     ("monitor.decide",),
     ("monitor.plan",),
+    ("monitor.incidents",),
     ("monitor.state", "monitor.charter_lint", "monitor.charter_values"),
     ("monitor.proof", "monitor.resident", "monitor.timers"),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
