@@ -25,8 +25,8 @@ from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, plan_of, unpacked
 
-VERSION = 5
-READS = (2, 3, 4, 5)
+VERSION = 6
+READS = (2, 3, 4, 5, 6)
 # What 3 and 4 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors.
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
