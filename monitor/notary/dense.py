@@ -16,7 +16,6 @@ from typing import Any
 
 from monitor.notary.encoding import Entry, EntryType
 
-
 SEGMENTS = 64
 """Segments of one indicator whose exposure caps one period may clear together: more than a charter has."""
 
