@@ -43,6 +43,7 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
     for watch in plan.watches:
         _begin(pilot, watch, received)
     pilot.acts.by = (act.author, by.key)
+    pilot.incidents.whole = True
     return pilot
 
 

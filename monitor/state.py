@@ -20,6 +20,7 @@ from detectors.base import Detector
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.incidents import Incidents
 from monitor.indicators.base import Open
 from monitor.once import ActMemory, recalled
 from monitor.order import Order
@@ -114,8 +115,9 @@ class Stream(Struct, gc=False):
 class Pilot(Struct, gc=False):
     """Everything about one pilot. `plan` is its charter made ready, `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
-    when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away,
-    `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what is remembered of acts."""
+    when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
+    incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
+    is remembered of acts."""
 
     id: str
     charter: Charter
@@ -133,6 +135,7 @@ class Pilot(Struct, gc=False):
     drilled: int = 0
     tolerated: int = 0
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
 
@@ -179,6 +182,7 @@ class _Snapshot(Struct, array_like=True):
     hash: str = ""
     detectors: bytes = b""  # packed
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
 
@@ -195,7 +199,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
-            p.packed(), p.away, p.leaving, p.acts,
+            p.packed(), p.away, p.incidents, p.leaving, p.acts,
         )
     )  # fmt: skip
 
@@ -224,8 +228,8 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         streams[name] = Stream(kept.next, kept.open, kept.stock, same(kept.seen), resting, place, kinds)
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
-        s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, leaving=s.leaving,
-        acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged),
+        s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
+        leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged),
     )  # fmt: skip
     return pilot, plan
 

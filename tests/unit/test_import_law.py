@@ -13,7 +13,8 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first; a module may import its own stage and lower ones.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.refusals", "monitor.telemetry", "monitor.pace"),
+    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.refusals"),
+    ("monitor.telemetry", "monitor.pace"),
     ("monitor.signing",),
     ("monitor.model",),
     ("monitor.charter",),
@@ -21,7 +22,8 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.order", "monitor.batch", "monitor.once", "monitor.authority"),
     ("monitor.decide",),
     ("monitor.plan",),
-    ("monitor.state", "monitor.charter_lint"),
+    ("monitor.incidents",),
+    ("monitor.state", "monitor.charter_lint", "monitor.charter_values"),
     ("monitor.proof", "monitor.resident", "monitor.timers"),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.detect", "monitor.leave"),
