@@ -252,7 +252,7 @@ def test_the_whole_protocol_survives_a_snapshot() -> None:
 def as_version_2(pilot: Pilot) -> bytes:
     """The bytes that version 2 wrote of a pilot."""
     fields = msgspec.msgpack.decode(snapshot(pilot))
-    assert fields[0] == 5
+    assert fields[0] == 6
     fields[0], fields[2] = 2, msgspec.to_builtins(pilot.charter)
     held = {name: msgspec.msgpack.decode(stream.blob()) for name, stream in pilot.streams.items()}
     fields[3] = fields[3][:10]  # the standing ended with the id of the command
@@ -278,7 +278,7 @@ def test_a_repeated_release_never_lifts_a_later_halt() -> None:
     bench = Halted()
     lift(bench, T0 + HOUR)
     bench.act(Override(id="o2", pilot="p", author="anna", level="halt", reason="again"), T0 + 2 * HOUR)
-    out = bench.act(Release(id="rel", pilot="p", author="anna"), T0 + 2 * HOUR + 1)
+    out = bench.act(Release(id="rel", pilot="p", author="anna", reason="seen on site"), T0 + 2 * HOUR + 1)
     assert rejected(out) == [("id", "repeated")]
     assert bench.level == Level.HALT
     assert not out.decisions
