@@ -46,7 +46,7 @@ class World:
         self.bench.act(Evaluation(id=f"e{self.at}", **by, passed=True, report="r"), self.at)
         for author in ("anna", "ben"):
             self.bench.act(Approval(id=f"{author}{self.at}", pilot="p", author=author), self.at)
-        self.bench.act(Release(id=f"l{self.at}", **by), self.at)
+        self.bench.act(Release(id=f"l{self.at}", **by, reason="not verified"), self.at)
 
     def dry_run(self) -> None:
         self.bench.act(Drill(id=f"d{self.at}", pilot="p", author="anna"), self.at)
