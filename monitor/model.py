@@ -35,6 +35,7 @@ class Reason(StrEnum):
     ADMITTED = "admitted"
     AMENDED = "amended"
     EXITED = "exited"
+    EXIT_PENDING = "exit_pending"  # the exit of a halted pilot is on record; it leaves once its stop is verified
     LIMIT_EXCEEDED = "limit_exceeded"  # an e-process against a charter limit reached its bar
     LIMIT_HALF_WAY = "limit_half_way"  # the same, half-way to its bar (in log)
     HARD_RULE = "hard_rule"  # a single event that the charter lists

@@ -119,6 +119,7 @@ class Plan:
         people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
         self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.firm = Trusted(charter.participant.keys)
+        self.keys = self.firm.ids.union(*(key.ids for key in self.signers.values()))
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)

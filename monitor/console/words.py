@@ -17,6 +17,7 @@ REASONS: dict[Reason, str] = {
     Reason.ADMITTED: "Admitted to the sandbox",
     Reason.AMENDED: "The charter was amended, from here on",
     Reason.EXITED: "The pilot has left the sandbox",
+    Reason.EXIT_PENDING: "The pilot is to leave the sandbox; the halt stands until the stop is verified",
     Reason.LIMIT_EXCEEDED: "A limit of the charter is broken",
     Reason.LIMIT_HALF_WAY: "The evidence of a broken limit is half-way to its bar",
     Reason.HARD_RULE: "An event happened on which the charter acts at once",

@@ -38,6 +38,7 @@ from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Outputs, digest
 from monitor.notary.notary import Notary
+from monitor.once import validity
 from monitor.rejections import Why
 from monitor.runner import Runner
 from monitor.sidefile import read_side_file
@@ -133,12 +134,14 @@ class Monitor:
         secret = secret_of(directory)
         self._signer = own_key(directory / "signing.key")
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted = Trusted([*admitters, self._signer.public]) if admitters else None
+        trusted, self.open_mode = Trusted([*admitters, self._signer.public]), not admitters
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
         self.runner = Runner(
             self._log,
             clock=clock,
-            machine=lambda partition, epoch: Machine(partition, epoch, secret=secret, admitters=trusted),
+            machine=lambda partition, epoch: Machine(
+                partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
+            ),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=lambda outputs: self.put_out.ring(),
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
@@ -318,7 +321,9 @@ class Monitor:
             if pilot is not None and charter_hash(pilot.charter) == name:
                 continue
             kind = Admission if pilot is None else Amendment
-            act = kind(id=digest("serve", kind.__name__, name), pilot=charter.pilot, author="serve", charter=charter)
+            given = validity(0 if pilot is None else pilot.standing.counter, self.clock())
+            unguessable = digest("serve", kind.__name__, name, secrets.token_bytes(16))
+            act = kind(id=unguessable, pilot=charter.pilot, author="serve", charter=charter, **given)
             body = msgspec.json.encode(act)
             signed = ((HEADER, self._signer.sign("control", body).encode()),)
             acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))
