@@ -38,7 +38,7 @@ def release(bench: Bench, at: int, number: int = 0) -> None:
     bench.act(Evaluation(id=f"e{number}", passed=True, report="r", **common), at)
     for author in ("anna", "ben"):
         bench.act(Approval(id=f"a{number}{author}", pilot="p", author=author), at)
-    bench.act(Release(id=f"l{number}", **common), at)
+    bench.act(Release(id=f"l{number}", reason="seen on site", **common), at)
     assert bench.level == Level.NORMAL
 
 

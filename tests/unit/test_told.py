@@ -52,9 +52,7 @@ def test_a_gap_is_about_its_sources() -> None:
     assert found.finding.detail == "sequence numbers missing: 2 of svc/1, 1 of desk/2"
 
 
-@pytest.mark.parametrize(
-    ("indicators", "period"), [((SHARE,), HOUR), ((SHARE, DAILY), DAY), ((DAILY, SHARE), DAY)]
-)
+@pytest.mark.parametrize(("indicators", "period"), [((SHARE,), HOUR), ((SHARE, DAILY), DAY), ((DAILY, SHARE), DAY)])
 @pytest.mark.parametrize("needed", [1, 3, 7])
 def test_a_gap_leaves_after_as_many_periods_of_the_slowest_indicator_as_the_charter_asks(
     indicators: tuple[IndicatorSpec, ...], period: int, needed: int
