@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -21,7 +21,9 @@ from msgspec import Struct, structs
 
 from monitor.acts import admit, apply, drill, restart
 from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
+from monitor.bounds import short
 from monitor.case import Case
+from monitor.contested import contested
 from monitor.control import Admission, Approval, ControlBase, Evaluation, Rectification, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
@@ -34,13 +36,14 @@ from monitor.proof import WORD, forged, signed_by
 from monitor.ready import READY, Ready
 from monitor.rejections import SENTENCES, Rejecter, Why
 from monitor.resident import AWAKE, Residents
-from monitor.sequence import fresh
+from monitor.sequence import arrived
 from monitor.signing import Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.timers import NEVER, closing, following, put_off
 from monitor.validate import validate, validate_control
 
+SPARE = 1_024  # outdated entries that the queue of timers may hold
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 # A copy of one that was refused, or is long past, must not lift a later halt.
 JUDGED_ONCE = (Rectification, Evaluation, Approval, Release)
@@ -276,7 +279,7 @@ class Machine:
         pilot = self.pilots.get(event.subject) if self.folds else None
         if pilot is None or pilot.exited:
             return False
-        return event.source not in pilot.sources or (received > pilot.received and pilot.due < received)
+        return short(event.source) not in pilot.sources or (received > pilot.received and pilot.due < received)
 
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""
@@ -294,10 +297,18 @@ class Machine:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
         self._ready.disturbed(pilot)
-        new = fresh(pilot, event, at)
-        if new is None:
-            return Why.SEQUENCE_TOO_OLD, "sequence"
-        if new:
+        found = arrived(pilot, event, at)
+        if found in ("conflict", "too_old"):
+            # Another cause than that of the event that used the number: what is decided must not share its id.
+            case = Case(
+                pilot, pilot.plan, at, f"event:{event.source}#{int(event.sequence)}/{event.id}", out, self.epoch
+            )
+            contested(case, event, found == "conflict")
+            if case.recorded:
+                self._settled(case)
+                self._arm(pilot)
+            return (Why.SOURCE_CONFLICT if found == "conflict" else Why.SEQUENCE_TOO_OLD), "sequence"
+        if found == "new":
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
                 return Why.NOT_IN_FORCE, field
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
@@ -348,9 +359,13 @@ class Machine:
 
     def _arm(self, pilot: Pilot) -> None:
         """Work out the pilot's next due time again, and up to where its periods are closed."""
-        pilot.due = self._dues[pilot.id] = following(pilot)[0]
-        if pilot.due < NEVER:
-            heappush(self._due, (pilot.due, pilot.id))
+        due = pilot.due = following(pilot)[0]
+        if due != self._dues.get(pilot.id) and due < NEVER:
+            heappush(self._due, (due, pilot.id))
+        self._dues[pilot.id] = due
+        if len(self._due) > 2 * len(self._dues) + SPARE:  # most of it is no longer true
+            self._due = [(at, name) for name, at in self._dues.items() if at < NEVER]
+            heapify(self._due)
         if pilot.exited:
             self._edges.pop(pilot.id, None)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.bounds import marks_kept, short
 from monitor.case import Case
 from monitor.charter import HardRule
 from monitor.counters import mark, tally
@@ -49,16 +50,15 @@ def observe(case: Case, event: Envelope) -> bool:
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
         pilot.model = model
-    if model and model not in plan.models and not plan.any_model and FOREIGN not in pilot.standing.active:
-        _unregistered(case, model)
+    unregistered(case, event)
     if kind is ExposureTallied:
-        tally(pilot.sources[event.source], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
+        tally(pilot.sources[short(event.source)], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
     elif kind is Heartbeat:
-        beat = event.data  # type: ignore[attr-defined]
-        mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
+        beat, most = event.data, marks_kept(len(pilot.sources))  # type: ignore[attr-defined]
+        mark(pilot.sources[short(event.source)], millis(event.time), beat.exposure, beat.serving, most)
     elif isinstance(event, IncidentReported | IncidentUpdated):
-        _hard_rules(case, event)
+        hard_rules(case, event)
     if kind in ANSWERS or pilot.standing.order.kind:
         broken |= follow(case, event)
     if kind is Heartbeat:
@@ -136,8 +136,11 @@ def _use(case: Case, event: ExposureTallied) -> None:
         case.found("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
 
-def _unregistered(case: Case, model: str) -> None:
+def unregistered(case: Case, event: Envelope) -> None:
     """A model serves that the charter does not name: a watch, or what the charter's own rule says."""
+    model, plan = event.data.model, case.plan  # type: ignore[attr-defined]
+    if not model or model in plan.models or plan.any_model or FOREIGN in case.pilot.standing.active:
+        return
     levels = [Level[rule.level.upper()] for rule in case.plan.charter.hard_rules if rule.unregistered_model]
     finding = Finding(rule="unregistered_model", detail=model)
     level = max(levels, default=Level.WATCH)
@@ -152,7 +155,8 @@ def breaks(rule: HardRule, event: IncidentReported | IncidentUpdated) -> bool:
     return (not rule.severity or data.severity in rule.severity) and (not rule.harm or data.harm in rule.harm)
 
 
-def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
+def hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
+    """An incident that the charter lists moves the level at once."""
     data = event.data
     for rule in case.plan.charter.hard_rules:
         if not breaks(rule, event):

@@ -14,6 +14,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
     ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.telemetry", "monitor.pace"),
+    ("monitor.bounds", "monitor.missing", "monitor.seen"),
     ("monitor.signing",),
     ("monitor.model",),
     ("monitor.charter",),
@@ -27,6 +28,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.detect",),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
+    ("monitor.contested",),
     ("monitor.layout",),
     ("monitor.fold",),
     ("monitor.ready",),
