@@ -8,9 +8,10 @@ against what it says.
 from __future__ import annotations
 
 from monitor.case import Case
+from monitor.incidents import report
 from monitor.model import Finding, Level, Reason
 from monitor.obey import contest
-from monitor.observe import hard_rules, unregistered
+from monitor.observe import hard_rules, remember, unregistered
 from monitor.telemetry import Envelope, IncidentReported, IncidentUpdated
 
 CONFLICT = "source_conflict"
@@ -20,7 +21,9 @@ def contested(case: Case, event: Envelope, conflict: bool) -> None:
     """Take what matters from an event that is rejected for its number. `conflict`: another event is known to have used it;
     else its number is too old to tell, and only an incident is looked at, as its id tells whether it is known."""
     if isinstance(event, IncidentReported | IncidentUpdated):
-        hard_rules(case, event)
+        seen = report(case.pilot.incidents, case.plan.once, event)
+        hard_rules(case, event, seen)
+        remember(case, seen)
     if not conflict:
         return
     case.pilot.conflicted = case.at

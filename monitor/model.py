@@ -7,6 +7,7 @@ offset, so the embedded runtime, Kafka, a re-partitioned cluster and a firm's ow
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     ADMITTED = "admitted"
     AMENDED = "amended"
     EXITED = "exited"
+    EXIT_PENDING = "exit_pending"  # the exit of a halted pilot is on record; it leaves once its stop is verified
     LIMIT_EXCEEDED = "limit_exceeded"  # an e-process against a charter limit reached its bar
     LIMIT_HALF_WAY = "limit_half_way"  # the same, half-way to its bar (in log)
     HARD_RULE = "hard_rule"  # a single event that the charter lists
@@ -46,6 +48,7 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    MEMORY_FULL = "memory_full"  # more incident ids than are remembered: an older one may count again
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act
     RECTIFICATION_RECORDED = "rectification_recorded"
@@ -284,14 +287,19 @@ class Closed(Struct, frozen=True, kw_only=True):
     through: int
 
 
+UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "correction")
+
+
 class Outputs(Struct):
-    """What one or more steps put out, in order; the runner writes it in one transaction."""
+    """What one or more steps put out, in order; the runner writes it in one transaction. `uncounted` is for metrics alone: events
+    that were accepted and count nowhere, by kind (one of `UNCOUNTED`)."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)
     commands: list[Command] = msgspec.field(default_factory=list)
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
+    uncounted: Counter[str] = msgspec.field(default_factory=Counter)
 
     def extend(self, more: Outputs) -> None:
         """Append what a later step put out."""
@@ -300,6 +308,7 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+        self.uncounted.update(more.uncounted)
 
     def newest_permits(self) -> None:
         """Keep the last permit of each source only, in their order: an older one grants no more than it."""

@@ -21,8 +21,10 @@ from monitor.bounds import marks_kept, seen_kept, short
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.incidents import Incidents
 from monitor.indicators.base import Open
 from monitor.missing import RANGES, RANGES_OF_ALL, Lost, Missing, lose
+from monitor.once import ActMemory, recalled
 from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, plan_of, unpacked
@@ -122,9 +124,10 @@ class Stream(Struct, gc=False):
 class Pilot(Struct, gc=False):
     """Everything about one pilot. `plan` is its charter made ready, `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
-    when a crossing of a limit was (ms; 0 = never), `judged` the ids of all steps towards a release, taken or refused, `away` from
-    when to when (ms) the monitor was last away, `lost` what is missing of sources and gaps that are not remembered, `conflicted`
-    when a source last sent two events under one number (ms; 0 = never)."""
+    when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
+    incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
+    is remembered of acts, `lost` what is missing of sources and gaps that are not remembered, `conflicted` when a source last
+    sent two events under one number (ms; 0 = never)."""
 
     id: str
     charter: Charter
@@ -138,12 +141,13 @@ class Pilot(Struct, gc=False):
     sources: dict[str, Source] = {}
     streams: dict[str, Stream] = {}
     heard: dict[str, int] = {}
-    controls: list[str] = []
     due: int = 0
     drilled: int = 0
     tolerated: int = 0
-    judged: list[str] = []
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
+    leaving: bool = False
+    acts: ActMemory = msgspec.field(default_factory=ActMemory)
     lost: list[Lost] = []
     conflicted: int = 0
 
@@ -183,13 +187,16 @@ class _Snapshot(Struct, array_like=True):
     sources: dict[str, Source]
     streams: dict[str, _Kept]
     heard: dict[str, int]
-    controls: list[str]
+    controls: list[str]  # up to version 5: ids of the last acts; now empty
     drilled: int = 0
     tolerated: int = 0
-    judged: list[str] = []
+    judged: list[str] = []  # up to version 5: ids of all steps towards a release
     hash: str = ""
     detectors: bytes = b""  # packed
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
+    leaving: bool = False
+    acts: ActMemory = msgspec.field(default_factory=ActMemory)
     lost: list[Lost] = []
     conflicted: int = 0
 
@@ -211,8 +218,9 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
     return _encode.encode(
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
-            p.model, p.exited, p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged, p.hash,
-            p.packed(), p.away, p.lost, p.conflicted,
+            p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
+            p.packed(), p.away, p.incidents, p.leaving, p.acts, p.lost,
+            p.conflicted,
         )
     )  # fmt: skip
 
@@ -243,8 +251,9 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         streams[name] = Stream(kept.next, kept.open, kept.stock, same(kept.seen), resting, place, kinds)
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
-        s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
-        away=s.away, lost=s.lost, conflicted=s.conflicted,
+        s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
+        leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged), lost=s.lost,
+        conflicted=s.conflicted,
     )  # fmt: skip
     return pilot, plan
 

@@ -38,8 +38,10 @@ from monitor.machine import Machine
 from monitor.metrics import Metrics
 from monitor.model import Outputs, digest
 from monitor.notary.notary import Notary
+from monitor.once import validity
 from monitor.rejections import Why
 from monitor.runner import Runner
+from monitor.sidefile import read_side_file
 from monitor.signing import HEADER, Trusted
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,12 @@ class Hold:
     """This process's hold on a directory. Raises Refused when another one has it."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            at = error.filename or directory
+            raise Refused(f"{at} cannot be used: {error.strerror}; give a --dir that this user may write to") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -73,14 +79,22 @@ class Hold:
 def secret_of(directory: Path) -> bytes:
     """The key of this directory's digests of rejected bytes (32 bytes), made on first use, readable by its owner only."""
     path = directory / "digest.key"
-    if not path.exists():
+    price = "digests of rejected input differ from earlier ones of the same bytes"
+    if not (secret := read_side_file(path, _secret, b"", price)):
         beside = directory / "digest.key.new"
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(secrets.token_bytes(32))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    return path.read_bytes()
+        secret = path.read_bytes()
+    return secret
+
+
+def _secret(raw: bytes) -> bytes:
+    if len(raw) != 32:
+        raise ValueError(f"{len(raw)} bytes, not 32")
+    return raw
 
 
 class Monitor:
@@ -120,12 +134,14 @@ class Monitor:
         secret = secret_of(directory)
         self._signer = own_key(directory / "signing.key")
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted = Trusted([*admitters, self._signer.public]) if admitters else None
+        trusted, self.open_mode = Trusted([*admitters, self._signer.public]), not admitters
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
         self.runner = Runner(
             self._log,
             clock=clock,
-            machine=lambda partition, epoch: Machine(partition, epoch, secret=secret, admitters=trusted),
+            machine=lambda partition, epoch: Machine(
+                partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
+            ),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=lambda outputs: self.put_out.ring(),
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
@@ -305,7 +321,9 @@ class Monitor:
             if pilot is not None and charter_hash(pilot.charter) == name:
                 continue
             kind = Admission if pilot is None else Amendment
-            act = kind(id=digest("serve", kind.__name__, name), pilot=charter.pilot, author="serve", charter=charter)
+            given = validity(0 if pilot is None else pilot.standing.counter, self.clock())
+            unguessable = digest("serve", kind.__name__, name, secrets.token_bytes(16))
+            act = kind(id=unguessable, pilot=charter.pilot, author="serve", charter=charter, **given)
             body = msgspec.json.encode(act)
             signed = ((HEADER, self._signer.sign("control", body).encode()),)
             acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))

@@ -149,7 +149,7 @@ def test_a_shelf_a_halt_and_its_whole_release(world: World, tmp_path: Path) -> N
             world.act(Evaluation(id="e2", **by, passed=True, report="r"))
             world.act(Approval(id="a", **by))
             world.act(Approval(id="b", pilot=pilot, author="regulator-2"))
-            world.act(Release(id="l", **by))
+            world.act(Release(id="l", **by, reason="seen on site"))
             _, released = world.seen.wait(pilot, Reason.RELEASED)
             assert (released.was, released.level, released.restart) == (Level.HALT, Level.NORMAL, 2)
             until(lambda: firm.standing.release)

@@ -111,7 +111,7 @@ def obeys(world: World, pilot: str, example: Example) -> None:
     world.act(Evaluation(id="e1", **by, passed=True, report="r"))
     world.act(Approval(id="a1", **by))
     world.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
-    world.act(Release(id="l1", **by))
+    world.act(Release(id="l1", **by, reason="seen on site"))
     world.seen.wait(pilot, Reason.RELEASED)
     time.sleep(2.5)  # by now a permit was given for the next standing
     assert not example.up()

@@ -279,7 +279,7 @@ def test_a_repeated_release_never_lifts_a_later_halt() -> None:
     bench = Halted()
     lift(bench, T0 + HOUR)
     bench.act(Override(id="o2", pilot="p", author="anna", level="halt", reason="again"), T0 + 2 * HOUR)
-    out = bench.act(Release(id="rel", pilot="p", author="anna"), T0 + 2 * HOUR + 1)
+    out = bench.act(Release(id="rel", pilot="p", author="anna", reason="seen on site"), T0 + 2 * HOUR + 1)
     assert rejected(out) == [("id", "repeated")]
     assert bench.level == Level.HALT
     assert not out.decisions
