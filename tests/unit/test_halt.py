@@ -320,3 +320,19 @@ def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
 
     assert story() == story()
     assert len({d.id for d in story()}) == len(story())
+
+
+def test_every_decision_has_an_id_of_its_own() -> None:
+    """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a repeat."""
+    bench = Halted()
+    bench.acknowledge(bench.at + SECOND)
+    bench.beat(bench.at + 2 * SECOND, serving=True)  # contradicted
+    bench.time(bench.at + 10 * WITHIN)  # and overdue
+    at = bench.at + 11 * WITHIN
+    while bench.order != "verified":
+        at += SECOND
+        out = bench.beat(at)
+    assert said(out) == [Reason.HALT_VERIFIED, Reason.CLEARED, Reason.CLEARED]
+    ids = [d.id for d in bench.out.decisions]
+    assert len(ids) == len(set(ids))
+    assert [d.standing for d in bench.out.decisions] == list(range(1, len(ids) + 1))
