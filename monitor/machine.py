@@ -32,7 +32,7 @@ from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
-from monitor.observe import observe
+from monitor.observe import before_admission, observe
 from monitor.plan import Plan
 from monitor.proof import WORD, forged, signed_by
 from monitor.ready import READY, Ready
@@ -308,23 +308,28 @@ class Machine:
         self._ready.disturbed(pilot)
         found = arrived(pilot, event, at)
         if found in ("conflict", "too_old"):
-            # Another cause than that of the event that used the number: what is decided must not share its id.
-            case = Case(
-                pilot, pilot.plan, at, f"event:{event.source}#{int(event.sequence)}/{event.id}", out, self.epoch
-            )
-            contested(case, event, found == "conflict")
-            if case.recorded:
-                self._settled(case)
-                self._arm(pilot)
+            self._contested(pilot, event, found == "conflict", out)
             return (Why.SOURCE_CONFLICT if found == "conflict" else Why.SEQUENCE_TOO_OLD), "sequence"
         if found == "new":
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
                 return Why.NOT_IN_FORCE, field
+            if before_admission(pilot, event):
+                return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
             if observe(case, event) or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
         return None
+
+    def _contested(self, pilot: Pilot, event: Envelope, conflict: bool, out: Outputs) -> None:
+        """Act on what an event says that is rejected for its number. Its cause is another than that of the event which used the
+        number: what is decided must not share an id."""
+        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}"
+        case = Case(pilot, pilot.plan, pilot.received, cause, out, self.epoch)
+        contested(case, event, conflict)
+        if case.recorded:
+            self._settled(case)
+            self._arm(pilot)
 
     def _act(self, act: ControlBase, received: int, out: Outputs, by: Proved) -> None:
         """Let one act take effect. Raises ControlRefused."""

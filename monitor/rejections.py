@@ -52,6 +52,7 @@ class Why(StrEnum):
     SEQUENCE_TOO_OLD = "sequence_too_old"
     SOURCE_CONFLICT = "source_conflict"
     AFTER_EXIT = "after_exit"
+    BEFORE_ADMISSION = "before_admission"
     NOT_IN_FORCE = "not_in_force"
     FORGED = "forged"
     REPEATED = "repeated"
@@ -86,6 +87,7 @@ SENTENCES: dict[Why, str] = {
     Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
     Why.SOURCE_CONFLICT: "Another event came under this source and sequence number; give each start and each replica of the "
     "service a source of its own.",
+    Why.BEFORE_ADMISSION: "The event happened before the pilot was admitted, so it neither counts nor halts.",
     Why.AFTER_EXIT: "The pilot has left the sandbox.",
     Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
     Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",

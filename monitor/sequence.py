@@ -64,6 +64,20 @@ def gaps_since(pilot: Pilot, start: int) -> int:
     return found + sum([count for at, count in pilot.lost if at >= start])
 
 
+def gaps_by_source(pilot: Pilot, start: int) -> list[tuple[int, str, int]]:
+    """The sources of which numbers are missing that were noticed at or after `start` (ms): how many, the source, since when
+    (ms); what is missing of sources and gaps that are not remembered comes under one name. The most first."""
+    found = []
+    for name, source in pilot.sources.items():
+        noticed = [at for _, _, at in source.missing.ranges if at >= start]
+        if noticed:
+            found.append((source.missing.since(start), name, min(noticed)))
+    lost = [(count, at) for at, count in pilot.lost if at >= start]
+    if lost:
+        found.append((sum([count for count, _ in lost]), "sources no longer followed", min(at for _, at in lost)))
+    return sorted(found, key=lambda gap: (-gap[0], gap[1]))
+
+
 def forget_gaps(pilot: Pilot, before: int) -> None:
     """Forget what can no longer come, and was noticed before `before` (ms): before all periods that are still open."""
     for source in pilot.sources.values():

@@ -8,7 +8,7 @@ import pytest
 from monitor.control import Approval, Override, Rectification, Release
 from monitor.machine import Machine
 from monitor.model import Command, Decision, Level, Outputs, Reason, Record
-from monitor.state import Pilot, restore, snapshot
+from monitor.state import VERSION, Pilot, restore, snapshot
 from monitor.telemetry import Envelope, encode
 from monitor.testing.events import Emitter
 
@@ -252,7 +252,7 @@ def test_the_whole_protocol_survives_a_snapshot() -> None:
 def as_version_2(pilot: Pilot) -> bytes:
     """The bytes that version 2 wrote of a pilot."""
     fields = msgspec.msgpack.decode(snapshot(pilot))
-    assert fields[0] == 6
+    assert fields[0] == VERSION
     fields[0], fields[2] = 2, msgspec.to_builtins(pilot.charter)
     held = {name: msgspec.msgpack.decode(stream.blob()) for name, stream in pilot.streams.items()}
     fields[8] = {name: [s[0], {}, *s[2:8]] for name, s in fields[8].items()}
