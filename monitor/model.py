@@ -75,6 +75,7 @@ class Reason(StrEnum):
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
     HEARD_AGAIN = "heard_again"  # unknown ended
+    SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -185,7 +186,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     at: int
     standing: int
     epoch: int
-    cause: str  # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"
+    cause: str  # "event:<source>#<sequence>" (of a rejected event also "/<id>"), "control:<id>", "timer:<name>@<due>"
     finding: Finding = Finding()
     first_out: bool = False  # the first cause of the level the pilot is at
     unknown: str = ""  # reason of the unknown flag, empty when known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.bounds import marks_kept, short
 from monitor.case import Case
 from monitor.counters import mark, tally
 from monitor.detect import heard, peek, revise
@@ -63,15 +64,15 @@ def observe(case: Case, event: Envelope) -> bool:
     if model and model != pilot.model:
         pilot.model = model
     if not plan.any_model and model not in plan.models:
-        _foreign(case, event, model)
+        foreign(case, event, model)
     if kind is ExposureTallied:
-        tally(pilot.sources[event.source], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
+        tally(pilot.sources[short(event.source)], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
     elif kind is Heartbeat:
-        beat = event.data  # type: ignore[attr-defined]
-        mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
+        beat, most = event.data, marks_kept(len(pilot.sources))  # type: ignore[attr-defined]
+        mark(pilot.sources[short(event.source)], millis(event.time), beat.exposure, beat.serving, most)
     elif seen is not None:
-        _hard_rules(case, event, seen)  # type: ignore[arg-type]
+        hard_rules(case, event, seen)  # type: ignore[arg-type]
         seen.remember(case.out.uncounted)
     if kind in ANSWERS or pilot.standing.order.kind:
         broken |= follow(case, event)
@@ -155,7 +156,7 @@ def before_admission(pilot: Pilot, event: Envelope) -> bool:
     return not isinstance(event, LINK) and millis(event.time) < pilot.admitted
 
 
-def _foreign(case: Case, event: Envelope, model: str) -> None:
+def foreign(case: Case, event: Envelope, model: str) -> None:
     """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no model is
     named may be such a model's: the same, but no halt, as it proves nothing."""
     name = FOREIGN if model else UNNAMED
@@ -173,7 +174,7 @@ def _foreign(case: Case, event: Envelope, model: str) -> None:
     case.found(name, min(level, Level.ESCALATE), Reason.MISSING_MODEL, finding, "until_lowered")
 
 
-def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Report) -> None:
+def hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Report) -> None:
     """Rules act on an incident again only when it has become graver than what they acted on before."""
     data = event.data
     for rule in case.plan.charter.hard_rules:
