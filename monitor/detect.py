@@ -12,10 +12,11 @@ from monitor.counters import behind
 from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, key, level_of
-from monitor.sequence import gaps_since
-from monitor.state import Stream, same
+from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
+from monitor.state import Pilot, Stream, same
 
 HOUR = 3_600_000
+SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
 
 
 def close(case: Case, watch: Watch) -> None:
@@ -28,7 +29,8 @@ def close(case: Case, watch: Watch) -> None:
         opened = stream.open.pop(index, None) or Open()
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0 or (watch.spec.exposure is not None and behind(pilot, start, end))
+        gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
+        gap = gap or (watch.spec.exposure is not None and behind(pilot, start, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -48,6 +50,14 @@ def close(case: Case, watch: Watch) -> None:
         for watcher, score in scores:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
     _gaps(case, watch)
+    forget_closed_gaps(pilot)
+
+
+def forget_closed_gaps(pilot: Pilot) -> None:
+    """Forget the gaps that were noticed before all periods that are still open."""
+    if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
+        firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)
+        forget_gaps(pilot, min(watch.grid.start(pilot.streams[name].next) for watch, name in firsts))
 
 
 def observe(
@@ -105,11 +115,11 @@ def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
     return True
 
 
-def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> None:
+def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> bool:
     """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only: the
-    late trials of a share would lower it again, so its late events alone prove nothing."""
+    late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they count."""
     if watch.observes is not Count or index not in stream.seen:
-        return
+        return False
     lag = len(stream.seen) - 1 - stream.seen.index(index)
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     scores = [
@@ -117,10 +127,11 @@ def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k
         for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True)
     ]
     if all(score is None for _, score in scores):
-        return
+        return False
     _evidence(case, watch, segment, Count(k, 0.0), start, end, scores, late=True)
     for watcher, score in scores:
         _judge(case, watch, segment, watcher, score, start, end)
+    return True
 
 
 def silent(case: Case, watch: Watch) -> None:
@@ -201,15 +212,30 @@ def _tolerated(case: Case, watcher: Watcher) -> bool:
 
 
 def _gaps(case: Case, watch: Watch) -> None:
-    """Missing sequence numbers that were noticed in the period just closed are a finding of their own."""
+    """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It leaves after as
+    many quiet periods as the charter asks of the indicator with the longest periods, however many others close meanwhile."""
     start = watch.grid.start(case.pilot.streams[key(watch, watch.segments[0])].next - 1)
-    count = gaps_since(case.pilot, start)
-    finding = Finding(indicator=watch.name, rule="sequence", observed=float(count), expected=0.0)
-    if count:
+    if gaps_since(case.pilot, start):
         level = Level[case.plan.charter.responses.sequence_gap.upper()]
-        case.found("sequence", level, Reason.SEQUENCE_GAP, finding)
-    else:
-        case.quiet("sequence", finding)
+        case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
+    elif watch is case.plan.slowest:
+        case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if watch is case.plan.slowest and case.pilot.conflicted < start:
+        case.quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
+
+
+def _gap(case: Case, start: int) -> Finding:
+    """How many numbers are missing, of which sources, and since when."""
+    found = gaps_by_source(case.pilot, start)
+    sources = [f"{count} of {name[:SHOWN]}" for count, name, _ in found[:SOURCES_SHOWN]]
+    more = [f"{len(found) - SOURCES_SHOWN} more sources"] if len(found) > SOURCES_SHOWN else []
+    return Finding(
+        rule="sequence",
+        observed=float(gaps_since(case.pilot, start)),
+        expected=0.0,
+        period_start=min((at for _, _, at in found), default=start),
+        detail="sequence numbers missing: " + ", ".join([*sources, *more]),
+    )
 
 
 def _evidence(

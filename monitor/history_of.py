@@ -55,7 +55,7 @@ class Selection:
             self._owners = entry.owners
             yield from self._times.flush()
             # Host names, and which other firms there are, are nobody's business here.
-            yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters))
+            yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode))
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
         else:

@@ -17,7 +17,7 @@ from detectors.base import Detector, Observation
 from detectors.repeat import repeated
 from monitor.counters import behind
 from monitor.decide import Standing
-from monitor.detect import observe
+from monitor.detect import forget_closed_gaps, observe
 from monitor.indicators.base import Open
 from monitor.model import Level
 from monitor.plan import Watch, key
@@ -81,6 +81,7 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
     for name, count in counts.items():
         if count:
             _pass(pilot, plan.watch(name), void[name], count)
+    forget_closed_gaps(pilot)
     return sum(counts.values())
 
 
@@ -116,7 +117,8 @@ def _void(
     """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one does more."""
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     standing = pilot.standing
-    if gaps_since(pilot, start) or "sequence" in standing.active or not _steady(pilot, watch, start, end):
+    counted = "sequence" in standing.active or "source_conflict" in standing.active  # quiet periods are
+    if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
     gap = watch.spec.exposure is not None and behind(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []

@@ -12,39 +12,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import accumulate
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct, structs
 
+from monitor import authority, once
 from monitor.acts import admit, apply, drill, restart
 from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
+from monitor.bounds import short
 from monitor.case import Case
-from monitor.control import Admission, Approval, ControlBase, Evaluation, Rectification, Release
+from monitor.charter import charter_hash
+from monitor.contested import contested
+from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.leap import Tries, leap
 from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue, unserved
-from monitor.observe import observe
+from monitor.observe import before_admission, observe
 from monitor.plan import Plan
 from monitor.proof import WORD, forged, signed_by
 from monitor.ready import READY, Ready
-from monitor.rejections import SENTENCES, Rejecter, Why
+from monitor.refusals import Refusal
+from monitor.rejections import Rejecter, Why
 from monitor.resident import AWAKE, Residents
-from monitor.sequence import fresh
-from monitor.signing import Trusted
+from monitor.sequence import arrived
+from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.timers import NEVER, closing, following, put_off
 from monitor.validate import validate, validate_control
 
+SPARE = 1_024  # outdated entries that the queue of timers may hold
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
-# A copy of one that was refused, or is long past, must not lift a later halt.
-JUDGED_ONCE = (Rectification, Evaluation, Approval, Release)
+# Refusals that are rejections of their own; any other is `control_refused`.
+_WHYS: dict[str, Why] = {
+    Refusal.REPEATED: Why.REPEATED,
+    Refusal.CONFLICT: Why.CONFLICT,
+    Refusal.ALREADY_ADMITTED: Why.CONFLICT,
+}
 Pieces: TypeAlias = list[tuple[int, Outputs]]  # outputs, and the offset of the last record that they come from
 
 
@@ -61,7 +71,8 @@ class Machine:
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
     write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition.
-    `admitters` may admit pilots; without any, whoever writes to control may, and the record says whether it was signed.
+    `admitters` may admit pilots, and amend or end them in place of an officer. `open_mode` (by default: where there are no
+    `admitters`) lets anybody who writes to control admit, and the record says whether it was signed.
     `awake` is how many pilots are held in memory, the others sleep, and `ready` how many of those with their detectors and
     open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the
     object was made, `folded` those of them that were taken in runs.
@@ -89,6 +100,7 @@ class Machine:
         evidence: bool = True,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
+        open_mode: bool | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
@@ -111,6 +123,7 @@ class Machine:
         self._keyed = keyed
         self._owner_of = owner_of
         self._admitters = admitters
+        self._open = not admitters if open_mode is None else open_mode
 
     # ---- state in and out
 
@@ -230,13 +243,12 @@ class Machine:
             out.rejected.append(act)
             return out
         try:
-            signed = signed_by(self._plan(act.pilot), act, record, self._admitters)
-            self._act(act, record.received, out, signed)
+            by = signed_by(self._plan(act.pilot), act, record, self._admitters, self._open)
+            self._act(act, record.received, out, by)
         except (ControlRefused, Forged) as refused:
             reject = Rejecter(record, self._control_topic, self.partition, self._secret)
             detail = f"{refused.reason}: {refused.detail}"
-            why = Why.REPEATED if refused.reason == Why.REPEATED.value else Why.CONTROL_REFUSED
-            why = Why.FORGED if isinstance(refused, Forged) else why
+            why = Why.FORGED if isinstance(refused, Forged) else _WHYS.get(refused.reason, Why.CONTROL_REFUSED)
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
@@ -245,6 +257,7 @@ class Machine:
         self.epoch = claim.epoch
         self._ready.epoch(claim.epoch)
         self._admitters = Trusted(claim.admitters) if claim.admitters else None
+        self._open = not self._admitters if claim.open_mode is None else claim.open_mode
         self._owner_of = claim.owners.get
 
     def time(self, now: int, *, unbroken: bool = False) -> Outputs:
@@ -296,7 +309,7 @@ class Machine:
         pilot = self.pilots.get(event.subject) if self.folds else None
         if pilot is None or pilot.exited:
             return False
-        return event.source not in pilot.sources or (received > pilot.received and pilot.due < received)
+        return short(event.source) not in pilot.sources or (received > pilot.received and pilot.due < received)
 
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""
@@ -314,46 +327,77 @@ class Machine:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
         self._ready.disturbed(pilot)
-        new = fresh(pilot, event, at)
-        if new is None:
-            return Why.SEQUENCE_TOO_OLD, "sequence"
-        if new:
+        found = arrived(pilot, event, at)
+        if found in ("conflict", "too_old"):
+            self._contested(pilot, event, found == "conflict", out)
+            return (Why.SOURCE_CONFLICT if found == "conflict" else Why.SEQUENCE_TOO_OLD), "sequence"
+        if found == "new":
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
                 return Why.NOT_IN_FORCE, field
+            if before_admission(pilot, event):
+                return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
             if observe(case, event) or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
         return None
 
-    def _act(self, act: ControlBase, received: int, out: Outputs, signed: str) -> None:
+    def _contested(self, pilot: Pilot, event: Envelope, conflict: bool, out: Outputs) -> None:
+        """Act on what an event says that is rejected for its number. Its cause is another than that of the event which used the
+        number: what is decided must not share an id."""
+        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}"
+        case = Case(pilot, pilot.plan, pilot.received, cause, out, self.epoch)
+        contested(case, event, conflict)
+        if case.recorded:
+            self._settled(case)
+            self._arm(pilot)
+
+    def _act(self, act: ControlBase, received: int, out: Outputs, by: Proved) -> None:
         """Let one act take effect. Raises ControlRefused."""
-        cause = f"control:{act.id}"
         pilot = self.pilots.get(act.pilot)
-        if pilot is not None and (act.id in pilot.controls or act.id in pilot.judged):
-            raise ControlRefused("id", Why.REPEATED.value, SENTENCES[Why.REPEATED])
-        if isinstance(act, Admission):
-            if pilot is not None:
-                raise ControlRefused("pilot", "already_admitted", f"{act.pilot} is admitted; amend its charter instead")
-            pilot = self.pilots[act.pilot] = admit(act, received)
-            self._ready.use(pilot)
-            self.dirty.add(pilot.id)
-            move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
-            version = Finding(rule=f"version {act.charter.version}")
-            Case(pilot, pilot.plan, received, cause, out, self.epoch, signed).record(move, version, act.author)
-        elif pilot is None:
-            raise ControlRefused("pilot", "not_admitted", f"{act.pilot} has not been admitted")
-        elif pilot.exited:
-            raise ControlRefused("pilot", "after_exit", f"{act.pilot} has left the sandbox")
-        else:
-            at = self._reach(pilot, received, out)
-            if isinstance(act, JUDGED_ONCE):
-                pilot.judged.append(act.id)
-            case = Case(pilot, pilot.plan, at, cause, out, self.epoch, signed)
-            self._ready.changed(pilot)
-            apply(case, act)
-            if not self._service:
-                unserved(pilot)
+        if pilot is None:
+            if not isinstance(act, Admission):
+                raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
+            self._admitted(act, received, out, by)
+            return
+        firm = act.author == pilot.charter.participant.id
+        once.check_copy(pilot.acts, act, by, firm)
+        if pilot.exited:
+            raise ControlRefused(
+                "pilot", Refusal.AFTER_EXIT, f"{act.pilot} has left the sandbox; a new pilot needs a new name"
+            )
+        if isinstance(act, Admission) or (isinstance(act, Amendment) and charter_hash(act.charter) == pilot.hash):
+            once.already(pilot.acts, act, by, pilot.charter.version, pilot.hash)
+        once.check_time(act, received)
+        at = self._reach(pilot, received, out)
+        authority.check(pilot.charter, act, by)
+        standing, old = pilot.standing, pilot.plan.keys
+        seen = standing.lifting.last if isinstance(act, Release) else standing.lifting.basis
+        seen = seen if isinstance(act, once.STEPS) else 0
+        once.check_valid(pilot.acts, act, by, firm, standing.counter, seen)
+        case = Case(pilot, pilot.plan, at, f"control:{act.id}", out, self.epoch, by.key)
+        self._ready.changed(pilot)
+        apply(case, act)
+        if not self._service:
+            unserved(pilot)
+        if isinstance(act, Amendment):
+            others = self._admitters.ids if self._admitters else ()
+            once.rekeyed(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
+            pilot.acts.by = (act.author, by.key)
+        once.taken(pilot.acts, act, by, firm, pilot.standing.counter)
+        self._arm(pilot)
+
+    def _admitted(self, act: Admission, received: int, out: Outputs, by: Proved) -> None:
+        """Take a pilot in. Raises ControlRefused."""
+        pilot = self.pilots[act.pilot] = admit(act, received, by, self._open)
+        self._ready.use(pilot)
+        self.dirty.add(pilot.id)
+        move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
+        version = Finding(rule=f"version {act.charter.version}")
+        Case(pilot, pilot.plan, received, f"control:{act.id}", out, self.epoch, by.key).record(
+            move, version, act.author
+        )
+        once.taken(pilot.acts, act, by, act.author == act.charter.participant.id, pilot.standing.counter)
         self._arm(pilot)
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
@@ -370,9 +414,13 @@ class Machine:
 
     def _arm(self, pilot: Pilot) -> None:
         """Work out the pilot's next due time again, and up to where its periods are closed."""
-        pilot.due = self._dues[pilot.id] = following(pilot)[0]
-        if pilot.due < NEVER:
-            heappush(self._due, (pilot.due, pilot.id))
+        due = pilot.due = following(pilot)[0]
+        if due != self._dues.get(pilot.id) and due < NEVER:
+            heappush(self._due, (due, pilot.id))
+        self._dues[pilot.id] = due
+        if len(self._due) > 2 * len(self._dues) + SPARE:  # most of it is no longer true
+            self._due = [(at, name) for name, at in self._dues.items() if at < NEVER]
+            heapify(self._due)
         if pilot.exited:
             self._edges.pop(pilot.id, None)
             return

@@ -5,8 +5,10 @@ from __future__ import annotations
 from msgspec import structs
 
 from monitor import order as orders
+from monitor.bounds import short
 from monitor.case import Case
 from monitor.decide import Move
+from monitor.leave import left_once_stopped
 from monitor.model import Finding, Level, Permit, Reason
 from monitor.state import Pilot
 from monitor.telemetry import (
@@ -43,6 +45,16 @@ def unserved(pilot: Pilot) -> None:
     if standing.order.kind or (standing.sending is not None and standing.sending.due):
         sending = standing.sending and structs.replace(standing.sending, due=0)
         pilot.standing = structs.replace(standing, order=orders.Order(), sending=sending)
+
+
+def contest(case: Case, event: Envelope) -> None:
+    """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may contradict."""
+    if not isinstance(event, Heartbeat):
+        _served(case, event)
+        return
+    stopped = case.pilot.standing.order.stopped(short(event.source), case.at, _deadline(case))
+    if event.data.serving and stopped is not None and millis(event.time) > stopped:
+        _contradicted(case, event, "heartbeat", None)
 
 
 def permit(case: Case, event: Heartbeat) -> None:
@@ -90,7 +102,7 @@ def overdue(case: Case) -> None:
 def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
     standing, data = case.pilot.standing, event.data
     number, order = int(event.sequence), standing.order
-    proof = order.proofs.get(event.source)
+    proof = order.proofs.get(short(event.source))
     if proof is not None and proof.acknowledged:
         return  # each incarnation gives its word once
     took = (case.at - order.at) / 1000 if order.kind else None
@@ -99,7 +111,7 @@ def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
     if not order.kind:
         _answered(case, True)
         return  # a release: there is nothing to verify
-    _put(case, orders.acknowledged(order, event.source, number, millis(event.time), case.at, _due(case)))
+    _put(case, orders.acknowledged(order, short(event.source), number, millis(event.time), case.at, _due(case)))
     _answered(case, case.pilot.standing.order.answered)
     if order.state == "overdue" and order.kind == "halt":
         case.drop(OVERDUE, Finding(rule="acknowledge"))
@@ -109,11 +121,11 @@ def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
 
 def _beat(case: Case, event: Heartbeat) -> None:
     order, data, number = case.pilot.standing.order, event.data, int(event.sequence)
-    proof = order.proofs.get(event.source)
-    seen = case.pilot.sources[event.source].missing
-    gap = proof is not None and any(max(proof.number, proof.last) < missing < number for missing in seen)
+    proof = order.proofs.get(short(event.source))
+    missing = case.pilot.sources[short(event.source)].missing
+    gap = proof is not None and missing.between(max(proof.number, proof.last), number)
     since = case.at - case.plan.acknowledge_ms
-    new = orders.beat(order, event.source, number, data.serving, data.exposure, gap, case.at, _due(case), since)
+    new = orders.beat(order, short(event.source), number, data.serving, data.exposure, gap, case.at, _due(case), since)
     _put(case, new)
     if data.serving:
         late = proof is not None and proof.acknowledged and number > proof.number
@@ -129,6 +141,7 @@ def _beat(case: Case, event: Heartbeat) -> None:
         case.record(Move("act", level, level, Reason.HALT_VERIFIED, False), finding, event.source)
         case.drop(OVERDUE, Finding(rule="heartbeats"))
         case.drop(CONTRADICTED, Finding(rule="heartbeats"))
+        left_once_stopped(case)
 
 
 def _served(case: Case, event: Envelope) -> None:
@@ -143,7 +156,7 @@ def _served(case: Case, event: Envelope) -> None:
         when = event.data.about
     else:
         return
-    stopped = case.pilot.standing.order.stopped(event.source, case.at, _deadline(case))
+    stopped = case.pilot.standing.order.stopped(short(event.source), case.at, _deadline(case))
     if amount > 0 and stopped is not None and millis(when) > stopped:
         _contradicted(case, event, str(event.__struct_config__.tag).split(".")[1], amount)
 

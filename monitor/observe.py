@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from monitor.bounds import marks_kept, short
 from monitor.case import Case
-from monitor.charter import HardRule
 from monitor.counters import mark, tally
 from monitor.detect import heard, peek, revise
+from monitor.incidents import Report, breaks, report
 from monitor.indicators.base import Open, Slot
 from monitor.model import Finding, Level, Reason
 from monitor.obey import ANSWERS, follow, permit
@@ -13,6 +14,7 @@ from monitor.periods import Period
 from monitor.plan import Watch
 from monitor.state import Pilot, Stream
 from monitor.telemetry import (
+    CommandAcknowledged,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -21,10 +23,15 @@ from monitor.telemetry import (
     Heartbeat,
     IncidentReported,
     IncidentUpdated,
+    OutcomesTallied,
+    event_type,
     millis,
 )
 
-FOREIGN = "unregistered_model"
+FOREIGN, UNNAMED = "unregistered_model", "missing_model"
+# What tells of the system at work, so that the model that worked has to be named.
+WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
+LINK = (Heartbeat, CommandAcknowledged)  # what only tells that a service lives and obeys
 COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
 
 
@@ -41,24 +48,32 @@ def observe(case: Case, event: Envelope) -> bool:
     watches = plan.by_type.get(kind, ())
     if watches and isinstance(event, COMPLAINTS) and _filed(event) < pilot.admitted:
         watches = ()  # it never counted as open, so it must not count as closed either
+    seen = None
+    if isinstance(event, IncidentReported | IncidentUpdated):
+        seen = report(pilot.incidents, plan.once, event)
     for watch in watches:
+        once = seen if watch.once else None
+        if once is not None and once.counted(watch):
+            continue
         for slot in watch.indicator.slots(event, case.at):
             if slot.k and watch.late is not None and made_late(pilot, watch.late.closes(event), case.at):
                 slot = slot._replace(k=0.0)
-            place(case, watch, slot)
+            if place(case, watch, slot) and once is not None and slot.k > 0:
+                once.count(watch)
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
         pilot.model = model
-    if model and model not in plan.models and not plan.any_model and FOREIGN not in pilot.standing.active:
-        _unregistered(case, model)
+    if not plan.any_model and model not in plan.models:
+        foreign(case, event, model)
     if kind is ExposureTallied:
-        tally(pilot.sources[event.source], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
+        tally(pilot.sources[short(event.source)], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
     elif kind is Heartbeat:
-        beat = event.data  # type: ignore[attr-defined]
-        mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
-    elif isinstance(event, IncidentReported | IncidentUpdated):
-        _hard_rules(case, event)
+        beat, most = event.data, marks_kept(len(pilot.sources))  # type: ignore[attr-defined]
+        mark(pilot.sources[short(event.source)], millis(event.time), beat.exposure, beat.serving, most)
+    elif seen is not None:
+        hard_rules(case, event, seen)  # type: ignore[arg-type]
+        seen.remember(case.out.uncounted)
     if kind in ANSWERS or pilot.standing.order.kind:
         broken |= follow(case, event)
     if kind is Heartbeat:
@@ -77,22 +92,21 @@ def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> in
     return millis(event.time if isinstance(event, ComplaintFiled) else event.data.filed)
 
 
-def place(case: Case, watch: Watch, slot: Slot) -> None:
-    """Add an increment to its period; a closed period can only be raised by late events."""
+def place(case: Case, watch: Watch, slot: Slot) -> bool:
+    """Add an increment to its period; a closed period can only be raised by late events. Returns whether it counted."""
     stream = case.pilot.streams.get(f"{watch.name}/{slot.segment}")
     if stream is None:
-        return
+        return False
     index = watch.grid.index(slot.at)
     if index < stream.next:
         stream.stock += slot.stock
-        if slot.k > 0:
-            revise(case, watch, slot.segment, stream, index, slot.k)
-        return
+        return slot.k > 0 and revise(case, watch, slot.segment, stream, index, slot.k)
     opened = add(stream, watch.grid, index, slot)
     if watch.cap is not None and opened.m > watch.cap and not slot.stock and not slot.k:
         _over_cap(case, watch, slot.segment, index, opened.m)
     if watch.provisional and slot.k > 0:
         peek(case, watch, slot.segment, stream)
+    return True
 
 
 def add(stream: Stream, grid: Period, index: int, slot: Slot) -> Open:
@@ -136,26 +150,35 @@ def _use(case: Case, event: ExposureTallied) -> None:
         case.found("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
 
-def _unregistered(case: Case, model: str) -> None:
-    """A model serves that the charter does not name: a watch, or what the charter's own rule says."""
+def before_admission(pilot: Pilot, event: Envelope) -> bool:
+    """Whether an event happened before the pilot was admitted: it is none of the pilot's. One rule for all types, apart from
+    heartbeats and acknowledgements, which count nothing."""
+    return not isinstance(event, LINK) and millis(event.time) < pilot.admitted
+
+
+def foreign(case: Case, event: Envelope, model: str) -> None:
+    """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no model is
+    named may be such a model's: the same, but no halt, as it proves nothing."""
+    name = FOREIGN if model else UNNAMED
+    if name in case.pilot.standing.active or millis(event.time) < case.pilot.admitted:
+        return
+    if not model and not isinstance(event, WORK):
+        return
     levels = [Level[rule.level.upper()] for rule in case.plan.charter.hard_rules if rule.unregistered_model]
-    finding = Finding(rule="unregistered_model", detail=model)
     level = max(levels, default=Level.WATCH)
-    case.found(FOREIGN, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+    if model:
+        finding = Finding(rule=name, detail=model)
+        case.found(name, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+        return
+    finding = Finding(rule=name, detail=f"{event_type(event)} without data.model")
+    case.found(name, min(level, Level.ESCALATE), Reason.MISSING_MODEL, finding, "until_lowered")
 
 
-def breaks(rule: HardRule, event: IncidentReported | IncidentUpdated) -> bool:
-    """Whether an incident is one that the rule lists."""
-    if rule.unregistered_model or not (rule.severity or rule.harm):
-        return False
-    data = event.data
-    return (not rule.severity or data.severity in rule.severity) and (not rule.harm or data.harm in rule.harm)
-
-
-def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
+def hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Report) -> None:
+    """Rules act on an incident again only when it has become graver than what they acted on before."""
     data = event.data
     for rule in case.plan.charter.hard_rules:
-        if not breaks(rule, event):
+        if not breaks(rule, event) or not seen.graver(rule):
             continue
         finding = Finding(
             segment=data.segment,

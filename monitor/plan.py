@@ -21,10 +21,11 @@ from monitor.indicators.silence import Silence
 from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
 from monitor.signing import Trusted
-from monitor.telemetry import Envelope
+from monitor.telemetry import Envelope, IncidentReported, IncidentUpdated
 
 DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
+INCIDENTS = (IncidentReported, IncidentUpdated)
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
 
 # What an alarm of a detector means; a detector that is not listed may only suspect.
@@ -42,7 +43,8 @@ REASONS = {
 
 
 class Watch:
-    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes."""
+    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes. `once`: it counts
+    incidents, each incident id once."""
 
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
@@ -58,6 +60,10 @@ class Watch:
         self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
         self.silence = self.indicator if isinstance(self.indicator, Silence) else None
         self.late = self.indicator if isinstance(self.indicator, LateShare) else None
+        self.length = self.grid.start(self.grid.index(0) + 1) - self.grid.start(
+            self.grid.index(0)
+        )  # ms; about, of months
+        self.once = self.observes is Count and any(kind in INCIDENTS for kind in self.indicator.reads)
 
     def closes(self, index: int) -> int:
         """When period `index` closes (ms)."""
@@ -90,7 +96,8 @@ class Closing(NamedTuple):
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
     only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to the
-    classes of its detectors, `closes` are the watches that have periods, `leap_ms` the wait after which many periods may be empty, `silent` the others, `firsts` the name of a stream of each.
+    classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the
+    longest periods, `leap_ms` the wait after which many periods may be empty, `silent` the others, `firsts` the name of a stream of each.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
     not registered.
@@ -113,6 +120,7 @@ class Plan:
         people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
         self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.firm = Trusted(charter.participant.keys)
+        self.keys = self.firm.ids.union(*(key.ids for key in self.signers.values()))
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
@@ -123,6 +131,8 @@ class Plan:
         self.closes = tuple(watch for watch in self.watches if watch.silence is None)
         self.silent = tuple(watch for watch in self.watches if watch.silence is not None)
         self.leap_ms = LEAP * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
+        self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
+        self.once = tuple(watch for watch in self.watches if watch.once)
         self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
@@ -218,7 +228,7 @@ def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
         variance_mean=spec.variance_mean,
         minimum_events=spec.minimum_events,
         late_window=spec.late_window,
-        periods_per_year=YEAR_MS / (watch.grid.start(watch.grid.index(0) + 1) - watch.grid.start(watch.grid.index(0))),
+        periods_per_year=YEAR_MS / watch.length,
     )
     if spec.baseline is None:
         return design

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.pulse import Pulse
 from monitor.console.scales import stamp
 from monitor.embedded import past
@@ -45,7 +46,13 @@ AFTER = "records received after the last journal entry: their order is not fixed
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="of an embedded monitor; without it, Kafka",
 )
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--pilot", "pilots", multiple=True, help="only this pilot, and nothing of any other; may be given again")
 @click.option("--telemetry", "plain", is_flag=True, help="plain events alone, one on a line, to try other charters on")

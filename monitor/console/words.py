@@ -17,6 +17,7 @@ REASONS: dict[Reason, str] = {
     Reason.ADMITTED: "Admitted to the sandbox",
     Reason.AMENDED: "The charter was amended, from here on",
     Reason.EXITED: "The pilot has left the sandbox",
+    Reason.EXIT_PENDING: "The pilot is to leave the sandbox; the halt stands until the stop is verified",
     Reason.LIMIT_EXCEEDED: "A limit of the charter is broken",
     Reason.LIMIT_HALF_WAY: "The evidence of a broken limit is half-way to its bar",
     Reason.HARD_RULE: "An event happened on which the charter acts at once",
@@ -25,10 +26,12 @@ REASONS: dict[Reason, str] = {
     Reason.GAUGE_OUT_OF_RANGE: "A value lies outside what the charter states",
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
+    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
     Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
+    Reason.MISSING_MODEL: "Telemetry names no model, so a model may be serving that the charter does not name",
     Reason.CLEARED: "Quiet for as long as the charter asks",
     Reason.OVERRIDDEN: "Set by hand by a regulator",
     Reason.RECTIFICATION_RECORDED: "A corrective action was put on record",
@@ -142,7 +145,12 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
 
 
 def _counts(decision: Decision) -> bool:
-    return decision.reason not in (Reason.HARD_RULE, Reason.EVALUATION_RECORDED, Reason.SEQUENCE_GAP)
+    return decision.reason not in (
+        Reason.HARD_RULE,
+        Reason.EVALUATION_RECORDED,
+        Reason.SEQUENCE_GAP,
+        Reason.SOURCE_CONFLICT,
+    )
 
 
 def _percent(share: float) -> str:

@@ -43,7 +43,9 @@ def hurried(charter: Charter, drills: bool) -> Charter:
 
     def spec(one: IndicatorSpec) -> IndicatorSpec:
         delay = spans.get(one.reporting_delay or "", one.reporting_delay)
-        params = {name: spans.get(value, value) if isinstance(value, str) else value for name, value in one.params.items()}
+        params = {
+            name: spans.get(value, value) if isinstance(value, str) else value for name, value in one.params.items()
+        }
         return structs.replace(one, period=spans.get(one.period, one.period), reporting_delay=delay, params=params)
 
     every = Drills(every="5h") if drills else Drills()
@@ -153,7 +155,9 @@ def test_passing_over_empty_periods_changes_no_decision_and_no_state(
     slow = StepByStep(journalled=False, evidence=evidence, service=service)
     ours, theirs = stepped(fast, script, START), stepped(slow, script, START)
     assert [structs.asdict(d) for d in ours.decisions] == [structs.asdict(d) for d in theirs.decisions]
-    assert packed((ours.commands, ours.permits, ours.rejected)) == packed((theirs.commands, theirs.permits, theirs.rejected))
+    assert packed((ours.commands, ours.permits, ours.rejected)) == packed(
+        (theirs.commands, theirs.permits, theirs.rejected)
+    )
     assert fast.snapshots(["p-1"]) == slow.snapshots(["p-1"])
     assert fast.notify_at == slow.notify_at
     every = [e for e in theirs.evidence if isinstance(e, Evidence)]
@@ -170,7 +174,8 @@ def test_most_of_an_empty_year_is_passed_over() -> None:
     """A charter in periods of five seconds, admitted half a year before its first event: a moment, not an hour."""
     for charter in charters():
         five = tuple(
-            structs.replace(s, period="5s", reporting_delay="2s") if s.period != "1mo" else s for s in charter.indicators
+            structs.replace(s, period="5s", reporting_delay="2s") if s.period != "1mo" else s
+            for s in charter.indicators
         )
         machine = Machine(journalled=False, evidence=False, service=False)
         admission = Admission(
@@ -182,7 +187,12 @@ def test_most_of_an_empty_year_is_passed_over() -> None:
         assert closed < 20_000
 
 
-SIDES: list[dict[str, Any]] = [{"direction": "above"}, {"direction": "below"}, {"late_window": 3}, {"variance_mean": 2.0}]
+SIDES: list[dict[str, Any]] = [
+    {"direction": "above"},
+    {"direction": "below"},
+    {"late_window": 3},
+    {"variance_mean": 2.0},
+]
 
 
 @settings(deadline=None, max_examples=150)
@@ -222,5 +232,3 @@ def test_a_limit_on_a_share_is_moved_on_only_by_shares_that_hold_something() -> 
     """A share of no trials is no observation, so nothing is told about repeating it."""
     detector = build("limit_e_process", Design(limit=0.2, alpha=0.01))
     assert repeated(detector, Proportion(0.0, 10.0), 5) is None
-
-
