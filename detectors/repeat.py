@@ -7,7 +7,7 @@ none after it does. What never rests says itself how it goes on (`Repeating`).
 from __future__ import annotations
 
 import math
-from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -31,8 +31,9 @@ def repeated(detector: D, observation: Observation, times: int) -> D | None:
     """The detector after `times` updates with the same observation, none of which alarms; `None` where that cannot be told
     without making them all. `detector` itself is not changed."""
     made = msgspec.msgpack.decode(msgspec.msgpack.encode(detector), type=type(detector))
-    if _repeats(made):
-        return made if made.repeat(observation, times) else None
+    again: object = made
+    if isinstance(again, Repeating):
+        return made if again.repeat(observation, times) else None
     before = msgspec.msgpack.encode(made)
     for _ in range(min(times, PATIENCE)):
         score = made.update(observation)
@@ -72,7 +73,3 @@ def added_often(a: float, w: float, times: int) -> float:
         if times:
             a, times = a + w, times - 1
     return a
-
-
-def _repeats(detector: Detector) -> TypeGuard[Repeating]:
-    return hasattr(detector, "repeat")

@@ -3,7 +3,7 @@
 The first line is a `Header`. Each line after it is one input of the machine, in the order in which it is stepped: a telemetry
 record, a control record, or a journal entry (claim, control read, time). Offsets, keys, headers and times of reception are
 the original ones and values are kept byte for byte, so ids, signatures and rejections are the same on replay. Another
-header begins the history of another partition. README.md of `monitor/cli` describes the format field by field.
+header begins the history of another partition. `history.md` describes the format field by field.
 """
 
 from __future__ import annotations
