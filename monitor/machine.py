@@ -41,6 +41,7 @@ from monitor.sequence import fresh
 from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
+from monitor.tolerate import overdue as not_rectified
 from monitor.timers import NEVER, closing, following, put_off
 from monitor.validate import validate, validate_control
 
@@ -402,7 +403,7 @@ class Machine:
         self.dirty.add(pilot.id)
         while (timer := following(pilot))[0] < before:
             due, kind, name = timer
-            if due > silence_until and kind in ("silence", "overdue", "drill"):
+            if due > silence_until and kind in ("silence", "overdue", "drill", "rectify"):
                 put_off(pilot, kind, name, before)
                 continue
             pilot.received = max(pilot.received, due)
@@ -415,6 +416,8 @@ class Machine:
                 overdue(case)
             elif kind == "again":
                 again(case)
+            elif kind == "rectify":
+                not_rectified(case)
             elif kind == "unshelve":
                 case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
             elif kind == "drill":
