@@ -41,8 +41,8 @@ from monitor.sequence import fresh
 from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
-from monitor.tolerate import overdue as not_rectified
 from monitor.timers import NEVER, closing, following, put_off
+from monitor.tolerate import overdue as not_rectified
 from monitor.validate import validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
