@@ -61,7 +61,7 @@ REASONS: dict[Reason, str] = {
 # Reasons whose rule says what happened, and those whose number is a time in seconds since the command.
 RULED = (
     Reason.HARD_RULE, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
-    Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
+    Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.RELEASED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
