@@ -40,7 +40,7 @@ class Case:
         self.out = out
         self.epoch = epoch
         self.signed = signed
-        self.recorded = False
+        self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
         self.tolerated = False  # a crossing of a limit was: statistics start again when this cause is dealt with
 
     @property
@@ -92,8 +92,13 @@ class Case:
         pilot = self.pilot
         standing = structs.replace(pilot.standing, counter=pilot.standing.counter + 1)
         rule = "/".join((move.reason, finding.indicator, finding.segment, finding.rule, move.level.word))
+        name = digest(pilot.id, pilot.hash, self.cause, rule)
+        if (
+            name in self.recorded
+        ):  # one cause clears two findings of one rule: readers would drop the second as a repeat
+            name = digest(pilot.id, pilot.hash, self.cause, rule, len(self.recorded))
         decision = Decision(
-            id=digest(pilot.id, pilot.hash, self.cause, rule),
+            id=name,
             pilot=pilot.id,
             participant=pilot.charter.participant.id,
             charter=pilot.hash,
@@ -113,8 +118,8 @@ class Case:
             restart=standing.restart,
         )
         self.out.decisions.append(decision)
-        self.recorded = True
-        command = command_of(decision)
+        self.recorded = (*self.recorded, name)
+        command = command_of(decision, standing.newest_release)
         if command is not None:
             order = Order()
             if command.action == "halt":
@@ -126,6 +131,7 @@ class Case:
                 ordered=command.standing,
                 order=order,
                 sending=sending(command, self.at),
+                lifted=command.lifted,
             )
             self.out.commands.append(command)
         pilot.standing = standing

@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 from aiohttp import web
 
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.console.board import Board
 from monitor.console.heard import SILENT_MS, Heard
 from monitor.console.routes import routes, wall_clock
 from monitor.control import Admission, Amendment
-from monitor.errors import Unavailable
+from monitor.errors import Refused, Unavailable
 from monitor.model import Closed, Command, Decision, Evidence, Outputs, command_of
 from monitor.notary.notary import Notary
 from monitor.stream.readers import Place, Seen, read
@@ -29,7 +30,13 @@ TOGETHER = 500  # records that share one durable append
 
 
 @click.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option(
     "--dir",
@@ -52,7 +59,8 @@ def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, s
 
     It continues where the ledger durably stands; what it reads twice it records once. Commands are entered beside the
     decisions that imply them, so the ledger rests on the decisions log alone. It waits for a broker that is away.
-    Exit codes: 0 ended when told to, 1 the log or the ledger is broken, 2 called wrongly.
+    Exit codes: 0 ended when told to, 1 the log or the ledger is damaged, incomplete or older than the other (the message names
+    the fix), 2 called wrongly.
     """
     ledger = Notary(directory)
     try:
@@ -82,7 +90,10 @@ async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: in
     runner = web.AppRunner(app)
     await runner.setup()
     if port:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise Refused(f"{host}:{port} cannot be listened on: {error.strerror}; choose another") from error
         click.echo(f"board http://{host}:{port}/", err=True)
     click.echo(f"notary: ledger in {ledger.directory}", err=True)
     try:

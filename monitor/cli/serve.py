@@ -16,6 +16,7 @@ from monitor.act.base import Actor
 from monitor.act.json_lines import JsonLines
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
+from monitor.cli.addresses import HTTP_URL
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.embedded.process import Monitor
@@ -36,7 +37,7 @@ from monitor.embedded.service import run_until_stopped
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="admit this pilot, or amend its charter; repeatable",
 )
-@click.option("--alertmanager", metavar="URL", help="push halts and escalations there")
+@click.option("--alertmanager", metavar="URL", type=HTTP_URL, help="push halts and escalations there")
 @click.option(
     "--decisions",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -73,7 +74,8 @@ def serve(
     The address of the board is the first line on standard output. SIGTERM and Ctrl-C end it cleanly. Charters are admitted
     when the monitor starts; giving the same ones again changes nothing, giving one with a higher version amends it.
 
-    Exit codes: 0 ended when told to, 1 wrong input or a directory or port that another process has, 2 called wrongly.
+    Exit codes: 0 ended when told to, 1 wrong input, a directory or port that another process has, or a part of --dir that is
+    damaged or older than the rest (the message names the fix), 2 called wrongly.
     """
     actors: dict[str, Actor] = {}
     if alertmanager:

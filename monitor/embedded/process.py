@@ -10,6 +10,7 @@ journal: from then on the monitor can tell silence of a firm from its own absenc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -32,11 +33,11 @@ from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store, wall_clock
-from monitor.errors import LogBroken, Refused
+from monitor.errors import LedgerBroken, LogBroken, Refused
 from monitor.keyfile import own_key
 from monitor.machine import Machine
 from monitor.metrics import Metrics
-from monitor.model import Outputs, digest
+from monitor.model import Decision, Outputs, digest
 from monitor.notary.notary import Notary
 from monitor.once import validity
 from monitor.rejections import Why
@@ -50,6 +51,7 @@ HOST = "127.0.0.1"
 TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine calls more than 30 s a gap of the monitor
 TIME_APART_MS = 20  # and at most this often, however close its timers lie
 IDLE_S = 1.0  # the longest wait between two looks at the clock
+_decision = msgspec.json.Decoder(Decision).decode
 
 
 class Hold:
@@ -128,14 +130,18 @@ class Monitor:
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
-        self._hold = Hold(directory)
-        self.store = Store(directory / "monitor.db", clock=clock)
-        self.notary = Notary(directory / "ledger")
-        self._deliver = Deliver(
-            actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
-        )
-        secret = secret_of(directory)
-        self._signer = own_key(directory / "signing.key")
+        with contextlib.ExitStack() as undo:  # what is open is closed again when the next one cannot be opened
+            self._hold = Hold(directory)
+            undo.callback(self._hold.release)
+            self.notary = Notary(directory / "ledger")
+            undo.callback(self.notary.close)
+            secret = secret_of(directory)
+            self._signer = own_key(directory / "signing.key")
+            self._deliver = Deliver(
+                actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
+            )
+            self.store = Store(directory / "monitor.db", clock=clock)
+            undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
         trusted = Trusted([*admitters, self._signer.public])
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
@@ -173,9 +179,11 @@ class Monitor:
     async def start(self) -> None:
         """Recover, step what waits, admit the charters, journal the time, open the door.
 
-        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it should.
+        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it should, or part
+        of it was put back from an older copy.
         """
         await self._listen()
+        await self._one_history()
         await self.runner.recover()
         self.metrics.owns(0, self.runner.epoch)
         self._learn()
@@ -193,6 +201,17 @@ class Monitor:
         hands = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
         self._begin("actors", hands)
         self._begin("watchers", self._project())
+
+    async def _one_history(self) -> None:
+        """Raise LedgerBroken unless store and ledger belong together: neither was put back from an older copy than the other."""
+        at, end = self.notary.position.get("seq", 0), await self.store.last_output()
+        if at > end:
+            raise LedgerBroken(
+                f"{self.notary.directory} has entered outputs up to number {at}, {self.store.path} ends at {end}: the "
+                "database is older than the ledger; fix: put back a monitor.db that is as new as the ledger. Where there is none, "
+                "the ledger is the record of what was decided: keep it, and begin again with an empty --dir"
+            )
+        self.notary.must_hold([_decision(raw) for raw in await self.store.last_decisions(at)])
 
     async def wait(self) -> None:
         """Return when `stop` was called; raise what stopped the monitor otherwise."""
