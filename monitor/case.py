@@ -119,7 +119,7 @@ class Case:
         )
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)
-        command = command_of(decision)
+        command = command_of(decision, standing.newest_release)
         if command is not None:
             order = Order()
             if command.action == "halt":
@@ -131,6 +131,7 @@ class Case:
                 ordered=command.standing,
                 order=order,
                 sending=sending(command, self.at),
+                lifted=command.lifted,
             )
             self.out.commands.append(command)
         pilot.standing = standing

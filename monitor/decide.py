@@ -54,7 +54,7 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
     brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the standing of the
     command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down; `sending` is the command in
-    force and when it is told again."""
+    force and when it is told again; `lifted` is the decision of the newest release, empty when none is known."""
 
     level: Level = Level.NORMAL
     since: int = 0
@@ -70,6 +70,13 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     order: Order = Order()
     shelved: dict[str, Shelf] = {}
     sending: Sending | None = None
+    lifted: str = ""
+
+    @property
+    def newest_release(self) -> str:
+        """The decision of the newest release, also where a snapshot from before `lifted` has it in the command in force only."""
+        command = self.sending.command if self.sending else None
+        return command.decision if command is not None and command.action == "release" else self.lifted
 
     @property
     def flag(self) -> str:

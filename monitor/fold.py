@@ -14,15 +14,16 @@ from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
 from monitor.batch import Batch
+from monitor.bounds import marks_kept, seen_kept, short
 from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
-from monitor.incidents import INCIDENTS, report
+from monitor.incidents import report
 from monitor.indicators.base import Open, Slot
 from monitor.layout import Frame, layout_of
 from monitor.model import Outputs
 from monitor.obey import permit
-from monitor.observe import FOREIGN, add
+from monitor.observe import FOREIGN, UNNAMED, WORK, add
 from monitor.plan import Watch, key
 from monitor.state import Pilot, Source, Stream
 from monitor.telemetry import ExposureTallied, Heartbeat, IncidentReported, instant, millis
@@ -138,7 +139,7 @@ class Folder:
     def take(self, batch: Batch, received: Sequence[int], out: Outputs) -> bool:
         """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was."""
         began, at = received[0], received[-1]
-        source = self._pilot.sources.get(batch.source)
+        source = self._pilot.sources.get(short(batch.source))
         if source is None or batch.first != source.high + 1 or self.idle:
             return False
         window = self._window(batch.oldest)
@@ -157,6 +158,8 @@ class Folder:
                 return False
         window.quiet -= counted
         source.high, source.heard = batch.last, at
+        source.newest = max(source.newest, millis(batch.newest))
+        source.seen.add(batch.events, seen_kept(len(self._pilot.sources)))
         self._fold(batch, window, received, calm, out)
         self._statements(batch, source)
         self._permit(batch, at, out)
@@ -173,12 +176,14 @@ class Folder:
         """Where what has slots only goes; `None` when an event is not ordinary by itself, or might raise the evidence of a
         closed period."""
         model, rest = self._known_model(), []
+        blank = self._plan.any_model or UNNAMED in self._pilot.standing.active
         for kind_of, run in batch.by_type.items():
             kind = self._kinds.get(kind_of)
             if kind is None:
                 return None
             data = batch.data[kind_of]
-            if [d.model for d in data].count(model) != len(run) and not {d.model for d in data} <= {"", model}:
+            named = model and [d.model for d in data].count(model) == len(run)
+            if not named and not {d.model for d in data} <= ({"", model} if blank or kind_of not in WORK else {model}):
                 return None
             for fits in kind.fits:
                 if not fits(run):
@@ -193,10 +198,6 @@ class Folder:
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
                         rest.append((place, stream, watch, index, slot))
-        reported = batch.by_type.get(IncidentReported, ())
-        incidents = self._pilot.incidents
-        if reported and incidents.whole and len(incidents.known) + len(reported) > INCIDENTS:
-            return None  # the first id that is dropped goes on record
         if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first counter that is stated sets what is counted from
         return rest
@@ -308,9 +309,7 @@ class Folder:
                     if slot.k > 0:
                         seen.count(watch)
                     add(self._pilot.streams[key(watch, slot.segment)], watch.grid, watch.grid.index(slot.at), slot)
-            if seen.repeated:
-                out.uncounted["incident_repeat"] += 1
-            seen.remember()
+            seen.remember(out.uncounted)
 
     def _statements(self, batch: Batch, source: Source) -> None:
         """What tallies and heartbeats say of the exposure that is known: of the tallies only the sum and the latest matter."""
@@ -323,7 +322,7 @@ class Folder:
             source.latest = max(source.latest, millis(max([event.time for event in tallies])))
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
-            mark_all(source, cast(Sequence[Heartbeat], beats))
+            mark_all(source, cast(Sequence[Heartbeat], beats), marks_kept(len(self._pilot.sources)))
 
     def _permit(self, batch: Batch, at: int, out: Outputs) -> None:
         """The last heartbeat is answered; an older answer grants no more than it."""

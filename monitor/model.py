@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from monitor.ground import GROUND_CHARACTERS, Ground
+
 
 class Level(IntEnum):
     """The ladder. A halt latches; the other levels come down again (hysteresis, or a regulator's act)."""
@@ -48,7 +50,7 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
-    MEMORY_FULL = "memory_full"  # more incident ids than are remembered: an older one may count again
+    MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act
     RECTIFICATION_RECORDED = "rectification_recorded"
@@ -73,6 +75,7 @@ class Reason(StrEnum):
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
     HEARD_AGAIN = "heard_again"  # unknown ended
+    SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -188,7 +191,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     at: int
     standing: int
     epoch: int
-    cause: str  # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"
+    cause: str  # "event:<source>#<sequence>" (of a rejected event also "/<id>"), "control:<id>", "timer:<name>@<due>"
     finding: Finding = Finding()
     first_out: bool = False  # the first cause of the level the pilot is at
     unknown: str = ""  # reason of the unknown flag, empty when known
@@ -197,12 +200,32 @@ class Decision(Struct, frozen=True, kw_only=True):
     restart: int = 1  # which share of alpha the statistics are on
 
 
+def ground_of(finding: Finding) -> Ground:
+    """What of a finding travels with the command that it caused."""
+    return Ground(
+        indicator=finding.indicator[:GROUND_CHARACTERS],
+        segment=finding.segment[:GROUND_CHARACTERS],
+        rule=finding.rule[:GROUND_CHARACTERS],
+        statistic=finding.statistic,
+        threshold=finding.bar,
+        observed=finding.observed,
+        expected=finding.expected,
+        ratio=finding.ratio,
+        detail=finding.detail[:GROUND_CHARACTERS],
+        explanation=finding.explanation[:GROUND_CHARACTERS],
+    )
+
+
 class Command(Struct, frozen=True, kw_only=True):
     """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
 
     A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever put out while no halt stands, so
     meeting one of a higher standing ends an older halt as a release would. The signature travels beside: see
     `monitor/signing.py`.
+
+    `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a monitor
+    that did not know the field wrote the command. A service that meets the newest command alone (HTTP, a compacted topic)
+    must not work before the firm has resumed from that release. `ground` is what the decision rests on.
     """
 
     id: str
@@ -216,6 +239,8 @@ class Command(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
     again: int = 0  # how often it was told before, because nobody had answered
+    lifted: str = ""
+    ground: Ground | None = None
 
     @property
     def halts(self) -> bool:
@@ -223,15 +248,20 @@ class Command(Struct, frozen=True, kw_only=True):
         return self.action == "halt" and not self.dry_run
 
 
-def command_of(decision: Decision) -> Command | None:
+def command_id(decision: str) -> str:
+    """The id of the command that the decision with this id implies."""
+    return digest("command", decision)
+
+
+def command_of(decision: Decision, lifted: str = "") -> Command | None:
     """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, the like for a
-    drill, else none."""
+    drill, else none. `lifted` is the decision of the pilot's newest release before it."""
     drill = decision.reason == Reason.DRILL_BEGUN
     halt = drill or (decision.level == Level.HALT and decision.was < Level.HALT)
     if not halt and decision.reason not in (Reason.RELEASED, Reason.DRILL_ENDED):
         return None
     return Command(
-        id=digest("command", decision.id),
+        id=command_id(decision.id),
         pilot=decision.pilot,
         action="halt" if halt else "release",
         standing=decision.standing,
@@ -241,6 +271,8 @@ def command_of(decision: Decision) -> Command | None:
         at=decision.at,
         dry_run=drill and decision.finding.rule == "dry_run",
         ledger=decision.pilot,
+        lifted=lifted if halt else decision.id,
+        ground=ground_of(decision.finding),
     )
 
 
@@ -291,12 +323,12 @@ class Closed(Struct, frozen=True, kw_only=True):
     through: int
 
 
-UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "correction")
+UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction")
 
 
 class Outputs(Struct):
     """What one or more steps put out, in order; the runner writes it in one transaction. `uncounted` is for metrics alone: events
-    that were accepted and count nowhere, by kind (one of `UNCOUNTED`)."""
+    that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of `UNCOUNTED`)."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)

@@ -16,6 +16,7 @@ from monitor.act.base import Actor
 from monitor.act.json_lines import JsonLines
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
+from monitor.cli.addresses import HTTP_URL
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.embedded.process import Monitor
@@ -36,7 +37,7 @@ from monitor.embedded.service import run_until_stopped
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="admit this pilot, or amend its charter; repeatable",
 )
-@click.option("--alertmanager", metavar="URL", help="push halts and escalations there")
+@click.option("--alertmanager", metavar="URL", type=HTTP_URL, help="push halts and escalations there")
 @click.option(
     "--decisions",
     type=click.Path(dir_okay=False, path_type=Path),

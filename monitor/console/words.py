@@ -29,11 +29,12 @@ REASONS: dict[Reason, str] = {
     Reason.GAUGE_OUT_OF_RANGE: "A value lies outside what the charter states",
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
+    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
     Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
-    Reason.MEMORY_FULL: "More incidents were reported than are remembered; an update of an older one may count again",
+    Reason.MISSING_MODEL: "Telemetry names no model, so a model may be serving that the charter does not name",
     Reason.CLEARED: "Quiet for as long as the charter asks",
     Reason.OVERRIDDEN: "Set by hand by a regulator",
     Reason.RECTIFICATION_RECORDED: "A corrective action was put on record",
@@ -230,7 +231,12 @@ def _whole(count: float) -> float:
 
 
 def _counts(decision: Decision) -> bool:
-    return decision.reason not in (Reason.HARD_RULE, Reason.EVALUATION_RECORDED, Reason.SEQUENCE_GAP)
+    return decision.reason not in (
+        Reason.HARD_RULE,
+        Reason.EVALUATION_RECORDED,
+        Reason.SEQUENCE_GAP,
+        Reason.SOURCE_CONFLICT,
+    )
 
 
 def _percent(share: float) -> str:

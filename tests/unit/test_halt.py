@@ -8,7 +8,7 @@ import pytest
 from monitor.control import Approval, Override, Rectification, Release
 from monitor.machine import Machine
 from monitor.model import Command, Decision, Level, Outputs, Reason, Record
-from monitor.state import Pilot, restore, snapshot
+from monitor.state import VERSION, Pilot, restore, snapshot
 from monitor.telemetry import Envelope, encode
 from monitor.testing.events import Emitter
 
@@ -252,9 +252,10 @@ def test_the_whole_protocol_survives_a_snapshot() -> None:
 def as_version_2(pilot: Pilot) -> bytes:
     """The bytes that version 2 wrote of a pilot."""
     fields = msgspec.msgpack.decode(snapshot(pilot))
-    assert fields[0] == 6
+    assert fields[0] == VERSION
     fields[0], fields[2] = 2, msgspec.to_builtins(pilot.charter)
     held = {name: msgspec.msgpack.decode(stream.blob()) for name, stream in pilot.streams.items()}
+    fields[8] = {name: [s[0], {}, *s[2:8]] for name, s in fields[8].items()}
     fields[3] = fields[3][:10]  # the standing ended with the id of the command
     fields[9] = {n: [s[0], {k: o[:4] for k, o in s[1].items()}, *s[2:], held[n]] for n, s in fields[9].items()}
     return msgspec.msgpack.encode(fields[:12])

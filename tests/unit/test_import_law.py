@@ -13,8 +13,10 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first; a module may import its own stage and lower ones.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
+    ("monitor.ground",),
     ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.refusals"),
     ("monitor.telemetry", "monitor.pace"),
+    ("monitor.bounds", "monitor.missing", "monitor.seen"),
     ("monitor.signing",),
     ("monitor.model",),
     ("monitor.charter",),
@@ -29,6 +31,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.detect", "monitor.leave"),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
+    ("monitor.contested",),
     ("monitor.layout",),
     ("monitor.fold",),
     ("monitor.ready",),
