@@ -74,7 +74,7 @@ SINGLE = {
     Reason.SEQUENCE_GAP: "{} events missing",
     Reason.OUTSIDE_CYCLE: "an exposure of {}",
     Reason.HALT_CONTRADICTED: "{} after the stop",
-    Reason.MEMORY_FULL: "{} incidents",
+    Reason.SOURCE_CONFLICT: "number {}",
 }
 """Reasons with one number of their own, and how it is said."""
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason

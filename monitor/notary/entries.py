@@ -43,14 +43,51 @@ def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]
 
 _FIRST: dict[type, frozenset[str]] = {
     Decision: frozenset(
-        "id pilot participant charter kind level was reason at standing epoch cause finding first_out unknown author signed "
-        "restart".split()
+        [
+            "id",
+            "pilot",
+            "participant",
+            "charter",
+            "kind",
+            "level",
+            "was",
+            "reason",
+            "at",
+            "standing",
+            "epoch",
+            "cause",
+            "finding",
+            "first_out",
+            "unknown",
+            "author",
+            "signed",
+            "restart",
+        ]
     ),
     Finding: frozenset(
-        "indicator segment rule statistic bar observed expected alpha alpha_spent period_start period_end provisional detail "
-        "ratio ratio_low ratio_high explanation".split()
+        [
+            "indicator",
+            "segment",
+            "rule",
+            "statistic",
+            "bar",
+            "observed",
+            "expected",
+            "alpha",
+            "alpha_spent",
+            "period_start",
+            "period_end",
+            "provisional",
+            "detail",
+            "ratio",
+            "ratio_low",
+            "ratio_high",
+            "explanation",
+        ]
     ),
-    Command: frozenset("id pilot action standing epoch reason decision at dry_run ledger again".split()),
+    Command: frozenset(
+        ["id", "pilot", "action", "standing", "epoch", "reason", "decision", "at", "dry_run", "ledger", "again"]
+    ),
 }
 """The fields that an entry always holds."""
 

@@ -122,7 +122,16 @@ ROWS = [
         ("an exposure of 12", "at 2024-01-01T00:00:00+00:00"),
     ),
     Row(Reason.UNREGISTERED_MODEL, Finding(rule="unregistered_model", detail="m9"), ("model", "m9")),
-    Row(Reason.MEMORY_FULL, Finding(rule="incidents", observed=4097.0, expected=4096.0), ("4,097 incidents",)),
+    Row(
+        Reason.MISSING_MODEL,
+        Finding(rule="missing_model", detail="sandbox.exposure.tallied without data.model"),
+        ("names no model", "sandbox.exposure.tallied without data.model"),
+    ),
+    Row(
+        Reason.SOURCE_CONFLICT,
+        Finding(rule="sequence", observed=7.0, detail="firm-1/svc"),
+        ("share one source", "number 7", "firm-1/svc"),
+    ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
     Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by hand", "looks wrong"), "act"),
