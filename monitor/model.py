@@ -155,8 +155,10 @@ class Finding(Struct, frozen=True, kw_only=True):
     bar: float | None = None
     observed: float | None = None
     expected: float | None = None
-    alpha: float | None = None  # budget this bar spends
-    alpha_spent: float | None = None  # of the pilot, this one included
+    alpha: float | None = None  # what this threshold may spend
+    alpha_spent: float | None = (
+        None  # of the pilot, what all thresholds up to now may spend; what was used: `monitor/budget.py`
+    )
     period_start: int | None = None
     period_end: int | None = None
     provisional: bool = False
@@ -165,6 +167,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     ratio_low: float | None = None
     ratio_high: float | None = None
     explanation: str = ""  # the detector's own sentence of what it saw
+    events: float | None = None  # counted in this period, and the exposure or trials that they came from
+    exposure: float | None = None
+    unit: str = ""  # of the exposure; empty for trials
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from msgspec import Struct
 from monitor.console.board import Board, PilotView
 from monitor.console.picture import picture
 from monitor.console.scales import figure, span, stamp
-from monitor.console.words import LEVELS, REASONS, TIMED, numbers, plain
+from monitor.console.words import LEVELS, REASONS, TIMED, budget_words, numbers, plain
 from monitor.model import Decision, Level, Reason
 from monitor.open_orders import OpenOrder
 
@@ -401,16 +401,11 @@ def _decision(view: PilotView, decision: Decision) -> str:
         # With an indicator it is the key by which the finding is shelved.
         key = f"finding {finding.indicator}/{finding.segment}/{finding.rule}"
         small.append(key if finding.indicator else f"detector {plain(finding.rule)}")
-    if decision.reason is Reason.SHELVED and finding.period_end is not None:
-        small.append(f"until {stamp(finding.period_end)}")
-    elif decision.reason is Reason.MONITOR_GAP:
+    if decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP):
         pass  # its sentence says from when to when
     elif finding.period_start is not None and finding.period_end is not None:
         small.append(f"period {span(finding.period_start, finding.period_end)}")
-    if finding.alpha is not None:
-        small.append(f"this bar spends alpha {figure(finding.alpha)}")
-    if finding.alpha_spent is not None:
-        small.append(f"spent so far {figure(finding.alpha_spent)}")
+    small += budget_words(finding)
     small.append(f"cause {decision.cause}")
     return (
         f'<tr class="{decision.level.word}"><td data-head="No." class="number">{decision.standing}</td>'
