@@ -120,6 +120,8 @@ def _void(
     counted = "sequence" in standing.active or "source_conflict" in standing.active  # quiet periods are
     if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
+    if pilot.window.opened and pilot.window.shares(start):
+        return None  # evidence begins anew with a period that a tolerated crossing has looked at
     gap = watch.spec.exposure is not None and behind(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
     for segment, stream in zip(watch.segments, streams, strict=True):

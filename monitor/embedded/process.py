@@ -123,7 +123,10 @@ class Monitor:
         self.metrics = Metrics(rejections=[why.value for why in Why])
         self.events = 0  # stepped since the start
         self.arrived, self.put_out = Bell(), Bell()
+        self.open_mode = not admitters
+        self.metrics.open_mode(self.open_mode)
         self.board = Board(ledger=self._ledger)
+        self.board.open_mode = self.open_mode
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
@@ -141,7 +144,7 @@ class Monitor:
             undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
         keys = [*admitters, self._signer.public]
-        trusted, self.open_mode = Trusted(keys), not admitters
+        trusted = Trusted(keys)
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self.open_mode)
         self.runner = Runner(
             self._log,
