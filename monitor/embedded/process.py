@@ -389,7 +389,11 @@ class Monitor:
             for watcher in self._watchers:
                 watcher(outputs)
 
-        await self._follow(Reader(self.store), take)
+        reader = Reader(self.store)
+        while (outputs := await reader.read()) is not None:
+            await take(outputs)
+        self.ingress.restored.set()
+        await self._follow(reader, take)
 
     # ---- JSON lines
 
