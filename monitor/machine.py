@@ -389,7 +389,7 @@ class Machine:
             elif kind == "again":
                 again(case)
             elif kind == "unshelve":
-                case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
+                case.take(unshelved(pilot.standing, name, due), Finding(rule=name), key=name)
             elif kind == "drill":
                 pilot.drilled = due
                 with suppress(ControlRefused):  # a halt stands, or the last drill is still open

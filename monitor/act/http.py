@@ -11,6 +11,7 @@ from typing import IO
 from monitor.errors import Refused, Unavailable
 
 TIMEOUT_SECONDS = 5.0
+LONGEST = 1 << 20  # bytes of an answer that are read
 _LATER = frozenset({408, 425, 429})
 
 
@@ -33,14 +34,25 @@ def judge(status: int, said: str, address: str) -> None:
     raise kind(f"{address} answered {status}: {said[:200]}")
 
 
-def post(address: str, body: bytes, content_type: str = "application/json") -> None:
-    """POST `body` to `address`. Raises `Unavailable` or `Refused`; blocks for at most about `TIMEOUT_SECONDS`."""
-    request = urllib.request.Request(address, body, {"Content-Type": content_type}, method="POST")
+def post(address: str, body: bytes, content_type: str = "application/json") -> str | None:
+    """POST `body` to `address`; returns the answer's `Date` header. Raises `Unavailable` or `Refused`; blocks for at most about
+    `TIMEOUT_SECONDS`."""
+    return _ask(urllib.request.Request(address, body, {"Content-Type": content_type}, method="POST"))[0]
+
+
+def get(address: str) -> tuple[str | None, bytes]:
+    """The `Date` header and the body (up to 1 MB) that `address` answers. Raises and blocks as `post`."""
+    return _ask(urllib.request.Request(address))
+
+
+def _ask(request: urllib.request.Request) -> tuple[str | None, bytes]:
+    address = request.full_url
     try:
         with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            answer.read()
+            return answer.headers.get("Date"), answer.read(LONGEST)
     except urllib.error.HTTPError as error:
         with error:
             judge(error.code, error.read(400).decode(errors="replace"), address)
+            raise Refused(f"{address} answered {error.code}") from error  # unreachable: an error is no 2xx
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"{address} does not answer: {error}") from error
