@@ -38,7 +38,10 @@ def read_key(path: Path) -> Signer:
     if mode & 0o077:
         raise Refused(f"{path} may be read by others than its owner; run chmod 600 on it")
     if len(seed) != 32:
-        raise Refused(f"{path} is no key file: it has {len(seed)} bytes, not 32")
+        raise Refused(
+            f"{path} is no key file: it has {len(seed)} bytes, not 32; restore it from a backup, or move it away and make a new "
+            "one, whose public key everybody who trusted the old one has to be given"
+        )
     return Signer(seed)
 
 

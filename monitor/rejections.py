@@ -14,6 +14,7 @@ from typing import get_args
 import msgspec
 
 from monitor.control import Control
+from monitor.lenient import is_utf16
 from monitor.model import Record, Rejected
 from monitor.telemetry import EVENT_TYPES, Envelope, Harm, Severity
 
@@ -150,6 +151,8 @@ def is_utf8(value: bytes) -> bool:
 
 def broken(part: bytes) -> tuple[Why, str, str]:
     """Why bytes are no JSON: (reason, field, detail)."""
+    if is_utf16(part):
+        return Why.NOT_UTF8, "", UTF16
     if not is_utf8(part):
         return Why.NOT_UTF8, "", ""
     for token in _BARE.finditer(part):
@@ -167,6 +170,7 @@ _WORDS: dict[str, Sequence[str]] = {
     "data.was": list(Severity),
     "data.harm": list(Harm),
 }
+UTF16 = "The bytes are UTF-16; save or send them as UTF-8 without a byte order mark."
 _FORMS = {
     "sequence": "Write a number of 1 to 18 digits, filled up with zeros to 20 at most.",
     "span": "Write a whole number and one of ms s m h d w mo, such as 8h.",
@@ -189,7 +193,7 @@ def explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TY
     field = path.rstrip("`").lstrip(".")
     missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
     if missing:
-        return Why.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), ""
+        return Why.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), _instead(missing[1], part)
     if not field and message.startswith("Expected `object`"):
         batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
         return Why.NOT_AN_OBJECT, "", message + batch
@@ -198,9 +202,36 @@ def explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TY
     if message.startswith("Invalid enum value"):
         return Why.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
     if message.startswith("Invalid RFC3339") or "timezone component" in message:
-        return Why.BAD_TIME, field, message
+        return Why.BAD_TIME, field, f"{message}; write it as 2026-01-31T12:00:00Z, or with an offset such as +01:00"
     if "matching regex" in message:
         return Why.WRONG_FORM, field, _FORMS.get(field, message)
     if "out of range" in message or re.search(r"(of length|` [<>]=?) ", message):
         return Why.OUT_OF_RANGE, field, message
-    return Why.WRONG_TYPE, field, message if message.startswith("Expected") else ""
+    return Why.WRONG_TYPE, field, _typed(field, message) if message.startswith("Expected") else ""
+
+
+_BASE64 = re.compile(rb'"data_base64"\s*:')
+_TYPES = (
+    ("got `null`", "leave the field out"),
+    ("Expected `datetime`", "write it as a text: 2026-01-31T12:00:00Z"),
+    ("Expected `str`, got `int`", "put it in quotes"),
+    ("Expected `str`, got `float`", "put it in quotes"),
+    ("Expected `int`, got `float`", "write it without a decimal point"),
+    ("Expected `int`, got `str`", "write a number without quotes, and no thousands separators"),
+    ("Expected `float`, got `str`", "write a number without quotes, and no thousands separators"),
+    ("Expected `object`, got `str`", "write a JSON object, not a text that holds one"),
+)
+
+
+def _typed(field: str, message: str) -> str:
+    """msgspec's words on a wrong type, with the fix."""
+    if field == "sequence" and "got `int`" in message:
+        return f'{message}; write it as a text of digits: "00000000000000000001"'
+    return next((f"{message}; {fix}" for words, fix in _TYPES if words in message), message)
+
+
+def _instead(name: str, part: bytes) -> str:
+    """What to send in place of what was sent for a field that is missing; empty where the sentence says enough."""
+    if name == "data" and _BASE64.search(part):
+        return "`data_base64` is not read; send the payload as a JSON object in `data`."
+    return ""

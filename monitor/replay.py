@@ -16,6 +16,7 @@ from msgspec import Struct
 from monitor.charter import Charter
 from monitor.control import Admission
 from monitor.errors import ControlRefused
+from monitor.lenient import without_bom, without_leap_seconds
 from monitor.machine import Machine
 from monitor.model import Outputs, Record
 from monitor.telemetry import Envelope, encode, millis
@@ -63,12 +64,13 @@ def read_lines(file: BinaryIO, latest: int | None = None) -> Iterator[Line]:
     """
     received = 0
     for offset, raw in enumerate(file):
-        value = raw.strip()
+        value = without_bom(raw.strip()).lstrip()
         if not value:
             continue
         packed = value.startswith(b"[")
         try:
-            stamps = _stamps.decode(value) if packed else [_stamp.decode(value)]
+            plain = without_leap_seconds(value) if b":60" in value else value
+            stamps = _stamps.decode(plain) if packed else [_stamp.decode(plain)]
             times = [millis(s.time) for s in stamps if s.time is not None and s.time.tzinfo is not None]
             seen = [millis(s.recordedtime) for s in stamps if s.recordedtime is not None and s.recordedtime.tzinfo]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError):

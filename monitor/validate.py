@@ -20,10 +20,12 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy
+from msgspec import structs
 
 from monitor.control import Control, ControlBase
+from monitor.lenient import is_utf16, without_bom, without_leap_seconds
 from monitor.model import Record, Rejected
-from monitor.rejections import ACTS, ATTRIBUTES, MAX_EVENTS, Rejecter, Why, broken, explain, is_utf8
+from monitor.rejections import ACTS, ATTRIBUTES, MAX_EVENTS, UTF16, Rejecter, Why, broken, explain, is_utf8
 from monitor.rejections import MAX_BYTES as MAX_BYTES
 from monitor.rejections import MAX_DEPTH as MAX_DEPTH
 from monitor.telemetry import (
@@ -67,16 +69,16 @@ def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Va
 def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
     """Read one control record (a JSON object per record, key = pilot). Never raises."""
     reject = Rejecter(record, topic, partition, secret)
-    found = _unreadable(record.value)
+    value = without_bom(record.value or b"")
+    found = _unreadable(value)
     if found:
         return reject(found)
-    assert record.value is not None
-    if _depth(record.value) > MAX_DEPTH:
+    if _depth(value) > MAX_DEPTH:
         return reject(Why.TOO_DEEP)
     try:
-        act: ControlBase = _control.decode(record.value)
+        act: ControlBase = _control.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return reject(*explain(error, record.value, ACTS), pilot=_pilot_of(record.value, _of_act))
+        return reject(*explain(error, value, ACTS), pilot=_pilot_of(value, _of_act))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
     return act
@@ -145,10 +147,14 @@ def latest(received: int) -> datetime:
 
 def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
     """Judge each event of a record by itself."""
-    value = record.value
+    value = without_bom(record.value or b"")
     found = _unreadable(value)
-    if found or value is None:
-        return Validated([], [], [reject(found or Why.EMPTY_VALUE)])
+    if found:
+        return Validated([], [], [reject(found)])
+    if is_utf16(value):
+        return Validated([], [], [reject(Why.NOT_UTF8, "", UTF16)])
+    if record.value != value:
+        mode = mode_of(structs.replace(record, value=value))
     if mode == "unknown":
         return Validated([], [], [reject(Why.UNKNOWN_CONTENT_TYPE, "content-type")])
     parts: list[bytes] = [value]
@@ -201,7 +207,9 @@ def _one(part: bytes, bound: datetime, key: str | None) -> Event | tuple[Why, st
         _strict.decode(part)
         event: Event = _event.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return explain(error, part)
+        why = explain(error, part)
+        mended = without_leap_seconds(part) if why[0] is Why.BAD_TIME else part
+        return why if mended == part else _one(mended, bound, key)
     times = [("time", event.time)]
     if isinstance(event, _CLOSING):
         times.append(("data.filed", event.data.filed))

@@ -20,6 +20,7 @@ from msgspec import Struct
 from monitor.act.base import Actor, Resending
 from monitor.errors import Refused, Unavailable
 from monitor.model import Decision, Level, Reason
+from monitor.sidefile import read_side_file
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ class _Saved(Struct):
 
     cursor: dict[str, int] = {}
     standing: dict[str, Decision] = {}
+
+
+_decode_saved = msgspec.json.Decoder(dict[str, _Saved]).decode
 
 
 class _Lane:
@@ -188,9 +192,10 @@ class Deliver:
         return now + LONGEST_BACKOFF_MS
 
     def _load(self) -> dict[str, _Saved]:
-        if self._file is None or not self._file.exists():
+        if self._file is None:
             return {}
-        return msgspec.json.decode(self._file.read_bytes(), type=dict[str, _Saved])
+        empty: dict[str, _Saved] = {}
+        return read_side_file(self._file, _decode_saved, empty, "actors are handed past decisions again")
 
     def _save(self) -> None:
         if self._file is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import msgspec
 
 from monitor.errors import Refused, Unavailable
 from monitor.model import Decision
+
+log = logging.getLogger(__name__)
+_decode = msgspec.json.Decoder(Decision).decode
 
 
 class JsonLines:
@@ -35,24 +39,29 @@ class JsonLines:
                 except OSError:
                     file.truncate(end)
                     raise
-        except (IsADirectoryError, NotADirectoryError, PermissionError, msgspec.DecodeError) as error:
+        except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
             raise Refused(f"{self._path}: {error}") from error
         except OSError as error:
             raise Unavailable(f"{self._path}: {error}") from error
         self._standing[decision.pilot] = decision.standing
 
     def _read(self) -> dict[str, int]:
-        """What the file holds; a last line torn by a crash is cut off."""
+        """The highest standing per pilot; a last line torn by a crash is cut off, other unreadable lines are skipped."""
         found: dict[str, int] = {}
         if not self._path.exists():
             return found
         with self._path.open("r+b") as file:
             good = 0
-            for line in file:
+            for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     file.truncate(good)
                     break
                 good += len(line)
-                decision = msgspec.json.decode(line, type=Decision)
+                try:
+                    decision = _decode(line)
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                    if line.strip():
+                        log.warning("%s:%d: no decision (%s); left as it is", self._path, number, error)
+                    continue
                 found[decision.pilot] = max(found.get(decision.pilot, 0), decision.standing)
         return found

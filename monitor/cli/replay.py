@@ -18,6 +18,7 @@ from monitor.charter import Charter
 from monitor.charter_file import load_charter
 from monitor.console.report import collect, move, report, told
 from monitor.console.scales import figure, stamp
+from monitor.lenient import refuse_utf16
 from monitor.model import Decision, Outputs, Rejected
 from monitor.replay import Line, read_lines
 from monitor.replay import replay as run
@@ -55,6 +56,8 @@ def replay(
     plans = _load(charters)
     end = _last_moment(until) if until else None
     with events.open("rb") as file:
+        refuse_utf16(str(events), file.read(2))
+        file.seek(0)
         latest = max(int(time.time() * 1000), end or 0)
         log = _watched(file, latest, events.stat().st_size, quiet=no_progress or not sys.stderr.isatty())
         stories, rejected = collect(plans, _printing(run(plans, log, until=end), plans, as_json))

@@ -8,6 +8,7 @@ import click
 
 from detectors.hours import HOUR, HourOfWeek
 from monitor.errors import SandboxMonitorError
+from monitor.lenient import refuse_utf16
 from monitor.model import Record
 from monitor.replay import TOPIC, read_lines
 from monitor.telemetry import Heartbeat, instant, millis
@@ -29,6 +30,8 @@ def week(events: Path, pilot: str, of: str) -> None:
     Exit code 1 when fewer than two events of the pilot can be read, or all of them have one time.
     """
     with events.open("rb") as file:
+        refuse_utf16(str(events), file.read(2))
+        file.seek(0)
         moments = [at for line in read_lines(file) for at in _moments(line.record, pilot, of)]
     if len(moments) < 2:
         raise SandboxMonitorError(f"{events}: fewer than two events of {pilot} ({of}); check --pilot and --of")

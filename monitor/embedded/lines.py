@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from monitor.embedded.store import Incoming, Store
 from monitor.errors import Refused
+from monitor.lenient import refuse_utf16
 
 CHUNK = 500
 """Lines that share one transaction."""
@@ -28,7 +29,7 @@ async def read_file(store: Store, path: Path, appended: Callable[[int, int], Non
     transaction, bytes already read before the start as (0, bytes) first.
 
     How far the file was read is kept in the store with the lines themselves, so a crash neither loses nor repeats one.
-    Raises Refused when the file is shorter than what was read of it already: it is another one then.
+    Raises Refused when the file is shorter than what was read of it already (it is another one then), or is UTF-16.
     """
     reader = f"file:{path.resolve()}"
     at = await store.cursor(reader)
@@ -36,6 +37,7 @@ async def read_file(store: Store, path: Path, appended: Callable[[int, int], Non
     with path.open("rb", buffering=1 << 20) as file:
         if at > path.stat().st_size:
             raise Refused(f"{path} is shorter than the {at} bytes that were read of it before; give it another name")
+        refuse_utf16(str(path), file.read(2))
         file.seek(at)
         appended(0, at)
         while True:
@@ -55,6 +57,8 @@ async def read_stream(store: Store, stream: BinaryIO, appended: Callable[[int, i
         records, size = await asyncio.to_thread(_some, stream)
         if not size:
             return count
+        if not count and records:
+            refuse_utf16("standard input", records[0].value or b"")
         if records:
             await store.feed(records)
         count += len(records)

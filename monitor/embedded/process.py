@@ -40,6 +40,7 @@ from monitor.model import Outputs, digest
 from monitor.notary.notary import Notary
 from monitor.rejections import Why
 from monitor.runner import Runner
+from monitor.sidefile import read_side_file
 from monitor.signing import HEADER, Trusted
 
 log = logging.getLogger(__name__)
@@ -54,8 +55,12 @@ class Hold:
     """This process's hold on a directory. Raises Refused when another one has it."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            at = error.filename or directory
+            raise Refused(f"{at} cannot be used: {error.strerror}; give a --dir that this user may write to") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -73,14 +78,22 @@ class Hold:
 def secret_of(directory: Path) -> bytes:
     """The key of this directory's digests of rejected bytes (32 bytes), made on first use, readable by its owner only."""
     path = directory / "digest.key"
-    if not path.exists():
+    price = "digests of rejected input differ from earlier ones of the same bytes"
+    if not (secret := read_side_file(path, _secret, b"", price)):
         beside = directory / "digest.key.new"
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(secrets.token_bytes(32))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    return path.read_bytes()
+        secret = path.read_bytes()
+    return secret
+
+
+def _secret(raw: bytes) -> bytes:
+    if len(raw) != 32:
+        raise ValueError(f"{len(raw)} bytes, not 32")
+    return raw
 
 
 class Monitor:

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from monitor.errors import Refused
 from monitor.model import Position, Record
 
 TOPIC = "telemetry"
@@ -103,6 +104,18 @@ class Store:
         self._read_db = self._reader.submit(self._open).result()
 
     def _open(self) -> sqlite3.Connection:
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> Refused:
+        return Refused(
+            f"{self.path} cannot be read as the monitor's database ({error}); restore it with its -wal file from a backup: it holds "
+            "telemetry, control and decisions, so nothing is begun anew in its place"
+        )
+
+    def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None)
         db.execute("PRAGMA busy_timeout = 10000")
         db.execute("PRAGMA journal_mode = WAL")
@@ -130,15 +143,25 @@ class Store:
         try:
             result = change(db)
             db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            if type(error) is sqlite3.DatabaseError:
+                raise self._damaged(error) from error
             raise
         return result
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` on the reader's connection: it sees whole transactions only."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, query, self._read_db)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, query)
+
+    def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return query(self._read_db)
+        except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:  # the file is damaged; its subclasses are passing faults or ours
+                raise self._damaged(error) from error
+            raise
 
     # -- what comes in ----------------------------------------------------------------------------------------------
 

@@ -42,7 +42,8 @@ class Board:
         try:
             fcntl.flock(gate, fcntl.LOCK_EX)
             self._map = self._mapped(base / "board")
-            (base / "leader").touch(0o600)  # now, and not when the disk may be full
+            # now, and not when the disk may be full
+            os.close(os.open(base / "leader", os.O_RDWR | os.O_CREAT, 0o600))
         finally:
             os.close(gate)
         self.words = memoryview(self._map).cast("q")
@@ -132,8 +133,9 @@ class Board:
     def resumed(self) -> str:
         """Id of the last release that the firm resumed from; empty when there was none."""
         try:
-            return (self._base / "resumed").read_text().strip()
-        except FileNotFoundError:
+            # a damaged file names no release, so the firm resumes again
+            return (self._base / "resumed").read_bytes().decode(errors="replace").strip()
+        except (FileNotFoundError, IsADirectoryError):
             return ""
 
     def forked(self) -> None:

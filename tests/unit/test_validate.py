@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from monitor.asyncapi import example
+from monitor.control import Withdrawal
 from monitor.model import Record, Rejected
 from monitor.rejections import MAX_BYTES, MAX_EVENTS, SENTENCES, Rejecter, Why
 from monitor.telemetry import EVENT_TYPES, encode
@@ -45,7 +46,10 @@ BAD: list[tuple[str, bytes | None, str, str]] = [
     ("bytes that are no text", b"\xff\xfe\x00", "", "not_utf8"),
     ("a latin-1 id", GOOD.replace(b"e-4", b"e-\xe9"), "", "not_utf8"),
     ("half a record", GOOD[:-20], "", "not_json"),
-    ("a byte order mark", b"\xef\xbb\xbf" + GOOD, "", "not_json"),
+    ("a byte order mark and nothing behind it", b"\xef\xbb\xbf", "", "empty_value"),
+    ("UTF-16", GOOD.decode().encode("utf-16"), "", "not_utf8"),
+    ("UTF-16 without a byte order mark", GOOD.decode().encode("utf-16-be"), "", "not_utf8"),
+    ("the second 60 in the middle of a day", made(time="2026-02-28T12:00:60Z"), "time", "bad_time"),
     ("half a surrogate pair", GOOD.replace(b"e-4", b"\\ud800"), "", "not_json"),
     ("a word", b'"hello"', "", "not_an_object"),
     ("JSON null", b"null", "", "not_an_object"),
@@ -102,6 +106,19 @@ def test_bad_input_is_rejected_with_its_field_and_reason(value: bytes | None, fi
         (made(sequence="abc"), "1 to 18 digits"),
         (made(time="1970-01-01T00:00:05Z"), "set it"),
         (made(time="2026-03-01T10:07:00Z"), "clock"),
+        (made(time="2026-02-28T12:00:00+01"), "write it as 2026-01-31T12:00:00Z"),
+        (made(time="Sat, 28 Feb 2026 12:00:00 GMT"), "write it as 2026-01-31T12:00:00Z"),
+        (made(time="2026-02-28T12:00:00+01:00[Europe/Berlin]"), "write it as 2026-01-31T12:00:00Z"),
+        (made(time="2026-02-28T12:00:00"), "with an offset such as +01:00"),
+        (made(time=1772280000), "write it as a text: 2026-01-31T12:00:00Z"),
+        (made(sequence=17), '"00000000000000000001"'),
+        (made(data=..., data_base64="e30="), "send the payload as a JSON object in `data`"),
+        (made(data="{}"), "a JSON object, not a text"),
+        (data(segment=None), "leave the field out"),
+        (data(incident=17), "in quotes"),
+        (msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b"480.0"), "without a decimal point"),
+        (msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b'"1,480"'), "without quotes"),
+        (GOOD.decode().encode("utf-16"), "UTF-8 without a byte order mark"),
     ],
 )
 def test_a_rejection_says_what_to_write_instead(value: bytes, fix: str) -> None:
@@ -109,6 +126,52 @@ def test_a_rejection_says_what_to_write_instead(value: bytes, fix: str) -> None:
     (rejected,) = read(value)[2]
     assert fix in rejected.detail
     assert "awful" not in rejected.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        (GOOD, ()),
+        (GOOD, SINGLE),
+        (b"[" + GOOD + b"]", ()),
+        (b" [" + GOOD + b"]", BATCH),
+        (
+            msgspec.json.encode(INCIDENT["data"]),
+            tuple((f"ce_{k}", str(v).encode()) for k, v in INCIDENT.items() if k != "data"),
+        ),
+    ],
+    ids=["plain", "single", "array", "batch", "binary"],
+)
+def test_a_byte_order_mark_hides_no_event(value: bytes, headers: Any) -> None:
+    """A record that begins with the UTF-8 mark says the same as one without it, in every content mode."""
+    marked = read(b"\xef\xbb\xbf" + value, headers=headers)
+    assert marked.rejected == []
+    assert marked.events == read(value, headers=headers).events != []
+
+
+def test_a_byte_order_mark_hides_no_act() -> None:
+    """The same of a control record."""
+    act = b'{"type":"sandbox.control.exit","id":"a","pilot":"pilot-17","author":"x","reason":"done"}'
+    plain, marked = (
+        validate_control(Record(1, RECEIVED, None, mark + act, ()), "c", 0, secret=b"k")
+        for mark in (b"", b"\xef\xbb\xbf")
+    )
+    assert isinstance(plain, Withdrawal)
+    assert plain == marked
+
+
+@pytest.mark.parametrize(
+    ("time", "at"),
+    [
+        ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+        ("2016-12-31T23:59:60.5Z", datetime(2016, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+        ("2017-01-01T05:29:60+05:30", datetime(2016, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+    ],
+)
+def test_a_leap_second_is_the_last_millisecond_before_it(time: str, at: datetime) -> None:
+    """RFC 3339 has it, clocks that count milliseconds have not."""
+    (event,), _, rejected = read(made(time=time))
+    assert (event.time, rejected) == (at, [])
 
 
 def test_a_batch_that_is_announced_as_one_event_is_told_its_content_type() -> None:
