@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct, structs
 
-from monitor.severity import ESCALATED, GRAVE, HALTED, harm_of, incident_of, severity
 from monitor.console.notice import sentence
 from monitor.model import Decision, Level, Reason
+from monitor.severity import ESCALATED, GRAVE, HALTED, harm_of, incident_of, severity
 
 MOST = 32  # alerts of findings that one pilot may have
 BEYOND = "SandboxFindingsBeyond"
@@ -50,8 +50,9 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """What makes two alerts the same one."""
-        return "\n".join((self.pilot, self.name, self.finding, self.occurrence))
+        """What makes two alerts the same one: all that becomes a label."""
+        words = (self.pilot, self.participant, self.name, self.severity, self.level.word, self.reason.value)
+        return "\n".join((*words, self.finding, self.occurrence, *structs.astuple(self.facts)))
 
 
 class Held(Struct, frozen=True):
@@ -157,7 +158,9 @@ def _of_finding(s: Standing, d: Decision, facts: Facts) -> Standing:
 
 
 def _found(s: Standing, d: Decision, key: str, facts: Facts) -> Standing:
-    level = d.finding_level if d.finding_level is not None else d.level  # a record without it: at most the pilot's level
+    level = (
+        d.finding_level if d.finding_level is not None else d.level
+    )  # a record without it: at most the pilot's level
     old = s.held.get(key)
     alerts = dict(old.alerts) if old is not None and old.reason is d.reason else {}
     beyond = old.beyond if old is not None else None

@@ -16,17 +16,20 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import msgspec
+from msgspec import Struct
 
 from monitor.act.http import get, post
 from monitor.act.links import Links
-from monitor.alerts import Alert
+from monitor.alerts import Alert, Facts
 from monitor.errors import Refused
+from monitor.model import Level, Reason
 
 log = logging.getLogger(__name__)
 
 EXACT_MS = 2_000  # `Date` has whole seconds: a smaller difference is none
 SKEW_MS = 30_000  # a larger one is reported
 SHORTEST_TIMEOUT_S = 86_400
+ALERTS = 1 << 26  # bytes of an answer that lists alerts
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 
@@ -36,6 +39,12 @@ def _wall_ms() -> int:
 
 def _ignore(seconds: float) -> None:
     """Measure nothing."""
+
+
+class _Held(Struct):
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    startsAt: datetime  # noqa: N815 (Alertmanager's name)
 
 
 class Alertmanager:
@@ -69,6 +78,14 @@ class Alertmanager:
             self._measure(post(f"{self._base}/alerts", msgspec.json.encode(body)))
             if abs((self._skew or 0) - skew) <= EXACT_MS:
                 return
+
+    def open(self) -> Sequence[Alert]:
+        """The pushed alerts that Alertmanager holds, whoever pushed them."""
+        _, body = get(f"{self._base}/alerts?filter=via%3D%22push%22&silenced=true&inhibited=true&active=true", ALERTS)
+        try:
+            return [alert for held in msgspec.json.decode(body, type=list[_Held]) if (alert := _read(held)) is not None]
+        except msgspec.MsgspecError as error:
+            raise Refused(f"{self._base}/alerts is not what Alertmanager answers: {error}") from error
 
     def _alert(self, alert: Alert, now: int, ended: bool) -> dict[str, object]:
         labels = {
@@ -140,6 +157,28 @@ def resolve_timeout(status: bytes) -> float:
     if found is None:
         return 300.0
     return float(sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", found[1])))
+
+
+def _read(held: _Held) -> Alert | None:
+    """An alert from its labels; None for one that another program, or an older version, pushed."""
+    labels = held.labels
+    try:
+        return Alert(
+            name=labels["alertname"],
+            severity=labels["severity"],
+            pilot=labels["pilot"],
+            participant=labels["participant"],
+            level=Level[labels["level"].upper()],
+            reason=Reason(labels["reason"]),
+            finding=labels["finding"],
+            occurrence=labels["occurrence"],
+            decision=held.annotations.get("decision", ""),
+            at=round(held.startsAt.timestamp() * 1000),
+            summary=held.annotations.get("summary", ""),
+            facts=Facts(*(labels.get(name, "") for name in Facts.__struct_fields__)),
+        )
+    except (KeyError, ValueError):
+        return None
 
 
 def _rfc3339(ms: int) -> str:

@@ -35,5 +35,8 @@ class Notifier(Protocol):
     def notify(self, standing: Sequence[Alert], ended: Sequence[Alert]) -> None:
         """Make known outside that the first of these stand and the second have ended."""
 
+    def open(self) -> Sequence[Alert]:
+        """The alerts that the other side holds as standing; empty when it cannot say."""
+
 
 AnyActor: TypeAlias = Actor | Notifier

@@ -40,16 +40,16 @@ def post(address: str, body: bytes, content_type: str = "application/json") -> s
     return _ask(urllib.request.Request(address, body, {"Content-Type": content_type}, method="POST"))[0]
 
 
-def get(address: str) -> tuple[str | None, bytes]:
-    """The `Date` header and the body (up to 1 MB) that `address` answers. Raises and blocks as `post`."""
-    return _ask(urllib.request.Request(address))
+def get(address: str, longest: int = LONGEST) -> tuple[str | None, bytes]:
+    """The `Date` header and the body (up to `longest` bytes) that `address` answers. Raises and blocks as `post`."""
+    return _ask(urllib.request.Request(address), longest)
 
 
-def _ask(request: urllib.request.Request) -> tuple[str | None, bytes]:
+def _ask(request: urllib.request.Request, longest: int = LONGEST) -> tuple[str | None, bytes]:
     address = request.full_url
     try:
         with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            return answer.headers.get("Date"), answer.read(LONGEST)
+            return answer.headers.get("Date"), answer.read(longest)
     except urllib.error.HTTPError as error:
         with error:
             judge(error.code, error.read(400).decode(errors="replace"), address)

@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from monitor.act.alertmanager import Alertmanager
-from monitor.act.base import Actor
+from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
-from monitor.embedded.process import Monitor
+from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.embedded.process import HOST, Monitor
 from monitor.embedded.service import run_until_stopped
 
 
@@ -36,7 +36,9 @@ from monitor.embedded.service import run_until_stopped
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="admit this pilot, or amend its charter; repeatable",
 )
-@click.option("--alertmanager", metavar="URL", help="push halts and escalations there")
+@click.option("--alertmanager", metavar="URL", help="push halts, escalations and grave findings there while they stand")
+@runbook_url
+@board_url
 @click.option(
     "--decisions",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -63,6 +65,8 @@ def serve(
     port: int,
     charters: tuple[Path, ...],
     alertmanager: str | None,
+    runbook: str,
+    board: str,
     decisions: Path | None,
     source: str | None,
     admitters: tuple[str, ...],
@@ -75,9 +79,10 @@ def serve(
 
     Exit codes: 0 ended when told to, 1 wrong input or a directory or port that another process has, 2 called wrongly.
     """
-    actors: dict[str, Actor] = {}
+    actors: dict[str, AnyActor] = {}
     if alertmanager:
-        actors["alertmanager"] = Alertmanager(alertmanager)
+        board = board or (f"http://{HOST}:{port}/" if port else "")
+        actors["alertmanager"] = pushing(alertmanager, runbook, board, lambda: monitor.metrics)
     if decisions:
         actors["json_lines"] = JsonLines(str(decisions))
     monitor = Monitor(
