@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from monitor import decide
+from monitor import authority, decide, once
 from monitor.case import Case
 from monitor.charter import Charter, IndicatorSpec, charter_hash
 from monitor.charter_lint import lint
@@ -24,23 +24,26 @@ from monitor.control import (
 )
 from monitor.decide import Move
 from monitor.errors import ControlRefused
+from monitor.leave import leave, left_once_stopped
 from monitor.model import Finding, Level, Reason
 from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors, design_of, key, plan_of
+from monitor.signing import Proved
 from monitor.state import Pilot, Stream
 
-REMEMBERED = 64  # ids of control records kept per pilot, to make repeats harmless
 
-
-def admit(act: Admission, received: int) -> Pilot:
+def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
     """A new pilot under its charter, its first periods those that hold `received` (ms). Raises ControlRefused."""
+    once.check_time(act, received)
+    authority.check_admission(act, by, open_mode)
     plan = plan_for(act.pilot, act.charter)
     standing = decide.Standing(since=received)
     charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
     pilot = Pilot(act.pilot, charter, plan, charter_hash(charter), standing, received, received, drilled=received)
     for watch in plan.watches:
         _begin(pilot, watch, received)
-    pilot.controls.append(act.id)
+    pilot.acts.by = (act.author, by.key)
+    pilot.incidents.whole = True
     return pilot
 
 
@@ -51,15 +54,15 @@ def apply(case: Case, act: ControlBase) -> None:
     outcome: decide.Outcome
     match act:
         case Amendment(charter=charter):
+            if s.halted:
+                authority.check_rights(pilot.charter, charter)
             case.plan = _amend(pilot, charter, case.at)
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
             finding = Finding(rule=f"version {charter.version}")
         case Override(level=level, reason=words):
-            _officer(pilot, act.author)
             outcome = decide.overridden(s, Level[level.upper()], case.at)
             finding = Finding(rule="override", detail=words)
         case Shelving(finding=name, reason=words, span=text):
-            _officer(pilot, act.author)
             span = parse_span(text).after(0)
             if not 0 < span <= plan.shelve_ms:
                 most = pilot.charter.responses.shelve_at_most
@@ -67,41 +70,35 @@ def apply(case: Case, act: ControlBase) -> None:
             outcome, about = decide.shelve(s, name, case.at + span, case.at), name
             finding = Finding(rule=name, detail=words, period_start=case.at, period_end=case.at + span)
         case Acceptance(indicator=name, reason=words):
-            _officer(pilot, act.author)
             _learn_again(case, name)
             s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
             finding = Finding(indicator=name, rule="acceptance", detail=words)
         case Drill(full_stop=full):
-            _officer(pilot, act.author)
             drill(case, full, act.author)
             outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
-            _officer_or_firm(pilot, act.author)
             outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):
-            _officer_or_firm(pilot, act.author)
             tried = _tried(pilot.charter, passed, results)
             outcome = decide.recorded(s, Reason.EVALUATION_RECORDED, passed=passed)
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
-            if not decide.may_approve(pilot.charter, author):
-                raise ControlRefused("author", "not_an_approver", f"the charter names no approver {author}")
             outcome = decide.recorded(s, Reason.APPROVAL_RECORDED, author)
-        case Release():
-            _officer(pilot, act.author)
-            outcome = decide.released(s, case.at)
+        case Release(reason=words):
+            if words or s.order.state != "verified":
+                finding = Finding(rule=f"halt {decide.stop_state(s)}", detail=words)
+            outcome = decide.released(s, case.at, words)
             restart(pilot, plan, outcome[0].restart)
         case Withdrawal(reason=words):
-            pilot.exited = True
-            outcome = s, Move("act", s.level, s.level, Reason.EXITED, False)
+            outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
-    pilot.controls = [*pilot.controls, act.id][-REMEMBERED:]
     case.take(outcome, finding, act.author, key=about)
+    left_once_stopped(case)
 
 
 def drill(case: Case, full_stop: bool, author: str = "") -> None:
@@ -115,16 +112,6 @@ def drill(case: Case, full_stop: bool, author: str = "") -> None:
         raise ControlRefused("full_stop", "outside_window", "the charter names no window for a full stop at this time")
     finding = Finding(rule="full_stop" if full_stop else "dry_run")
     case.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
-
-
-def _officer(pilot: Pilot, author: str) -> None:
-    if not decide.may_act(pilot.charter, author):
-        raise ControlRefused("author", "not_an_officer", f"the charter gives {author} no part in this")
-
-
-def _officer_or_firm(pilot: Pilot, author: str) -> None:
-    if author != pilot.charter.participant.id:
-        _officer(pilot, author)
 
 
 def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:

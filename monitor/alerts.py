@@ -2,7 +2,7 @@
 
 Two kinds of alert stand for a pilot: one for its level (halt or escalate), and one for each *grave* finding (`GRAVE`), also where
 the level does not change. An alert ends when its cause ends: the finding is cleared, released, overridden down or shelved. A
-pilot that leaves ends its alerts, except that a halted pilot keeps those of its halt until the halt is verified.
+pilot that leaves ends its alerts; `exited` is on record only once no halt stands or its stop is verified (`monitor/leave.py`).
 
 A pilot has at most `MOST` alerts of findings; further ones count in one alert, `BEYOND`, until the finding that they belong
 to ends. Incidents of one hard rule are alerts of their own, and an incident that is reported again is the same alert.
@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from msgspec import Struct, structs
 
 from monitor.console.notice import sentence
-from monitor.model import Decision, Level, Reason
+from monitor.model import Decision, Level, Reason, digest
 from monitor.severity import ESCALATED, GRAVE, HALTED, harm_of, incident_of, severity
 
 MOST = 32  # alerts of findings that one pilot may have
 BEYOND = "SandboxFindingsBeyond"
 LEVEL = "level"  # key of the alert of a pilot's level
-_HALT = "halt/"  # keys of findings about a halt begin so
 
 
 class Facts(Struct, frozen=True):
@@ -33,7 +32,7 @@ class Facts(Struct, frozen=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One standing alert. `occurrence` tells this one from an earlier one of the same kind; `at` is when it began (ms)."""
+    """One standing alert. `occurrence` is the same for all that one cause began; `at` is when it began (ms)."""
 
     name: str
     severity: str
@@ -74,8 +73,6 @@ class Standing(Struct, frozen=True):
     of_level: Alert | None = None
     held: dict[str, Held] = {}
     shelved: dict[str, Level] = {}
-    verified: bool = False
-    exited: bool = False
 
     def alerts(self) -> Iterator[Alert]:
         """The alerts that stand, the one of the level first; of those beyond the most that a pilot may have only the oldest."""
@@ -95,12 +92,9 @@ def after(s: Standing, d: Decision, facts: Facts = Facts()) -> Standing:  # noqa
     """What stands after one more decision of the pilot. One that is not newer than all before it changes nothing."""
     if d.standing <= s.counter:
         return s
-    s = _of_finding(s, d, facts)
-    verified = d.reason is Reason.HALT_VERIFIED or (s.verified and d.reason is not Reason.HALT_CONTRADICTED)
-    if d.level is not s.level:
-        verified = False
-    s = structs.replace(_of_level(s, d, facts), counter=d.standing, level=d.level, verified=verified)
-    return _of_exit(s, d)
+    if d.reason is Reason.EXITED:
+        return Standing(d.standing, d.level)
+    return structs.replace(_of_level(_of_finding(s, d, facts), d, facts), counter=d.standing, level=d.level)
 
 
 def changes(before: Standing, now: Standing) -> tuple[list[Alert], list[Alert]]:
@@ -122,17 +116,6 @@ def _of_level(s: Standing, d: Decision, facts: Facts) -> Standing:
         return s
     how = severity(d.reason, harm_of(d), d.level) or "warning"
     return structs.replace(s, of_level=_alert(d, names[d.level], how, LEVEL, facts))
-
-
-def _of_exit(s: Standing, d: Decision) -> Standing:
-    """Nothing stands for a pilot that left, unless it is halted and its stop is not verified yet."""
-    exited = s.exited or d.reason is Reason.EXITED
-    if not exited:
-        return s
-    if s.level is Level.HALT and not s.verified:
-        held = {key: found for key, found in s.held.items() if key.startswith(_HALT)}
-        return structs.replace(s, exited=True, held=held, shelved={})
-    return Standing(counter=s.counter, level=s.level, exited=True, verified=s.verified)
 
 
 # ---- findings
@@ -190,6 +173,11 @@ def _counts_again(s: Standing, key: str) -> Standing:
     return structs.replace(s, shelved={k: level for k, level in s.shelved.items() if k != key})
 
 
+def occurrence(d: Decision) -> str:
+    """What all that one cause began has in common: two rules that one incident breaks come in one message."""
+    return digest(d.pilot, d.cause)[:12]
+
+
 def _alert(d: Decision, name: str, how: str, key: str, facts: Facts) -> Alert:
     return Alert(
         name=name,
@@ -199,7 +187,7 @@ def _alert(d: Decision, name: str, how: str, key: str, facts: Facts) -> Alert:
         level=d.level,
         reason=d.reason,
         finding=key,
-        occurrence=d.id[:12],
+        occurrence=occurrence(d),
         decision=d.id,
         at=d.at,
         summary=sentence(d),

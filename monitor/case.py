@@ -28,7 +28,7 @@ class Case:
     """`at` is when what follows could be decided (ms); `source` is the event that caused it, or the cause in words
     (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed it."""
 
-    __slots__ = ("_ids", "_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "tolerated")
+    __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "tolerated")
 
     def __init__(
         self, pilot: Pilot, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int, signed: str = ""
@@ -40,8 +40,7 @@ class Case:
         self.out = out
         self.epoch = epoch
         self.signed = signed
-        self._ids: set[str] = set()
-        self.recorded = False
+        self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
         self.tolerated = False  # a crossing of a limit was: statistics start again when this cause is dealt with
 
     @property
@@ -98,12 +97,13 @@ class Case:
         pilot = self.pilot
         standing = structs.replace(pilot.standing, counter=pilot.standing.counter + 1)
         rule = "/".join((move.reason, finding.indicator, finding.segment, finding.rule, move.level.word))
-        identity = digest(pilot.id, pilot.hash, self.cause, rule)
-        if identity in self._ids:  # two findings that one cause ends in the same words; readers drop a repeated id
-            identity = digest(identity, key, standing.counter)
-        self._ids.add(identity)
+        name = digest(pilot.id, pilot.hash, self.cause, rule)
+        if (
+            name in self.recorded
+        ):  # one cause clears two findings of one rule: readers would drop the second as a repeat
+            name = digest(pilot.id, pilot.hash, self.cause, rule, len(self.recorded))
         decision = Decision(
-            id=identity,
+            id=name,
             pilot=pilot.id,
             participant=pilot.charter.participant.id,
             charter=pilot.hash,
@@ -125,8 +125,8 @@ class Case:
             finding_level=asked,
         )
         self.out.decisions.append(decision)
-        self.recorded = True
-        command = command_of(decision)
+        self.recorded = (*self.recorded, name)
+        command = command_of(decision, standing.newest_release)
         if command is not None:
             order = Order()
             if command.action == "halt":
@@ -138,6 +138,7 @@ class Case:
                 ordered=command.standing,
                 order=order,
                 sending=sending(command, self.at),
+                lifted=command.lifted,
             )
             self.out.commands.append(command)
         pilot.standing = standing

@@ -42,6 +42,13 @@ _SLOT = ("pilot", "indicator", "segment")
 CATALOGUE: tuple[Spec, ...] = (
     # validate
     _spec("rejected_total", "counter", "Telemetry set aside, by reason.", "reason"),
+    _spec(
+        "uncounted_total",
+        "counter",
+        "Events that were accepted but count nowhere, by kind: a segment, unit or currency that the charter does not know,"
+        " a repeated incident id, a correction of a closed period.",
+        "kind",
+    ),
     _spec("events_total", "counter", "Telemetry events stepped by the machine."),
     # observe
     _spec("evidence_total", "counter", "Periods closed, by kind of observation.", "kind"),

@@ -17,13 +17,13 @@ from monitor.model import Level
 from monitor.periods import Period, Span, parse_span
 from monitor.telemetry import Harm, Id, Severity
 
-SpanText: TypeAlias = Annotated[str, Meta(pattern=r"^\d+(mo|ms|s|m|h|d|w)$")]
+SpanText: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+(mo|ms|s|m|h|d|w)$")]
 Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[str, ...] = get_args(Day)
-Clock: TypeAlias = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+Clock: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
 
@@ -65,8 +65,8 @@ class Users(Struct, frozen=True, forbid_unknown_fields=True):
 class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
     """When the pilot may operate, as dates (`YYYY-MM-DD`, UTC)."""
 
-    start: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-    end: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    start: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    end: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 
 
 class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):

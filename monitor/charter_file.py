@@ -15,16 +15,21 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct, structs
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from monitor.charter import Charter
 from monitor.charter_lint import Problem, lint, nearest
+from monitor.charter_values import EXACT, plain
 from monitor.errors import CharterError
 
 LARGEST = 1 << 20  # bytes of a charter file
 NODES = 50_000  # after aliases are followed: a page of aliases of aliases must not fill the memory
 
+DEPTH = 16  # of lists and fields in each other; a charter has eight
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # only an escape can write one; UTF-8 cannot hold it
 Place = tuple[int, int]
 
 
@@ -142,6 +147,22 @@ def _part(field: str) -> str:
     return re.sub(r"(?<=.)\..*$|(?<=\]).*$", "", field)
 
 
+class _Composer(Composer):
+    """ruamel.yaml's composer, which calls itself for each level, with a bound on the levels."""
+
+    levels = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.levels += 1
+        try:
+            if self.levels > DEPTH:
+                at = self.parser.peek_event().start_mark
+                raise MarkedYAMLError(problem=f"lists and fields nest more than {DEPTH} deep", problem_mark=at)
+            return super().compose_node(parent, index)
+        finally:
+            self.levels -= 1
+
+
 class _Tree:
     """The values of one file, where each stands, and what is wrong with it; `settled` are parts of which enough is said."""
 
@@ -159,9 +180,10 @@ class _Tree:
             return
         near = field
         while near not in self.places:
-            near = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", near)
+            near = near[: max(near.rfind("."), near.rfind("["), 0)]
         line, column = self.places[near]
-        self.found.append(Found(self.file, line, column, severity, field or "charter", problem, fix))
+        words = (plain(field) or "charter", plain(problem), plain(fix))
+        self.found.append(Found(self.file, line, column, severity, *words))
 
     def settle(self) -> None:
         """Say nothing more of the parts in which something was found; "" is the charter as a whole."""
@@ -173,11 +195,13 @@ class _Tree:
 
     def load(self, text: str) -> Any:
         try:
-            node = YAML(typ="rt").compose(text)
+            yaml = YAML(typ="rt")
+            yaml.Composer = _Composer
+            node = yaml.compose(text)
         except YAMLError as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             self.places[""] = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+            problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
             fix = "indent with spaces, never with tabs" if "\\t" in problem else "look at this line and the one before"
             self.add("", problem, fix)
             return None
@@ -193,7 +217,7 @@ class _Tree:
         """A node as plain values; its place is kept under its path."""
         self.places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
         self.nodes += 1
-        if id(node) in above or len(above) > 60 or self.nodes > NODES:
+        if id(node) in above or len(above) > DEPTH or self.nodes > NODES:
             if self.nodes <= NODES or not self.found:
                 self.add(path, "aliases that hold themselves, or too many values", "write it out")
             self.nodes = NODES
@@ -209,6 +233,9 @@ class _Tree:
             if not isinstance(key, ScalarNode) or _tag(key) == "merge":
                 self.places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
                 self.add(at, "this kind of key is not used in charters", "write the fields out")
+            elif _SURROGATE.search(key.value):
+                self.places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                self.add(at, "half a character stands in the key", "write the character itself")
             elif key.value in made:
                 self.places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
                 self.add(at, "the key is there twice", "remove one")
@@ -222,15 +249,29 @@ class _Tree:
         """A scalar by the tag that YAML 1.2 gives it."""
         text: str = node.value
         tag = _tag(node)
+        if (half := _SURROGATE.search(text)) is not None:
+            self.add(path, f"U+{ord(half[0]):04X} is half a character", "write the character itself")
+            return None
         if tag in ("str", "timestamp"):
             return text
         if tag == "null":
             return None
         if tag == "bool" and text.lower() in ("true", "false"):
             return text.lower() == "true"
-        if tag == "int" and re.fullmatch(r"[-+]?0[\d_]+", text):
+        if tag in ("int", "float") and "_" in text:
+            bare = text.replace("_", "")
+            self.add(path, f"{text} is a number to some readers and a text to others", f'write {bare} or "{text}"')
+        elif tag == "int" and re.fullmatch(r"[-+]?0[0-9]+", text):
             self.add(
-                path, f"{text} is 8-based to some readers and 10-based to others", f'write {int(text)} or "{text}"'
+                path,
+                f"{text} is 8-based to some readers and 10-based to others",
+                f'write {int(text[:100])} or "{text}"',
+            )
+        elif tag == "int" and abs(_number(text[:100]) or 0) > EXACT:
+            self.add(
+                path,
+                "an integer beyond 2^53 is not held exactly by every reader",
+                f"write {EXACT} or less, or put it in quotes where it is a name",
             )
         elif tag in ("int", "float"):
             number = _number(text) if len(text) < 100 else None
@@ -273,11 +314,10 @@ class _Tree:
 
 
 def _number(text: str) -> int | float | None:
-    """A finite number as YAML 1.2 writes it, or `None`."""
-    plain = text.replace("_", "")
+    """A finite number as YAML 1.2 writes it, without underscores, or `None`."""
     for kind in (lambda t: int(t, 0), float):
         try:
-            number: int | float = kind(plain)
+            number: int | float = kind(text)
         except ValueError:
             continue
         return number if math.isfinite(number) else None
@@ -296,9 +336,15 @@ _FIXES = (
     (r"of length >= 1", "write at least one"),
     (r"Expected `array`", "write a list: one line each, starting with a dash"),
     (r"Expected `object`", "write fields below it, indented"),
-    (r"matching regex '\^\\\\d\{4\}", "write a date as YYYY-MM-DD"),
-    (r"matching regex '\^\\\\d\+\(mo", "write a whole number and one of ms s m h d w mo, such as 1h"),
+    (r"matching regex '\^\[0-9\]\{4\}", "write a date as YYYY-MM-DD"),
+    (r"matching regex '\^\(\[01\]", "write a time of day as HH:MM"),
+    (r"matching regex '\^\[0-9\]\+\(mo", "write a whole number and one of ms s m h d w mo, such as 1h"),
     (r"[<>]", "keep within the range"),
+    (r"Expected `str", "write a text"),
+    (r"Expected `int", "write a whole number, without a decimal point"),
+    (r"Expected `float", "write a number"),
+    (r"Expected `object", "write fields below it, indented, or remove it"),
+    (r"unknown field", "remove it, or look for a misspelling"),
 )
 
 
@@ -309,7 +355,7 @@ def _in_words(message: str, kind: Any) -> tuple[str, str]:
         return f"{word!r} is not one of the words allowed here", nearest(word, _words(kind))
     problem = message.replace("`", "")
     problem = re.sub(r" matching regex .*", " of another form", problem)
-    return problem, next((fix for pattern, fix in _FIXES if re.search(pattern, message)), "")
+    return problem, next((fix for pattern, fix in _FIXES if re.search(pattern, message)), "write a value of that kind")
 
 
 def _words(kind: Any) -> list[str]:

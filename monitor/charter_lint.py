@@ -19,6 +19,7 @@ from msgspec import Struct
 import detectors
 from detectors.base import Count
 from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_share
+from monitor.charter_values import flaws
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.periods import parse_span
 from monitor.plan import Watch, build_detectors
@@ -26,6 +27,7 @@ from monitor.signing import read_public
 
 MONTH_MS = 28 * 86_400_000  # the shortest
 LONGEST_MS = 10 * 366 * 86_400_000
+FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates end with the year 9999
 OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
 SESSION_MS = 10_000  # until Kafka notices that a worker is gone
 RECOVERY_MS = 10_000  # until the next worker has read itself up to date
@@ -53,10 +55,12 @@ class Share(Struct, frozen=True):
 
 def lint(charter: Charter) -> list[Problem]:
     """Everything wrong with `charter`, in the order of the file."""
-    found = [*_cycle(charter), *_people(charter), *_budget(charter)]
+    found = [_error(*flaw) for flaw in flaws(charter)]
+    found += [*_cycle(charter), *_people(charter), *_budget(charter)]
     for index, spec in enumerate(charter.indicators):
         found += _indicator(charter, spec, f"indicators[{index}]")
     found += _twice((spec.name for spec in charter.indicators), "indicators", ".name")
+    found += _one_name_for_two(charter)
     found += _hard_rules(charter.hard_rules)
     found += _spans(charter)
     return found
@@ -96,8 +100,27 @@ def _cycle(charter: Charter) -> Iterator[Problem]:
             days.append(date.fromisoformat(text))
         except ValueError:
             yield _error(f"cycle.{field}", f"{text} is not a day of the calendar", "write a date that exists")
+            continue
+        if not FIRST_YEAR <= days[-1].year <= LAST_YEAR:
+            fix = f"write a year from {FIRST_YEAR} to {LAST_YEAR}"
+            yield _error(f"cycle.{field}", f"{text} lies outside the years that telemetry may speak of", fix)
     if len(days) == 2 and days[1] <= days[0]:
         yield _error("cycle.end", "the pilot would end before it starts", "write a later day than cycle.start")
+
+
+def _one_name_for_two(charter: Charter) -> Iterator[Problem]:
+    """Streams are named `indicator/segment`; a slash in either must not give two of them one name."""
+    seen: dict[str, int] = {}
+    for index, spec in enumerate(charter.indicators):
+        for number, segment in enumerate(spec.segments or ("",)):
+            other = seen.setdefault(f"{spec.name}/{segment}", index)
+            if other != index and charter.indicators[other].name != spec.name:
+                field = f"indicators[{index}].segments[{number}]" if spec.segments else f"indicators[{index}].name"
+                yield _error(
+                    field,
+                    f"together with its indicator it has the name of a stream of indicators[{other}]",
+                    "write names without a slash",
+                )
 
 
 def _people(charter: Charter) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, get_args
 
 from msgspec import Meta, Struct
@@ -11,14 +12,23 @@ from monitor.telemetry import Id
 
 Words: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000)]
 Number: TypeAlias = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]  # RFC 3339 with an offset from UTC
+Counter: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 62)]
 
 
 class ControlBase(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """`id` is chosen by the sender and makes repeats harmless; `author` is who acts."""
+    """`id` is chosen by the sender and makes repeats harmless; `author` is who acts.
+
+    What makes an act valid once: `expected_standing` is the pilot's standing that the author saw, `not_before` and `not_after`
+    bound when it may be received. Signed acts carry all three. See `monitor/once.py`.
+    """
 
     id: Id
     pilot: Id
     author: Id
+    expected_standing: Counter | None = None
+    not_before: Instant | None = None
+    not_after: Instant | None = None
 
 
 class Admission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.admission"):
@@ -63,7 +73,10 @@ class Approval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.appr
 
 
 class Release(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.release"):
-    """Lift the halt. Refused until rectification, a passed evaluation and two approvals stand in the record."""
+    """Lift the halt. Refused until rectification, a passed evaluation and two approvals stand in the record; and, where the stop
+    is not verified, without a `reason`."""
+
+    reason: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shelving"):
@@ -89,7 +102,7 @@ class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill")
 
 
 class Withdrawal(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.exit"):
-    """The pilot leaves the sandbox."""
+    """The pilot leaves the sandbox; a halted one once its stop is verified."""
 
     reason: Words
 

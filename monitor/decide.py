@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from monitor.charter import Charter, Responses
+from monitor.charter import Responses
 from monitor.errors import ControlRefused
 from monitor.model import Level, Reason, RecordKind
 from monitor.order import Order, Sending
@@ -33,11 +33,14 @@ class Active(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Lifting(Struct, frozen=True, array_like=True, gc=False):
-    """What of a release stands in the record since the halt."""
+    """What of a release stands in the record since the halt. `basis` is the standing of the halt's latest ground, or of the
+    rectification or evaluation after it; `last` that of the last step, approvals included."""
 
     rectified: bool = False
     evaluated: bool = False
     approvals: tuple[str, ...] = ()
+    basis: int = 0
+    last: int = 0
 
 
 class Shelf(Struct, frozen=True, array_like=True, gc=False):
@@ -51,7 +54,7 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
     brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the standing of the
     command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down; `sending` is the command in
-    force and when it is told again."""
+    force and when it is told again; `lifted` is the decision of the newest release, empty when none is known."""
 
     level: Level = Level.NORMAL
     since: int = 0
@@ -67,6 +70,13 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     order: Order = Order()
     shelved: dict[str, Shelf] = {}
     sending: Sending | None = None
+    lifted: str = ""
+
+    @property
+    def newest_release(self) -> str:
+        """The decision of the newest release, also where a snapshot from before `lifted` has it in the command in force only."""
+        command = self.sending.command if self.sending else None
+        return command.decision if command is not None and command.action == "release" else self.lifted
 
     @property
     def flag(self) -> str:
@@ -100,7 +110,7 @@ def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: S
     if key in s.shelved and level > s.shelved[key].level:
         s = structs.replace(s, shelved={k: v for k, v in s.shelved.items() if k != key})
     if level == Level.HALT:
-        s = structs.replace(s, lifting=Lifting())  # what was said of an earlier ground does not lift this one
+        s = structs.replace(s, lifting=_anew(s))  # what was said of an earlier ground does not lift this one
     return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
 
 
@@ -148,7 +158,7 @@ def overridden(s: Standing, level: Level, at: int) -> Outcome:
         )
     key = "override"
     if level == Level.HALT:
-        s = structs.replace(s, lifting=Lifting())
+        s = structs.replace(s, lifting=_anew(s))
     active = {k: a for k, a in s.active.items() if a.level <= level and k != key}
     if level > Level.NORMAL:
         active[key] = Active(level, Reason.OVERRIDDEN, at, "until_lowered")
@@ -162,11 +172,11 @@ def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True)
     """A step towards a release. Raises ControlRefused when there is no halt to lift or the author approved already."""
     if not s.halted:
         raise ControlRefused("pilot", "not_halted", "there is no halt that this could help to lift")
-    lifting = s.lifting
+    lifting, number = s.lifting, s.counter + 1
     if reason == Reason.RECTIFICATION_RECORDED:
-        lifting = Lifting(rectified=True)  # what is approved and evaluated is the rectified system
+        lifting = Lifting(True, basis=number)  # what is approved and evaluated is the rectified system
     elif reason == Reason.EVALUATION_RECORDED:
-        lifting = structs.replace(lifting, evaluated=passed, approvals=())
+        lifting = structs.replace(lifting, evaluated=passed, approvals=(), basis=number)
     else:
         if not lifting.rectified or not lifting.evaluated:
             missing = "evaluation" if lifting.rectified else "rectification"
@@ -176,11 +186,14 @@ def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True)
         if author in lifting.approvals:
             raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
         lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
-    return structs.replace(s, lifting=lifting), Move("act", s.level, s.level, reason, False)
+    return structs.replace(s, lifting=structs.replace(lifting, last=number)), Move(
+        "act", s.level, s.level, reason, False
+    )
 
 
-def released(s: Standing, at: int) -> Outcome:
-    """Lift the halt. Raises ControlRefused naming the first step that is missing."""
+def released(s: Standing, at: int, reason: str = "") -> Outcome:
+    """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and no reason
+    is given."""
     if not s.halted:
         raise ControlRefused("pilot", "not_halted", "there is no halt to lift")
     if not s.lifting.rectified:
@@ -189,9 +202,20 @@ def released(s: Standing, at: int) -> Outcome:
         raise ControlRefused("pilot", "evaluation_missing", "record a passed re-evaluation first")
     if len(s.lifting.approvals) < 2:
         raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
+    if s.order.state != "verified" and not reason.strip():
+        raise ControlRefused(
+            "reason", "halt_not_verified", f"the halt is {stop_state(s)}; say why it is released all the same"
+        )
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
     new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
     return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
+
+
+def stop_state(s: Standing) -> str:
+    """What became of the command to stop, for people: verified, not acknowledged, not verified, contradicted or overdue."""
+    return {"commanded": "not acknowledged", "acknowledged": "not verified"}.get(
+        s.order.state, s.order.state or "not followed"
+    )
 
 
 def shelve(s: Standing, key: str, until: int, at: int) -> Outcome:
@@ -215,16 +239,9 @@ def unshelved(s: Standing, key: str, at: int) -> Outcome:
     return _settle(structs.replace(s, shelved=shelved), key, Reason.UNSHELVED, at, s)
 
 
-def may_approve(charter: Charter, author: str) -> bool:
-    """Whether `author` is among the approvers that the charter names."""
-    return any(author in authority.approvers for authority in charter.authorities)
-
-
-def may_act(charter: Charter, author: str) -> bool:
-    """Whether `author` may override, shelve, drill and release: an officer or approver that the charter names; a charter that
-    names no officer lets every author but the firm."""
-    officers = {name for authority in charter.authorities for name in authority.officers}
-    return may_approve(charter, author) or (author in officers if officers else author != charter.participant.id)
+def _anew(s: Standing) -> Lifting:
+    """Nothing of a release is on record: the next record is a new ground for the halt."""
+    return Lifting(basis=s.counter + 1, last=s.counter + 1)
 
 
 def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Outcome:
@@ -234,6 +251,6 @@ def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) ->
     if level == before.level:
         return structs.replace(s, level=level), Move("finding", level, level, reason, False)
     raised = level > before.level
-    lifting = Lifting() if level == Level.HALT else s.lifting
+    lifting = _anew(s) if level == Level.HALT else s.lifting
     s = structs.replace(s, level=level, since=at, first_out=key if raised else "", lifting=lifting)
     return s, Move("level", before.level, level, reason, raised)

@@ -106,11 +106,11 @@ def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
     return True
 
 
-def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> None:
+def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> bool:
     """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only: the
-    late trials of a share would lower it again, so its late events alone prove nothing."""
+    late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they count."""
     if watch.observes is not Count or index not in stream.seen:
-        return
+        return False
     lag = len(stream.seen) - 1 - stream.seen.index(index)
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     scores = [
@@ -118,10 +118,11 @@ def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k
         for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True)
     ]
     if all(score is None for _, score in scores):
-        return
+        return False
     _evidence(case, watch, segment, Count(k, 0.0), start, end, scores, late=True)
     for watcher, score in scores:
         _judge(case, watch, segment, watcher, score, start, end)
+    return True
 
 
 def silent(case: Case, watch: Watch) -> None:

@@ -18,6 +18,8 @@ SandboxMonitorError
 
 from __future__ import annotations
 
+from monitor.ground import Ground
+
 
 class SandboxMonitorError(Exception):
     """Root of everything this package raises on purpose."""
@@ -72,14 +74,23 @@ class Refused(SandboxMonitorError):
 class Halted(Refused):
     """The guard refuses work because `pilot` is halted, or was released and has not resumed (`reason` "not_resumed").
 
-    Carries the `decision` behind it and its `standing`.
+    Carries the `decision` behind it, its `standing`, and its `ground` (`monitor.ground.Ground`: indicator, segment, rule and
+    numbers): None when not resumed, or when the monitor did not state it.
     """
 
     def __init__(
-        self, message: str, *, pilot: str = "", reason: str = "", decision: str = "", standing: int = 0
+        self,
+        message: str,
+        *,
+        pilot: str = "",
+        reason: str = "",
+        decision: str = "",
+        standing: int = 0,
+        ground: Ground | None = None,
     ) -> None:
         super().__init__(message)
         self.pilot, self.reason, self.decision, self.standing = pilot, reason, decision, standing
+        self.ground = ground
 
 
 class Stop(SandboxMonitorError):

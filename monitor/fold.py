@@ -17,6 +17,7 @@ from monitor.batch import Batch
 from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
+from monitor.incidents import INCIDENTS, report
 from monitor.indicators.base import Open, Slot
 from monitor.layout import Frame, layout_of
 from monitor.model import Outputs
@@ -24,7 +25,7 @@ from monitor.obey import permit
 from monitor.observe import FOREIGN, add
 from monitor.plan import Watch, key
 from monitor.state import Pilot, Source, Stream
-from monitor.telemetry import ExposureTallied, Heartbeat, instant, millis
+from monitor.telemetry import ExposureTallied, Heartbeat, IncidentReported, instant, millis
 
 STEPS = (4, 64, 1024)  # events that may be counted before the detectors are asked again, tried in this order
 
@@ -156,7 +157,7 @@ class Folder:
                 return False
         window.quiet -= counted
         source.high, source.heard = batch.last, at
-        self._fold(batch, window, received, calm)
+        self._fold(batch, window, received, calm, out)
         self._statements(batch, source)
         self._permit(batch, at, out)
         for _, stream, watch, index, slot in sorted(rest, key=lambda placed: placed[0]):  # sums depend on their order
@@ -192,6 +193,10 @@ class Folder:
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
                         rest.append((place, stream, watch, index, slot))
+        reported = batch.by_type.get(IncidentReported, ())
+        incidents = self._pilot.incidents
+        if reported and incidents.whole and len(incidents.known) + len(reported) > INCIDENTS:
+            return None  # the first id that is dropped goes on record
         if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first counter that is stated sets what is counted from
         return rest
@@ -272,13 +277,15 @@ class Folder:
 
     # ---- what a batch does
 
-    def _fold(self, batch: Batch, window: Window, received: Sequence[int], calm: bool) -> None:
+    def _fold(self, batch: Batch, window: Window, received: Sequence[int], calm: bool, out: Outputs) -> None:
         """Add all to the open periods, and note what was heard."""
         heard, at = dict[str, int](), received[-1]
         for kind_of, run in batch.by_type.items():
             kind, data = self._kinds[kind_of], batch.data[kind_of]
             for name, fold in kind.folds:
                 fold(run, data, at, calm, window.opened[name])
+            if kind_of is IncidentReported:
+                self._count_once(kind.once, cast(Sequence[IncidentReported], run), at, out)
             for name, fold in kind.dues:
                 fold(run, data, at, calm, self._due[name])
             if kind.silences:
@@ -291,6 +298,19 @@ class Folder:
             events = [event for kind_of, run in batch.by_type.items() if kind_of in reads for event in run]
             if events:
                 folding.fold(events, (), at, calm, self._received[watch.name])
+
+    def _count_once(self, once: Sequence[Watch], run: Sequence[IncidentReported], at: int, out: Outputs) -> None:
+        """Count each incident once under each indicator, and remember its id."""
+        for event in run:
+            seen = report(self._pilot.incidents, self._plan.once, event)
+            for watch in once:
+                for slot in () if seen.counted(watch) else watch.indicator.slots(event, at):
+                    if slot.k > 0:
+                        seen.count(watch)
+                    add(self._pilot.streams[key(watch, slot.segment)], watch.grid, watch.grid.index(slot.at), slot)
+            if seen.repeated:
+                out.uncounted["incident_repeat"] += 1
+            seen.remember()
 
     def _statements(self, batch: Batch, source: Source) -> None:
         """What tallies and heartbeats say of the exposure that is known: of the tallies only the sum and the latest matter."""

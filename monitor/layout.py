@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
+from monitor.incidents import breaks
 from monitor.indicators.base import Folding, Receiving
-from monitor.observe import breaks
 from monitor.plan import PLANS, Plan, Watch
 from monitor.telemetry import (
     LAST_MS,
@@ -34,14 +34,18 @@ Fits: TypeAlias = Callable[[Sequence[Any]], bool]
 
 class Kind:
     """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have slots (each
-    with the names of its streams by segment). `fits` are asked of a run of events; `filed` asks when the complaint was."""
+    with the names of its streams by segment), `once` of those that count each incident
+    once. `fits` are asked of a run of events; `filed` asks when the complaint was."""
 
     def __init__(self, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
         watches = plan.by_type.get(kind, ())
         found = [(w, fold) for w in watches if (fold := folding(w)) is not None]
-        self.folds = [(w.name, fold.fold) for w, fold in found if fold.placed_by == "time"]
+        once = [w for w in watches if w.once] if kind is IncidentReported else []
+        self.folds = [(w.name, fold.fold) for w, fold in found if fold.placed_by == "time" and w not in once]
+        self.once = once
         self.dues = [(w.name, fold.fold) for w, fold in found if fold.placed_by == "due"]
         self.rest = [(w, w.keys) for w in watches if folding(w) is None]
+        self.may_fold = not any(w.once for w, _ in self.rest)
         self.silences = [w.name for w in plan.silences.get(kind, ())]
         self.fits = fits
         self.filed = kind in (ComplaintResolved, ComplaintWithdrawn)
@@ -90,7 +94,9 @@ class Layout:
         }
         kinds = {kind: Kind(plan, kind, tests) for kind, tests in fits.items()}
         # Only a fold promises how little an event can add to what has a cap.
-        self.kinds = {t: kind for t, kind in kinds.items() if all(w.cap is None for w, _ in kind.rest)}
+        self.kinds = {
+            t: kind for t, kind in kinds.items() if kind.may_fold and all(w.cap is None for w, _ in kind.rest)
+        }
         self.last = instant(plan.cycle[1])
         self._frames: list[Frame] = []
 

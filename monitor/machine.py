@@ -19,10 +19,12 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct, structs
 
+from monitor import authority, once
 from monitor.acts import admit, apply, drill, restart
 from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
 from monitor.case import Case
-from monitor.control import Admission, Approval, ControlBase, Evaluation, Rectification, Release
+from monitor.charter import charter_hash
+from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
@@ -32,18 +34,23 @@ from monitor.observe import observe
 from monitor.plan import Plan
 from monitor.proof import WORD, forged, signed_by
 from monitor.ready import READY, Ready
-from monitor.rejections import SENTENCES, Rejecter, Why
+from monitor.refusals import Refusal
+from monitor.rejections import Rejecter, Why
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import fresh
-from monitor.signing import Trusted
+from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.timers import NEVER, closing, following, put_off
 from monitor.validate import validate, validate_control
 
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
-# A copy of one that was refused, or is long past, must not lift a later halt.
-JUDGED_ONCE = (Rectification, Evaluation, Approval, Release)
+# Refusals that are rejections of their own; any other is `control_refused`.
+_WHYS: dict[str, Why] = {
+    Refusal.REPEATED: Why.REPEATED,
+    Refusal.CONFLICT: Why.CONFLICT,
+    Refusal.ALREADY_ADMITTED: Why.CONFLICT,
+}
 Pieces: TypeAlias = list[tuple[int, Outputs]]  # outputs, and the offset of the last record that they come from
 
 
@@ -60,7 +67,8 @@ class Machine:
     `journalled` is False only for replays of logs without a journal, where a `time` is thought to stand at each due time and
     so the monitor was never away. `secret` keys the digests of rejected input. `owner_of` tells which participant alone may
     write a telemetry topic (`None` = anybody). `keyed` says that a record without a key is in no pilot's partition.
-    `admitters` may admit pilots; without any, whoever writes to control may, and the record says whether it was signed.
+    `admitters` may admit pilots, and amend or end them in place of an officer. `open_mode` (by default: where there are no
+    `admitters`) lets anybody who writes to control admit, and the record says whether it was signed.
     `awake` is how many pilots are held in memory, the others sleep, and `ready` how many of those with their detectors and
     open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the
     object was made, `folded` those of them that were taken in runs.
@@ -81,6 +89,7 @@ class Machine:
         ready: int = READY,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
+        open_mode: bool | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
@@ -100,6 +109,7 @@ class Machine:
         self._keyed = keyed
         self._owner_of = owner_of
         self._admitters = admitters
+        self._open = not admitters if open_mode is None else open_mode
 
     # ---- state in and out
 
@@ -219,13 +229,12 @@ class Machine:
             out.rejected.append(act)
             return out
         try:
-            signed = signed_by(self._plan(act.pilot), act, record, self._admitters)
-            self._act(act, record.received, out, signed)
+            by = signed_by(self._plan(act.pilot), act, record, self._admitters, self._open)
+            self._act(act, record.received, out, by)
         except (ControlRefused, Forged) as refused:
             reject = Rejecter(record, self._control_topic, self.partition, self._secret)
             detail = f"{refused.reason}: {refused.detail}"
-            why = Why.REPEATED if refused.reason == Why.REPEATED.value else Why.CONTROL_REFUSED
-            why = Why.FORGED if isinstance(refused, Forged) else why
+            why = Why.FORGED if isinstance(refused, Forged) else _WHYS.get(refused.reason, Why.CONTROL_REFUSED)
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
@@ -306,32 +315,50 @@ class Machine:
                 self._arm(pilot)
         return None
 
-    def _act(self, act: ControlBase, received: int, out: Outputs, signed: str) -> None:
+    def _act(self, act: ControlBase, received: int, out: Outputs, by: Proved) -> None:
         """Let one act take effect. Raises ControlRefused."""
-        cause = f"control:{act.id}"
         pilot = self.pilots.get(act.pilot)
-        if pilot is not None and (act.id in pilot.controls or act.id in pilot.judged):
-            raise ControlRefused("id", Why.REPEATED.value, SENTENCES[Why.REPEATED])
-        if isinstance(act, Admission):
-            if pilot is not None:
-                raise ControlRefused("pilot", "already_admitted", f"{act.pilot} is admitted; amend its charter instead")
-            pilot = self.pilots[act.pilot] = admit(act, received)
-            self._ready.use(pilot)
-            self.dirty.add(pilot.id)
-            move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
-            version = Finding(rule=f"version {act.charter.version}")
-            Case(pilot, pilot.plan, received, cause, out, self.epoch, signed).record(move, version, act.author)
-        elif pilot is None:
-            raise ControlRefused("pilot", "not_admitted", f"{act.pilot} has not been admitted")
-        elif pilot.exited:
-            raise ControlRefused("pilot", "after_exit", f"{act.pilot} has left the sandbox")
-        else:
-            at = self._reach(pilot, received, out)
-            if isinstance(act, JUDGED_ONCE):
-                pilot.judged.append(act.id)
-            case = Case(pilot, pilot.plan, at, cause, out, self.epoch, signed)
-            self._ready.changed(pilot)
-            apply(case, act)
+        if pilot is None:
+            if not isinstance(act, Admission):
+                raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
+            self._admitted(act, received, out, by)
+            return
+        firm = act.author == pilot.charter.participant.id
+        once.check_copy(pilot.acts, act, by, firm)
+        if pilot.exited:
+            raise ControlRefused(
+                "pilot", Refusal.AFTER_EXIT, f"{act.pilot} has left the sandbox; a new pilot needs a new name"
+            )
+        if isinstance(act, Admission) or (isinstance(act, Amendment) and charter_hash(act.charter) == pilot.hash):
+            once.already(pilot.acts, act, by, pilot.charter.version, pilot.hash)
+        once.check_time(act, received)
+        at = self._reach(pilot, received, out)
+        authority.check(pilot.charter, act, by)
+        standing, old = pilot.standing, pilot.plan.keys
+        seen = standing.lifting.last if isinstance(act, Release) else standing.lifting.basis
+        seen = seen if isinstance(act, once.STEPS) else 0
+        once.check_valid(pilot.acts, act, by, firm, standing.counter, seen)
+        case = Case(pilot, pilot.plan, at, f"control:{act.id}", out, self.epoch, by.key)
+        self._ready.changed(pilot)
+        apply(case, act)
+        if isinstance(act, Amendment):
+            others = self._admitters.ids if self._admitters else ()
+            once.rekeyed(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
+            pilot.acts.by = (act.author, by.key)
+        once.taken(pilot.acts, act, by, firm, pilot.standing.counter)
+        self._arm(pilot)
+
+    def _admitted(self, act: Admission, received: int, out: Outputs, by: Proved) -> None:
+        """Take a pilot in. Raises ControlRefused."""
+        pilot = self.pilots[act.pilot] = admit(act, received, by, self._open)
+        self._ready.use(pilot)
+        self.dirty.add(pilot.id)
+        move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
+        version = Finding(rule=f"version {act.charter.version}")
+        Case(pilot, pilot.plan, received, f"control:{act.id}", out, self.epoch, by.key).record(
+            move, version, act.author
+        )
+        once.taken(pilot.acts, act, by, act.author == act.charter.participant.id, pilot.standing.counter)
         self._arm(pilot)
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:

@@ -29,7 +29,7 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.catalogue import CATALOGUE, PREFIX
-from monitor.model import Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
+from monitor.model import UNCOUNTED, Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
 from monitor.open_orders import ACTIONS, OPEN, OpenOrder, action_of, after, told, waiting
 from monitor.rejections import Why
 
@@ -128,6 +128,8 @@ class Metrics:
             self._of["actor_clock_skew_seconds"].labels(actor)
             for outcome in OUTCOMES:
                 self._of["acted_total"].labels(actor, outcome)
+        for word in UNCOUNTED:
+            self._of["uncounted_total"].labels(word)
         for word in ("other", *rejections):
             self._of["rejected_total"].labels(self._rejection(str(word)))
         self._of["build_info"].labels(__version__).set(1)
@@ -146,6 +148,8 @@ class Metrics:
                 self._observe_decision(decision)
             for command in outputs.commands:
                 self._observe_command(command)
+            for kind, events in outputs.uncounted.items():
+                self._of["uncounted_total"].labels(kind).inc(events)
             if outputs.permits:
                 self._of["permits_total"].inc(len(outputs.permits))
             for item in outputs.evidence:

@@ -7,11 +7,14 @@ offset, so the embedded runtime, Kafka, a re-partitioned cluster and a firm's ow
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
+
+from monitor.ground import GROUND_CHARACTERS, Ground
 
 
 class Level(IntEnum):
@@ -34,6 +37,7 @@ class Reason(StrEnum):
     ADMITTED = "admitted"
     AMENDED = "amended"
     EXITED = "exited"
+    EXIT_PENDING = "exit_pending"  # the exit of a halted pilot is on record; it leaves once its stop is verified
     LIMIT_EXCEEDED = "limit_exceeded"  # an e-process against a charter limit reached its bar
     LIMIT_HALF_WAY = "limit_half_way"  # the same, half-way to its bar (in log)
     HARD_RULE = "hard_rule"  # a single event that the charter lists
@@ -46,6 +50,7 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    MEMORY_FULL = "memory_full"  # more incident ids than are remembered: an older one may count again
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act
     RECTIFICATION_RECORDED = "rectification_recorded"
@@ -194,12 +199,32 @@ class Decision(Struct, frozen=True, kw_only=True):
     finding_level: Level | None = None  # the level that a finding which joined asks for
 
 
+def ground_of(finding: Finding) -> Ground:
+    """What of a finding travels with the command that it caused."""
+    return Ground(
+        indicator=finding.indicator[:GROUND_CHARACTERS],
+        segment=finding.segment[:GROUND_CHARACTERS],
+        rule=finding.rule[:GROUND_CHARACTERS],
+        statistic=finding.statistic,
+        threshold=finding.bar,
+        observed=finding.observed,
+        expected=finding.expected,
+        ratio=finding.ratio,
+        detail=finding.detail[:GROUND_CHARACTERS],
+        explanation=finding.explanation[:GROUND_CHARACTERS],
+    )
+
+
 class Command(Struct, frozen=True, kw_only=True):
     """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
 
     A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever put out while no halt stands, so
     meeting one of a higher standing ends an older halt as a release would. The signature travels beside: see
     `monitor/signing.py`.
+
+    `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a monitor
+    that did not know the field wrote the command. A service that meets the newest command alone (HTTP, a compacted topic)
+    must not work before the firm has resumed from that release. `ground` is what the decision rests on.
     """
 
     id: str
@@ -213,6 +238,8 @@ class Command(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
     again: int = 0  # how often it was told before, because nobody had answered
+    lifted: str = ""
+    ground: Ground | None = None
 
     @property
     def halts(self) -> bool:
@@ -220,15 +247,20 @@ class Command(Struct, frozen=True, kw_only=True):
         return self.action == "halt" and not self.dry_run
 
 
-def command_of(decision: Decision) -> Command | None:
+def command_id(decision: str) -> str:
+    """The id of the command that the decision with this id implies."""
+    return digest("command", decision)
+
+
+def command_of(decision: Decision, lifted: str = "") -> Command | None:
     """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, the like for a
-    drill, else none."""
+    drill, else none. `lifted` is the decision of the pilot's newest release before it."""
     drill = decision.reason == Reason.DRILL_BEGUN
     halt = drill or (decision.level == Level.HALT and decision.was < Level.HALT)
     if not halt and decision.reason not in (Reason.RELEASED, Reason.DRILL_ENDED):
         return None
     return Command(
-        id=digest("command", decision.id),
+        id=command_id(decision.id),
         pilot=decision.pilot,
         action="halt" if halt else "release",
         standing=decision.standing,
@@ -238,6 +270,8 @@ def command_of(decision: Decision) -> Command | None:
         at=decision.at,
         dry_run=drill and decision.finding.rule == "dry_run",
         ledger=decision.pilot,
+        lifted=lifted if halt else decision.id,
+        ground=ground_of(decision.finding),
     )
 
 
@@ -288,14 +322,19 @@ class Closed(Struct, frozen=True, kw_only=True):
     through: int
 
 
+UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "correction")
+
+
 class Outputs(Struct):
-    """What one or more steps put out, in order; the runner writes it in one transaction."""
+    """What one or more steps put out, in order; the runner writes it in one transaction. `uncounted` is for metrics alone: events
+    that were accepted and count nowhere, by kind (one of `UNCOUNTED`)."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)
     commands: list[Command] = msgspec.field(default_factory=list)
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
+    uncounted: Counter[str] = msgspec.field(default_factory=Counter)
 
     def extend(self, more: Outputs) -> None:
         """Append what a later step put out."""
@@ -304,6 +343,7 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+        self.uncounted.update(more.uncounted)
 
     def newest_permits(self) -> None:
         """Keep the last permit of each source only, in their order: an older one grants no more than it."""

@@ -7,6 +7,7 @@ from msgspec import structs
 from monitor import order as orders
 from monitor.case import Case
 from monitor.decide import Move
+from monitor.leave import left_once_stopped
 from monitor.model import Finding, Level, Permit, Reason
 from monitor.telemetry import (
     CommandAcknowledged,
@@ -120,6 +121,7 @@ def _beat(case: Case, event: Heartbeat) -> None:
         case.record(Move("act", level, level, Reason.HALT_VERIFIED, False), finding, event.source)
         case.drop(OVERDUE, Finding(rule="heartbeats"))
         case.drop(CONTRADICTED, Finding(rule="heartbeats"))
+        left_once_stopped(case)
 
 
 def _served(case: Case, event: Envelope) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from monitor.case import Case
-from monitor.charter import HardRule
 from monitor.counters import mark, tally
+from monitor.decide import Move
 from monitor.detect import heard, peek, revise
+from monitor.incidents import INCIDENTS, Report, breaks, report
 from monitor.indicators.base import Open, Slot
 from monitor.model import Finding, Level, Reason
 from monitor.obey import ANSWERS, follow, permit
@@ -41,11 +42,18 @@ def observe(case: Case, event: Envelope) -> bool:
     watches = plan.by_type.get(kind, ())
     if watches and isinstance(event, COMPLAINTS) and _filed(event) < pilot.admitted:
         watches = ()  # it never counted as open, so it must not count as closed either
+    seen = None
+    if isinstance(event, IncidentReported | IncidentUpdated):
+        seen = report(pilot.incidents, plan.once, event)
     for watch in watches:
+        once = seen if watch.once else None
+        if once is not None and once.counted(watch):
+            continue
         for slot in watch.indicator.slots(event, case.at):
             if slot.k and watch.late is not None and made_late(pilot, watch.late.closes(event), case.at):
                 slot = slot._replace(k=0.0)
-            place(case, watch, slot)
+            if place(case, watch, slot) and once is not None and slot.k > 0:
+                once.count(watch)
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
         pilot.model = model
@@ -57,8 +65,9 @@ def observe(case: Case, event: Envelope) -> bool:
     elif kind is Heartbeat:
         beat = event.data  # type: ignore[attr-defined]
         mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
-    elif isinstance(event, IncidentReported | IncidentUpdated):
-        _hard_rules(case, event)
+    elif seen is not None:
+        _hard_rules(case, event, seen)  # type: ignore[arg-type]
+        _remember(case, seen)
     if kind in ANSWERS or pilot.standing.order.kind:
         broken |= follow(case, event)
     if kind is Heartbeat:
@@ -77,22 +86,21 @@ def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> in
     return millis(event.time if isinstance(event, ComplaintFiled) else event.data.filed)
 
 
-def place(case: Case, watch: Watch, slot: Slot) -> None:
-    """Add an increment to its period; a closed period can only be raised by late events."""
+def place(case: Case, watch: Watch, slot: Slot) -> bool:
+    """Add an increment to its period; a closed period can only be raised by late events. Returns whether it counted."""
     stream = case.pilot.streams.get(f"{watch.name}/{slot.segment}")
     if stream is None:
-        return
+        return False
     index = watch.grid.index(slot.at)
     if index < stream.next:
         stream.stock += slot.stock
-        if slot.k > 0:
-            revise(case, watch, slot.segment, stream, index, slot.k)
-        return
+        return slot.k > 0 and revise(case, watch, slot.segment, stream, index, slot.k)
     opened = add(stream, watch.grid, index, slot)
     if watch.cap is not None and opened.m > watch.cap and not slot.stock and not slot.k:
         _over_cap(case, watch, slot.segment, index, opened.m)
     if watch.provisional and slot.k > 0:
         peek(case, watch, slot.segment, stream)
+    return True
 
 
 def add(stream: Stream, grid: Period, index: int, slot: Slot) -> Open:
@@ -144,18 +152,11 @@ def _unregistered(case: Case, model: str) -> None:
     case.found(FOREIGN, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
 
 
-def breaks(rule: HardRule, event: IncidentReported | IncidentUpdated) -> bool:
-    """Whether an incident is one that the rule lists."""
-    if rule.unregistered_model or not (rule.severity or rule.harm):
-        return False
-    data = event.data
-    return (not rule.severity or data.severity in rule.severity) and (not rule.harm or data.harm in rule.harm)
-
-
-def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
+def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Report) -> None:
+    """Rules act on an incident again only when it has become graver than what they acted on before."""
     data = event.data
     for rule in case.plan.charter.hard_rules:
-        if not breaks(rule, event):
+        if not breaks(rule, event) or not seen.graver(rule):
             continue
         finding = Finding(
             segment=data.segment,
@@ -166,3 +167,13 @@ def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated) -> None:
         )
         level = Level[rule.level.upper()]
         case.found(f"rule/{rule.name}", level, Reason.HARD_RULE, finding, "until_lowered")
+
+
+def _remember(case: Case, seen: Report) -> None:
+    """Keep what is known of an incident; that an older one was dropped for it goes on record once."""
+    if seen.repeated:
+        case.out.uncounted["incident_repeat"] += 1
+    if seen.remember():
+        level = case.pilot.standing.level
+        finding = Finding(rule="incidents", observed=INCIDENTS + 1.0, expected=float(INCIDENTS))
+        case.record(Move("finding", level, level, Reason.MEMORY_FULL, False), finding)

@@ -38,7 +38,7 @@ def parse_span(text: str) -> Span:
     >>> parse_span("1h"), parse_span("1mo")
     (Span(ms=3600000, months=0), Span(ms=0, months=1))
     """
-    match = re.fullmatch(r"(\d+)(mo|ms|s|m|h|d|w)", text)
+    match = re.fullmatch(r"([0-9]+)(mo|ms|s|m|h|d|w)", text)
     if match is None:
         raise ValueError(f"{text!r} is not a span; write a whole number and one of ms s m h d w mo, such as 1h")
     number, unit = int(match[1]), match[2]

@@ -21,10 +21,11 @@ from monitor.indicators.silence import Silence
 from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
 from monitor.signing import Trusted
-from monitor.telemetry import Envelope
+from monitor.telemetry import Envelope, IncidentReported, IncidentUpdated
 
 DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
+INCIDENTS = (IncidentReported, IncidentUpdated)
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
 
 # What an alarm of a detector means; a detector that is not listed may only suspect.
@@ -42,7 +43,8 @@ REASONS = {
 
 
 class Watch:
-    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes."""
+    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes. `once`: it counts
+    incidents, each incident id once."""
 
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
@@ -58,6 +60,7 @@ class Watch:
         self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
         self.silence = self.indicator if isinstance(self.indicator, Silence) else None
         self.late = self.indicator if isinstance(self.indicator, LateShare) else None
+        self.once = self.observes is Count and any(kind in INCIDENTS for kind in self.indicator.reads)
 
     def closes(self, index: int) -> int:
         """When period `index` closes (ms)."""
@@ -113,6 +116,7 @@ class Plan:
         people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
         self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.firm = Trusted(charter.participant.keys)
+        self.keys = self.firm.ids.union(*(key.ids for key in self.signers.values()))
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
@@ -122,6 +126,7 @@ class Plan:
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
         self.closes = tuple(watch for watch in self.watches if watch.silence is None)
         self.silent = tuple(watch for watch in self.watches if watch.silence is not None)
+        self.once = tuple(watch for watch in self.watches if watch.once)
         self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from monitor.control import Admission, Amendment, ControlBase
+from monitor.control import Admission, Amendment, ControlBase, Withdrawal
 from monitor.errors import Forged
 from monitor.model import Record
 from monitor.plan import Plan
 from monitor.rejections import Why
-from monitor.signing import HEADER, Trusted
+from monitor.signing import HEADER, Proved, Trusted
 from monitor.telemetry import CommandAcknowledged, Heartbeat
 
 WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
@@ -25,26 +25,34 @@ def forged(plan: Plan | None, record: Record) -> tuple[Why, str] | None:
     return None
 
 
-def signed_by(plan: Plan | None, act: ControlBase, record: Record, admitters: Trusted | None) -> str:
-    """The id of the key that signed an act, "" when nobody's must. `admitters`, where there are any, sign what admits or amends.
-    Raises Forged."""
-    if admitters and isinstance(act, Admission | Amendment):
+def signed_by(
+    plan: Plan | None, act: ControlBase, record: Record, admitters: Trusted | None, open_mode: bool = False
+) -> Proved:
+    """Which key signed an act; none where none must. `admitters`, where there are any, sign what admits, amends or ends a pilot,
+    the latter two in place of an author with a key in the charter in force; in open mode they may, but need not. Raises Forged."""
+    text, body = _signature(record), record.value or b""
+    if admitters and isinstance(act, Admission | Amendment | Withdrawal):
         try:
-            return admitters.verify("control", record.value or b"", _signature(record))
+            return Proved(admitters.verify("control", body, text), True)
         except Forged:
-            if isinstance(act, Admission) or act.author not in (plan.signers if plan else ()):
+            named = not isinstance(act, Admission) and plan is not None and act.author in plan.signers
+            if not open_mode and not named:
                 raise
     if isinstance(act, Admission) and plan is None:
         with suppress(ValueError, KeyError, TypeError):  # a charter that does not hold together is refused later
             plan = Plan(act.charter)
     if plan is None:
-        return ""
+        return Proved()
+    if act.author == plan.charter.participant.id:
+        return Proved(plan.firm.verify("control", body, text)) if plan.firm else Proved()
     trusted = plan.signers.get(act.author)
-    if trusted is None and act.author == plan.charter.participant.id:
-        trusted = plan.firm
-    elif trusted is None and plan.signers and not isinstance(act, Admission):
+    if trusted is not None:
+        return Proved(trusted.verify("control", body, text))
+    if plan.signers and not isinstance(act, Admission):
         raise Forged("author", "no_key", f"the charter names keys, but none of {act.author}")
-    return trusted.verify("control", record.value or b"", _signature(record)) if trusted else ""
+    if text.partition(":")[0] in plan.firm.ids:
+        raise Forged("signature", "key_of_the_firm", f"the firm's key signs for {plan.charter.participant.id} only")
+    return Proved()
 
 
 def _signature(record: Record) -> str:

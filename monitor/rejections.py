@@ -54,6 +54,7 @@ class Why(StrEnum):
     NOT_IN_FORCE = "not_in_force"
     FORGED = "forged"
     REPEATED = "repeated"
+    CONFLICT = "conflict"
     CONTROL_REFUSED = "control_refused"
 
 
@@ -86,6 +87,7 @@ SENTENCES: dict[Why, str] = {
     Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
     Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",
     Why.REPEATED: "The act was judged before; a copy of it changes nothing.",
+    Why.CONFLICT: "Another act with this id was judged before, or another charter is in force; this one changes nothing.",
     Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -55,6 +55,11 @@ class Trusted:
     def __bool__(self) -> bool:
         return bool(self._keys)
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of these keys."""
+        return frozenset(self._keys)
+
     def verify(self, kind: Kind, body: bytes, signature: str) -> str:
         """The id of the key that signed `body` as a `kind`. Raises Forged."""
         key_id, _, text = signature.partition(":")
@@ -69,6 +74,14 @@ class Trusted:
         except (InvalidSignature, ValueError):
             raise Forged("signature", "bad_signature", f"{key_id} did not sign these bytes") from None
         return key_id
+
+
+class Proved(NamedTuple):
+    """What the signature of an act proves: the id of the key that signed it ("" = not signed), and whether that is a key of an
+    admitter of the deployment."""
+
+    key: str = ""
+    admitter: bool = False
 
 
 def read_public(text: str) -> bytes:

@@ -20,14 +20,16 @@ from detectors.base import Detector
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
+from monitor.incidents import Incidents
 from monitor.indicators.base import Open
+from monitor.once import ActMemory, recalled
 from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, plan_of, unpacked
 
-VERSION = 5
-READS = (2, 3, 4, 5)
-# What 3 and 4 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors.
+VERSION = 6
+READS = (2, 3, 4, 5, 6)
+# What 3, 4 and 6 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors.
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 
@@ -113,8 +115,9 @@ class Stream(Struct, gc=False):
 class Pilot(Struct, gc=False):
     """Everything about one pilot. `plan` is its charter made ready, `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
-    when a crossing of a limit was (ms; 0 = never), `judged` the ids of all steps towards a release, taken or refused, `away` from
-    when to when (ms) the monitor was last away."""
+    when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
+    incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
+    is remembered of acts."""
 
     id: str
     charter: Charter
@@ -128,12 +131,13 @@ class Pilot(Struct, gc=False):
     sources: dict[str, Source] = {}
     streams: dict[str, Stream] = {}
     heard: dict[str, int] = {}
-    controls: list[str] = []
     due: int = 0
     drilled: int = 0
     tolerated: int = 0
-    judged: list[str] = []
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
+    leaving: bool = False
+    acts: ActMemory = msgspec.field(default_factory=ActMemory)
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
@@ -171,13 +175,16 @@ class _Snapshot(Struct, array_like=True):
     sources: dict[str, Source]
     streams: dict[str, _Kept]
     heard: dict[str, int]
-    controls: list[str]
+    controls: list[str]  # up to version 5: ids of the last acts; now empty
     drilled: int = 0
     tolerated: int = 0
-    judged: list[str] = []
+    judged: list[str] = []  # up to version 5: ids of all steps towards a release
     hash: str = ""
     detectors: bytes = b""  # packed
     away: tuple[int, int] = (0, 0)
+    incidents: Incidents = msgspec.field(default_factory=Incidents)
+    leaving: bool = False
+    acts: ActMemory = msgspec.field(default_factory=ActMemory)
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=lambda marks: marks.pairs())
@@ -191,8 +198,8 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
     return _encode.encode(
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
-            p.model, p.exited, p.sources, streams, p.heard, p.controls, p.drilled, p.tolerated, p.judged, p.hash,
-            p.packed(), p.away,
+            p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
+            p.packed(), p.away, p.incidents, p.leaving, p.acts,
         )
     )  # fmt: skip
 
@@ -221,8 +228,8 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         streams[name] = Stream(kept.next, kept.open, kept.stock, same(kept.seen), resting, place, kinds)
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
-        s.sources, streams, s.heard, s.controls, drilled=s.drilled, tolerated=s.tolerated, judged=s.judged,
-        away=s.away,
+        s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
+        leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged),
     )  # fmt: skip
     return pilot, plan
 

@@ -6,10 +6,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { signatures } from "./signatures.mjs";
 const [to, pilot, stem, dir, start, stop] = process.argv.slice(2);
 const { get, post } = signatures(dir);
-const [source, halted] = [`${stem}/${randomUUID()}`, `${dir}/halted`];
+const [source, halted, lifted] = [`${stem}/${randomUUID()}`, `${dir}/halted`, `${dir}/lifted`];
 const uptime = () => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]); // CLOCK_BOOTTIME: counts through sleep
 let [standing, up, until, sequence] = [0, false, 0, 0];
-
 async function send(type, data) {
   const event = { specversion: "1.0", id: `${source}-${++sequence}`, source, type: `sandbox.${type}`, subject: pilot, data,
     time: new Date().toISOString(), sequence: String(sequence).padStart(20, "0") };
@@ -18,7 +17,7 @@ async function send(type, data) {
 async function turn() {
   const command = await get("command", `${to}/v1/commands/${pilot}?after=${standing}&wait=1`);
   if (command?.standing > standing) {
-    if (command.action === "halt" && !command.dry_run) obey(); // a drill stops nothing
+    if ((command.action === "halt" && !command.dry_run) || unresumed(command.lifted)) obey(command.lifted);
     await send("command.acknowledged", { command: command.id, standing: command.standing, dry_run: command.dry_run });
     standing = command.standing;
   }
@@ -27,13 +26,15 @@ async function turn() {
   const permit = await get("permit", `${to}/v1/permits/${pilot}?nonce=${nonce}&wait=1`);
   if (permit?.nonce === nonce && permit.standing === standing) until = sent + permit.lease_ms / 1000;
 }
+const unresumed = (release) => release && !(existsSync(lifted) && readFileSync(lifted, "utf8") === release);
 function stand() { execSync(stop); up = false; }
-function obey() { stand(); writeFileSync(halted, ""); } // stays after a release: removing it is how the firm resumes
+function obey(release) { // `halted` stays after a release: removing it is how the firm resumes; `lifted` names that release
+  stand(); writeFileSync(halted, ""); if (release) writeFileSync(lifted, release);
+}
 function watch() {
   if (existsSync(halted) || uptime() >= until) { if (up) stand(); } else if (!up) { execSync(start); up = true; }
 }
 function again() { turn().catch((error) => console.error(`obey: ${error.message}`)).finally(() => setTimeout(again, 200)); }
 stand(); // whatever an earlier start of ours left running
 process.on("SIGTERM", () => { stand(); process.exit(); });
-setInterval(watch, 100); // the lease ends by itself, whatever hangs
-again();
+setInterval(watch, 100), again(); // the lease ends by itself, whatever hangs

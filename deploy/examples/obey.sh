@@ -4,7 +4,7 @@
 set -uo pipefail
 broker=$1 pilot=$2 source=$3/$(date +%s)-$$ dir=$4 start=$5 stop=$6 prefix=${PREFIX:-sandbox} every=${EVERY:-2}
 standing=$(cat "$dir/standing" 2>/dev/null || echo 0) halt=false up=false sequence=0 nonce=none sent=0 until=0
-. "$(dirname "$0")/signatures.sh"
+. "$(dirname "$0")/signatures.sh"; stand() { bash -c "$stop"; up=false; }
 now() { cut -d. -f1 /proc/uptime; } # CLOCK_BOOTTIME in seconds: counts through sleep, and nobody sets it
 listen() { # kind, offset: what is committed there about our pilot, a line each, for ever; kcat ends when no broker answers
     while kill -0 $$ && sleep 1; do kcat -quCJ -b "$broker" -t "$prefix.${1}s" -o "$2" -X isolation.level=read_committed |
@@ -17,7 +17,6 @@ send() { # type, data: one event
     timeout 3 kcat -qP -b "$broker" -t "$prefix.telemetry" -k "$pilot" -X acks=all -X partitioner=murmur2_random \
         -H content-type=application/cloudevents+json -H "signature=$(signature telemetry "$dir/event")" "$dir/event"
 }
-stand() { bash -c "$stop"; up=false; }
 stand && trap 'stand; trap - TERM; kill 0' EXIT # whatever an earlier start of ours left running
 while true; do
     if $halt; then touch "$dir/halted"; fi # stays after a release: removing it is how the firm resumes
@@ -29,11 +28,12 @@ while true; do
     fi
     read -r -t 1 -u 3 kind record || continue
     verified "$kind" "$record" || { echo "obey: a $kind was not believed" >&2; continue; }
-    read -r number action drill id echo lease < <(jq -r '.payload | fromjson |
-        "\(.standing) \(.action) \(.dry_run) \(.id) \(.nonce) \(.lease_ms)"' <<<"$record")
+    read -r number action drill id echo lease lifted < <(jq -r '.payload | fromjson |
+        "\(.standing) \(.action) \(.dry_run) \(.id) \(.nonce) \(.lease_ms) \(.lifted // "")"' <<<"$record")
     if [ "$kind $number $echo" = "permit $standing $nonce" ]; then until=$((sent + lease / 1000)); fi
     if [ "$kind" = command ] && [ "$number" -ge "$standing" ]; then
         halt=false; if [ "$action$drill" = haltfalse ]; then halt=true && stand; fi # a drill stops nothing
+        [ -z "$lifted" ] || grep -qsx "$lifted" "$dir/lifted" || { stand; touch "$dir/halted" && echo "$lifted" >"$dir/lifted"; }
         standing=$number && echo "$number" >"$dir/standing"
         send command.acknowledged "{\"command\":\"$id\",\"standing\":$number,\"dry_run\":$drill}"
     fi

@@ -1,4 +1,4 @@
-"""`sandbox-monitor ledger`: verify a ledger, read it, disclose or erase the words that it only commits to."""
+"""`sandbox-monitor ledger`: verify a ledger, read it, rebuild its end, disclose or erase the words that it only commits to."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from rich.progress import Progress
 
 from monitor.console.plots import is_evidence
 from monitor.console.scales import e_value
+from monitor.errors import LedgerBroken
 from monitor.model import Level
 from monitor.notary import verify as verifier
 from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines
+from monitor.notary.cursor import FIX, too_short
 from monitor.notary.encoding import Entry
+from monitor.notary.rebuild import rebuild as start_again
 from monitor.notary.segment import Damage
 from monitor.notary.verify import Mismatch
 from monitor.notary.words import WordsFile, beside
@@ -27,7 +30,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.group()
 def ledger() -> None:
-    """Verify a ledger, read it, disclose or erase words. Needs no network and nothing but the files."""
+    """Verify a ledger, read it, rebuild its end, disclose or erase words. Needs no network and nothing but the files."""
 
 
 @ledger.command()
@@ -40,8 +43,12 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 
     With --root, also say at which size a ledger had that root: everything before is unchanged since it was noted.
 
-    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), a root not found, or
-    a disclosed text that no ledger here commits to.
+    The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins above 1
+    is sound, and stderr says so: it was begun when earlier decisions were no longer in the log. Of a directory, its
+    cursor.json must not know more entries than are here.
+
+    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries missing, a root
+    not found, or a disclosed text that no ledger here commits to.
     """
     bad = shown = 0
     told = _told(disclosed) if disclosed else []
@@ -51,6 +58,7 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
     except Damage as damage:
         _say(str(damage))
         sys.exit(1)
+    cursor, sizes = verifier.cursor_of(path), dict[str, int]()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("verify", total=sum(file.stat().st_size for file in files))
@@ -72,8 +80,12 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
             else:
                 missing -= sound.found.keys()
                 shown += sound.shown
+                sizes[sound.model] = sound.entries
                 _print(sound, as_json)
             done += file.stat().st_size
+    for text in [] if bad else too_short(cursor, sizes):
+        bad += 1
+        _say(f"{path}: {text}; {FIX.format(directory=path)}")
     for root in sorted(missing):
         bad += 1
         _say(f"no ledger here ever had the root {root}")
@@ -150,6 +162,26 @@ def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
     click.echo(f"erased: {gone} {'text' if gone == 1 else 'texts'} of entry {entry}")
 
 
+@ledger.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def rebuild(directory: Path) -> None:
+    """Let the monitor fill the end of the ledgers in DIRECTORY from the decisions log when it is started next.
+
+    For ledgers that were put back from an older copy, or are gone. Stop the monitor (`serve`, `notary`) first. Every ledger
+    here is verified; then the cursor is set to the beginning of the log, so that the next start reads all of it: what is here
+    is skipped, what is missing is appended, and the same records give the same bytes and roots as before. Where the log no
+    longer holds what is missing, that start ends with exit code 1 and names it. The old cursor, and the index of a ledger
+    that is gone, are kept under a name that ends in .old.
+
+    Exit codes: 0 ready to be started, 1 a ledger is damaged or a monitor is running.
+    """
+    try:
+        for text in start_again(directory):
+            _say(text)
+    except (Damage, LedgerBroken, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _kept(file: Path) -> dict[tuple[str, str], Words]:
     """The words beside a ledger file; none where they are not kept here, or not for this reader."""
     try:
@@ -178,8 +210,8 @@ def _print(sound: verifier.Verified, as_json: bool) -> None:
         _say(
             f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before unchanged"
         )
-    if sound.torn:
-        _say(f"{sound.file}: ends with {sound.torn} bytes of an entry that was never acknowledged")
+    for remark in sound.remarks:
+        _say(remark)
 
 
 def _as_json(number: int, entry: Entry, texts: dict[str, str]) -> str:

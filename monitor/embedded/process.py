@@ -32,12 +32,13 @@ from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store, wall_clock
-from monitor.errors import LogBroken, Refused
+from monitor.errors import LedgerBroken, LogBroken, Refused
 from monitor.keyfile import own_key
 from monitor.machine import Machine
 from monitor.metrics import Metrics
-from monitor.model import Outputs, digest
+from monitor.model import Decision, Outputs, digest
 from monitor.notary.notary import Notary
+from monitor.once import validity
 from monitor.rejections import Why
 from monitor.runner import Runner
 from monitor.sidefile import read_side_file
@@ -49,6 +50,7 @@ HOST = "127.0.0.1"
 TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine calls more than 30 s a gap of the monitor
 TIME_APART_MS = 20  # and at most this often, however close its timers lie
 IDLE_S = 1.0  # the longest wait between two looks at the clock
+_decision = msgspec.json.Decoder(Decision).decode
 
 
 class Hold:
@@ -125,8 +127,12 @@ class Monitor:
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
         self._hold = Hold(directory)
+        try:
+            self.notary = Notary(directory / "ledger")
+        except BaseException:
+            self._hold.release()
+            raise
         self.store = Store(directory / "monitor.db", clock=clock)
-        self.notary = Notary(directory / "ledger")
         self._deliver = Deliver(
             actors or {},
             directory / "delivered.json",
@@ -137,12 +143,14 @@ class Monitor:
         secret = secret_of(directory)
         self._signer = own_key(directory / "signing.key")
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted = Trusted([*admitters, self._signer.public]) if admitters else None
+        trusted, self.open_mode = Trusted([*admitters, self._signer.public]), not admitters
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
         self.runner = Runner(
             self._log,
             clock=clock,
-            machine=lambda partition, epoch: Machine(partition, epoch, secret=secret, admitters=trusted),
+            machine=lambda partition, epoch: Machine(
+                partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
+            ),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=lambda outputs: self.put_out.ring(),
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
@@ -171,9 +179,11 @@ class Monitor:
     async def start(self) -> None:
         """Recover, step what waits, admit the charters, journal the time, open the door.
 
-        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it should.
+        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it should, or part
+        of it was put back from an older copy.
         """
         await self._listen()
+        await self._one_history()
         await self.runner.recover()
         self.metrics.owns(0, self.runner.epoch)
         self._learn()
@@ -191,6 +201,17 @@ class Monitor:
         hands = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
         self._begin("actors", hands)
         self._begin("watchers", self._project())
+
+    async def _one_history(self) -> None:
+        """Raise LedgerBroken unless store and ledger belong together: neither was put back from an older copy than the other."""
+        at, end = self.notary.position.get("seq", 0), await self.store.last_output()
+        if at > end:
+            raise LedgerBroken(
+                f"{self.notary.directory} has entered outputs up to number {at}, {self.store.path} ends at {end}: the "
+                "database is older than the ledger; fix: put back a monitor.db that is as new as the ledger. Where there is none, "
+                "the ledger is the record of what was decided: keep it, and begin again with an empty --dir"
+            )
+        self.notary.must_hold([_decision(raw) for raw in await self.store.last_decisions(at)])
 
     async def wait(self) -> None:
         """Return when `stop` was called; raise what stopped the monitor otherwise."""
@@ -323,7 +344,9 @@ class Monitor:
             if pilot is not None and charter_hash(pilot.charter) == name:
                 continue
             kind = Admission if pilot is None else Amendment
-            act = kind(id=digest("serve", kind.__name__, name), pilot=charter.pilot, author="serve", charter=charter)
+            given = validity(0 if pilot is None else pilot.standing.counter, self.clock())
+            unguessable = digest("serve", kind.__name__, name, secrets.token_bytes(16))
+            act = kind(id=unguessable, pilot=charter.pilot, author="serve", charter=charter, **given)
             body = msgspec.json.encode(act)
             signed = ((HEADER, self._signer.sign("control", body).encode()),)
             acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))

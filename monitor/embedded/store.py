@@ -301,6 +301,18 @@ class Store:
 
         return await self.read(query)
 
+    async def last_output(self) -> int:
+        """The number of the last output; 0 before the first."""
+        (seq,) = await self.read(lambda db: db.execute("SELECT seq FROM owner").fetchone())
+        return int(seq)
+
+    async def last_decisions(self, upto: int) -> list[bytes]:
+        """JSON of each pilot's last decision among the outputs numbered up to `upto`."""
+        query = (
+            "SELECT value FROM decisions WHERE seq IN (SELECT MAX(seq) FROM decisions WHERE seq <= ? GROUP BY pilot)"
+        )
+        return await self.read(lambda db: [value for (value,) in db.execute(query, (upto,))])
+
     async def recent(self, kind: Output, pilot: str, most: int) -> list[tuple[int, bytes]]:
         """The newest rows of a pilot, newest first: (number, JSON)."""
         query = f"SELECT seq, value FROM {kind} WHERE pilot = ? ORDER BY seq DESC LIMIT ?"

@@ -33,8 +33,9 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class IncidentRate:
     """`k` incidents over `m` units of exposure, both by the time they happened.
 
-    A regrading that lifts an incident to `params.severity` or beyond adds one; a regrading downwards takes nothing back,
-    since the count may have been used. So an incident that was regraded down and up again counts twice.
+    `slots` counts every report of at least `params.severity`; the machine counts each incident id once (`monitor/incidents.py`).
+    So an update that lifts an incident to `params.severity` or beyond adds one, if the id had not counted before; one that
+    lowers it takes nothing back, since the count may have been used.
     """
 
     reads = (IncidentReported, IncidentUpdated, ExposureTallied)
@@ -69,5 +70,4 @@ class IncidentRate:
 
     def _counts(self, event: Envelope) -> bool:
         assert isinstance(event, IncidentReported | IncidentUpdated)
-        counted = isinstance(event, IncidentUpdated) and GRAVITY[event.data.was] >= self.least
-        return not counted and GRAVITY[event.data.severity] >= self.least
+        return GRAVITY[event.data.severity] >= self.least

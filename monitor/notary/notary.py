@@ -7,8 +7,6 @@ is not entered but committed to; the words are kept in a directory beside (`word
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -17,9 +15,11 @@ from pathlib import Path
 from monitor.errors import LedgerBroken
 from monitor.model import Command, Decision
 from monitor.notary.commitment import Words, WordsBroken
+from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, read_cursor, too_short
 from monitor.notary.disk import Disk, RealDisk
 from monitor.notary.encoding import Entry
 from monitor.notary.entries import by_a_person, entry_of, in_order
+from monitor.notary.lock import hold
 from monitor.notary.store import Head, ModelFile, file_name
 from monitor.notary.words import WordsFile, beside
 
@@ -29,8 +29,9 @@ _log = logging.getLogger(__name__)
 class Notary:
     """Opens every ledger in `directory` (made if missing), checks it whole and cuts torn ends.
 
-    Raises LedgerBroken: a file is damaged, or another process holds the directory. After any error of `record` this object
-    refuses all further work, because the disk's state is unknown: open a new one, it decides what happened.
+    Raises LedgerBroken: a file is damaged, a standing is missing in it, it holds less than the cursor knows, or another process
+    holds the directory. After any error of `record` this object refuses all further work, because the disk's state is unknown:
+    open a new one, it decides what happened.
 
     `repeated` and `voided` count what `record` dropped since opening. One thread at a time may call `record`.
     """
@@ -45,17 +46,20 @@ class Notary:
         try:
             if not directory.is_dir():
                 self._disk.directory(directory)
-            self._lock = _hold(directory / "lock")
+            self._lock = hold(directory / "lock")
         except OSError as error:
             raise LedgerBroken(f"{directory}: {error}") from error
         try:
-            self._cursor = directory / "cursor.json"
-            self._position, self._epochs = _read_cursor(self._cursor)
+            kept = read_cursor(directory)
+            self._position, self._epochs = kept.position, kept.epochs
             opened = [ModelFile.open(path, self._disk) for path in sorted(directory.glob("*.ledger"))]
+            _complete(directory, kept, opened)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
                 raise LedgerBroken(f"{directory}: {error}") from error
+            if isinstance(error, CursorBroken):
+                raise LedgerBroken(str(error)) from None
             raise
         self._files = {file.model: file for file in opened}
         self._heads = {model: file.head for model, file in self._files.items()}
@@ -73,6 +77,17 @@ class Notary:
     def head(self, pilot: str) -> Head | None:
         """Size and tree head of one pilot's model file, `None` when it has no entry. Safe to call from another thread."""
         return self._heads.get(pilot)
+
+    def must_hold(self, latest: Sequence[Decision]) -> None:
+        """Raise LedgerBroken unless each of these decisions is entered: the last of each pilot before `position`, as the log has it."""
+        for decision in latest:
+            file = self._files.get(decision.pilot)
+            if file is None or decision.id not in file.ids:
+                held = "is gone" if file is None else f"ends at standing {file.standings.last}"
+                raise LedgerBroken(
+                    f"{self.directory / file_name(decision.pilot)} {held}, but the decisions log was read past standing "
+                    f"{decision.standing} of {decision.pilot}; {FIX.format(directory=self.directory)}"
+                )
 
     def record(
         self,
@@ -147,30 +162,17 @@ class Notary:
         return fresh, said
 
     def _keep(self, position: dict[str, int]) -> None:
-        text = json.dumps({"position": position, "epochs": self._epochs}, sort_keys=True)
-        self._disk.replace(self._cursor, text.encode() + b"\n")
+        sizes = {pilot: head.size for pilot, head in self._heads.items()}
+        self._disk.replace(self.directory / NAME, Cursor(position, self._epochs, sizes).line())
         self._position = position
 
 
-def _read_cursor(path: Path) -> tuple[dict[str, int], dict[str, int]]:
-    if not path.exists():
-        return {}, {}
-    try:
-        kept = json.loads(path.read_bytes())
-        return {str(k): int(v) for k, v in kept["position"].items()}, {
-            str(k): int(v) for k, v in kept["epochs"].items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LedgerBroken(
-            f"{path}: not a cursor ({error}); without it the logs are read again from the start"
-        ) from None
-
-
-def _hold(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise LedgerBroken(f"{path.parent}: another process writes this ledger") from None
-    return handle
+def _complete(directory: Path, kept: Cursor, opened: Sequence[ModelFile]) -> None:
+    """Raise LedgerBroken when a ledger is gone, or ends before the cursor."""
+    orphans = [index for index in sorted(directory.glob("*.index")) if not index.with_suffix(".ledger").exists()]
+    fix = FIX.format(directory=directory)
+    if orphans:
+        raise LedgerBroken(f"{orphans[0].with_suffix('.ledger')} is gone, its index is still here; {fix}")
+    lacking = too_short(kept, {file.model: file.head.size for file in opened})
+    if lacking:
+        raise LedgerBroken(f"{directory}: {'; '.join(lacking)}; {fix}")

@@ -152,5 +152,8 @@ def hold(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[Frame]:
         count += 1
         yield item
     if count < len(index):
-        problem = f"{len(index)} entries were acknowledged, {count} are here: the ledger was cut"
+        problem = (
+            f"{len(index)} entries were acknowledged, {count} are here: the ledger was cut; fix: put back the newer copy of it, or "
+            "see `sandbox-monitor ledger rebuild`"
+        )
         raise Damage(reader.path, count, reader.end, problem)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
 from monitor.errors import LedgerBroken
+from monitor.notary.cursor import FIX
+from monitor.notary.dense import Standings, named
 from monitor.notary.disk import Disk
 from monitor.notary.encoding import Entry, EntryType, Malformed, decode, encode
 from monitor.notary.segment import INDEX_RECORD, Damage, Reader, frame, header, hold, index_record, read_index
 from monitor.notary.tree import Frontier, leaf_hash
+
+SET_ASIDE = (
+    "fix: put back a copy that has them; without one, move this file and its .index aside (keep both: they are a record), then "
+    "`sandbox-monitor ledger rebuild` and start again"
+)
+"""What to do about a ledger with a hole in it."""
 
 
 class Head(NamedTuple):
@@ -35,8 +44,9 @@ def file_name(model: str) -> str:
 class ModelFile:
     """The open ledger of one model file. Nothing of an append is visible here before it is durable.
 
-    `ids` are the records it holds; `epochs` and `standing` say, per kind of record, the highest so far. Raises LedgerBroken,
-    with file, entry and offset, when the files are not what was written; after any OSError the object must not be used again.
+    `ids` are the records it holds; `epochs` and `standing` say, per kind of record, the highest so far, `standings` which
+    decisions are here. Raises LedgerBroken, with file, entry and offset, when the files are not what was written or a decision
+    is missing among them; after any OSError the object must not be used again.
     """
 
     def __init__(self, path: Path, model: str, disk: Disk) -> None:
@@ -47,6 +57,7 @@ class ModelFile:
         self.ids: set[str] = set()
         self.epochs: dict[bool, int] = {}
         self.standing: dict[bool, int] = {}
+        self.standings = Standings()
 
     @classmethod
     def open(cls, path: Path, disk: Disk) -> ModelFile:
@@ -60,7 +71,10 @@ class ModelFile:
                 self = cls(path, reader.model, disk)
                 pending: list[tuple[int, bytes, bytes]] = []
                 for item in hold(reader, index):
-                    self._take(decode(item.entry), item.leaf)
+                    entry = decode(item.entry)
+                    if hole := self.standings.hole_before(entry):
+                        raise Damage(path, item.number, item.start, f"{named(hole)} before this entry; {SET_ASIDE}")
+                    self._take(entry, item.leaf)
                     if item.number >= len(index):
                         pending.append((item.end, item.leaf, frame(item.number, item.entry)))
         except Damage as damage:
@@ -86,9 +100,10 @@ class ModelFile:
         """Append all of them with one write and one fsync (two for a new file: it appears whole).
 
         Raises LedgerBroken, writing nothing, when an entry does not fit or its standing does not follow the last one: standing
-        is the ledger's clock, and another history must not be written behind this one. Raises OSError with the outcome unknown.
+        is the ledger's clock, another history must not be written behind this one, and nothing behind a hole. Raises OSError
+        with the outcome unknown.
         """
-        standing = dict(self.standing)
+        standing, standings = dict(self.standing), copy(self.standings)
         written, at = self._tree.size, self._end or len(header(self.model))
         acknowledged: list[tuple[int, bytes]] = []
         raws: list[bytes] = []
@@ -99,9 +114,17 @@ class ModelFile:
             if entry.standing < last or (entry.standing == last and not command):
                 raise LedgerBroken(
                     f"{self.path}: standing {entry.standing} after {last} (record {entry.id}): time would go backwards; "
-                    "these records belong to another history, keep this ledger and begin one in a new directory"
+                    "these records are of another history than this ledger's. Fix: where the decisions log (embedded: "
+                    "monitor.db) was put back from an older copy, put back the newest one; where there is none, keep this "
+                    "ledger as the record of what was decided and begin one in a new directory"
+                )
+            if hole := standings.hole_before(entry):
+                raise LedgerBroken(
+                    f"{self.path}: {named(hole)} between the last entry and standing {entry.standing} (record {entry.id}). "
+                    f"{FIX.format(directory=self.path.parent)}"
                 )
             standing[command] = entry.standing
+            standings.take(entry)
             try:
                 raw = encode(entry)
             except ValueError as error:
@@ -123,6 +146,7 @@ class ModelFile:
         command = entry.type is EntryType.COMMAND
         self._tree.push(leaf)
         self.ids.add(entry.id)
+        self.standings.take(entry)
         self.epochs[command] = max(entry.epoch, self.epochs.get(command, 0))
         self.standing[command] = max(entry.standing, self.standing.get(command, -1))
 

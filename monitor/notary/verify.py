@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monitor.notary.commitment import Words, WordsBroken, by_entry, committed, get, lines
+from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor, too_short
+from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, check
 from monitor.notary.segment import Damage, Reader, hold, read_index
 from monitor.notary.tree import Frontier
@@ -20,7 +22,8 @@ from monitor.notary.tree import Frontier
 class Verified(NamedTuple):
     """A sound ledger: its model file id, entries, tree head, bytes; `torn` bytes of an entry that was never acknowledged;
     `found` maps each root asked for to the size at which this ledger had it; `shown` counts disclosed texts that are what it
-    commits to."""
+    commits to. Its decisions have the standings `first` to `last`, all of them (`None`: it holds none); a `first` above 1 says that
+    it was begun when earlier ones were no longer in the log. `doubtful` are numbers that an older version may have lost."""
 
     file: Path
     model: str
@@ -30,6 +33,25 @@ class Verified(NamedTuple):
     torn: int
     found: dict[str, int]
     shown: int = 0
+    first: int | None = None
+    last: int | None = None
+    doubtful: tuple[int, ...] = ()
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader must know of a sound ledger."""
+        said = []
+        if self.torn:
+            said.append(f"{self.file}: ends with {self.torn} bytes of an entry that was never acknowledged")
+        if self.first is not None and self.first > 1:
+            said.append(f"{self.file}: begins at standing {self.first}; what was decided before is not in this file")
+        if self.doubtful:
+            numbers = ", ".join(map(str, self.doubtful))
+            said.append(
+                f"{self.file}: no entry at standing {numbers}: an older version may have dropped it as a repeat of the "
+                "`cleared` before it; compare with the decisions log"
+            )
+        return said
 
 
 class Mismatch(Exception):
@@ -55,7 +77,7 @@ def entries(path: Path) -> Iterator[Entry]:
     """The entries of one ledger file, each checked as `verify` does. Raises Damage at the first that is not sound."""
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
-        for _, entry in _checked(Reader(path, file), index):
+        for _, entry in _checked(Reader(path, file), index, Standings()):
             yield entry
 
 
@@ -68,11 +90,12 @@ def verify(
     """Re-read one ledger file whole. Raises Damage (file, entry, offset) at the first thing that is not as it must be.
 
     Checked: checksums of header, lengths and index; every leaf hash; encoding and canonical body; fields against the body; one
-    model file per file; unique ids; rising standing and epoch; that no acknowledged entry is gone. `roots` are tree heads noted
+    model file per file; unique ids; rising epoch; standings of decisions without a gap; that no acknowledged entry is gone. `roots` are tree heads noted
     earlier, in hex; `progress` is told the bytes read. Of `disclosed`, those of this model file are held against their entries:
     raises Mismatch.
     """
     wanted = {root.lower() for root in roots}
+    standings = Standings()
     tree, found = Frontier(), dict[str, int]()
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
@@ -81,7 +104,7 @@ def verify(
         waiting = by_entry(told)
         if tree.root().hex() in wanted:
             found[tree.root().hex()] = 0
-        for leaf, entry in _checked(reader, index):
+        for leaf, entry in _checked(reader, index, standings):
             tree.push(leaf)
             if entry.id in waiting:
                 hold_against(path, entry, waiting.pop(entry.id))
@@ -90,7 +113,28 @@ def verify(
             progress(reader.end)
     if waiting:
         raise Mismatch(f"{path}: there is no entry {min(waiting)}, of which something is disclosed")
-    return Verified(path, reader.model, tree.size, tree.root().hex(), reader.end, reader.torn, found, len(told))
+    return Verified(
+        path,
+        reader.model,
+        tree.size,
+        tree.root().hex(),
+        reader.end,
+        reader.torn,
+        found,
+        len(told),
+        standings.first,
+        standings.last,
+        standings.doubtful,
+    )
+
+
+def cursor_of(path: Path) -> Cursor:
+    """What `cursor.json` in a directory of ledgers knows; nothing for a file, or where it is not there or cannot be read. Read
+    it before the ledgers: one that is being written holds at least what the cursor said before."""
+    try:
+        return read_cursor(path)
+    except (CursorBroken, OSError):
+        return empty()  # the notary refuses it; it says nothing of the ledgers
 
 
 def hold_against(path: Path, entry: Entry, told: Iterable[Words]) -> None:
@@ -102,7 +146,7 @@ def hold_against(path: Path, entry: Entry, told: Iterable[Words]) -> None:
             raise Mismatch(f"{path}: {words.field} of entry {entry.id} is not the text that is disclosed")
 
 
-def _checked(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[tuple[bytes, Entry]]:
+def _checked(reader: Reader, index: list[tuple[int, bytes]], standings: Standings) -> Iterator[tuple[bytes, Entry]]:
     path = reader.path
     ids: set[str] = set()
     standing: dict[bool, int] = {}
@@ -121,12 +165,15 @@ def _checked(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[tuple[b
             problem = f"the id {entry.id} is here twice"
         elif entry.standing < last or (entry.standing == last and not command):
             problem = f"standing {entry.standing} after {last}"
+        elif hole := standings.hole_before(entry):
+            problem = f"{named(hole)} before this entry of standing {entry.standing}"
         elif entry.epoch < epochs.get(command, 0):
             problem = f"epoch {entry.epoch} after {epochs[command]}: void"
         if problem:
             raise Damage(path, item.number, item.entry_start, problem)
         ids.add(entry.id)
         standing[command], epochs[command] = entry.standing, entry.epoch
+        standings.take(entry)
         yield item.leaf, entry
 
 
@@ -151,14 +198,21 @@ def main(arguments: list[str]) -> int:
             print(damage, file=sys.stderr)
             bad += 1
             continue
+        cursor, sizes = cursor_of(Path(argument)), dict[str, int]()
         for file in files:
             try:
                 sound = verify(file, disclosed=told)
                 shown += sound.shown
+                sizes[sound.model] = sound.entries
                 print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
+                for remark in sound.remarks:
+                    print(remark, file=sys.stderr)
             except (Damage, Mismatch) as damage:
                 print(damage, file=sys.stderr)
                 bad += 1
+        for text in [] if bad else too_short(cursor, sizes):
+            print(f"{argument}: {text}", file=sys.stderr)
+            bad += 1
     if told and not bad:
         print(f"{shown} of {len(told)} disclosed texts are what these ledgers commit to", file=sys.stderr)
         bad += shown != len(told)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.model import Command
 from monitor.sdk.clock import boot_id
 from monitor.sdk.lease import Lease
 from monitor.sdk.standing import Standing
@@ -120,18 +119,18 @@ class Board:
 
     # Resuming: any process may, and it is kept on the disk.
 
-    def resume(self, command: Command) -> None:
-        """The firm has resumed from this release; the next start knows it too."""
+    def resume(self, release: str) -> None:
+        """The firm has resumed from the release with this command id; the next start knows it too."""
         fresh = self._base / f"resumed.{os.getpid()}"
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(f"{command.id}\n")
+            file.write(f"{release}\n")
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._base / "resumed")
 
     @property
     def resumed(self) -> str:
-        """Id of the last release that the firm resumed from; empty when there was none."""
+        """Command id of the last release that the firm resumed from; empty when there was none."""
         try:
             # a damaged file names no release, so the firm resumes again
             return (self._base / "resumed").read_bytes().decode(errors="replace").strip()

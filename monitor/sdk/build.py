@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from monitor.errors import SetAside
 from monitor.model import digest
+from monitor.sdk.values import BadEvent, plain
 from monitor.telemetry import Envelope, Harm, Severity, event_type
 
 FUTURE = timedelta(minutes=5)  # later than `received` + 5 min is rejected by the monitor
-
-
-class BadEvent(SetAside):
-    """An argument is wrong: `field` names it, `detail` says what to give instead. Nothing was recorded."""
-
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # so is what lies before
 
 FIXES = {
     "time": "give `at` as a datetime with a UTC offset, such as datetime.now(UTC)",
@@ -39,19 +34,17 @@ def build(
 ) -> Envelope:
     """An event of type `kind`, the `number`-th of `source`; `at` defaults to now.
 
-    Raises `BadEvent` naming the field and the fix; times more than 5 minutes ahead are refused here as they are there.
+    Values are converted as `monitor.sdk.values.plain` says. Raises `BadEvent` naming the field and the fix, also for the times
+    that the monitor would reject.
     """
     now = datetime.now(UTC)
     when = now if at is None else at
-    if not isinstance(when, datetime) or when.tzinfo is None:
-        raise BadEvent("time", "wrong_type" if not isinstance(when, datetime) else "no_offset", FIXES["time"])
-    if when > now + FUTURE:
-        raise BadEvent(
-            "time", "in_the_future", f"{when.isoformat()} is more than 5 minutes ahead of this machine's clock"
-        )
-    for field, value in data.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise BadEvent(field, "not_finite", FIXES.get(field, "give a finite number"))
+    if not isinstance(when, datetime):
+        raise BadEvent("time", "wrong_type", FIXES["time"])
+    when = plain("time", when)
+    data = {field: plain(field, value, FIXES.get(field, "give a finite number")) for field, value in data.items()}
+    _check_times(when, data.get("filed"), now)
+    source, pilot = plain("source", source), plain("subject", pilot)
     sequence = f"{number:012d}"
     raw = {
         "type": str(kind.__struct_config__.tag),
@@ -65,11 +58,28 @@ def build(
     }
     try:
         return msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         message, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`").rsplit(".", 1)[-1] or "event"
         fix = FIXES.get(field) or (COUNTS if "Expected `int`" in message else "1 to 200 characters")
         raise BadEvent(field, "not_accepted", f"{message}; {fix}") from None
+
+
+def _check_times(when: datetime, filed: object, now: datetime) -> None:
+    """Raise `BadEvent` for a time before 2000, more than 5 minutes ahead, or a complaint closed before it was filed."""
+    for field, at in (("time", when), ("filed", filed)):
+        if not isinstance(at, datetime):
+            continue
+        if at > now + FUTURE:
+            raise BadEvent(
+                field, "in_the_future", f"{at.isoformat()} is more than 5 minutes ahead of this machine's clock"
+            )
+        if at < OLDEST:
+            raise BadEvent(field, "before_2000", f"{at.isoformat()} is no time of a sandbox; {FIXES[field]}")
+    if isinstance(filed, datetime) and filed > when:
+        raise BadEvent(
+            "filed", "after_closing", f"it was filed at {filed.isoformat()}, after `at`; correct one of them"
+        )
 
 
 __all__ = ["BadEvent", "build", "event_type"]

@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from msgspec import structs
+
 from monitor.errors import SandboxMonitorError
 from monitor.sdk.intake import Intake
 from monitor.sdk.lease import Lease
@@ -115,7 +117,7 @@ class Follower(Reader):
             if self._doubted:
                 self.error = "the commands hold a letter that cannot be believed, and none that can"
             else:
-                new = Standing(known=True, command=new.command, release=new.release)
+                new = structs.replace(new, known=True)
         if new != self.standing:
             self.standing = new
             self._moved()

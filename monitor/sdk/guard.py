@@ -16,7 +16,7 @@ from monitor.sdk.board import FREE, HALTED, KNOWN, OPEN, RELEASED, SENT, STATE, 
 from monitor.sdk.clock import SECOND, Clock
 from monitor.sdk.drain import Drain
 from monitor.sdk.lease import Lease
-from monitor.sdk.standing import refusal
+from monitor.sdk.standing import Standing, not_resumed, refusal
 
 LOOK = 0.01  # seconds between two looks at the board while something is not known yet
 
@@ -117,22 +117,35 @@ class Guard:
             return self._unknown("is not known yet")
         if state != FREE:
             standing = board.standing
-            command = standing.release if state == RELEASED else standing.command
-            if command is None:
+            if standing.command is None or (state == RELEASED and not standing.lifted):
                 return self._unknown("is being written")
-            return Halted(
-                refusal(command, resume=state == RELEASED),
-                pilot=self._pilot,
-                reason="not_resumed" if state == RELEASED else command.reason.value,
-                decision=command.decision,
-                standing=command.standing,
-            )
+            return self._halted(standing, state == RELEASED)
         if now >= words[OPEN]:
             return self._unknown("was not confirmed for too long")
         if self._stops and (words[SENT] < self._since or now >= words[UNTIL]):
             return self._lapse(now)
         self._met = True
         return None
+
+    def _halted(self, standing: Standing, released: bool) -> Halted:
+        command = standing.command
+        assert command is not None
+        if released:
+            return Halted(
+                not_resumed(self._pilot, standing),
+                pilot=self._pilot,
+                reason="not_resumed",
+                decision=standing.lifted,
+                standing=(standing.release or command).standing,
+            )
+        return Halted(
+            refusal(command),
+            pilot=self._pilot,
+            reason=command.reason.value,
+            decision=command.decision,
+            standing=command.standing,
+            ground=command.ground,
+        )
 
     def _unknown(self, what: str) -> Unavailable:
         return Unavailable(

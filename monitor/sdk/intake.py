@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from monitor.errors import Forged
 from monitor.model import Command, Permit
@@ -27,6 +28,7 @@ from monitor.signing import Trusted
 LOG = logging.getLogger("monitor.sdk")
 Trust: TypeAlias = str | bytes | Path | Iterable[str] | None
 T = TypeVar("T")
+LONGEST = 3_400  # bytes of a command: the board has room for two
 APART = 60.0  # seconds between two lines of the log about letters of one kind
 
 
@@ -80,7 +82,15 @@ class Intake:
         if command.standing <= standing.number:
             self._count("lower_standing")
             return None
-        return command
+        return self._fitting(command)
+
+    def _fitting(self, command: Command) -> Command | None:
+        """The command, without its ground where that does not fit on the board; None (and counted) when it is still too long."""
+        for fitting in (command, structs.replace(command, ground=None)):
+            if len(msgspec.json.encode(fitting)) <= LONGEST:
+                return fitting
+        self._raise("unreadable", "command", ValueError(f"it has more than {LONGEST} bytes"))
+        return None
 
     def permit(self, letter: Letter, lease: Lease, standing: int, halted: bool) -> Lease | None:
         """The lease after the permit of a letter; None when it is void (and is counted)."""

@@ -61,7 +61,7 @@ class Keeper:
         self._renewer: Renewer | None = None
         self._writing = threading.Lock()
         self._written: Standing | None = None
-        self._resumed = ""  # id of the release known to be resumed from
+        self._resumed = ""  # id of the release that the firm last resumed from, as last read
         self._answered = 0
         self._unanswered = 0  # when it was last told that an acknowledgement found no room
         self._repeats = board.words[REPEATS]
@@ -111,12 +111,12 @@ class Keeper:
         standing = self.standing
         if not standing.known:
             raise Unavailable(f"the standing of pilot {self._pilot} is not known yet, so nothing can be resumed")
-        if standing.halted or standing.release is None:
+        if standing.halted or not standing.lifted:
             error = self._guard.refusal()
             if isinstance(error, Halted):
                 raise error
             return
-        self._board.resume(standing.release)
+        self._board.resume(standing.release_id)
         self._wake.set()
         end = time.monotonic() + self._guard.timeout
         while self._board.words[STATE] == RELEASED:
@@ -218,12 +218,10 @@ class Keeper:
                 words[OPEN] = now + STALE
 
     def _due(self, standing: Standing) -> bool:
-        release = standing.release
-        if release is None or release.id == self._resumed:
+        if not standing.to_resume(self._resumed):
             return False
-        if self._board.resumed == release.id:
-            self._resumed = release.id
-        return release.id != self._resumed
+        self._resumed = self._board.resumed
+        return standing.to_resume(self._resumed)
 
     # Obeying.
 

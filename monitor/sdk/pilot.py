@@ -35,6 +35,7 @@ from monitor.sdk.sender import Sender
 from monitor.sdk.settings import STOPPING, Tier, consistent
 from monitor.sdk.spool import NO_ROOM, SpoolFull, no_room
 from monitor.sdk.standing import Standing
+from monitor.sdk.values import shown
 from monitor.signing import Signer
 from monitor.telemetry import (
     CommandAcknowledged,
@@ -57,6 +58,7 @@ from monitor.telemetry import (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+MOST = 1e15  # of exposure that a heartbeat can state
 HALT_BEATS = 4  # after a command heartbeats follow each other quickly, so that a halt is verified soon
 
 
@@ -315,24 +317,25 @@ class Pilot:
                 salt, seal = os.urandom(8), self._seal
                 data["nonce"] = seal.nonce(self._clock(), salt) if seal else salt.hex()
                 data["exposure"] = self._counter
-            event = build(kind, source=self.source, pilot=self.pilot, number=self._number + 1, at=at, data=data)
+            # All that can be wrong with the arguments is found before the event is written.
+            event: Any = build(kind, source=self.source, pilot=self.pilot, number=self._number + 1, at=at, data=data)
+            raw = encode(event)
+            counter = min(self._counter + event.data.amount, MOST) if kind is ExposureTallied else self._counter
             try:
-                position = self._own.spool.append(encode(event))
+                position = self._own.spool.append(raw)
             except SpoolFull:
                 self._not_recorded += kind is not CommandAcknowledged  # that one is tried again until there is room
                 raise
             self._number = number = self._number + 1
-            self._model = data["model"]
+            self._model, self._counter = event.data.model, counter
             if kind is Heartbeat and self._keeper is not None:
-                self._keeper.want(data["nonce"])
-            if kind is ExposureTallied:
-                self._counter += data["amount"]
+                self._keeper.want(event.data.nonce)
         if getattr(self._open, "depth", 0):
             self._open.position = position
         else:
             self._own.spool.sync(position)
             self._sender.wake(number)
-        return event.id
+        return str(event.id)
 
     # Obeying.
 
@@ -344,7 +347,7 @@ class Pilot:
     @property
     def serving(self) -> bool:
         """What heartbeats say: work is going on, or may begin."""
-        return self._serving() if self._serving else self._guard.serving
+        return bool(self._serving()) if self._serving else self._guard.serving
 
     def guard(self, decision: str = "", *, finishing: bool = False) -> Entry:
         """`with pilot.guard():` (or `async with`) around a piece of work; `decision` is a pseudonymous id of what it serves.
@@ -420,7 +423,7 @@ class Pilot:
             None,
             command=command.id,
             standing=command.standing,
-            last_decision=self._guard.last_decision,
+            last_decision=shown(self._guard.last_decision),  # a bad one must not keep a halt unacknowledged
             dry_run=command.dry_run,
         )
         self._quick = HALT_BEATS

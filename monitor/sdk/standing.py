@@ -10,18 +10,22 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from monitor.model import Command
+from monitor.ground import Ground
+from monitor.model import Command, command_id
 
 
 class Standing(Struct, frozen=True):
     """`known` is false until the commands that already stood were read; `command` is the one of the highest standing.
 
-    `release` is the command that ended the last halt and has to be resumed from, if there is one.
+    `lifted` is the decision of the newest release known, from which the firm has to have resumed before work begins; empty
+    when there was none. `release` is the command of that release if it was read itself: a later command may be all that a
+    service meets, and then says so by its own `lifted`.
     """
 
     known: bool = False
     command: Command | None = None
     release: Command | None = None
+    lifted: str = ""
 
     @property
     def number(self) -> int:
@@ -37,24 +41,70 @@ class Standing(Struct, frozen=True):
         """The standing after `command`: unchanged for a repeat or a lower one."""
         if command.standing <= self.number:
             return self
-        release = self.release  # a drill changes nothing
-        if command.halts:
-            release = None
-        elif command.action == "release" or self.halted:
+        ends = command.action == "release" or (self.halted and not command.halts and not command.lifted)
+        lifted = command.decision if ends else command.lifted or self.lifted
+        release = self.release if self.release and self.release.decision == lifted else None
+        if ends:
             release = command
-        return Standing(known=self.known, command=command, release=release)
+        elif command.halts:
+            release = None
+        return Standing(known=self.known, command=command, release=release, lifted=lifted)
+
+    def to_resume(self, resumed: str) -> bool:
+        """Whether the firm still has to resume, having last resumed from `resumed` (see `Board.resumed`)."""
+        return bool(self.lifted) and resumed != self.release_id
+
+    @property
+    def release_id(self) -> str:
+        """The command id of the newest release, by which the firm's resuming is kept; empty when there was none."""
+        if self.release is not None:
+            return self.release.id
+        return command_id(self.lifted) if self.lifted else ""
 
 
-def refusal(command: Command, resume: bool) -> str:
-    """Why the service must not work under `command`, in words that say what to do."""
-    since = datetime.fromtimestamp(command.at / 1000, UTC).isoformat()
-    if resume:
-        return (
-            f"the halt of pilot {command.pilot} was lifted at {since} (decision {command.decision}, standing "
-            f"{command.standing}), but the firm has not resumed: call resume() when you are ready to serve"
-        )
+def refusal(command: Command) -> str:
+    """Why the service must not work under a halt, in words that say what to do."""
+    why = ground_in_words(command.ground)
     return (
-        f"pilot {command.pilot} is halted since {since}: {command.reason.value} (decision {command.decision}, standing "
-        f"{command.standing}). Stop serving. A release needs a recorded rectification, a passed re-evaluation and two "
-        "approvals; ask the authority that your charter names, and quote the decision"
+        f"pilot {command.pilot} is halted since {_when(command)}: {command.reason.value}{f', {why}' if why else ''} (decision "
+        f"{command.decision}, standing {command.standing}). Stop serving. A release needs a recorded rectification, a passed "
+        "re-evaluation and two approvals; ask the authority that your charter names, and quote the decision"
     )
+
+
+def not_resumed(pilot: str, standing: Standing) -> str:
+    """Why the service must not work after a release, in words that say what to do."""
+    release = standing.release
+    where = f"decision {standing.lifted}" + (f", standing {release.standing}" if release else "")
+    when = f" at {_when(release)}" if release else ""
+    return (
+        f"the halt of pilot {pilot} was lifted{when} ({where}), but the firm has not resumed: call resume() when you are "
+        "ready to serve"
+    )
+
+
+def ground_in_words(ground: Ground | None) -> str:
+    """The finding behind a halt as one phrase: where, what was counted, against which limit; empty without one.
+
+    >>> ground_in_words(Ground(indicator="complaints", segment="north", observed=36.0, expected=6.09, ratio=5.91))
+    'complaints, north: 36 observed, 6.09 expected, 5.91 times that'
+    """
+    if ground is None:
+        return ""
+    place = ", ".join(part for part in (ground.indicator or ground.rule, ground.segment) if part)
+    if ground.explanation:
+        return f"{place}: {ground.explanation}" if place else ground.explanation
+    said = []
+    if ground.indicator and ground.observed is not None:
+        said.append(f"{ground.observed:.4g} observed")
+        if ground.expected is not None:
+            said.append(f"{ground.expected:.4g} expected")
+        if ground.ratio is not None:
+            said.append(f"{ground.ratio:.4g} times that")
+    if ground.detail:
+        said.append(ground.detail)
+    return ": ".join(part for part in (place, ", ".join(said)) if part)
+
+
+def _when(command: Command) -> str:
+    return datetime.fromtimestamp(command.at / 1000, UTC).isoformat()

@@ -109,7 +109,7 @@ async def read(
 
     `repeats` gives what was put out again too, for readers that such a thing changes nothing of. `follow=False` ends where the topics ended when reading began (waiting for a transaction then open); else it goes on
     for ever. Order holds within a
-    partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place.
+    partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place or a topic ends before one.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -142,12 +142,21 @@ async def _read(
 ) -> AsyncIterator[Seen]:
     sieve = Sieve()
     consumer.assign(tps)
-    first = await consumer.beginning_offsets(tps)
+    first, last = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     for tp in tps:
         place = places.setdefault((tp.topic, tp.partition), Place(first[tp]))
         # Compaction and transaction markers may take the beginning of a topic; only a place that was read to can be lost.
         if 0 < place.next < first[tp]:
-            raise LogBroken(f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {place.next}")
+            raise LogBroken(
+                f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {place.next}: retention took what it had "
+                "not read; fix: put those records back from a copy of the topic, or keep what the reader wrote and let it begin with "
+                "an empty directory of its own"
+            )
+        if place.next > last[tp]:
+            raise LogBroken(
+                f"{tp.topic}/{tp.partition} ends at {last[tp]}, the reader stands at {place.next}: the topic was made anew or put "
+                "back from an older copy; fix: put back the newer one, or let the reader begin with an empty directory of its own"
+            )
         consumer.seek(tp, max(place.next, first[tp]))
     while ends is None or not await _ended(consumer, ends):
         for tp, records in (await consumer.getmany(timeout_ms=200)).items():

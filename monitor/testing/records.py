@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from monitor.model import Command, Decision, Evidence, Finding, Level, Reason, digest
+from monitor.model import Command, Decision, Evidence, Finding, Level, Reason, command_id, digest
 
 
 def decision(standing: int, pilot: str = "p-1", **changes: Any) -> Decision:
@@ -38,7 +38,7 @@ def halted(standing: int = 1, pilot: str = "p-1", **changes: Any) -> Decision:
 def command(standing: int, action: Literal["halt", "release"] = "halt", pilot: str = "p-1", **changes: Any) -> Command:
     """The halt or release that follows decision number `standing`."""
     fields: dict[str, Any] = {
-        "id": digest(pilot, standing, "command"),
+        "id": command_id(digest(pilot, standing, "decision")),
         "pilot": pilot,
         "action": action,
         "standing": standing,

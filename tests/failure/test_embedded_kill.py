@@ -164,8 +164,7 @@ async def contents(path: Path) -> tuple[MemoryStore, Outputs]:
         memory.forge(msgspec.json.decode(entry, type=JournalEntry))
     seen, reader = Outputs(), Reader(store)
     while (more := await reader.read()) is not None:
-        for kind in Outputs.__struct_fields__:
-            getattr(seen, kind).extend(getattr(more, kind))
+        seen.extend(more)
     await store.close()
     return memory, seen
 

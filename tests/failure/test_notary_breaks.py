@@ -15,12 +15,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from monitor.cli.ledger import ledger
 from monitor.errors import LedgerBroken
-from monitor.model import Finding
+from monitor.model import Finding, Reason
 from monitor.notary.disk import RealDisk
+from monitor.notary.encoding import encode
+from monitor.notary.entries import entry_of
 from monitor.notary.notary import Notary
-from monitor.notary.segment import Damage
+from monitor.notary.segment import Damage, frame, header
 from monitor.notary.store import file_name
 from monitor.notary.verify import entries, ledgers, verify
 from monitor.notary.words import WordsFile, beside
@@ -272,7 +276,7 @@ def test_number_of_fsyncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert cost("a", standing=5, position=9) == 0
     assert notary.record([decision(n, "a") for n in range(6, 60)]) == 54
     assert cost(standing=0) == 0
-    by_hand = [msgspec.structs.replace(BY_HAND[0], id=f"h-{n}", pilot="a", standing=n) for n in (70, 71)]
+    by_hand = [msgspec.structs.replace(BY_HAND[0], id=f"h-{n}", pilot="a", standing=n) for n in (60, 61)]
     before = calls["fsync"]
     notary.record(by_hand[:1])
     assert calls["fsync"] - before == 1 + 2 + 3
@@ -359,8 +363,206 @@ def test_a_full_disk_stops_the_process_and_loses_nothing(tmp_path: Path) -> None
 def test_a_damaged_cursor_is_said(tmp_path: Path) -> None:
     """A cursor that cannot be read stops the notary with the way out; it is never taken for an empty one."""
     (tmp_path / "cursor.json").write_text('{"position": 3}')
-    with pytest.raises(LedgerBroken, match="read again from the start"):
+    with pytest.raises(LedgerBroken, match="read again from their beginning"):
         Notary(tmp_path)
     assert not list(tmp_path.glob("*.ledger"))
     with pytest.raises(Damage):
         ledgers(tmp_path)
+
+
+# ---- put back from a backup
+
+
+def grown(directory: Path, upto: int, *pilots: str, disk: RealDisk | None = None) -> Notary:
+    """A ledger of decisions 1 to `upto` of each pilot, closed, as a reader of one log leaves it."""
+    notary = Notary(directory, disk)
+    start = notary.position.get("seq", 0)
+    for number in range(start + 1, upto + 1):
+        notary.record([decision(number, pilot) for pilot in pilots or ("p-1",)], position={"seq": number})
+    notary.close()
+    return notary
+
+
+def copied(directory: Path, names: str) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(directory.glob(names))}
+
+
+def put_back(copy: dict[Path, bytes]) -> None:
+    for path, raw in copy.items():
+        path.write_bytes(raw)
+
+
+def older_copy(directory: Path) -> None:
+    """8 entries of p-1, then 14; the files of the ledger are those of before, the cursor is the newer one."""
+    grown(directory, 8)
+    copy = copied(directory, "*.ledger") | copied(directory, "*.index")
+    grown(directory, 14)
+    put_back(copy)
+
+
+def ledger_gone(directory: Path) -> None:
+    grown(directory, 14)
+    (directory / FILE).unlink()
+
+
+def both_gone(directory: Path) -> None:
+    grown(directory, 14)
+    (directory / FILE).unlink()
+    (directory / FILE).with_suffix(".index").unlink()
+
+
+def one_of_two_gone(directory: Path) -> None:
+    grown(directory, 14, "p-1", "p-2")
+    (directory / FILE).unlink()
+    (directory / FILE).with_suffix(".index").unlink()
+
+
+RESTORED = [older_copy, ledger_gone, both_gone, one_of_two_gone]
+
+
+@pytest.mark.parametrize("restored", RESTORED, ids=lambda case: case.__name__)
+def test_a_ledger_that_ends_before_its_cursor_is_refused(tmp_path: Path, restored: Callable[[Path], None]) -> None:
+    """What lies between a ledger and its newer cursor would never be read again: nothing is appended, the fix is named, and
+    verifying the directory fails too."""
+    restored(tmp_path)
+    before = copied(tmp_path, "*.ledger")
+    with pytest.raises(LedgerBroken, match=r"(14|is gone).*fix: put back.*ledger rebuild"):
+        Notary(tmp_path)
+    assert copied(tmp_path, "*.ledger") == before
+    checked = subprocess.run(
+        [sys.executable, "-m", "monitor.notary.verify", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 1, checked.stderr
+    assert CliRunner().invoke(ledger, ["verify", str(tmp_path)]).exit_code == 1
+
+
+@pytest.mark.parametrize("restored", RESTORED, ids=lambda case: case.__name__)
+def test_a_rebuilt_ledger_is_the_one_that_was_lost(tmp_path: Path, restored: Callable[[Path], None]) -> None:
+    """After `ledger rebuild` the log is read from its beginning: the same bytes, and the same root, as without the accident."""
+    grown(tmp_path / "whole", 14, "p-1", "p-2")
+    directory = tmp_path / "ledger"
+    restored(directory)
+    done = CliRunner().invoke(ledger, ["rebuild", str(directory)])
+    assert done.exit_code == 0, done.output
+    notary = grown(directory, 14, "p-1", "p-2")
+    assert notary.heads["p-1"].size == 14
+    assert (directory / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()
+    assert CliRunner().invoke(ledger, ["verify", str(directory)]).exit_code == 0
+
+
+def test_a_log_that_no_longer_holds_what_is_missing_is_said(tmp_path: Path) -> None:
+    """Where retention took the records between ledger and log, nothing is written behind the hole: the notary stops and names
+    what is missing."""
+    older_copy(tmp_path)
+    assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 0
+    notary = Notary(tmp_path)
+    with pytest.raises(LedgerBroken, match=r"standings 9 to 11 are missing.*standing 12.*put back"):
+        notary.record([decision(12), decision(13)], position={"seq": 13})
+    notary.close()
+    assert len(ids(tmp_path)) == 8
+
+
+def test_a_cursor_that_is_gone_costs_reading_again_and_nothing_else(tmp_path: Path) -> None:
+    """Without a cursor, or with one older than the ledger, the log is read again and what is there is dropped as a repeat."""
+    grown(tmp_path, 8)
+    old = copied(tmp_path, "cursor.json")
+    grown(tmp_path, 14)
+    whole = copied(tmp_path, "*.ledger")
+    for change in (lambda: put_back(old), lambda: (tmp_path / "cursor.json").unlink()):
+        change()
+        assert grown(tmp_path, 14).repeated in (6, 14)
+        assert copied(tmp_path, "*.ledger") == whole
+
+
+def with_a_hole(directory: Path, *missing: int, reason: Reason = Reason.LIMIT_HALF_WAY, rule: str = "limit") -> Path:
+    """A ledger of standings 1 to 20 without the `missing` ones, as an older version would have written it."""
+    frames = [header("p-1")]
+    kept = [n for n in range(1, 21) if n not in missing]
+    for place, number in enumerate(kept):
+        fields = {"reason": reason, "finding": Finding(rule=rule)} if number + 1 in missing else {}
+        entry, _ = entry_of(decision(number, **fields), b"")
+        frames.append(frame(place, encode(entry)))
+    directory.mkdir(exist_ok=True)
+    (directory / FILE).write_bytes(b"".join(frames))
+    return directory / FILE
+
+
+@pytest.mark.parametrize(("missing", "said"), [((9, 10, 11), "standings 9 to 11 are missing"), ((4,), "standing 4 is")])
+def test_a_missing_standing_is_damage(tmp_path: Path, missing: tuple[int, ...], said: str) -> None:
+    """Decisions of a pilot are numbered without gaps: both verifiers fail, naming file, entry and what is missing; the notary
+    appends nothing behind a hole and says what to do."""
+    path = with_a_hole(tmp_path, *missing)
+    with pytest.raises(Damage, match=said) as caught:
+        verify(path)
+    assert (caught.value.file, caught.value.entry) == (path, missing[0] - 1)
+    alone = [sys.executable, "-m", "monitor.notary.verify", str(tmp_path)]
+    for code, told in [
+        (subprocess.run(alone, capture_output=True, text=True, check=False).returncode, said),
+        (CliRunner().invoke(ledger, ["verify", str(tmp_path)]).exit_code, said),
+    ]:
+        assert (code, told) == (1, said)
+    with pytest.raises(LedgerBroken, match=f"{said}.*aside"):
+        Notary(tmp_path)
+    assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 1
+
+
+def test_a_ledger_that_begins_later_is_sound_and_says_so(tmp_path: Path) -> None:
+    """A ledger begun when earlier decisions were no longer in the log is dense from its first entry on; that is a status, not
+    damage."""
+    path = with_a_hole(tmp_path, *range(1, 7))
+    sound = verify(path)
+    assert (sound.first, sound.last, sound.entries) == (7, 20, 14)
+    told = CliRunner().invoke(ledger, ["verify", str(tmp_path)])
+    assert told.exit_code == 0
+    assert "begins at standing 7" in told.stderr
+    notary = Notary(tmp_path)
+    assert notary.record([decision(20), decision(21)]) == 1
+    notary.close()
+
+
+def test_what_an_older_version_dropped_as_a_repeat_is_no_damage(tmp_path: Path) -> None:
+    """Older versions gave two findings cleared by one event the same id and dropped the second: that is told, not refused."""
+    for missing, rule in (((9,), "heartbeats"), ((9, 10, 11), "exposure_cap")):
+        path = with_a_hole(tmp_path / rule, *missing, reason=Reason.CLEARED, rule=rule)
+        assert verify(path).doubtful == missing
+        told = CliRunner().invoke(ledger, ["verify", str(path)])
+        assert told.exit_code == 0
+        assert "compare with the decisions log" in told.stderr
+        Notary(tmp_path / rule).close()
+
+
+def test_records_about_a_vendor_are_counted_over_all_vendors(tmp_path: Path) -> None:
+    """The second stage numbers its findings over all vendors together: the ledger of one of them has no holes to find."""
+    notary = Notary(tmp_path)
+    notary.record([decision(n, f"vendor:{n % 2}", charter="", participant="") for n in range(1, 8)])
+    notary.close()
+    for path in ledgers(tmp_path):
+        assert not verify(path).doubtful
+    Notary(tmp_path).close()
+
+
+def test_a_cursor_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """A cursor that knows no sizes is still one; without any ledger next to it, it is refused all the same."""
+    grown(tmp_path, 3)
+    (tmp_path / "cursor.json").write_text('{"epochs": {"decisions/0": 1}, "position": {"seq": 3}}')
+    notary = Notary(tmp_path)
+    notary.must_hold([decision(3)])
+    with pytest.raises(LedgerBroken, match=r"ends at standing 3.*past standing 5"):
+        notary.must_hold([decision(5)])
+    notary.close()
+    (tmp_path / FILE).unlink()
+    (tmp_path / FILE).with_suffix(".index").unlink()
+    with pytest.raises(LedgerBroken, match="no ledger is here"):
+        Notary(tmp_path)
+
+
+def test_a_rebuild_waits_for_a_running_notary(tmp_path: Path) -> None:
+    """A directory that a notary holds is not touched."""
+    grown(tmp_path, 3)
+    notary = Notary(tmp_path)
+    before = copied(tmp_path, "*")
+    done = CliRunner().invoke(ledger, ["rebuild", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "stop it first" in done.stderr
+    assert copied(tmp_path, "*") == before
+    notary.close()

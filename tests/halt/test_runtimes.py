@@ -13,7 +13,7 @@ import pytest
 from monitor.charter import Drills, Responses, Window
 from monitor.control import Approval, Drill, Evaluation, Override, Rectification, Release, Shelving
 from monitor.model import Decision, Level, Reason
-from monitor.sdk import Pilot
+from monitor.sdk import Halted, Pilot
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter, instant
 from monitor.testing.service import Service
@@ -30,7 +30,7 @@ until = Until(20.0, every=0.05)
 @pytest.fixture(name="world", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)], scope="module")
 def a_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One monitor for all tests of a runtime; each test takes a pilot of its own."""
-    world = WORLDS[request.param](tmp_path_factory.mktemp(request.param), 5, RESPONSES, DRILLS)
+    world = WORLDS[request.param](tmp_path_factory.mktemp(request.param), 6, RESPONSES, DRILLS)
     yield world
     world.close()
 
@@ -149,7 +149,7 @@ def test_a_shelf_a_halt_and_its_whole_release(world: World, tmp_path: Path) -> N
             world.act(Evaluation(id="e2", **by, passed=True, report="r"))
             world.act(Approval(id="a", **by))
             world.act(Approval(id="b", pilot=pilot, author="regulator-2"))
-            world.act(Release(id="l", **by))
+            world.act(Release(id="l", **by, reason="seen on site"))
             _, released = world.seen.wait(pilot, Reason.RELEASED)
             assert (released.was, released.level, released.restart) == (Level.HALT, Level.NORMAL, 2)
             until(lambda: firm.standing.release)
@@ -157,3 +157,34 @@ def test_a_shelf_a_halt_and_its_whole_release(world: World, tmp_path: Path) -> N
             since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
             firm.resume()
             service.wait("serving", since=since)
+
+
+def test_a_drill_after_a_release_does_not_put_the_service_back_to_work(world: World, tmp_path: Path) -> None:
+    """Halt, release, then a dry run as the newest command: a new start on the same disk or on a new one is refused until the firm
+    has resumed, and serves after that."""
+    pilot, service = started(world, tmp_path)
+    by = {"pilot": pilot, "author": "regulator-1"}
+    with service:
+        death(world, pilot)
+        world.seen.wait(pilot, Reason.HALT_VERIFIED)
+        halt = next(d for d in world.seen.of(pilot) if d.level == Level.HALT)
+        world.act(Rectification(id="r", **by, finding="f", cause="c", action="a", evidence="e"))
+        world.act(Evaluation(id="e", **by, passed=True, report="r"))
+        world.act(Approval(id="a", **by))
+        world.act(Approval(id="b", pilot=pilot, author="regulator-2"))
+        world.act(Release(id="l", **by))
+        _, released = world.seen.wait(pilot, Reason.RELEASED)
+        drills = all_of(world, pilot, Reason.DRILL_BEGUN, 0)
+        world.act(Drill(id="d", **by))
+        all_of(world, pilot, Reason.DRILL_BEGUN, 1 + len(drills))
+    for disk in (tmp_path, tmp_path / "new"):
+        settings = {"participant": halt.participant, "spool_dir": disk, **world.settings(world.proxy())}
+        with Pilot(pilot, **settings) as firm:
+            with pytest.raises(Halted, match="has not resumed") as refused, firm.guard():
+                pytest.fail("the guard let work begin")
+            assert (refused.value.reason, refused.value.decision) == ("not_resumed", released.id)
+            firm.resume()
+            with firm.guard():
+                pass
+        with Pilot(pilot, **settings) as firm, firm.guard():
+            pass

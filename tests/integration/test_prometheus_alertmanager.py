@@ -16,7 +16,7 @@ import yaml
 
 from monitor.act import Deliver
 from monitor.act.alertmanager import Alertmanager
-from monitor.alerts import Standing, after
+from monitor.alerts import Standing, after, occurrence
 from monitor.metrics import Metrics
 from monitor.model import Level, Outputs, Reason
 from monitor.testing.recorder import Recorder
@@ -163,7 +163,7 @@ def test_a_second_halt_right_after_the_release_is_notified_at_once(manager: Serv
     until(lambda: len(messages()) == 1)
     deliver.feed([LIFTED, halted(3)])
     deliver.tick(1_000)
-    until(lambda: ("firing", halted(3).id[:12]) in messages(), 5.0)
+    until(lambda: ("firing", occurrence(halted(3))) in messages(), 5.0)
     before = len(people.seen)
     for minute in range(1, 4):
         deliver.tick(1_000 + minute * 60_000)

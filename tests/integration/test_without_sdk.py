@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from monitor.charter import Responses
-from monitor.control import Approval, Evaluation, Rectification, Release
+from monitor.control import Approval, Drill, Evaluation, Rectification, Release
 from monitor.keyfile import read_key
 from monitor.model import Reason
 from monitor.sdk.bulk import open_bulk
@@ -95,7 +95,7 @@ class Example:
 
 def obeys(world: World, pilot: str, example: Example) -> None:
     """Permit, start, halt by a reported death, stop, acknowledgement, verification; killed and started again it stays stopped;
-    after the release it stays stopped until its file is removed."""
+    after the release it stays stopped until its file is removed, also on a new disk that meets a drill after the release."""
     until(example.up)
     now = int(time.time() * 1000)
     world.report(Emitter("outside/1", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
@@ -111,9 +111,22 @@ def obeys(world: World, pilot: str, example: Example) -> None:
     world.act(Evaluation(id="e1", **by, passed=True, report="r"))
     world.act(Approval(id="a1", **by))
     world.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
-    world.act(Release(id="l1", **by))
+    world.act(Release(id="l1", **by, reason="seen on site"))
     world.seen.wait(pilot, Reason.RELEASED)
     time.sleep(2.5)  # by now a permit was given for the next standing
+    assert not example.up()
+    world.act(Drill(id="d1", **by))  # the newest command: over HTTP the only one that a new start meets
+    world.seen.wait(pilot, Reason.DRILL_PASSED)
+    assert not example.up()
+    example.halted.unlink()
+    until(example.up)
+    example.kill()
+    state = example.halted.parent
+    for name in ("lifted", "standing"):  # a disk that remembers no release and no command
+        (state / name).unlink(missing_ok=True)
+    example.start()
+    until(example.halted.exists)
+    time.sleep(2.5)
     assert not example.up()
     example.halted.unlink()
     until(example.up)

@@ -31,6 +31,7 @@ from monitor.control import (
     Rectification,
     Release,
     Shelving,
+    Withdrawal,
 )
 from monitor.machine import Machine
 from monitor.model import Decision, Level, Outputs, Reason, Record
@@ -131,7 +132,7 @@ class World:
                 self.act(Evaluation(**names | {"id": f"b{self.offset}"}, passed=True, report="r"))
                 for author in ("anna", "ben"):
                     self.act(Approval(**names | {"id": f"c{self.offset}", "author": author}))
-                self.act(Release(**names | {"id": f"d{self.offset}"}))
+                self.act(Release(**names | {"id": f"d{self.offset}", "reason": "x"}))
             case "time":
                 self.now += (1_000, 61_000, 3_600_000, 86_400_000)[number % 4]
                 self.took(self.machine.time(self.now))
@@ -216,6 +217,17 @@ def test_findings_that_end_together_have_ids_of_their_own() -> None:
     assert [d.finding_key for d in ended] == ["halt/overdue", "halt/contradicted"]
     assert ended[0].cause == ended[1].cause
     assert ended[0].id != ended[1].id
+
+
+def test_an_exit_ends_the_alerts_of_a_halt_only_when_the_stop_is_verified() -> None:
+    """Leaving the sandbox is no way out of a halt: the alert stands until the service was seen to stand still."""
+    world = World("halt")
+    world.do("harm", 1)
+    world.act(Withdrawal(id="w", pilot="p", author="olga", reason="x"))
+    assert HALTED in [alert.name for alert in world.standing.alerts()]
+    world.do("obey", 0)
+    assert world.decisions[-1].reason is Reason.EXITED
+    assert list(world.standing.alerts()) == []
 
 
 def test_a_flood_of_incidents_is_bounded() -> None:

@@ -81,7 +81,7 @@ class Bench:
             (Evaluation(id="e", **by, passed=True, report="r"), ANNA),
             (Approval(id="a", **by), ANNA),
             (Approval(id="b", pilot="p", author="ben"), BEN),
-            (Release(id="l", pilot="p", author="olga"), OLGA),
+            (Release(id="l", pilot="p", author="olga", reason="seen on site"), OLGA),
         ]
         for act, signer in steps:
             out = self.take(self.act(act, signer))

@@ -230,7 +230,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from(PEOPLE))
     def release(self, who: str) -> None:
-        self._control(Release(id=self._id(), pilot="p", author=who))
+        self._control(Release(id=self._id(), pilot="p", author=who, reason="seen on site"))
 
     @rule(leave_out=st.integers(0, 12), order=st.sampled_from([[0, 1, 2, 3], [0, 1, 3, 2], [1, 0, 2, 3], [0, 2, 1, 3]]))
     def lift(self, leave_out: int, order: list[int]) -> None:

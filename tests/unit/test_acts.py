@@ -85,7 +85,8 @@ def test_an_amendment_goes_forward_and_never_moves_a_running_bar() -> None:
         return rejected(bench.act(Amendment(id=id_, pilot="p", author="anna", charter=changed), T0))
 
     assert amend("1", charter(heavier, version=2)) == [("charter.indicators.incidents", "control_refused")]
-    assert amend("2", charter(version=1)) == [("charter.version", "control_refused")]
+    assert amend("2", charter(version=1)) == [("charter", "repeated")]
+    assert amend("2b", charter(SILENCE, RATE)) == [("charter.version", "control_refused")]
     assert amend("3", charter(version=2, alpha=0.5)) == [("charter.alpha", "control_refused")]
     assert amend("4", charter(RATE, SILENCE, version=2)) == []
     assert bench.out.decisions[-1].reason == Reason.AMENDED

@@ -8,7 +8,7 @@ import pytest
 from monitor.control import Approval, Override, Rectification, Release
 from monitor.machine import Machine
 from monitor.model import Command, Decision, Level, Outputs, Reason, Record
-from monitor.state import Pilot, restore, snapshot
+from monitor.state import VERSION, Pilot, restore, snapshot
 from monitor.telemetry import Envelope, encode
 from monitor.testing.events import Emitter
 
@@ -252,7 +252,7 @@ def test_the_whole_protocol_survives_a_snapshot() -> None:
 def as_version_2(pilot: Pilot) -> bytes:
     """The bytes that version 2 wrote of a pilot."""
     fields = msgspec.msgpack.decode(snapshot(pilot))
-    assert fields[0] == 5
+    assert fields[0] == VERSION
     fields[0], fields[2] = 2, msgspec.to_builtins(pilot.charter)
     held = {name: msgspec.msgpack.decode(stream.blob()) for name, stream in pilot.streams.items()}
     fields[3] = fields[3][:10]  # the standing ended with the id of the command
@@ -278,7 +278,7 @@ def test_a_repeated_release_never_lifts_a_later_halt() -> None:
     bench = Halted()
     lift(bench, T0 + HOUR)
     bench.act(Override(id="o2", pilot="p", author="anna", level="halt", reason="again"), T0 + 2 * HOUR)
-    out = bench.act(Release(id="rel", pilot="p", author="anna"), T0 + 2 * HOUR + 1)
+    out = bench.act(Release(id="rel", pilot="p", author="anna", reason="seen on site"), T0 + 2 * HOUR + 1)
     assert rejected(out) == [("id", "repeated")]
     assert bench.level == Level.HALT
     assert not out.decisions
@@ -319,3 +319,19 @@ def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
 
     assert story() == story()
     assert len({d.id for d in story()}) == len(story())
+
+
+def test_every_decision_has_an_id_of_its_own() -> None:
+    """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a repeat."""
+    bench = Halted()
+    bench.acknowledge(bench.at + SECOND)
+    bench.beat(bench.at + 2 * SECOND, serving=True)  # contradicted
+    bench.time(bench.at + 10 * WITHIN)  # and overdue
+    at = bench.at + 11 * WITHIN
+    while bench.order != "verified":
+        at += SECOND
+        out = bench.beat(at)
+    assert said(out) == [Reason.HALT_VERIFIED, Reason.CLEARED, Reason.CLEARED]
+    ids = [d.id for d in bench.out.decisions]
+    assert len(ids) == len(set(ids))
+    assert [d.standing for d in bench.out.decisions] == list(range(1, len(ids) + 1))

@@ -32,7 +32,7 @@ def slots(kind: str, event: Envelope, received: int = T, **changes: Any) -> list
         ("a near miss is below a hazard", "near_miss", None, "hazard", 0),
         ("only serious ones", "incident", None, "serious_incident", 0),
         ("an upgrade across the threshold adds one", "serious_incident", "incident", "serious_incident", 1),
-        ("an upgrade beyond the threshold adds nothing", "serious_incident", "incident", "incident", 0),
+        ("an upgrade beyond the threshold is left to the memory of ids", "serious_incident", "incident", "incident", 1),
         ("an upgrade below the threshold adds nothing", "hazard", "near_miss", "incident", 0),
         ("a downgrade takes nothing back", "hazard", "incident", "incident", 0),
     ],

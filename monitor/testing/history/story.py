@@ -259,5 +259,5 @@ class Story:
             Evaluation(**by(), passed=True, report="r"),
             Approval(**by("regulator-1")),
             Approval(**by("regulator-2")),
-            Release(**by()),
+            Release(**by(), reason="seen on site"),
         ]

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.act.alertmanager import Alertmanager, resolve_timeout
 from monitor.act.links import Links, checked
-from monitor.alerts import Alert, Facts, Standing, after
+from monitor.alerts import Alert, Facts, Standing, after, occurrence
 from monitor.errors import Refused
 from monitor.model import Decision, Finding, Level, Reason
 from monitor.testing.recorder import Recorded, Recorder
@@ -54,7 +54,7 @@ def test_a_halt_is_a_critical_alert() -> None:
         "participant": "firm-1",
         "reason": "limit_exceeded",
         "finding": "level",
-        "occurrence": halted().id[:12],
+        "occurrence": occurrence(halted()),
         "tier": "high",
         "sector": "driving",
         "region": "north",
@@ -235,8 +235,8 @@ def test_one_incident_is_one_alert_until_it_becomes_graver() -> None:
         return [(a.severity, a.occurrence) for a in alerts(*decisions) if a.name == "SandboxHardRule"]
 
     minor, again, graver = death(1, "property"), death(2, "property"), death(3, "death")
-    assert occurrences(minor, again) == [("warning", minor.id[:12])]
-    assert occurrences(minor, again, graver) == [("critical", graver.id[:12])]
+    assert occurrences(minor, again) == [("warning", occurrence(minor))]
+    assert occurrences(minor, again, graver) == [("critical", occurrence(graver))]
 
 
 @pytest.mark.parametrize("level", [Level.NORMAL, Level.WATCH])

@@ -156,30 +156,6 @@ def test_a_refused_end_is_still_resent() -> None:
     assert actor.got == ["+p-1", "-p-1"]
 
 
-@pytest.mark.parametrize(
-    ("between", "ends"),
-    [
-        pytest.param([], False, id="not verified: the alert stays"),
-        pytest.param(
-            [halted(standing=2, was=Level.HALT, kind="act", reason=Reason.HALT_VERIFIED)], True, id="verified"
-        ),
-    ],
-)
-def test_the_exit_of_a_halted_pilot_ends_its_alert_only_when_the_stop_is_verified(
-    between: list[Decision], ends: bool
-) -> None:
-    """Leaving the sandbox is no way out of a halt: the alert stands until the service was seen to stand still."""
-    actor = Pager()
-    deliver = Deliver({"a": actor})
-    left = halted(standing=3, was=Level.HALT, kind="act", reason=Reason.EXITED)
-    deliver.feed([halted(), *between, left])
-    deliver.tick(0)
-    assert actor.got == ["+p-1"] + ["-p-1"] * ends
-    deliver.feed([halted(standing=4, was=Level.HALT, kind="act", reason=Reason.HALT_VERIFIED)])
-    deliver.tick(1_000)
-    assert actor.got == ["+p-1", "-p-1"]
-
-
 def test_plain_actors_are_sent_nothing_again() -> None:
     """Only an actor whose other side forgets is sent a decision twice."""
     actor = Plain()
@@ -264,8 +240,7 @@ def test_an_alert_actor_attaches_at_what_stands() -> None:
     actor = Pager()
     deliver = Deliver({"a": actor}, history=True)
     deliver.feed([halted(), RELEASE, halted(pilot="p-2"), halted(pilot="p-3")])
-    deliver.feed([halted(pilot="p-3", standing=2, was=Level.HALT, reason=Reason.HALT_VERIFIED)])
-    deliver.feed([halted(pilot="p-3", standing=3, was=Level.HALT, reason=Reason.EXITED)])
+    deliver.feed([halted(pilot="p-3", standing=2, was=Level.HALT, reason=Reason.EXITED)])
     deliver.tick(0)
     assert actor.got == []
     deliver.caught_up()

@@ -6,7 +6,9 @@ import itertools
 
 import msgspec
 
-from monitor.sdk.standing import Standing, refusal
+from monitor.ground import Ground
+from monitor.model import Reason
+from monitor.sdk.standing import Standing, not_resumed, refusal
 from monitor.testing.records import command
 
 COMMANDS = [command(3, "halt"), command(5, "release", epoch=9), command(8, "halt", epoch=2)]
@@ -25,10 +27,37 @@ def test_the_highest_standing_wins_in_every_order_of_arrival() -> None:
 def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
     """The words of a refusal name pilot, reason, time, decision and the way out."""
     halt = command(3, "halt")
-    words = refusal(halt, resume=False)
+    words = refusal(halt)
     for part in ("pilot p-1 is halted since 2023-11-14T22:13:20", "limit_exceeded", halt.decision, "two approvals"):
         assert part in words
-    assert "call resume()" in refusal(command(4, "release"), resume=True)
+    released = Standing().meet(command(4, "release"))
+    words = not_resumed("p-1", released)
+    for part in ("lifted at 2023-11-14T22:13:20", command(4).decision, "standing 4", "call resume()"):
+        assert part in words
+
+
+def test_a_refusal_says_what_was_counted_against_which_limit() -> None:
+    """The ground of a halt is in the words: the detector's own sentence, else the numbers; a hard rule names its incident."""
+    ground = Ground(indicator="complaints", segment="north", observed=36.0, expected=6.09, ratio=5.91)
+    assert "complaints, north: 36 observed, 6.09 expected, 5.91 times that" in refusal(command(3, ground=ground))
+    told = msgspec.structs.replace(ground, explanation="36 counted where at most 6.09 were allowed")
+    assert "complaints, north: 36 counted where" in refusal(command(3, ground=told))
+    rule = Ground(rule="death", observed=1.0, expected=0.0, detail="serious_incident, death, i-7")
+    assert "hard_rule, death: serious_incident, death, i-7" in refusal(command(3, reason=Reason.HARD_RULE, ground=rule))
+
+
+def test_a_later_command_does_not_hide_a_release() -> None:
+    """A drill names the release before it, so whoever meets the drill alone still has to resume from that release."""
+    release = command(4, "release", lifted=command(4).decision)
+    drill = command(5, "halt", dry_run=True, lifted=release.decision)
+    alone, both = Standing().meet(drill), Standing().meet(release).meet(drill)
+    assert alone.lifted == both.lifted == release.decision
+    assert alone.to_resume("")
+    assert alone.to_resume(command(2).id)
+    assert not alone.to_resume(release.id)
+    assert not both.to_resume(release.id)
+    assert alone.release is None
+    assert f"was lifted (decision {release.decision})" in not_resumed("p-1", alone)
 
 
 def test_what_has_to_be_resumed_from() -> None:

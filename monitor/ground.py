@@ -1,0 +1,26 @@
+"""The ground of a halt: the numbers that travel with its command, so that whoever is refused work sees why. Pure."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+GROUND_CHARACTERS = 300
+
+
+class Ground(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The finding behind a command, cut to what an engineer needs to see why: a `statistic` reached its `threshold`, `observed`
+    stands against `expected`. `rule` is the detector or the hard rule, `detail` names the incident or gives a person's reason.
+
+    Texts are cut to `GROUND_CHARACTERS`, so that a command stays small. Fields that do not apply are left out.
+    """
+
+    indicator: str = ""
+    segment: str = ""
+    rule: str = ""
+    statistic: float | None = None
+    threshold: float | None = None
+    observed: float | None = None
+    expected: float | None = None
+    ratio: float | None = None  # observed over expected
+    detail: str = ""
+    explanation: str = ""

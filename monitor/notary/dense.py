@@ -1,0 +1,77 @@
+"""A pilot's decisions are numbered 1, 2, 3 ... by `standing`: a number that is skipped is an entry that is missing.
+
+Commands repeat the standing of their decision and are left out. Two kinds of ledger are not dense and sound all the same:
+
+- what the second stage says of a vendor (its records name no charter) is counted over all vendors together;
+- older versions could give two findings that one event cleared the same id, and the second was dropped as a repeat. A number
+  missing right after a `cleared` may therefore be such a loss (one for each further segment whose exposure cap was cleared);
+  the ledger alone cannot tell.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.notary.encoding import Entry, EntryType
+
+SEGMENTS = 64
+"""Segments of one indicator whose exposure caps one period may clear together: more than a charter has."""
+
+
+class Standings:
+    """Reads the entries of one ledger in order. `first` and `last` are the lowest and highest standing of a decision (`None`:
+    there is none yet), `doubtful` the numbers that an older version may have lost."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.last: int | None = None
+        self.doubtful: tuple[int, ...] = ()
+        self._before: Entry | None = None
+
+    def hole_before(self, entry: Entry) -> range:
+        """The standings that are missing between the last decision taken and `entry`; an empty range when none is."""
+        skipped = self._skipped(entry)
+        return range(0) if len(skipped) <= self._may_be_lost() else skipped
+
+    def take(self, entry: Entry) -> None:
+        """Note an entry that follows those taken so far."""
+        if entry.type is EntryType.COMMAND:
+            return
+        if skipped := self._skipped(entry):
+            self.doubtful = (*self.doubtful, *skipped)
+        self.first = entry.standing if self.first is None else self.first
+        self.last, self._before = entry.standing, entry
+
+    def _skipped(self, entry: Entry) -> range:
+        if entry.type is EntryType.COMMAND or self.last is None or entry.standing <= self.last + 1:
+            return range(0)
+        return range(self.last + 1, entry.standing) if _body(entry).get("charter") else range(0)
+
+    def _may_be_lost(self) -> int:
+        """How many decisions after the last one an older version may have dropped as repeats of it."""
+        record = {} if self._before is None else _body(self._before)
+        if record.get("reason") != "cleared":
+            return 0
+        finding = record.get("finding")
+        return SEGMENTS if isinstance(finding, dict) and finding.get("rule") == "exposure_cap" else 1
+
+
+def _body(entry: Entry) -> dict[str, Any]:
+    """The record; what cannot be read counts as a decision under a charter, and is found by who checks encodings."""
+    try:
+        return entry.record()
+    except ValueError:
+        return {"charter": "?"}
+
+
+def named(hole: range) -> str:
+    """The missing standings in words.
+
+    >>> named(range(9, 15)), named(range(4, 5))
+    ('standings 9 to 14 are missing', 'standing 4 is missing')
+    """
+    if len(hole) == 1:
+        return f"standing {hole.start} is missing"
+    return f"standings {hole.start} to {hole.stop - 1} are missing"
