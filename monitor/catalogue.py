@@ -46,7 +46,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "uncounted_total",
         "counter",
         "Events that were accepted but count nowhere, by kind: a segment, unit or currency that the charter does not know,"
-        " a repeated incident id, a correction of a closed period.",
+        " a repeated incident id, an incident id dropped from memory, a correction of a closed period.",
         "kind",
     ),
     _spec("events_total", "counter", "Telemetry events stepped by the machine."),

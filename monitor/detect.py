@@ -12,10 +12,11 @@ from monitor.counters import behind
 from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, key, level_of
-from monitor.sequence import gaps_since
+from monitor.sequence import gaps_by_source, gaps_since
 from monitor.state import Stream, same
 
 HOUR = 3_600_000
+SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
 
 
 def close(case: Case, watch: Watch) -> None:
@@ -203,15 +204,28 @@ def _tolerated(case: Case, watcher: Watcher) -> bool:
 
 
 def _gaps(case: Case, watch: Watch) -> None:
-    """Missing sequence numbers that were noticed in the period just closed are a finding of their own."""
+    """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It leaves after as
+    many quiet periods as the charter asks of the indicator with the longest periods, however many others close meanwhile."""
     start = watch.grid.start(case.pilot.streams[key(watch, watch.segments[0])].next - 1)
-    count = gaps_since(case.pilot, start)
-    finding = Finding(indicator=watch.name, rule="sequence", observed=float(count), expected=0.0)
-    if count:
+    if gaps_since(case.pilot, start):
         level = Level[case.plan.charter.responses.sequence_gap.upper()]
-        case.found("sequence", level, Reason.SEQUENCE_GAP, finding)
-    else:
-        case.quiet("sequence", finding)
+        case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
+    elif watch is case.plan.slowest:
+        case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+
+
+def _gap(case: Case, start: int) -> Finding:
+    """How many numbers are missing, of which sources, and since when."""
+    found = gaps_by_source(case.pilot, start)
+    sources = [f"{count} of {name[:SHOWN]}" for count, name, _ in found[:SOURCES_SHOWN]]
+    more = [f"{len(found) - SOURCES_SHOWN} more sources"] if len(found) > SOURCES_SHOWN else []
+    return Finding(
+        rule="sequence",
+        observed=float(gaps_since(case.pilot, start)),
+        expected=0.0,
+        period_start=min((at for _, _, at in found), default=start),
+        detail="sequence numbers missing: " + ", ".join([*sources, *more]),
+    )
 
 
 def _evidence(

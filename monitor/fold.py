@@ -17,12 +17,12 @@ from monitor.batch import Batch
 from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
-from monitor.incidents import INCIDENTS, report
+from monitor.incidents import report
 from monitor.indicators.base import Open, Slot
 from monitor.layout import Frame, layout_of
 from monitor.model import Outputs
 from monitor.obey import permit
-from monitor.observe import FOREIGN, add
+from monitor.observe import FOREIGN, UNNAMED, WORK, add
 from monitor.plan import Watch, key
 from monitor.state import Pilot, Source, Stream
 from monitor.telemetry import ExposureTallied, Heartbeat, IncidentReported, instant, millis
@@ -173,12 +173,14 @@ class Folder:
         """Where what has slots only goes; `None` when an event is not ordinary by itself, or might raise the evidence of a
         closed period."""
         model, rest = self._known_model(), []
+        blank = self._plan.any_model or UNNAMED in self._pilot.standing.active
         for kind_of, run in batch.by_type.items():
             kind = self._kinds.get(kind_of)
             if kind is None:
                 return None
             data = batch.data[kind_of]
-            if [d.model for d in data].count(model) != len(run) and not {d.model for d in data} <= {"", model}:
+            named = model and [d.model for d in data].count(model) == len(run)
+            if not named and not {d.model for d in data} <= ({"", model} if blank or kind_of not in WORK else {model}):
                 return None
             for fits in kind.fits:
                 if not fits(run):
@@ -193,10 +195,6 @@ class Folder:
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
                         rest.append((place, stream, watch, index, slot))
-        reported = batch.by_type.get(IncidentReported, ())
-        incidents = self._pilot.incidents
-        if reported and incidents.whole and len(incidents.known) + len(reported) > INCIDENTS:
-            return None  # the first id that is dropped goes on record
         if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first counter that is stated sets what is counted from
         return rest
@@ -308,9 +306,7 @@ class Folder:
                     if slot.k > 0:
                         seen.count(watch)
                     add(self._pilot.streams[key(watch, slot.segment)], watch.grid, watch.grid.index(slot.at), slot)
-            if seen.repeated:
-                out.uncounted["incident_repeat"] += 1
-            seen.remember()
+            seen.remember(out.uncounted)
 
     def _statements(self, batch: Batch, source: Source) -> None:
         """What tallies and heartbeats say of the exposure that is known: of the tallies only the sum and the latest matter."""

@@ -11,6 +11,7 @@ first dropped id on (`whole` is False) an update of an unknown id is taken to ha
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -63,17 +64,18 @@ class Report:
         """Whether no earlier report of this incident on which the rule acts was at least as grave."""
         return not self._bits & _at_least(self._event.data.severity, self._event.data.harm) & _listed(rule)
 
-    def remember(self) -> bool:
-        """Keep what is known now. Returns whether this dropped an id for the first time."""
+    def remember(self, uncounted: Counter[str]) -> None:
+        """Keep what is known now; count a repeat, and an id that is dropped for it."""
         incidents, data = self._incidents, self._event.data
         known = incidents.known
         known.pop(self._id, None)
         known[self._id] = self._bits | _grade(data.severity, data.harm)
-        if len(known) <= INCIDENTS:
-            return False
-        del known[next(iter(known))]
-        first, incidents.whole = incidents.whole, False
-        return first
+        if self.repeated:
+            uncounted["incident_repeat"] += 1
+        if len(known) > INCIDENTS:
+            del known[next(iter(known))]
+            incidents.whole = False
+            uncounted["incident_forgotten"] += 1
 
     def _bit(self, watch: Watch) -> int:
         return 1 << (_GRADES + min(self._incidents.names.index(watch.name), INDICATORS - 1))

@@ -30,7 +30,7 @@ from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
-from monitor.observe import observe
+from monitor.observe import before_admission, observe
 from monitor.plan import Plan
 from monitor.proof import WORD, forged, signed_by
 from monitor.ready import READY, Ready
@@ -309,6 +309,8 @@ class Machine:
         if new:
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
                 return Why.NOT_IN_FORCE, field
+            if before_admission(pilot, event):
+                return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
             if observe(case, event) or case.recorded:
                 self._settled(case)

@@ -50,7 +50,7 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
-    MEMORY_FULL = "memory_full"  # more incident ids than are remembered: an older one may count again
+    MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act
     RECTIFICATION_RECORDED = "rectification_recorded"
@@ -322,12 +322,12 @@ class Closed(Struct, frozen=True, kw_only=True):
     through: int
 
 
-UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "correction")
+UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction")
 
 
 class Outputs(Struct):
     """What one or more steps put out, in order; the runner writes it in one transaction. `uncounted` is for metrics alone: events
-    that were accepted and count nowhere, by kind (one of `UNCOUNTED`)."""
+    that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of `UNCOUNTED`)."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)

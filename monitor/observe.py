@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from monitor.case import Case
 from monitor.counters import mark, tally
-from monitor.decide import Move
 from monitor.detect import heard, peek, revise
-from monitor.incidents import INCIDENTS, Report, breaks, report
+from monitor.incidents import Report, breaks, report
 from monitor.indicators.base import Open, Slot
 from monitor.model import Finding, Level, Reason
 from monitor.obey import ANSWERS, follow, permit
@@ -14,6 +13,7 @@ from monitor.periods import Period
 from monitor.plan import Watch
 from monitor.state import Pilot, Stream
 from monitor.telemetry import (
+    CommandAcknowledged,
     ComplaintFiled,
     ComplaintResolved,
     ComplaintWithdrawn,
@@ -22,10 +22,15 @@ from monitor.telemetry import (
     Heartbeat,
     IncidentReported,
     IncidentUpdated,
+    OutcomesTallied,
+    event_type,
     millis,
 )
 
-FOREIGN = "unregistered_model"
+FOREIGN, UNNAMED = "unregistered_model", "missing_model"
+# What tells of the system at work, so that the model that worked has to be named.
+WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
+LINK = (Heartbeat, CommandAcknowledged)  # what only tells that a service lives and obeys
 COMPLAINTS = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)
 
 
@@ -57,8 +62,8 @@ def observe(case: Case, event: Envelope) -> bool:
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
         pilot.model = model
-    if model and model not in plan.models and not plan.any_model and FOREIGN not in pilot.standing.active:
-        _unregistered(case, model)
+    if not plan.any_model and model not in plan.models:
+        _foreign(case, event, model)
     if kind is ExposureTallied:
         tally(pilot.sources[event.source], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
@@ -67,7 +72,7 @@ def observe(case: Case, event: Envelope) -> bool:
         mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
     elif seen is not None:
         _hard_rules(case, event, seen)  # type: ignore[arg-type]
-        _remember(case, seen)
+        seen.remember(case.out.uncounted)
     if kind in ANSWERS or pilot.standing.order.kind:
         broken |= follow(case, event)
     if kind is Heartbeat:
@@ -144,12 +149,28 @@ def _use(case: Case, event: ExposureTallied) -> None:
         case.found("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
 
-def _unregistered(case: Case, model: str) -> None:
-    """A model serves that the charter does not name: a watch, or what the charter's own rule says."""
+def before_admission(pilot: Pilot, event: Envelope) -> bool:
+    """Whether an event happened before the pilot was admitted: it is none of the pilot's. One rule for all types, apart from
+    heartbeats and acknowledgements, which count nothing."""
+    return not isinstance(event, LINK) and millis(event.time) < pilot.admitted
+
+
+def _foreign(case: Case, event: Envelope, model: str) -> None:
+    """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no model is
+    named may be such a model's: the same, but no halt, as it proves nothing."""
+    name = FOREIGN if model else UNNAMED
+    if name in case.pilot.standing.active or millis(event.time) < case.pilot.admitted:
+        return
+    if not model and not isinstance(event, WORK):
+        return
     levels = [Level[rule.level.upper()] for rule in case.plan.charter.hard_rules if rule.unregistered_model]
-    finding = Finding(rule="unregistered_model", detail=model)
     level = max(levels, default=Level.WATCH)
-    case.found(FOREIGN, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+    if model:
+        finding = Finding(rule=name, detail=model)
+        case.found(name, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+        return
+    finding = Finding(rule=name, detail=f"{event_type(event)} without data.model")
+    case.found(name, min(level, Level.ESCALATE), Reason.MISSING_MODEL, finding, "until_lowered")
 
 
 def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Report) -> None:
@@ -167,13 +188,3 @@ def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Rep
         )
         level = Level[rule.level.upper()]
         case.found(f"rule/{rule.name}", level, Reason.HARD_RULE, finding, "until_lowered")
-
-
-def _remember(case: Case, seen: Report) -> None:
-    """Keep what is known of an incident; that an older one was dropped for it goes on record once."""
-    if seen.repeated:
-        case.out.uncounted["incident_repeat"] += 1
-    if seen.remember():
-        level = case.pilot.standing.level
-        finding = Finding(rule="incidents", observed=INCIDENTS + 1.0, expected=float(INCIDENTS))
-        case.record(Move("finding", level, level, Reason.MEMORY_FULL, False), finding)

@@ -60,6 +60,9 @@ class Watch:
         self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
         self.silence = self.indicator if isinstance(self.indicator, Silence) else None
         self.late = self.indicator if isinstance(self.indicator, LateShare) else None
+        self.length = self.grid.start(self.grid.index(0) + 1) - self.grid.start(
+            self.grid.index(0)
+        )  # ms; about, of months
         self.once = self.observes is Count and any(kind in INCIDENTS for kind in self.indicator.reads)
 
     def closes(self, index: int) -> int:
@@ -93,7 +96,7 @@ class Closing(NamedTuple):
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
     only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to the
-    classes of its detectors, `closes` are the watches that have periods, `silent` the others, `firsts` the name of a stream of each.
+    classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the longest periods, `silent` the others, `firsts` the name of a stream of each.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
     not registered.
@@ -126,6 +129,7 @@ class Plan:
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
         self.closes = tuple(watch for watch in self.watches if watch.silence is None)
         self.silent = tuple(watch for watch in self.watches if watch.silence is not None)
+        self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
         self.once = tuple(watch for watch in self.watches if watch.once)
         self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
         self._closings: dict[tuple[int, ...], Closing] = {}
@@ -221,7 +225,7 @@ def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
         variance_mean=spec.variance_mean,
         minimum_events=spec.minimum_events,
         late_window=spec.late_window,
-        periods_per_year=YEAR_MS / (watch.grid.start(watch.grid.index(0) + 1) - watch.grid.start(watch.grid.index(0))),
+        periods_per_year=YEAR_MS / watch.length,
     )
     if spec.baseline is None:
         return design

@@ -51,6 +51,7 @@ class Why(StrEnum):
     NOT_YOURS = "not_yours"
     SEQUENCE_TOO_OLD = "sequence_too_old"
     AFTER_EXIT = "after_exit"
+    BEFORE_ADMISSION = "before_admission"
     NOT_IN_FORCE = "not_in_force"
     FORGED = "forged"
     REPEATED = "repeated"
@@ -83,6 +84,7 @@ SENTENCES: dict[Why, str] = {
     Why.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
     Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
     Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
+    Why.BEFORE_ADMISSION: "The event happened before the pilot was admitted, so it neither counts nor halts.",
     Why.AFTER_EXIT: "The pilot has left the sandbox.",
     Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
     Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",

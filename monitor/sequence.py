@@ -39,3 +39,10 @@ def fresh(pilot: Pilot, event: Envelope, received: int) -> bool | None:
 def gaps_since(pilot: Pilot, start: int) -> int:
     """How many numbers are missing that were noticed at or after `start` (ms)."""
     return sum(at >= start for source in pilot.sources.values() for at in source.missing.values())
+
+
+def gaps_by_source(pilot: Pilot, start: int) -> list[tuple[int, str, int]]:
+    """The sources of which numbers are missing that were noticed at or after `start` (ms): how many, the source, since when
+    (ms). The most first."""
+    noticed = {name: [at for at in source.missing.values() if at >= start] for name, source in pilot.sources.items()}
+    return sorted(((len(at), name, min(at)) for name, at in noticed.items() if at), key=lambda gap: (-gap[0], gap[1]))

@@ -81,7 +81,8 @@ class Alertmanager:
 
     def open(self) -> Sequence[Alert]:
         """The pushed alerts that Alertmanager holds, whoever pushed them."""
-        _, body = get(f"{self._base}/alerts?filter=via%3D%22push%22&silenced=true&inhibited=true&active=true", ALERTS)
+        query = "?filter=via%3D%22push%22&silenced=true&inhibited=true&active=true"
+        _, body = get(f"{self._base}/alerts", query, ALERTS)
         try:
             return [alert for held in msgspec.json.decode(body, type=list[_Held]) if (alert := _read(held)) is not None]
         except msgspec.MsgspecError as error:

@@ -8,6 +8,7 @@ import urllib.request
 from email.message import Message
 from typing import IO
 
+from monitor.address import http_address
 from monitor.errors import Refused, Unavailable
 
 TIMEOUT_SECONDS = 5.0
@@ -35,18 +36,23 @@ def judge(status: int, said: str, address: str) -> None:
 
 
 def post(address: str, body: bytes, content_type: str = "application/json") -> str | None:
-    """POST `body` to `address`; returns the answer's `Date` header. Raises `Unavailable` or `Refused`; blocks for at most about
-    `TIMEOUT_SECONDS`."""
-    return _ask(urllib.request.Request(address, body, {"Content-Type": content_type}, method="POST"))[0]
+    """POST `body` to `address`, with the credentials that it holds; returns the answer's `Date` header. Raises `Unavailable` or
+    `Refused`, which never show them; blocks for at most about `TIMEOUT_SECONDS`."""
+    return _ask(address, body, {"Content-Type": content_type})[0]
 
 
-def get(address: str, longest: int = LONGEST) -> tuple[str | None, bytes]:
-    """The `Date` header and the body (up to `longest` bytes) that `address` answers. Raises and blocks as `post`."""
-    return _ask(urllib.request.Request(address), longest)
+def get(address: str, query: str = "", longest: int = LONGEST) -> tuple[str | None, bytes]:
+    """The `Date` header and the body (up to `longest` bytes) that `address` answers to a `query`. Raises and blocks as `post`."""
+    return _ask(address, None, {}, query, longest)
 
 
-def _ask(request: urllib.request.Request, longest: int = LONGEST) -> tuple[str | None, bytes]:
-    address = request.full_url
+def _ask(
+    address: str, body: bytes | None, headers: dict[str, str], query: str = "", longest: int = LONGEST
+) -> tuple[str | None, bytes]:
+    target = http_address(address)
+    method = "GET" if body is None else "POST"
+    request = urllib.request.Request(target.url + query, body, {**headers, **target.headers}, method=method)
+    address = target.shown
     try:
         with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             return answer.headers.get("Date"), answer.read(longest)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from monitor.act import ACTORS, AnyActor, Deliver
+from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.errors import Unavailable
 from monitor.metrics import CONTENT_TYPE, Metrics
@@ -26,7 +27,13 @@ CHARTERS_SECONDS = 10.0
 
 
 @click.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option(
     "--dir",
@@ -35,8 +42,13 @@ CHARTERS_SECONDS = 10.0
     type=click.Path(file_okay=False, path_type=Path),
     help="keeps what each actor was handed",
 )
-@click.option("--alertmanager", metavar="URL", help="push halts, escalations and grave findings there while they stand")
-@click.option("--annotations", metavar="URL", help="mark moves on the ladder in this Grafana")
+@click.option(
+    "--alertmanager",
+    metavar="URL",
+    type=HTTP_URL,
+    help="push halts, escalations and grave findings there while they stand",
+)
+@click.option("--annotations", metavar="URL", type=HTTP_URL, help="mark moves on the ladder in this Grafana")
 @click.option("--json-lines", metavar="FILE", help="append each decision to this file")
 @runbook_url
 @board_url

@@ -15,6 +15,7 @@ from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
+from monitor.cli.addresses import HTTP_URL
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.pushing import board_url, pushing, runbook_url
@@ -36,7 +37,12 @@ from monitor.embedded.service import run_until_stopped
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="admit this pilot, or amend its charter; repeatable",
 )
-@click.option("--alertmanager", metavar="URL", help="push halts, escalations and grave findings there while they stand")
+@click.option(
+    "--alertmanager",
+    metavar="URL",
+    type=HTTP_URL,
+    help="push halts, escalations and grave findings there while they stand",
+)
 @runbook_url
 @board_url
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from detectors import build as build_detector
 from detectors.base import Design, Gauge
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.keys import checked
 from monitor.keyfile import read_key
 from monitor.metrics import Metrics
@@ -21,7 +22,13 @@ from monitor.testing.failpoint import from_environment
 
 
 @click.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable")

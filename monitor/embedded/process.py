@@ -10,6 +10,7 @@ journal: from then on the monitor can tell silence of a firm from its own absenc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -126,22 +127,22 @@ class Monitor:
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
-        self._hold = Hold(directory)
-        try:
+        with contextlib.ExitStack() as undo:  # what is open is closed again when the next one cannot be opened
+            self._hold = Hold(directory)
+            undo.callback(self._hold.release)
             self.notary = Notary(directory / "ledger")
-        except BaseException:
-            self._hold.release()
-            raise
-        self.store = Store(directory / "monitor.db", clock=clock)
-        self._deliver = Deliver(
-            actors or {},
-            directory / "delivered.json",
-            counted=self.metrics.acted,
-            waiting=self.metrics.pending,
-            history=True,
-        )
-        secret = secret_of(directory)
-        self._signer = own_key(directory / "signing.key")
+            undo.callback(self.notary.close)
+            secret = secret_of(directory)
+            self._signer = own_key(directory / "signing.key")
+            self._deliver = Deliver(
+                actors or {},
+                directory / "delivered.json",
+                counted=self.metrics.acted,
+                waiting=self.metrics.pending,
+                history=True,
+            )
+            self.store = Store(directory / "monitor.db", clock=clock)
+            undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
         trusted, self.open_mode = Trusted([*admitters, self._signer.public]), not admitters
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")

@@ -16,6 +16,7 @@ import yaml
 
 from monitor.act import Deliver
 from monitor.act.alertmanager import Alertmanager
+from monitor.act.links import Links
 from monitor.alerts import Standing, after, occurrence
 from monitor.metrics import Metrics
 from monitor.model import Level, Outputs, Reason
@@ -114,7 +115,7 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
                 "pilot": "p-1",
                 "participant": "firm-1",
             }
-            assert alert["annotations"]["runbook_url"] == "runbook.md#sandboxpilothalted"
+            assert alert["annotations"]["runbook_url"] == Links().heading("SandboxPilotHalted")
             until(lambda: notified(people, "Watchdog"))
             heard = {seen.path for seen in people.seen if seen.body["alerts"][0]["labels"]["alertname"] == "Watchdog"}
             assert heard == {"/dead-man"}
