@@ -26,6 +26,7 @@ from monitor.decide import Move
 from monitor.errors import ControlRefused
 from monitor.leave import leave, left_once_stopped
 from monitor.model import Finding, Level, Reason
+from monitor.order import stop_state
 from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors, design_of, key, plan_of
 from monitor.signing import Proved
@@ -89,7 +90,7 @@ def apply(case: Case, act: ControlBase) -> None:
             outcome = decide.recorded(s, Reason.APPROVAL_RECORDED, author)
         case Release(reason=words):
             if words or s.order.state != "verified":
-                finding = Finding(rule=f"halt {decide.stop_state(s)}", detail=words)
+                finding = Finding(rule=f"halt {stop_state(s.order.state)}", detail=words)
             outcome = decide.released(s, case.at, words)
             restart(pilot, plan, outcome[0].restart)
         case Withdrawal(reason=words):

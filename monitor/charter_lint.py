@@ -149,6 +149,7 @@ def _people(charter: Charter) -> Iterator[Problem]:
             f"others have keys, so nothing that {', '.join(sorted(people - with_keys))} does will be taken",
             "name a key for each of them",
         )
+    yield from _apart(charter)
     yield from _evaluation(charter)
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
@@ -156,6 +157,27 @@ def _people(charter: Charter) -> Iterator[Problem]:
             "fewer than two approvers are named, so no halt of this pilot can be lifted",
             "name two different people in `approvers`",
         )
+
+
+def _apart(charter: Charter) -> Iterator[Problem]:
+    """The firm holds no office over its own pilot, under no spelling and with no key; and two people have two keys."""
+    firm, firm_keys = charter.participant.id.strip().casefold(), set(map(str.strip, charter.participant.keys))
+    owners: dict[str, str] = {}
+    for index, authority in enumerate(charter.authorities):
+        for part in ("approvers", "officers", "keys"):
+            for name in getattr(authority, part):
+                if name.strip().casefold() == firm:
+                    yield _error(
+                        f"authorities[{index}].{part}",
+                        f"{name!r} is the firm that runs this pilot",
+                        "name somebody else",
+                    )
+        for name, text in authority.keys.items():
+            at, key = f"authorities[{index}].keys.{name}", text.strip()
+            if key in firm_keys:
+                yield _error(at, "the key is one of the firm's own", "give each person a key of their own")
+            elif owners.setdefault(key, name) != name:
+                yield _error(at, f"{owners[key]!r} has the same key", "give each person a key of their own")
 
 
 def _evaluation(charter: Charter) -> Iterator[Problem]:

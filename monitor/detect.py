@@ -12,7 +12,7 @@ from monitor.counters import behind
 from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, key, level_of
-from monitor.sequence import gaps_by_source, gaps_since
+from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
 from monitor.state import Stream, same
 
 HOUR = 3_600_000
@@ -29,7 +29,8 @@ def close(case: Case, watch: Watch) -> None:
         opened = stream.open.pop(index, None) or Open()
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0 or (watch.spec.exposure is not None and behind(pilot, start, end))
+        gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
+        gap = gap or (watch.spec.exposure is not None and behind(pilot, start, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -50,6 +51,8 @@ def close(case: Case, watch: Watch) -> None:
         for watcher, score in scores:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
     _gaps(case, watch)
+    if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
+        forget_gaps(pilot, min(w.grid.start(pilot.streams[w.keys[w.segments[0]]].next) for w in case.plan.closes))
 
 
 def observe(
@@ -212,6 +215,8 @@ def _gaps(case: Case, watch: Watch) -> None:
         case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
     elif watch is case.plan.slowest:
         case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if watch is case.plan.slowest and case.pilot.conflicted < start:
+        case.quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
 
 
 def _gap(case: Case, start: int) -> Finding:
