@@ -186,7 +186,7 @@ def budget_words(finding: Finding) -> list[str]:
     if finding.alpha is not None:
         said.append(f"this threshold may spend alpha {figure(finding.alpha)}")
     if finding.alpha_spent is not None:
-        said.append(f"all up to now may spend {figure(finding.alpha_spent)}")
+        said.append(f"all thresholds up to now may spend {figure(finding.alpha_spent)}")
     return said
 
 
