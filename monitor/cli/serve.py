@@ -93,6 +93,10 @@ def serve(
 
     def started() -> None:
         click.echo(f"board {monitor.address}")
+        if monitor.open_mode:
+            click.echo(
+                "open mode: anybody who reaches this port may admit pilots; give --admit-key to name who may", err=True
+            )
         click.echo(
             f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True
         )

@@ -51,6 +51,7 @@ def fleet_page(board: Board, query: Query = ALL, now: int = 0) -> str:
     return _page(
         "Fleet",
         _alarm(board, now)
+        + _open_mode(board)
         + _summary(board, views)
         + _orders(board)
         + _filters(query)
@@ -66,7 +67,7 @@ def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
     if view is None:
         return None
     body = (
-        f'{_alarm(board, now)}<p class="back"><a href="/">← Fleet</a></p>'
+        f'{_alarm(board, now)}{_open_mode(board)}<p class="back"><a href="/">← Fleet</a></p>'
         f"<h1>{escape(view.pilot)}</h1>"
         f'<p class="lead">{_badge(view)} {_why(view)}</p>{_unknown_note(view)}'
         + _facts(board, view)
@@ -174,6 +175,19 @@ def _alarm(board: Board, now: int) -> str:
         f"{whose}until one is back: what you see is old. Halts stand, and services that run "
         "under permits stop when these lapse. Telemetry is kept and will be worked off.</p>"
     )
+
+
+def _open_mode(board: Board) -> str:
+    """Says so where anybody may admit pilots, or somebody did without a signature. Nothing where all are signed."""
+    unsigned = board.unsigned()
+    if not board.open_mode and not unsigned:
+        return ""
+    said = (
+        "No admitter key is configured: anybody who may write to control may admit a pilot." if board.open_mode else ""
+    )
+    if unsigned:
+        said += f" {unsigned} pilot{'s' if unsigned > 1 else ''} admitted or amended without a signature."
+    return f'<p class="note" role="note"><b>Open mode.</b> {said.strip()}</p>'
 
 
 def _summary(board: Board, views: Sequence[PilotView]) -> str:

@@ -26,6 +26,8 @@ from msgspec import structs
 from monitor.charter_values import plain
 from monitor.embedded.coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.known import known_of
+from monitor.model import Decision
 from monitor.rejections import MAX_BYTES, Why
 from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
 
@@ -59,6 +61,7 @@ class _Standing(msgspec.Struct):
 
 class _Caused(msgspec.Struct):
     cause: str
+    author: str = ""
 
 
 class _Placed(msgspec.Struct):
@@ -71,6 +74,7 @@ class _Named(msgspec.Struct):
     id: str
 
 
+_DECISION = msgspec.json.Decoder(Decision)
 _CAUSED = msgspec.json.Decoder(_Caused)
 _PLACED = msgspec.json.Decoder(_Placed)
 _NAMED = msgspec.json.Decoder(_Named)
@@ -187,6 +191,7 @@ class Ingress:
                 web.get("/v1/commands/{pilot}", self._standing("commands")),
                 web.get("/v1/permits/{pilot}", self._standing("permits")),
                 web.get("/v1/acts/{pilot}", self._act),
+                web.get("/v1/standing/{pilot}", self._known),
                 web.get("/v1/key", self._key),
                 web.get("/v1/decisions", self._listed("decisions")),
                 web.get("/v1/rejected", self._listed("rejected")),
@@ -278,10 +283,17 @@ class Ingress:
                     return _json(taken) if taken else web.Response(status=204)
                 if _PLACED.decode(mine).reason != Why.REPEATED.value:
                     return _json({"rejected": msgspec.Raw(mine)})
-                return _json({"repeated": True} | (await self._taken(pilot, name) or await self._first(name, refused)))
+                first = await self._taken(pilot, name) or await self._first(name, refused)
+                return _json({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
             left = until - asyncio.get_running_loop().time()
             if left <= 0 or not await waited(ticket, left):
                 return web.Response(status=204)
+
+    async def _known(self, request: web.Request) -> web.Response:
+        """Standing, level and state of the halt of a pilot, for whoever is about to act on it."""
+        rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
+        known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
+        return web.Response(status=204) if known is None else _json(known)
 
     async def _refused(self, pilot: str) -> dict[int, bytes]:
         """The newest refusals of a pilot's acts, and of those that name none, by the offset of the act."""
@@ -292,7 +304,8 @@ class Ingress:
     async def _taken(self, pilot: str, name: str) -> dict[str, object]:
         """The decision that an act caused, if it is among the newest."""
         for _, raw in await self._store.recent("decisions", pilot, RECENT):
-            if _CAUSED.decode(raw).cause == f"control:{name}":
+            caused = _CAUSED.decode(raw)
+            if caused.author and caused.cause == f"control:{name}":  # what follows from it names no author
                 return {"decision": msgspec.Raw(raw)}
         return {}
 

@@ -123,7 +123,10 @@ class Monitor:
         self.metrics = Metrics(rejections=[why.value for why in Why])
         self.events = 0  # stepped since the start
         self.arrived, self.put_out = Bell(), Bell()
+        self.open_mode = not admitters
+        self.metrics.open_mode(self.open_mode)
         self.board = Board(ledger=self._ledger)
+        self.board.open_mode = self.open_mode
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
@@ -140,7 +143,7 @@ class Monitor:
             self.store = Store(directory / "monitor.db", clock=clock)
             undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted, self.open_mode = Trusted([*admitters, self._signer.public]), not admitters
+        trusted = Trusted([*admitters, self._signer.public])
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
         self.runner = Runner(
             self._log,
