@@ -31,6 +31,7 @@ from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors, design_of, key, plan_of
 from monitor.signing import Proved
 from monitor.state import Pilot, Stream
+from monitor.tolerate import rectified
 
 
 def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
@@ -79,7 +80,7 @@ def apply(case: Case, act: ControlBase) -> None:
             drill(case, full, act.author)
             outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
-            outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
+            outcome = rectified(case, found)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):

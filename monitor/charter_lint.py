@@ -18,7 +18,7 @@ from msgspec import Struct
 
 import detectors
 from detectors.base import Count
-from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_share
+from monitor.charter import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
 from monitor.charter_values import flaws
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.periods import parse_span
@@ -349,6 +349,7 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         "responses.acknowledge_within": charter.responses.acknowledge_within,
         "responses.lease": charter.responses.lease,
         "responses.shelve_at_most": charter.responses.shelve_at_most,
+        "responses.rectify_within": charter.responses.rectify_within,
         "exit.quiet_for": charter.exit.quiet_for,
     }
     if charter.drills.every is not None:
@@ -359,6 +360,10 @@ def _spans(charter: Charter) -> Iterator[Problem]:
             yield _error(field, f"{text!r} is no span", "write a span such as 1h")
         elif length > LONGEST_MS:
             yield _error(field, f"{text} is longer than ten years", "write a shorter span")
+    if _length(charter.responses.rectify_within) == 0:
+        yield _error(
+            "responses.rectify_within", "a tolerated crossing would halt at once", "write a span above 0, such as 30d"
+        )
     every = _length(charter.drills.every)
     if every is not None and every < 2 * (_length(charter.responses.acknowledge_within) or 0) + 1:
         yield _error(
@@ -378,6 +383,12 @@ def _spans(charter: Charter) -> Iterator[Problem]:
             "responses.tolerate_first",
             f"the first crossing of a limit is never tolerated in tier {charter.tier}",
             "remove it; only minimal and limited may have it",
+        )
+    if charter.responses.rectify_within != Responses().rectify_within and not charter.responses.tolerate_first:
+        yield _warning(
+            "responses.rectify_within",
+            "no crossing is tolerated, so there is nothing to rectify in that time",
+            "add tolerate_first: true, or remove it",
         )
     least = 2 * (SESSION_MS + RECOVERY_MS)
     lease = _length(charter.responses.lease)

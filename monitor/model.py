@@ -62,6 +62,7 @@ class Reason(StrEnum):
     HALT_OVERDUE = "halt_overdue"  # not acknowledged in time, or dark afterwards: silence verifies nothing
     HALT_CONTRADICTED = "halt_contradicted"  # later traffic, or a complaint about the time after the stop
     LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
+    RECTIFICATION_OVERDUE = "rectification_overdue"  # a tolerated crossing was not rectified in time
     SHELVED = "shelved"  # a regulator set a finding aside for a while
     UNSHELVED = "unshelved"  # that while is over
     COMMON_CAUSE = "common_cause"  # pilots that share a vendor exceed together what their limits allow

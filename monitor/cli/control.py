@@ -219,7 +219,9 @@ def override(pilot: str, level: str, reason: str, to: str, prefix: str, author: 
 
 @click.command()
 @click.argument("pilot")
-@click.option("--finding", required=True, help="what was found")
+@click.option(
+    "--finding", required=True, help="what was found; without a halt: the key or indicator of an active finding"
+)
 @click.option("--cause", required=True, help="why it happened")
 @click.option("--action", required=True, help="what was done about it")
 @click.option("--evidence", required=True, help="where that can be verified")
@@ -227,7 +229,11 @@ def override(pilot: str, level: str, reason: str, to: str, prefix: str, author: 
 def rectify(
     pilot: str, finding: str, cause: str, action: str, evidence: str, to: str, prefix: str, author: str, id_: str
 ) -> None:
-    """Record a corrective action: the first step towards the release of a halted pilot."""
+    """Record a corrective action: the first step towards the release of a halted pilot.
+
+    Without a halt --finding names an active finding, by its key (indicator/segment/detector) or by its indicator alone. Where the
+    charter tolerates a first crossing, this closes its rectification window.
+    """
     act = Rectification(
         id=id_ or fresh(), pilot=pilot, author=author, finding=finding, cause=cause, action=action, evidence=evidence
     )

@@ -46,6 +46,7 @@ REASONS: dict[Reason, str] = {
     Reason.HALT_OVERDUE: "A halt is not obeyed in time, or the service went dark before that could be verified",
     Reason.HALT_CONTRADICTED: "A halted service goes on: what was reported is of a time after its stop",
     Reason.LIMIT_TOLERATED: "A limit of the charter is broken for the first time; it must be rectified, the next time halts",
+    Reason.RECTIFICATION_OVERDUE: "A broken limit that was tolerated was not rectified in time",
     Reason.SHELVED: "A finding was set aside for a while by a regulator",
     Reason.UNSHELVED: "A finding that was set aside counts again",
     Reason.COMMON_CAUSE: "Pilots of one vendor together exceed what their limits allow",
