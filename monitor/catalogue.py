@@ -96,6 +96,9 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec("pilot_unacknowledged", "gauge", "1 while the service has not acknowledged its halt.", *_PILOT),
     _spec("acted_total", "counter", "Decisions handed to an actor, by outcome.", "actor", "outcome"),
     _spec("act_pending", "gauge", "Decisions waiting to be handed to an actor.", "actor"),
+    _spec(
+        "actor_clock_skew_seconds", "gauge", "How far the other side's clock is ahead of ours (0: within 2 s).", "actor"
+    ),
     # the monitor itself
     _spec("build_info", "gauge", "1, with the version that runs.", "version"),
     _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last said that it lives, wall clock."),

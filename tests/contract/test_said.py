@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-
 from monitor.act.words import sentence as notification
+
 from monitor.cli.ledger import ledger
 from monitor.cli.replay import _words
 from monitor.console.board import Board
