@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.errors import HistoryBroken
+from monitor.lenient import without_bom
 from monitor.log import Journalled
 from monitor.model import Claim, ControlRead, JournalEntry, Record, TimeRead
 
@@ -147,6 +148,7 @@ def decode(lines: Iterable[bytes]) -> Iterator[Header | Line | EndLine]:
     file that was cut short."""
     found: Header | Line | EndLine | None = None
     for number, raw in enumerate(lines, 1):
+        raw = without_bom(raw) if number == 1 else raw
         if not raw.strip():
             continue
         try:

@@ -23,6 +23,7 @@ from monitor.console.scales import stamp
 from monitor.errors import NotDeterministic
 from monitor.history import begins_history, decode
 from monitor.history_replay import HistoryReplay
+from monitor.lenient import refuse_utf16, without_bom
 from monitor.model import Outputs, digest
 from monitor.notary.segment import Damage
 from monitor.replay import Replay, read_lines
@@ -104,7 +105,9 @@ def replay(
       4  with --twice: the same input gave two results (NotDeterministic)
     """
     with events.open("rb") as file:
-        history = begins_history(file.readline())
+        first = file.readline(1 << 16)
+    refuse_utf16(str(events), first)
+    history = begins_history(without_bom(first))
     run = _history(events) if history else _events(events, _load(charters), until, admit_at, service)
     if history and (charters or until or admit_at != "cycle" or service is not None):
         raise click.UsageError(

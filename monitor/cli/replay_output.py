@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from monitor.budget import Runs, alpha_use
 from monitor.compare import Compared, Comparison, Difference
+from monitor.console.alpha import alpha_words
 from monitor.console.report import move, told
-from monitor.console.scales import figure, stamp
-from monitor.model import Decision, Outputs, Rejected, digest
-from monitor.plan import plan_of
+from monitor.console.scales import stamp
+from monitor.model import Decision, Evidence, Outputs, Rejected, digest
 
 if TYPE_CHECKING:
     from monitor.cli.replay import Run
@@ -31,7 +32,7 @@ class Printer:
 
     def __init__(self, run: Run, *, as_json: bool, comparison: Comparison | None) -> None:
         self._run, self._json, self._comparison = run, as_json, comparison
-        self._restarts: dict[str, int] = {}
+        self._runs: dict[str, Runs] = {}
         self._counts = {"decisions": 0, "rejected": 0}
         self._skipped: dict[str, int] = {}
         self.digests: dict[str, str] = {}
@@ -50,9 +51,12 @@ class Printer:
             self._rejected(rejected)
         for decision in out.decisions:
             self._counts["decisions"] += 1
-            self._restarts[decision.pilot] = max(self._restarts.get(decision.pilot, 1), decision.restart)
+            self._runs.setdefault(decision.pilot, Runs()).decide(decision)
             self.digests[decision.pilot] = digest(self.digests.get(decision.pilot, ""), decision.id, repr(decision))
             self._decision(decision)
+        for entry in out.evidence:
+            if isinstance(entry, Evidence):
+                self._runs.setdefault(entry.pilot, Runs()).observe(entry, self._run.charters[entry.pilot])
         for command in out.commands if self._comparison is not None else ():
             assert self._comparison is not None
             found = self._comparison.take(command)
@@ -66,7 +70,7 @@ class Printer:
             for found in self._comparison.rest(self._pilots(), self._run.received):
                 if self._json or found.verdict != "later":
                     self._compared(found, f"{stamp(found.at)}  {found.pilot}  {found.kind} {found.reason}")
-        for name in sorted(self._run.charters.keys() - self._restarts.keys()):
+        for name in sorted(self._run.charters.keys() - self._runs.keys()):
             click.echo(f"{name}: never admitted, its admission lies after the last event", err=True)
         summary: dict[str, Any] = {**self._counts, "events": self._run.events, "until": self._run.received}
         if self._comparison is not None:
@@ -121,8 +125,8 @@ class Printer:
 
     def _alphas(self) -> None:
         for name, charter in sorted(self._run.charters.items()):
-            spent = plan_of(charter).alpha_spent(self._restarts.get(name, 1))
-            click.echo(f"{name}: bars in force may spend alpha {figure(spent)} of {figure(charter.alpha)}")
+            uses = alpha_use(charter, self._runs.get(name, Runs()))
+            click.echo(f"{name}: {alpha_words(uses, charter.alpha)}")
 
     def _verdict(self, comparison: Comparison) -> None:
         c = comparison.counts

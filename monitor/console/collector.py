@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from monitor.charter import Charter
 from monitor.console.report import Story, nearness
 from monitor.model import Evidence, Outputs, Rejected
-from monitor.plan import Plan
 
 DECISIONS = 5_000  # shown of one pilot
 REJECTED = 5_000  # shown in all
@@ -26,7 +25,6 @@ class Collector:
         self._charters = charters
         self._stories: dict[str, Story] = {}
         self._series: dict[str, dict[tuple[str, str], list[Evidence]]] = {}
-        self._restarts: dict[str, int] = {}
         self._more: dict[str, int] = {}
         self._streams = 0
         self.rejected: list[Rejected] = []
@@ -40,7 +38,7 @@ class Collector:
                 story.decisions.append(decision)
             else:
                 self._more[decision.pilot] = self._more.get(decision.pilot, 0) + 1
-            self._restarts[decision.pilot] = max(self._restarts.get(decision.pilot, 1), decision.restart)
+            story.runs.decide(decision)
         for entry in out.evidence:
             if isinstance(entry, Evidence):
                 self._keep(entry)
@@ -49,7 +47,6 @@ class Collector:
         """One story for each pilot, by name."""
         for name in self._charters:
             story = self._story(name)
-            story.alpha_spent = Plan(story.charter).alpha_spent(self._restarts.get(name, 1))
             kept = [e for series in self._series.get(name, {}).values() for e in series]
             story.evidence = sorted(kept, key=lambda e: (e.end, e.indicator, e.segment))
             if name in self._more:
