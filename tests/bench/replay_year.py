@@ -77,7 +77,11 @@ def early(home: Path) -> tuple[Path, Path]:
     """A pilot under the template, in periods of 5 s, whose events begin eight months after its cycle."""
     with resources.as_file(resources.files("monitor.charters") / "consumer_finance.yaml") as template:
         text = template.read_text(encoding="utf-8")
-    text = text.replace("<pilot-id>", "pilot-0001").replace("period: 1d", "period: 5s").replace("period: 1mo", "period: 5s")
+    text = (
+        text.replace("<pilot-id>", "pilot-0001")
+        .replace("period: 1d", "period: 5s")
+        .replace("period: 1mo", "period: 5s")
+    )
     text = text.replace("reporting_delay: 6h", "reporting_delay: 5s").replace("promise: 15d", "promise: 60s")
     charter = home / "early.yaml"
     charter.write_text(text, encoding="utf-8")
@@ -103,7 +107,9 @@ def main() -> None:
             path, charters, _ = write(home, given.events, given.pilots)
             print(f"written in {time.monotonic() - began:.0f} s: {path.stat().st_size / 1e6:.0f} MB", flush=True)
         wall, cpu, peak = timed([str(charters), str(path), "--no-progress"])
-        print(f"year: {wall:.1f} s wall, {cpu:.1f} s processor, {given.events / cpu:,.0f} events/s of processor, {peak:.0f} MB")
+        print(
+            f"year: {wall:.1f} s wall, {cpu:.1f} s processor, {given.events / cpu:,.0f} events/s of processor, {peak:.0f} MB"
+        )
         goal("replay-year-seconds", wall, SECONDS)
         goal("replay-year-processor-seconds", cpu, SECONDS)
         goal("replay-year-megabytes", peak, MEGABYTES)
