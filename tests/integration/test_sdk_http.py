@@ -158,7 +158,9 @@ def test_the_status_shows_what_the_monitor_rejected(tmp_path: Path) -> None:
             until(lambda: pilot.status().notice is not None)
             bad = json.loads(encode(Emitter("raw/1", "pilot-0001").incident(time.time_ns() // 1_000_000)))
             bad["data"]["severity"] = "dreadful"
-            HttpLink(address).send("pilot-0001", json.dumps([bad]).encode())
+            link = HttpLink(address)
+            link.send("pilot-0001", json.dumps([bad]).encode())
+            link.close()
             until(lambda: (told := pilot.status().notice) is not None and told.rejected)
             notice = pilot.status().notice
             assert notice is not None
