@@ -26,10 +26,12 @@ from monitor.decide import Move
 from monitor.errors import ControlRefused
 from monitor.leave import leave, left_once_stopped
 from monitor.model import Finding, Level, Reason
+from monitor.order import stop_state
 from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors, design_of, key, plan_of
 from monitor.signing import Proved
 from monitor.state import Pilot, Stream
+from monitor.tolerate import rectified
 
 
 def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
@@ -50,7 +52,7 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
 def apply(case: Case, act: ControlBase) -> None:
     """Let an act on an admitted pilot take effect. Raises ControlRefused."""
     pilot, s, plan = case.pilot, case.pilot.standing, case.plan
-    finding = Finding()
+    finding, about = Finding(), ""
     outcome: decide.Outcome
     match act:
         case Amendment(charter=charter):
@@ -67,7 +69,7 @@ def apply(case: Case, act: ControlBase) -> None:
             if not 0 < span <= plan.shelve_ms:
                 most = pilot.charter.responses.shelve_at_most
                 raise ControlRefused("span", "too_long", f"a finding is set aside for at most {most}")
-            outcome = decide.shelve(s, name, case.at + span, case.at)
+            outcome, about = decide.shelve(s, name, case.at + span, case.at), name
             finding = Finding(rule=name, detail=words, period_start=case.at, period_end=case.at + span)
         case Acceptance(indicator=name, reason=words):
             _learn_again(case, name)
@@ -78,7 +80,7 @@ def apply(case: Case, act: ControlBase) -> None:
             drill(case, full, act.author)
             outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
-            outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
+            outcome = rectified(case, found)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):
@@ -89,7 +91,7 @@ def apply(case: Case, act: ControlBase) -> None:
             outcome = decide.recorded(s, Reason.APPROVAL_RECORDED, author)
         case Release(reason=words):
             if words or s.order.state != "verified":
-                finding = Finding(rule=f"halt {decide.stop_state(s)}", detail=words)
+                finding = Finding(rule=f"halt {stop_state(s.order.state)}", detail=words)
             outcome = decide.released(s, case.at, words)
             restart(pilot, plan, outcome[0].restart)
         case Withdrawal(reason=words):
@@ -97,7 +99,7 @@ def apply(case: Case, act: ControlBase) -> None:
             finding = Finding(rule="exit", detail=words)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
-    case.take(outcome, finding, act.author)
+    case.take(outcome, finding, act.author, key=about)
     left_once_stopped(case)
 
 

@@ -7,11 +7,11 @@ begins or ends.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import structs
 
-from detectors.base import Count, Observation, Score
+from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
 from monitor import decide
 from monitor.charter import Watcher
@@ -55,17 +55,17 @@ class Case:
         self, key: str, level: Level, reason: Reason, finding: Ground, stays: decide.Stays = "until_quiet"
     ) -> None:
         """A finding joins, or rises, or is repeated."""
-        self.take(decide.found(self.pilot.standing, key, level, reason, self.at, stays), finding)
+        self.take(decide.found(self.pilot.standing, key, level, reason, self.at, stays), finding, key=key, asked=level)
 
     def quiet(self, key: str, finding: Ground) -> None:
         """One more quiet period of an active finding."""
         if key in self.pilot.standing.active:
             responses = self.plan.charter.responses
-            self.take(decide.quiet(self.pilot.standing, key, responses, self.at), finding)
+            self.take(decide.quiet(self.pilot.standing, key, responses, self.at), finding, key=key)
 
     def drop(self, key: str, finding: Ground) -> None:
         """The ground of a finding is gone."""
-        self.take(decide.drop(self.pilot.standing, key, self.at), finding)
+        self.take(decide.drop(self.pilot.standing, key, self.at), finding, key=key)
 
     def flag(self, key: str, reason: Reason, finding: Finding | None = None) -> None:
         """A cause of not knowing begins."""
@@ -79,15 +79,20 @@ class Case:
         if not self.pilot.standing.unknown:
             self.drop("unknown", Finding(rule="unknown"))
 
-    def take(self, outcome: decide.Outcome, finding: Ground, author: str = "") -> None:
-        """Adopt a standing; its move, if there is one, goes on record."""
+    def take(
+        self, outcome: decide.Outcome, finding: Ground, author: str = "", *, key: str = "", asked: Level | None = None
+    ) -> None:
+        """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked` the
+        level that this finding asks for."""
         self.pilot.standing, move = outcome
         if move is not None:
-            self.record(move, finding if isinstance(finding, Finding) else finding(), author)
+            self.record(move, finding if isinstance(finding, Finding) else finding(), author, key=key, asked=asked)
 
     # ---- record
 
-    def record(self, move: decide.Move, finding: Finding, author: str = "") -> None:
+    def record(
+        self, move: decide.Move, finding: Finding, author: str = "", *, key: str = "", asked: Level | None = None
+    ) -> None:
         """Put a move on record, and a command beside it when a halt begins or ends."""
         pilot = self.pilot
         standing = structs.replace(pilot.standing, counter=pilot.standing.counter + 1)
@@ -95,7 +100,7 @@ class Case:
         name = digest(pilot.id, pilot.hash, self.cause, rule)
         if (
             name in self.recorded
-        ):  # one cause clears two findings of one rule: readers would drop the second as a repeat
+        ):  # two findings of one rule, cleared by one cause: readers would drop a second equal id
             name = digest(pilot.id, pilot.hash, self.cause, rule, len(self.recorded))
         decision = Decision(
             id=name,
@@ -116,6 +121,8 @@ class Case:
             author=author,
             signed=self.signed,
             restart=standing.restart,
+            finding_key=key,
+            finding_level=asked,
         )
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)
@@ -171,7 +178,17 @@ class Case:
             ratio_low=_short(words.low),
             ratio_high=_short(words.high),
             explanation=words.sentence,
+            **_counted(watch, observation),
         )
+
+
+def _counted(watch: Watch, observation: Observation | None) -> dict[str, Any]:
+    """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open periods)."""
+    if isinstance(observation, Proportion):
+        return {"events": observation.k, "exposure": observation.n}
+    if isinstance(observation, Count) and observation.m > 0 and watch.spec.exposure is not None:
+        return {"events": observation.k, "exposure": observation.m, "unit": watch.spec.exposure.unit}
+    return {}
 
 
 def _short(number: float | None) -> float | None:

@@ -14,6 +14,7 @@ from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, key, level_of
 from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
 from monitor.state import Stream, same
+from monitor.tolerate import begin_anew, by_when, tolerated
 
 HOUR = 3_600_000
 SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
@@ -35,7 +36,8 @@ def close(case: Case, watch: Watch) -> None:
         stream.next = index + 1
         stream.stock += opened.stock
         if watch.cap is not None and opened.m <= watch.cap:
-            case.quiet(f"{watch.name}/{segment}/exposure_cap", Finding(indicator=watch.name, rule="exposure_cap"))
+            within = Finding(indicator=watch.name, segment=segment, rule="exposure_cap")
+            case.quiet(f"{watch.name}/{segment}/exposure_cap", within)
         flag = f"{watch.name}/{segment}/partial"
         if partial:
             case.flag(flag, Reason.PARTIAL_DATA)
@@ -49,6 +51,7 @@ def close(case: Case, watch: Watch) -> None:
         _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
         for watcher, score in scores:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
+        begin_anew(case, watch, stream, start)
     _gaps(case, watch)
     if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
         forget_gaps(pilot, min(w.grid.start(pilot.streams[w.keys[w.segments[0]]].next) for w in case.plan.closes))
@@ -181,8 +184,15 @@ def _judge(
     finding = functools.partial(
         case.finding, watch, segment, watcher, score, observation, start=start, end=end, provisional=provisional
     )
-    if score.alarm and _tolerated(case, watcher):
-        case.found(f"{name}/tolerated", Level.ESCALATE, Reason.LIMIT_TOLERATED, finding, "until_lowered")
+    if score.alarm and tolerated(case, watcher, name, start, end):
+        window = case.pilot.window
+        case.found(
+            f"{name}/tolerated",
+            Level.ESCALATE,
+            Reason.LIMIT_TOLERATED,
+            lambda: by_when(window, finding()),
+            "until_lowered",
+        )
     elif score.alarm:
         case.found(name, level_of(watcher), watch.reason(watcher), finding)
     elif counts_as_quiet:
@@ -192,17 +202,6 @@ def _judge(
         case.found(half, min(level, level_of(watcher)), Reason.LIMIT_HALF_WAY, finding)
     elif counts_as_quiet and not score.alarm:
         case.quiet(half, finding)
-
-
-def _tolerated(case: Case, watcher: Watcher) -> bool:
-    """Whether a halt gives way to an escalation: once in a pilot's life, where the charter says so. What else crosses its limit
-    with the same cause is part of the same excess."""
-    if not case.plan.tolerates or watcher.name != "limit_e_process" or level_of(watcher) != Level.HALT:
-        return False
-    if case.pilot.tolerated and not case.tolerated:
-        return False
-    case.pilot.tolerated, case.tolerated = case.at, True
-    return True
 
 
 def _gaps(case: Case, watch: Watch) -> None:

@@ -46,6 +46,7 @@ from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.timers import NEVER, closing, following, put_off
+from monitor.tolerate import overdue as not_rectified
 from monitor.validate import validate, validate_control
 
 SPARE = 1_024  # outdated entries that the queue of timers may hold
@@ -429,7 +430,7 @@ class Machine:
         self.dirty.add(pilot.id)
         while (timer := following(pilot))[0] < before:
             due, kind, name = timer
-            if due > silence_until and kind in ("silence", "overdue", "drill"):
+            if due > silence_until and kind in ("silence", "overdue", "drill", "rectify"):
                 put_off(pilot, kind, name, before)
                 continue
             pilot.received = max(pilot.received, due)
@@ -442,8 +443,10 @@ class Machine:
                 overdue(case)
             elif kind == "again":
                 again(case)
+            elif kind == "rectify":
+                not_rectified(case)
             elif kind == "unshelve":
-                case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
+                case.take(unshelved(pilot.standing, name, due), Finding(rule=name), key=name)
             elif kind == "drill":
                 pilot.drilled = due
                 with suppress(ControlRefused):  # a halt stands, or the last drill is still open

@@ -125,6 +125,7 @@ class Metrics:
             self._of["dropped_total"].labels(word)
         for actor in ACTORS:
             self._of["act_pending"].labels(actor)
+            self._of["actor_clock_skew_seconds"].labels(actor)
             for outcome in OUTCOMES:
                 self._of["acted_total"].labels(actor, outcome)
         for word in UNCOUNTED:
@@ -298,6 +299,10 @@ class Metrics:
         """This process owns the partition under `epoch`."""
         self._of["partition_epoch"].labels(str(partition)).set(epoch)
 
+    def open_mode(self, on: bool) -> None:
+        """Whether no admitter key is configured."""
+        self._of["open_mode"].set(int(on))
+
     def short_leases(self, partition: int, pilots: int) -> None:
         """So many pilots' services may stop when one worker crashes."""
         self._of["leases_short"].labels(str(partition)).set(pilots)
@@ -330,6 +335,10 @@ class Metrics:
     def pending(self, actor: str, decisions: int) -> None:
         """So many decisions wait for `actor`."""
         self._of["act_pending"].labels(actor).set(decisions)
+
+    def skewed(self, actor: str, seconds: float) -> None:
+        """The clock of the actor's other side is so far ahead of ours (below 0: behind)."""
+        self._of["actor_clock_skew_seconds"].labels(actor).set(seconds)
 
     def recorded(self, entries: int = 1) -> None:
         """The notary appended so many entries."""

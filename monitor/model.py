@@ -62,6 +62,7 @@ class Reason(StrEnum):
     HALT_OVERDUE = "halt_overdue"  # not acknowledged in time, or dark afterwards: silence verifies nothing
     HALT_CONTRADICTED = "halt_contradicted"  # later traffic, or a complaint about the time after the stop
     LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
+    RECTIFICATION_OVERDUE = "rectification_overdue"  # a tolerated crossing was not rectified in time
     SHELVED = "shelved"  # a regulator set a finding aside for a while
     UNSHELVED = "unshelved"  # that while is over
     COMMON_CAUSE = "common_cause"  # pilots that share a vendor exceed together what their limits allow
@@ -156,8 +157,10 @@ class Finding(Struct, frozen=True, kw_only=True):
     bar: float | None = None
     observed: float | None = None
     expected: float | None = None
-    alpha: float | None = None  # budget this bar spends
-    alpha_spent: float | None = None  # of the pilot, this one included
+    alpha: float | None = None  # what this threshold may spend
+    alpha_spent: float | None = (
+        None  # of the pilot, what all thresholds up to now may spend; what was used: `monitor/budget.py`
+    )
     period_start: int | None = None
     period_end: int | None = None
     provisional: bool = False
@@ -166,6 +169,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     ratio_low: float | None = None
     ratio_high: float | None = None
     explanation: str = ""  # the detector's own sentence of what it saw
+    events: float | None = None  # counted in this period, and the exposure or trials that they came from
+    exposure: float | None = None
+    unit: str = ""  # of the exposure; empty for trials
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -194,6 +200,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     author: str = ""
     signed: str = ""  # id of the key that signed the author's act; empty: nobody's did
     restart: int = 1  # which share of alpha the statistics are on
+    # For alerts; the ledger holds neither (`monitor/notary/entries.py`), and records of older versions lack both.
+    finding_key: str = (
+        ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
+    )
+    finding_level: Level | None = None  # the level that a finding which joined asks for
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -136,6 +136,7 @@ def _over_cap(case: Case, watch: Watch, segment: str, index: int, amount: float)
         expected=watch.cap,
         period_start=start,
         period_end=end,
+        unit=watch.spec.exposure.unit if watch.spec.exposure else "",
     )
     case.found(f"{watch.name}/{segment}/exposure_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
@@ -148,7 +149,13 @@ def _use(case: Case, event: ExposureTallied) -> None:
         finding = Finding(rule="cycle", observed=amount, expected=0.0, detail=event.time.isoformat())
         case.found("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)
     if plan.user_cap is not None and event.data.unit == "users" and amount > plan.user_cap:
-        finding = Finding(segment=event.data.segment, rule="user_cap", observed=amount, expected=float(plan.user_cap))
+        finding = Finding(
+            segment=event.data.segment,
+            rule="user_cap",
+            observed=amount,
+            expected=float(plan.user_cap),
+            unit="users",
+        )
         case.found("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
 

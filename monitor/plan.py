@@ -23,6 +23,7 @@ from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
 from monitor.signing import Trusted
 from monitor.telemetry import Envelope, IncidentReported, IncidentUpdated
+from monitor.zones import zone
 
 DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
@@ -129,6 +130,7 @@ class Plan:
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
         self.lease_ms = parse_span(charter.responses.lease).after(0)
+        self.rectify_within = parse_span(charter.responses.rectify_within)
         self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
@@ -175,7 +177,8 @@ class Plan:
 
     def full_stop_allowed(self, at: int) -> bool:
         """Whether `at` (ms) lies in a window in which a drill may stop the service."""
-        moment = datetime.fromtimestamp(at / 1000, UTC)
+        offset = zone(self.charter.drills.zone).offset(at / 1000) if self.charter.drills.zone else 0
+        moment = datetime.fromtimestamp(at / 1000 + offset, UTC)  # by the clock on the wall there
         day, clock = DAYS[moment.weekday()], f"{moment:%H:%M}"
         return any(day in w.days and w.start <= clock < w.end for w in self.charter.drills.full_stops)
 

@@ -29,6 +29,7 @@ from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, plan_of, unpacked
 from monitor.seen import Seen, before_digests
+from monitor.window import Window
 
 VERSION = 6
 READS = (2, 3, 4, 5, 6)
@@ -127,7 +128,7 @@ class Pilot(Struct, gc=False):
     when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
     incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
     is remembered of acts, `lost` what is missing of sources and gaps that are not remembered, `conflicted` when a source last
-    sent two events under one number (ms; 0 = never)."""
+    sent two events under one number (ms; 0 = never), `window` the rectification that is owed for a tolerated crossing."""
 
     id: str
     charter: Charter
@@ -150,6 +151,7 @@ class Pilot(Struct, gc=False):
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
     lost: list[Lost] = []
     conflicted: int = 0
+    window: Window = Window()
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
@@ -199,6 +201,7 @@ class _Snapshot(Struct, array_like=True):
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
     lost: list[Lost] = []
     conflicted: int = 0
+    window: Window = Window()
 
 
 def _plain(value: Marks | Missing | Seen) -> Any:
@@ -220,7 +223,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
             p.packed(), p.away, p.incidents, p.leaving, p.acts, p.lost,
-            p.conflicted,
+            p.conflicted, p.window,
         )
     )  # fmt: skip
 
@@ -253,7 +256,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
         leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged), lost=s.lost,
-        conflicted=s.conflicted,
+        conflicted=s.conflicted, window=s.window,
     )  # fmt: skip
     return pilot, plan
 

@@ -111,7 +111,9 @@ def worker(
         admitters=checked(admitters),
     )
     if not admitters:
-        click.echo("whoever may write to control may admit pilots; give --admit-key to name who may", err=True)
+        click.echo(
+            "open mode: anybody who may write to control may admit pilots; give --admit-key to name who may", err=True
+        )
     if key_file is None:
         click.echo(
             "commands and permits are not signed; give --key-file so that services can tell them from forged ones",
@@ -120,6 +122,7 @@ def worker(
     _warm()
     count = asyncio.run(prepare(settings, partition_count, replication))
     metrics = Metrics(rejections=[why.value for why in Why])
+    metrics.open_mode(not admitters)
     app = build(settings, metrics=metrics, failpoint=from_environment())
     if metrics_port is not None:
         kind = "text/plain; version=0.0.4; charset=utf-8"

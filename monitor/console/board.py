@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
+from monitor.budget import Runs, used_of
 from monitor.charter import Charter, charter_hash
 from monitor.console.heard import Heard
 from monitor.console.words import sentence
@@ -18,7 +19,8 @@ KEPT = 8
 
 
 class PilotView(Struct):
-    """What is known of one pilot. `why` is the decision that brought it to its level; times in ms, None before anything."""
+    """What is known of one pilot. `why` is the decision that brought it to its level, `unsigned` whether nobody signed what put its
+    charter in force; times in ms, None before anything."""
 
     pilot: str
     participant: str = ""
@@ -29,10 +31,12 @@ class PilotView(Struct):
     why: Decision | None = None
     unknown: str = ""
     unknown_since: int | None = None
-    alpha_spent: float | None = None
+    alpha_spent: float | None = None  # what the thresholds up to now may spend; `alpha_used` is what was used
+    runs: Runs = field(default_factory=Runs)
     standing: int = -1
     restart: int = 1
     exited: bool = False
+    unsigned: bool = False
     order: OpenOrder | None = None
     last_evidence: int | None = None
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
@@ -42,6 +46,11 @@ class PilotView(Struct):
     def evidence(self) -> list[Evidence]:
         """Closed periods of all streams, as they came."""
         return [record for stream in self.streams.values() for record in stream.values()]
+
+    @property
+    def alpha_used(self) -> float | None:
+        """What was used of alpha; `None` while the charter is not known."""
+        return used_of(self.plan, self.runs) if self.plan else None
 
     def say(self, decision: Decision) -> str:
         """The decision as a sentence, in the units of its indicator."""
@@ -74,6 +83,7 @@ class Board:
         self.worker = Heard()
         self.ledger = ledger
         self.through: int | None = None
+        self.open_mode = False  # whoever feeds the board sets it, where it knows
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -124,6 +134,10 @@ class Board:
         waiting = [v for v in self.pilots.values() if v.order is not None and v.order.open and not v.exited]
         return sorted(waiting, key=lambda v: (v.order.at if v.order else 0, v.pilot))
 
+    def unsigned(self) -> int:
+        """Pilots in the sandbox whose charter was put in force by an act that nobody signed."""
+        return sum(view.unsigned for view in self.pilots.values() if not view.exited)
+
     def _view(self, pilot: str) -> PilotView | None:
         view = self.pilots.get(pilot)
         if view is None:
@@ -136,6 +150,7 @@ class Board:
 
     def _decide(self, view: PilotView, decision: Decision) -> None:
         view.standing, view.restart = decision.standing, decision.restart
+        view.runs.decide(decision)
         view.participant = decision.participant
         if decision.charter != view.charter:
             view.charter = decision.charter
@@ -151,6 +166,8 @@ class Board:
         if decision.finding.alpha_spent is not None:
             view.alpha_spent = decision.finding.alpha_spent
         view.exited = decision.reason is Reason.EXITED
+        if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
+            view.unsigned = not decision.signed
         view.decisions.append(decision)
         if len(view.decisions) > self._decisions:
             view.decisions.popleft()
@@ -165,5 +182,6 @@ class Board:
         view.participant = view.participant or record.participant
         view.last_evidence = max(record.end, view.last_evidence or 0)
         stream[record.start, record.late] = record
+        view.runs.observe(record, view.plan)
         if len(stream) > self._periods:
             del stream[min(stream)]

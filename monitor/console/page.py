@@ -9,10 +9,11 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
+from monitor.console.alpha import alpha_table
 from monitor.console.board import Board, PilotView
 from monitor.console.picture import picture
 from monitor.console.scales import figure, span, stamp
-from monitor.console.words import LEVELS, REASONS, TIMED, numbers, plain
+from monitor.console.words import LEVELS, REASONS, TIMED, budget_words, numbers, plain
 from monitor.model import Decision, Level, Reason
 from monitor.open_orders import OpenOrder
 
@@ -22,7 +23,7 @@ SORTS = {
     "pilot": "pilot",
     "participant": "participant",
     "newest": "latest change",
-    "alpha": "alpha spent",
+    "alpha": "alpha used",
 }
 
 
@@ -50,6 +51,7 @@ def fleet_page(board: Board, query: Query = ALL, now: int = 0) -> str:
     return _page(
         "Fleet",
         _alarm(board, now)
+        + _open_mode(board)
         + _summary(board, views)
         + _orders(board)
         + _filters(query)
@@ -65,11 +67,12 @@ def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
     if view is None:
         return None
     body = (
-        f'{_alarm(board, now)}<p class="back"><a href="/">← Fleet</a></p>'
+        f'{_alarm(board, now)}{_open_mode(board)}<p class="back"><a href="/">← Fleet</a></p>'
         f"<h1>{escape(view.pilot)}</h1>"
         f'<p class="lead">{_badge(view)} {_why(view)}</p>{_unknown_note(view)}'
         + _facts(board, view)
         + _decisions(view)
+        + alpha_table(view)
         + _picture(view)
     )
     return _page(view.pilot, body, "pilot")
@@ -144,10 +147,10 @@ def _time(ms: int | None) -> str:
 
 
 def _alpha(view: PilotView) -> str:
-    if view.alpha_spent is None:
+    used = view.alpha_used
+    if used is None or view.plan is None:
         return '<span class="none">–</span>'
-    total = f" of {figure(view.plan.alpha)}" if view.plan else ""
-    return f"{figure(view.alpha_spent)}{total}"
+    return f"{figure(used)} of {figure(view.plan.alpha)}"
 
 
 def _link(pilot: str) -> str:
@@ -172,6 +175,19 @@ def _alarm(board: Board, now: int) -> str:
         f"{whose}until one is back: what you see is old. Halts stand, and services that run "
         "under permits stop when these lapse. Telemetry is kept and will be worked off.</p>"
     )
+
+
+def _open_mode(board: Board) -> str:
+    """Says so where anybody may admit pilots, or somebody did without a signature. Nothing where all are signed."""
+    unsigned = board.unsigned()
+    if not board.open_mode and not unsigned:
+        return ""
+    said = (
+        "No admitter key is configured: anybody who may write to control may admit a pilot." if board.open_mode else ""
+    )
+    if unsigned:
+        said += f" {unsigned} pilot{'s' if unsigned > 1 else ''} admitted or amended without a signature."
+    return f'<p class="note" role="note"><b>Open mode.</b> {said.strip()}</p>'
 
 
 def _summary(board: Board, views: Sequence[PilotView]) -> str:
@@ -259,7 +275,7 @@ def _select(views: Sequence[PilotView], query: Query) -> list[PilotView]:
     elif query.sort == "newest":
         chosen.sort(key=lambda view: -(view.since or 0))
     elif query.sort == "alpha":
-        chosen.sort(key=lambda view: -(view.alpha_spent or 0))
+        chosen.sort(key=lambda view: -(view.alpha_used or 0))
     return chosen
 
 
@@ -268,8 +284,8 @@ def _table(views: Sequence[PilotView], query: Query) -> str:
         asked = query != ALL
         said = 'No pilot fits. <a href="/">Show all</a>' if asked else "No pilot has been admitted yet."
         return f'<p class="empty">{said}</p>'
-    heads = ("Pilot", "Level", "Why", "Since (UTC)", "Tier", "Alpha spent", "Last evidence (UTC)")
-    keys = {"Pilot": "pilot", "Level": "worst", "Since (UTC)": "newest", "Alpha spent": "alpha"}
+    heads = ("Pilot", "Level", "Why", "Since (UTC)", "Tier", "Alpha used", "Last evidence (UTC)")
+    keys = {"Pilot": "pilot", "Level": "worst", "Since (UTC)": "newest", "Alpha used": "alpha"}
     cells = ""
     for head in heads:
         key = keys.get(head)
@@ -295,7 +311,7 @@ def _row(view: PilotView) -> str:
         f'<span class="firm">{escape(view.participant)}</span></th>'
         f'<td data-head="Level">{_badge(view)}</td><td data-head="Why" class="why">{_why(view)}{unknown}</td>'
         f'<td data-head="Since" class="when">{_time(view.since)}</td><td data-head="Tier">{tier}</td>'
-        f'<td data-head="Alpha spent" class="number">{_alpha(view)}</td>'
+        f'<td data-head="Alpha used" class="number">{_alpha(view)}</td>'
         f'<td data-head="Last evidence" class="when">{_time(view.last_evidence)}</td></tr>'
     )
 
@@ -317,7 +333,7 @@ def _facts(board: Board, view: PilotView) -> str:
             if view.order is not None and view.order.open
             else "",
         ),
-        ("Alpha spent", _alpha(view) + (f", restart {view.restart}" if view.restart > 1 else "")),
+        ("Alpha used", f'<a href="#alpha">{_alpha(view)}</a>' if view.plan else ""),
         ("Scenario", escape(plan.scenario) if plan else ""),
         ("Responsible", escape(", ".join(a.name or a.id for a in plan.authorities)) if plan else ""),
         ("Charter", f"<code>{escape(view.charter)}</code>" + (f" (version {plan.version})" if plan else "")),
@@ -387,16 +403,11 @@ def _decision(view: PilotView, decision: Decision) -> str:
         # With an indicator it is the key by which the finding is shelved.
         key = f"finding {finding.indicator}/{finding.segment}/{finding.rule}"
         small.append(key if finding.indicator else f"detector {plain(finding.rule)}")
-    if decision.reason is Reason.SHELVED and finding.period_end is not None:
-        small.append(f"until {stamp(finding.period_end)}")
-    elif decision.reason is Reason.MONITOR_GAP:
+    if decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP):
         pass  # its sentence says from when to when
     elif finding.period_start is not None and finding.period_end is not None:
         small.append(f"period {span(finding.period_start, finding.period_end)}")
-    if finding.alpha is not None:
-        small.append(f"this bar spends alpha {figure(finding.alpha)}")
-    if finding.alpha_spent is not None:
-        small.append(f"spent so far {figure(finding.alpha_spent)}")
+    small += budget_words(finding)
     small.append(f"cause {decision.cause}")
     return (
         f'<tr class="{decision.level.word}"><td data-head="No." class="number">{decision.standing}</td>'
@@ -423,7 +434,8 @@ def as_data(board: Board, now: int = 0) -> dict[str, object]:
                 "why": view.say(view.why) if view.why else None,
                 "unknown": view.unknown or None,
                 "unknown_since": view.unknown_since,
-                "alpha_spent": view.alpha_spent,
+                "alpha_spent": view.alpha_spent,  # what the thresholds up to now may spend: an old name
+                "alpha_used": view.alpha_used,
                 "last_evidence": view.last_evidence,
                 "charter": view.charter,
                 "standing": view.standing,

@@ -28,7 +28,7 @@ from monitor.charter import Charter, charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
-from monitor.embedded.ingress import Bell, Ingress, waited
+from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
@@ -123,7 +123,10 @@ class Monitor:
         self.metrics = Metrics(rejections=[why.value for why in Why])
         self.events = 0  # stepped since the start
         self.arrived, self.put_out = Bell(), Bell()
+        self.open_mode = not admitters
+        self.metrics.open_mode(self.open_mode)
         self.board = Board(ledger=self._ledger)
+        self.board.open_mode = self.open_mode
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
@@ -135,12 +138,16 @@ class Monitor:
             secret = secret_of(directory)
             self._signer = own_key(directory / "signing.key")
             self._deliver = Deliver(
-                actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
+                actors or {},
+                directory / "delivered.json",
+                counted=self.metrics.acted,
+                waiting=self.metrics.pending,
+                history=True,
             )
             self.store = Store(directory / "monitor.db", clock=clock)
             undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted, self.open_mode = Trusted([*admitters, self._signer.public]), not admitters
+        trusted = Trusted([*admitters, self._signer.public])
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
         self.runner = Runner(
             self._log,
@@ -242,7 +249,8 @@ class Monitor:
     async def _listen(self) -> None:
         app = self.ingress.app()
         app.add_routes(routes(self.board, self.clock))
-        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
+        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
         await self._web.setup()
         site = web.TCPSite(self._web, HOST, self.port)
         try:
@@ -313,12 +321,13 @@ class Monitor:
         return True
 
     def _learn(self) -> None:
-        """Show the board the charters that are in force."""
+        """Show board and actors the charters that are in force."""
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:
                 self._learnt[pilot.id] = in_force
                 self.board.learn(pilot.charter)
+                self._deliver.learn(pilot.charter)
 
     def _ledger(self, pilot: str) -> tuple[int, str] | None:
         head = self.notary.head(pilot)
@@ -377,18 +386,31 @@ class Monitor:
         await self._follow(reader, take)
 
     async def _act(self) -> None:
-        async def take(outputs: Outputs) -> None:
-            self._deliver.feed(outputs.decisions)
-
         # From the first decision on: the lanes keep their own cursors and skip what they acted on before.
-        await self._follow(Reader(self.store, ("decisions",)), take)
+        reader = Reader(self.store, ("decisions",))
+        _, history = await self.store.put_out((), 0, most=1 << 62)
+        if not history:
+            self._deliver.caught_up()
+
+        async def take(outputs: Outputs) -> None:
+            nonlocal history
+            self._deliver.feed(outputs.decisions)
+            if history and reader.at >= history:
+                history = 0
+                self._deliver.caught_up()
+
+        await self._follow(reader, take)
 
     async def _project(self) -> None:
         async def take(outputs: Outputs) -> None:
             for watcher in self._watchers:
                 watcher(outputs)
 
-        await self._follow(Reader(self.store), take)
+        reader = Reader(self.store)
+        while (outputs := await reader.read()) is not None:
+            await take(outputs)
+        self.ingress.restored.set()
+        await self._follow(reader, take)
 
     # ---- JSON lines
 

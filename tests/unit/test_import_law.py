@@ -13,8 +13,8 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first; a module may import its own stage and lower ones.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("monitor.ground",),
-    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.refusals"),
+    ("monitor.ground", "monitor.window"),
+    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.zones", "monitor.refusals"),
     ("monitor.telemetry", "monitor.pace"),
     ("monitor.bounds", "monitor.missing", "monitor.seen"),
     ("monitor.signing",),
@@ -28,6 +28,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.state", "monitor.charter_lint", "monitor.charter_values"),
     ("monitor.proof", "monitor.resident", "monitor.timers"),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
+    ("monitor.tolerate",),
     ("monitor.detect", "monitor.leave"),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
