@@ -13,7 +13,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first; a module may import its own stage and lower ones.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("monitor.ground", "monitor.window"),
+    ("monitor.ground", "monitor.window", "monitor.notice"),
     ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.zones", "monitor.refusals"),
     ("monitor.telemetry", "monitor.pace"),
     ("monitor.bounds", "monitor.missing", "monitor.seen"),
@@ -24,7 +24,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.order", "monitor.batch", "monitor.once", "monitor.authority"),
     ("monitor.decide",),
     ("monitor.plan",),
-    ("monitor.incidents",),
+    ("monitor.incidents", "monitor.charter_size"),
     ("monitor.state", "monitor.charter_lint", "monitor.charter_values"),
     ("monitor.proof", "monitor.resident", "monitor.timers"),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
@@ -32,8 +32,8 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.detect", "monitor.leave"),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
-    ("monitor.contested",),
-    ("monitor.layout",),
+    ("monitor.contested", "monitor.shed"),
+    ("monitor.layout", "monitor.leap"),
     ("monitor.fold",),
     ("monitor.ready",),
     ("monitor.machine",),
