@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from monitor.act.words import sentence as notification
 
 from monitor.cli.ledger import ledger
-from monitor.cli.replay import _words
 from monitor.console.board import Board
+from monitor.console.notice import sentence as notification
 from monitor.console.page import pilot_page
+from monitor.console.report import told
 from monitor.model import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -247,7 +247,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     by = f" by {record.author}" if record.author else ""
     return {
         "board": page[page.index("<h2>Decisions</h2>") :],
-        "replay": _words(record, CHARTER) + by,
+        "replay": told(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,
     }
