@@ -146,6 +146,11 @@ ROWS = [
     ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
+    Row(
+        Reason.STATE_LIMIT,
+        Finding(rule="open_periods", observed=65.0, expected=64.0),
+        ("dropped unjudged", "65 open, at most 64 are kept"),
+    ),
     Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by hand", "looks wrong"), "act"),
     Row(Reason.RECTIFICATION_RECORDED, Finding(rule="rectification", detail="cause: a bug"), ("cause: a bug",), "act"),
     Row(
