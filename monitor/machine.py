@@ -28,6 +28,7 @@ from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
+from monitor.labels import tidied
 from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue
 from monitor.observe import before_admission, observe
@@ -215,7 +216,7 @@ class Machine:
                 pieces.append((record.offset, Outputs()))
             piece = pieces[-1][1]
             why = forged(self._plan(event.subject), record) if isinstance(event, WORD) else None
-            why = why or self._event(event, record.received, owner, piece)
+            why = why or self._event(tidied(event), record.received, owner, piece)
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
                 piece.rejected.append(reject(why[0], why[1], index=place, pilot=event.subject))

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from detectors.base import Detector
+from monitor.astray import Told
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
@@ -117,7 +118,7 @@ class Pilot(Struct, gc=False):
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
     when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
     incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
-    is remembered of acts."""
+    is remembered of acts, `astray` what was said of labels that count nowhere."""
 
     id: str
     charter: Charter
@@ -138,6 +139,7 @@ class Pilot(Struct, gc=False):
     incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
+    astray: Told = msgspec.field(default_factory=Told)
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
@@ -185,6 +187,7 @@ class _Snapshot(Struct, array_like=True):
     incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
+    astray: Told = msgspec.field(default_factory=Told)
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=lambda marks: marks.pairs())
@@ -199,7 +202,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
-            p.packed(), p.away, p.incidents, p.leaving, p.acts,
+            p.packed(), p.away, p.incidents, p.leaving, p.acts, p.astray,
         )
     )  # fmt: skip
 
@@ -230,6 +233,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
         leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged),
+        astray=s.astray,
     )  # fmt: skip
     return pilot, plan
 
