@@ -18,7 +18,7 @@ COMMANDS = {
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),
     "admit": ("monitor.cli.control", "put a charter in force for a pilot, or its amendment"),
     "override": ("monitor.cli.control", "set a pilot's level by hand, with a reason"),
-    "rectify": ("monitor.cli.control", "record a corrective action on a halted pilot"),
+    "rectify": ("monitor.cli.control", "record a corrective action, under a halt or on a finding"),
     "evaluate": ("monitor.cli.control", "record the re-evaluation of a halted pilot"),
     "approve": ("monitor.cli.control", "approve the release of a halted pilot"),
     "release": ("monitor.cli.control", "lift a halt, once every step stands in the record"),

@@ -13,28 +13,40 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monitor.errors import Refused
+
 MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 
 
 def access(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Settings that aiokafka and kafka-python both take; empty without a user and an authority.
 
-    Raises ValueError that names the variable when one of them cannot be, OSError when a file cannot be read.
+    Raises Refused that names the variable and the fix when one of them cannot be, or its file cannot be read.
     """
     user, ca = environment.get("SANDBOX_KAFKA_USER", ""), environment.get("SANDBOX_KAFKA_CA", "")
     settings: dict[str, Any] = {}
     if ca:
-        settings["ssl_context"] = ssl.create_default_context(cafile=None if ca == "system" else ca)
+        try:
+            settings["ssl_context"] = ssl.create_default_context(cafile=None if ca == "system" else ca)
+        except OSError as error:  # ssl.SSLError is one
+            raise Refused(
+                f"SANDBOX_KAFKA_CA names {ca}, which is no file of certificates ({error}); give PEM"
+            ) from error
     if user:
         mechanism = environment.get("SANDBOX_KAFKA_MECHANISM", MECHANISMS[0])
         if mechanism not in MECHANISMS:
-            raise ValueError(f"SANDBOX_KAFKA_MECHANISM is {mechanism!r}; give one of {', '.join(MECHANISMS)}")
+            raise Refused(f"SANDBOX_KAFKA_MECHANISM is {mechanism!r}; give one of {', '.join(MECHANISMS)}")
         file = environment.get("SANDBOX_KAFKA_PASSWORD_FILE", "")
         if not file:
-            raise ValueError(
+            raise Refused(
                 "SANDBOX_KAFKA_USER is set, SANDBOX_KAFKA_PASSWORD_FILE is not; give the file of the password"
             )
-        password = Path(file).read_text().strip()
+        try:
+            password = Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(
+                f"SANDBOX_KAFKA_PASSWORD_FILE names {file}, which cannot be read: {error}; mend it"
+            ) from error
         settings |= {
             "sasl_mechanism": mechanism,
             "sasl_plain_username": user,

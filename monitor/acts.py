@@ -26,10 +26,12 @@ from monitor.decide import Move
 from monitor.errors import ControlRefused
 from monitor.leave import leave, left_once_stopped
 from monitor.model import Finding, Level, Reason
+from monitor.order import stop_state
 from monitor.periods import parse_span
 from monitor.plan import Plan, Watch, build_detectors, design_of, key, plan_of
 from monitor.signing import Proved
 from monitor.state import Pilot, Stream
+from monitor.tolerate import rectified
 
 
 def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
@@ -78,7 +80,7 @@ def apply(case: Case, act: ControlBase) -> None:
             drill(case, full, act.author)
             outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
-            outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
+            outcome = rectified(case, found)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):
@@ -89,7 +91,7 @@ def apply(case: Case, act: ControlBase) -> None:
             outcome = decide.recorded(s, Reason.APPROVAL_RECORDED, author)
         case Release(reason=words):
             if words or s.order.state != "verified":
-                finding = Finding(rule=f"halt {decide.stop_state(s)}", detail=words)
+                finding = Finding(rule=f"halt {stop_state(s.order.state)}", detail=words)
             outcome = decide.released(s, case.at, words)
             restart(pilot, plan, outcome[0].restart)
         case Withdrawal(reason=words):

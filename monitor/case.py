@@ -7,11 +7,11 @@ begins or ends.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import structs
 
-from detectors.base import Count, Observation, Score
+from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
 from monitor import decide
 from monitor.charter import Watcher
@@ -95,7 +95,7 @@ class Case:
         name = digest(pilot.id, pilot.hash, self.cause, rule)
         if (
             name in self.recorded
-        ):  # one cause clears two findings of one rule: readers would drop the second as a repeat
+        ):  # two findings of one rule, cleared by one cause: readers would drop a second equal id
             name = digest(pilot.id, pilot.hash, self.cause, rule, len(self.recorded))
         decision = Decision(
             id=name,
@@ -171,7 +171,17 @@ class Case:
             ratio_low=_short(words.low),
             ratio_high=_short(words.high),
             explanation=words.sentence,
+            **_counted(watch, observation),
         )
+
+
+def _counted(watch: Watch, observation: Observation | None) -> dict[str, Any]:
+    """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open periods)."""
+    if isinstance(observation, Proportion):
+        return {"events": observation.k, "exposure": observation.n}
+    if isinstance(observation, Count) and observation.m > 0 and watch.spec.exposure is not None:
+        return {"events": observation.k, "exposure": observation.m, "unit": watch.spec.exposure.unit}
+    return {}
 
 
 def _short(number: float | None) -> float | None:

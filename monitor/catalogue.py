@@ -100,6 +100,11 @@ CATALOGUE: tuple[Spec, ...] = (
     ),
     _spec("lag_records", "gauge", "Records not yet stepped.", "topic", "partition"),
     _spec(
+        "open_mode",
+        "gauge",
+        "1 while no admitter key is configured, so that anybody who may write to control may admit a pilot; else 0.",
+    ),
+    _spec(
         "leases_short",
         "gauge",
         "Pilots whose lease is below twice the session time-out and the recovery measured at the last start.",

@@ -153,7 +153,8 @@ class Responses(Struct, frozen=True, forbid_unknown_fields=True):
 
     `acknowledge_within` is how long a service may take to acknowledge a halt, and then to show that it stands still.
     `tolerate_first` (tiers minimal and limited only) lets the first crossing of a limit escalate, to be rectified, where
-    the next one halts. `shelve_at_most` is how long a finding may be set aside.
+    the next one halts, and so does one that is not rectified within `rectify_within`. `shelve_at_most` is how long a finding may
+    be set aside.
     """
 
     watch_clears_after: Annotated[int, Meta(ge=1)] = 3
@@ -165,6 +166,7 @@ class Responses(Struct, frozen=True, forbid_unknown_fields=True):
     lease: SpanText = "60s"
     tolerate_first: bool = False
     shelve_at_most: SpanText = "8h"
+    rectify_within: SpanText = "30d"
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True):
@@ -245,6 +247,7 @@ _LATER: dict[str, Any] = {
     "drills": msgspec.to_builtins(Drills()),
     "tolerate_first": Responses().tolerate_first,
     "shelve_at_most": Responses().shelve_at_most,
+    "rectify_within": Responses().rectify_within,
     "officers": (),
     "keys": {},
     "evaluation": (),
@@ -255,7 +258,8 @@ def canonical(charter: Charter) -> bytes:
     """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only where
     it says something, so that a charter keeps the hash under which it was admitted."""
     whole = msgspec.to_builtins(charter, str_keys=True)
-    for part, *names in ((whole, "drills", "evaluation"), (whole["responses"], "tolerate_first", "shelve_at_most")):
+    later = ("tolerate_first", "shelve_at_most", "rectify_within")
+    for part, *names in ((whole, "drills", "evaluation"), (whole["responses"], *later)):
         for name in names:
             if part[name] == _LATER[name]:
                 del part[name]

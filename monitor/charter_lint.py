@@ -18,7 +18,7 @@ from msgspec import Struct
 
 import detectors
 from detectors.base import Count
-from monitor.charter import Charter, HardRule, IndicatorSpec, Watcher, alpha_share
+from monitor.charter import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
 from monitor.charter_values import flaws, plain
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.labels import alike, tidy
@@ -151,6 +151,7 @@ def _people(charter: Charter) -> Iterator[Problem]:
             f"others have keys, so nothing that {', '.join(sorted(people - with_keys))} does will be taken",
             "name a key for each of them",
         )
+    yield from _apart(charter)
     yield from _evaluation(charter)
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
@@ -158,6 +159,27 @@ def _people(charter: Charter) -> Iterator[Problem]:
             "fewer than two approvers are named, so no halt of this pilot can be lifted",
             "name two different people in `approvers`",
         )
+
+
+def _apart(charter: Charter) -> Iterator[Problem]:
+    """The firm holds no office over its own pilot, under no spelling and with no key; and two people have two keys."""
+    firm, firm_keys = charter.participant.id.strip().casefold(), set(map(str.strip, charter.participant.keys))
+    owners: dict[str, str] = {}
+    for index, authority in enumerate(charter.authorities):
+        for part in ("approvers", "officers", "keys"):
+            for name in getattr(authority, part):
+                if name.strip().casefold() == firm:
+                    yield _error(
+                        f"authorities[{index}].{part}",
+                        f"{name!r} is the firm that runs this pilot",
+                        "name somebody else",
+                    )
+        for name, text in authority.keys.items():
+            at, key = f"authorities[{index}].keys.{name}", text.strip()
+            if key in firm_keys:
+                yield _error(at, "the key is one of the firm's own", "give each person a key of their own")
+            elif owners.setdefault(key, name) != name:
+                yield _error(at, f"{owners[key]!r} has the same key", "give each person a key of their own")
 
 
 def _evaluation(charter: Charter) -> Iterator[Problem]:
@@ -334,6 +356,7 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         "responses.acknowledge_within": charter.responses.acknowledge_within,
         "responses.lease": charter.responses.lease,
         "responses.shelve_at_most": charter.responses.shelve_at_most,
+        "responses.rectify_within": charter.responses.rectify_within,
         "exit.quiet_for": charter.exit.quiet_for,
     }
     if charter.drills.every is not None:
@@ -344,6 +367,10 @@ def _spans(charter: Charter) -> Iterator[Problem]:
             yield _error(field, f"{text!r} is no span", "write a span such as 1h")
         elif length > LONGEST_MS:
             yield _error(field, f"{text} is longer than ten years", "write a shorter span")
+    if _length(charter.responses.rectify_within) == 0:
+        yield _error(
+            "responses.rectify_within", "a tolerated crossing would halt at once", "write a span above 0, such as 30d"
+        )
     every = _length(charter.drills.every)
     if every is not None and every < 2 * (_length(charter.responses.acknowledge_within) or 0) + 1:
         yield _error(
@@ -363,6 +390,12 @@ def _spans(charter: Charter) -> Iterator[Problem]:
             "responses.tolerate_first",
             f"the first crossing of a limit is never tolerated in tier {charter.tier}",
             "remove it; only minimal and limited may have it",
+        )
+    if charter.responses.rectify_within != Responses().rectify_within and not charter.responses.tolerate_first:
+        yield _warning(
+            "responses.rectify_within",
+            "no crossing is tolerated, so there is nothing to rectify in that time",
+            "add tolerate_first: true, or remove it",
         )
     least = 2 * (SESSION_MS + RECOVERY_MS)
     lease = _length(charter.responses.lease)

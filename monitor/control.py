@@ -51,7 +51,8 @@ class Override(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.over
 
 
 class Rectification(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.rectification"):
-    """Finding, cause, action and evidence of a corrective action."""
+    """Finding, cause, action and evidence of a corrective action. While no halt stands `finding` names an active finding or one of
+    the open rectification window: its key (`indicator/segment/detector`), or the first parts of it."""
 
     finding: Words
     cause: Words

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor.state import Marks, Pilot, Source
-from monitor.telemetry import Heartbeat, millis
+from monitor.telemetry import LAST_MS, Heartbeat, millis
 
-MARKS = 32  # heartbeats remembered per source; beyond that every second one is forgotten, so that they reach back far enough
 EDGE = 20  # a source that tallies once, in the last twentieth of each period, has told all but that
 SLACK = 1e-6  # relative: sums of fractions differ by their order
 
@@ -24,9 +23,10 @@ def tally(source: Source, at: int, amount: float) -> None:
     source.latest = max(source.latest, at)
 
 
-def mark(source: Source, at: int, counter: float, serving: bool) -> None:
+def mark(source: Source, at: int, counter: float, serving: bool, most: int) -> None:
     """A heartbeat of `at` (ms) stated `counter`. A counter of 0 states nothing; a source that was first heard of in its
-    midst is counted from its first statement on. A source that serves no more owes no exposure."""
+    midst is counted from its first statement on. A source that serves no more owes no exposure. At most `most` statements are
+    remembered: of more, every second one is forgotten, so that they reach back far enough."""
     source.latest = max(source.latest, at)
     source.ended = not serving
     if counter <= 0:
@@ -36,11 +36,10 @@ def mark(source: Source, at: int, counter: float, serving: bool) -> None:
     marks = source.marks
     marks.at.append(at)
     marks.stated.append(counter)
-    if len(marks.at) > MARKS:
-        del marks.at[::2], marks.stated[::2]
+    marks.thin(most)
 
 
-def mark_all(source: Source, beats: Sequence[Heartbeat]) -> None:
+def mark_all(source: Source, beats: Sequence[Heartbeat], most: int) -> None:
     """The same as `mark` of each, in their order, where what is counted from is known already or nothing is stated."""
     source.latest = max(source.latest, millis(max([beat.time for beat in beats])))
     source.ended = not beats[-1].data.serving
@@ -50,10 +49,10 @@ def mark_all(source: Source, beats: Sequence[Heartbeat]) -> None:
     marks: list[Any] = [*source.marks.pairs()]
     at = 0
     while at < len(stating):  # most are forgotten again, so only those that stay are read
-        room = MARKS + 1 - len(marks)
+        room = most + 1 - len(marks)
         marks += stating[at : at + room]
         at += room
-        if len(marks) > MARKS:
+        if len(marks) > most:
             del marks[::2]
     source.marks = Marks([m if isinstance(m, tuple) else (millis(m.time), m.data.exposure) for m in marks])
 
@@ -68,7 +67,12 @@ def behind(pilot: Pilot, start: int, end: int) -> bool:
     for source in pilot.sources.values():
         if source.tallied and not source.ended and 2 * start - end <= source.latest < nearly:
             return True
-        stated = max((counter for at, counter in source.marks.pairs() if at < end), default=0.0)
-        if stated - max(source.offset, 0.0) > source.tallied * (1 + SLACK) + SLACK:
+        if owes(source, end):
             return True
     return False
+
+
+def owes(source: Source, end: int = LAST_MS) -> bool:
+    """Whether a source stated more exposure before `end` (ms) than it tallied: events of it are missing."""
+    stated = max((counter for at, counter in source.marks.pairs() if at < end), default=0.0)
+    return stated - max(source.offset, 0.0) > source.tallied * (1 + SLACK) + SLACK

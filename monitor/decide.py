@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from monitor.charter import Responses
 from monitor.errors import ControlRefused
 from monitor.model import Level, Reason, RecordKind
-from monitor.order import Order, Sending
+from monitor.order import Order, Sending, stop_state
 
 Stays = Literal["until_quiet", "until_lowered"]
 
@@ -204,18 +204,13 @@ def released(s: Standing, at: int, reason: str = "") -> Outcome:
         raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
     if s.order.state != "verified" and not reason.strip():
         raise ControlRefused(
-            "reason", "halt_not_verified", f"the halt is {stop_state(s)}; say why it is released all the same"
+            "reason",
+            "halt_not_verified",
+            f"the halt is {stop_state(s.order.state)}; say why it is released all the same",
         )
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
     new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
     return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
-
-
-def stop_state(s: Standing) -> str:
-    """What became of the command to stop, for people: verified, not acknowledged, not verified, contradicted or overdue."""
-    return {"commanded": "not acknowledged", "acknowledged": "not verified"}.get(
-        s.order.state, s.order.state or "not followed"
-    )
 
 
 def shelve(s: Standing, key: str, until: int, at: int) -> Outcome:

@@ -13,8 +13,9 @@ from monitor.counters import behind
 from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, key, level_of
-from monitor.sequence import gaps_by_source, gaps_since
+from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
 from monitor.state import Stream, same
+from monitor.tolerate import begin_anew, by_when, tolerated
 
 HOUR = 3_600_000
 SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
@@ -30,7 +31,8 @@ def close(case: Case, watch: Watch) -> None:
         opened = stream.open.pop(index, None) or Open()
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0 or (watch.spec.exposure is not None and behind(pilot, start, end))
+        gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
+        gap = gap or (watch.spec.exposure is not None and behind(pilot, start, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -49,9 +51,12 @@ def close(case: Case, watch: Watch) -> None:
         _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
         for watcher, score in scores:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
+        begin_anew(case, watch, stream, start)
     _gaps(case, watch)
     if watch is case.plan.slowest and pilot.astray.last < start:
         case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
+    if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
+        forget_gaps(pilot, min(w.grid.start(pilot.streams[w.keys[w.segments[0]]].next) for w in case.plan.closes))
 
 
 def observe(
@@ -181,8 +186,15 @@ def _judge(
     finding = functools.partial(
         case.finding, watch, segment, watcher, score, observation, start=start, end=end, provisional=provisional
     )
-    if score.alarm and _tolerated(case, watcher):
-        case.found(f"{name}/tolerated", Level.ESCALATE, Reason.LIMIT_TOLERATED, finding, "until_lowered")
+    if score.alarm and tolerated(case, watcher, name, start, end):
+        window = case.pilot.window
+        case.found(
+            f"{name}/tolerated",
+            Level.ESCALATE,
+            Reason.LIMIT_TOLERATED,
+            lambda: by_when(window, finding()),
+            "until_lowered",
+        )
     elif score.alarm:
         case.found(name, level_of(watcher), watch.reason(watcher), finding)
     elif counts_as_quiet:
@@ -194,17 +206,6 @@ def _judge(
         case.quiet(half, finding)
 
 
-def _tolerated(case: Case, watcher: Watcher) -> bool:
-    """Whether a halt gives way to an escalation: once in a pilot's life, where the charter says so. What else crosses its limit
-    with the same cause is part of the same excess."""
-    if not case.plan.tolerates or watcher.name != "limit_e_process" or level_of(watcher) != Level.HALT:
-        return False
-    if case.pilot.tolerated and not case.tolerated:
-        return False
-    case.pilot.tolerated, case.tolerated = case.at, True
-    return True
-
-
 def _gaps(case: Case, watch: Watch) -> None:
     """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It leaves after as
     many quiet periods as the charter asks of the indicator with the longest periods, however many others close meanwhile."""
@@ -214,6 +215,8 @@ def _gaps(case: Case, watch: Watch) -> None:
         case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
     elif watch is case.plan.slowest:
         case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if watch is case.plan.slowest and case.pilot.conflicted < start:
+        case.quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
 
 
 def _gap(case: Case, start: int) -> Finding:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, cast
 from detectors.base import Count
 from monitor.astray import Astray, astray
 from monitor.batch import Batch
+from monitor.bounds import marks_kept, seen_kept, short
 from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
@@ -141,7 +142,7 @@ class Folder:
     def take(self, batch: Batch, received: Sequence[int], out: Outputs) -> bool:
         """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was."""
         began, at = received[0], received[-1]
-        source = self._pilot.sources.get(batch.source)
+        source = self._pilot.sources.get(short(batch.source))
         if source is None or batch.first != source.high + 1 or self.idle:
             return False
         window = self._window(batch.oldest)
@@ -161,6 +162,8 @@ class Folder:
                 return False
         window.quiet -= counted
         source.high, source.heard = batch.last, at
+        source.newest = max(source.newest, millis(batch.newest))
+        source.seen.add(batch.events, seen_kept(len(self._pilot.sources)))
         self._fold(batch, window, received, calm, out)
         if lost:
             self._astray(batch, lost, received, out)
@@ -355,7 +358,7 @@ class Folder:
             source.latest = max(source.latest, millis(max([event.time for event in tallies])))
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
-            mark_all(source, cast(Sequence[Heartbeat], beats))
+            mark_all(source, cast(Sequence[Heartbeat], beats), marks_kept(len(self._pilot.sources)))
 
     def _permit(self, batch: Batch, at: int, out: Outputs) -> None:
         """The last heartbeat is answered; an older answer grants no more than it."""

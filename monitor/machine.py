@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -22,8 +22,10 @@ from msgspec import Struct, structs
 from monitor import authority, once
 from monitor.acts import admit, apply, drill, restart
 from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
+from monitor.bounds import short
 from monitor.case import Case
 from monitor.charter import charter_hash
+from monitor.contested import contested
 from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
@@ -38,13 +40,15 @@ from monitor.ready import READY, Ready
 from monitor.refusals import Refusal
 from monitor.rejections import Rejecter, Why
 from monitor.resident import AWAKE, Residents
-from monitor.sequence import fresh
+from monitor.sequence import arrived
 from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.timers import NEVER, closing, following, put_off
+from monitor.tolerate import overdue as not_rectified
 from monitor.validate import validate, validate_control
 
+SPARE = 1_024  # outdated entries that the queue of timers may hold
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 # Refusals that are rejections of their own; any other is `control_refused`.
 _WHYS: dict[str, Why] = {
@@ -286,7 +290,7 @@ class Machine:
         pilot = self.pilots.get(event.subject) if self.folds else None
         if pilot is None or pilot.exited:
             return False
-        return event.source not in pilot.sources or (received > pilot.received and pilot.due < received)
+        return short(event.source) not in pilot.sources or (received > pilot.received and pilot.due < received)
 
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""
@@ -304,10 +308,11 @@ class Machine:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
         self._ready.disturbed(pilot)
-        new = fresh(pilot, event, at)
-        if new is None:
-            return Why.SEQUENCE_TOO_OLD, "sequence"
-        if new:
+        found = arrived(pilot, event, at)
+        if found in ("conflict", "too_old"):
+            self._contested(pilot, event, found == "conflict", out)
+            return (Why.SOURCE_CONFLICT if found == "conflict" else Why.SEQUENCE_TOO_OLD), "sequence"
+        if found == "new":
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
                 return Why.NOT_IN_FORCE, field
             if before_admission(pilot, event):
@@ -317,6 +322,16 @@ class Machine:
                 self._settled(case)
                 self._arm(pilot)
         return None
+
+    def _contested(self, pilot: Pilot, event: Envelope, conflict: bool, out: Outputs) -> None:
+        """Act on what an event says that is rejected for its number. Its cause is another than that of the event which used the
+        number: what is decided must not share an id."""
+        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}"
+        case = Case(pilot, pilot.plan, pilot.received, cause, out, self.epoch)
+        contested(case, event, conflict)
+        if case.recorded:
+            self._settled(case)
+            self._arm(pilot)
 
     def _act(self, act: ControlBase, received: int, out: Outputs, by: Proved) -> None:
         """Let one act take effect. Raises ControlRefused."""
@@ -378,9 +393,13 @@ class Machine:
 
     def _arm(self, pilot: Pilot) -> None:
         """Work out the pilot's next due time again, and up to where its periods are closed."""
-        pilot.due = self._dues[pilot.id] = following(pilot)[0]
-        if pilot.due < NEVER:
-            heappush(self._due, (pilot.due, pilot.id))
+        due = pilot.due = following(pilot)[0]
+        if due != self._dues.get(pilot.id) and due < NEVER:
+            heappush(self._due, (due, pilot.id))
+        self._dues[pilot.id] = due
+        if len(self._due) > 2 * len(self._dues) + SPARE:  # most of it is no longer true
+            self._due = [(at, name) for name, at in self._dues.items() if at < NEVER]
+            heapify(self._due)
         if pilot.exited:
             self._edges.pop(pilot.id, None)
             return
@@ -405,7 +424,7 @@ class Machine:
         self.dirty.add(pilot.id)
         while (timer := following(pilot))[0] < before:
             due, kind, name = timer
-            if due > silence_until and kind in ("silence", "overdue", "drill"):
+            if due > silence_until and kind in ("silence", "overdue", "drill", "rectify"):
                 put_off(pilot, kind, name, before)
                 continue
             pilot.received = max(pilot.received, due)
@@ -418,6 +437,8 @@ class Machine:
                 overdue(case)
             elif kind == "again":
                 again(case)
+            elif kind == "rectify":
+                not_rectified(case)
             elif kind == "unshelve":
                 case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
             elif kind == "drill":

@@ -298,6 +298,10 @@ class Metrics:
         """This process owns the partition under `epoch`."""
         self._of["partition_epoch"].labels(str(partition)).set(epoch)
 
+    def open_mode(self, on: bool) -> None:
+        """Whether no admitter key is configured."""
+        self._of["open_mode"].set(int(on))
+
     def short_leases(self, partition: int, pilots: int) -> None:
         """So many pilots' services may stop when one worker crashes."""
         self._of["leases_short"].labels(str(partition)).set(pilots)

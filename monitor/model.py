@@ -62,6 +62,7 @@ class Reason(StrEnum):
     HALT_OVERDUE = "halt_overdue"  # not acknowledged in time, or dark afterwards: silence verifies nothing
     HALT_CONTRADICTED = "halt_contradicted"  # later traffic, or a complaint about the time after the stop
     LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
+    RECTIFICATION_OVERDUE = "rectification_overdue"  # a tolerated crossing was not rectified in time
     SHELVED = "shelved"  # a regulator set a finding aside for a while
     UNSHELVED = "unshelved"  # that while is over
     COMMON_CAUSE = "common_cause"  # pilots that share a vendor exceed together what their limits allow
@@ -75,6 +76,7 @@ class Reason(StrEnum):
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
     HEARD_AGAIN = "heard_again"  # unknown ended
+    SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -154,8 +156,10 @@ class Finding(Struct, frozen=True, kw_only=True):
     bar: float | None = None
     observed: float | None = None
     expected: float | None = None
-    alpha: float | None = None  # budget this bar spends
-    alpha_spent: float | None = None  # of the pilot, this one included
+    alpha: float | None = None  # what this threshold may spend
+    alpha_spent: float | None = (
+        None  # of the pilot, what all thresholds up to now may spend; what was used: `monitor/budget.py`
+    )
     period_start: int | None = None
     period_end: int | None = None
     provisional: bool = False
@@ -164,6 +168,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     ratio_low: float | None = None
     ratio_high: float | None = None
     explanation: str = ""  # the detector's own sentence of what it saw
+    events: float | None = None  # counted in this period, and the exposure or trials that they came from
+    exposure: float | None = None
+    unit: str = ""  # of the exposure; empty for trials
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -185,7 +192,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     at: int
     standing: int
     epoch: int
-    cause: str  # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"
+    cause: str  # "event:<source>#<sequence>" (of a rejected event also "/<id>"), "control:<id>", "timer:<name>@<due>"
     finding: Finding = Finding()
     first_out: bool = False  # the first cause of the level the pilot is at
     unknown: str = ""  # reason of the unknown flag, empty when known

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from monitor import order as orders
+from monitor.bounds import short
 from monitor.case import Case
 from monitor.decide import Move
 from monitor.leave import left_once_stopped
@@ -35,6 +36,16 @@ def follow(case: Case, event: Envelope) -> bool:
             _served(case, event)
     standing = case.pilot.standing
     return standing.order.due != before.due or standing.sending is not told
+
+
+def contest(case: Case, event: Envelope) -> None:
+    """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may contradict."""
+    if not isinstance(event, Heartbeat):
+        _served(case, event)
+        return
+    stopped = case.pilot.standing.order.stopped(short(event.source), case.at, _deadline(case))
+    if event.data.serving and stopped is not None and millis(event.time) > stopped:
+        _contradicted(case, event, "heartbeat", None)
 
 
 def permit(case: Case, event: Heartbeat) -> None:
@@ -82,7 +93,7 @@ def overdue(case: Case) -> None:
 def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
     standing, data = case.pilot.standing, event.data
     number, order = int(event.sequence), standing.order
-    proof = order.proofs.get(event.source)
+    proof = order.proofs.get(short(event.source))
     if proof is not None and proof.acknowledged:
         return  # each incarnation gives its word once
     took = (case.at - order.at) / 1000 if order.kind else None
@@ -91,7 +102,7 @@ def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
     if not order.kind:
         _answered(case, True)
         return  # a release: there is nothing to verify
-    _put(case, orders.acknowledged(order, event.source, number, millis(event.time), case.at, _due(case)))
+    _put(case, orders.acknowledged(order, short(event.source), number, millis(event.time), case.at, _due(case)))
     _answered(case, case.pilot.standing.order.answered)
     if order.state == "overdue" and order.kind == "halt":
         case.drop(OVERDUE, Finding(rule="acknowledge"))
@@ -101,11 +112,11 @@ def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
 
 def _beat(case: Case, event: Heartbeat) -> None:
     order, data, number = case.pilot.standing.order, event.data, int(event.sequence)
-    proof = order.proofs.get(event.source)
-    seen = case.pilot.sources[event.source].missing
-    gap = proof is not None and any(max(proof.number, proof.last) < missing < number for missing in seen)
+    proof = order.proofs.get(short(event.source))
+    missing = case.pilot.sources[short(event.source)].missing
+    gap = proof is not None and missing.between(max(proof.number, proof.last), number)
     since = case.at - case.plan.acknowledge_ms
-    new = orders.beat(order, event.source, number, data.serving, data.exposure, gap, case.at, _due(case), since)
+    new = orders.beat(order, short(event.source), number, data.serving, data.exposure, gap, case.at, _due(case), since)
     _put(case, new)
     if data.serving:
         late = proof is not None and proof.acknowledged and number > proof.number
@@ -136,7 +147,7 @@ def _served(case: Case, event: Envelope) -> None:
         when = event.data.about
     else:
         return
-    stopped = case.pilot.standing.order.stopped(event.source, case.at, _deadline(case))
+    stopped = case.pilot.standing.order.stopped(short(event.source), case.at, _deadline(case))
     if amount > 0 and stopped is not None and millis(when) > stopped:
         _contradicted(case, event, str(event.__struct_config__.tag).split(".")[1], amount)
 

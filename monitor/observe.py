@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.astray import KEY, TOLD, Astray, astray, finding, label_of
+from monitor.bounds import marks_kept, short
 from monitor.case import Case
 from monitor.counters import mark, tally
 from monitor.decide import Move
@@ -68,15 +69,15 @@ def observe(case: Case, event: Envelope) -> bool:
     if model and model != pilot.model:
         pilot.model = model
     if not plan.any_model and model not in plan.models:
-        _foreign(case, event, model)
+        foreign(case, event, model)
     if kind is ExposureTallied:
-        tally(pilot.sources[event.source], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
+        tally(pilot.sources[short(event.source)], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
         _use(case, event)  # type: ignore[arg-type]
     elif kind is Heartbeat:
-        beat = event.data  # type: ignore[attr-defined]
-        mark(pilot.sources[event.source], millis(event.time), beat.exposure, beat.serving)
+        beat, most = event.data, marks_kept(len(pilot.sources))  # type: ignore[attr-defined]
+        mark(pilot.sources[short(event.source)], millis(event.time), beat.exposure, beat.serving, most)
     elif seen is not None:
-        _hard_rules(case, event, seen)  # type: ignore[arg-type]
+        hard_rules(case, event, seen)  # type: ignore[arg-type]
         seen.remember(case.out)
     if kind in ANSWERS or pilot.standing.order.kind:
         broken |= follow(case, event)
@@ -138,6 +139,7 @@ def _over_cap(case: Case, watch: Watch, segment: str, index: int, amount: float)
         expected=watch.cap,
         period_start=start,
         period_end=end,
+        unit=watch.spec.exposure.unit if watch.spec.exposure else "",
     )
     case.found(f"{watch.name}/{segment}/exposure_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
@@ -150,7 +152,13 @@ def _use(case: Case, event: ExposureTallied) -> None:
         finding = Finding(rule="cycle", observed=amount, expected=0.0, detail=event.time.isoformat())
         case.found("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)
     if plan.user_cap is not None and event.data.unit == "users" and amount > plan.user_cap:
-        finding = Finding(segment=event.data.segment, rule="user_cap", observed=amount, expected=float(plan.user_cap))
+        finding = Finding(
+            segment=event.data.segment,
+            rule="user_cap",
+            observed=amount,
+            expected=float(plan.user_cap),
+            unit="users",
+        )
         case.found("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
 
 
@@ -184,7 +192,7 @@ def before_admission(pilot: Pilot, event: Envelope) -> bool:
     return not isinstance(event, LINK) and millis(event.time) < pilot.admitted
 
 
-def _foreign(case: Case, event: Envelope, model: str) -> None:
+def foreign(case: Case, event: Envelope, model: str) -> None:
     """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no model is
     named may be such a model's: the same, but no halt, as it proves nothing."""
     name = FOREIGN if model else UNNAMED
@@ -202,7 +210,7 @@ def _foreign(case: Case, event: Envelope, model: str) -> None:
     case.found(name, min(level, Level.ESCALATE), Reason.MISSING_MODEL, finding, "until_lowered")
 
 
-def _hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Report) -> None:
+def hard_rules(case: Case, event: IncidentReported | IncidentUpdated, seen: Report) -> None:
     """Rules act on an incident again only when it has become graver than what they acted on before."""
     data = event.data
     for rule in case.plan.charter.hard_rules:

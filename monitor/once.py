@@ -133,6 +133,8 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
         raise ControlRefused(missing[0], Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
     if expected is None:
         return
+    if isinstance(act, STEPS):  # so that a copy of a refused one hears what became of it
+        _recall(memory.firm_recent if firm else memory.recent, marks(act, by))
     if expected > standing:
         raise ControlRefused("expected_standing", Refusal.STANDING_AHEAD, f"the pilot's standing is {standing}")
     least = max(seen, memory.keys.get(by.key, 0) if by.key else 0)
@@ -144,11 +146,15 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
 
 def taken(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int) -> None:
     """Remember an act that took effect; `standing` is that of the last record it made."""
-    recent = memory.firm_recent if firm else memory.recent
-    recent.append(marks(act, by))
-    del recent[:-RECENT]
+    _recall(memory.firm_recent if firm else memory.recent, marks(act, by))
     if by.key and act.expected_standing is not None:
         memory.keys[by.key] = standing
+
+
+def _recall(recent: list[str], mine: str) -> None:
+    if mine not in recent:
+        recent.append(mine)
+        del recent[:-RECENT]
 
 
 def rekeyed(

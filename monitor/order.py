@@ -22,6 +22,18 @@ Kind: TypeAlias = Literal["", "halt", "dry_run", "full_stop"]
 State: TypeAlias = Literal["", "commanded", "acknowledged", "verified", "contradicted", "overdue"]
 
 
+STOPPED: dict[str, str] = {"commanded": "not acknowledged", "acknowledged": "not verified"}
+
+
+def stop_state(state: str) -> str:
+    """What became of a halt's command, for people: verified, not acknowledged, not verified, contradicted or overdue.
+
+    >>> stop_state("commanded")
+    'not acknowledged'
+    """
+    return STOPPED.get(state, state or "not followed")
+
+
 class Proof(Struct, frozen=True, array_like=True, gc=False):
     """What one incarnation has shown since the command: when it was heard last (ms), the number of its acknowledgement and the
     time it gave for it (ms, its own clock), its clean heartbeats in a row since, the exposure counter they showed, and the

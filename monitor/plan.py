@@ -134,6 +134,7 @@ class Plan:
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
         self.lease_ms = parse_span(charter.responses.lease).after(0)
+        self.rectify_within = parse_span(charter.responses.rectify_within)
         self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)

@@ -50,6 +50,7 @@ class Why(StrEnum):
     NOT_ADMITTED = "not_admitted"
     NOT_YOURS = "not_yours"
     SEQUENCE_TOO_OLD = "sequence_too_old"
+    SOURCE_CONFLICT = "source_conflict"
     AFTER_EXIT = "after_exit"
     BEFORE_ADMISSION = "before_admission"
     NOT_IN_FORCE = "not_in_force"
@@ -84,6 +85,8 @@ SENTENCES: dict[Why, str] = {
     Why.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
     Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
     Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
+    Why.SOURCE_CONFLICT: "Another event came under this source and sequence number; give each start and each replica of the "
+    "service a source of its own.",
     Why.BEFORE_ADMISSION: "The event happened before the pilot was admitted, so it neither counts nor halts.",
     Why.AFTER_EXIT: "The pilot has left the sandbox.",
     Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",

@@ -18,21 +18,24 @@ from msgspec import Struct, structs
 
 from detectors.base import Detector
 from monitor.astray import Told
+from monitor.bounds import marks_kept, seen_kept, short
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
 from monitor.errors import LogBroken
 from monitor.incidents import Incidents
 from monitor.indicators.base import Open
+from monitor.missing import RANGES, RANGES_OF_ALL, Lost, Missing, lose
 from monitor.once import ActMemory, recalled
 from monitor.order import Order
 from monitor.periods import parse_span
 from monitor.plan import Plan, plan_of, unpacked
+from monitor.seen import Seen, before_digests
+from monitor.window import Window
 
 VERSION = 6
 READS = (2, 3, 4, 5, 6)
-# What 3, 4 and 6 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors.
-WINDOW = 1024  # how far behind its highest sequence a source may still deliver
-SOURCES = 512  # emitter incarnations remembered per pilot
+# What 3, 4 and 6 added stands at the end of each array, empty in an older snapshot; 5 packs the charter and the detectors; 6
+# has ranges of missing numbers.
 
 
 class Marks:
@@ -48,20 +51,27 @@ class Marks:
         """As (when, counter)."""
         return list(zip(self.at, self.stated, strict=True))
 
+    def thin(self, most: int) -> None:
+        """Keep at most `most`: every second one is forgotten, the oldest first, until there are no more."""
+        while len(self.at) > most:
+            del self.at[::2], self.stated[::2]
+
 
 class Source(Struct, array_like=True, gc=False):
-    """One emitter incarnation: highest sequence, the missing ones below it (sequence -> when noticed), when last heard;
-    exposure tallied since we know it, what its counter stated before that (-1 = not known yet), its last statements, the
-    latest time (ms) it told of exposure or of itself, whether it serves no more."""
+    """One emitter incarnation: highest sequence, the missing ones below it, when last heard; exposure tallied since we know
+    it, what its counter stated before that (-1 = not known yet), its last statements, the latest time (ms) it told of
+    exposure or of itself, whether it serves no more; what was seen under its last numbers, the latest time (ms) of an event."""
 
     high: int
-    missing: dict[int, int] = {}
+    missing: Missing = msgspec.field(default_factory=Missing)
     heard: int = 0
     tallied: float = 0.0
     offset: float = 0.0
     marks: Marks = msgspec.field(default_factory=Marks)
     latest: int = 0
     ended: bool = False
+    seen: Seen = msgspec.field(default_factory=Seen)
+    newest: int = 0
 
 
 class Resting(Struct, gc=False):
@@ -118,7 +128,8 @@ class Pilot(Struct, gc=False):
     `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
     when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
     incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
-    is remembered of acts, `astray` what was said of labels that count nowhere."""
+    is remembered of acts, `astray` what was said of labels that count nowhere, `lost` what is missing of sources and gaps that are not remembered, `conflicted` when a source last
+    sent two events under one number (ms; 0 = never), `window` the rectification that is owed for a tolerated crossing."""
 
     id: str
     charter: Charter
@@ -139,6 +150,9 @@ class Pilot(Struct, gc=False):
     incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
+    lost: list[Lost] = []
+    conflicted: int = 0
+    window: Window = Window()
     astray: Told = msgspec.field(default_factory=Told)
 
     def packed(self) -> bytes:
@@ -187,10 +201,19 @@ class _Snapshot(Struct, array_like=True):
     incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
+    lost: list[Lost] = []
+    conflicted: int = 0
+    window: Window = Window()
     astray: Told = msgspec.field(default_factory=Told)
 
 
-_encode = msgspec.msgpack.Encoder(enc_hook=lambda marks: marks.pairs())
+def _plain(value: Marks | Missing | Seen) -> Any:
+    if isinstance(value, Missing):
+        return value.ranges
+    return value.raw() if isinstance(value, Seen) else value.pairs()
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain)
 _decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(pairs))
 
 
@@ -202,7 +225,8 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
         _Snapshot(
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
-            p.packed(), p.away, p.incidents, p.leaving, p.acts, p.astray,
+            p.packed(), p.away, p.incidents, p.leaving, p.acts, p.lost,
+            p.conflicted, p.window, p.astray,
         )
     )  # fmt: skip
 
@@ -221,6 +245,8 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         raise LogBroken(f"a state snapshot cannot be read: {error}") from error
     if s.version == 2:
         s = _from_2(s, plan)
+    if s.version < 6:
+        s = _from_5(s)
     charter = structs.replace(plan.charter, pilot=s.id)  # equal, and all but the name is shared
     resting = Resting(s.detectors or _packed([bytes(s.streams[name].detectors) for name, _ in plan.streams]))
     streams = {}
@@ -232,8 +258,8 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
-        leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged),
-        astray=s.astray,
+        leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged), lost=s.lost,
+        conflicted=s.conflicted, window=s.window, astray=s.astray,
     )  # fmt: skip
     return pilot, plan
 
@@ -271,3 +297,24 @@ def _from_2(s: _Snapshot, plan: Plan) -> _Snapshot:
         within = parse_span(plan.charter.responses.acknowledge_within).after(s.received)
         standing = structs.replace(standing, order=Order("halt", standing.since, "commanded", within))
     return structs.replace(s, standing=standing, drilled=s.received)
+
+
+def _from_5(s: _Snapshot) -> _Snapshot:
+    """Version 5 bounded the numbers of a source and not its bytes: each missing number stood alone, under the source's full
+    name. It knew which numbers it had seen, not what under them."""
+    many, lost, ranges = len(s.sources), list[Lost](), 0
+    for source in s.sources.values():
+        source.seen = before_digests(source.high, source.missing.ranges, seen_kept(many))
+        source.marks.thin(marks_kept(many))
+        missing = source.missing
+        while missing.ranges and (len(missing.ranges) > RANGES or ranges + len(missing.ranges) > RANGES_OF_ALL):
+            lost = lose(lost, missing.drop_first())
+        ranges += len(missing.ranges)
+    proofs = {short(name): proof for name, proof in s.standing.order.proofs.items()}
+    order = structs.replace(s.standing.order, proofs=proofs)
+    return structs.replace(
+        s,
+        sources={short(name): source for name, source in s.sources.items()},
+        standing=structs.replace(s.standing, order=order),
+        lost=lost,
+    )

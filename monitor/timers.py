@@ -41,6 +41,8 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
     sending = pilot.standing.sending
     if sending is not None and sending.due:
         yield sending.due, "again", ""
+    if pilot.window.waiting and not pilot.standing.halted:
+        yield pilot.window.due, "rectify", ""
     for name, shelf in pilot.standing.shelved.items():
         yield shelf.until, "unshelve", name
     if plan.drill_every is not None:
@@ -54,6 +56,8 @@ def put_off(pilot: Pilot, kind: str, name: str, before: int) -> None:
         pilot.heard[name] = before
     elif kind == "drill":
         pilot.drilled = before
+    elif kind == "rectify":  # a rectification that came while the monitor was away is still to be read
+        pilot.window = structs.replace(pilot.window, due=before + pilot.plan.acknowledge_ms)
     else:
         due = before + pilot.plan.acknowledge_ms
         pilot.standing = structs.replace(standing, order=structs.replace(standing.order, due=due))

@@ -92,6 +92,15 @@ ALERTS = (
         hold="5m",
     ),
     Alert(
+        "SandboxOpenMode",
+        "sandbox-monitor-health",
+        f"max({M}open_mode) == 1",
+        "info",
+        "No admitter key is configured: anybody who may write to control may admit a pilot. For demonstrations and tests only.",
+        {M + "open_mode": "1x30"},
+        {M + "open_mode": "0x30"},
+    ),
+    Alert(
         "SandboxForged",
         "sandbox-halt",
         f'sum(increase({M}rejected_total{{reason="forged"}}[10m])) > 0',

@@ -12,25 +12,33 @@ from grafana_api.grafana_api import GrafanaException
 from grafana_api.grafana_face import GrafanaFace
 
 from monitor.act.http import TIMEOUT_SECONDS, judge
-from monitor.errors import Refused, Unavailable
+from monitor.address import http_address
+from monitor.errors import Unavailable
 
 TOKEN_VARIABLE = "SANDBOX_MONITOR_GRAFANA_TOKEN"
 
 
+def _credentials(address: str) -> tuple[str, str] | None:
+    parts = urllib.parse.urlsplit(address)
+    if parts.username is None:
+        return None
+    return urllib.parse.unquote(parts.username), urllib.parse.unquote(parts.password or "")
+
+
 class Grafana:
-    """`address` is the base URL, a path prefix included; `token` a service account's, by default from the environment.
+    """`address` is the base URL, a path prefix included; `token` a service account's, by default from the environment. User and
+    password in the URL take its place (basic authentication).
 
     Every method raises `Unavailable` or `Refused`.
     """
 
     def __init__(self, address: str, token: str | None = None) -> None:
-        parts = urllib.parse.urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Refused(f"{address!r} is not the URL of a Grafana; write it as https://host:3000")
-        self._address = address
+        base = http_address(address, "https://host:3000")
+        parts = urllib.parse.urlsplit(base.url)
+        self._address = base.shown
         prefix = parts.path.strip("/")
         self._face = GrafanaFace(
-            os.environ.get(TOKEN_VARIABLE, "") if token is None else token,
+            _credentials(address) or (os.environ.get(TOKEN_VARIABLE, "") if token is None else token),
             host=parts.hostname,
             port=parts.port,
             url_path_prefix=prefix + "/" if prefix else "",

@@ -8,6 +8,7 @@ import urllib.request
 from email.message import Message
 from typing import IO
 
+from monitor.address import http_address
 from monitor.errors import Refused, Unavailable
 
 TIMEOUT_SECONDS = 5.0
@@ -34,8 +35,11 @@ def judge(status: int, said: str, address: str) -> None:
 
 
 def post(address: str, body: bytes, content_type: str = "application/json") -> None:
-    """POST `body` to `address`. Raises `Unavailable` or `Refused`; blocks for at most about `TIMEOUT_SECONDS`."""
-    request = urllib.request.Request(address, body, {"Content-Type": content_type}, method="POST")
+    """POST `body` to `address`, with the credentials that it holds. Raises `Unavailable` or `Refused`, which never show them; blocks
+    for at most about `TIMEOUT_SECONDS`."""
+    target = http_address(address)
+    headers = {"Content-Type": content_type, **target.headers}
+    request, address = urllib.request.Request(target.url, body, headers, method="POST"), target.shown
     try:
         with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             answer.read()

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from monitor.act import ACTORS, Deliver
+from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.errors import Unavailable
 from monitor.metrics import CONTENT_TYPE, Metrics
 from monitor.model import Decision
@@ -22,7 +23,13 @@ AWAY_SECONDS = 2.0
 
 
 @click.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option(
     "--dir",
@@ -31,8 +38,10 @@ AWAY_SECONDS = 2.0
     type=click.Path(file_okay=False, path_type=Path),
     help="keeps what each actor was handed",
 )
-@click.option("--alertmanager", metavar="URL", help="push halts and escalations there, again while they stand")
-@click.option("--annotations", metavar="URL", help="mark moves on the ladder in this Grafana")
+@click.option(
+    "--alertmanager", metavar="URL", type=HTTP_URL, help="push halts and escalations there, again while they stand"
+)
+@click.option("--annotations", metavar="URL", type=HTTP_URL, help="mark moves on the ladder in this Grafana")
 @click.option("--json-lines", metavar="FILE", help="append each decision to this file")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live; 0 = any free port")
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, help="where they listen; they have no login")

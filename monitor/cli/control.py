@@ -1,12 +1,16 @@
 """What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over Kafka or HTTP.
 
 The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is missing.
+Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of it, sent again by
+whomever, takes effect (`monitor/once.py`).
 Exit codes: 0 it took effect (or is durable and was not judged in time), 1 it has no effect, 2 called wrongly, 3 the other
 side is away.
 """
 
 from __future__ import annotations
 
+import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from msgspec import structs
 
 from monitor.charter_file import load_charter
 from monitor.cli.charter import placeholders
@@ -32,10 +37,14 @@ from monitor.control import (
     Withdrawal,
 )
 from monitor.keyfile import read_key
-from monitor.model import digest
-from monitor.sdk.acts import put
+from monitor.known import Known
+from monitor.once import LONGEST_MS, SKEW_MS, VALID_MS, validity
+from monitor.periods import parse_span
+from monitor.rejections import Why
+from monitor.sdk.acts import look, put
 
 KEY, WAIT = "sandbox_monitor.key", "sandbox_monitor.wait"
+VALID, STANDING = "sandbox_monitor.valid", "sandbox_monitor.standing"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -46,6 +55,20 @@ def _wait(context: click.Context, _option: click.Parameter, seconds: float) -> N
 def _no_wait(context: click.Context, _option: click.Parameter, given: bool) -> None:
     if given:
         context.meta[WAIT] = 0.0
+
+
+def _valid_for(context: click.Context, _option: click.Parameter, text: str) -> None:
+    try:
+        span = parse_span(text).after(0)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if not 0 < span <= LONGEST_MS - SKEW_MS:
+        raise click.BadParameter("an act is valid for less than 31 days")
+    context.meta[VALID] = span
+
+
+def _standing(context: click.Context, _option: click.Parameter, number: int | None) -> None:
+    context.meta[STANDING] = number
 
 
 def act_options(command: F) -> F:
@@ -72,6 +95,21 @@ def act_options(command: F) -> F:
             expose_value=False,
             help="seconds to wait for what becomes of it",
         ),
+        click.option(
+            "--valid-for",
+            default="1h",
+            show_default=True,
+            callback=_valid_for,
+            expose_value=False,
+            help="how long the act may be under way; received later it has no effect",
+        ),
+        click.option(
+            "--standing",
+            type=click.IntRange(0),
+            callback=_standing,
+            expose_value=False,
+            help="the pilot's last entry that you saw; a later act of yours makes this one void [default: read now]",
+        ),
         click.option("--no-wait", is_flag=True, callback=_no_wait, expose_value=False, help="do not wait for it"),
         click.option(
             "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
@@ -89,8 +127,8 @@ def fresh() -> str:
 def send(to: str, prefix: str, act: ControlBase) -> None:
     """Put an act on `control` and say what became of it. Raises Unavailable, Refused when it is not durable there."""
     meta = click.get_current_context().meta
-    body = msgspec.json.encode(act)
     key: Path | None = meta.get(KEY)
+    body = msgspec.json.encode(_valid(to, prefix, act, signed=key is not None))
     signature = read_key(key).sign("control", body) if key else ""
     wait: float = meta.get(WAIT, 0.0)
     try:
@@ -112,14 +150,42 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         )
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
+        if refused.reason == Why.REPEATED.value and refused.field == "charter":
+            click.echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
+            return
+        if refused.reason == Why.REPEATED.value:
+            raise click.ClickException(
+                "no effect: what became of the first one is too long ago; a new try needs a new --id"
+            )
         raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}")
-    elif answer is not None:
-        raise click.ClickException(
-            "no effect: what became of the first one is too long ago; a new try needs a new --id"
-        )
     else:
         waited = f"not judged within {wait:g} s" if wait else "not waited for"
         click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
+
+
+def seen(to: str, prefix: str, pilot: str) -> Known | None:
+    """What the record says of a pilot now. Raises Unavailable, Refused."""
+    try:
+        return look(to, pilot, prefix=prefix)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from error
+
+
+def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBase:
+    """The act with what makes it valid once. An unsigned one goes without where the pilot's standing cannot be read."""
+    meta = click.get_current_context().meta
+    standing: int | None = meta.get(STANDING)
+    if standing is None:
+        known = seen(to, prefix, act.pilot)
+        standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
+    if standing is None and signed:
+        raise click.ClickException(
+            f"no entry of {act.pilot} was found, so the act could not say which one its author saw; give --standing (see the board)"
+        )
+    if standing is None:
+        return act
+    now = time.time_ns() // 1_000_000
+    return structs.replace(act, **validity(standing, now, meta.get(VALID, VALID_MS)))
 
 
 @click.command()
@@ -129,15 +195,16 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
 def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: str, id_: str) -> None:
     """Admit pilots under their charters. A charter that does not hold together is refused here, with line and fix.
 
-    Exit codes: 0 durable on the control log, 1 a charter is wrong, 2 called wrongly, 3 the other side is away.
+    The same charter again, by the same author, is "already taken". Where another charter or author came first, the answer says what
+    is in force, and by whom. Exit codes: 0 in force (or durable and not judged in time), 1 a charter is wrong or another one is
+    in force, 2 called wrongly, 3 the other side is away.
     """
     for path in files:
         charter = load_charter(path)
         if left := placeholders(charter):
             raise click.ClickException(f"{path}: fill in what the template leaves open: {', '.join(left)}")
-        kind = Amendment if amend else Admission  # the same charter again is the same act
-        name = id_ or digest(kind.__name__, charter.pilot, charter.version)
-        send(to, prefix, kind(id=name, pilot=charter.pilot, author=author, charter=charter))
+        kind = Amendment if amend else Admission
+        send(to, prefix, kind(id=id_ or fresh(), pilot=charter.pilot, author=author, charter=charter))
 
 
 @click.command()
@@ -152,7 +219,9 @@ def override(pilot: str, level: str, reason: str, to: str, prefix: str, author: 
 
 @click.command()
 @click.argument("pilot")
-@click.option("--finding", required=True, help="what was found")
+@click.option(
+    "--finding", required=True, help="what was found; without a halt: the key or indicator of an active finding"
+)
 @click.option("--cause", required=True, help="why it happened")
 @click.option("--action", required=True, help="what was done about it")
 @click.option("--evidence", required=True, help="where that can be verified")
@@ -160,7 +229,11 @@ def override(pilot: str, level: str, reason: str, to: str, prefix: str, author: 
 def rectify(
     pilot: str, finding: str, cause: str, action: str, evidence: str, to: str, prefix: str, author: str, id_: str
 ) -> None:
-    """Record a corrective action: the first step towards the release of a halted pilot."""
+    """Record a corrective action: the first step towards the release of a halted pilot.
+
+    Without a halt --finding names an active finding, by its key (indicator/segment/detector) or by its indicator alone. Where the
+    charter tolerates a first crossing, this closes its rectification window.
+    """
     act = Rectification(
         id=id_ or fresh(), pilot=pilot, author=author, finding=finding, cause=cause, action=action, evidence=evidence
     )
@@ -210,13 +283,25 @@ def approve(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
 
 @click.command()
 @click.argument("pilot")
+@click.option(
+    "--reason", default="", help="why, in words; needed where the stop is not verified, and on record in any case"
+)
 @act_options
-def release(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
+def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
     """Lift a halt. Refused (see the rejected log) until rectification, evaluation and two approvals stand in the record.
+
+    Says first what became of the halt. Where the stop was not acknowledged or verified, is overdue or contradicted, a reason is
+    asked for, which stands in the ledger with that state.
 
     The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
     """
-    send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author))
+    known = seen(to, prefix, pilot)
+    if known is not None and known.level == "halt":
+        stop = known.stop or "older than what was looked at"
+        click.echo(f"halt of {pilot}: {stop}", err=True)
+        if known.stop != "verified" and not reason and sys.stdin.isatty():
+            reason = click.prompt("reason for lifting a halt whose stop is not verified", err=True)
+    send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))
 
 
 @click.command()
@@ -268,5 +353,8 @@ def drill(pilot: str, full_stop: bool, to: str, prefix: str, author: str, id_: s
 @click.option("--reason", required=True, help="why, in words; it stands in the ledger")
 @act_options
 def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Let a pilot leave the sandbox: its telemetry is no longer counted."""
+    """Let a pilot leave the sandbox: its telemetry is no longer counted.
+
+    A halted pilot leaves once its stop is verified; until then the halt, its command and its alert stand (`exit_pending`).
+    """
     send(to, prefix, Withdrawal(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))

@@ -12,6 +12,8 @@ import click
 
 import monitor
 from monitor.act.grafana import TOKEN_VARIABLE, Grafana
+from monitor.address import http_address
+from monitor.cli.addresses import HTTP_URL
 
 TAG = "sandbox-monitor"
 
@@ -68,7 +70,7 @@ def build(directory: Path, check: bool) -> None:
 
 @dashboards.command()
 @folder
-@click.option("--url", required=True, help="Grafana's base URL, such as https://grafana.example.org.")
+@click.option("--url", required=True, type=HTTP_URL, help="Grafana's base URL, such as https://grafana.example.org.")
 @click.option("--token", envvar=TOKEN_VARIABLE, required=True, help="Token of a service account that may edit.")
 @click.option("--message", default="pushed by sandbox-monitor", help="Stands in each dashboard's history.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per dashboard.")
@@ -89,7 +91,7 @@ def push(directory: Path, url: str, token: str, message: str, as_json: bool) -> 
         if held.get("title") != dashboard["title"] or len(held.get("panels", ())) != len(dashboard["panels"]):
             raise click.ClickException(f"Grafana holds something else as {dashboard['uid']}")
         sent.append(dashboard["uid"])
-        address = url.rstrip("/") + where
+        address = http_address(url).url + where
         click.echo(json.dumps({"uid": dashboard["uid"], "url": address}) if as_json else address)
     for uid in set(sent) - set(grafana.search(TAG)):
         raise click.ClickException(f"Grafana does not find {uid} by its tag {TAG}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.embedded.store import TOPIC, Store
 from monitor.errors import Refused
 from monitor.model import Record
@@ -29,7 +30,13 @@ BYTES = 32 << 20
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="of an embedded monitor; without it, Kafka",
 )
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--topic", default="", help="another telemetry topic than PREFIX.telemetry: that of one participant")
 @click.option("--pilot", "pilots", multiple=True, help="only this pilot's events; may be given again")

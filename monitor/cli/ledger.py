@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from monitor.console.plots import is_evidence
-from monitor.console.scales import e_value
+from monitor.console.words import REASONS, budget_words, sentence
 from monitor.errors import LedgerBroken
-from monitor.model import Level
+from monitor.model import Decision, Level, Reason
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines
+from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines, put
 from monitor.notary.cursor import FIX, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.rebuild import rebuild as start_again
@@ -102,9 +102,10 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 def show(file: Path, as_json: bool) -> None:
     """Print the entries of one ledger file, oldest first, checking each.
 
-    Below a decision that rests on a detector stand its numbers: what was observed and expected, the statistic and its bar (of
-    evidence both are natural logarithms; the e-values stand behind), the alpha that the bar may spend, and what the pilot has
-    spent so far.
+    Below each entry stands what was decided, in the words of the board: the rule, incident, severity and harm on which a hard
+    rule acted; events and what they came from, what was allowed, the ratio with its interval, and the evidence (an e-value)
+    against its threshold; then the alpha that this threshold may spend, and all thresholds up to now may. Below an admission
+    stands the hash of its charter: `charter show` prints the charter.
 
     Who acted, and in which words, is printed where the words are kept beside and you may read them; the ledger itself holds
     but a commitment to them.
@@ -231,28 +232,33 @@ def _as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
         what = f"{was} -> {level}" if was != level else level
     who = texts.get("author") or get(record, "author") or ""
     by = f" by {who if isinstance(who, str) else f'({str(committed(who))[:16]}...)'}" if who else ""
-    by += f": {texts['finding.detail']}" if "finding.detail" in texts else ""
     kind = record.get("kind", "command")
     head = f"{number:>6}  {at}  standing {entry.standing:<5} {kind:<8} {what:<20} {record['reason']}  {entry.id}{by}"
-    grounds = _grounds(record.get("finding") or {})
-    return [head, f"        {grounds}"] if grounds else [head]
+    return [head, *(f"        {line}" for line in _explained(record, texts))]
 
 
-def _grounds(finding: dict[str, Any]) -> str:
-    """The numbers of a detector that a decision rests on; empty where it rests on none. `--json` has every digit of them."""
-    statistic, bar = finding.get("statistic"), finding.get("bar")
-    if statistic is None or bar is None:
-        return ""
-    said = [f"{name} {finding[name]:.6g}" for name in ("observed", "expected") if finding.get(name) is not None]
-    said.append(f"statistic {statistic:.6g}, bar {bar:.6g}")
-    if is_evidence(finding.get("rule", "")):
-        said[-1] += f" (e-values {e_value(statistic)} and {e_value(bar)})"
-    if finding.get("alpha") is not None:
-        said.append(f"alpha {finding['alpha']:.6g}")
-    if finding.get("alpha_spent") is not None:
-        said.append(f"alpha spent so far {finding['alpha_spent']:.6g}")
-    what = ", ".join(finding[name] for name in ("indicator", "segment", "rule") if finding.get(name))
-    return f"{what}: {'; '.join(said)}"
+def _explained(record: dict[str, Any], texts: dict[str, str]) -> list[str]:
+    """What was decided and on which numbers, as board and alerts say it; then the thresholds' alpha. Nothing where a newer version
+    wrote what this one has no words for: `--json` shows it."""
+    for field in FIELDS:
+        if get(record, field):
+            put(record, field, texts.get(field) or _clear(get(record, field)))
+    try:
+        if "action" in record:
+            reason = REASONS[Reason(record["reason"])]
+            return [f"Command to {record['action']} for decision {record['decision']}: {reason}."]
+        decision = msgspec.convert(record, Decision)
+    except (msgspec.ValidationError, ValueError, KeyError):
+        return []
+    small = budget_words(decision.finding)
+    if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
+        small.append(f"charter {decision.charter}")
+    return [f"{sentence(decision)}.", *(["; ".join(small)] if small else [])]
+
+
+def _clear(value: object) -> str:
+    """A text that stands in an entry; empty for a commitment."""
+    return value if isinstance(value, str) else ""
 
 
 def _say(text: str) -> None:

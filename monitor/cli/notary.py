@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 from aiohttp import web
 
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.console.board import Board
 from monitor.console.heard import SILENT_MS, Heard
 from monitor.console.routes import routes, wall_clock
 from monitor.control import Admission, Amendment
-from monitor.errors import Unavailable
+from monitor.errors import Refused, Unavailable
 from monitor.model import Closed, Command, Decision, Evidence, Outputs, command_of
 from monitor.notary.notary import Notary
 from monitor.stream.readers import Place, Seen, read
@@ -29,7 +30,13 @@ TOGETHER = 500  # records that share one durable append
 
 
 @click.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option(
     "--dir",
@@ -83,7 +90,10 @@ async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: in
     runner = web.AppRunner(app)
     await runner.setup()
     if port:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise Refused(f"{host}:{port} cannot be listened on: {error.strerror}; choose another") from error
         click.echo(f"board http://{host}:{port}/", err=True)
     click.echo(f"notary: ledger in {ledger.directory}", err=True)
     try:

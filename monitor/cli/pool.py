@@ -7,6 +7,7 @@ import signal
 
 import click
 
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.console.words import sentence
 from monitor.model import Outputs
 from monitor.periods import parse_span
@@ -16,7 +17,13 @@ from monitor.stream.topics import create, demand
 
 
 @click.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--replication", default=1, show_default=True, type=click.IntRange(1), help="copies of its own topics")
 @click.option(

@@ -16,6 +16,7 @@ from monitor.act.base import Actor
 from monitor.act.json_lines import JsonLines
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
+from monitor.cli.addresses import HTTP_URL
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.embedded.process import Monitor
@@ -36,7 +37,7 @@ from monitor.embedded.service import run_until_stopped
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="admit this pilot, or amend its charter; repeatable",
 )
-@click.option("--alertmanager", metavar="URL", help="push halts and escalations there")
+@click.option("--alertmanager", metavar="URL", type=HTTP_URL, help="push halts and escalations there")
 @click.option(
     "--decisions",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -92,6 +93,10 @@ def serve(
 
     def started() -> None:
         click.echo(f"board {monitor.address}")
+        if monitor.open_mode:
+            click.echo(
+                "open mode: anybody who reaches this port may admit pilots; give --admit-key to name who may", err=True
+            )
         click.echo(
             f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True
         )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.stream import topics as stream_topics
 from monitor.stream.grants import Users, grants
 
@@ -25,7 +26,13 @@ def topics() -> None:
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port"),
+            click.option(
+                "--bootstrap",
+                default="127.0.0.1:9092",
+                type=KAFKA_SERVERS,
+                show_default=True,
+                help="Kafka address, host:port",
+            ),
             click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name"),
             click.option("--partitions", default=3, show_default=True, type=click.IntRange(1), help="of every topic"),
             click.option("--replication", default=1, show_default=True, type=click.IntRange(1), help="copies of each"),
@@ -62,7 +69,9 @@ def check(
 
 
 @topics.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port")
+@click.option(
+    "--bootstrap", default="127.0.0.1:9092", type=KAFKA_SERVERS, show_default=True, help="Kafka address, host:port"
+)
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group of the workers")
 @click.option("--participant", "participants", multiple=True, required=True, help="firm and its user; repeatable")

@@ -9,6 +9,7 @@ import click
 
 from detectors import build as build_detector
 from detectors.base import Design, Gauge
+from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.keys import checked
 from monitor.keyfile import read_key
 from monitor.metrics import Metrics
@@ -21,7 +22,13 @@ from monitor.testing.failpoint import from_environment
 
 
 @click.command()
-@click.option("--bootstrap", default="127.0.0.1:9092", show_default=True, help="Kafka address, host:port[,host:port]")
+@click.option(
+    "--bootstrap",
+    default="127.0.0.1:9092",
+    type=KAFKA_SERVERS,
+    show_default=True,
+    help="Kafka address, host:port[,host:port]",
+)
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable")
@@ -104,7 +111,9 @@ def worker(
         admitters=checked(admitters),
     )
     if not admitters:
-        click.echo("whoever may write to control may admit pilots; give --admit-key to name who may", err=True)
+        click.echo(
+            "open mode: anybody who may write to control may admit pilots; give --admit-key to name who may", err=True
+        )
     if key_file is None:
         click.echo(
             "commands and permits are not signed; give --key-file so that services can tell them from forged ones",
@@ -113,6 +122,7 @@ def worker(
     _warm()
     count = asyncio.run(prepare(settings, partition_count, replication))
     metrics = Metrics(rejections=[why.value for why in Why])
+    metrics.open_mode(not admitters)
     app = build(settings, metrics=metrics, failpoint=from_environment())
     if metrics_port is not None:
         kind = "text/plain; version=0.0.4; charset=utf-8"

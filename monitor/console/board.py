@@ -18,7 +18,8 @@ KEPT = 8
 
 
 class PilotView(Struct):
-    """What is known of one pilot. `why` is the decision that brought it to its level; times in ms, None before anything."""
+    """What is known of one pilot. `why` is the decision that brought it to its level, `unsigned` whether nobody signed what put its
+    charter in force; times in ms, None before anything."""
 
     pilot: str
     participant: str = ""
@@ -33,6 +34,7 @@ class PilotView(Struct):
     standing: int = -1
     restart: int = 1
     exited: bool = False
+    unsigned: bool = False
     order: OpenOrder | None = None
     last_evidence: int | None = None
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
@@ -74,6 +76,7 @@ class Board:
         self.worker = Heard()
         self.ledger = ledger
         self.through: int | None = None
+        self.open_mode = False  # whoever feeds the board sets it, where it knows
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -124,6 +127,10 @@ class Board:
         waiting = [v for v in self.pilots.values() if v.order is not None and v.order.open and not v.exited]
         return sorted(waiting, key=lambda v: (v.order.at if v.order else 0, v.pilot))
 
+    def unsigned(self) -> int:
+        """Pilots in the sandbox whose charter was put in force by an act that nobody signed."""
+        return sum(view.unsigned for view in self.pilots.values() if not view.exited)
+
     def _view(self, pilot: str) -> PilotView | None:
         view = self.pilots.get(pilot)
         if view is None:
@@ -151,6 +158,8 @@ class Board:
         if decision.finding.alpha_spent is not None:
             view.alpha_spent = decision.finding.alpha_spent
         view.exited = decision.reason is Reason.EXITED
+        if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
+            view.unsigned = not decision.signed
         view.decisions.append(decision)
         if len(view.decisions) > self._decisions:
             view.decisions.popleft()

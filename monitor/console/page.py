@@ -12,7 +12,7 @@ from msgspec import Struct
 from monitor.console.board import Board, PilotView
 from monitor.console.picture import picture
 from monitor.console.scales import figure, span, stamp
-from monitor.console.words import LEVELS, REASONS, TIMED, numbers, plain
+from monitor.console.words import LEVELS, REASONS, TIMED, budget_words, numbers, plain
 from monitor.model import Decision, Level, Reason
 from monitor.open_orders import OpenOrder
 
@@ -50,6 +50,7 @@ def fleet_page(board: Board, query: Query = ALL, now: int = 0) -> str:
     return _page(
         "Fleet",
         _alarm(board, now)
+        + _open_mode(board)
         + _summary(board, views)
         + _orders(board)
         + _filters(query)
@@ -65,7 +66,7 @@ def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
     if view is None:
         return None
     body = (
-        f'{_alarm(board, now)}<p class="back"><a href="/">← Fleet</a></p>'
+        f'{_alarm(board, now)}{_open_mode(board)}<p class="back"><a href="/">← Fleet</a></p>'
         f"<h1>{escape(view.pilot)}</h1>"
         f'<p class="lead">{_badge(view)} {_why(view)}</p>{_unknown_note(view)}'
         + _facts(board, view)
@@ -172,6 +173,19 @@ def _alarm(board: Board, now: int) -> str:
         f"{whose}until one is back: what you see is old. Halts stand, and services that run "
         "under permits stop when these lapse. Telemetry is kept and will be worked off.</p>"
     )
+
+
+def _open_mode(board: Board) -> str:
+    """Says so where anybody may admit pilots, or somebody did without a signature. Nothing where all are signed."""
+    unsigned = board.unsigned()
+    if not board.open_mode and not unsigned:
+        return ""
+    said = (
+        "No admitter key is configured: anybody who may write to control may admit a pilot." if board.open_mode else ""
+    )
+    if unsigned:
+        said += f" {unsigned} pilot{'s' if unsigned > 1 else ''} admitted or amended without a signature."
+    return f'<p class="note" role="note"><b>Open mode.</b> {said.strip()}</p>'
 
 
 def _summary(board: Board, views: Sequence[PilotView]) -> str:
@@ -387,16 +401,11 @@ def _decision(view: PilotView, decision: Decision) -> str:
         # With an indicator it is the key by which the finding is shelved.
         key = f"finding {finding.indicator}/{finding.segment}/{finding.rule}"
         small.append(key if finding.indicator else f"detector {plain(finding.rule)}")
-    if decision.reason is Reason.SHELVED and finding.period_end is not None:
-        small.append(f"until {stamp(finding.period_end)}")
-    elif decision.reason is Reason.MONITOR_GAP:
+    if decision.reason in (Reason.SHELVED, Reason.MONITOR_GAP):
         pass  # its sentence says from when to when
     elif finding.period_start is not None and finding.period_end is not None:
         small.append(f"period {span(finding.period_start, finding.period_end)}")
-    if finding.alpha is not None:
-        small.append(f"this bar spends alpha {figure(finding.alpha)}")
-    if finding.alpha_spent is not None:
-        small.append(f"spent so far {figure(finding.alpha_spent)}")
+    small += budget_words(finding)
     small.append(f"cause {decision.cause}")
     return (
         f'<tr class="{decision.level.word}"><td data-head="No." class="number">{decision.standing}</td>'

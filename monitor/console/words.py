@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from monitor.console.picture import is_evidence
-from monitor.console.scales import e_value, figure, span
-from monitor.model import Decision, Level, Reason
+from monitor.console.scales import e_value, figure, span, stamp
+from monitor.model import Decision, Finding, Level, Reason
+from monitor.telemetry import Harm, Severity
 
 LEVELS: dict[Level, str] = {
     Level.NORMAL: "In range. Nothing that the charter asks to act on.",
@@ -19,13 +22,14 @@ REASONS: dict[Reason, str] = {
     Reason.EXITED: "The pilot has left the sandbox",
     Reason.EXIT_PENDING: "The pilot is to leave the sandbox; the halt stands until the stop is verified",
     Reason.LIMIT_EXCEEDED: "A limit of the charter is broken",
-    Reason.LIMIT_HALF_WAY: "The evidence of a broken limit is half-way to its bar",
+    Reason.LIMIT_HALF_WAY: "The evidence of a broken limit is half-way to its threshold",
     Reason.HARD_RULE: "An event happened on which the charter acts at once",
     Reason.CHANGE_DETECTED: "The rate has changed from what it was",
     Reason.DRIFT_SUSPECTED: "The numbers may be drifting",
     Reason.GAUGE_OUT_OF_RANGE: "A value lies outside what the charter states",
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
+    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
@@ -43,6 +47,7 @@ REASONS: dict[Reason, str] = {
     Reason.HALT_OVERDUE: "A halt is not obeyed in time, or the service went dark before that could be verified",
     Reason.HALT_CONTRADICTED: "A halted service goes on: what was reported is of a time after its stop",
     Reason.LIMIT_TOLERATED: "A limit of the charter is broken for the first time; it must be rectified, the next time halts",
+    Reason.RECTIFICATION_OVERDUE: "A broken limit that was tolerated was not rectified in time",
     Reason.SHELVED: "A finding was set aside for a while by a regulator",
     Reason.UNSHELVED: "A finding that was set aside counts again",
     Reason.COMMON_CAUSE: "Pilots of one vendor together exceed what their limits allow",
@@ -61,13 +66,19 @@ REASONS: dict[Reason, str] = {
 
 # Reasons whose rule says what happened, and those whose number is a time in seconds since the command.
 RULED = (
-    Reason.HARD_RULE, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
-    Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
+    Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
+    Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
 )  # fmt: skip
 TIMED = (
     Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED, Reason.HALT_OVERDUE, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE,
 )  # fmt: skip
-
+SINGLE = {
+    Reason.SEQUENCE_GAP: "{} events missing",
+    Reason.OUTSIDE_CYCLE: "an exposure of {}",
+    Reason.HALT_CONTRADICTED: "{} after the stop",
+    Reason.SOURCE_CONFLICT: "number {}",
+}
+"""Reasons with one number of their own, and how it is said."""
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
 
 
@@ -85,67 +96,149 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
 
     `kind` is the indicator's kind of observation (`proportion` prints shares in per cent), `below` whether its limit is a least.
     """
-    finding = decision.finding
-    words = REASONS[decision.reason]
-    if decision.reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
+    finding, reason = decision.finding, decision.reason
+    words = REASONS[reason]
+    if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
         words += ": passed" if finding.observed >= 1 else ": not passed"
-    if decision.reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
+    if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
         words += f", {span(finding.period_start, finding.period_end)}"
-    subject = plain(finding.indicator) + (f", {finding.segment}" if finding.segment and finding.indicator else "")
-    parts = [numbers(decision, kind, below)]
-    if decision.reason in RULED and finding.rule:
-        key = decision.reason in (Reason.SHELVED, Reason.UNSHELVED)  # as one writes it to `shelve`
-        parts.insert(0, finding.rule if key else plain(finding.rule))
-    if finding.detail:
-        flag = decision.reason in FLAGGED and finding.detail in set(Reason)  # else somebody's own word
-        parts.append(REASONS[Reason(finding.detail)].lower() if flag else finding.detail)
+    parts = [_rule(decision), numbers(decision, kind, below), _detail(decision)]
     text = "; ".join(part for part in parts if part)
-    said = ": ".join(part for part in (words, subject, text) if part)
+    said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
         said += " (before the period has closed)"
     return said
 
 
+def _subject(decision: Decision) -> str:
+    """The indicator, and its segment, that a decision is about. A flag names them in its rule, `indicator/segment...`."""
+    finding = decision.finding
+    indicator, segment = finding.indicator, finding.segment
+    if not indicator and decision.kind == "flag" and "/" in finding.rule:
+        indicator, _, segment = finding.rule.removesuffix("/partial").partition("/")
+    return plain(indicator) + (f", {segment}" if segment and indicator else "")
+
+
+def _rule(decision: Decision) -> str:
+    """What of a decision stands in its rule, in words; empty where the reason has said it."""
+    rule, reason = decision.finding.rule, decision.reason
+    if not rule:
+        return ""
+    if reason is Reason.HARD_RULE:
+        return f"rule {plain(rule)}"
+    if reason in (Reason.SHELVED, Reason.UNSHELVED):  # as one writes it to `shelve`
+        end = decision.finding.period_end
+        return rule + (f", until {stamp(end)}" if reason is Reason.SHELVED and end is not None else "")
+    if reason in RULED:
+        return plain(rule)
+    return plain(rule) if reason is Reason.CLEARED and not decision.finding.indicator else ""
+
+
+def _detail(decision: Decision) -> str:
+    detail, reason = decision.finding.detail, decision.reason
+    if reason is Reason.HARD_RULE:
+        said = incident(decision)
+        return f"incident {said[0]}, severity {plain(said[1])}, harm {plain(said[2])}" if said else detail
+    if reason in FLAGGED and detail in set(Reason):  # else somebody's own word
+        return REASONS[Reason(detail)].lower()
+    return f"at {detail}" if reason is Reason.OUTSIDE_CYCLE and detail else detail
+
+
+def incident(decision: Decision) -> tuple[str, str, str] | None:
+    """(id, severity, harm) of the incident on which a hard rule acted; `None` for any other decision."""
+    parts = decision.finding.detail.split(", ", 2)
+    known = decision.reason is Reason.HARD_RULE and len(parts) == 3
+    return (parts[2], parts[0], parts[1]) if known and parts[0] in set(Severity) and parts[1] in set(Harm) else None
+
+
 def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
-    """What was seen, what is allowed, and the evidence against its bar; empty where a decision rests on no number.
+    """What was seen, what is allowed, and the evidence against its threshold; empty where a decision rests on no number.
 
     A finding that cleared has nothing to show, and of silence only the expected says anything. Evidence of e-processes and e-detectors is printed as the e-value itself, never as its logarithm.
     """
-    finding = decision.finding
-    if decision.reason is Reason.CLEARED:
+    finding, reason = decision.finding, decision.reason
+    if reason is Reason.CLEARED:
         return ""
-    if decision.reason is Reason.SILENCE:
+    if reason is Reason.SILENCE:
         return "" if finding.expected is None else f"about {figure(finding.expected)} events would have come by now"
-    if decision.reason in TIMED:
+    if reason in TIMED:
         if finding.observed is None:
             return ""
         allowed = "" if finding.expected is None else f", {figure(finding.expected)} s allowed"
         return f"after {figure(finding.observed)} s{allowed}"
+    if reason in SINGLE:
+        return "" if finding.observed is None else SINGLE[reason].format(figure(finding.observed))
     parts = []
     if finding.observed is not None and finding.expected is not None and _counts(decision):
-        share = kind == "proportion" or (not kind and " % of " in finding.explanation.partition(" where ")[0])
-        share = share and max(finding.observed, finding.expected) <= 1
-        seen, allowed = (_percent(x) if share else figure(x) for x in (finding.observed, finding.expected))
-        least = f"at {'least' if below else 'most'} {allowed}"
-        if decision.reason in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED):
-            parts.append(f"{seen} where {allowed} is usual")
-        elif share or kind == "gauge" or decision.reason is Reason.GAUGE_OUT_OF_RANGE:
-            parts.append(f"{seen} where {least} is allowed")
-        else:
-            parts.append(f"{seen} counted where {least} {'was' if finding.expected == 1 else 'were'} allowed")
+        parts.append(_compared(decision, finding.observed, finding.expected, kind, below))
         if finding.ratio is not None and finding.ratio_low is not None and finding.ratio_high is not None:
             low, high = figure(finding.ratio_low), figure(finding.ratio_high)
             parts[-1] += f", {figure(finding.ratio)} times that (95 % interval {low} to {high})"
     if finding.statistic is not None and finding.bar is not None:
         if is_evidence(finding.rule):
-            parts.append(f"evidence {e_value(finding.statistic)} against a bar of {e_value(finding.bar)}")
+            parts.append(f"evidence {e_value(finding.statistic)} against a threshold of {e_value(finding.bar)}")
         else:
-            parts.append(f"statistic {figure(finding.statistic)} against a bar of {figure(finding.bar)}")
+            parts.append(f"statistic {figure(finding.statistic)} against a threshold of {figure(finding.bar)}")
     return "; ".join(parts)
 
 
+def budget_words(finding: Finding) -> list[str]:
+    """What the threshold of a finding may spend of the pilot's alpha, and what all thresholds up to now may spend."""
+    said = []
+    if finding.alpha is not None:
+        said.append(f"this threshold may spend alpha {figure(finding.alpha)}")
+    if finding.alpha_spent is not None:
+        said.append(f"all up to now may spend {figure(finding.alpha_spent)}")
+    return said
+
+
+def _compared(decision: Decision, observed: float, expected: float, kind: str, below: bool) -> str:
+    """What was seen next to what is allowed or usual: `63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed`."""
+    finding, reason = decision.finding, decision.reason
+    share = kind == "proportion" or (not kind and " % of " in finding.explanation.partition(" where ")[0])
+    share = share and max(observed, expected) <= 1
+    usual = reason in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED)
+    trials = _trials(finding) if share else None
+    if trials is not None:
+        seen = f"{figure(_whole(observed * trials))} of {figure(trials)} ({_percent(observed)})"
+        allowed = f"{figure(expected * trials)} ({_percent(expected)})"
+    else:
+        seen, allowed = (_percent(x) if share else figure(x) for x in (observed, expected))
+        if not share and finding.exposure is not None:
+            seen += f" in {figure(finding.exposure)} {plain(finding.unit)}".rstrip()
+    if usual:
+        return f"{seen} where {allowed} is usual"
+    least = f"at {'least' if below else 'most'} {allowed}"
+    if reason is Reason.EXPOSURE_CAP:
+        return f"{seen} {plain(finding.unit)} used".replace("  ", " ") + f" where {least} are allowed"
+    if trials is not None:
+        return f"{seen} where {least} are allowed"
+    if share or kind == "gauge" or reason is Reason.GAUGE_OUT_OF_RANGE:
+        return f"{seen} where {least} is allowed"
+    counted = "" if finding.exposure is not None else " counted"
+    return f"{seen}{counted} where {least} {'was' if expected == 1 else 'were'} allowed"
+
+
+def _trials(finding: Finding) -> float | None:
+    """How many trials a share is of: from the finding, or, in records that older versions wrote, from its explanation."""
+    if finding.exposure is not None:
+        return finding.exposure
+    told = re.match(r"[\d.]+ % of ([\d,.]+) where ", finding.explanation)
+    return None if told is None else float(told[1].replace(",", ""))
+
+
+def _whole(count: float) -> float:
+    """A count without what rounding of a share added to it."""
+    return round(count) if abs(count - round(count)) < 1e-6 * max(1.0, count) else count
+
+
 def _counts(decision: Decision) -> bool:
-    return decision.reason not in (Reason.HARD_RULE, Reason.EVALUATION_RECORDED, Reason.SEQUENCE_GAP)
+    return decision.reason not in (
+        Reason.HARD_RULE,
+        Reason.EVALUATION_RECORDED,
+        Reason.SEQUENCE_GAP,
+        Reason.SOURCE_CONFLICT,
+    )
 
 
 def _percent(share: float) -> str:

@@ -12,19 +12,26 @@ form is refused by the browser itself, because no cross-origin answer is ever gi
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
-from aiohttp import web
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import structs
 
+from monitor.charter_values import plain
+from monitor.embedded.coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.known import known_of
+from monitor.model import Decision
 from monitor.rejections import MAX_BYTES, Why
 from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
 
+CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 LINES = "application/x-ndjson"
@@ -54,6 +61,7 @@ class _Standing(msgspec.Struct):
 
 class _Caused(msgspec.Struct):
     cause: str
+    author: str = ""
 
 
 class _Placed(msgspec.Struct):
@@ -66,6 +74,7 @@ class _Named(msgspec.Struct):
     id: str
 
 
+_DECISION = msgspec.json.Decoder(Decision)
 _CAUSED = msgspec.json.Decoder(_Caused)
 _PLACED = msgspec.json.Decoder(_Placed)
 _NAMED = msgspec.json.Decoder(_Named)
@@ -106,8 +115,8 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
     """
     if not body.strip():
         raise web.HTTPBadRequest(text="the body is empty")
-    if charset is not None and charset.lower() not in ("utf-8", "us-ascii"):
-        raise web.HTTPUnsupportedMediaType(text=f"charset {charset} is not read; send UTF-8")
+    if charset is not None and charset.lower() not in CHARSETS:
+        raise web.HTTPUnsupportedMediaType(text=f"charset {plain(charset[:40])} is not read; send UTF-8")
     if media != LINES and len(body) > MAX_BYTES:
         raise web.HTTPRequestEntityTooLarge(MAX_BYTES, len(body))
     if media == STRUCTURED:
@@ -115,7 +124,7 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
     if media == BATCH:
         try:
             events = len(_EVENTS.decode(body))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             events = None
         return [Incoming(body, headers=_typed(BATCH))], events
     if media == LINES:
@@ -123,17 +132,36 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
         return [Incoming(line, headers=_typed(STRUCTURED)) for line in lines], len(lines)
     if "ce-specversion" in headers:
         # The Kafka binding's names: `ce_` instead of HTTP's `ce-`, so that both doors give the machine the same record.
-        attributes = [("ce_" + k[3:], unquote(v).encode()) for k, v in sorted(headers.items()) if k.startswith("ce-")]
-        content = headers.get("content-type", "application/json").encode()
+        attributes = [("ce_" + k[3:], _bytes(unquote(v))) for k, v in sorted(headers.items()) if k.startswith("ce-")]
+        content = _bytes(headers.get("content-type", "application/json"))
         return [Incoming(body, headers=(("content-type", content), *attributes))], 1
     raise web.HTTPUnsupportedMediaType(
-        text=f"content type {media or 'missing'} is not read; send {STRUCTURED}, {BATCH}, {LINES}, "
+        text=f"content type {plain(media[:80]) or 'missing'} is not read; send {STRUCTURED}, {BATCH}, {LINES}, "
         "or application/json with the attributes as ce-* headers"
     )
 
 
+def _bytes(header: str) -> bytes:
+    """The bytes of a header as they came: aiohttp decodes those that are not UTF-8 as surrogates."""
+    return header.encode("utf-8", "surrogateescape")
+
+
 def _typed(media: str) -> tuple[tuple[str, bytes], ...]:
     return (("content-type", media.encode()),)
+
+
+def _answered_already(record: logging.LogRecord) -> bool:
+    """False for what is no HTTP: aiohttp answers 400, and would log a traceback for each such request."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
+def http_log() -> logging.Logger:
+    """The logger for aiohttp's server: faults of ours, not those of a sender."""
+    log = logging.getLogger("monitor.embedded.http")
+    if _answered_already not in log.filters:
+        log.addFilter(_answered_already)
+    return log
 
 
 class Ingress:
@@ -163,6 +191,7 @@ class Ingress:
                 web.get("/v1/commands/{pilot}", self._standing("commands")),
                 web.get("/v1/permits/{pilot}", self._standing("permits")),
                 web.get("/v1/acts/{pilot}", self._act),
+                web.get("/v1/standing/{pilot}", self._known),
                 web.get("/v1/key", self._key),
                 web.get("/v1/decisions", self._listed("decisions")),
                 web.get("/v1/rejected", self._listed("rejected")),
@@ -182,11 +211,11 @@ class Ingress:
         self._opened()
         headers = {name.lower(): value for name, value in request.headers.items()}
         media = request.content_type if "content-type" in headers else ""
-        records, events = unpack(media, request.charset, headers, await request.read())
+        records, events = unpack(media, request.charset, headers, await _body(request))
         signature = headers.get(HTTP_HEADER.lower())
         # It is of the whole body, so of the one record that the body is.
         if signature is not None and len(records) == 1:
-            records = [structs.replace(records[0], headers=(*records[0].headers, (HEADER, signature.encode())))]
+            records = [structs.replace(records[0], headers=(*records[0].headers, (HEADER, _bytes(signature))))]
         kept = await self._store.feed(records)
         self.events += events or 0
         return self._accepted(kept, events)
@@ -195,11 +224,11 @@ class Ingress:
         self._opened()
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send one control record as application/json")
-        body = await request.read()
+        body = await _body(request)
         if not body.strip():
             raise web.HTTPBadRequest(text="the body is empty")
         signature = request.headers.get(HTTP_HEADER)
-        headers = () if signature is None else ((HEADER, signature.encode()),)
+        headers = () if signature is None else ((HEADER, _bytes(signature)),)
         return self._accepted(await self._store.feed_control([Incoming(body, headers=headers)]), None)
 
     def _accepted(self, kept: Kept, events: int | None) -> web.Response:
@@ -254,10 +283,17 @@ class Ingress:
                     return _json(taken) if taken else web.Response(status=204)
                 if _PLACED.decode(mine).reason != Why.REPEATED.value:
                     return _json({"rejected": msgspec.Raw(mine)})
-                return _json({"repeated": True} | (await self._taken(pilot, name) or await self._first(name, refused)))
+                first = await self._taken(pilot, name) or await self._first(name, refused)
+                return _json({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
             left = until - asyncio.get_running_loop().time()
             if left <= 0 or not await waited(ticket, left):
                 return web.Response(status=204)
+
+    async def _known(self, request: web.Request) -> web.Response:
+        """Standing, level and state of the halt of a pilot, for whoever is about to act on it."""
+        rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
+        known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
+        return web.Response(status=204) if known is None else _json(known)
 
     async def _refused(self, pilot: str) -> dict[int, bytes]:
         """The newest refusals of a pilot's acts, and of those that name none, by the offset of the act."""
@@ -268,7 +304,8 @@ class Ingress:
     async def _taken(self, pilot: str, name: str) -> dict[str, object]:
         """The decision that an act caused, if it is among the newest."""
         for _, raw in await self._store.recent("decisions", pilot, RECENT):
-            if _CAUSED.decode(raw).cause == f"control:{name}":
+            caused = _CAUSED.decode(raw)
+            if caused.author and caused.cause == f"control:{name}":  # what follows from it names no author
                 return {"decision": msgspec.Raw(raw)}
         return {}
 
@@ -306,11 +343,20 @@ class Ingress:
         return _json({"ready": self.ready}, 200 if self.ready else 503)
 
 
+async def _body(request: web.Request) -> bytes:
+    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come whole."""
+    try:
+        raw = await request.read()
+    except (ConnectionError, ClientError, HttpProcessingError) as error:
+        raise web.HTTPBadRequest(text=f"the body did not come whole: {error}; send it again") from None
+    return decoded(request.headers.get("Content-Encoding", ""), raw, LARGEST)
+
+
 def _named(act: bytes) -> str:
     """The id of a control record, empty when it has none."""
     try:
         return _NAMED.decode(act).id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 
@@ -357,6 +403,8 @@ async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamRes
         if "Retry-After" in refused.headers:
             answer.headers["Retry-After"] = refused.headers["Retry-After"]
         return answer
+    except UnicodeEncodeError:  # bytes of the path, the query or a header that are not UTF-8
+        return _json({"error": "the request is not UTF-8; percent-encode it as UTF-8"}, 400)
     except sqlite3.Error as error:
         answer = _json({"error": f"the store does not accept it now: {error}; send it again"}, 503)
         answer.headers["Retry-After"] = "5"

@@ -10,6 +10,7 @@ journal: from then on the monitor can tell silence of a firm from its own absenc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -27,7 +28,7 @@ from monitor.charter import Charter, charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
-from monitor.embedded.ingress import Bell, Ingress, waited
+from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
@@ -122,24 +123,27 @@ class Monitor:
         self.metrics = Metrics(rejections=[why.value for why in Why])
         self.events = 0  # stepped since the start
         self.arrived, self.put_out = Bell(), Bell()
+        self.open_mode = not admitters
+        self.metrics.open_mode(self.open_mode)
         self.board = Board(ledger=self._ledger)
+        self.board.open_mode = self.open_mode
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
-        self._hold = Hold(directory)
-        try:
+        with contextlib.ExitStack() as undo:  # what is open is closed again when the next one cannot be opened
+            self._hold = Hold(directory)
+            undo.callback(self._hold.release)
             self.notary = Notary(directory / "ledger")
-        except BaseException:
-            self._hold.release()
-            raise
-        self.store = Store(directory / "monitor.db", clock=clock)
-        self._deliver = Deliver(
-            actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
-        )
-        secret = secret_of(directory)
-        self._signer = own_key(directory / "signing.key")
+            undo.callback(self.notary.close)
+            secret = secret_of(directory)
+            self._signer = own_key(directory / "signing.key")
+            self._deliver = Deliver(
+                actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
+            )
+            self.store = Store(directory / "monitor.db", clock=clock)
+            undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted, self.open_mode = Trusted([*admitters, self._signer.public]), not admitters
+        trusted = Trusted([*admitters, self._signer.public])
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
         self.runner = Runner(
             self._log,
@@ -241,7 +245,8 @@ class Monitor:
     async def _listen(self) -> None:
         app = self.ingress.app()
         app.add_routes(routes(self.board, self.clock))
-        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
+        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
         await self._web.setup()
         site = web.TCPSite(self._web, HOST, self.port)
         try:

@@ -100,8 +100,13 @@ class Store:
         self._reader = ThreadPoolExecutor(1, "store-reader")
         self._pending: list[tuple[str, Sequence[Incoming], asyncio.Future[Kept]]] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._write_db = self._writer.submit(self._open).result()
-        self._read_db = self._reader.submit(self._open).result()
+        try:
+            self._write_db = self._writer.submit(self._open).result()
+            self._read_db = self._reader.submit(self._open).result()
+        except BaseException:
+            self._writer.shutdown()
+            self._reader.shutdown()
+            raise
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -117,13 +122,21 @@ class Store:
 
     def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            self._prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    @staticmethod
+    def _prepare(db: sqlite3.Connection) -> None:
         db.execute("PRAGMA busy_timeout = 10000")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_SCHEMA + "".join(_OUTPUT.format(name) for name in OUTPUTS))
         if "headers" not in {name for _, name, *_ in db.execute("PRAGMA table_info(control)")}:
             db.execute("ALTER TABLE control ADD COLUMN headers BLOB")  # a file from before control was signed
-        return db
 
     async def close(self) -> None:
         """Wait for what is under way, then let go of file and threads."""

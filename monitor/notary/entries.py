@@ -3,10 +3,13 @@ commits to."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+from msgspec import NODEFAULT, Struct, structs
 
 from monitor.canonical import canonical
-from monitor.model import Command, Decision
+from monitor.model import Command, Decision, Finding
 from monitor.notary.commitment import FIELDS, Words, commitment, get, put, salt
 from monitor.notary.encoding import CLEAR, COMMITTED, Entry, type_of
 
@@ -18,11 +21,13 @@ def by_a_person(record: Decision | Command) -> bool:
 
 def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]]:
     """The entry of a record, and the words that it only commits to, salted with `key` (32 bytes): every field written out,
-    levels as numbers 0-3, reasons as words.
+    levels as numbers 0-3, reasons as words. Fields that records gained after formats 1 and 2 were fixed are written only where
+    they say something, so that a record keeps the bytes under which it was entered.
 
     Raises ValueError on what canonical JSON cannot hold (NaN, an infinity).
     """
     fields = msgspec.to_builtins(record, str_keys=True)
+    _without_later(fields, record)
     kind, version, words = type_of(fields), CLEAR, []
     if by_a_person(record):
         version = COMMITTED
@@ -34,6 +39,70 @@ def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]
                 put(fields, field, {"commitment": commitment(salted, field, text)})
     body = canonical(fields)
     return Entry(kind, record.id, record.pilot, record.at, record.standing, record.epoch, body, version), words
+
+
+_FIRST: dict[type, frozenset[str]] = {
+    Decision: frozenset(
+        [
+            "id",
+            "pilot",
+            "participant",
+            "charter",
+            "kind",
+            "level",
+            "was",
+            "reason",
+            "at",
+            "standing",
+            "epoch",
+            "cause",
+            "finding",
+            "first_out",
+            "unknown",
+            "author",
+            "signed",
+            "restart",
+        ]
+    ),
+    Finding: frozenset(
+        [
+            "indicator",
+            "segment",
+            "rule",
+            "statistic",
+            "bar",
+            "observed",
+            "expected",
+            "alpha",
+            "alpha_spent",
+            "period_start",
+            "period_end",
+            "provisional",
+            "detail",
+            "ratio",
+            "ratio_low",
+            "ratio_high",
+            "explanation",
+        ]
+    ),
+    Command: frozenset(
+        ["id", "pilot", "action", "standing", "epoch", "reason", "decision", "at", "dry_run", "ledger", "again"]
+    ),
+}
+"""The fields that an entry always holds."""
+
+
+def _without_later(fields: dict[str, Any], record: Decision | Command) -> None:
+    """Take out of `fields` what formats 1 and 2 did not know and is at its default."""
+    parts: list[tuple[dict[str, Any], Struct]] = [(fields, record)]
+    if isinstance(record, Decision):
+        parts.append((fields["finding"], record.finding))
+    for values, struct in parts:
+        always = _FIRST[type(struct)]
+        for field in structs.fields(struct):
+            default = field.default if field.default_factory is NODEFAULT else field.default_factory()
+            if field.name not in always and getattr(struct, field.name) == default:
+                del values[field.name]
 
 
 def in_order(decisions: list[Decision], commands: list[Command]) -> list[Decision | Command]:

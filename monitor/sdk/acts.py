@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.errors import Unavailable
+from monitor.known import Known, known_of
 from monitor.model import Decision, Rejected
 from monitor.rejections import Why
 from monitor.sdk.address import open_link
@@ -20,7 +21,7 @@ from monitor.sdk.kafka_link import KafkaAnswers, KafkaLink
 
 class Answer(Struct, frozen=True):
     """The decision or the refusal. `repeated`: this was a copy, which changes nothing, and they are of the first act with its id;
-    neither is there when that is too long ago."""
+    where that is too long ago, the refusal is that of the copy (reason `repeated`)."""
 
     decision: Decision | None = None
     rejected: Rejected | None = None
@@ -29,9 +30,31 @@ class Answer(Struct, frozen=True):
 
 LOOKED_AT = 20
 """Refusals of a pilot among which that of a copy's first act is looked for, on Kafka."""
+_KNOWN = msgspec.json.Decoder(Known)
 _ANSWER = msgspec.json.Decoder(Answer)
 _DECISION = msgspec.json.Decoder(Decision)
 _REJECTED = msgspec.json.Decoder(Rejected)
+
+
+def look(
+    to: str, pilot: str, *, prefix: str = "sandbox", wait: float = 10.0, options: Mapping[str, Any] | None = None
+) -> Known | None:
+    """What is known of a pilot: read from the monitor, or from the last records of `decisions`. `None` where nothing is.
+
+    Raises Unavailable or Refused when it cannot be read, ValueError when `to` is no address.
+    """
+    link = open_link(to, prefix=prefix, options=options)
+    try:
+        if isinstance(link, HttpLink):
+            raw = link.get(f"/v1/standing/{quote(pilot, safe='')}")
+            return _KNOWN.decode(raw) if raw else None
+        assert isinstance(link, KafkaLink)
+        with KafkaAnswers(link, [pilot]) as answers:
+            past = answers.before(time.monotonic() + wait)
+            found = (_DECISION.decode(raw) for kind, _, raw in past if kind == "decisions")
+            return known_of(decision for decision in found if decision.pilot == pilot)
+    finally:
+        link.close()
 
 
 def put(
@@ -77,24 +100,24 @@ def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: 
             for kind, _, raw in answers.read(min(left, 0.5)):
                 if kind == "decisions":
                     decision = _DECISION.decode(raw)
-                    if decision.pilot == pilot and decision.cause == f"control:{name}":
+                    if decision.pilot == pilot and decision.author and decision.cause == f"control:{name}":
                         return Answer(decision=decision)
                 else:
                     rejected = _REJECTED.decode(raw)
                     if (rejected.topic, rejected.partition, rejected.offset) == (f"{link.prefix}.control", *place):
                         if rejected.reason != Why.REPEATED.value:
                             return Answer(rejected=rejected)
-                        return _first(answers, pilot, name, end)
+                        return _first(answers, pilot, name, end, rejected)
     return None
 
 
-def _first(answers: KafkaAnswers, pilot: str, name: str, end: float) -> Answer:
-    """What became of the first act called `name`, looked for until `end` (s, monotonic)."""
+def _first(answers: KafkaAnswers, pilot: str, name: str, end: float, copy: Rejected) -> Answer:
+    """What became of the first act called `name`, looked for until `end` (s, monotonic); else the refusal of its `copy`."""
     refused: list[Rejected] = []
     for kind, _, raw in answers.before(end):
         if kind == "decisions":
             decision = _DECISION.decode(raw)
-            if decision.pilot == pilot and decision.cause == f"control:{name}":
+            if decision.pilot == pilot and decision.author and decision.cause == f"control:{name}":
                 return Answer(decision=decision, repeated=True)
         else:
             refused.append(_REJECTED.decode(raw))
@@ -102,7 +125,7 @@ def _first(answers: KafkaAnswers, pilot: str, name: str, end: float) -> Answer:
     for rejected in reversed(acts[-LOOKED_AT:]):
         if answers.act(rejected.partition, rejected.offset) == name:
             return Answer(rejected=rejected, repeated=True)
-    return Answer(repeated=True)
+    return Answer(rejected=copy, repeated=True)
 
 
 class Judged:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from monitor.address import http_address, kafka_servers, shown
+from monitor.errors import Refused
 from monitor.sdk.link import Link
 
 
@@ -17,22 +18,20 @@ def open_link(
     `telemetry` overrides the topic `<prefix>.telemetry`; `options` go to kafka-python (security settings, compression).
     Raises ValueError on any other address.
     """
-    if to.startswith("kafka://"):
-        from monitor.sdk.kafka_link import KafkaLink
-
-        servers = [part for part in to.removeprefix("kafka://").rstrip("/").split(",") if part]
-        if servers and all(_port(server) for server in servers):
-            return KafkaLink(
-                servers, telemetry=telemetry or f"{prefix}.telemetry", prefix=prefix, options=options or {}
-            )
-    elif urlsplit(to).scheme in ("http", "https") and urlsplit(to).hostname:
+    try:
+        if to.startswith("kafka://"):
+            servers = kafka_servers(to.removeprefix("kafka://").rstrip("/"))
+        elif to.startswith(("http://", "https://")):
+            http_address(to, "http://127.0.0.1:8321")
+            servers = []
+        else:
+            raise Refused("give kafka://host:9092 or http://host:8321")
+    except Refused as error:
+        raise ValueError(f"{shown(to)!r} is no address: {error}") from None
+    if not servers:
         from monitor.sdk.http_link import HttpLink
 
         return HttpLink(to)
-    raise ValueError(f"{to!r} is no address; give kafka://host:9092 or http://host:8321")
+    from monitor.sdk.kafka_link import KafkaLink
 
-
-def _port(server: str) -> bool:
-    """Whether `host` or `host:port` can be one."""
-    host, colon, port = server.rpartition(":") if ":" in server else (server, "", "")
-    return bool(host) and (not colon or (port.isdigit() and 0 < int(port) < 65536))
+    return KafkaLink(servers, telemetry=telemetry or f"{prefix}.telemetry", prefix=prefix, options=options or {})

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from monitor.address import http_address
 from monitor.errors import Refused, Unavailable
 from monitor.sdk.link import BATCH, Letter, What
 from monitor.signing import HTTP_HEADER
@@ -26,8 +27,9 @@ class _Connection:
     """One kept-alive connection, reopened when the other side has dropped it."""
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        self._address = address
+        base = http_address(address, "http://127.0.0.1:8321")
+        parts = urlsplit(base.url)
+        self._address, self._authorization = base.shown, base.headers
         self._base = parts.path.rstrip("/")
         secure = parts.scheme == "https"
         self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
@@ -45,7 +47,9 @@ class _Connection:
         signature: str = "",
     ) -> tuple[int, bytes, str]:
         """Status, body and signature; `number` is that of the answer. Raises `Unavailable` when there is no whole answer within `timeout` seconds."""
-        headers = {"Content-Type": kind} if kind else {}
+        headers = dict(self._authorization)
+        if kind:
+            headers["Content-Type"] = kind
         if signature:
             headers[HTTP_HEADER] = signature
         try:
@@ -71,8 +75,9 @@ class HttpLink:
     """Sends to `<address>/v1/telemetry`; 202 means durable."""
 
     def __init__(self, address: str) -> None:
-        self.address = address.rstrip("/")
-        self._connection = _Connection(self.address)
+        self._target = address
+        self._connection = _Connection(address)
+        self.address = http_address(address).shown  # for messages
 
     def send(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Link.send`."""
@@ -92,7 +97,7 @@ class HttpLink:
 
     def feed(self, pilot: str, what: What = "commands") -> HttpFeed | HttpPermits:
         """See `Link.feed`."""
-        return HttpFeed(self.address, pilot) if what == "commands" else HttpPermits(self.address, pilot)
+        return HttpFeed(self._target, pilot) if what == "commands" else HttpPermits(self._target, pilot)
 
     def close(self) -> None:
         """See `Link.close`."""
@@ -103,7 +108,7 @@ class HttpFeed:
     """Long poll of `<address>/v1/commands/<pilot>`."""
 
     def __init__(self, address: str, pilot: str) -> None:
-        self._address = address
+        self._address = http_address(address).shown
         self._path = f"/v1/commands/{quote(pilot, safe='')}"
         self._connection = _Connection(address)
         self._complete = False

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from monitor.errors import Refused
+
 Page = Callable[[], tuple[int, str, bytes]]  # status, media type, body
 
 
@@ -23,7 +25,10 @@ def page(good: Callable[[], bool], word: str) -> Page:
 
 
 def serve(port: int, pages: dict[str, Page], host: str = "127.0.0.1") -> int:
-    """Answer GET on these paths until the process ends; port 0 picks a free one. Returns the port."""
+    """Answer GET on these paths until the process ends; port 0 picks a free one. Returns the port.
+
+    Raises Refused when host and port cannot be listened on.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -38,7 +43,10 @@ def serve(port: int, pages: dict[str, Page], host: str = "127.0.0.1") -> int:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the overridden name)
             """Health checks are not worth a line each."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise Refused(f"{host}:{port} cannot be listened on: {error.strerror}; choose another") from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return int(server.server_address[1])

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.__main__ import cli
-from monitor.charter import Responses
+from monitor.charter import Responses, charter_hash
+from monitor.charter_file import load_charter
 from monitor.keyfile import read_key
 from monitor.model import Reason
 from monitor.testing.kafka import Fresh, gathered
@@ -31,8 +32,9 @@ def ran(*arguments: str) -> Result:
 def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str) -> None:
     """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one, changes
     nothing, and says what became of the first. With --no-wait nobody waits."""
-    world: World = WORLDS[name](tmp_path, 1, Responses())
-    pilot = world.next().pilot
+    world: World = WORLDS[name](tmp_path, 2, Responses())
+    charter = world.next()
+    pilot, firm = charter.pilot, charter.participant.id
     to = ["--to", str(world.settings(world.proxy())["to"])]
     if name == "kafka":
         to += ["--prefix", "halt"]
@@ -47,12 +49,12 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         (act("release", "regulator-1", "--id", "too-soon"), 1, "repeated: an act with this id was judged before"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "no effect: control_refused, pilot: rectification_missing"),
         (
-            act("rectify", "firm-1", "--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e"),
+            act("rectify", firm, "--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e"),
             1,
             "forged",  # the charter names the firm's key
         ),
         (
-            ran("rectify", pilot, *["--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e", "--author", "firm-1", "--key"], str(world.key), *to),
+            ran("rectify", pilot, *["--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e", "--author", firm, "--key"], str(world.key), *to),
             0,
             "signed by key",
         ),
@@ -62,23 +64,37 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         (act("approve", "regulator-1", "--id", "first"), 0, "already taken: approval_recorded, stays at halt; entry 5"),
         (act("approve", "regulator-1"), 1, "same_approver"),
         (act("release", "regulator-1"), 1, "1 more approver(s) needed"),
-        (act("approve", "firm-1"), 1, "forged"),
+        (act("approve", firm), 1, "forged"),
         (act("approve", "regulator-2"), 0, "not signed"),
-        (act("release", "regulator-1"), 0, "taken: released, halt -> normal"),
-        (act("drill", "regulator-1", "--full-stop"), 1, "outside_window"),
-        (act("drill", "regulator-1", "--no-wait"), 0, "not waited for"),
-        (act("override", "regulator-1", "watch", *why), 0, "taken: overridden, normal -> watch"),
-        (act("shelve", "regulator-1", "nothing", *why), 1, "no effect: control_refused, finding"),
-        (act("shelve", "regulator-1", "override", *why), 0, "taken: shelved, watch -> normal"),
-        (act("accept", "regulator-1", "nothing", *why), 1, "no effect: control_refused, indicator: unknown_indicator"),
-        (act("dismiss", "regulator-1", *why), 0, "taken: exited"),
+        (act("dismiss", firm, *why), 1, "forged"),
+        (ran("dismiss", pilot, *why, "--author", firm, "--key", str(world.key), *to), 1, "not_an_officer"),
+        (act("release", "regulator-1"), 1, "halt_not_verified: the halt is not acknowledged"),
+        (act("dismiss", "regulator-1", *why), 0, "taken: exit_pending, stays at halt"),
+        (act("dismiss", "regulator-1", *why), 1, "exit_pending"),
+        (act("release", "regulator-1", "--reason", "seen on site"), 0, "taken: released, halt -> normal"),
+        (act("drill", "regulator-1"), 1, "after_exit"),
         (act("dismiss", "regulator-1", *why), 1, "no effect: control_refused, pilot: after_exit"),
+    ]  # fmt: skip
+    free = world.next().pilot
+
+    def more(command: str, author: str, *more: str) -> Result:
+        return ran(command, free, *more, *to, "--author", author)
+
+    steps += [
+        (more("drill", "regulator-1", "--full-stop"), 1, "outside_window"),
+        (more("drill", "regulator-1", "--no-wait"), 0, "not waited for"),
+        (more("override", "regulator-1", "watch", *why), 0, "taken: overridden, normal -> watch"),
+        (more("shelve", "regulator-1", "nothing", *why), 1, "no effect: control_refused, finding"),
+        (more("shelve", "regulator-1", "override", *why), 0, "taken: shelved, watch -> normal"),
+        (more("accept", "regulator-1", "nothing", *why), 1, "no effect: control_refused, indicator: unknown_indicator"),
+        (more("dismiss", "regulator-1", *why), 0, "taken: exited"),
+        (more("dismiss", "regulator-1", *why), 1, "no effect: control_refused, pilot: after_exit"),
     ]  # fmt: skip
     try:
         for result, code, words in steps:
             assert words in result.output, (words, result.output)
             assert result.exit_code == code, result.output
-        world.seen.wait(pilot, Reason.DRILL_BEGUN)
+        world.seen.wait(free, Reason.DRILL_BEGUN)
     finally:
         world.close()
 
@@ -120,5 +136,30 @@ def test_only_who_holds_a_named_key_admits(tmp_path: Path) -> None:
             f"taken: admitted, stays at normal; entry 1 of pilot-0002, signed by key {read_key(own).key_id}"
             in taken.output
         )
+    finally:
+        ended(process)
+
+
+def test_an_admission_that_came_first_is_named_and_never_taken_for_ones_own(tmp_path: Path) -> None:
+    """In open mode somebody admits the pilot before the regulator does: the regulator's `admit` ends with exit code 1 and says which
+    charter is in force and by whom. One's own admission again is "already taken", whatever its id."""
+    options, _, _ = prepare(tmp_path)
+    process, address = serve(tmp_path, *options[:2])
+    try:
+        to = ["--to", address.rstrip("/"), "--author"]
+        path = Path(options[3])
+        forged = tmp_path / "forged.yaml"
+        forged.write_text(path.read_text().replace("regulator-2", "accomplice"))
+        first = ran("admit", str(forged), *to, "mallory")
+        assert first.exit_code == 0
+        assert "taken: admitted" in first.output
+        assert "not signed" in first.output
+        assert ran("admit", str(forged), *to, "mallory").output.endswith("by mallory, not signed\n")
+        for file, author in ((path, "authority"), (forged, "authority")):
+            refused = ran("admit", str(file), *to, author)
+            assert refused.exit_code == 1
+            in_force = charter_hash(load_charter(forged))
+            assert f"version 1 is in force, hash {in_force}, by mallory, not signed" in refused.output
+        assert "no effect: conflict, charter" in refused.output
     finally:
         ended(process)

@@ -206,7 +206,7 @@ def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     assert charter_hash(plan) in page
     assert "high" in page
     assert "A limit of the charter is broken: incident rate: 15 counted where at most 6.2 were allowed" in page
-    assert "against a bar of 164" in page
+    assert "against a threshold of 164" in page
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert problems(browser) == []
     assert contrast_below(browser, 4.5) == []

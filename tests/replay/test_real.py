@@ -125,7 +125,7 @@ def test_exported_files_replay_to_the_same_decisions(printed: Result, tmp_path: 
     folder = tmp_path / "ads-cruise-exposure-reconstructed"
     replayed = CliRunner().invoke(command, [str(folder / "charter.yaml"), str(folder / "events.jsonl")])
     assert replayed.exit_code == 0, replayed.output
-    assert "evidence 106 against a bar of 164" in replayed.stdout
+    assert "evidence 106 against a threshold of 164" in replayed.stdout
     assert len(result.stdout.splitlines()) == 9
 
 

@@ -250,7 +250,10 @@ class TestCommand:
         made = re.sub(r"^( +)#(?=[a-z])", r"\1", shown, flags=re.MULTILINE)
         made = re.sub(r"^ +limit: .*\n( +baseline: )", r"\1", made, flags=re.MULTILINE)  # "in place of a limit"
         made = re.sub(r"^tier: \w+", "tier: limited", made, flags=re.MULTILINE).replace("<ed25519:...>", KEY)
-        made = made.replace("<officer>: ", f"<first approver>: {KEY}, <second approver>: {KEY}, <officer>: ")
+        first, second, third = (Signer(bytes([n]) * 32).public for n in (1, 2, 3))
+        made = made.replace(
+            f"<officer>: {KEY}", f"<first approver>: {first}, <second approver>: {second}, <officer>: {third}"
+        )
         reading = read_charter(made)
         assert reading.found == ()
         assert reading.charter is not None

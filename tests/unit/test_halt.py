@@ -255,6 +255,7 @@ def as_version_2(pilot: Pilot) -> bytes:
     assert fields[0] == VERSION
     fields[0], fields[2] = 2, msgspec.to_builtins(pilot.charter)
     held = {name: msgspec.msgpack.decode(stream.blob()) for name, stream in pilot.streams.items()}
+    fields[8] = {name: [s[0], {}, *s[2:8]] for name, s in fields[8].items()}
     fields[3] = fields[3][:10]  # the standing ended with the id of the command
     fields[9] = {n: [s[0], {k: o[:4] for k, o in s[1].items()}, *s[2:], held[n]] for n, s in fields[9].items()}
     return msgspec.msgpack.encode(fields[:12])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,7 @@ from monitor.machine import Machine
 from monitor.model import Decision, Evidence, Level, Outputs, Reason, Record
 from monitor.once import mark
 from monitor.plan import Watch
+from monitor.seen import Seen
 from monitor.state import Pilot, Stream, restore, snapshot
 from monitor.telemetry import Envelope, Harm, Severity, encode
 from monitor.testing.events import Emitter
@@ -346,7 +348,7 @@ def test_a_snapshot_of_version_4_is_read() -> None:
     read = restore(older(4, pilot))[0]
     assert read.acts.recent == [mark("adm")]  # it knew ids only
     read.acts = pilot.acts
-    assert snapshot(read) == snapshot(pilot)
+    assert snapshot(without_digests(read)) == snapshot(without_digests(pilot))
     assert [d for s in read.streams.values() for d in s.detectors] == [
         d for s in pilot.streams.values() for d in s.detectors
     ]
@@ -357,7 +359,21 @@ def older(version: int, pilot: Pilot) -> bytes:
     fields = msgspec.msgpack.decode(snapshot(pilot))
     streams = {n: [*s, msgspec.msgpack.decode(pilot.streams[n].blob())] for n, s in fields[9].items()}
     fields[11] = ["adm"]
-    return msgspec.msgpack.encode([version, "p", pilot.charter, *fields[3:9], streams, *fields[10:17]])
+    sources = {name: older_source(source) for name, source in fields[8].items()}
+    return msgspec.msgpack.encode([version, "p", pilot.charter, *fields[3:8], sources, streams, *fields[10:17]])
+
+
+def older_source(fields: list[Any]) -> list[Any]:
+    """A source as versions up to 5 wrote it: each missing number by itself, and no digests."""
+    missing = {number: at for first, last, at in fields[1] for number in range(first, last + 1)}
+    return [fields[0], missing, *fields[2:8]]
+
+
+def without_digests(pilot: Pilot) -> Pilot:
+    """The same, without what version 6 knows of events besides their numbers."""
+    for source in pilot.sources.values():
+        source.seen, source.newest = Seen(), 0
+    return pilot
 
 
 def lift(bench: Bench, at: int) -> Outputs:

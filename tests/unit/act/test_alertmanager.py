@@ -42,7 +42,7 @@ def test_a_halt_is_a_critical_alert() -> None:
     }
     assert alert["annotations"]["summary"] == (
         "Pilot p-1 of firm-1 was halted. A limit of the charter is broken: incidents: 15 counted where at most 6.2 were allowed; "
-        "statistic 4.66 against a bar of 5.1."
+        "statistic 4.66 against a threshold of 5.1."
     )
     assert alert["annotations"]["runbook_url"] == "runbook.md#sandboxpilothalted"
     assert ms(alert["startsAt"]) == 1_700_000_000_000

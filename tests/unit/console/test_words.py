@@ -38,8 +38,8 @@ LIMIT = Finding(
             Reason.LIMIT_HALF_WAY,
             LIMIT,
             {},
-            "The evidence of a broken limit is half-way to its bar: incident rate: "
-            "15 counted where at most 6.2 were allowed; evidence 106 against a bar of 164",
+            "The evidence of a broken limit is half-way to its threshold: incident rate: "
+            "15 counted where at most 6.2 were allowed; evidence 106 against a threshold of 164",
         ),
         (
             Reason.LIMIT_EXCEEDED,
@@ -54,7 +54,7 @@ LIMIT = Finding(
             ),
             {"kind": "proportion"},
             "A limit of the charter is broken: fpr, A: 41.2 % where at most 30 % is allowed; "
-            "evidence 403 against a bar of 148",
+            "evidence 403 against a threshold of 148",
         ),
         (
             Reason.LIMIT_EXCEEDED,  # the detector's own sentence tells that it is a share, and the ratio stands beside
@@ -69,7 +69,7 @@ LIMIT = Finding(
                 explanation="40 % of 100 where 20 % were allowed, twice as many.",
             ),
             {},
-            "A limit of the charter is broken: fpr: 40 % where at most 20 % is allowed, "
+            "A limit of the charter is broken: fpr: 40 of 100 (40 %) where at most 20 (20 %) are allowed, "
             "2 times that (95 % interval 1.5 to 2.6)",
         ),
         (
@@ -82,13 +82,14 @@ LIMIT = Finding(
             Reason.DRIFT_SUSPECTED,
             Finding(indicator="complaints", rule="cusum", statistic=6.5, bar=5.0, observed=9.0, expected=4.0),
             {},
-            "The numbers may be drifting: complaints: 9 where 4 is usual; statistic 6.5 against a bar of 5",
+            "The numbers may be drifting: complaints: 9 where 4 is usual; statistic 6.5 against a threshold of 5",
         ),
         (
             Reason.HARD_RULE,
             Finding(rule="serious_injury", observed=1.0, expected=0.0, detail="incident, serious_injury, i-7"),
             {},
-            "An event happened on which the charter acts at once: serious injury; incident, serious_injury, i-7",
+            "An event happened on which the charter acts at once: rule serious injury; "
+            "incident i-7, severity incident, harm serious injury",
         ),
         (Reason.SILENCE, Finding(rule="heartbeat/"), {}, "Nothing has been heard for longer than is usual"),
         (

@@ -7,14 +7,17 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.canonical import canonical
 from monitor.cli.ledger import ledger
 from monitor.errors import LedgerBroken
 from monitor.model import Command, Decision, Finding
+from monitor.notary.entries import entry_of
 from monitor.notary.notary import Notary
 from monitor.notary.segment import Damage
 from monitor.notary.store import file_name
@@ -234,7 +237,7 @@ def test_cli_names_file_entry_and_offset_of_damage(tmp_path: Path) -> None:
 
 
 def test_cli_shows_the_numbers_that_a_decision_rests_on(tmp_path: Path) -> None:
-    """Below a detector's decision `show` prints observed, expected, statistic, bar and alpha; e-values are said as such."""
+    """Below a decision `show` prints its sentence with observed, expected, statistic and threshold, then the alpha."""
     evidence = Finding(
         indicator="incidents",
         segment="night",
@@ -248,13 +251,42 @@ def test_cli_shows_the_numbers_that_a_decision_rests_on(tmp_path: Path) -> None:
     (file,) = ledgers(tmp_path)
     shown = CliRunner().invoke(ledger, ["show", str(file)])
     assert shown.exit_code == 0, shown.output
-    first, numbers, second, e_values, third, order = shown.stdout.splitlines()
-    assert numbers.strip() == "incidents, limit: observed 15; expected 6.2; statistic 4.66, bar 5.1; alpha 0.006"
-    assert e_values.strip() == (
-        "incidents, night, e_process: statistic 5.3, bar 4.60517 (e-values 200 and 100); alpha 0.01; alpha spent so far 0.03"
+    first, said, alpha, second, evidence_said, spent, third, _, order, told = shown.stdout.splitlines()
+    assert said.strip() == (
+        "The evidence of a broken limit is half-way to its threshold: incidents: "
+        "15 counted where at most 6.2 were allowed; statistic 4.66 against a threshold of 5.1."
     )
+    assert alpha.strip() == "this threshold may spend alpha 0.006"
+    assert evidence_said.strip().endswith("incidents, night: evidence 200 against a threshold of 100.")
+    assert spent.strip() == "this threshold may spend alpha 0.01; all up to now may spend 0.03"
+    assert told.strip().startswith(f"Command to halt for decision {decision(3).id}")
     for line, record in ((first, decision(1)), (second, decision(2)), (third, decision(3)), (order, command(3))):
         assert record.id in line
+
+
+def test_a_newer_version_s_words_do_not_stop_show(tmp_path: Path) -> None:
+    """An entry with a reason that this version does not know is printed with its head alone."""
+    from monitor.notary.encoding import Entry, EntryType, encode
+    from monitor.notary.segment import frame, header
+
+    body = canonical({**msgspec.to_builtins(decision(1)), "reason": "of_another_time"})
+    entry = Entry(EntryType.DECISION, decision(1).id, "p-1", decision(1).at, 1, 1, body)
+    path = tmp_path / file_name("p-1")
+    path.write_bytes(header("p-1") + frame(0, encode(entry)))
+    shown = CliRunner().invoke(ledger, ["show", str(path)])
+    assert shown.exit_code == 0, shown.output
+    assert "of_another_time" in shown.stdout
+
+
+def test_what_records_gained_later_is_entered_only_where_it_says_something(tmp_path: Path) -> None:
+    """Fields that formats 1 and 2 did not know are left out at their default: a record keeps its bytes for ever."""
+    old, _ = entry_of(decision(1), b"")
+    assert "exposure" not in old.record()["finding"]
+    counted = msgspec.structs.replace(decision(1).finding, events=15.0, exposure=1000.0, unit="km")
+    new, _ = entry_of(decision(1, finding=counted), b"")
+    assert new.record()["finding"]["exposure"] == 1000
+    Notary(tmp_path).record([decision(1, finding=counted)])
+    assert verify(tmp_path / file_name("p-1")).entries == 1
 
 
 def test_a_ledger_that_is_gone_is_missed(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""How large each part of a pilot's state may grow. README.md, "Bounds", lists them with what happens at each.
+
+What a firm sends decides how many sources, gaps and findings there are, so each of them is bounded in number and in bytes.
+The rest follows from the charter: `monitor/charter_size.py` bounds it at admission.
+"""
+
+from __future__ import annotations
+
+import functools
+from hashlib import blake2b
+
+STATE_BYTES = 512 * 1024  # the most that a pilot's state may take as bytes
+CHARTER_BYTES = (
+    256 * 1024
+)  # of them, what follows from the charter: the charter, streams, detectors, open periods, findings
+
+WINDOW = 1024  # how far behind its highest sequence a source may still deliver
+SOURCES = 512  # emitter incarnations remembered per pilot
+FEW_SOURCES = 64  # up to so many, each is remembered in full detail; in a larger table, each in less
+NAME = 64  # bytes of a source's name that are kept as they are
+
+_MARKS, _MARKS_OF_MANY = 32, 8  # statements of exposure remembered per source
+_SEEN, _SEEN_OF_MANY = 192, 16  # digests of events remembered per source: 384 bytes, and 2 % of what an event costs
+
+
+def marks_kept(sources: int) -> int:
+    """How many statements of exposure each of so many sources may have."""
+    return _MARKS if sources <= FEW_SOURCES else _MARKS_OF_MANY
+
+
+def seen_kept(sources: int) -> int:
+    """Of how many numbers each of so many sources has digests."""
+    return _SEEN if sources <= FEW_SOURCES else _SEEN_OF_MANY
+
+
+@functools.lru_cache(maxsize=4096)
+def short(source: str) -> str:
+    """The name of a source in a pilot's state: itself up to `NAME` bytes, else a digest of it.
+
+    >>> short("my-service/1"), len(short("x" * 200))
+    ('my-service/1', 33)
+    """
+    raw = source.encode("utf-8", "surrogatepass")
+    return source if len(raw) <= NAME else "#" + blake2b(raw, digest_size=16).hexdigest()

@@ -1,0 +1,33 @@
+"""What the record says of a pilot to somebody who is about to act on it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from monitor.model import Decision, Level
+from monitor.open_orders import OpenOrder, after
+from monitor.order import stop_state
+
+
+class Known(Struct, frozen=True):
+    """What the record says of a pilot now: its standing and level, and, under a halt, what became of the command to stop (empty =
+    the halt is older than what was looked at)."""
+
+    standing: int
+    level: str
+    stop: str = ""
+
+
+def known_of(decisions: Iterable[Decision]) -> Known | None:
+    """What decisions about one pilot, oldest first, say of it; `None` where there are none."""
+    last: Decision | None = None
+    order: OpenOrder | None = None
+    for decision in decisions:
+        if last is None or decision.standing > last.standing:
+            last, order = decision, after(order, decision)
+    if last is None:
+        return None
+    halted = last.level is Level.HALT and order is not None and order.action == "halt"
+    return Known(last.standing, last.level.word, stop_state(order.state) if halted and order else "")

@@ -1,0 +1,133 @@
+"""What was seen under the last sequence numbers of a source, as digests: tells a repeat from another event of the same number.
+
+A digest has 16 bits and covers everything of an event that its sender chose for it: id, type, time and payload. Two different
+events share one by chance in 1 of 65,533 cases. What is stored does not depend on how events were batched, nor on the process.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from zlib import crc32
+
+import msgspec
+
+from monitor.bounds import seen_kept
+from monitor.telemetry import EVENT_TYPES, Envelope
+
+WAITING = 64 * 1024  # bytes of events that wait for their digests
+NOTHING = 0  # no event was seen under this number, or it is not remembered which
+ANYTHING = 0xFFFF  # an event was seen before digests were kept: a state of an older version
+
+_encode = msgspec.msgpack.Encoder().encode
+_Columns = tuple[list[int], list[msgspec.Raw], list[msgspec.Raw], list[msgspec.Raw]]
+_columns = msgspec.msgpack.Decoder(_Columns)
+_CODES = {kind: crc32(tag.encode()) for tag, kind in EVENT_TYPES.items()}
+
+
+def digest_of(event: Envelope) -> int:
+    """The 16-bit digest of one event."""
+    data = _encode(event.data)  # type: ignore[attr-defined]
+    return _digest(_CODES[type(event)], _encode(event.id), _encode(event.time), data)
+
+
+def _digest(code: int, name: bytes, time: bytes, data: bytes) -> int:
+    found = crc32(data, crc32(time, crc32(name, code))) & 0xFFFF
+    return 1 if found == NOTHING else 0xFFFE if found == ANYTHING else found
+
+
+class Seen:
+    """Digests of the last numbers of one source, up to its highest. Events wait as bytes until a digest is asked for: most
+    never are, and to encode many at once costs a third of a digest of each."""
+
+    __slots__ = ("_count", "_digests", "_keep", "_size", "_waiting")
+
+    def __init__(self, raw: bytes = b"") -> None:
+        self._digests = array("H")
+        self._digests.frombytes(raw)
+        if sys.byteorder == "big":
+            self._digests.byteswap()
+        self._keep = seen_kept(0)
+        self._waiting: list[tuple[int, bytes]] = []  # events, and how many
+        self._count = self._size = 0
+
+    def __len__(self) -> int:
+        return min(len(self._digests) + self._count, self._keep)
+
+    def add(self, events: Sequence[Envelope], keep: int) -> None:
+        """The next numbers are those of `events`; `keep` numbers are remembered from now on."""
+        tail = events[-keep:] if len(events) > keep else events
+        raw = _encode(
+            (
+                [_CODES[type(event)] for event in tail],
+                [event.id for event in tail],
+                [event.time for event in tail],
+                [event.data for event in tail],  # type: ignore[attr-defined]
+            )
+        )
+        waiting = self._waiting
+        waiting.append((len(tail), raw))
+        self._keep = keep
+        self._count += len(tail)
+        self._size += len(raw)
+        while self._count - waiting[0][0] >= keep:
+            count, dropped = waiting.pop(0)
+            self._count -= count
+            self._size -= len(dropped)
+        if self._size > WAITING:
+            self._settle()
+
+    def skip(self, count: int, keep: int) -> None:
+        """The next `count` numbers are missing."""
+        self._settle()
+        self._keep = keep
+        self._digests.extend([NOTHING] * min(count, keep))
+        self._trim()
+
+    def at(self, back: int) -> int:
+        """The digest of the number that lies `back` below the highest, `NOTHING` or `ANYTHING`."""
+        self._settle()
+        return self._digests[-1 - back] if back < len(self._digests) else NOTHING
+
+    def put(self, back: int, event: Envelope) -> None:
+        """An event has come under a number that lies `back` below the highest."""
+        self._settle()
+        if back < len(self._digests):
+            self._digests[-1 - back] = digest_of(event)
+
+    def keep(self, count: int) -> None:
+        """Remember at most `count` numbers from now on."""
+        self._settle()
+        self._keep = count
+        self._trim()
+
+    def raw(self) -> bytes:
+        """Two bytes for each number, rising, little-endian."""
+        self._settle()
+        if sys.byteorder == "little":
+            return self._digests.tobytes()
+        swapped = array("H", self._digests)
+        swapped.byteswap()
+        return swapped.tobytes()
+
+    def _settle(self) -> None:
+        for _, raw in self._waiting:
+            self._digests.extend(map(_digest, *_columns.decode(raw)))
+        self._waiting = []
+        self._count = self._size = 0
+        self._trim()
+
+    def _trim(self) -> None:
+        if len(self._digests) > self._keep:
+            del self._digests[: -self._keep]
+
+
+def before_digests(high: int, missing: Sequence[tuple[int, int, int]], keep: int) -> Seen:
+    """What an older version knew of a source: which numbers it had seen, not what under them."""
+    count = min(keep, max(high, 0) + 1)
+    digests = [ANYTHING] * count
+    for first, last, _ in missing:
+        for number in range(max(first, high - count + 1), min(last, high) + 1):
+            digests[count - 1 - (high - number)] = NOTHING
+    return Seen(b"".join([each.to_bytes(2, "little") for each in digests]))

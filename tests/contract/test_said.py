@@ -1,0 +1,241 @@
+"""Whatever a decision rests on is said on every surface: the board, the command line, the notifications and `ledger show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.act.words import sentence as notification
+from monitor.cli.ledger import ledger
+from monitor.cli.replay import _words
+from monitor.console.board import Board
+from monitor.console.page import pilot_page
+from monitor.model import Decision, Finding, Level, Outputs, Reason
+from monitor.notary.notary import Notary
+from monitor.notary.store import file_name
+from monitor.testing.fleet_charter import HOUR_MS, charter
+from monitor.testing.records import decision
+
+T0 = 1_700_000_000_000
+CHARTER = charter("p-1", number=0, period_ms=HOUR_MS, cap=1e6, dispersion=1.0, start=T0, end=T0 + HOUR_MS)
+LIMIT: dict[str, Any] = {
+    "indicator": "incidents",
+    "rule": "limit_e_process",
+    "statistic": 28.6,
+    "bar": 6.306,
+    "observed": 36.0,
+    "expected": 6.09,
+    "events": 36.0,
+    "exposure": 6090.0,
+    "unit": "km",
+    "ratio": 5.911,
+    "ratio_low": 4.14,
+    "ratio_high": 8.18,
+    "alpha": 0.0018,
+    "alpha_spent": 0.006,
+}
+COUNTED = ("incidents", "36 in 6,090 km where at most 6.09 were allowed", "5.91 times", "4.14 to 8.18", "548")
+SHARE = Finding(
+    indicator="false-positives",
+    segment="south",
+    rule="limit_e_process",
+    statistic=16.8,
+    bar=7.405,
+    observed=63 / 1323,
+    expected=0.02,
+    explanation="4.76 % of 1,323 where 2 % were allowed, 2.38 times as many. The evidence is above the bar.",
+)
+
+
+class Row(NamedTuple):
+    reason: Reason
+    finding: Finding
+    words: tuple[str, ...]
+    kind: str = "finding"
+
+
+def _limit(**changes: Any) -> Finding:
+    return Finding(**(LIMIT | changes))
+
+
+def _timed(seconds: float, **changes: Any) -> Finding:
+    return Finding(observed=seconds, **changes)
+
+
+ROWS = [
+    Row(Reason.ADMITTED, Finding(rule="version 1"), ("Admitted", "version 1"), "act"),
+    Row(Reason.AMENDED, Finding(rule="version 2"), ("amended", "version 2"), "act"),
+    Row(Reason.EXITED, Finding(rule="exit", detail="trial over"), ("left the sandbox", "trial over"), "act"),
+    Row(Reason.EXIT_PENDING, Finding(rule="exit", detail="trial over"), ("is to leave", "trial over"), "act"),
+    Row(Reason.LIMIT_EXCEEDED, _limit(), COUNTED),
+    Row(Reason.LIMIT_EXCEEDED, SHARE, ("63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed", "south")),
+    Row(
+        Reason.LIMIT_EXCEEDED,  # as it is recorded now: with events and trials
+        Finding(
+            **{name: getattr(SHARE, name) for name in SHARE.__struct_fields__} | {"events": 63.0, "exposure": 1323.0}
+        ),
+        ("63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed",),
+    ),
+    Row(Reason.LIMIT_HALF_WAY, _limit(statistic=4.0), ("half-way to its threshold", *COUNTED)),
+    Row(Reason.LIMIT_TOLERATED, _limit(), ("for the first time", *COUNTED)),
+    Row(
+        Reason.HARD_RULE,
+        Finding(rule="death", observed=1.0, expected=0.0, detail="serious_incident, death, 497a-11"),
+        ("rule death", "incident 497a-11", "severity serious incident", "harm death"),
+    ),
+    Row(
+        Reason.CHANGE_DETECTED,
+        _limit(rule="e_detector", statistic=12.0, bar=9.2),
+        ("incidents", "36 in 6,090 km where 6.09 is usual", "against a threshold of"),
+    ),
+    Row(
+        Reason.DRIFT_SUSPECTED,
+        Finding(indicator="complaints", rule="cusum", statistic=6.5, bar=5.0, observed=9.0, expected=4.0),
+        ("complaints", "9 where 4 is usual", "statistic 6.5 against a threshold of 5"),
+    ),
+    Row(
+        Reason.GAUGE_OUT_OF_RANGE,
+        Finding(indicator="cost", rule="gauge_limit", statistic=1.6, bar=1.0, observed=2400.0, expected=1500.0),
+        ("cost", "2,400 where at most 1,500 is allowed"),
+    ),
+    Row(Reason.UNKNOWN_TOO_LONG, Finding(rule="unknown", detail="silence"), ("unknown", "nothing has been heard")),
+    Row(
+        Reason.LAPSED, Finding(rule="unknown", detail="silence"), ("No more permits", "nothing has been heard"), "flag"
+    ),
+    Row(
+        Reason.SEQUENCE_GAP,
+        Finding(indicator="complaints", rule="sequence", observed=7.0, expected=0.0),
+        ("complaints", "7 events missing"),
+    ),
+    Row(Reason.LATE_SHARE, SHARE, ("63 of 1,323 (4.76 %)",)),
+    Row(
+        Reason.EXPOSURE_CAP,
+        Finding(indicator="incidents", rule="exposure_cap", observed=1200.0, expected=1000.0, unit="decisions"),
+        ("incidents", "1,200 decisions used where at most 1,000 are allowed"),
+    ),
+    Row(
+        Reason.OUTSIDE_CYCLE,
+        Finding(rule="cycle", observed=12.0, expected=0.0, detail="2024-01-01T00:00:00+00:00"),
+        ("an exposure of 12", "at 2024-01-01T00:00:00+00:00"),
+    ),
+    Row(Reason.UNREGISTERED_MODEL, Finding(rule="unregistered_model", detail="m9"), ("model", "m9")),
+    Row(
+        Reason.MISSING_MODEL,
+        Finding(rule="missing_model", detail="sandbox.exposure.tallied without data.model"),
+        ("names no model", "sandbox.exposure.tallied without data.model"),
+    ),
+    Row(
+        Reason.SOURCE_CONFLICT,
+        Finding(rule="sequence", observed=7.0, detail="firm-1/svc"),
+        ("share one source", "number 7", "firm-1/svc"),
+    ),
+    Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
+    Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
+    Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by hand", "looks wrong"), "act"),
+    Row(Reason.RECTIFICATION_RECORDED, Finding(rule="rectification", detail="cause: a bug"), ("cause: a bug",), "act"),
+    Row(
+        Reason.EVALUATION_RECORDED,
+        Finding(rule="evaluation", observed=0.0, expected=1.0, detail="report 7"),
+        ("not passed", "report 7"),
+        "act",
+    ),
+    Row(Reason.APPROVAL_RECORDED, Finding(), ("approver", "anna"), "act"),
+    Row(
+        Reason.RELEASED,
+        Finding(rule="halt contradicted", detail="checked on site"),
+        ("contradicted", "on site"),
+        "level",
+    ),
+    Row(Reason.COMMAND_ACKNOWLEDGED, _timed(1.2, rule="acknowledge"), ("after 1.2 s",), "act"),
+    Row(Reason.HALT_VERIFIED, _timed(2.1, rule="heartbeats"), ("after 2.1 s",), "act"),
+    Row(Reason.HALT_OVERDUE, _timed(60.0, rule="not_acknowledged"), ("not acknowledged", "after 60 s")),
+    Row(
+        Reason.HALT_CONTRADICTED,
+        Finding(rule="exposure", observed=30.0, detail="firm-1/svc"),
+        ("exposure", "30 after the stop", "firm-1/svc"),
+    ),
+    Row(
+        Reason.SHELVED,
+        Finding(rule="incidents//cusum", detail="our outage", period_start=T0, period_end=T0 + HOUR_MS),
+        ("incidents//cusum", "until 2023-11-14 23:13:20", "our outage"),
+        "act",
+    ),
+    Row(Reason.UNSHELVED, Finding(rule="incidents//cusum"), ("incidents//cusum",)),
+    Row(
+        Reason.COMMON_CAUSE,
+        Finding(indicator="incidents", rule="pooled_e_detector", observed=9.0, expected=4.0, detail="2 of 3 pilots"),
+        ("9 counted where at most 4 were allowed", "2 of 3 pilots"),
+    ),
+    Row(
+        Reason.LEVEL_ACCEPTED,
+        Finding(indicator="complaints", rule="acceptance", detail="new form"),
+        ("new form",),
+        "act",
+    ),
+    Row(Reason.DRILL_BEGUN, Finding(rule="dry_run"), ("dry run",), "act"),
+    Row(Reason.DRILL_PASSED, _timed(0.4, rule="dry_run", expected=60.0), ("after 0.4 s, 60 s allowed",), "act"),
+    Row(Reason.DRILL_OVERDUE, _timed(60.0, rule="full_stop", expected=60.0), ("full stop", "60 s allowed")),
+    Row(Reason.DRILL_ENDED, Finding(rule="full_stop"), ("full stop",), "act"),
+    Row(Reason.SILENCE, Finding(rule="heartbeat/"), ("Nothing has been heard", "heartbeat"), "flag"),
+    Row(
+        Reason.SILENCE,
+        Finding(indicator="silence", rule="silence", statistic=12.8, bar=12.8, observed=0.0, expected=12.8),
+        ("about 12.8 events would have come",),
+    ),
+    Row(Reason.PARTIAL_DATA, Finding(rule="complaints/north/partial"), ("complaints, north",), "flag"),
+    Row(
+        Reason.MONITOR_GAP,
+        Finding(rule="monitor", period_start=T0, period_end=T0 + HOUR_MS),
+        ("2023-11-14 22:13:20 to 2023-11-14 23:13:20",),
+        "flag",
+    ),
+    Row(Reason.HEARD_AGAIN, Finding(rule="complaints//partial"), ("complaints",), "flag"),
+]
+
+
+def test_every_reason_has_an_example() -> None:
+    """A new reason comes with what it rests on, and with the words in which that is said."""
+    assert {row.reason for row in ROWS} == set(Reason)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.reason.value)
+def test_what_a_decision_rests_on_is_said_everywhere(row: Row, tmp_path: Path) -> None:
+    """Rule, incident, numbers, what was allowed: the same on the board, on the command line, in a notification and in the ledger."""
+    cause = "control:a-1" if row.kind == "act" or row.reason is Reason.RELEASED else "event:firm-1/svc#1"
+    author = "anna" if cause.startswith("control:") else ""
+    unknown = row.reason.value if row.kind == "flag" and row.reason is not Reason.HEARD_AGAIN else ""
+    record = decision(
+        1,
+        reason=row.reason,
+        finding=row.finding,
+        kind=row.kind,
+        cause=cause,
+        author=author,
+        unknown=unknown,
+        was=Level.HALT,
+    )
+    for surface, text in _surfaces(record, tmp_path).items():
+        for words in row.words:
+            assert words in text, (surface, words, text)
+
+
+def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
+    board = Board()
+    board.learn(CHARTER)
+    board.apply(Outputs(decisions=[record]))
+    page = pilot_page(board, "p-1") or ""
+    notary = Notary(directory)
+    notary.record([record])
+    notary.close()
+    shown = CliRunner().invoke(ledger, ["show", str(directory / file_name("p-1"))])
+    assert shown.exit_code == 0, shown.output
+    by = f" by {record.author}" if record.author else ""
+    return {
+        "board": page[page.index("<h2>Decisions</h2>") :],
+        "replay": _words(record, CHARTER) + by,
+        "notification": notification(record),
+        "ledger show": shown.stdout,
+    }
