@@ -130,7 +130,9 @@ def _astray(tag: str, field: str, value: str, known: Any, elsewhere: bool = Fals
 def _hint(found: Astray) -> str:
     twins = [name for name in found.known if alike(name) == alike(found.value)]
     if twins:
-        return f"did you mean {_quoted(twins[0])}? Upper and lower case are told apart"
+        same = twins[0].casefold() == found.value.casefold()
+        why = "Upper and lower case are told apart" if same else "It holds a character that cannot be seen"
+        return f"did you mean {_quoted(twins[0])}? {why}"
     near = difflib.get_close_matches(found.value, found.known, n=1)
     if near:
         return f"did you mean {_quoted(near[0])}?"

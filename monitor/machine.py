@@ -220,7 +220,7 @@ class Machine:
                 pieces.append((record.offset, Outputs()))
             piece = pieces[-1][1]
             why = forged(self._plan(event.subject), record) if isinstance(event, WORD) else None
-            why = why or self._event(tidied(event), record.received, owner, piece)
+            why = why or self._event(event, record.received, owner, piece)
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
                 piece.rejected.append(reject(why[0], why[1], index=place, pilot=event.subject))
@@ -318,7 +318,7 @@ class Machine:
             if before_admission(pilot, event):
                 return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
-            if observe(case, event) or case.recorded:
+            if observe(case, tidied(event)) or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
         return None

@@ -176,6 +176,17 @@ def test_a_lowered_finding_is_said_again_with_the_next_event() -> None:
     assert (bench.level, len(said(bench))) == (Level.WATCH, 2)
 
 
+@pytest.mark.parametrize(("first", "then"), [(40, 1), (1, 40)])
+def test_a_repeat_of_an_event_is_one_however_it_is_spelt_and_packed(first: int, then: int) -> None:
+    """What an event is recognised by are its own bytes, not the form in which its labels are compared."""
+    bench = Bench(SHARE)
+    events: list[Envelope] = [bench.emitter.outcomes(T0 + n, segment=f"{NFD} ") for n in range(40)]
+    for pack, at in ((first, 1000), (then, 2000)):
+        send_packed(bench, events, pack, T0 + at)
+    assert bench.reasons() == [Reason.ADMITTED]
+    assert not bench.out.rejected
+
+
 LABEL = st.sampled_from(["north", "north ", NFC, NFD, "Zürich ", "NORTH", "south", "", "x\ny", "no\u200brth"])
 
 
