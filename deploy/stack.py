@@ -35,6 +35,7 @@ PORTS = {
     "notary": 8321,
     "prometheus": 9090,
 }
+RUNBOOK = (DEPLOY / "runbook.md").as_uri()
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
 
@@ -115,6 +116,7 @@ class Stack:
                     *("--dir", str(data / "act")),
                     *("--alertmanager", f"http://{at['alertmanager']}"),
                     *("--json-lines", str(data / "decisions.jsonl")),
+                    *("--runbook-url", RUNBOOK, "--board-url", f"http://{at['notary']}/"),
                     *("--metrics-port", str(ports["act"])),
                 ),
                 _http(at["act"], "/live"),
@@ -255,7 +257,18 @@ class Stack:
         for part, port in (("worker", 9464), ("act", 9465)):
             prometheus = prometheus.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[part]}")
         prometheus = prometheus.replace("127.0.0.1:9093", f"127.0.0.1:{self.ports['alertmanager']}")
-        prometheus = prometheus.replace("[rules.yaml]", f"[{DEPLOY / 'prometheus' / 'rules.yaml'}]")
+        rules = self.directory / "rules.yaml"
+        board = f"http://127.0.0.1:{self.ports['notary']}/"
+        build = [
+            sys.executable,
+            str(DEPLOY / "prometheus" / "build.py"),
+            "--runbook-url",
+            RUNBOOK,
+            "--board-url",
+            board,
+        ]
+        subprocess.run([*build, "--out", str(rules)], check=True, cwd=ROOT)
+        prometheus = prometheus.replace("[rules.yaml]", f"[{rules}]")
         (self.directory / "prometheus.yaml").write_text(prometheus)
         alertmanager = alertmanager.replace("127.0.0.1:9095", f"127.0.0.1:{self.ports['receiver']}")
         (self.directory / "alertmanager.yaml").write_text(alertmanager)

@@ -52,7 +52,7 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
 def apply(case: Case, act: ControlBase) -> None:
     """Let an act on an admitted pilot take effect. Raises ControlRefused."""
     pilot, s, plan = case.pilot, case.pilot.standing, case.plan
-    finding = Finding()
+    finding, about = Finding(), ""
     outcome: decide.Outcome
     match act:
         case Amendment(charter=charter):
@@ -69,7 +69,7 @@ def apply(case: Case, act: ControlBase) -> None:
             if not 0 < span <= plan.shelve_ms:
                 most = pilot.charter.responses.shelve_at_most
                 raise ControlRefused("span", "too_long", f"a finding is set aside for at most {most}")
-            outcome = decide.shelve(s, name, case.at + span, case.at)
+            outcome, about = decide.shelve(s, name, case.at + span, case.at), name
             finding = Finding(rule=name, detail=words, period_start=case.at, period_end=case.at + span)
         case Acceptance(indicator=name, reason=words):
             _learn_again(case, name)
@@ -99,7 +99,7 @@ def apply(case: Case, act: ControlBase) -> None:
             finding = Finding(rule="exit", detail=words)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
-    case.take(outcome, finding, act.author)
+    case.take(outcome, finding, act.author, key=about)
     left_once_stopped(case)
 
 

@@ -55,17 +55,17 @@ class Case:
         self, key: str, level: Level, reason: Reason, finding: Ground, stays: decide.Stays = "until_quiet"
     ) -> None:
         """A finding joins, or rises, or is repeated."""
-        self.take(decide.found(self.pilot.standing, key, level, reason, self.at, stays), finding)
+        self.take(decide.found(self.pilot.standing, key, level, reason, self.at, stays), finding, key=key, asked=level)
 
     def quiet(self, key: str, finding: Ground) -> None:
         """One more quiet period of an active finding."""
         if key in self.pilot.standing.active:
             responses = self.plan.charter.responses
-            self.take(decide.quiet(self.pilot.standing, key, responses, self.at), finding)
+            self.take(decide.quiet(self.pilot.standing, key, responses, self.at), finding, key=key)
 
     def drop(self, key: str, finding: Ground) -> None:
         """The ground of a finding is gone."""
-        self.take(decide.drop(self.pilot.standing, key, self.at), finding)
+        self.take(decide.drop(self.pilot.standing, key, self.at), finding, key=key)
 
     def flag(self, key: str, reason: Reason, finding: Finding | None = None) -> None:
         """A cause of not knowing begins."""
@@ -79,15 +79,20 @@ class Case:
         if not self.pilot.standing.unknown:
             self.drop("unknown", Finding(rule="unknown"))
 
-    def take(self, outcome: decide.Outcome, finding: Ground, author: str = "") -> None:
-        """Adopt a standing; its move, if there is one, goes on record."""
+    def take(
+        self, outcome: decide.Outcome, finding: Ground, author: str = "", *, key: str = "", asked: Level | None = None
+    ) -> None:
+        """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked` the
+        level that this finding asks for."""
         self.pilot.standing, move = outcome
         if move is not None:
-            self.record(move, finding if isinstance(finding, Finding) else finding(), author)
+            self.record(move, finding if isinstance(finding, Finding) else finding(), author, key=key, asked=asked)
 
     # ---- record
 
-    def record(self, move: decide.Move, finding: Finding, author: str = "") -> None:
+    def record(
+        self, move: decide.Move, finding: Finding, author: str = "", *, key: str = "", asked: Level | None = None
+    ) -> None:
         """Put a move on record, and a command beside it when a halt begins or ends."""
         pilot = self.pilot
         standing = structs.replace(pilot.standing, counter=pilot.standing.counter + 1)
@@ -116,6 +121,8 @@ class Case:
             author=author,
             signed=self.signed,
             restart=standing.restart,
+            finding_key=key,
+            finding_level=asked,
         )
         self.out.decisions.append(decision)
         self.recorded = (*self.recorded, name)

@@ -62,7 +62,12 @@ CATALOGUE: tuple[Spec, ...] = (
         "statistic", "gauge", "Last statistic; a natural logarithm for e-processes and e-detectors.", *_SLOT, "detector"
     ),
     _spec("bar", "gauge", "The bar that the statistic must reach, in the same unit.", *_SLOT, "detector"),
-    _spec("alpha_spent_ratio", "gauge", "Share of false-halt probability that the pilot has spent so far.", *_PILOT),
+    _spec(
+        "alpha_spent_ratio",
+        "gauge",
+        "False-halt probability that the thresholds up to now may spend, not what was used.",
+        *_PILOT,
+    ),
     # decide
     _spec("decisions_total", "counter", "Decisions taken, by resulting level and reason.", "level", "reason"),
     _spec("pilots", "gauge", "Pilots at each level, those beyond the label cap included.", "level"),
@@ -91,6 +96,9 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec("pilot_unacknowledged", "gauge", "1 while the service has not acknowledged its halt.", *_PILOT),
     _spec("acted_total", "counter", "Decisions handed to an actor, by outcome.", "actor", "outcome"),
     _spec("act_pending", "gauge", "Decisions waiting to be handed to an actor.", "actor"),
+    _spec(
+        "actor_clock_skew_seconds", "gauge", "How far the other side's clock is ahead of ours (0: within 2 s).", "actor"
+    ),
     # the monitor itself
     _spec("build_info", "gauge", "1, with the version that runs.", "version"),
     _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last said that it lives, wall clock."),

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 import detectors
 from detectors.base import Count
+from monitor import zones
 from monitor.charter import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
 from monitor.charter_values import flaws, plain
 from monitor.indicators import INDICATORS, BadSpec
@@ -378,6 +379,8 @@ def _spans(charter: Charter) -> Iterator[Problem]:
             f"a drill every {charter.drills.every} would begin before the last one is over",
             "write more than twice responses.acknowledge_within",
         )
+    if charter.drills.zone and charter.drills.zone not in zones.names():
+        yield _error("drills.zone", f"there is no time zone {charter.drills.zone!r}", zones.near(charter.drills.zone))
     for index, window in enumerate(charter.drills.full_stops):
         if window.end <= window.start:
             yield _error(

@@ -37,7 +37,8 @@ def close(case: Case, watch: Watch) -> None:
         stream.next = index + 1
         stream.stock += opened.stock
         if watch.cap is not None and opened.m <= watch.cap:
-            case.quiet(f"{watch.name}/{segment}/exposure_cap", Finding(indicator=watch.name, rule="exposure_cap"))
+            within = Finding(indicator=watch.name, segment=segment, rule="exposure_cap")
+            case.quiet(f"{watch.name}/{segment}/exposure_cap", within)
         flag = f"{watch.name}/{segment}/partial"
         if partial:
             case.flag(flag, Reason.PARTIAL_DATA)

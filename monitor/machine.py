@@ -440,7 +440,7 @@ class Machine:
             elif kind == "rectify":
                 not_rectified(case)
             elif kind == "unshelve":
-                case.take(unshelved(pilot.standing, name, due), Finding(rule=name))
+                case.take(unshelved(pilot.standing, name, due), Finding(rule=name), key=name)
             elif kind == "drill":
                 pilot.drilled = due
                 with suppress(ControlRefused):  # a halt stands, or the last drill is still open

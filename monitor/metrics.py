@@ -125,6 +125,7 @@ class Metrics:
             self._of["dropped_total"].labels(word)
         for actor in ACTORS:
             self._of["act_pending"].labels(actor)
+            self._of["actor_clock_skew_seconds"].labels(actor)
             for outcome in OUTCOMES:
                 self._of["acted_total"].labels(actor, outcome)
         for word in UNCOUNTED:
@@ -334,6 +335,10 @@ class Metrics:
     def pending(self, actor: str, decisions: int) -> None:
         """So many decisions wait for `actor`."""
         self._of["act_pending"].labels(actor).set(decisions)
+
+    def skewed(self, actor: str, seconds: float) -> None:
+        """The clock of the actor's other side is so far ahead of ours (below 0: behind)."""
+        self._of["actor_clock_skew_seconds"].labels(actor).set(seconds)
 
     def recorded(self, entries: int = 1) -> None:
         """The notary appended so many entries."""

@@ -199,6 +199,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     author: str = ""
     signed: str = ""  # id of the key that signed the author's act; empty: nobody's did
     restart: int = 1  # which share of alpha the statistics are on
+    # For alerts; the ledger holds neither (`monitor/notary/entries.py`), and records of older versions lack both.
+    finding_key: str = (
+        ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
+    )
+    finding_level: Level | None = None  # the level that a finding which joined asks for
 
 
 def ground_of(finding: Finding) -> Ground:

@@ -23,6 +23,7 @@ from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
 from monitor.signing import Trusted
 from monitor.telemetry import Envelope, IncidentReported, IncidentUpdated
+from monitor.zones import zone
 
 DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
@@ -182,7 +183,8 @@ class Plan:
 
     def full_stop_allowed(self, at: int) -> bool:
         """Whether `at` (ms) lies in a window in which a drill may stop the service."""
-        moment = datetime.fromtimestamp(at / 1000, UTC)
+        offset = zone(self.charter.drills.zone).offset(at / 1000) if self.charter.drills.zone else 0
+        moment = datetime.fromtimestamp(at / 1000 + offset, UTC)  # by the clock on the wall there
         day, clock = DAYS[moment.weekday()], f"{moment:%H:%M}"
         return any(day in w.days and w.start <= clock < w.end for w in self.charter.drills.full_stops)
 

@@ -6,12 +6,15 @@ builds. The link to the runbook is made from the alert's name, and a test holds 
 
 from __future__ import annotations
 
+import argparse
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from monitor.act.links import RUNBOOK, Links, checked
 
 HERE = Path(__file__).parent
 HEAD = "# Built by deploy/prometheus/build.py; change the table there, not this file.\n"
@@ -273,6 +276,17 @@ ALERTS = (
         hold="5m",
     ),
     Alert(
+        "SandboxClockSkew",
+        "sandbox-monitor-health",
+        f"abs(max by (actor, instance) ({M}actor_clock_skew_seconds)) > 30",
+        "warning",
+        "The clock of {{ $labels.actor }} and that of {{ $labels.instance }}, which sends to it, differ by more than 30 s.",
+        {M + 'actor_clock_skew_seconds{actor="alertmanager",instance="a:1"}': "-600x30"},
+        {M + 'actor_clock_skew_seconds{actor="alertmanager",instance="a:1"}': "-20x30"},
+        ({"actor": "alertmanager", "instance": "a:1"},),
+        hold="2m",
+    ),
+    Alert(
         "SandboxNumberNotFinite",
         "sandbox-monitor-health",
         f'sum(increase({M}dropped_total{{why="not_finite"}}[1h])) > 0',
@@ -343,11 +357,13 @@ ALERTS = (
 )
 
 
-def rules() -> dict[str, Any]:
-    """The content of rules.yaml."""
+def rules(links: Links = Links()) -> dict[str, Any]:  # noqa: B008 (a frozen value)
+    """The content of rules.yaml, with alerts that lead to these `links`."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for alert in ALERTS:
-        notes = {"summary": alert.summary, "runbook_url": f"runbook.md#{alert.name.lower()}"}
+        notes = {"summary": alert.summary, "runbook_url": links.heading(alert.name)}
+        if links.board and "{{ $labels.pilot }}" in alert.summary:
+            notes["board_url"] = links.board.rstrip("/") + "/pilot/{{ $labels.pilot | urlquery }}"
         rule: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
         if alert.hold != "0s":
             rule["for"] = alert.hold
@@ -385,7 +401,7 @@ def _fired(alert: Alert, labels: dict[str, str]) -> dict[str, Any]:
     summary = re.sub(r"{{ \$labels\.(\w+) }}", lambda found: labels[found[1]], alert.summary)
     return {
         "exp_labels": {"severity": alert.severity} | alert.labels | labels,
-        "exp_annotations": {"summary": summary, "runbook_url": f"runbook.md#{alert.name.lower()}"},
+        "exp_annotations": {"summary": summary, "runbook_url": Links().heading(alert.name)},
     }
 
 
@@ -395,7 +411,17 @@ def text(content: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write both files; with a link given, only rules.yaml with these links, to `--out`."""
+    parser = argparse.ArgumentParser(description="build rules.yaml and rules_test.yaml")
+    parser.add_argument("--runbook-url", default="", help="page with deploy/runbook.md, absolute")
+    parser.add_argument("--board-url", default="", help="address of the board, for links to a pilot's page")
+    parser.add_argument("--out", type=Path, default=HERE / "rules.yaml", help="where the rules go")
+    given = parser.parse_args()
+    if given.runbook_url or given.board_url or given.out != HERE / "rules.yaml":
+        runbook = checked(given.runbook_url, "--runbook-url") if given.runbook_url else RUNBOOK
+        board = checked(given.board_url, "--board-url") if given.board_url else ""
+        given.out.write_text(text(rules(Links(runbook, board))))
+        return
     (HERE / "rules.yaml").write_text(text(rules()))
     (HERE / "rules_test.yaml").write_text(text(tests()))
 

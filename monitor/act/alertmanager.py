@@ -1,69 +1,186 @@
-"""Pushes halts and escalations to Alertmanager, past Prometheus: no scrape stands between a halt and a person.
+"""Pushes standing alerts to Alertmanager, past Prometheus: no scrape stands between a halt and a person.
 
-Alertmanager keeps alerts in memory and ends them at `endsAt`, so what stands is sent again every minute, each time with an
-end four minutes ahead: shorter than its `resolve_timeout` (5 min), longer than three lost sendings. If this process dies the
-alert ends by itself; Prometheus's own rules and the Watchdog say then that the monitor is gone.
+Alertmanager keeps alerts in memory, so what stands is resent every minute. A standing alert carries no end (`endsAt`): it must not
+end because this process died or because its clock is behind. Alertmanager then keeps it for its own `resolve_timeout`,
+which has to be long: 168 h in `deploy/alertmanager`; one below a day is reported in the log. What ended is sent once with an end, in
+Alertmanager's own time: the `Date` header of its answers shows how far its clock is from ours.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import msgspec
+from msgspec import Struct
 
-from monitor.act.http import post
-from monitor.act.words import sentence
-from monitor.model import Decision, Level, Reason
+from monitor.act.http import get, post
+from monitor.act.links import Links
+from monitor.alerts import Alert, Facts
+from monitor.errors import Refused
+from monitor.model import Level, Reason
 
-_ALERTS = {Level.HALT: ("SandboxPilotHalted", "critical"), Level.ESCALATE: ("SandboxPilotEscalated", "warning")}
+log = logging.getLogger(__name__)
+
+EXACT_MS = 2_000  # `Date` has whole seconds: a smaller difference is none
+SKEW_MS = 30_000  # a larger one is reported
+SHORTEST_TIMEOUT_S = 86_400
+ALERTS = 1 << 26  # bytes of an answer that lists alerts
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _rfc3339(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+def _ignore(seconds: float) -> None:
+    """Measure nothing."""
+
+
+class _Held(Struct):
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    startsAt: datetime  # noqa: N815 (Alertmanager's name)
 
 
 class Alertmanager:
-    """`address` is the base URL of an Alertmanager (API v2), `clock` gives wall time in ms."""
+    """`address` is the base URL of an Alertmanager (API v2), `clock` gives wall time in ms, `skewed` is told after each answer
+    how many seconds its clock is ahead of ours."""
 
     resend_ms = 60_000
 
-    def __init__(self, address: str, clock: Callable[[], int] = _wall_ms) -> None:
-        self._url = address.rstrip("/") + "/api/v2/alerts"
+    def __init__(
+        self,
+        address: str,
+        clock: Callable[[], int] = _wall_ms,
+        links: Links = Links(),  # noqa: B008 (a frozen value)
+        skewed: Callable[[float], None] = _ignore,
+    ) -> None:
+        self._base = address.rstrip("/") + "/api/v2"
         self._clock = clock
-        self._open: dict[str, Decision] = {}  # what this Alertmanager was last told of each pilot
+        self._links = links
+        self._skewed = skewed
+        self._skew: int | None = None  # ms that Alertmanager's clock is ahead; None before its first answer
+        self._reported = False
 
-    def act(self, decision: Decision) -> None:
-        """A move up opens the pilot's alert and ends its former one; a move down, a release or an exit ends it."""
-        left = decision.reason is Reason.EXITED
-        if decision.level is decision.was and not left:
-            return
-        now, former = self._clock(), self._open.get(decision.pilot)
-        alerts = []
-        if former is not None and former.id != decision.id:
-            alerts.append(self._alert(former, now, ends=now))
-        if decision.level in _ALERTS and not left:
-            alerts.append(self._alert(decision, now, ends=now + 4 * self.resend_ms))
-        if alerts:
-            post(self._url, msgspec.json.encode(alerts))
-        if decision.level in _ALERTS and not left:
-            self._open[decision.pilot] = decision
-        else:
-            self._open.pop(decision.pilot, None)
+    def notify(self, standing: Sequence[Alert], ended: Sequence[Alert]) -> None:
+        """Post both in one request; when it shows that the clocks moved apart, once more in the corrected time."""
+        if self._skew is None:
+            self._look()
+        for _ in range(2):
+            skew = self._skew or 0
+            now = self._clock() + skew
+            body = [self._alert(alert, now, True) for alert in ended] + [self._alert(a, now, False) for a in standing]
+            self._measure(post(f"{self._base}/alerts", msgspec.json.encode(body)))
+            if abs((self._skew or 0) - skew) <= EXACT_MS:
+                return
 
-    def _alert(self, decision: Decision, now: int, ends: int) -> dict[str, object]:
-        name, severity = _ALERTS[decision.level]
-        labels = {"alertname": name, "severity": severity, "via": "push", "level": decision.level.word}
-        labels |= {"pilot": decision.pilot, "participant": decision.participant, "reason": decision.reason.value}
-        notes = {"summary": sentence(decision), "runbook_url": f"runbook.md#{name.lower()}", "decision": decision.id}
-        return {
-            "labels": labels,
-            "annotations": notes,
-            "startsAt": _rfc3339(min(decision.at, now)),  # one in the future (a fast clock elsewhere) would not fire
-            "endsAt": _rfc3339(ends),
+    def open(self) -> Sequence[Alert]:
+        """The pushed alerts that Alertmanager holds, whoever pushed them."""
+        query = "?filter=via%3D%22push%22&silenced=true&inhibited=true&active=true"
+        _, body = get(f"{self._base}/alerts", query, ALERTS)
+        try:
+            return [alert for held in msgspec.json.decode(body, type=list[_Held]) if (alert := _read(held)) is not None]
+        except msgspec.MsgspecError as error:
+            raise Refused(f"{self._base}/alerts is not what Alertmanager answers: {error}") from error
+
+    def _alert(self, alert: Alert, now: int, ended: bool) -> dict[str, object]:
+        labels = {
+            "alertname": alert.name,
+            "severity": alert.severity,
+            "via": "push",
+            "level": alert.level.word,
+            "pilot": alert.pilot,
+            "participant": alert.participant,
+            "reason": alert.reason.value,
+            "finding": alert.finding,
+            "occurrence": alert.occurrence,
         }
+        labels |= {name: value for name, value in msgspec.structs.asdict(alert.facts).items() if value}
+        notes = {
+            "summary": alert.summary,
+            "runbook_url": self._links.heading(alert.name),
+            "decision": alert.decision,
+        }
+        starts = min(alert.at, now)  # one in Alertmanager's future would not fire
+        body: dict[str, object] = {"labels": labels, "annotations": notes, "startsAt": _rfc3339(starts)}
+        if page := self._links.page(alert.pilot):
+            notes["board_url"] = page
+            body["generatorURL"] = page
+        if ended:
+            body["endsAt"] = _rfc3339(max(starts, now))
+        return body
+
+    def _look(self) -> None:
+        """Before the first alert: how far the clocks are apart, and how long Alertmanager keeps an alert that has no end."""
+        try:
+            date, body = get(f"{self._base}/status")
+        except Refused as error:  # an old version, or a proxy that lets alerts through only
+            log.warning("act: alertmanager says nothing of its configuration: %s", error)
+            self._skew = 0
+            return
+        self._measure(date)
+        timeout = resolve_timeout(body)
+        if timeout < SHORTEST_TIMEOUT_S:
+            log.warning(
+                "act: alertmanager ends alerts %.0f s after it last heard of them: a halt that stands would be reported as "
+                "resolved when this process stops; set global.resolve_timeout to 168h",
+                timeout,
+            )
+
+    def _measure(self, date: str | None) -> None:
+        skew = 0
+        if date is not None:
+            try:
+                skew = round(parsedate_to_datetime(date).timestamp() * 1000) - self._clock()
+            except ValueError:
+                log.debug("act: alertmanager's Date header is %r", date)
+        self._skew = skew if abs(skew) > EXACT_MS else 0
+        self._skewed(self._skew / 1000)
+        if (abs(self._skew) > SKEW_MS) is not self._reported:
+            self._reported = not self._reported
+            log.warning("act: alertmanager's clock is %.0f s ahead of this machine's", self._skew / 1000)
+
+
+def resolve_timeout(status: bytes) -> float:
+    """Seconds for which an Alertmanager keeps an alert without an end, from its answer to `/api/v2/status`; its default (300) where
+    the configuration says nothing.
+
+    >>> resolve_timeout(b'{"config": {"original": "global:\\\\n  resolve_timeout: 1h30m\\\\n"}}')
+    5400.0
+    """
+    text = status.decode(errors="replace")
+    found = re.search(r"resolve_timeout: ((?:\d+(?:ms|[smhdwy]))+)", text)
+    if found is None:
+        return 300.0
+    return float(sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", found[1])))
+
+
+def _read(held: _Held) -> Alert | None:
+    """An alert from its labels; None for one that another program, or an older version, pushed."""
+    labels = held.labels
+    try:
+        return Alert(
+            name=labels["alertname"],
+            severity=labels["severity"],
+            pilot=labels["pilot"],
+            participant=labels["participant"],
+            level=Level[labels["level"].upper()],
+            reason=Reason(labels["reason"]),
+            finding=labels["finding"],
+            occurrence=labels["occurrence"],
+            decision=held.annotations.get("decision", ""),
+            at=round(held.startsAt.timestamp() * 1000),
+            summary=held.annotations.get("summary", ""),
+            facts=Facts(*(labels.get(name, "") for name in Facts.__struct_fields__)),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _rfc3339(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()

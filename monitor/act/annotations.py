@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.act.grafana import Grafana
-from monitor.act.words import sentence
+from monitor.console.notice import sentence
 from monitor.model import Decision
 
 

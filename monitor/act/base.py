@@ -1,9 +1,15 @@
-"""What an actor is: a reader of decisions that knows one address and two words, *unavailable* and *refused*."""
+"""What an actor is: it knows one address and two words, *unavailable* and *refused*.
+
+Two kinds. An `Actor` keeps a record: it is handed every decision. A `Notifier` notifies people: it is handed the alerts that
+stand, computed from decisions by `monitor/alerts.py`, and resends them.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
+from monitor.alerts import Alert
 from monitor.model import Decision
 
 
@@ -21,10 +27,16 @@ class Actor(Protocol):
 
 
 @runtime_checkable
-class Resending(Protocol):
-    """An actor whose other side forgets: decisions that stand are handed over again every `resend_ms`."""
+class Notifier(Protocol):
+    """The same contract for alerts: what stands is handed over again every `resend_ms`, and what ended is handed over once."""
 
     resend_ms: int
 
-    def act(self, decision: Decision) -> None:
-        """Make one decision known outside, again."""
+    def notify(self, standing: Sequence[Alert], ended: Sequence[Alert]) -> None:
+        """Make known outside that the first of these stand and the second have ended."""
+
+    def open(self) -> Sequence[Alert]:
+        """The alerts that the other side holds as standing; empty when it cannot say."""
+
+
+AnyActor: TypeAlias = Actor | Notifier

@@ -12,6 +12,7 @@ from monitor.address import http_address
 from monitor.errors import Refused, Unavailable
 
 TIMEOUT_SECONDS = 5.0
+LONGEST = 1 << 20  # bytes of an answer that are read
 _LATER = frozenset({408, 425, 429})
 
 
@@ -34,17 +35,30 @@ def judge(status: int, said: str, address: str) -> None:
     raise kind(f"{address} answered {status}: {said[:200]}")
 
 
-def post(address: str, body: bytes, content_type: str = "application/json") -> None:
-    """POST `body` to `address`, with the credentials that it holds. Raises `Unavailable` or `Refused`, which never show them; blocks
-    for at most about `TIMEOUT_SECONDS`."""
+def post(address: str, body: bytes, content_type: str = "application/json") -> str | None:
+    """POST `body` to `address`, with the credentials that it holds; returns the answer's `Date` header. Raises `Unavailable` or
+    `Refused`, which never show them; blocks for at most about `TIMEOUT_SECONDS`."""
+    return _ask(address, body, {"Content-Type": content_type})[0]
+
+
+def get(address: str, query: str = "", longest: int = LONGEST) -> tuple[str | None, bytes]:
+    """The `Date` header and the body (up to `longest` bytes) that `address` answers to a `query`. Raises and blocks as `post`."""
+    return _ask(address, None, {}, query, longest)
+
+
+def _ask(
+    address: str, body: bytes | None, headers: dict[str, str], query: str = "", longest: int = LONGEST
+) -> tuple[str | None, bytes]:
     target = http_address(address)
-    headers = {"Content-Type": content_type, **target.headers}
-    request, address = urllib.request.Request(target.url, body, headers, method="POST"), target.shown
+    method = "GET" if body is None else "POST"
+    request = urllib.request.Request(target.url + query, body, {**headers, **target.headers}, method=method)
+    address = target.shown
     try:
         with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            answer.read()
+            return answer.headers.get("Date"), answer.read(longest)
     except urllib.error.HTTPError as error:
         with error:
             judge(error.code, error.read(400).decode(errors="replace"), address)
+            raise Refused(f"{address} answered {error.code}") from error  # unreachable: an error is no 2xx
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"{address} does not answer: {error}") from error

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from monitor.act.words import sentence
+from monitor.console.notice import sentence
 from monitor.embedded.ingress import BATCH
 from monitor.embedded.process import Monitor
 from monitor.embedded.service import run_until_stopped

@@ -14,14 +14,13 @@ from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.console.board import Board
 from monitor.console.heard import SILENT_MS, Heard
 from monitor.console.routes import routes, wall_clock
-from monitor.control import Admission, Amendment
 from monitor.errors import Refused, Unavailable
 from monitor.model import Closed, Command, Decision, Evidence, Outputs, command_of
 from monitor.notary.notary import Notary
+from monitor.stream.charters import follow_charters
 from monitor.stream.readers import Place, Seen, read
-from monitor.stream.reading import PartitionReader, to_records
+from monitor.stream.reading import PartitionReader
 from monitor.stream.topics import Names, partition_count
-from monitor.validate import validate_control
 
 AWAY_SECONDS = 2.0
 LISTEN_SECONDS = 1.0
@@ -80,7 +79,7 @@ async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: in
         asyncio.create_task(
             _follow(bootstrap, [names.decisions, names.commands, names.evidence], {}, _projected(board), repeats=True)
         ),
-        asyncio.create_task(_charters(bootstrap, names, board)),
+        asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
         asyncio.create_task(_listen(bootstrap, names, board)),
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -189,31 +188,6 @@ async def _listen(bootstrap: str, names: Names, board: Board) -> None:
                                 board.worker.hear(partition, min(rows[-1].timestamp, wall_clock()))
                         ends[topic, partition] = end
                 await asyncio.sleep(LISTEN_SECONDS)
-        except Unavailable:  # said by those who follow the outputs
-            await asyncio.sleep(AWAY_SECONDS)
-        finally:
-            await reader.stop()
-
-
-async def _charters(bootstrap: str, names: Names, board: Board) -> None:
-    """Show limits and tiers: the charters that stand on `control`, whichever of them came into force."""
-    at: dict[int, int] = {}
-    while True:
-        reader = PartitionReader(bootstrap, client_id="sandbox-notary")
-        try:
-            await reader.start()
-            while True:
-                for partition in range(await partition_count(bootstrap, names.control)):
-                    first, end = await reader.bounds(names.control, partition)
-                    start = max(first, at.get(partition, 0))
-                    while start < end:
-                        raw, start = await reader.chunk(names.control, partition, start, end)
-                        for record in to_records(raw):
-                            act = validate_control(record, names.control, partition, secret=b"")
-                            if isinstance(act, Admission | Amendment):
-                                board.learn(act.charter)
-                    at[partition] = start
-                await asyncio.sleep(AWAY_SECONDS)
         except Unavailable:  # said by those who follow the outputs
             await asyncio.sleep(AWAY_SECONDS)
         finally:

@@ -14,10 +14,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
+from monitor.budget import alpha_use
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
+from monitor.console.alpha import alpha_words
 from monitor.console.report import collect, move, report, told
-from monitor.console.scales import figure, stamp
+from monitor.console.scales import stamp
 from monitor.lenient import refuse_utf16
 from monitor.model import Decision, Outputs, Rejected
 from monitor.replay import Line, read_lines
@@ -71,9 +73,8 @@ def replay(
         click.echo(f"report: {out}", err=True)
     if not as_json:
         for story in stories.values():
-            click.echo(
-                f"{story.title}: bars in force may spend alpha {figure(story.alpha_spent)} of {figure(story.charter.alpha)}"
-            )
+            uses = alpha_use(story.charter, story.runs, story.evidence)
+            click.echo(f"{story.title}: {alpha_words(uses, story.charter.alpha)}")
 
 
 def _load(paths: Iterable[Path]) -> list[Charter]:

@@ -11,15 +11,15 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from monitor.act.alertmanager import Alertmanager
-from monitor.act.base import Actor
+from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
 from monitor.cli.addresses import HTTP_URL
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
-from monitor.embedded.process import Monitor
+from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.embedded.process import HOST, Monitor
 from monitor.embedded.service import run_until_stopped
 
 
@@ -37,7 +37,14 @@ from monitor.embedded.service import run_until_stopped
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="admit this pilot, or amend its charter; repeatable",
 )
-@click.option("--alertmanager", metavar="URL", type=HTTP_URL, help="push halts and escalations there")
+@click.option(
+    "--alertmanager",
+    metavar="URL",
+    type=HTTP_URL,
+    help="push halts, escalations and grave findings there while they stand",
+)
+@runbook_url
+@board_url
 @click.option(
     "--decisions",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -64,6 +71,8 @@ def serve(
     port: int,
     charters: tuple[Path, ...],
     alertmanager: str | None,
+    runbook: str,
+    board: str,
     decisions: Path | None,
     source: str | None,
     admitters: tuple[str, ...],
@@ -77,9 +86,10 @@ def serve(
     Exit codes: 0 ended when told to, 1 wrong input, a directory or port that another process has, or a part of --dir that is
     damaged or older than the rest (the message names the fix), 2 called wrongly.
     """
-    actors: dict[str, Actor] = {}
+    actors: dict[str, AnyActor] = {}
     if alertmanager:
-        actors["alertmanager"] = Alertmanager(alertmanager)
+        board = board or (f"http://{HOST}:{port}/" if port else "")
+        actors["alertmanager"] = pushing(alertmanager, runbook, board, lambda: monitor.metrics)
     if decisions:
         actors["json_lines"] = JsonLines(str(decisions))
     monitor = Monitor(

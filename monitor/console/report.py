@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+import msgspec
 from msgspec import Struct
 
 from detectors.base import Proportion
+from monitor.budget import Runs, alpha_use
 from monitor.charter import Charter, charter_hash
+from monitor.console.alpha import alpha_words, table
 from monitor.console.picture import describe, is_evidence, picture
 from monitor.console.scales import day, e_value, figure, stamp
 from monitor.console.words import sentence
 from monitor.indicators import INDICATORS
 from monitor.model import Decision, Evidence, Level, Outputs, Rejected
-from monitor.plan import Plan
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}
@@ -38,13 +40,13 @@ ROWS = 400  # of periods in one table: beyond that a page is no longer read, onl
 
 class Story(Struct):
     """Everything that a replay put out about one pilot, under a title; `note` is said beneath it, `remarks` beside the
-    decision of that id."""
+    decision of that id. `runs` is what its decisions say of its alpha."""
 
     title: str
     charter: Charter
     decisions: list[Decision]
     evidence: list[Evidence]
-    alpha_spent: float = 0.0
+    runs: Runs = msgspec.field(default_factory=Runs)
     note: str = ""
     remarks: dict[str, str] = {}
 
@@ -61,8 +63,8 @@ def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[di
             if isinstance(entry, Evidence):
                 stories[entry.pilot].evidence.append(entry)
     for story in stories.values():
-        restart = max((d.restart for d in story.decisions), default=1)
-        story.alpha_spent = Plan(story.charter).alpha_spent(restart)
+        for decision in story.decisions:
+            story.runs.decide(decision)
     return stories, rejected
 
 
@@ -118,10 +120,10 @@ def _highest(story: Story) -> Level:
 
 def _story(number: int, s: Story) -> str:
     c = s.charter
+    uses = alpha_use(c, s.runs, s.evidence)
     facts = (
         f"Participant {c.participant.name or c.participant.id}; tier {c.tier}; charter version {c.version}, "
-        f"hash {charter_hash(c)[:16]}…; alpha {figure(c.alpha)}, of which the bars in force may spend "
-        f"{figure(s.alpha_spent)}."
+        f"hash {charter_hash(c)[:16]}…; {alpha_words(uses, c.alpha)}."
     )
     return (
         f'<section id="pilot-{number}"><h2>{escape(s.title)}</h2>'
@@ -129,6 +131,7 @@ def _story(number: int, s: Story) -> str:
         + f'<p class="soft">{escape(facts)}</p>'
         + f"<figure>{picture(s.title, s.evidence, s.decisions, c)}</figure>"
         + _decisions(s)
+        + (f"<details><summary>Alpha, limit by limit</summary>{table(uses)}</details>" if uses else "")
         + _periods(s)
         + f"<details><summary>The picture in words</summary><p>{escape(describe(s.title, s.evidence, s.decisions))}</p>"
         "</details></section>"
@@ -146,7 +149,7 @@ def _decisions(s: Story) -> str:
     return (
         '<div class="tablewrap"><table><caption>Decisions, each at the moment at which it could be taken</caption><thead><tr>'
         '<th scope="col">When</th><th scope="col">Level</th><th scope="col">Why</th>'
-        f'<th scope="col" class="n">Alpha of the bar</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<th scope="col" class="n">Alpha of the threshold</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

@@ -77,6 +77,7 @@ SINGLE = {
     Reason.OUTSIDE_CYCLE: "an exposure of {}",
     Reason.HALT_CONTRADICTED: "{} after the stop",
     Reason.SOURCE_CONFLICT: "number {}",
+    Reason.RECTIFICATION_OVERDUE: "open for {} s",
 }
 """Reasons with one number of their own, and how it is said."""
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
@@ -188,7 +189,7 @@ def budget_words(finding: Finding) -> list[str]:
     if finding.alpha is not None:
         said.append(f"this threshold may spend alpha {figure(finding.alpha)}")
     if finding.alpha_spent is not None:
-        said.append(f"all up to now may spend {figure(finding.alpha_spent)}")
+        said.append(f"all thresholds up to now may spend {figure(finding.alpha_spent)}")
     return said
 
 

@@ -138,7 +138,11 @@ class Monitor:
             secret = secret_of(directory)
             self._signer = own_key(directory / "signing.key")
             self._deliver = Deliver(
-                actors or {}, directory / "delivered.json", counted=self.metrics.acted, waiting=self.metrics.pending
+                actors or {},
+                directory / "delivered.json",
+                counted=self.metrics.acted,
+                waiting=self.metrics.pending,
+                history=True,
             )
             self.store = Store(directory / "monitor.db", clock=clock)
             undo.pop_all()
@@ -317,12 +321,13 @@ class Monitor:
         return True
 
     def _learn(self) -> None:
-        """Show the board the charters that are in force."""
+        """Show board and actors the charters that are in force."""
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:
                 self._learnt[pilot.id] = in_force
                 self.board.learn(pilot.charter)
+                self._deliver.learn(pilot.charter)
 
     def _ledger(self, pilot: str) -> tuple[int, str] | None:
         head = self.notary.head(pilot)
@@ -381,18 +386,31 @@ class Monitor:
         await self._follow(reader, take)
 
     async def _act(self) -> None:
-        async def take(outputs: Outputs) -> None:
-            self._deliver.feed(outputs.decisions)
-
         # From the first decision on: the lanes keep their own cursors and skip what they acted on before.
-        await self._follow(Reader(self.store, ("decisions",)), take)
+        reader = Reader(self.store, ("decisions",))
+        _, history = await self.store.put_out((), 0, most=1 << 62)
+        if not history:
+            self._deliver.caught_up()
+
+        async def take(outputs: Outputs) -> None:
+            nonlocal history
+            self._deliver.feed(outputs.decisions)
+            if history and reader.at >= history:
+                history = 0
+                self._deliver.caught_up()
+
+        await self._follow(reader, take)
 
     async def _project(self) -> None:
         async def take(outputs: Outputs) -> None:
             for watcher in self._watchers:
                 watcher(outputs)
 
-        await self._follow(Reader(self.store), take)
+        reader = Reader(self.store)
+        while (outputs := await reader.read()) is not None:
+            await take(outputs)
+        self.ingress.restored.set()
+        await self._follow(reader, take)
 
     # ---- JSON lines
 

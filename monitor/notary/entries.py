@@ -13,6 +13,8 @@ from monitor.model import Command, Decision, Finding
 from monitor.notary.commitment import FIELDS, Words, commitment, get, put, salt
 from monitor.notary.encoding import CLEAR, COMMITTED, Entry, type_of
 
+NOT_ENTERED = ("finding_key", "finding_level")  # fields of a decision that follow from the rest of the record
+
 
 def by_a_person(record: Decision | Command) -> bool:
     """Whether a control record caused it: then its author and its words are somebody's."""
@@ -28,6 +30,8 @@ def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]
     """
     fields = msgspec.to_builtins(record, str_keys=True)
     _without_later(fields, record)
+    for name in NOT_ENTERED:
+        fields.pop(name, None)
     kind, version, words = type_of(fields), CLEAR, []
     if by_a_person(record):
         version = COMMITTED

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import pytest
 
-from monitor.act import ACTORS, Actor
+from monitor.act import ACTORS, AnyActor, Notifier
+from monitor.alerts import Standing, after
 from monitor.errors import Refused, Unavailable
 from monitor.model import Decision, Level, Reason
 from monitor.testing.recorder import Recorded, Recorder
@@ -47,7 +48,11 @@ def http_world(
 @contextmanager
 def alertmanager_world(tmp_path: Path) -> Iterator[World]:
     def standing(seen: list[Recorded]) -> list[Any]:
-        return sorted({str(sorted(alert["labels"].items())) for post in seen for alert in post.body})
+        posts = [recorded for recorded in seen if recorded.method == "POST"]
+        names = {alert["labels"]["pilot"] for post in posts for alert in post.body}
+        labels = {str(sorted(alert["labels"].items())) for post in posts for alert in post.body}
+        assert len(labels) == 2 * len(names), "one alert of the level and one of the limit, however often they are sent"
+        return sorted(names)
 
     with http_world(standing, lambda path, seen: False) as world:
         yield world
@@ -91,13 +96,29 @@ def webhook_world(tmp_path: Path) -> Iterator[World]:
 WORLDS = {"alertmanager": alertmanager_world, "annotations": annotations_world, "json_lines": json_lines_world}
 
 
+class Hand:
+    """One way to hand a decision to either kind of actor: a notifier gets the alerts that the decision leaves standing."""
+
+    def __init__(self, actor: AnyActor) -> None:
+        self._actor = actor
+
+    def act(self, decision: Decision) -> None:
+        if isinstance(self._actor, Notifier):
+            self._actor.notify(list(after(Standing(), decision).alerts()), [])
+        else:
+            self._actor.act(decision)
+
+
+Make: TypeAlias = Callable[[str], Hand]
+
+
 @pytest.fixture(params=sorted(ACTORS))
-def actor_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Callable[[str], Actor], World]]:
+def actor_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Make, World]]:
     with WORLDS.get(request.param, webhook_world)(tmp_path) as world:
-        yield ACTORS[request.param], world
+        yield lambda address: Hand(ACTORS[request.param](address)), world
 
 
-def test_a_decision_takes_effect_once(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+def test_a_decision_takes_effect_once(actor_world: tuple[Make, World]) -> None:
     """`act` returns after the decision is visible outside, one effect each."""
     make, world = actor_world
     actor = make(world.address)
@@ -107,7 +128,7 @@ def test_a_decision_takes_effect_once(actor_world: tuple[Callable[[str], Actor],
     assert len(world.effects()) == 2
 
 
-def test_a_repeat_is_harmless(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+def test_a_repeat_is_harmless(actor_world: tuple[Make, World]) -> None:
     """The same decision twice, also from a new process, has the effect of once."""
     make, world = actor_world
     actor = make(world.address)
@@ -117,21 +138,21 @@ def test_a_repeat_is_harmless(actor_world: tuple[Callable[[str], Actor], World])
     assert len(world.effects()) == 1
 
 
-def test_away_is_unavailable(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+def test_away_is_unavailable(actor_world: tuple[Make, World]) -> None:
     """An address that does not answer raises `Unavailable`, nothing else."""
     make, world = actor_world
     with pytest.raises(Unavailable):
         make(world.away()).act(halted())
 
 
-def test_no_for_good_is_refused(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+def test_no_for_good_is_refused(actor_world: tuple[Make, World]) -> None:
     """A 4xx, or a path that can never be a file, raises `Refused`."""
     make, world = actor_world
     with pytest.raises(Refused):
         make(world.refusing()).act(halted())
 
 
-def test_a_failed_act_can_be_repeated(actor_world: tuple[Callable[[str], Actor], World]) -> None:
+def test_a_failed_act_can_be_repeated(actor_world: tuple[Make, World]) -> None:
     """After `Unavailable` the same actor delivers the same decision once the other side is back."""
     make, world = actor_world
     with pytest.raises(Unavailable):
@@ -141,7 +162,7 @@ def test_a_failed_act_can_be_repeated(actor_world: tuple[Callable[[str], Actor],
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_is_accepted(actor_world: tuple[Callable[[str], Actor], World], reason: Reason) -> None:
+def test_every_reason_is_accepted(actor_world: tuple[Make, World], reason: Reason) -> None:
     """No reason, at any level, makes an actor raise."""
     make, world = actor_world
     actor = make(world.address)
@@ -150,11 +171,11 @@ def test_every_reason_is_accepted(actor_world: tuple[Callable[[str], Actor], Wor
 
 
 def test_every_actor_is_small() -> None:
-    """An actor is about thirty lines of code; if it takes more, the seam is wrong."""
+    """An actor has one method; one that notifies people has two, and says how often what stands is resent."""
     for make in ACTORS.values():
         assert isinstance(make, type)
         methods = [name for name in vars(make) if not name.startswith("_")]
-        assert set(methods) <= {"act", "resend_ms"}
+        assert set(methods) in ({"act"}, {"notify", "open", "resend_ms"})
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
@@ -162,7 +183,7 @@ def test_every_actor_is_small() -> None:
 def test_a_passing_fault_is_unavailable(name: str, status: int) -> None:
     """Overload and server faults mean later, not never."""
     with Recorder(lambda recorded: (status, {"message": "busy"})) as recorder, pytest.raises(Unavailable):
-        ACTORS[name](recorder.url).act(halted())
+        Hand(ACTORS[name](recorder.url)).act(halted())
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 413, 422])
@@ -170,17 +191,17 @@ def test_a_passing_fault_is_unavailable(name: str, status: int) -> None:
 def test_a_lasting_no_is_refused(name: str, status: int) -> None:
     """Client faults, and redirects that would turn a POST into a GET, mean never."""
     with Recorder(lambda recorded: (status, {})) as recorder, pytest.raises(Refused):
-        ACTORS[name](recorder.url).act(halted())
+        Hand(ACTORS[name](recorder.url)).act(halted())
 
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     """After a crash within a write the file holds whole lines only, and the decision is written again."""
     path = tmp_path / "decisions.jsonl"
-    ACTORS["json_lines"](str(path)).act(halted(pilot="p-1"))
+    Hand(ACTORS["json_lines"](str(path))).act(halted(pilot="p-1"))
     whole = path.read_bytes()
-    ACTORS["json_lines"](str(path)).act(halted(pilot="p-2"))
+    Hand(ACTORS["json_lines"](str(path))).act(halted(pilot="p-2"))
     path.write_bytes(path.read_bytes()[:-5])
-    again = ACTORS["json_lines"](str(path))
+    again = Hand(ACTORS["json_lines"](str(path)))
     again.act(halted(pilot="p-2"))
     lines = path.read_bytes().splitlines(keepends=True)
     assert lines[0] == whole
@@ -190,6 +211,6 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
 def test_a_line_is_canonical(tmp_path: Path) -> None:
     """Keys are sorted, so equal decisions are equal bytes."""
     path = tmp_path / "decisions.jsonl"
-    ACTORS["json_lines"](str(path)).act(halted())
+    Hand(ACTORS["json_lines"](str(path))).act(halted())
     keys = list(msgspec.json.decode(path.read_bytes()))
     assert keys == sorted(keys)

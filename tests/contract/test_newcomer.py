@@ -24,7 +24,7 @@ ADDITIONS = {
     ),
     "actor": (
         "monitor/act",
-        "ACTORS: dict[str, Callable[[str], Actor]] = {",
+        "ACTORS: dict[str, Callable[[str], AnyActor]] = {",
         "monitor.act",
         "Webhook",
         "test_actors.py",

@@ -8,10 +8,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 import pytest
+from msgspec import structs
+from yarl import URL
 
 from monitor.act.json_lines import JsonLines
 from monitor.control import Override
@@ -19,11 +22,12 @@ from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
 from monitor.embedded.process import Monitor
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.errors import Fenced, Forged
-from monitor.model import Command, Decision, Level, Permit, Reason
+from monitor.model import Command, Decision, Level, Outputs, Permit, Reason
 from monitor.signing import HTTP_HEADER, Kind, Trusted
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
 from monitor.testing.fleet_charter import charter
+from monitor.testing.records import halted
 
 Story = Callable[[Monitor, aiohttp.ClientSession], Awaitable[None]]
 
@@ -304,6 +308,40 @@ def test_after_a_restart_everyone_knows_who_is_halted(tmp_path: Path) -> None:
 
     for story in (first, second, second):
         told(tmp_path / "data", story, actors={"json_lines": JsonLines(str(lines))})
+
+
+def test_no_scrape_after_a_restart_shows_counters_below_those_before(tmp_path: Path) -> None:
+    """Prometheus would take the way back up for new rejections: the first scrape that is answered has all of them."""
+    bad = 20_000
+
+    def rejected(page: str) -> float:
+        return sum(
+            float(line.split()[-1]) for line in page.splitlines() if line.startswith("sandbox_monitor_rejected_total")
+        )
+
+    async def first(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        await send(session, b"[" + b",".join([b"{}"] * 5_000) + b"]", BATCH)
+        for _ in range(bad // 5_000 - 1):
+            await send(session, b"[" + b",".join([b"{}"] * 5_000) + b"]", BATCH)
+        await until(session, "metrics", f"{bad / 1e0:.1f}")
+
+    async def second(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        assert rejected(await text(session, "metrics")) == bad
+
+    told(tmp_path, first)
+    told(tmp_path, second)
+
+
+def test_a_pilot_of_any_name_has_its_page(tmp_path: Path) -> None:
+    """The link on the board leads to it, whatever characters its id holds."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        for name in ("a/b", "a?b#c", "50 %", "Z\u00fcrich", "old\nid", "<b>"):
+            monitor.board.apply(Outputs(decisions=[structs.replace(halted(standing=1), pilot=name)]))
+            async with session.get(URL(f"{monitor.address}pilot/{quote(name, safe='')}", encoded=True)) as answer:
+                assert answer.status == 200, name
+
+    told(tmp_path, story)
 
 
 def test_an_owner_that_was_shut_out_stops(tmp_path: Path) -> None:

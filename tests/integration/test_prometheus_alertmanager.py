@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import yaml
 
 from monitor.act import Deliver
 from monitor.act.alertmanager import Alertmanager
+from monitor.act.links import Links
+from monitor.alerts import Standing, after, occurrence
 from monitor.metrics import Metrics
 from monitor.model import Level, Outputs, Reason
 from monitor.testing.recorder import Recorder
@@ -69,6 +72,9 @@ def test_the_shipped_configuration_is_valid() -> None:
             ["alertname=Watchdog", "severity=none"], "dead-man", id="the watchdog calls the dead man's switch"
         ),
         pytest.param(["alertname=SandboxPilotHalted", "severity=critical"], "on-call", id="a halt calls a person"),
+        pytest.param(
+            ["alertname=SandboxHardRule", "severity=critical", "via=push"], "on-call", id="so does a pushed finding"
+        ),
         pytest.param(["alertname=SandboxPilotUnknown", "severity=warning"], "on-call", id="so does a warning"),
     ],
 )
@@ -109,7 +115,7 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
                 "pilot": "p-1",
                 "participant": "firm-1",
             }
-            assert alert["annotations"]["runbook_url"] == "runbook.md#sandboxpilothalted"
+            assert alert["annotations"]["runbook_url"] == Links().heading("SandboxPilotHalted")
             until(lambda: notified(people, "Watchdog"))
             heard = {seen.path for seen in people.seen if seen.body["alerts"][0]["labels"]["alertname"] == "Watchdog"}
             assert heard == {"/dead-man"}
@@ -120,38 +126,150 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
 
 
 def test_a_pushed_halt_reaches_a_person_at_once_and_ends_with_the_release(manager: Server, people: Recorder) -> None:
-    """The push needs no Prometheus: notified without the wait that other alerts are grouped in; ended by the release."""
+    """The push needs no Prometheus: notified without the wait that other alerts are grouped in, in one message with the
+    finding that caused it; ended by the release."""
     deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
     deliver.feed([halted()])
     deliver.tick(0)
     until(lambda: notified(people, "SandboxPilotHalted"), GROUP_WAIT_S / 2)
-    [alert] = alerts_of(manager)
-    assert alert["status"]["state"] == "active"
-    deliver.feed([halted(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED)])
+    [message] = people.seen
+    assert {alert["labels"]["alertname"] for alert in message.body["alerts"]} == {
+        "SandboxPilotHalted",
+        "SandboxLimitExceeded",
+    }
+    assert {alert["status"]["state"] for alert in alerts_of(manager)} == {"active"}
+    deliver.feed([LIFTED])
     deliver.tick(1_000)
     until(lambda: not alerts_of(manager))
 
 
+LIFTED = halted(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RELEASED)
+
+
+def test_a_second_halt_right_after_the_release_is_notified_at_once(manager: Server, people: Recorder) -> None:
+    """Halt, release, halt: the second halt is another occurrence and does not wait for the intervals of the first; resending
+    either notifies nobody again."""
+    deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
+
+    def messages() -> set[tuple[str, str]]:
+        return {
+            (alert["status"], alert["labels"]["occurrence"])
+            for seen in people.seen
+            for alert in seen.body["alerts"]
+            if alert["labels"]["alertname"] == "SandboxPilotHalted"
+        }
+
+    deliver.feed([halted()])
+    deliver.tick(0)
+    until(lambda: len(messages()) == 1)
+    deliver.feed([LIFTED, halted(3)])
+    deliver.tick(1_000)
+    until(lambda: ("firing", occurrence(halted(3))) in messages(), 5.0)
+    before = len(people.seen)
+    for minute in range(1, 4):
+        deliver.tick(1_000 + minute * 60_000)
+    time.sleep(3.0)
+    assert len(people.seen) == before
+
+
+def test_nobody_is_told_that_a_standing_halt_ended(tmp_path: Path, people: Recorder) -> None:
+    """The monitor dies with a halt that stands: long after its last word the alert still stands, and no message says `resolved`.
+    Groups are flushed every second here, so that an end would be sent at once."""
+    short = CONFIG.read_text().replace("group_interval: 1m", "group_interval: 1s")
+    config = tmp_path / "alertmanager.yaml"
+    config.write_text(short.replace("http://127.0.0.1:9095", people.url))
+    with alertmanager(tmp_path / "alertmanager", config) as manager:
+        deliver = Deliver({"alertmanager": Alertmanager(manager.url)}, tmp_path / "act.json", history=True)
+        deliver.feed([halted()])
+        deliver.caught_up()
+        deliver.tick(0)
+        until(lambda: notified(people, "SandboxPilotHalted"))
+        held = {alert["labels"]["alertname"]: alert["endsAt"] for alert in alerts_of(manager)}
+        ends = datetime.fromisoformat(held["SandboxPilotHalted"])
+        assert (ends - datetime.now(UTC)).total_seconds() > 7 * 86_400 - 60
+        time.sleep(3.0)
+        assert {alert["status"] for seen in people.seen for alert in seen.body["alerts"]} == {"firing"}
+        # It is started again after the release: its saved state knows what has to end.
+        again = Deliver({"alertmanager": Alertmanager(manager.url)}, tmp_path / "act.json", history=True)
+        again.feed([halted(), LIFTED])
+        again.caught_up()
+        again.tick(0)
+        until(lambda: not alerts_of(manager))
+        until(lambda: "resolved" in {a["status"] for seen in people.seen for a in seen.body["alerts"]})
+
+
+@pytest.mark.parametrize("seconds", [600, -600], ids=["ahead by ten minutes", "behind by ten minutes"])
+def test_a_halt_is_notified_although_the_clocks_differ(tmp_path: Path, people: Recorder, seconds: int) -> None:
+    """Alertmanager's clock is not ours: the halt is notified as firing and never as resolved while it stands, ends when it is
+    released, and the difference is measured."""
+
+    def clock() -> int:
+        return time.time_ns() // 1_000_000 - seconds * 1000
+
+    short = CONFIG.read_text().replace("group_interval: 1m", "group_interval: 1s")
+    config = tmp_path / "alertmanager.yaml"
+    config.write_text(short.replace("http://127.0.0.1:9095", people.url))
+    measured: list[float] = []
+    with alertmanager(tmp_path / "alertmanager", config) as manager:
+        deliver = Deliver({"alertmanager": Alertmanager(manager.url, clock, skewed=measured.append)})
+        deliver.feed([halted(at=clock())])
+        deliver.tick(0)
+        until(lambda: notified(people, "SandboxPilotHalted"))
+        deliver.tick(60_000)
+        time.sleep(2.5)
+        assert {alert["status"] for seen in people.seen for alert in seen.body["alerts"]} == {"firing"}
+        deliver.feed([LIFTED])
+        deliver.tick(61_000)
+        until(lambda: "resolved" in {a["status"] for seen in people.seen for a in seen.body["alerts"]})
+        assert alerts_of(manager) == []
+        assert all(abs(found - seconds) <= 3 for found in measured)
+
+
+def test_an_attached_alertmanager_is_told_what_stands(manager: Server, people: Recorder) -> None:
+    """Of a past with a lifted halt, a pilot that left and a halt that stands, only the last is sent."""
+    left = halted(standing=2, pilot="p-3", level=Level.NORMAL, was=Level.NORMAL, kind="act", reason=Reason.EXITED)
+    deliver = Deliver({"alertmanager": Alertmanager(manager.url)}, history=True)
+    deliver.feed([halted(), LIFTED, halted(pilot="p-3", level=Level.ESCALATE), left, halted(pilot="p-2")])
+    deliver.tick(0)
+    deliver.caught_up()
+    deliver.tick(1)
+    until(lambda: notified(people, "SandboxPilotHalted"))
+    assert {alert["labels"]["pilot"] for alert in alerts_of(manager)} == {"p-2"}
+    assert {alert["labels"]["pilot"] for seen in people.seen for alert in seen.body["alerts"]} == {"p-2"}
+
+
 def test_alertmanager_that_forgets_is_told_again(tmp_path: Path) -> None:
-    """Alertmanager killed and started anew on an empty disk knows the halt after the next re-sending."""
+    """Alertmanager killed and started anew on an empty disk knows the halt after the next resending."""
     first = alertmanager(tmp_path / "first", CONFIG)
     port = int(first.url.rsplit(":", 1)[1])
     deliver = Deliver({"alertmanager": Alertmanager(first.url)})
     deliver.feed([halted()])
     deliver.tick(0)
-    assert len(alerts_of(first)) == 1
+    assert len(alerts_of(first)) == 2
     first.stop()
     deliver.tick(60_000)
     with alertmanager(tmp_path / "second", CONFIG, port=port) as second:
         assert alerts_of(second) == []
         deliver.tick(61_000)
-        [alert] = until(lambda: alerts_of(second))
-        assert alert["labels"]["pilot"] == "p-1"
+        assert {alert["labels"]["pilot"] for alert in until(lambda: alerts_of(second))} == {"p-1"}
+
+
+def test_a_lost_cursor_file_leaves_no_alert_behind(manager: Server) -> None:
+    """Attached anew after the release, the actor ends the alert that a former process left open."""
+    former = Deliver({"alertmanager": Alertmanager(manager.url)})
+    former.feed([halted(), halted(pilot="p-2")])
+    former.tick(0)
+    deliver = Deliver({"alertmanager": Alertmanager(manager.url)}, history=True)
+    deliver.feed([halted(), LIFTED, halted(pilot="p-2")])
+    deliver.caught_up()
+    deliver.tick(0)
+    until(lambda: {alert["labels"]["pilot"] for alert in alerts_of(manager)} == {"p-2"})
 
 
 def test_a_pushed_halt_silences_the_same_of_the_rule(manager: Server) -> None:
     """One message per halt: the rule's alert is inhibited by the pushed one, another pilot's is not."""
-    Alertmanager(manager.url).act(halted(pilot="p-1"))
+    [pushed, _] = after(Standing(), halted(pilot="p-1")).alerts()
+    Alertmanager(manager.url).notify([pushed], [])
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     labels = {"alertname": "SandboxPilotHalted", "severity": "critical", "via": "rule"}
     body = [{"labels": labels | {"pilot": pilot}, "startsAt": now} for pilot in ("p-1", "p-2")]

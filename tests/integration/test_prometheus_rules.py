@@ -14,7 +14,10 @@ import pytest
 import yaml
 
 from monitor.act.alertmanager import Alertmanager
+from monitor.act.links import Links
+from monitor.alerts import BEYOND, Standing, after
 from monitor.catalogue import series_names
+from monitor.severity import GRAVE
 from monitor.testing.recorder import Recorder
 from monitor.testing.records import halted
 
@@ -98,20 +101,20 @@ def test_every_metric_in_an_alert_exists(alert: str) -> None:
 @pytest.mark.parametrize("alert", sorted(ALERTS))
 def test_every_alert_has_a_runbook_heading(alert: str) -> None:
     """The link made from its name leads to a heading."""
-    assert ALERTS[alert]["annotations"]["runbook_url"] == f"runbook.md#{alert.lower()}"
+    assert ALERTS[alert]["annotations"]["runbook_url"] == Links().heading(alert)
     assert alert.lower() in HEADINGS
 
 
 def test_every_runbook_heading_has_an_alert() -> None:
-    """The runbook tells of no alert that is gone."""
-    assert {alert.lower() for alert in ALERTS} == HEADINGS
+    """The runbook tells of every alert, of Prometheus's rules or pushed, and of none that is gone."""
+    assert {alert.lower() for alert in (*ALERTS, *GRAVE.values(), BEYOND)} == HEADINGS
 
 
 def test_a_pushed_alert_leads_to_the_runbook_too() -> None:
     """What the monitor pushes has the name, severity, level and link of the rule's alert."""
     with Recorder() as recorder:
-        Alertmanager(recorder.url).act(halted())
-        pushed = recorder.seen[0].body[0]
+        Alertmanager(recorder.url).notify(list(after(Standing(), halted()).alerts()), [])
+        pushed = recorder.seen[-1].body[0]
     rule = ALERTS[pushed["labels"]["alertname"]]
     assert pushed["annotations"]["runbook_url"] == rule["annotations"]["runbook_url"]
     for label in ("severity", "level"):

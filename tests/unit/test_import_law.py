@@ -14,7 +14,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
     ("monitor.ground", "monitor.window"),
-    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.refusals"),
+    ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.zones", "monitor.refusals"),
     ("monitor.telemetry", "monitor.pace"),
     ("monitor.labels",),
     ("monitor.bounds", "monitor.missing", "monitor.seen"),

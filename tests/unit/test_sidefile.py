@@ -45,7 +45,10 @@ def test_damaged_cursors_of_actors_are_begun_anew_with_repeats(
     with caplog.at_level(logging.WARNING):
         again = delivered(tmp_path)
     assert f"{file} " in caplog.text
-    assert "kept as delivered.json.damaged, begun anew: actors are handed past decisions again" in caplog.text
+    assert (
+        "kept as delivered.json.damaged, begun anew: records are handed over again, alerts begin with what stands"
+        in caplog.text
+    )
     assert (tmp_path / "delivered.json.damaged").exists()
     again.feed([halted(standing=1)])
     assert not again.idle
