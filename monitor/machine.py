@@ -31,8 +31,9 @@ from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.labels import tidied
-from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
-from monitor.obey import again, overdue
+from monitor.leap import Tries, leap
+from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
+from monitor.obey import again, overdue, unserved
 from monitor.observe import before_admission, observe
 from monitor.plan import Plan
 from monitor.proof import WORD, forged, signed_by
@@ -77,9 +78,14 @@ class Machine:
     `awake` is how many pilots are held in memory, the others sleep, and `ready` how many of those with their detectors and
     open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the
     object was made, `folded` those of them that were taken in runs.
+
+    For replays without a journal: `service` False says that no service stands behind the telemetry, so whether a command is
+    obeyed is not judged, and nothing is drilled; `evidence` False lets closed periods that hold nothing pass without evidence
+    of their own, with the same decisions (`monitor/leap.py`).
     """
 
     folds = True  # False: every event goes the long way, with the same result
+    leaps = True  # False: every period is closed by itself, with the same result
 
     def __init__(
         self,
@@ -92,6 +98,8 @@ class Machine:
         keyed: bool = False,
         awake: int = AWAKE,
         ready: int = READY,
+        service: bool = True,
+        evidence: bool = True,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
         open_mode: bool | None = None,
@@ -104,11 +112,14 @@ class Machine:
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
+        self.leapt = 0  # periods that were passed over
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
         self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
         self._flagged: set[str] = set()  # pilots that the monitor was away from
         self._journalled = journalled
+        self._service = service
+        self._evidence = evidence
         self._secret = secret
         self._control_topic = control_topic
         self._keyed = keyed
@@ -243,10 +254,20 @@ class Machine:
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
-    def time(self, now: int) -> Outputs:
-        """Step to `now` (ms): fire every timer due before it."""
+    def claimed(self, claim: Claim) -> None:
+        """Go on as the owner of this claim: for replays, where one machine steps the entries of several owners in turn."""
+        self.epoch = claim.epoch
+        self._ready.epoch(claim.epoch)
+        self._admitters = Trusted(claim.admitters) if claim.admitters else None
+        self._open = not self._admitters if claim.open_mode is None else claim.open_mode
+        self._owner_of = claim.owners.get
+
+    def time(self, now: int, *, unbroken: bool = False) -> Outputs:
+        """Step to `now` (ms): fire every timer due before it. `unbroken`: time ran on from the last `time` to this one without
+        a gap, through entries that are not stepped (a history of single pilots leaves them out)."""
         out = Outputs()
         step = now - self.own.last_time if self.own.last_time and self._journalled else 0
+        step = min(step, GAP_MS) if unbroken else step
         if step > GAP_MS:
             self._away(step, now, out)
         elif step < -GAP_MS and not self._flagged:
@@ -359,6 +380,8 @@ class Machine:
         case = Case(pilot, pilot.plan, at, f"control:{act.id}", out, self.epoch, by.key)
         self._ready.changed(pilot)
         apply(case, act)
+        if not self._service:
+            unserved(pilot)
         if isinstance(act, Amendment):
             others = self._admitters.ids if self._admitters else ()
             once.rekeyed(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
@@ -422,6 +445,7 @@ class Machine:
         plan = pilot.plan
         self._ready.changed(pilot)
         self.dirty.add(pilot.id)
+        far = Tries(len(plan.closes)) if self.leaps and before - pilot.due > plan.leap_ms else None
         while (timer := following(pilot))[0] < before:
             due, kind, name = timer
             if due > silence_until and kind in ("silence", "overdue", "drill", "rectify"):
@@ -431,6 +455,8 @@ class Machine:
             case = Case(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
             if kind == "close":
                 close(case, plan.watch(name))
+                if far:
+                    far.closed(lambda: self._leap(pilot, before))
             elif kind == "silence":
                 silent(case, plan.watch(name))
             elif kind == "overdue":
@@ -443,6 +469,8 @@ class Machine:
                 case.take(unshelved(pilot.standing, name, due), Finding(rule=name), key=name)
             elif kind == "drill":
                 pilot.drilled = due
+                if not self._service:
+                    continue
                 with suppress(ControlRefused):  # a halt stands, or the last drill is still open
                     drill(case, full_stop=False)
             else:
@@ -454,12 +482,20 @@ class Machine:
             self._settled(case)
         self._arm(pilot)
 
+    def _leap(self, pilot: Pilot, before: int) -> bool:
+        """Pass over periods that hold nothing, if such close next. Returns whether there were any."""
+        passed = leap(pilot, before, self._evidence) if following(pilot)[1] == "close" else 0
+        self.leapt += passed
+        return passed > 0
+
     def _settled(self, case: Case) -> None:
         """A cause has been dealt with: where a crossing of a limit was tolerated, its share of alpha is spent."""
         if case.tolerated:
             standing = case.pilot.standing
             case.pilot.standing = structs.replace(standing, restart=standing.restart + 1)
             restart(case.pilot, case.plan, standing.restart + 1)
+        if not self._service:
+            unserved(case.pilot)
 
     # ---- the partition as a whole
 

@@ -101,10 +101,18 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class Claim(Struct, frozen=True, tag="claim"):
-    """Journal: an owner took the partition. Anything of a lower epoch after this is void."""
+    """Journal: an owner took the partition. Anything of a lower epoch after this is void.
+
+    `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it by default)
+    are what its machine was configured with: a replay elsewhere needs them to judge signatures and ownership alike. Claims
+    written before these fields existed have none of them.
+    """
 
     epoch: int
     owner: str = ""
+    admitters: tuple[str, ...] = ()
+    owners: dict[str, str] = {}
+    open_mode: bool | None = None
 
 
 class ControlRead(Struct, frozen=True, tag="control"):

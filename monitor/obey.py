@@ -10,6 +10,7 @@ from monitor.case import Case
 from monitor.decide import Move
 from monitor.leave import left_once_stopped
 from monitor.model import Finding, Level, Permit, Reason
+from monitor.state import Pilot
 from monitor.telemetry import (
     CommandAcknowledged,
     ComplaintFiled,
@@ -36,6 +37,14 @@ def follow(case: Case, event: Envelope) -> bool:
             _served(case, event)
     standing = case.pilot.standing
     return standing.order.due != before.due or standing.sending is not told
+
+
+def unserved(pilot: Pilot) -> None:
+    """Nobody was there to obey the command in force: it is neither resent nor followed up."""
+    standing = pilot.standing
+    if standing.order.kind or (standing.sending is not None and standing.sending.due):
+        sending = standing.sending and structs.replace(standing.sending, due=0)
+        pilot.standing = structs.replace(standing, order=orders.Order(), sending=sending)
 
 
 def contest(case: Case, event: Envelope) -> None:

@@ -107,7 +107,8 @@ class Closing(NamedTuple):
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
     only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to the
-    classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the longest periods, `silent` the others, `firsts` the name of a stream of each.
+    classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the
+    longest periods, `leap_ms` the wait after which many periods may be empty, `silent` the others, `firsts` the name of a stream of each.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
     not registered.
@@ -141,6 +142,7 @@ class Plan:
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
         self.closes = tuple(watch for watch in self.watches if watch.silence is None)
         self.silent = tuple(watch for watch in self.watches if watch.silence is not None)
+        self.leap_ms = LEAP * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
         self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
         self.once = tuple(watch for watch in self.watches if watch.once)
         self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
@@ -200,6 +202,7 @@ class Plan:
         return self._spent[restart]
 
 
+LEAP = 16  # of the shortest periods: a longer wait between two records is looked through for empty ones
 PLANS = 4096  # charters that are kept ready; pilots whose charters say the same share one plan
 CLOSINGS = 64  # sets of open periods whose next close is remembered of one charter
 

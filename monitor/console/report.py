@@ -39,8 +39,9 @@ ROWS = 400  # of periods in one table: beyond that a page is no longer read, onl
 
 
 class Story(Struct):
-    """Everything that a replay put out about one pilot, under a title; `note` is said beneath it, `remarks` beside the
-    decision of that id. `runs` is what its decisions say of its alpha."""
+    """What a replay emitted about one pilot, under a title; `note` is said beneath it, `remarks` beside the decision of that
+    id. `runs` is what its decisions say of its alpha. `periods` is how many periods were closed where `evidence` holds only some
+    of them (0: all)."""
 
     title: str
     charter: Charter
@@ -49,6 +50,7 @@ class Story(Struct):
     runs: Runs = msgspec.field(default_factory=Runs)
     note: str = ""
     remarks: dict[str, str] = {}
+    periods: int = 0
 
 
 def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[dict[str, Story], list[Rejected]]:
@@ -167,7 +169,7 @@ def _periods(s: Story) -> str:
 
     shown = s.evidence
     if len(shown) > ROWS:
-        near = sorted(range(len(shown)), key=lambda i: (-_nearness(shown[i]), i))[:ROWS]
+        near = sorted(range(len(shown)), key=lambda i: (-nearness(shown[i]), i))[:ROWS]
         shown = [shown[i] for i in sorted(near)]
     rows = "".join(
         f'<tr><td class="nowrap">{day(e.start)}</td><td>{escape(e.indicator)}{", " + escape(e.segment) if e.segment else ""}</td>'
@@ -175,9 +177,10 @@ def _periods(s: Story) -> str:
         f"<td>{'late events; ' if e.late else ''}{escape(e.unknown.replace('_', ' '))}</td></tr>"
         for e in shown
     )
-    which = "All" if len(shown) == len(s.evidence) else f"The {len(shown)} nearest to a bar of all"
+    closed = s.periods or len(s.evidence)
+    which = "All" if len(shown) == closed else f"The {len(shown)} nearest to a bar of all"
     return (
-        f"<details><summary>{which} {len(s.evidence):,} closed periods as a table</summary>"
+        f"<details><summary>{which} {closed:,} closed periods as a table</summary>"
         '<div class="tablewrap"><table><thead><tr><th scope="col">Period from</th><th scope="col">Indicator</th>'
         '<th scope="col" class="n">Events</th><th scope="col" class="n">Exposure or trials</th>'
         '<th scope="col">Statistic of its bar</th><th scope="col">Remarks</th></tr></thead>'
@@ -185,7 +188,7 @@ def _periods(s: Story) -> str:
     )
 
 
-def _nearness(e: Evidence) -> float:
+def nearness(e: Evidence) -> float:
     """How near the statistics of a period came to their bars: 1 = reached."""
     return max((statistic / bar for statistic, bar in e.scores.values() if bar > 0), default=-1e9)
 

@@ -147,8 +147,9 @@ class Monitor:
             self.store = Store(directory / "monitor.db", clock=clock)
             undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted = Trusted([*admitters, self._signer.public])
-        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
+        keys = [*admitters, self._signer.public]
+        trusted = Trusted(keys)
+        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self.open_mode)
         self.runner = Runner(
             self._log,
             clock=clock,

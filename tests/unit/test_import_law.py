@@ -35,7 +35,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
     ("monitor.contested",),
-    ("monitor.layout",),
+    ("monitor.layout", "monitor.leap"),
     ("monitor.fold",),
     ("monitor.ready",),
     ("monitor.machine",),
