@@ -196,6 +196,7 @@ class Machine:
                     run = Run(events, [record] * count, [record.received] * count, places)
                     self._run(topic, run, owner, pieces, valid=True)
             if rejected:
+                self._note(rejected, record)
                 pieces.append((record.offset, Outputs(rejected=rejected)))
 
     def _run(self, topic: str, run: Run, owner: str | None, pieces: Pieces, valid: bool = False) -> None:
@@ -235,7 +236,18 @@ class Machine:
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
                 piece.rejected.append(reject(why[0], why[1], index=place, pilot=event.subject))
+                self._note(piece.rejected[-1:], record)
         self.events += stop - first
+
+    def _note(self, rejected: Iterable[Rejected], record: Record) -> None:
+        """Remember rejections for the permits of their pilot. Keys are stepped apart, so a record says nothing of another pilot
+        than its key's."""
+        for each in rejected:
+            mine = each.pilot and (record.key is None or record.key == each.pilot.encode())
+            pilot = self.pilots.get(each.pilot) if mine else None
+            if pilot is not None:
+                pilot.rejections = pilot.rejections.after(each.received, each.field, each.reason, each.detail)
+                self.dirty.add(pilot.id)
 
     def control(self, record: Record) -> Outputs:
         """Step one control record; what may not take effect is rejected with its reason."""

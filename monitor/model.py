@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.ground import GROUND_CHARACTERS, Ground
+from monitor.notice import Notice
 
 
 class Level(IntEnum):
@@ -295,7 +296,8 @@ class Permit(Struct, frozen=True, kw_only=True):
 
     The lease of `lease_ms` runs from the moment that heartbeat was sent. `standing` is that of the last command of the
     pilot, 0 when there was none: a permit of a lower standing than the highest command met is void. `stop` says what
-    the end of the lease means for this pilot's tier: stop, or go on and say so loudly.
+    the end of the lease means for this pilot's tier: stop, or go on and say so loudly. `notice`: what the firm should know of its
+    telemetry, None when there is nothing.
     """
 
     pilot: str
@@ -305,6 +307,7 @@ class Permit(Struct, frozen=True, kw_only=True):
     lease_ms: int
     source: str = ""
     stop: bool = True
+    notice: Notice | None = None
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

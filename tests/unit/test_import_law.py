@@ -13,7 +13,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first; a module may import its own stage and lower ones.
 STAGES: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("monitor.ground", "monitor.window"),
+    ("monitor.ground", "monitor.window", "monitor.notice"),
     ("monitor.canonical", "monitor.periods", "monitor.errors", "monitor.lenient", "monitor.zones", "monitor.refusals"),
     ("monitor.telemetry", "monitor.pace"),
     ("monitor.labels",),
