@@ -19,12 +19,14 @@ from msgspec import Struct
 import detectors
 from detectors.base import Count
 from monitor import zones
+from monitor.bounds import CHARTER_BYTES
 from monitor.charter import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
+from monitor.charter_size import open_periods, parts_of, size_of
 from monitor.charter_values import flaws, plain
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.labels import alike, tidy
 from monitor.periods import parse_span
-from monitor.plan import Watch, build_detectors
+from monitor.plan import Watch, build_detectors, plan_of
 from monitor.signing import read_public
 
 MONTH_MS = 28 * 86_400_000  # the shortest
@@ -66,7 +68,7 @@ def lint(charter: Charter) -> list[Problem]:
     found += _one_name_for_two(charter)
     found += _hard_rules(charter.hard_rules)
     found += _spans(charter)
-    return found
+    return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
 
 def alpha_table(charter: Charter) -> list[Share]:
@@ -349,6 +351,27 @@ def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
                 "a model serves without any incident, so the conditions could never hold together",
                 "write two rules",
             )
+
+
+def _size(charter: Charter) -> Iterator[Problem]:
+    """What is kept of a pilot is bounded: a charter that alone could make it larger is refused where it is largest."""
+    size = size_of(plan_of(charter))
+    if size.total <= CHARTER_BYTES:
+        return
+    grown = f"a pilot's state could grow to {size.total:,} bytes, {CHARTER_BYTES:,} are allowed for what a charter asks"
+    largest = max(range(len(size.indicators)), key=size.indicators.__getitem__, default=None)
+    if largest is None or size.indicators[largest] < size.charter:
+        taken, name = parts_of(charter)[0]
+        yield _error(name, f"{grown}; {taken:,} of them are this field", "say it in fewer or shorter words")
+        return
+    spec = charter.indicators[largest]
+    streams, taken = max(1, len(spec.segments)), size.indicators[largest]
+    field = "segments" if streams > open_periods(Watch(spec)) else "reporting_delay"
+    yield _error(
+        f"indicators[{largest}].{field}",
+        f"{grown}; {taken:,} of them are {streams} segments with up to {open_periods(Watch(spec))} open periods each",
+        "list fewer segments, or write longer periods or a shorter reporting_delay",
+    )
 
 
 def _spans(charter: Charter) -> Iterator[Problem]:

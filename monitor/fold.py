@@ -148,6 +148,8 @@ class Folder:
         window = self._window(batch.oldest)
         if window is None or batch.newest >= window.end or not self._receiving(began, at):
             return False
+        if self._layout.ahead is not None and millis(batch.newest) > began + self._layout.ahead:
+            return False
         calm = at < window.steady
         if not calm and (began != at or self._made_late(at)):
             return False

@@ -101,6 +101,7 @@ class Layout:
             t: kind for t, kind in kinds.items() if kind.may_fold and all(w.cap is None for w, _ in kind.rest)
         }
         self.last = instant(plan.cycle[1])
+        self.ahead = min([w.ahead for w in watches if w.ahead is not None], default=None)  # ms, see `Watch.ahead`
         self._frames: list[Frame] = []
 
     def frame(self, time: datetime) -> Frame:

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
     HEARD_AGAIN = "heard_again"  # unknown ended
+    STATE_LIMIT = "state_limit"  # what is kept of the pilot reached its bound, and open periods were dropped
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
 
 

@@ -102,6 +102,8 @@ def place(case: Case, watch: Watch, slot: Slot) -> bool:
     stream = case.pilot.streams.get(watch.keys.get(slot.segment, ""))
     if stream is None:
         return False
+    if watch.ahead is not None and slot.at > (latest := case.at + watch.promised + watch.ahead):
+        slot = slot._replace(at=latest)  # a clock that is far ahead of short periods must not open any number of them
     index = watch.grid.index(slot.at)
     if index < stream.next:
         stream.stock += slot.stock

@@ -13,6 +13,7 @@ from msgspec import structs
 import detectors
 from detectors.base import Count, Design, Detector, Gap, Observation
 from detectors.baseline_limit import against_baseline
+from monitor.bounds import AHEAD_MS, AHEAD_PERIODS
 from monitor.charter import DAYS, LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
 from monitor.indicators import INDICATORS
 from monitor.indicators.base import Indicator
@@ -68,6 +69,10 @@ class Watch:
         self.length = self.grid.start(self.grid.index(0) + 1) - self.grid.start(
             self.grid.index(0)
         )  # ms; about, of months
+        promise = getattr(self.indicator, "promise", None)
+        self.promised: int = promise.after(0) if promise is not None else 0  # ms after an event that it may fall due
+        short = self.length * AHEAD_PERIODS < AHEAD_MS
+        self.ahead = self.length * AHEAD_PERIODS if short else None  # ms after reception that may be told of
         self.once = self.observes is Count and any(kind in INCIDENTS for kind in self.indicator.reads)
 
     def closes(self, index: int) -> int:

@@ -30,6 +30,7 @@ REASONS: dict[Reason, str] = {
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
+    Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
