@@ -423,6 +423,7 @@ def as_data(board: Board, now: int = 0) -> dict[str, object]:
         "left_out": board.left_out,
         "through": board.through,
         "worker": {"last_heard": board.worker.last, "silent_partitions": board.worker.silent(now)},
+        "open_mode": board.open_mode,
         "pilots": [
             {
                 "pilot": view.pilot,

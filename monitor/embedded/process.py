@@ -197,6 +197,7 @@ class Monitor:
             raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
         await self._admit()
         await self._control()
+        self._warn_of_others()
         await self._telemetry()
         await self._time()
         self.ingress.ready = True
@@ -358,6 +359,18 @@ class Monitor:
             acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))
         if acts:
             await self.store.feed_control(acts)
+
+    def _warn_of_others(self) -> None:
+        """Warn of each charter that was given to this process and refused: another one is in force."""
+        for charter in self._charters:
+            pilot = self.runner.machine.pilots.get(charter.pilot)
+            if pilot is None or pilot.hash != charter_hash(charter):
+                log.warning(
+                    "charter version %d of %s is not in force, %s is; GET /v1/rejected says why",
+                    charter.version,
+                    charter.pilot,
+                    "none" if pilot is None else f"version {pilot.charter.version}, hash {pilot.hash}",
+                )
 
     # ---- record, act, show: readers of what is committed
 
