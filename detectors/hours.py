@@ -7,9 +7,10 @@ units of expected events any Poisson stream is the homogeneous one).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from math import floor
+from math import floor, inf
 
 import msgspec
 
@@ -112,6 +113,60 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         weeks, rest = divmod(moment - self.start, WEEK)
         hour = min(int(rest / HOUR), 167)
         return weeks * self.sums[-1] + self.sums[hour] + (rest - hour * HOUR) * self.rates[hour]
+
+
+class LocalWeek(msgspec.Struct, frozen=True):
+    """An hour-of-week profile of a local time, whose offset from UTC changes: an office that opens at 8 does so in summer too.
+
+    `profile` is by local time. Local time is UTC plus `offsets[i]` seconds up to `changes[i]` (seconds since 1970, rising);
+    there is one offset more than changes. The hour that a change leaves out owes nothing, one that it repeats owes twice.
+
+    >>> office = HourOfWeek.of([60.0 if 8 <= h % 24 < 18 and h < 120 else 0.0 for h in range(168)])
+    >>> berlin = LocalWeek(office, changes=(1_792_890_000.0,), offsets=(7_200.0, 3_600.0))  # 25 October 2026, 01:00 UTC
+    >>> monday = 1_792_972_800.0  # the next day, 00:00 UTC
+    >>> [berlin.expected(monday + h * HOUR, monday + (h + 1) * HOUR) for h in (6, 7, 16, 17)]
+    [0.0, 60.0, 60.0, 0.0]
+    """
+
+    profile: HourOfWeek
+    changes: tuple[float, ...]
+    offsets: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        """Mean events per second."""
+        return self.profile.rate
+
+    def expected(self, begin: float, end: float) -> float:
+        """Events expected from `begin` to `end` (seconds since 1970); 0 if `end` is not later."""
+        total = 0.0
+        while begin < end:
+            offset, until = self._stretch(begin)
+            until = min(until, end)
+            total += self.profile.expected(begin + offset, until + offset)
+            begin = until
+        return total
+
+    def gap(self, last: float, now: float) -> Gap:
+        """The silence since the last event."""
+        return Gap(seconds=max(0.0, now - last), expected=self.expected(last, now))
+
+    def when(self, last: float, expected: float) -> float:
+        """The moment at which `expected` > 0 events should have come since `last`."""
+        while True:
+            offset, until = self._stretch(last)
+            at = self.profile.when(last + offset, expected) - offset
+            if at <= until:
+                return at
+            expected -= self.profile.expected(last + offset, until + offset)
+            if expected <= 0:
+                return until
+            last = until
+
+    def _stretch(self, moment: float) -> tuple[float, float]:
+        """The offset at `moment`, and until when it holds."""
+        index = bisect_right(self.changes, moment)
+        return self.offsets[index], self.changes[index] if index < len(self.changes) else inf
 
 
 def _hour(since: float) -> int:

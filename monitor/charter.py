@@ -170,7 +170,7 @@ class Responses(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True):
-    """A stretch of each of the `days`, from `start` to before `end` (UTC)."""
+    """A stretch of each of the `days`, from `start` to before `end` (UTC, or the zone that is named next to the windows)."""
 
     days: Annotated[tuple[Day, ...], Meta(min_length=1)]
     start: Clock
@@ -178,10 +178,12 @@ class Window(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Drills(Struct, frozen=True, forbid_unknown_fields=True):
-    """How halts are tried out: a dry run `every` so often (by hand only without it), a full stop only inside `full_stops`."""
+    """How halts are tried out: a dry run `every` so often (by hand only without it), a full stop only inside `full_stops`, which are
+    in the time of `zone` (an IANA name such as Europe/Berlin; UTC without it)."""
 
     every: SpanText | None = None
     full_stops: tuple[Window, ...] = ()
+    zone: str = ""
 
 
 class Bound(Struct, frozen=True, forbid_unknown_fields=True):
@@ -263,6 +265,8 @@ def canonical(charter: Charter) -> bytes:
         for name in names:
             if part[name] == _LATER[name]:
                 del part[name]
+    if "drills" in whole and not whole["drills"]["zone"]:
+        del whole["drills"]["zone"]
     for spec in whole["indicators"]:
         if spec["baseline"] is None:
             del spec["baseline"]

@@ -73,7 +73,9 @@ def hash_(file: Path) -> None:
 @click.argument("file", type=FILE)
 @click.option("--restart", type=click.IntRange(1, 10_000), default=1, show_default=True, help="which share of alpha")
 def alpha(file: Path, restart: int) -> None:
-    """Print what each stream's bar may spend of alpha at a restart, and what all restarts up to it have spent.
+    """Print what each stream's threshold may spend of alpha at a restart, and what all restarts up to it may spend.
+
+    What a pilot has really used stands on its page of the board and at the end of `replay`: the shares of runs that are over.
 
     Statistics restart when a halt is released or a first crossing is tolerated. The shares of all restarts add up to the
     charter's alpha, so a pilot that keeps its limits is ever halted with at most that probability.

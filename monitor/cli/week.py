@@ -13,14 +13,17 @@ from monitor.model import Record
 from monitor.replay import TOPIC, read_lines
 from monitor.telemetry import Heartbeat, instant, millis
 from monitor.validate import validate
+from monitor.zones import names, near, zone
 
 
 @click.command()
 @click.argument("events", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--pilot", required=True, help="Whose events count.")
+@click.option("--zone", "name", default="", help="IANA time zone of the hours, such as Europe/Berlin. [default: UTC]")
 @click.option("--of", type=click.Choice(["heartbeat", "any"]), default="any", show_default=True, help="Which events.")
-def week(events: Path, pilot: str, of: str) -> None:
-    """Print `week: [...]` for a charter's silence: events per hour in each of a week's 168 hours, Monday 00:00 UTC first.
+def week(events: Path, pilot: str, name: str, of: str) -> None:
+    """Print `week: [...]` for a charter's silence: events per hour in each of a week's 168 hours, Monday 00:00 first (UTC, or by
+    the clocks of --zone, summer time included).
 
     EVENTS holds JSON lines as for `replay`. Counted by the time of the event, from the first to the last of the pilot. Hours of
     which little was seen are drawn to the mean of their hour of the day, and that to the mean of all. Read what it prints
@@ -29,6 +32,8 @@ def week(events: Path, pilot: str, of: str) -> None:
     \b
     Exit code 1 when fewer than two events of the pilot can be read, or all of them have one time.
     """
+    if name and name not in names():
+        raise click.BadParameter(f"there is no time zone {name!r}; {near(name)}", param_hint="--zone")
     with events.open("rb") as file:
         refuse_utf16(str(events), file.read(2))
         file.seek(0)
@@ -40,9 +45,11 @@ def week(events: Path, pilot: str, of: str) -> None:
             f"{events}: time: all {len(moments)} events of {pilot} ({of}) say {instant(round(moments[0] * 1000)).isoformat()}, "
             "and of a moment no week can be learnt; give a recording in which `time` is when each happened"
         )
-    profile = HourOfWeek.seen(moments)
+    profile = HourOfWeek.seen([at + zone(name).offset(at) for at in moments] if name else moments)
     rows = [", ".join(f"{rate * HOUR:.4g}" for rate in profile.rates[day : day + 24]) for day in range(0, 168, 24)]
     click.echo("week: [\n  " + ",\n  ".join(rows) + "]")
+    if name:
+        click.echo(f"zone: {name}")
     weeks = (max(moments) - min(moments)) / (168 * HOUR)
     click.echo(f"{len(moments):,} events in {weeks:.1f} weeks", err=True)
 

@@ -30,10 +30,12 @@ REASONS: dict[Reason, str] = {
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
+    Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
     Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
+    Reason.COUNTED_NOWHERE: "Telemetry is accepted and counts nowhere",
     Reason.MISSING_MODEL: "Telemetry names no model, so a model may be serving that the charter does not name",
     Reason.CLEARED: "Quiet for as long as the charter asks",
     Reason.OVERRIDDEN: "Set by hand by a regulator",
@@ -76,6 +78,7 @@ SINGLE = {
     Reason.OUTSIDE_CYCLE: "an exposure of {}",
     Reason.HALT_CONTRADICTED: "{} after the stop",
     Reason.SOURCE_CONFLICT: "number {}",
+    Reason.RECTIFICATION_OVERDUE: "open for {} s",
 }
 """Reasons with one number of their own, and how it is said."""
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
@@ -187,7 +190,7 @@ def budget_words(finding: Finding) -> list[str]:
     if finding.alpha is not None:
         said.append(f"this threshold may spend alpha {figure(finding.alpha)}")
     if finding.alpha_spent is not None:
-        said.append(f"all up to now may spend {figure(finding.alpha_spent)}")
+        said.append(f"all thresholds up to now may spend {figure(finding.alpha_spent)}")
     return said
 
 

@@ -45,6 +45,8 @@ NONCES = 32
 """Nonces that one request may ask for."""
 RECENT = 256
 """Permits of a pilot among which one nonce is looked for: more than it has workers that send heartbeats at once."""
+RESTORE_SECONDS = 5.0
+"""How long a scrape waits for metrics to be restored: below Prometheus's usual time-out of 10 s."""
 PAGE = 1_000
 """Decisions, or rejections, in one answer."""
 
@@ -177,6 +179,7 @@ class Ingress:
         signer: Signer | None = None,
     ) -> None:
         self.ready = False
+        self.restored = asyncio.Event()  # counters are where they were before the restart
         self.events = 0  # acknowledged since the start
         self._signer = signer
         self._store, self._arrived, self._put_out, self._exposition = store, arrived, put_out, exposition
@@ -332,6 +335,10 @@ class Ingress:
         return page
 
     async def _metrics(self, _request: web.Request) -> web.Response:
+        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new ones, so it waits,
+        and is refused (503) after RESTORE_SECONDS."""
+        if not await waited(self.restored, RESTORE_SECONDS):
+            raise web.HTTPServiceUnavailable(text="metrics are being restored", headers={"Retry-After": "1"})
         return web.Response(
             body=self._exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )

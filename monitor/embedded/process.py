@@ -147,8 +147,9 @@ class Monitor:
             self.store = Store(directory / "monitor.db", clock=clock)
             undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted = Trusted([*admitters, self._signer.public])
-        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
+        keys = [*admitters, self._signer.public]
+        trusted = Trusted(keys)
+        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self.open_mode)
         self.runner = Runner(
             self._log,
             clock=clock,
@@ -196,6 +197,7 @@ class Monitor:
             raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
         await self._admit()
         await self._control()
+        self._warn_of_others()
         await self._telemetry()
         await self._time()
         self.ingress.ready = True
@@ -359,6 +361,18 @@ class Monitor:
         if acts:
             await self.store.feed_control(acts)
 
+    def _warn_of_others(self) -> None:
+        """Warn of each charter that was given to this process and refused: another one is in force."""
+        for charter in self._charters:
+            pilot = self.runner.machine.pilots.get(charter.pilot)
+            if pilot is None or pilot.hash != charter_hash(charter):
+                log.warning(
+                    "charter version %d of %s is not in force, %s is; GET /v1/rejected says why",
+                    charter.version,
+                    charter.pilot,
+                    "none" if pilot is None else f"version {pilot.charter.version}, hash {pilot.hash}",
+                )
+
     # ---- record, act, show: readers of what is committed
 
     async def _follow(self, reader: Reader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
@@ -407,7 +421,11 @@ class Monitor:
             for watcher in self._watchers:
                 watcher(outputs)
 
-        await self._follow(Reader(self.store), take)
+        reader = Reader(self.store)
+        while (outputs := await reader.read()) is not None:
+            await take(outputs)
+        self.ingress.restored.set()
+        await self._follow(reader, take)
 
     # ---- JSON lines
 

@@ -9,23 +9,26 @@ from typing import Literal
 import msgspec
 
 from detectors.base import Gap
-from detectors.hours import HourOfWeek
+from detectors.hours import HourOfWeek, LocalWeek
 from monitor.charter import DAYS, IndicatorSpec, SpanText, Window
 from monitor.indicators.base import Aggregate, BadSpec, Slot, params, refuse_segments
 from monitor.periods import parse_span
 from monitor.telemetry import EVENT_TYPES, Envelope, Heartbeat
+from monitor.zones import near, zone
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`every`: the usual time between two events; with `hours`, inside of these windows (UTC, whole hours), and `outside` of
+    """`every`: the usual time between two events; with `hours`, inside of these windows (whole hours), and `outside` of
     them (nothing is owed there without it). In their place `week`: events per hour for each of a week's 168 hours, Monday
-    00:00 UTC first. `of`: which events break the silence."""
+    00:00 first. Both are in the time of `zone`, an IANA name such as Europe/Berlin with its summer time; UTC without it. `of`:
+    which events break the silence."""
 
     every: SpanText | None = None
     of: Literal["heartbeat", "any"] = "heartbeat"
     hours: tuple[Window, ...] = ()
     outside: SpanText | None = None
     week: tuple[float, ...] = ()
+    zone: str = ""
 
 
 class Silence:
@@ -44,7 +47,9 @@ class Silence:
             raise BadSpec("params.outside", "there is nothing to be outside of", "add `hours`")
         if given.hours and given.week:
             raise BadSpec("params.hours", "`week` has the hours in it", "remove one of them")
-        self._profile = _profile(given) if given.hours or given.week else None
+        if given.zone and not given.hours and not given.week:
+            raise BadSpec("params.zone", "there are no hours that a time zone could shift", "add `hours` or `week`")
+        self._profile = _local(_profile(given), given.zone) if given.hours or given.week else None
         if self._profile is None:
             assert given.every is not None
             self.rate = _rate("every", given.every)
@@ -100,6 +105,17 @@ def _profile(given: Params) -> HourOfWeek:
             start = 24 * DAYS.index(day)
             per_hour[start + first : start + last] = [inside] * (last - first)
     return HourOfWeek.of(per_hour)
+
+
+def _local(profile: HourOfWeek, name: str) -> HourOfWeek | LocalWeek:
+    """The profile in the time of a zone. Raises BadSpec for one that nobody knows."""
+    if not name:
+        return profile
+    try:
+        table = zone(name)
+    except KeyError:
+        raise BadSpec("params.zone", f"there is no time zone {name!r}", near(name)) from None
+    return LocalWeek(profile, table.changes, table.offsets)
 
 
 def _rate(field: str, text: str) -> float:

@@ -82,6 +82,18 @@ ROWS = [
     Row(Reason.LIMIT_HALF_WAY, _limit(statistic=4.0), ("half-way to its threshold", *COUNTED)),
     Row(Reason.LIMIT_TOLERATED, _limit(), ("for the first time", *COUNTED)),
     Row(
+        Reason.RECTIFICATION_OVERDUE,
+        Finding(
+            indicator="complaints",
+            rule="rectify_within",
+            observed=86400.0,
+            period_start=T0,
+            period_end=T0 + 24 * HOUR_MS,
+            detail="due 2023-11-15: complaints//limit_e_process",
+        ),
+        ("not rectified in time", "complaints", "open for 86,400 s", "due 2023-11-15"),
+    ),
+    Row(
         Reason.HARD_RULE,
         Finding(rule="death", observed=1.0, expected=0.0, detail="serious_incident, death, 497a-11"),
         ("rule death", "incident 497a-11", "severity serious incident", "harm death"),

@@ -8,22 +8,27 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 import pytest
+from msgspec import structs
+from yarl import URL
 
 from monitor.act.json_lines import JsonLines
+from monitor.charter import Authority, Charter
 from monitor.control import Override
 from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
 from monitor.embedded.process import Monitor
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.errors import Fenced, Forged
-from monitor.model import Command, Decision, Level, Permit, Reason
+from monitor.model import Command, Decision, Level, Outputs, Permit, Reason
 from monitor.signing import HTTP_HEADER, Kind, Trusted
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
 from monitor.testing.fleet_charter import charter
+from monitor.testing.records import halted
 
 Story = Callable[[Monitor, aiohttp.ClientSession], Awaitable[None]]
 
@@ -306,6 +311,40 @@ def test_after_a_restart_everyone_knows_who_is_halted(tmp_path: Path) -> None:
         told(tmp_path / "data", story, actors={"json_lines": JsonLines(str(lines))})
 
 
+def test_no_scrape_after_a_restart_shows_counters_below_those_before(tmp_path: Path) -> None:
+    """Prometheus would take the way back up for new rejections: the first scrape that is answered has all of them."""
+    bad = 20_000
+
+    def rejected(page: str) -> float:
+        return sum(
+            float(line.split()[-1]) for line in page.splitlines() if line.startswith("sandbox_monitor_rejected_total")
+        )
+
+    async def first(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        await send(session, b"[" + b",".join([b"{}"] * 5_000) + b"]", BATCH)
+        for _ in range(bad // 5_000 - 1):
+            await send(session, b"[" + b",".join([b"{}"] * 5_000) + b"]", BATCH)
+        await until(session, "metrics", f"{bad / 1e0:.1f}")
+
+    async def second(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        assert rejected(await text(session, "metrics")) == bad
+
+    told(tmp_path, first)
+    told(tmp_path, second)
+
+
+def test_a_pilot_of_any_name_has_its_page(tmp_path: Path) -> None:
+    """The link on the board leads to it, whatever characters its id holds."""
+
+    async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
+        for name in ("a/b", "a?b#c", "50 %", "Z\u00fcrich", "old\nid", "<b>"):
+            monitor.board.apply(Outputs(decisions=[structs.replace(halted(standing=1), pilot=name)]))
+            async with session.get(URL(f"{monitor.address}pilot/{quote(name, safe='')}", encoded=True)) as answer:
+                assert answer.status == 200, name
+
+    told(tmp_path, story)
+
+
 def test_an_owner_that_was_shut_out_stops(tmp_path: Path) -> None:
     """Another owner claims the file: the monitor ends with Fenced instead of going on, and writes nothing more."""
 
@@ -327,3 +366,35 @@ def test_a_checkpoint_is_seen_in_the_metrics(tmp_path: Path) -> None:
         await until(session, "metrics", 'checkpoint_timestamp_seconds{partition="0"}')
 
     told(tmp_path, story, checkpoint_every_ms=1)
+
+
+def test_a_charter_given_at_the_start_is_in_force_or_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever starts the monitor may amend; while a halt stands he too changes nothing of who may release it, and is told."""
+    first = charter("p", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=1_767_571_200_000, end=now())
+    better = msgspec.structs.replace(first, scenario="said better", version=2)
+    others = msgspec.structs.replace(better, authorities=(Authority("a", approvers=("x", "y")),), version=3)
+
+    async def run(plan: Charter, halt: bool = False) -> int:
+        monitor = Monitor(tmp_path, port=0, charters=[plan])
+        await monitor.start()
+        try:
+            async with aiohttp.ClientSession(monitor.address) as session:
+                if halt:
+                    act = Override(id="h", pilot="p", author="regulator-1", level="halt", reason="by hand")
+                    headers = {"Content-Type": "application/json"}
+                    async with session.post("v1/control", data=msgspec.json.encode(act), headers=headers) as answer:
+                        assert answer.status == 202
+                    await until(session, "v1/standing/p", '"level":"halt","stop":"not acknowledged"')
+                if plan is others:
+                    assert "halt_stands" in await until(session, "v1/rejected", "charter.authorities")
+                return monitor.runner.machine.pilots["p"].charter.version
+        finally:
+            await monitor.stop()
+
+    assert asyncio.run(run(first, halt=True)) == 1
+    assert asyncio.run(run(better)) == 2
+    assert "not in force" not in caplog.text
+    assert asyncio.run(run(others)) == 2
+    assert "charter version 3 of p is not in force, version 2, hash" in caplog.text
