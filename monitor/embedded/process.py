@@ -28,6 +28,7 @@ from monitor.charter import Charter, charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
+from monitor.embedded.charters import charter_route
 from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
@@ -250,7 +251,7 @@ class Monitor:
 
     async def _listen(self) -> None:
         app = self.ingress.app()
-        app.add_routes(routes(self.board, self.clock))
+        app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
         # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
         self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
         await self._web.setup()
