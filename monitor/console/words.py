@@ -171,6 +171,8 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
         return f"after {figure(finding.observed)} s{allowed}"
     if reason in SINGLE:
         return "" if finding.observed is None else SINGLE[reason].format(figure(finding.observed))
+    if reason is Reason.STATE_LIMIT and finding.observed is not None and finding.expected is not None:
+        return f"{figure(finding.observed)} open, at most {figure(finding.expected)} are kept"
     parts = []
     if finding.observed is not None and finding.expected is not None and _counts(decision):
         parts.append(_compared(decision, finding.observed, finding.expected, kind, below))

@@ -57,7 +57,7 @@ HOMES = {
     "grafana_api": ("monitor/act/",),
     "requests": ("monitor/act/",),
     "aiohttp": ("monitor/embedded/", "monitor/console/routes.py", "monitor/stream/", "monitor/cli/"),
-    "ruamel": ("monitor/charter_file.py",),
+    "ruamel": ("monitor/charter_file.py", "monitor/charter_yaml.py"),
     "sqlite3": ("monitor/embedded/",),
     "cryptography": ("monitor/signing.py",),
 }
