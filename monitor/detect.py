@@ -6,6 +6,7 @@ import functools
 from typing import Literal, TypeGuard
 
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from monitor.astray import KEY
 from monitor.case import Case
 from monitor.charter import Watcher
 from monitor.counters import behind
@@ -53,6 +54,8 @@ def close(case: Case, watch: Watch) -> None:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
         begin_anew(case, watch, stream, start)
     _gaps(case, watch)
+    if watch is case.plan.slowest and pilot.astray.last < start:
+        case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
     forget_closed_gaps(pilot)
 
 

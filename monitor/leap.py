@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from detectors.base import Detector, Observation
 from detectors.repeat import repeated
+from monitor.astray import KEY
 from monitor.counters import behind
 from monitor.decide import Standing
 from monitor.detect import forget_closed_gaps, observe
@@ -117,7 +118,7 @@ def _void(
     """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one does more."""
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     standing = pilot.standing
-    counted = "sequence" in standing.active or "source_conflict" in standing.active  # quiet periods are
+    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY))  # quiet periods are
     if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
     if pilot.window.opened and pilot.window.shares(start):

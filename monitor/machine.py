@@ -25,11 +25,13 @@ from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
 from monitor.bounds import short
 from monitor.case import Case
 from monitor.charter import charter_hash
+from monitor.charter_size import open_allowance
 from monitor.contested import contested
 from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
+from monitor.labels import tidied
 from monitor.leap import Tries, leap
 from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue, unserved
@@ -41,6 +43,7 @@ from monitor.refusals import Refusal
 from monitor.rejections import Rejecter, Why
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import arrived
+from monitor.shed import shed
 from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
@@ -305,6 +308,8 @@ class Machine:
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
+        if open_allowance(pilot.plan) is not None:
+            return False  # each event may open a period too many
         if pilot.plan.firm and not _word_is_signed(pilot.plan, batch, run, first):
             return False
         clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
@@ -350,7 +355,10 @@ class Machine:
             if before_admission(pilot, event):
                 return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
-            if observe(case, event) or case.recorded:
+            ended = observe(case, tidied(event))
+            if (most := open_allowance(pilot.plan)) is not None:
+                shed(case, most)
+            if ended or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
         return None

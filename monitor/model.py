@@ -7,7 +7,6 @@ offset, so the embedded runtime, Kafka, a re-partitioned cluster and a firm's ow
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -51,6 +50,7 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
     MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act
@@ -77,6 +77,7 @@ class Reason(StrEnum):
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
     HEARD_AGAIN = "heard_again"  # unknown ended
+    STATE_LIMIT = "state_limit"  # what is kept of the pilot reached its bound, and open periods were dropped
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
 
 
@@ -352,7 +353,7 @@ class Outputs(Struct):
     commands: list[Command] = msgspec.field(default_factory=list)
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
-    uncounted: Counter[str] = msgspec.field(default_factory=Counter)
+    uncounted: dict[str, int] = {}
 
     def extend(self, more: Outputs) -> None:
         """Append what a later step put out."""
@@ -361,7 +362,12 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
-        self.uncounted.update(more.uncounted)
+        for kind, events in more.uncounted.items():
+            self.uncount(kind, events)
+
+    def uncount(self, kind: str, events: int = 1) -> None:
+        """Count events that count nowhere."""
+        self.uncounted[kind] = self.uncounted.get(kind, 0) + events
 
     def newest_permits(self) -> None:
         """Keep the last permit of each source only, in their order: an older one grants no more than it."""
