@@ -109,7 +109,7 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "tn": "True negatives.",
     "fn": "False negatives.",
     "unit": "As the charter names it: users, decisions, hours, miles ...",
-    "amount": "How much, since the last event of this kind; not a running total.",
+    "amount": "How much, since the last event of this kind; not a running total. Below 0 in a correction.",
     "currency": "ISO 4217.",
     "share": "0.2 = 20 % less effort than without the pilot; negative = a loss.",
     "nonce": "Fresh for each heartbeat; its permit repeats it.",
@@ -138,6 +138,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
     "sandbox.model.changed": {"was": "sha256:9f2c"},
     "sandbox.heartbeat": {"nonce": "b1946ac9", "serving": True, "exposure": 15200},
     "sandbox.command.acknowledged": {"command": "4f0c", "standing": 3, "last_decision": "d-4411"},
+    "sandbox.exposure.corrected": {"unit": "decisions", "amount": -900.0, "segment": "under-25"},
+    "sandbox.outcomes.corrected": {"fp": -5, "tn": -95},
 }
 
 OUTPUTS: dict[str, tuple[type, ...]] = {

@@ -20,6 +20,7 @@ GRAVE: dict[Reason, str] = {
     Reason.HALT_OVERDUE: "SandboxHaltOverdue",
     Reason.HALT_CONTRADICTED: "SandboxHaltContradicted",
     Reason.DRILL_OVERDUE: "SandboxDrillOverdue",
+    Reason.RECTIFICATION_OVERDUE: "SandboxRectificationOverdue",
 }
 
 # The limbs of Art. 3(49) (a) to (c) of the EU AI Act that concern people, and critical infrastructure.

@@ -35,6 +35,7 @@ REASONS: dict[Reason, str] = {
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
     Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
+    Reason.CORRECTED: "The firm corrected what it had tallied",
     Reason.COUNTED_NOWHERE: "Telemetry is accepted and counts nowhere",
     Reason.MISSING_MODEL: "Telemetry names no model, so a model may be serving that the charter does not name",
     Reason.CLEARED: "Quiet for as long as the charter asks",

@@ -46,6 +46,7 @@ from monitor.telemetry import (
     ComplaintWithdrawn,
     CostReported,
     Envelope,
+    ExposureCorrected,
     ExposureTallied,
     GainReported,
     Harm,
@@ -53,6 +54,7 @@ from monitor.telemetry import (
     IncidentReported,
     IncidentUpdated,
     ModelChanged,
+    OutcomesCorrected,
     OutcomesTallied,
     Severity,
     encode,
@@ -281,6 +283,17 @@ class Pilot:
     def exposure(self, amount: float, unit: str, *, segment: str = "", at: datetime | None = None) -> str:
         """`amount` of exposure in the charter's `unit` (decisions, users, miles ...); also raises the running counter."""
         return self._emit(ExposureTallied, at, unit=unit, amount=amount, segment=segment)
+
+    def exposure_corrected(self, amount: float, unit: str, *, at: datetime, segment: str = "") -> str:
+        """Takes back exposure that was tallied too much: `amount` is below 0, `at` the time of the tally that was wrong. The
+        running counter stays as it is."""
+        return self._emit(ExposureCorrected, at, unit=unit, amount=amount, segment=segment)
+
+    def outcomes_corrected(
+        self, *, at: datetime, tp: int = 0, fp: int = 0, tn: int = 0, fn: int = 0, segment: str = ""
+    ) -> str:
+        """Takes back confusion counts that were tallied too much: each is 0 or below, `at` the time of that tally."""
+        return self._emit(OutcomesCorrected, at, tp=tp, fp=fp, tn=tn, fn=fn, segment=segment)
 
     def cost(self, amount: float, currency: str, *, at: datetime | None = None) -> str:
         """Cost of complying with the charter."""
