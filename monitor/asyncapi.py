@@ -54,7 +54,12 @@ repeated ids. A halt is obeyed when it is read, acknowledged, and then shown by 
 
 **Permits.** Each heartbeat of a pilot that may run is answered by a permit with its `nonce` and `source`. The lease of `lease_ms`
 runs from the moment that heartbeat was sent; a permit of a lower `standing` than the highest command met is void. A command
-with `dry_run` is answered like any other and stops nothing.
+with `dry_run` is answered like any other and stops nothing. `notice` says what of the pilot's telemetry was rejected and which
+findings are active.
+
+**Release.** A release starts nothing: the firm resumes by its own act. Every command names in `lifted` the decision of the pilot's
+newest release; a service works only if the firm has resumed from that one, whatever command came after it. `ground` is what a
+halt rests on.
 
 **Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` carry the header `signature`:
 `<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`), a line feed and the record's value.
