@@ -6,6 +6,7 @@ import functools
 from typing import Literal, TypeGuard
 
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from monitor.astray import KEY
 from monitor.case import Case
 from monitor.charter import Watcher
 from monitor.counters import behind
@@ -31,7 +32,7 @@ def close(case: Case, watch: Watch) -> None:
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
-        gap = gap or (watch.spec.exposure is not None and behind(pilot, start, end))
+        gap = gap or (watch.by_source and behind(pilot, start, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -53,6 +54,8 @@ def close(case: Case, watch: Watch) -> None:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
         begin_anew(case, watch, stream, start)
     _gaps(case, watch)
+    if watch is case.plan.slowest and pilot.astray.last < start:
+        case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
     forget_closed_gaps(pilot)
 
 

@@ -31,6 +31,7 @@ from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import close, silent
 from monitor.errors import ControlRefused, Forged
+from monitor.labels import tidied
 from monitor.leap import Tries, leap
 from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue, unserved
@@ -354,7 +355,7 @@ class Machine:
             if before_admission(pilot, event):
                 return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
-            ended = observe(case, event)
+            ended = observe(case, tidied(event))
             if (most := open_allowance(pilot.plan)) is not None:
                 shed(case, most)
             if ended or case.recorded:

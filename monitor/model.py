@@ -7,7 +7,6 @@ offset, so the embedded runtime, Kafka, a re-partitioned cluster and a firm's ow
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -51,6 +50,8 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    CORRECTED = "corrected"  # a firm takes back what it tallied too much
+    COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
     MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act
@@ -353,7 +354,7 @@ class Outputs(Struct):
     commands: list[Command] = msgspec.field(default_factory=list)
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
-    uncounted: Counter[str] = msgspec.field(default_factory=Counter)
+    uncounted: dict[str, int] = {}
 
     def extend(self, more: Outputs) -> None:
         """Append what a later step put out."""
@@ -362,7 +363,12 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
-        self.uncounted.update(more.uncounted)
+        for kind, events in more.uncounted.items():
+            self.uncount(kind, events)
+
+    def uncount(self, kind: str, events: int = 1) -> None:
+        """Count events that count nowhere."""
+        self.uncounted[kind] = self.uncounted.get(kind, 0) + events
 
     def newest_permits(self) -> None:
         """Keep the last permit of each source only, in their order: an older one grants no more than it."""

@@ -28,6 +28,7 @@ from monitor.charter import Charter, charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
+from monitor.embedded.charters import charter_route
 from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
@@ -250,7 +251,7 @@ class Monitor:
 
     async def _listen(self) -> None:
         app = self.ingress.app()
-        app.add_routes(routes(self.board, self.clock))
+        app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
         # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
         self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
         await self._web.setup()
@@ -323,13 +324,14 @@ class Monitor:
         return True
 
     def _learn(self) -> None:
-        """Show board and actors the charters that are in force."""
+        """Show board, actors and metrics the charters that are in force."""
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:
                 self._learnt[pilot.id] = in_force
                 self.board.learn(pilot.charter)
                 self._deliver.learn(pilot.charter)
+                self.metrics.learn(pilot.charter)
 
     def _ledger(self, pilot: str) -> tuple[int, str] | None:
         head = self.notary.head(pilot)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from monitor.act.words import sentence as notification
 
 from monitor.cli.ledger import ledger
-from monitor.cli.replay import _words
 from monitor.console.board import Board
+from monitor.console.notice import sentence as notification
 from monitor.console.page import pilot_page
+from monitor.console.report import told
 from monitor.model import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -146,6 +146,11 @@ ROWS = [
     ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
+    Row(
+        Reason.STATE_LIMIT,
+        Finding(rule="open_periods", observed=65.0, expected=64.0),
+        ("dropped unjudged", "65 open, at most 64 are kept"),
+    ),
     Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by hand", "looks wrong"), "act"),
     Row(Reason.RECTIFICATION_RECORDED, Finding(rule="rectification", detail="cause: a bug"), ("cause: a bug",), "act"),
     Row(
@@ -247,7 +252,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     by = f" by {record.author}" if record.author else ""
     return {
         "board": page[page.index("<h2>Decisions</h2>") :],
-        "replay": _words(record, CHARTER) + by,
+        "replay": told(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,
     }
