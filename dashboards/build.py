@@ -124,11 +124,11 @@ FLEET = (
         help="Statistic divided by bar; 100 % is an alarm.",
     ),
     Panel(
-        "Which pilots have spent most of their alpha?",
+        "Whose thresholds may spend most alpha?",
         "bars",
         ((f"topk(10, {WHO} ({M}alpha_spent_ratio))", "{{pilot}}"),),
         unit="percentunit",
-        help="Probability of a false halt that the pilot's bars have spent.",
+        help="Probability of a false halt that the thresholds up to now may spend; what was used stands on the pilot's page.",
     ),
     Panel(
         "Which decisions are taken, and for what reason?",
@@ -168,7 +168,7 @@ PILOT = (
         mapping=YES,
     ),
     Panel(
-        "How much alpha is spent?",
+        "How much alpha may the thresholds spend?",
         "stat",
         ((f"max({M}alpha_spent_ratio{ONE})", "alpha"),),
         4,

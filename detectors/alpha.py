@@ -1,4 +1,4 @@
-"""Who may spend how much of alpha, and what is spent so far? The split of a pilot's error budget, to print and to check.
+"""Who may spend how much of alpha, and how much may all runs up to now spend? The split of a pilot's error budget, to print and to check.
 
 P(ever halting a pilot that keeps its limits) <= alpha holds because the shares of all streams and all restarts sum to at most
 alpha (a union bound): a stream gets weight / segments, restart j of it 6 / (pi^2 j^2) of that, and the restarts sum to 1.
@@ -38,7 +38,7 @@ def account(
     Raises ValueError for weights that would spend more than alpha.
 
     >>> print(report(account(0.01, {"incidents": 0.7, "false_positives": 0.3}, {"false_positives": 3}), 0.01))
-    stream               alpha        bar (e)  bar (ln)  spent so far
+    stream               alpha        bar (e)  bar (ln)  may spend so far
     incidents            0.004255       235.0      5.46  0.004255
     false_positives/1    0.0006079     1644.9      7.41  0.0006079
     false_positives/2    0.0006079     1644.9      7.41  0.0006079
@@ -59,9 +59,9 @@ def account(
 
 
 def report(shares: list[Share], alpha: float) -> str:
-    """A table of shares, and what they spend together."""
+    """A table of shares, and what they may spend together."""
     wide = max([19, *(len(s.stream) for s in shares)]) + 2  # segments make names of any length
-    lines = [f"{'stream':<{wide}}{'alpha':<12}{'bar (e)':>8}{'bar (ln)':>10}  spent so far"]
+    lines = [f"{'stream':<{wide}}{'alpha':<12}{'bar (e)':>8}{'bar (ln)':>10}  may spend so far"]
     lines += [f"{s.stream:<{wide}}{s.alpha:<12.4g}{s.bar:>8.1f}{log(s.bar):>10.2f}  {s.spent:.4g}" for s in shares]
     lines.append(f"{'all':<{wide + 32}}{sum(s.spent for s in shares):.4g} of {alpha:g}")
     return "\n".join(lines)

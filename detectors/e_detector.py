@@ -12,6 +12,7 @@ from detectors.baseline import Baseline
 from detectors.likelihood import count_line, share_line
 from detectors.mixture import HUGE, Lines, advance, flat, log_value
 from detectors.overshoot import calibrated_bar
+from detectors.repeat import PATIENCE, added_often
 
 Side = Literal["both", "up", "down"]
 
@@ -183,6 +184,40 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             return Score(statistic, bar, rate, k / x if x else 0.0)
         return Score(statistic, bar, rate * x, k)
 
+    def repeat(self, observation: Observation, times: int) -> bool:
+        """See `detectors.repeat.Repeating`: for periods without events. Each sum moves by a -> (a + w) e, always the same way:
+        to where it rests if e < 1, by w each time if e = 1."""
+        if not isinstance(observation, Count) or observation.k:
+            return False
+        while times and not self.lines:  # while the baseline is learnt
+            if self._steps_left(times) == 0:
+                return False
+            score = self.update(observation)
+            times -= 1
+            if score is not None and score.alarm:
+                return False
+        if not times:
+            return True
+        x, most, made = min(observation.m, LARGEST), 0.0, []
+        for a, w, s, c in zip(self.sums, self.weights, self.lines[::2], self.lines[1::2], strict=True):
+            factor = exp(s * 0.0 + c * x)
+            after = added_often(a, w, times) if factor == 1.0 else _rested(a, w, factor, times)
+            if after is None:
+                return False
+            made.append(after)
+            most += max(a, after)
+        if self.logs or not 0 < most < HUGE or log(most) >= self.bar - 1e-6:
+            return False
+        self.sums = made
+        return True
+
+    def _steps_left(self, times: int) -> int:
+        """Periods that may still be learnt from one by one: none where only events would end the learning."""
+        learning = self.baseline
+        if not learning.learnt and learning.k < learning.events:
+            return 0
+        return min(times, PATIENCE)
+
     def _begin_again(self) -> None:
         self.lines, self.plan, self.sums, self.logs = (), (), [], False
         if self.relearn:
@@ -207,3 +242,13 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             self.sums = [0.0] * len(self.ratios)
         self._plan()
         return self.lines
+
+
+def _rested(a: float, w: float, factor: float, times: int) -> float | None:
+    """The sum after `times` steps; `None` where it neither rests nor ends within `PATIENCE` of them."""
+    for _ in range(min(times, PATIENCE)):
+        after = (a + w) * factor
+        if after == a:
+            return a
+        a = after
+    return a if times <= PATIENCE else None

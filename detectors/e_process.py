@@ -185,6 +185,41 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             return Score(value, bar, rate, k / x if x else 0.0, alpha)
         return Score(value, bar, rate * x, k, alpha)
 
+    def repeat(self, observation: Observation, times: int) -> bool:
+        """See `detectors.repeat.Repeating`: for periods without events of a limit that harm lies above.
+
+        Each sum moves by a -> (a + w) e with e <= 1, and rounding keeps the order of two numbers. So two runs that begin some
+        periods ago, one from 0 and one from a number that the sum cannot exceed, enclose the sum; where both end in the
+        same bits, so does it, and what was before those periods need not be known.
+        """
+        if not isinstance(observation, Count) or observation.k or self.two_sided or not self.above or self.logs:
+            return False
+        aim = self.aim if self.aim is not None and not self.aim[0] else self._aim(False)
+        x, late = min(observation.m, LARGEST), self.late_window
+        total = log_value(self.sums, False, unstarted(self.periods))
+        if any(cost > 0 for cost in aim[-1][1::2]) or total >= self.bar / 2 - 1e-6:
+            return False  # it may be at its bar, or half-way to it, without another event
+        steps = max(64, 2 * late)
+        while steps < times:
+            low = self._run([0.0] * len(self.sums), aim[-1], x, self.periods + times - steps, steps - late)
+            high = self._run([a + 1.0 for a in self.sums], aim[-1], x, self.periods + times - steps, steps - late)
+            if low == high:
+                break
+            steps *= 4
+        else:
+            low, steps = self._run(self.sums, aim[-1], x, self.periods, max(times - late, 0)), times
+        self.periods += times - min(late, times)
+        self.sums = low
+        for _ in range(min(late, times)):
+            self.update(observation)
+        return True
+
+    def _run(self, sums: Sequence[float], lines: Lines, x: float, period: int, times: int) -> Sequence[float]:
+        """The sums after `times` more periods without events."""
+        for later in range(period + 1, period + 1 + times):
+            sums, _, _ = advance(sums, False, lines, 0.0, x, [onset(later) / len(sums)] * len(sums))
+        return sums
+
     def peek(self, observations: tuple[Observation, ...]) -> Score | None:
         """The largest value over prefixes of the closed, then the open periods, exposure standing at its cap."""
         if not (self.above and observations) or self.two_sided:

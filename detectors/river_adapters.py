@@ -65,6 +65,25 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
         drift = 1.0 if window.drift_detected else 0.0
         return Score(drift, 1.0, middle + scale * _unbend(before), number)
 
+    def repeat(self, observation: Observation, times: int) -> bool:
+        """See `detectors.repeat.Repeating`: once all kept numbers are the same, only how many they are changes."""
+        number = _number(observation)
+        if number is None:
+            return True
+        for _ in range(min(times, 2 * self.block)):  # until those that are kept are all of this kind
+            score = self.update(observation)
+            if score is not None and score.alarm:
+                return False
+            times -= 1
+        if times:
+            if any(kept != number for kept in self.numbers):
+                return False
+            length = len(self.numbers)  # it grows to twice the block, and begins again one above it
+            length = (length - self.block - 1 + times) % self.block + self.block + 1
+            self.numbers = [number] * length
+            self.__dict__.clear()
+        return True
+
     def _window(self) -> tuple[Any, float, float]:
         """ADWIN as it stands after the kept numbers, and the place and scale of the first of them."""
         if "window" not in self.__dict__:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from monitor import __version__
-from monitor.errors import SandboxMonitorError, TryAgain
+from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
 
 COMMANDS = {
     "act": ("monitor.cli.act", "hand decisions on Kafka to Alertmanager, Grafana or a file"),
@@ -30,8 +30,8 @@ COMMANDS = {
     "notary": ("monitor.cli.notary", "keep the ledger of decisions on Kafka, and show the board"),
     "ledger": ("monitor.cli.ledger", "verify a ledger, or read it"),
     "real": ("monitor.cli.real", "replay the three real data sets that ship with the product"),
-    "export": ("monitor.cli.export", "the telemetry that a monitor was given, as JSON lines for replay"),
-    "replay": ("monitor.cli.replay", "run charters over recorded telemetry and draw what would have been decided"),
+    "export": ("monitor.cli.export", "what a monitor was given: the whole history for replay, or its telemetry"),
+    "replay": ("monitor.cli.replay", "step recorded input again, compare it with the ledger, draw it"),
     "pool": ("monitor.cli.pool", "the second stage on Kafka: what pilots of one vendor have in common"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
@@ -71,6 +71,9 @@ def main() -> None:
     """Run the command line; our own errors end it with one line on stderr."""
     try:
         cli()
+    except NotDeterministic as error:
+        click.echo(f"sandbox-monitor: {error}", err=True)
+        sys.exit(4)
     except TryAgain as error:
         click.echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(3)

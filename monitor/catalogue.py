@@ -62,7 +62,12 @@ CATALOGUE: tuple[Spec, ...] = (
         "statistic", "gauge", "Last statistic; a natural logarithm for e-processes and e-detectors.", *_SLOT, "detector"
     ),
     _spec("bar", "gauge", "The bar that the statistic must reach, in the same unit.", *_SLOT, "detector"),
-    _spec("alpha_spent_ratio", "gauge", "Share of false-halt probability that the pilot has spent so far.", *_PILOT),
+    _spec(
+        "alpha_spent_ratio",
+        "gauge",
+        "False-halt probability that the thresholds up to now may spend, not what was used.",
+        *_PILOT,
+    ),
     # decide
     _spec("decisions_total", "counter", "Decisions taken, by resulting level and reason.", "level", "reason"),
     _spec("pilots", "gauge", "Pilots at each level, those beyond the label cap included.", "level"),

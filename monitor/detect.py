@@ -6,6 +6,7 @@ import functools
 from typing import Literal, TypeGuard
 
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from monitor.astray import KEY
 from monitor.case import Case
 from monitor.charter import Watcher
 from monitor.counters import behind
@@ -13,7 +14,7 @@ from monitor.indicators.base import Open
 from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, key, level_of
 from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
-from monitor.state import Stream, same
+from monitor.state import Pilot, Stream, same
 from monitor.tolerate import begin_anew, by_when, tolerated
 
 HOUR = 3_600_000
@@ -54,8 +55,16 @@ def close(case: Case, watch: Watch) -> None:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
         begin_anew(case, watch, stream, start)
     _gaps(case, watch)
+    if watch is case.plan.slowest and pilot.astray.last < start:
+        case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
+    forget_closed_gaps(pilot)
+
+
+def forget_closed_gaps(pilot: Pilot) -> None:
+    """Forget the gaps that were noticed before all periods that are still open."""
     if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
-        forget_gaps(pilot, min(w.grid.start(pilot.streams[w.keys[w.segments[0]]].next) for w in case.plan.closes))
+        firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)
+        forget_gaps(pilot, min(watch.grid.start(pilot.streams[name].next) for watch, name in firsts))
 
 
 def observe(

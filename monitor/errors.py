@@ -4,6 +4,8 @@ SandboxMonitorError
 ├── SetAside            this one input is bad: reject it with its reason, count it, go on
 │   ├── ControlRefused  a control record that may not take effect (a release without its approvals)
 │   └── Forged          a signature that is missing, by a key that is not trusted, or of other bytes
+├── HistoryBroken       a file of recorded input is not what `export` writes: say the line and the fix
+├── NotDeterministic    the same history gave two results: the promise of replay does not hold, report it
 ├── CharterError        a charter file is wrong: say file, line, column, field and the fix
 ├── TryAgain            the other side is away: wait and repeat, nothing is lost
 │   ├── Unavailable     an actor's or the SDK's address does not answer
@@ -49,6 +51,14 @@ class CharterError(SandboxMonitorError):
     def __init__(self, file: str, line: int, column: int, field: str, problem: str, fix: str = "") -> None:
         super().__init__(f"{file}:{line}:{column}: {field}: {problem}" + (f"; {fix}" if fix else ""))
         self.file, self.line, self.column, self.field, self.problem, self.fix = file, line, column, field, problem, fix
+
+
+class HistoryBroken(SandboxMonitorError):
+    """A file of recorded input cannot be read."""
+
+
+class NotDeterministic(SandboxMonitorError):
+    """One history was replayed twice and gave two results. Exit code 4."""
 
 
 class TryAgain(SandboxMonitorError):

@@ -25,13 +25,16 @@ from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
 from monitor.bounds import short
 from monitor.case import Case
 from monitor.charter import charter_hash
+from monitor.charter_size import open_allowance
 from monitor.contested import contested
 from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
 from monitor.detect import LOST, close, silent
 from monitor.errors import ControlRefused, Forged
-from monitor.model import Closed, Finding, Level, Outputs, Reason, Record, Rejected
-from monitor.obey import again, overdue
+from monitor.labels import tidied
+from monitor.leap import Tries, leap
+from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
+from monitor.obey import again, overdue, unserved
 from monitor.observe import before_admission, observe
 from monitor.plan import Plan
 from monitor.proof import WORD, forged, signed_by
@@ -40,6 +43,7 @@ from monitor.refusals import Refusal
 from monitor.rejections import Rejecter, Why
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import arrived
+from monitor.shed import shed
 from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
@@ -76,9 +80,14 @@ class Machine:
     `awake` is how many pilots are held in memory, the others sleep, and `ready` how many of those with their detectors and
     open periods at hand: neither makes a difference to what is put out. `events` counts the valid events stepped since the
     object was made, `folded` those of them that were taken in runs.
+
+    For replays without a journal: `service` False says that no service stands behind the telemetry, so whether a command is
+    obeyed is not judged, and nothing is drilled; `evidence` False lets closed periods that hold nothing pass without evidence
+    of their own, with the same decisions (`monitor/leap.py`).
     """
 
     folds = True  # False: every event goes the long way, with the same result
+    leaps = True  # False: every period is closed by itself, with the same result
 
     def __init__(
         self,
@@ -91,6 +100,8 @@ class Machine:
         keyed: bool = False,
         awake: int = AWAKE,
         ready: int = READY,
+        service: bool = True,
+        evidence: bool = True,
         owner_of: Callable[[str], str | None] = lambda topic: None,
         admitters: Trusted | None = None,
         open_mode: bool | None = None,
@@ -103,11 +114,14 @@ class Machine:
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
+        self.leapt = 0  # periods that were passed over
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
         self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
         self._flagged: set[str] = set()  # pilots that the monitor was away from
         self._journalled = journalled
+        self._service = service
+        self._evidence = evidence
         self._secret = secret
         self._control_topic = control_topic
         self._keyed = keyed
@@ -184,6 +198,7 @@ class Machine:
                     run = Run(events, [record] * count, [record.received] * count, places)
                     self._run(topic, run, owner, pieces, valid=True)
             if rejected:
+                self._note(rejected, record)
                 pieces.append((record.offset, Outputs(rejected=rejected)))
 
     def _run(self, topic: str, run: Run, owner: str | None, pieces: Pieces, valid: bool = False) -> None:
@@ -223,7 +238,18 @@ class Machine:
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
                 piece.rejected.append(reject(why[0], why[1], index=place, pilot=event.subject))
+                self._note(piece.rejected[-1:], record)
         self.events += stop - first
+
+    def _note(self, rejected: Iterable[Rejected], record: Record) -> None:
+        """Remember rejections for the permits of their pilot. Keys are stepped apart, so a record says nothing of another pilot
+        than its key's."""
+        for each in rejected:
+            mine = each.pilot and (record.key is None or record.key == each.pilot.encode())
+            pilot = self.pilots.get(each.pilot) if mine else None
+            if pilot is not None:
+                pilot.rejections = pilot.rejections.after(each.received, each.field, each.reason, each.detail)
+                self.dirty.add(pilot.id)
 
     def control(self, record: Record) -> Outputs:
         """Step one control record; what may not take effect is rejected with its reason."""
@@ -242,10 +268,20 @@ class Machine:
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
-    def time(self, now: int) -> Outputs:
-        """Step to `now` (ms): fire every timer due before it."""
+    def claimed(self, claim: Claim) -> None:
+        """Go on as the owner of this claim: for replays, where one machine steps the entries of several owners in turn."""
+        self.epoch = claim.epoch
+        self._ready.epoch(claim.epoch)
+        self._admitters = Trusted(claim.admitters) if claim.admitters else None
+        self._open = not self._admitters if claim.open_mode is None else claim.open_mode
+        self._owner_of = claim.owners.get
+
+    def time(self, now: int, *, unbroken: bool = False) -> Outputs:
+        """Step to `now` (ms): fire every timer due before it. `unbroken`: time ran on from the last `time` to this one without
+        a gap, through entries that are not stepped (a history of single pilots leaves them out)."""
         out = Outputs()
         step = now - self.own.last_time if self.own.last_time and self._journalled else 0
+        step = min(step, GAP_MS) if unbroken else step
         if step > GAP_MS:
             self._away(step, now, out)
         elif step < -GAP_MS and not self._flagged:
@@ -272,6 +308,8 @@ class Machine:
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
+        if open_allowance(pilot.plan) is not None:
+            return False  # each event may open a period too many
         if pilot.plan.firm and not _word_is_signed(pilot.plan, batch, run, first):
             return False
         clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
@@ -317,7 +355,10 @@ class Machine:
             if before_admission(pilot, event):
                 return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
-            if observe(case, event) or case.recorded:
+            ended = observe(case, tidied(event))
+            if (most := open_allowance(pilot.plan)) is not None:
+                shed(case, most)
+            if ended or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
         return None
@@ -358,6 +399,8 @@ class Machine:
         case = Case(pilot, pilot.plan, at, f"control:{act.id}", out, self.epoch, by.key)
         self._ready.changed(pilot)
         apply(case, act)
+        if not self._service:
+            unserved(pilot)
         if isinstance(act, Amendment):
             others = self._admitters.ids if self._admitters else ()
             once.rekeyed(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
@@ -421,6 +464,7 @@ class Machine:
         plan = pilot.plan
         self._ready.changed(pilot)
         self.dirty.add(pilot.id)
+        far = Tries(len(plan.closes)) if self.leaps and before - pilot.due > plan.leap_ms else None
         while (timer := following(pilot))[0] < before:
             due, kind, name = timer
             if due > silence_until and kind in ("silence", "overdue", "drill", "rectify"):
@@ -430,6 +474,8 @@ class Machine:
             case = Case(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
             if kind == "close":
                 close(case, plan.watch(name))
+                if far:
+                    far.closed(lambda: self._leap(pilot, before))
             elif kind == "silence":
                 silent(case, plan.watch(name))
             elif kind == "overdue":
@@ -442,6 +488,8 @@ class Machine:
                 case.take(unshelved(pilot.standing, name, due), Finding(rule=name), key=name)
             elif kind == "drill":
                 pilot.drilled = due
+                if not self._service:
+                    continue
                 with suppress(ControlRefused):  # a halt stands, or the last drill is still open
                     drill(case, full_stop=False)
             else:
@@ -453,12 +501,20 @@ class Machine:
             self._settled(case)
         self._arm(pilot)
 
+    def _leap(self, pilot: Pilot, before: int) -> bool:
+        """Pass over periods that hold nothing, if such close next. Returns whether there were any."""
+        passed = leap(pilot, before, self._evidence) if following(pilot)[1] == "close" else 0
+        self.leapt += passed
+        return passed > 0
+
     def _settled(self, case: Case) -> None:
         """A cause has been dealt with: where a crossing of a limit was tolerated, its share of alpha is spent."""
         if case.tolerated:
             standing = case.pilot.standing
             case.pilot.standing = structs.replace(standing, restart=standing.restart + 1)
             restart(case.pilot, case.plan, standing.restart + 1)
+        if not self._service:
+            unserved(case.pilot)
 
     # ---- the partition as a whole
 

@@ -10,6 +10,8 @@ from monitor.case import Case
 from monitor.decide import Move
 from monitor.leave import left_once_stopped
 from monitor.model import Finding, Level, Permit, Reason
+from monitor.notice import CHARACTERS, FINDINGS, Notice
+from monitor.state import Pilot
 from monitor.telemetry import (
     CommandAcknowledged,
     ComplaintFiled,
@@ -38,6 +40,14 @@ def follow(case: Case, event: Envelope) -> bool:
     return standing.order.due != before.due or standing.sending is not told
 
 
+def unserved(pilot: Pilot) -> None:
+    """Nobody was there to obey the command in force: it is neither resent nor followed up."""
+    standing = pilot.standing
+    if standing.order.kind or (standing.sending is not None and standing.sending.due):
+        sending = standing.sending and structs.replace(standing.sending, due=0)
+        pilot.standing = structs.replace(standing, order=orders.Order(), sending=sending)
+
+
 def contest(case: Case, event: Envelope) -> None:
     """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may contradict."""
     if not isinstance(event, Heartbeat):
@@ -62,7 +72,21 @@ def permit(case: Case, event: Heartbeat) -> None:
             lease_ms=plan.lease_ms,
             source=event.source,
             stop=plan.strict,
+            notice=_notice(case),
         )
+    )
+
+
+def _notice(case: Case) -> Notice | None:
+    pilot = case.pilot
+    active, rejections, window = pilot.standing.active, pilot.rejections, pilot.window
+    if not active and not rejections.by_reason and not window.waiting:
+        return None
+    return Notice(
+        rejected=rejections.by_reason,
+        newest=rejections.newest,
+        findings=tuple([key[:CHARACTERS] for key in sorted(active)[:FINDINGS]]),
+        rectify_by=window.due if window.waiting else None,
     )
 
 

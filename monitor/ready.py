@@ -47,6 +47,11 @@ class Ready:
         if (folder := self._folders.get(pilot.id)) is not None:
             folder.disturbed()
 
+    def epoch(self, epoch: int) -> None:
+        """From here on what is emitted carries another epoch."""
+        self._epoch = epoch
+        self._folders.clear()
+
     def changed(self, pilot: Pilot) -> None:
         """A timer fires or an act takes effect: what the folder knows no longer holds."""
         self._folders.pop(pilot.id, None)

@@ -1,14 +1,17 @@
 """Runs charters over recorded telemetry, without a journal and without a clock: what would have been decided, and when.
 
-A log that has no journal is replayed as if a `time` entry stood at each due time. So a replay of a file gives what the
-running monitor would have given for the same records, and gives it again, byte for byte, whenever it is repeated.
+A file of events says nothing of acts, of the moments at which a monitor looked, or of its outages. So it is assumed that each
+pilot was admitted when its cycle starts (or when the caller says), that time ran without an outage, and, where the caller says
+so, that no service stood behind the telemetry that could have obeyed a command. The result depends on the records alone and is
+the same, byte for byte, however often it is made. For the record of a monitor that ran, export its history and see
+`monitor/history_replay.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -22,19 +25,23 @@ from monitor.model import Outputs, Record
 from monitor.telemetry import Envelope, encode, millis
 
 TOPIC = "telemetry"
+BATCH = 10_000  # records handed to the machine at once
+SLICE_MS = 30 * 86_400_000  # time is stepped in pieces of at most this length, so that outputs do not pile up
 _BATCH = (("content-type", b"application/cloudevents-batch+json"),)
 
 
 class Line(Struct, frozen=True, gc=False):
-    """One record of a log and the time (ms) of the last event in it, as far as that can be read."""
+    """One record of a log, the time (ms) of the last event in it, and the pilots that it names, as far as they can be read."""
 
     record: Record
     time: int
+    pilots: tuple[str, ...] = ()
 
 
 class _Stamp(Struct, gc=False):
     time: datetime | None = None
     recordedtime: datetime | None = None
+    subject: str = ""
 
 
 _stamp = msgspec.json.Decoder(_Stamp)
@@ -44,7 +51,8 @@ _stamps = msgspec.json.Decoder(list[_Stamp])
 def lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[Line]:
     """Events, each with the moment (ms) at which it was received, as a log in the given order."""
     for offset, (received, event) in enumerate(events):
-        yield Line(Record(offset, received, event.subject.encode(), encode(event)), millis(event.time))
+        record = Record(offset, received, event.subject.encode(), encode(event))
+        yield Line(record, millis(event.time), (event.subject,))
 
 
 def write_lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[bytes]:
@@ -54,7 +62,7 @@ def write_lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[bytes]:
         yield msgspec.json.encode({**msgspec.to_builtins(event), "recordedtime": at}) + b"\n"
 
 
-def read_lines(file: BinaryIO, latest: int | None = None) -> Iterator[Line]:
+def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Line]:
     """JSON lines as a log: an event, or an array of events, on each line; empty lines are left out.
 
     A record's offset is its line's number less one. It counts as received at `recordedtime` (of an array: the latest), else at
@@ -74,82 +82,141 @@ def read_lines(file: BinaryIO, latest: int | None = None) -> Iterator[Line]:
             times = [millis(s.time) for s in stamps if s.time is not None and s.time.tzinfo is not None]
             seen = [millis(s.recordedtime) for s in stamps if s.recordedtime is not None and s.recordedtime.tzinfo]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError):
-            times, seen = [], []
+            stamps, times, seen = [], [], []
         stamped = [at for at in seen or times if latest is None or at <= latest]
         received = max([received, *stamped])
-        yield Line(Record(offset, received, None, value, _BATCH if packed else ()), max(times, default=received))
+        pilots = tuple({s.subject: None for s in stamps if s.subject})
+        # With its pilot as key a record goes into a batch with its like; without, it is judged alone, with the same result.
+        key = stamps[0].subject.encode() if stamps and not packed and stamps[0].subject else None
+        record = Record(offset, received, key, value, _BATCH if packed else ())
+        yield Line(record, max(times, default=received), pilots)
+
+
+class Replay:
+    """Charters over a log. `admit` says when each charter's pilot is admitted: at its `cycle.start`, at the `first` record that
+    names it, or at a moment (ms) that is the same for all. `service`: whether services stood behind the telemetry; without,
+    whether a command is obeyed is not judged. `evidence`: without it, closed periods that hold nothing are passed over
+    quickly and leave no evidence; decisions are the same. `batch` is how many records are stepped at once; it never changes
+    what a pilot's outputs are.
+
+    `received` is the moment (ms) that has been reached, `events` how many valid events have been stepped.
+    """
+
+    def __init__(
+        self,
+        charters: Sequence[Charter],
+        *,
+        admit: Literal["cycle", "first"] | int = "cycle",
+        service: bool = True,
+        evidence: bool = True,
+        batch: int = BATCH,
+    ) -> None:
+        names = [c.pilot for c in charters]
+        for name in names:
+            if names.count(name) > 1:
+                raise ControlRefused(
+                    "charter.pilot", "already_admitted", f"{name} has more than one charter here; name one"
+                )
+        self._machine = Machine(journalled=False, service=service, evidence=evidence)
+        self._charters, self._batch = charters, batch
+        self._first = {c.pilot: c for c in charters} if admit == "first" else {}
+        waiting = (
+            [] if admit == "first" else [(_cycle_start(c) if admit == "cycle" else int(admit), c) for c in charters]
+        )
+        self._waiting = sorted(waiting, key=lambda w: (w[0], w[1].pilot))
+        self._admitted = 0
+        self.received = 0
+
+    @property
+    def events(self) -> int:
+        """Valid events stepped."""
+        return self._machine.events
+
+    def steps(self, log: Iterable[Line], until: int | None = None) -> Iterator[Outputs]:
+        """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in order of
+        their time. Raises ControlRefused when a charter is not admitted."""
+        pending: list[Record] = []
+        last_received = last_time = 0
+        for line in log:
+            at = line.record.received
+            admission = self._due_at(at) or any(name in self._first for name in line.pilots)
+            if pending and (len(pending) >= self._batch or admission or at - pending[0].received > SLICE_MS):
+                yield from self._telemetry(pending)
+                pending = []
+            if admission:
+                yield from self._admit_until(at)
+                yield from self._admit_named(line)
+            pending.append(line.record)
+            last_received, last_time = max(last_received, at), max(last_time, min(line.time, at))
+        if pending:
+            yield from self._telemetry(pending)
+        ends = (_closed(c, last_received, last_time) for c in self._charters)
+        end = max([last_received, *ends]) if until is None else until
+        yield from self._admit_until(end)
+        yield from self._time_to(end + 1)
+
+    def _due_at(self, now: int) -> bool:
+        return self._admitted < len(self._waiting) and self._waiting[self._admitted][0] <= now
+
+    def _admit_until(self, now: int) -> Iterator[Outputs]:
+        while self._due_at(now):
+            at, charter = self._waiting[self._admitted]
+            yield from self._time_to(at)
+            yield self._admit(charter, at)
+
+    def _admit_named(self, line: Line) -> Iterator[Outputs]:
+        for name in line.pilots:
+            if (charter := self._first.pop(name, None)) is not None:
+                yield from self._time_to(line.record.received)
+                yield self._admit(charter, line.record.received)
+
+    def _admit(self, charter: Charter, at: int) -> Outputs:
+        out = _admit(self._machine, charter, self._admitted, at)
+        self._admitted += 1
+        return out
+
+    def _telemetry(self, records: Sequence[Record]) -> Iterator[Outputs]:
+        """Step records, with the timers of everybody that are due before the last of them: nothing that comes later is earlier."""
+        yield from self._time_to(records[0].received)
+        out = self._machine.telemetry(TOPIC, records)
+        self.received = records[-1].received
+        out.extend(self._machine.time(self.received))
+        out.decisions.sort(key=lambda decision: decision.at)  # stable: each pilot's stay in their order
+        yield out
+
+    def _time_to(self, now: int) -> Iterator[Outputs]:
+        """Fire what is due before `now`."""
+        while (due := self._machine.notify_at) is not None and due < now:
+            self.received = min(now, due + SLICE_MS)
+            out = self._machine.time(self.received)
+            out.decisions.sort(key=lambda decision: decision.at)
+            yield out
 
 
 def replay(
-    charters: Sequence[Charter], log: Iterable[Line], *, until: int | None = None, batch: int = 1
+    charters: Sequence[Charter], log: Iterable[Line], *, until: int | None = None, batch: int = BATCH
 ) -> Iterator[Outputs]:
-    """Admit each charter's pilot when its cycle starts, step the log, and let time run on; yields what each step put out.
+    """Admit each charter's pilot when its cycle starts, step the log, and let time run on; yields what each step emitted.
 
     The replay goes on to `until` (ms); without it, to the moment at which every period that was over at the last record has
-    closed, or only to the last record where a charter watches for silence, since the end of a file is no silence. `batch` is how many
-    records are handed to the machine at once; it never changes what a pilot's outputs are. Raises ControlRefused when a
-    charter is not admitted (a repeated pilot, an unusable detector).
+    closed, or only to the last record where a charter watches for silence, since the end of a file is no silence. Raises
+    ControlRefused when a charter is not admitted (a repeated pilot, an unusable detector).
     """
-    names = [c.pilot for c in charters]
-    for name in names:
-        if names.count(name) > 1:
-            raise ControlRefused(
-                "charter.pilot", "already_admitted", f"{name} has more than one charter here; name one"
-            )
-    machine = Machine(journalled=False)
-    waiting = sorted(charters, key=lambda c: (_cycle_start(c), c.pilot))
-    admitted = 0
-    pending: list[Record] = []
-    last_received = last_time = 0
-
-    def admit_until(now: int) -> Iterator[Outputs]:
-        nonlocal admitted
-        while admitted < len(waiting) and _cycle_start(waiting[admitted]) <= now:
-            charter = waiting[admitted]
-            yield from _time_to(machine, _cycle_start(charter))
-            yield _admit(machine, charter, admitted)
-            admitted += 1
-
-    for line in log:
-        at = line.record.received
-        due = machine.notify_at
-        admission = admitted < len(waiting) and _cycle_start(waiting[admitted]) <= at
-        if pending and (len(pending) >= batch or admission or (due is not None and due < at)):
-            yield machine.telemetry(TOPIC, pending)
-            pending = []
-        if admission:
-            yield from admit_until(at)
-        if not pending:
-            yield from _time_to(machine, at)
-        pending.append(line.record)
-        last_received, last_time = max(last_received, at), max(last_time, min(line.time, at))
-    if pending:
-        yield machine.telemetry(TOPIC, pending)
-    end = (
-        until if until is not None else max([last_received, *(_closed(c, last_received, last_time) for c in charters)])
-    )
-    yield from admit_until(end)
-    yield from _time_to(machine, end + 1)
+    return Replay(charters, batch=batch).steps(log, until)
 
 
-def _admit(machine: Machine, charter: Charter, number: int) -> Outputs:
+def _admit(machine: Machine, charter: Charter, number: int, at: int) -> Outputs:
     act = Admission(
         id=f"admission/{charter.pilot}/{charter.version}",
         pilot=charter.pilot,
         author=charter.authorities[0].id,
         charter=charter,
     )
-    record = Record(number, _cycle_start(charter), charter.pilot.encode(), msgspec.json.encode(act))
+    record = Record(number, at, charter.pilot.encode(), msgspec.json.encode(act))
     out = machine.control(record)
     for refused in out.rejected:
         raise ControlRefused(refused.field, refused.reason, refused.detail)
     return out
-
-
-def _time_to(machine: Machine, now: int) -> Iterator[Outputs]:
-    """A `time` just after each due time before `now`."""
-    while (due := machine.notify_at) is not None and due < now:
-        yield machine.time(due + 1)
 
 
 def _cycle_start(charter: Charter) -> int:

@@ -22,7 +22,7 @@ SEQUENCE_FORM = r"^0{0,2}[0-9]{1,18}$"
 Sequence: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": SEQUENCE_FORM})]
 Tally: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
-Signed: TypeAlias = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Gain: TypeAlias = Annotated[float, Meta(ge=-10, le=1)]  # nothing saves more than all effort; 20 is a percentage
 
 
 class Severity(StrEnum):
@@ -156,7 +156,7 @@ class CostReported(Envelope, frozen=True, kw_only=True, tag="sandbox.cost.report
 
 
 class GainData(_Data, frozen=True, kw_only=True, gc=False):
-    share: Signed
+    share: Gain
 
 
 class GainReported(Envelope, frozen=True, kw_only=True, tag="sandbox.gain.reported", gc=False):

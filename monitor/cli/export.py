@@ -1,4 +1,4 @@
-"""`sandbox-monitor export`: the telemetry that a monitor was given, as the JSON lines that `replay` takes."""
+"""`sandbox-monitor export`: the input of a monitor as a file that `replay` takes: its whole history, or the telemetry alone."""
 
 from __future__ import annotations
 
@@ -11,16 +11,32 @@ from pathlib import Path
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
-from monitor.embedded.store import TOPIC, Store
+from monitor.cli.pulse import Pulse
+from monitor.console.scales import stamp
+from monitor.embedded import past
+from monitor.embedded.store import TOPIC
 from monitor.errors import Refused
+from monitor.history import EndLine, Header, JournalLine, encode
+from monitor.history_of import Selection
+from monitor.history_order import Ordered
 from monitor.model import Record
 from monitor.replay import write_lines
+from monitor.stream.past import Past, partitions_of
 from monitor.stream.reading import PartitionReader, to_records
-from monitor.stream.topics import Names, partition_count
+from monitor.stream.topics import Names, participants_of, partition_count
 from monitor.validate import validate
 
-CHUNK = 10_000  # records read at a time from the embedded store
-BYTES = 32 << 20
+NEVER = (
+    "outputs: `replay` makes them again",
+    "the key of the digests of rejected bytes: digests differ, reasons do not",
+)
+OF_PILOTS = (
+    "records, acts and events of other pilots; events of theirs in a shared record stand as null",
+    "time entries that no result of these pilots depends on",
+    "host names of workers, names of other participants",
+    "what the partition says as a whole (`closed` among the evidence)",
+)
+AFTER = "records received after the last journal entry: their order is not fixed yet"
 
 
 @click.command()
@@ -38,30 +54,137 @@ BYTES = 32 << 20
     help="Kafka address, host:port[,host:port]",
 )
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
-@click.option("--topic", default="", help="another telemetry topic than PREFIX.telemetry: that of one participant")
-@click.option("--pilot", "pilots", multiple=True, help="only this pilot's events; may be given again")
-def export(directory: Path | None, bootstrap: str, prefix: str, topic: str, pilots: tuple[str, ...]) -> None:
-    """Write the telemetry that a monitor was given to stdout: what both sides can run a charter over again.
+@click.option("--pilot", "pilots", multiple=True, help="only this pilot, and nothing of any other; may be given again")
+@click.option("--telemetry", "plain", is_flag=True, help="plain events alone, one on a line, to try other charters on")
+@click.option(
+    "--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, as of one participant"
+)
+@click.option("--quiet", is_flag=True, help="no progress on stderr")
+def export(
+    directory: Path | None,
+    bootstrap: str,
+    prefix: str,
+    pilots: tuple[str, ...],
+    plain: bool,
+    topic: str,
+    quiet: bool,
+) -> None:
+    """Write what a monitor was given to stdout, so that both sides can run it again.
 
-    One event on a line, in the order of reception, with the moment of reception as `recordedtime`. It ends where the log
-    ended when reading began, and may be used while the monitor runs. What was rejected as unreadable is left out and counted on
-    stderr: it stands on `rejected`. Telemetry that retention took is gone.
+    The whole history (default): telemetry, control records and the journal that fixes their order and the time, with original
+    offsets, times, keys, signatures and bytes. `replay` comes from it to the same decisions, ids and numbers, and compares them
+    with a ledger. The first line says what is contained and what is not, also what retention has taken.
+
+    With --pilot, a firm's own part: nothing of another pilot is in it, and its decisions come out the same.
+
+    With --telemetry: events alone, one CloudEvent on a line with its moment of reception as `recordedtime`. No acts, no journal,
+    and what cannot be read is left out and counted: for trying a charter on past data, not for an appeal.
+
+    May be used while the monitor runs; it ends where the journal ended when reading began.
 
     \b
-    Example:
-      sandbox-monitor export --dir var/monitor --pilot pilot-0001 > pilot-0001.jsonl
-      sandbox-monitor replay charter.yaml pilot-0001.jsonl --out replay.html
+    Examples:
+      sandbox-monitor export --dir var/monitor --pilot pilot-0001 > pilot-0001.history
+      sandbox-monitor replay pilot-0001.history --against var/monitor/ledger
+      sandbox-monitor export --dir var/monitor --telemetry > events.jsonl
+      sandbox-monitor replay charter.yaml events.jsonl --out replay.html
 
     \b
     Exit codes:
       0  written
-      1  there is no such log
+      1  there is no such log, or none of the pilots is in it
+      2  called wrongly
       3  the broker is away
     """
-    asyncio.run(_export(directory, bootstrap, topic or Names(prefix).telemetry[0], frozenset(pilots)))
+    if topic and not plain:
+        raise click.UsageError("--topic goes with --telemetry; a whole history holds every topic that was read")
+    pulse = Pulse(quiet)
+    if plain:
+        asyncio.run(_telemetry(directory, bootstrap, topic or Names(prefix).telemetry[0], frozenset(pilots), pulse))
+    else:
+        asyncio.run(_histories(directory, bootstrap, prefix, frozenset(pilots), pulse))
 
 
-async def _export(directory: Path | None, bootstrap: str, topic: str, pilots: frozenset[str]) -> None:
+# ---- the whole history
+
+
+async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots: frozenset[str], pulse: Pulse) -> None:
+    records = 0
+    if directory is not None:
+        store = past.opened(directory)
+        try:
+            header = _header("embedded", 0, pilots, keyed=False, control_topic="control")
+            records = await _history(header, await past.ordered(store), pulse)
+        finally:
+            await store.close()
+    else:
+        names = Names(prefix, await participants_of(bootstrap, prefix))
+        for partition in await partitions_of(bootstrap, names, pilots):
+            async with Past(bootstrap, names, partition) as log:
+                missing = await log.missing()
+                header = _header("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
+                if missing:
+                    lost = ", ".join(f"{name} before {first}" for name, first in sorted(missing.items()))
+                    click.echo(f"partition {partition}: retention has taken {lost}; it cannot be replayed", err=True)
+                records += await _history(header, await log.ordered(), pulse)
+    if pilots and not records:
+        raise Refused(f"no record of {', '.join(sorted(pilots))} stands in this monitor's logs")
+
+
+def _header(
+    runtime: str,
+    partition: int,
+    pilots: frozenset[str],
+    *,
+    keyed: bool,
+    control_topic: str,
+    missing: dict[str, int] | None = None,
+) -> Header:
+    return Header(
+        runtime=runtime,
+        partition=partition,
+        pilots=tuple(sorted(pilots)),
+        keyed=keyed,
+        control_topic=control_topic,
+        missing=missing or {},
+        not_contained=(*NEVER, AFTER, *(OF_PILOTS if pilots else ())),
+    )
+
+
+async def _history(header: Header, ordered: Ordered, pulse: Pulse) -> int:
+    """Write one partition's part; returns how many records are in it."""
+    out, records, received = sys.stdout.buffer, 0, 0
+    chosen = Selection(frozenset(header.pilots)) if header.pilots else None
+    out.write(encode(header))
+    async for line in ordered.lines():
+        received = max(received, line.received)
+        for kept in (line,) if chosen is None else chosen.feed(line):
+            records += not isinstance(kept, JournalLine)
+            out.write(encode(kept))
+        pulse.beat(_reached, received, records)
+    for kept in () if chosen is None else chosen.rest():
+        out.write(encode(kept))
+    out.write(encode(EndLine(next=ordered.next if chosen is None else {}, records=records, received=received)))
+    out.flush()
+    pulse.end()
+    click.echo(f"partition {header.partition}: {records:,} records up to {stamp(received)}", err=True)
+    if chosen is not None and chosen.redacted:
+        click.echo(
+            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of these "
+            "records are signed as a whole, so that their signature can no longer be checked",
+            err=True,
+        )
+    return records
+
+
+def _reached(received: int, written: int) -> str:
+    return f"export: {stamp(received)}, {written:,} written"
+
+
+# ---- telemetry alone
+
+
+async def _telemetry(directory: Path | None, bootstrap: str, topic: str, pilots: frozenset[str], pulse: Pulse) -> None:
     out, written, unread = sys.stdout.buffer, 0, 0
     async for record in _kept(directory) if directory else _on_kafka(bootstrap, topic):
         found = validate(record, topic, 0, secret=b"")
@@ -69,22 +192,18 @@ async def _export(directory: Path | None, bootstrap: str, topic: str, pilots: fr
         events = [(record.received, event) for event in found.events if not pilots or event.subject in pilots]
         written += len(events)
         out.writelines(write_lines(events))
+        pulse.beat(_reached, record.received, written)
     out.flush()
+    pulse.end()
     click.echo(f"{written:,} events written, {unread:,} unreadable left out", err=True)
 
 
 async def _kept(directory: Path) -> AsyncIterator[Record]:
     """Records of an embedded monitor's telemetry."""
-    path = directory / "monitor.db"
-    if not path.exists():
-        raise Refused(f"{directory} holds no monitor.db: give --dir of `serve`")
-    store = Store(path)
+    store = past.opened(directory)
     try:
-        at = 0
-        while records := await store.telemetry(TOPIC, at, 1 << 40, records=CHUNK, size=BYTES):
-            for record in records:
-                yield record
-            at = records[-1].offset + 1
+        async for record in past.telemetry(store, TOPIC):
+            yield record
     finally:
         await store.close()
 

@@ -1,4 +1,4 @@
-"""`sandbox-monitor replay`: run charters over recorded telemetry and draw what would have been decided."""
+"""`sandbox-monitor replay`: step recorded input again, say what is decided, compare it with the record, draw it."""
 
 from __future__ import annotations
 
@@ -7,73 +7,277 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Literal
 
 import click
-import msgspec
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TextColumn
 
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
-from monitor.console.report import collect, move, report, told
-from monitor.console.scales import figure, stamp
-from monitor.lenient import refuse_utf16
-from monitor.model import Decision, Outputs, Rejected
-from monitor.replay import Line, read_lines
-from monitor.replay import replay as run
+from monitor.cli.replay_output import Printer
+from monitor.compare import Comparison, recorded_at
+from monitor.console.collector import Collector
+from monitor.console.report import report
+from monitor.console.scales import stamp
+from monitor.errors import NotDeterministic
+from monitor.history import begins_history, decode
+from monitor.history_replay import HistoryReplay
+from monitor.lenient import refuse_utf16, without_bom
+from monitor.model import Outputs, digest
+from monitor.notary.segment import Damage
+from monitor.replay import Replay, read_lines
 from monitor.telemetry import millis
 
 _PATH = click.Path(exists=True, path_type=Path)
+_ACKNOWLEDGED = b"sandbox.command.acknowledged"
+WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are those of the journal"
 
 
 @click.command()
-@click.argument("charters", nargs=-1, required=True, type=_PATH)
-@click.argument("events", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("charters", nargs=-1, type=_PATH)
+@click.argument("events", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "--against",
+    type=_PATH,
+    help="Compare with this record: a directory of ledgers, a .ledger file, or JSON lines of decisions.",
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the HTML report with a picture for each pilot.",
 )
-@click.option("--json", "as_json", is_flag=True, help='JSON lines: {"decision": ...} and {"rejected": ..., "line": n}.')
-@click.option("--until", metavar="DATE", help="Let time run on to this day (UTC, its last moment).")
-@click.option("--no-progress", is_flag=True, help="No progress bar on stderr.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines; see below.")
+@click.option("--until", metavar="DATE", help="Events alone: let time run on to this day (UTC, its last moment).")
+@click.option(
+    "--admit-at",
+    default="cycle",
+    show_default=True,
+    metavar="cycle|first|DATE",
+    help="Events alone: admit at cycle.start, at a pilot's first event, or at the beginning of this day (UTC).",
+)
+@click.option(
+    "--service/--no-service",
+    default=None,
+    help="Events alone: whether services that must obey are part of the recording [default: if one acknowledges].",
+)
+@click.option(
+    "--twice", is_flag=True, help="Step it all again, cut otherwise, and hold the results against each other."
+)
+@click.option("--no-progress", is_flag=True, help="No progress on stderr.")
 def replay(
-    charters: Sequence[Path], events: Path, out: Path | None, as_json: bool, until: str | None, no_progress: bool
+    charters: Sequence[Path],
+    events: Path,
+    against: Path | None,
+    out: Path | None,
+    as_json: bool,
+    until: str | None,
+    admit_at: str,
+    service: bool | None,
+    twice: bool,
+    no_progress: bool,
 ) -> None:
-    """Run CHARTERS (YAML files or directories of them) over EVENTS and print what would have been decided, and when.
+    """Step what FILE recorded again, and print what is decided, and when. FILE is one of two things:
 
-    EVENTS holds JSON lines: a CloudEvent, or an array of CloudEvents, on each line, in the order in which they were received. An
-    event counts as received at its `recordedtime`, else at its `time`, unless that lies in the future. A line that cannot be used is listed as rejected, with
-    its number, and stops nothing.
+    A history (`sandbox-monitor export`): telemetry, acts and journal of a monitor. The charters are inside. The same decisions
+    come out, with the same ids and numbers; --against compares them with a ledger, field by field.
+
+    Events alone (JSON lines: a CloudEvent, or an array of them, on each line, in order of reception): CHARTERS (YAML files or
+    directories of them) are run over them. An event counts as received at its `recordedtime`, else at its `time`, unless that
+    lies in the future. What such a file does not say is assumed, and printed on stderr and in the report: when pilots
+    were admitted, that time ran without outages, and, unless an acknowledgement of a command is in the file, that no service
+    was there to obey, so that nothing is said about obeying. A line that cannot be used is listed as rejected, with its
+    number, and stops nothing.
+
+    --json writes one object on a line: {"replay": ...} first (file, kind, assumptions), {"decision": ...}, {"rejected": ...,
+    "line": n}, with --against {"compared": ...} for each decision and command, and {"summary": ...} last.
+
+    \b
+    Examples:
+      sandbox-monitor replay pilot-0001.history --against var/monitor/ledger
+      sandbox-monitor replay charter.yaml events.jsonl --out replay.html
 
     \b
     Exit codes:
-      0  replayed (whatever was decided)
-      1  a charter cannot run
+      0  replayed (whatever was decided); with --against: and the record says the same
+      1  a charter or the file cannot be used; with --against: the record says something else, or is damaged
       2  called wrongly
+      4  with --twice: the same input gave two results (NotDeterministic)
     """
-    plans = _load(charters)
-    end = _last_moment(until) if until else None
     with events.open("rb") as file:
-        refuse_utf16(str(events), file.read(2))
-        file.seek(0)
-        latest = max(int(time.time() * 1000), end or 0)
-        log = _watched(file, latest, events.stat().st_size, quiet=no_progress or not sys.stderr.isatty())
-        stories, rejected = collect(plans, _printing(run(plans, log, until=end), plans, as_json))
-    for story in stories.values():
-        if not story.decisions:
-            click.echo(f"{story.title}: never admitted, its cycle starts after the last event", err=True)
-    if out is not None:
+        first = file.readline(1 << 16)
+    refuse_utf16(str(events), first)
+    history = begins_history(without_bom(first))
+    run = _history(events) if history else _events(events, _load(charters), until, admit_at, service)
+    if history and (charters or until or admit_at != "cycle" or service is not None):
+        raise click.UsageError(
+            f"{events} is a whole history: charters, admissions and time are inside, so leave out CHARTERS, --until, --admit-at "
+            "and --service; to try another charter, use `export --telemetry`"
+        )
+    try:
+        comparison = None if against is None else Comparison(recorded_at(against, run.pilots))
+        printer = Printer(run, as_json=as_json, comparison=comparison)
+        printer.begin()
+        told = Collector(run.charters) if out is not None else None
+        for step in _watched(run, quiet=no_progress or not sys.stderr.isatty()):
+            printer.take(step)
+            if told is not None:
+                told.take(step)
+        printer.end()
+    except Damage as damage:
+        raise click.ClickException(f"the record is damaged: {damage}") from damage
+    if twice:
+        _hold_together(printer.digests, run.again())
+    if told is not None and out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        lead = f"{events.name} replayed under {len(plans)} charter{'s' if len(plans) != 1 else ''}."
-        out.write_text(report(f"Replay of {events.name}", list(stories.values()), rejected, lead), encoding="utf-8")
+        stories = told.stories()
+        lead = f"{events.name} replayed. " + " ".join(f"{line[0].upper()}{line[1:]}." for line in run.assumptions)
+        out.write_text(report(f"Replay of {events.name}", stories, told.rejected, lead), encoding="utf-8")
         click.echo(f"report: {out}", err=True)
-    if not as_json:
-        for story in stories.values():
-            click.echo(
-                f"{story.title}: bars in force may spend alpha {figure(story.alpha_spent)} of {figure(story.charter.alpha)}"
-            )
+    if comparison is not None and not comparison.same:
+        sys.exit(1)
+
+
+class Run:
+    """One replay of a file. `kind` is `history` or `events`, `pilots` those that it is about (empty: all there are),
+    `charters` those in force by pilot (filled while it runs), `assumptions` what is taken for granted, in words."""
+
+    kind: Literal["history", "events"]
+    pilots: frozenset[str] = frozenset()
+    assumptions: tuple[str, ...] = ()
+    charters: dict[str, Charter]
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.position = 0  # bytes read
+
+    @property
+    def received(self) -> int:
+        """The moment that has been reached (ms)."""
+        raise NotImplementedError
+
+    @property
+    def events(self) -> int:
+        """Valid events stepped."""
+        raise NotImplementedError
+
+    def steps(self) -> Iterator[Outputs]:
+        """What each step emits."""
+        raise NotImplementedError
+
+    def again(self) -> Iterable[Outputs]:
+        """The same once more, record by record and without shortcuts."""
+        raise NotImplementedError
+
+    def _lines(self, file: Iterable[bytes]) -> Iterator[bytes]:
+        for raw in file:
+            self.position += len(raw)
+            yield raw
+
+
+class _OfHistory(Run):
+    kind = "history"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with path.open("rb") as file:
+            header = next(decode([file.readline(), b'{"record":"end","next":{},"records":0,"received":0}']))
+        self.pilots = frozenset(getattr(header, "pilots", ()))
+        self._replay = HistoryReplay()
+        self.charters = self._replay.charters
+        self.assumptions = (WHOLE,)
+
+    @property
+    def received(self) -> int:
+        return self._replay.received
+
+    @property
+    def events(self) -> int:
+        return self._replay.events
+
+    def steps(self) -> Iterator[Outputs]:
+        with self.path.open("rb") as file:
+            yield from self._replay.steps(decode(self._lines(file)))
+
+    def again(self) -> Iterator[Outputs]:
+        with self.path.open("rb") as file:
+            yield from HistoryReplay(batch=1, folds=False).steps(decode(file))
+
+
+class _OfEvents(Run):
+    kind = "events"
+
+    def __init__(
+        self,
+        path: Path,
+        plans: Sequence[Charter],
+        until: int | None,
+        admit: Literal["cycle", "first"] | int,
+        service: bool,
+        assumptions: tuple[str, ...],
+    ) -> None:
+        super().__init__(path)
+        self._plans, self._until, self._admit, self._service = plans, until, admit, service
+        self.charters = {plan.pilot: plan for plan in plans}
+        self.assumptions = assumptions
+        self._replay = Replay(plans, admit=admit, service=service, evidence=False)
+        self._latest = max(int(time.time() * 1000), until or 0)
+
+    @property
+    def received(self) -> int:
+        return self._replay.received
+
+    @property
+    def events(self) -> int:
+        return self._replay.events
+
+    def steps(self) -> Iterator[Outputs]:
+        with self.path.open("rb") as file:
+            yield from self._replay.steps(read_lines(self._lines(file), self._latest), self._until)
+
+    def again(self) -> Iterator[Outputs]:
+        other = Replay(self._plans, admit=self._admit, service=self._service, batch=1)
+        with self.path.open("rb") as file:
+            yield from other.steps(read_lines(file, self._latest), self._until)
+
+
+def _history(path: Path) -> Run:
+    return _OfHistory(path)
+
+
+def _events(path: Path, plans: Sequence[Charter], until: str | None, admit_at: str, service: bool | None) -> Run:
+    if not plans:
+        raise click.UsageError(f"{path} holds events alone: name the charters to run over them, as CHARTERS... FILE")
+    answers = _answers(path)
+    served = answers if service is None else service
+    admit: Literal["cycle", "first"] | int
+    if admit_at == "first":
+        admit, when = "first", "at the first event that names it"
+    elif admit_at == "cycle":
+        admit, when = "cycle", "at its cycle.start"
+    else:
+        admit = _day(admit_at, "--admit-at")
+        when = f"at {stamp(admit)}"
+    assumptions = (
+        f"each pilot is admitted {when}; no other act is in the file",
+        "time ran without an outage of the monitor, and lines stand in the order of reception",
+        "services are part of the recording: halts are held to their acknowledgements and heartbeats"
+        if served
+        else "no service is part of the recording: whether a halt was obeyed is not judged",
+    )
+    end = None if until is None else _day(until, "--until") + 86_399_999
+    return _OfEvents(path, plans, end, admit, served, assumptions)
+
+
+def _answers(path: Path) -> bool:
+    """Whether a service acknowledges a command anywhere in the file."""
+    with path.open("rb") as file:
+        before = b""
+        while chunk := file.read(1 << 20):
+            if _ACKNOWLEDGED in before + chunk:
+                return True
+            before = chunk[-len(_ACKNOWLEDGED) :]
+    return False
 
 
 def _load(paths: Iterable[Path]) -> list[Charter]:
@@ -94,45 +298,33 @@ def _load(paths: Iterable[Path]) -> list[Charter]:
     return plans
 
 
-def _last_moment(until: str) -> int:
+def _day(text: str, option: str) -> int:
     try:
-        return millis(datetime.strptime(until, "%Y-%m-%d").replace(tzinfo=UTC)) + 86_399_999
+        return millis(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
     except ValueError:
-        raise click.BadParameter(f"{until!r} is not a day; write YYYY-MM-DD", param_hint="--until") from None
+        raise click.BadParameter(f"{text!r} is not a day; write YYYY-MM-DD", param_hint=option) from None
 
 
-def _watched(file: BinaryIO, latest: int, size: int, quiet: bool) -> Iterator[Line]:
-    """The lines of the file, with a progress bar over its bytes."""
-    with Progress(console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        task = progress.add_task("replay", total=size)
-        for number, line in enumerate(read_lines(file, latest)):
-            yield line
-            if number % 256 == 0:
-                progress.update(task, completed=file.tell())
+def _watched(run: Run, quiet: bool) -> Iterator[Outputs]:
+    """The steps of a run, with a progress bar over the bytes of its file and what has been reached."""
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[reached]}"))
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        task = progress.add_task("replay", total=run.path.stat().st_size, reached="")
+        periods = 0
+        for step in run.steps():
+            periods += len(step.evidence)
+            reached = f"{stamp(run.received)[:10]}  {run.events:,} events  {periods:,} periods"
+            progress.update(task, completed=run.position, reached=reached)
+            yield step
 
 
-def _printing(outputs: Iterable[Outputs], plans: Sequence[Charter], as_json: bool) -> Iterator[Outputs]:
-    """Print decisions and rejections as they come, and pass everything on."""
-    by_pilot = {plan.pilot: plan for plan in plans}
-    for out in outputs:
-        for rejected in out.rejected:
-            click.echo(_json_rejected(rejected) if as_json else _rejected_words(rejected))
-        for decision in out.decisions:
-            click.echo(_json_decision(decision) if as_json else _words(decision, by_pilot[decision.pilot]))
-        yield out
-
-
-def _json_decision(decision: Decision) -> bytes:
-    return msgspec.json.encode({"decision": decision})
-
-
-def _json_rejected(rejected: Rejected) -> bytes:
-    return msgspec.json.encode({"rejected": rejected, "line": rejected.offset + 1})
-
-
-def _words(decision: Decision, charter: Charter) -> str:
-    return f"{stamp(decision.at)}  {decision.pilot}  {move(decision)}  {told(decision, charter)}"
-
-
-def _rejected_words(r: Rejected) -> str:
-    return f"line {r.offset + 1} rejected: {r.field or 'record'}: {r.reason}" + (f" ({r.detail})" if r.detail else "")
+def _hold_together(first: dict[str, str], again: Iterable[Outputs]) -> None:
+    """Raise NotDeterministic unless each pilot's decisions are the same a second time."""
+    second: dict[str, str] = {}
+    for step in again:
+        for decision in step.decisions:
+            second[decision.pilot] = digest(second.get(decision.pilot, ""), decision.id, repr(decision))
+    for pilot in sorted(first.keys() | second.keys()):
+        if first.get(pilot) != second.get(pilot):
+            raise NotDeterministic(f"the decisions of {pilot} differ when the same input is stepped twice; report this")
+    click.echo("stepped twice with the same result", err=True)

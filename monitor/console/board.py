@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
+from monitor.budget import Runs, used_of
 from monitor.charter import Charter, charter_hash
 from monitor.console.heard import Heard
 from monitor.console.words import sentence
@@ -30,7 +31,8 @@ class PilotView(Struct):
     why: Decision | None = None
     unknown: str = ""
     unknown_since: int | None = None
-    alpha_spent: float | None = None
+    alpha_spent: float | None = None  # what the thresholds up to now may spend; `alpha_used` is what was used
+    runs: Runs = field(default_factory=Runs)
     standing: int = -1
     restart: int = 1
     exited: bool = False
@@ -44,6 +46,11 @@ class PilotView(Struct):
     def evidence(self) -> list[Evidence]:
         """Closed periods of all streams, as they came."""
         return [record for stream in self.streams.values() for record in stream.values()]
+
+    @property
+    def alpha_used(self) -> float | None:
+        """What was used of alpha; `None` while the charter is not known."""
+        return used_of(self.plan, self.runs) if self.plan else None
 
     def say(self, decision: Decision) -> str:
         """The decision as a sentence, in the units of its indicator."""
@@ -143,6 +150,7 @@ class Board:
 
     def _decide(self, view: PilotView, decision: Decision) -> None:
         view.standing, view.restart = decision.standing, decision.restart
+        view.runs.decide(decision)
         view.participant = decision.participant
         if decision.charter != view.charter:
             view.charter = decision.charter
@@ -174,5 +182,6 @@ class Board:
         view.participant = view.participant or record.participant
         view.last_evidence = max(record.end, view.last_evidence or 0)
         stream[record.start, record.late] = record
+        view.runs.observe(record, view.plan)
         if len(stream) > self._periods:
             del stream[min(stream)]

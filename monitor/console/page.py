@@ -9,7 +9,9 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
+from monitor.console.alpha import alpha_table
 from monitor.console.board import Board, PilotView
+from monitor.console.charter_page import charter_body
 from monitor.console.picture import picture
 from monitor.console.scales import figure, span, stamp
 from monitor.console.words import LEVELS, REASONS, TIMED, budget_words, numbers, plain
@@ -22,7 +24,7 @@ SORTS = {
     "pilot": "pilot",
     "participant": "participant",
     "newest": "latest change",
-    "alpha": "alpha spent",
+    "alpha": "alpha used",
 }
 
 
@@ -71,9 +73,19 @@ def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
         f'<p class="lead">{_badge(view)} {_why(view)}</p>{_unknown_note(view)}'
         + _facts(board, view)
         + _decisions(view)
+        + alpha_table(view)
         + _picture(view)
     )
     return _page(view.pilot, body, "pilot")
+
+
+def charter_page(board: Board, pilot: str) -> str | None:
+    """The charter under which a pilot runs. `None` when the board does not know the pilot."""
+    view = board.pilots.get(pilot)
+    if view is None:
+        return None
+    back = f'<p class="back"><a href="{escape(_link(pilot))}">← {escape(pilot)}</a></p>'
+    return _page(f"Charter of {pilot}", f"{back}<h1>Charter of {escape(pilot)}</h1>{charter_body(view)}", "charter")
 
 
 def missing_page(pilot: str) -> str:
@@ -145,10 +157,10 @@ def _time(ms: int | None) -> str:
 
 
 def _alpha(view: PilotView) -> str:
-    if view.alpha_spent is None:
+    used = view.alpha_used
+    if used is None or view.plan is None:
         return '<span class="none">–</span>'
-    total = f" of {figure(view.plan.alpha)}" if view.plan else ""
-    return f"{figure(view.alpha_spent)}{total}"
+    return f"{figure(used)} of {figure(view.plan.alpha)}"
 
 
 def _link(pilot: str) -> str:
@@ -273,7 +285,7 @@ def _select(views: Sequence[PilotView], query: Query) -> list[PilotView]:
     elif query.sort == "newest":
         chosen.sort(key=lambda view: -(view.since or 0))
     elif query.sort == "alpha":
-        chosen.sort(key=lambda view: -(view.alpha_spent or 0))
+        chosen.sort(key=lambda view: -(view.alpha_used or 0))
     return chosen
 
 
@@ -282,8 +294,8 @@ def _table(views: Sequence[PilotView], query: Query) -> str:
         asked = query != ALL
         said = 'No pilot fits. <a href="/">Show all</a>' if asked else "No pilot has been admitted yet."
         return f'<p class="empty">{said}</p>'
-    heads = ("Pilot", "Level", "Why", "Since (UTC)", "Tier", "Alpha spent", "Last evidence (UTC)")
-    keys = {"Pilot": "pilot", "Level": "worst", "Since (UTC)": "newest", "Alpha spent": "alpha"}
+    heads = ("Pilot", "Level", "Why", "Since (UTC)", "Tier", "Alpha used", "Last evidence (UTC)")
+    keys = {"Pilot": "pilot", "Level": "worst", "Since (UTC)": "newest", "Alpha used": "alpha"}
     cells = ""
     for head in heads:
         key = keys.get(head)
@@ -309,7 +321,7 @@ def _row(view: PilotView) -> str:
         f'<span class="firm">{escape(view.participant)}</span></th>'
         f'<td data-head="Level">{_badge(view)}</td><td data-head="Why" class="why">{_why(view)}{unknown}</td>'
         f'<td data-head="Since" class="when">{_time(view.since)}</td><td data-head="Tier">{tier}</td>'
-        f'<td data-head="Alpha spent" class="number">{_alpha(view)}</td>'
+        f'<td data-head="Alpha used" class="number">{_alpha(view)}</td>'
         f'<td data-head="Last evidence" class="when">{_time(view.last_evidence)}</td></tr>'
     )
 
@@ -331,10 +343,14 @@ def _facts(board: Board, view: PilotView) -> str:
             if view.order is not None and view.order.open
             else "",
         ),
-        ("Alpha spent", _alpha(view) + (f", restart {view.restart}" if view.restart > 1 else "")),
+        ("Alpha used", f'<a href="#alpha">{_alpha(view)}</a>' if view.plan else ""),
         ("Scenario", escape(plan.scenario) if plan else ""),
         ("Responsible", escape(", ".join(a.name or a.id for a in plan.authorities)) if plan else ""),
-        ("Charter", f"<code>{escape(view.charter)}</code>" + (f" (version {plan.version})" if plan else "")),
+        (
+            "Charter",
+            f"<code>{escape(view.charter)}</code>"
+            + (f' (<a href="/charter/{quote(view.pilot, safe="")}">version {plan.version}</a>)' if plan else ""),
+        ),
         (
             "Ledger",
             f"{_number(head[0], 'entry') if head[0] == 1 else f'{head[0]} entries'}, root <code>{escape(head[1])}</code>"
@@ -421,6 +437,7 @@ def as_data(board: Board, now: int = 0) -> dict[str, object]:
         "left_out": board.left_out,
         "through": board.through,
         "worker": {"last_heard": board.worker.last, "silent_partitions": board.worker.silent(now)},
+        "open_mode": board.open_mode,
         "pilots": [
             {
                 "pilot": view.pilot,
@@ -432,7 +449,8 @@ def as_data(board: Board, now: int = 0) -> dict[str, object]:
                 "why": view.say(view.why) if view.why else None,
                 "unknown": view.unknown or None,
                 "unknown_since": view.unknown_since,
-                "alpha_spent": view.alpha_spent,
+                "alpha_spent": view.alpha_spent,  # what the thresholds up to now may spend: an old name
+                "alpha_used": view.alpha_used,
                 "last_evidence": view.last_evidence,
                 "charter": view.charter,
                 "standing": view.standing,

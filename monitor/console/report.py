@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+import msgspec
 from msgspec import Struct
 
 from detectors.base import Proportion
+from monitor.budget import Runs, alpha_use
 from monitor.charter import Charter, charter_hash
+from monitor.console.alpha import alpha_words, table
 from monitor.console.picture import describe, is_evidence, picture
 from monitor.console.scales import day, e_value, figure, stamp
 from monitor.console.words import sentence
 from monitor.indicators import INDICATORS
 from monitor.model import Decision, Evidence, Level, Outputs, Rejected
-from monitor.plan import Plan
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}
@@ -37,16 +39,18 @@ ROWS = 400  # of periods in one table: beyond that a page is no longer read, onl
 
 
 class Story(Struct):
-    """Everything that a replay put out about one pilot, under a title; `note` is said beneath it, `remarks` beside the
-    decision of that id."""
+    """What a replay emitted about one pilot, under a title; `note` is said beneath it, `remarks` beside the decision of that
+    id. `runs` is what its decisions say of its alpha. `periods` is how many periods were closed where `evidence` holds only some
+    of them (0: all)."""
 
     title: str
     charter: Charter
     decisions: list[Decision]
     evidence: list[Evidence]
-    alpha_spent: float = 0.0
+    runs: Runs = msgspec.field(default_factory=Runs)
     note: str = ""
     remarks: dict[str, str] = {}
+    periods: int = 0
 
 
 def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[dict[str, Story], list[Rejected]]:
@@ -61,8 +65,8 @@ def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[di
             if isinstance(entry, Evidence):
                 stories[entry.pilot].evidence.append(entry)
     for story in stories.values():
-        restart = max((d.restart for d in story.decisions), default=1)
-        story.alpha_spent = Plan(story.charter).alpha_spent(restart)
+        for decision in story.decisions:
+            story.runs.decide(decision)
     return stories, rejected
 
 
@@ -118,10 +122,10 @@ def _highest(story: Story) -> Level:
 
 def _story(number: int, s: Story) -> str:
     c = s.charter
+    uses = alpha_use(c, s.runs, s.evidence)
     facts = (
         f"Participant {c.participant.name or c.participant.id}; tier {c.tier}; charter version {c.version}, "
-        f"hash {charter_hash(c)[:16]}…; alpha {figure(c.alpha)}, of which the bars in force may spend "
-        f"{figure(s.alpha_spent)}."
+        f"hash {charter_hash(c)[:16]}…; {alpha_words(uses, c.alpha)}."
     )
     return (
         f'<section id="pilot-{number}"><h2>{escape(s.title)}</h2>'
@@ -129,6 +133,7 @@ def _story(number: int, s: Story) -> str:
         + f'<p class="soft">{escape(facts)}</p>'
         + f"<figure>{picture(s.title, s.evidence, s.decisions, c)}</figure>"
         + _decisions(s)
+        + (f"<details><summary>Alpha, limit by limit</summary>{table(uses)}</details>" if uses else "")
         + _periods(s)
         + f"<details><summary>The picture in words</summary><p>{escape(describe(s.title, s.evidence, s.decisions))}</p>"
         "</details></section>"
@@ -146,7 +151,7 @@ def _decisions(s: Story) -> str:
     return (
         '<div class="tablewrap"><table><caption>Decisions, each at the moment at which it could be taken</caption><thead><tr>'
         '<th scope="col">When</th><th scope="col">Level</th><th scope="col">Why</th>'
-        f'<th scope="col" class="n">Alpha of the bar</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<th scope="col" class="n">Alpha of the threshold</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -164,7 +169,7 @@ def _periods(s: Story) -> str:
 
     shown = s.evidence
     if len(shown) > ROWS:
-        near = sorted(range(len(shown)), key=lambda i: (-_nearness(shown[i]), i))[:ROWS]
+        near = sorted(range(len(shown)), key=lambda i: (-nearness(shown[i]), i))[:ROWS]
         shown = [shown[i] for i in sorted(near)]
     rows = "".join(
         f'<tr><td class="nowrap">{day(e.start)}</td><td>{escape(e.indicator)}{", " + escape(e.segment) if e.segment else ""}</td>'
@@ -172,9 +177,10 @@ def _periods(s: Story) -> str:
         f"<td>{'late events; ' if e.late else ''}{escape(e.unknown.replace('_', ' '))}</td></tr>"
         for e in shown
     )
-    which = "All" if len(shown) == len(s.evidence) else f"The {len(shown)} nearest to a bar of all"
+    closed = s.periods or len(s.evidence)
+    which = "All" if len(shown) == closed else f"The {len(shown)} nearest to a bar of all"
     return (
-        f"<details><summary>{which} {len(s.evidence):,} closed periods as a table</summary>"
+        f"<details><summary>{which} {closed:,} closed periods as a table</summary>"
         '<div class="tablewrap"><table><thead><tr><th scope="col">Period from</th><th scope="col">Indicator</th>'
         '<th scope="col" class="n">Events</th><th scope="col" class="n">Exposure or trials</th>'
         '<th scope="col">Statistic of its bar</th><th scope="col">Remarks</th></tr></thead>'
@@ -182,7 +188,7 @@ def _periods(s: Story) -> str:
     )
 
 
-def _nearness(e: Evidence) -> float:
+def nearness(e: Evidence) -> float:
     """How near the statistics of a period came to their bars: 1 = reached."""
     return max((statistic / bar for statistic, bar in e.scores.values() if bar > 0), default=-1e9)
 

@@ -31,10 +31,12 @@ REASONS: dict[Reason, str] = {
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
     Reason.TELEMETRY_LOST: "Telemetry was deleted before the monitor had read it; events of this pilot may be among it",
+    Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
     Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
+    Reason.COUNTED_NOWHERE: "Telemetry is accepted and counts nowhere",
     Reason.MISSING_MODEL: "Telemetry names no model, so a model may be serving that the charter does not name",
     Reason.CLEARED: "Quiet for as long as the charter asks",
     Reason.OVERRIDDEN: "Set by hand by a regulator",
@@ -78,6 +80,7 @@ SINGLE = {
     Reason.HALT_CONTRADICTED: "{} after the stop",
     Reason.SOURCE_CONFLICT: "number {}",
     Reason.TELEMETRY_LOST: "{} records of its partition",
+    Reason.RECTIFICATION_OVERDUE: "open for {} s",
 }
 """Reasons with one number of their own, and how it is said."""
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
@@ -169,6 +172,8 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
         return f"after {figure(finding.observed)} s{allowed}"
     if reason in SINGLE:
         return "" if finding.observed is None else SINGLE[reason].format(figure(finding.observed))
+    if reason is Reason.STATE_LIMIT and finding.observed is not None and finding.expected is not None:
+        return f"{figure(finding.observed)} open, at most {figure(finding.expected)} are kept"
     parts = []
     if finding.observed is not None and finding.expected is not None and _counts(decision):
         parts.append(_compared(decision, finding.observed, finding.expected, kind, below))
@@ -189,7 +194,7 @@ def budget_words(finding: Finding) -> list[str]:
     if finding.alpha is not None:
         said.append(f"this threshold may spend alpha {figure(finding.alpha)}")
     if finding.alpha_spent is not None:
-        said.append(f"all up to now may spend {figure(finding.alpha_spent)}")
+        said.append(f"all thresholds up to now may spend {figure(finding.alpha_spent)}")
     return said
 
 

@@ -28,6 +28,7 @@ from monitor.charter import Charter, charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
+from monitor.embedded.charters import charter_route
 from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
@@ -147,8 +148,9 @@ class Monitor:
             self.store = Store(directory / "monitor.db", clock=clock)
             undo.pop_all()
         # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
-        trusted = Trusted([*admitters, self._signer.public])
-        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}")
+        keys = [*admitters, self._signer.public]
+        trusted = Trusted(keys)
+        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self.open_mode)
         self.runner = Runner(
             self._log,
             clock=clock,
@@ -196,6 +198,7 @@ class Monitor:
             raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
         await self._admit()
         await self._control()
+        self._warn_of_others()
         await self._telemetry()
         await self._time()
         self.ingress.ready = True
@@ -248,7 +251,7 @@ class Monitor:
 
     async def _listen(self) -> None:
         app = self.ingress.app()
-        app.add_routes(routes(self.board, self.clock))
+        app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
         # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
         self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
         await self._web.setup()
@@ -357,6 +360,18 @@ class Monitor:
             acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))
         if acts:
             await self.store.feed_control(acts)
+
+    def _warn_of_others(self) -> None:
+        """Warn of each charter that was given to this process and refused: another one is in force."""
+        for charter in self._charters:
+            pilot = self.runner.machine.pilots.get(charter.pilot)
+            if pilot is None or pilot.hash != charter_hash(charter):
+                log.warning(
+                    "charter version %d of %s is not in force, %s is; GET /v1/rejected says why",
+                    charter.version,
+                    charter.pilot,
+                    "none" if pilot is None else f"version {pilot.charter.version}, hash {pilot.hash}",
+                )
 
     # ---- record, act, show: readers of what is committed
 

@@ -26,11 +26,22 @@ _CLOSED = ""  # stands in the pilot column of evidence for a `Closed`; no pilot'
 class SqliteLog:
     """One owner of the store; see `monitor.log.Log` for the contract of each method.
 
-    A read returns at most `records` records and ends early after `size` bytes.
+    A read returns at most `records` records and ends early after `size` bytes. `admitters` and `open_mode` are written into the
+    claim.
     """
 
-    def __init__(self, store: Store, *, owner: str = "", records: int = 1_000, size: int = 256 * 1024) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        owner: str = "",
+        records: int = 1_000,
+        size: int = 256 * 1024,
+        admitters: Sequence[str] = (),
+        open_mode: bool | None = None,
+    ) -> None:
         self.partition = 0
+        self._admitters, self._open_mode = tuple(admitters), open_mode
         self._store, self._owner, self._records, self._size = store, owner, records, size
         self._epoch = 0
 
@@ -39,7 +50,8 @@ class SqliteLog:
             epoch, through, watermark = db.execute("SELECT epoch, through, watermark FROM owner").fetchone()
             epoch += 1
             db.execute("UPDATE owner SET epoch = ?", (epoch,))
-            _append(db, Claim(epoch=epoch, owner=self._owner), self._store.clock())
+            claim = Claim(epoch, self._owner, self._admitters, open_mode=self._open_mode)
+            _append(db, claim, self._store.clock())
             at = Position() if watermark is None else _POSITIONS.decode(watermark)
             return Recovery(
                 epoch=epoch,

@@ -19,7 +19,8 @@ from typing import Literal, TypeAlias, TypeVar
 import msgspec
 
 from monitor.errors import Refused
-from monitor.model import Position, Record
+from monitor.log import Journalled
+from monitor.model import JournalEntry, Position, Record
 
 TOPIC = "telemetry"
 """The one telemetry topic of the HTTP ingress and of JSON lines. Others may stand beside it in the same file."""
@@ -53,6 +54,7 @@ CREATE INDEX IF NOT EXISTS {0}_of_pilot ON {0} (pilot, seq);
 OUTPUTS: tuple[Output, ...] = ("rejected", "decisions", "commands", "permits", "evidence")
 TOPIC_BITS = 40
 
+_ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
 _HEADERS = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
 
 
@@ -278,6 +280,23 @@ class Store:
                 records,
                 size,
             )
+
+        return await self.read(query)
+
+    async def journal(self, start: int, *, records: int) -> list[Journalled]:
+        """At most `records` entries of the journal from place `start` on, void ones included."""
+        query = "SELECT place, received, entry FROM journal WHERE place >= ? ORDER BY place LIMIT ?"
+        rows = await self.read(lambda db: db.execute(query, (start, records)).fetchall())
+        return [Journalled(place, received, _ENTRIES.decode(raw)) for place, received, raw in rows]
+
+    async def through(self) -> tuple[Position | None, int]:
+        """Up to which position outputs are written (`None`: none ever was), and the place after the last journal entry."""
+
+        def query(db: sqlite3.Connection) -> tuple[Position | None, int]:
+            (raw,) = db.execute("SELECT through FROM owner").fetchone()
+            (last,) = db.execute("SELECT MAX(place) FROM journal").fetchone()
+            position = None if raw is None else msgspec.json.decode(raw, type=Position)
+            return position, 0 if last is None else last + 1
 
         return await self.read(query)
 

@@ -39,7 +39,7 @@ _REJECTED = msgspec.json.Decoder(Rejected)
 def look(
     to: str, pilot: str, *, prefix: str = "sandbox", wait: float = 10.0, options: Mapping[str, Any] | None = None
 ) -> Known | None:
-    """What is known of a pilot: read from the monitor, or from the last records of `decisions`. `None` where nothing is.
+    """What is known of a pilot: read from the monitor, or from `decisions`, backwards, within `wait` seconds. `None` where nothing is.
 
     Raises Unavailable or Refused when it cannot be read, ValueError when `to` is no address.
     """
@@ -50,11 +50,21 @@ def look(
             return _KNOWN.decode(raw) if raw else None
         assert isinstance(link, KafkaLink)
         with KafkaAnswers(link, [pilot]) as answers:
-            past = answers.before(time.monotonic() + wait)
-            found = (_DECISION.decode(raw) for kind, _, raw in past if kind == "decisions")
-            return known_of(decision for decision in found if decision.pilot == pilot)
+            return _back(answers, pilot, time.monotonic() + wait)
     finally:
         link.close()
+
+
+def _back(answers: KafkaAnswers, pilot: str, until: float) -> Known | None:
+    """What is known of a pilot, from as much of its past as says how it stands and, under a halt, what became of the command."""
+    known: Known | None = None
+    past: list[Decision] = []
+    for part in answers.backwards(until):
+        past = [d for raw in part if (d := _DECISION.decode(raw)).pilot == pilot] + past
+        known = known_of(past)
+        if known is not None and (known.stop or known.level != "halt"):
+            break
+    return known
 
 
 def put(

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from monitor.errors import Halted, Lapsed, Unavailable
+from monitor.notice import Notice
 from monitor.sdk.board import FREE, HALTED, KNOWN, OPEN, RELEASED, SENT, STATE, UNTIL, Board
 from monitor.sdk.clock import SECOND, Clock
 from monitor.sdk.drain import Drain
@@ -64,6 +65,11 @@ class Guard:
         """The lease of the last permit, None when none came since this process began."""
         lease = self._board.lease if self._board else Lease()
         return lease if self._board and lease.sent >= self._since else None
+
+    @property
+    def notice(self) -> Notice | None:
+        """What the monitor said last of the pilot's telemetry."""
+        return self._board.notice if self._board else None
 
     @property
     def serving(self) -> bool:

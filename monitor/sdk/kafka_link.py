@@ -261,6 +261,26 @@ class KafkaAnswers:
         except (KafkaError, OSError) as error:
             raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
 
+    def backwards(self, until: float) -> Iterator[list[bytes]]:
+        """The decisions of these pilots that stood there when this was opened, `PAST` records of the topic at a time, the newest of
+        these first; each list oldest first. Ends at `until` (s, monotonic) at the latest."""
+        try:
+            places = [place for place in self._ends if place.topic.endswith(".decisions")]
+            self._consumer.assign(places)
+            first = self._consumer.beginning_offsets(places)
+            ends = {place: self._ends[place] for place in places}
+            while time.monotonic() < until and any(ends[place] > first[place] for place in places):
+                starts = {place: max(first[place], ends[place] - PAST) for place in places}
+                for place, start in starts.items():
+                    self._consumer.seek(place, start)
+                found: list[bytes] = []
+                while time.monotonic() < until and any(self._consumer.position(p) < ends[p] for p in places):
+                    found += [raw for _, _, raw in self.read(0.2)]
+                yield found
+                ends = starts
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+
     def act(self, partition: int, offset: int) -> str:
         """The id of the act that stands there on control, empty when it cannot be read. Nothing else is read afterwards."""
         place = TopicPartition(self.control, partition)

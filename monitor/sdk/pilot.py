@@ -19,6 +19,7 @@ from msgspec import Struct
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.keyfile import read_key
 from monitor.model import Command
+from monitor.notice import Notice
 from monitor.sdk.address import open_link
 from monitor.sdk.asgi import App, GuardedApp
 from monitor.sdk.board import Board
@@ -68,7 +69,10 @@ class Status(Struct, frozen=True):
     `permits` says whether the service runs under permits; `permit_s` seconds are left of the last one (below 0: over;
     None: none came since this process began), `lapsed` tells that there should be one and is not. `refused` counts
     letters that were not believed, by word (see `monitor.sdk.intake`). `leading`: this process reads for all of them.
-    `not_recorded` counts reports, heartbeats among them, for which there was no room.
+    `not_recorded` counts reports, heartbeats among them, for which there was no room. `notice` is what the monitor last said of
+    the pilot's telemetry in answer to a heartbeat: what it rejected and why, which findings are active (`counted_nowhere`: events
+    were accepted and count nowhere), by when a tolerated crossing is to be rectified. It stays as it was while the monitor is
+    away, over restarts, and while the pilot is halted; None before anything was said.
     """
 
     source: str
@@ -83,6 +87,7 @@ class Status(Struct, frozen=True):
     refused: dict[str, int]
     leading: bool
     not_recorded: int
+    notice: Notice | None = None
 
 
 def default_spool() -> Path:
@@ -456,6 +461,7 @@ class Pilot:
             refused=self._intake.counts if keeper else {},
             leading=keeper.leading if keeper else False,
             not_recorded=self._not_recorded,
+            notice=self._guard.notice,
         )
 
     def flush(self, timeout: float = 30.0) -> None:

@@ -285,6 +285,7 @@ class Desk:
             chunk=min(s.batch, 5_000),
             timeout=s.write_timeout,
             signer=s.signer,
+            admitters=s.admitters,
             failpoint=self._failpoint,
         )
         self._logs.append(log)

@@ -38,7 +38,7 @@ class KafkaLog:
 
     `timeout` (s) bounds each write and each request: what is not acknowledged by then has an unknown outcome, and the
     owner must end. `generation` is the consumer group's, so that epochs rise with it too. `signer` signs commands and
-    permits. `failpoint` is for tests that kill owners.
+    permits; `admitters` are written into the claim. `failpoint` is for tests that kill owners.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class KafkaLog:
         timeout: float = 30.0,
         chunk: int = 5000,
         signer: Signer | None = None,
+        admitters: Sequence[str] = (),
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.partition = partition
@@ -69,6 +70,7 @@ class KafkaLog:
         self._client_id = f"{group}-{partition}"
         self._chunk = chunk
         self._signer = signer
+        self._admitters = tuple(admitters)
         self._failpoint = failpoint
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
@@ -94,7 +96,8 @@ class KafkaLog:
         through = None if raw_through is None else keys.decode_position(raw_through)
         await self._check_kept(watermark.position, through, entries)
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
-        claim = await self.append(Claim(self.epoch, self._owner))
+        owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
+        claim = await self.append(Claim(self.epoch, self._owner, self._admitters, owners))
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from monitor.act.words import sentence as notification
 
 from monitor.cli.ledger import ledger
-from monitor.cli.replay import _words
 from monitor.console.board import Board
+from monitor.console.notice import sentence as notification
 from monitor.console.page import pilot_page
+from monitor.console.report import told
 from monitor.model import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -82,6 +82,18 @@ ROWS = [
     Row(Reason.LIMIT_HALF_WAY, _limit(statistic=4.0), ("half-way to its threshold", *COUNTED)),
     Row(Reason.LIMIT_TOLERATED, _limit(), ("for the first time", *COUNTED)),
     Row(
+        Reason.RECTIFICATION_OVERDUE,
+        Finding(
+            indicator="complaints",
+            rule="rectify_within",
+            observed=86400.0,
+            period_start=T0,
+            period_end=T0 + 24 * HOUR_MS,
+            detail="due 2023-11-15: complaints//limit_e_process",
+        ),
+        ("not rectified in time", "complaints", "open for 86,400 s", "due 2023-11-15"),
+    ),
+    Row(
         Reason.HARD_RULE,
         Finding(rule="death", observed=1.0, expected=0.0, detail="serious_incident, death, 497a-11"),
         ("rule death", "incident 497a-11", "severity serious incident", "harm death"),
@@ -139,6 +151,11 @@ ROWS = [
     ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
+    Row(
+        Reason.STATE_LIMIT,
+        Finding(rule="open_periods", observed=65.0, expected=64.0),
+        ("dropped unjudged", "65 open, at most 64 are kept"),
+    ),
     Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by hand", "looks wrong"), "act"),
     Row(Reason.RECTIFICATION_RECORDED, Finding(rule="rectification", detail="cause: a bug"), ("cause: a bug",), "act"),
     Row(
@@ -240,7 +257,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     by = f" by {record.author}" if record.author else ""
     return {
         "board": page[page.index("<h2>Decisions</h2>") :],
-        "replay": _words(record, CHARTER) + by,
+        "replay": told(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,
     }

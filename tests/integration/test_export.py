@@ -42,12 +42,12 @@ def test_what_the_embedded_monitor_was_given(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(feed())
-    out = told(["--dir", str(tmp_path)])
+    out = told(["--telemetry", "--dir", str(tmp_path)])
     assert [event for _, event in out] == EVENTS[:400]
     assert [at for at, _ in out] == [1_800_000_000_000 + 1000 * i for i in range(400)]
-    alone = told(["--dir", str(tmp_path), "--pilot", FLEET.pilots[1]])
+    alone = told(["--telemetry", "--dir", str(tmp_path), "--pilot", FLEET.pilots[1]])
     assert [event for _, event in alone] == [event for event in EVENTS[:400] if event.subject == FLEET.pilots[1]]
-    assert "1 unreadable left out" in CliRunner().invoke(export, ["--dir", str(tmp_path)]).stderr
+    assert "1 unreadable left out" in CliRunner().invoke(export, ["--telemetry", "--dir", str(tmp_path)]).stderr
 
 
 @pytest.mark.kafka
@@ -57,7 +57,7 @@ def test_what_stands_on_kafka() -> None:
     number = {pilot: i % 3 for i, pilot in enumerate(FLEET.pilots)}
     for chunk in (EVENTS[:500], EVENTS[500:900]):
         asyncio.run(fresh.send((fresh.telemetry, e.subject.encode(), encode(e), (), number[e.subject]) for e in chunk))
-    out = told(["--bootstrap", fresh.bootstrap, "--prefix", fresh.names.prefix])
+    out = told(["--telemetry", "--bootstrap", fresh.bootstrap, "--prefix", fresh.names.prefix])
     assert [at for at, _ in out] == sorted(at for at, _ in out)
     found: defaultdict[str, list[Envelope]] = defaultdict(list)
     for _, event in out:

@@ -19,7 +19,9 @@ from .test_halt_signed import ANNA, BEN, FIRM, Signed
 from .test_machine import HOUR, T0, Bench, charter, lift, rejected
 
 OWN = Participant("firm", keys=(FIRM.public,))
-KEYED = Authority("authority", approvers=("anna", "ben"), keys={"anna": ANNA.public, "ben": BEN.public})
+OLGA = Signer(b"\x07" * 32)
+PUBLIC = {"anna": ANNA.public, "ben": BEN.public, "olga": OLGA.public}
+KEYED = Authority("authority", approvers=("anna", "ben"), officers=("olga",), keys=PUBLIC)
 ADMITTER = Signer(b"\x09" * 32)
 
 
@@ -132,17 +134,17 @@ def test_a_step_towards_a_release_has_seen_what_it_rests_on() -> None:
     comes; two approvals need not have seen each other."""
     world = World()
     world.put(world.halt(), ANNA)
-    early = Approval(**world.by("anna"))
-    assert refusal(world.put(early, ANNA)) == "rectification_missing"
-    hasty = Release(**world.by("anna"), reason="x")
+    early = Approval(**world.by("ben"))
+    assert refusal(world.put(early, BEN)) == "rectification_missing"
     world.put(world.rectified(), FIRM)
     world.put(world.evaluated(), ANNA)
-    assert refusal(world.put(structs.replace(early, id="other"), ANNA)) == "standing_behind"
+    assert refusal(world.put(structs.replace(early, id="other"), BEN)) == "standing_behind"
     one, two = Approval(**world.by("anna")), Approval(**world.by("ben"))
+    hasty = Release(**world.by("olga"), reason="x")
     assert world.put(one, ANNA).decisions
     assert world.put(two, BEN).decisions
-    assert refusal(world.put(hasty, ANNA)) == "standing_behind"
-    assert world.put(Release(**world.by("anna"), reason="x"), ANNA).decisions
+    assert refusal(world.put(hasty, OLGA)) == "standing_behind"
+    assert world.put(Release(**world.by("olga"), reason="x"), OLGA).decisions
 
 
 def test_steps_of_one_halt_do_not_lift_the_next() -> None:

@@ -300,3 +300,25 @@ def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Pa
     assert sum(verify(file).entries for file in ledgers(tmp_path)) == len(decisions) + len(commands)
     assert {entry.id for file in ledgers(tmp_path) for entry in entries(file)} >= {taken.id for taken in decisions}
     notary.close()
+
+
+def test_the_page_says_what_was_used_of_alpha_and_what_may_be() -> None:
+    """On day one nothing is used; after a release the first run's shares are; each limit has its row with threshold and p-value."""
+    from monitor.charter import charter_hash
+    from monitor.console.scales import figure
+    from monitor.plan import Plan
+    from monitor.testing.fleet_charter import charter
+
+    plan = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
+    board = Board()
+    board.learn(plan)
+    fed(decision(1, charter=charter_hash(plan), reason=Reason.ADMITTED, kind="act", finding=Finding()), board=board)
+    page = pilot_page(board, "p-1") or ""
+    first = figure(Plan(plan).alpha_spent(1))
+    assert f"alpha 0 of 0.01 is used; the thresholds in force may spend at most {first}" in page
+    assert '<th scope="row">incidents</th>' in page
+    released = {"reason": Reason.RELEASED, "kind": "act", "finding": Finding(), "restart": 2}
+    fed(decision(2, charter=charter_hash(plan), **released), board=board)
+    page = pilot_page(board, "p-1") or ""
+    assert f"Run 2 of the statistics: alpha {first} of 0.01 is used" in page
+    assert f'<td data-head="Alpha used" class="number">{first} of 0.01</td>' in fleet_page(board)

@@ -13,6 +13,7 @@ import pytest
 
 from monitor.errors import Halted, Lapsed, TryAgain
 from monitor.model import Permit
+from monitor.notice import Notice
 from monitor.sdk import Pilot
 from monitor.sdk.clock import SECOND, boottime
 from monitor.sdk.lease import LONGEST_MS, Lease, Seal
@@ -350,3 +351,20 @@ def test_a_reader_that_fails_is_replaced(tmp_path: Path, caplog: pytest.LogCaptu
         until(lambda: pilot.standing.halted)
         assert "not foreseen" in caplog.text
         until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events))
+
+
+@pytest.mark.parametrize("permits", ["off", "required"])
+def test_the_status_shows_what_the_monitor_says_of_the_telemetry(tmp_path: Path, permits: str) -> None:
+    """With and without permits, in every process of the machine, after a restart and while the monitor does not answer."""
+    link = MemoryLink(lease_ms=LEASE_MS, notice=Notice(rejected={"bad_time": 2}, findings=("sequence",)))
+    more: dict[str, Any] = {"permits": permits, "heartbeat_s": 0.05}
+    with make(link, tmp_path, **more) as pilot, make(link, tmp_path, **more) as other:
+        until(lambda: pilot.status().notice == link.notice)
+        assert other.status().notice == link.notice
+        link.notice = None
+        until(lambda: pilot.status().notice == Notice())
+        link.notice = Notice(rejected={"not_json": 1})
+        until(lambda: pilot.status().notice == link.notice)
+    link.away = True
+    with make(link, tmp_path, **more) as pilot:
+        assert pilot.status().notice == link.notice

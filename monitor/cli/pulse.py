@@ -1,0 +1,38 @@
+"""A sign of life of long work on stderr: one line that is written over on a terminal, else a new line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+EVERY_S = 0.2  # on a terminal
+SELDOM_S = 15.0  # in a file
+
+
+class Pulse:
+    """`beat` with what to say, as often as one likes: it says little more than the clock is read. `quiet` says nothing."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._every = EVERY_S if self._terminal else SELDOM_S
+        self._quiet = quiet
+        self._next = time.monotonic() + self._every
+        self._said = False
+
+    def beat(self, words: Callable[..., str], *values: Any) -> None:
+        """Say `words(*values)`, if it is time."""
+        if self._quiet or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._every
+        sys.stderr.write(f"\r\x1b[K{words(*values)}" if self._terminal else f"{words(*values)}\n")
+        sys.stderr.flush()
+        self._said = True
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._said and self._terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        self._said = False

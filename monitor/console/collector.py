@@ -1,0 +1,72 @@
+"""Collects what a report shows of a replay, in bounded memory however long the replay is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitor.charter import Charter
+from monitor.console.report import Story, nearness
+from monitor.model import Evidence, Outputs, Rejected
+
+DECISIONS = 5_000  # shown of one pilot
+REJECTED = 5_000  # shown in all
+POINTS = 200_000  # closed periods kept in all
+FEWEST = 64  # of one stream
+
+
+class Collector:
+    """Give it every `Outputs`, then ask for `stories`. `charters` by pilot may grow while it runs.
+
+    Of each stream (indicator and segment) so many periods are kept that all together are about `POINTS`; of two neighbours the
+    one nearer to its bar stays. `rejected` are the first that were met.
+    """
+
+    def __init__(self, charters: Mapping[str, Charter]) -> None:
+        self._charters = charters
+        self._stories: dict[str, Story] = {}
+        self._series: dict[str, dict[tuple[str, str], list[Evidence]]] = {}
+        self._more: dict[str, int] = {}
+        self._streams = 0
+        self.rejected: list[Rejected] = []
+
+    def take(self, out: Outputs) -> None:
+        """Take what one step emitted."""
+        self.rejected += out.rejected[: REJECTED - len(self.rejected)]
+        for decision in out.decisions:
+            story = self._story(decision.pilot)
+            if len(story.decisions) < DECISIONS:
+                story.decisions.append(decision)
+            else:
+                self._more[decision.pilot] = self._more.get(decision.pilot, 0) + 1
+            story.runs.decide(decision)
+        for entry in out.evidence:
+            if isinstance(entry, Evidence):
+                self._keep(entry)
+
+    def stories(self) -> list[Story]:
+        """One story for each pilot, by name."""
+        for name in self._charters:
+            story = self._story(name)
+            kept = [e for series in self._series.get(name, {}).values() for e in series]
+            story.evidence = sorted(kept, key=lambda e: (e.end, e.indicator, e.segment))
+            if name in self._more:
+                story.note = f"{self._more[name]:,} later decisions are not shown here; `replay` prints them all."
+        return [self._stories[name] for name in sorted(self._stories)]
+
+    def _story(self, pilot: str) -> Story:
+        if pilot not in self._stories:
+            self._stories[pilot] = Story(pilot, self._charters[pilot], [], [])
+        return self._stories[pilot]
+
+    def _keep(self, entry: Evidence) -> None:
+        self._story(entry.pilot).periods += 1
+        streams = self._series.setdefault(entry.pilot, {})
+        name = entry.indicator, entry.segment
+        if name not in streams:
+            streams[name] = []
+            self._streams += 1
+        series = streams[name]
+        series.append(entry)
+        if len(series) > max(FEWEST, POINTS // self._streams):
+            pairs = zip(series[::2], series[1::2], strict=False)
+            streams[name] = [max(pair, key=nearness) for pair in pairs]
