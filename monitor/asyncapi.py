@@ -53,7 +53,12 @@ repeated ids. A halt is obeyed when it is read, acknowledged, and then shown by 
 
 **Permits.** Each heartbeat of a pilot that may run is answered by a permit with its `nonce` and `source`. The lease of `lease_ms`
 runs from the moment that heartbeat was sent; a permit of a lower `standing` than the highest command met is void. A command
-with `dry_run` is answered like any other and stops nothing.
+with `dry_run` is answered like any other and stops nothing. `notice` says what of the pilot's telemetry was rejected and which
+findings are active.
+
+**Release.** A release starts nothing: the firm resumes by its own act. Every command names in `lifted` the decision of the pilot's
+newest release; a service works only if the firm has resumed from that one, whatever command came after it. `ground` is what a
+halt rests on.
 
 **Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` carry the header `signature`:
 `<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`), a line feed and the record's value.
@@ -104,7 +109,7 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "tn": "True negatives.",
     "fn": "False negatives.",
     "unit": "As the charter names it: users, decisions, hours, miles ...",
-    "amount": "How much, since the last event of this kind; not a running total.",
+    "amount": "How much, since the last event of this kind; not a running total. Below 0 in a correction.",
     "currency": "ISO 4217.",
     "share": "0.2 = 20 % less effort than without the pilot; negative = a loss.",
     "nonce": "Fresh for each heartbeat; its permit repeats it.",
@@ -133,6 +138,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
     "sandbox.model.changed": {"was": "sha256:9f2c"},
     "sandbox.heartbeat": {"nonce": "b1946ac9", "serving": True, "exposure": 15200},
     "sandbox.command.acknowledged": {"command": "4f0c", "standing": 3, "last_decision": "d-4411"},
+    "sandbox.exposure.corrected": {"unit": "decisions", "amount": -900.0, "segment": "under-25"},
+    "sandbox.outcomes.corrected": {"fp": -5, "tn": -95},
 }
 
 OUTPUTS: dict[str, tuple[type, ...]] = {

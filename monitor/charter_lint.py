@@ -245,6 +245,12 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
             "what carries a segment that is not listed counts nowhere",
             f"add a second {spec.kind} without segments",
         )
+    if spec.exposure is not None and spec.exposure.complete == "on_close" and not _length(spec.reporting_delay):
+        yield _warning(
+            f"{at}.reporting_delay",
+            "a period closes at once, and exposure that is not tallied by then is taken for none",
+            "write a delay after which every tally has come",
+        )
     if spec.kind == "efficiency_gain" and spec.limit is not None and spec.limit > 1:
         yield _warning(
             f"{at}.limit", f"{spec.limit:g} is a gain of {spec.limit:.0%}", "write a share, such as 0.2 for 20 %"

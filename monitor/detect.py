@@ -33,7 +33,7 @@ def close(case: Case, watch: Watch) -> None:
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
-        gap = gap or (watch.spec.exposure is not None and behind(pilot, start, end))
+        gap = gap or (watch.by_source and behind(pilot, start, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock

@@ -123,7 +123,7 @@ def _void(
         return None
     if pilot.window.opened and pilot.window.shares(start):
         return None  # evidence begins anew with a period that a tolerated crossing has looked at
-    gap = watch.spec.exposure is not None and behind(pilot, start, end)
+    gap = watch.by_source and behind(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
     for segment, stream in zip(watch.segments, streams, strict=True):
         name = key(watch, segment)
@@ -142,7 +142,7 @@ def _void(
 
 def _steady(pilot: Pilot, watch: Watch, start: int, end: int) -> bool:
     """Whether it is the same for this period and all later ones if exposure of them may still be unknown."""
-    if watch.spec.exposure is None:
+    if not watch.by_source:
         return True
     for source in pilot.sources.values():
         if source.tallied and not source.ended and source.latest >= 2 * start - end:

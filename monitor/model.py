@@ -50,6 +50,7 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    CORRECTED = "corrected"  # a firm takes back what it tallied too much
     COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
     MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
     CLEARED = "cleared"  # quiet for as long as the charter asks

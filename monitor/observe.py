@@ -5,6 +5,7 @@ from __future__ import annotations
 from monitor.astray import KEY, TOLD, Astray, astray, finding, label_of
 from monitor.bounds import marks_kept, short
 from monitor.case import Case
+from monitor.correct import CORRECTIONS, correct
 from monitor.counters import mark, tally
 from monitor.decide import Move
 from monitor.detect import heard, peek, revise
@@ -76,6 +77,8 @@ def observe(case: Case, event: Envelope) -> bool:
     elif kind is Heartbeat:
         beat, most = event.data, marks_kept(len(pilot.sources))  # type: ignore[attr-defined]
         mark(pilot.sources[short(event.source)], millis(event.time), beat.exposure, beat.serving, most)
+    elif isinstance(event, CORRECTIONS):
+        correct(case, event)
     elif seen is not None:
         hard_rules(case, event, seen)  # type: ignore[arg-type]
         seen.remember(case.out)

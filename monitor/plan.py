@@ -59,6 +59,7 @@ class Watch:
         spelt = {tidy(segment): segment for segment in reversed(spec.segments or ("",))}  # the first of two spellings
         self.segments: tuple[str, ...] = tuple(dict.fromkeys(map(tidy, spec.segments or ("",))))
         self.keys = {segment: f"{spec.name}/{spelt[segment]}" for segment in self.segments}
+        self.by_source = spec.exposure is not None and spec.exposure.complete == "by_source"
         self.unit: str | None = tidy(spec.exposure.unit) if spec.exposure else None
         self.observes: type[Observation] = self.indicator.observes
         self.cap: float | None = spec.exposure.cap if spec.exposure else None

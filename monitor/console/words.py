@@ -36,6 +36,7 @@ REASONS: dict[Reason, str] = {
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
     Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
     Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
+    Reason.CORRECTED: "The firm corrected what it had tallied",
     Reason.COUNTED_NOWHERE: "Telemetry is accepted and counts nowhere",
     Reason.MISSING_MODEL: "Telemetry names no model, so a model may be serving that the charter does not name",
     Reason.CLEARED: "Quiet for as long as the charter asks",
@@ -83,6 +84,14 @@ SINGLE = {
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
 }
 """Reasons with one number of their own, and how it is said."""
+ENDED = {
+    "acknowledge": "The service acknowledged: the halt is not overdue any more",
+    "heartbeats": "The heartbeats show the stop: the halt is neither overdue nor contradicted any more",
+    "dry_run": "The drill was passed, so a former one is not overdue any more",
+    "full_stop": "The drill was passed, so a former one is not overdue any more",
+    "unknown": "The state of the pilot is known again",
+}
+"""What ended a finding that is about no indicator, by its rule: nothing was quiet for a while."""
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
 
 
@@ -102,6 +111,8 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     """
     finding, reason = decision.finding, decision.reason
     words = REASONS[reason]
+    if reason is Reason.CLEARED and not finding.indicator:
+        words = ENDED.get(finding.rule, words)
     if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
         words += ": passed" if finding.observed >= 1 else ": not passed"
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
@@ -135,7 +146,7 @@ def _rule(decision: Decision) -> str:
         return rule + (f", until {stamp(end)}" if reason is Reason.SHELVED and end is not None else "")
     if reason in RULED:
         return plain(rule)
-    return plain(rule) if reason is Reason.CLEARED and not decision.finding.indicator else ""
+    return plain(rule) if reason is Reason.CLEARED and not decision.finding.indicator and rule not in ENDED else ""
 
 
 def _detail(decision: Decision) -> str:

@@ -326,13 +326,14 @@ class Monitor:
         return True
 
     def _learn(self) -> None:
-        """Show board and actors the charters that are in force."""
+        """Show board, actors and metrics the charters that are in force."""
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:
                 self._learnt[pilot.id] = in_force
                 self.board.learn(pilot.charter)
                 self._deliver.learn(pilot.charter)
+                self.metrics.learn(pilot.charter)
 
     def _ledger(self, pilot: str) -> tuple[int, str] | None:
         head = self.notary.head(pilot)

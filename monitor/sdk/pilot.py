@@ -27,6 +27,7 @@ from monitor.sdk.build import BadEvent, build
 from monitor.sdk.clock import SECOND, Clock, boottime
 from monitor.sdk.drain import Hook
 from monitor.sdk.guard import Entry, Guard
+from monitor.sdk.http_link import HttpLink
 from monitor.sdk.incarnation import Incarnation, begin
 from monitor.sdk.intake import Intake, Trust, trusted
 from monitor.sdk.keeper import Keeper, OnLapse
@@ -45,6 +46,7 @@ from monitor.telemetry import (
     ComplaintWithdrawn,
     CostReported,
     Envelope,
+    ExposureCorrected,
     ExposureTallied,
     GainReported,
     Harm,
@@ -52,6 +54,7 @@ from monitor.telemetry import (
     IncidentReported,
     IncidentUpdated,
     ModelChanged,
+    OutcomesCorrected,
     OutcomesTallied,
     Severity,
     encode,
@@ -186,6 +189,8 @@ class Pilot:
         stops = permits == "required" and (on_lapse or ("stop" if tier in (None, *STOPPING) else "shout")) == "stop"
         board = self._board(home / quote(pilot, safe=""), adopted) if follow else None
         self._guard = Guard(pilot, board, self._clock, guard_timeout, stops)
+        if isinstance(link, HttpLink):  # the embedded monitor serves its board there
+            self._guard.page = f"{link.address}/pilot/{quote(pilot, safe='')}"
         self._seal: Seal | None = None
         self._keeper: Keeper | None = None
         if board is not None:
@@ -278,6 +283,17 @@ class Pilot:
     def exposure(self, amount: float, unit: str, *, segment: str = "", at: datetime | None = None) -> str:
         """`amount` of exposure in the charter's `unit` (decisions, users, miles ...); also raises the running counter."""
         return self._emit(ExposureTallied, at, unit=unit, amount=amount, segment=segment)
+
+    def exposure_corrected(self, amount: float, unit: str, *, at: datetime, segment: str = "") -> str:
+        """Takes back exposure that was tallied too much: `amount` is below 0, `at` the time of the tally that was wrong. The
+        running counter stays as it is."""
+        return self._emit(ExposureCorrected, at, unit=unit, amount=amount, segment=segment)
+
+    def outcomes_corrected(
+        self, *, at: datetime, tp: int = 0, fp: int = 0, tn: int = 0, fn: int = 0, segment: str = ""
+    ) -> str:
+        """Takes back confusion counts that were tallied too much: each is 0 or below, `at` the time of that tally."""
+        return self._emit(OutcomesCorrected, at, tp=tp, fp=fp, tn=tn, fn=fn, segment=segment)
 
     def cost(self, amount: float, currency: str, *, at: datetime | None = None) -> str:
         """Cost of complying with the charter."""

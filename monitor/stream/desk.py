@@ -21,10 +21,11 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct, structs
 
+from monitor.alerts import recovered as standing_of
 from monitor.errors import LogBroken
 from monitor.machine import Machine
 from monitor.metrics import Metrics
-from monitor.model import Outputs, Record
+from monitor.model import Outputs, Reason, Record
 from monitor.open_orders import recovered
 from monitor.runner import Runner
 from monitor.signing import Signer, Trusted
@@ -370,7 +371,9 @@ class Desk:
         for pilot in seat.runner.machine.pilots.values():
             standing = pilot.standing
             first = standing.active.get(standing.first_out)
-            if not pilot.exited:
+            if pilot.exited:
+                self._metrics.left(pilot.id, pilot.charter.participant.id)
+            else:
                 self._metrics.seed(
                     pilot.id,
                     pilot.charter.participant.id,
@@ -380,7 +383,9 @@ class Desk:
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
+                    alerts=standing_of(pilot),
                 )
+                self._metrics.learn(pilot.charter)
 
     def _owns(self, seat: Seat) -> bool:
         return self._seats.get(seat.log.partition) is seat and seat.generation == self._consumer().generation
@@ -549,7 +554,16 @@ class Desk:
     def _observe(self, outputs: Outputs) -> None:
         if self._metrics is not None:
             self._metrics.observe(outputs)
+            for decision in outputs.decisions:
+                if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
+                    self._learn(self._metrics, decision.pilot)
         self._on_outputs(outputs)
+
+    def _learn(self, metrics: Metrics, name: str) -> None:
+        for seat in self._seats.values():
+            pilot = seat.runner.machine.pilots.get(name)
+            if pilot is not None:
+                metrics.learn(pilot.charter)
 
     # ---- the watchdog
 

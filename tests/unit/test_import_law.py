@@ -31,6 +31,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.proof", "monitor.resident", "monitor.timers"),
     ("monitor.case", "monitor.counters", "monitor.sequence"),
     ("monitor.tolerate",),
+    ("monitor.correct",),
     ("monitor.detect", "monitor.leave"),
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
