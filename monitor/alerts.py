@@ -14,9 +14,13 @@ from collections.abc import Iterator
 
 from msgspec import Struct, structs
 
+from monitor.charter import Charter
 from monitor.console.notice import sentence
+from monitor.decide import Active
 from monitor.model import Decision, Level, Reason, digest
-from monitor.severity import ESCALATED, GRAVE, HALTED, harm_of, incident_of, severity
+from monitor.severity import ESCALATED, GRAVE, HALTED, WORST, harm_of, incident_of, severity
+from monitor.state import Pilot
+from monitor.telemetry import Harm
 
 MOST = 32  # alerts of findings that one pilot may have
 BEYOND = "SandboxFindingsBeyond"
@@ -29,6 +33,11 @@ class Facts(Struct, frozen=True):
     tier: str = ""
     sector: str = ""
     region: str = ""
+
+
+def facts_of(charter: Charter) -> Facts:
+    """The labels that a charter gives; its own words are cut to 100 characters."""
+    return Facts(charter.tier, charter.sector[:100], charter.region[:100])
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -102,6 +111,38 @@ def changes(before: Standing, now: Standing) -> tuple[list[Alert], list[Alert]]:
     old = {alert.identity: alert for alert in before.alerts()}
     new = {alert.identity: alert for alert in now.alerts()}
     return [a for name, a in new.items() if name not in old], [a for name, a in old.items() if name not in new]
+
+
+def recovered(pilot: Pilot) -> Standing:
+    """What stands of a pilot by the machine's own state, for metrics of who takes over a partition: its alerts carry no words, and
+    a hard rule's finding has the worst harm on which the rule acts."""
+    standing, worst = pilot.standing, {}
+    for rule in pilot.charter.hard_rules:
+        harms = rule.harm or tuple(WORST)  # without harms it acts on any
+        worst[f"rule/{rule.name}"] = next((harm for harm in harms if harm in WORST), Harm.NONE)
+    held = {}
+    for key, active in standing.active.items():
+        if active.reason in GRAVE:
+            how = severity(active.reason, worst.get(key, Harm.NONE), active.level)
+            alert = _silent(pilot.id, GRAVE[active.reason], how or "", key, active)
+            held[key] = Held(active.level, active.reason, {"": alert} if how else {})
+    return Standing(standing.counter, standing.level, None, held, {k: s.level for k, s in standing.shelved.items()})
+
+
+def _silent(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
+    return Alert(
+        name=name,
+        severity=how,
+        pilot=pilot,
+        participant="",
+        level=active.level,
+        reason=active.reason,
+        finding=key,
+        occurrence="",
+        decision="",
+        at=active.since,
+        summary="",
+    )
 
 
 # ---- the level

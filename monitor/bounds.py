@@ -9,18 +9,19 @@ from __future__ import annotations
 import functools
 from hashlib import blake2b
 
-STATE_BYTES = 512 * 1024  # the most that a pilot's state may take as bytes
-CHARTER_BYTES = (
-    256 * 1024
-)  # of them, what follows from the charter: the charter, streams, detectors, open periods, findings
+STATE_BYTES = 640 * 1024  # the most that a pilot's state may take as bytes
+# Of them, what follows from the charter: itself, streams, detectors, open periods, findings.
+CHARTER_BYTES = 352 * 1024
 
 WINDOW = 1024  # how far behind its highest sequence a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 FEW_SOURCES = 64  # up to so many, each is remembered in full detail; in a larger table, each in less
+AHEAD_MS = 300_000  # an event may tell of a time so far after its reception: clocks differ
+AHEAD_PERIODS = 64  # periods that may be open ahead of reception; what tells of a later one counts in the last of them
 NAME = 64  # bytes of a source's name that are kept as they are
 
-_MARKS, _MARKS_OF_MANY = 32, 8  # statements of exposure remembered per source
-_SEEN, _SEEN_OF_MANY = 192, 16  # digests of events remembered per source: 384 bytes, and 2 % of what an event costs
+_MARKS, _MARKS_OF_MANY = 32, 6  # statements of exposure remembered per source
+_SEEN, _SEEN_OF_MANY = 128, 16  # digests of events remembered per source: 256 bytes, and 2 % of what an event costs
 
 
 def marks_kept(sources: int) -> int:

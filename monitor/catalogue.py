@@ -76,6 +76,21 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec("pilot_level_timestamp_seconds", "gauge", "When the pilot came to its level.", *_PILOT),
     _spec("pilot_reason", "gauge", "1 for the reason of the pilot's last change of level.", *_PILOT, "reason"),
     _spec("pilot_unknown", "gauge", "1 while there is no, late or partial data of the pilot.", *_PILOT),
+    _spec(
+        "pilot_info", "gauge", "1, with what the charter of the pilot says of it.", *_PILOT, "tier", "sector", "region"
+    ),
+    _spec(
+        "pilot_forged_total", "counter", "Acts and signed events of the pilot whose signature is not right.", *_PILOT
+    ),
+    _spec("pilot_left", "gauge", "1 for a pilot that has left the sandbox.", *_PILOT),
+    _spec(
+        "grave_findings",
+        "gauge",
+        "Grave findings that stand, by the name of their alert and its severity.",
+        *_PILOT,
+        "alert",
+        "severity",
+    ),
     _spec("pilots_beyond_cap", "gauge", "Pilots without series of their own, because the label cap was reached."),
     _spec("dropped_total", "counter", "Numbers that got no series, by why.", "why"),
     # record

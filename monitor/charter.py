@@ -72,11 +72,15 @@ class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
 class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """`unit` selects which exposure tallies count. `cap` (units per period) is the most that a period may hold: what an open
     or incomplete period is assumed to have; without it there is no provisional evidence. `uncertainty` 0.2 = the
-    reported exposure may be 20 % too small, and the limit is given that much room."""
+    reported exposure may be 20 % too small, and the limit is given that much room. `complete`: when the exposure of a period is
+    known in full: `by_source` when every source of exposure was heard at its end, `on_close` when the period closes, whoever was
+    heard. The second is for services whose every call is a source of its own; what was not tallied by the close is then taken
+    for no exposure, so that a tally that is lost makes the rate look higher than it is."""
 
     unit: Id
     cap: Positive | None = None
     uncertainty: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    complete: Literal["by_source", "on_close"] = "by_source"
 
 
 class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -270,6 +274,8 @@ def canonical(charter: Charter) -> bytes:
     for spec in whole["indicators"]:
         if spec["baseline"] is None:
             del spec["baseline"]
+        if spec["exposure"] is not None and spec["exposure"]["complete"] == "by_source":
+            del spec["exposure"]["complete"]
     if not whole["participant"]["keys"]:
         del whole["participant"]["keys"]
     for authority in whole["authorities"]:

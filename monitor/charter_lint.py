@@ -19,11 +19,14 @@ from msgspec import Struct
 import detectors
 from detectors.base import Count
 from monitor import zones
+from monitor.bounds import CHARTER_BYTES
 from monitor.charter import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
-from monitor.charter_values import flaws
+from monitor.charter_size import open_periods, parts_of, size_of
+from monitor.charter_values import flaws, plain
 from monitor.indicators import INDICATORS, BadSpec
+from monitor.labels import alike, tidy
 from monitor.periods import parse_span
-from monitor.plan import Watch, build_detectors
+from monitor.plan import Watch, build_detectors, plan_of
 from monitor.signing import read_public
 
 MONTH_MS = 28 * 86_400_000  # the shortest
@@ -61,10 +64,11 @@ def lint(charter: Charter) -> list[Problem]:
     for index, spec in enumerate(charter.indicators):
         found += _indicator(charter, spec, f"indicators[{index}]")
     found += _twice((spec.name for spec in charter.indicators), "indicators", ".name")
+    found += _units(charter)
     found += _one_name_for_two(charter)
     found += _hard_rules(charter.hard_rules)
     found += _spans(charter)
-    return found
+    return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
 
 def alpha_table(charter: Charter) -> list[Share]:
@@ -226,6 +230,7 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         return
     yield from _periods(spec, at)
     yield from _twice(spec.segments, f"{at}.segments", "")
+    yield from _twins(spec.segments, f"{at}.segments", "")
     try:
         indicator = INDICATORS[spec.kind](spec)
     except BadSpec as error:
@@ -239,6 +244,16 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
             f"{at}.segments",
             "what carries a segment that is not listed counts nowhere",
             f"add a second {spec.kind} without segments",
+        )
+    if spec.exposure is not None and spec.exposure.complete == "on_close" and not _length(spec.reporting_delay):
+        yield _warning(
+            f"{at}.reporting_delay",
+            "a period closes at once, and exposure that is not tallied by then is taken for none",
+            "write a delay after which every tally has come",
+        )
+    if spec.kind == "efficiency_gain" and spec.limit is not None and spec.limit > 1:
+        yield _warning(
+            f"{at}.limit", f"{spec.limit:g} is a gain of {spec.limit:.0%}", "write a share, such as 0.2 for 20 %"
         )
     if spec.baseline is not None and spec.limit is not None:
         yield _error(f"{at}.limit", "there is a baseline too, and one limit only", "remove one of them")
@@ -344,6 +359,27 @@ def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
             )
 
 
+def _size(charter: Charter) -> Iterator[Problem]:
+    """What is kept of a pilot is bounded: a charter that alone could make it larger is refused where it is largest."""
+    size = size_of(plan_of(charter))
+    if size.total <= CHARTER_BYTES:
+        return
+    grown = f"a pilot's state could grow to {size.total:,} bytes, {CHARTER_BYTES:,} are allowed for what a charter asks"
+    largest = max(range(len(size.indicators)), key=size.indicators.__getitem__, default=None)
+    if largest is None or size.indicators[largest] < size.charter:
+        taken, name = parts_of(charter)[0]
+        yield _error(name, f"{grown}; {taken:,} of them are this field", "say it in fewer or shorter words")
+        return
+    spec = charter.indicators[largest]
+    streams, taken = max(1, len(spec.segments)), size.indicators[largest]
+    field = "segments" if streams > open_periods(Watch(spec)) else "reporting_delay"
+    yield _error(
+        f"indicators[{largest}].{field}",
+        f"{grown}; {taken:,} of them are {streams} segments with up to {open_periods(Watch(spec))} open periods each",
+        "list fewer segments, or write longer periods or a shorter reporting_delay",
+    )
+
+
 def _spans(charter: Charter) -> Iterator[Problem]:
     fields = {
         "responses.unknown_escalates_after": charter.responses.unknown_escalates_after,
@@ -410,6 +446,32 @@ def _length(text: Any) -> int | None:
     except (ValueError, TypeError):
         return None
     return span.ms + span.months * MONTH_MS
+
+
+def _units(charter: Charter) -> Iterator[Problem]:
+    """Units that differ in how they are spelt alone: telemetry in one of them does not count in the other."""
+    seen: dict[str, str] = {}
+    for index, spec in enumerate(charter.indicators):
+        unit = tidy(spec.exposure.unit) if spec.exposure else ""
+        other = seen.setdefault(alike(unit), unit)
+        if other != unit:
+            problem = f"{plain(unit)!r} and {plain(other)!r} are two units, as upper and lower case are told apart"
+            yield _warning(f"indicators[{index}].exposure.unit", problem, "write one of them")
+
+
+def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
+    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never counts."""
+    seen: dict[str, tuple[str, str]] = {}
+    for index, name in enumerate(names):
+        before = seen.setdefault(alike(name), (name, tidy(name)))
+        if before[0] == name:
+            continue
+        field = f"{at}[{index}]{suffix}"
+        if before[1] == tidy(name):
+            yield _error(field, f"{plain(name)!r} is {plain(before[0])!r} in another Unicode form", "write it once")
+        else:
+            problem = f"{plain(name)!r} differs from {plain(before[0])!r} in upper and lower case alone"
+            yield _warning(field, problem, "write names that nobody mistakes for each other")
 
 
 def _twice(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ def contested(case: Case, event: Envelope, conflict: bool) -> None:
     if known and isinstance(event, IncidentReported | IncidentUpdated):
         seen = report(case.pilot.incidents, case.plan.once, event)
         hard_rules(case, event, seen)
-        seen.remember(case.out.uncounted)
+        seen.remember(case.out)
     if not conflict:
         return
     case.pilot.conflicted = case.at

@@ -6,6 +6,7 @@ import functools
 from typing import Literal, TypeGuard
 
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from monitor.astray import KEY
 from monitor.case import Case
 from monitor.charter import Watcher
 from monitor.counters import behind
@@ -17,6 +18,7 @@ from monitor.state import Pilot, Stream, same
 from monitor.tolerate import begin_anew, by_when, tolerated
 
 HOUR = 3_600_000
+LOST = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
 SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
 
 
@@ -31,7 +33,7 @@ def close(case: Case, watch: Watch) -> None:
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
-        gap = gap or (watch.spec.exposure is not None and behind(pilot, start, end))
+        gap = gap or (watch.by_source and behind(pilot, start, end))
         observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
@@ -53,6 +55,8 @@ def close(case: Case, watch: Watch) -> None:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
         begin_anew(case, watch, stream, start)
     _gaps(case, watch)
+    if watch is case.plan.slowest and pilot.astray.last < start:
+        case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
     forget_closed_gaps(pilot)
 
 
@@ -219,6 +223,8 @@ def _gaps(case: Case, watch: Watch) -> None:
         case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
     elif watch is case.plan.slowest:
         case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if watch is case.plan.slowest:
+        case.quiet(LOST, Finding(rule="telemetry", detail="nothing more was lost"))
     if watch is case.plan.slowest and case.pilot.conflicted < start:
         case.quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
+from monitor.astray import Astray, astray
 from monitor.batch import Batch
 from monitor.bounds import marks_kept, seen_kept, short
 from monitor.case import Case
@@ -20,16 +21,18 @@ from monitor.counters import mark_all
 from monitor.detect import quiet_with
 from monitor.incidents import report
 from monitor.indicators.base import Open, Slot
+from monitor.labels import LABEL_OF, Label, tidied
 from monitor.layout import Frame, layout_of
 from monitor.model import Outputs
 from monitor.obey import permit
-from monitor.observe import FOREIGN, UNNAMED, WORK, add
+from monitor.observe import FOREIGN, UNNAMED, WORK, add, told
 from monitor.plan import Watch, key
 from monitor.state import Pilot, Source, Stream
-from monitor.telemetry import ExposureTallied, Heartbeat, IncidentReported, instant, millis
+from monitor.telemetry import Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 
 STEPS = (4, 64, 1024)  # events that may be counted before the detectors are asked again, tried in this order
 
+Lost: TypeAlias = dict[tuple[type[Envelope], Label], Astray]  # by type of event and label
 Placed: TypeAlias = list[tuple[int, Stream, Watch, int, Slot]]  # by place in the batch
 
 
@@ -145,10 +148,13 @@ class Folder:
         window = self._window(batch.oldest)
         if window is None or batch.newest >= window.end or not self._receiving(began, at):
             return False
+        if self._layout.ahead is not None and millis(batch.newest) > began + self._layout.ahead:
+            return False
         calm = at < window.steady
         if not calm and (began != at or self._made_late(at)):
             return False
-        rest = self._rest(batch, source, received)
+        lost = self._lost(batch)
+        rest = None if lost is None else self._rest(batch, source, received)
         if rest is None or (ExposureTallied in batch.data and not self._has_room(window, batch.data[ExposureTallied])):
             return False
         counted = sum([len(run) for kind, run in batch.by_type.items() if self._kinds[kind].counts])
@@ -161,6 +167,8 @@ class Folder:
         source.newest = max(source.newest, millis(batch.newest))
         source.seen.add(batch.events, seen_kept(len(self._pilot.sources)))
         self._fold(batch, window, received, calm, out)
+        if lost:
+            self._astray(batch, lost, received, out)
         self._statements(batch, source)
         self._permit(batch, at, out)
         for _, stream, watch, index, slot in sorted(rest, key=lambda placed: placed[0]):  # sums depend on their order
@@ -201,6 +209,25 @@ class Folder:
         if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first counter that is stated sets what is counted from
         return rest
+
+    def _lost(self, batch: Batch) -> Lost | None:
+        """Labels that count nowhere; `None` when one of them has yet to be named. Labels that are spelt otherwise than they are
+        compared are changed in the batch."""
+        lost: Lost = {}
+        for kind_of, data in batch.data.items():
+            kind = self._kinds.get(kind_of)
+            if kind is None or kind.selects is None or set(map(kind.selects, data)) <= kind.selected:
+                continue
+            if any(tidied(event) is not event for event in batch.by_type[kind_of]):
+                events = batch.by_type[kind_of] = [tidied(event) for event in batch.by_type[kind_of]]
+                data = batch.data[kind_of] = [event.data for event in events]  # type: ignore[attr-defined]
+            for label in set(map(LABEL_OF[kind_of], data)):
+                found = astray(self._plan, kind_of, label)
+                if found is not None:
+                    if not told(self._pilot, found):
+                        return None
+                    lost[kind_of, label] = found
+        return lost
 
     def _window(self, time: datetime) -> Window | None:
         windows = self._windows
@@ -255,8 +282,8 @@ class Folder:
         room: dict[str, float] = {}
         streams, indexes = self._pilot.streams, window.frame.indexes
         for watch, names in self._layout.capped:
-            assert watch.spec.exposure is not None
-            index, unit = indexes[watch.name], watch.spec.exposure.unit
+            assert watch.unit is not None
+            index, unit = indexes[watch.name], watch.unit
             most = max([opened.m for name in names if (opened := streams[name].open.get(index))], default=0.0)
             left = cast(float, watch.cap) * (1 - 1e-9) - most
             room[unit] = min(left, room.get(unit, left))
@@ -300,6 +327,17 @@ class Folder:
             if events:
                 folding.fold(events, (), at, calm, self._received[watch.name])
 
+    def _astray(self, batch: Batch, lost: Lost, received: Sequence[int], out: Outputs) -> None:
+        """Count what counts nowhere, and note when the last of it came."""
+        memory = self._pilot.astray
+        for kind in {kind for kind, _ in lost}:
+            getter = LABEL_OF[kind]
+            for event, data in zip(batch.by_type[kind], batch.data[kind], strict=True):
+                found = lost.get((kind, getter(data)))
+                if found is not None:
+                    out.uncount(found.field)
+                    memory.last = max(memory.last, received[int(event.sequence) - batch.first])
+
     def _count_once(self, once: Sequence[Watch], run: Sequence[IncidentReported], at: int, out: Outputs) -> None:
         """Count each incident once under each indicator, and remember its id."""
         for event in run:
@@ -309,7 +347,7 @@ class Folder:
                     if slot.k > 0:
                         seen.count(watch)
                     add(self._pilot.streams[key(watch, slot.segment)], watch.grid, watch.grid.index(slot.at), slot)
-            seen.remember(out.uncounted)
+            seen.remember(out)
 
     def _statements(self, batch: Batch, source: Source) -> None:
         """What tallies and heartbeats say of the exposure that is known: of the tallies only the sum and the latest matter."""

@@ -11,13 +11,13 @@ first dropped id on (`whole` is False) an update of an unknown id is taken to ha
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from hashlib import blake2b
 from typing import TypeAlias
 
 from msgspec import Struct, structs
 
 from monitor.charter import HardRule
+from monitor.model import Outputs
 from monitor.plan import Watch
 from monitor.telemetry import Harm, IncidentReported, IncidentUpdated, Severity
 
@@ -64,18 +64,18 @@ class Report:
         """Whether no earlier report of this incident on which the rule acts was at least as grave."""
         return not self._bits & _at_least(self._event.data.severity, self._event.data.harm) & _listed(rule)
 
-    def remember(self, uncounted: Counter[str]) -> None:
+    def remember(self, out: Outputs) -> None:
         """Keep what is known now; count a repeat, and an id that is dropped for it."""
         incidents, data = self._incidents, self._event.data
         known = incidents.known
         known.pop(self._id, None)
         known[self._id] = self._bits | _grade(data.severity, data.harm)
         if self.repeated:
-            uncounted["incident_repeat"] += 1
+            out.uncount("incident_repeat")
         if len(known) > INCIDENTS:
             del known[next(iter(known))]
             incidents.whole = False
-            uncounted["incident_forgotten"] += 1
+            out.uncount("incident_forgotten")
 
     def _bit(self, watch: Watch) -> int:
         return 1 << (_GRADES + min(self._incidents.names.index(watch.name), INDICATORS - 1))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
+from monitor.astray import selecting
 from monitor.incidents import breaks
 from monitor.indicators.base import Folding, Receiving
 from monitor.plan import PLANS, Plan, Watch
@@ -35,7 +36,8 @@ Fits: TypeAlias = Callable[[Sequence[Any]], bool]
 class Kind:
     """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have slots (each
     with the names of its streams by segment), `once` of those that count each incident
-    once. `fits` are asked of a run of events; `filed` asks when the complaint was."""
+    once. `selects` reads of a payload what the charter selects by
+    (`None` = it does not), `selected` are values of it that count. `fits` are asked of a run of events; `filed` asks when the complaint was."""
 
     def __init__(self, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
         watches = plan.by_type.get(kind, ())
@@ -48,6 +50,7 @@ class Kind:
         self.may_fold = not any(w.once for w, _ in self.rest)
         self.silences = [w.name for w in plan.silences.get(kind, ())]
         self.fits = fits
+        self.selects, self.selected = selecting(plan, kind)
         self.filed = kind in (ComplaintResolved, ComplaintWithdrawn)
         self.counts = kind is not ExposureTallied and any(w.provisional for w, _ in found)
 
@@ -98,6 +101,7 @@ class Layout:
             t: kind for t, kind in kinds.items() if kind.may_fold and all(w.cap is None for w, _ in kind.rest)
         }
         self.last = instant(plan.cycle[1])
+        self.ahead = min([w.ahead for w in watches if w.ahead is not None], default=None)  # ms, see `Watch.ahead`
         self._frames: list[Frame] = []
 
     def frame(self, time: datetime) -> Frame:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from detectors.base import Detector, Observation
 from detectors.repeat import repeated
+from monitor.astray import KEY
 from monitor.counters import behind
 from monitor.decide import Standing
 from monitor.detect import forget_closed_gaps, observe
@@ -117,12 +118,12 @@ def _void(
     """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one does more."""
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     standing = pilot.standing
-    counted = "sequence" in standing.active or "source_conflict" in standing.active  # quiet periods are
+    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY))  # quiet periods are
     if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
     if pilot.window.opened and pilot.window.shares(start):
         return None  # evidence begins anew with a period that a tolerated crossing has looked at
-    gap = watch.spec.exposure is not None and behind(pilot, start, end)
+    gap = watch.by_source and behind(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
     for segment, stream in zip(watch.segments, streams, strict=True):
         name = key(watch, segment)
@@ -141,7 +142,7 @@ def _void(
 
 def _steady(pilot: Pilot, watch: Watch, start: int, end: int) -> bool:
     """Whether it is the same for this period and all later ones if exposure of them may still be unknown."""
-    if watch.spec.exposure is None:
+    if not watch.by_source:
         return True
     for source in pilot.sources.values():
         if source.tallied and not source.ended and source.latest >= 2 * start - end:

@@ -25,11 +25,13 @@ from monitor.batch import LEAST, Batch, Run, by_key, in_batch, runs
 from monitor.bounds import short
 from monitor.case import Case
 from monitor.charter import charter_hash
+from monitor.charter_size import open_allowance
 from monitor.contested import contested
 from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
-from monitor.detect import close, silent
+from monitor.detect import LOST, close, silent
 from monitor.errors import ControlRefused, Forged
+from monitor.labels import tidied
 from monitor.leap import Tries, leap
 from monitor.model import Claim, Closed, Finding, Level, Outputs, Reason, Record, Rejected
 from monitor.obey import again, overdue, unserved
@@ -41,6 +43,7 @@ from monitor.refusals import Refusal
 from monitor.rejections import Rejecter, Why
 from monitor.resident import AWAKE, Residents
 from monitor.sequence import arrived
+from monitor.shed import shed
 from monitor.signing import Proved, Trusted
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
@@ -195,6 +198,7 @@ class Machine:
                     run = Run(events, [record] * count, [record.received] * count, places)
                     self._run(topic, run, owner, pieces, valid=True)
             if rejected:
+                self._note(rejected, record)
                 pieces.append((record.offset, Outputs(rejected=rejected)))
 
     def _run(self, topic: str, run: Run, owner: str | None, pieces: Pieces, valid: bool = False) -> None:
@@ -234,7 +238,18 @@ class Machine:
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
                 piece.rejected.append(reject(why[0], why[1], index=place, pilot=event.subject))
+                self._note(piece.rejected[-1:], record)
         self.events += stop - first
+
+    def _note(self, rejected: Iterable[Rejected], record: Record) -> None:
+        """Remember rejections for the permits of their pilot. Keys are stepped apart, so a record says nothing of another pilot
+        than its key's."""
+        for each in rejected:
+            mine = each.pilot and (record.key is None or record.key == each.pilot.encode())
+            pilot = self.pilots.get(each.pilot) if mine else None
+            if pilot is not None:
+                pilot.rejections = pilot.rejections.after(each.received, each.field, each.reason, each.detail)
+                self.dirty.add(pilot.id)
 
     def control(self, record: Record) -> Outputs:
         """Step one control record; what may not take effect is rejected with its reason."""
@@ -293,6 +308,8 @@ class Machine:
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
+        if open_allowance(pilot.plan) is not None:
+            return False  # each event may open a period too many
         if pilot.plan.firm and not _word_is_signed(pilot.plan, batch, run, first):
             return False
         clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
@@ -338,7 +355,10 @@ class Machine:
             if before_admission(pilot, event):
                 return Why.BEFORE_ADMISSION, "time"
             case = Case(pilot, pilot.plan, at, event, out, self.epoch)
-            if observe(case, event) or case.recorded:
+            ended = observe(case, tidied(event))
+            if (most := open_allowance(pilot.plan)) is not None:
+                shed(case, most)
+            if ended or case.recorded:
                 self._settled(case)
                 self._arm(pilot)
         return None
@@ -520,6 +540,29 @@ class Machine:
             self._flagged.add(name)
             self._arm(pilot)
             self.pilots.settle()
+
+    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+        """The log has deleted these offsets of telemetry (topic -> first lost, first kept) before they were stepped: every pilot that
+        may have sent some of it gets a finding, and its state is not known until time goes on. No time passes."""
+        out = Outputs()
+        for topic, (first, kept) in sorted(lost.items()):
+            owner = self._owner_of(topic)
+            where = f"{topic}/{self.partition} offsets {first} to {kept - 1}"
+            finding = Finding(rule="telemetry", observed=float(kept - first), detail=where)
+            for name in sorted(self.pilots):
+                pilot = self.pilots[name]
+                if pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
+                    continue
+                self.dirty.add(name)
+                case = Case(pilot, pilot.plan, pilot.received, f"lost:{topic}@{first}-{kept}", out, self.epoch)
+                case.flag("monitor", Reason.MONITOR_GAP, finding)
+                self._flagged.add(name)
+                if pilot.plan.slowest is not None:  # its periods count the quiet ones after which the finding leaves
+                    level = Level[pilot.charter.responses.sequence_gap.upper()]
+                    case.found(LOST, level, Reason.TELEMETRY_LOST, finding)
+                self._arm(pilot)
+                self.pilots.settle()
+        return out
 
     def _back(self, now: int, out: Outputs) -> None:
         """Time goes on as it should again."""

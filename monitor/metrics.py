@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import prometheus_client
+from msgspec import structs
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     Histogram,
     ProcessCollector,
@@ -24,11 +26,14 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from monitor import __version__
+from monitor.alerts import Facts, Standing, facts_of
+from monitor.alerts import after as standing_after
 from monitor.catalogue import CATALOGUE, PREFIX
+from monitor.charter import Charter
 from monitor.model import UNCOUNTED, Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
 from monitor.open_orders import ACTIONS, OPEN, OpenOrder, action_of, after, told, waiting
 from monitor.rejections import Why
@@ -59,7 +64,9 @@ class _Pilot:
     """What is known of one pilot; `slots` stays empty beyond the cap."""
 
     __slots__ = (
+        "alerts",
         "alpha",
+        "forged",
         "labelled",
         "level",
         "order",
@@ -81,6 +88,8 @@ class _Pilot:
         self.unknown = False
         self.order: OpenOrder | None = None
         self.alpha: float | None = None
+        self.alerts = Standing()
+        self.forged = 0
         self.slots: dict[tuple[str, str], _Slot] = {}
 
 
@@ -98,9 +107,11 @@ class Metrics:
         self._lock = threading.RLock()
         self._pilots: dict[str, _Pilot] = {}
         self._labelled = 0
+        self._facts: dict[str, Facts] = {}
+        self._left: dict[str, str] = {}  # participants of pilots that left, by pilot: the newest
         self._rejections = {"other"}
         ProcessCollector(registry=self.registry)
-        made = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
+        made = {"counter": prometheus_client.Counter, "gauge": Gauge, "histogram": Histogram}
         self._of: dict[str, Any] = {}
         for spec in CATALOGUE:
             if spec.name in _PROJECTED:
@@ -171,6 +182,7 @@ class Metrics:
         standing: int = 0,
         since_ms: int | None = None,
         reason: Reason | None = None,
+        alerts: Standing | None = None,
     ) -> None:
         """Say where a pilot stands without a decision: after recovery, so that a halted pilot does not vanish from view."""
         with self._lock:
@@ -179,10 +191,27 @@ class Metrics:
                 return
             known.participant, known.level, known.unknown = participant, level, unknown
             known.order, known.standing, known.since, known.reason = order, standing, since_ms, reason
+            known.alerts = alerts or Standing(standing, level)
+
+    def learn(self, charter: Charter) -> None:
+        """Take what the charter in force says of its pilot. Call it when the charter came into force."""
+        with self._lock:
+            if charter.pilot in self._facts or len(self._facts) < self.cap:
+                self._facts[charter.pilot] = facts_of(charter)
+
+    def left(self, pilot: str, participant: str) -> None:
+        """The pilot left the sandbox: from now on that is said of it, and nothing else."""
+        with self._lock:
+            self.forget(pilot)
+            self._left[pilot] = participant
+            while len(self._left) > self.cap:
+                del self._left[next(iter(self._left))]
 
     def forget(self, pilot: str) -> None:
         """The pilot is no longer this process's business (it left, or its partition was revoked)."""
         with self._lock:
+            self._left.pop(pilot, None)
+            self._facts.pop(pilot, None)
             known = self._pilots.pop(pilot, None)
             if known is None or not known.labelled:
                 return
@@ -218,6 +247,9 @@ class Metrics:
 
     def _observe_rejected(self, rejected: Rejected) -> None:
         self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
+        known = self._pilots.get(rejected.pilot)
+        if known is not None and rejected.reason == Why.FORGED:
+            known.forged += 1
 
     def _observe_decision(self, decision: Decision) -> None:
         known = self._pilot(decision.pilot, decision.participant)
@@ -227,8 +259,10 @@ class Metrics:
         if known is None:
             return
         if decision.reason is Reason.EXITED:
-            self.forget(decision.pilot)
+            self.left(decision.pilot, decision.participant)
             return
+        if known.labelled:
+            known.alerts = standing_after(known.alerts, decision)
         known.participant, known.standing = decision.participant, decision.standing
         if decision.level is not known.level or known.since is None:
             known.since, known.reason = decision.at, decision.reason
@@ -375,9 +409,10 @@ class _PilotCollector(Collector):
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        kinds = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
         families = {
-            spec.name[len(PREFIX) :]: GaugeMetricFamily(spec.name, spec.help, labels=spec.labels)
+            spec.name[len(PREFIX) :]: kinds[spec.kind](spec.name, spec.help, labels=spec.labels)
             for spec in CATALOGUE
             if spec.name in _PROJECTED
         }
@@ -396,22 +431,30 @@ class _PilotCollector(Collector):
                 families["commands_open"].add_metric([state], number)
             families["pilots_unknown"].add_metric([], sum(known.unknown for known in pilots.values()))
             families["pilots_beyond_cap"].add_metric([], len(pilots) - self._metrics._labelled)
+            for pilot, participant in self._metrics._left.items():
+                families["pilot_left"].add_metric([pilot, participant], 1)
             for pilot, known in pilots.items():
                 if known.labelled:
                     _add_pilot(families, pilot, known)
+                    if facts := self._metrics._facts.get(pilot):
+                        families["pilot_info"].add_metric([pilot, known.participant, *structs.astuple(facts)], 1)
         yield from families.values()
 
 
-def _add_pilot(families: dict[str, GaugeMetricFamily], pilot: str, known: _Pilot) -> None:
+def _add_pilot(families: dict[str, Any], pilot: str, known: _Pilot) -> None:
     who = [pilot, known.participant]
     families["pilot_level"].add_metric(who, known.level)
     families["pilot_unknown"].add_metric(who, known.unknown)
+    families["pilot_forged_total"].add_metric(who, known.forged)
     families["pilot_unacknowledged"].add_metric(who, waiting(known.order))
     if known.order is not None and known.order.open:
         at = [*who, known.order.action, known.order.state]
         families["command_open_timestamp_seconds"].add_metric(at, known.order.at / 1000)
     if known.since is not None:
         families["pilot_level_timestamp_seconds"].add_metric(who, known.since / 1000)
+    findings = Counter((a.name, a.severity) for a in known.alerts.alerts() if a is not known.alerts.of_level)
+    for (name, severity), number in findings.items():
+        families["grave_findings"].add_metric([*who, name, severity], number)
     if known.reason is not None:
         families["pilot_reason"].add_metric([*who, known.reason.value], 1)
     if known.alpha is not None:

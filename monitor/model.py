@@ -7,7 +7,6 @@ offset, so the embedded runtime, Kafka, a re-partitioned cluster and a firm's ow
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.ground import GROUND_CHARACTERS, Ground
+from monitor.notice import Notice
 
 
 class Level(IntEnum):
@@ -50,6 +50,8 @@ class Reason(StrEnum):
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
     OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
     UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    CORRECTED = "corrected"  # a firm takes back what it tallied too much
+    COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
     MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
     CLEARED = "cleared"  # quiet for as long as the charter asks
     OVERRIDDEN = "overridden"  # a regulator's own act
@@ -76,7 +78,9 @@ class Reason(StrEnum):
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
     HEARD_AGAIN = "heard_again"  # unknown ended
+    STATE_LIMIT = "state_limit"  # what is kept of the pilot reached its bound, and open periods were dropped
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
+    TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -131,7 +135,17 @@ class TimeRead(Struct, frozen=True, tag="time"):
     control_next: int
 
 
-JournalEntry: TypeAlias = Claim | ControlRead | TimeRead
+class Skipped(Struct, frozen=True, tag="skipped"):
+    """Journal: the log had deleted telemetry that was not read yet, and the owner was told to go on behind it. `lost` gives for each
+    topic the first offset lost and the first that is kept; else as `TimeRead`, though no time passes."""
+
+    epoch: int
+    telemetry_next: dict[str, int]
+    control_next: int
+    lost: dict[str, tuple[int, int]]
+
+
+JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
@@ -295,7 +309,8 @@ class Permit(Struct, frozen=True, kw_only=True):
 
     The lease of `lease_ms` runs from the moment that heartbeat was sent. `standing` is that of the last command of the
     pilot, 0 when there was none: a permit of a lower standing than the highest command met is void. `stop` says what
-    the end of the lease means for this pilot's tier: stop, or go on and say so loudly.
+    the end of the lease means for this pilot's tier: stop, or go on and say so loudly. `notice`: what the firm should know of its
+    telemetry, None when there is nothing.
     """
 
     pilot: str
@@ -305,6 +320,7 @@ class Permit(Struct, frozen=True, kw_only=True):
     lease_ms: int
     source: str = ""
     stop: bool = True
+    notice: Notice | None = None
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -349,7 +365,7 @@ class Outputs(Struct):
     commands: list[Command] = msgspec.field(default_factory=list)
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
-    uncounted: Counter[str] = msgspec.field(default_factory=Counter)
+    uncounted: dict[str, int] = {}
 
     def extend(self, more: Outputs) -> None:
         """Append what a later step put out."""
@@ -358,7 +374,12 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
-        self.uncounted.update(more.uncounted)
+        for kind, events in more.uncounted.items():
+            self.uncount(kind, events)
+
+    def uncount(self, kind: str, events: int = 1) -> None:
+        """Count events that count nowhere."""
+        self.uncounted[kind] = self.uncounted.get(kind, 0) + events
 
     def newest_permits(self) -> None:
         """Keep the last permit of each source only, in their order: an older one grants no more than it."""

@@ -10,6 +10,7 @@ from monitor.case import Case
 from monitor.decide import Move
 from monitor.leave import left_once_stopped
 from monitor.model import Finding, Level, Permit, Reason
+from monitor.notice import CHARACTERS, FINDINGS, Notice
 from monitor.state import Pilot
 from monitor.telemetry import (
     CommandAcknowledged,
@@ -71,7 +72,21 @@ def permit(case: Case, event: Heartbeat) -> None:
             lease_ms=plan.lease_ms,
             source=event.source,
             stop=plan.strict,
+            notice=_notice(case),
         )
+    )
+
+
+def _notice(case: Case) -> Notice | None:
+    pilot = case.pilot
+    active, rejections, window = pilot.standing.active, pilot.rejections, pilot.window
+    if not active and not rejections.by_reason and not window.waiting:
+        return None
+    return Notice(
+        rejected=rejections.by_reason,
+        newest=rejections.newest,
+        findings=tuple([key[:CHARACTERS] for key in sorted(active)[:FINDINGS]]),
+        rectify_by=window.due if window.waiting else None,
     )
 
 

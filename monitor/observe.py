@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from monitor.astray import KEY, TOLD, Astray, astray, finding, label_of
 from monitor.bounds import marks_kept, short
 from monitor.case import Case
+from monitor.correct import CORRECTIONS, correct
 from monitor.counters import mark, tally
+from monitor.decide import Move
 from monitor.detect import heard, peek, revise
 from monitor.incidents import Report, breaks, report
 from monitor.indicators.base import Open, Slot
@@ -48,6 +51,9 @@ def observe(case: Case, event: Envelope) -> bool:
     watches = plan.by_type.get(kind, ())
     if watches and isinstance(event, COMPLAINTS) and _filed(event) < pilot.admitted:
         watches = ()  # it never counted as open, so it must not count as closed either
+    label = label_of(event)
+    if label is not None and (lost := astray(plan, kind, label)) is not None:
+        _astray(case, lost)
     seen = None
     if isinstance(event, IncidentReported | IncidentUpdated):
         seen = report(pilot.incidents, plan.once, event)
@@ -71,9 +77,11 @@ def observe(case: Case, event: Envelope) -> bool:
     elif kind is Heartbeat:
         beat, most = event.data, marks_kept(len(pilot.sources))  # type: ignore[attr-defined]
         mark(pilot.sources[short(event.source)], millis(event.time), beat.exposure, beat.serving, most)
+    elif isinstance(event, CORRECTIONS):
+        correct(case, event)
     elif seen is not None:
         hard_rules(case, event, seen)  # type: ignore[arg-type]
-        seen.remember(case.out.uncounted)
+        seen.remember(case.out)
     if kind in ANSWERS or pilot.standing.order.kind:
         broken |= follow(case, event)
     if kind is Heartbeat:
@@ -94,9 +102,11 @@ def _filed(event: ComplaintFiled | ComplaintResolved | ComplaintWithdrawn) -> in
 
 def place(case: Case, watch: Watch, slot: Slot) -> bool:
     """Add an increment to its period; a closed period can only be raised by late events. Returns whether it counted."""
-    stream = case.pilot.streams.get(f"{watch.name}/{slot.segment}")
+    stream = case.pilot.streams.get(watch.keys.get(slot.segment, ""))
     if stream is None:
         return False
+    if watch.ahead is not None and slot.at > (latest := case.at + watch.promised + watch.ahead):
+        slot = slot._replace(at=latest)  # a clock that is far ahead of short periods must not open any number of them
     index = watch.grid.index(slot.at)
     if index < stream.next:
         stream.stock += slot.stock
@@ -155,6 +165,30 @@ def _use(case: Case, event: ExposureTallied) -> None:
             unit="users",
         )
         case.found("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)
+
+
+def _astray(case: Case, lost: Astray) -> None:
+    """An event whose label counts nowhere: a watch for as long as such events come; each value is named once."""
+    memory = case.pilot.astray
+    case.out.uncount(lost.field)
+    memory.last = case.at
+    new = lost.digest not in memory.values and len(memory.values) < TOLD
+    if new:
+        memory.values.append(lost.digest)
+    active = KEY in case.pilot.standing.active
+    if new or not active:
+        said = finding(lost, last=new and len(memory.values) == TOLD)
+        if active:
+            level = case.pilot.standing.level
+            case.record(Move("finding", level, level, Reason.COUNTED_NOWHERE, False), said)
+        else:
+            case.found(KEY, Level.WATCH, Reason.COUNTED_NOWHERE, said)
+
+
+def told(pilot: Pilot, lost: Astray) -> bool:
+    """Whether all is said of an event whose label counts nowhere, but for counting it."""
+    memory = pilot.astray
+    return KEY in pilot.standing.active and (lost.digest in memory.values or len(memory.values) >= TOLD)
 
 
 def before_admission(pilot: Pilot, event: Envelope) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import zlib
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -13,11 +13,13 @@ from msgspec import structs
 import detectors
 from detectors.base import Count, Design, Detector, Gap, Observation
 from detectors.baseline_limit import against_baseline
+from monitor.bounds import AHEAD_MS, AHEAD_PERIODS
 from monitor.charter import DAYS, LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
 from monitor.indicators import INDICATORS
 from monitor.indicators.base import Indicator
 from monitor.indicators.late_share import LateShare
 from monitor.indicators.silence import Silence
+from monitor.labels import tidy
 from monitor.model import Level, Reason
 from monitor.periods import Period, Span, parse_span
 from monitor.signing import Trusted
@@ -45,16 +47,20 @@ REASONS = {
 
 class Watch:
     """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes. `once`: it counts
-    incidents, each incident id once."""
+    incidents, each incident id once. `segments` and `unit` are as labels are compared (`monitor/labels.py`), `keys` as the charter
+    spells them."""
 
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
         self.name = spec.name
-        self.indicator: Indicator = INDICATORS[spec.kind](spec)
+        self.indicator: Indicator = INDICATORS[spec.kind](_tidied(spec))
         self.grid: Period = spec.grid()
         self.delay: Span = spec.delay()
-        self.segments: tuple[str, ...] = spec.segments or ("",)
-        self.keys = {segment: f"{spec.name}/{segment}" for segment in self.segments}
+        spelt = {tidy(segment): segment for segment in reversed(spec.segments or ("",))}  # the first of two spellings
+        self.segments: tuple[str, ...] = tuple(dict.fromkeys(map(tidy, spec.segments or ("",))))
+        self.keys = {segment: f"{spec.name}/{spelt[segment]}" for segment in self.segments}
+        self.by_source = spec.exposure is not None and spec.exposure.complete == "by_source"
+        self.unit: str | None = tidy(spec.exposure.unit) if spec.exposure else None
         self.observes: type[Observation] = self.indicator.observes
         self.cap: float | None = spec.exposure.cap if spec.exposure else None
         self.stocks = self.observes is Count and spec.exposure is None
@@ -64,6 +70,10 @@ class Watch:
         self.length = self.grid.start(self.grid.index(0) + 1) - self.grid.start(
             self.grid.index(0)
         )  # ms; about, of months
+        promise = getattr(self.indicator, "promise", None)
+        self.promised: int = promise.after(0) if promise is not None else 0  # ms after an event that it may fall due
+        short = self.length * AHEAD_PERIODS < AHEAD_MS
+        self.ahead = self.length * AHEAD_PERIODS if short else None  # ms after reception that may be told of
         self.once = self.observes is Count and any(kind in INCIDENTS for kind in self.indicator.reads)
 
     def closes(self, index: int) -> int:
@@ -79,6 +89,12 @@ class Watch:
         if self.spec.kind == "late_share":
             return Reason.LATE_SHARE
         return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
+
+
+def _tidied(spec: IndicatorSpec) -> IndicatorSpec:
+    """An indicator whose labels are as they are compared."""
+    exposure = spec.exposure and structs.replace(spec.exposure, unit=tidy(spec.exposure.unit))
+    return structs.replace(spec, segments=tuple(dict.fromkeys(map(tidy, spec.segments))), exposure=exposure)
 
 
 def key(watch: Watch, segment: str) -> str:
@@ -136,6 +152,7 @@ class Plan:
         self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
         self.once = tuple(watch for watch in self.watches if watch.once)
         self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
+        self.fates: dict[Any, Any] = {}  # of labels, for `monitor/astray.py`
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
         self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one

@@ -178,6 +178,10 @@ _WORDS: dict[str, Sequence[str]] = {
     "data.harm": list(Harm),
 }
 UTF16 = "The bytes are UTF-16; save or send them as UTF-8 without a byte order mark."
+_RANGES = {
+    "data.share": "Write a share and not a percentage: 0.2 for 20 %, at most 1, at least -10.",
+    "data.amount": "Write 0 or more; to take back what was tallied too much, send sandbox.exposure.corrected.",
+}
 _FORMS = {
     "sequence": "Write a number of 1 to 18 digits, filled up with zeros to 20 at most.",
     "span": "Write a whole number and one of ms s m h d w mo, such as 8h.",
@@ -213,7 +217,7 @@ def explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TY
     if "matching regex" in message:
         return Why.WRONG_FORM, field, _FORMS.get(field, message)
     if "out of range" in message or re.search(r"(of length|` [<>]=?) ", message):
-        return Why.OUT_OF_RANGE, field, message
+        return Why.OUT_OF_RANGE, field, f"{message}. {_RANGES[field]}" if field in _RANGES else message
     return Why.WRONG_TYPE, field, _typed(field, message) if message.startswith("Expected") else ""
 
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from detectors.base import Detector
+from monitor.astray import Told
 from monitor.bounds import marks_kept, seen_kept, short
 from monitor.charter import Charter, charter_hash
 from monitor.decide import Standing
@@ -24,6 +25,7 @@ from monitor.errors import LogBroken
 from monitor.incidents import Incidents
 from monitor.indicators.base import Open
 from monitor.missing import RANGES, RANGES_OF_ALL, Lost, Missing, lose
+from monitor.notice import Rejections
 from monitor.once import ActMemory, recalled
 from monitor.order import Order
 from monitor.periods import parse_span
@@ -128,7 +130,8 @@ class Pilot(Struct, gc=False):
     when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
     incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
     is remembered of acts, `lost` what is missing of sources and gaps that are not remembered, `conflicted` when a source last
-    sent two events under one number (ms; 0 = never), `window` the rectification that is owed for a tolerated crossing."""
+    sent two events under one number (ms; 0 = never), `window` the rectification that is owed for a tolerated crossing,
+    `rejections` what of its telemetry was rejected, `astray` what was said of labels that count nowhere."""
 
     id: str
     charter: Charter
@@ -152,6 +155,8 @@ class Pilot(Struct, gc=False):
     lost: list[Lost] = []
     conflicted: int = 0
     window: Window = Window()
+    rejections: Rejections = Rejections()
+    astray: Told = msgspec.field(default_factory=Told)
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
@@ -202,6 +207,8 @@ class _Snapshot(Struct, array_like=True):
     lost: list[Lost] = []
     conflicted: int = 0
     window: Window = Window()
+    rejections: Rejections = Rejections()
+    astray: Told = msgspec.field(default_factory=Told)
 
 
 def _plain(value: Marks | Missing | Seen) -> Any:
@@ -223,7 +230,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
             p.packed(), p.away, p.incidents, p.leaving, p.acts, p.lost,
-            p.conflicted, p.window,
+            p.conflicted, p.window, p.rejections, p.astray,
         )
     )  # fmt: skip
 
@@ -256,7 +263,8 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
         leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged), lost=s.lost,
-        conflicted=s.conflicted, window=s.window,
+        conflicted=s.conflicted, window=s.window, rejections=s.rejections,
+        astray=s.astray,
     )  # fmt: skip
     return pilot, plan
 

@@ -22,7 +22,9 @@ SEQUENCE_FORM = r"^0{0,2}[0-9]{1,18}$"
 Sequence: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": SEQUENCE_FORM})]
 Tally: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
-Signed: TypeAlias = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Taken: TypeAlias = Annotated[float, Meta(ge=-1e15, lt=0)]
+TakenBack: TypeAlias = Annotated[int, Meta(ge=-1_000_000_000, le=0)]
+Gain: TypeAlias = Annotated[float, Meta(ge=-10, le=1)]  # nothing saves more than all effort; 20 is a percentage
 
 
 class Severity(StrEnum):
@@ -144,6 +146,34 @@ class ExposureTallied(Envelope, frozen=True, kw_only=True, tag="sandbox.exposure
     data: ExposureData
 
 
+class ExposureCorrectedData(_Data, frozen=True, kw_only=True, gc=False):
+    unit: Id
+    amount: Taken
+    segment: Name = ""
+
+
+class ExposureCorrected(Envelope, frozen=True, kw_only=True, tag="sandbox.exposure.corrected", gc=False):
+    """Exposure that was tallied too much is taken back: `amount` below 0, `time` of the tally that was wrong. It counts while the
+    period of that time is open, and goes on record."""
+
+    data: ExposureCorrectedData
+
+
+class OutcomesCorrectedData(_Data, frozen=True, kw_only=True, gc=False):
+    tp: TakenBack = 0
+    fp: TakenBack = 0
+    tn: TakenBack = 0
+    fn: TakenBack = 0
+    segment: Name = ""
+
+
+class OutcomesCorrected(Envelope, frozen=True, kw_only=True, tag="sandbox.outcomes.corrected", gc=False):
+    """Confusion counts that were tallied too much are taken back: 0 or below, `time` of the tally that was wrong. They count while
+    the period of that time is open, and go on record."""
+
+    data: OutcomesCorrectedData
+
+
 class CostData(_Data, frozen=True, kw_only=True, gc=False):
     amount: Amount
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
@@ -156,7 +186,7 @@ class CostReported(Envelope, frozen=True, kw_only=True, tag="sandbox.cost.report
 
 
 class GainData(_Data, frozen=True, kw_only=True, gc=False):
-    share: Signed
+    share: Gain
 
 
 class GainReported(Envelope, frozen=True, kw_only=True, tag="sandbox.gain.reported", gc=False):
@@ -209,7 +239,9 @@ Event: TypeAlias = (
     | IncidentReported
     | IncidentUpdated
     | OutcomesTallied
+    | OutcomesCorrected
     | ExposureTallied
+    | ExposureCorrected
     | CostReported
     | GainReported
     | ModelChanged

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ import yaml
 from monitor.act.links import RUNBOOK, Links, checked
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import latch  # noqa: E402 (next to this file, which is no package)
+from latch import STATE, labelled  # noqa: E402
+
 HEAD = "# Built by deploy/prometheus/build.py; change the table there, not this file.\n"
 JOB = "sandbox-monitor"
 M = "sandbox_monitor_"
@@ -45,11 +50,40 @@ class Alert:
 
 
 PILOT = {"pilot": "p1", "participant": "acme"}
+FINDINGS = {
+    "SandboxHardRule": "an event for which its charter has a hard rule",
+    "SandboxLimitExceeded": "a limit of its charter that is broken",
+    "SandboxLimitTolerated": "a broken limit that was tolerated and has to be rectified",
+    "SandboxRectificationOverdue": "a broken limit that was not rectified in time",
+    "SandboxHaltOverdue": "a halt that is not acknowledged or not verified in time",
+    "SandboxHaltContradicted": "a halt that its service contradicts",
+    "SandboxDrillOverdue": "a drill that its service did not answer in time",
+}
+"""What a grave finding of each alert is, for the rule that stands in for the pushed alert."""
+
+
+def _of_finding(name: str, what: str) -> Alert:
+    """The rule of one kind of grave finding: as severe as the worst that stands."""
+    series = f'{M}grave_findings{{pilot="p1",participant="acme",alert="{name}",severity="critical"}}'
+    level = f"{M}pilot_level{WHO}"
+    return Alert(
+        name,
+        "sandbox-findings",
+        labelled(f'sandbox:grave_findings:latched{{alert="{name}"}} > 0'),
+        "{{ $labels.severity }}",
+        f"Pilot {{{{ $labels.pilot }}}} of {{{{ $labels.participant }}}} has {what}.",
+        {level: "2x30", series: "_x10 1x20"},
+        {level: "2x30", series: "1x10 stale"},
+        (PILOT | {"alert": name, "severity": "critical"},),
+        labels={"via": "rule"},
+    )
+
+
 ALERTS = (
     Alert(
         "SandboxPilotHalted",
         "sandbox-halt",
-        f"max by (pilot, participant) ({M}pilot_level) == 3",
+        labelled(f"{STATE} == 3"),
         "critical",
         "Pilot {{ $labels.pilot }} of {{ $labels.participant }} is halted.",
         {f"{M}pilot_level{WHO}": "0x10 3x20"},
@@ -60,7 +94,7 @@ ALERTS = (
     Alert(
         "SandboxHaltUnacknowledged",
         "sandbox-halt",
-        f"max by (pilot, participant) ({M}pilot_unacknowledged) == 1",
+        labelled("sandbox:pilot_unacknowledged:latched == 1"),
         "critical",
         "Pilot {{ $labels.pilot }} of {{ $labels.participant }} has not acknowledged its halt for two minutes.",
         {f"{M}pilot_unacknowledged{WHO}": "0x10 1x20"},
@@ -71,7 +105,7 @@ ALERTS = (
     Alert(
         "SandboxCommandOpen",
         "sandbox-halt",
-        f"time() - max by (pilot, participant, action, state) ({M}command_open_timestamp_seconds) > 600",
+        labelled("(time() - sandbox:command_open_timestamp_seconds:latched) > 600"),
         "warning",
         "The {{ $labels.action }} of pilot {{ $labels.pilot }} of {{ $labels.participant }} is {{ $labels.state }} for ten minutes.",
         {
@@ -106,11 +140,14 @@ ALERTS = (
     Alert(
         "SandboxForged",
         "sandbox-halt",
-        f'sum(increase({M}rejected_total{{reason="forged"}}[10m])) > 0',
+        f"{labelled(f'sum by (pilot, participant) (increase({M}pilot_forged_total[10m])) > 0')}"
+        f' or (sum(increase({M}rejected_total{{reason="forged"}}[10m])) > 0'
+        f" unless sum(increase({M}pilot_forged_total[10m])) > 0)",
         "critical",
-        "Somebody sent an act, an acknowledgement or a heartbeat that the right key did not sign. It was not believed.",
-        {M + 'rejected_total{reason="forged"}': "0x10 1x20"},
+        "An act, an acknowledgement or a heartbeat (pilot: {{ $labels.pilot }}) was not signed by the right key. It had no effect.",
+        {M + 'rejected_total{reason="forged"}': "0x10 1x20", f"{M}pilot_forged_total{WHO}": "0x10 1x20"},
         {M + 'rejected_total{reason="forged"}': "3x30", M + 'rejected_total{reason="not_json"}': "0+9x30"},
+        (PILOT,),
         at="15m",
     ),
     Alert(
@@ -127,7 +164,7 @@ ALERTS = (
     Alert(
         "SandboxPilotEscalated",
         "sandbox-escalate",
-        f"max by (pilot, participant) ({M}pilot_level) == 2",
+        labelled(f"{STATE} == 2"),
         "warning",
         "Pilot {{ $labels.pilot }} of {{ $labels.participant }} is escalated.",
         {f"{M}pilot_level{WHO}": "0x10 2x20"},
@@ -135,10 +172,11 @@ ALERTS = (
         (PILOT,),
         labels={"level": "escalate", "via": "rule"},
     ),
+    *(_of_finding(name, what) for name, what in FINDINGS.items()),
     Alert(
         "SandboxPilotUnknown",
         "sandbox-unknown",
-        f"max by (pilot, participant) ({M}pilot_unknown) == 1",
+        labelled("sandbox:pilot_unknown:latched == 1"),
         "warning",
         "Nothing, late or partial data from pilot {{ $labels.pilot }} of {{ $labels.participant }} for 15 minutes.",
         {f"{M}pilot_unknown{WHO}": "1x30"},
@@ -155,6 +193,18 @@ ALERTS = (
         {f"{M}pilots_unknown": "3x30", M + 'pilots{level="normal"}': "9x30", M + 'pilots{level="halt"}': "1x30"},
         {f"{M}pilots_unknown": "2x30", M + 'pilots{level="normal"}': "9x30", M + 'pilots{level="halt"}': "1x30"},
         hold="5m",
+    ),
+    Alert(
+        "SandboxTelemetryLost",
+        "sandbox-monitor-health",
+        # No `increase`: it is counted when the worker starts, before it is scraped for the first time.
+        f'sum({M}decisions_total{{reason="telemetry_lost"}}) > 0',
+        "critical",
+        "Kafka deleted telemetry before a worker had read it; a worker was told to go on, and a death may be among what is lost.",
+        {M + 'decisions_total{level="watch",reason="telemetry_lost"}': "2x20"},
+        {M + 'decisions_total{level="watch",reason="sequence_gap"}': "0x10 2x20"},
+        ({},),
+        at="15m",
     ),
     Alert(
         "SandboxMonitorHeartbeatOld",
@@ -334,12 +384,11 @@ ALERTS = (
     Alert(
         "SandboxPilotVanished",
         "sandbox-absent",
-        f"(max by (pilot, participant) ({M}pilot_level offset 10m) unless max by (pilot, participant) ({M}pilot_level))"
-        f' unless on () (sum(increase({M}decisions_total{{reason="exited"}}[15m])) > 0)',
+        labelled(f"{STATE} >= 0 unless on (pilot, participant) {M}pilot_level"),
         "critical",
-        "Pilot {{ $labels.pilot }} of {{ $labels.participant }} is watched no more, and no pilot has left the sandbox.",
-        {f"{M}pilot_level{WHO}": "3x12 stale", M + 'decisions_total{level="normal",reason="exited"}': "0x30"},
-        {f"{M}pilot_level{WHO}": "0x12 stale", M + 'decisions_total{level="normal",reason="exited"}': "0x12 1x18"},
+        "Pilot {{ $labels.pilot }} of {{ $labels.participant }} is not watched any more, and it has not left the sandbox.",
+        {f"{M}pilot_level{WHO}": "3x12 stale"},
+        {f"{M}pilot_level{WHO}": "0x12 stale", f"{M}pilot_left{WHO}": "_x12 1x18"},
         (PILOT,),
         hold="2m",
     ),
@@ -359,7 +408,7 @@ ALERTS = (
 
 def rules(links: Links = Links()) -> dict[str, Any]:  # noqa: B008 (a frozen value)
     """The content of rules.yaml, with alerts that lead to these `links`."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, Any]]] = {"sandbox-latched": [dict(rule) for rule in latch.rules()]}
     for alert in ALERTS:
         notes = {"summary": alert.summary, "runbook_url": links.heading(alert.name)}
         if links.board and "{{ $labels.pilot }}" in alert.summary:

@@ -17,7 +17,7 @@ import msgspec
 
 from monitor.act.base import AnyActor, Notifier
 from monitor.act.lanes import LONGEST_BACKOFF_MS, AlertLane, Lane, RecordLane, Saved
-from monitor.alerts import Facts
+from monitor.alerts import Facts, facts_of
 from monitor.charter import Charter, charter_hash
 from monitor.model import Decision
 from monitor.sidefile import read_side_file
@@ -70,7 +70,7 @@ class Deliver:
     def learn(self, charter: Charter) -> None:
         """Take tier, sector and region of a charter for the labels of alerts that begin from now on. Never blocks."""
         known = dict(self._facts.get(charter.pilot, {}))
-        known[charter_hash(charter)] = Facts(charter.tier, charter.sector[:100], charter.region[:100])
+        known[charter_hash(charter)] = facts_of(charter)
         self._facts[charter.pilot] = dict(list(known.items())[-KEPT:])
 
     def tick(self, now_ms: int) -> int:

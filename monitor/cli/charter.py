@@ -1,4 +1,4 @@
-"""`sandbox-monitor charter`: check charter files, print their hash, start from a template."""
+"""`sandbox-monitor charter`: check charter files, print their hash, start from a template, show what is in force."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from detectors.alpha import Share, report
 from monitor.charter import Charter, alpha_share, canonical, charter_hash
 from monitor.charter_file import Reading, load_charter, read_bytes
 from monitor.charter_lint import HALTING, alpha_table
+from monitor.cli.charter_show import show
 from monitor.cli.week import week
 
 TEMPLATES = ("automated_driving", "consumer_finance")
@@ -24,7 +25,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def charter() -> None:
-    """Check a charter file, print its hash, or start from a template.
+    """Check a charter file, print its hash, start from a template, or show the charter of an admitted pilot.
 
     A charter is the plan under which one pilot runs: its limits, what answers a broken limit, and how often a pilot that
     keeps every limit may be halted all the same (alpha).
@@ -105,6 +106,7 @@ def new(template: str) -> None:
 
 
 charter.add_command(week)
+charter.add_command(show)
 
 
 def placeholders(made: Charter) -> list[str]:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from monitor.console.alpha import alpha_table
 from monitor.console.board import Board, PilotView
+from monitor.console.charter_page import charter_body
 from monitor.console.picture import picture
 from monitor.console.scales import figure, span, stamp
 from monitor.console.words import LEVELS, REASONS, TIMED, budget_words, numbers, plain
@@ -76,6 +77,15 @@ def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
         + _picture(view)
     )
     return _page(view.pilot, body, "pilot")
+
+
+def charter_page(board: Board, pilot: str) -> str | None:
+    """The charter under which a pilot runs. `None` when the board does not know the pilot."""
+    view = board.pilots.get(pilot)
+    if view is None:
+        return None
+    back = f'<p class="back"><a href="{escape(_link(pilot))}">← {escape(pilot)}</a></p>'
+    return _page(f"Charter of {pilot}", f"{back}<h1>Charter of {escape(pilot)}</h1>{charter_body(view)}", "charter")
 
 
 def missing_page(pilot: str) -> str:
@@ -336,7 +346,11 @@ def _facts(board: Board, view: PilotView) -> str:
         ("Alpha used", f'<a href="#alpha">{_alpha(view)}</a>' if view.plan else ""),
         ("Scenario", escape(plan.scenario) if plan else ""),
         ("Responsible", escape(", ".join(a.name or a.id for a in plan.authorities)) if plan else ""),
-        ("Charter", f"<code>{escape(view.charter)}</code>" + (f" (version {plan.version})" if plan else "")),
+        (
+            "Charter",
+            f"<code>{escape(view.charter)}</code>"
+            + (f' (<a href="/charter/{quote(view.pilot, safe="")}">version {plan.version}</a>)' if plan else ""),
+        ),
         (
             "Ledger",
             f"{_number(head[0], 'entry') if head[0] == 1 else f'{head[0]} entries'}, root <code>{escape(head[1])}</code>"
@@ -423,6 +437,7 @@ def as_data(board: Board, now: int = 0) -> dict[str, object]:
         "left_out": board.left_out,
         "through": board.through,
         "worker": {"last_heard": board.worker.last, "silent_partitions": board.worker.silent(now)},
+        "open_mode": board.open_mode,
         "pilots": [
             {
                 "pilot": view.pilot,

@@ -1,4 +1,4 @@
-"""The board's addresses, for whatever web application mounts them: `/`, `/pilot/<id>`, `/api/board.json` and two files."""
+"""The board's addresses, for whatever web application mounts them: `/`, `/pilot/<id>`, `/charter/<id>`, `/api/board.json` and two files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from monitor.console.board import Board
-from monitor.console.page import Query, as_data, fleet_page, missing_page, pilot_page
+from monitor.console.page import Query, as_data, charter_page, fleet_page, missing_page, pilot_page
 
 # Nothing is loaded from elsewhere and nothing can be framed or sent; styles stand inside the pictures.
 _HEADERS = {
@@ -39,6 +39,11 @@ def routes(board: Board, clock: Callable[[], int] = wall_clock) -> list[web.Rout
         page = pilot_page(board, name, clock())
         return _html(missing_page(name), 404) if page is None else _html(page)
 
+    async def charter(request: web.Request) -> web.Response:
+        name = request.match_info["pilot"]
+        page = charter_page(board, name)
+        return _html(missing_page(name), 404) if page is None else _html(page)
+
     async def data(request: web.Request) -> web.Response:
         body = msgspec.json.encode(as_data(board, clock()))
         return web.Response(body=body, content_type="application/json", headers=_HEADERS)
@@ -46,6 +51,7 @@ def routes(board: Board, clock: Callable[[], int] = wall_clock) -> list[web.Rout
     return [
         web.get("/", fleet),
         web.get(r"/pilot/{pilot:[\s\S]+}", pilot),  # an id may hold a line break
+        web.get(r"/charter/{pilot:[\s\S]+}", charter),
         web.get("/api/board.json", data),
         _file("board.css", "text/css"),
         _file("board.js", "text/javascript"),

@@ -28,6 +28,7 @@ from monitor.charter import Charter, charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
 from monitor.control import Admission, Amendment
+from monitor.embedded.charters import charter_route
 from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.lines import read_file, read_stream
 from monitor.embedded.reader import Reader
@@ -194,9 +195,12 @@ class Monitor:
         self._learn()
         await self._telemetry()
         if self.runner.silent:
-            raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
+            raise LogBroken(
+                f"{self.store.path}: outputs were put out for telemetry that is no longer there; restore monitor.db from a backup"
+            )
         await self._admit()
         await self._control()
+        self._warn_of_others()
         await self._telemetry()
         await self._time()
         self.ingress.ready = True
@@ -249,7 +253,7 @@ class Monitor:
 
     async def _listen(self) -> None:
         app = self.ingress.app()
-        app.add_routes(routes(self.board, self.clock))
+        app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
         # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
         self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
         await self._web.setup()
@@ -322,13 +326,14 @@ class Monitor:
         return True
 
     def _learn(self) -> None:
-        """Show board and actors the charters that are in force."""
+        """Show board, actors and metrics the charters that are in force."""
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:
                 self._learnt[pilot.id] = in_force
                 self.board.learn(pilot.charter)
                 self._deliver.learn(pilot.charter)
+                self.metrics.learn(pilot.charter)
 
     def _ledger(self, pilot: str) -> tuple[int, str] | None:
         head = self.notary.head(pilot)
@@ -358,6 +363,18 @@ class Monitor:
             acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))
         if acts:
             await self.store.feed_control(acts)
+
+    def _warn_of_others(self) -> None:
+        """Warn of each charter that was given to this process and refused: another one is in force."""
+        for charter in self._charters:
+            pilot = self.runner.machine.pilots.get(charter.pilot)
+            if pilot is None or pilot.hash != charter_hash(charter):
+                log.warning(
+                    "charter version %d of %s is not in force, %s is; GET /v1/rejected says why",
+                    charter.version,
+                    charter.pilot,
+                    "none" if pilot is None else f"version {pilot.charter.version}, hash {pilot.hash}",
+                )
 
     # ---- record, act, show: readers of what is committed
 

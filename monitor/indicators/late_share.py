@@ -8,7 +8,17 @@ from typing import Any, Literal
 from detectors.base import Proportion
 from monitor.charter import IndicatorSpec
 from monitor.indicators.base import Aggregate, NoParams, Open, Slot, params, refuse_segments, require_share
-from monitor.telemetry import EVENT_TYPES, CommandAcknowledged, Envelope, Heartbeat, millis
+from monitor.telemetry import (
+    EVENT_TYPES,
+    CommandAcknowledged,
+    Envelope,
+    ExposureCorrected,
+    Heartbeat,
+    OutcomesCorrected,
+    millis,
+)
+
+LEFT_OUT = (Heartbeat, CommandAcknowledged, ExposureCorrected, OutcomesCorrected)
 
 
 class LateShare:
@@ -16,10 +26,10 @@ class LateShare:
 
     Late: received at or after the close (end of the period that holds the event's `time`, plus the reporting delay; this
     indicator's own `period` and `reporting_delay`). Heartbeats and acknowledgements are left out, since any number of
-    them would dilute the share. What is late because the monitor was away is counted as in time (`made_late` in `observe.py`).
+    them would dilute the share, and corrections, as they are late by nature. What is late because the monitor was away is counted as in time (`made_late` in `observe.py`).
     """
 
-    reads = tuple(t for t in EVENT_TYPES.values() if t not in (Heartbeat, CommandAcknowledged))
+    reads = tuple(t for t in EVENT_TYPES.values() if t not in LEFT_OUT)
     observes = Proportion
     aggregate: Aggregate = "sum"
     placed_by: Literal["received"] = "received"

@@ -7,6 +7,7 @@ good for one start of the machine: on the next the board begins anew.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.notice import Notice
 from monitor.sdk.clock import boot_id
 from monitor.sdk.lease import Lease
 from monitor.sdk.standing import Standing
 
 SIZE = 8192
+NOTICE = 32_768  # bytes of a notice at most
 # Words. OPEN: until when (ns) work may begin, as far as commands say; 0 = no. KNOWN: when the writer last knew.
 OPEN, KNOWN, STATE, NUMBER, SENT, UNTIL, STOP, REPEATS, TURN, LENGTH = range(10)
 UNKNOWN, FREE, HALTED, RELEASED = range(4)  # STATE
@@ -37,6 +40,7 @@ class Board:
         base.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._base = base
         self._lead: int | None = None
+        self._noticed: Notice | None = None
         gate = os.open(base / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(gate, fcntl.LOCK_EX)
@@ -98,6 +102,17 @@ class Board:
         self.words[SENT] = lease.sent
         self.words[UNTIL] = lease.until
 
+    def put_notice(self, notice: Notice) -> None:
+        """Put what the monitor says of the pilot's telemetry. Without room on the disk the older one stays."""
+        raw = msgspec.json.encode(notice)
+        if notice == self._noticed or len(raw) > NOTICE:
+            return
+        fresh = self._base / "notice.new"
+        with contextlib.suppress(OSError):
+            fresh.write_bytes(raw)
+            fresh.replace(self._base / "notice")
+            self._noticed = notice
+
     # Readers.
 
     @property
@@ -110,6 +125,14 @@ class Board:
                 return msgspec.json.decode(raw, type=Standing) if raw else Standing()
             time.sleep(0.001)
         return Standing()
+
+    @property
+    def notice(self) -> Notice | None:
+        """What the monitor said last of the pilot's telemetry, also to an earlier start; None before it said anything."""
+        try:
+            return msgspec.json.decode((self._base / "notice").read_bytes(), type=Notice)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
 
     @property
     def lease(self) -> Lease:

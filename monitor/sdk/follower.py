@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from monitor.errors import SandboxMonitorError
+from monitor.notice import Notice
 from monitor.sdk.intake import Intake
 from monitor.sdk.lease import Lease
 from monitor.sdk.link import Feed, Letter
@@ -37,6 +38,10 @@ class Reader:
     def alive(self) -> bool:
         """Whether it still reads: false after a fault of our own, which is in the log."""
         return self._thread.is_alive()
+
+    def end(self) -> None:
+        """Have it stop after the poll that it is in."""
+        self._stop.set()
 
     def stop(self) -> None:
         """Stop; what was learnt stays."""
@@ -125,7 +130,7 @@ class Follower(Reader):
 
 class Renewer(Reader):
     """Renews the lease with each permit that answers a heartbeat of ours. `ready` is called in this thread when permits can be
-    heard, again after each time they could not."""
+    heard, again after each time they could not; `heard` with what a permit says of the pilot's telemetry."""
 
     def __init__(
         self,
@@ -137,8 +142,10 @@ class Renewer(Reader):
         standing: Callable[[], Standing],
         renewed: Callable[[Lease], None],
         ready: Callable[[], None],
+        heard: Callable[[Notice], None],
     ) -> None:
         super().__init__(feed, pilot, "permits")
+        self._notice = heard
         self._intake = intake
         self._standing = standing
         self._renewed = renewed
@@ -160,3 +167,23 @@ class Renewer(Reader):
             if lease is not None:
                 self.lease = lease
                 self._renewed(lease)
+                self._notice(self._intake.notice(letter) or Notice())
+
+
+class Listener(Reader):
+    """Reads permits for what they say of the pilot's telemetry alone. `heard` is called in this thread, with each of them."""
+
+    def __init__(self, feed: Feed, pilot: str, intake: Intake, heard: Callable[[Notice], None]) -> None:
+        super().__init__(feed, pilot, "notices")
+        self._intake = intake
+        self._heard = heard
+
+    def want(self, nonce: str) -> None:
+        """A heartbeat with this nonce was sent."""
+        self._feed.want(nonce)
+
+    def _take(self, letters: list[Letter]) -> None:
+        for letter in letters:
+            notice = self._intake.notice(letter)
+            if notice is not None:
+                self._heard(notice)

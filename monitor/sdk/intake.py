@@ -20,6 +20,7 @@ from msgspec import structs
 
 from monitor.errors import Forged
 from monitor.model import Command, Permit
+from monitor.notice import Notice
 from monitor.sdk.lease import Lease, Seal
 from monitor.sdk.link import Letter
 from monitor.sdk.standing import Standing
@@ -91,6 +92,12 @@ class Intake:
                 return fitting
         self._raise("unreadable", "command", ValueError(f"it has more than {LONGEST} bytes"))
         return None
+
+    def notice(self, letter: Letter) -> Notice | None:
+        """What the permit of a letter says of this pilot's telemetry, whoever's heartbeat it answers; None when it is not believed
+        (and counted)."""
+        permit = self._opened(letter, "permit", Permit)
+        return None if permit is None else permit.notice or Notice()
 
     def permit(self, letter: Letter, lease: Lease, standing: int, halted: bool) -> Lease | None:
         """The lease after the permit of a letter; None when it is void (and is counted)."""

@@ -18,7 +18,7 @@ from monitor.model import Command
 from monitor.sdk.board import FREE, HALTED, KNOWN, NUMBER, OPEN, RELEASED, REPEATS, STATE, STOP, Board
 from monitor.sdk.clock import SECOND, Clock
 from monitor.sdk.drain import Drain, Hooks
-from monitor.sdk.follower import Follower, Reader, Renewer
+from monitor.sdk.follower import Follower, Listener, Reader, Renewer
 from monitor.sdk.guard import Guard
 from monitor.sdk.intake import Intake
 from monitor.sdk.lease import Lease
@@ -59,6 +59,7 @@ class Keeper:
         self._readers: list[Reader] = []
         self._follower: Follower | None = None
         self._renewer: Renewer | None = None
+        self._listener: Listener | None = None  # where no permit is needed: its failing is no failure of the guard
         self._writing = threading.Lock()
         self._written: Standing | None = None
         self._resumed = ""  # id of the release that the firm last resumed from, as last read
@@ -79,9 +80,9 @@ class Keeper:
 
     def want(self, nonce: str) -> None:
         """A heartbeat with this nonce was sent: who reads for all looks for its permit."""
-        renewer = self._renewer
-        if renewer is not None:
-            renewer.want(nonce)
+        for reader in (self._renewer, self._listener):
+            if reader is not None:
+                reader.want(nonce)
 
     def wake(self) -> None:
         """Look at the board at once."""
@@ -172,8 +173,13 @@ class Keeper:
                 standing=lambda: self.standing,
                 renewed=self._renewed,
                 ready=self._beat,
+                heard=self._board.put_notice,
             )
             self._readers.append(renewer)
+        else:
+            feed = self._link.feed(self._pilot, "permits")
+            self._listener = Listener(feed, self._pilot, self._intake, self._board.put_notice)
+            self._listener.start()
         for reader in self._readers:
             reader.start()
 
@@ -181,6 +187,10 @@ class Keeper:
         """Stop reading, and let whoever takes the lock go on from what stands on the board."""
         readers, self._readers, self._follower, self._written = self._readers, [], None, None
         self._renewer = None
+        listener, self._listener = self._listener, None
+        readers = [*readers, listener] if listener else readers
+        for reader in readers:
+            reader.end()
         for reader in readers:
             reader.stop()
         self._board.close()

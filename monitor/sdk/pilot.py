@@ -19,6 +19,7 @@ from msgspec import Struct
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.keyfile import read_key
 from monitor.model import Command
+from monitor.notice import Notice
 from monitor.sdk.address import open_link
 from monitor.sdk.asgi import App, GuardedApp
 from monitor.sdk.board import Board
@@ -26,6 +27,7 @@ from monitor.sdk.build import BadEvent, build
 from monitor.sdk.clock import SECOND, Clock, boottime
 from monitor.sdk.drain import Hook
 from monitor.sdk.guard import Entry, Guard
+from monitor.sdk.http_link import HttpLink
 from monitor.sdk.incarnation import Incarnation, begin
 from monitor.sdk.intake import Intake, Trust, trusted
 from monitor.sdk.keeper import Keeper, OnLapse
@@ -44,6 +46,7 @@ from monitor.telemetry import (
     ComplaintWithdrawn,
     CostReported,
     Envelope,
+    ExposureCorrected,
     ExposureTallied,
     GainReported,
     Harm,
@@ -51,6 +54,7 @@ from monitor.telemetry import (
     IncidentReported,
     IncidentUpdated,
     ModelChanged,
+    OutcomesCorrected,
     OutcomesTallied,
     Severity,
     encode,
@@ -68,7 +72,10 @@ class Status(Struct, frozen=True):
     `permits` says whether the service runs under permits; `permit_s` seconds are left of the last one (below 0: over;
     None: none came since this process began), `lapsed` tells that there should be one and is not. `refused` counts
     letters that were not believed, by word (see `monitor.sdk.intake`). `leading`: this process reads for all of them.
-    `not_recorded` counts reports, heartbeats among them, for which there was no room.
+    `not_recorded` counts reports, heartbeats among them, for which there was no room. `notice` is what the monitor last said of
+    the pilot's telemetry in answer to a heartbeat: what it rejected and why, which findings are active (`counted_nowhere`: events
+    were accepted and count nowhere), by when a tolerated crossing is to be rectified. It stays as it was while the monitor is
+    away, over restarts, and while the pilot is halted; None before anything was said.
     """
 
     source: str
@@ -83,6 +90,7 @@ class Status(Struct, frozen=True):
     refused: dict[str, int]
     leading: bool
     not_recorded: int
+    notice: Notice | None = None
 
 
 def default_spool() -> Path:
@@ -181,6 +189,8 @@ class Pilot:
         stops = permits == "required" and (on_lapse or ("stop" if tier in (None, *STOPPING) else "shout")) == "stop"
         board = self._board(home / quote(pilot, safe=""), adopted) if follow else None
         self._guard = Guard(pilot, board, self._clock, guard_timeout, stops)
+        if isinstance(link, HttpLink):  # the embedded monitor serves its board there
+            self._guard.page = f"{link.address}/pilot/{quote(pilot, safe='')}"
         self._seal: Seal | None = None
         self._keeper: Keeper | None = None
         if board is not None:
@@ -273,6 +283,17 @@ class Pilot:
     def exposure(self, amount: float, unit: str, *, segment: str = "", at: datetime | None = None) -> str:
         """`amount` of exposure in the charter's `unit` (decisions, users, miles ...); also raises the running counter."""
         return self._emit(ExposureTallied, at, unit=unit, amount=amount, segment=segment)
+
+    def exposure_corrected(self, amount: float, unit: str, *, at: datetime, segment: str = "") -> str:
+        """Takes back exposure that was tallied too much: `amount` is below 0, `at` the time of the tally that was wrong. The
+        running counter stays as it is."""
+        return self._emit(ExposureCorrected, at, unit=unit, amount=amount, segment=segment)
+
+    def outcomes_corrected(
+        self, *, at: datetime, tp: int = 0, fp: int = 0, tn: int = 0, fn: int = 0, segment: str = ""
+    ) -> str:
+        """Takes back confusion counts that were tallied too much: each is 0 or below, `at` the time of that tally."""
+        return self._emit(OutcomesCorrected, at, tp=tp, fp=fp, tn=tn, fn=fn, segment=segment)
 
     def cost(self, amount: float, currency: str, *, at: datetime | None = None) -> str:
         """Cost of complying with the charter."""
@@ -456,6 +477,7 @@ class Pilot:
             refused=self._intake.counts if keeper else {},
             leading=keeper.leading if keeper else False,
             not_recorded=self._not_recorded,
+            notice=self._guard.notice,
         )
 
     def flush(self, timeout: float = 30.0) -> None:

@@ -24,6 +24,8 @@ from monitor.telemetry import (
     CostReported,
     Envelope,
     Event,
+    ExposureCorrected,
+    ExposureCorrectedData,
     ExposureData,
     ExposureTallied,
     GainData,
@@ -37,6 +39,8 @@ from monitor.telemetry import (
     IncidentUpdatedData,
     ModelChanged,
     ModelData,
+    OutcomesCorrected,
+    OutcomesCorrectedData,
     OutcomesData,
     OutcomesTallied,
     Severity,
@@ -177,6 +181,22 @@ class Emitter:
         self.counter += amount
         return ExposureTallied(**stamp, data=ExposureData(model=self.model, unit=unit, amount=amount, segment=segment))
 
+    def exposure_corrected(
+        self, at: int | datetime, amount: float = -10.0, unit: str = "decisions", segment: str = ""
+    ) -> ExposureCorrected:
+        """`amount` (below 0) of exposure around `at` was tallied too much; the running counter stays."""
+        stamp = self._stamp(at)
+        data = ExposureCorrectedData(model=self.model, unit=unit, amount=amount, segment=segment)
+        return ExposureCorrected(**stamp, data=data)
+
+    def outcomes_corrected(
+        self, at: int | datetime, tp: int = 0, fp: int = 0, tn: int = 0, fn: int = 0, segment: str = ""
+    ) -> OutcomesCorrected:
+        """Confusion counts (0 or below) around `at` were tallied too much."""
+        stamp = self._stamp(at)
+        data = OutcomesCorrectedData(model=self.model, tp=tp, fp=fp, tn=tn, fn=fn, segment=segment)
+        return OutcomesCorrected(**stamp, data=data)
+
     def cost(self, at: int | datetime, amount: float = 1000.0, currency: str = "EUR") -> CostReported:
         """Cost of compliance booked at `at`."""
         stamp = self._stamp(at)
@@ -234,3 +254,5 @@ def one_of_each(emitter: Emitter, at: int) -> Iterator[Event]:
     yield emitter.gain(at + 9)
     yield emitter.model_changed(at + 10)
     yield emitter.acknowledged(at + 11)
+    yield emitter.exposure_corrected(at + 1)
+    yield emitter.outcomes_corrected(at + 2, tp=-1)

@@ -13,6 +13,7 @@ import msgspec
 
 from monitor.errors import Unavailable
 from monitor.model import Command, Permit
+from monitor.notice import Notice
 from monitor.sdk.link import Letter, What
 from monitor.signing import Signer
 from monitor.telemetry import Event, Heartbeat
@@ -23,17 +24,20 @@ _BATCH = msgspec.json.Decoder(list[Event])
 class MemoryLink:
     """While `away` is set nothing answers; `lose_answers` batches arrive, but the sender is told that they did not.
 
-    With `lease_ms` each heartbeat is answered with a permit, unless a halt stands; `stop` is what the permits say. With
+    With `lease_ms` each heartbeat is answered with a permit, unless a halt stands; `stop` and `notice` are what the permits say. With
     `signer` commands and permits are signed.
     """
 
-    def __init__(self, *, lease_ms: int = 0, stop: bool = True, signer: Signer | None = None) -> None:
+    def __init__(
+        self, *, lease_ms: int = 0, stop: bool = True, signer: Signer | None = None, notice: Notice | None = None
+    ) -> None:
         self.batches: list[list[Event]] = []
         self.signatures: list[tuple[bytes, str]] = []  # each batch as it came, and its signature
         self.away = False
         self.lose_answers = 0
         self.lease_ms = lease_ms
         self.stop = stop
+        self.notice = notice
         self.signer = signer
         self.standing: Command | None = None
         self._post = _Post()
@@ -69,6 +73,7 @@ class MemoryLink:
             lease_ms=self.lease_ms,
             source=beat.source,
             stop=self.stop,
+            notice=self.notice,
         )
 
     def command(self, command: Command) -> None:

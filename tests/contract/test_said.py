@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from monitor.act.words import sentence as notification
 
 from monitor.cli.ledger import ledger
-from monitor.cli.replay import _words
 from monitor.console.board import Board
+from monitor.console.notice import sentence as notification
 from monitor.console.page import pilot_page
+from monitor.console.report import told
 from monitor.model import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -144,8 +144,28 @@ ROWS = [
         Finding(rule="sequence", observed=7.0, detail="firm-1/svc"),
         ("share one source", "number 7", "firm-1/svc"),
     ),
+    Row(
+        Reason.TELEMETRY_LOST,
+        Finding(rule="telemetry", observed=21.0, detail="sandbox.telemetry/0 offsets 32 to 52"),
+        ("deleted before", "21 records of its partition", "sandbox.telemetry/0 offsets 32 to 52"),
+    ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
+    Row(
+        Reason.COUNTED_NOWHERE,
+        Finding(rule="data.segment", detail="data.segment 'nord' counts nowhere; did you mean 'north'?"),
+        ("counts nowhere", "data.segment", "did you mean"),
+    ),
+    Row(
+        Reason.CORRECTED,
+        Finding(rule="exposure", observed=40.0, detail="40 km of 2023-11-14T22:00:00+00:00: taken back in incidents"),
+        ("corrected", "40 km", "taken back in incidents"),
+    ),
+    Row(
+        Reason.STATE_LIMIT,
+        Finding(rule="open_periods", observed=65.0, expected=64.0),
+        ("dropped unjudged", "65 open, at most 64 are kept"),
+    ),
     Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by hand", "looks wrong"), "act"),
     Row(Reason.RECTIFICATION_RECORDED, Finding(rule="rectification", detail="cause: a bug"), ("cause: a bug",), "act"),
     Row(
@@ -247,7 +267,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     by = f" by {record.author}" if record.author else ""
     return {
         "board": page[page.index("<h2>Decisions</h2>") :],
-        "replay": _words(record, CHARTER) + by,
+        "replay": told(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,
     }

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -163,3 +167,24 @@ def test_an_admission_that_came_first_is_named_and_never_taken_for_ones_own(tmp_
         assert "no effect: conflict, charter" in refused.output
     finally:
         ended(process)
+
+
+def test_a_person_is_asked_why_a_halt_is_lifted_that_is_not_verified(tmp_path: Path) -> None:
+    """At a terminal `release` says what became of the halt and asks for the reason; what is typed is sent."""
+    options, _, _ = prepare(tmp_path)
+    process, address = serve(tmp_path, *options[:2])
+    try:
+        to = ["--to", address.rstrip("/"), "--author", "regulator-1"]
+        assert ran("override", "pilot-0001", "halt", "--reason", "by hand", *to).exit_code == 0
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "monitor", "release", "pilot-0001", *to]
+        release = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        os.write(ours, b"seen on site\n")
+        said = release.communicate(timeout=60)[0].decode()
+        os.close(ours)
+        os.close(theirs)
+    finally:
+        ended(process)
+    assert "halt of pilot-0001: not acknowledged" in said
+    assert "reason for lifting a halt whose stop is not verified:" in said
+    assert "no effect: control_refused, pilot: rectification_missing" in said

@@ -17,6 +17,7 @@ from msgspec import structs
 from yarl import URL
 
 from monitor.act.json_lines import JsonLines
+from monitor.charter import Authority, Charter
 from monitor.control import Override
 from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
 from monitor.embedded.process import Monitor
@@ -365,3 +366,35 @@ def test_a_checkpoint_is_seen_in_the_metrics(tmp_path: Path) -> None:
         await until(session, "metrics", 'checkpoint_timestamp_seconds{partition="0"}')
 
     told(tmp_path, story, checkpoint_every_ms=1)
+
+
+def test_a_charter_given_at_the_start_is_in_force_or_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever starts the monitor may amend; while a halt stands he too changes nothing of who may release it, and is told."""
+    first = charter("p", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=1_767_571_200_000, end=now())
+    better = msgspec.structs.replace(first, scenario="said better", version=2)
+    others = msgspec.structs.replace(better, authorities=(Authority("a", approvers=("x", "y")),), version=3)
+
+    async def run(plan: Charter, halt: bool = False) -> int:
+        monitor = Monitor(tmp_path, port=0, charters=[plan])
+        await monitor.start()
+        try:
+            async with aiohttp.ClientSession(monitor.address) as session:
+                if halt:
+                    act = Override(id="h", pilot="p", author="regulator-1", level="halt", reason="by hand")
+                    headers = {"Content-Type": "application/json"}
+                    async with session.post("v1/control", data=msgspec.json.encode(act), headers=headers) as answer:
+                        assert answer.status == 202
+                    await until(session, "v1/standing/p", '"level":"halt","stop":"not acknowledged"')
+                if plan is others:
+                    assert "halt_stands" in await until(session, "v1/rejected", "charter.authorities")
+                return monitor.runner.machine.pilots["p"].charter.version
+        finally:
+            await monitor.stop()
+
+    assert asyncio.run(run(first, halt=True)) == 1
+    assert asyncio.run(run(better)) == 2
+    assert "not in force" not in caplog.text
+    assert asyncio.run(run(others)) == 2
+    assert "charter version 3 of p is not in force, version 2, hash" in caplog.text

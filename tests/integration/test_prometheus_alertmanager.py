@@ -120,7 +120,7 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
             heard = {seen.path for seen in people.seen if seen.body["alerts"][0]["labels"]["alertname"] == "Watchdog"}
             assert heard == {"/dead-man"}
             down = {alert["labels"]["alertname"] for alert in alerts_of(manager)}
-            assert down == {"SandboxPilotHalted", "Watchdog"}
+            assert down == {"SandboxPilotHalted", "SandboxLimitExceeded", "Watchdog"}
     finally:
         stop()
 

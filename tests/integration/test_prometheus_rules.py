@@ -24,7 +24,10 @@ from monitor.testing.records import halted
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yaml"
 TESTS = DEPLOY / "prometheus" / "rules_test.yaml"
-ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+EVERY = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+ALERTS = {rule["alert"]: rule for rule in EVERY if "alert" in rule}
+RECORDED = {rule["record"]: rule["expr"] for rule in EVERY if "record" in rule}
+LATCHES = DEPLOY / "prometheus" / "latch_test.yaml"
 HEADINGS = {line[3:].strip().lower() for line in (DEPLOY / "runbook.md").read_text().splitlines() if line[:3] == "## "}
 
 
@@ -63,6 +66,26 @@ def test_every_case_holds() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.servers
+def test_alerts_about_pilots_end_with_their_cause_only() -> None:
+    """Vanished series, a dead monitor and a change of owner end none; promtool runs the stories."""
+    done = promtool("test", "rules", str(LATCHES))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.servers
+def test_the_stories_can_fail(tmp_path: Path) -> None:
+    """Without memory the stories do not hold."""
+    text = RULES.read_text()
+    for name in RECORDED:
+        text = text.replace(f"last_over_time({name}[2h])", "vector(0) > 1")
+    (tmp_path / "rules.yaml").write_text(text)
+    (tmp_path / "latch_test.yaml").write_text(LATCHES.read_text())
+    done = promtool("test", "rules", "latch_test.yaml", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "SandboxPilotVanished" in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("alert", sorted(ALERTS))
 def test_every_alert_has_its_three_cases(alert: str) -> None:
     """Firing, silent and absent series; only the Watchdog, which must never be silent, has two."""
@@ -81,7 +104,7 @@ def test_the_cases_can_fail(alert: str, expr: str, tmp_path: Path) -> None:
     rules: dict[str, Any] = yaml.safe_load(RULES.read_text())
     for group in rules["groups"]:
         for rule in group["rules"]:
-            if rule["alert"] == alert:
+            if rule.get("alert") == alert:
                 rule["expr"] = expr
     cases = yaml.safe_load(TESTS.read_text())
     cases["tests"] = [test for test in cases["tests"] if test["name"].split()[0] == alert]
@@ -93,7 +116,11 @@ def test_the_cases_can_fail(alert: str, expr: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("alert", sorted(ALERTS))
 def test_every_metric_in_an_alert_exists(alert: str) -> None:
     """An expression names only series that the catalogue exposes (or Prometheus's own `up`)."""
-    used = set(re.findall(r"\bsandbox_monitor_\w+", ALERTS[alert]["expr"]))
+    expr = ALERTS[alert]["expr"]
+    assert set(re.findall(r"\bsandbox:\w+:latched", expr)) <= RECORDED.keys()
+    for name, recorded in RECORDED.items():
+        expr = expr.replace(name, recorded)
+    used = set(re.findall(r"\bsandbox_monitor_\w+", expr))
     assert used <= series_names()
     assert used or alert in {"Watchdog", "SandboxMonitorDown"}
 
@@ -111,7 +138,8 @@ def test_every_runbook_heading_has_an_alert() -> None:
 
 
 def test_a_pushed_alert_leads_to_the_runbook_too() -> None:
-    """What the monitor pushes has the name, severity, level and link of the rule's alert."""
+    """What the monitor pushes has the name, severity, level and link of the rule's alert, and every pushed alert has such a rule."""
+    assert set(GRAVE.values()) <= ALERTS.keys()
     with Recorder() as recorder:
         Alertmanager(recorder.url).notify(list(after(Standing(), halted()).alerts()), [])
         pushed = recorder.seen[-1].body[0]

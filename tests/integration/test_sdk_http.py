@@ -18,7 +18,10 @@ from monitor.embedded.process import Monitor
 from monitor.errors import Halted, Unavailable
 from monitor.model import Outputs
 from monitor.sdk import Pilot
+from monitor.sdk.http_link import HttpLink
+from monitor.telemetry import encode
 from monitor.testing.broker import free_port
+from monitor.testing.events import Emitter
 from monitor.testing.simulator import Fleet
 from monitor.testing.wait import Until
 
@@ -143,3 +146,24 @@ def test_the_simulator_feeds_the_door(tmp_path: Path) -> None:
         assert running.events == sent["events"] > 1000
         assert len(sent["truth"]) == 3
         assert [r for o in outputs for r in o.rejected] == []
+
+
+def test_the_status_shows_what_the_monitor_rejected(tmp_path: Path) -> None:
+    """An event with a wrong field, sent past the SDK: the service's own health page says how many, which field and the fix."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with monitor(tmp_path / "monitor", port, fleet_of_one()) as _:
+        service = {"participant": "firm-1", "to": address, "spool_dir": tmp_path / "spool", "heartbeat_s": 0.3}
+        with Pilot("pilot-0001", model="m1", **service) as pilot:  # type: ignore[arg-type]
+            until(lambda: pilot.status().notice is not None)
+            bad = json.loads(encode(Emitter("raw/1", "pilot-0001").incident(time.time_ns() // 1_000_000)))
+            bad["data"]["severity"] = "dreadful"
+            link = HttpLink(address)
+            link.send("pilot-0001", json.dumps([bad]).encode())
+            link.close()
+            until(lambda: (told := pilot.status().notice) is not None and told.rejected)
+            notice = pilot.status().notice
+            assert notice is not None
+            assert notice.rejected == {"unknown_value": 1}
+            assert (notice.newest[0].field, notice.newest[0].reason) == ("data.severity", "unknown_value")
+            assert "serious_incident" in notice.newest[0].detail

@@ -112,21 +112,21 @@ def test_release_says_which_step_is_missing() -> None:
     """Rectification, evaluation, two approvals: each is named while it is missing, and only all of them lift the halt."""
     s = halted()
     with pytest.raises(ControlRefused, match="rectification_missing"):
-        decide.released(s, 1)
+        decide.released(s, 1, "seen on site")
     s, _ = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
     with pytest.raises(ControlRefused, match="evaluation_missing"):
-        decide.released(s, 1)
+        decide.released(s, 1, "seen on site")
     s, _ = decide.recorded(s, Reason.EVALUATION_RECORDED, passed=False)
     with pytest.raises(ControlRefused, match="evaluation_missing"):
-        decide.released(s, 1)
+        decide.released(s, 1, "seen on site")
     s, _ = decide.recorded(s, Reason.EVALUATION_RECORDED)
     s, _ = decide.recorded(s, Reason.APPROVAL_RECORDED, "anna")
     with pytest.raises(ControlRefused, match="1 more approver"):
-        decide.released(s, 1)
+        decide.released(s, 1, "seen on site")
     with pytest.raises(ControlRefused, match="different people"):
         decide.recorded(s, Reason.APPROVAL_RECORDED, "anna")
     s, _ = decide.recorded(s, Reason.APPROVAL_RECORDED, "ben")
-    s, move = decide.released(s, 9)
+    s, move = decide.released(s, 9, "seen on site")
     assert (s.level, s.halted, s.restart) == (Level.NORMAL, False, 2)
     assert move is not None
     assert move.reason == Reason.RELEASED
@@ -142,10 +142,10 @@ def test_steps_of_one_halt_do_not_lift_the_next() -> None:
         (Reason.APPROVAL_RECORDED, "ben"),
     ):
         s, _ = decide.recorded(s, reason, who)
-    s, _ = decide.released(s, 2)
+    s, _ = decide.released(s, 2, "seen on site")
     s = up(s, "a", Level.HALT, Reason.LIMIT_EXCEEDED, 3)
     with pytest.raises(ControlRefused, match="rectification_missing"):
-        decide.released(s, 4)
+        decide.released(s, 4, "seen on site")
 
 
 def test_nothing_can_be_rectified_without_a_halt() -> None:

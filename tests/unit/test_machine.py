@@ -88,7 +88,8 @@ class Bench:
     def _keep(self, out: Outputs) -> Outputs:
         for field in ("rejected", "decisions", "commands", "permits", "evidence"):
             getattr(self.out, field).extend(getattr(out, field))
-        self.out.uncounted.update(out.uncounted)
+        for kind, events in out.uncounted.items():
+            self.out.uncount(kind, events)
         return out
 
     def act(self, act: ControlBase, at: int) -> Outputs:

@@ -11,12 +11,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import metrics as subject
 from monitor.act import ACTORS
+from monitor.alerts import recovered
 from monitor.catalogue import CATALOGUE, PREFIX, series_names
+from monitor.machine import Machine
 from monitor.metrics import Metrics
-from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Rejected, command_of
+from monitor.model import Closed, Command, Finding, Level, Outputs, Permit, Reason, Record, Rejected, command_of
 from monitor.open_orders import OPEN, OpenOrder
 from monitor.rejections import Why
+from monitor.telemetry import encode
+from monitor.testing.fleet_charter import charter
 from monitor.testing.records import evidence, halted
+from monitor.testing.simulator import Fleet
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -105,6 +110,9 @@ def fill(metrics: Metrics) -> None:
     metrics.acted("alertmanager", "done")
     metrics.pending("alertmanager", 2)
     metrics.recorded(5)
+    metrics.skewed("alertmanager", 40.0)
+    metrics.learn(charter("p-1", number=0, period_ms=1000, cap=9.0, dispersion=1.0, start=0, end=0))
+    metrics.left("p-9", "firm-9")
 
 
 def test_outputs_are_projected() -> None:
@@ -186,14 +194,68 @@ def test_beyond_the_cap_only_aggregates_count() -> None:
 
 
 def test_a_pilot_that_leaves_takes_its_series_along() -> None:
-    """After exit nothing of the pilot is exposed, and its place under the cap is free for one that waits."""
+    """After exit nothing of the pilot is exposed but that it left, and its place under the cap is free for one that waits."""
     metrics = Metrics(cap=1)
     metrics.observe(Outputs(decisions=[halted(pilot="a"), halted(pilot="b")], evidence=[evidence(pilot="a")]))
     metrics.observe(Outputs(decisions=[halted(2, "a", level=Level.NORMAL, reason=Reason.EXITED, kind="act")]))
     metrics.observe(Outputs(evidence=[evidence(pilot="b")]))
-    named = {dict(pairs).get("pilot") for _, pairs in read(metrics)} - {None}
+    named = {dict(pairs).get("pilot") for name, pairs in read(metrics) if name != f"{PREFIX}pilot_left"} - {None}
     assert named == {"b"}
+    assert value(metrics, "pilot_left", pilot="a", participant="firm-1") == 1
     assert value(metrics, "pilots_beyond_cap") == 0
+
+
+def test_pilots_that_left_are_remembered_up_to_the_cap() -> None:
+    """The newest of them: their number is bounded."""
+    metrics = Metrics(cap=2)
+    for name in ("a", "b", "c"):
+        metrics.left(name, "firm-1")
+    assert value(metrics, "pilot_left", pilot="a", participant="firm-1") is None
+    assert value(metrics, "pilot_left", pilot="c", participant="firm-1") == 1
+    metrics.forget("c")
+    assert value(metrics, "pilot_left", pilot="c", participant="firm-1") is None
+
+
+def test_grave_findings_stand_until_they_end() -> None:
+    """A contradicted halt is counted by the name and severity of its alert, and no more once it was cleared."""
+    metrics, who = Metrics(), {"pilot": "p-1", "participant": "firm-1"}
+    found = {"alert": "SandboxHaltContradicted", "severity": "critical", **who}
+    again = {"kind": "finding", "was": Level.HALT, "finding_key": "halt/contradicted"}
+    metrics.observe(Outputs(decisions=[halted(), halted(2, reason=Reason.HALT_CONTRADICTED, **again)]))
+    assert value(metrics, "grave_findings", **found) == 1
+    metrics.observe(Outputs(decisions=[halted(3, reason=Reason.CLEARED, **again)]))
+    assert value(metrics, "grave_findings", **found) is None
+
+
+def test_a_forged_record_is_counted_for_its_pilot() -> None:
+    """The pilot's counter exists at zero before, so that the first one is a rise."""
+    metrics, who = Metrics(), {"pilot": "p-1", "participant": "firm-1"}
+    metrics.observe(Outputs(decisions=[halted()]))
+    assert value(metrics, "pilot_forged_total", **who) == 0
+    forged = Rejected(topic="t", partition=0, offset=1, field="signature", reason="forged", pilot="p-1")
+    metrics.observe(Outputs(rejected=[forged]))
+    assert value(metrics, "pilot_forged_total", **who) == 1
+
+
+def test_recovered_findings_are_those_of_the_state() -> None:
+    """Who takes over a partition exposes the grave findings that stand, with the severity of the worst harm that the rule lists."""
+    metrics = Metrics()
+    fleet = Fleet(1, pilots=1, scenarios=["death"], hours=30, onset=12)
+    [name] = fleet.pilots
+    machine = Machine(journalled=False)
+    for number, act in enumerate(fleet.admissions()):
+        machine.control(Record(number, fleet.start, name.encode(), msgspec.json.encode(act)))
+    out = machine.telemetry("t", [Record(i, at, name.encode(), encode(e)) for i, (at, e) in enumerate(fleet)])
+    metrics.observe(out)
+    pilot = machine.pilots[name]
+    seeded = Metrics()
+    seeded.seed(name, pilot.charter.participant.id, pilot.standing.level, alerts=recovered(pilot))
+
+    def found(of: Metrics) -> set[frozenset[tuple[str, str]]]:
+        return {pairs for series, pairs in read(of) if series == f"{PREFIX}grave_findings"}
+
+    assert any(("severity", "critical") in pairs for pairs in found(seeded))
+    assert found(seeded) == found(metrics)
 
 
 def test_memory_is_bounded_whatever_comes() -> None:

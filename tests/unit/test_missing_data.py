@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-from monitor.charter import ExposureSpec, IndicatorSpec, Watcher
+import msgspec
+import pytest
+
+from monitor.charter import ExposureSpec, IndicatorSpec, Watcher, canonical
 from monitor.control import Override
 from monitor.model import Evidence, Level, Reason
+from monitor.telemetry import Envelope
 from monitor.testing.events import Emitter
 
-from .test_machine import HOUR, RATE, T0, Bench
+from .test_machine import HOUR, RATE, T0, Bench, charter
 
 
 def test_a_gap_in_the_numbers_is_a_finding_and_makes_the_period_partial() -> None:
@@ -153,3 +157,46 @@ def test_exposure_above_the_cap_escalates() -> None:
     bench.hour(0, exposure=1001)
     assert bench.out.decisions[-1].reason == Reason.EXPOSURE_CAP
     assert bench.level == Level.ESCALATE
+
+
+@pytest.mark.parametrize(("complete", "level"), [("by_source", Level.ESCALATE), ("on_close", Level.HALT)])
+def test_where_every_call_is_a_source_exposure_may_be_complete_on_close(complete: Any, level: Level) -> None:
+    """Serverless: twelve complaints in a hundred where two are allowed. No source is heard twice, so that nothing is known in
+    full by source; a charter that says `on_close` has its limit judged."""
+    exposure = ExposureSpec(unit="decisions", complete=complete)
+    rate = msgspec.structs.replace(RATE, name="c", kind="complaint_rate", limit=2, per=100, exposure=exposure)
+    bench = Bench(rate)
+    for hour in range(4):
+        for call in range(20):
+            at = T0 + hour * HOUR + call * 120_000
+            events: list[Envelope] = [Emitter(f"fn/{hour}/{call}", "p").exposure(at, 5.0)]
+            if call < 12:
+                events.append(Emitter(f"desk/{hour}/{call}", "p").complaint(at + 1))
+            bench.send(*events, at=at + 2)
+    bench.time(T0 + 4 * HOUR)
+    assert bench.level == level
+    assert (Reason.PARTIAL_DATA in bench.reasons()) == (complete == "by_source")
+
+
+def test_exposure_complete_on_close_is_still_missing_where_there_is_none() -> None:
+    """A period without any tally is partial whatever the charter says, and a lost number is a gap."""
+    rate = msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions", complete="on_close"))
+    bench = Bench(rate)
+    bench.send(bench.emitter.incident(T0 + 1), at=T0 + 1)
+    bench.time(T0 + 2 * HOUR)
+    assert Reason.PARTIAL_DATA in bench.reasons()
+    bench = Bench(rate)
+    bench.emitter.skip()
+    bench.hour(0)
+    bench.time(T0 + 2 * HOUR)
+    assert Reason.PARTIAL_DATA in bench.reasons()
+
+
+def test_a_charter_that_does_not_speak_of_completeness_keeps_its_hash() -> None:
+    """The field is in the canonical form only where it says something."""
+    plain, closing = (
+        charter(msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions", complete=complete)))
+        for complete in ("by_source", "on_close")
+    )
+    assert b"complete" not in canonical(plain)
+    assert b'"complete":"on_close"' in canonical(closing)

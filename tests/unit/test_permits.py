@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
-from monitor.model import Level, Outputs, Permit, Reason
+from monitor.charter import Responses
+from monitor.model import Level, Outputs, Permit, Reason, Record
+from monitor.notice import Notice
+from monitor.state import restore, snapshot
+from monitor.telemetry import encode, instant
 from monitor.testing.events import Emitter
 
 from .test_halt import SECOND, Halted
@@ -66,3 +71,53 @@ def test_of_many_heartbeats_in_one_write_the_newest_of_each_source_is_answered()
     assert len(out.permits) == 10
     out.newest_permits()
     assert [(p.source, p.nonce) for p in out.permits] == [(b.source, b.data.nonce) for b in beats[-2:]]
+
+
+def noticed(bench: Bench, at: int) -> Notice | None:
+    (permit,) = bench.send(bench.emitter.heartbeat(at), at=at).permits
+    return permit.notice
+
+
+def test_a_permit_says_what_was_rejected() -> None:
+    """Counts by reason since the admission, and the newest three with field and fix; nothing while there is nothing to say. Another
+    pilot's rejections are not told, and a snapshot keeps them."""
+    bench = Bench()
+    assert noticed(bench, T0 + 1) is None
+    for n in range(4):
+        old = structs.replace(bench.emitter.incident(T0 + 2), time=instant(10_000 + n))
+        bench.send(old, at=T0 + 2 + n)
+    bench.machine.telemetry("telemetry", [Record(99, T0 + 7, b"q", b"{}"), Record(100, T0 + 8, b"p", b"no json")])
+    notice = noticed(bench, T0 + 9)
+    assert notice is not None
+    assert notice.rejected == {"time_before_2000": 4, "not_json": 1}
+    assert [(r.received, r.field, r.reason) for r in notice.newest] == [
+        (T0 + 4, "time", "time_before_2000"), (T0 + 5, "time", "time_before_2000"), (T0 + 8, "", "not_json"),
+    ]  # fmt: skip
+    assert "before 2000" in notice.newest[0].detail
+    pilot, _ = restore(snapshot(bench.machine.pilots["p"]))
+    assert pilot.rejections == bench.machine.pilots["p"].rejections
+
+
+def test_what_a_permit_says_does_not_depend_on_batching() -> None:
+    """A heartbeat between rejections is answered with those before it, however the records come."""
+    bench = Bench()
+    beats = [bench.emitter.heartbeat(T0 + 1 + n, nonce=f"n{n}") for n in range(3)]
+    values = [encode(beats[0]), b"bad", encode(beats[1]), b"bad", b"{}", encode(beats[2])]
+    records = [Record(n, T0 + 10 + n, b"p", value) for n, value in enumerate(values)]
+    at_once, one_by_one = Bench(), Bench()
+    whole = at_once.machine.telemetry("telemetry", records).permits
+    single = [p for record in records for p in one_by_one.machine.telemetry("telemetry", [record]).permits]
+    assert whole == single
+    assert [sum(p.notice.rejected.values()) if p.notice else 0 for p in whole] == [0, 1, 3]
+    assert at_once.machine.snapshots(["p"]) == one_by_one.machine.snapshots(["p"])
+
+
+def test_a_permit_names_active_findings_and_the_due_date() -> None:
+    """A tolerated crossing: the key of its finding, and by when it is to be rectified."""
+    bench = Bench(tier="limited", responses=Responses(tolerate_first=True))
+    while not bench.machine.pilots["p"].window.waiting:
+        bench.send(bench.emitter.incident(T0 + 1), at=T0 + 2)
+    notice = noticed(bench, T0 + 3)
+    assert notice is not None
+    assert "incidents//limit_e_process/tolerated" in notice.findings
+    assert notice.rectify_by == bench.machine.pilots["p"].window.due

@@ -22,7 +22,7 @@ def test_an_event_survives_its_own_encoding(kind: str) -> None:
     assert type(event) is EVENT_TYPES[kind]
 
 
-def test_types_are_named_after_the_sandbox_and_are_twelve() -> None:
+def test_types_are_named_after_the_sandbox_and_are_fourteen() -> None:
     """The list that charters, pages and firms rely on."""
     assert sorted(EVENT_TYPES) == [
         "sandbox.command.acknowledged",
@@ -30,12 +30,14 @@ def test_types_are_named_after_the_sandbox_and_are_twelve() -> None:
         "sandbox.complaint.resolved",
         "sandbox.complaint.withdrawn",
         "sandbox.cost.reported",
+        "sandbox.exposure.corrected",
         "sandbox.exposure.tallied",
         "sandbox.gain.reported",
         "sandbox.heartbeat",
         "sandbox.incident.reported",
         "sandbox.incident.updated",
         "sandbox.model.changed",
+        "sandbox.outcomes.corrected",
         "sandbox.outcomes.tallied",
     ]
     assert all(issubclass(struct, Envelope) for struct in EVENT_TYPES.values())

@@ -1,0 +1,106 @@
+"""`sandbox-monitor charter show`: the charter of a pilot as it stands in the record, after its admission."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+import msgspec
+
+from monitor.charter import canonical
+from monitor.charter_record import Version
+from monitor.charter_yaml import charter_yaml
+from monitor.console.scales import stamp
+from monitor.errors import Refused
+
+_VERSIONS = msgspec.json.Decoder(list[Version]).decode
+
+
+@click.command()
+@click.argument("pilot")
+@click.option("--version", type=click.IntRange(1), help="this version instead of the one that came into force last")
+@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port")
+@click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="of an embedded monitor (running or not), in place of --to",
+)
+@click.option("--json", "as_json", is_flag=True, help="the canonical JSON whose SHA-256 is the hash, on one line")
+def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path | None, as_json: bool) -> None:
+    """Print the charter of PILOT that is in force: YAML on stdout, which `charter check` reads back to the same hash.
+
+    On stderr stand all versions that came into force: when, by which act of whom, and the hash that the entries of the ledger
+    carry from then on. Admissions and amendments that were refused are not among them.
+
+    \b
+    Example:
+      sandbox-monitor charter show pilot-0001 --to http://127.0.0.1:8321 > pilot-0001.yaml
+
+    \b
+    Exit codes:
+      0  printed
+      1  no such pilot was admitted, or no such version came into force
+      2  called wrongly
+      3  the other side is away
+    """
+    found = asyncio.run(_stored(directory, pilot)) if directory else _asked(to, prefix, pilot)
+    if not found:
+        where = str(directory) if directory else to
+        raise click.ClickException(
+            f"no pilot {pilot} was admitted at {where}: check the name (the board lists all pilots)"
+        )
+    for one in found:
+        click.echo(_line(one, last=one is found[-1]), err=True)
+    chosen = [one for one in found if version is None or one.version == version]
+    if not chosen:
+        there = ", ".join(str(one.version) for one in found)
+        raise click.ClickException(f"version {version} of {pilot} never came into force; there are: {there}")
+    charter = chosen[-1].charter
+    click.echo(canonical(charter) if as_json else charter_yaml(charter), nl=as_json)
+
+
+def _line(one: Version, last: bool) -> str:
+    signed = f"signed by key {one.signed}" if one.signed else "not signed"
+    return (
+        f"version {one.version} {one.reason} {stamp(one.at)} by {one.author or '?'} ({signed}; act {one.act}; "
+        f"entry at standing {one.standing}): hash {one.hash}{', came into force last' if last else ''}"
+    )
+
+
+async def _stored(directory: Path, pilot: str) -> list[Version]:
+    from monitor.embedded.charters import stored_versions
+    from monitor.embedded.store import Store
+
+    path = directory / "monitor.db"
+    if not path.exists():
+        raise Refused(f"{directory} holds no monitor.db: give --dir of `serve`")
+    store = Store(path)
+    try:
+        return await stored_versions(store, pilot)
+    finally:
+        await store.close()
+
+
+def _asked(to: str, prefix: str, pilot: str) -> list[Version]:
+    from monitor.sdk.address import open_link
+    from monitor.sdk.http_link import HttpLink
+
+    try:
+        link = open_link(to, prefix=prefix)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from error
+    try:
+        if isinstance(link, HttpLink):
+            raw = link.get(f"/v1/charters/{quote(pilot, safe='')}")
+            return _VERSIONS(raw) if raw else []
+    finally:
+        link.close()
+    from monitor.address import kafka_servers
+    from monitor.stream.charter_versions import kafka_versions
+
+    servers = ",".join(kafka_servers(to.removeprefix("kafka://").rstrip("/")))
+    return asyncio.run(kafka_versions(servers, prefix, pilot))
