@@ -176,7 +176,8 @@ def test_charters_are_inside_of_a_history_and_outside_of_events(recorded: Path, 
     events.write_bytes(ran("export", "--dir", str(recorded), "--telemetry", "--quiet").stdout_bytes)
     charter = tmp_path / "charter.yaml"
     charter.write_bytes(msgspec.json.encode(FLEET.charter_for(FLEET.pilots[0])))
-    assert begins_history(history.read_bytes()) and not begins_history(events.read_bytes())
+    assert begins_history(history.read_bytes())
+    assert not begins_history(events.read_bytes())
     for arguments, words in (
         ([str(charter), str(history)], "leave out CHARTERS"),
         ([str(events)], "name the charters"),
