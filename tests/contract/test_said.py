@@ -144,6 +144,11 @@ ROWS = [
         Finding(rule="sequence", observed=7.0, detail="firm-1/svc"),
         ("share one source", "number 7", "firm-1/svc"),
     ),
+    Row(
+        Reason.TELEMETRY_LOST,
+        Finding(rule="telemetry", observed=21.0, detail="sandbox.telemetry/0 offsets 32 to 52"),
+        ("deleted before", "21 records of its partition", "sandbox.telemetry/0 offsets 32 to 52"),
+    ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
     Row(
