@@ -19,6 +19,7 @@ from monitor.telemetry import instant
 from monitor.tolerate import begin_anew, by_when, tolerated
 
 HOUR = 3_600_000
+LOST = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
 SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
 
 
@@ -223,6 +224,8 @@ def _gaps(case: Case, watch: Watch) -> None:
         case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
     elif watch is case.plan.slowest:
         case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if watch is case.plan.slowest:
+        case.quiet(LOST, Finding(rule="telemetry", detail="nothing more was lost"))
     if watch is case.plan.slowest and case.pilot.conflicted < start:
         case.quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
 

@@ -85,7 +85,8 @@ class Halted(Refused):
     """The guard refuses work because `pilot` is halted, or was released and has not resumed (`reason` "not_resumed").
 
     Carries the `decision` behind it, its `standing`, and its `ground` (`monitor.ground.Ground`: indicator, segment, rule and
-    numbers): None when not resumed, or when the monitor did not state it.
+    numbers): None when not resumed, or when the monitor did not state it. `brief` is the message without the ground, for people
+    outside the firm; `page` the pilot's page on the board, empty where its address is not known.
     """
 
     def __init__(
@@ -97,8 +98,11 @@ class Halted(Refused):
         decision: str = "",
         standing: int = 0,
         ground: Ground | None = None,
+        brief: str = "",
+        page: str = "",
     ) -> None:
         super().__init__(message)
+        self.brief, self.page = brief or message, page
         self.pilot, self.reason, self.decision, self.standing = pilot, reason, decision, standing
         self.ground = ground
 

@@ -195,7 +195,9 @@ class Monitor:
         self._learn()
         await self._telemetry()
         if self.runner.silent:
-            raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
+            raise LogBroken(
+                f"{self.store.path}: outputs were put out for telemetry that is no longer there; restore monitor.db from a backup"
+            )
         await self._admit()
         await self._control()
         self._warn_of_others()

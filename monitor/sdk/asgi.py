@@ -66,7 +66,9 @@ def problem(pilot: str, error: Halted | Lapsed | Unavailable) -> dict[str, Any]:
         "type": f"urn:sandbox-monitor:{kind}",
         "title": {"halted": "The pilot is halted", "lapsed": "The pilot has no permit"}.get(kind, "Not known yet"),
         "status": 503,
-        "detail": str(error),
+        "detail": error.brief
+        if isinstance(error, Halted)
+        else str(error),  # incidents and counts are not for the public
         "pilot": pilot,
         "reason": error.reason if isinstance(error, Halted) else kind,
         "decision": error.decision if isinstance(error, Halted) else "",

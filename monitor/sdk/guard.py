@@ -11,6 +11,8 @@ from asyncio import current_task, get_running_loop
 from types import TracebackType
 from typing import Any
 
+from msgspec import structs
+
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.notice import Notice
 from monitor.sdk.board import FREE, HALTED, KNOWN, OPEN, RELEASED, SENT, STATE, UNTIL, Board
@@ -45,6 +47,7 @@ class Guard:
         self.drain: Drain | None = None  # while a halt stands
         self.in_hand = 0
         self.last_decision = ""
+        self.page = ""  # of the pilot on the board, if that is known
         self.error = ""  # why the board's writer, if it is ours, learns nothing
         self._plain = Entry(self, "", False)
         _all.add(self)
@@ -139,13 +142,17 @@ class Guard:
         if released:
             return Halted(
                 not_resumed(self._pilot, standing),
+                page=self.page,
                 pilot=self._pilot,
                 reason="not_resumed",
                 decision=standing.lifted,
                 standing=(standing.release or command).standing,
             )
+        brief = refusal(structs.replace(command, ground=None))
         return Halted(
-            refusal(command),
+            refusal(command) + (f". See {self.page}" if self.page else ""),
+            brief=brief,
+            page=self.page,
             pilot=self._pilot,
             reason=command.reason.value,
             decision=command.decision,

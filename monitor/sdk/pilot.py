@@ -27,6 +27,7 @@ from monitor.sdk.build import BadEvent, build
 from monitor.sdk.clock import SECOND, Clock, boottime
 from monitor.sdk.drain import Hook
 from monitor.sdk.guard import Entry, Guard
+from monitor.sdk.http_link import HttpLink
 from monitor.sdk.incarnation import Incarnation, begin
 from monitor.sdk.intake import Intake, Trust, trusted
 from monitor.sdk.keeper import Keeper, OnLapse
@@ -188,6 +189,8 @@ class Pilot:
         stops = permits == "required" and (on_lapse or ("stop" if tier in (None, *STOPPING) else "shout")) == "stop"
         board = self._board(home / quote(pilot, safe=""), adopted) if follow else None
         self._guard = Guard(pilot, board, self._clock, guard_timeout, stops)
+        if isinstance(link, HttpLink):  # the embedded monitor serves its board there
+            self._guard.page = f"{link.address}/pilot/{quote(pilot, safe='')}"
         self._seal: Seal | None = None
         self._keeper: Keeper | None = None
         if board is not None:

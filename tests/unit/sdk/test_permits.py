@@ -10,11 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from monitor.errors import Halted, Lapsed, TryAgain
-from monitor.model import Permit
+from monitor.ground import Ground
+from monitor.model import Permit, Reason
 from monitor.notice import Notice
 from monitor.sdk import Pilot
+from monitor.sdk.asgi import problem
 from monitor.sdk.clock import SECOND, boottime
 from monitor.sdk.lease import LONGEST_MS, Lease, Seal
 from monitor.telemetry import CommandAcknowledged, Heartbeat
@@ -368,3 +371,40 @@ def test_the_status_shows_what_the_monitor_says_of_the_telemetry(tmp_path: Path,
     link.away = True
     with make(link, tmp_path, **more) as pilot:
         assert pilot.status().notice == link.notice
+
+
+def test_a_start_that_meets_only_a_drill_still_has_to_resume(tmp_path: Path) -> None:
+    """The newest command alone, as over HTTP or on a compacted topic: refused over restarts and on a new disk until the firm resumes,
+    also from a release that an older SDK has not seen."""
+    drill = command(5, "halt", dry_run=True, lifted=command(4).decision, reason=Reason.DRILL_BEGUN)
+    for disk in ("one", "new"):
+        link = MemoryLink(lease_ms=LEASE_MS)
+        link.command(drill)
+        for _ in range(2):
+            with make(link, tmp_path / disk) as pilot, pytest.raises(Halted) as refused, pilot.guard():
+                pytest.fail("the guard let work begin")
+            assert (refused.value.reason, refused.value.decision) == ("not_resumed", command(4).decision)
+        with make(link, tmp_path / disk) as pilot:
+            until(lambda: pilot.standing.known)
+            pilot.resume()
+            until(lambda: works(pilot))
+        with make(link, tmp_path / disk) as pilot:
+            assert works(pilot)
+
+
+def test_a_halt_says_why_and_the_public_is_told_less(tmp_path: Path) -> None:
+    """The error carries the numbers; the brief text and the body of the ASGI answer leave them out. A ground that does not fit on
+    the board is left out, and the halt stands."""
+    ground = Ground(
+        indicator="complaints", segment="north", observed=36.0, expected=6.09, statistic=28.0, threshold=6.3
+    )
+    for number, given in ((2, ground), (3, structs.replace(ground, detail="x" * 5000))):
+        link = MemoryLink(lease_ms=LEASE_MS)
+        link.command(command(number, ground=given))
+        with make(link, tmp_path / str(number)) as pilot, pytest.raises(Halted) as refused, pilot.guard():
+            pytest.fail("the guard let work begin")
+        error = refused.value
+        assert error.ground == (ground if number == 2 else None)
+        assert ("north: 36 observed" in str(error)) == (number == 2)
+        assert "36 observed" not in problem("p-1", error)["detail"] + error.brief
+        assert "two approvals" in error.brief
