@@ -119,8 +119,10 @@ ROWS = [
     ),
     Row(
         Reason.SEQUENCE_GAP,
-        Finding(indicator="complaints", rule="sequence", observed=7.0, expected=0.0),
-        ("complaints", "7 events missing"),
+        Finding(
+            rule="sequence", observed=7.0, expected=0.0, detail="5 of svc/1, 2 of desk/2; noticed since 2026-01-05"
+        ),
+        ("7 events missing", "5 of svc/1, 2 of desk/2"),
     ),
     Row(Reason.LATE_SHARE, SHARE, ("63 of 1,323 (4.76 %)",)),
     Row(
@@ -138,6 +140,16 @@ ROWS = [
         Reason.MISSING_MODEL,
         Finding(rule="missing_model", detail="sandbox.exposure.tallied without data.model"),
         ("names no model", "sandbox.exposure.tallied without data.model"),
+    ),
+    Row(
+        Reason.COUNTED_NOWHERE,
+        Finding(rule="data.segment", detail="data.segment 'nroth' counts nowhere; did you mean 'north'?"),
+        ("counts nowhere", "data.segment 'nroth'", "did you mean 'north'?"),
+    ),
+    Row(
+        Reason.CORRECTED,
+        Finding(rule="exposure", observed=-900.0, detail="-900 decisions of 2026-01-05: taken back in incidents"),
+        ("corrected", "-900 decisions of 2026-01-05: taken back in incidents"),
     ),
     Row(
         Reason.SOURCE_CONFLICT,
