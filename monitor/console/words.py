@@ -156,6 +156,8 @@ def _detail(decision: Decision) -> str:
         return f"incident {said[0]}, severity {plain(said[1])}, harm {plain(said[2])}" if said else detail
     if reason in FLAGGED and detail in set(Reason):  # else somebody's own word
         return REASONS[Reason(detail)].lower()
+    if reason is Reason.COMMAND_ACKNOWLEDGED and detail:
+        return f"decision {detail}"
     return f"at {detail}" if reason is Reason.OUTSIDE_CYCLE and detail else detail
 
 
