@@ -144,7 +144,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
 }
 
 OUTPUTS: dict[str, tuple[type, ...]] = {
-    "journal": (model.Claim, model.ControlRead, model.TimeRead),
+    "journal": (model.Claim, model.ControlRead, model.TimeRead, model.Skipped),
     "decisions": (model.Decision,),
     "commands": (model.Command,),
     "permits": (model.Permit,),

@@ -30,6 +30,7 @@ REASONS: dict[Reason, str] = {
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
+    Reason.TELEMETRY_LOST: "Telemetry was deleted before the monitor had read it; events of this pilot may be among it",
     Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
@@ -79,6 +80,7 @@ SINGLE = {
     Reason.OUTSIDE_CYCLE: "an exposure of {}",
     Reason.HALT_CONTRADICTED: "{} after the stop",
     Reason.SOURCE_CONFLICT: "number {}",
+    Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
 }
 """Reasons with one number of their own, and how it is said."""
@@ -154,6 +156,8 @@ def _detail(decision: Decision) -> str:
         return f"incident {said[0]}, severity {plain(said[1])}, harm {plain(said[2])}" if said else detail
     if reason in FLAGGED and detail in set(Reason):  # else somebody's own word
         return REASONS[Reason(detail)].lower()
+    if reason is Reason.COMMAND_ACKNOWLEDGED and detail:
+        return f"decision {detail}"
     return f"at {detail}" if reason is Reason.OUTSIDE_CYCLE and detail else detail
 
 
@@ -253,6 +257,7 @@ def _counts(decision: Decision) -> bool:
         Reason.EVALUATION_RECORDED,
         Reason.SEQUENCE_GAP,
         Reason.SOURCE_CONFLICT,
+        Reason.TELEMETRY_LOST,
     )
 
 
