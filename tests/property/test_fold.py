@@ -130,7 +130,7 @@ class Script:
             return
         value = run[0] if len(run) == 1 and self.rng.random() < 0.97 else b"[" + b",".join(run) + b"]"
         copies = [value, value] if self.rng.random() < 0.03 else [value]
-        if pilot == self.fleet.pilots[0] and self.replica.random() < 0.05:  # another replica under the same source
+        if pilot == self.fleet.pilots[0] and self.replica.random() < 0.03:  # another replica under the same source
             copies.append(value.replace(b'"id":"', b'"id":"other-'))
         for copy in copies:
             key = None if self.rng.random() < 0.01 else pilot.encode()
@@ -176,7 +176,7 @@ class Script:
             self.control(at, Evaluation(id=new(), passed=True, report="r", **common))
             for author in ("regulator-1", "regulator-2"):
                 self.control(at, Approval(id=new(), pilot=pilot, author=author))
-            self.control(at, Release(id=new(), **common))
+            self.control(at, Release(id=new(), reason="seen on site", **common))
 
     def _id(self) -> str:
         return f"act-{self.acts}"
