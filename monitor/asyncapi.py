@@ -34,7 +34,8 @@ and array. At most {MAX_EVENTS:,} events and {MAX_BYTES:,} bytes per record afte
 deep. gzip, lz4, snappy and zstd are read. Pack: nothing else
 makes as much of a difference to the cost per event. All events of a batch are about the same pilot.
 
-**Source and sequence.** `source` names one incarnation of one emitter: a restart that has lost its counter takes a new name.
+**Source and sequence.** `source` names one incarnation of one emitter: a restart that has lost its counter takes a new name, and
+two replicas never share one. Another event (id, type, time or payload) under a used number is rejected as `source_conflict`.
 `sequence` is a decimal string that rises by one with every event of the source, zero-padded to a width of your choice. An
 event sent again keeps both and counts once; a number left out is a gap, which marks the period as partial. Send in
 order; after an outage send what was kept before anything new.
@@ -143,7 +144,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
 }
 
 OUTPUTS: dict[str, tuple[type, ...]] = {
-    "journal": (model.Claim, model.ControlRead, model.TimeRead),
+    "journal": (model.Claim, model.ControlRead, model.TimeRead, model.Skipped),
     "decisions": (model.Decision,),
     "commands": (model.Command,),
     "permits": (model.Permit,),

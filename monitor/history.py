@@ -18,7 +18,7 @@ from msgspec import Struct
 from monitor.errors import HistoryBroken
 from monitor.lenient import without_bom
 from monitor.log import Journalled
-from monitor.model import Claim, ControlRead, JournalEntry, Record, TimeRead
+from monitor.model import Claim, ControlRead, JournalEntry, Record, Skipped, TimeRead
 
 FORMAT = "sandbox-history/1"
 
@@ -166,9 +166,9 @@ def decode(lines: Iterable[bytes]) -> Iterator[Header | Line | EndLine]:
 
 
 def moves(line: Line) -> str:
-    """What a line gives the machine to do: `telemetry`, `control`, `claim`, `time`, or nothing ("")."""
+    """What a line gives the machine to do: `telemetry`, `control`, `claim`, `time`, `lost`, or nothing ("")."""
     if isinstance(line, JournalLine):
-        names: dict[type, str] = {Claim: "claim", TimeRead: "time", ControlRead: ""}
+        names: dict[type, str] = {Claim: "claim", TimeRead: "time", Skipped: "lost", ControlRead: ""}
         return names[type(line.entry)]
     return "telemetry" if isinstance(line, TelemetryLine) else "control"
 

@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from monitor.control import Admission, Control
 from monitor.history import ControlLine, JournalLine, Line, TelemetryLine, record_of, telemetry_line
 from monitor.machine import GAP_MS
-from monitor.model import Claim, ControlRead, Record, TimeRead
+from monitor.model import Claim, ControlRead, Record, Skipped, TimeRead
 from monitor.validate import mode_of
 
 
@@ -58,6 +58,11 @@ class Selection:
             yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode))
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
+        elif isinstance(entry, Skipped):
+            firms = {self._firms.get(pilot) for pilot in self.pilots}
+            lost = {topic: gone for topic, gone in entry.lost.items() if self._owners.get(topic) in (None, *firms)}
+            yield from self._times.flush()
+            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost))
         else:
             assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
 

@@ -11,7 +11,7 @@ from monitor.charter import Charter
 from monitor.errors import HistoryBroken
 from monitor.history import ControlLine, EndLine, Header, JournalLine, Line, TelemetryLine, record_of
 from monitor.machine import Machine
-from monitor.model import Claim, Outputs, Record, TimeRead
+from monitor.model import Claim, Outputs, Record, Skipped, TimeRead
 
 BATCH = 5_000  # telemetry records handed to the machine at once
 
@@ -93,4 +93,6 @@ class HistoryReplay:
             self._machine.claimed(entry)
         elif isinstance(entry, TimeRead):
             return self._machine.time(line.received, unbroken=line.unbroken)
+        elif isinstance(entry, Skipped):
+            return self._machine.lost(entry.lost)
         return Outputs()  # a `control` entry only orders control: its records stand before it

@@ -29,7 +29,7 @@ from monitor.charter_size import open_allowance
 from monitor.contested import contested
 from monitor.control import Admission, Amendment, ControlBase, Release
 from monitor.decide import Move, unshelved
-from monitor.detect import close, silent
+from monitor.detect import LOST, close, silent
 from monitor.errors import ControlRefused, Forged
 from monitor.labels import tidied
 from monitor.leap import Tries, leap
@@ -114,6 +114,7 @@ class Machine:
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
+        self._uncounted: dict[str, int] = {}
         self.leapt = 0  # periods that were passed over
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
@@ -183,7 +184,14 @@ class Machine:
             for _, piece in sorted(pieces, key=lambda found: found[0]):
                 out.extend(piece)
         self.pilots.settle()
+        for kind, events in out.uncounted.items():
+            self._uncounted[kind] = self._uncounted.get(kind, 0) + events
         return out
+
+    def drain_uncounted(self) -> dict[str, int]:
+        """Events that count nowhere, by kind (`UNCOUNTED`), since this was last asked."""
+        found, self._uncounted = self._uncounted, {}
+        return found
 
     def _records(self, topic: str, records: Iterable[Record], owner: str | None, pieces: Pieces) -> None:
         """Step records that are to be judged each by itself."""
@@ -540,6 +548,29 @@ class Machine:
             self._flagged.add(name)
             self._arm(pilot)
             self.pilots.settle()
+
+    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+        """The log has deleted these offsets of telemetry (topic -> first lost, first kept) before they were stepped: every pilot that
+        may have sent some of it gets a finding, and its state is not known until time goes on. No time passes."""
+        out = Outputs()
+        for topic, (first, kept) in sorted(lost.items()):
+            owner = self._owner_of(topic)
+            where = f"{topic}/{self.partition} offsets {first} to {kept - 1}"
+            finding = Finding(rule="telemetry", observed=float(kept - first), detail=where)
+            for name in sorted(self.pilots):
+                pilot = self.pilots[name]
+                if pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
+                    continue
+                self.dirty.add(name)
+                case = Case(pilot, pilot.plan, pilot.received, f"lost:{topic}@{first}-{kept}", out, self.epoch)
+                case.flag("monitor", Reason.MONITOR_GAP, finding)
+                self._flagged.add(name)
+                if pilot.plan.slowest is not None:  # its periods count the quiet ones after which the finding leaves
+                    level = Level[pilot.charter.responses.sequence_gap.upper()]
+                    case.found(LOST, level, Reason.TELEMETRY_LOST, finding)
+                self._arm(pilot)
+                self.pilots.settle()
+        return out
 
     def _back(self, now: int, out: Outputs) -> None:
         """Time goes on as it should again."""

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     HEARD_AGAIN = "heard_again"  # unknown ended
     STATE_LIMIT = "state_limit"  # what is kept of the pilot reached its bound, and open periods were dropped
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
+    TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
 
 
 RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
@@ -134,7 +135,17 @@ class TimeRead(Struct, frozen=True, tag="time"):
     control_next: int
 
 
-JournalEntry: TypeAlias = Claim | ControlRead | TimeRead
+class Skipped(Struct, frozen=True, tag="skipped"):
+    """Journal: the log had deleted telemetry that was not read yet, and the owner was told to go on behind it. `lost` gives for each
+    topic the first offset lost and the first that is kept; else as `TimeRead`, though no time passes."""
+
+    epoch: int
+    telemetry_next: dict[str, int]
+    control_next: int
+    lost: dict[str, tuple[int, int]]
+
+
+JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
 
 
 class Rejected(Struct, frozen=True, kw_only=True):

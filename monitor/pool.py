@@ -139,6 +139,10 @@ class Pool:
         """Nobody acts on the second stage."""
         raise ControlRefused("control", "no_control", "the second stage takes no acts")
 
+    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+        """What the log deleted unread is missing from the periods it was of; nobody is told."""
+        return Outputs()
+
     def time(self, now: int) -> Outputs:
         """Weigh every period that is complete, or has waited long enough at `now` (ms)."""
         out = Outputs()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol
 from monitor.errors import LogBroken
 from monitor.log import Checkpoint, Journalled, Log, Recovery
 from monitor.machine import Machine
-from monitor.model import Claim, ControlRead, Outputs, Position, Reason, Record, TimeRead
+from monitor.model import Claim, ControlRead, Outputs, Position, Reason, Record, Skipped, TimeRead
 from monitor.pace import Pace
 from monitor.telemetry import instant
 
@@ -49,6 +49,9 @@ class Steps(Protocol):
 
     def time(self, now: int) -> Outputs:
         """Step to a journalled time (ms)."""
+
+    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+        """Step to behind telemetry that the log deleted unread: topic -> first offset lost, first kept."""
 
 
 if TYPE_CHECKING:
@@ -167,7 +170,9 @@ class Runner(Generic[M]):
             records.extend(read)
             self.next_control = read[-1].offset + 1
         self.next_control = max(self.next_control, entry.control_next)
-        if isinstance(entry, ControlRead):
+        if isinstance(entry, Skipped):
+            await self._step_lost(records, row, entry.lost)
+        elif isinstance(entry, ControlRead):
             await self._step_control(records, row)
         else:
             await self._step_time(records, row)
@@ -203,6 +208,21 @@ class Runner(Generic[M]):
         self._failpoint("after_append")
         await self._step_time([], row)
         await self._maybe_checkpoint()
+
+    async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and go on behind them: recovery
+        and replay do the same. Only right after `recover`, where each first lost offset is `next_telemetry`.
+
+        Raises LogBroken while `silent`: decisions were put out from what is lost, so the state cannot be computed again.
+        """
+        self._loud("a loss of telemetry")
+        if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):
+            raise ValueError("what is skipped must begin where telemetry is to be read next")
+        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost)
+        row = await self._log.append(entry)
+        self._failpoint("after_append")
+        await self._step_lost([], row, lost)
+        await self.checkpoint()
 
     async def checkpoint(self) -> None:
         """Write the states that changed and the watermark now."""
@@ -241,6 +261,15 @@ class Runner(Generic[M]):
         for record in records:
             outputs.extend(self.machine.control(record))
         outputs.extend(self.machine.time(row.received))
+        await self._after_entry(outputs, row)
+
+    async def _step_lost(self, records: Sequence[Record], row: Journalled, lost: dict[str, tuple[int, int]]) -> None:
+        outputs = Outputs()
+        for record in records:
+            outputs.extend(self.machine.control(record))
+        for topic, (_, kept) in lost.items():
+            self.next_telemetry[topic] = max(self.next_telemetry.get(topic, 0), kept)
+        outputs.extend(self.machine.lost(lost))
         await self._after_entry(outputs, row)
 
     async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:

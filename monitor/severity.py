@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from monitor.console.words import incident
 from monitor.model import Decision, Level, Reason
 from monitor.telemetry import Harm
 
@@ -63,15 +64,11 @@ def harm_of(decision: Decision) -> Harm:
     >>> harm_of(decision(1, reason=Reason.HARD_RULE, finding=Finding(detail="serious_incident, death, i-1")))
     <Harm.DEATH: 'death'>
     """
-    if decision.reason is not Reason.HARD_RULE:
-        return Harm.NONE
-    words = decision.finding.detail.split(", ", 2)
-    return Harm(words[1]) if len(words) > 1 and words[1] in ANY else Harm.NONE
+    said = incident(decision)
+    return Harm(said[2]) if said is not None else Harm.NONE
 
 
 def incident_of(decision: Decision) -> str:
     """The id of the incident that a hard rule's finding names, "" for every other decision."""
-    if decision.reason is not Reason.HARD_RULE:
-        return ""
-    words = decision.finding.detail.split(", ", 2)
-    return words[2] if len(words) > 2 else ""
+    said = incident(decision)
+    return said[0] if said is not None else ""

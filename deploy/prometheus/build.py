@@ -195,6 +195,18 @@ ALERTS = (
         hold="5m",
     ),
     Alert(
+        "SandboxTelemetryLost",
+        "sandbox-monitor-health",
+        # No `increase`: it is counted when the worker starts, before it is scraped for the first time.
+        f'sum({M}decisions_total{{reason="telemetry_lost"}}) > 0',
+        "critical",
+        "Kafka deleted telemetry before a worker had read it; a worker was told to go on, and a death may be among what is lost.",
+        {M + 'decisions_total{level="watch",reason="telemetry_lost"}': "2x20"},
+        {M + 'decisions_total{level="watch",reason="sequence_gap"}': "0x10 2x20"},
+        ({},),
+        at="15m",
+    ),
+    Alert(
         "SandboxMonitorHeartbeatOld",
         "sandbox-monitor-health",
         f"time() - max by (instance) ({M}heartbeat_timestamp_seconds) > 60",

@@ -67,6 +67,11 @@ from monitor.testing.failpoint import from_environment
     multiple=True,
     help="public key (ed25519:...) of who may admit pilots; repeatable, the same for all workers [default: anybody]",
 )
+@click.option(
+    "--skip-lost",
+    is_flag=True,
+    help="go on behind telemetry that Kafka deleted before it was read, on record, and flag its pilots; for one start",
+)
 @click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
 def worker(
     bootstrap: str,
@@ -85,6 +90,7 @@ def worker(
     secret_file: Path | None,
     key_file: Path | None,
     admitters: tuple[str, ...],
+    skip_lost: bool,
     loglevel: str,
 ) -> None:
     """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
@@ -109,6 +115,7 @@ def worker(
         secret=secret_file.read_bytes() if secret_file else b"",
         signer=read_key(key_file) if key_file else None,
         admitters=checked(admitters),
+        skip_lost=skip_lost,
     )
     if not admitters:
         click.echo(

@@ -25,9 +25,9 @@ def charter_body(view: PilotView) -> str:
     )
     hint = f"sandbox-monitor charter show {view.pilot} [--version N]"
     text = (
-        f"<p>Version {view.plan.version}, hash <code>{escape(view.charter)}</code>: what the entries of the ledger carry.</p>"
+        f"<h2>Version {view.plan.version}</h2><p>Hash <code>{escape(view.charter)}</code>, as the entries of the ledger carry it.</p>"
         f'<pre class="charter" tabindex="0">{escape(charter_yaml(view.plan))}</pre>'
         if view.plan is not None
         else f"<p>The board has not read the charter with the hash <code>{escape(view.charter)}</code> yet.</p>"
     )
-    return f'{text}<h2>In force by</h2>{acts}<p class="small">As a file, earlier versions too: <code>{escape(hint)}</code></p>'
+    return f'{acts}<p class="small">As a file, and earlier versions: <code>{escape(hint)}</code></p>{text}'

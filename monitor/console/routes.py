@@ -51,6 +51,7 @@ def routes(board: Board, clock: Callable[[], int] = wall_clock) -> list[web.Rout
     return [
         web.get("/", fleet),
         web.get(r"/pilot/{pilot:[\s\S]+}", pilot),  # an id may hold a line break
+        web.get(r"/charter/{pilot:[\s\S]+}", charter),
         web.get("/api/board.json", data),
         _file("board.css", "text/css"),
         _file("board.js", "text/javascript"),

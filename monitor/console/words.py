@@ -30,6 +30,7 @@ REASONS: dict[Reason, str] = {
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
+    Reason.TELEMETRY_LOST: "Telemetry was deleted before the monitor had read it; events of this pilot may be among it",
     Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
     Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
@@ -79,9 +80,18 @@ SINGLE = {
     Reason.OUTSIDE_CYCLE: "an exposure of {}",
     Reason.HALT_CONTRADICTED: "{} after the stop",
     Reason.SOURCE_CONFLICT: "number {}",
+    Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
 }
 """Reasons with one number of their own, and how it is said."""
+ENDED = {
+    "acknowledge": "The service acknowledged: the halt is not overdue any more",
+    "heartbeats": "The heartbeats show the stop: the halt is neither overdue nor contradicted any more",
+    "dry_run": "The drill was passed, so a former one is not overdue any more",
+    "full_stop": "The drill was passed, so a former one is not overdue any more",
+    "unknown": "The state of the pilot is known again",
+}
+"""What ended a finding that is about no indicator, by its rule: nothing was quiet for a while."""
 FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
 
 
@@ -101,6 +111,8 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     """
     finding, reason = decision.finding, decision.reason
     words = REASONS[reason]
+    if reason is Reason.CLEARED and not finding.indicator:
+        words = ENDED.get(finding.rule, words)
     if reason is Reason.EVALUATION_RECORDED and finding.observed is not None:
         words += ": passed" if finding.observed >= 1 else ": not passed"
     if reason is Reason.MONITOR_GAP and finding.period_start is not None and finding.period_end is not None:
@@ -134,7 +146,7 @@ def _rule(decision: Decision) -> str:
         return rule + (f", until {stamp(end)}" if reason is Reason.SHELVED and end is not None else "")
     if reason in RULED:
         return plain(rule)
-    return plain(rule) if reason is Reason.CLEARED and not decision.finding.indicator else ""
+    return plain(rule) if reason is Reason.CLEARED and not decision.finding.indicator and rule not in ENDED else ""
 
 
 def _detail(decision: Decision) -> str:
@@ -144,6 +156,8 @@ def _detail(decision: Decision) -> str:
         return f"incident {said[0]}, severity {plain(said[1])}, harm {plain(said[2])}" if said else detail
     if reason in FLAGGED and detail in set(Reason):  # else somebody's own word
         return REASONS[Reason(detail)].lower()
+    if reason is Reason.COMMAND_ACKNOWLEDGED and detail:
+        return f"decision {detail}"
     return f"at {detail}" if reason is Reason.OUTSIDE_CYCLE and detail else detail
 
 
@@ -243,6 +257,7 @@ def _counts(decision: Decision) -> bool:
         Reason.EVALUATION_RECORDED,
         Reason.SEQUENCE_GAP,
         Reason.SOURCE_CONFLICT,
+        Reason.TELEMETRY_LOST,
     )
 
 

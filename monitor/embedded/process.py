@@ -195,7 +195,9 @@ class Monitor:
         self._learn()
         await self._telemetry()
         if self.runner.silent:
-            raise LogBroken(f"{self.store.path}: outputs were put out for telemetry that is no longer there")
+            raise LogBroken(
+                f"{self.store.path}: outputs were put out for telemetry that is no longer there; restore monitor.db from a backup"
+            )
         await self._admit()
         await self._control()
         self._warn_of_others()
@@ -310,6 +312,7 @@ class Monitor:
         events = self.runner.machine.events - before
         self.events += events
         self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
+        self.metrics.uncounted(self.runner.machine.drain_uncounted())
         self.board.worker.hear(0, self.clock())  # a backlog may be longer than the time between two `time` entries
 
     async def _control(self, end: int | None = None) -> bool:

@@ -62,7 +62,7 @@ def too_short(cursor: Cursor, sizes: Mapping[str, int]) -> list[str]:
     for pilot, known in sorted((cursor.entries or {}).items()):
         here = sizes.get(pilot, 0)
         if here < known:
-            held = f"holds {here} entries" if here else "is gone"
+            held = f"holds {here} {'entry' if here == 1 else 'entries'}" if here else "is gone"
             lacking.append(f"the ledger of {pilot} {held}, {NAME} knows {known}")
     if cursor.entries is None and cursor.position and not sizes:
         lacking.append(f"no ledger is here, but {NAME} says that the logs were read up to {cursor.position}")

@@ -57,6 +57,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stall: float = 120.0  # without progress for so long, the process ends
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
     signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
+    skip_lost: bool = False  # go on behind telemetry that the log deleted unread, on record; else the worker ends
     admitters: tuple[str, ...] = ()  # public keys that may admit pilots; empty: whoever writes to control may
 
     @property
@@ -87,6 +88,20 @@ def machine(settings: Settings, partition: int, epoch: int) -> Machine:
         keyed=True,
         owner_of=owners.get,
         admitters=Trusted(settings.admitters),
+    )
+
+
+def _deleted(topic: str, partition: int, at: int, first: int, control: bool) -> str:
+    """What an operator reads when the log begins behind what is to be read next."""
+    fix = (
+        "acts of people are among it: restore the topic from a backup"
+        if control
+        else "restore them from a backup, or start the workers once with --skip-lost, which puts the loss on record and flags each pilot "
+        "that may have sent some of it"
+    )
+    return (
+        f"{topic}/{partition} begins at {first}, but {at} is needed: offsets {at} to {first - 1} were deleted unread, by retention or by "
+        f"hand; {fix} (runbook, SandboxTelemetryLost)"
     )
 
 
@@ -204,7 +219,7 @@ class Desk:
             raise
         except Exception as error:
             if held == self._holds and not self._leaving:
-                end_process(f"recovery failed: {error!r}")
+                end_process(f"recovery failed: {error if isinstance(error, LogBroken) else repr(error)}")
             logger.info("recovery was overtaken by a rebalance or a stop: %r", error)
             await self._let_go()
             return {}
@@ -308,13 +323,22 @@ class Desk:
             self._metrics.short_leases(machine.partition, len(short))
 
     async def _places(self, seat: Seat) -> dict[Name, int]:
+        """Where each topic is to be read from. What telemetry lost before it was read is skipped, where the settings say so."""
+        lost: dict[str, tuple[int, int]] = {}
         for topic in sorted(self.topics):
             runner = seat.runner
-            at = runner.next_control if topic == seat.log.names.control else runner.next_telemetry.get(topic, 0)
+            control = topic == seat.log.names.control
+            at = runner.next_control if control else runner.next_telemetry.get(topic, 0)
             first = await seat.log.first(topic)
             if 0 < at < first:
-                raise LogBroken(f"{topic}/{seat.log.partition} begins at {first}, but {at} is needed")
+                if control or not self._settings.skip_lost:
+                    raise LogBroken(_deleted(topic, seat.log.partition, at, first, control))
+                lost[topic] = (at, first)
             seat.handed[topic] = max(at, first)
+        if lost:
+            for topic, (at, first) in lost.items():
+                logger.error("%s/%d: offsets %d to %d were lost unread", topic, seat.log.partition, at, first - 1)
+            await seat.runner.skip(lost)
         return {(topic, seat.log.partition): at for topic, at in seat.handed.items()}
 
     async def _let_go(self) -> None:
@@ -462,6 +486,7 @@ class Desk:
                 await seat.runner.telemetry(topic, batch)
                 if self._metrics is not None:
                     self._metrics.stepped(time.perf_counter() - before, seat.runner.machine.events - events)
+                    self._metrics.uncounted(seat.runner.machine.drain_uncounted())
             seat.handed[topic] = max(seat.handed[topic], batch[-1].offset + 1)
 
     async def _control(self, consumer: Fetching, seat: Seat) -> None:

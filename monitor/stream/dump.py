@@ -13,7 +13,7 @@ from msgspec import Struct
 from monitor.errors import LogBroken
 from monitor.log import Journalled
 from monitor.machine import Machine
-from monitor.model import Claim, JournalEntry, Outputs, Record, TimeRead
+from monitor.model import Claim, JournalEntry, Outputs, Record, Skipped, TimeRead
 from monitor.stream.reading import PartitionReader, high_waters, to_records
 from monitor.stream.topics import Names
 
@@ -73,6 +73,10 @@ def replay(logs: Dump, machine: Machine) -> Outputs:
         while waiting is not None and waiting.offset < entry.control_next:
             out.extend(machine.control(waiting))
             waiting = next(control, None)
+        if isinstance(entry, Skipped):
+            for topic, (_, kept) in entry.lost.items():
+                telemetry[topic].up_to(kept)  # another store may have what the worker never read
+            out.extend(machine.lost(entry.lost))
         if isinstance(entry, TimeRead):  # a `control` entry only orders control; time alone moves time
             out.extend(machine.time(row.received))
     for topic, cursor in telemetry.items():

@@ -20,7 +20,7 @@ from aiokafka.structs import RecordMetadata
 from monitor.access import access
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.log import Checkpoint, Journalled, Recovery
-from monitor.model import Claim, Closed, JournalEntry, Outputs, Position, Record
+from monitor.model import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
 from monitor.signing import HEADER, Kind, Signer
 from monitor.stream import hooks, keys
 from monitor.stream.reading import LOG_APPEND_TIME, PartitionReader, to_records
@@ -92,6 +92,9 @@ class KafkaLog:
         self._failpoint("state_read")
         watermark = self._watermark()
         entries, highest = await self._journal(watermark.position.journal)
+        raw_through = self._live.values.get((keys.THROUGH, ""))
+        through = None if raw_through is None else keys.decode_position(raw_through)
+        await self._check_kept(watermark.position, through, entries)
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
         owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
         claim = await self.append(Claim(self.epoch, self._owner, self._admitters, owners))
@@ -102,13 +105,12 @@ class KafkaLog:
             entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
-        through = self._live.values.get((keys.THROUGH, ""))
         snapshots = self._snapshots(watermark.position)
         self._live.let_go()
         return Recovery(
             epoch=self.epoch,
             watermark=watermark.position,
-            through=None if through is None else keys.decode_position(through),
+            through=through,
             snapshots=snapshots,
             journal=tuple(self._valid(entries, watermark.in_force)),
         )
@@ -267,6 +269,27 @@ class KafkaLog:
             async for raw in reader.all(self.names.journal, self.partition, start)
         ]
         return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
+
+    async def _check_kept(self, start: Position, through: Position | None, entries: Sequence[Journalled]) -> None:
+        """Raise LogBroken where telemetry behind the last checkpoint was deleted that an owner has stepped: what it decided on it stands,
+        and the state behind those decisions cannot be computed again."""
+        _, reader = self._started()
+        stepped = [through.telemetry] if through is not None else []
+        stepped += [e.entry.telemetry_next for e in entries if not isinstance(e.entry, Claim)]
+        for topic in self.names.telemetry:
+            at, done = start.telemetry.get(topic, 0), max((s.get(topic, 0) for s in stepped), default=0)
+            for entry in (e.entry for e in entries if isinstance(e.entry, Skipped)):
+                first_lost, kept = entry.lost.get(topic, (at + 1, 0))
+                at = max(at, kept) if first_lost <= at else at
+            if not 0 < at < done:
+                continue
+            first, _ = await reader.bounds(topic, self.partition)
+            if at < first:
+                raise LogBroken(
+                    f"{topic}/{self.partition} begins at {first}, but {at} is needed: offsets {at} to {min(first, done) - 1} were deleted, "
+                    "and what was decided on them before a crash cannot be computed again; restore them from a backup "
+                    "(runbook, SandboxTelemetryLost)"
+                )
 
     async def _visible(self, offset: int) -> None:
         """Wait until committed readers see this journal offset: a commit is acknowledged a little before its marker is in."""

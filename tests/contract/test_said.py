@@ -119,8 +119,10 @@ ROWS = [
     ),
     Row(
         Reason.SEQUENCE_GAP,
-        Finding(indicator="complaints", rule="sequence", observed=7.0, expected=0.0),
-        ("complaints", "7 events missing"),
+        Finding(
+            rule="sequence", observed=7.0, expected=0.0, detail="5 of svc/1, 2 of desk/2; noticed since 2026-01-05"
+        ),
+        ("7 events missing", "5 of svc/1, 2 of desk/2"),
     ),
     Row(Reason.LATE_SHARE, SHARE, ("63 of 1,323 (4.76 %)",)),
     Row(
@@ -140,12 +142,37 @@ ROWS = [
         ("names no model", "sandbox.exposure.tallied without data.model"),
     ),
     Row(
+        Reason.COUNTED_NOWHERE,
+        Finding(rule="data.segment", detail="data.segment 'nroth' counts nowhere; did you mean 'north'?"),
+        ("counts nowhere", "data.segment 'nroth'", "did you mean 'north'?"),
+    ),
+    Row(
+        Reason.CORRECTED,
+        Finding(rule="exposure", observed=-900.0, detail="-900 decisions of 2026-01-05: taken back in incidents"),
+        ("corrected", "-900 decisions of 2026-01-05: taken back in incidents"),
+    ),
+    Row(
         Reason.SOURCE_CONFLICT,
         Finding(rule="sequence", observed=7.0, detail="firm-1/svc"),
         ("share one source", "number 7", "firm-1/svc"),
     ),
+    Row(
+        Reason.TELEMETRY_LOST,
+        Finding(rule="telemetry", observed=21.0, detail="sandbox.telemetry/0 offsets 32 to 52"),
+        ("deleted before", "21 records of its partition", "sandbox.telemetry/0 offsets 32 to 52"),
+    ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
+    Row(
+        Reason.COUNTED_NOWHERE,
+        Finding(rule="data.segment", detail="data.segment 'nord' counts nowhere; did you mean 'north'?"),
+        ("counts nowhere", "data.segment", "did you mean"),
+    ),
+    Row(
+        Reason.CORRECTED,
+        Finding(rule="exposure", observed=40.0, detail="40 km of 2023-11-14T22:00:00+00:00: taken back in incidents"),
+        ("corrected", "40 km", "taken back in incidents"),
+    ),
     Row(
         Reason.STATE_LIMIT,
         Finding(rule="open_periods", observed=65.0, expected=64.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
 
 import msgspec
@@ -48,6 +49,14 @@ def test_the_charter_in_force_is_shown_and_a_refused_one_is_not(tmp_path: Path, 
         older = ran("charter", "show", first.pilot, *to, "--version", "1", "--json")
         assert charter_hash(msgspec.convert(msgspec.json.decode(older.stdout), type(first))) == charter_hash(first)
         assert ran("charter", "show", first.pilot, *to, "--version", "3").exit_code == 1
+        if name == "embedded":
+            with urllib.request.urlopen(f"{to[1]}/pilot/{first.pilot}", timeout=10) as answer:
+                assert f'href="/charter/{first.pilot}"' in answer.read().decode()
+            with urllib.request.urlopen(f"{to[1]}/charter/{first.pilot}", timeout=10) as answer:
+                page = answer.read().decode()
+            assert "scenario: Only loans below 1,000 EUR" in page
+            assert charter_hash(first) in page
+            assert charter_hash(third) not in page
         unknown = ran("charter", "show", "nobody", *to)
         assert unknown.exit_code == 1
         assert "no pilot nobody was admitted" in unknown.stderr

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -11,18 +14,23 @@ import msgspec
 import pytest
 
 from monitor.act.alertmanager import Alertmanager
+from monitor.charter import canonical
 from monitor.embedded.process import Monitor
 from monitor.embedded.store import Incoming
 from monitor.telemetry import Harm, Severity
 from monitor.testing import servers
 from monitor.testing.events import Emitter
 from monitor.testing.fleet_charter import charter
+from monitor.testing.recorder import Recorder
+from monitor.testing.wait import Until
+from monitor.testing.wallclock import WallClock
 
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.skipif(bool(servers.missing("prometheus-alertmanager")), reason="no prometheus-alertmanager here"),
 ]
 
+until = Until(15.0, every=0.1)
 CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
 
@@ -63,3 +71,55 @@ def test_a_halt_is_pushed_and_pushed_again(tmp_path: Path) -> None:
         port = servers.free_port()
         with servers.alertmanager(tmp_path / directory, config, port=port):
             asyncio.run(run(port, dies))
+
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yaml"
+
+
+def started(directory: Path, options: list[str], environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
+    """`serve` as a process of its own, and the address of its door."""
+    command = [sys.executable, "-m", "monitor", "serve", "--dir", str(directory), "--port", "0", *options]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment}
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline().decode().split()[1]
+
+
+@pytest.mark.parametrize("ahead", [-600, 600], ids=["ten minutes behind", "ten minutes ahead"])
+def test_a_monitor_with_a_wrong_clock_that_is_killed_ends_no_alert(tmp_path: Path, ahead: int) -> None:
+    """The whole process with its clock off: the people on call are told that the halt stands, and never that it is resolved, also
+    not after the monitor is killed. Groups are flushed every second here, so that an end would be told at once."""
+    clock = WallClock(tmp_path / "wallclock")
+    clock.move(ahead)
+    now = time.time_ns() // 1_000_000 + ahead * 1000
+    plan = charter("p", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=now - 86_400_000, end=now)
+    (tmp_path / "charter.yaml").write_bytes(canonical(plan))
+    with Recorder() as people:
+        config = tmp_path / "alertmanager.yaml"
+        short = SHIPPED.read_text().replace("group_interval: 1m", "group_interval: 1s")
+        config.write_text(short.replace("http://127.0.0.1:9095", people.url))
+
+        def told() -> set[tuple[str, str]]:
+            return {(a["status"], a["labels"]["alertname"]) for seen in people.seen for a in seen.body["alerts"]}
+
+        with servers.alertmanager(tmp_path / "alertmanager", config) as manager:
+            options = ["--charter", str(tmp_path / "charter.yaml"), "--alertmanager", manager.url]
+            process, address = started(tmp_path / "data", options, clock.environment)
+            try:
+                at = time.time_ns() // 1_000_000 + ahead * 1000
+                death = Emitter("s", "p").incident(at, Severity.SERIOUS_INCIDENT, Harm.DEATH)
+                request = urllib.request.Request(
+                    address + "v1/telemetry",
+                    msgspec.json.encode(death),
+                    {"Content-Type": "application/cloudevents+json"},
+                    method="POST",
+                )
+                urllib.request.urlopen(request, timeout=10).close()
+                until(lambda: ("firing", "SandboxPilotHalted") in told())
+            finally:
+                process.kill()
+                process.communicate()
+            time.sleep(4.0)
+            assert {status for status, _ in told()} == {"firing"}
+            assert "SandboxPilotHalted" in alerts(int(manager.url.rsplit(":", 1)[1]))

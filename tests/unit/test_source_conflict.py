@@ -61,7 +61,7 @@ def test_whatever_differs_makes_it_another_event(part: str) -> None:
 def test_a_true_repeat_is_free_and_silent() -> None:
     """The same events again, in any packing, after a restart of the monitor too, change nothing and tell nobody."""
     bench = Bench()
-    events = [bench.emitter.heartbeat(T0 + i, exposure=float(i)) for i in range(150)]
+    events = [bench.emitter.heartbeat(T0 + i, exposure=float(i)) for i in range(100)]
     bench.send(*events, at=T0 + 150)
     before = len(bench.out.decisions)
     bench.send(*events, at=T0 + 151)

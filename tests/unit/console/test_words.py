@@ -100,6 +100,13 @@ LIMIT = Finding(
         ),
         (Reason.CLEARED, LIMIT, {}, "Quiet for as long as the charter asks: incident rate"),
         (
+            Reason.CLEARED,
+            Finding(rule="acknowledge"),
+            {},
+            "The service acknowledged: the halt is not overdue any more",
+        ),
+        (Reason.CLEARED, Finding(rule="sequence"), {}, "Quiet for as long as the charter asks: sequence"),
+        (
             Reason.UNKNOWN_TOO_LONG,
             Finding(rule="unknown", detail="silence"),
             {},

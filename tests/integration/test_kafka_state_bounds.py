@@ -1,0 +1,72 @@
+"""On a real broker: events made to let a pilot's state grow leave the worker, its next start and other pilots as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from monitor.bounds import STATE_BYTES
+from monitor.model import Reason
+from monitor.stream import keys
+from monitor.telemetry import Harm, Severity, encode
+from monitor.testing.events import Emitter
+from monitor.testing.kafka import Fresh, gathered, until
+from monitor.testing.simulator import Fleet
+from monitor.testing.workers import Worker
+
+pytestmark = pytest.mark.kafka
+
+
+def bomb(pilot: str, now: int) -> list[bytes]:
+    """512 sources with names of 200 letters, each with an exposure under number 1 and one under 9e17."""
+    events = []
+    for n in range(512):
+        emitter = Emitter(f"{n:04d}{'x' * 196}", pilot)
+        events += [
+            emitter.exposure(now, 0.0),
+            msgspec.structs.replace(emitter.exposure(now, 0.0), sequence="900000000000000000"),
+        ]
+    return [encode(event) for event in events]
+
+
+def test_a_state_bomb_is_one_pilots_trouble_only(tmp_path: Path) -> None:
+    """The worker takes it, writes a state below the limit, starts again on it, and watches its other pilot all the time."""
+    fresh, now = Fresh(), int(time.time() * 1000)
+    pilots = Fleet(1, pilots=2, hours=48, start=now - 48 * 3_600_000)
+    hostile, other = pilots.pilots
+
+    async def reason(pilot: str, reason: Reason) -> bool:
+        out = gathered(await fresh.seen())
+        return any(d.pilot == pilot and d.reason is reason for d in out.decisions)
+
+    async def written() -> bool:
+        found = [r for r in await fresh.raw(fresh.names.state) if keys.parse(r.key)[0::2] == (keys.SNAPSHOT, hostile)]
+        return bool(found) and found[-1].value is not None and len(found[-1].value) > 20_000
+
+    async def story() -> None:
+        await fresh.send(fresh.control(pilots.admissions()))
+        await until(lambda: reason(other, Reason.ADMITTED))
+        await fresh.send([(fresh.telemetry, hostile.encode(), event, [], 0) for event in bomb(hostile, now)])
+        await until(written)
+
+    async def after() -> None:
+        death = Emitter("svc/1", other).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
+        await fresh.send([(fresh.telemetry, other.encode(), encode(death), [], 0)])
+        await until(lambda: reason(other, Reason.HARD_RULE))
+        sizes = [len(r.value or b"") for r in await fresh.raw(fresh.names.state)]
+        assert max(sizes) <= STATE_BYTES
+
+    worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log")
+    try:
+        worker.wait_ready()
+        asyncio.run(story())
+        worker.kill()
+        worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log").wait_ready()
+        asyncio.run(after())
+        assert worker.stop() == 0, worker.tail()
+    finally:
+        worker.kill()
