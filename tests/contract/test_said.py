@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -164,16 +165,6 @@ ROWS = [
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
     Row(
-        Reason.COUNTED_NOWHERE,
-        Finding(rule="data.segment", detail="data.segment 'nord' counts nowhere; did you mean 'north'?"),
-        ("counts nowhere", "data.segment", "did you mean"),
-    ),
-    Row(
-        Reason.CORRECTED,
-        Finding(rule="exposure", observed=40.0, detail="40 km of 2023-11-14T22:00:00+00:00: taken back in incidents"),
-        ("corrected", "40 km", "taken back in incidents"),
-    ),
-    Row(
         Reason.STATE_LIMIT,
         Finding(rule="open_periods", observed=65.0, expected=64.0),
         ("dropped unjudged", "65 open, at most 64 are kept"),
@@ -278,7 +269,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     assert shown.exit_code == 0, shown.output
     by = f" by {record.author}" if record.author else ""
     return {
-        "board": page[page.index("<h2>Decisions</h2>") :],
+        "board": unescape(page[page.index("<h2>Decisions</h2>") :]),
         "replay": told(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,
