@@ -15,6 +15,7 @@ from monitor.model import Evidence, Finding, Level, Reason
 from monitor.plan import Watch, key, level_of
 from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
 from monitor.state import Pilot, Stream, same
+from monitor.telemetry import instant
 from monitor.tolerate import begin_anew, by_when, tolerated
 
 HOUR = 3_600_000
@@ -234,12 +235,13 @@ def _gap(case: Case, start: int) -> Finding:
     found = gaps_by_source(case.pilot, start)
     sources = [f"{count} of {name[:SHOWN]}" for count, name, _ in found[:SOURCES_SHOWN]]
     more = [f"{len(found) - SOURCES_SHOWN} more sources"] if len(found) > SOURCES_SHOWN else []
+    since = min((at for _, _, at in found), default=start)
     return Finding(
         rule="sequence",
         observed=float(gaps_since(case.pilot, start)),
         expected=0.0,
-        period_start=min((at for _, _, at in found), default=start),
-        detail="sequence numbers missing: " + ", ".join([*sources, *more]),
+        period_start=since,
+        detail=f"{', '.join([*sources, *more])}; noticed since {instant(since).isoformat(timespec='seconds')}",
     )
 
 

@@ -114,6 +114,7 @@ class Machine:
         self.own = PartitionState()
         self.events = 0
         self.folded = 0
+        self._uncounted: dict[str, int] = {}
         self.leapt = 0  # periods that were passed over
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
@@ -183,7 +184,14 @@ class Machine:
             for _, piece in sorted(pieces, key=lambda found: found[0]):
                 out.extend(piece)
         self.pilots.settle()
+        for kind, events in out.uncounted.items():
+            self._uncounted[kind] = self._uncounted.get(kind, 0) + events
         return out
+
+    def drain_uncounted(self) -> dict[str, int]:
+        """Events that count nowhere, by kind (`UNCOUNTED`), since this was last asked."""
+        found, self._uncounted = self._uncounted, {}
+        return found
 
     def _records(self, topic: str, records: Iterable[Record], owner: str | None, pieces: Pieces) -> None:
         """Step records that are to be judged each by itself."""

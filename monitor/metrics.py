@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import prometheus_client
@@ -159,8 +159,6 @@ class Metrics:
                 self._observe_decision(decision)
             for command in outputs.commands:
                 self._observe_command(command)
-            for kind, events in outputs.uncounted.items():
-                self._of["uncounted_total"].labels(kind).inc(events)
             if outputs.permits:
                 self._of["permits_total"].inc(len(outputs.permits))
             for item in outputs.evidence:
@@ -320,6 +318,11 @@ class Metrics:
         """One batch of `events` went through the machine in `seconds`."""
         self._of["step_seconds"].observe(seconds)
         self._of["events_total"].inc(events)
+
+    def uncounted(self, events: Mapping[str, int]) -> None:
+        """So many more events count nowhere, by kind (`UNCOUNTED`)."""
+        for kind, number in events.items():
+            self._of["uncounted_total"].labels(kind).inc(number)
 
     def woken(self, delay_seconds: float) -> None:
         """A timer was served `delay_seconds` after its due time."""

@@ -312,6 +312,7 @@ class Monitor:
         events = self.runner.machine.events - before
         self.events += events
         self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
+        self.metrics.uncounted(self.runner.machine.drain_uncounted())
         self.board.worker.hear(0, self.clock())  # a backlog may be longer than the time between two `time` entries
 
     async def _control(self, end: int | None = None) -> bool:

@@ -486,6 +486,7 @@ class Desk:
                 await seat.runner.telemetry(topic, batch)
                 if self._metrics is not None:
                     self._metrics.stepped(time.perf_counter() - before, seat.runner.machine.events - events)
+                    self._metrics.uncounted(seat.runner.machine.drain_uncounted())
             seat.handed[topic] = max(seat.handed[topic], batch[-1].offset + 1)
 
     async def _control(self, consumer: Fetching, seat: Seat) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,8 +120,10 @@ ROWS = [
     ),
     Row(
         Reason.SEQUENCE_GAP,
-        Finding(indicator="complaints", rule="sequence", observed=7.0, expected=0.0),
-        ("complaints", "7 events missing"),
+        Finding(
+            rule="sequence", observed=7.0, expected=0.0, detail="5 of svc/1, 2 of desk/2; noticed since 2026-01-05"
+        ),
+        ("7 events missing", "5 of svc/1, 2 of desk/2"),
     ),
     Row(Reason.LATE_SHARE, SHARE, ("63 of 1,323 (4.76 %)",)),
     Row(
@@ -140,6 +143,16 @@ ROWS = [
         ("names no model", "sandbox.exposure.tallied without data.model"),
     ),
     Row(
+        Reason.COUNTED_NOWHERE,
+        Finding(rule="data.segment", detail="data.segment 'nroth' counts nowhere; did you mean 'north'?"),
+        ("counts nowhere", "data.segment 'nroth'", "did you mean 'north'?"),
+    ),
+    Row(
+        Reason.CORRECTED,
+        Finding(rule="exposure", observed=-900.0, detail="-900 decisions of 2026-01-05: taken back in incidents"),
+        ("corrected", "-900 decisions of 2026-01-05: taken back in incidents"),
+    ),
+    Row(
         Reason.SOURCE_CONFLICT,
         Finding(rule="sequence", observed=7.0, detail="firm-1/svc"),
         ("share one source", "number 7", "firm-1/svc"),
@@ -151,16 +164,6 @@ ROWS = [
     ),
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
-    Row(
-        Reason.COUNTED_NOWHERE,
-        Finding(rule="data.segment", detail="data.segment 'nord' counts nowhere; did you mean 'north'?"),
-        ("counts nowhere", "data.segment", "did you mean"),
-    ),
-    Row(
-        Reason.CORRECTED,
-        Finding(rule="exposure", observed=40.0, detail="40 km of 2023-11-14T22:00:00+00:00: taken back in incidents"),
-        ("corrected", "40 km", "taken back in incidents"),
-    ),
     Row(
         Reason.STATE_LIMIT,
         Finding(rule="open_periods", observed=65.0, expected=64.0),
@@ -266,7 +269,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     assert shown.exit_code == 0, shown.output
     by = f" by {record.author}" if record.author else ""
     return {
-        "board": page[page.index("<h2>Decisions</h2>") :],
+        "board": unescape(page[page.index("<h2>Decisions</h2>") :]),
         "replay": told(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,

@@ -134,6 +134,7 @@ def test_each_value_is_said_once_and_stays_a_finding_for_as_long_as_it_comes(pac
         bench.time(T0 + hour * HOUR + 1000)
     assert len(said(bench)) == 1
     assert bench.out.uncounted == {"segment": 1000}
+    assert (bench.machine.drain_uncounted(), bench.machine.drain_uncounted()) == ({"segment": 1000}, {})
     bench.send(bench.emitter.outcomes(T0 + 4 * HOUR, segment="east"), at=T0 + 4 * HOUR + 2000)
     assert len(said(bench)) == 2
     assert bench.level == Level.WATCH

@@ -101,6 +101,7 @@ def fill(metrics: Metrics) -> None:
     )
     metrics.observe(outputs, now_ms=5_000)
     metrics.stepped(0.01, 7)
+    metrics.uncounted({"segment": 3})
     metrics.woken(0.2)
     metrics.lagging("sandbox.telemetry", 0, 4)
     metrics.owns(0, 3)
@@ -129,6 +130,7 @@ def test_outputs_are_projected() -> None:
     assert value(metrics, "alpha_spent_ratio", **who) == 0.006
     assert value(metrics, "pilots", level="halt") == 1
     assert value(metrics, "pilots_unknown") == 1
+    assert value(metrics, "uncounted_total", kind="segment") == 3
     assert value(metrics, "observed", **slot) == 3
     assert value(metrics, "exposure", **slot) == 10
     assert value(metrics, "period_end_timestamp_seconds", **slot) == 2

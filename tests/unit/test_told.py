@@ -49,7 +49,7 @@ def test_a_gap_is_about_its_sources() -> None:
     bench.time(T0 + HOUR + 1)
     (found,) = of(bench, Reason.SEQUENCE_GAP)
     assert (found.finding.indicator, found.finding.observed, found.finding.period_start) == ("", 3.0, T0 + 1000)
-    assert found.finding.detail == "sequence numbers missing: 2 of svc/1, 1 of desk/2"
+    assert found.finding.detail == "2 of svc/1, 1 of desk/2; noticed since 2026-01-05T00:00:01+00:00"
 
 
 @pytest.mark.parametrize(("indicators", "period"), [((SHARE,), HOUR), ((SHARE, DAILY), DAY), ((DAILY, SHARE), DAY)])
