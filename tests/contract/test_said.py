@@ -164,16 +164,6 @@ ROWS = [
     Row(Reason.CLEARED, Finding(indicator="incidents", rule="limit_e_process"), ("incidents",)),
     Row(Reason.CLEARED, Finding(rule="heartbeats"), ("heartbeats",)),
     Row(
-        Reason.COUNTED_NOWHERE,
-        Finding(rule="data.segment", detail="data.segment 'nord' counts nowhere; did you mean 'north'?"),
-        ("counts nowhere", "data.segment", "did you mean"),
-    ),
-    Row(
-        Reason.CORRECTED,
-        Finding(rule="exposure", observed=40.0, detail="40 km of 2023-11-14T22:00:00+00:00: taken back in incidents"),
-        ("corrected", "40 km", "taken back in incidents"),
-    ),
-    Row(
         Reason.STATE_LIMIT,
         Finding(rule="open_periods", observed=65.0, expected=64.0),
         ("dropped unjudged", "65 open, at most 64 are kept"),
