@@ -65,7 +65,8 @@ SENTENCES: dict[Why, str] = {
     Why.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
     Why.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
     Why.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
-    Why.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON.",
+    Why.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON; send application/json, or application/cloudevents+json "
+    "for a whole event.",
     Why.NOT_UTF8: "The bytes are not UTF-8.",
     Why.NOT_JSON: "The value is not well-formed JSON.",
     Why.NOT_FINITE: "NaN or Infinity stands where a number is due; JSON has neither.",

@@ -33,6 +33,7 @@ class PilotView(Struct):
     unknown_since: int | None = None
     alpha_spent: float | None = None  # what the thresholds up to now may spend; `alpha_used` is what was used
     runs: Runs = field(default_factory=Runs)
+    used: tuple[tuple[str, int, int], float] | None = None  # what `alpha_used` was computed from, and the result
     standing: int = -1
     restart: int = 1
     exited: bool = False
@@ -49,8 +50,13 @@ class PilotView(Struct):
 
     @property
     def alpha_used(self) -> float | None:
-        """What was used of alpha; `None` while the charter is not known."""
-        return used_of(self.plan, self.runs) if self.plan else None
+        """What was used of alpha; `None` while the charter is not known. Kept until a decision can have changed it."""
+        if self.plan is None:
+            return None
+        key = (self.charter, self.runs.number, len(self.runs.crossed))
+        if self.used is None or self.used[0] != key:
+            self.used = (key, used_of(self.plan, self.runs))
+        return self.used[1]
 
     def say(self, decision: Decision) -> str:
         """The decision as a sentence, in the units of its indicator."""

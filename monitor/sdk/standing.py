@@ -95,10 +95,8 @@ def ground_in_words(ground: Ground | None) -> str:
     if ground.explanation:
         return f"{place}: {ground.explanation}" if place else ground.explanation
     said = []
-    if ground.indicator and ground.observed is not None:
-        said.append(f"{ground.observed:.4g} observed")
-        if ground.expected is not None:
-            said.append(f"{ground.expected:.4g} expected")
+    if ground.indicator and ground.observed is not None and ground.expected is not None:
+        said += [f"{ground.observed:.4g} observed", f"{ground.expected:.4g} expected"]
         if ground.ratio is not None:
             said.append(f"{ground.ratio:.4g} times that")
     if ground.detail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -268,7 +269,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     assert shown.exit_code == 0, shown.output
     by = f" by {record.author}" if record.author else ""
     return {
-        "board": page[page.index("<h2>Decisions</h2>") :],
+        "board": unescape(page[page.index("<h2>Decisions</h2>") :]),
         "replay": told(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,

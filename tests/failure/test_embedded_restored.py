@@ -36,9 +36,10 @@ def run(directory: Path, deaths: range) -> None:
         monitor = Monitor(directory, port=0, charters=[plan])
         try:
             await monitor.start()
+            at = time.time_ns() // 1_000_000  # after the admission
             source = Emitter(f"firm-1/desk-{deaths.start}", "p1")
             events = [
-                source.incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH, incident=f"i-{n}")
+                source.incident(at, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH, incident=f"i-{n}")
                 for n in deaths
             ]
             await monitor.store.feed([Incoming(msgspec.json.encode(event)) for event in events])
@@ -46,7 +47,7 @@ def run(directory: Path, deaths: range) -> None:
             end = time.monotonic() + 20
             last = f"i-{deaths.stop - 1}".encode()
             while not any(last in raw for _, raw in await monitor.store.outputs("decisions", 0)):
-                assert time.monotonic() < end
+                assert time.monotonic() < end, (await monitor.store.outputs("rejected", 0))[-2:]
                 await asyncio.sleep(0.02)
         finally:
             await monitor.stop()

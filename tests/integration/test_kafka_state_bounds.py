@@ -21,9 +21,9 @@ from monitor.testing.workers import Worker
 pytestmark = pytest.mark.kafka
 
 
-def bomb(pilot: str, now: int) -> list[bytes]:
+def bomb(pilot: str) -> list[bytes]:
     """512 sources with names of 200 letters, each with an exposure under number 1 and one under 9e17."""
-    events = []
+    events, now = [], int(time.time() * 1000)
     for n in range(512):
         emitter = Emitter(f"{n:04d}{'x' * 196}", pilot)
         events += [
@@ -50,11 +50,12 @@ def test_a_state_bomb_is_one_pilots_trouble_only(tmp_path: Path) -> None:
     async def story() -> None:
         await fresh.send(fresh.control(pilots.admissions()))
         await until(lambda: reason(other, Reason.ADMITTED))
-        await fresh.send([(fresh.telemetry, hostile.encode(), event, [], 0) for event in bomb(hostile, now)])
+        await fresh.send([(fresh.telemetry, hostile.encode(), event, [], 0) for event in bomb(hostile)])
         await until(written)
 
     async def after() -> None:
-        death = Emitter("svc/1", other).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
+        at = int(time.time() * 1000)
+        death = Emitter("svc/1", other).incident(at, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
         await fresh.send([(fresh.telemetry, other.encode(), encode(death), [], 0)])
         await until(lambda: reason(other, Reason.HARD_RULE))
         sizes = [len(r.value or b"") for r in await fresh.raw(fresh.names.state)]

@@ -6,11 +6,14 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from monitor import alerts as alerted
 from monitor.authority import MAY, Role, roles
 from monitor.charter import Authority, Participant
 from monitor.charter_lint import lint
+from monitor.console.board import Board
 from monitor.control import Admission, Amendment, Approval, Evaluation, Override, Rectification, Release, Withdrawal
 from monitor.machine import Machine
+from monitor.metrics import Metrics
 from monitor.model import Level, Outputs, Reason, Record
 from monitor.signing import Proved, Signer, Trusted
 
@@ -147,6 +150,31 @@ def test_an_exit_of_a_halted_pilot_keeps_its_halt_until_it_is_verified() -> None
     assert "after_exit" in detail(bench.act(again, T0 + 30_000))
     assert all(c.halts for c in bench.out.commands)
     assert bench.machine.notify_at is None
+
+
+def test_alert_metric_and_board_stand_while_an_exit_is_pending() -> None:
+    """They end with the exit itself, which comes when the stop is verified."""
+    bench, metrics, board = Bench(RATE), Metrics(), Board()
+    alerts = alerted.Standing()
+
+    def shown(out: Outputs) -> tuple[list[str], bool, int]:
+        nonlocal alerts
+        metrics.observe(out)
+        board.apply(out)
+        for decision in out.decisions:
+            alerts = alerted.after(alerts, decision)
+        level = b'sandbox_monitor_pilot_level{participant="firm",pilot="p"} 3.0' in metrics.exposition()
+        return sorted({alert.name for alert in alerts.alerts()}), level, len(board.orders())
+
+    shown(bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="x"), T0 + 1))
+    (command,) = bench.out.commands
+    before = shown(Outputs())
+    assert before[0]
+    assert before[1:] == (True, 1)
+    assert shown(bench.act(Withdrawal(id="w", pilot="p", author="anna", reason="over"), T0 + 2)) == before
+    beats = (bench.emitter.heartbeat(T0 + 3, False) for _ in range(3))
+    out = bench.send(bench.emitter.acknowledged(T0 + 3, command.id, command.standing), *beats, at=T0 + 3)
+    assert shown(out) == ([], False, 0)
 
 
 def test_an_overdue_or_contradicted_stop_is_found_after_an_exit_too() -> None:

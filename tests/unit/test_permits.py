@@ -121,3 +121,12 @@ def test_a_permit_names_active_findings_and_the_due_date() -> None:
     assert notice is not None
     assert "incidents//limit_e_process/tolerated" in notice.findings
     assert notice.rectify_by == bench.machine.pilots["p"].window.due
+
+
+def test_a_permit_says_that_telemetry_counts_nowhere() -> None:
+    """A unit that the charter does not know is accepted, and the firm is told by the key of the finding."""
+    bench = Bench()
+    bench.send(bench.emitter.exposure(T0 + 1, 5.0, unit="miles"), at=T0 + 2)
+    notice = noticed(bench, T0 + 3)
+    assert notice is not None
+    assert notice.findings == ("counted_nowhere",)

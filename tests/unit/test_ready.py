@@ -7,11 +7,14 @@ import pytest
 
 from monitor.errors import LogBroken
 from monitor.indicators.base import Open
-from monitor.machine import Machine
+from monitor.machine import SPARE, Machine
 from monitor.model import Record
 from monitor.state import Pilot, restore, snapshot
 from monitor.stream import keys
+from monitor.telemetry import Harm
 from tests.bench.stream.load import Load
+
+from .test_machine import T0, Bench
 
 START = 1_767_571_200_000
 HOUR = 3_600_000
@@ -107,3 +110,12 @@ def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
     assert live.others(keys.SNAPSHOT, 5, "p") == [b"snapshot/3/p", b"snapshot/4/p"]
     live.feed(keys.key(keys.SNAPSHOT, 3, "p"), None)
     assert live.alive(keys.SNAPSHOT, "p") == [b"snapshot/4/p", b"snapshot/5/p"]
+
+
+def test_the_queue_of_timers_does_not_grow_with_events() -> None:
+    """Ten thousand events that are each put on record, and set timers again, leave no more entries than a fixed number."""
+    bench = Bench()
+    for n in range(100):
+        deaths = [bench.emitter.incident(T0 + n, harm=Harm.DEATH) for _ in range(100)]
+        bench.send(*deaths, at=T0 + n)
+    assert len(bench.machine._due) <= 2 * len(bench.machine.pilots) + SPARE

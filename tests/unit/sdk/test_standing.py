@@ -42,6 +42,8 @@ def test_a_refusal_says_what_was_counted_against_which_limit() -> None:
     assert "complaints, north: 36 observed, 6.09 expected, 5.91 times that" in refusal(command(3, ground=ground))
     told = msgspec.structs.replace(ground, explanation="36 counted where at most 6.09 were allowed")
     assert "complaints, north: 36 counted where" in refusal(command(3, ground=told))
+    late = Ground(indicator="complaints", rule="rectify_within", observed=7200.0, detail="due 2026-02-04T00:00:00Z")
+    assert "complaints: due 2026-02-04T00:00:00Z (decision" in refusal(command(3, ground=late))
     rule = Ground(rule="death", observed=1.0, expected=0.0, detail="serious_incident, death, i-7")
     assert "hard_rule, death: serious_incident, death, i-7" in refusal(command(3, reason=Reason.HARD_RULE, ground=rule))
 
