@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, exp, floor, inf, isfinite, lcm, lgamma, log, log1p, sqrt
+from operator import mul
 from typing import TypeAlias
 
 _QUICK = 400_000  # steps of elimination beyond which following the survivors is quicker
@@ -263,18 +264,16 @@ def bar_for(
         return None  # so coarse that the chart would drift the wrong way
     high = ceil(most * unit)
 
-    def length(bar: int) -> float:
-        cells = (bar + down) // unit + 2 if up else _until(mean, variance_mean)
+    def pmf(cells: int) -> list[float]:
         if trials:
             share = mean / trials
-            cells = cells if up else trials + 1
-            pmf = binomial_pmf(trials, share, cells) if variance_mean == 1 else beta_binomial_pmf(trials, share, variance_mean, cells)  # fmt: skip
-        elif variance_mean == 1:
-            pmf = poisson_pmf(mean, cells)
-        else:
-            pmf = negative_binomial_pmf(mean, variance_mean, cells)
-        return run_length(pmf, unit, down, bar) if up else _falling(pmf, unit, down, bar)
+            return binomial_pmf(trials, share, cells) if variance_mean == 1 else beta_binomial_pmf(trials, share, variance_mean, cells)  # fmt: skip
+        return poisson_pmf(mean, cells) if variance_mean == 1 else negative_binomial_pmf(mean, variance_mean, cells)
 
+    def rising(bar: int) -> float:
+        return run_length(pmf((bar + down) // unit + 2), unit, down, bar)
+
+    length = rising if up else _Falling(pmf(trials + 1 if trials else _until(mean, variance_mean)), unit, down).length
     largest = 8 * high
     while length(high) < arl0:
         if high >= largest or high * high * down > 1_000_000:
@@ -328,41 +327,51 @@ def _until(mean: float, variance_mean: float) -> int:
     return ceil(mean + 12 * sqrt(mean * variance_mean) + 30 * variance_mean)
 
 
-def _falling(pmf: Sequence[float], unit: int, reference: int, bar: int) -> float:
+class _Falling:
     """`run_length` of the chart C = max(0, C + reference - k): a step up is small, a step down may be large.
 
-    Eliminated from below: each state in terms of those above, of which a step reaches at most `reference`.
+    Eliminated from below: each state in terms of those above, of which a step reaches at most `reference`. The elimination is the
+    same for every bar, so it is made once and extended when a higher bar is asked for.
     """
-    chance: dict[int, float] = {}
-    for k, p in enumerate(pmf):
-        chance[reference - unit * k] = p
-    rest = max(0.0, 1 - sum(pmf))
-    constants: list[float] = []
-    above: list[list[float]] = []  # per state: weights of the next `reference` states
-    for state in range(bar):
-        row: dict[int, float] = {}
+
+    def __init__(self, pmf: Sequence[float], unit: int, reference: int) -> None:
+        self._moves = [(reference - unit * k, p) for k, p in enumerate(pmf)]
+        self._rest = max(0.0, 1 - sum(pmf))
+        self._reference = reference
+        self._constants: list[float] = []
+        self._above: list[list[float]] = []  # per state: weights of the next `reference` states
+        self._stuck = False  # the next state cannot be left
+
+    def length(self, bar: int) -> float:
+        """The mean number of observations until C >= `bar` (cells), from C = 0."""
+        while len(self._constants) < bar and not self._stuck:
+            self._eliminate()
+        if len(self._constants) < bar:
+            return inf
+        lengths = [0.0] * bar
+        for state in range(bar - 1, -1, -1):
+            lengths[state] = self._constants[state] + sum(map(mul, self._above[state], lengths[state + 1 :]))
+        return lengths[0]
+
+    def _eliminate(self) -> None:
+        constants, above, state = self._constants, self._above, len(self._constants)
+        row = [0.0] * (state + self._reference + 1)
         constant = 1.0
-        for move, p in chance.items():
-            if state + move < bar:
-                target = max(0, state + move)
-                row[target] = row.get(target, 0.0) + p
-        row[0] = row.get(0, 0.0) + rest
+        for move, p in self._moves:
+            row[max(0, state + move)] += p
+        row[0] += self._rest
         for lower in range(state):
-            weight = row.pop(lower, 0.0)
+            weight = row[lower]
             if weight:
                 constant += weight * constants[lower]
                 for i, share in enumerate(above[lower], lower + 1):
-                    if share:
-                        row[i] = row.get(i, 0.0) + weight * share
-        stay = 1 - row.pop(state, 0.0)
+                    row[i] += weight * share
+        stay = 1 - row[state]
         if stay <= 1e-300:
-            return inf
+            self._stuck = True
+            return
         constants.append(constant / stay)
-        above.append([row.get(i, 0.0) / stay for i in range(state + 1, min(bar, state + reference + 1))])
-    lengths = [0.0] * bar
-    for state in range(bar - 1, -1, -1):
-        lengths[state] = constants[state] + sum(share * lengths[i] for i, share in enumerate(above[state], state + 1))
-    return lengths[0]
+        above.append([weight / stay for weight in row[state + 1 :]])
 
 
 def _lattice(reference: float, most: float, trials: int) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from monitor.model import Record
 from monitor.telemetry import ComplaintResolved, ComplaintWithdrawn, Envelope, Event
 from monitor.validate import MAX_BYTES, MAX_DEPTH, OLDEST, flat, latest, mode_of, whole
 
-LEAST = 4  # events below which it does not pay to take them at once
+LEAST = 2  # events below which it does not pay to take them at once
 RUN = 1000  # events of one run: more would share little more of its cost, and leave the processor's cache
 # A record of one event that is no longer than this cannot be nested too deep, if it holds no array: a level of objects
 # takes five bytes, `{"":` and `}`, and the names of the required attributes take the rest.

@@ -45,6 +45,7 @@ from monitor.resident import AWAKE, Residents
 from monitor.sequence import arrived
 from monitor.shed import shed
 from monitor.signing import Proved, Trusted
+from monitor.split import end_of_batch
 from monitor.state import Pilot, restore
 from monitor.telemetry import CommandAcknowledged, Envelope
 from monitor.timers import NEVER, closing, following, put_off
@@ -215,12 +216,20 @@ class Machine:
         todo = [(0, len(run.events), valid)]
         while todo:
             first, stop, valid = todo.pop()
+            if (end := self._batch_end(run, first, stop, valid)) < stop:
+                todo.append((end, stop, valid))
+                stop = end
             batch = in_batch(run, first, stop) if stop - first >= LEAST else None
             valid = valid or batch is not None
             piece = Outputs()
             if batch is not None and self._at_once(batch, run, first, owner, piece):
                 self.events += stop - first
                 pieces.append((run.records[stop - 1].offset, piece))
+                continue
+            if piece:  # timers fired ahead of the first event
+                pieces.append((run.records[first].offset, piece))
+            if valid and self._batch_end(run, first, stop, valid) < stop:
+                todo.append((first, stop, valid))
             elif not valid and run.records[first] is run.records[stop - 1]:
                 self._records(topic, run.records[first : first + 1], owner, pieces)
             elif valid and first == 0 and stop >= LEAST and self._head_first(run.events[0], run.received[0]):
@@ -233,6 +242,11 @@ class Machine:
                 self._one_by_one(topic, run, first, stop, owner, pieces)
             else:
                 self._records(topic, run.holding(first, stop), owner, pieces)
+
+    def _batch_end(self, run: Run, first: int, stop: int, valid: bool) -> int:
+        """Where a batch that begins at `first` should end, by the timers and periods of its pilot."""
+        pilot = self.pilots.get(run.events[first].subject) if self.folds and stop - first >= LEAST else None
+        return stop if pilot is None or pilot.exited else end_of_batch(pilot, run, first, stop, not valid)
 
     def _one_by_one(self, topic: str, run: Run, first: int, stop: int, owner: str | None, pieces: Pieces) -> None:
         for event, record, place in zip(
@@ -312,7 +326,8 @@ class Machine:
     # ---- one event, one act
 
     def _at_once(self, batch: Batch, run: Run, first: int, owner: str | None, out: Outputs) -> bool:
-        """Take a batch at once, a run's events from `first` on, if there is nothing out of the ordinary in it."""
+        """Take a batch at once, a run's events from `first` on, if there is nothing out of the ordinary in it. Timers that are due
+        before its first event fire in any case."""
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
@@ -321,6 +336,8 @@ class Machine:
         if pilot.plan.firm and not _word_is_signed(pilot.plan, batch, run, first):
             return False
         clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
+        if pilot.due < clipped[0]:
+            self._reach(pilot, clipped[0], out)
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
         if not self._ready.folder(pilot).take(batch, clipped, out):

@@ -9,9 +9,12 @@ the same, byte for byte, however often it is made. For the record of a monitor t
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from itertools import groupby
+from operator import itemgetter
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -26,9 +29,7 @@ from monitor.telemetry import Envelope, encode, millis
 
 TOPIC = "telemetry"
 BATCH = 10_000  # records handed to the machine at once
-ENOUGH = 1_000  # records that are worth a step of their own
-DAY_MS = 86_400_000
-SLICE_MS = 30 * DAY_MS  # time is stepped in pieces of at most this length, so that outputs do not pile up
+SLICE_MS = 30 * 86_400_000  # time is stepped in pieces of at most this length, so that outputs do not pile up
 _BATCH = (("content-type", b"application/cloudevents-batch+json"),)
 
 
@@ -94,12 +95,32 @@ def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Lin
         yield Line(record, max(times, default=received), pilots)
 
 
+class Shard(NamedTuple):
+    """Part `number` (from 0) of `count` of the pilots: the pilots with a charter, in order of name, are dealt out in turn. Records of
+    no pilot, and of pilots without a charter, are in part 0."""
+
+    number: int
+    count: int
+
+    def pilots(self, names: Iterable[str]) -> frozenset[str]:
+        """Which of `names` are in this part."""
+        return frozenset(sorted(names)[self.number :: self.count])
+
+
+class NotDivisible(Exception):
+    """A line holds events of pilots in several shards, so that the replay cannot be divided. `offset` is the line's."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
+
+
 class Replay:
     """Charters over a log. `admit` says when each charter's pilot is admitted: at its `cycle.start`, at the `first` record that
     names it, or at a moment (ms) that is the same for all. `service`: whether services stood behind the telemetry; without,
     whether a command is obeyed is not judged. `evidence`: without it, closed periods that hold nothing are passed over
     quickly and leave no evidence; decisions are the same. `batch` is how many records are stepped at once; it never changes
-    what a pilot's outputs are.
+    what a pilot's outputs are. `shard`: admit and step only the pilots in that part, with the same result for each of them.
 
     `received` is the moment (ms) that has been reached, `events` how many valid events have been stepped.
     """
@@ -112,6 +133,7 @@ class Replay:
         service: bool = True,
         evidence: bool = True,
         batch: int = BATCH,
+        shard: Shard | None = None,
     ) -> None:
         names = [c.pilot for c in charters]
         for name in names:
@@ -121,12 +143,16 @@ class Replay:
                 )
         self._machine = Machine(journalled=False, service=service, evidence=evidence)
         self._charters, self._batch = charters, batch
+        self._shard = shard or Shard(0, 1)
+        self._mine = self._shard.pilots(names)
+        self._others = frozenset(names) - self._mine
         self._first = {c.pilot: c for c in charters} if admit == "first" else {}
         waiting = (
             [] if admit == "first" else [(_cycle_start(c) if admit == "cycle" else int(admit), c) for c in charters]
         )
         self._waiting = sorted(waiting, key=lambda w: (w[0], w[1].pilot))
         self._admitted = 0
+        self._phase = 0
         self.received = 0
 
     @property
@@ -136,70 +162,121 @@ class Replay:
 
     def steps(self, log: Iterable[Line], until: int | None = None) -> Iterator[Outputs]:
         """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in order of
-        their time. Raises ControlRefused when a charter is not admitted."""
+        their time, those of one moment in order of their pilots' names. Raises ControlRefused when a charter is not admitted."""
+        return (out for _, out in self.phases(log, until))
+
+    def phases(self, log: Iterable[Line], until: int | None = None) -> Iterator[tuple[int, Outputs]]:
+        """The same, each step with the number of its phase. Phases are cut by the whole log, so they are the same for all shards:
+        the steps of one phase, merged over the shards, are what one replay of all pilots emits in it. There is a step for at least
+        one phase of each `batch` records. Raises NotDivisible when a line belongs to several shards."""
         pending: list[Record] = []
-        last_received = last_time = 0
+        count = first = last = last_received = last_time = 0
         for line in log:
             at = line.record.received
             admission = self._due_at(at) or any(name in self._first for name in line.pilots)
-            if pending and (admission or self._cut(pending, at)):
-                yield from self._telemetry(pending)
-                pending = []
+            if count and (admission or count >= self._batch or at - first > SLICE_MS):
+                yield from self._telemetry(pending, first, last)
+                pending, count = [], 0
             if admission:
                 yield from self._admit_until(at)
                 yield from self._admit_named(line)
-            pending.append(line.record)
+            if not self._others or self._owns(line):
+                pending.append(line.record)
+            first, last, count = at if not count else first, at, count + 1
             last_received, last_time = max(last_received, at), max(last_time, min(line.time, at))
-        if pending:
-            yield from self._telemetry(pending)
+        if count:
+            yield from self._telemetry(pending, first, last)
         ends = (_closed(c, last_received, last_time) for c in self._charters)
         end = max([last_received, *ends]) if until is None else until
         yield from self._admit_until(end)
         yield from self._time_to(end + 1)
 
-    def _cut(self, pending: list[Record], at: int) -> bool:
-        """Whether what is pending is stepped before a record received at `at` (ms) joins it. Cuts at midnight are where periods
-        mostly end too, so that what is stepped together is alike, and quick to step."""
-        first = pending[0].received
-        midnight = at // DAY_MS > pending[-1].received // DAY_MS and len(pending) >= ENOUGH
-        return midnight or len(pending) >= self._batch or at - first > SLICE_MS
+    def _owns(self, line: Line) -> bool:
+        """Whether a line is stepped in this shard. Raises NotDivisible when more than one shard would have to step it."""
+        named = line.pilots or _named(line.record)
+        if named is None:
+            raise NotDivisible(line.record.offset)
+        others = self._others.intersection(named)
+        if others and len(others) < len(set(named)):
+            raise NotDivisible(line.record.offset)
+        if others and self._shard.count > 2 and len(others) > 1:
+            raise NotDivisible(line.record.offset)
+        mine = any(name in self._mine for name in named)
+        return mine or (not others and self._shard.number == 0)
 
     def _due_at(self, now: int) -> bool:
         return self._admitted < len(self._waiting) and self._waiting[self._admitted][0] <= now
 
-    def _admit_until(self, now: int) -> Iterator[Outputs]:
+    def _admit_until(self, now: int) -> Iterator[tuple[int, Outputs]]:
         while self._due_at(now):
             at, charter = self._waiting[self._admitted]
-            yield from self._time_to(at)
-            yield self._admit(charter, at)
+            yield from self._admit(charter, at)
 
-    def _admit_named(self, line: Line) -> Iterator[Outputs]:
+    def _admit_named(self, line: Line) -> Iterator[tuple[int, Outputs]]:
         for name in line.pilots:
             if (charter := self._first.pop(name, None)) is not None:
-                yield from self._time_to(line.record.received)
-                yield self._admit(charter, line.record.received)
+                yield from self._admit(charter, line.record.received)
 
-    def _admit(self, charter: Charter, at: int) -> Outputs:
-        out = _admit(self._machine, charter, self._admitted, at)
+    def _admit(self, charter: Charter, at: int) -> Iterator[tuple[int, Outputs]]:
+        yield from self._time_to(at)
+        self._phase += 1
+        if charter.pilot in self._mine:
+            yield self._phase, _admit(self._machine, charter, self._admitted, at)
         self._admitted += 1
-        return out
 
-    def _telemetry(self, records: Sequence[Record]) -> Iterator[Outputs]:
-        """Step records, with the timers of everybody that are due before the last of them: nothing that comes later is earlier."""
-        yield from self._time_to(records[0].received)
+    def _telemetry(self, records: Sequence[Record], first: int, last: int) -> Iterator[tuple[int, Outputs]]:
+        """Step records received from `first` to `last` (ms), with the timers of all pilots that are due before `last`: nothing that
+        comes later is earlier."""
+        yield from self._time_to(first)
+        self._phase += 1
         out = self._machine.telemetry(TOPIC, records)
-        self.received = records[-1].received
-        out.extend(self._machine.time(self.received))
-        out.decisions.sort(key=lambda decision: decision.at)  # stable: each pilot's stay in their order
-        yield out
+        self.received = last
+        out.extend(self._machine.time(last))
+        yield self._phase, in_order(out)
 
-    def _time_to(self, now: int) -> Iterator[Outputs]:
-        """Fire what is due before `now`."""
-        while (due := self._machine.notify_at) is not None and due < now:
-            self.received = min(now, due + SLICE_MS)
-            out = self._machine.time(self.received)
-            out.decisions.sort(key=lambda decision: decision.at)
-            yield out
+    def _time_to(self, now: int) -> Iterator[tuple[int, Outputs]]:
+        """Fire what is due before `now`, in pieces that are the same whatever is due."""
+        while self.received < now:
+            self.received = min(now, self.received + SLICE_MS) if self._admitted else now
+            self._phase += 1
+            due = self._machine.notify_at
+            if due is not None and due < self.received:
+                yield self._phase, in_order(self._machine.time(self.received))
+
+
+def in_order(out: Outputs) -> Outputs:
+    """The outputs of a step in the order in which they are shown: rejections by record, decisions and commands by time and pilot. What
+    one pilot got keeps its order."""
+    out.rejected.sort(key=lambda rejected: rejected.offset)
+    out.decisions.sort(key=lambda decision: (decision.at, decision.pilot))
+    out.commands.sort(key=lambda command: (command.at, command.pilot))
+    return out
+
+
+def merged(shards: Sequence[Iterator[tuple[int, Outputs]]]) -> Iterator[tuple[int, Outputs]]:
+    """The phases of several shards of one replay as one replay of all pilots emits them. Reads each shard at most one step ahead."""
+    for phase, steps in groupby(heapq.merge(*shards, key=itemgetter(0)), key=itemgetter(0)):
+        out = Outputs()
+        for _, step in steps:
+            out.extend(step)
+        yield phase, in_order(out)
+
+
+class _Named(Struct, gc=False):
+    subject: str = ""
+
+
+_subject = msgspec.json.Decoder(_Named)
+
+
+def _named(record: Record) -> tuple[str, ...] | None:
+    """The pilot of a record whose times cannot be read, as far as it can be known; `None` if it may hold events of several."""
+    if record.headers:
+        return None
+    try:
+        return (_subject.decode(record.value or b"").subject,)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ()  # no JSON object that names a pilot: rejected whatever its pilot
 
 
 def replay(

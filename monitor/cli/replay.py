@@ -13,9 +13,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
+from monitor.budget import Runs
 from monitor.charter import Charter
 from monitor.charter_file import load_charter
 from monitor.cli.replay_output import Printer
+from monitor.cli.replay_shards import MOST, Divided, ShardOfFile, processes_for
 from monitor.compare import Comparison, recorded_at
 from monitor.console.collector import Collector
 from monitor.console.report import report
@@ -64,6 +66,11 @@ WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are t
 @click.option(
     "--twice", is_flag=True, help="Step it all again, cut otherwise, and hold the results against each other."
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MOST),
+    help="Events alone: divide the pilots over so many processes, with the same output [default: 2 for a large file, else 1].",
+)
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
 def replay(
     charters: Sequence[Path],
@@ -75,6 +82,7 @@ def replay(
     admit_at: str,
     service: bool | None,
     twice: bool,
+    processes: int | None,
     no_progress: bool,
 ) -> None:
     """Step what FILE recorded again, and print what is decided, and when. FILE is one of two things:
@@ -108,7 +116,9 @@ def replay(
         first = file.readline(1 << 16)
     refuse_utf16(str(events), first)
     history = begins_history(without_bom(first))
-    run = _history(events) if history else _events(events, _load(charters), until, admit_at, service)
+    if out is not None:
+        processes = 1  # the report shows the evidence of every pilot, and evidence stays in the process that found it
+    run = _history(events) if history else _events(events, _load(charters), until, admit_at, service, processes)
     if history and (charters or until or admit_at != "cycle" or service is not None):
         raise click.UsageError(
             f"{events} is a whole history: charters, admissions and time are inside, so leave out CHARTERS, --until, --admit-at "
@@ -140,7 +150,8 @@ def replay(
 
 class Run:
     """One replay of a file. `kind` is `history` or `events`, `pilots` those that it is about (empty: all there are),
-    `charters` those in force by pilot (filled while it runs), `assumptions` what is taken for granted, in words."""
+    `charters` those in force by pilot (filled while it runs), `assumptions` what is taken for granted, in words. Of pilots that are
+    stepped in other processes no evidence is emitted: `runs` says at the end what it says of alpha, `periods` how much it was."""
 
     kind: Literal["history", "events"]
     pilots: frozenset[str] = frozenset()
@@ -150,6 +161,16 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.position = 0  # bytes read
+
+    @property
+    def runs(self) -> dict[str, Runs]:
+        """What was used of alpha by the pilots of other processes, once all steps are made."""
+        return {}
+
+    @property
+    def periods(self) -> int:
+        """Periods closed in other processes."""
+        return 0
 
     @property
     def received(self) -> int:
@@ -215,25 +236,34 @@ class _OfEvents(Run):
         admit: Literal["cycle", "first"] | int,
         service: bool,
         assumptions: tuple[str, ...],
+        processes: int,
     ) -> None:
         super().__init__(path)
         self._plans, self._until, self._admit, self._service = plans, until, admit, service
         self.charters = {plan.pilot: plan for plan in plans}
         self.assumptions = assumptions
-        self._replay = Replay(plans, admit=admit, service=service, evidence=False)
         self._latest = max(int(time.time() * 1000), until or 0)
+        work = ShardOfFile(path, plans, until, admit, service, self._latest)
+        self._divided = Divided(work, processes, self._lines)
 
     @property
     def received(self) -> int:
-        return self._replay.received
+        return self._divided.own.received
 
     @property
     def events(self) -> int:
-        return self._replay.events
+        return self._divided.own.events + sum(other.events for other in self._divided.others)
+
+    @property
+    def periods(self) -> int:
+        return sum(other.periods for other in self._divided.others)
+
+    @property
+    def runs(self) -> dict[str, Runs]:
+        return {name: runs for other in self._divided.others for name, runs in other.runs.items()}
 
     def steps(self) -> Iterator[Outputs]:
-        with self.path.open("rb") as file:
-            yield from self._replay.steps(read_lines(self._lines(file), self._latest), self._until)
+        yield from self._divided.steps()
 
     def again(self) -> Iterator[Outputs]:
         other = Replay(self._plans, admit=self._admit, service=self._service, batch=1)
@@ -245,7 +275,9 @@ def _history(path: Path) -> Run:
     return _OfHistory(path)
 
 
-def _events(path: Path, plans: Sequence[Charter], until: str | None, admit_at: str, service: bool | None) -> Run:
+def _events(
+    path: Path, plans: Sequence[Charter], until: str | None, admit_at: str, service: bool | None, processes: int | None
+) -> Run:
     if not plans:
         raise click.UsageError(f"{path} holds events alone: name the charters to run over them, as CHARTERS... FILE")
     answers = _answers(path)
@@ -266,7 +298,8 @@ def _events(path: Path, plans: Sequence[Charter], until: str | None, admit_at: s
         else "no service is part of the recording: whether a halt was obeyed is not judged",
     )
     end = None if until is None else _day(until, "--until") + 86_399_999
-    return _OfEvents(path, plans, end, admit, served, assumptions)
+    count = processes_for(path.stat().st_size, len(plans)) if processes is None else min(processes, len(plans))
+    return _OfEvents(path, plans, end, admit, served, assumptions, count)
 
 
 def _answers(path: Path) -> bool:
@@ -313,7 +346,7 @@ def _watched(run: Run, quiet: bool) -> Iterator[Outputs]:
         periods = 0
         for step in run.steps():
             periods += len(step.evidence)
-            reached = f"{stamp(run.received)[:10]}  {run.events:,} events  {periods:,} periods"
+            reached = f"{stamp(run.received)[:10]}  {run.events:,} events  {periods + run.periods:,} periods"
             progress.update(task, completed=run.position, reached=reached)
             yield step
 

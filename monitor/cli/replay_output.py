@@ -70,6 +70,7 @@ class Printer:
             for found in self._comparison.rest(self._pilots(), self._run.received):
                 if self._json or found.verdict != "later":
                     self._compared(found, f"{stamp(found.at)}  {found.pilot}  {found.kind} {found.reason}")
+        self._runs.update(self._run.runs)
         for name in sorted(self._run.charters.keys() - self._runs.keys()):
             click.echo(f"{name}: never admitted, its admission lies after the last event", err=True)
         summary: dict[str, Any] = {**self._counts, "events": self._run.events, "until": self._run.received}
