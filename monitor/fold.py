@@ -30,7 +30,7 @@ from monitor.plan import Watch, key
 from monitor.state import Pilot, Source, Stream
 from monitor.telemetry import Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 
-STEPS = (4, 64, 1024)  # events that may be counted before the detectors are asked again, tried in this order
+STEPS = (64, 1024)  # events that may be counted before the detectors are asked again, tried after those of the batch
 
 Lost: TypeAlias = dict[tuple[type[Envelope], Label], Astray]  # by type of event and label
 Placed: TypeAlias = list[tuple[int, Stream, Watch, int, Slot]]  # by place in the batch
@@ -159,7 +159,7 @@ class Folder:
             return False
         counted = sum([len(run) for kind, run in batch.by_type.items() if self._kinds[kind].counts])
         if window.quiet < counted:
-            window.quiet = self._quiet(window)
+            window.quiet = self._quiet(window, counted)
             if window.quiet < counted:
                 return False
         window.quiet -= counted
@@ -298,10 +298,10 @@ class Folder:
             left > total or left > sum([d.amount for d in tallies if d.unit == unit]) for unit, left in room.items()
         )
 
-    def _quiet(self, window: Window) -> int:
-        """How many events may be counted before a detector could speak."""
+    def _quiet(self, window: Window, least: int) -> int:
+        """How many events may be counted before a detector could speak, at least `least` if that many may: else 0."""
         most = 0
-        for step in STEPS:
+        for step in (least, *(step for step in STEPS if step > least)):
             for watch, names in self._layout.counted:
                 index = window.frame.indexes[watch.name]
                 if not all(quiet_with(self._pilot.streams[name], index, step, watch) for name in names):

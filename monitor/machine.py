@@ -221,14 +221,9 @@ class Machine:
                 stop = end
             batch = in_batch(run, first, stop) if stop - first >= LEAST else None
             valid = valid or batch is not None
-            piece = Outputs()
-            if batch is not None and self._at_once(batch, run, first, owner, piece):
+            if batch is not None and self._at_once(batch, run, first, owner, pieces):
                 self.events += stop - first
-                pieces.append((run.records[stop - 1].offset, piece))
-                continue
-            if piece:  # timers fired ahead of the first event
-                pieces.append((run.records[first].offset, piece))
-            if valid and self._batch_end(run, first, stop, valid) < stop:
+            elif valid and self._batch_end(run, first, stop, valid) < stop:
                 todo.append((first, stop, valid))
             elif not valid and run.records[first] is run.records[stop - 1]:
                 self._records(topic, run.records[first : first + 1], owner, pieces)
@@ -325,7 +320,7 @@ class Machine:
 
     # ---- one event, one act
 
-    def _at_once(self, batch: Batch, run: Run, first: int, owner: str | None, out: Outputs) -> bool:
+    def _at_once(self, batch: Batch, run: Run, first: int, owner: str | None, pieces: Pieces) -> bool:
         """Take a batch at once, a run's events from `first` on, if there is nothing out of the ordinary in it. Timers that are due
         before its first event fire in any case."""
         pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
@@ -337,11 +332,15 @@ class Machine:
             return False
         clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
         if pilot.due < clipped[0]:
-            self._reach(pilot, clipped[0], out)
+            fired = Outputs()
+            self._reach(pilot, clipped[0], fired)
+            pieces.append((run.records[first].offset, fired))
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
+        out = Outputs()
         if not self._ready.folder(pilot).take(batch, clipped, out):
             return False
+        pieces.append((run.records[first + len(batch.events) - 1].offset, out))
         pilot.received = clipped[-1]
         self.dirty.add(pilot.id)
         self.folded += len(batch.events)

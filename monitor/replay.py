@@ -96,15 +96,15 @@ def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Lin
 
 
 class Shard(NamedTuple):
-    """Part `number` (from 0) of `count` of the pilots: the pilots with a charter, in order of name, are dealt out in turn. Records of
+    """Part `number` (from 0) `of` so many: the pilots with a charter, in order of name, are dealt out in turn. Records of
     no pilot, and of pilots without a charter, are in part 0."""
 
     number: int
-    count: int
+    of: int
 
     def pilots(self, names: Iterable[str]) -> frozenset[str]:
         """Which of `names` are in this part."""
-        return frozenset(sorted(names)[self.number :: self.count])
+        return frozenset(sorted(names)[self.number :: self.of])
 
 
 class NotDivisible(Exception):
@@ -145,7 +145,7 @@ class Replay:
         self._charters, self._batch = charters, batch
         self._shard = shard or Shard(0, 1)
         self._mine = self._shard.pilots(names)
-        self._others = frozenset(names) - self._mine
+        self._shard_of = {name: at % self._shard.of for at, name in enumerate(sorted(names))}
         self._first = {c.pilot: c for c in charters} if admit == "first" else {}
         waiting = (
             [] if admit == "first" else [(_cycle_start(c) if admit == "cycle" else int(admit), c) for c in charters]
@@ -180,7 +180,7 @@ class Replay:
             if admission:
                 yield from self._admit_until(at)
                 yield from self._admit_named(line)
-            if not self._others or self._owns(line):
+            if self._shard.of == 1 or self._owns(line):
                 pending.append(line.record)
             first, last, count = at if not count else first, at, count + 1
             last_received, last_time = max(last_received, at), max(last_time, min(line.time, at))
@@ -196,13 +196,10 @@ class Replay:
         named = line.pilots or _named(line.record)
         if named is None:
             raise NotDivisible(line.record.offset)
-        others = self._others.intersection(named)
-        if others and len(others) < len(set(named)):
+        shards = {self._shard_of.get(name, 0) for name in named} or {0}
+        if len(shards) > 1:
             raise NotDivisible(line.record.offset)
-        if others and self._shard.count > 2 and len(others) > 1:
-            raise NotDivisible(line.record.offset)
-        mine = any(name in self._mine for name in named)
-        return mine or (not others and self._shard.number == 0)
+        return self._shard.number in shards
 
     def _due_at(self, now: int) -> bool:
         return self._admitted < len(self._waiting) and self._waiting[self._admitted][0] <= now

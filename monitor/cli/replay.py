@@ -69,7 +69,8 @@ WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are t
 @click.option(
     "--processes",
     type=click.IntRange(1, MOST),
-    help="Events alone: divide the pilots over so many processes, with the same output [default: 2 for a large file, else 1].",
+    help="Events alone: divide the pilots over so many processes, with the same output; with --out always 1 "
+    "[default: 2 for a large file, else 1].",
 )
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
 def replay(
@@ -116,14 +117,14 @@ def replay(
         first = file.readline(1 << 16)
     refuse_utf16(str(events), first)
     history = begins_history(without_bom(first))
-    if out is not None:
-        processes = 1  # the report shows the evidence of every pilot, and evidence stays in the process that found it
-    run = _history(events) if history else _events(events, _load(charters), until, admit_at, service, processes)
-    if history and (charters or until or admit_at != "cycle" or service is not None):
+    if history and (charters or until or admit_at != "cycle" or service is not None or processes is not None):
         raise click.UsageError(
-            f"{events} is a whole history: charters, admissions and time are inside, so leave out CHARTERS, --until, --admit-at "
-            "and --service; to try another charter, use `export --telemetry`"
+            f"{events} is a whole history: charters, admissions and time are inside, so leave out CHARTERS, --until, --admit-at, "
+            "--service and --processes; to try another charter, use `export --telemetry`"
         )
+    # A report shows the evidence of every pilot, and evidence stays in the process that found it.
+    count = 1 if out is not None else processes
+    run = _history(events) if history else _events(events, _load(charters), until, admit_at, service, count)
     try:
         comparison = None if against is None else Comparison(recorded_at(against, run.pilots))
         printer = Printer(run, as_json=as_json, comparison=comparison)
