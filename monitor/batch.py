@@ -197,7 +197,13 @@ def in_batch(run: Run, first: int, stop: int) -> Batch | None:
     if [event.source for event in events].count(source) != count:
         return None
     times = sorted([event.time for event in events])  # as a rule they are in order already, and then this is one pass
-    if times[0] < OLDEST or times[-1] > latest(min(run.received[first:stop])):
+    received = run.received[first:stop]
+    if times[0] < OLDEST:
+        return None
+    if times[-1] > latest(min(received)) and any(
+        event.time > latest(at)
+        for event, at in zip(events, received, strict=True)  # hours apart, as in a replay
+    ):
         return None
     by_type: dict[type[Envelope], list[Envelope]] = defaultdict(list)
     for event in events:

@@ -20,6 +20,7 @@ from monitor.model import Command, Decision
 from monitor.notary import verify
 from monitor.notary.commitment import FIELDS, Words, committed
 from monitor.notary.encoding import COMMITTED
+from monitor.notary.entries import NOT_ENTERED
 from monitor.notary.segment import Reader
 from monitor.notary.words import WordsFile, beside
 
@@ -126,6 +127,8 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
     for name in sorted(theirs.keys() | ours.keys()):
         if name in UNCOMPARED or (name == "again" and "action" in replayed):
             continue
+        if name in NOT_ENTERED and name not in theirs:
+            continue  # a ledger leaves out what follows from the rest of the record
         left, right = theirs.get(name), ours.get(name)
         if recorded.commits and name in FIELDS and committed(left):
             words = recorded.words.get(name)

@@ -20,7 +20,7 @@ from monitor.case import Case
 from monitor.counters import mark_all
 from monitor.detect import quiet_with
 from monitor.incidents import report
-from monitor.indicators.base import Open, Slot
+from monitor.indicators.base import InOneUnit, Open, Slot
 from monitor.labels import LABEL_OF, Label, tidied
 from monitor.layout import Frame, layout_of
 from monitor.model import Outputs
@@ -216,7 +216,13 @@ class Folder:
         lost: Lost = {}
         for kind_of, data in batch.data.items():
             kind = self._kinds.get(kind_of)
-            if kind is None or kind.selects is None or set(map(kind.selects, data)) <= kind.selected:
+            if kind is None or kind.selects is None:
+                continue
+            selected = kind.selects(data)
+            if selected <= kind.selected:
+                if kind_of is ExposureTallied and len(selected) == 1:
+                    (unit,) = selected
+                    batch.data[kind_of] = InOneUnit(data, unit if isinstance(unit, str) else unit[0])
                 continue
             if any(tidied(event) is not event for event in batch.by_type[kind_of]):
                 events = batch.by_type[kind_of] = [tidied(event) for event in batch.by_type[kind_of]]

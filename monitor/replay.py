@@ -26,7 +26,9 @@ from monitor.telemetry import Envelope, encode, millis
 
 TOPIC = "telemetry"
 BATCH = 10_000  # records handed to the machine at once
-SLICE_MS = 30 * 86_400_000  # time is stepped in pieces of at most this length, so that outputs do not pile up
+ENOUGH = 1_000  # records that are worth a step of their own
+DAY_MS = 86_400_000
+SLICE_MS = 30 * DAY_MS  # time is stepped in pieces of at most this length, so that outputs do not pile up
 _BATCH = (("content-type", b"application/cloudevents-batch+json"),)
 
 
@@ -140,7 +142,7 @@ class Replay:
         for line in log:
             at = line.record.received
             admission = self._due_at(at) or any(name in self._first for name in line.pilots)
-            if pending and (len(pending) >= self._batch or admission or at - pending[0].received > SLICE_MS):
+            if pending and (admission or self._cut(pending, at)):
                 yield from self._telemetry(pending)
                 pending = []
             if admission:
@@ -154,6 +156,13 @@ class Replay:
         end = max([last_received, *ends]) if until is None else until
         yield from self._admit_until(end)
         yield from self._time_to(end + 1)
+
+    def _cut(self, pending: list[Record], at: int) -> bool:
+        """Whether what is pending is stepped before a record received at `at` (ms) joins it. Cuts at midnight are where periods
+        mostly end too, so that what is stepped together is alike, and quick to step."""
+        first = pending[0].received
+        midnight = at // DAY_MS > pending[-1].received // DAY_MS and len(pending) >= ENOUGH
+        return midnight or len(pending) >= self._batch or at - first > SLICE_MS
 
     def _due_at(self, now: int) -> bool:
         return self._admitted < len(self._waiting) and self._waiting[self._admitted][0] <= now

@@ -189,9 +189,20 @@ def added(start: float, numbers: Sequence[int]) -> float:
     return start
 
 
+class InOneUnit(list[Any]):
+    """Payloads of exposure tallies that are known to be in one unit, so that not every indicator has to look."""
+
+    __slots__ = ("unit",)
+
+    def __init__(self, data: Iterable[Any], unit: str) -> None:
+        super().__init__(data)
+        self.unit = unit
+
+
 def fold_exposure(spec: IndicatorSpec, unit: str, data: Sequence[Any], opened: Mapping[str, Open]) -> None:
     """Add exposure tallies in `unit` to open periods, as `Folding.fold` must."""
-    if [tally.unit for tally in data].count(unit) != len(data):
+    known = isinstance(data, InOneUnit) and data.unit == unit
+    if not known and [tally.unit for tally in data].count(unit) != len(data):
         data = [tally for tally in data if tally.unit == unit]
     if not spec.segments:
         if data:

@@ -145,7 +145,7 @@ ROWS = [
     Row(
         Reason.COUNTED_NOWHERE,
         Finding(rule="data.segment", detail="data.segment 'nroth' counts nowhere; did you mean 'north'?"),
-        ("counts nowhere", "data.segment 'nroth'", "did you mean 'north'?"),
+        ("counts nowhere", "nroth", "did you mean"),
     ),
     Row(
         Reason.CORRECTED,

@@ -180,7 +180,7 @@ def test_a_worker_names_the_offsets_and_the_way_on_and_takes_it(tmp_path: Path) 
         await until(lambda: decided(fresh, Reason.ADMITTED))
         await send(20)
 
-    one = worker().wait_ready()
+    one = worker().wait_ready(90)
     asyncio.run(admit())
     time.sleep(2)
     assert one.stop() == 0
@@ -188,16 +188,16 @@ def test_a_worker_names_the_offsets_and_the_way_on_and_takes_it(tmp_path: Path) 
     asyncio.run(delete(fresh, 45))
     two = worker()
     with pytest.raises(Unavailable, match="exit code 1"):
-        two.wait_ready()
+        two.wait_ready(90)
     said = two.tail()
     assert f"{fresh.telemetry}/0 begins at 45, but " in said
     assert "were deleted unread" in said
     assert "--skip-lost" in said
-    three = worker("--skip-lost").wait_ready()
+    three = worker("--skip-lost").wait_ready(90)
     try:
         asyncio.run(until(lambda: decided(fresh, Reason.TELEMETRY_LOST)))
         three.kill()
-        three = worker().wait_ready()
+        three = worker().wait_ready(90)
     finally:
         three.stop()
     logs = asyncio.run(dump(fresh.bootstrap, fresh.names, 0))
@@ -231,17 +231,17 @@ def test_what_was_decided_on_before_a_crash_cannot_be_skipped(tmp_path: Path) ->
         await send([service.incident(int(time.time() * 1000), severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)])
         await until(lambda: decided(fresh, Reason.HARD_RULE))
 
-    one = worker().wait_ready()
+    one = worker().wait_ready(90)
     asyncio.run(admit())
     assert one.stop() == 0
-    two = worker("--checkpoint-every", "3600").wait_ready()
+    two = worker("--checkpoint-every", "3600").wait_ready(90)
     asyncio.run(harm())
     two.kill()
     asyncio.run(delete(fresh, 21))
     three = worker("--skip-lost")
     try:
         with pytest.raises(Unavailable, match="exit code 1"):
-            three.wait_ready()
+            three.wait_ready(90)
     finally:
         three.kill()
     assert "cannot be computed again; restore them from a backup" in three.tail()

@@ -23,7 +23,7 @@ from monitor.testing.memory_link import MemoryLink
 
 NOW = datetime.now(UTC) - timedelta(minutes=1)
 NUMBERS: list[Any] = [
-    0, 7, 7.0, 7.5, -1, True, None, "7", 10**400, 2**63, 1e16, math.nan, math.inf,
+    0, 7, 7.0, 7.5, -1, Decimal(-7), True, None, "7", 10**400, 2**63, 1e16, math.nan, math.inf,
     Decimal(7), Decimal("7.5"), Decimal("1e999999"), Decimal("sNaN"), Decimal("Infinity"), Fraction(7, 2), Fraction(10**400),
     numpy.int64(7), numpy.uint8(7), numpy.float64(7.5), numpy.float32(7.5), numpy.float64("nan"), numpy.bool_(True),
     numpy.array([7.0]), 7j, [7], object(),
@@ -45,6 +45,8 @@ CALLS: dict[str, tuple[tuple[list[Any], ...], dict[str, list[Any]]]] = {
     "incident_update": ((TEXTS, TEXTS), {"was": TEXTS, "harm": TEXTS}),
     "outcomes": ((), {"tp": NUMBERS, "fp": NUMBERS, "tn": NUMBERS, "fn": NUMBERS}),
     "exposure": ((NUMBERS, TEXTS), {"segment": TEXTS}),
+    "exposure_corrected": ((NUMBERS, TEXTS), {"segment": TEXTS}),
+    "outcomes_corrected": ((), {"tp": NUMBERS, "fp": NUMBERS}),
     "cost": ((NUMBERS, TEXTS), {}),
     "gain": ((NUMBERS,), {}),
     "model_changed": ((TEXTS,), {}),

@@ -93,7 +93,7 @@ def recorded(tmp_path: Path) -> Path:
     file = tmp_path / "cruise.jsonl"
     good = list(write_lines(cruise()))
     good[3:3] = [b"{ not json\n", b'{"specversion": "1.0", "type": "sandbox.rumour"}\n', b"\n"]
-    good.append(b"[" + good[0].strip() + b"]\n")  # a repeat, as a batch: counts once
+    good.append(b"[" + good[-1].strip() + b"]\n")  # a repeat, as a batch: counts once
     file.write_bytes(b"".join(good))
     return file
 

@@ -1,0 +1,274 @@
+"""A history replays to what was recorded, for everybody and for one pilot alone, and gives away nothing of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+from msgspec import structs
+
+from monitor.__main__ import cli
+from monitor.charter import Charter
+from monitor.control import Admission
+from monitor.embedded.sqlite_log import SqliteLog
+from monitor.embedded.store import TOPIC, TOPIC_BITS, Incoming, Store
+from monitor.history import Base64, TelemetryLine, begins_history, decode, encode, record_of, telemetry_line
+from monitor.history_of import Selection
+from monitor.history_replay import HistoryReplay
+from monitor.machine import Machine
+from monitor.model import Decision, Reason, Record
+from monitor.runner import Runner
+from monitor.telemetry import encode as encoded
+from monitor.testing.events import Emitter
+from monitor.testing.simulator import Fleet
+
+FLEET = Fleet(4, pilots=5, scenarios=["calm", "death", "step", "silence", "gaps"], hours=50, period="1m", volume=200)
+
+
+def ran(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+
+
+class Recording:
+    """An embedded monitor's logs of an hour: time every five seconds, two outages, two restarts, records that are read late,
+    records of several pilots, rubbish."""
+
+    def __init__(self, home: Path, seed: int) -> None:
+        self.home, self.rng = home, Random(seed)
+        self.now = FLEET.start - 10_000
+        self.store = Store(home / "monitor.db", clock=lambda: self.now)
+        self.number = 0
+
+    async def run(self) -> None:
+        """Record it."""
+        runner = await self.owner()
+        await self.feed_control(runner)
+        waiting: list[Incoming] = []
+        for at, event in FLEET:
+            while self.now + 5_000 < at:
+                self.now += 40_000 if self.rng.random() < 0.004 else 5_000
+                await self.read(runner)
+                await runner.time()
+                if self.rng.random() < 0.004:
+                    runner = await self.owner()
+            self.now = max(self.now, at)
+            key = event.subject.encode() if self.rng.random() < 0.5 else None
+            waiting.append(Incoming(encoded(event), key))
+            if self.rng.random() < 0.2:
+                await self.store.feed(self.packed(waiting))
+                waiting = []
+                if self.rng.random() < 0.5:
+                    await self.read(runner)
+        await self.store.feed(waiting)
+        await self.read(runner)
+        self.now += 60_000
+        await runner.time()
+        await self.store.close()
+
+    def packed(self, waiting: list[Incoming]) -> list[Incoming]:
+        """Some of them in one record without a key, and now and then something that nobody can read."""
+        if self.rng.random() < 0.5 or len(waiting) < 2:
+            return waiting
+        body = b"[" + b",".join(one.value or b"" for one in waiting) + b"]"
+        return [Incoming(body), Incoming(b"\xff rubbish", self.rng.choice((None, b"pilot-0002")))]
+
+    async def owner(self) -> Runner[Machine]:
+        """A new owner takes over what the last one left."""
+        runner = Runner(SqliteLog(self.store), clock=lambda: 0, machine=lambda p, e: Machine(p, e))
+        await runner.recover()
+        await self.read(runner)
+        return runner
+
+    async def feed_control(self, runner: Runner[Machine]) -> None:
+        acts = [Incoming(msgspec.json.encode(act), act.pilot.encode()) for act in FLEET.admissions()]
+        await self.store.feed_control(acts)
+        _, end = await self.store.ends()
+        await runner.control(await self.store.control(0, end, records=1000, size=1 << 30))
+        await runner.time()
+
+    async def read(self, runner: Runner[Machine]) -> None:
+        while records := await self.store.telemetry(
+            TOPIC, runner.next_telemetry.get(TOPIC, 0), 1 << TOPIC_BITS, records=500, size=1 << 30
+        ):
+            await runner.telemetry(TOPIC, records)
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("recorded")
+    asyncio.run(Recording(home, request.param).run())
+    return home
+
+
+def decisions_of(home: Path) -> dict[str, list[Decision]]:
+    """What the monitor decided, by pilot, without the epoch."""
+
+    async def outputs() -> list[bytes]:
+        store = Store(home / "monitor.db")
+        out, _ = await store.put_out(("decisions",), 0, most=1 << 40)
+        await store.close()
+        return out["decisions"]
+
+    found: dict[str, list[Decision]] = {}
+    for raw in asyncio.run(outputs()):
+        decision = msgspec.json.decode(raw, type=Decision)
+        found.setdefault(decision.pilot, []).append(structs.replace(decision, epoch=0))
+    return found
+
+
+def replayed(raw: bytes, **settings: bool) -> tuple[dict[str, list[Decision]], list[tuple[int, int, str]]]:
+    """Decisions by pilot, and (offset, place, pilot) of what is rejected."""
+    found: dict[str, list[Decision]] = {}
+    rejected = []
+    for out in HistoryReplay(**settings).steps(decode(raw.splitlines(keepends=True))):  # type: ignore[arg-type]
+        rejected += [(r.offset, r.index, r.pilot) for r in out.rejected]
+        for decision in out.decisions:
+            found.setdefault(decision.pilot, []).append(structs.replace(decision, epoch=0))
+    return found, rejected
+
+
+def test_a_whole_history_decides_what_the_monitor_decided(recorded: Path) -> None:
+    """Outages, restarts and late records included: every decision of every pilot, in its order, however it is cut."""
+    result = ran("export", "--dir", str(recorded), "--quiet")
+    stood = decisions_of(recorded)
+    reasons = {d.reason for decisions in stood.values() for d in decisions}
+    assert {Reason.MONITOR_GAP, Reason.HARD_RULE, Reason.HEARD_AGAIN} <= reasons
+    assert replayed(result.stdout_bytes)[0] == stood
+    assert replayed(result.stdout_bytes, folds=False)[0] == stood
+
+
+@pytest.mark.parametrize("pilot", FLEET.pilots)
+def test_a_firms_part_decides_the_same_and_names_nobody_else(recorded: Path, pilot: str) -> None:
+    """The pilot's own decisions come out the same from its own part; no other pilot, source or firm stands in it, not even in
+    records that several pilots shared; what was rejected of its own is rejected again."""
+    result = ran("export", "--dir", str(recorded), "--pilot", pilot, "--quiet")
+    whole = ran("export", "--dir", str(recorded), "--quiet")
+    found, rejected = replayed(result.stdout_bytes)
+    assert found == {pilot: decisions_of(recorded)[pilot]}
+    for other in set(FLEET.pilots) - {pilot}:
+        assert other.encode() not in result.stdout_bytes
+    assert rejected == [r for r in replayed(whole.stdout_bytes)[1] if r[2] == pilot]
+    assert len(result.stdout_bytes) < len(whole.stdout_bytes) / 2
+
+
+def test_a_history_that_was_cut_short_or_is_of_another_format_is_refused(recorded: Path, tmp_path: Path) -> None:
+    """Without its last line a file is no history, nor is one of a format to come; a line that cannot be read is named."""
+    raw = ran("export", "--dir", str(recorded), "--quiet").stdout_bytes.splitlines(keepends=True)
+    for lines, words in (
+        (raw[:-1], "cut short"),
+        ([raw[0].replace(b"history/1", b"history/2"), *raw[1:]], "this version reads"),
+        ([raw[0], b"{}\n", *raw[1:]], "line 2"),
+    ):
+        path = tmp_path / "bad.history"
+        path.write_bytes(b"".join(lines))
+        result = CliRunner().invoke(cli, ["replay", str(path)])
+        assert words in str(result.exception), words
+
+
+def test_charters_are_inside_of_a_history_and_outside_of_events(recorded: Path, tmp_path: Path) -> None:
+    """A history with charters, or events without any, is called wrongly: exit code 2 and what would be right."""
+    history, events = tmp_path / "a.history", tmp_path / "a.jsonl"
+    history.write_bytes(ran("export", "--dir", str(recorded), "--quiet").stdout_bytes)
+    events.write_bytes(ran("export", "--dir", str(recorded), "--telemetry", "--quiet").stdout_bytes)
+    charter = tmp_path / "charter.yaml"
+    charter.write_bytes(msgspec.json.encode(FLEET.charter_for(FLEET.pilots[0])))
+    assert begins_history(history.read_bytes())
+    assert not begins_history(events.read_bytes())
+    for arguments, words in (
+        ([str(charter), str(history)], "leave out CHARTERS"),
+        ([str(events)], "name the charters"),
+        ([str(charter), str(events), "--admit-at", "soon"], "write YYYY-MM-DD"),
+    ):
+        result = ran("replay", *arguments)
+        assert result.exit_code == 2, result.output
+        assert words in " ".join(result.stderr.split())
+
+
+def test_bytes_come_back_as_they_were() -> None:
+    """Text, other bytes, nothing, and headers of both kinds."""
+    for value in (b"{}", b"\xff\x00", None, "ü\u2028\n".encode()):
+        record = Record(3, 5, value, value, (("signature", b"\xfe"), ("content-type", b"application/json")))
+        (_, line, _) = decode([HEADER, encode(telemetry_line("t", record)), END])
+        assert isinstance(line, TelemetryLine)
+        assert record_of(line) == record
+    assert isinstance(telemetry_line("t", Record(0, 0, None, b"\xff")).value, Base64)
+
+
+HEADER = b'{"history":"sandbox-history/1","runtime":"embedded","partition":0,"keyed":false,"control_topic":"control"}'
+END = b'{"record":"end","next":{},"records":1,"received":1}'
+
+
+def test_what_another_firm_writes_under_a_pilots_name_is_not_handed_out() -> None:
+    """A record whose key is this pilot's, all about another, keeps its place in the log and nothing else."""
+    selection = Selection(frozenset({"mine"}))
+    event = encoded(Emitter("secret-source", "theirs").heartbeat(1_800_000_000_000))
+    (kept,) = selection.feed(telemetry_line("t", Record(7, 9, b"mine", event)))
+    assert isinstance(kept, TelemetryLine)
+    assert (kept.offset, kept.value, kept.left_out) == (7, None, (0,))
+    assert b"secret" not in encode(kept)
+    assert not list(selection.feed(telemetry_line("t", Record(8, 9, b"theirs", event))))
+
+
+def death(charter: Charter, *more: bytes) -> bytes:
+    """Events of a pilot: a death, and an hour later work as if nothing had been."""
+    emitter = Emitter("s", charter.pilot)
+    events = [
+        emitter.heartbeat(FLEET.start),
+        emitter.incident(FLEET.start + 1_000, severity="serious_incident", harm="death"),  # type: ignore[arg-type]
+        emitter.exposure(FLEET.start + 3_600_000, 10.0),
+        emitter.heartbeat(FLEET.start + 3_600_001),
+    ]
+    return b"\n".join([*(encoded(event) for event in events), *more])
+
+
+@pytest.mark.parametrize("service", [None, True], ids=["by itself", "--service"])
+def test_nobody_is_blamed_who_is_not_part_of_the_recording(tmp_path: Path, service: bool | None) -> None:
+    """Events without any acknowledgement say nothing about obeying: a halt is neither overdue nor contradicted, and that is
+    said, on stderr and in the JSON; where the caller says that a service was there, it is held to the halt."""
+    charter = FLEET.charter_for(FLEET.pilots[0])
+    (tmp_path / "charter.yaml").write_bytes(msgspec.json.encode(charter))
+    (tmp_path / "events.jsonl").write_bytes(death(charter))
+    arguments = ["replay", str(tmp_path / "charter.yaml"), str(tmp_path / "events.jsonl"), "--json", "--twice"]
+    result = ran(*arguments, *(["--service"] if service else []))
+    assert result.exit_code == 0, result.output
+    lines = [msgspec.json.decode(line) for line in result.stdout.splitlines()]
+    reasons = [line["decision"]["reason"] for line in lines if "decision" in line]
+    assert "hard_rule" in reasons
+    blamed = {"halt_overdue", "halt_contradicted"} & set(reasons)
+    assumed = " ".join(lines[0]["replay"]["assumes"])
+    if service:
+        assert blamed == {"halt_overdue", "halt_contradicted"}
+        assert "services are part" in assumed
+    else:
+        assert not blamed
+        assert "no service is part of the recording" in assumed
+        assert "no service is part of the recording" in result.stderr
+    assert "admitted at its cycle.start" in assumed
+
+
+def test_admission_may_be_at_the_first_event(tmp_path: Path) -> None:
+    """`--admit-at first`: nothing is closed, flagged or counted before the pilot is first heard of."""
+    charter = FLEET.charter_for(FLEET.pilots[0])
+    (tmp_path / "charter.yaml").write_bytes(msgspec.json.encode(charter))
+    (tmp_path / "events.jsonl").write_bytes(death(charter))
+    arguments = ["replay", str(tmp_path / "charter.yaml"), str(tmp_path / "events.jsonl"), "--json"]
+    result = ran(*arguments, "--admit-at", "first")
+    lines = [msgspec.json.decode(line) for line in result.stdout.splitlines()]
+    first = next(line["decision"] for line in lines if "decision" in line)
+    assert (first["reason"], first["at"]) == ("admitted", FLEET.start)
+
+
+def test_an_act_of_admission_is_all_a_history_needs() -> None:
+    """The least history: a header, an admission, an end."""
+    charter = FLEET.charter_for(FLEET.pilots[0])
+    act = Admission(id="a", pilot=charter.pilot, author="regulator-1", charter=charter)
+    line = msgspec.json.encode(
+        {"record": "control", "offset": 0, "received": FLEET.start, "value": msgspec.json.encode(act).decode()}
+    )
+    found, rejected = replayed(b"\n".join([HEADER, line, END]))
+    assert not rejected
+    assert [d.reason for d in found[charter.pilot]] == [Reason.ADMITTED]
