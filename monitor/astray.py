@@ -8,6 +8,7 @@ bytes each are remembered per pilot; further ones are counted, not named.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, TypeAlias
@@ -24,6 +25,7 @@ from monitor.telemetry import CostReported, Envelope, ExposureTallied
 TOLD = 64  # values named per pilot
 CACHED = 4096  # labels whose fate is remembered per charter
 LISTED, SHOWN = 5, 60  # values that a finding lists, and how many characters of each it shows
+EFFORT = 50_000  # pairs of characters compared to find a near label: 5 ms
 KEY = "counted_nowhere"  # of the finding
 Selected: TypeAlias = Callable[[Sequence[Any]], set[Label]]
 
@@ -136,8 +138,14 @@ def _in_segments(tag: str, segment: str, watches: list[Watch]) -> Astray | None:
         return None
     if len(listing) == len(watches):
         return _astray(tag, "segment", segment, known)
-    twin = any(alike(name) == alike(segment) for name in known)
+    twin = alike(segment) in _alike(tuple(known))
     return _astray(tag, "segment", segment, known, elsewhere=True) if twin else None
+
+
+@functools.lru_cache(maxsize=64)
+def _alike(names: tuple[str, ...]) -> dict[str, str]:
+    """Labels by what they have in common with others; the first of those that are alike."""
+    return {alike(name): name for name in reversed(names)}
 
 
 def _astray(tag: str, field: str, value: str, known: Any, elsewhere: bool = False) -> Astray:
@@ -146,12 +154,13 @@ def _astray(tag: str, field: str, value: str, known: Any, elsewhere: bool = Fals
 
 
 def _hint(found: Astray) -> str:
-    twins = [name for name in found.known if alike(name) == alike(found.value)]
-    if twins:
-        same = twins[0].casefold() == found.value.casefold()
+    twin = _alike(found.known).get(alike(found.value))
+    if twin is not None:
+        same = twin.casefold() == found.value.casefold()
         why = "Upper and lower case are told apart" if same else "It holds a character that cannot be seen"
-        return f"did you mean {_quoted(twins[0])}? {why}"
-    near = difflib.get_close_matches(found.value, found.known, n=1)
+        return f"did you mean {_quoted(twin)}? {why}"
+    effort = len(found.value) * sum(map(len, found.known))  # characters that are compared, each with each
+    near = difflib.get_close_matches(found.value, found.known, n=1) if effort <= EFFORT else []
     if near:
         return f"did you mean {_quoted(near[0])}?"
     more = f" and {len(found.known) - LISTED} more" if len(found.known) > LISTED else ""

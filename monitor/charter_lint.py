@@ -166,23 +166,37 @@ def _people(charter: Charter) -> Iterator[Problem]:
 
 def _apart(charter: Charter) -> Iterator[Problem]:
     """The firm holds no office over its own pilot, under no spelling and with no key; and two people have two keys."""
-    firm, firm_keys = charter.participant.id.strip().casefold(), set(map(str.strip, charter.participant.keys))
-    owners: dict[str, str] = {}
+    firm, firm_keys = alike(charter.participant.id), set(map(_raw, charter.participant.keys))
+    owners: dict[bytes, str] = {}
+    people: dict[str, str] = {}
     for index, authority in enumerate(charter.authorities):
         for part in ("approvers", "officers", "keys"):
             for name in getattr(authority, part):
-                if name.strip().casefold() == firm:
+                if alike(name) == firm:
                     yield _error(
                         f"authorities[{index}].{part}",
                         f"{name!r} is the firm that runs this pilot",
                         "name somebody else",
                     )
+        for name in authority.approvers:
+            other = people.setdefault(alike(name), name)
+            if other != name:
+                what = f"{name!r} and {other!r} are told apart by nothing that a reader sees, or by case alone"
+                yield _error(f"authorities[{index}].approvers", what, "write one person's name in one way")
         for name, text in authority.keys.items():
-            at, key = f"authorities[{index}].keys.{name}", text.strip()
+            at, key = f"authorities[{index}].keys.{name}", _raw(text)
             if key in firm_keys:
                 yield _error(at, "the key is one of the firm's own", "give each person a key of their own")
             elif owners.setdefault(key, name) != name:
                 yield _error(at, f"{owners[key]!r} has the same key", "give each person a key of their own")
+
+
+def _raw(key: str) -> bytes:
+    """A public key as bytes, as one key can be written in several ways; the text itself where it is no key."""
+    try:
+        return read_public(key)
+    except ValueError:
+        return key.strip().encode()
 
 
 def _evaluation(charter: Charter) -> Iterator[Problem]:

@@ -101,8 +101,14 @@ Outcome = tuple[Standing, Move | None]
 
 def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet") -> Outcome:
     """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays until
-    lowered (a hard rule), when each event is put on record."""
+    lowered (a hard rule), when each event is put on record.
+
+    While a halt stands, a new ground for a halt voids the steps towards its release; a lesser finding that stays until lowered,
+    which a release would end too, must have been seen by whoever releases.
+    """
     old = s.active.get(key)
+    if stays == "until_lowered" and s.halted:
+        s = structs.replace(s, lifting=_anew(s) if level == Level.HALT else _to_be_seen(s))
     if old is not None and old.level >= level and old.reason == reason:
         kept = structs.replace(s, active={**s.active, key: structs.replace(old, quiet=0)})
         return kept, Move("finding", s.level, s.level, reason, False) if stays == "until_lowered" else None
@@ -237,6 +243,11 @@ def unshelved(s: Standing, key: str, at: int) -> Outcome:
 def _anew(s: Standing) -> Lifting:
     """Nothing of a release is on record: the next record is a new ground for the halt."""
     return Lifting(basis=s.counter + 1, last=s.counter + 1)
+
+
+def _to_be_seen(s: Standing) -> Lifting:
+    """A release is valid only if its author has seen the next record."""
+    return structs.replace(s.lifting, last=s.counter + 1)
 
 
 def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Outcome:

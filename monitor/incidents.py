@@ -4,8 +4,10 @@ Several systems, sources and versions of a report name the same incident by its 
 the first report that the indicator lists; a later report that is graver counts in the indicators of graver classes. A hard
 rule acts on an id again only when a report is graver than every report of it on which that rule acted.
 
-Bound: `INCIDENTS` ids of at most 18 bytes each in a snapshot (36 KiB); the id reported longest ago is dropped first. From the
-first dropped id on (`whole` is False) an update of an unknown id is taken to have counted in the grade that it `was`.
+Bound: `INCIDENTS` ids of at most 18 bytes each in a snapshot (36 KiB). Ids that counted nowhere and were never reported as
+serious or with harm are dropped first, those reported longest ago before others: any number of them displaces nothing else.
+From the first other id that is dropped on (`whole` is False) an update of an unknown id is taken to have counted in the
+grade that it `was`.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ _INJURIES = (Harm.NONE, Harm.MINOR_INJURY, Harm.SERIOUS_INJURY, Harm.DEATH)
 class Incidents(Struct, array_like=True, gc=False):
     """The incident ids of one pilot, reported longest ago first: digest of the id -> the grades that were reported (a bit for each
     pair of severity and harm) and, above those, the indicators in which it counted (a bit for each of `names`). `whole`: no
-    id has been dropped, so an id that is not here was never reported."""
+    id that counted, was serious or did harm has been dropped, so an id that is not here counted nowhere."""
 
     names: list[str] = []
     known: dict[int, int] = {}
@@ -73,8 +75,10 @@ class Report:
         if self.repeated:
             out.uncount("incident_repeat")
         if len(known) > INCIDENTS:
-            del known[next(iter(known))]
-            incidents.whole = False
+            dropped = next((name for name, bits in known.items() if not bits & _LASTING), None)
+            if dropped is None:
+                dropped, incidents.whole = next(iter(known)), False
+            del known[dropped]
             out.uncount("incident_forgotten")
 
     def _bit(self, watch: Watch) -> int:
@@ -93,6 +97,11 @@ def report(incidents: Incidents, watches: tuple[Watch, ...], event: Incident) ->
         if watch.name not in incidents.names:
             incidents.names.append(watch.name)
     return Report(incidents, event)
+
+
+def reported(incidents: Incidents, event: Incident) -> bool:
+    """Whether this id is known to have been reported in this grade."""
+    return bool(incidents.known.get(_digest(event.data.incident), 0) & _grade(event.data.severity, event.data.harm))
 
 
 def breaks(rule: HardRule, event: Incident) -> bool:
@@ -119,6 +128,9 @@ def _at_least(severity: Severity, harm: Harm) -> int:
     if harm in _INJURIES[1:]:
         harms = _INJURIES[_INJURIES.index(harm) :]
     return sum(_grade(s, h) for s in severities for h in harms)
+
+
+_LASTING = -1 & ~sum(_grade(s, Harm.NONE) for s in _SEVERITIES if s is not Severity.SERIOUS_INCIDENT)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
+from monitor.bounds import AHEAD_MS
 from monitor.model import Command
 
 BEATS = 3  # heartbeats in a row that verify a stop
@@ -80,14 +81,17 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
         """From when on (ms) what `source` reports must not have happened; `None` while it may still be finishing.
 
         An incarnation that acknowledged is held to its own word. Another one that sends heartbeats has until `deadline`
-        to acknowledge. What sends none (a counter of its own, a complaints desk) is held to the last word given.
+        to acknowledge. What sends none (a counter of its own, a complaints desk) is held to the last word given. No
+        acknowledgement allows service later than `deadline` and what the sender's clock may be ahead: each incarnation
+        may acknowledge, so a new one every few minutes would else cover a service that never stops.
         """
+        latest = deadline + AHEAD_MS
         proof = self.proofs.get(source)
         if proof is not None and proof.acknowledged:
-            return proof.stopped
+            return min(proof.stopped, latest)
         words = [p.stopped for p in self.proofs.values() if p.acknowledged]
         if proof is None and words:
-            return max(words)
+            return min(max(words), latest)
         return deadline if at > deadline else None
 
 

@@ -138,11 +138,11 @@ def test_a_repeat_of_a_halting_incident_is_on_record_once() -> None:
 def test_the_memory_is_bounded_and_says_when_it_is_full() -> None:
     """The id reported longest ago is dropped, which is counted, and from then on an update counts by what it was."""
     bench = Bench(SERIOUS)
-    emitter = bench.emitter
-    many = [emitter.incident(T0, incident=f"i-{n}", severity=Severity.HAZARD) for n in range(INCIDENTS)]
+    emitter, grave = bench.emitter, {"severity": Severity.HAZARD, "harm": Harm.MINOR_INJURY}
+    many = [emitter.incident(T0, incident=f"i-{n}", **grave) for n in range(INCIDENTS)]
     bench.send(*many, at=T0)
     assert "incident_forgotten" not in bench.out.uncounted
-    extra = [emitter.incident(T0, incident=f"j-{n}", severity=Severity.HAZARD) for n in range(9)]
+    extra = [emitter.incident(T0, incident=f"j-{n}", **grave) for n in range(9)]
     bench.send(*extra, at=T0 + 1)
     assert bench.out.uncounted["incident_forgotten"] == 9
     assert len(bench.machine.pilots["p"].incidents.known) == INCIDENTS
@@ -150,6 +150,23 @@ def test_the_memory_is_bounded_and_says_when_it_is_full() -> None:
     assert counted(bench, "serious") == 0
     bench.send(emitter.incident_update(T0, "i-1", was=Severity.HAZARD, severity=DEATH["severity"]), at=T0 + 3)
     assert counted(bench, "serious") == 1
+
+
+def test_harmless_incidents_displace_no_other_and_hide_no_update() -> None:
+    """After any number of near misses a dealt-with death halts no second time, and updates without a report count all the same."""
+    bench = Bench(SERIOUS)
+    emitter = bench.emitter
+    bench.send(emitter.incident(T0, incident="i-1", **DEATH), at=T0)
+    release(bench, T0 + 1)
+    before = counted(bench, "serious")
+    flood = [emitter.incident(T0, Severity.NEAR_MISS, incident=f"n-{n}") for n in range(INCIDENTS + 9)]
+    bench.send(*flood, at=T0 + 2)
+    assert bench.out.uncounted["incident_forgotten"] == 10
+    bench.send(emitter.incident(T0, incident="i-1", **DEATH), at=T0 + 3)
+    assert bench.level == Level.NORMAL
+    grade: dict[str, Any] = {"was": Severity.SERIOUS_INCIDENT, "severity": Severity.SERIOUS_INCIDENT}
+    bench.send(*(emitter.incident_update(T0, f"u-{n}", harm=Harm.NONE, **grade) for n in range(3)), at=T0 + 4)
+    assert counted(bench, "serious") == before + 3
 
 
 def test_the_memory_takes_no_more_bytes_than_stated() -> None:

@@ -263,3 +263,11 @@ def test_a_charter_with_twins_from_before_still_runs() -> None:
     """What was admitted once is read for ever: the first spelling counts."""
     old: Charter = charter(msgspec.structs.replace(SHARE, segments=(NFC, NFD)))
     assert plan_of(old).watches[0].keys == {NFC: f"fpr/{NFC}"}
+
+
+def test_long_lists_of_long_labels_are_not_searched() -> None:
+    """A firm that invents labels slows down nothing: the nearest known one is looked for only where that takes milliseconds."""
+    names = tuple(f"{n:04d}{'abcdefghij' * 9}" for n in range(60))
+    bench = Bench(msgspec.structs.replace(RATE_0, segments=names))
+    bench.send(bench.emitter.incident(T0, segment=f"9999{'abcdefghij' * 9}"), at=T0 + 1)
+    assert "the charter knows '0000abc" in said(bench)[0]
