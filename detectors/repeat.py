@@ -1,7 +1,7 @@
 """The same observation many times over: the state that so many updates leave, bit for bit, without making all of them.
 
-A stretch of time in which nothing happened is such a run. Most detectors come to rest in it: once an update changes nothing,
-none after it does. What never rests says itself how it goes on (`Repeating`).
+A stretch of time in which nothing happened is such a run. Most detectors reach a fixed point: once an update changes nothing,
+no later one does. A detector without a fixed point computes the result itself (`Repeating`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from detectors.base import Detector, Observation
 
-PATIENCE = 4_096  # updates after which a detector that still moves is given up
+PATIENCE = 4_096  # updates within which a detector must reach its fixed point
 
 D = TypeVar("D", bound=Detector)
 

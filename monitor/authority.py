@@ -1,8 +1,8 @@
-"""Who may do what: one table, act x role, and the conditions that hold whoever acts. Pure; every runtime uses it through `Machine`.
+"""Who may do what: one table, act x role, and conditions that apply to every author. Pure; both runtimes use it through `Machine`.
 
 Roles come from the charter *in force*, never from the charter that an act carries, and from the deployment's admitter keys. The
-firm that runs the pilot has the role `firm` only, whatever a charter says of its name. What a role needs a signature for is
-checked before, in `monitor/proof.py`.
+firm that runs the pilot has the role `firm` only, whatever a charter says of its name. Signatures are checked
+before, in `monitor/proof.py`.
 
 Without admitter keys a deployment is in *open mode*: anybody who may write to `control` may admit a pilot. Where the charter in
 force names no keys either, names are claimed without proof; the record says `signed: ""`.

@@ -73,9 +73,9 @@ class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """`unit` selects which exposure tallies count. `cap` (units per period) is the most that a period may hold: what an open
     or incomplete period is assumed to have; without it there is no provisional evidence. `uncertainty` 0.2 = the
     reported exposure may be 20 % too small, and the limit is given that much room. `complete`: when the exposure of a period is
-    known in full: `by_source` when every source of exposure was heard at its end, `on_close` when the period closes, whoever was
-    heard. The second is for services whose every call is a source of its own; what was not tallied by the close is then taken
-    for no exposure, so that a tally that is lost makes the rate look higher than it is."""
+    known in full: `by_source` once every source of exposure was heard at its end, `on_close` when the period closes. The second is for
+    services in which every call is a new source; exposure that was not tallied by the close is then taken for none, so a lost
+    tally makes the rate look higher than it is."""
 
     unit: Id
     cap: Positive | None = None

@@ -16,7 +16,7 @@ from monitor.plan import Watch, key, level_of
 from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
 from monitor.state import Pilot, Stream, same
 from monitor.telemetry import instant
-from monitor.tolerate import begin_anew, by_when, tolerated
+from monitor.tolerate import restart_limit, by_when, tolerated
 
 HOUR = 3_600_000
 LOST = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
@@ -54,7 +54,7 @@ def close(case: Case, watch: Watch) -> None:
         _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
         for watcher, score in scores:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
-        begin_anew(case, watch, stream, start)
+        restart_limit(case, watch, stream, start)
     _gaps(case, watch)
     if watch is case.plan.slowest and pilot.astray.last < start:
         case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))

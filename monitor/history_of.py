@@ -1,4 +1,4 @@
-"""Selection: of a partition's history, what concerns some pilots and nothing of anybody else's.
+"""Selection: of a partition's history, what concerns some pilots, and nothing of any other.
 
 Kept are the records of these pilots, byte for byte, and of the journal what their results depend on: claims, every gap in
 time, and the last `time` before each of their records. Events of other pilots in the same packed record are replaced by
@@ -54,7 +54,7 @@ class Selection:
         if isinstance(entry, Claim):
             self._owners = entry.owners
             yield from self._times.flush()
-            # Host names, and which other firms there are, are nobody's business here.
+            # Host names and the names of other firms are confidential.
             yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode))
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))

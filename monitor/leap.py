@@ -1,4 +1,4 @@
-"""Leap: closed periods that hold nothing are passed over at once, where closing them one by one would come to the same state.
+"""Leap: closed periods that hold nothing are skipped at once, where closing them one by one would give the same state.
 
 A cycle that began early, short periods, a firm that sends nothing: then there are millions of periods without an event, and
 closing each costs as much as one that holds something. Most of them decide nothing and change nothing but the number of the
@@ -122,7 +122,7 @@ def _void(
     if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
     if pilot.window.opened and pilot.window.shares(start):
-        return None  # evidence begins anew with a period that a tolerated crossing has looked at
+        return None  # evidence restarts with a period that a tolerated crossing has looked at
     gap = watch.by_source and behind(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
     for segment, stream in zip(watch.segments, streams, strict=True):

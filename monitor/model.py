@@ -136,7 +136,7 @@ class TimeRead(Struct, frozen=True, tag="time"):
 
 
 class Skipped(Struct, frozen=True, tag="skipped"):
-    """Journal: the log had deleted telemetry that was not read yet, and the owner was told to go on behind it. `lost` gives for each
+    """Journal: the log had deleted telemetry that was not read yet, and the owner was started with `--skip-lost`, which continues behind it. `lost` gives for each
     topic the first offset lost and the first that is kept; else as `TimeRead`, though no time passes."""
 
     epoch: int
@@ -357,7 +357,7 @@ UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgott
 
 
 class Outputs(Struct):
-    """What one or more steps put out, in order; the runner writes it in one transaction. `uncounted` is for metrics alone: events
+    """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics alone: events
     that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of `UNCOUNTED`)."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)

@@ -41,7 +41,7 @@ def follow(case: Case, event: Envelope) -> bool:
 
 
 def unserved(pilot: Pilot) -> None:
-    """Nobody was there to obey the command in force: it is neither resent nor followed up."""
+    """No service is part of the replay: the command in force is neither resent nor followed up."""
     standing = pilot.standing
     if standing.order.kind or (standing.sending is not None and standing.sending.due):
         sending = standing.sending and structs.replace(standing.sending, due=0)

@@ -8,7 +8,7 @@ An act may carry `expected_standing` (the standing of the pilot that its author 
 - a step towards a release has seen the halt, and the steps before it, that it builds on (`Lifting.basis`, `Lifting.last`).
 
 So one integer per key is remembered for ever, and a refused act is void after its `not_after`. An act without these fields (old
-clients, open mode) is told from its copies by its id. Ids of unsigned acts are remembered for the last `RECENT` acts; ids of
+clients, open mode) is recognised by its id. Ids of unsigned acts are remembered for the last `RECENT` acts; ids of
 signed acts and of steps towards a release are never forgotten: once `KEPT` of them are remembered, such an act is refused until
 it carries the fields; and a key that has used the fields must use them from then on. The firm's acts and all others are
 remembered apart, so that neither can displace the other.
@@ -114,9 +114,9 @@ def check_time(act: ControlBase, received: int) -> None:
     if first is not None and last is not None and millis(last) - millis(first) > LONGEST_MS:
         raise ControlRefused("not_after", Refusal.VALIDITY_TOO_LONG, "an act is valid for at most 31 days")
     if first is not None and received < millis(first):
-        raise ControlRefused("not_before", Refusal.NOT_YET_VALID, "wait, or set the clock of the sender")
+        raise ControlRefused("not_before", Refusal.NOT_YET_VALID, f"it is valid from {first.isoformat()}; wait, or set the sender's clock")
     if last is not None and received > millis(last):
-        raise ControlRefused("not_after", Refusal.NO_LONGER_VALID, "send the act anew")
+        raise ControlRefused("not_after", Refusal.NO_LONGER_VALID, f"it was valid until {last.isoformat()}; send a new act")
 
 
 def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int, seen: int) -> None:
@@ -140,7 +140,7 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
     least = max(seen, memory.keys.get(by.key, 0) if by.key else 0)
     if expected < least:
         raise ControlRefused(
-            "expected_standing", Refusal.STANDING_BEHIND, f"look at the record up to entry {least}, then act anew"
+            "expected_standing", Refusal.STANDING_BEHIND, f"read the record up to entry {least}, then send a new act"
         )
 
 
@@ -165,7 +165,7 @@ def rekeyed(
     others: Collection[str],
     standing: int,
 ) -> None:
-    """The charter in force trusts the keys `new` where it trusted `old`; `others` are trusted besides. What an added key signed
+    """The charter in force trusts the keys `new` where it trusted `old`; `others` are trusted in addition. What an added key signed
     before `standing` is never taken: it may have been trusted, and removed, before."""
     memory.keys = {key: at for key, at in memory.keys.items() if key in new or key in others}
     if act.expected_standing is not None:  # else of an old client, whose keys need not carry validity yet

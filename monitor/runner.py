@@ -213,7 +213,7 @@ class Runner(Generic[M]):
         """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and go on behind them: recovery
         and replay do the same. Only right after `recover`, where each first lost offset is `next_telemetry`.
 
-        Raises LogBroken while `silent`: decisions were put out from what is lost, so the state cannot be computed again.
+        Raises LogBroken while `silent`: decisions were emitted from what is lost, so the state cannot be computed again.
         """
         self._loud("a loss of telemetry")
         if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):

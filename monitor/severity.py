@@ -1,4 +1,4 @@
-"""Which findings are alerts of their own, and how severe an alert is: tables over reason, harm and level.
+"""Which findings have their own alerts, and how severe an alert is: tables over reason, harm and level.
 
 `critical` wakes a person, `warning` waits for working hours; `None` = no alert. The first row that matches counts.
 """
@@ -49,7 +49,7 @@ SEVERITY: tuple[Row, ...] = (
 
 
 def severity(reason: Reason, harm: Harm, level: Level) -> str | None:
-    """How severe an alert is, `None` where nobody is notified."""
+    """How severe an alert is; `None` = no alert."""
     for row in SEVERITY:
         if (not row.reasons or reason in row.reasons) and harm in row.harms and level >= row.level:
             return row.severity

@@ -2,7 +2,7 @@
 
 One cause, one window: every stream that crosses in a period overlapping that of the first crossing belongs to it. A second crossing
 of a stream (a rising excess), a crossing in a later period, and a window that is not rectified in time halt. Each tolerated
-crossing spends its share of alpha and statistics begin anew; no halt rests on a period that the first crossing has looked at.
+crossing spends its share of alpha and statistics restart; no halt rests on a period that the first crossing has looked at.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def by_when(window: Window, finding: Finding) -> Finding:
     return structs.replace(finding, detail=f"rectify by {_date(window.due)}")
 
 
-def begin_anew(case: Case, watch: Watch, stream: Stream, start: int) -> None:
+def restart_limit(case: Case, watch: Watch, stream: Stream, start: int) -> None:
     """A period that the first crossing has looked at through another stream was closed: it is no evidence for what follows."""
     window = case.pilot.window
     if case.tolerated or watch.provisional or not window.opened or not window.shares(start):

@@ -48,8 +48,8 @@ class _Held(Struct):
 
 
 class Alertmanager:
-    """`address` is the base URL of an Alertmanager (API v2), `clock` gives wall time in ms, `skewed` is told after each answer
-    how many seconds its clock is ahead of ours."""
+    """`address` is the base URL of an Alertmanager (API v2), `clock` gives wall time in ms, `skewed` is called after each answer
+    with the seconds by which its clock is ahead of ours."""
 
     resend_ms = 60_000
 
@@ -80,7 +80,7 @@ class Alertmanager:
                 return
 
     def open(self) -> Sequence[Alert]:
-        """The pushed alerts that Alertmanager holds, whoever pushed them."""
+        """The pushed alerts that Alertmanager holds, from any sender."""
         query = "?filter=via%3D%22push%22&silenced=true&inhibited=true&active=true"
         _, body = get(f"{self._base}/alerts", query, ALERTS)
         try:

@@ -1,8 +1,8 @@
 """What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over Kafka or HTTP.
 
 The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is missing.
-Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of it, sent again by
-whomever, takes effect (`monitor/once.py`).
+Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of it, resent by
+anybody, takes effect (`monitor/once.py`).
 Exit codes: 0 it took effect (or is durable and was not judged in time), 1 it has no effect, 2 called wrongly, 3 the other
 side is away.
 """
@@ -63,7 +63,7 @@ def _valid_for(context: click.Context, _option: click.Parameter, text: str) -> N
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     if not 0 < span <= LONGEST_MS - SKEW_MS:
-        raise click.BadParameter("an act is valid for less than 31 days")
+        raise click.BadParameter(f"{text} is not above 0 and below 31 days; write a span such as 1h")
     context.meta[VALID] = span
 
 

@@ -29,7 +29,7 @@ REASONS: dict[Reason, str] = {
     Reason.GAUGE_OUT_OF_RANGE: "A value lies outside what the charter states",
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
-    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
+    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one restarted at 1: different events under one number",
     Reason.TELEMETRY_LOST: "Telemetry was deleted before the monitor had read it; events of this pilot may be among it",
     Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",

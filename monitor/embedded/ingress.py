@@ -293,7 +293,7 @@ class Ingress:
                 return web.Response(status=204)
 
     async def _known(self, request: web.Request) -> web.Response:
-        """Standing, level and state of the halt of a pilot, for whoever is about to act on it."""
+        """Standing, level and state of the halt of a pilot, for the author of an act."""
         rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
         known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
         return web.Response(status=204) if known is None else _json(known)

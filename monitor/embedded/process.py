@@ -196,7 +196,7 @@ class Monitor:
         await self._telemetry()
         if self.runner.silent:
             raise LogBroken(
-                f"{self.store.path}: outputs were put out for telemetry that is no longer there; restore monitor.db from a backup"
+                f"{self.store.path}: it holds outputs of telemetry that is no longer there; restore monitor.db from a backup"
             )
         await self._admit()
         await self._control()

@@ -119,7 +119,7 @@ class Store:
     def _damaged(self, error: sqlite3.DatabaseError) -> Refused:
         return Refused(
             f"{self.path} cannot be read as the monitor's database ({error}); restore it with its -wal file from a backup: it holds "
-            "telemetry, control and decisions, so nothing is begun anew in its place"
+            "telemetry, control and decisions, so no empty one is made in its place"
         )
 
     def _opened(self) -> sqlite3.Connection:

@@ -108,7 +108,7 @@ def _profile(given: Params) -> HourOfWeek:
 
 
 def _local(profile: HourOfWeek, name: str) -> HourOfWeek | LocalWeek:
-    """The profile in the time of a zone. Raises BadSpec for one that nobody knows."""
+    """The profile in the time of a zone. Raises BadSpec for an unknown one."""
     if not name:
         return profile
     try:

@@ -36,7 +36,7 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
             yield from sound.remarks
         for index in sorted(directory.glob("*.index")):
             if not index.with_suffix(".ledger").exists():
-                yield f"{index}: its ledger is gone and is made anew; kept as {move_aside(index, OLD)}"
+                yield f"{index}: its ledger is gone and will be rebuilt; kept as {move_aside(index, OLD)}"
         if (directory / NAME).exists():
             yield f"{directory / NAME}: kept as {move_aside(directory / NAME, OLD)}"
         (disk or RealDisk()).replace(directory / NAME, empty().line())

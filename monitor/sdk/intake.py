@@ -94,7 +94,7 @@ class Intake:
         return None
 
     def notice(self, letter: Letter) -> Notice | None:
-        """What the permit of a letter says of this pilot's telemetry, whoever's heartbeat it answers; None when it is not believed
+        """What the permit of a letter says of this pilot's telemetry, from any service's heartbeat; None when its signature is not valid
         (and counted)."""
         permit = self._opened(letter, "permit", Permit)
         return None if permit is None else permit.notice or Notice()

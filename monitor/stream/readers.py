@@ -149,13 +149,13 @@ async def _read(
         if 0 < place.next < first[tp]:
             raise LogBroken(
                 f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {place.next}: retention took what it had "
-                "not read; fix: put those records back from a copy of the topic, or keep what the reader wrote and let it begin with "
-                "an empty directory of its own"
+                "not read; fix: restore those records from a copy of the topic, or keep what the reader wrote and start it with "
+                "an empty directory"
             )
         if place.next > last[tp]:
             raise LogBroken(
-                f"{tp.topic}/{tp.partition} ends at {last[tp]}, the reader stands at {place.next}: the topic was made anew or put "
-                "back from an older copy; fix: put back the newer one, or let the reader begin with an empty directory of its own"
+                f"{tp.topic}/{tp.partition} ends at {last[tp]}, the reader stands at {place.next}: the topic was recreated, or restored "
+                "from an older copy; fix: restore the newer one, or start the reader with an empty directory"
             )
         consumer.seek(tp, max(place.next, first[tp]))
     while ends is None or not await _ended(consumer, ends):

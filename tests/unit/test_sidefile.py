@@ -1,4 +1,4 @@
-"""Side files: a damaged one costs repeats and a warning, never a start; what must not be begun anew is refused with the fix."""
+"""Side files: a damaged one costs repeats and a warning, never a start; what must not start empty is refused with the fix."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_damaged_cursors_of_actors_are_begun_anew_with_repeats(
         again = delivered(tmp_path)
     assert f"{file} " in caplog.text
     assert (
-        "kept as delivered.json.damaged, begun anew: records are handed over again, alerts begin with what stands"
+        "moved to delivered.json.damaged, started empty: records are handed over again, alerts begin with what stands"
         in caplog.text
     )
     assert (tmp_path / "delivered.json.damaged").exists()
@@ -66,7 +66,7 @@ def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "garbage", "a directory"])
-def test_a_damaged_digest_key_is_made_anew(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_digest_key_is_replaced(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An empty key would make digests of rejected bytes guessable; a lost one only makes old ones incomparable."""
     key = secret_of(tmp_path)
     assert secret_of(tmp_path) == key

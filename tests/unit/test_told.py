@@ -77,7 +77,7 @@ def test_many_indicators_that_close_together_count_once() -> None:
     assert bench.level == Level.NORMAL
 
 
-def test_a_new_gap_begins_the_count_anew() -> None:
+def test_a_new_gap_restarts_the_count() -> None:
     """Quiet periods count in a row."""
     bench = gap(SHARE, watch_clears_after=2)
     bench.time(T0 + 2 * HOUR + 1)
