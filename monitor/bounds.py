@@ -1,7 +1,7 @@
 """How large each part of a pilot's state may grow. README.md, "Bounds", lists them with what happens at each.
 
-What a firm sends decides how many sources, gaps and findings there are, so each of them is bounded in number and in bytes.
-The rest follows from the charter: `monitor/charter_size.py` bounds it at admission.
+What a firm sends decides how many sources, gaps and findings there are, so each of them is bounded in number and in
+bytes. The rest follows from the charter: `monitor/charter_size.py` bounds it at admission.
 """
 
 from __future__ import annotations

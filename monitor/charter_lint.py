@@ -474,7 +474,8 @@ def _units(charter: Charter) -> Iterator[Problem]:
 
 
 def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
-    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never counts."""
+    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never
+    counts."""
     seen: dict[str, tuple[str, str]] = {}
     for index, name in enumerate(names):
         before = seen.setdefault(alike(name), (name, tidy(name)))

@@ -33,8 +33,8 @@ class Active(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Lifting(Struct, frozen=True, array_like=True, gc=False):
-    """What of a release stands in the record since the halt. `basis` is the standing of the halt's latest ground, or of the
-    rectification or evaluation after it; `last` that of the last step, approvals included."""
+    """What of a release stands in the record since the halt. `basis` is the standing of the halt's latest ground, or of
+    the rectification or evaluation after it; `last` that of the last step, approvals included."""
 
     rectified: bool = False
     evaluated: bool = False
@@ -51,10 +51,11 @@ class Shelf(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Standing(Struct, frozen=True, array_like=True, gc=False):
-    """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
-    brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the standing of the
-    command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down; `sending` is the command in
-    force and when it is resent; `lifted` is the decision of the newest release, empty when none is known."""
+    """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding
+    that brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the
+    standing of the command in force, `order` what became of it; `shelved` maps keys of findings to what holds them
+    down; `sending` is the command in force and when it is resent; `lifted` is the decision of the newest release, empty
+    when none is known."""
 
     level: Level = Level.NORMAL
     since: int = 0
@@ -74,7 +75,8 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def newest_release(self) -> str:
-        """The decision of the newest release, also where a snapshot from before `lifted` has it in the command in force only."""
+        """The decision of the newest release, also where a snapshot from before `lifted` has it in the command in force
+        only."""
         command = self.sending.command if self.sending else None
         return command.decision if command is not None and command.action == "release" else self.lifted
 
@@ -100,11 +102,11 @@ Outcome = tuple[Standing, Move | None]
 
 
 def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet") -> Outcome:
-    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays until
-    lowered (a hard rule), when each event is put on record.
+    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays
+    until lowered (a hard rule), when each event is put on record.
 
-    While a halt stands, a new ground for a halt voids the steps towards its release; a lesser finding that stays until lowered,
-    which a release would end too, must have been seen by whoever releases.
+    While a halt stands, a new ground for a halt voids the steps towards its release; a lesser finding that stays until
+    lowered, which a release would end too, must have been seen by whoever releases.
     """
     old = s.active.get(key)
     if stays == "until_lowered" and s.halted:
@@ -198,8 +200,8 @@ def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True)
 
 
 def released(s: Standing, at: int, reason: str = "") -> Outcome:
-    """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and no reason
-    is given."""
+    """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and
+    no reason is given."""
     if not s.halted:
         raise ControlRefused("pilot", "not_halted", "there is no halt to lift")
     if not s.lifting.rectified:

@@ -49,7 +49,8 @@ def unserved(pilot: Pilot) -> None:
 
 
 def contest(case: Case, event: Envelope) -> None:
-    """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may contradict."""
+    """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may
+    contradict."""
     if not isinstance(event, Heartbeat):
         _served(case, event)
         return

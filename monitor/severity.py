@@ -32,7 +32,8 @@ ANY: frozenset[Harm] = frozenset(Harm)
 
 
 class Row(NamedTuple):
-    """`severity` of a finding with one of these reasons (none given: any), one of these harms, and at least this level."""
+    """`severity` of a finding with one of these reasons (none given: any), one of these harms, and at least this
+    level."""
 
     reasons: tuple[Reason, ...]
     harms: frozenset[Harm]

@@ -1,4 +1,5 @@
-"""Side files: small files that only save repeated work. A damaged one is moved aside and started empty; it never prevents a start.
+"""Side files: small files that only save repeated work. A damaged one is moved aside and started empty; it never
+prevents a start.
 
 Only for files whose loss costs repeats. A file whose loss would lose or hide something is refused with the fix instead.
 """
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 def read_side_file(path: Path, decode: Callable[[bytes], T], empty: T, price: str) -> T:
     """Return `decode` of the bytes at `path`, or `empty` when there is no such file.
 
-    A file that cannot be read or decoded is moved to `<name>.damaged` (then `.damaged.1` ...), a warning names it and the
-    `price` of starting empty, and `empty` is returned. Raises Refused when it cannot be moved either.
+    A file that cannot be read or decoded is moved to `<name>.damaged` (then `.damaged.1` ...), a warning names it and
+    the `price` of starting empty, and `empty` is returned. Raises Refused when it cannot be moved either.
     """
     try:
         raw = path.read_bytes()

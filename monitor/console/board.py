@@ -19,8 +19,8 @@ KEPT = 8
 
 
 class PilotView(Struct):
-    """What is known of one pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that put its
-    charter in force was not signed; times in ms, None before anything."""
+    """What is known of one pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that
+    put its charter in force was not signed; times in ms, None before anything."""
 
     pilot: str
     participant: str = ""

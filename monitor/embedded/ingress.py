@@ -335,8 +335,8 @@ class Ingress:
         return page
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new ones, so it waits,
-        and is refused (503) after RESTORE_SECONDS."""
+        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new
+        ones, so it waits, and is refused (503) after RESTORE_SECONDS."""
         if not await waited(self.restored, RESTORE_SECONDS):
             raise web.HTTPServiceUnavailable(text="metrics are being restored", headers={"Retry-After": "1"})
         return web.Response(
@@ -351,7 +351,8 @@ class Ingress:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come whole."""
+    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come
+    whole."""
     try:
         raw = await request.read()
     except (ConnectionError, ClientError, HttpProcessingError) as error:

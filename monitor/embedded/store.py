@@ -290,7 +290,8 @@ class Store:
         return [Journalled(place, received, _ENTRIES.decode(raw)) for place, received, raw in rows]
 
     async def through(self) -> tuple[Position | None, int]:
-        """Up to which position outputs are written (`None`: none ever was), and the place after the last journal entry."""
+        """Up to which position outputs are written (`None`: none ever was), and the place after the last journal
+        entry."""
 
         def query(db: sqlite3.Connection) -> tuple[Position | None, int]:
             (raw,) = db.execute("SELECT through FROM owner").fetchone()

@@ -1,4 +1,5 @@
-"""After a restore: let the notary read its logs again from the beginning, so that what ledgers lack at their end is appended."""
+"""After a restore: let the notary read its logs again from the beginning, so that what ledgers lack at their end is
+appended."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ OLD = ".old"
 
 
 def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
-    """Set the cursor of a directory of ledgers to the beginning of the logs; yields what a person should know, line by line.
+    """Set the cursor of a directory of ledgers to the beginning of the logs; yields what a person should know, line by
+    line.
 
-    Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended to it),
-    LedgerBroken when a notary holds the directory, OSError.
+    Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended
+    to it), LedgerBroken when a notary holds the directory, OSError.
     """
     lock = hold(directory / "lock")
     try:

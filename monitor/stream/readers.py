@@ -105,11 +105,13 @@ async def read(
     client_id: str = "sandbox-reader",
     repeats: bool = False,
 ) -> AsyncIterator[Seen]:
-    """Committed outputs of all partitions of `topics`, from `places` ((topic, partition) -> place; missing: the first kept).
+    """Committed outputs of all partitions of `topics`, from `places` ((topic, partition) -> place; missing: the first
+    kept).
 
-    `repeats` gives what was put out again too, for readers that such a thing changes nothing of. `follow=False` ends where the topics ended when reading began (waiting for a transaction then open); else it goes on
-    for ever. Order holds within a
-    partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place or a topic ends before one.
+    `repeats` gives what was put out again too, for readers that such a thing changes nothing of. `follow=False` ends
+    where the topics ended when reading began (waiting for a transaction then open); else it goes on for ever. Order
+    holds within a partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place
+    or a topic ends before one.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,

@@ -1,4 +1,5 @@
-"""Side files: a damaged one costs repeats and a warning, never a start; what must not start empty is refused with the fix."""
+"""Side files: a damaged one costs repeats and a warning, never a start; what must not start empty is refused with the
+fix."""
 
 from __future__ import annotations
 
@@ -151,7 +152,8 @@ SDK = ("lock", "board", "leader", "resumed")
 def test_no_damaged_file_of_the_guard_lets_a_service_work_or_ends_in_a_surprise(
     name: str, damage: str, tmp_path: Path
 ) -> None:
-    """The board begins anew, knowing nothing, which permits nothing; or the directory is refused as the operating system does."""
+    """The board begins anew, knowing nothing, which permits nothing; or the directory is refused as the operating
+    system does."""
     Board(tmp_path).close()
     if not (tmp_path / name).exists():
         (tmp_path / name).write_text("release-1\n")
