@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from monitor.charter_values import plain
+from monitor.charter_values import escaped
 from monitor.labels import LABEL_OF, Label, alike
 from monitor.model import Finding
 from monitor.plan import Plan, Watch
@@ -170,5 +170,5 @@ def _hint(found: Astray) -> str:
 
 
 def _quoted(text: str) -> str:
-    short = plain(text[:SHOWN])
+    short = escaped(text[:SHOWN])
     return f"'{short}...'" if len(text) > SHOWN else f"'{short}'"

@@ -248,8 +248,8 @@ def ground_of(finding: Finding) -> Ground:
 class Command(Struct, frozen=True, kw_only=True):
     """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
 
-    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever put out while no halt stands,
-    so meeting one of a higher standing ends an older halt as a release would. The signature travels beside: see
+    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever emitted while no halt stands,
+    so meeting one of a higher standing ends an older halt as a release would. The signature is sent next to it: see
     `monitor/signing.py`.
 
     `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a
