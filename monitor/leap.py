@@ -18,7 +18,7 @@ from detectors.repeat import repeated
 from monitor.astray import KEY
 from monitor.counters import behind
 from monitor.decide import Standing
-from monitor.detect import forget_closed_gaps, observe
+from monitor.detect import LOST, forget_closed_gaps, observe
 from monitor.indicators.base import Open
 from monitor.model import Level
 from monitor.plan import Watch, key
@@ -118,7 +118,7 @@ def _void(
     """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one does more."""
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     standing = pilot.standing
-    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY))  # quiet periods are
+    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY, LOST))  # quiet periods are
     if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
     if pilot.window.opened and pilot.window.shares(start):

@@ -15,7 +15,7 @@ import msgspec
 from monitor.errors import Refused
 
 T = TypeVar("T")
-SUFFIX = ".damaged"
+DAMAGED = ".damaged"
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ def _anew(path: Path, problem: str, empty: T, price: str) -> T:
     return empty
 
 
-def move_aside(path: Path) -> Path:
-    """Rename a file or directory to the first free `<name>.damaged[.n]` and return the new path. Raises OSError."""
-    kept, number = path.with_name(path.name + SUFFIX), 0
+def move_aside(path: Path, suffix: str = DAMAGED) -> Path:
+    """Rename a file or directory to the first free `<name><suffix>[.n]` and return the new path. Raises OSError."""
+    kept, number = path.with_name(path.name + suffix), 0
     while kept.exists():
         number += 1
-        kept = path.with_name(f"{path.name}{SUFFIX}.{number}")
+        kept = path.with_name(f"{path.name}{suffix}.{number}")
     return path.rename(kept)

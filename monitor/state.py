@@ -158,6 +158,11 @@ class Pilot(Struct, gc=False):
     rejections: Rejections = Rejections()
     astray: Told = msgspec.field(default_factory=Told)
 
+    @property
+    def began(self) -> int:
+        """When the pilot began (ms): at its admission, or at the start of its cycle if it was admitted later than that."""
+        return min(self.admitted, self.plan.cycle[0])
+
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
         streams = [self.streams[name] for name, _ in self.plan.streams]

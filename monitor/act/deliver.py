@@ -25,6 +25,7 @@ from monitor.sidefile import read_side_file
 log = logging.getLogger(__name__)
 
 KEPT = 8  # charters of one pilot whose labels are remembered: the newest
+PILOTS = 100_000  # pilots whose labels are remembered: the newest
 
 _decode_saved = msgspec.json.Decoder(dict[str, Saved]).decode
 
@@ -72,6 +73,8 @@ class Deliver:
         known = dict(self._facts.get(charter.pilot, {}))
         known[charter_hash(charter)] = facts_of(charter)
         self._facts[charter.pilot] = dict(list(known.items())[-KEPT:])
+        while len(self._facts) > PILOTS:  # charters of refused admissions come here too
+            del self._facts[next(iter(self._facts))]
 
     def tick(self, now_ms: int) -> int:
         """Hand over what is due; returns the time (ms) at which it wants to be called next. `now_ms` must not fall."""

@@ -172,7 +172,7 @@ def rebuild(directory: Path) -> None:
     here is verified; then the cursor is set to the beginning of the log, so that the next start reads all of it: what is here
     is skipped, what is missing is appended, and the same records give the same bytes and roots as before. Where the log no
     longer holds what is missing, that start ends with exit code 1 and names it. The old cursor, and the index of a ledger
-    that is gone, are kept under a name that ends in .old.
+    that is gone, are kept as `<name>.old` (then `.old.1` ...).
 
     Exit codes: 0 ready to be started, 1 a ledger is damaged or a monitor is running.
     """

@@ -68,5 +68,5 @@ class Collector:
         series = streams[name]
         series.append(entry)
         if len(series) > max(FEWEST, POINTS // self._streams):
-            pairs = zip(series[::2], series[1::2], strict=False)
+            pairs = (series[at : at + 2] for at in range(0, len(series), 2))  # the newest may be left without a partner
             streams[name] = [max(pair, key=nearness) for pair in pairs]

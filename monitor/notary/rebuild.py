@@ -11,6 +11,9 @@ from monitor.notary.disk import Disk, RealDisk
 from monitor.notary.lock import hold
 from monitor.notary.segment import Reader, read_index
 from monitor.notary.verify import cursor_of, verify
+from monitor.sidefile import move_aside
+
+OLD = ".old"
 
 
 def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
@@ -25,7 +28,7 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
         for path in sorted(directory.glob("*.ledger")):
             index = path.with_suffix(".index")
             if _is_cut(path, index):
-                yield f"{index}: knows more entries than {path.name} holds; kept as {_aside(index)}"
+                yield f"{index}: knows more entries than {path.name} holds; kept as {move_aside(index, OLD)}"
             sound = verify(path)
             known = (cursor.entries or {}).get(sound.model)
             of = f" of {known} that the cursor knows" if known is not None else ""
@@ -33,9 +36,9 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
             yield from sound.remarks
         for index in sorted(directory.glob("*.index")):
             if not index.with_suffix(".ledger").exists():
-                yield f"{index}: its ledger is gone and is made anew; kept as {_aside(index)}"
+                yield f"{index}: its ledger is gone and is made anew; kept as {move_aside(index, OLD)}"
         if (directory / NAME).exists():
-            yield f"{directory / NAME}: kept as {_aside(directory / NAME)}"
+            yield f"{directory / NAME}: kept as {move_aside(directory / NAME, OLD)}"
         (disk or RealDisk()).replace(directory / NAME, empty().line())
         yield "the next start reads the decisions log from its beginning; verify the ledgers after it"
     finally:
@@ -48,11 +51,3 @@ def _is_cut(path: Path, index: Path) -> bool:
     with path.open("rb") as file:
         held = [(item.end, item.leaf) for item in Reader(path, file)]
     return len(held) < len(known) and held == known[: len(held)]
-
-
-def _aside(path: Path) -> Path:
-    """Rename a file out of the way without replacing an earlier one."""
-    number = 0
-    while (aside := path.with_name(f"{path.name}.{number or ''}old")).exists():
-        number += 1
-    return path.rename(aside)

@@ -170,6 +170,22 @@ def test_passing_over_empty_periods_changes_no_decision_and_no_state(
     assert [e for e in ours.evidence if isinstance(e, Closed)] == [e for e in theirs.evidence if isinstance(e, Closed)]
 
 
+@pytest.mark.parametrize("which", [2, 3])  # those whose longest period is a minute
+def test_empty_periods_after_a_loss_of_telemetry_count_as_quiet(which: int) -> None:
+    """The finding `telemetry_lost` leaves after the same number of periods whether or not they are closed one by one."""
+    charter = charters()[which]
+    act = Admission(id="a", pilot="p-1", author="authority", charter=structs.replace(charter, drills=Drills()))
+    decisions = []
+    for kind in (Machine, StepByStep):
+        machine = kind(journalled=False, evidence=False, service=False)
+        machine.control(Record(0, START, b"p-1", msgspec.json.encode(act)))
+        out = machine.lost({"t": (5, 9)})
+        out.extend(machine.time(START + 24 * 60 * MINUTE))
+        decisions.append([structs.asdict(d) for d in out.decisions])
+        assert any(d.finding_key == "telemetry_lost" and d.finding_level is None for d in out.decisions)
+    assert decisions[0] == decisions[1]
+
+
 def test_most_of_an_empty_year_is_passed_over() -> None:
     """A charter in periods of five seconds, admitted half a year before its first event: a moment, not an hour."""
     for charter in charters():

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor.act import deliver as delivering
 from monitor.act import lanes as subject
 from monitor.act.deliver import Deliver
 from monitor.alerts import Alert, Facts
@@ -365,3 +366,12 @@ def test_labels_come_from_the_charter_in_force() -> None:
     deliver.feed([halted(charter=charter_hash(plan))])
     deliver.tick(0)
     assert {alert.facts for alert in seen} == {Facts("high", "driving", "north")}
+
+
+def test_charters_of_refused_admissions_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels are remembered of a bounded number of pilots, the newest, whatever stands on the control log."""
+    monkeypatch.setattr(delivering, "PILOTS", 3)
+    deliver = Deliver({"a": Plain()})
+    for number in range(10):
+        deliver.learn(charter(f"p-{number}", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=0, end=0))
+    assert list(deliver._facts) == ["p-7", "p-8", "p-9"]
