@@ -1,8 +1,8 @@
 """Astray: an event that is accepted, and that no indicator of the charter counts because of how it is labelled.
 
-A unit, segment or currency that the charter does not know is somebody's mistake: it is a finding that names the value and the
-one that was probably meant, once per pilot and value, and it stays for as long as such events come. Bound: `TOLD` values of 9
-bytes each are remembered per pilot; further ones are counted, not named.
+A unit, segment or currency that the charter does not know is somebody's mistake: it is a finding that names the value
+and the one that was probably meant, once per pilot and value, and it stays for as long as such events come. Bound:
+`TOLD` values of 9 bytes each are remembered per pilot; further ones are counted, not named.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ Selected: TypeAlias = Callable[[Sequence[Any]], set[Label]]
 
 
 class Told(Struct, array_like=True, gc=False):
-    """What was said of one pilot's labels: digests of those that were named, and when the last event went astray (ms)."""
+    """What was said of one pilot's labels: digests of those that were named, and when the last event went astray
+    (ms)."""
 
     values: list[int] = []
     last: int = -1
 
 
 class Astray(msgspec.Struct, frozen=True):
-    """A label that counts nowhere, or not in the segment that it resembles: `field` of `data`, its value, those that the charter
-    knows; `elsewhere`: it counts in an indicator without segments."""
+    """A label that counts nowhere, or not in the segment that it resembles: `field` of `data`, its value, those that
+    the charter knows; `elsewhere`: it counts in an indicator without segments."""
 
     field: str
     value: str
@@ -49,7 +50,8 @@ class Astray(msgspec.Struct, frozen=True):
 
 
 def astray(plan: Plan, kind: type[Envelope], label: Label) -> Astray | None:
-    """What is wrong with the label of an event of this type; `None` when it counts, or the charter asks for no such events."""
+    """What is wrong with the label of an event of this type; `None` when it counts, or the charter asks for no such
+    events."""
     fates: dict[tuple[type[Envelope], Label], Astray | None] = plan.fates
     at = (kind, label)
     if at not in fates:
@@ -60,8 +62,8 @@ def astray(plan: Plan, kind: type[Envelope], label: Label) -> Astray | None:
 
 
 def selecting(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, frozenset[Label]]:
-    """What the charter selects events of this type by, to be read from payloads, and values of it that count; `None` when it
-    counts whatever the label is, or asks for no such events."""
+    """What the charter selects events of this type by, to be read from payloads, and values of it that count; `None`
+    when it counts whatever the label is, or asks for no such events."""
     watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
     if kind not in LABEL_OF or not watches:
         return None, frozenset()

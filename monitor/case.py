@@ -82,8 +82,8 @@ class Case:
     def take(
         self, outcome: decide.Outcome, finding: Ground, author: str = "", *, key: str = "", asked: Level | None = None
     ) -> None:
-        """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked` the
-        level that this finding asks for."""
+        """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked`
+        the level that this finding asks for."""
         self.pilot.standing, move = outcome
         if move is not None:
             self.record(move, finding if isinstance(finding, Finding) else finding(), author, key=key, asked=asked)
@@ -183,7 +183,8 @@ class Case:
 
 
 def _counted(watch: Watch, observation: Observation | None) -> dict[str, Any]:
-    """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open periods)."""
+    """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open
+    periods)."""
     if isinstance(observation, Proportion):
         return {"events": observation.k, "exposure": observation.n}
     if isinstance(observation, Count) and observation.m > 0 and watch.spec.exposure is not None:

@@ -474,7 +474,8 @@ def _units(charter: Charter) -> Iterator[Problem]:
 
 
 def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
-    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never counts."""
+    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never
+    counts."""
     seen: dict[str, tuple[str, str]] = {}
     for index, name in enumerate(names):
         before = seen.setdefault(alike(name), (name, tidy(name)))
@@ -485,7 +486,7 @@ def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
             yield _error(field, f"{plain(name)!r} is {plain(before[0])!r} in another Unicode form", "write it once")
         else:
             problem = f"{plain(name)!r} differs from {plain(before[0])!r} in upper and lower case alone"
-            yield _warning(field, problem, "write names that nobody mistakes for each other")
+            yield _warning(field, problem, "write names that cannot be confused")
 
 
 def _twice(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:

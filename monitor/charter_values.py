@@ -1,4 +1,5 @@
-"""What a value of a charter may hold, whatever its field: numbers that canonical JSON can hold, texts that can be read. Pure.
+"""What a value of a charter may hold, whatever its field: numbers that canonical JSON can hold, texts that can be read.
+Pure.
 
 Ids name things in topics, file names, URLs, metrics and on the board, so they hold nothing that cannot be seen.
 """

@@ -1,7 +1,8 @@
 """Correct: what a firm tallied too much is taken back, in open periods only and on record.
 
-A closed period was judged, and a correction could lower what was found there; so it does not count in it. In an open period it takes
-back at most what was tallied. Complaints and incidents are never taken back: a withdrawal and an update have rules of their own.
+A closed period was judged, and a correction could lower what was found there; so it does not count in it. In an open
+period it takes back at most what was tallied. Complaints and incidents are never taken back: a withdrawal and an update
+have rules of their own.
 """
 
 from __future__ import annotations

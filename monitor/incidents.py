@@ -1,13 +1,13 @@
 """What a pilot's incident ids have been reported as, so that each incident counts once, however often it is reported.
 
-Several systems, sources and versions of a report name the same incident by its id. Under each indicator an id counts once, at
-the first report that the indicator lists; a later report that is graver counts in the indicators of graver classes. A hard
-rule acts on an id again only when a report is graver than every report of it on which that rule acted.
+Several systems, sources and versions of a report name the same incident by its id. Under each indicator an id counts
+once, at the first report that the indicator lists; a later report that is graver counts in the indicators of graver
+classes. A hard rule acts on an id again only when a report is graver than every report of it on which that rule acted.
 
-Bound: `INCIDENTS` ids of at most 18 bytes each in a snapshot (36 KiB). Ids that counted nowhere and were never reported as
-serious or with harm are dropped first, those reported longest ago before others: any number of them displaces nothing else.
-From the first other id that is dropped on (`whole` is False) an update of an unknown id is taken to have counted in the
-grade that it `was`.
+Bound: `INCIDENTS` ids of at most 18 bytes each in a snapshot (36 KiB). Ids that counted nowhere and were never reported
+as serious or with harm are dropped first, those reported longest ago before others: any number of them displaces
+nothing else. From the first other id that is dropped on (`whole` is False) an update of an unknown id is taken to have
+counted in the grade that it `was`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _INJURIES = (Harm.NONE, Harm.MINOR_INJURY, Harm.SERIOUS_INJURY, Harm.DEATH)
 
 
 class Incidents(Struct, array_like=True, gc=False):
-    """The incident ids of one pilot, reported longest ago first: digest of the id -> the grades that were reported (a bit for each
-    pair of severity and harm) and, above those, the indicators in which it counted (a bit for each of `names`). `slight` has those
-    that counted nowhere and were never serious or harmful, `known` all others. `whole`: none of the latter has been
-    dropped, so an id that is not here counted nowhere."""
+    """The incident ids of one pilot, reported longest ago first: digest of the id -> the grades that were reported (a
+    bit for each pair of severity and harm) and, above those, the indicators in which it counted (a bit for each of
+    `names`). `slight` has those that counted nowhere and were never serious or harmful, `known` all others. `whole`:
+    none of the latter has been dropped, so an id that is not here counted nowhere."""
 
     names: list[str] = []
     known: dict[int, int] = {}
@@ -135,8 +135,8 @@ def _grade(severity: Severity, harm: Harm) -> int:
 
 @functools.cache
 def _at_least(severity: Severity, harm: Harm) -> int:
-    """The bits of all grades that are as grave or graver: of injuries each includes those before it, and every harm includes
-    none; other harms are not comparable."""
+    """The bits of all grades that are as grave or graver: of injuries each includes those before it, and every harm
+    includes none; other harms are not comparable."""
     severities = _SEVERITIES[_SEVERITIES.index(severity) :]
     harms = _HARMS if harm is Harm.NONE else (harm,)
     if harm in _INJURIES[1:]:

@@ -12,8 +12,8 @@ from monitor.order import stop_state
 
 
 class Known(Struct, frozen=True):
-    """What the record says of a pilot now: its standing and level, and, under a halt, what became of the command to stop (empty =
-    the halt is older than what was looked at)."""
+    """What the record says of a pilot now: its standing and level, and, under a halt, what became of the command to
+    stop (empty = the halt is older than what was looked at)."""
 
     standing: int
     level: str

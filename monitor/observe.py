@@ -198,8 +198,8 @@ def before_admission(pilot: Pilot, event: Envelope) -> bool:
 
 
 def foreign(case: Case, event: Envelope, model: str) -> None:
-    """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no model is
-    named may be such a model's: the same, but no halt, as it proves nothing."""
+    """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no
+    model is named may be such a model's: the same, but no halt, as it proves nothing."""
     name = FOREIGN if model else UNNAMED
     if name in case.pilot.standing.active or millis(event.time) < case.pilot.began:
         return

@@ -12,7 +12,8 @@ SELDOM_S = 15.0  # in a file
 
 
 class Pulse:
-    """`beat` with what to say, as often as one likes: it says little more than the clock is read. `quiet` says nothing."""
+    """`beat` with what to say, as often as one likes: it says little more than the clock is read. `quiet` says
+    nothing."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._terminal = sys.stderr.isatty()

@@ -1,4 +1,5 @@
-"""What `replay` prints: decisions, rejections, the comparison with a record, and a summary; in words or as JSON lines."""
+"""What `replay` prints: decisions, rejections, the comparison with a record, and a summary; in words or as JSON
+lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The content codings of a request's body, undone within a bound: what cannot be undone is answered in words, never with 500."""
+"""The content codings of a request's body, undone within a bound: what cannot be undone is answered in words, never
+with 500."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ _WINDOWS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
 def decoded(coding: str, body: bytes, largest: int) -> bytes:
     """`body` without its `Content-Encoding`, at most `largest` bytes of it.
 
-    Raises web.HTTPUnsupportedMediaType (415) for a coding that is not read, web.HTTPBadRequest (400) for bytes that are not in it or
-    are cut off, web.HTTPRequestEntityTooLarge (413).
+    Raises web.HTTPUnsupportedMediaType (415) for a coding that is not read, web.HTTPBadRequest (400) for bytes that are
+    not in it or are cut off, web.HTTPRequestEntityTooLarge (413).
     """
     name = coding.strip().lower()
     if name in ("", "identity"):

@@ -293,7 +293,7 @@ class Ingress:
                 return web.Response(status=204)
 
     async def _known(self, request: web.Request) -> web.Response:
-        """Standing, level and state of the halt of a pilot, for whoever is about to act on it."""
+        """Standing, level and state of the halt of a pilot, for the author of an act."""
         rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
         known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
         return web.Response(status=204) if known is None else _json(known)
@@ -335,8 +335,8 @@ class Ingress:
         return page
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new ones, so it waits,
-        and is refused (503) after RESTORE_SECONDS."""
+        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new
+        ones, so it waits, and is refused (503) after RESTORE_SECONDS."""
         if not await waited(self.restored, RESTORE_SECONDS):
             raise web.HTTPServiceUnavailable(text="metrics are being restored", headers={"Retry-After": "1"})
         return web.Response(
@@ -351,7 +351,8 @@ class Ingress:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come whole."""
+    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come
+    whole."""
     try:
         raw = await request.read()
     except (ConnectionError, ClientError, HttpProcessingError) as error:

@@ -1,4 +1,5 @@
-"""After a restore: let the notary read its logs again from the beginning, so that what ledgers lack at their end is appended."""
+"""After a restore: let the notary read its logs again from the beginning, so that what ledgers lack at their end is
+appended."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ OLD = ".old"
 
 
 def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
-    """Set the cursor of a directory of ledgers to the beginning of the logs; yields what a person should know, line by line.
+    """Set the cursor of a directory of ledgers to the beginning of the logs; yields what a person should know, line by
+    line.
 
-    Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended to it),
-    LedgerBroken when a notary holds the directory, OSError.
+    Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended
+    to it), LedgerBroken when a notary holds the directory, OSError.
     """
     lock = hold(directory / "lock")
     try:
@@ -36,7 +38,7 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
             yield from sound.remarks
         for index in sorted(directory.glob("*.index")):
             if not index.with_suffix(".ledger").exists():
-                yield f"{index}: its ledger is gone and is made anew; kept as {move_aside(index, OLD)}"
+                yield f"{index}: its ledger is gone and will be rebuilt; kept as {move_aside(index, OLD)}"
         if (directory / NAME).exists():
             yield f"{directory / NAME}: kept as {move_aside(directory / NAME, OLD)}"
         (disk or RealDisk()).replace(directory / NAME, empty().line())

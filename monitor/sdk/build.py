@@ -34,8 +34,8 @@ def build(
 ) -> Envelope:
     """An event of type `kind`, the `number`-th of `source`; `at` defaults to now.
 
-    Values are converted as `monitor.sdk.values.plain` says. Raises `BadEvent` naming the field and the fix, also for the times
-    that the monitor would reject.
+    Values are converted as `monitor.sdk.values.plain` says. Raises `BadEvent` naming the field and the fix, also for
+    the times that the monitor would reject.
     """
     now = datetime.now(UTC)
     when = now if at is None else at

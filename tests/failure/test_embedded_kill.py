@@ -172,7 +172,8 @@ async def contents(path: Path) -> tuple[MemoryStore, Outputs]:
 
 
 async def stepped_again(memory: MemoryStore) -> Outputs:
-    """The outputs of a new machine, with the settings that the owners claimed, for the same logs and journal from the start."""
+    """The outputs of a new machine, with the settings that the owners claimed, for the same logs and journal from the
+    start."""
     log = memory.log()
     claim = next(j.entry for j in memory.journal() if isinstance(j.entry, Claim))
 

@@ -113,7 +113,8 @@ def judge(text: str) -> Reading:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_every_damaged_charter_is_read_or_refused_with_a_place_and_a_fix(seed: int) -> None:
-    """Wrong types, huge numbers, hidden characters, odd dates, deep nesting in any field: no exception, in bounded time."""
+    """Wrong types, huge numbers, hidden characters, odd dates, deep nesting in any field: no exception, in bounded
+    time."""
     rng = random.Random(seed)
     bad = 0
     texts = templates()

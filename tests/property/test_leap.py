@@ -1,4 +1,5 @@
-"""Laws of the leap: periods that hold nothing, passed over at once, leave what closing each of them leaves, to the byte."""
+"""Laws of the leap: periods that hold nothing, passed over at once, leave what closing each of them leaves, to the
+byte."""
 
 from __future__ import annotations
 
@@ -147,8 +148,8 @@ def stepped(machine: Machine, script: list[tuple[str, Any]], at: int) -> Outputs
 def test_passing_over_empty_periods_changes_no_decision_and_no_state(
     evidence: bool, seed: int, which: int, service: bool
 ) -> None:
-    """Whatever came before, and wherever it ends: the same decisions, commands and snapshot; the same evidence where it is asked
-    for, and less of it, but nothing else, where not."""
+    """Whatever came before, and wherever it ends: the same decisions, commands and snapshot; the same evidence where it
+    is asked for, and less of it, but nothing else, where not."""
     charter = charters()[which]
     script = Script(seed, charter).steps()
     fast = Machine(journalled=False, evidence=evidence, service=service)
@@ -172,7 +173,8 @@ def test_passing_over_empty_periods_changes_no_decision_and_no_state(
 
 @pytest.mark.parametrize("which", [2, 3])  # those whose longest period is a minute
 def test_empty_periods_after_a_loss_of_telemetry_count_as_quiet(which: int) -> None:
-    """The finding `telemetry_lost` leaves after the same number of periods whether or not they are closed one by one."""
+    """The finding `telemetry_lost` leaves after the same number of periods whether or not they are closed one by
+    one."""
     charter = charters()[which]
     act = Admission(id="a", pilot="p-1", author="authority", charter=structs.replace(charter, drills=Drills()))
     decisions = []
@@ -222,8 +224,8 @@ SIDES: list[dict[str, Any]] = [
 def test_a_detector_after_equal_observations_is_what_updates_make_of_it(
     name: str, seed: int, times: int, x: float, more: dict[str, Any]
 ) -> None:
-    """Whatever it saw before: moved on by so many observations at once, a detector is what as many updates leave, or it says
-    that it cannot tell; and where it can, no update alarmed or came half-way to the bar of a limit."""
+    """Whatever it saw before: moved on by so many observations at once, a detector is what as many updates leave, or it
+    says that it cannot tell; and where it can, no update alarmed or came half-way to the bar of a limit."""
     rng = Random(seed)
     design = Design(limit=2.0, alpha=0.01, **more)
     try:

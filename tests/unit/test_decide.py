@@ -157,7 +157,8 @@ def test_a_second_event_of_the_same_rule_needs_its_own_steps() -> None:
 
 
 def test_a_release_has_seen_what_it_ends() -> None:
-    """A hard rule that escalates while a halt stands would end with it: the steps stay, the release must have seen it."""
+    """A hard rule that escalates while a halt stands would end with it: the steps stay, the release must have seen
+    it."""
     s = approved("rule/death", Reason.HARD_RULE)
     s, move = decide.found(s, "rule/injury", Level.ESCALATE, Reason.HARD_RULE, 9, "until_lowered")
     assert move is not None

@@ -1,4 +1,5 @@
-"""Two different events under one source and number are a conflict, never a repeat: told to the sender, and never hiding a harm."""
+"""Two different events under one source and number are a conflict, never a repeat: told to the sender, and never hiding
+a harm."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def death(emitter: Emitter, at: int) -> Envelope:
 
 
 def test_a_death_that_another_replica_reports_under_a_used_number_halts() -> None:
-    """Two replicas share a source and number from 1: the second one's report is rejected as a conflict, and acted on."""
+    """Two replicas share a source and number from 1: the second one's report is rejected as a conflict, and acted
+    on."""
     bench, other = Bench(), Emitter("svc/1", "p")
     bench.send(bench.emitter.exposure(T0 + 1, 10.0), at=T0 + 1)
     out = bench.send(death(other, T0 + 2), at=T0 + 2)
@@ -46,7 +48,8 @@ def test_many_deaths_under_used_numbers_are_all_on_record() -> None:
 
 @pytest.mark.parametrize("part", ["id", "time", "data", "type"])
 def test_whatever_differs_makes_it_another_event(part: str) -> None:
-    """Id, time, payload and type: emitters that derive the id from the number differ in nothing but what they report."""
+    """Id, time, payload and type: emitters that derive the id from the number differ in nothing but what they
+    report."""
     bench, other = Bench(), Emitter("svc/1", "p")
     first = bench.emitter.complaint_resolved(T0 + 5, "c", T0 + 1)
     second: Envelope = {
@@ -84,7 +87,8 @@ def test_a_true_repeat_is_free_and_silent() -> None:
 
 
 def test_a_source_that_begins_again_at_1_is_a_conflict() -> None:
-    """A restart under the same source, long after the numbers it repeats: its events tell of a later time than any before."""
+    """A restart under the same source, long after the numbers it repeats: its events tell of a later time than any
+    before."""
     bench = Bench()
     bench.send(*(bench.emitter.heartbeat(T0 + i) for i in range(600)), at=T0 + 600)
     again = Emitter("svc/1", "p")
@@ -94,7 +98,8 @@ def test_a_source_that_begins_again_at_1_is_a_conflict() -> None:
 
 
 def test_what_is_too_old_to_tell_is_rejected_and_an_incident_acted_on() -> None:
-    """Below the numbers whose events are remembered, an old event may be a repeat or not: never silent, and a death halts."""
+    """Below the numbers whose events are remembered, an old event may be a repeat or not: never silent, and a death
+    halts."""
     bench, other = Bench(), Emitter("svc/1", "p")
     bench.send(*(bench.emitter.heartbeat(T0 + 500) for i in range(600)), at=T0 + 600)
     out = bench.send(other.heartbeat(T0 + 1), death(other, T0 + 2), at=T0 + HOUR)
@@ -115,7 +120,8 @@ def test_an_incident_that_is_resent_too_late_does_not_halt_again() -> None:
 
 
 def test_periods_with_a_conflict_are_partial_until_it_ends() -> None:
-    """What the second emitter reports is not counted, so nothing closes as known; the finding leaves when conflicts end."""
+    """What the second emitter reports is not counted, so nothing closes as known; the finding leaves when conflicts
+    end."""
     bench, other = Bench(), Emitter("svc/1", "p")
     bench.hour(0, incidents=1, exposure=100)
     bench.send(other.incident(T0 + 2000), at=T0 + 2000)

@@ -1,4 +1,5 @@
-"""What is missing, of another time or without a model is said, about what it is, once and for as long as the charter asks."""
+"""What is missing, of another time or without a model is said, about what it is, once and for as long as the charter
+asks."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ def test_many_indicators_that_close_together_count_once() -> None:
     assert bench.level == Level.NORMAL
 
 
-def test_a_new_gap_begins_the_count_anew() -> None:
+def test_a_new_gap_restarts_the_count() -> None:
     """Quiet periods count in a row."""
     bench = gap(SHARE, watch_clears_after=2)
     bench.time(T0 + 2 * HOUR + 1)
@@ -171,7 +172,8 @@ def test_what_happened_before_the_pilot_began_neither_counts_nor_halts(before: i
 
 @pytest.mark.parametrize("before", [1, 3 * DAY, 4 * DAY])
 def test_a_death_between_the_start_of_the_cycle_and_a_late_admission_halts(before: int) -> None:
-    """The pilot began with its cycle: an admission that came later hides no harm, and a date before it is no way around a rule."""
+    """The pilot began with its cycle: an admission that came later hides no harm, and a date before it is no way around
+    a rule."""
     bench = Bench(RATE, SHARE, hard_rules=(DEATH_HALTS,))
     death = bench.emitter.incident(T0 - before, Severity.SERIOUS_INCIDENT, Harm.DEATH)
     bench.send(death, at=T0 + 1000)

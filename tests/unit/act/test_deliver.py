@@ -281,7 +281,8 @@ def test_what_happened_while_it_was_down_is_handed_over(tmp_path: Path) -> None:
 
 
 def test_an_alert_that_stood_is_ended_after_a_restart(tmp_path: Path) -> None:
-    """Killed while a halt stood and started after its release: the end is sent, although this process never saw the halt."""
+    """Killed while a halt stood and started after its release: the end is sent, although this process never saw the
+    halt."""
     file = tmp_path / "act.json"
     first = Deliver({"a": Pager()}, file, history=True)
     first.feed([halted()])
@@ -331,7 +332,8 @@ def test_a_cursor_of_an_older_version_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_loses_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decisions that find no room are folded all the same: what ended during a long outage is ended by the next resending."""
+    """Decisions that find no room are folded all the same: what ended during a long outage is ended by the next
+    resending."""
     monkeypatch.setattr(subject, "QUEUE", 2)
     actor = Pager()
     deliver = Deliver({"a": actor})

@@ -1,4 +1,5 @@
-"""What a report shows of a long replay: fewer periods, but never without the newest, or the one nearest to its threshold."""
+"""What a report shows of a long replay: fewer periods, but never without the newest, or the one nearest to its
+threshold."""
 
 from __future__ import annotations
 
