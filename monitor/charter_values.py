@@ -73,6 +73,8 @@ def _within(value: Any, at: str) -> Iterator[Flaw]:
             yield from _within(item, f"{at}[{index}]")
     elif isinstance(value, str):
         flaw = _name(value) if _ID.fullmatch(at) else _text(value)
+        if flaw is None and at == "pilot" and not unicodedata.is_normalized("NFC", value):
+            flaw = "the id is not in Unicode's form C, so another pilot's may look the same", "write it composed (NFC)"
         if flaw is not None:
             yield Flaw(at, *flaw)
     elif isinstance(value, int) and abs(value) > EXACT:

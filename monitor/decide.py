@@ -19,6 +19,7 @@ from monitor.errors import ControlRefused
 from monitor.model import Level, Reason, RecordKind
 from monitor.order import Order, Sending, stop_state
 
+APPROVALS = 16  # that are remembered; two are needed, and a charter may name any number of approvers
 Stays = Literal["until_quiet", "until_lowered"]
 
 
@@ -193,7 +194,8 @@ def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True)
             )
         if author in lifting.approvals:
             raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
-        lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
+        if len(lifting.approvals) < APPROVALS:
+            lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
     return structs.replace(s, lifting=structs.replace(lifting, last=number)), Move(
         "act", s.level, s.level, reason, False
     )

@@ -36,12 +36,32 @@ _INJURIES = (Harm.NONE, Harm.MINOR_INJURY, Harm.SERIOUS_INJURY, Harm.DEATH)
 class Incidents(Struct, array_like=True, gc=False):
     """The incident ids of one pilot, reported longest ago first: digest of the id -> the grades that were reported (a
     bit for each pair of severity and harm) and, above those, the indicators in which it counted (a bit for each of
-    `names`). `whole`: no id that counted, was serious or did harm has been dropped, so an id that is not here counted
-    nowhere."""
+    `names`). `slight` has those that counted nowhere and were never serious or harmful, `known` all others. `whole`:
+    none of the latter has been dropped, so an id that is not here counted nowhere."""
 
     names: list[str] = []
     known: dict[int, int] = {}
     whole: bool = False
+    slight: dict[int, int] = {}
+
+    def bits(self, name: int) -> int:
+        """What is known of the id with this digest; 0 if nothing is."""
+        return self.known.get(name) or self.slight.get(name, 0)
+
+    def keep(self, name: int, bits: int) -> bool:
+        """Remember an id as the newest. Returns whether another one was dropped for it."""
+        known, slight = self.known, self.slight
+        known.pop(name, None)
+        slight.pop(name, None)
+        (known if bits & _LASTING else slight)[name] = bits
+        if len(known) + len(slight) <= INCIDENTS:
+            return False
+        if slight:
+            del slight[next(iter(slight))]
+        else:
+            del known[next(iter(known))]
+            self.whole = False
+        return True
 
 
 class Report:
@@ -51,8 +71,8 @@ class Report:
 
     def __init__(self, incidents: Incidents, event: Incident) -> None:
         self._incidents, self._event, self._id = incidents, event, _digest(event.data.incident)
-        self._bits = incidents.known.get(self._id, 0)
-        self.repeated = self._id in incidents.known
+        self._bits = incidents.bits(self._id)
+        self.repeated = bool(self._bits)
         self._guesses = not self.repeated and not incidents.whole and isinstance(event, IncidentUpdated)
 
     def counted(self, watch: Watch) -> bool:
@@ -69,17 +89,10 @@ class Report:
 
     def remember(self, out: Outputs) -> None:
         """Keep what is known now; count a repeat, and an id that is dropped for it."""
-        incidents, data = self._incidents, self._event.data
-        known = incidents.known
-        known.pop(self._id, None)
-        known[self._id] = self._bits | _grade(data.severity, data.harm)
+        data = self._event.data
         if self.repeated:
             out.uncount("incident_repeat")
-        if len(known) > INCIDENTS:
-            dropped = next((name for name, bits in known.items() if not bits & _LASTING), None)
-            if dropped is None:
-                dropped, incidents.whole = next(iter(known)), False
-            del known[dropped]
+        if self._incidents.keep(self._id, self._bits | _grade(data.severity, data.harm)):
             out.uncount("incident_forgotten")
 
     def _bit(self, watch: Watch) -> int:
@@ -102,7 +115,7 @@ def report(incidents: Incidents, watches: tuple[Watch, ...], event: Incident) ->
 
 def reported(incidents: Incidents, event: Incident) -> bool:
     """Whether this id is known to have been reported in this grade."""
-    return bool(incidents.known.get(_digest(event.data.incident), 0) & _grade(event.data.severity, event.data.harm))
+    return bool(incidents.bits(_digest(event.data.incident)) & _grade(event.data.severity, event.data.harm))
 
 
 def breaks(rule: HardRule, event: Incident) -> bool:

@@ -113,6 +113,7 @@ ERRORS: list[tuple[str, Charter, str]] = [
     ("one approver under two Unicode forms", charter(authorities=(Authority(id="a", approvers=("z\u00fc", "zu\u0308")),)), "authorities[0].approvers"),
     ("one key of two people, written in two ways", charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": TWIN}),)), "authorities[0].keys.y"),
     ("the firm's key in office, written in another way", charter(participant=Participant("firm", keys=(TWIN,)), authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": OTHER}),)), "authorities[0].keys.x"),
+    ("a pilot that looks like another one", charter(pilot="zu\u0308rich"), "pilot"),
     ("quiet for a century", charter(responses=Responses(unknown_escalates_after="1200mo")), "responses.unknown_escalates_after"),
 ]  # fmt: skip
 

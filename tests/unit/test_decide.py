@@ -175,6 +175,16 @@ def approved(key: str, reason: Reason) -> Standing:
     return s
 
 
+def test_approvals_beyond_those_needed_take_no_memory() -> None:
+    """A charter may name thousands of approvers: each approval is on record, and the state holds the first ones."""
+    s = approved("rule/death", Reason.HARD_RULE)
+    for n in range(100):
+        s, move = decide.recorded(s, Reason.APPROVAL_RECORDED, f"approver-{n}")
+        assert move is not None
+    assert len(s.lifting.approvals) == decide.APPROVALS
+    decide.released(s, 10, "seen")
+
+
 def test_nothing_can_be_rectified_without_a_halt() -> None:
     """Steps towards a release are refused while nothing is halted."""
     with pytest.raises(ControlRefused, match="not_halted"):
