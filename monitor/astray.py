@@ -16,14 +16,14 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from monitor.charter_values import plain
+from monitor.charter_values import escaped
 from monitor.labels import LABEL_OF, Label, alike
 from monitor.model import Finding
 from monitor.plan import Plan, Watch
 from monitor.telemetry import CostReported, Envelope, ExposureTallied
 
 TOLD = 64  # values named per pilot
-CACHED = 4096  # labels whose fate is remembered per charter
+CACHED = 512  # labels whose fate is cached per charter: 1 MiB at most, whatever firms send
 LISTED, SHOWN = 5, 60  # values that a finding lists, and how many characters of each it shows
 EFFORT = 50_000  # pairs of characters compared to find a near label: 5 ms
 KEY = "counted_nowhere"  # of the finding
@@ -170,5 +170,5 @@ def _hint(found: Astray) -> str:
 
 
 def _quoted(text: str) -> str:
-    short = plain(text[:SHOWN])
+    short = escaped(text[:SHOWN])
     return f"'{short}...'" if len(text) > SHOWN else f"'{short}'"

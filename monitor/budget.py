@@ -7,7 +7,7 @@ halt is released or a first crossing is tolerated (`charter.alpha_share`). Two s
 - **used**: the shares of the runs that are over, for good, and of a run in force whose threshold was reached. A run that is in
   force and below its threshold has used nothing yet: how near it came is its *anytime-valid p-value*, min(1, 1 / largest
   e-value). By Ville's inequality (J. Ville, 1939: P(sup E >= 1/p) <= p for a non-negative supermartingale that starts at 1) a
-  pilot that keeps the limit ever comes to a p-value of p or less with probability at most p, however often one looks.
+  pilot that keeps the limit ever reaches a p-value of p or less with probability at most p, however often one looks.
 
 For every limit used <= may spend, and over all limits and any number of runs may spend <= alpha. Pure.
 """

@@ -14,6 +14,7 @@ from msgspec import structs
 from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
 from monitor import decide
+from monitor.bounds import SOURCES
 from monitor.charter import Watcher
 from monitor.model import Decision, Finding, Level, Outputs, Reason, command_of, digest
 from monitor.order import Kind, Order, sending
@@ -45,9 +46,18 @@ class Case:
 
     @property
     def cause(self) -> str:
-        """What caused it, naming no topic, partition or offset."""
+        """What caused it, naming no topic, partition or offset; no two decisions of a pilot may share cause and rule.
+
+        Once sources are forgotten, a number may come as new a second time. Then the standing of the first decision of this
+        cause is added.
+        """
         s = self._source
-        return s if isinstance(s, str) else f"event:{s.source}#{int(s.sequence)}"
+        if isinstance(s, str):
+            return s
+        name = f"event:{s.source}#{int(s.sequence)}"
+        if len(self.pilot.sources) < SOURCES:
+            return name
+        return f"{name}@{self.pilot.standing.counter + 1 - len(self.recorded)}"
 
     # ---- decide
 

@@ -22,7 +22,7 @@ from monitor import zones
 from monitor.bounds import CHARTER_BYTES
 from monitor.charter import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
 from monitor.charter_size import open_periods, parts_of, size_of
-from monitor.charter_values import flaws, plain
+from monitor.charter_values import escaped, flaws
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.labels import alike, tidy
 from monitor.periods import parse_span
@@ -382,7 +382,7 @@ def _size(charter: Charter) -> Iterator[Problem]:
     largest = max(range(len(size.indicators)), key=size.indicators.__getitem__, default=None)
     if largest is None or size.indicators[largest] < size.charter:
         taken, name = parts_of(charter)[0]
-        yield _error(name, f"{grown}; {taken:,} of them are this field", "say it in fewer or shorter words")
+        yield _error(name, f"{grown}; {taken:,} of them are this field", "write fewer or shorter entries")
         return
     spec = charter.indicators[largest]
     streams, taken = max(1, len(spec.segments)), size.indicators[largest]
@@ -469,7 +469,7 @@ def _units(charter: Charter) -> Iterator[Problem]:
         unit = tidy(spec.exposure.unit) if spec.exposure else ""
         other = seen.setdefault(alike(unit), unit)
         if other != unit:
-            problem = f"{plain(unit)!r} and {plain(other)!r} are two units, as upper and lower case are told apart"
+            problem = f"{escaped(unit)!r} and {escaped(other)!r} are two units, as upper and lower case are told apart"
             yield _warning(f"indicators[{index}].exposure.unit", problem, "write one of them")
 
 
@@ -483,9 +483,9 @@ def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
             continue
         field = f"{at}[{index}]{suffix}"
         if before[1] == tidy(name):
-            yield _error(field, f"{plain(name)!r} is {plain(before[0])!r} in another Unicode form", "write it once")
+            yield _error(field, f"{escaped(name)!r} is {escaped(before[0])!r} in another Unicode form", "write it once")
         else:
-            problem = f"{plain(name)!r} differs from {plain(before[0])!r} in upper and lower case alone"
+            problem = f"{escaped(name)!r} differs from {escaped(before[0])!r} in upper and lower case alone"
             yield _warning(field, problem, "write names that cannot be confused")
 
 

@@ -41,10 +41,10 @@ def flaws(charter: Charter) -> Iterator[Flaw]:
     yield from _within(msgspec.to_builtins(charter, str_keys=True), "")
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """`text` with everything that cannot be seen written as an escape, so that a message stays one line of UTF-8.
 
-    >>> plain("p\\n1\\ud800")
+    >>> escaped("p\\n1\\ud800")
     'p\\\\n1\\\\ud800'
     """
     if _ordinary(text):

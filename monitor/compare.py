@@ -85,7 +85,7 @@ class Comparison:
         if record.id in self._met or (isinstance(record, Command) and not self.commands):
             return None
         self._met.add(record.id)
-        fields = plain(record)
+        fields = canonical_fields(record)
         other = self._waiting.pop(record.id, None)
         if other is None:
             return self._count("not_recorded", fields)
@@ -115,7 +115,7 @@ class Comparison:
         return Compared(verdict, *values, found, skipped)
 
 
-def plain(record: Decision | Command) -> Fields:
+def canonical_fields(record: Decision | Command) -> Fields:
     """A record as canonical JSON has it: levels as numbers, numbers as they are printed."""
     found: Fields = json.loads(canonical(msgspec.to_builtins(record, str_keys=True)))
     return found
@@ -183,7 +183,7 @@ def _json_lines(path: Path) -> Iterator[Recorded]:
             except msgspec.MsgspecError as error:
                 fix = "give a ledger directory, a .ledger file or JSON lines of decisions"
                 raise HistoryBroken(f"{path}:{number}: no decision: {error}; {fix}") from error
-            yield Recorded(plain(decision))
+            yield Recorded(canonical_fields(decision))
 
 
 _EMPTY: tuple[Any, ...] = (None, "", 0, 0.0, False, [], {})  # defaults of fields that an older record does not have

@@ -107,7 +107,7 @@ def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: S
     until lowered (a hard rule), when each event is put on record.
 
     While a halt stands, a new ground for a halt voids the steps towards its release; a lesser finding that stays until
-    lowered, which a release would end too, must have been seen by whoever releases.
+    lowered, which a release would end too, must have been seen by the author of the release.
     """
     old = s.active.get(key)
     if stays == "until_lowered" and s.halted:
@@ -216,7 +216,7 @@ def released(s: Standing, at: int, reason: str = "") -> Outcome:
         raise ControlRefused(
             "reason",
             "halt_not_verified",
-            f"the halt is {stop_state(s.order.state)}; say why it is released all the same",
+            f"the halt is {stop_state(s.order.state)}; give a reason why it is released all the same",
         )
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
     new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)

@@ -1,4 +1,4 @@
-"""What the record says of a pilot to somebody who is about to act on it. Pure."""
+"""The state of a pilot for the author of an act, computed from its decisions. Pure."""
 
 from __future__ import annotations
 

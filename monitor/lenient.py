@@ -1,7 +1,7 @@
-"""What may deviate from the form without harm and is mended before it is judged: byte order marks and leap seconds.
+"""Harmless deviations that are corrected before validation: byte order marks and leap seconds.
 
 Only ever applied to bytes that could not be read as they are, so the usual record costs nothing. Pure: the result
-depends on the bytes alone, and a replay mends the same.
+depends on the bytes alone, and a replay corrects the same.
 """
 
 from __future__ import annotations

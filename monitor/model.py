@@ -215,7 +215,9 @@ class Decision(Struct, frozen=True, kw_only=True):
     at: int
     standing: int
     epoch: int
-    cause: str  # "event:<source>#<sequence>" (of a rejected event also "/<id>"), "control:<id>", "timer:<name>@<due>"
+    # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"; of a rejected event also "/<id>@<standing>", and
+    # once a pilot has had 512 sources also "@<standing>", as a forgotten number may come again.
+    cause: str
     finding: Finding = Finding()
     first_out: bool = False  # the first cause of the level the pilot is at
     unknown: str = ""  # reason of the unknown flag, empty when known
@@ -248,8 +250,8 @@ def ground_of(finding: Finding) -> Ground:
 class Command(Struct, frozen=True, kw_only=True):
     """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
 
-    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever put out while no halt stands,
-    so meeting one of a higher standing ends an older halt as a release would. The signature travels beside: see
+    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever emitted while no halt stands,
+    so meeting one of a higher standing ends an older halt as a release would. The signature is sent next to it: see
     `monitor/signing.py`.
 
     `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a

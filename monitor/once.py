@@ -1,4 +1,4 @@
-"""Acts count once: what an act carries that makes it valid once, and what a pilot remembers of acts. Pure.
+"""Acts count once: the fields that make an act valid once, and what a pilot remembers of acts. Pure.
 
 An act may carry `expected_standing` (the standing of the pilot that its author saw), `not_before` and `not_after`.
 Where it does:

@@ -22,6 +22,7 @@ from monitor.telemetry import instant
 from monitor.window import Window, named
 
 LIMIT = "limit_e_process"
+LISTED = 16  # keys of active findings that a refusal names
 
 
 def tolerated(case: Case, watcher: Watcher, name: str, start: int, end: int) -> bool:
@@ -83,7 +84,9 @@ def rectified(case: Case, finding: str) -> Outcome:
     elif (pilot.window.waiting and pilot.window.names(finding)) or any(named(key, finding) for key in s.active):
         outcome = s, Move("act", s.level, s.level, Reason.RECTIFICATION_RECORDED, False)
     else:
-        there = ", ".join(sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})) or "none"
+        keys = sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})
+        more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+        there = (", ".join(keys[:LISTED]) or "none") + more
         raise ControlRefused("finding", "not_active", f"no halt stands, and no finding has that key; active: {there}")
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(case.at)

@@ -1,4 +1,4 @@
-"""The rectification window: what the first, tolerated crossing of a limit opens, and which crossings belong to it.
+"""The rectification window that the first, tolerated crossing of a limit opens, and which crossings belong to it.
 Pure."""
 
 from __future__ import annotations

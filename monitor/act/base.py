@@ -37,7 +37,7 @@ class Notifier(Protocol):
         """Make known outside that the first of these stand and the second have ended."""
 
     def open(self) -> Sequence[Alert]:
-        """The alerts that the other side holds as standing; empty when it cannot say."""
+        """The alerts that the other side holds; empty when it does not tell."""
 
 
 AnyActor: TypeAlias = Actor | Notifier

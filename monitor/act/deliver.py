@@ -35,9 +35,10 @@ def _ignore(actor: str, outcome: str) -> None:
 
 
 class Deliver:
-    """`actors` by name; `file` keeps cursors over restarts; `counted(actor, outcome)` is told of every hand-over,
-    outcome being done, unavailable, refused or dropped; `waiting(actor, n)` of queue lengths. `history`: the log is fed
-    from its start, and `caught_up` is called where it ended when reading began; without it all that is fed is new.
+    """`actors` by name; `file` keeps cursors over restarts; `counted(actor, outcome)` is called for every delivery
+    attempt, outcome being done, unavailable, refused or dropped; `waiting(actor, n)` of queue lengths. `history`: the
+    log is fed from its start, and `caught_up` is called where it ended when reading began; without it all that is fed
+    is new.
 
     `feed` never blocks and never raises. `tick` blocks as long as actors do: call it from a thread of its own (or use
     `run`), never from an event loop. Both may be called from different threads.

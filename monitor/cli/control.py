@@ -180,7 +180,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
         standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
     if standing is None and signed:
         raise click.ClickException(
-            f"no entry of {act.pilot} was found, so the act could not say which one its author saw; give --standing (see the board)"
+            f"no entry of {act.pilot} was found, which the act has to name; give --standing (see the board)"
         )
     if standing is None:
         return act

@@ -109,8 +109,8 @@ def show(file: Path, as_json: bool) -> None:
     (an e-value) against its threshold; then the alpha that this threshold may spend, and all thresholds up to now may.
     Below an admission stands the hash of its charter: `charter show` prints the charter.
 
-    Who acted, and in which words, is printed where the words are kept beside and you may read them; the ledger itself
-    holds but a commitment to them.
+    Author and words of a person are printed where they are kept next to the ledger and you may read them; the ledger
+    itself holds only a commitment to them.
 
     Exit codes: 0 sound, 1 damaged (what comes before the damage is printed), or kept words are not what was committed
     to.

@@ -1,4 +1,4 @@
-"""`sandbox-monitor replay`: step recorded input again, say what is decided, compare it with the record, draw it."""
+"""`sandbox-monitor replay`: step recorded input again, print what is decided, compare it with the record, draw it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import structs
 
-from monitor.charter_values import plain
+from monitor.charter_values import escaped
 from monitor.embedded.coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
 from monitor.known import known_of
@@ -118,7 +118,7 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
     if not body.strip():
         raise web.HTTPBadRequest(text="the body is empty")
     if charset is not None and charset.lower() not in CHARSETS:
-        raise web.HTTPUnsupportedMediaType(text=f"charset {plain(charset[:40])} is not read; send UTF-8")
+        raise web.HTTPUnsupportedMediaType(text=f"charset {escaped(charset[:40])} is not read; send UTF-8")
     if media != LINES and len(body) > MAX_BYTES:
         raise web.HTTPRequestEntityTooLarge(MAX_BYTES, len(body))
     if media == STRUCTURED:
@@ -138,7 +138,7 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
         content = _bytes(headers.get("content-type", "application/json"))
         return [Incoming(body, headers=(("content-type", content), *attributes))], 1
     raise web.HTTPUnsupportedMediaType(
-        text=f"content type {plain(media[:80]) or 'missing'} is not read; send {STRUCTURED}, {BATCH}, {LINES}, "
+        text=f"content type {escaped(media[:80]) or 'missing'} is not read; send {STRUCTURED}, {BATCH}, {LINES}, "
         "or application/json with the attributes as ce-* headers"
     )
 

@@ -171,8 +171,8 @@ class Renewer(Reader):
 
 
 class Listener(Reader):
-    """Reads permits for what they say of the pilot's telemetry alone. `heard` is called in this thread, with each of
-    them."""
+    """Reads permits only for their notice about the pilot's telemetry. `heard` is called in this thread, with each
+    notice."""
 
     def __init__(self, feed: Feed, pilot: str, intake: Intake, heard: Callable[[Notice], None]) -> None:
         super().__init__(feed, pilot, "notices")

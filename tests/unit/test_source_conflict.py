@@ -8,6 +8,7 @@ import itertools
 import msgspec
 import pytest
 
+from monitor.bounds import SOURCES
 from monitor.control import Override
 from monitor.model import Evidence, Level, Reason
 from monitor.seen import Seen, digest_of
@@ -44,6 +45,38 @@ def test_many_deaths_under_used_numbers_are_all_on_record() -> None:
     assert rejected(out) == CONFLICT * 30
     assert sum(d.reason is Reason.HARD_RULE for d in out.decisions) >= 30
     assert len({d.id for d in bench.out.decisions}) == len(bench.out.decisions)
+
+
+def test_decisions_on_events_with_one_source_number_and_id_have_different_ids() -> None:
+    """Replicas that derive the event id from the number, and a conflict that is resent after its finding has cleared:
+    no decision gets the id of another, as the notary would drop it and find a standing missing."""
+    bench = Bench()
+    bench.send(death(bench.emitter, T0 + 1), at=T0 + 1)
+    for replica in range(3):
+        report = msgspec.structs.replace(death(Emitter("svc/1", "p"), T0 + 2), id="svc/1#1")
+        data = msgspec.structs.replace(report.data, incident=f"i-{replica}")
+        bench.send(msgspec.structs.replace(report, data=data), at=T0 + 3 + replica)
+    assert sum(d.reason is Reason.HARD_RULE for d in bench.out.decisions) >= 4
+    beat = msgspec.structs.replace(Emitter("svc/1", "p").heartbeat(T0 + 2), id="svc/1#1")
+    for day in range(3):
+        bench.send(beat, at=T0 + HOUR * (1 + 24 * day))
+        bench.time(T0 + HOUR * (23 + 24 * day))
+    assert sum(d.reason is Reason.SOURCE_CONFLICT for d in bench.out.decisions) > 1
+    assert len({d.id for d in bench.out.decisions}) == len(bench.out.decisions)
+
+
+def test_an_event_that_comes_again_after_its_source_was_forgotten_makes_a_decision_of_its_own() -> None:
+    """A correction that is resent when 512 other sources were heard since is on record twice, under two ids and causes."""
+    bench = Bench()
+    once = bench.emitter.exposure_corrected(T0 + 1)
+    bench.send(once, at=T0 + 2)
+    for number in range(SOURCES + 1):
+        bench.send(Emitter(f"call/{number}", "p").heartbeat(T0 + 3), at=T0 + 3 + number)
+        if number == SOURCES:
+            bench.send(once, at=T0 + 4 + number)
+    bench.send(*(Emitter(f"next/{number}", "p").heartbeat(T0 + 3) for number in range(SOURCES)), once, at=T0 + 2000)
+    corrections = [d for d in bench.out.decisions if d.reason is Reason.CORRECTED]
+    assert len({(d.id, d.cause) for d in corrections}) == len(corrections) == 3
 
 
 @pytest.mark.parametrize("part", ["id", "time", "data", "type"])
