@@ -73,6 +73,10 @@ class Deliver:
         known[charter_hash(charter)] = facts_of(charter)
         self._facts[charter.pilot] = dict(list(known.items())[-KEPT:])
 
+    def knows(self, decision: Decision) -> bool:
+        """Whether the charter of a decision was taken. Never blocks."""
+        return decision.charter in self._facts.get(decision.pilot, {})
+
     def tick(self, now_ms: int) -> int:
         """Hand over what is due; returns the time (ms) at which it wants to be called next. `now_ms` must not fall."""
         while self._incoming:
