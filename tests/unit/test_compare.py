@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from monitor.compare import Comparison, Recorded, plain
+from monitor.compare import Comparison, Recorded, canonical_fields
 from monitor.model import Command, digest
 from monitor.testing.records import command
 
 
 def verdict(recorded: Command, replayed: Command, *, without: str = "") -> str:
     """The verdict on `replayed`, where the record is `recorded` without one field."""
-    fields = plain(recorded)
+    fields = canonical_fields(recorded)
     fields.pop(without, None)
     compared = Comparison([Recorded(fields)]).take(replayed)
     assert compared is not None
