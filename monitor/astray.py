@@ -23,7 +23,7 @@ from monitor.plan import Plan, Watch
 from monitor.telemetry import CostReported, Envelope, ExposureTallied
 
 TOLD = 64  # values named per pilot
-CACHED = 4096  # labels whose fate is remembered per charter
+CACHED = 512  # labels whose fate is cached per charter: 1 MiB at most, whatever firms send
 LISTED, SHOWN = 5, 60  # values that a finding lists, and how many characters of each it shows
 EFFORT = 50_000  # pairs of characters compared to find a near label: 5 ms
 KEY = "counted_nowhere"  # of the finding
