@@ -1,7 +1,8 @@
 """Whether a command is obeyed: commanded, acknowledged, verified, contradicted or overdue, from what the service itself reports.
 
 Verified = acknowledged, then three heartbeats in a row that say `serving: false`, without a gap in the numbers of that
-source and with its exposure counter unchanged, from every incarnation that is still heard. Silence verifies nothing. Pure.
+source and with its exposure counter unchanged, from every incarnation that is still heard: since the command, or serving before
+it and not silent yet for as long as the charter grants. Silence verifies nothing. Pure.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
+from monitor.bounds import AHEAD_MS
 from monitor.model import Command
 
 BEATS = 3  # heartbeats in a row that verify a stop
@@ -79,15 +81,19 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     def stopped(self, source: str, at: int, deadline: int) -> int | None:
         """From when on (ms) what `source` reports must not have happened; `None` while it may still be finishing.
 
-        An incarnation that acknowledged is held to its own word. Another one that sends heartbeats has until `deadline`
-        to acknowledge. What sends none (a counter of its own, a complaints desk) is held to the last word given.
+        For an incarnation that acknowledged, that is the time of its acknowledgement. One that only sends heartbeats
+        has until `deadline` to acknowledge. For one that sends none (a separate counter, a complaints desk) the latest
+        acknowledgement counts. No acknowledgement allows service later than `deadline` and what the sender's clock may
+        be ahead: each incarnation may acknowledge, so a new one every few minutes would else cover a service that never
+        stops.
         """
+        latest = deadline + AHEAD_MS
         proof = self.proofs.get(source)
         if proof is not None and proof.acknowledged:
-            return proof.stopped
+            return min(proof.stopped, latest)
         words = [p.stopped for p in self.proofs.values() if p.acknowledged]
         if proof is None and words:
-            return max(words)
+            return min(max(words), latest)
         return deadline if at > deadline else None
 
 

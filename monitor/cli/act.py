@@ -16,7 +16,7 @@ from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.errors import Unavailable
 from monitor.metrics import CONTENT_TYPE, Metrics
-from monitor.model import Decision
+from monitor.model import Decision, Reason
 from monitor.stream import health
 from monitor.stream.charters import follow_charters
 from monitor.stream.readers import Place, read
@@ -69,8 +69,8 @@ def act(
     """Hand decisions to actors until SIGTERM or Ctrl-C. Run one of these for each set of addresses.
 
     It reads the decisions log from its start and skips what --dir says was handed over: at least once, with idempotent
-    effects. With an empty --dir, alerts begin with what stands now: what ended before is not sent. It waits for a broker
-    that is away. Exit codes: 0 ended when told to, 1 the log is broken, 2 called wrongly.
+    effects. With an empty --dir, alerts begin with what stands now: what ended before is not sent. It waits for a
+    broker that is away. Exit codes: 0 ended when told to, 1 the log is broken, 2 called wrongly.
     """
     metrics = Metrics()
     given = {"annotations": annotations, "json_lines": json_lines}
@@ -121,7 +121,8 @@ async def _act(bootstrap: str, names: Names, deliver: Deliver, metrics: Metrics)
 
 
 async def _read(bootstrap: str, topic: str, deliver: Deliver, known: asyncio.Event) -> None:
-    """Feed the log as it was at the start, then what follows. Charters give labels: they are waited for, but not for long."""
+    """Feed the log as it was at the start, then what follows. Charters give labels: they are waited for, but not for
+    long."""
     places: dict[tuple[str, int], Place] = {}
     with suppress(TimeoutError):
         await asyncio.wait_for(known.wait(), CHARTERS_SECONDS)
@@ -131,6 +132,8 @@ async def _read(bootstrap: str, topic: str, deliver: Deliver, known: asyncio.Eve
             async for seen in read(bootstrap, [topic], places, client_id="sandbox-act", follow=not history):
                 places[(seen.topic, seen.partition)] = seen.place
                 if isinstance(seen.value, Decision):
+                    if not history and seen.value.reason in (Reason.ADMITTED, Reason.AMENDED):
+                        await _charter_read(deliver, seen.value, known)
                     deliver.feed([seen.value])
             if history:
                 deliver.caught_up()
@@ -138,6 +141,16 @@ async def _read(bootstrap: str, topic: str, deliver: Deliver, known: asyncio.Eve
         except Unavailable as error:
             click.echo(f"act: {error}; trying again", err=True)
             await asyncio.sleep(AWAY_SECONDS)
+
+
+async def _charter_read(deliver: Deliver, decision: Decision, read: asyncio.Event) -> None:
+    """Wait until the charter that a decision put in force is read, at most CHARTERS_SECONDS: an alert keeps the labels with
+    which it begins, and the first one may follow the admission at once. `read` is set each time that control was read."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CHARTERS_SECONDS):
+            while not deliver.knows(decision):
+                read.clear()
+                await read.wait()
 
 
 async def _beat(metrics: Metrics) -> None:

@@ -1,10 +1,10 @@
-"""What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over Kafka or HTTP.
+"""What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over
+Kafka or HTTP.
 
-The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is missing.
-Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of it, sent again by
-whomever, takes effect (`monitor/once.py`).
-Exit codes: 0 it took effect (or is durable and was not judged in time), 1 it has no effect, 2 called wrongly, 3 the other
-side is away.
+The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is
+missing. Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of
+it, resent by anybody, takes effect (`monitor/once.py`). Exit codes: 0 it took effect (or is durable and was not judged
+in time), 1 it has no effect, 2 called wrongly, 3 the other side is away.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ from monitor.control import (
 )
 from monitor.keyfile import read_key
 from monitor.known import Known
+from monitor.model import Rejected
 from monitor.once import LONGEST_MS, SKEW_MS, VALID_MS, validity
 from monitor.periods import parse_span
+from monitor.refusals import Refusal
 from monitor.rejections import Why
 from monitor.sdk.acts import look, put
 
@@ -63,7 +65,7 @@ def _valid_for(context: click.Context, _option: click.Parameter, text: str) -> N
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     if not 0 < span <= LONGEST_MS - SKEW_MS:
-        raise click.BadParameter("an act is valid for less than 31 days")
+        raise click.BadParameter(f"{text} is not above 0 and below 31 days; write a span such as 1h")
     context.meta[VALID] = span
 
 
@@ -78,7 +80,11 @@ def act_options(command: F) -> F:
             "--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port"
         ),
         click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name"),
-        click.option("--author", required=True, help="who acts; approvers are named in the charter"),
+        click.option(
+            "--author",
+            required=True,
+            help="who acts: an officer or approver by the name in the charter, or the firm by its participant.id",
+        ),
         click.option(
             "--key",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -137,7 +143,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
     click.echo(f"{kind} {act.pilot} {act.id}")
-    if answer is not None and answer.repeated:
+    if answer is not None and answer.repeated and not _in_force(answer.rejected):
         click.echo("repeated: an act with this id was judged before; this copy changes nothing")
     if answer is not None and answer.decision is not None:
         taken = answer.decision
@@ -150,17 +156,23 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         )
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
-        if refused.reason == Why.REPEATED.value and refused.field == "charter":
+        if _in_force(refused):
             click.echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
             return
         if refused.reason == Why.REPEATED.value:
             raise click.ClickException(
                 "no effect: what became of the first one is too long ago; a new try needs a new --id"
             )
-        raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}")
+        fix = " (--reason)" if refused.detail.startswith(Refusal.HALT_NOT_VERIFIED.value) else ""
+        raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}{fix}")
     else:
         waited = f"not judged within {wait:g} s" if wait else "not waited for"
         click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
+
+
+def _in_force(refused: Rejected | None) -> bool:
+    """Whether an admission was refused because the same charter, by the same author, is in force."""
+    return refused is not None and refused.reason == Why.REPEATED.value and refused.field == "charter"
 
 
 def seen(to: str, prefix: str, pilot: str) -> Known | None:
@@ -180,7 +192,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
         standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
     if standing is None and signed:
         raise click.ClickException(
-            f"no entry of {act.pilot} was found, so the act could not say which one its author saw; give --standing (see the board)"
+            f"no entry of {act.pilot} was found, which the act has to name; give --standing (see the board)"
         )
     if standing is None:
         return act
@@ -195,9 +207,9 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
 def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: str, id_: str) -> None:
     """Admit pilots under their charters. A charter that does not hold together is refused here, with line and fix.
 
-    The same charter again, by the same author, is "already taken". Where another charter or author came first, the answer says what
-    is in force, and by whom. Exit codes: 0 in force (or durable and not judged in time), 1 a charter is wrong or another one is
-    in force, 2 called wrongly, 3 the other side is away.
+    The same charter again, by the same author, is "already taken". Where another charter or author came first, the
+    answer says what is in force, and by whom. Exit codes: 0 in force (or durable and not judged in time), 1 a charter
+    is wrong or another one is in force, 2 called wrongly, 3 the other side is away.
     """
     for path in files:
         charter = load_charter(path)
@@ -231,8 +243,8 @@ def rectify(
 ) -> None:
     """Record a corrective action: the first step towards the release of a halted pilot.
 
-    Without a halt --finding names an active finding, by its key (indicator/segment/detector) or by its indicator alone. Where the
-    charter tolerates a first crossing, this closes its rectification window.
+    Without a halt --finding names an active finding, by its key (indicator/segment/detector) or by its indicator alone.
+    Where the charter tolerates a first crossing, this closes its rectification window.
     """
     act = Rectification(
         id=id_ or fresh(), pilot=pilot, author=author, finding=finding, cause=cause, action=action, evidence=evidence
@@ -288,10 +300,11 @@ def approve(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
 )
 @act_options
 def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Lift a halt. Refused (see the rejected log) until rectification, evaluation and two approvals stand in the record.
+    """Lift a halt. Refused (see the rejected log) until rectification, evaluation and two approvals stand in the
+    record.
 
-    Says first what became of the halt. Where the stop was not acknowledged or verified, is overdue or contradicted, a reason is
-    asked for, which stands in the ledger with that state.
+    Says first what became of the halt. Where the stop was not acknowledged or verified, is overdue or contradicted, a
+    reason is asked for, which stands in the ledger with that state.
 
     The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
     """
@@ -355,6 +368,7 @@ def drill(pilot: str, full_stop: bool, to: str, prefix: str, author: str, id_: s
 def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
     """Let a pilot leave the sandbox: its telemetry is no longer counted.
 
-    A halted pilot leaves once its stop is verified; until then the halt, its command and its alert stand (`exit_pending`).
+    A halted pilot leaves once its stop is verified; until then the halt, its command and its alert stand
+    (`exit_pending`).
     """
     send(to, prefix, Withdrawal(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))

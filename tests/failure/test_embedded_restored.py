@@ -1,4 +1,5 @@
-"""A part of an embedded monitor's directory is put back from an older copy: nothing is lost in silence, and the way on is named."""
+"""A part of an embedded monitor's directory is put back from an older copy: nothing is lost in silence, and the way on
+is named."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ FILE = file_name("p1")
 
 
 def run(directory: Path, deaths: range) -> None:
-    """Start the monitor, report these deaths (each is a decision of its own), stop it once they are in the ledger."""
+    """Start the monitor, report these deaths (one decision each), stop it once they are in the ledger."""
 
     async def story() -> None:
         now = time.time_ns() // 1_000_000
@@ -104,8 +105,8 @@ def _old_cursor(older: Path, here: Path) -> None:
 def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
     tmp_path: Path, copies: tuple[Path, Path], change: Callable[[Path, Path], None]
 ) -> None:
-    """`serve` does not start, and says what to put back; after `ledger rebuild` it enters what is missing from its own log, and
-    the ledger has the root that it had."""
+    """`serve` does not start, and says what to put back; after `ledger rebuild` it enters what is missing from its own
+    log, and the ledger has the root that it had."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)
@@ -125,11 +126,11 @@ def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
     [_restore(CURSOR), _remove(CURSOR), _remove(INDEX), _restore(LEDGER, INDEX, CURSOR)],
     ids=["cursor older", "cursor gone", "index gone", "the whole ledger older"],
 )
-def test_what_the_log_makes_good_needs_nobody(
+def test_what_the_log_can_restore_needs_no_person(
     tmp_path: Path, copies: tuple[Path, Path], change: Callable[[Path, Path], None]
 ) -> None:
-    """A cursor or an index that is older or gone, or a ledger put back with its own cursor: the log is read on from there, and
-    the ledger comes out as it was."""
+    """A cursor or an index that is older or gone, or a ledger put back with its own cursor: the log is read on from
+    there, and the ledger comes out as it was."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)
@@ -140,7 +141,8 @@ def test_what_the_log_makes_good_needs_nobody(
 
 
 def test_a_database_older_than_the_ledger_is_refused_with_the_way_on(tmp_path: Path, copies: tuple[Path, Path]) -> None:
-    """A monitor.db from an older copy would decide anew what the ledger holds: `serve` does not start, and names both ways on."""
+    """A monitor.db from an older copy would decide anew what the ledger holds: `serve` does not start, and names both
+    ways on."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)

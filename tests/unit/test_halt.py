@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitor.control import Approval, Override, Rectification, Release
+from monitor.control import Approval, Override, Rectification, Release, Withdrawal
 from monitor.machine import Machine
 from monitor.model import Command, Decision, Level, Outputs, Reason, Record
 from monitor.state import VERSION, Pilot, restore, snapshot
@@ -19,11 +19,13 @@ WITHIN = 60 * SECOND
 
 
 class Halted(Bench):
-    """A bench whose pilot was halted by hand at T0 + 1 s."""
+    """A bench whose pilot was halted by hand at T0 + 1 s; `serving`: a heartbeat before says that it serves."""
 
-    def __init__(self, **changes: object) -> None:
+    def __init__(self, serving: bool = False, **changes: object) -> None:
         super().__init__(**changes)
         self.at = T0 + SECOND
+        if serving:
+            self.send(self.emitter.exposure(T0, 5.0), self.emitter.heartbeat(T0, serving=True), at=T0)
         self.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), self.at)
 
     @property
@@ -190,6 +192,18 @@ def test_a_second_worker_that_goes_on_is_found() -> None:
     assert bench.reasons()[-1] == Reason.HALT_CONTRADICTED
 
 
+def test_new_incarnations_that_acknowledge_one_after_the_other_cover_no_service() -> None:
+    """However many acknowledge, and whatever times they give: service after the charter's time, and what clocks differ,
+    is found."""
+    for counter in (Emitter("counter/1", "p"), None):
+        bench = Halted()
+        for minute in range(0, 20, 4):
+            at, new = bench.at + minute * 60 * SECOND, Emitter(f"svc/{minute}", "p")
+            ahead = new.acknowledged(at + 299 * SECOND, bench.command.id, bench.command.standing)
+            bench.send(ahead, (counter or new).exposure(at + SECOND, 10.0), at=at + SECOND)
+        assert bench.order == "contradicted"
+
+
 def test_a_service_that_never_acknowledged_and_goes_on_is_found() -> None:
     """After the charter's time traffic is more than overdue."""
     bench = Halted()
@@ -211,6 +225,23 @@ def test_an_incarnation_that_died_does_not_hold_up_the_verification() -> None:
     for n in range(13, 20):
         bench.beat(bench.at + n * 10 * SECOND // 2, service=new)
     assert bench.order == "verified"
+
+
+def test_a_new_incarnation_does_not_verify_the_stop_of_one_that_served_before() -> None:
+    """Between two heartbeats of a service that goes on, another one acknowledges and sends three: nothing is verified, and no exit
+    is final, until the first was silent for as long as the charter grants."""
+    bench = Halted(serving=True)
+    bench.act(Withdrawal(id="x", pilot="p", author="anna", reason="the end"), bench.at + 1)
+    new = Emitter("svc/2", "p")
+    bench.acknowledge(bench.at + 2, new)
+    for n in range(3, 6):
+        bench.beat(bench.at + n, service=new)
+    assert (bench.order, bench.machine.pilots["p"].exited) == ("acknowledged", False)
+    for n in range(1, 12):
+        bench.beat(bench.at + 10 * n * SECOND, service=new)
+        bench.time(bench.at + (10 * n + 5) * SECOND)
+    assert bench.reasons()[-2:] == [Reason.HALT_VERIFIED, Reason.EXITED]
+    assert Reason.HALT_OVERDUE not in bench.reasons()
 
 
 def test_an_acknowledgement_of_another_command_is_rejected() -> None:
@@ -323,7 +354,8 @@ def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
 
 
 def test_every_decision_has_an_id_of_its_own() -> None:
-    """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a repeat."""
+    """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a
+    repeat."""
     bench = Halted()
     bench.acknowledge(bench.at + SECOND)
     bench.beat(bench.at + 2 * SECOND, serving=True)  # contradicted
