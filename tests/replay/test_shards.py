@@ -102,5 +102,5 @@ def test_events_of_sparse_pilots_are_taken_in_batches() -> None:
     replay = Replay([made.charter_for(p) for p in made.pilots])
     for _ in replay.steps(lines(iter(made))):
         pass
-    machine = replay._machine  # noqa: SLF001 - `folded` is a figure of the machine alone
+    machine = replay._machine
     assert machine.folded > 0.8 * machine.events > 0
