@@ -36,7 +36,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("monitor.obey",),
     ("monitor.observe", "monitor.acts"),
     ("monitor.contested", "monitor.shed"),
-    ("monitor.layout", "monitor.leap"),
+    ("monitor.layout", "monitor.leap", "monitor.split"),
     ("monitor.fold",),
     ("monitor.ready",),
     ("monitor.machine",),
