@@ -1,7 +1,9 @@
-"""Who may spend how much of alpha, and how much may all runs up to now spend? The split of a pilot's error budget, to print and to check.
+"""Who may spend how much of alpha, and how much may all runs up to now spend? The split of a pilot's error budget, to
+print and to check.
 
-P(ever halting a pilot that keeps its limits) <= alpha holds because the shares of all streams and all restarts sum to at most
-alpha (a union bound): a stream gets weight / segments, restart j of it 6 / (pi^2 j^2) of that, and the restarts sum to 1.
+P(ever halting a pilot that keeps its limits) <= alpha holds because the shares of all streams and all restarts sum to
+at most alpha (a union bound): a stream gets weight / segments, restart j of it 6 / (pi^2 j^2) of that, and the restarts
+sum to 1.
 """
 
 from __future__ import annotations

@@ -185,8 +185,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return Score(statistic, bar, rate * x, k)
 
     def repeat(self, observation: Observation, times: int) -> bool:
-        """See `detectors.repeat.Repeating`: for periods without events. Each sum moves by a -> (a + w) e, always the same way:
-        to where it rests if e < 1, by w each time if e = 1."""
+        """See `detectors.repeat.Repeating`: for periods without events. Each sum moves by a -> (a + w) e, always the
+        same way: to where it rests if e < 1, by w each time if e = 1."""
         if not isinstance(observation, Count) or observation.k:
             return False
         while times and not self.lines:  # while the baseline is learnt

@@ -188,9 +188,9 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     def repeat(self, observation: Observation, times: int) -> bool:
         """See `detectors.repeat.Repeating`: for periods without events of a limit that harm lies above.
 
-        Each sum moves by a -> (a + w) e with e <= 1, and rounding keeps the order of two numbers. So two runs that begin some
-        periods ago, one from 0 and one from a number that the sum cannot exceed, enclose the sum; where both end in the
-        same bits, so does it, and what was before those periods need not be known.
+        Each sum moves by a -> (a + w) e with e <= 1, and rounding keeps the order of two numbers. So two runs that
+        begin some periods ago, one from 0 and one from a number that the sum cannot exceed, enclose the sum; where both
+        end in the same bits, so does it, and what was before those periods need not be known.
         """
         if not isinstance(observation, Count) or observation.k or self.two_sided or not self.above or self.logs:
             return False

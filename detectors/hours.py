@@ -116,10 +116,12 @@ class HourOfWeek(msgspec.Struct, frozen=True):
 
 
 class LocalWeek(msgspec.Struct, frozen=True):
-    """An hour-of-week profile of a local time, whose offset from UTC changes: an office that opens at 8 does so in summer too.
+    """An hour-of-week profile of a local time, whose offset from UTC changes: an office that opens at 8 does so in
+    summer too.
 
-    `profile` is by local time. Local time is UTC plus `offsets[i]` seconds up to `changes[i]` (seconds since 1970, rising);
-    there is one offset more than changes. The hour that a change leaves out owes nothing, one that it repeats owes twice.
+    `profile` is by local time. Local time is UTC plus `offsets[i]` seconds up to `changes[i]` (seconds since 1970,
+    rising); there is one offset more than changes. The hour that a change leaves out owes nothing, one that it repeats
+    owes twice.
 
     >>> office = HourOfWeek.of([60.0 if 8 <= h % 24 < 18 and h < 120 else 0.0 for h in range(168)])
     >>> berlin = LocalWeek(office, changes=(1_792_890_000.0,), offsets=(7_200.0, 3_600.0))  # 25 October 2026, 01:00 UTC

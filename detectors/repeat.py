@@ -1,7 +1,7 @@
 """The same observation many times over: the state that so many updates leave, bit for bit, without making all of them.
 
-A stretch of time in which nothing happened is such a run. Most detectors come to rest in it: once an update changes nothing,
-none after it does. What never rests says itself how it goes on (`Repeating`).
+A stretch of time in which nothing happened is such a run. Most detectors reach a fixed point: once an update changes
+nothing, no later one does. A detector without a fixed point computes the result itself (`Repeating`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from detectors.base import Detector, Observation
 
-PATIENCE = 4_096  # updates after which a detector that still moves is given up
+PATIENCE = 4_096  # updates within which a detector must reach its fixed point
 
 D = TypeVar("D", bound=Detector)
 
@@ -23,13 +23,14 @@ class Repeating(Protocol):
     """A detector that can be moved on by many equal observations at once."""
 
     def repeat(self, observation: Observation, times: int) -> bool:
-        """Take `observation` `times` times, with the state that so many calls of `update` would leave, bit for bit. False where one
-        of them might alarm or come half-way to the bar, or where that cannot be told; the state is then of no use."""
+        """Take `observation` `times` times, with the state that so many calls of `update` would leave, bit for bit.
+        False where one of them might alarm or come half-way to the bar, or where that cannot be told; the state is then
+        of no use."""
 
 
 def repeated(detector: D, observation: Observation, times: int) -> D | None:
-    """The detector after `times` updates with the same observation, none of which alarms; `None` where that cannot be told
-    without making them all. `detector` itself is not changed."""
+    """The detector after `times` updates with the same observation, none of which alarms; `None` where that cannot be
+    told without making them all. `detector` itself is not changed."""
     made = msgspec.msgpack.decode(msgspec.msgpack.encode(detector), type=type(detector))
     again: object = made
     if isinstance(again, Repeating):
@@ -49,8 +50,8 @@ def repeated(detector: D, observation: Observation, times: int) -> D | None:
 def added_often(a: float, w: float, times: int) -> float:
     """`a + w`, rounded, and so on `times` times, for 0 <= a, 0 < w: the same bits, without making every addition.
 
-    Between two powers of two all floats are multiples of one unit, so `w` is rounded to the same number of units each time
-    (a tie, which goes to the even side, is added singly).
+    Between two powers of two all floats are multiples of one unit, so `w` is rounded to the same number of units each
+    time (a tie, which goes to the even side, is added singly).
 
     >>> added_often(0.1, 0.1, 9), sum([0.1] * 10)
     (0.9999999999999999, 0.9999999999999999)

@@ -45,7 +45,7 @@ def access(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
             password = Path(file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Refused(
-                f"SANDBOX_KAFKA_PASSWORD_FILE names {file}, which cannot be read: {error}; mend it"
+                f"SANDBOX_KAFKA_PASSWORD_FILE names {file}, which cannot be read: {error}; give a readable file"
             ) from error
         settings |= {
             "sasl_mechanism": mechanism,

@@ -1,4 +1,5 @@
-"""Addresses: every `--to`, `--bootstrap`, URL of an actor and of the SDK is read here. A malformed one is refused with the fix.
+"""Addresses: every `--to`, `--bootstrap`, URL of an actor and of the SDK is read here. A malformed one is refused with
+the fix.
 
 Whether a host resolves or answers is not asked here: that may change, and is retried. Credentials of a URL become an
 `Authorization` header (RFC 7617); what is shown of an address in logs, errors and metrics never holds them.
@@ -19,7 +20,8 @@ _CREDENTIALS = re.compile(r"^([a-z+]+://)?.*@", re.IGNORECASE | re.DOTALL)
 
 
 class HttpAddress(NamedTuple):
-    """A base URL without its credentials; `authorization` is the header's value, empty without any; `shown` is for people."""
+    """A base URL without its credentials; `authorization` is the header's value, empty without any; `shown` is for
+    people."""
 
     url: str
     authorization: str

@@ -1,11 +1,14 @@
-"""Which alerts stand: a pure projection of decisions. Decisions of a pilot in order go in, its standing alerts come out.
+"""Which alerts stand: a pure projection of decisions. Decisions of a pilot in order go in, its standing alerts come
+out.
 
-Two kinds of alert stand for a pilot: one for its level (halt or escalate), and one for each *grave* finding (`GRAVE`), also where
-the level does not change. An alert ends when its cause ends: the finding is cleared, released, overridden down or shelved. A
-pilot that leaves ends its alerts; `exited` is on record only once no halt stands or its stop is verified (`monitor/leave.py`).
+Two kinds of alert stand for a pilot: one for its level (halt or escalate), and one for each *grave* finding (`GRAVE`),
+also where the level does not change. An alert ends when its cause ends: the finding is cleared, released, overridden
+down or shelved. A pilot that leaves ends its alerts; `exited` is on record only once no halt stands or its stop is
+verified (`monitor/leave.py`).
 
-A pilot has at most `MOST` alerts of findings; further ones count in one alert, `BEYOND`, until the finding that they belong
-to ends. Incidents of one hard rule are alerts of their own, and an incident that is reported again is the same alert.
+A pilot has at most `MOST` alerts of findings; further ones count in one alert, `BEYOND`, until the finding that they
+belong to ends. Incidents of one hard rule are alerts of their own, and an incident that is reported again is the same
+alert.
 """
 
 from __future__ import annotations
@@ -64,8 +67,8 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class Held(Struct, frozen=True):
-    """A grave finding that is active: the level it asks for, its alerts by incident ("" where there is none), and whether there
-    were more of them than fit."""
+    """A grave finding that is active: the level it asks for, its alerts by incident ("" where there is none), and
+    whether there were more of them than fit."""
 
     level: Level
     reason: Reason
@@ -74,8 +77,8 @@ class Held(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What the decisions of one pilot up to number `counter` leave standing. `shelved` maps keys to the level up to which a
-    finding is set aside."""
+    """What the decisions of one pilot up to number `counter` leave standing. `shelved` maps keys to the level up to
+    which a finding is set aside."""
 
     counter: int = 0
     level: Level = Level.NORMAL
@@ -84,7 +87,8 @@ class Standing(Struct, frozen=True):
     shelved: dict[str, Level] = {}
 
     def alerts(self) -> Iterator[Alert]:
-        """The alerts that stand, the one of the level first; of those beyond the most that a pilot may have only the oldest."""
+        """The alerts that stand, the one of the level first; of those beyond the most that a pilot may have only the
+        oldest."""
         if self.of_level is not None:
             yield self.of_level
         beyond = []
@@ -114,8 +118,8 @@ def changes(before: Standing, now: Standing) -> tuple[list[Alert], list[Alert]]:
 
 
 def recovered(pilot: Pilot) -> Standing:
-    """What stands of a pilot by the machine's own state, for metrics of who takes over a partition: its alerts carry no words, and
-    a hard rule's finding has the worst harm on which the rule acts."""
+    """What stands of a pilot by the machine's own state, for metrics of who takes over a partition: its alerts carry no
+    words, and a hard rule's finding has the worst harm on which the rule acts."""
     standing, worst = pilot.standing, {}
     for rule in pilot.charter.hard_rules:
         harms = rule.harm or tuple(WORST)  # without harms it acts on any
@@ -256,7 +260,8 @@ def _key(d: Decision) -> str:
 
 
 def _cleared(s: Standing, d: Decision) -> str:
-    """The key of the finding that ended: those of a command are told apart by which of them stands, the overdue one first."""
+    """The key of the finding that ended: those of a command are told apart by which of them stands, the overdue one
+    first."""
     finding = d.finding
     if finding.indicator:
         return f"{finding.indicator}/{finding.segment}/{finding.rule}"

@@ -1,13 +1,14 @@
 """Astray: an event that is accepted, and that no indicator of the charter counts because of how it is labelled.
 
-A unit, segment or currency that the charter does not know is somebody's mistake: it is a finding that names the value and the
-one that was probably meant, once per pilot and value, and it stays for as long as such events come. Bound: `TOLD` values of 9
-bytes each are remembered per pilot; further ones are counted, not named.
+A unit, segment or currency that the charter does not know is somebody's mistake: it is a finding that names the value
+and the one that was probably meant, once per pilot and value, and it stays for as long as such events come. Bound:
+`TOLD` values of 9 bytes each are remembered per pilot; further ones are counted, not named.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, TypeAlias
@@ -15,29 +16,31 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from monitor.charter_values import plain
+from monitor.charter_values import escaped
 from monitor.labels import LABEL_OF, Label, alike
 from monitor.model import Finding
 from monitor.plan import Plan, Watch
 from monitor.telemetry import CostReported, Envelope, ExposureTallied
 
 TOLD = 64  # values named per pilot
-CACHED = 4096  # labels whose fate is remembered per charter
+CACHED = 512  # labels whose fate is cached per charter: 1 MiB at most, whatever firms send
 LISTED, SHOWN = 5, 60  # values that a finding lists, and how many characters of each it shows
+EFFORT = 50_000  # pairs of characters compared to find a near label: 5 ms
 KEY = "counted_nowhere"  # of the finding
 Selected: TypeAlias = Callable[[Sequence[Any]], set[Label]]
 
 
 class Told(Struct, array_like=True, gc=False):
-    """What was said of one pilot's labels: digests of those that were named, and when the last event went astray (ms)."""
+    """What was said of one pilot's labels: digests of those that were named, and when the last event went astray
+    (ms)."""
 
     values: list[int] = []
     last: int = -1
 
 
 class Astray(msgspec.Struct, frozen=True):
-    """A label that counts nowhere, or not in the segment that it resembles: `field` of `data`, its value, those that the charter
-    knows; `elsewhere`: it counts in an indicator without segments."""
+    """A label that counts nowhere, or not in the segment that it resembles: `field` of `data`, its value, those that
+    the charter knows; `elsewhere`: it counts in an indicator without segments."""
 
     field: str
     value: str
@@ -47,7 +50,8 @@ class Astray(msgspec.Struct, frozen=True):
 
 
 def astray(plan: Plan, kind: type[Envelope], label: Label) -> Astray | None:
-    """What is wrong with the label of an event of this type; `None` when it counts, or the charter asks for no such events."""
+    """What is wrong with the label of an event of this type; `None` when it counts, or the charter asks for no such
+    events."""
     fates: dict[tuple[type[Envelope], Label], Astray | None] = plan.fates
     at = (kind, label)
     if at not in fates:
@@ -58,8 +62,8 @@ def astray(plan: Plan, kind: type[Envelope], label: Label) -> Astray | None:
 
 
 def selecting(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, frozenset[Label]]:
-    """What the charter selects events of this type by, to be read from payloads, and values of it that count; `None` when it
-    counts whatever the label is, or asks for no such events."""
+    """What the charter selects events of this type by, to be read from payloads, and values of it that count; `None`
+    when it counts whatever the label is, or asks for no such events."""
     watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
     if kind not in LABEL_OF or not watches:
         return None, frozenset()
@@ -136,8 +140,14 @@ def _in_segments(tag: str, segment: str, watches: list[Watch]) -> Astray | None:
         return None
     if len(listing) == len(watches):
         return _astray(tag, "segment", segment, known)
-    twin = any(alike(name) == alike(segment) for name in known)
+    twin = alike(segment) in _alike(tuple(known))
     return _astray(tag, "segment", segment, known, elsewhere=True) if twin else None
+
+
+@functools.lru_cache(maxsize=64)
+def _alike(names: tuple[str, ...]) -> dict[str, str]:
+    """Labels by what they have in common with others; the first of those that are alike."""
+    return {alike(name): name for name in reversed(names)}
 
 
 def _astray(tag: str, field: str, value: str, known: Any, elsewhere: bool = False) -> Astray:
@@ -146,12 +156,13 @@ def _astray(tag: str, field: str, value: str, known: Any, elsewhere: bool = Fals
 
 
 def _hint(found: Astray) -> str:
-    twins = [name for name in found.known if alike(name) == alike(found.value)]
-    if twins:
-        same = twins[0].casefold() == found.value.casefold()
+    twin = _alike(found.known).get(alike(found.value))
+    if twin is not None:
+        same = twin.casefold() == found.value.casefold()
         why = "Upper and lower case are told apart" if same else "It holds a character that cannot be seen"
-        return f"did you mean {_quoted(twins[0])}? {why}"
-    near = difflib.get_close_matches(found.value, found.known, n=1)
+        return f"did you mean {_quoted(twin)}? {why}"
+    effort = len(found.value) * sum(map(len, found.known))  # characters that are compared, each with each
+    near = difflib.get_close_matches(found.value, found.known, n=1) if effort <= EFFORT else []
     if near:
         return f"did you mean {_quoted(near[0])}?"
     more = f" and {len(found.known) - LISTED} more" if len(found.known) > LISTED else ""
@@ -159,5 +170,5 @@ def _hint(found: Astray) -> str:
 
 
 def _quoted(text: str) -> str:
-    short = plain(text[:SHOWN])
+    short = escaped(text[:SHOWN])
     return f"'{short}...'" if len(text) > SHOWN else f"'{short}'"

@@ -34,11 +34,11 @@ and array. At most {MAX_EVENTS:,} events and {MAX_BYTES:,} bytes per record afte
 deep. gzip, lz4, snappy and zstd are read. Pack: nothing else
 makes as much of a difference to the cost per event. All events of a batch are about the same pilot.
 
-**Source and sequence.** `source` names one incarnation of one emitter: a restart that has lost its counter takes a new name, and
-two replicas never share one. Another event (id, type, time or payload) under a used number is rejected as `source_conflict`.
-`sequence` is a decimal string that rises by one with every event of the source, zero-padded to a width of your choice. An
-event sent again keeps both and counts once; a number left out is a gap, which marks the period as partial. Send in
-order; after an outage send what was kept before anything new.
+**Source and sequence.** `source` names one incarnation of one emitter: a restart that has lost its counter takes a new
+name, and two replicas never share one. Another event (id, type, time or payload) under a used number is rejected as
+`source_conflict`. `sequence` is a decimal string that rises by one with every event of the source, zero-padded to a
+width of your choice. A resent event keeps both and counts once; a number left out is a gap, which marks the period
+as partial. Send in order; after an outage send what was kept before anything new.
 
 **Time.** `time` is when it happened, RFC 3339 with a UTC offset; at most 5 minutes after the broker's own time. Events are
 counted in the period that holds their `time`. What arrives after the period has closed counts as late.
@@ -52,14 +52,14 @@ that cannot be read is never lost and never stops anything: it appears on `rejec
 `acks=all`. Delivery is at least once with idempotent effects: readers keep the highest `standing` of a pilot and drop
 repeated ids. A halt is obeyed when it is read, acknowledged, and then shown by heartbeats with `serving: false`.
 
-**Permits.** Each heartbeat of a pilot that may run is answered by a permit with its `nonce` and `source`. The lease of `lease_ms`
-runs from the moment that heartbeat was sent; a permit of a lower `standing` than the highest command met is void. A command
-with `dry_run` is answered like any other and stops nothing. `notice` says what of the pilot's telemetry was rejected and which
-findings are active.
+**Permits.** Each heartbeat of a pilot that may run is answered by a permit with its `nonce` and `source`. The lease of
+`lease_ms` runs from the moment that heartbeat was sent; a permit of a lower `standing` than the highest command met is
+void. A command with `dry_run` is answered like any other and stops nothing. `notice` says what of the pilot's telemetry
+was rejected and which findings are active.
 
-**Release.** A release starts nothing: the firm resumes by its own act. Every command names in `lifted` the decision of the pilot's
-newest release; a service works only if the firm has resumed from that one, whatever command came after it. `ground` is what a
-halt rests on.
+**Release.** A release starts nothing: the firm resumes by its own act. Every command names in `lifted` the decision of
+the pilot's newest release; a service works only if the firm has resumed from that one, whatever command came after it.
+`ground` is what a halt rests on.
 
 **Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` carry the header `signature`:
 `<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`), a line feed and the record's value.

@@ -1,11 +1,12 @@
-"""Who may do what: one table, act x role, and the conditions that hold whoever acts. Pure; every runtime uses it through `Machine`.
+"""Who may do what: one table, act x role, and conditions that apply to every author. Pure; both runtimes use it through
+`Machine`.
 
-Roles come from the charter *in force*, never from the charter that an act carries, and from the deployment's admitter keys. The
-firm that runs the pilot has the role `firm` only, whatever a charter says of its name. What a role needs a signature for is
-checked before, in `monitor/proof.py`.
+Roles come from the charter *in force*, never from the charter that an act carries, and from the deployment's admitter
+keys. The firm that runs the pilot has the role `firm` only, whatever a charter says of its name. Signatures are checked
+before, in `monitor/proof.py`.
 
-Without admitter keys a deployment is in *open mode*: anybody who may write to `control` may admit a pilot. Where the charter in
-force names no keys either, names are claimed without proof; the record says `signed: ""`.
+Without admitter keys a deployment is in *open mode*: anybody who may write to `control` may admit a pilot. Where the
+charter in force names no keys either, names are claimed without proof; the record says `signed: ""`.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def check(charter: Charter, act: ControlBase, by: Proved) -> None:
 
 
 def check_admission(act: Admission, by: Proved, open_mode: bool) -> None:
-    """Raises ControlRefused when the firm alone admits its own pilot. Allowed in open mode, where the record shows it."""
+    """Raises ControlRefused when the firm alone admits its own pilot. Allowed in open mode, where the record shows
+    it."""
     firm = act.charter.participant
     if open_mode or (act.author != firm.id and by.key not in key_ids(firm.keys)):
         return
@@ -91,7 +93,8 @@ def check_admission(act: Admission, by: Proved, open_mode: bool) -> None:
 
 
 def check_rights(old: Charter, new: Charter) -> None:
-    """Raises ControlRefused when an amendment changes who may release a halt, or on which results. Call it while a halt stands."""
+    """Raises ControlRefused when an amendment changes who may release a halt, or on which results. Call it while a halt
+    stands."""
     before, after = rights(old), rights(new)
     for field, value in before.items():
         if after[field] != value:

@@ -1,7 +1,7 @@
 """How large each part of a pilot's state may grow. README.md, "Bounds", lists them with what happens at each.
 
-What a firm sends decides how many sources, gaps and findings there are, so each of them is bounded in number and in bytes.
-The rest follows from the charter: `monitor/charter_size.py` bounds it at admission.
+What a firm sends decides how many sources, gaps and findings there are, so each of them is bounded in number and in
+bytes. The rest follows from the charter: `monitor/charter_size.py` bounds it at admission.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ STATE_BYTES = 640 * 1024  # the most that a pilot's state may take as bytes
 # Of them, what follows from the charter: itself, streams, detectors, open periods, findings.
 CHARTER_BYTES = 352 * 1024
 
-WINDOW = 1024  # how far behind its highest sequence a source may still deliver
+WINDOW = 1024  # sequence numbers below its highest one that a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
 FEW_SOURCES = 64  # up to so many, each is remembered in full detail; in a larger table, each in less
 AHEAD_MS = 300_000  # an event may tell of a time so far after its reception: clocks differ

@@ -1,13 +1,13 @@
 """How much of a pilot's alpha may its thresholds spend, and how much was really used?
 
-Every limit of a charter has a share of alpha for each run of its statistics; run j ends, and run j + 1 begins, when a halt is
-released or a first crossing is tolerated (`charter.alpha_share`). Two sums follow from that, and they differ:
+Every limit of a charter has a share of alpha for each run of its statistics; run j ends, and run j + 1 begins, when a
+halt is released or a first crossing is tolerated (`charter.alpha_share`). Two sums follow from that, and they differ:
 
 - **may spend**: the shares of all runs up to the one in force. It stands from the first day on, whatever was observed.
 - **used**: the shares of the runs that are over, for good, and of a run in force whose threshold was reached. A run that is in
   force and below its threshold has used nothing yet: how near it came is its *anytime-valid p-value*, min(1, 1 / largest
   e-value). By Ville's inequality (J. Ville, 1939: P(sup E >= 1/p) <= p for a non-negative supermartingale that starts at 1) a
-  pilot that keeps the limit ever comes to a p-value of p or less with probability at most p, however often one looks.
+  pilot that keeps the limit ever reaches a p-value of p or less with probability at most p, however often one looks.
 
 For every limit used <= may spend, and over all limits and any number of runs may spend <= alpha. Pure.
 """
@@ -29,8 +29,9 @@ Stream = tuple[str, str]
 
 
 class Runs(Struct):
-    """What the decisions of a pilot say of its runs: the number of the run in force, since when (ms), which limits reached their
-    threshold in it, and the largest e-value seen (natural logarithm). Feed it in their order; repeats change nothing."""
+    """What the decisions of a pilot say of its runs: the number of the run in force, since when (ms), which limits
+    reached their threshold in it, and the largest e-value seen (natural logarithm). Feed it in their order; repeats
+    change nothing."""
 
     number: int = 1
     since: int = 0
@@ -64,8 +65,9 @@ class Runs(Struct):
 
 
 class Use(NamedTuple):
-    """One limit in one segment: `alpha` is the share of the run in force, `threshold` the e-value at which it counts as broken,
-    `largest` the largest e-value of this run (natural logarithms, `None`: none yet), `p_value` its anytime-valid p-value."""
+    """One limit in one segment: `alpha` is the share of the run in force, `threshold` the e-value at which it counts as
+    broken, `largest` the largest e-value of this run (natural logarithms, `None`: none yet), `p_value` its
+    anytime-valid p-value."""
 
     indicator: str
     segment: str

@@ -14,6 +14,7 @@ from msgspec import structs
 from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
 from monitor import decide
+from monitor.bounds import SOURCES
 from monitor.charter import Watcher
 from monitor.model import Decision, Finding, Level, Outputs, Reason, command_of, digest
 from monitor.order import Kind, Order, sending
@@ -45,9 +46,18 @@ class Case:
 
     @property
     def cause(self) -> str:
-        """What caused it, naming no topic, partition or offset."""
+        """What caused it, naming no topic, partition or offset; no two decisions of a pilot may share cause and rule.
+
+        Once sources are forgotten, a number may come as new a second time. Then the standing of the first decision of this
+        cause is added.
+        """
         s = self._source
-        return s if isinstance(s, str) else f"event:{s.source}#{int(s.sequence)}"
+        if isinstance(s, str):
+            return s
+        name = f"event:{s.source}#{int(s.sequence)}"
+        if len(self.pilot.sources) < SOURCES:
+            return name
+        return f"{name}@{self.pilot.standing.counter + 1 - len(self.recorded)}"
 
     # ---- decide
 
@@ -82,8 +92,8 @@ class Case:
     def take(
         self, outcome: decide.Outcome, finding: Ground, author: str = "", *, key: str = "", asked: Level | None = None
     ) -> None:
-        """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked` the
-        level that this finding asks for."""
+        """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked`
+        the level that this finding asks for."""
         self.pilot.standing, move = outcome
         if move is not None:
             self.record(move, finding if isinstance(finding, Finding) else finding(), author, key=key, asked=asked)
@@ -183,7 +193,8 @@ class Case:
 
 
 def _counted(watch: Watch, observation: Observation | None) -> dict[str, Any]:
-    """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open periods)."""
+    """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open
+    periods)."""
     if isinstance(observation, Proportion):
         return {"events": observation.k, "exposure": observation.n}
     if isinstance(observation, Count) and observation.m > 0 and watch.spec.exposure is not None:

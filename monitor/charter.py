@@ -70,12 +70,12 @@ class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """`unit` selects which exposure tallies count. `cap` (units per period) is the most that a period may hold: what an open
-    or incomplete period is assumed to have; without it there is no provisional evidence. `uncertainty` 0.2 = the
-    reported exposure may be 20 % too small, and the limit is given that much room. `complete`: when the exposure of a period is
-    known in full: `by_source` when every source of exposure was heard at its end, `on_close` when the period closes, whoever was
-    heard. The second is for services whose every call is a source of its own; what was not tallied by the close is then taken
-    for no exposure, so that a tally that is lost makes the rate look higher than it is."""
+    """`unit` selects which exposure tallies count. `cap` (units per period) is the most that a period may hold: what an
+    open or incomplete period is assumed to have; without it there is no provisional evidence. `uncertainty` 0.2 = the
+    reported exposure may be 20 % too small, and the limit is given that much room. `complete`: when the exposure of a
+    period is known in full: `by_source` once every source of exposure was heard at its end, `on_close` when the period
+    closes. The second is for services in which every call is a new source; exposure that was not tallied by the close
+    is then taken for none, so a lost tally makes the rate look higher than it is."""
 
     unit: Id
     cap: Positive | None = None
@@ -156,9 +156,9 @@ class Responses(Struct, frozen=True, forbid_unknown_fields=True):
     """What follows from levels. `*_clears_after` counts quiet, known periods; a halt never clears by itself.
 
     `acknowledge_within` is how long a service may take to acknowledge a halt, and then to show that it stands still.
-    `tolerate_first` (tiers minimal and limited only) lets the first crossing of a limit escalate, to be rectified, where
-    the next one halts, and so does one that is not rectified within `rectify_within`. `shelve_at_most` is how long a finding may
-    be set aside.
+    `tolerate_first` (tiers minimal and limited only) lets the first crossing of a limit escalate, to be rectified,
+    where the next one halts, and so does one that is not rectified within `rectify_within`. `shelve_at_most` is how
+    long a finding may be set aside.
     """
 
     watch_clears_after: Annotated[int, Meta(ge=1)] = 3
@@ -174,7 +174,8 @@ class Responses(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True):
-    """A stretch of each of the `days`, from `start` to before `end` (UTC, or the zone that is named next to the windows)."""
+    """A stretch of each of the `days`, from `start` to before `end` (UTC, or the zone that is named next to the
+    windows)."""
 
     days: Annotated[tuple[Day, ...], Meta(min_length=1)]
     start: Clock
@@ -182,8 +183,8 @@ class Window(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Drills(Struct, frozen=True, forbid_unknown_fields=True):
-    """How halts are tried out: a dry run `every` so often (by hand only without it), a full stop only inside `full_stops`, which are
-    in the time of `zone` (an IANA name such as Europe/Berlin; UTC without it)."""
+    """How halts are tried out: a dry run `every` so often (by hand only without it), a full stop only inside
+    `full_stops`, which are in the time of `zone` (an IANA name such as Europe/Berlin; UTC without it)."""
 
     every: SpanText | None = None
     full_stops: tuple[Window, ...] = ()

@@ -21,7 +21,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from monitor.charter import Charter
 from monitor.charter_lint import Problem, lint, nearest
-from monitor.charter_values import EXACT, plain
+from monitor.charter_values import EXACT, escaped
 from monitor.errors import CharterError
 
 LARGEST = 1 << 20  # bytes of a charter file
@@ -182,7 +182,7 @@ class _Tree:
         while near not in self.places:
             near = near[: max(near.rfind("."), near.rfind("["), 0)]
         line, column = self.places[near]
-        words = (plain(field) or "charter", plain(problem), plain(fix))
+        words = (escaped(field) or "charter", escaped(problem), escaped(fix))
         self.found.append(Found(self.file, line, column, severity, *words))
 
     def settle(self) -> None:

@@ -22,7 +22,7 @@ from monitor import zones
 from monitor.bounds import CHARTER_BYTES
 from monitor.charter import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
 from monitor.charter_size import open_periods, parts_of, size_of
-from monitor.charter_values import flaws, plain
+from monitor.charter_values import escaped, flaws
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.labels import alike, tidy
 from monitor.periods import parse_span
@@ -166,23 +166,37 @@ def _people(charter: Charter) -> Iterator[Problem]:
 
 def _apart(charter: Charter) -> Iterator[Problem]:
     """The firm holds no office over its own pilot, under no spelling and with no key; and two people have two keys."""
-    firm, firm_keys = charter.participant.id.strip().casefold(), set(map(str.strip, charter.participant.keys))
-    owners: dict[str, str] = {}
+    firm, firm_keys = alike(charter.participant.id), set(map(_raw, charter.participant.keys))
+    owners: dict[bytes, str] = {}
+    people: dict[str, str] = {}
     for index, authority in enumerate(charter.authorities):
         for part in ("approvers", "officers", "keys"):
             for name in getattr(authority, part):
-                if name.strip().casefold() == firm:
+                if alike(name) == firm:
                     yield _error(
                         f"authorities[{index}].{part}",
                         f"{name!r} is the firm that runs this pilot",
                         "name somebody else",
                     )
+        for name in authority.approvers:
+            other = people.setdefault(alike(name), name)
+            if other != name:
+                what = f"{name!r} and {other!r} are told apart by nothing that a reader sees, or by case alone"
+                yield _error(f"authorities[{index}].approvers", what, "write one person's name in one way")
         for name, text in authority.keys.items():
-            at, key = f"authorities[{index}].keys.{name}", text.strip()
+            at, key = f"authorities[{index}].keys.{name}", _raw(text)
             if key in firm_keys:
                 yield _error(at, "the key is one of the firm's own", "give each person a key of their own")
             elif owners.setdefault(key, name) != name:
                 yield _error(at, f"{owners[key]!r} has the same key", "give each person a key of their own")
+
+
+def _raw(key: str) -> bytes:
+    """A public key as bytes, as one key can be written in several ways; the text itself where it is no key."""
+    try:
+        return read_public(key)
+    except ValueError:
+        return key.strip().encode()
 
 
 def _evaluation(charter: Charter) -> Iterator[Problem]:
@@ -368,7 +382,7 @@ def _size(charter: Charter) -> Iterator[Problem]:
     largest = max(range(len(size.indicators)), key=size.indicators.__getitem__, default=None)
     if largest is None or size.indicators[largest] < size.charter:
         taken, name = parts_of(charter)[0]
-        yield _error(name, f"{grown}; {taken:,} of them are this field", "say it in fewer or shorter words")
+        yield _error(name, f"{grown}; {taken:,} of them are this field", "write fewer or shorter entries")
         return
     spec = charter.indicators[largest]
     streams, taken = max(1, len(spec.segments)), size.indicators[largest]
@@ -455,12 +469,13 @@ def _units(charter: Charter) -> Iterator[Problem]:
         unit = tidy(spec.exposure.unit) if spec.exposure else ""
         other = seen.setdefault(alike(unit), unit)
         if other != unit:
-            problem = f"{plain(unit)!r} and {plain(other)!r} are two units, as upper and lower case are told apart"
+            problem = f"{escaped(unit)!r} and {escaped(other)!r} are two units, as upper and lower case are told apart"
             yield _warning(f"indicators[{index}].exposure.unit", problem, "write one of them")
 
 
 def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
-    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never counts."""
+    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never
+    counts."""
     seen: dict[str, tuple[str, str]] = {}
     for index, name in enumerate(names):
         before = seen.setdefault(alike(name), (name, tidy(name)))
@@ -468,10 +483,10 @@ def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
             continue
         field = f"{at}[{index}]{suffix}"
         if before[1] == tidy(name):
-            yield _error(field, f"{plain(name)!r} is {plain(before[0])!r} in another Unicode form", "write it once")
+            yield _error(field, f"{escaped(name)!r} is {escaped(before[0])!r} in another Unicode form", "write it once")
         else:
-            problem = f"{plain(name)!r} differs from {plain(before[0])!r} in upper and lower case alone"
-            yield _warning(field, problem, "write names that nobody mistakes for each other")
+            problem = f"{escaped(name)!r} differs from {escaped(before[0])!r} in upper and lower case alone"
+            yield _warning(field, problem, "write names that cannot be confused")
 
 
 def _twice(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """How large the state of a pilot may grow under a charter, whatever is sent: bytes at most, by indicator. Pure.
 
-Counted are the charter itself, and for each indicator and segment: open periods, detectors at their largest, findings and
-flags under all their names. `tests/property/test_state_bounds.py` holds the estimate against states grown on purpose.
+Counted are the charter itself, and for each indicator and segment: open periods, detectors at their largest, findings
+and flags under all their names. `tests/property/test_state_bounds.py` holds the estimate against states grown on
+purpose.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def size_of(plan: Plan) -> Size:
 
 @functools.lru_cache(maxsize=PLANS)
 def open_allowance(plan: Plan) -> int | None:
-    """How many open periods all streams of a pilot may have together; `None` where the charter itself bounds them. Only a charter
-    that was admitted before there were bounds has an allowance."""
+    """How many open periods all streams of a pilot may have together; `None` where the charter itself bounds them. Only
+    a charter that was admitted before there were bounds has an allowance."""
     size = size_of(plan)
     if size.total <= CHARTER_BYTES:
         return None
@@ -66,7 +67,8 @@ def open_allowance(plan: Plan) -> int | None:
 
 
 def open_periods(watch: Watch) -> int:
-    """How many periods of one stream may be open at once: those that wait for late reports, and those of clocks that are ahead."""
+    """How many periods of one stream may be open at once: those that wait for late reports, and those of clocks that
+    are ahead."""
     waits = -(-(watch.delay.after(0) + watch.promised) // watch.length)
     return waits + min(AHEAD_PERIODS, -(-AHEAD_MS // watch.length)) + 2
 

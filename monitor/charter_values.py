@@ -1,4 +1,5 @@
-"""What a value of a charter may hold, whatever its field: numbers that canonical JSON can hold, texts that can be read. Pure.
+"""What a value of a charter may hold, whatever its field: numbers that canonical JSON can hold, texts that can be read.
+Pure.
 
 Ids name things in topics, file names, URLs, metrics and on the board, so they hold nothing that cannot be seen.
 """
@@ -40,10 +41,10 @@ def flaws(charter: Charter) -> Iterator[Flaw]:
     yield from _within(msgspec.to_builtins(charter, str_keys=True), "")
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """`text` with everything that cannot be seen written as an escape, so that a message stays one line of UTF-8.
 
-    >>> plain("p\\n1\\ud800")
+    >>> escaped("p\\n1\\ud800")
     'p\\\\n1\\\\ud800'
     """
     if _ordinary(text):
@@ -72,6 +73,8 @@ def _within(value: Any, at: str) -> Iterator[Flaw]:
             yield from _within(item, f"{at}[{index}]")
     elif isinstance(value, str):
         flaw = _name(value) if _ID.fullmatch(at) else _text(value)
+        if flaw is None and at == "pilot" and not unicodedata.is_normalized("NFC", value):
+            flaw = "the id is not in Unicode's form C, so another pilot's may look the same", "write it composed (NFC)"
         if flaw is not None:
             yield Flaw(at, *flaw)
     elif isinstance(value, int) and abs(value) > EXACT:

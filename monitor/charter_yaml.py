@@ -13,7 +13,7 @@ from monitor.charter import Charter, canonical
 
 
 def charter_yaml(charter: Charter) -> str:
-    """Every field of a charter in the order of its schema, one that is not set left out."""
+    """All fields of a charter that are set, in the order of its schema."""
     written = _kept(msgspec.to_builtins(charter, str_keys=True), json.loads(canonical(charter)))
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False

@@ -1,7 +1,7 @@
 """Compares what a replay decided with what a ledger, or a file of decisions, says was decided: field by field, by id.
 
-What is not compared is said: the epoch (who wrote it, not what) and texts to which a ledger only commits, unless they are
-kept next to it.
+What is not compared is said: the epoch (who wrote it, not what) and texts to which a ledger only commits, unless they
+are kept next to it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ Fields = dict[str, Any]
 
 
 class Recorded(Struct, frozen=True):
-    """One record of the other side: `commits` where texts of people stand as commitments, `words` those kept next to it."""
+    """One record of the other side: `commits` where texts of people stand as commitments, `words` those kept next to
+    it."""
 
     fields: Fields
     commits: bool = False
@@ -45,8 +46,8 @@ class Difference(Struct, frozen=True):
 
 
 class Compared(Struct, frozen=True):
-    """One decision or command: `verdict` is `same`, `different`, `not_recorded` (the replay alone has it), `not_replayed` (the
-    record alone has it) or `later` (recorded after the end of the history)."""
+    """One decision or command: `verdict` is `same`, `different`, `not_recorded` (the replay alone has it),
+    `not_replayed` (the record alone has it) or `later` (recorded after the end of the history)."""
 
     verdict: str
     id: str
@@ -60,8 +61,8 @@ class Compared(Struct, frozen=True):
 
 
 class Comparison:
-    """Give it the records of the other side; `take` what is replayed, then read `rest`. `commands` says whether the other side
-    holds commands at all. Holds the other side's records in memory until they are met."""
+    """Give it the records of the other side; `take` what is replayed, then read `rest`. `commands` says whether the
+    other side holds commands at all. Holds the other side's records in memory until they are met."""
 
     def __init__(self, recorded: Iterable[Recorded]) -> None:
         self._waiting: dict[str, Recorded] = {}
@@ -79,12 +80,12 @@ class Comparison:
         return not (self.counts["different"] or self.counts["not_recorded"] or self.counts["not_replayed"])
 
     def take(self, record: Decision | Command) -> Compared | None:
-        """Compare one replayed record; `None` for what is not to be compared: a command that is resent, or commands where the
-        other side holds none."""
+        """Compare one replayed record; `None` for what is not to be compared: a command that is resent, or commands
+        where the other side holds none."""
         if record.id in self._met or (isinstance(record, Command) and not self.commands):
             return None
         self._met.add(record.id)
-        fields = plain(record)
+        fields = canonical_fields(record)
         other = self._waiting.pop(record.id, None)
         if other is None:
             return self._count("not_recorded", fields)
@@ -114,7 +115,7 @@ class Comparison:
         return Compared(verdict, *values, found, skipped)
 
 
-def plain(record: Decision | Command) -> Fields:
+def canonical_fields(record: Decision | Command) -> Fields:
     """A record as canonical JSON has it: levels as numbers, numbers as they are printed."""
     found: Fields = json.loads(canonical(msgspec.to_builtins(record, str_keys=True)))
     return found
@@ -143,9 +144,9 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
 
 
 def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
-    """The records of `pilots` (empty: of all) in a directory of ledgers, in one ledger, or in JSON lines of decisions (`serve
-    --decisions`, the `json_lines` actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a ledger that is
-    damaged."""
+    """The records of `pilots` (empty: of all) in a directory of ledgers, in one ledger, or in JSON lines of decisions
+    (`serve --decisions`, the `json_lines` actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a
+    ledger that is damaged."""
     if path.is_dir() or path.suffix == ".ledger":
         for file in verify.ledgers(path):
             with file.open("rb") as opened:
@@ -182,7 +183,7 @@ def _json_lines(path: Path) -> Iterator[Recorded]:
             except msgspec.MsgspecError as error:
                 fix = "give a ledger directory, a .ledger file or JSON lines of decisions"
                 raise HistoryBroken(f"{path}:{number}: no decision: {error}; {fix}") from error
-            yield Recorded(plain(decision))
+            yield Recorded(canonical_fields(decision))
 
 
 _EMPTY: tuple[Any, ...] = (None, "", 0, 0.0, False, [], {})  # defaults of fields that an older record does not have

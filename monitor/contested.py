@@ -1,8 +1,8 @@
-"""An event that may not be counted, as its sequence number was used: what it says of harm is acted on all the same.
+"""Events that are not counted because their sequence number was used: reports of harm in them still take effect.
 
-Two emitters that share a source, or one that began again at 1, would else hide what they report. Such an event is rejected, so
-that its sender sees it, and the pilot carries a finding; the hard rules of the charter and the command to stop are held
-against what it says.
+Otherwise two emitters that share a source, or one that restarted at 1, would hide what they report. Such an event is
+rejected, so that its sender sees it, and the pilot carries a finding; the hard rules of the charter and the command to
+stop apply to it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ CONFLICT = "source_conflict"
 
 
 def contested(case: Case, event: Envelope, conflict: bool) -> None:
-    """Take what matters from an event that is rejected for its number. `conflict`: another event is known to have used it;
-    else its number is too old to tell, and only an incident is looked at, as its id tells whether it is known."""
+    """Apply an event that is rejected for its number to hard rules, models and the command to stop. `conflict`: another
+    event is known to have used it; else its number is too old to tell, and only an incident is looked at, as its id
+    tells whether it is known."""
     known = not before_admission(case.pilot, event)  # else it is none of the pilot's
     if known and isinstance(event, IncidentReported | IncidentUpdated):
         seen = report(case.pilot.incidents, case.plan.once, event)

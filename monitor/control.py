@@ -19,8 +19,8 @@ Counter: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 62)]
 class ControlBase(Struct, frozen=True, kw_only=True, tag_field="type"):
     """`id` is chosen by the sender and makes repeats harmless; `author` is who acts.
 
-    What makes an act valid once: `expected_standing` is the pilot's standing that the author saw, `not_before` and `not_after`
-    bound when it may be received. Signed acts carry all three. See `monitor/once.py`.
+    What makes an act valid once: `expected_standing` is the pilot's standing that the author saw, `not_before` and
+    `not_after` bound when it may be received. Signed acts carry all three. See `monitor/once.py`.
     """
 
     id: Id
@@ -51,8 +51,9 @@ class Override(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.over
 
 
 class Rectification(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.rectification"):
-    """Finding, cause, action and evidence of a corrective action. While no halt stands `finding` names an active finding or one of
-    the open rectification window: its key (`indicator/segment/detector`), or the first parts of it."""
+    """Finding, cause, action and evidence of a corrective action. While no halt stands `finding` names an active
+    finding or one of the open rectification window: its key (`indicator/segment/detector`), or the first parts of
+    it."""
 
     finding: Words
     cause: Words
@@ -74,8 +75,8 @@ class Approval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.appr
 
 
 class Release(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.release"):
-    """Lift the halt. Refused until rectification, a passed evaluation and two approvals stand in the record; and, where the stop
-    is not verified, without a `reason`."""
+    """Lift the halt. Refused until rectification, a passed evaluation and two approvals stand in the record; and, where
+    the stop is not verified, without a `reason`."""
 
     reason: Annotated[str, Meta(max_length=2000)] = ""
 

@@ -1,7 +1,8 @@
-"""Correct: what a firm tallied too much is taken back, in open periods only and on record.
+"""Correct: takes back what a firm tallied too much, in open periods only and on record.
 
-A closed period was judged, and a correction could lower what was found there; so it does not count in it. In an open period it takes
-back at most what was tallied. Complaints and incidents are never taken back: a withdrawal and an update have rules of their own.
+A closed period was judged, and a correction could lower what was found there; so it does not count in it. In an open
+period it takes back at most what was tallied. Complaints and incidents are never taken back: a withdrawal and an update
+have rules of their own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from monitor.case import Case
-from monitor.charter_values import plain
+from monitor.charter_values import escaped
 from monitor.decide import Move
 from monitor.indicators.base import Slot
 from monitor.model import Finding, Reason
@@ -73,12 +74,12 @@ def _finding(event: Correction, applied: list[str], closed: list[str]) -> Findin
     """What was taken back, of when, and where that counted."""
     if isinstance(event, ExposureCorrected):
         rule, amount = "exposure", event.data.amount
-        what = f"{amount:g} {plain(event.data.unit[:SHOWN])}"
+        what = f"{amount:g} {escaped(event.data.unit[:SHOWN])}"
     else:
         data = event.data
         rule, amount = "outcomes", float(data.tp + data.fp + data.tn + data.fn)
         what = ", ".join(f"{name} {getattr(data, name)}" for name in ("tp", "fp", "tn", "fn") if getattr(data, name))
-    segment = f", segment '{plain(event.data.segment[:SHOWN])}'" if event.data.segment else ""
+    segment = f", segment '{escaped(event.data.segment[:SHOWN])}'" if event.data.segment else ""
     where = f"taken back in {', '.join(applied[:NAMED])}" if applied else "not taken back"
     if closed:
         where += f"; no open period holds it in {', '.join(closed[:NAMED])}"

@@ -25,8 +25,8 @@ def tally(source: Source, at: int, amount: float) -> None:
 
 def mark(source: Source, at: int, counter: float, serving: bool, most: int) -> None:
     """A heartbeat of `at` (ms) stated `counter`. A counter of 0 states nothing; a source that was first heard of in its
-    midst is counted from its first statement on. A source that serves no more owes no exposure. At most `most` statements are
-    remembered: of more, every second one is forgotten, so that they reach back far enough."""
+    midst is counted from its first statement on. A source that serves no more owes no exposure. At most `most`
+    statements are remembered: of more, every second one is forgotten, so that they reach back far enough."""
     source.latest = max(source.latest, at)
     source.ended = not serving
     if counter <= 0:

@@ -19,6 +19,7 @@ from monitor.errors import ControlRefused
 from monitor.model import Level, Reason, RecordKind
 from monitor.order import Order, Sending, stop_state
 
+APPROVALS = 16  # that are remembered; two are needed, and a charter may name any number of approvers
 Stays = Literal["until_quiet", "until_lowered"]
 
 
@@ -33,8 +34,8 @@ class Active(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Lifting(Struct, frozen=True, array_like=True, gc=False):
-    """What of a release stands in the record since the halt. `basis` is the standing of the halt's latest ground, or of the
-    rectification or evaluation after it; `last` that of the last step, approvals included."""
+    """What of a release stands in the record since the halt. `basis` is the standing of the halt's latest ground, or of
+    the rectification or evaluation after it; `last` that of the last step, approvals included."""
 
     rectified: bool = False
     evaluated: bool = False
@@ -51,10 +52,11 @@ class Shelf(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Standing(Struct, frozen=True, array_like=True, gc=False):
-    """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding that
-    brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the standing of the
-    command in force, `order` what became of it; `shelved` maps keys of findings to what holds them down; `sending` is the command in
-    force and when it is told again; `lifted` is the decision of the newest release, empty when none is known."""
+    """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding
+    that brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the
+    standing of the command in force, `order` what became of it; `shelved` maps keys of findings to what holds them
+    down; `sending` is the command in force and when it is resent; `lifted` is the decision of the newest release, empty
+    when none is known."""
 
     level: Level = Level.NORMAL
     since: int = 0
@@ -74,7 +76,8 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def newest_release(self) -> str:
-        """The decision of the newest release, also where a snapshot from before `lifted` has it in the command in force only."""
+        """The decision of the newest release, also where a snapshot from before `lifted` has it in the command in force
+        only."""
         command = self.sending.command if self.sending else None
         return command.decision if command is not None and command.action == "release" else self.lifted
 
@@ -100,9 +103,15 @@ Outcome = tuple[Standing, Move | None]
 
 
 def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet") -> Outcome:
-    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays until
-    lowered (a hard rule), when each event is put on record."""
+    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays
+    until lowered (a hard rule), when each event is put on record.
+
+    While a halt stands, a new ground for a halt voids the steps towards its release; a lesser finding that stays until
+    lowered, which a release would end too, must have been seen by the author of the release.
+    """
     old = s.active.get(key)
+    if stays == "until_lowered" and s.halted:
+        s = structs.replace(s, lifting=_new_ground(s) if level == Level.HALT else _to_be_seen(s))
     if old is not None and old.level >= level and old.reason == reason:
         kept = structs.replace(s, active={**s.active, key: structs.replace(old, quiet=0)})
         return kept, Move("finding", s.level, s.level, reason, False) if stays == "until_lowered" else None
@@ -110,7 +119,7 @@ def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: S
     if key in s.shelved and level > s.shelved[key].level:
         s = structs.replace(s, shelved={k: v for k, v in s.shelved.items() if k != key})
     if level == Level.HALT:
-        s = structs.replace(s, lifting=_anew(s))  # what was said of an earlier ground does not lift this one
+        s = structs.replace(s, lifting=_new_ground(s))  # what was said of an earlier ground does not lift this one
     return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
 
 
@@ -158,7 +167,7 @@ def overridden(s: Standing, level: Level, at: int) -> Outcome:
         )
     key = "override"
     if level == Level.HALT:
-        s = structs.replace(s, lifting=_anew(s))
+        s = structs.replace(s, lifting=_new_ground(s))
     active = {k: a for k, a in s.active.items() if a.level <= level and k != key}
     if level > Level.NORMAL:
         active[key] = Active(level, Reason.OVERRIDDEN, at, "until_lowered")
@@ -185,15 +194,16 @@ def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True)
             )
         if author in lifting.approvals:
             raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
-        lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
+        if len(lifting.approvals) < APPROVALS:
+            lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
     return structs.replace(s, lifting=structs.replace(lifting, last=number)), Move(
         "act", s.level, s.level, reason, False
     )
 
 
 def released(s: Standing, at: int, reason: str = "") -> Outcome:
-    """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and no reason
-    is given."""
+    """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and
+    no reason is given."""
     if not s.halted:
         raise ControlRefused("pilot", "not_halted", "there is no halt to lift")
     if not s.lifting.rectified:
@@ -206,7 +216,7 @@ def released(s: Standing, at: int, reason: str = "") -> Outcome:
         raise ControlRefused(
             "reason",
             "halt_not_verified",
-            f"the halt is {stop_state(s.order.state)}; say why it is released all the same",
+            f"the halt is {stop_state(s.order.state)}; give a reason why it is released all the same",
         )
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
     new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
@@ -234,9 +244,14 @@ def unshelved(s: Standing, key: str, at: int) -> Outcome:
     return _settle(structs.replace(s, shelved=shelved), key, Reason.UNSHELVED, at, s)
 
 
-def _anew(s: Standing) -> Lifting:
+def _new_ground(s: Standing) -> Lifting:
     """Nothing of a release is on record: the next record is a new ground for the halt."""
     return Lifting(basis=s.counter + 1, last=s.counter + 1)
+
+
+def _to_be_seen(s: Standing) -> Lifting:
+    """A release is valid only if its author has seen the next record."""
+    return structs.replace(s.lifting, last=s.counter + 1)
 
 
 def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Outcome:
@@ -246,6 +261,6 @@ def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) ->
     if level == before.level:
         return structs.replace(s, level=level), Move("finding", level, level, reason, False)
     raised = level > before.level
-    lifting = _anew(s) if level == Level.HALT else s.lifting
+    lifting = _new_ground(s) if level == Level.HALT else s.lifting
     s = structs.replace(s, level=level, since=at, first_out=key if raised else "", lifting=lifting)
     return s, Move("level", before.level, level, reason, raised)

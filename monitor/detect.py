@@ -16,7 +16,7 @@ from monitor.plan import Watch, key, level_of
 from monitor.sequence import forget_gaps, gaps_by_source, gaps_since
 from monitor.state import Pilot, Stream, same
 from monitor.telemetry import instant
-from monitor.tolerate import begin_anew, by_when, tolerated
+from monitor.tolerate import by_when, restart_limit, tolerated
 
 HOUR = 3_600_000
 LOST = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
@@ -54,7 +54,7 @@ def close(case: Case, watch: Watch) -> None:
         _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
         for watcher, score in scores:
             _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
-        begin_anew(case, watch, stream, start)
+        restart_limit(case, watch, stream, start)
     _gaps(case, watch)
     if watch is case.plan.slowest and pilot.astray.last < start:
         case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
@@ -124,8 +124,9 @@ def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
 
 
 def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> bool:
-    """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only: the
-    late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they count."""
+    """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only:
+    the late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they
+    count."""
     if watch.observes is not Count or index not in stream.seen:
         return False
     lag = len(stream.seen) - 1 - stream.seen.index(index)
@@ -216,8 +217,9 @@ def _judge(
 
 
 def _gaps(case: Case, watch: Watch) -> None:
-    """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It leaves after as
-    many quiet periods as the charter asks of the indicator with the longest periods, however many others close meanwhile."""
+    """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It
+    leaves after as many quiet periods as the charter asks of the indicator with the longest periods, however many
+    others close meanwhile."""
     start = watch.grid.start(case.pilot.streams[key(watch, watch.segments[0])].next - 1)
     if gaps_since(case.pilot, start):
         level = Level[case.plan.charter.responses.sequence_gap.upper()]

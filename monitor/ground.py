@@ -1,4 +1,5 @@
-"""The ground of a halt: the numbers that travel with its command, so that whoever is refused work sees why. Pure."""
+"""The ground of a halt: the numbers that are sent with its command, so that a service that is refused sees why.
+Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ GROUND_CHARACTERS = 300
 
 
 class Ground(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The finding behind a command, cut to what an engineer needs to see why: a `statistic` reached its `threshold`, `observed`
-    stands against `expected`. `rule` is the detector or the hard rule, `detail` names the incident or gives a person's reason.
+    """The finding that caused a command, cut to what an engineer needs: a `statistic` reached its `threshold`,
+    `observed` stands against `expected`. `rule` is the detector or the hard rule, `detail` names the incident or gives
+    a person's reason.
 
     Texts are cut to `GROUND_CHARACTERS`, so that a command stays small. Fields that do not apply are left out.
     """

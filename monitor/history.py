@@ -1,9 +1,10 @@
-"""The history of one partition, or of some of its pilots: everything that fixes what the machine decides, as JSON lines.
+"""The history of one partition, or of some of its pilots: everything that fixes what the machine decides, as JSON
+lines.
 
-The first line is a `Header`. Each line after it is one input of the machine, in the order in which it is stepped: a telemetry
-record, a control record, or a journal entry (claim, control read, time). Offsets, keys, headers and times of reception are
-the original ones and values are kept byte for byte, so ids, signatures and rejections are the same on replay. Another
-header begins the history of another partition. `history.md` describes the format field by field.
+The first line is a `Header`. Each line after it is one input of the machine, in the order in which it is stepped: a
+telemetry record, a control record, or a journal entry (claim, control read, time). Offsets, keys, headers and times of
+reception are the original ones and values are kept byte for byte, so ids, signatures and rejections are the same on
+replay. Another header begins the history of another partition. `history.md` describes the format field by field.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ Bytes: TypeAlias = str | Base64 | None
 
 
 class Header(Struct, frozen=True, kw_only=True):
-    """What follows. `pilots` empty: the whole partition. `missing` says of a log (a telemetry topic, `control`, `journal`) from
-    which offset on retention still had it, where that is not 0: without its beginning nothing can be replayed. `keyed` and `control_topic` are settings of the machine. `not_contained` lists in words what is left out."""
+    """What follows. `pilots` empty: the whole partition. `missing` says of a log (a telemetry topic, `control`,
+    `journal`) from which offset on retention still had it, where that is not 0: without its beginning nothing can be
+    replayed. `keyed` and `control_topic` are settings of the machine. `not_contained` lists in words what is left
+    out."""
 
     history: str = FORMAT
     runtime: str
@@ -54,8 +57,8 @@ class Item(Struct, frozen=True, kw_only=True, tag_field="record"):
 
 
 class TelemetryLine(Item, frozen=True, kw_only=True, tag="telemetry"):
-    """A telemetry record. `left_out`: places of a packed record whose events belong to pilots outside of this history; they
-    stand as `null` in `value`, and a rejection of one of them is no part of the replay."""
+    """A telemetry record. `left_out`: places of a packed record whose events belong to pilots outside of this history;
+    they stand as `null` in `value`, and a rejection of one of them is no part of the replay."""
 
     topic: str
     key: Bytes = None
@@ -73,16 +76,16 @@ class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
 
 
 class JournalLine(Item, frozen=True, kw_only=True, tag="journal"):
-    """A journal entry. `unbroken`: entries between the one before and this one are left out, and no two of them were further
-    apart than the machine tolerates (`monitor.machine.GAP_MS`)."""
+    """A journal entry. `unbroken`: entries between the one before and this one are left out, and no two of them were
+    further apart than the machine tolerates (`monitor.machine.GAP_MS`)."""
 
     entry: JournalEntry
     unbroken: bool = False
 
 
 class EndLine(Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
-    """The last line: a file without it was cut short. `next`: by log, the offset after what is contained; `records`: how many
-    telemetry and control records there are; `received`: the latest time of reception (ms)."""
+    """The last line: a file without it was cut short. `next`: by log, the offset after what is contained; `records`:
+    how many telemetry and control records there are; `received`: the latest time of reception (ms)."""
 
     next: dict[str, int]
     records: int
@@ -144,8 +147,8 @@ def begins_history(line: bytes) -> bool:
 
 
 def decode(lines: Iterable[bytes]) -> Iterator[Header | Line | EndLine]:
-    """The lines of a file. Raises HistoryBroken with the number of the line that cannot be read, for another format, and for a
-    file that was cut short."""
+    """The lines of a file. Raises HistoryBroken with the number of the line that cannot be read, for another format,
+    and for a file that was cut short."""
     found: Header | Line | EndLine | None = None
     for number, raw in enumerate(lines, 1):
         raw = without_bom(raw) if number == 1 else raw

@@ -1,8 +1,8 @@
-"""Selection: of a partition's history, what concerns some pilots and nothing of anybody else's.
+"""Selection: of a partition's history, what concerns some pilots, and nothing of any other.
 
-Kept are the records of these pilots, byte for byte, and of the journal what their results depend on: claims, every gap in
-time, and the last `time` before each of their records. Events of other pilots in the same packed record are replaced by
-`null`, so that places stay what they were. Pure; memory does not grow with the history.
+Kept are the records of these pilots, byte for byte, and of the journal what their results depend on: claims, every gap
+in time, and the last `time` before each of their records. Events of other pilots in the same packed record are replaced
+by `null`, so that places stay what they were. Pure; memory does not grow with the history.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Selection:
         if isinstance(entry, Claim):
             self._owners = entry.owners
             yield from self._times.flush()
-            # Host names, and which other firms there are, are nobody's business here.
+            # Host names and the names of other firms are confidential.
             yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode))
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
@@ -117,9 +117,9 @@ class Selection:
 class _Times:
     """Which `time` entries have to be kept.
 
-    A timer gives the same result at whichever `time` it fires, as long as the monitor was there: so an entry may be left out
-    if the one after it is kept and no record stands between them. Around a gap, or a clock that was set back, entries are
-    kept as they are: how long the gap was, and when it ended, is in the record.
+    A timer gives the same result at whichever `time` it fires, as long as the monitor was there: so an entry may be
+    left out if the one after it is kept and no record stands between them. Around a gap, or a clock that was set back,
+    entries are kept as they are: how long the gap was, and when it ended, is in the record.
     """
 
     def __init__(self) -> None:

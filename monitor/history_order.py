@@ -1,8 +1,9 @@
-"""The order of a history: the logs of one partition merged as its journal says, in bounded memory, whichever store they are in.
+"""The order of a history: the logs of one partition merged as its journal says, in bounded memory, whichever store they
+are in.
 
-Up to each `control` or `time` entry: telemetry up to where it says, then control up to where it says, then the entry. After
-the last entry: telemetry up to `through`, for which outputs are written already. What came later has no order yet and is left
-out. Void entries (of a lower epoch after a higher one) are left out.
+Up to each `control` or `time` entry: telemetry up to where it says, then control up to where it says, then the entry.
+After the last entry: telemetry up to `through`, for which outputs are written already. What came later has no order yet
+and is left out. Void entries (of a lower epoch after a higher one) are left out.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Cursor:
 
 
 class Ordered:
-    """Merges one partition. `telemetry` opens a topic at its first kept record; after iterating, `next` says up to which offset
-    each log is contained."""
+    """Merges one partition. `telemetry` opens a topic at its first kept record; after iterating, `next` says up to
+    which offset each log is contained."""
 
     def __init__(
         self,

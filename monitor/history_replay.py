@@ -1,4 +1,5 @@
-"""Steps a history (`monitor/history.py`) through the machine again: the same decisions, ids and numbers as when it was recorded.
+"""Steps a history (`monitor/history.py`) through the machine again: the same decisions, ids and numbers as when it was
+recorded.
 
 Pure: what comes out depends on the lines alone, never on `batch` or `folds`.
 """
@@ -19,8 +20,8 @@ BATCH = 5_000  # telemetry records handed to the machine at once
 class HistoryReplay:
     """One pass over the lines of a file, which may hold several partitions.
 
-    `charters` are those in force by pilot, `headers` and `ends` what the parts say of themselves, `received` is the moment
-    (ms) that has been reached, `events` how many valid events have been stepped.
+    `charters` are those in force by pilot, `headers` and `ends` what the parts say of themselves, `received` is the
+    moment (ms) that has been reached, `events` how many valid events have been stepped.
     """
 
     def __init__(self, *, batch: int = BATCH, folds: bool = True) -> None:

@@ -1,11 +1,13 @@
 """What a pilot's incident ids have been reported as, so that each incident counts once, however often it is reported.
 
-Several systems, sources and versions of a report name the same incident by its id. Under each indicator an id counts once, at
-the first report that the indicator lists; a later report that is graver counts in the indicators of graver classes. A hard
-rule acts on an id again only when a report is graver than every report of it on which that rule acted.
+Several systems, sources and versions of a report name the same incident by its id. Under each indicator an id counts
+once, at the first report that the indicator lists; a later report that is graver counts in the indicators of graver
+classes. A hard rule acts on an id again only when a report is graver than every report of it on which that rule acted.
 
-Bound: `INCIDENTS` ids of at most 18 bytes each in a snapshot (36 KiB); the id reported longest ago is dropped first. From the
-first dropped id on (`whole` is False) an update of an unknown id is taken to have counted in the grade that it `was`.
+Bound: `INCIDENTS` ids of at most 18 bytes each in a snapshot (36 KiB). Ids that counted nowhere and were never reported
+as serious or with harm are dropped first, those reported longest ago before others: any number of them displaces
+nothing else. From the first other id that is dropped on (`whole` is False) an update of an unknown id is taken to have
+counted in the grade that it `was`.
 """
 
 from __future__ import annotations
@@ -32,13 +34,34 @@ _INJURIES = (Harm.NONE, Harm.MINOR_INJURY, Harm.SERIOUS_INJURY, Harm.DEATH)
 
 
 class Incidents(Struct, array_like=True, gc=False):
-    """The incident ids of one pilot, reported longest ago first: digest of the id -> the grades that were reported (a bit for each
-    pair of severity and harm) and, above those, the indicators in which it counted (a bit for each of `names`). `whole`: no
-    id has been dropped, so an id that is not here was never reported."""
+    """The incident ids of one pilot, reported longest ago first: digest of the id -> the grades that were reported (a
+    bit for each pair of severity and harm) and, above those, the indicators in which it counted (a bit for each of
+    `names`). `slight` has those that counted nowhere and were never serious or harmful, `known` all others. `whole`:
+    none of the latter has been dropped, so an id that is not here counted nowhere."""
 
     names: list[str] = []
     known: dict[int, int] = {}
     whole: bool = False
+    slight: dict[int, int] = {}
+
+    def bits(self, name: int) -> int:
+        """What is known of the id with this digest; 0 if nothing is."""
+        return self.known.get(name) or self.slight.get(name, 0)
+
+    def keep(self, name: int, bits: int) -> bool:
+        """Remember an id as the newest. Returns whether another one was dropped for it."""
+        known, slight = self.known, self.slight
+        known.pop(name, None)
+        slight.pop(name, None)
+        (known if bits & _LASTING else slight)[name] = bits
+        if len(known) + len(slight) <= INCIDENTS:
+            return False
+        if slight:
+            del slight[next(iter(slight))]
+        else:
+            del known[next(iter(known))]
+            self.whole = False
+        return True
 
 
 class Report:
@@ -48,8 +71,8 @@ class Report:
 
     def __init__(self, incidents: Incidents, event: Incident) -> None:
         self._incidents, self._event, self._id = incidents, event, _digest(event.data.incident)
-        self._bits = incidents.known.get(self._id, 0)
-        self.repeated = self._id in incidents.known
+        self._bits = incidents.bits(self._id)
+        self.repeated = bool(self._bits)
         self._guesses = not self.repeated and not incidents.whole and isinstance(event, IncidentUpdated)
 
     def counted(self, watch: Watch) -> bool:
@@ -66,15 +89,10 @@ class Report:
 
     def remember(self, out: Outputs) -> None:
         """Keep what is known now; count a repeat, and an id that is dropped for it."""
-        incidents, data = self._incidents, self._event.data
-        known = incidents.known
-        known.pop(self._id, None)
-        known[self._id] = self._bits | _grade(data.severity, data.harm)
+        data = self._event.data
         if self.repeated:
             out.uncount("incident_repeat")
-        if len(known) > INCIDENTS:
-            del known[next(iter(known))]
-            incidents.whole = False
+        if self._incidents.keep(self._id, self._bits | _grade(data.severity, data.harm)):
             out.uncount("incident_forgotten")
 
     def _bit(self, watch: Watch) -> int:
@@ -95,6 +113,11 @@ def report(incidents: Incidents, watches: tuple[Watch, ...], event: Incident) ->
     return Report(incidents, event)
 
 
+def reported(incidents: Incidents, event: Incident) -> bool:
+    """Whether this id is known to have been reported in this grade."""
+    return bool(incidents.bits(_digest(event.data.incident)) & _grade(event.data.severity, event.data.harm))
+
+
 def breaks(rule: HardRule, event: Incident) -> bool:
     """Whether an incident is one that the rule lists."""
     return bool(_grade(event.data.severity, event.data.harm) & _listed(rule))
@@ -112,13 +135,16 @@ def _grade(severity: Severity, harm: Harm) -> int:
 
 @functools.cache
 def _at_least(severity: Severity, harm: Harm) -> int:
-    """The bits of all grades that are as grave or graver: of injuries each includes those before it, and every harm includes
-    none; other harms are not comparable."""
+    """The bits of all grades that are as grave or graver: of injuries each includes those before it, and every harm
+    includes none; other harms are not comparable."""
     severities = _SEVERITIES[_SEVERITIES.index(severity) :]
     harms = _HARMS if harm is Harm.NONE else (harm,)
     if harm in _INJURIES[1:]:
         harms = _INJURIES[_INJURIES.index(harm) :]
     return sum(_grade(s, h) for s in severities for h in harms)
+
+
+_LASTING = -1 & ~sum(_grade(s, Harm.NONE) for s in _SEVERITIES if s is not Severity.SERIOUS_INCIDENT)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""What the record says of a pilot to somebody who is about to act on it. Pure."""
+"""The state of a pilot for the author of an act, computed from its decisions. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from monitor.order import stop_state
 
 
 class Known(Struct, frozen=True):
-    """What the record says of a pilot now: its standing and level, and, under a halt, what became of the command to stop (empty =
-    the halt is older than what was looked at)."""
+    """What the record says of a pilot now: its standing and level, and, under a halt, what became of the command to
+    stop (empty = the halt is older than what was looked at)."""
 
     standing: int
     level: str

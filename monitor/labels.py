@@ -1,8 +1,9 @@
 """Labels: the texts by which a charter selects what counts (segment, unit, currency), in one form on both sides.
 
-Blanks around a label are dropped and it is compared in Unicode's normalisation form C, in charters and in events alike. Upper and
-lower case are told apart; a label that differs in case alone is named as the one that was probably meant. No event is rejected
-for its label: that would hide an incident from the hard rules. No charter may list one that cannot be seen. Pure.
+Blanks around a label are dropped and it is compared in Unicode's normalisation form C, in charters and in events alike.
+Upper and lower case are told apart; a label that differs in case alone is named as the one that was probably meant. No
+event is rejected for its label: that would hide an incident from the hard rules. No charter may list one that cannot be
+seen. Pure.
 """
 
 from __future__ import annotations

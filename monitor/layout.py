@@ -34,10 +34,10 @@ Fits: TypeAlias = Callable[[Sequence[Any]], bool]
 
 
 class Kind:
-    """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have slots (each
-    with the names of its streams by segment), `once` of those that count each incident
-    once. `selects` reads of payloads what the charter selects by
-    (`None` = it does not), `selected` are values of it that count. `fits` are asked of a run of events; `filed` asks when the complaint was."""
+    """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have
+    slots (each with the names of its streams by segment), `once` of those that count each incident once. `selects`
+    reads of payloads what the charter selects by (`None` = it does not), `selected` are values of it that count. `fits`
+    are asked of a run of events; `filed` asks when the complaint was."""
 
     def __init__(self, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
         watches = plan.by_type.get(kind, ())

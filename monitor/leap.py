@@ -1,9 +1,9 @@
-"""Leap: closed periods that hold nothing are passed over at once, where closing them one by one would come to the same state.
+"""Leap: closed periods that hold nothing are skipped at once, where closing them one by one would give the same state.
 
-A cycle that began early, short periods, a firm that sends nothing: then there are millions of periods without an event, and
-closing each costs as much as one that holds something. Most of them decide nothing and change nothing but the number of the
-next period. Those that are evidence all the same (the charter's cap stands in for an exposure that is not known; a complaint
-stays open) move detectors by equal observations (`detectors/repeat.py`).
+A cycle that began early, short periods, a firm that sends nothing: then there are millions of periods without an event,
+and closing each costs as much as one that holds something. Most of them decide nothing and change nothing but the
+number of the next period. Those that are evidence all the same (the charter's cap stands in for an exposure that is not
+known; a complaint stays open) move detectors by equal observations (`detectors/repeat.py`).
 
 In doubt nothing is passed over: `monitor.detect.close` then does the work, with the same result.
 """
@@ -18,7 +18,7 @@ from detectors.repeat import repeated
 from monitor.astray import KEY
 from monitor.counters import behind
 from monitor.decide import Standing
-from monitor.detect import forget_closed_gaps, observe
+from monitor.detect import LOST, forget_closed_gaps, observe
 from monitor.indicators.base import Open
 from monitor.model import Level
 from monitor.plan import Watch, key
@@ -32,8 +32,8 @@ Void: TypeAlias = dict[str, list[tuple[Stream, Observation | None]]]
 
 
 class Tries:
-    """When to look for empty periods while one after the other is closed: after each round of the pilot's watches, and more and
-    more seldom while there are none, so that looking costs little where nothing is found."""
+    """When to look for empty periods while one after the other is closed: after each round of the pilot's watches, and
+    more and more seldom while there are none, so that looking costs little where nothing is found."""
 
     __slots__ = ("_left", "_wait", "_watches")
 
@@ -51,8 +51,8 @@ class Tries:
 def leap(pilot: Pilot, before: int, evidence: bool) -> int:
     """Pass over periods that close before `before` (ms); returns the number passed over, 0 = none, close the next one.
 
-    `evidence`: every period that is an observation has to leave its evidence, so such are not passed over. Only to be called
-    when closing a period is what the pilot's next timer does.
+    `evidence`: every period that is an observation has to leave its evidence, so such are not passed over. Only to be
+    called when closing a period is what the pilot's next timer does.
     """
     plan = pilot.plan
     stop = min([before, *(due for due, kind, _ in timers(pilot) if kind != "close")])
@@ -115,14 +115,15 @@ def _pass(pilot: Pilot, watch: Watch, found: list[tuple[Stream, Observation | No
 def _void(
     pilot: Pilot, watch: Watch, streams: list[Stream], index: int, evidence: bool
 ) -> list[tuple[Stream, Observation | None]] | None:
-    """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one does more."""
+    """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one
+    does more."""
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     standing = pilot.standing
-    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY))  # quiet periods are
+    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY, LOST))  # quiet periods are
     if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
     if pilot.window.opened and pilot.window.shares(start):
-        return None  # evidence begins anew with a period that a tolerated crossing has looked at
+        return None  # evidence restarts with a period that a tolerated crossing has looked at
     gap = watch.by_source and behind(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
     for segment, stream in zip(watch.segments, streams, strict=True):

@@ -1,8 +1,8 @@
 """Leave: how a pilot goes out of the sandbox. A halted one keeps its command and its alert until its stop is verified.
 
-An exit ends no halt: where one stands and the stop is not verified, `exit_pending` goes on record and everything stays as it is:
-the command is resent, heartbeats and acknowledgements are followed, contradictions are found. The pilot is gone (`exited`) with
-the decision that verifies the stop, or with a release.
+An exit ends no halt: where one stands and the stop is not verified, `exit_pending` goes on record and everything stays
+as it is: the command is resent, heartbeats and acknowledgements are followed, contradictions are found. The pilot is
+gone (`exited`) with the decision that verifies the stop, or with a release.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def leave(pilot: Pilot) -> Outcome:
 
 
 def left_once_stopped(case: Case) -> None:
-    """Something about the halt has changed: a pilot whose exit is pending leaves if that verified the stop, or lifted the halt."""
+    """Something about the halt has changed: a pilot whose exit is pending leaves if that verified the stop, or lifted
+    the halt."""
     pilot = case.pilot
     if pilot.leaving and not pilot.exited and _stopped(pilot):
         pilot.leaving, pilot.exited = False, True

@@ -1,7 +1,7 @@
-"""What may deviate from the form without harm and is mended before it is judged: byte order marks and leap seconds.
+"""Harmless deviations that are corrected before validation: byte order marks and leap seconds.
 
-Only ever applied to bytes that could not be read as they are, so the usual record costs nothing. Pure: the result depends on
-the bytes alone, and a replay mends the same.
+Only ever applied to bytes that could not be read as they are, so the usual record costs nothing. Pure: the result
+depends on the bytes alone, and a replay corrects the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def refuse_utf16(name: str, first: bytes) -> None:
 
 
 def without_leap_seconds(value: bytes) -> bytes:
-    """`value` with each leap second of an event's times (23:59:60 UTC, RFC 3339 section 5.6) as the last millisecond before it.
+    """`value` with each leap second of an event's times (23:59:60 UTC, RFC 3339 section 5.6) as the last millisecond
+    before it.
 
     >>> without_leap_seconds(b'{"time": "2016-12-31T23:59:60Z"}')
     b'{"time": "2016-12-31T23:59:59.999Z"}'

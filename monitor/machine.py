@@ -372,9 +372,9 @@ class Machine:
         return None
 
     def _contested(self, pilot: Pilot, event: Envelope, conflict: bool, out: Outputs) -> None:
-        """Act on what an event says that is rejected for its number. Its cause is another than that of the event which used the
-        number: what is decided must not share an id."""
-        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}"
+        """Act on what an event says that is rejected for its number. The same event may come again, and others under its number
+        and id: so the standing is part of the cause, and no two decisions share an id."""
+        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
         case = Case(pilot, pilot.plan, pilot.received, cause, out, self.epoch)
         contested(case, event, conflict)
         if case.recorded:

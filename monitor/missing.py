@@ -35,7 +35,8 @@ class Missing:
         return any(first <= number <= last for first, last, _ in self.ranges)
 
     def add(self, first: int, last: int, at: int) -> None:
-        """The numbers from `first` to `last`, all above those missing already, were noticed to be missing at `at` (ms)."""
+        """The numbers from `first` to `last`, all above those missing already, were noticed to be missing at `at`
+        (ms)."""
         self.ranges.append((first, last, at))
 
     def take(self, number: int) -> None:
@@ -65,8 +66,8 @@ class Missing:
 
 
 def lose(lost: list[Lost], more: Lost) -> list[Lost]:
-    """Count numbers as lost. Beyond `LOST` entries the two that were noticed first become one, of the later time: what is lost
-    may count for longer than it must, never shorter."""
+    """Count numbers as lost. Beyond `LOST` entries the two that were noticed first become one, of the later time: what
+    is lost may count for longer than it must, never shorter."""
     at, count = more
     kept = dict(lost)
     kept[at] = min(MOST, kept.get(at, 0) + count)

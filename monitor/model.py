@@ -107,9 +107,9 @@ class Record(Struct, frozen=True, gc=False):
 class Claim(Struct, frozen=True, tag="claim"):
     """Journal: an owner took the partition. Anything of a lower epoch after this is void.
 
-    `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it by default)
-    are what its machine was configured with: a replay elsewhere needs them to judge signatures and ownership alike. Claims
-    written before these fields existed have none of them.
+    `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
+    by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
+    ownership alike. Claims written before these fields existed have none of them.
     """
 
     epoch: int
@@ -136,8 +136,9 @@ class TimeRead(Struct, frozen=True, tag="time"):
 
 
 class Skipped(Struct, frozen=True, tag="skipped"):
-    """Journal: the log had deleted telemetry that was not read yet, and the owner was told to go on behind it. `lost` gives for each
-    topic the first offset lost and the first that is kept; else as `TimeRead`, though no time passes."""
+    """Journal: the log had deleted telemetry that was not read yet, and the owner was started with `--skip-lost`, which
+    continues behind it. `lost` gives for each topic the first offset lost and the first that is kept; else as
+    `TimeRead`, though no time passes."""
 
     epoch: int
     telemetry_next: dict[str, int]
@@ -214,7 +215,9 @@ class Decision(Struct, frozen=True, kw_only=True):
     at: int
     standing: int
     epoch: int
-    cause: str  # "event:<source>#<sequence>" (of a rejected event also "/<id>"), "control:<id>", "timer:<name>@<due>"
+    # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"; of a rejected event also "/<id>@<standing>", and
+    # once a pilot has had 512 sources also "@<standing>", as a forgotten number may come again.
+    cause: str
     finding: Finding = Finding()
     first_out: bool = False  # the first cause of the level the pilot is at
     unknown: str = ""  # reason of the unknown flag, empty when known
@@ -247,13 +250,14 @@ def ground_of(finding: Finding) -> Ground:
 class Command(Struct, frozen=True, kw_only=True):
     """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
 
-    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever put out while no halt stands, so
-    meeting one of a higher standing ends an older halt as a release would. The signature travels beside: see
+    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever emitted while no halt stands,
+    so meeting one of a higher standing ends an older halt as a release would. The signature is sent next to it: see
     `monitor/signing.py`.
 
-    `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a monitor
-    that did not know the field wrote the command. A service that meets the newest command alone (HTTP, a compacted topic)
-    must not work before the firm has resumed from that release. `ground` is what the decision rests on.
+    `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a
+    monitor that did not know the field wrote the command. A service that meets the newest command alone (HTTP, a
+    compacted topic) must not work before the firm has resumed from that release. `ground` is what the decision rests
+    on.
     """
 
     id: str
@@ -282,8 +286,8 @@ def command_id(decision: str) -> str:
 
 
 def command_of(decision: Decision, lifted: str = "") -> Command | None:
-    """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, the like for a
-    drill, else none. `lifted` is the decision of the pilot's newest release before it."""
+    """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, the
+    like for a drill, else none. `lifted` is the decision of the pilot's newest release before it."""
     drill = decision.reason == Reason.DRILL_BEGUN
     halt = drill or (decision.level == Level.HALT and decision.was < Level.HALT)
     if not halt and decision.reason not in (Reason.RELEASED, Reason.DRILL_ENDED):
@@ -309,8 +313,8 @@ class Permit(Struct, frozen=True, kw_only=True):
 
     The lease of `lease_ms` runs from the moment that heartbeat was sent. `standing` is that of the last command of the
     pilot, 0 when there was none: a permit of a lower standing than the highest command met is void. `stop` says what
-    the end of the lease means for this pilot's tier: stop, or go on and say so loudly. `notice`: what the firm should know of its
-    telemetry, None when there is nothing.
+    the end of the lease means for this pilot's tier: stop, or go on and say so loudly. `notice`: what the firm should
+    know of its telemetry, None when there is nothing.
     """
 
     pilot: str
@@ -357,8 +361,9 @@ UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgott
 
 
 class Outputs(Struct):
-    """What one or more steps put out, in order; the runner writes it in one transaction. `uncounted` is for metrics alone: events
-    that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of `UNCOUNTED`)."""
+    """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
+    alone: events that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of
+    `UNCOUNTED`)."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)

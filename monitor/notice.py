@@ -13,8 +13,8 @@ CHARACTERS = 160  # of each text
 
 
 class Rejection(Struct, frozen=True, array_like=True, gc=False):
-    """One rejected event or record: when it was received (ms), which field, the reason (a word of `monitor.rejections.Why`) and the
-    fix."""
+    """One rejected event or record: when it was received (ms), which field, the reason (a word of
+    `monitor.rejections.Why`) and the fix."""
 
     received: int
     field: str
@@ -23,7 +23,8 @@ class Rejection(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Rejections(Struct, frozen=True, array_like=True, gc=False):
-    """Telemetry of a pilot that was rejected since its admission: events or records by reason, and the newest ones, oldest first."""
+    """Telemetry of a pilot that was rejected since its admission: events or records by reason, and the newest ones,
+    oldest first."""
 
     by_reason: dict[str, int] = {}
     newest: tuple[Rejection, ...] = ()
@@ -35,9 +36,9 @@ class Rejections(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a permit says besides the lease. `rejected`: events or records of the pilot that were rejected since its admission, by
-    reason; `newest`: the last of them; `findings`: keys of its active findings; `rectify_by`: when an open rectification window
-    is due (ms)."""
+    """What a permit says besides the lease. `rejected`: events or records of the pilot that were rejected since its
+    admission, by reason; `newest`: the last of them; `findings`: keys of its active findings; `rectify_by`: when an
+    open rectification window is due (ms)."""
 
     rejected: dict[str, int] = {}
     newest: tuple[Rejection, ...] = ()

@@ -41,7 +41,7 @@ def follow(case: Case, event: Envelope) -> bool:
 
 
 def unserved(pilot: Pilot) -> None:
-    """Nobody was there to obey the command in force: it is neither resent nor followed up."""
+    """No service is part of the replay: the command in force is neither resent nor followed up."""
     standing = pilot.standing
     if standing.order.kind or (standing.sending is not None and standing.sending.due):
         sending = standing.sending and structs.replace(standing.sending, due=0)
@@ -49,7 +49,8 @@ def unserved(pilot: Pilot) -> None:
 
 
 def contest(case: Case, event: Envelope) -> None:
-    """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may contradict."""
+    """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may
+    contradict."""
     if not isinstance(event, Heartbeat):
         _served(case, event)
         return

@@ -192,16 +192,16 @@ def told(pilot: Pilot, lost: Astray) -> bool:
 
 
 def before_admission(pilot: Pilot, event: Envelope) -> bool:
-    """Whether an event happened before the pilot was admitted: it is none of the pilot's. One rule for all types, apart from
+    """Whether an event happened before the pilot began: it is none of the pilot's. One rule for all types, apart from
     heartbeats and acknowledgements, which count nothing."""
-    return not isinstance(event, LINK) and millis(event.time) < pilot.admitted
+    return not isinstance(event, LINK) and millis(event.time) < pilot.began
 
 
 def foreign(case: Case, event: Envelope, model: str) -> None:
-    """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no model is
-    named may be such a model's: the same, but no halt, as it proves nothing."""
+    """A model serves that the charter does not name: a watch, or what the charter's own rule says. Work of which no
+    model is named may be such a model's: the same, but no halt, as it proves nothing."""
     name = FOREIGN if model else UNNAMED
-    if name in case.pilot.standing.active or millis(event.time) < case.pilot.admitted:
+    if name in case.pilot.standing.active or millis(event.time) < case.pilot.began:
         return
     if not model and not isinstance(event, WORK):
         return

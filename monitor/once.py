@@ -1,17 +1,18 @@
-"""Acts count once: what an act carries that makes it valid once, and what a pilot remembers of acts. Pure.
+"""Acts count once: the fields that make an act valid once, and what a pilot remembers of acts. Pure.
 
-An act may carry `expected_standing` (the standing of the pilot that its author saw), `not_before` and `not_after`. Where it does:
+An act may carry `expected_standing` (the standing of the pilot that its author saw), `not_before` and `not_after`.
+Where it does:
 
 - it is received (log-append time) between `not_before` and `not_after`, at most `LONGEST_MS` apart;
 - `expected_standing` is not above the pilot's standing, and not below that of the last record that an act of the same key made.
   Each record raises the standing, so no copy of an act that took effect can take effect again, however much later;
 - a step towards a release has seen the halt, and the steps before it, that it builds on (`Lifting.basis`, `Lifting.last`).
 
-So one integer per key is remembered for ever, and a refused act is void after its `not_after`. An act without these fields (old
-clients, open mode) is told from its copies by its id. Ids of unsigned acts are remembered for the last `RECENT` acts; ids of
-signed acts and of steps towards a release are never forgotten: once `KEPT` of them are remembered, such an act is refused until
-it carries the fields; and a key that has used the fields must use them from then on. The firm's acts and all others are
-remembered apart, so that neither can displace the other.
+So one integer per key is remembered for ever, and a refused act is void after its `not_after`. An act without these
+fields (old clients, open mode) is recognised by its id. Ids of unsigned acts are remembered for the last `RECENT` acts;
+ids of signed acts and of steps towards a release are never forgotten: once `KEPT` of them are remembered, such an act
+is refused until it carries the fields; and a key that has used the fields must use them from then on. The firm's acts
+and all others are remembered apart, so that neither can displace the other.
 """
 
 from __future__ import annotations
@@ -50,14 +51,15 @@ class Validity(TypedDict):
 
 
 def validity(standing: int, now: int, valid_ms: int = VALID_MS) -> Validity:
-    """The fields of an act whose author saw `standing` at `now` (ms), valid for `valid_ms`, with margin for the author's clock."""
+    """The fields of an act whose author saw `standing` at `now` (ms), valid for `valid_ms`, with margin for the
+    author's clock."""
     return Validity(expected_standing=standing, not_before=instant(now - SKEW_MS), not_after=instant(now + valid_ms))
 
 
 class ActMemory(Struct, array_like=True, gc=False):
-    """`recent` and `kept`: marks of ids and contents of acts by anybody but the firm, `firm_recent` and `firm_kept` those of the
-    firm. `keys`: the id of a key -> the standing of the last record that an act signed with it made. `by`: author and key id of
-    the act that put the charter in force there; empty = not known."""
+    """`recent` and `kept`: marks of ids and contents of acts by anybody but the firm, `firm_recent` and `firm_kept`
+    those of the firm. `keys`: the id of a key -> the standing of the last record that an act signed with it made. `by`:
+    author and key id of the act that put the charter in force there; empty = not known."""
 
     recent: list[str] = []
     kept: list[str] = []
@@ -80,14 +82,15 @@ def marks(act: ControlBase, by: Proved) -> str:
 
 
 def recalled(taken: Sequence[str], steps: Sequence[str]) -> ActMemory:
-    """The memory of a state of version 5 or below, which held ids only, of both sides: of the last acts, and of all steps towards a
-    release."""
+    """The memory of a state of version 5 or below, which held ids only, of both sides: of the last acts, and of all
+    steps towards a release."""
     recent, kept = [mark(name) for name in taken[-RECENT:]], [mark(name) for name in steps[-KEPT:]]
     return ActMemory(recent, kept, recent[:], kept[:])
 
 
 def check_copy(memory: ActMemory, act: ControlBase, by: Proved, firm: bool) -> None:
-    """Raises ControlRefused when an act with this id was judged before: `repeated`, or `conflict` if its content was another."""
+    """Raises ControlRefused when an act with this id was judged before: `repeated`, or `conflict` if its content was
+    another."""
     recent, kept = (memory.firm_recent, memory.firm_kept) if firm else (memory.recent, memory.kept)
     mine = marks(act, by)
     for known in (*recent, *kept):
@@ -98,8 +101,8 @@ def check_copy(memory: ActMemory, act: ControlBase, by: Proved, firm: bool) -> N
 
 
 def already(memory: ActMemory, act: Admission | Amendment, by: Proved, version: int, digest: str) -> None:
-    """Raises ControlRefused for a charter sent to a pilot that has one: `repeated` where the same author put the same charter in
-    force, else `already_admitted`, naming what is in force (`version`, `digest`) and by whom."""
+    """Raises ControlRefused for a charter sent to a pilot that has one: `repeated` where the same author put the same
+    charter in force, else `already_admitted`, naming what is in force (`version`, `digest`) and by whom."""
     author, key = memory.by
     words = f"version {version} is in force, hash {digest}"
     words += f", by {author}, {f'signed by key {key}' if key else 'not signed'}" if author else ""
@@ -114,13 +117,20 @@ def check_time(act: ControlBase, received: int) -> None:
     if first is not None and last is not None and millis(last) - millis(first) > LONGEST_MS:
         raise ControlRefused("not_after", Refusal.VALIDITY_TOO_LONG, "an act is valid for at most 31 days")
     if first is not None and received < millis(first):
-        raise ControlRefused("not_before", Refusal.NOT_YET_VALID, "wait, or set the clock of the sender")
+        raise ControlRefused(
+            "not_before",
+            Refusal.NOT_YET_VALID,
+            f"it is valid from {first.isoformat()}; wait, or set the sender's clock",
+        )
     if last is not None and received > millis(last):
-        raise ControlRefused("not_after", Refusal.NO_LONGER_VALID, "send the act anew")
+        raise ControlRefused(
+            "not_after", Refusal.NO_LONGER_VALID, f"it was valid until {last.isoformat()}; send a new act"
+        )
 
 
 def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int, seen: int) -> None:
-    """Remember an act that is about to be judged at `standing`; it must have seen the standing `seen`. Raises ControlRefused."""
+    """Remember an act that is about to be judged at `standing`; it must have seen the standing `seen`. Raises
+    ControlRefused."""
     expected = act.expected_standing
     fields = {"expected_standing": expected, "not_before": act.not_before, "not_after": act.not_after}
     missing = [name for name, value in fields.items() if value is None]
@@ -140,7 +150,7 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
     least = max(seen, memory.keys.get(by.key, 0) if by.key else 0)
     if expected < least:
         raise ControlRefused(
-            "expected_standing", Refusal.STANDING_BEHIND, f"look at the record up to entry {least}, then act anew"
+            "expected_standing", Refusal.STANDING_BEHIND, f"read the record up to entry {least}, then send a new act"
         )
 
 
@@ -165,8 +175,8 @@ def rekeyed(
     others: Collection[str],
     standing: int,
 ) -> None:
-    """The charter in force trusts the keys `new` where it trusted `old`; `others` are trusted besides. What an added key signed
-    before `standing` is never taken: it may have been trusted, and removed, before."""
+    """The charter in force trusts the keys `new` where it trusted `old`; `others` are trusted in addition. What an
+    added key signed before `standing` is never taken: it may have been trusted, and removed, before."""
     memory.keys = {key: at for key, at in memory.keys.items() if key in new or key in others}
     if act.expected_standing is not None:  # else of an old client, whose keys need not carry validity yet
         memory.keys |= {key: standing for key in sorted(new) if key not in old}

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
+from monitor.bounds import AHEAD_MS
 from monitor.model import Command
 
 BEATS = 3  # heartbeats in a row that verify a stop
@@ -79,15 +80,19 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
     def stopped(self, source: str, at: int, deadline: int) -> int | None:
         """From when on (ms) what `source` reports must not have happened; `None` while it may still be finishing.
 
-        An incarnation that acknowledged is held to its own word. Another one that sends heartbeats has until `deadline`
-        to acknowledge. What sends none (a counter of its own, a complaints desk) is held to the last word given.
+        For an incarnation that acknowledged, that is the time of its acknowledgement. One that only sends heartbeats
+        has until `deadline` to acknowledge. For one that sends none (a separate counter, a complaints desk) the latest
+        acknowledgement counts. No acknowledgement allows service later than `deadline` and what the sender's clock may
+        be ahead: each incarnation may acknowledge, so a new one every few minutes would else cover a service that never
+        stops.
         """
+        latest = deadline + AHEAD_MS
         proof = self.proofs.get(source)
         if proof is not None and proof.acknowledged:
-            return proof.stopped
+            return min(proof.stopped, latest)
         words = [p.stopped for p in self.proofs.values() if p.acknowledged]
         if proof is None and words:
-            return max(words)
+            return min(max(words), latest)
         return deadline if at > deadline else None
 
 

@@ -46,9 +46,9 @@ REASONS = {
 
 
 class Watch:
-    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes. `once`: it counts
-    incidents, each incident id once. `segments` and `unit` are as labels are compared (`monitor/labels.py`), `keys` as the charter
-    spells them."""
+    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes.
+    `once`: it counts incidents, each incident id once. `segments` and `unit` are as labels are compared
+    (`monitor/labels.py`), `keys` as the charter spells them."""
 
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
@@ -112,12 +112,13 @@ class Closing(NamedTuple):
 
 class Plan:
     """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
-    only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to the
-    classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the
-    longest periods, `leap_ms` the wait after which many periods may be empty, `silent` the others, `firsts` the name of a stream of each.
+    only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to
+    the classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the longest
+    periods, `leap_ms` the wait after which many periods may be empty, `silent` the others, `firsts` the name of a
+    stream of each.
 
-    Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name is
-    not registered.
+    Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name
+    is not registered.
     """
 
     def __init__(self, charter: Charter) -> None:

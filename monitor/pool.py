@@ -140,7 +140,7 @@ class Pool:
         raise ControlRefused("control", "no_control", "the second stage takes no acts")
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """What the log deleted unread is missing from the periods it was of; nobody is told."""
+        """Evidence that the log deleted unread is missing from its periods; no finding says so."""
         return Outputs()
 
     def time(self, now: int) -> Outputs:

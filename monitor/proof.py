@@ -28,8 +28,9 @@ def forged(plan: Plan | None, record: Record) -> tuple[Why, str] | None:
 def signed_by(
     plan: Plan | None, act: ControlBase, record: Record, admitters: Trusted | None, open_mode: bool = False
 ) -> Proved:
-    """Which key signed an act; none where none must. `admitters`, where there are any, sign what admits, amends or ends a pilot,
-    the latter two in place of an author with a key in the charter in force; in open mode they may, but need not. Raises Forged."""
+    """Which key signed an act; none where none must. `admitters`, where there are any, sign what admits, amends or ends
+    a pilot, the latter two in place of an author with a key in the charter in force; in open mode they may, but need
+    not. Raises Forged."""
     text, body = _signature(record), record.value or b""
     if admitters and isinstance(act, Admission | Amendment | Withdrawal):
         try:

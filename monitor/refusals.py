@@ -1,7 +1,7 @@
 """Why an act may not take effect: the closed list of refusals, each with one sentence for people.
 
-A refused act is on the `rejected` log with reason `control_refused` (`conflict` for a copy with other content), and one of these
-words in front of its detail. Pure data: no imports from the rest of the monitor.
+A refused act is on the `rejected` log with reason `control_refused` (`conflict` for a copy with other content), and one
+of these words in front of its detail. Pure data: no imports from the rest of the monitor.
 """
 
 from __future__ import annotations

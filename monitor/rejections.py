@@ -87,8 +87,8 @@ SENTENCES: dict[Why, str] = {
     Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
     Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
     Why.SOURCE_CONFLICT: "Another event came under this source and sequence number; give each start and each replica of the "
-    "service a source of its own.",
-    Why.BEFORE_ADMISSION: "The event happened before the pilot was admitted, so it neither counts nor halts.",
+    "service its own source.",
+    Why.BEFORE_ADMISSION: "The event happened before the pilot began (admission, or the start of its cycle): it neither counts nor halts.",
     Why.AFTER_EXIT: "The pilot has left the sandbox.",
     Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
     Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",

@@ -210,10 +210,12 @@ class Runner(Generic[M]):
         await self._maybe_checkpoint()
 
     async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
-        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and go on behind them: recovery
-        and replay do the same. Only right after `recover`, where each first lost offset is `next_telemetry`.
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and go on
+        behind them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
+        `next_telemetry`.
 
-        Raises LogBroken while `silent`: decisions were put out from what is lost, so the state cannot be computed again.
+        Raises LogBroken while `silent`: decisions were emitted from what is lost, so the state cannot be computed
+        again.
         """
         self._loud("a loss of telemetry")
         if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):

@@ -10,10 +10,11 @@ from typing import Literal, TypeAlias
 
 from monitor.bounds import FEW_SOURCES, SOURCES, WINDOW, marks_kept, seen_kept, short
 from monitor.counters import owes
+from monitor.incidents import reported
 from monitor.missing import RANGES, RANGES_OF_ALL, lose
 from monitor.seen import ANYTHING, NOTHING, digest_of
 from monitor.state import Pilot, Source
-from monitor.telemetry import Envelope, millis
+from monitor.telemetry import Envelope, IncidentReported, IncidentUpdated, millis
 
 Arrival: TypeAlias = Literal["new", "repeat", "conflict", "too_old"]
 
@@ -52,7 +53,7 @@ def arrived(pilot: Pilot, event: Envelope, received: int) -> Arrival:
         return "new"
     known = source.seen.at(back)
     if known not in (NOTHING, ANYTHING):
-        return "repeat" if known == digest_of(event) else "conflict"
+        return "repeat" if known == digest_of(event) and not _unreported(pilot, event, at) else "conflict"
     if 0 < source.newest < at:
         return "conflict"
     return "repeat" if known == ANYTHING else "too_old"
@@ -85,6 +86,14 @@ def forget_gaps(pilot: Pilot, before: int) -> None:
             source.missing.forget(source.high - WINDOW + 1, before)
     if pilot.lost:
         pilot.lost = [entry for entry in pilot.lost if entry[0] >= before]
+
+
+def _unreported(pilot: Pilot, event: Envelope, at: int) -> bool:
+    """Whether an event of `at` (ms) tells of an incident that is not known: no repeat, though its digest is that of another event
+    (events with the same 16 bits are easily found)."""
+    if not isinstance(event, IncidentReported | IncidentUpdated) or at < pilot.admitted:
+        return False
+    return not reported(pilot.incidents, event)
 
 
 def _new_source(pilot: Pilot, name: str, number: int) -> Source:

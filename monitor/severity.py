@@ -1,4 +1,4 @@
-"""Which findings are alerts of their own, and how severe an alert is: tables over reason, harm and level.
+"""Which findings have their own alerts, and how severe an alert is: tables over reason, harm and level.
 
 `critical` wakes a person, `warning` waits for working hours; `None` = no alert. The first row that matches counts.
 """
@@ -32,7 +32,8 @@ ANY: frozenset[Harm] = frozenset(Harm)
 
 
 class Row(NamedTuple):
-    """`severity` of a finding with one of these reasons (none given: any), one of these harms, and at least this level."""
+    """`severity` of a finding with one of these reasons (none given: any), one of these harms, and at least this
+    level."""
 
     reasons: tuple[Reason, ...]
     harms: frozenset[Harm]
@@ -49,7 +50,7 @@ SEVERITY: tuple[Row, ...] = (
 
 
 def severity(reason: Reason, harm: Harm, level: Level) -> str | None:
-    """How severe an alert is, `None` where nobody is notified."""
+    """How severe an alert is; `None` = no alert."""
     for row in SEVERITY:
         if (not row.reasons or reason in row.reasons) and harm in row.harms and level >= row.level:
             return row.severity

@@ -1,7 +1,9 @@
-"""Shed: what a pilot gives up where its charter, admitted before there were bounds, would let its state outgrow them.
+"""Shed: drops open periods of a pilot whose charter, admitted before there were bounds, would let its state outgrow
+them.
 
-Open periods are all that can still grow then. The oldest one of the stream that has most of them is dropped, unjudged, and the
-pilot is escalated with the reason: no halt may rest on what was dropped, and nobody can hide by it.
+Open periods are all that can still grow then. The oldest one of the stream that has most of them is dropped, unjudged,
+and the pilot is escalated with the reason: no halt may rest on what was dropped, and a firm must not be able to hide
+that way.
 """
 
 from __future__ import annotations

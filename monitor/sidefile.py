@@ -1,4 +1,5 @@
-"""Side files: small files that only save repeated work. A damaged one is moved aside and begun anew; it never stops a start.
+"""Side files: small files that only save repeated work. A damaged one is moved aside and started empty; it never
+prevents a start.
 
 Only for files whose loss costs repeats. A file whose loss would lose or hide something is refused with the fix instead.
 """
@@ -15,7 +16,7 @@ import msgspec
 from monitor.errors import Refused
 
 T = TypeVar("T")
-SUFFIX = ".damaged"
+DAMAGED = ".damaged"
 
 log = logging.getLogger(__name__)
 
@@ -23,36 +24,36 @@ log = logging.getLogger(__name__)
 def read_side_file(path: Path, decode: Callable[[bytes], T], empty: T, price: str) -> T:
     """Return `decode` of the bytes at `path`, or `empty` when there is no such file.
 
-    A file that cannot be read or decoded is moved to `<name>.damaged` (then `.damaged.1` ...), a warning names it and the
-    `price` of beginning anew, and `empty` is returned. Raises Refused when it cannot be moved either.
+    A file that cannot be read or decoded is moved to `<name>.damaged` (then `.damaged.1` ...), a warning names it and
+    the `price` of starting empty, and `empty` is returned. Raises Refused when it cannot be moved either.
     """
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         return empty
     except OSError as error:
-        return _anew(path, f"cannot be read: {error.strerror}", empty, price)
+        return _start_empty(path, f"cannot be read: {error.strerror}", empty, price)
     try:
         return decode(raw)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, msgspec.MsgspecError) as error:
-        return _anew(path, f"is damaged ({error})" if raw else "is empty", empty, price)
+        return _start_empty(path, f"is damaged ({error})" if raw else "is empty", empty, price)
 
 
-def _anew(path: Path, problem: str, empty: T, price: str) -> T:
+def _start_empty(path: Path, problem: str, empty: T, price: str) -> T:
     try:
         kept = move_aside(path)
     except OSError as error:
         raise Refused(
             f"{path} {problem}, and it cannot be moved aside: {error.strerror}; move it away and start again: {price}"
         ) from error
-    log.warning("%s %s; kept as %s, begun anew: %s", path, problem, kept.name, price)
+    log.warning("%s %s; moved to %s, started empty: %s", path, problem, kept.name, price)
     return empty
 
 
-def move_aside(path: Path) -> Path:
-    """Rename a file or directory to the first free `<name>.damaged[.n]` and return the new path. Raises OSError."""
-    kept, number = path.with_name(path.name + SUFFIX), 0
+def move_aside(path: Path, suffix: str = DAMAGED) -> Path:
+    """Rename a file or directory to the first free `<name><suffix>[.n]` and return the new path. Raises OSError."""
+    kept, number = path.with_name(path.name + suffix), 0
     while kept.exists():
         number += 1
-        kept = path.with_name(f"{path.name}{SUFFIX}.{number}")
+        kept = path.with_name(f"{path.name}{suffix}.{number}")
     return path.rename(kept)

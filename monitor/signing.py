@@ -77,8 +77,8 @@ class Trusted:
 
 
 class Proved(NamedTuple):
-    """What the signature of an act proves: the id of the key that signed it ("" = not signed), and whether that is a key of an
-    admitter of the deployment."""
+    """What the signature of an act proves: the id of the key that signed it ("" = not signed), and whether that is a
+    key of an admitter of the deployment."""
 
     key: str = ""
     admitter: bool = False

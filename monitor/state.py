@@ -59,9 +59,10 @@ class Marks:
 
 
 class Source(Struct, array_like=True, gc=False):
-    """One emitter incarnation: highest sequence, the missing ones below it, when last heard; exposure tallied since we know
-    it, what its counter stated before that (-1 = not known yet), its last statements, the latest time (ms) it told of
-    exposure or of itself, whether it serves no more; what was seen under its last numbers, the latest time (ms) of an event."""
+    """One emitter incarnation: highest sequence, the missing ones below it, when last heard; exposure tallied since we
+    know it, what its counter stated before that (-1 = not known yet), its last statements, the latest time (ms) it told
+    of exposure or of itself, whether it serves no more; what was seen under its last numbers, the latest time (ms) of
+    an event."""
 
     high: int
     missing: Missing = msgspec.field(default_factory=Missing)
@@ -125,13 +126,14 @@ class Stream(Struct, gc=False):
 
 
 class Pilot(Struct, gc=False):
-    """Everything about one pilot. `plan` is its charter made ready, `received` is the clipped receive time (ms), `heard` when each silence watch last heard it,
-    `due` the next timer (ms; may be early, never late), `drilled` when the charter last asked for a drill (ms), `tolerated`
-    when a crossing of a limit was (ms; 0 = never), `away` from when to when (ms) the monitor was last away, `incidents` the
-    incident ids that were reported, `leaving` whether its exit is on record and waits for a stop to be verified, `acts` what
-    is remembered of acts, `lost` what is missing of sources and gaps that are not remembered, `conflicted` when a source last
-    sent two events under one number (ms; 0 = never), `window` the rectification that is owed for a tolerated crossing,
-    `rejections` what of its telemetry was rejected, `astray` what was said of labels that count nowhere."""
+    """Everything about one pilot. `plan` is its charter made ready, `received` is the clipped receive time (ms),
+    `heard` when each silence watch last heard it, `due` the next timer (ms; may be early, never late), `drilled` when
+    the charter last asked for a drill (ms), `tolerated` when a crossing of a limit was (ms; 0 = never), `away` from
+    when to when (ms) the monitor was last away, `incidents` the incident ids that were reported, `leaving` whether its
+    exit is on record and waits for a stop to be verified, `acts` what is remembered of acts, `lost` what is missing of
+    sources and gaps that are not remembered, `conflicted` when a source last sent two events under one number (ms; 0 =
+    never), `window` the rectification that is owed for a tolerated crossing, `rejections` what of its telemetry was
+    rejected, `astray` what was said of labels that count nowhere."""
 
     id: str
     charter: Charter
@@ -157,6 +159,12 @@ class Pilot(Struct, gc=False):
     window: Window = Window()
     rejections: Rejections = Rejections()
     astray: Told = msgspec.field(default_factory=Told)
+
+    @property
+    def began(self) -> int:
+        """When the pilot began (ms): at its admission, or at the start of its cycle if it was admitted later than
+        that."""
+        return min(self.admitted, self.plan.cycle[0])
 
     def packed(self) -> bytes:
         """The detectors of all streams, in the charter's order, as compressed bytes."""
@@ -305,8 +313,8 @@ def _from_2(s: _Snapshot, plan: Plan) -> _Snapshot:
 
 
 def _from_5(s: _Snapshot) -> _Snapshot:
-    """Version 5 bounded the numbers of a source and not its bytes: each missing number stood alone, under the source's full
-    name. It knew which numbers it had seen, not what under them."""
+    """Version 5 bounded the numbers of a source and not its bytes: each missing number stood alone, under the source's
+    full name. It knew which numbers it had seen, not what under them."""
     many, lost, ranges = len(s.sources), list[Lost](), 0
     for source in s.sources.values():
         source.seen = before_digests(source.high, source.missing.ranges, seen_kept(many))

@@ -153,8 +153,8 @@ class ExposureCorrectedData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class ExposureCorrected(Envelope, frozen=True, kw_only=True, tag="sandbox.exposure.corrected", gc=False):
-    """Exposure that was tallied too much is taken back: `amount` below 0, `time` of the tally that was wrong. It counts while the
-    period of that time is open, and goes on record."""
+    """Exposure that was tallied too much is taken back: `amount` below 0, `time` of the tally that was wrong. It counts
+    while the period of that time is open, and goes on record."""
 
     data: ExposureCorrectedData
 
@@ -168,8 +168,8 @@ class OutcomesCorrectedData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class OutcomesCorrected(Envelope, frozen=True, kw_only=True, tag="sandbox.outcomes.corrected", gc=False):
-    """Confusion counts that were tallied too much are taken back: 0 or below, `time` of the tally that was wrong. They count while
-    the period of that time is open, and go on record."""
+    """Confusion counts that were tallied too much are taken back: 0 or below, `time` of the tally that was wrong. They
+    count while the period of that time is open, and go on record."""
 
     data: OutcomesCorrectedData
 

@@ -1,8 +1,9 @@
 """Tolerate: in low tiers the first crossing of a limit escalates, to be rectified by a date, where it would halt.
 
-One cause, one window: every stream that crosses in a period overlapping that of the first crossing belongs to it. A second crossing
-of a stream (a rising excess), a crossing in a later period, and a window that is not rectified in time halt. Each tolerated
-crossing spends its share of alpha and statistics begin anew; no halt rests on a period that the first crossing has looked at.
+One cause, one window: every stream that crosses in a period overlapping that of the first crossing belongs to it. A
+second crossing of a stream (a rising excess), a crossing in a later period, and a window that is not rectified in time
+halt. Each tolerated crossing spends its share of alpha and statistics restart; no halt rests on a period that the first
+crossing has looked at.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from monitor.telemetry import instant
 from monitor.window import Window, named
 
 LIMIT = "limit_e_process"
+LISTED = 16  # keys of active findings that a refusal names
 
 
 def tolerated(case: Case, watcher: Watcher, name: str, start: int, end: int) -> bool:
-    """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), gives way to an escalation."""
+    """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), gives way to an
+    escalation."""
     if not case.plan.tolerates or watcher.name != LIMIT or level_of(watcher) != Level.HALT:
         return False
     pilot = case.pilot
@@ -43,8 +46,9 @@ def by_when(window: Window, finding: Finding) -> Finding:
     return structs.replace(finding, detail=f"rectify by {_date(window.due)}")
 
 
-def begin_anew(case: Case, watch: Watch, stream: Stream, start: int) -> None:
-    """A period that the first crossing has looked at through another stream was closed: it is no evidence for what follows."""
+def restart_limit(case: Case, watch: Watch, stream: Stream, start: int) -> None:
+    """A period that the first crossing has looked at through another stream was closed: it is no evidence for what
+    follows."""
     window = case.pilot.window
     if case.tolerated or watch.provisional or not window.opened or not window.shares(start):
         return
@@ -72,15 +76,17 @@ def overdue(case: Case) -> None:
 
 
 def rectified(case: Case, finding: str) -> Outcome:
-    """A corrective action goes on record: under a halt, in an open window, or for an active finding that `finding` names. Raises
-    ControlRefused when it names none of them."""
+    """A corrective action goes on record: under a halt, in an open window, or for an active finding that `finding`
+    names. Raises ControlRefused when it names none of them."""
     pilot, s = case.pilot, case.pilot.standing
     if s.halted:
         outcome = decide.recorded(s, Reason.RECTIFICATION_RECORDED)
     elif (pilot.window.waiting and pilot.window.names(finding)) or any(named(key, finding) for key in s.active):
         outcome = s, Move("act", s.level, s.level, Reason.RECTIFICATION_RECORDED, False)
     else:
-        there = ", ".join(sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})) or "none"
+        keys = sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})
+        more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+        there = (", ".join(keys[:LISTED]) or "none") + more
         raise ControlRefused("finding", "not_active", f"no halt stands, and no finding has that key; active: {there}")
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(case.at)

@@ -1,4 +1,5 @@
-"""The rectification window: what the first, tolerated crossing of a limit opens, and which crossings belong to it. Pure."""
+"""The rectification window that the first, tolerated crossing of a limit opens, and which crossings belong to it.
+Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from msgspec import Struct, structs
 
 
 class Window(Struct, frozen=True, array_like=True, gc=False):
-    """`opened` when (ms; 0 = never), `through` the end (ms) of the period on which the first crossing rests, `due` until when (ms)
-    it is to be rectified (0 = nothing is owed any more), `rectified` when (ms; 0 = not yet), `keys` the streams that crossed, as
-    `indicator/segment/detector`."""
+    """`opened` when (ms; 0 = never), `through` the end (ms) of the period on which the first crossing rests, `due`
+    until when (ms) it is to be rectified (0 = nothing is owed any more), `rectified` when (ms; 0 = not yet), `keys` the
+    streams that crossed, as `indicator/segment/detector`."""
 
     opened: int = 0
     through: int = 0
@@ -26,8 +27,9 @@ class Window(Struct, frozen=True, array_like=True, gc=False):
         return start < self.through
 
     def joins(self, key: str, start: int) -> bool:
-        """Whether a crossing of `key` in a period that begins at `start` has the same cause: the period overlaps that of the first
-        crossing, and the stream has not crossed before. A second crossing of one stream is a rising excess."""
+        """Whether a crossing of `key` in a period that begins at `start` has the same cause: the period overlaps that
+        of the first crossing, and the stream has not crossed before. A second crossing of one stream is a rising
+        excess."""
         return key not in self.keys and self.shares(start)
 
     def crossed(self, key: str) -> Window:
@@ -44,7 +46,8 @@ class Window(Struct, frozen=True, array_like=True, gc=False):
 
 
 def named(key: str, finding: str) -> bool:
-    """Whether `finding` names the finding with this key: the whole of it, or its first parts (the indicator, its segment).
+    """Whether `finding` names the finding with this key: the whole of it, or its first parts (the indicator, its
+    segment).
 
     >>> named("complaints/north/limit_e_process", "complaints"), named("complaints/north/limit_e_process", "comp")
     (True, False)

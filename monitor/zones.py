@@ -1,6 +1,8 @@
-"""Time zones as tables: when a zone's offset from UTC changes, taken from the pinned package `tzdata`, never from the machine.
+"""Time zones as tables: when a zone's offset from UTC changes, taken from the pinned package `tzdata`, never from the
+machine.
 
-So a replay gives the same on every machine that has the same version of the package; no clock and no local zone is asked.
+So a replay gives the same on every machine that has the same version of the package; no clock and no local zone is
+asked.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ _STEP = timedelta(days=5)  # no zone changes its offset twice and back within as
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """From `changes[i]` (seconds since 1970) on, local time is UTC plus `offsets[i + 1]` seconds; `offsets[0]` before all."""
+    """From `changes[i]` (seconds since 1970) on, local time is UTC plus `offsets[i + 1]` seconds; `offsets[0]` before
+    all."""
 
     name: str
     changes: tuple[int, ...]

@@ -200,7 +200,7 @@ ALERTS = (
         # No `increase`: it is counted when the worker starts, before it is scraped for the first time.
         f'sum({M}decisions_total{{reason="telemetry_lost"}}) > 0',
         "critical",
-        "Kafka deleted telemetry before a worker had read it; a worker was told to go on, and a death may be among what is lost.",
+        "Kafka deleted unread telemetry, and a worker went on with --skip-lost. A death may be among what is lost.",
         {M + 'decisions_total{level="watch",reason="telemetry_lost"}': "2x20"},
         {M + 'decisions_total{level="watch",reason="sequence_gap"}': "0x10 2x20"},
         ({},),

@@ -1,8 +1,8 @@
-"""Recording rules that remember: what was last known of a pilot, while nobody says otherwise.
+"""Recording rules that latch: the last known value of a pilot, until a monitor reports another one.
 
-An alert about a pilot must end when its cause ends, not when a series does: a monitor that is down, or a partition without an
-owner, ends no halt. Each rule takes the present value or else its own last one, so it costs one series per pilot and looks no
-further back than `BRIDGE`, which is how long Prometheus itself may be down without forgetting.
+An alert about a pilot must end when its cause ends, not when a series does: a monitor that is down, or a partition
+without an owner, ends no halt. Each rule takes the current value, or else its own last one. So it costs one series per
+pilot, and looks back `BRIDGE` at most: the longest outage of Prometheus itself that it bridges.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ LEFT = -1  # the state of a pilot that left; else it is its level
 
 
 class Latch(NamedTuple):
-    """A rule `record` for the gauge `metric` with these labels besides the pilot's. Where the pilot is watched and the gauge has no
-    series, it has no value either."""
+    """The rule that records the gauge `metric`, with these labels in addition to the pilot's. It has no value where the
+    pilot is watched and the gauge has no series."""
 
     metric: str
     labels: tuple[str, ...] = ()

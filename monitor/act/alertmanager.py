@@ -1,9 +1,10 @@
 """Pushes standing alerts to Alertmanager, past Prometheus: no scrape stands between a halt and a person.
 
-Alertmanager keeps alerts in memory, so what stands is resent every minute. A standing alert carries no end (`endsAt`): it must not
-end because this process died or because its clock is behind. Alertmanager then keeps it for its own `resolve_timeout`,
-which has to be long: 168 h in `deploy/alertmanager`; one below a day is reported in the log. What ended is sent once with an end, in
-Alertmanager's own time: the `Date` header of its answers shows how far its clock is from ours.
+Alertmanager keeps alerts in memory, so what stands is resent every minute. A standing alert carries no end (`endsAt`):
+it must not end because this process died or because its clock is behind. Alertmanager then keeps it for its own
+`resolve_timeout`, which has to be long: 168 h in `deploy/alertmanager`; one below a day is reported in the log. What
+ended is sent once with an end, in Alertmanager's own time: the `Date` header of its answers shows how far its clock is
+from ours.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class _Held(Struct):
 
 
 class Alertmanager:
-    """`address` is the base URL of an Alertmanager (API v2), `clock` gives wall time in ms, `skewed` is told after each answer
-    how many seconds its clock is ahead of ours."""
+    """`address` is the base URL of an Alertmanager (API v2), `clock` gives wall time in ms, `skewed` is called after
+    each answer with the seconds by which its clock is ahead of ours."""
 
     resend_ms = 60_000
 
@@ -80,7 +81,7 @@ class Alertmanager:
                 return
 
     def open(self) -> Sequence[Alert]:
-        """The pushed alerts that Alertmanager holds, whoever pushed them."""
+        """The pushed alerts that Alertmanager holds, from any sender."""
         query = "?filter=via%3D%22push%22&silenced=true&inhibited=true&active=true"
         _, body = get(f"{self._base}/alerts", query, ALERTS)
         try:
@@ -116,7 +117,8 @@ class Alertmanager:
         return body
 
     def _look(self) -> None:
-        """Before the first alert: how far the clocks are apart, and how long Alertmanager keeps an alert that has no end."""
+        """Before the first alert: how far the clocks are apart, and how long Alertmanager keeps an alert that has no
+        end."""
         try:
             date, body = get(f"{self._base}/status")
         except Refused as error:  # an old version, or a proxy that lets alerts through only
@@ -147,8 +149,8 @@ class Alertmanager:
 
 
 def resolve_timeout(status: bytes) -> float:
-    """Seconds for which an Alertmanager keeps an alert without an end, from its answer to `/api/v2/status`; its default (300) where
-    the configuration says nothing.
+    """Seconds for which an Alertmanager keeps an alert without an end, from its answer to `/api/v2/status`; its default
+    (300) where the configuration says nothing.
 
     >>> resolve_timeout(b'{"config": {"original": "global:\\\\n  resolve_timeout: 1h30m\\\\n"}}')
     5400.0

@@ -1,7 +1,7 @@
 """What an actor is: it knows one address and two words, *unavailable* and *refused*.
 
-Two kinds. An `Actor` keeps a record: it is handed every decision. A `Notifier` notifies people: it is handed the alerts that
-stand, computed from decisions by `monitor/alerts.py`, and resends them.
+Two kinds. An `Actor` keeps a record: it is handed every decision. A `Notifier` notifies people: it is handed the alerts
+that stand, computed from decisions by `monitor/alerts.py`, and resends them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Actor(Protocol):
 
 @runtime_checkable
 class Notifier(Protocol):
-    """The same contract for alerts: what stands is handed over again every `resend_ms`, and what ended is handed over once."""
+    """The same contract for alerts: what stands is handed over again every `resend_ms`, and what ended is handed over
+    once."""
 
     resend_ms: int
 
@@ -36,7 +37,7 @@ class Notifier(Protocol):
         """Make known outside that the first of these stand and the second have ended."""
 
     def open(self) -> Sequence[Alert]:
-        """The alerts that the other side holds as standing; empty when it cannot say."""
+        """The alerts that the other side holds; empty when it does not tell."""
 
 
 AnyActor: TypeAlias = Actor | Notifier

@@ -1,8 +1,8 @@
 """Hands decisions and alerts to actors: the one place that queues, retries and resends what stands.
 
-Each actor has a lane (`monitor/act/lanes.py`). The cursor is the pilot's `standing`, which rises by one with every record of the
-pilot. That makes `feed` safe to call with the whole decisions log after a restart: what was acted on is skipped, whatever the
-partition or the order between pilots. Delivery is at least once; actors are idempotent.
+Each actor has a lane (`monitor/act/lanes.py`). The cursor is the pilot's `standing`, which rises by one with every
+record of the pilot. That makes `feed` safe to call with the whole decisions log after a restart: what was acted on is
+skipped, whatever the partition or the order between pilots. Delivery is at least once; actors are idempotent.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from monitor.sidefile import read_side_file
 log = logging.getLogger(__name__)
 
 KEPT = 8  # charters of one pilot whose labels are remembered: the newest
+PILOTS = 100_000  # pilots whose labels are remembered: the newest
 
 _decode_saved = msgspec.json.Decoder(dict[str, Saved]).decode
 
@@ -34,9 +35,10 @@ def _ignore(actor: str, outcome: str) -> None:
 
 
 class Deliver:
-    """`actors` by name; `file` keeps cursors over restarts; `counted(actor, outcome)` is told of every hand-over, outcome
-    being done, unavailable, refused or dropped; `waiting(actor, n)` of queue lengths. `history`: the log is fed from its
-    start, and `caught_up` is called where it ended when reading began; without it all that is fed is new.
+    """`actors` by name; `file` keeps cursors over restarts; `counted(actor, outcome)` is called for every delivery
+    attempt, outcome being done, unavailable, refused or dropped; `waiting(actor, n)` of queue lengths. `history`: the
+    log is fed from its start, and `caught_up` is called where it ended when reading began; without it all that is fed
+    is new.
 
     `feed` never blocks and never raises. `tick` blocks as long as actors do: call it from a thread of its own (or use
     `run`), never from an event loop. Both may be called from different threads.
@@ -72,6 +74,8 @@ class Deliver:
         known = dict(self._facts.get(charter.pilot, {}))
         known[charter_hash(charter)] = facts_of(charter)
         self._facts[charter.pilot] = dict(list(known.items())[-KEPT:])
+        while len(self._facts) > PILOTS:  # charters of refused admissions come here too
+            del self._facts[next(iter(self._facts))]
 
     def tick(self, now_ms: int) -> int:
         """Hand over what is due; returns the time (ms) at which it wants to be called next. `now_ms` must not fall."""

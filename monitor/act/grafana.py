@@ -26,8 +26,8 @@ def _credentials(address: str) -> tuple[str, str] | None:
 
 
 class Grafana:
-    """`address` is the base URL, a path prefix included; `token` a service account's, by default from the environment. User and
-    password in the URL take its place (basic authentication).
+    """`address` is the base URL, a path prefix included; `token` a service account's, by default from the environment.
+    User and password in the URL take its place (basic authentication).
 
     Every method raises `Unavailable` or `Refused`.
     """

@@ -36,13 +36,14 @@ def judge(status: int, said: str, address: str) -> None:
 
 
 def post(address: str, body: bytes, content_type: str = "application/json") -> str | None:
-    """POST `body` to `address`, with the credentials that it holds; returns the answer's `Date` header. Raises `Unavailable` or
-    `Refused`, which never show them; blocks for at most about `TIMEOUT_SECONDS`."""
+    """POST `body` to `address`, with the credentials that it holds; returns the answer's `Date` header. Raises
+    `Unavailable` or `Refused`, which never show them; blocks for at most about `TIMEOUT_SECONDS`."""
     return _ask(address, body, {"Content-Type": content_type})[0]
 
 
 def get(address: str, query: str = "", longest: int = LONGEST) -> tuple[str | None, bytes]:
-    """The `Date` header and the body (up to `longest` bytes) that `address` answers to a `query`. Raises and blocks as `post`."""
+    """The `Date` header and the body (up to `longest` bytes) that `address` answers to a `query`. Raises and blocks as
+    `post`."""
     return _ask(address, None, {}, query, longest)
 
 

@@ -46,7 +46,8 @@ class JsonLines:
         self._standing[decision.pilot] = decision.standing
 
     def _read(self) -> dict[str, int]:
-        """The highest standing per pilot; a last line torn by a crash is cut off, other unreadable lines are skipped."""
+        """The highest standing per pilot; a last line torn by a crash is cut off, other unreadable lines are
+        skipped."""
         found: dict[str, int] = {}
         if not self._path.exists():
             return found

@@ -1,8 +1,8 @@
-"""Lanes: one queue, cursor and backoff per actor, so that one outlet that is away holds up no other.
+"""Lanes: one queue, cursor and backoff per actor, so that an unavailable one delays no other.
 
-`RecordLane` hands over every decision. `AlertLane` folds decisions into the alerts that stand (`monitor/alerts.py`), hands over
-what begins and ends, and resends what stands. What an `AlertLane` is fed below its cursor, or before it attached, is
-history: it is folded silently.
+`RecordLane` hands over every decision. `AlertLane` folds decisions into the alerts that stand (`monitor/alerts.py`),
+hands over what begins and ends, and resends what stands. What an `AlertLane` is fed below its cursor, or before it
+attached, is history: it is folded silently.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ TOGETHER = 200  # alerts in one hand-over
 
 
 class Saved(Struct):
-    """What a lane needs after a restart: the last standing handed over, by pilot; for alerts also what stood at that cursor, and
-    the alerts that the other side was told of and not yet told to have ended. `attached`: history was read to its end."""
+    """What a lane needs after a restart: the last standing handed over, by pilot; for alerts also what stood at that
+    cursor, and the alerts that were sent to the other side and not yet ended there. `attached`: history was read to its
+    end."""
 
     cursor: dict[str, int] = {}
     pilots: dict[str, Standing] = {}
@@ -38,7 +39,7 @@ class Saved(Struct):
 
 
 class Lane:
-    """`counted(actor, outcome)` is told of every hand-over: done, unavailable, refused or dropped."""
+    """`counted(actor, outcome)` is called for every delivery attempt: done, unavailable, refused or dropped."""
 
     def __init__(self, name: str, saved: Saved, counted: Callable[[str, str], None]) -> None:
         self.name = name
@@ -75,14 +76,14 @@ class Lane:
             self._passed(self.queue.popleft())
 
     def due(self, now: int) -> int:
-        """When (ms) it wants to be served next."""
+        """When (ms) `serve` is to be called next."""
         return max(now, self._not_before) if self.queue else now + LONGEST_BACKOFF_MS
 
     def _process(self, decision: Decision, now: int) -> bool:
         raise NotImplementedError
 
     def _overflowed(self, decision: Decision) -> None:
-        """A decision is dropped from a full queue."""
+        """Called for a decision that is dropped from a full queue."""
 
     def _passed(self, decision: Decision) -> None:
         self.saved.cursor[decision.pilot] = max(self.saved.cursor.get(decision.pilot, 0), decision.standing)
@@ -126,10 +127,11 @@ class RecordLane(Lane):
 
 
 class AlertLane(Lane):
-    """Hands over alerts. `facts` gives the labels that a decision's charter adds; `history`: `caught_up` will be called.
+    """Hands over alerts. `facts` gives the labels that a decision's charter adds; `history`: `caught_up` will be
+    called.
 
-    A lane without saved state attaches at what stands: it is silent until `caught_up` and then sends what stands, once. A lane
-    with a cursor hands over whatever happened after it, a halt that began and ended in between included.
+    A lane without saved state attaches at what stands: it is silent until `caught_up` and then sends what stands, once.
+    A lane with a cursor hands over whatever happened after it, a halt that began and ended in between included.
     """
 
     def __init__(
@@ -208,7 +210,8 @@ class AlertLane(Lane):
         return {alert.identity: alert for pilot in self.saved.pilots.values() for alert in pilot.alerts()}
 
     def _resend(self, now: int) -> bool:
-        """Resend what stands when it is due, and end what should have ended. False when the actor became unavailable."""
+        """Resend what stands when it is due, and end what should have ended. False when the actor became
+        unavailable."""
         if self._resent_at is not None and now < self._resent_at + self._actor.resend_ms:
             return True
         if not self._asked and not self._ask(now):
@@ -228,7 +231,8 @@ class AlertLane(Lane):
         return True
 
     def _ask(self, now: int) -> bool:
-        """A lane that attaches learns which alerts the other side still holds of these pilots, so that it can end them."""
+        """A lane that attaches learns which alerts the other side still holds of these pilots, so that it can end
+        them."""
         found: list[Alert] = []
         if self._attempt(lambda: found.extend(self._actor.open()), "to say what is open", now) == "unavailable":
             return False
@@ -237,7 +241,7 @@ class AlertLane(Lane):
         return True
 
     def _say(self, begun: Sequence[Alert], ended: Sequence[Alert], now: int) -> bool:
-        """Whether the alerts are off our hands. Refused ones are tried again at each resending."""
+        """Send alerts. Returns False when the actor is unavailable; refused alerts are sent again at each resending."""
         what = "alerts of " + ", ".join(sorted({alert.pilot for alert in (*begun, *ended)})[:5])
         outcome = self._attempt(lambda: self._actor.notify(begun, ended), what, now)
         if outcome == "done":

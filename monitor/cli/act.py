@@ -69,8 +69,8 @@ def act(
     """Hand decisions to actors until SIGTERM or Ctrl-C. Run one of these for each set of addresses.
 
     It reads the decisions log from its start and skips what --dir says was handed over: at least once, with idempotent
-    effects. With an empty --dir, alerts begin with what stands now: what ended before is not sent. It waits for a broker
-    that is away. Exit codes: 0 ended when told to, 1 the log is broken, 2 called wrongly.
+    effects. With an empty --dir, alerts begin with what stands now: what ended before is not sent. It waits for a
+    broker that is away. Exit codes: 0 ended when told to, 1 the log is broken, 2 called wrongly.
     """
     metrics = Metrics()
     given = {"annotations": annotations, "json_lines": json_lines}
@@ -121,7 +121,8 @@ async def _act(bootstrap: str, names: Names, deliver: Deliver, metrics: Metrics)
 
 
 async def _read(bootstrap: str, topic: str, deliver: Deliver, known: asyncio.Event) -> None:
-    """Feed the log as it was at the start, then what follows. Charters give labels: they are waited for, but not for long."""
+    """Feed the log as it was at the start, then what follows. Charters give labels: they are waited for, but not for
+    long."""
     places: dict[tuple[str, int], Place] = {}
     with suppress(TimeoutError):
         await asyncio.wait_for(known.wait(), CHARTERS_SECONDS)

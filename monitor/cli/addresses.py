@@ -1,4 +1,5 @@
-"""Types of command-line options that are addresses: a malformed one is a wrong call (exit code 2), said with the fix."""
+"""Types of command-line options that are addresses: a malformed one is a wrong call (exit code 2), said with the
+fix."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def charter() -> None:
     """Check a charter file, print its hash, start from a template, or show the charter of an admitted pilot.
 
-    A charter is the plan under which one pilot runs: its limits, what answers a broken limit, and how often a pilot that
-    keeps every limit may be halted all the same (alpha).
+    A charter is the plan under which one pilot runs: its limits, what answers a broken limit, and how often a pilot
+    that keeps every limit may be halted all the same (alpha).
     """
 
 
@@ -76,10 +76,11 @@ def hash_(file: Path) -> None:
 def alpha(file: Path, restart: int) -> None:
     """Print what each stream's threshold may spend of alpha at a restart, and what all restarts up to it may spend.
 
-    What a pilot has really used stands on its page of the board and at the end of `replay`: the shares of runs that are over.
+    What a pilot has really used stands on its page of the board and at the end of `replay`: the shares of runs that are
+    over.
 
-    Statistics restart when a halt is released or a first crossing is tolerated. The shares of all restarts add up to the
-    charter's alpha, so a pilot that keeps its limits is ever halted with at most that probability.
+    Statistics restart when a halt is released or a first crossing is tolerated. The shares of all restarts add up to
+    the charter's alpha, so a pilot that keeps its limits is ever halted with at most that probability.
     """
     made = load_charter(file)
     shares = []

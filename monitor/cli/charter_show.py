@@ -33,8 +33,8 @@ _VERSIONS = msgspec.json.Decoder(list[Version]).decode
 def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path | None, as_json: bool) -> None:
     """Print the charter of PILOT that is in force: YAML on stdout, which `charter check` reads back to the same hash.
 
-    On stderr stand all versions that came into force: when, by which act of whom, and the hash that the entries of the ledger
-    carry from then on. Admissions and amendments that were refused are not among them.
+    On stderr stand all versions that came into force: when, by which act of whom, and the hash that the entries of the
+    ledger carry from then on. Admissions and amendments that were refused are not among them.
 
     \b
     Example:

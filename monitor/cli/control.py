@@ -1,10 +1,10 @@
-"""What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over Kafka or HTTP.
+"""What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over
+Kafka or HTTP.
 
-The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is missing.
-Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of it, sent again by
-whomever, takes effect (`monitor/once.py`).
-Exit codes: 0 it took effect (or is durable and was not judged in time), 1 it has no effect, 2 called wrongly, 3 the other
-side is away.
+The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is
+missing. Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of
+it, resent by anybody, takes effect (`monitor/once.py`). Exit codes: 0 it took effect (or is durable and was not judged
+in time), 1 it has no effect, 2 called wrongly, 3 the other side is away.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _valid_for(context: click.Context, _option: click.Parameter, text: str) -> N
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     if not 0 < span <= LONGEST_MS - SKEW_MS:
-        raise click.BadParameter("an act is valid for less than 31 days")
+        raise click.BadParameter(f"{text} is not above 0 and below 31 days; write a span such as 1h")
     context.meta[VALID] = span
 
 
@@ -180,7 +180,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
         standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
     if standing is None and signed:
         raise click.ClickException(
-            f"no entry of {act.pilot} was found, so the act could not say which one its author saw; give --standing (see the board)"
+            f"no entry of {act.pilot} was found, which the act has to name; give --standing (see the board)"
         )
     if standing is None:
         return act
@@ -195,9 +195,9 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
 def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: str, id_: str) -> None:
     """Admit pilots under their charters. A charter that does not hold together is refused here, with line and fix.
 
-    The same charter again, by the same author, is "already taken". Where another charter or author came first, the answer says what
-    is in force, and by whom. Exit codes: 0 in force (or durable and not judged in time), 1 a charter is wrong or another one is
-    in force, 2 called wrongly, 3 the other side is away.
+    The same charter again, by the same author, is "already taken". Where another charter or author came first, the
+    answer says what is in force, and by whom. Exit codes: 0 in force (or durable and not judged in time), 1 a charter
+    is wrong or another one is in force, 2 called wrongly, 3 the other side is away.
     """
     for path in files:
         charter = load_charter(path)
@@ -231,8 +231,8 @@ def rectify(
 ) -> None:
     """Record a corrective action: the first step towards the release of a halted pilot.
 
-    Without a halt --finding names an active finding, by its key (indicator/segment/detector) or by its indicator alone. Where the
-    charter tolerates a first crossing, this closes its rectification window.
+    Without a halt --finding names an active finding, by its key (indicator/segment/detector) or by its indicator alone.
+    Where the charter tolerates a first crossing, this closes its rectification window.
     """
     act = Rectification(
         id=id_ or fresh(), pilot=pilot, author=author, finding=finding, cause=cause, action=action, evidence=evidence
@@ -288,10 +288,11 @@ def approve(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
 )
 @act_options
 def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Lift a halt. Refused (see the rejected log) until rectification, evaluation and two approvals stand in the record.
+    """Lift a halt. Refused (see the rejected log) until rectification, evaluation and two approvals stand in the
+    record.
 
-    Says first what became of the halt. Where the stop was not acknowledged or verified, is overdue or contradicted, a reason is
-    asked for, which stands in the ledger with that state.
+    Says first what became of the halt. Where the stop was not acknowledged or verified, is overdue or contradicted, a
+    reason is asked for, which stands in the ledger with that state.
 
     The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
     """
@@ -355,6 +356,7 @@ def drill(pilot: str, full_stop: bool, to: str, prefix: str, author: str, id_: s
 def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
     """Let a pilot leave the sandbox: its telemetry is no longer counted.
 
-    A halted pilot leaves once its stop is verified; until then the halt, its command and its alert stand (`exit_pending`).
+    A halted pilot leaves once its stop is verified; until then the halt, its command and its alert stand
+    (`exit_pending`).
     """
     send(to, prefix, Withdrawal(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))

@@ -1,4 +1,5 @@
-"""`sandbox-monitor export`: the input of a monitor as a file that `replay` takes: its whole history, or the telemetry alone."""
+"""`sandbox-monitor export`: the input of a monitor as a file that `replay` takes: its whole history, or the telemetry
+alone."""
 
 from __future__ import annotations
 
@@ -71,14 +72,15 @@ def export(
 ) -> None:
     """Write what a monitor was given to stdout, so that both sides can run it again.
 
-    The whole history (default): telemetry, control records and the journal that fixes their order and the time, with original
-    offsets, times, keys, signatures and bytes. `replay` comes from it to the same decisions, ids and numbers, and compares them
-    with a ledger. The first line says what is contained and what is not, also what retention has taken.
+    The whole history (default): telemetry, control records and the journal that fixes their order and the time, with
+    original offsets, times, keys, signatures and bytes. `replay` comes from it to the same decisions, ids and numbers,
+    and compares them with a ledger. The first line says what is contained and what is not, also what retention has
+    taken.
 
     With --pilot, a firm's own part: nothing of another pilot is in it, and its decisions come out the same.
 
-    With --telemetry: events alone, one CloudEvent on a line with its moment of reception as `recordedtime`. No acts, no journal,
-    and what cannot be read is left out and counted: for trying a charter on past data, not for an appeal.
+    With --telemetry: events alone, one CloudEvent on a line with its moment of reception as `recordedtime`. No acts, no
+    journal, and what cannot be read is left out and counted: for trying a charter on past data, not for an appeal.
 
     May be used while the monitor runs; it ends where the journal ended when reading began.
 

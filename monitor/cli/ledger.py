@@ -1,4 +1,5 @@
-"""`sandbox-monitor ledger`: verify a ledger, read it, rebuild its end, disclose or erase the words that it only commits to."""
+"""`sandbox-monitor ledger`: verify a ledger, read it, rebuild its end, disclose or erase the words that it only commits
+to."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.group()
 def ledger() -> None:
-    """Verify a ledger, read it, rebuild its end, disclose or erase words. Needs no network and nothing but the files."""
+    """Verify a ledger, read it, rebuild its end, disclose or erase words. Needs no network and nothing but the
+    files."""
 
 
 @ledger.command()
@@ -43,12 +45,12 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 
     With --root, also say at which size a ledger had that root: everything before is unchanged since it was noted.
 
-    The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins above 1
-    is sound, and stderr says so: it was begun when earlier decisions were no longer in the log. Of a directory, its
-    cursor.json must not know more entries than are here.
+    The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins
+    above 1 is sound, and stderr says so: it was begun when earlier decisions were no longer in the log. Of a directory,
+    its cursor.json must not know more entries than are here.
 
-    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries missing, a root
-    not found, or a disclosed text that no ledger here commits to.
+    Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries
+    missing, a root not found, or a disclosed text that no ledger here commits to.
     """
     bad = shown = 0
     told = _told(disclosed) if disclosed else []
@@ -102,15 +104,16 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 def show(file: Path, as_json: bool) -> None:
     """Print the entries of one ledger file, oldest first, checking each.
 
-    Below each entry stands what was decided, in the words of the board: the rule, incident, severity and harm on which a hard
-    rule acted; events and what they came from, what was allowed, the ratio with its interval, and the evidence (an e-value)
-    against its threshold; then the alpha that this threshold may spend, and all thresholds up to now may. Below an admission
-    stands the hash of its charter: `charter show` prints the charter.
+    Below each entry stands what was decided, in the words of the board: the rule, incident, severity and harm on which
+    a hard rule acted; events and what they came from, what was allowed, the ratio with its interval, and the evidence
+    (an e-value) against its threshold; then the alpha that this threshold may spend, and all thresholds up to now may.
+    Below an admission stands the hash of its charter: `charter show` prints the charter.
 
-    Who acted, and in which words, is printed where the words are kept beside and you may read them; the ledger itself holds
-    but a commitment to them.
+    Author and words of a person are printed where they are kept next to the ledger and you may read them; the ledger
+    itself holds only a commitment to them.
 
-    Exit codes: 0 sound, 1 damaged (what comes before the damage is printed), or kept words are not what was committed to.
+    Exit codes: 0 sound, 1 damaged (what comes before the damage is printed), or kept words are not what was committed
+    to.
     """
     try:
         kept = by_entry(_kept(file).values())
@@ -168,11 +171,11 @@ def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
 def rebuild(directory: Path) -> None:
     """Let the monitor fill the end of the ledgers in DIRECTORY from the decisions log when it is started next.
 
-    For ledgers that were put back from an older copy, or are gone. Stop the monitor (`serve`, `notary`) first. Every ledger
-    here is verified; then the cursor is set to the beginning of the log, so that the next start reads all of it: what is here
-    is skipped, what is missing is appended, and the same records give the same bytes and roots as before. Where the log no
-    longer holds what is missing, that start ends with exit code 1 and names it. The old cursor, and the index of a ledger
-    that is gone, are kept under a name that ends in .old.
+    For ledgers that were put back from an older copy, or are gone. Stop the monitor (`serve`, `notary`) first. Every
+    ledger here is verified; then the cursor is set to the beginning of the log, so that the next start reads all of it:
+    what is here is skipped, what is missing is appended, and the same records give the same bytes and roots as before.
+    Where the log no longer holds what is missing, that start ends with exit code 1 and names it. The old cursor, and
+    the index of a ledger that is gone, are kept as `<name>.old` (then `.old.1` ...).
 
     Exit codes: 0 ready to be started, 1 a ledger is damaged or a monitor is running.
     """
@@ -238,8 +241,8 @@ def _as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
 
 
 def _explained(record: dict[str, Any], texts: dict[str, str]) -> list[str]:
-    """What was decided and on which numbers, as board and alerts say it; then the thresholds' alpha. Nothing where a newer version
-    wrote what this one has no words for: `--json` shows it."""
+    """What was decided and on which numbers, as board and alerts say it; then the thresholds' alpha. Nothing where a
+    newer version wrote what this one has no words for: `--json` shows it."""
     for field in FIELDS:
         if get(record, field):
             put(record, field, texts.get(field) or _clear(get(record, field)))

@@ -57,9 +57,9 @@ def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, s
     """Keep the ledger of every pilot and show the board, until SIGTERM or Ctrl-C. One of these per authority.
 
     It continues where the ledger durably stands; what it reads twice it records once. Commands are entered beside the
-    decisions that imply them, so the ledger rests on the decisions log alone. It waits for a broker that is away.
-    Exit codes: 0 ended when told to, 1 the log or the ledger is damaged, incomplete or older than the other (the message names
-    the fix), 2 called wrongly.
+    decisions that imply them, so the ledger rests on the decisions log alone. It waits for a broker that is away. Exit
+    codes: 0 ended when told to, 1 the log or the ledger is damaged, incomplete or older than the other (the message
+    names the fix), 2 called wrongly.
     """
     ledger = Notary(directory)
     try:

@@ -1,4 +1,4 @@
-"""A sign of life of long work on stderr: one line that is written over on a terminal, else a new line now and then."""
+"""Progress of long work on stderr: one line that is overwritten on a terminal, else a new line every 15 s."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ SELDOM_S = 15.0  # in a file
 
 
 class Pulse:
-    """`beat` with what to say, as often as one likes: it says little more than the clock is read. `quiet` says nothing."""
+    """Call `beat` as often as you like: it writes every 0.2 s on a terminal, else every 15 s. `quiet`: writes
+    nothing."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._terminal = sys.stderr.isatty()
@@ -22,7 +23,7 @@ class Pulse:
         self._said = False
 
     def beat(self, words: Callable[..., str], *values: Any) -> None:
-        """Say `words(*values)`, if it is time."""
+        """Write `words(*values)` when the next line is due."""
         if self._quiet or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._every

@@ -32,7 +32,8 @@ board_url = click.option(
 
 
 def pushing(address: str, runbook: str, board: str, metrics: Callable[[], Metrics]) -> Alertmanager:
-    """The Alertmanager actor; `metrics` is asked when there is something to measure. Raises Refused when a link is not absolute."""
+    """The Alertmanager actor; `metrics` is asked when there is something to measure. Raises Refused when a link is not
+    absolute."""
     links = Links(checked(runbook, "--runbook-url"), checked(board, "--board-url") if board else "")
     if runbook == RUNBOOK:
         click.echo(f"alerts link to {RUNBOOK}, a placeholder; name your page by --runbook-url", err=True)

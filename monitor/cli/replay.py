@@ -1,4 +1,4 @@
-"""`sandbox-monitor replay`: step recorded input again, say what is decided, compare it with the record, draw it."""
+"""`sandbox-monitor replay`: step recorded input again, print what is decided, compare it with the record, draw it."""
 
 from __future__ import annotations
 
@@ -79,18 +79,18 @@ def replay(
 ) -> None:
     """Step what FILE recorded again, and print what is decided, and when. FILE is one of two things:
 
-    A history (`sandbox-monitor export`): telemetry, acts and journal of a monitor. The charters are inside. The same decisions
-    come out, with the same ids and numbers; --against compares them with a ledger, field by field.
+    A history (`sandbox-monitor export`): telemetry, acts and journal of a monitor. The charters are inside. The same
+    decisions come out, with the same ids and numbers; --against compares them with a ledger, field by field.
 
-    Events alone (JSON lines: a CloudEvent, or an array of them, on each line, in order of reception): CHARTERS (YAML files or
-    directories of them) are run over them. An event counts as received at its `recordedtime`, else at its `time`, unless that
-    lies in the future. What such a file does not say is assumed, and printed on stderr and in the report: when pilots
-    were admitted, that time ran without outages, and, unless an acknowledgement of a command is in the file, that no service
-    was there to obey, so that nothing is said about obeying. A line that cannot be used is listed as rejected, with its
-    number, and stops nothing.
+    Events alone (JSON lines: a CloudEvent, or an array of them, on each line, in order of reception): CHARTERS (YAML
+    files or directories of them) are run over them. An event counts as received at its `recordedtime`, else at its
+    `time`, unless that lies in the future. What such a file does not say is assumed, and printed on stderr and in the
+    report: when pilots were admitted, that time ran without outages, and, unless an acknowledgement of a command is in
+    the file, that no service was there to obey, so that nothing is said about obeying. A line that cannot be used is
+    listed as rejected, with its number, and stops nothing.
 
-    --json writes one object on a line: {"replay": ...} first (file, kind, assumptions), {"decision": ...}, {"rejected": ...,
-    "line": n}, with --against {"compared": ...} for each decision and command, and {"summary": ...} last.
+    --json writes one object on a line: {"replay": ...} first (file, kind, assumptions), {"decision": ...}, {"rejected":
+    ..., "line": n}, with --against {"compared": ...} for each decision and command, and {"summary": ...} last.
 
     \b
     Examples:

@@ -1,4 +1,5 @@
-"""What `replay` prints: decisions, rejections, the comparison with a record, and a summary; in words or as JSON lines."""
+"""What `replay` prints: decisions, rejections, the comparison with a record, and a summary; in words or as JSON
+lines."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class Printer:
         self.digests: dict[str, str] = {}
 
     def begin(self) -> None:
-        """Say what is replayed, and what is taken for granted."""
+        """Print what is replayed, and what is assumed."""
         if self._json:
             self._line(replay={"file": self._run.path.name, "kind": self._run.kind, "assumes": self._run.assumptions})
         for words in self._run.assumptions:

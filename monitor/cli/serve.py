@@ -80,11 +80,12 @@ def serve(
 ) -> None:
     """Run the monitor here: SQLite in --dir, telemetry and control over HTTP, board, metrics.
 
-    The address of the board is the first line on standard output. SIGTERM and Ctrl-C end it cleanly. Charters are admitted
-    when the monitor starts; giving the same ones again changes nothing, giving one with a higher version amends it.
+    The address of the board is the first line on standard output. SIGTERM and Ctrl-C end it cleanly. Charters are
+    admitted when the monitor starts; giving the same ones again changes nothing, giving one with a higher version
+    amends it.
 
-    Exit codes: 0 ended when told to, 1 wrong input, a directory or port that another process has, or a part of --dir that is
-    damaged or older than the rest (the message names the fix), 2 called wrongly.
+    Exit codes: 0 ended when told to, 1 wrong input, a directory or port that another process has, or a part of --dir
+    that is damaged or older than the rest (the message names the fix), 2 called wrongly.
     """
     actors: dict[str, AnyActor] = {}
     if alertmanager:

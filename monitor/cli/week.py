@@ -22,12 +22,12 @@ from monitor.zones import names, near, zone
 @click.option("--zone", "name", default="", help="IANA time zone of the hours, such as Europe/Berlin. [default: UTC]")
 @click.option("--of", type=click.Choice(["heartbeat", "any"]), default="any", show_default=True, help="Which events.")
 def week(events: Path, pilot: str, name: str, of: str) -> None:
-    """Print `week: [...]` for a charter's silence: events per hour in each of a week's 168 hours, Monday 00:00 first (UTC, or by
-    the clocks of --zone, summer time included).
+    """Print `week: [...]` for a charter's silence: events per hour in each of a week's 168 hours, Monday 00:00 first
+    (UTC, or by the clocks of --zone, summer time included).
 
-    EVENTS holds JSON lines as for `replay`. Counted by the time of the event, from the first to the last of the pilot. Hours of
-    which little was seen are drawn to the mean of their hour of the day, and that to the mean of all. Read what it prints
-    before you put it into a charter: weeks in which the service was down teach that it is usually down.
+    EVENTS holds JSON lines as for `replay`. Counted by the time of the event, from the first to the last of the pilot.
+    Hours of which little was seen are drawn to the mean of their hour of the day, and that to the mean of all. Read
+    what it prints before you put it into a charter: weeks in which the service was down teach that it is usually down.
 
     \b
     Exit code 1 when fewer than two events of the pilot can be read, or all of them have one time.

@@ -19,8 +19,8 @@ KEPT = 8
 
 
 class PilotView(Struct):
-    """What is known of one pilot. `why` is the decision that brought it to its level, `unsigned` whether nobody signed what put its
-    charter in force; times in ms, None before anything."""
+    """What is known of one pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that
+    put its charter in force was not signed; times in ms, None before anything."""
 
     pilot: str
     participant: str = ""
@@ -89,7 +89,7 @@ class Board:
         self.worker = Heard()
         self.ledger = ledger
         self.through: int | None = None
-        self.open_mode = False  # whoever feeds the board sets it, where it knows
+        self.open_mode = False  # set by the embedded monitor; not known on Kafka
         self._left_out: set[str] = set()
         self._charters: dict[str, dict[str, Charter]] = {}  # by pilot and digest, the newest last
         self._periods, self._streams, self._decisions, self._most = periods, streams, decisions, most
@@ -141,7 +141,7 @@ class Board:
         return sorted(waiting, key=lambda v: (v.order.at if v.order else 0, v.pilot))
 
     def unsigned(self) -> int:
-        """Pilots in the sandbox whose charter was put in force by an act that nobody signed."""
+        """The number of pilots in the sandbox whose charter was put in force by an unsigned act."""
         return sum(view.unsigned for view in self.pilots.values() if not view.exited)
 
     def _view(self, pilot: str) -> PilotView | None:

@@ -17,8 +17,8 @@ FEWEST = 64  # of one stream
 class Collector:
     """Give it every `Outputs`, then ask for `stories`. `charters` by pilot may grow while it runs.
 
-    Of each stream (indicator and segment) so many periods are kept that all together are about `POINTS`; of two neighbours the
-    one nearer to its bar stays. `rejected` are the first that were met.
+    Of each stream (indicator and segment) so many periods are kept that all together are about `POINTS`; of two
+    neighbours the one nearer to its bar stays. `rejected` are the first that were met.
     """
 
     def __init__(self, charters: Mapping[str, Charter]) -> None:
@@ -68,5 +68,5 @@ class Collector:
         series = streams[name]
         series.append(entry)
         if len(series) > max(FEWEST, POINTS // self._streams):
-            pairs = zip(series[::2], series[1::2], strict=False)
+            pairs = (series[at : at + 2] for at in range(0, len(series), 2))  # the newest may be left without a partner
             streams[name] = [max(pair, key=nearness) for pair in pairs]

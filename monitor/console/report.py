@@ -39,9 +39,9 @@ ROWS = 400  # of periods in one table: beyond that a page is no longer read, onl
 
 
 class Story(Struct):
-    """What a replay emitted about one pilot, under a title; `note` is said beneath it, `remarks` beside the decision of that
-    id. `runs` is what its decisions say of its alpha. `periods` is how many periods were closed where `evidence` holds only some
-    of them (0: all)."""
+    """What a replay emitted about one pilot, under a title; `note` is printed below it, each of `remarks` next to the
+    decision with that id. `runs` is what its decisions say of its alpha. `periods` is how many periods were closed
+    where `evidence` holds only some of them (0: all)."""
 
     title: str
     charter: Charter

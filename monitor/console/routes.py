@@ -1,4 +1,5 @@
-"""The board's addresses, for whatever web application mounts them: `/`, `/pilot/<id>`, `/charter/<id>`, `/api/board.json` and two files."""
+"""The board's addresses, for whatever web application mounts them: `/`, `/pilot/<id>`, `/charter/<id>`,
+`/api/board.json` and two files."""
 
 from __future__ import annotations
 

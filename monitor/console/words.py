@@ -29,7 +29,7 @@ REASONS: dict[Reason, str] = {
     Reason.GAUGE_OUT_OF_RANGE: "A value lies outside what the charter states",
     Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
-    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one began again at 1: different events under one number",
+    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one restarted at 1: different events under one number",
     Reason.TELEMETRY_LOST: "Telemetry was deleted before the monitor had read it; events of this pilot may be among it",
     Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
     Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
@@ -126,7 +126,8 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
 
 
 def _subject(decision: Decision) -> str:
-    """The indicator, and its segment, that a decision is about. A flag names them in its rule, `indicator/segment...`."""
+    """The indicator, and its segment, that a decision is about. A flag names them in its rule,
+    `indicator/segment...`."""
     finding = decision.finding
     indicator, segment = finding.indicator, finding.segment
     if not indicator and decision.kind == "flag" and "/" in finding.rule:
@@ -169,9 +170,11 @@ def incident(decision: Decision) -> tuple[str, str, str] | None:
 
 
 def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
-    """What was seen, what is allowed, and the evidence against its threshold; empty where a decision rests on no number.
+    """What was seen, what is allowed, and the evidence against its threshold; empty where a decision rests on no
+    number.
 
-    A finding that cleared has nothing to show, and of silence only the expected says anything. Evidence of e-processes and e-detectors is printed as the e-value itself, never as its logarithm.
+    A finding that cleared has nothing to show, and of silence only the expected says anything. Evidence of e-processes
+    and e-detectors is printed as the e-value itself, never as its logarithm.
     """
     finding, reason = decision.finding, decision.reason
     if reason is Reason.CLEARED:
@@ -239,7 +242,8 @@ def _compared(decision: Decision, observed: float, expected: float, kind: str, b
 
 
 def _trials(finding: Finding) -> float | None:
-    """How many trials a share is of: from the finding, or, in records that older versions wrote, from its explanation."""
+    """How many trials a share is of: from the finding, or, in records that older versions wrote, from its
+    explanation."""
     if finding.exposure is not None:
         return finding.exposure
     told = re.match(r"[\d.]+ % of ([\d,.]+) where ", finding.explanation)

@@ -1,4 +1,5 @@
-"""The content codings of a request's body, undone within a bound: what cannot be undone is answered in words, never with 500."""
+"""Decodes the content coding of a request's body, up to a size. What cannot be decoded is a 4xx answer with the fix,
+never a 500."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import zlib
 
 from aiohttp import web
 
-from monitor.charter_values import plain
+from monitor.charter_values import escaped
 
 GZIP, DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 _WINDOWS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
@@ -15,15 +16,15 @@ _WINDOWS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
 def decoded(coding: str, body: bytes, largest: int) -> bytes:
     """`body` without its `Content-Encoding`, at most `largest` bytes of it.
 
-    Raises web.HTTPUnsupportedMediaType (415) for a coding that is not read, web.HTTPBadRequest (400) for bytes that are not in it or
-    are cut off, web.HTTPRequestEntityTooLarge (413).
+    Raises web.HTTPUnsupportedMediaType (415) for a coding that is not read, web.HTTPBadRequest (400) for bytes that are
+    not in it or are cut off, web.HTTPRequestEntityTooLarge (413).
     """
     name = coding.strip().lower()
     if name in ("", "identity"):
         return body
     if name not in _WINDOWS:
         raise web.HTTPUnsupportedMediaType(
-            text=f"content encoding {plain(name[:40])} is not read; send gzip, deflate or none"
+            text=f"content encoding {escaped(name[:40])} is not read; send gzip, deflate or none"
         )
     window = _WINDOWS[name]
     if window == DEFLATE and not _has_zlib_header(body):

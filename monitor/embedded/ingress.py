@@ -23,7 +23,7 @@ from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import structs
 
-from monitor.charter_values import plain
+from monitor.charter_values import escaped
 from monitor.embedded.coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
 from monitor.known import known_of
@@ -118,7 +118,7 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
     if not body.strip():
         raise web.HTTPBadRequest(text="the body is empty")
     if charset is not None and charset.lower() not in CHARSETS:
-        raise web.HTTPUnsupportedMediaType(text=f"charset {plain(charset[:40])} is not read; send UTF-8")
+        raise web.HTTPUnsupportedMediaType(text=f"charset {escaped(charset[:40])} is not read; send UTF-8")
     if media != LINES and len(body) > MAX_BYTES:
         raise web.HTTPRequestEntityTooLarge(MAX_BYTES, len(body))
     if media == STRUCTURED:
@@ -138,7 +138,7 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
         content = _bytes(headers.get("content-type", "application/json"))
         return [Incoming(body, headers=(("content-type", content), *attributes))], 1
     raise web.HTTPUnsupportedMediaType(
-        text=f"content type {plain(media[:80]) or 'missing'} is not read; send {STRUCTURED}, {BATCH}, {LINES}, "
+        text=f"content type {escaped(media[:80]) or 'missing'} is not read; send {STRUCTURED}, {BATCH}, {LINES}, "
         "or application/json with the attributes as ce-* headers"
     )
 
@@ -293,7 +293,7 @@ class Ingress:
                 return web.Response(status=204)
 
     async def _known(self, request: web.Request) -> web.Response:
-        """Standing, level and state of the halt of a pilot, for whoever is about to act on it."""
+        """Standing, level and state of the halt of a pilot, for the author of an act."""
         rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
         known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
         return web.Response(status=204) if known is None else _json(known)
@@ -335,8 +335,8 @@ class Ingress:
         return page
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new ones, so it waits,
-        and is refused (503) after RESTORE_SECONDS."""
+        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new
+        ones, so it waits, and is refused (503) after RESTORE_SECONDS."""
         if not await waited(self.restored, RESTORE_SECONDS):
             raise web.HTTPServiceUnavailable(text="metrics are being restored", headers={"Retry-After": "1"})
         return web.Response(
@@ -351,7 +351,8 @@ class Ingress:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come whole."""
+    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come
+    whole."""
     try:
         raw = await request.read()
     except (ConnectionError, ClientError, HttpProcessingError) as error:

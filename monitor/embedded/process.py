@@ -185,8 +185,8 @@ class Monitor:
     async def start(self) -> None:
         """Recover, step what waits, admit the charters, journal the time, open the door.
 
-        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it should, or part
-        of it was put back from an older copy.
+        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it
+        should, or part of it was put back from an older copy.
         """
         await self._listen()
         await self._one_history()
@@ -196,7 +196,7 @@ class Monitor:
         await self._telemetry()
         if self.runner.silent:
             raise LogBroken(
-                f"{self.store.path}: outputs were put out for telemetry that is no longer there; restore monitor.db from a backup"
+                f"{self.store.path}: it holds outputs of telemetry that is no longer there; restore monitor.db from a backup"
             )
         await self._admit()
         await self._control()
@@ -212,7 +212,8 @@ class Monitor:
         self._begin("watchers", self._project())
 
     async def _one_history(self) -> None:
-        """Raise LedgerBroken unless store and ledger belong together: neither was put back from an older copy than the other."""
+        """Raise LedgerBroken unless store and ledger belong together: neither was put back from an older copy than the
+        other."""
         at, end = self.notary.position.get("seq", 0), await self.store.last_output()
         if at > end:
             raise LedgerBroken(

@@ -26,8 +26,8 @@ _CLOSED = ""  # stands in the pilot column of evidence for a `Closed`; no pilot'
 class SqliteLog:
     """One owner of the store; see `monitor.log.Log` for the contract of each method.
 
-    A read returns at most `records` records and ends early after `size` bytes. `admitters` and `open_mode` are written into the
-    claim.
+    A read returns at most `records` records and ends early after `size` bytes. `admitters` and `open_mode` are written
+    into the claim.
     """
 
     def __init__(

@@ -119,7 +119,7 @@ class Store:
     def _damaged(self, error: sqlite3.DatabaseError) -> Refused:
         return Refused(
             f"{self.path} cannot be read as the monitor's database ({error}); restore it with its -wal file from a backup: it holds "
-            "telemetry, control and decisions, so nothing is begun anew in its place"
+            "telemetry, control and decisions, so no empty one is made in its place"
         )
 
     def _opened(self) -> sqlite3.Connection:
@@ -290,7 +290,8 @@ class Store:
         return [Journalled(place, received, _ENTRIES.decode(raw)) for place, received, raw in rows]
 
     async def through(self) -> tuple[Position | None, int]:
-        """Up to which position outputs are written (`None`: none ever was), and the place after the last journal entry."""
+        """Up to which position outputs are written (`None`: none ever was), and the place after the last journal
+        entry."""
 
         def query(db: sqlite3.Connection) -> tuple[Position | None, int]:
             (raw,) = db.execute("SELECT through FROM owner").fetchone()

@@ -24,9 +24,10 @@ LEFT_OUT = (Heartbeat, CommandAcknowledged, ExposureCorrected, OutcomesCorrected
 class LateShare:
     """`k` late of `n` events, in the period in which they were received.
 
-    Late: received at or after the close (end of the period that holds the event's `time`, plus the reporting delay; this
-    indicator's own `period` and `reporting_delay`). Heartbeats and acknowledgements are left out, since any number of
-    them would dilute the share, and corrections, as they are late by nature. What is late because the monitor was away is counted as in time (`made_late` in `observe.py`).
+    Late: received at or after the close (end of the period that holds the event's `time`, plus the reporting delay;
+    this indicator's own `period` and `reporting_delay`). Heartbeats and acknowledgements are left out, since any number
+    of them would dilute the share, and corrections, as they are late by nature. What is late because the monitor was
+    away is counted as in time (`made_late` in `observe.py`).
     """
 
     reads = tuple(t for t in EVENT_TYPES.values() if t not in LEFT_OUT)

@@ -19,9 +19,9 @@ from monitor.zones import near, zone
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`every`: the usual time between two events; with `hours`, inside of these windows (whole hours), and `outside` of
-    them (nothing is owed there without it). In their place `week`: events per hour for each of a week's 168 hours, Monday
-    00:00 first. Both are in the time of `zone`, an IANA name such as Europe/Berlin with its summer time; UTC without it. `of`:
-    which events break the silence."""
+    them (nothing is owed there without it). In their place `week`: events per hour for each of a week's 168 hours,
+    Monday 00:00 first. Both are in the time of `zone`, an IANA name such as Europe/Berlin with its summer time; UTC
+    without it. `of`: which events break the silence."""
 
     every: SpanText | None = None
     of: Literal["heartbeat", "any"] = "heartbeat"
@@ -108,7 +108,7 @@ def _profile(given: Params) -> HourOfWeek:
 
 
 def _local(profile: HourOfWeek, name: str) -> HourOfWeek | LocalWeek:
-    """The profile in the time of a zone. Raises BadSpec for one that nobody knows."""
+    """The profile in the time of a zone. Raises BadSpec for an unknown one."""
     if not name:
         return profile
     try:

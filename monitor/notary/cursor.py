@@ -2,9 +2,9 @@
 
     {"position": {log: next place}, "epochs": {log: highest epoch}, "entries": {pilot: entries of its ledger}}
 
-A ledger that holds fewer entries than its cursor says was put back from an older copy, or is gone: the records between the two
-would never be read again, so nothing may be appended before it is put right. Cursors of older versions have no `entries`.
-Standard library only.
+A ledger that holds fewer entries than its cursor says was put back from an older copy, or is gone: the records between
+the two would never be read again, so nothing may be appended before it is put right. Cursors of older versions have no
+`entries`. Standard library only.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def read_cursor(directory: Path) -> Cursor:
 
 
 def too_short(cursor: Cursor, sizes: Mapping[str, int]) -> list[str]:
-    """What the ledgers of `sizes` (pilot -> entries) lack of what the cursor says that they held, one sentence for each pilot."""
+    """What the ledgers of `sizes` (pilot -> entries) lack of what the cursor says that they held, one sentence for each
+    pilot."""
     lacking = []
     for pilot, known in sorted((cursor.entries or {}).items()):
         here = sizes.get(pilot, 0)

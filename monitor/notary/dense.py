@@ -1,6 +1,7 @@
 """A pilot's decisions are numbered 1, 2, 3 ... by `standing`: a number that is skipped is an entry that is missing.
 
-Commands repeat the standing of their decision and are left out. Two kinds of ledger are not dense and sound all the same:
+Commands repeat the standing of their decision and are left out. Two kinds of ledger are not dense and sound all the
+same:
 
 - what the second stage says of a vendor (its records name no charter) is counted over all vendors together;
 - older versions could give two findings that one event cleared the same id, and the second was dropped as a repeat. A number
@@ -21,8 +22,8 @@ SEGMENTS = 64
 
 
 class Standings:
-    """Reads the entries of one ledger in order. `first` and `last` are the lowest and highest standing of a decision (`None`:
-    there is none yet), `doubtful` the numbers that an older version may have lost."""
+    """Reads the entries of one ledger in order. `first` and `last` are the lowest and highest standing of a decision
+    (`None`: there is none yet), `doubtful` the numbers that an older version may have lost."""
 
     def __init__(self) -> None:
         self.first: int | None = None

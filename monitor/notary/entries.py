@@ -22,9 +22,9 @@ def by_a_person(record: Decision | Command) -> bool:
 
 
 def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]]:
-    """The entry of a record, and the words that it only commits to, salted with `key` (32 bytes): every field written out,
-    levels as numbers 0-3, reasons as words. Fields that records gained after formats 1 and 2 were fixed are written only where
-    they say something, so that a record keeps the bytes under which it was entered.
+    """The entry of a record, and the words that it only commits to, salted with `key` (32 bytes): every field written
+    out, levels as numbers 0-3, reasons as words. Fields that records gained after formats 1 and 2 were fixed are
+    written only where they say something, so that a record keeps the bytes under which it was entered.
 
     Raises ValueError on what canonical JSON cannot hold (NaN, an infinity).
     """

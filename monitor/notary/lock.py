@@ -10,7 +10,7 @@ from monitor.errors import LedgerBroken
 
 
 def hold(path: Path) -> int:
-    """Lock the file, made if missing; returns its descriptor, which whoever calls closes to unlock.
+    """Lock the file, made if missing; returns its descriptor; close it to unlock.
 
     Raises LedgerBroken when another process holds it, OSError.
     """

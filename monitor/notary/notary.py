@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 class Notary:
     """Opens every ledger in `directory` (made if missing), checks it whole and cuts torn ends.
 
-    Raises LedgerBroken: a file is damaged, a standing is missing in it, it holds less than the cursor knows, or another process
-    holds the directory. After any error of `record` this object refuses all further work, because the disk's state is unknown:
-    open a new one, it decides what happened.
+    Raises LedgerBroken: a file is damaged, a standing is missing in it, it holds less than the cursor knows, or another
+    process holds the directory. After any error of `record` this object refuses all further work, because the disk's
+    state is unknown: open a new one, it decides what happened.
 
     `repeated` and `voided` count what `record` dropped since opening. One thread at a time may call `record`.
     """
@@ -79,7 +79,8 @@ class Notary:
         return self._heads.get(pilot)
 
     def must_hold(self, latest: Sequence[Decision]) -> None:
-        """Raise LedgerBroken unless each of these decisions is entered: the last of each pilot before `position`, as the log has it."""
+        """Raise LedgerBroken unless each of these decisions is entered: the last of each pilot before `position`, as
+        the log has it."""
         for decision in latest:
             file = self._files.get(decision.pilot)
             if file is None or decision.id not in file.ids:

@@ -1,4 +1,5 @@
-"""After a restore: let the notary read its logs again from the beginning, so that what ledgers lack at their end is appended."""
+"""After a restore: let the notary read its logs again from the beginning, so that what ledgers lack at their end is
+appended."""
 
 from __future__ import annotations
 
@@ -11,13 +12,17 @@ from monitor.notary.disk import Disk, RealDisk
 from monitor.notary.lock import hold
 from monitor.notary.segment import Reader, read_index
 from monitor.notary.verify import cursor_of, verify
+from monitor.sidefile import move_aside
+
+OLD = ".old"
 
 
 def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
-    """Set the cursor of a directory of ledgers to the beginning of the logs; yields what a person should know, line by line.
+    """Set the cursor of a directory of ledgers to the beginning of the logs; yields what a person should know, line by
+    line.
 
-    Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended to it),
-    LedgerBroken when a notary holds the directory, OSError.
+    Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended
+    to it), LedgerBroken when a notary holds the directory, OSError.
     """
     lock = hold(directory / "lock")
     try:
@@ -25,7 +30,7 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
         for path in sorted(directory.glob("*.ledger")):
             index = path.with_suffix(".index")
             if _is_cut(path, index):
-                yield f"{index}: knows more entries than {path.name} holds; kept as {_aside(index)}"
+                yield f"{index}: knows more entries than {path.name} holds; kept as {move_aside(index, OLD)}"
             sound = verify(path)
             known = (cursor.entries or {}).get(sound.model)
             of = f" of {known} that the cursor knows" if known is not None else ""
@@ -33,9 +38,9 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
             yield from sound.remarks
         for index in sorted(directory.glob("*.index")):
             if not index.with_suffix(".ledger").exists():
-                yield f"{index}: its ledger is gone and is made anew; kept as {_aside(index)}"
+                yield f"{index}: its ledger is gone and will be rebuilt; kept as {move_aside(index, OLD)}"
         if (directory / NAME).exists():
-            yield f"{directory / NAME}: kept as {_aside(directory / NAME)}"
+            yield f"{directory / NAME}: kept as {move_aside(directory / NAME, OLD)}"
         (disk or RealDisk()).replace(directory / NAME, empty().line())
         yield "the next start reads the decisions log from its beginning; verify the ledgers after it"
     finally:
@@ -48,11 +53,3 @@ def _is_cut(path: Path, index: Path) -> bool:
     with path.open("rb") as file:
         held = [(item.end, item.leaf) for item in Reader(path, file)]
     return len(held) < len(known) and held == known[: len(held)]
-
-
-def _aside(path: Path) -> Path:
-    """Rename a file out of the way without replacing an earlier one."""
-    number = 0
-    while (aside := path.with_name(f"{path.name}.{number or ''}old")).exists():
-        number += 1
-    return path.rename(aside)

@@ -44,9 +44,9 @@ def file_name(model: str) -> str:
 class ModelFile:
     """The open ledger of one model file. Nothing of an append is visible here before it is durable.
 
-    `ids` are the records it holds; `epochs` and `standing` say, per kind of record, the highest so far, `standings` which
-    decisions are here. Raises LedgerBroken, with file, entry and offset, when the files are not what was written or a decision
-    is missing among them; after any OSError the object must not be used again.
+    `ids` are the records it holds; `epochs` and `standing` say, per kind of record, the highest so far, `standings`
+    which decisions are here. Raises LedgerBroken, with file, entry and offset, when the files are not what was written
+    or a decision is missing among them; after any OSError the object must not be used again.
     """
 
     def __init__(self, path: Path, model: str, disk: Disk) -> None:
@@ -99,9 +99,9 @@ class ModelFile:
     def append(self, entries: Sequence[Entry]) -> None:
         """Append all of them with one write and one fsync (two for a new file: it appears whole).
 
-        Raises LedgerBroken, writing nothing, when an entry does not fit or its standing does not follow the last one: standing
-        is the ledger's clock, another history must not be written behind this one, and nothing behind a hole. Raises OSError
-        with the outcome unknown.
+        Raises LedgerBroken, writing nothing, when an entry does not fit or its standing does not follow the last one:
+        standing is the ledger's clock, another history must not be written behind this one, and nothing behind a hole.
+        Raises OSError with the outcome unknown.
         """
         standing, standings = dict(self.standing), copy(self.standings)
         written, at = self._tree.size, self._end or len(header(self.model))

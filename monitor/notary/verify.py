@@ -20,10 +20,11 @@ from monitor.notary.tree import Frontier
 
 
 class Verified(NamedTuple):
-    """A sound ledger: its model file id, entries, tree head, bytes; `torn` bytes of an entry that was never acknowledged;
-    `found` maps each root asked for to the size at which this ledger had it; `shown` counts disclosed texts that are what it
-    commits to. Its decisions have the standings `first` to `last`, all of them (`None`: it holds none); a `first` above 1 says that
-    it was begun when earlier ones were no longer in the log. `doubtful` are numbers that an older version may have lost."""
+    """A sound ledger: its model file id, entries, tree head, bytes; `torn` bytes of an entry that was never
+    acknowledged; `found` maps each root asked for to the size at which this ledger had it; `shown` counts disclosed
+    texts that are what it commits to. Its decisions have the standings `first` to `last`, all of them (`None`: it holds
+    none); a `first` above 1 says that it was begun when earlier ones were no longer in the log. `doubtful` are numbers
+    that an older version may have lost."""
 
     file: Path
     model: str
@@ -89,10 +90,10 @@ def verify(
 ) -> Verified:
     """Re-read one ledger file whole. Raises Damage (file, entry, offset) at the first thing that is not as it must be.
 
-    Checked: checksums of header, lengths and index; every leaf hash; encoding and canonical body; fields against the body; one
-    model file per file; unique ids; rising epoch; standings of decisions without a gap; that no acknowledged entry is gone. `roots` are tree heads noted
-    earlier, in hex; `progress` is told the bytes read. Of `disclosed`, those of this model file are held against their entries:
-    raises Mismatch.
+    Checked: checksums of header, lengths and index; every leaf hash; encoding and canonical body; fields against the
+    body; one model file per file; unique ids; rising epoch; standings of decisions without a gap; that no acknowledged
+    entry is gone. `roots` are tree heads noted earlier, in hex; `progress` is told the bytes read. Of `disclosed`,
+    those of this model file are held against their entries: raises Mismatch.
     """
     wanted = {root.lower() for root in roots}
     standings = Standings()
@@ -129,8 +130,8 @@ def verify(
 
 
 def cursor_of(path: Path) -> Cursor:
-    """What `cursor.json` in a directory of ledgers knows; nothing for a file, or where it is not there or cannot be read. Read
-    it before the ledgers: one that is being written holds at least what the cursor said before."""
+    """What `cursor.json` in a directory of ledgers knows; nothing for a file, or where it is not there or cannot be
+    read. Read it before the ledgers: one that is being written holds at least what the cursor said before."""
     try:
         return read_cursor(path)
     except (CursorBroken, OSError):

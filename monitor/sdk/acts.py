@@ -20,8 +20,8 @@ from monitor.sdk.kafka_link import KafkaAnswers, KafkaLink
 
 
 class Answer(Struct, frozen=True):
-    """The decision or the refusal. `repeated`: this was a copy, which changes nothing, and they are of the first act with its id;
-    where that is too long ago, the refusal is that of the copy (reason `repeated`)."""
+    """The decision or the refusal. `repeated`: this was a copy, which changes nothing, and they are of the first act
+    with its id; where that is too long ago, the refusal is that of the copy (reason `repeated`)."""
 
     decision: Decision | None = None
     rejected: Rejected | None = None
@@ -39,7 +39,8 @@ _REJECTED = msgspec.json.Decoder(Rejected)
 def look(
     to: str, pilot: str, *, prefix: str = "sandbox", wait: float = 10.0, options: Mapping[str, Any] | None = None
 ) -> Known | None:
-    """What is known of a pilot: read from the monitor, or from `decisions`, backwards, within `wait` seconds. `None` where nothing is.
+    """What is known of a pilot: read from the monitor, or from `decisions`, backwards, within `wait` seconds. `None`
+    where nothing is.
 
     Raises Unavailable or Refused when it cannot be read, ValueError when `to` is no address.
     """
@@ -56,7 +57,8 @@ def look(
 
 
 def _back(answers: KafkaAnswers, pilot: str, until: float) -> Known | None:
-    """What is known of a pilot, from as much of its past as says how it stands and, under a halt, what became of the command."""
+    """What is known of a pilot, from as much of its past as says how it stands and, under a halt, what became of the
+    command."""
     known: Known | None = None
     past: list[Decision] = []
     for part in answers.backwards(until):
@@ -122,7 +124,8 @@ def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: 
 
 
 def _first(answers: KafkaAnswers, pilot: str, name: str, end: float, copy: Rejected) -> Answer:
-    """What became of the first act called `name`, looked for until `end` (s, monotonic); else the refusal of its `copy`."""
+    """What became of the first act called `name`, looked for until `end` (s, monotonic); else the refusal of its
+    `copy`."""
     refused: list[Rejected] = []
     for kind, _, raw in answers.before(end):
         if kind == "decisions":

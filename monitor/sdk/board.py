@@ -128,7 +128,8 @@ class Board:
 
     @property
     def notice(self) -> Notice | None:
-        """What the monitor said last of the pilot's telemetry, also to an earlier start; None before it said anything."""
+        """What the monitor said last of the pilot's telemetry, also to an earlier start; None before it said
+        anything."""
         try:
             return msgspec.json.decode((self._base / "notice").read_bytes(), type=Notice)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from monitor.model import digest
-from monitor.sdk.values import BadEvent, plain
+from monitor.sdk.values import BadEvent, converted
 from monitor.telemetry import Envelope, Harm, Severity, event_type
 
 FUTURE = timedelta(minutes=5)  # later than `received` + 5 min is rejected by the monitor
@@ -34,17 +34,17 @@ def build(
 ) -> Envelope:
     """An event of type `kind`, the `number`-th of `source`; `at` defaults to now.
 
-    Values are converted as `monitor.sdk.values.plain` says. Raises `BadEvent` naming the field and the fix, also for the times
-    that the monitor would reject.
+    Values are converted as `monitor.sdk.values.converted` says. Raises `BadEvent` naming the field and the fix, also for
+    the times that the monitor would reject.
     """
     now = datetime.now(UTC)
     when = now if at is None else at
     if not isinstance(when, datetime):
         raise BadEvent("time", "wrong_type", FIXES["time"])
-    when = plain("time", when)
-    data = {field: plain(field, value, FIXES.get(field, "give a finite number")) for field, value in data.items()}
+    when = converted("time", when)
+    data = {field: converted(field, value, FIXES.get(field, "give a finite number")) for field, value in data.items()}
     _check_times(when, data.get("filed"), now)
-    source, pilot = plain("source", source), plain("subject", pilot)
+    source, pilot = converted("source", source), converted("subject", pilot)
     sequence = f"{number:012d}"
     raw = {
         "type": str(kind.__struct_config__.tag),

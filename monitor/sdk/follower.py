@@ -129,8 +129,8 @@ class Follower(Reader):
 
 
 class Renewer(Reader):
-    """Renews the lease with each permit that answers a heartbeat of ours. `ready` is called in this thread when permits can be
-    heard, again after each time they could not; `heard` with what a permit says of the pilot's telemetry."""
+    """Renews the lease with each permit that answers a heartbeat of ours. `ready` is called in this thread when permits
+    can be heard, again after each time they could not; `heard` with what a permit says of the pilot's telemetry."""
 
     def __init__(
         self,
@@ -171,7 +171,8 @@ class Renewer(Reader):
 
 
 class Listener(Reader):
-    """Reads permits for what they say of the pilot's telemetry alone. `heard` is called in this thread, with each of them."""
+    """Reads permits only for their notice about the pilot's telemetry. `heard` is called in this thread, with each
+    notice."""
 
     def __init__(self, feed: Feed, pilot: str, intake: Intake, heard: Callable[[Notice], None]) -> None:
         super().__init__(feed, pilot, "notices")

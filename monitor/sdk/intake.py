@@ -86,7 +86,8 @@ class Intake:
         return self._fitting(command)
 
     def _fitting(self, command: Command) -> Command | None:
-        """The command, without its ground where that does not fit on the board; None (and counted) when it is still too long."""
+        """The command, without its ground where that does not fit on the board; None (and counted) when it is still too
+        long."""
         for fitting in (command, structs.replace(command, ground=None)):
             if len(msgspec.json.encode(fitting)) <= LONGEST:
                 return fitting
@@ -94,8 +95,8 @@ class Intake:
         return None
 
     def notice(self, letter: Letter) -> Notice | None:
-        """What the permit of a letter says of this pilot's telemetry, whoever's heartbeat it answers; None when it is not believed
-        (and counted)."""
+        """What the permit of a letter says of this pilot's telemetry, from any service's heartbeat; None when its
+        signature is not valid (and counted)."""
         permit = self._opened(letter, "permit", Permit)
         return None if permit is None else permit.notice or Notice()
 

@@ -262,8 +262,8 @@ class KafkaAnswers:
             raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
 
     def backwards(self, until: float) -> Iterator[list[bytes]]:
-        """The decisions of these pilots that stood there when this was opened, `PAST` records of the topic at a time, the newest of
-        these first; each list oldest first. Ends at `until` (s, monotonic) at the latest."""
+        """The decisions of these pilots that stood there when this was opened, `PAST` records of the topic at a time,
+        the newest of these first; each list oldest first. Ends at `until` (s, monotonic) at the latest."""
         try:
             places = [place for place in self._ends if place.topic.endswith(".decisions")]
             self._consumer.assign(places)

@@ -72,10 +72,11 @@ class Status(Struct, frozen=True):
     `permits` says whether the service runs under permits; `permit_s` seconds are left of the last one (below 0: over;
     None: none came since this process began), `lapsed` tells that there should be one and is not. `refused` counts
     letters that were not believed, by word (see `monitor.sdk.intake`). `leading`: this process reads for all of them.
-    `not_recorded` counts reports, heartbeats among them, for which there was no room. `notice` is what the monitor last said of
-    the pilot's telemetry in answer to a heartbeat: what it rejected and why, which findings are active (`counted_nowhere`: events
-    were accepted and count nowhere), by when a tolerated crossing is to be rectified. It stays as it was while the monitor is
-    away, over restarts, and while the pilot is halted; None before anything was said.
+    `not_recorded` counts reports, heartbeats among them, for which there was no room. `notice` is what the monitor last
+    said of the pilot's telemetry in answer to a heartbeat: what it rejected and why, which findings are active
+    (`counted_nowhere`: events were accepted and count nowhere), by when a tolerated crossing is to be rectified. It
+    stays as it was while the monitor is away, over restarts, and while the pilot is halted; None before anything was
+    said.
     """
 
     source: str
@@ -285,8 +286,8 @@ class Pilot:
         return self._emit(ExposureTallied, at, unit=unit, amount=amount, segment=segment)
 
     def exposure_corrected(self, amount: float, unit: str, *, at: datetime, segment: str = "") -> str:
-        """Takes back exposure that was tallied too much: `amount` is below 0, `at` the time of the tally that was wrong. The
-        running counter stays as it is."""
+        """Takes back exposure that was tallied too much: `amount` is below 0, `at` the time of the tally that was
+        wrong. The running counter stays as it is."""
         return self._emit(ExposureCorrected, at, unit=unit, amount=amount, segment=segment)
 
     def outcomes_corrected(

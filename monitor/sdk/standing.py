@@ -17,9 +17,9 @@ from monitor.model import Command, command_id
 class Standing(Struct, frozen=True):
     """`known` is false until the commands that already stood were read; `command` is the one of the highest standing.
 
-    `lifted` is the decision of the newest release known, from which the firm has to have resumed before work begins; empty
-    when there was none. `release` is the command of that release if it was read itself: a later command may be all that a
-    service meets, and then says so by its own `lifted`.
+    `lifted` is the decision of the newest release known, from which the firm has to have resumed before work begins;
+    empty when there was none. `release` is the command of that release if it was read itself: a later command may be
+    all that a service meets, and then says so by its own `lifted`.
     """
 
     known: bool = False

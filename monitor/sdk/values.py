@@ -1,5 +1,5 @@
-"""Arguments of a report as plain JSON values: what converts is converted, what does not is refused by field, before anything is
-written."""
+"""Arguments of a report as plain JSON values: what converts is converted, what does not is refused by field, before
+anything is written."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class BadEvent(SetAside):
     """An argument is wrong: `field` names it, `detail` says what to give instead. Nothing was recorded."""
 
 
-def plain(field: str, value: Any, fix: str = "give a finite number") -> Any:
+def converted(field: str, value: Any, fix: str = "give a finite number") -> Any:
     """`value` as str, int, float, datetime in UTC, or itself where it is none of these. Raises `BadEvent`.
 
-    Decimal, Fraction and the numbers of numpy become int where they are whole, else float; subclasses of str and datetime
-    become str and datetime.
+    Decimal, Fraction and the numbers of numpy become int where they are whole, else float; subclasses of str and
+    datetime become str and datetime.
 
-    >>> plain("amount", Decimal("7")), plain("amount", Decimal("7.5"))
+    >>> converted("amount", Decimal("7")), converted("amount", Decimal("7.5"))
     (7, 7.5)
     """
     if value is None or isinstance(value, bool):

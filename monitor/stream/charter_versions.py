@@ -14,8 +14,8 @@ from monitor.validate import validate_control
 async def kafka_versions(bootstrap: str, prefix: str, pilot: str) -> list[Version]:
     """The charters that came into force for a pilot, the one in force last; empty when it was never admitted.
 
-    Reads `control` and `decisions` from their first record kept to their end: seconds for each million decisions. Raises
-    Unavailable, LogBroken.
+    Reads `control` and `decisions` from their first record kept to their end: seconds for each million decisions.
+    Raises Unavailable, LogBroken.
     """
     names = Names(prefix)
     acts = [act for act in await _acts(bootstrap, names) if act.pilot == pilot]

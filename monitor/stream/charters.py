@@ -22,8 +22,8 @@ def _ignore() -> None:
 async def follow_charters(
     bootstrap: str, topic: str, learn: Callable[[Charter], None], client_id: str, ended: Callable[[], None] = _ignore
 ) -> None:
-    """Call `learn` with every charter on the control log `topic`, whichever of them came into force, for ever; `ended` each time that
-    the end of the log is reached. Waits for a broker that is away or does not allow it."""
+    """Call `learn` with every charter on the control log `topic`, whichever of them came into force, for ever; `ended`
+    each time that the end of the log is reached. Waits for a broker that is away or does not allow it."""
     at: dict[int, int] = {}
     while True:
         reader = PartitionReader(bootstrap, client_id=client_id)

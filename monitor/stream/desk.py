@@ -323,7 +323,8 @@ class Desk:
             self._metrics.short_leases(machine.partition, len(short))
 
     async def _places(self, seat: Seat) -> dict[Name, int]:
-        """Where each topic is to be read from. What telemetry lost before it was read is skipped, where the settings say so."""
+        """Where each topic is to be read from. What telemetry lost before it was read is skipped, where the settings
+        say so."""
         lost: dict[str, tuple[int, int]] = {}
         for topic in sorted(self.topics):
             runner = seat.runner

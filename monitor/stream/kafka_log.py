@@ -271,8 +271,8 @@ class KafkaLog:
         return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
 
     async def _check_kept(self, start: Position, through: Position | None, entries: Sequence[Journalled]) -> None:
-        """Raise LogBroken where telemetry behind the last checkpoint was deleted that an owner has stepped: what it decided on it stands,
-        and the state behind those decisions cannot be computed again."""
+        """Raise LogBroken where telemetry behind the last checkpoint was deleted that an owner has stepped: what it
+        decided on it stands, and the state behind those decisions cannot be computed again."""
         _, reader = self._started()
         stepped = [through.telemetry] if through is not None else []
         stepped += [e.entry.telemetry_next for e in entries if not isinstance(e.entry, Claim)]

@@ -1,4 +1,5 @@
-"""The past of one partition on Kafka: its logs in the order that the journal fixes, read while workers may be running."""
+"""The past of one partition on Kafka: its logs in the order that the journal fixes, read while workers may be
+running."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _entry = msgspec.json.Decoder(JournalEntry)
 
 
 class Past:
-    """Use as `async with`. One reader for each log, so that each is read on from where it was. Raises as `PartitionReader` does."""
+    """Use as `async with`. One reader for each log, so that each is read on from where it was. Raises as
+    `PartitionReader` does."""
 
     def __init__(self, bootstrap: str, names: Names, partition: int) -> None:
         self.names, self.partition = names, partition

@@ -105,11 +105,13 @@ async def read(
     client_id: str = "sandbox-reader",
     repeats: bool = False,
 ) -> AsyncIterator[Seen]:
-    """Committed outputs of all partitions of `topics`, from `places` ((topic, partition) -> place; missing: the first kept).
+    """Committed outputs of all partitions of `topics`, from `places` ((topic, partition) -> place; missing: the first
+    kept).
 
-    `repeats` gives what was put out again too, for readers that such a thing changes nothing of. `follow=False` ends where the topics ended when reading began (waiting for a transaction then open); else it goes on
-    for ever. Order holds within a
-    partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place or a topic ends before one.
+    `repeats` gives what was put out again too, for readers that such a thing changes nothing of. `follow=False` ends
+    where the topics ended when reading began (waiting for a transaction then open); else it goes on for ever. Order
+    holds within a partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place
+    or a topic ends before one.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -149,13 +151,13 @@ async def _read(
         if 0 < place.next < first[tp]:
             raise LogBroken(
                 f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {place.next}: retention took what it had "
-                "not read; fix: put those records back from a copy of the topic, or keep what the reader wrote and let it begin with "
-                "an empty directory of its own"
+                "not read; fix: restore those records from a copy of the topic, or keep what the reader wrote and start it with "
+                "an empty directory"
             )
         if place.next > last[tp]:
             raise LogBroken(
-                f"{tp.topic}/{tp.partition} ends at {last[tp]}, the reader stands at {place.next}: the topic was made anew or put "
-                "back from an older copy; fix: put back the newer one, or let the reader begin with an empty directory of its own"
+                f"{tp.topic}/{tp.partition} ends at {last[tp]}, the reader stands at {place.next}: the topic was recreated, or restored "
+                "from an older copy; fix: restore the newer one, or start the reader with an empty directory"
             )
         consumer.seek(tp, max(place.next, first[tp]))
     while ends is None or not await _ended(consumer, ends):

@@ -92,10 +92,18 @@ class MemoryStore:
         log = self._partitions[partition].telemetry[topic]
         return log.add(Record(log.next, received, key, value, tuple(headers)))
 
-    def feed_control(self, value: bytes | None, *, received: int, key: bytes | None = None, partition: int = 0) -> int:
+    def feed_control(
+        self,
+        value: bytes | None,
+        *,
+        received: int,
+        key: bytes | None = None,
+        headers: tuple[tuple[str, bytes], ...] = (),
+        partition: int = 0,
+    ) -> int:
         """Append one control record; returns its offset."""
         log = self._partitions[partition].control
-        return log.add(Record(log.next, received, key, value))
+        return log.add(Record(log.next, received, key, value, headers))
 
     def leave_hole(self, topic: str = "", *, size: int = 1, partition: int = 0) -> None:
         """Skip `size` offsets of a telemetry topic (of control when `topic` is empty), as compaction and markers do."""

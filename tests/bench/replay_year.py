@@ -2,9 +2,10 @@
 
     python tests/bench/replay_year.py [--events N] [--pilots N] [--keep DIR]
 
-The file is written by the product's own simulator and writer: a fleet whose charters count in periods of a day. The command runs
-in a process of its own; seconds are wall and processor time of that process, memory its largest resident set. The second run,
-`early`, is 1,840 events of one pilot under the template charter in periods of 5 s, admitted eight months before the first.
+The file is written by the product's own simulator and writer: a fleet whose charters count in periods of a day. The
+command runs in a process of its own; seconds are wall and processor time of that process, memory its largest resident
+set. The second run, `early`, is 1,840 events of one pilot under the template charter in periods of 5 s, admitted eight
+months before the first.
 """
 
 from __future__ import annotations

@@ -97,7 +97,8 @@ WORLDS = {"alertmanager": alertmanager_world, "annotations": annotations_world, 
 
 
 class Hand:
-    """One way to hand a decision to either kind of actor: a notifier gets the alerts that the decision leaves standing."""
+    """One way to hand a decision to either kind of actor: a notifier gets the alerts that the decision leaves
+    standing."""
 
     def __init__(self, actor: AnyActor) -> None:
         self._actor = actor

@@ -39,6 +39,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_no_page_holds_two_versions_of_a_merge(page: Path) -> None:
+    """A conflict marker of Git in a page means that a merge was left half done."""
+    assert not re.search(r"^(<{7} |>{7} |={7}$)", page.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_commands_exist(page: Path) -> None:
     """`sandbox-monitor X` names a command, `make X` a target."""
     text = page.read_text()

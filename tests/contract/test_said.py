@@ -1,4 +1,5 @@
-"""Whatever a decision rests on is said on every surface: the board, the command line, the notifications and `ledger show`."""
+"""Whatever a decision rests on is said on every surface: the board, the command line, the notifications and `ledger
+show`."""
 
 from __future__ import annotations
 
@@ -238,7 +239,8 @@ def test_every_reason_has_an_example() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.reason.value)
 def test_what_a_decision_rests_on_is_said_everywhere(row: Row, tmp_path: Path) -> None:
-    """Rule, incident, numbers, what was allowed: the same on the board, on the command line, in a notification and in the ledger."""
+    """Rule, incident, numbers, what was allowed: the same on the board, on the command line, in a notification and in
+    the ledger."""
     cause = "control:a-1" if row.kind == "act" or row.reason is Reason.RELEASED else "event:firm-1/svc#1"
     author = "anna" if cause.startswith("control:") else ""
     unknown = row.reason.value if row.kind == "flag" and row.reason is not Reason.HEARD_AGAIN else ""

@@ -16,11 +16,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from monitor.charter import canonical
 from monitor.embedded.ingress import BATCH
 from monitor.embedded.reader import Reader
 from monitor.embedded.store import TOPIC, Store
+from monitor.machine import Machine
 from monitor.model import Claim, JournalEntry, Level, Outputs
 from monitor.notary.verify import ledgers, verify
 from monitor.runner import Runner
@@ -157,7 +159,7 @@ async def contents(path: Path) -> tuple[MemoryStore, Outputs]:
     for record in await store.telemetry(TOPIC, 0, 1 << 40, records=1 << 30, size=1 << 40):
         memory.feed(TOPIC, record.value, received=record.received, key=record.key, headers=record.headers)
     for record in await store.control(0, 1 << 40, records=1 << 30, size=1 << 40):
-        memory.feed_control(record.value, received=record.received, key=record.key)
+        memory.feed_control(record.value, received=record.received, key=record.key, headers=record.headers)
     rows = await store.read(lambda db: db.execute("SELECT received, entry FROM journal ORDER BY place").fetchall())
     for received, entry in rows:
         clock.set(received)
@@ -170,9 +172,17 @@ async def contents(path: Path) -> tuple[MemoryStore, Outputs]:
 
 
 async def stepped_again(memory: MemoryStore) -> Outputs:
-    """What a fresh machine puts out for the same logs and journal, from their beginning."""
+    """The outputs of a new machine, with the settings that the owners claimed, for the same logs and journal from the
+    start."""
     log = memory.log()
-    runner = Runner(log, clock=memory.clock)
+    claim = next(j.entry for j in memory.journal() if isinstance(j.entry, Claim))
+
+    def machine(partition: int, epoch: int) -> Machine:
+        made = Machine(partition, epoch)
+        made.claimed(structs.replace(claim, epoch=epoch))
+        return made
+
+    runner = Runner(log, clock=memory.clock, machine=machine)
     await runner.recover()
     while records := await log.telemetry(TOPIC, runner.next_telemetry.get(TOPIC, 0), 1 << 40):
         await runner.telemetry(TOPIC, records)

@@ -1,4 +1,5 @@
-"""A part of an embedded monitor's directory is put back from an older copy: nothing is lost in silence, and the way on is named."""
+"""A part of an embedded monitor's directory is put back from an older copy: nothing is lost in silence, and the way on
+is named."""
 
 from __future__ import annotations
 
@@ -104,8 +105,8 @@ def _old_cursor(older: Path, here: Path) -> None:
 def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
     tmp_path: Path, copies: tuple[Path, Path], change: Callable[[Path, Path], None]
 ) -> None:
-    """`serve` does not start, and says what to put back; after `ledger rebuild` it enters what is missing from its own log, and
-    the ledger has the root that it had."""
+    """`serve` does not start, and says what to put back; after `ledger rebuild` it enters what is missing from its own
+    log, and the ledger has the root that it had."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)
@@ -128,8 +129,8 @@ def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
 def test_what_the_log_makes_good_needs_nobody(
     tmp_path: Path, copies: tuple[Path, Path], change: Callable[[Path, Path], None]
 ) -> None:
-    """A cursor or an index that is older or gone, or a ledger put back with its own cursor: the log is read on from there, and
-    the ledger comes out as it was."""
+    """A cursor or an index that is older or gone, or a ledger put back with its own cursor: the log is read on from
+    there, and the ledger comes out as it was."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)
@@ -140,7 +141,8 @@ def test_what_the_log_makes_good_needs_nobody(
 
 
 def test_a_database_older_than_the_ledger_is_refused_with_the_way_on(tmp_path: Path, copies: tuple[Path, Path]) -> None:
-    """A monitor.db from an older copy would decide anew what the ledger holds: `serve` does not start, and names both ways on."""
+    """A monitor.db from an older copy would decide anew what the ledger holds: `serve` does not start, and names both
+    ways on."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)

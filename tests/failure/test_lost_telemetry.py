@@ -62,7 +62,8 @@ async def _read(runner: Runner, store: MemoryStore) -> None:
 
 
 async def story(point: str, hours: int = 30, events_lost: int = 50) -> tuple[MemoryStore, Outputs]:
-    """Two pilots send; an owner checkpoints; 21 offsets vanish; the next owner skips them and dies at `point`; a third goes on."""
+    """Two pilots send; an owner checkpoints; 21 offsets vanish; the next owner skips them and dies at `point`; a third
+    goes on."""
     fleet = Fleet(3, pilots=2, scenarios=["calm"], hours=hours, period="20s", volume=200)
     now = [fleet.start]
     store = MemoryStore(lambda: now[0])
@@ -126,7 +127,8 @@ def test_an_offline_replay_of_the_journal_skips_the_same() -> None:
 
 
 def test_the_finding_leaves_after_the_quiet_periods_that_the_charter_asks() -> None:
-    """Where none of the pilot's events were among it, the loss alone does not keep it on watch; the record of it remains."""
+    """Where none of the pilot's events were among it, the loss alone does not keep it on watch; the record of it
+    remains."""
     _, outputs = asyncio.run(story("none", hours=220, events_lost=0))
     moves = [(d.was, d.level, d.reason) for d in outputs.decisions if d.pilot == "pilot-0001" and d.kind == "level"]
     assert (Level.NORMAL, Level.WATCH, Reason.TELEMETRY_LOST) in moves
@@ -162,8 +164,8 @@ async def decided(fresh: Fresh, reason: Reason) -> bool:
 
 @pytest.mark.kafka
 def test_a_worker_names_the_offsets_and_the_way_on_and_takes_it(tmp_path: Path) -> None:
-    """Without --skip-lost it ends with topic, partition, offsets and the fix; with it once, it goes on and is as before; the dump
-    replays to the same decisions."""
+    """Without --skip-lost it ends with topic, partition, offsets and the fix; with it once, it goes on and is as
+    before; the dump replays to the same decisions."""
     fresh = Fresh()
     fleet = Fleet(1, pilots=1, hours=48, start=int(time.time() * 1000) - 48 * HOUR)
     service = Emitter("svc/1", "pilot-0001")

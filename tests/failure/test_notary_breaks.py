@@ -422,8 +422,8 @@ RESTORED = [older_copy, ledger_gone, both_gone, one_of_two_gone]
 
 @pytest.mark.parametrize("restored", RESTORED, ids=lambda case: case.__name__)
 def test_a_ledger_that_ends_before_its_cursor_is_refused(tmp_path: Path, restored: Callable[[Path], None]) -> None:
-    """What lies between a ledger and its newer cursor would never be read again: nothing is appended, the fix is named, and
-    verifying the directory fails too."""
+    """What lies between a ledger and its newer cursor would never be read again: nothing is appended, the fix is named,
+    and verifying the directory fails too."""
     restored(tmp_path)
     before = copied(tmp_path, "*.ledger")
     with pytest.raises(LedgerBroken, match=r"(14|is gone).*fix: put back.*ledger rebuild"):
@@ -438,7 +438,8 @@ def test_a_ledger_that_ends_before_its_cursor_is_refused(tmp_path: Path, restore
 
 @pytest.mark.parametrize("restored", RESTORED, ids=lambda case: case.__name__)
 def test_a_rebuilt_ledger_is_the_one_that_was_lost(tmp_path: Path, restored: Callable[[Path], None]) -> None:
-    """After `ledger rebuild` the log is read from its beginning: the same bytes, and the same root, as without the accident."""
+    """After `ledger rebuild` the log is read from its beginning: the same bytes, and the same root, as without the
+    accident."""
     grown(tmp_path / "whole", 14, "p-1", "p-2")
     directory = tmp_path / "ledger"
     restored(directory)
@@ -451,8 +452,8 @@ def test_a_rebuilt_ledger_is_the_one_that_was_lost(tmp_path: Path, restored: Cal
 
 
 def test_a_log_that_no_longer_holds_what_is_missing_is_said(tmp_path: Path) -> None:
-    """Where retention took the records between ledger and log, nothing is written behind the hole: the notary stops and names
-    what is missing."""
+    """Where retention took the records between ledger and log, nothing is written behind the hole: the notary stops and
+    names what is missing."""
     older_copy(tmp_path)
     assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 0
     notary = Notary(tmp_path)
@@ -463,7 +464,8 @@ def test_a_log_that_no_longer_holds_what_is_missing_is_said(tmp_path: Path) -> N
 
 
 def test_a_cursor_that_is_gone_costs_reading_again_and_nothing_else(tmp_path: Path) -> None:
-    """Without a cursor, or with one older than the ledger, the log is read again and what is there is dropped as a repeat."""
+    """Without a cursor, or with one older than the ledger, the log is read again and what is there is dropped as a
+    repeat."""
     grown(tmp_path, 8)
     old = copied(tmp_path, "cursor.json")
     grown(tmp_path, 14)
@@ -489,8 +491,8 @@ def with_a_hole(directory: Path, *missing: int, reason: Reason = Reason.LIMIT_HA
 
 @pytest.mark.parametrize(("missing", "said"), [((9, 10, 11), "standings 9 to 11 are missing"), ((4,), "standing 4 is")])
 def test_a_missing_standing_is_damage(tmp_path: Path, missing: tuple[int, ...], said: str) -> None:
-    """Decisions of a pilot are numbered without gaps: both verifiers fail, naming file, entry and what is missing; the notary
-    appends nothing behind a hole and says what to do."""
+    """Decisions of a pilot are numbered without gaps: both verifiers fail, naming file, entry and what is missing; the
+    notary appends nothing behind a hole and says what to do."""
     path = with_a_hole(tmp_path, *missing)
     with pytest.raises(Damage, match=said) as caught:
         verify(path)
@@ -507,8 +509,8 @@ def test_a_missing_standing_is_damage(tmp_path: Path, missing: tuple[int, ...], 
 
 
 def test_a_ledger_that_begins_later_is_sound_and_says_so(tmp_path: Path) -> None:
-    """A ledger begun when earlier decisions were no longer in the log is dense from its first entry on; that is a status, not
-    damage."""
+    """A ledger begun when earlier decisions were no longer in the log is dense from its first entry on; that is a
+    status, not damage."""
     path = with_a_hole(tmp_path, *range(1, 7))
     sound = verify(path)
     assert (sound.first, sound.last, sound.entries) == (7, 20, 14)
@@ -521,7 +523,8 @@ def test_a_ledger_that_begins_later_is_sound_and_says_so(tmp_path: Path) -> None
 
 
 def test_what_an_older_version_dropped_as_a_repeat_is_no_damage(tmp_path: Path) -> None:
-    """Older versions gave two findings cleared by one event the same id and dropped the second: that is told, not refused."""
+    """Older versions gave two findings cleared by one event the same id and dropped the second: that is told, not
+    refused."""
     for missing, rule in (((9,), "heartbeats"), ((9, 10, 11), "exposure_cap")):
         path = with_a_hole(tmp_path / rule, *missing, reason=Reason.CLEARED, rule=rule)
         assert verify(path).doubtful == missing
@@ -532,7 +535,8 @@ def test_what_an_older_version_dropped_as_a_repeat_is_no_damage(tmp_path: Path) 
 
 
 def test_records_about_a_vendor_are_counted_over_all_vendors(tmp_path: Path) -> None:
-    """The second stage numbers its findings over all vendors together: the ledger of one of them has no holes to find."""
+    """The second stage numbers its findings over all vendors together: the ledger of one of them has no holes to
+    find."""
     notary = Notary(tmp_path)
     notary.record([decision(n, f"vendor:{n % 2}", charter="", participant="") for n in range(1, 8)])
     notary.close()

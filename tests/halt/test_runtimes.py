@@ -160,8 +160,8 @@ def test_a_shelf_a_halt_and_its_whole_release(world: World, tmp_path: Path) -> N
 
 
 def test_a_drill_after_a_release_does_not_put_the_service_back_to_work(world: World, tmp_path: Path) -> None:
-    """Halt, release, then a dry run as the newest command: a new start on the same disk or on a new one is refused until the firm
-    has resumed, and serves after that."""
+    """Halt, release, then a dry run as the newest command: a new start on the same disk or on a new one is refused
+    until the firm has resumed, and serves after that."""
     pilot, service = started(world, tmp_path)
     by = {"pilot": pilot, "author": "regulator-1"}
     with service:

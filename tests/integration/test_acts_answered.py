@@ -145,8 +145,8 @@ def test_only_who_holds_a_named_key_admits(tmp_path: Path) -> None:
 
 
 def test_an_admission_that_came_first_is_named_and_never_taken_for_ones_own(tmp_path: Path) -> None:
-    """In open mode somebody admits the pilot before the regulator does: the regulator's `admit` ends with exit code 1 and says which
-    charter is in force and by whom. One's own admission again is "already taken", whatever its id."""
+    """In open mode somebody admits the pilot before the regulator does: the regulator's `admit` ends with exit code 1
+    and says which charter is in force and by whom. One's own admission again is "already taken", whatever its id."""
     options, _, _ = prepare(tmp_path)
     process, address = serve(tmp_path, *options[:2])
     try:

@@ -1,4 +1,5 @@
-"""Halt, appeal, release with keys, as firm and as regulator, on both runtimes; what a cheating firm tries has no effect on either."""
+"""Halt, appeal, release with keys, as firm and as regulator, on both runtimes; what a cheating firm tries has no effect
+on either."""
 
 from __future__ import annotations
 

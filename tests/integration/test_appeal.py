@@ -38,7 +38,8 @@ def told(result: Result, key: str) -> list[dict[str, object]]:
 
 
 def walked(world: World, pilot: str, participant: str, home: Path) -> None:
-    """Halt, acknowledgement, verification, the monitor killed and started again, rectification, evaluation, approvals, release."""
+    """Halt, acknowledgement, verification, the monitor killed and started again, rectification, evaluation, approvals,
+    release."""
     by = {"pilot": pilot, "author": "regulator-1"}
     settings = {**world.settings(world.proxy()), "pilot": pilot, "participant": participant}
     with Service(**settings, model="m1", spool=home, heartbeat_s=0.3, pack_ms=5, tier="high") as service:
@@ -85,8 +86,8 @@ def ledger_of(world: World) -> Path:
 
 @pytest.mark.parametrize("name", WORLD)
 def test_a_firms_history_replays_to_the_ledger(tmp_path: Path, name: str) -> None:
-    """Halted, verified, the monitor restarted, released: the history of the pilot alone and of everybody give the ledger's ids
-    and numbers; nothing of the other pilot is in the firm's file; a changed ledger or history is found."""
+    """Halted, verified, the monitor restarted, released: the history of the pilot alone and of everybody give the
+    ledger's ids and numbers; nothing of the other pilot is in the firm's file; a changed ledger or history is found."""
     world: World = WORLDS[name](tmp_path, 2, Responses(acknowledge_within="20s"))
     try:
         charter, other = world.next(), world.next().pilot

@@ -25,7 +25,8 @@ def ran(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("name", WORLD)
 def test_the_charter_in_force_is_shown_and_a_refused_one_is_not(tmp_path: Path, name: str) -> None:
-    """Admitted, amended, and an amendment refused: the YAML has the hash of what is in force, all versions are named."""
+    """Admitted, amended, and an amendment refused: the YAML has the hash of what is in force, all versions are
+    named."""
     world: World = WORLDS[name](tmp_path, 2, Responses())
     try:
         first = world.next()

@@ -88,8 +88,9 @@ def started(directory: Path, options: list[str], environment: dict[str, str]) ->
 
 @pytest.mark.parametrize("ahead", [-600, 600], ids=["ten minutes behind", "ten minutes ahead"])
 def test_a_monitor_with_a_wrong_clock_that_is_killed_ends_no_alert(tmp_path: Path, ahead: int) -> None:
-    """The whole process with its clock off: the people on call are told that the halt stands, and never that it is resolved, also
-    not after the monitor is killed. Groups are flushed every second here, so that an end would be told at once."""
+    """The whole process with its clock off: the people on call are told that the halt stands, and never that it is
+    resolved, also not after the monitor is killed. Groups are flushed every second here, so that an end would be told
+    at once."""
     clock = WallClock(tmp_path / "wallclock")
     clock.move(ahead)
     now = time.time_ns() // 1_000_000 + ahead * 1000

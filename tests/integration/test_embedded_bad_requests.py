@@ -1,4 +1,5 @@
-"""The embedded monitor's door under requests that no honest client sends: refused in JSON, never 500, never a traceback."""
+"""The embedded monitor's door under requests that no honest client sends: refused in JSON, never 500, never a
+traceback."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ REQUESTS: list[tuple[str, bytes, int]] = [
 
 
 async def ask(port: int, request: bytes, *, cut: bool = False) -> tuple[int, bytes]:
-    """Status and body of the answer; status 0 when the connection is closed without one. `cut`: end the sending half-way."""
+    """Status and body of the answer; status 0 when the connection is closed without one. `cut`: end the sending
+    half-way."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     if cut:

@@ -371,7 +371,8 @@ def test_a_checkpoint_is_seen_in_the_metrics(tmp_path: Path) -> None:
 def test_a_charter_given_at_the_start_is_in_force_or_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever starts the monitor may amend; while a halt stands he too changes nothing of who may release it, and is told."""
+    """Whoever starts the monitor may amend; while a halt stands he too changes nothing of who may release it, and is
+    told."""
     first = charter("p", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=1_767_571_200_000, end=now())
     better = msgspec.structs.replace(first, scenario="said better", version=2)
     others = msgspec.structs.replace(better, authorities=(Authority("a", approvers=("x", "y")),), version=3)

@@ -1,4 +1,5 @@
-"""The embedded monitor on a file whose state an older version let grow without bound: it starts, and watches every pilot."""
+"""The embedded monitor on a file whose state an older version let grow without bound: it starts, and watches every
+pilot."""
 
 from __future__ import annotations
 

@@ -58,8 +58,9 @@ def held(url: str) -> dict[str, dict[str, Any]]:
 
 
 def test_what_stands_is_sent_what_is_over_is_not_and_nothing_is_lost_in_an_outage(tmp_path: Path) -> None:
-    """Attached to a log with a lifted and a standing halt it sends the second alone, with the labels of its charter. While it is
-    dead the alert stands. What was decided meanwhile is sent at the next start: an end, and another halt."""
+    """Attached to a log with a lifted and a standing halt it sends the second alone, with the labels of its charter.
+    While it is dead the alert stands. What was decided meanwhile is sent at the next start: an end, and another
+    halt."""
     fresh = Fresh()
     release = {"level": Level.NORMAL, "was": Level.HALT, "reason": Reason.RELEASED}
     admission = Admission(id="a", pilot="p-2", author="x", charter=PLAN)

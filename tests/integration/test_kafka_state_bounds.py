@@ -1,4 +1,5 @@
-"""On a real broker: events made to let a pilot's state grow leave the worker, its next start and other pilots as they are."""
+"""On a real broker: events made to let a pilot's state grow leave the worker, its next start and other pilots as they
+are."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def bomb(pilot: str) -> list[bytes]:
 
 
 def test_a_state_bomb_is_one_pilots_trouble_only(tmp_path: Path) -> None:
-    """The worker takes it, writes a state below the limit, starts again on it, and watches its other pilot all the time."""
+    """The worker takes it, writes a state below the limit, starts again on it, and watches its other pilot all the
+    time."""
     fresh, now = Fresh(), int(time.time() * 1000)
     pilots = Fleet(1, pilots=2, hours=48, start=now - 48 * 3_600_000)
     hostile, other = pilots.pilots

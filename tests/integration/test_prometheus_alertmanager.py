@@ -147,8 +147,8 @@ LIFTED = halted(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RE
 
 
 def test_a_second_halt_right_after_the_release_is_notified_at_once(manager: Server, people: Recorder) -> None:
-    """Halt, release, halt: the second halt is another occurrence and does not wait for the intervals of the first; resending
-    either notifies nobody again."""
+    """Halt, release, halt: the second halt is another occurrence and does not wait for the intervals of the first;
+    resending either notifies nobody again."""
     deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
 
     def messages() -> set[tuple[str, str]]:
@@ -173,8 +173,8 @@ def test_a_second_halt_right_after_the_release_is_notified_at_once(manager: Serv
 
 
 def test_nobody_is_told_that_a_standing_halt_ended(tmp_path: Path, people: Recorder) -> None:
-    """The monitor dies with a halt that stands: long after its last word the alert still stands, and no message says `resolved`.
-    Groups are flushed every second here, so that an end would be sent at once."""
+    """The monitor dies with a halt that stands: long after its last word the alert still stands, and no message says
+    `resolved`. Groups are flushed every second here, so that an end would be sent at once."""
     short = CONFIG.read_text().replace("group_interval: 1m", "group_interval: 1s")
     config = tmp_path / "alertmanager.yaml"
     config.write_text(short.replace("http://127.0.0.1:9095", people.url))
@@ -200,8 +200,8 @@ def test_nobody_is_told_that_a_standing_halt_ended(tmp_path: Path, people: Recor
 
 @pytest.mark.parametrize("seconds", [600, -600], ids=["ahead by ten minutes", "behind by ten minutes"])
 def test_a_halt_is_notified_although_the_clocks_differ(tmp_path: Path, people: Recorder, seconds: int) -> None:
-    """Alertmanager's clock is not ours: the halt is notified as firing and never as resolved while it stands, ends when it is
-    released, and the difference is measured."""
+    """Alertmanager's clock is not ours: the halt is notified as firing and never as resolved while it stands, ends when
+    it is released, and the difference is measured."""
 
     def clock() -> int:
         return time.time_ns() // 1_000_000 - seconds * 1000

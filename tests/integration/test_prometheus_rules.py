@@ -138,7 +138,8 @@ def test_every_runbook_heading_has_an_alert() -> None:
 
 
 def test_a_pushed_alert_leads_to_the_runbook_too() -> None:
-    """What the monitor pushes has the name, severity, level and link of the rule's alert, and every pushed alert has such a rule."""
+    """What the monitor pushes has the name, severity, level and link of the rule's alert, and every pushed alert has
+    such a rule."""
     assert set(GRAVE.values()) <= ALERTS.keys()
     with Recorder() as recorder:
         Alertmanager(recorder.url).notify(list(after(Standing(), halted()).alerts()), [])

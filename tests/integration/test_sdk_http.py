@@ -149,7 +149,8 @@ def test_the_simulator_feeds_the_door(tmp_path: Path) -> None:
 
 
 def test_the_status_shows_what_the_monitor_rejected(tmp_path: Path) -> None:
-    """An event with a wrong field, sent past the SDK: the service's own health page says how many, which field and the fix."""
+    """An event with a wrong field, sent past the SDK: the service's own health page says how many, which field and the
+    fix."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     with monitor(tmp_path / "monitor", port, fleet_of_one()) as _:

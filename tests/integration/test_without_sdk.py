@@ -94,8 +94,9 @@ class Example:
 
 
 def obeys(world: World, pilot: str, example: Example) -> None:
-    """Permit, start, halt by a reported death, stop, acknowledgement, verification; killed and started again it stays stopped;
-    after the release it stays stopped until its file is removed, also on a new disk that meets a drill after the release."""
+    """Permit, start, halt by a reported death, stop, acknowledgement, verification; killed and started again it stays
+    stopped; after the release it stays stopped until its file is removed, also on a new disk that meets a drill after
+    the release."""
     until(example.up)
     now = int(time.time() * 1000)
     world.report(Emitter("outside/1", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))

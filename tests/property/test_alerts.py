@@ -145,7 +145,8 @@ steps = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, 40)), max_size=
 @settings(max_examples=150, deadline=None)
 @given(level=st.sampled_from(["escalate", "halt"]), steps=steps)
 def test_the_alerts_that_stand_are_the_active_grave_findings(level: str, steps: list[tuple[str, int]]) -> None:
-    """After every operation: a grave finding is held exactly while the machine holds it active, and a halt while it is halted."""
+    """After every operation: a grave finding is held exactly while the machine holds it active, and a halt while it is
+    halted."""
     world = World(level)
     for what, number in steps:
         world.do(what, number)
@@ -205,7 +206,8 @@ def test_changes_lead_from_one_standing_to_the_next() -> None:
 
 
 def test_findings_that_end_together_have_ids_of_their_own() -> None:
-    """A halt that was overdue and then contradicted is verified: both findings leave with one cause, in two decisions."""
+    """A halt that was overdue and then contradicted is verified: both findings leave with one cause, in two
+    decisions."""
     world = World("halt")
     for what in ("harm", "time", "traffic"):
         world.do(what, 1)
@@ -231,7 +233,8 @@ def test_an_exit_ends_the_alerts_of_a_halt_only_when_the_stop_is_verified() -> N
 
 
 def test_a_flood_of_incidents_is_bounded() -> None:
-    """A thousand deaths are as many alerts as fit and one that says that there are more; a lowered level ends them all."""
+    """A thousand deaths are as many alerts as fit and one that says that there are more; a lowered level ends them
+    all."""
     world = World("escalate")
     for _ in range(1000):
         world.send(world.emitter.incident(world.now, Severity.SERIOUS_INCIDENT, Harm.DEATH))

@@ -1,4 +1,5 @@
-"""Alpha: what thresholds may spend never exceeds it over any number of runs, and what was used never exceeds what may be spent."""
+"""Alpha: what thresholds may spend never exceeds it over any number of runs, and what was used never exceeds what may
+be spent."""
 
 from __future__ import annotations
 
@@ -52,8 +53,8 @@ def story(events: list[tuple[str, tuple[str, str], float]]) -> list[Decision]:
 def test_what_is_used_never_exceeds_what_may_be_spent_nor_that_alpha(
     events: list[tuple[str, tuple[str, str], float]],
 ) -> None:
-    """Over any number of crossings, releases and tolerances; use only rises, a run that is over is used in full, and decisions
-    that come twice change nothing."""
+    """Over any number of crossings, releases and tolerances; use only rises, a run that is over is used in full, and
+    decisions that come twice change nothing."""
     runs, before = Runs(), 0.0
     for made in story(events):
         runs.decide(made)
@@ -107,7 +108,8 @@ def test_evidence_of_an_earlier_run_does_not_count_in_the_next() -> None:
 
 
 def test_the_share_that_pays_for_a_baseline_is_no_evidence() -> None:
-    """Where part of alpha pays for what is not known of a baseline, the p-value is larger by that part, as the threshold is."""
+    """Where part of alpha pays for what is not known of a baseline, the p-value is larger by that part, as the
+    threshold is."""
     import msgspec
 
     spec = msgspec.structs.replace(

@@ -124,7 +124,8 @@ class Script:
             self.send(at, pilot, encode(source.incident(at, severity=Severity.INCIDENT)))
 
     def flush(self, at: int, pilot: str) -> None:
-        """Send what waits; now and then a record comes twice, with other content under its numbers, or without its key."""
+        """Send what waits; now and then a record comes twice, with other content under its numbers, or without its
+        key."""
         run = self.waiting.pop(pilot, [])
         if not run:
             return

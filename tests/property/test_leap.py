@@ -1,4 +1,5 @@
-"""Laws of the leap: periods that hold nothing, passed over at once, leave what closing each of them leaves, to the byte."""
+"""Laws of the leap: periods that hold nothing, passed over at once, leave what closing each of them leaves, to the
+byte."""
 
 from __future__ import annotations
 
@@ -147,8 +148,8 @@ def stepped(machine: Machine, script: list[tuple[str, Any]], at: int) -> Outputs
 def test_passing_over_empty_periods_changes_no_decision_and_no_state(
     evidence: bool, seed: int, which: int, service: bool
 ) -> None:
-    """Whatever came before, and wherever it ends: the same decisions, commands and snapshot; the same evidence where it is asked
-    for, and less of it, but nothing else, where not."""
+    """Whatever came before, and wherever it ends: the same decisions, commands and snapshot; the same evidence where it
+    is asked for, and less of it, but nothing else, where not."""
     charter = charters()[which]
     script = Script(seed, charter).steps()
     fast = Machine(journalled=False, evidence=evidence, service=service)
@@ -168,6 +169,23 @@ def test_passing_over_empty_periods_changes_no_decision_and_no_state(
         left = iter(every)
         assert all(one in left for one in some)
     assert [e for e in ours.evidence if isinstance(e, Closed)] == [e for e in theirs.evidence if isinstance(e, Closed)]
+
+
+@pytest.mark.parametrize("which", [2, 3])  # those whose longest period is a minute
+def test_empty_periods_after_a_loss_of_telemetry_count_as_quiet(which: int) -> None:
+    """The finding `telemetry_lost` leaves after the same number of periods whether or not they are closed one by
+    one."""
+    charter = charters()[which]
+    act = Admission(id="a", pilot="p-1", author="authority", charter=structs.replace(charter, drills=Drills()))
+    decisions = []
+    for kind in (Machine, StepByStep):
+        machine = kind(journalled=False, evidence=False, service=False)
+        machine.control(Record(0, START, b"p-1", msgspec.json.encode(act)))
+        out = machine.lost({"t": (5, 9)})
+        out.extend(machine.time(START + 24 * 60 * MINUTE))
+        decisions.append([structs.asdict(d) for d in out.decisions])
+        assert any(d.finding_key == "telemetry_lost" and d.finding_level is None for d in out.decisions)
+    assert decisions[0] == decisions[1]
 
 
 def test_most_of_an_empty_year_is_passed_over() -> None:
@@ -206,8 +224,8 @@ SIDES: list[dict[str, Any]] = [
 def test_a_detector_after_equal_observations_is_what_updates_make_of_it(
     name: str, seed: int, times: int, x: float, more: dict[str, Any]
 ) -> None:
-    """Whatever it saw before: moved on by so many observations at once, a detector is what as many updates leave, or it says
-    that it cannot tell; and where it can, no update alarmed or came half-way to the bar of a limit."""
+    """Whatever it saw before: moved on by so many observations at once, a detector is what as many updates leave, or it
+    says that it cannot tell; and where it can, no update alarmed or came half-way to the bar of a limit."""
     rng = Random(seed)
     design = Design(limit=2.0, alpha=0.01, **more)
     try:

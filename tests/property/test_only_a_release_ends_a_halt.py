@@ -266,8 +266,8 @@ def hold(world: World, before: World) -> None:
 
 
 def complete(world: World, release: Decision) -> None:
-    """A release rests on a rectification, a passed evaluation after it and two people's approvals after that, each signed by who is
-    named for it in the charter under which the pilot was halted."""
+    """A release rests on a rectification, a passed evaluation after it and two people's approvals after that, each
+    signed by who is named for it in the charter under which the pilot was halted."""
     halt = max(
         d.standing
         for d in world.decisions
@@ -308,8 +308,8 @@ def test_no_single_act_ends_a_halt_but_a_release(state: Callable[[World], None])
 
 @pytest.mark.parametrize("state", [halted, half_released, leaving, gone], ids=lambda s: s.__name__)
 def test_no_two_acts_of_attackers_change_anything_under_a_halt(state: Callable[[World], None]) -> None:
-    """The firm, strangers and forgers, in every pair of acts: no command, no other level, nobody new who may release; only the
-    firm's own steps go on record."""
+    """The firm, strangers and forgers, in every pair of acts: no command, no other level, nobody new who may release;
+    only the firm's own steps go on record."""
     start = made(state)
     for first in ATTACKERS:
         for act in acts(start, first):

@@ -67,8 +67,8 @@ class World:
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_service_works_only_without_a_halt_and_resumed_from_the_newest_release(data: st.DataObject) -> None:
-    """Whatever came after the release, and whichever older commands compaction took: work is allowed exactly where no halt
-    stands and the firm resumed after the newest release; a fresh disk has resumed from nothing."""
+    """Whatever came after the release, and whichever older commands compaction took: work is allowed exactly where no
+    halt stands and the firm resumed after the newest release; a fresh disk has resumed from nothing."""
     world, service, resumed = World(), Standing(known=True), ""
     for what in data.draw(st.lists(st.sampled_from([*STEPS, "resume", "restart", "fresh_disk"]), max_size=14)):
         if what == "resume":

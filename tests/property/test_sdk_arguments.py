@@ -83,8 +83,8 @@ def test_the_list_of_calls_is_whole(name: str) -> None:
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_report_that_raises_changed_nothing(pilot: Pilot, data: st.DataObject) -> None:
-    """Over all reports and hostile arguments: `BadEvent` that names a field and leaves spool, numbers, counter and model as they
-    were; or one more event, which the monitor reads back, with the counter raised by what it says."""
+    """Over all reports and hostile arguments: `BadEvent` that names a field and leaves spool, numbers, counter and
+    model as they were; or one more event, which the monitor reads back, with the counter raised by what it says."""
     name = data.draw(st.sampled_from(sorted(CALLS)))
     positional, named = CALLS[name]
     arguments = [data.draw(st.sampled_from(values)) for values in positional]

@@ -1,4 +1,5 @@
-"""Laws of bounds: whatever well-formed events a firm sends, and whatever acts come, a pilot's state stays below its limit."""
+"""Laws of bounds: whatever well-formed events a firm sends, and whatever acts come, a pilot's state stays below its
+limit."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ DRIFT = (Watcher("river_drift", "watch"), Watcher("shape", "watch"), Watcher("ew
 
 
 def rich() -> Charter:
-    """Every kind of indicator, segments, long delays, late windows: a charter as large as `charter check` lets it be."""
+    """Every kind of indicator, segments, long delays, late windows: a charter as large as `charter check` lets it
+    be."""
     decisions = ExposureSpec(unit="decisions", cap=1e6)
     slow: dict[str, Any] = {"period": "10m", "reporting_delay": "6h", "late_window": 64}
     indicators = (
@@ -181,7 +183,8 @@ def test_no_bomb_makes_the_state_outgrow_its_limit(bomb: Bomb) -> None:
 @settings(max_examples=3, deadline=None)
 @given(order=st.permutations(BOMBS), seed=st.integers(0, 5), count=st.sampled_from([0, 30, 600]))
 def test_no_mixture_of_bombs_does_either(order: list[Bomb], seed: int, count: int) -> None:
-    """All of them after each other, in any order, under a halt and hundreds of acts; the state survives a restart as it is."""
+    """All of them after each other, in any order, under a halt and hundreds of acts; the state survives a restart as it
+    is."""
     machine, _ = exploded(tuple(order), seed, count)
     raw = machine.pilots.raw("p")
     assert len(raw) <= STATE_BYTES
@@ -256,7 +259,8 @@ def test_the_rich_charter_is_allowed_and_a_larger_one_refused_with_field_and_fix
 
 
 def test_a_charter_from_before_there_were_bounds_sheds_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pilot drops open periods unjudged, is escalated with the reason, and stays below the limit, however events are cut."""
+    """Its pilot drops open periods unjudged, is escalated with the reason, and stays below the limit, however events
+    are cut."""
     monkeypatch.setattr("monitor.acts.lint", lambda charter: [])
     spec = msgspec.structs.replace(
         rich().indicators[1], reporting_delay="900m", segments=tuple(f"s{n}" for n in range(40))
@@ -278,7 +282,8 @@ def test_a_charter_from_before_there_were_bounds_sheds_and_says_so(monkeypatch: 
 
 
 def test_a_hostile_pilot_leaves_others_of_its_partition_the_same() -> None:
-    """A thousand events made to make a state grow, in between those of others: the others' outputs are the same bytes."""
+    """A thousand events made to make a state grow, in between those of others: the others' outputs are the same
+    bytes."""
     act = Admission(id="adm", pilot="p", author="anna", charter=rich())
     said: list[Any] = []
     for hostile_too in (False, True):

@@ -1,4 +1,5 @@
-"""A history replays to what was recorded, for everybody and for one pilot alone, and gives away nothing of the others."""
+"""A history replays to what was recorded, for everybody and for one pilot alone, and gives away nothing of the
+others."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ def ran(*arguments: str) -> Result:
 
 
 class Recording:
-    """An embedded monitor's logs of an hour: time every five seconds, two outages, two restarts, records that are read late,
-    records of several pilots, rubbish."""
+    """An embedded monitor's logs of an hour: time every five seconds, two outages, two restarts, records that are read
+    late, records of several pilots, rubbish."""
 
     def __init__(self, home: Path, seed: int) -> None:
         self.home, self.rng = home, Random(seed)
@@ -143,8 +144,8 @@ def test_a_whole_history_decides_what_the_monitor_decided(recorded: Path) -> Non
 
 @pytest.mark.parametrize("pilot", FLEET.pilots)
 def test_a_firms_part_decides_the_same_and_names_nobody_else(recorded: Path, pilot: str) -> None:
-    """The pilot's own decisions come out the same from its own part; no other pilot, source or firm stands in it, not even in
-    records that several pilots shared; what was rejected of its own is rejected again."""
+    """The pilot's own decisions come out the same from its own part; no other pilot, source or firm stands in it, not
+    even in records that several pilots shared; what was rejected of its own is rejected again."""
     result = ran("export", "--dir", str(recorded), "--pilot", pilot, "--quiet")
     whole = ran("export", "--dir", str(recorded), "--quiet")
     found, rejected = replayed(result.stdout_bytes)
@@ -156,7 +157,8 @@ def test_a_firms_part_decides_the_same_and_names_nobody_else(recorded: Path, pil
 
 
 def test_a_history_that_was_cut_short_or_is_of_another_format_is_refused(recorded: Path, tmp_path: Path) -> None:
-    """Without its last line a file is no history, nor is one of a format to come; a line that cannot be read is named."""
+    """Without its last line a file is no history, nor is one of a format to come; a line that cannot be read is
+    named."""
     raw = ran("export", "--dir", str(recorded), "--quiet").stdout_bytes.splitlines(keepends=True)
     for lines, words in (
         (raw[:-1], "cut short"),
@@ -227,8 +229,8 @@ def death(charter: Charter, *more: bytes) -> bytes:
 
 @pytest.mark.parametrize("service", [None, True], ids=["by itself", "--service"])
 def test_nobody_is_blamed_who_is_not_part_of_the_recording(tmp_path: Path, service: bool | None) -> None:
-    """Events without any acknowledgement say nothing about obeying: a halt is neither overdue nor contradicted, and that is
-    said, on stderr and in the JSON; where the caller says that a service was there, it is held to the halt."""
+    """Events without any acknowledgement say nothing about obeying: a halt is neither overdue nor contradicted, and
+    that is said, on stderr and in the JSON; where the caller says that a service was there, it is held to the halt."""
     charter = FLEET.charter_for(FLEET.pilots[0])
     (tmp_path / "charter.yaml").write_bytes(msgspec.json.encode(charter))
     (tmp_path / "events.jsonl").write_bytes(death(charter))

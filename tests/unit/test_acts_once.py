@@ -1,4 +1,5 @@
-"""An act counts once, for ever: what it carries, what is remembered of it, and what becomes of a copy, one rule a test."""
+"""An act counts once, for ever: what it carries, what is remembered of it, and what becomes of a copy, one rule a
+test."""
 
 from __future__ import annotations
 
@@ -65,8 +66,8 @@ def refusal(out: Outputs) -> str:
 
 
 def test_a_signed_act_never_takes_effect_twice() -> None:
-    """The officer's signed override is sent again by somebody else, after the firm put 200 acts of its own on record, within its
-    validity and long after: it has no effect."""
+    """The officer's signed override is sent again by somebody else, after the firm put 200 acts of its own on record,
+    within its validity and long after: it has no effect."""
     world = World()
     world.put(world.rectified(), FIRM)  # refused: nothing is halted
     halt = world.halt()
@@ -83,7 +84,8 @@ def test_a_signed_act_never_takes_effect_twice() -> None:
 
 
 def test_a_refused_act_is_void_after_its_time() -> None:
-    """An override that came too early, or was refused, cannot be brought to life later; nor can one that was never delivered."""
+    """An override that came too early, or was refused, cannot be brought to life later; nor can one that was never
+    delivered."""
     world = World()
     world.put(world.halt(), ANNA)
     lower = Override(**world.by("anna"), level="normal", reason="x")
@@ -130,8 +132,8 @@ def test_the_bounds_of_the_validity_belong_to_it() -> None:
 
 
 def test_a_step_towards_a_release_has_seen_what_it_rests_on() -> None:
-    """An approval that was signed before the evaluation, or a release signed before the last approval, is refused however often it
-    comes; two approvals need not have seen each other."""
+    """An approval that was signed before the evaluation, or a release signed before the last approval, is refused
+    however often it comes; two approvals need not have seen each other."""
     world = World()
     world.put(world.halt(), ANNA)
     early = Approval(**world.by("ben"))
@@ -148,7 +150,8 @@ def test_a_step_towards_a_release_has_seen_what_it_rests_on() -> None:
 
 
 def test_steps_of_one_halt_do_not_lift_the_next() -> None:
-    """All steps of a release, sent again after the next halt and far beyond what ids are remembered: each is refused."""
+    """All steps of a release, sent again after the next halt and far beyond what ids are remembered: each is
+    refused."""
     world = World()
     world.put(world.halt(), ANNA)
     steps: list[tuple[ControlBase, Signer]] = []
@@ -173,7 +176,8 @@ def test_steps_of_one_halt_do_not_lift_the_next() -> None:
 
 
 def test_an_old_signed_act_without_validity_counts_once_too() -> None:
-    """Of a client that knows the fields not: taken, and remembered for ever; once its key has used the fields it must."""
+    """Of a client that knows the fields not: taken, and remembered for ever; once its key has used the fields it
+    must."""
     bench = Signed(authorities=(KEYED,), participant=OWN)
     bench.put(bench.admission, ANNA)
     old = Override(id="old", pilot="p", author="anna", level="watch", reason="x")
@@ -189,8 +193,8 @@ def test_an_old_signed_act_without_validity_counts_once_too() -> None:
 
 
 def test_what_is_remembered_of_acts_is_bounded() -> None:
-    """Thousands of approvals that are refused, with ids of 200 characters: the state does not grow beyond what is stated, nothing old is
-    forgotten, and what carries its validity is judged as ever."""
+    """Thousands of approvals that are refused, with ids of 200 characters: the state does not grow beyond what is
+    stated, nothing old is forgotten, and what carries its validity is judged as ever."""
     bench = Bench()
     early = Approval(id="early", pilot="p", author="anna")
     bench.act(early, T0)
@@ -229,8 +233,8 @@ def test_the_firm_displaces_nothing_of_the_authority() -> None:
 
 
 def test_the_same_id_with_other_content_is_a_conflict() -> None:
-    """A copy changes nothing and is `repeated`, whenever it was made valid; another content or another key under its id is refused
-    as `conflict`, a rejection of its own."""
+    """A copy changes nothing and is `repeated`, whenever it was made valid; another content or another key under its id
+    is refused as `conflict`, a rejection of its own."""
     world = World()
     act = Override(**world.by("anna"), level="watch", reason="x")
     world.put(act, ANNA)
@@ -241,8 +245,8 @@ def test_the_same_id_with_other_content_is_a_conflict() -> None:
 
 
 def test_an_admission_is_compared_by_content_and_signer() -> None:
-    """Whatever its id: one's own again is `repeated`; of another charter, author or key it is a conflict that names what is in force
-    and by whom."""
+    """Whatever its id: one's own again is `repeated`; of another charter, author or key it is a conflict that names
+    what is in force and by whom."""
     bench = Bench()
     same = Admission(id="x1", pilot="p", author="anna", charter=charter())
     assert rejected(bench.act(same, T0)) == [("charter", "repeated")]

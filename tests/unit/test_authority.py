@@ -105,8 +105,8 @@ def test_a_firm_named_as_approver_is_the_firm_only() -> None:
     ],
 )
 def test_the_firm_and_two_approvers_are_three_people(changes: dict[str, object], field: str) -> None:
-    """A firm that is approver or officer of its own pilot, or a key that two people share, is a mistake in the charter and is not
-    admitted."""
+    """A firm that is approver or officer of its own pilot, or a key that two people share, is a mistake in the charter
+    and is not admitted."""
     made = charter(**changes)
     assert field in {problem.field for problem in lint(made) if problem.severity == "error"}
     machine = Machine(journalled=False)
@@ -115,7 +115,8 @@ def test_the_firm_and_two_approvers_are_three_people(changes: dict[str, object],
 
 
 def test_while_a_halt_stands_an_officer_amends_everything_but_who_may_release() -> None:
-    """Authorities, keys and evaluation are refused by name; another limit is taken; after the release they are taken."""
+    """Authorities, keys and evaluation are refused by name; another limit is taken; after the release they are
+    taken."""
     bench = Bench(RATE)
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="x"), T0 + 1)
     more = (Authority("authority", approvers=("anna", "ben", "carl")),)
@@ -132,8 +133,8 @@ def test_while_a_halt_stands_an_officer_amends_everything_but_who_may_release() 
 
 
 def test_an_exit_of_a_halted_pilot_keeps_its_halt_until_it_is_verified() -> None:
-    """The exit is on record, the command is resent, the acknowledgement and heartbeats are followed; then the pilot is gone, and
-    its name is not admitted again."""
+    """The exit is on record, the command is resent, the acknowledgement and heartbeats are followed; then the pilot is
+    gone, and its name is not admitted again."""
     bench = Bench(RATE)
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="x"), T0 + 1)
     (command,) = bench.out.commands
@@ -210,7 +211,8 @@ def test_a_firm_admits_its_own_pilot_in_open_mode_only() -> None:
 
 
 def test_an_admitter_amends_and_ends_a_pilot_in_place_of_an_officer() -> None:
-    """Under any name but the firm's; without the key, an unsigned officer does neither where admitter keys are configured."""
+    """Under any name but the firm's; without the key, an unsigned officer does neither where admitter keys are
+    configured."""
     bench = Signed(admitters=Trusted([ADMITTER.public]))
     bench.put(bench.admission, ADMITTER)
     amendment = Amendment(id="m", pilot="p", author="office", charter=charter(version=2))

@@ -25,6 +25,8 @@ from monitor.telemetry import Harm
 
 HALT = Watcher(name="limit_e_process", level="halt")
 QUICK = Watcher(name="cusum", level="watch")
+# One public key in two base64 forms (the last character has two bits that stand for nothing), and another key.
+KEY, TWIN, OTHER = (f"ed25519:{'A' * 42}{end}=" for end in "ABE")
 RATE: dict[str, Any] = {"name": "rate", "kind": "incident_rate", "exposure": ExposureSpec(unit="miles")}
 
 
@@ -107,6 +109,11 @@ ERRORS: list[tuple[str, Charter, str]] = [
     ("drills that overtake each other", charter(drills=Drills(every="1m")), "drills.every"),
     ("a window over midnight", charter(drills=Drills(full_stops=(Window(("mon",), "23:00", "01:00"),))), "drills.full_stops[0].end"),
     ("a key that is none", charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": "abc"}),)), "authorities[0].keys.x"),
+    ("one approver under two spellings", charter(authorities=(Authority(id="a", approvers=("anna", "Anna")),)), "authorities[0].approvers"),
+    ("one approver under two Unicode forms", charter(authorities=(Authority(id="a", approvers=("z\u00fc", "zu\u0308")),)), "authorities[0].approvers"),
+    ("one key of two people, written in two ways", charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": TWIN}),)), "authorities[0].keys.y"),
+    ("the firm's key in office, written in another way", charter(participant=Participant("firm", keys=(TWIN,)), authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": OTHER}),)), "authorities[0].keys.x"),
+    ("a pilot that looks like another one", charter(pilot="zu\u0308rich"), "pilot"),
     ("quiet for a century", charter(responses=Responses(unknown_escalates_after="1200mo")), "responses.unknown_escalates_after"),
 ]  # fmt: skip
 

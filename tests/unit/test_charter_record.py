@@ -45,7 +45,8 @@ def admitted(act: str, made: Charter, standing: int = 1, reason: Reason = Reason
 
 
 def test_only_what_came_into_force_is_listed() -> None:
-    """A refused admission caused no decision, and a copy of an id with another charter has another hash: neither is shown."""
+    """A refused admission caused no decision, and a copy of an id with another charter has another hash: neither is
+    shown."""
     forged = structs.replace(ONE, scenario="Anything goes")
     acts = [
         Admission(id="a-1", pilot="p-1", author="regulator one", charter=ONE),
@@ -104,7 +105,8 @@ def test_any_words_survive(scenario: str, sector: str) -> None:
 
 
 def test_a_directory_shows_what_is_in_force(tmp_path: Path) -> None:
-    """`charter show --dir`: YAML or canonical JSON on stdout, all versions on stderr; unknown pilots and versions are refused."""
+    """`charter show --dir`: YAML or canonical JSON on stdout, all versions on stderr; unknown pilots and versions are
+    refused."""
     import asyncio
 
     from monitor.embedded.process import Monitor

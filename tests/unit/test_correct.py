@@ -1,4 +1,5 @@
-"""What was tallied too much is taken back in open periods, on record, and never out of what was judged; one rule a test."""
+"""What was tallied too much is taken back in open periods, on record, and never out of what was judged; one rule a
+test."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def negative(amount: float) -> Any:
 
 
 def test_a_correction_takes_back_exposure_while_its_period_is_open() -> None:
-    """A thousand told where it was a hundred: the period closes with a hundred, whole, and both sides see the correction."""
+    """A thousand told where it was a hundred: the period closes with a hundred, whole, and both sides see the
+    correction."""
     bench = Bench(RATE_0)
     bench.hour(0, exposure=1000)
     bench.send(bench.emitter.exposure_corrected(T0 + 1000, -900.0), at=T0 + HOUR)

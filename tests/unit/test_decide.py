@@ -148,6 +148,43 @@ def test_steps_of_one_halt_do_not_lift_the_next() -> None:
         decide.released(s, 4, "seen on site")
 
 
+def test_a_second_event_of_the_same_rule_needs_its_own_steps() -> None:
+    """A death after the approvals is a new ground: what was rectified and approved for the first does not lift it."""
+    s = approved("rule/death", Reason.HARD_RULE)
+    s, _ = decide.found(s, "rule/death", Level.HALT, Reason.HARD_RULE, 9, "until_lowered")
+    with pytest.raises(ControlRefused, match="rectification"):
+        decide.released(s, 10, "seen")
+
+
+def test_a_release_has_seen_what_it_ends() -> None:
+    """A hard rule that escalates while a halt stands would end with it: the steps stay, the release must have seen
+    it."""
+    s = approved("rule/death", Reason.HARD_RULE)
+    s, move = decide.found(s, "rule/injury", Level.ESCALATE, Reason.HARD_RULE, 9, "until_lowered")
+    assert move is not None
+    assert s.lifting.last == s.counter + 1
+    decide.released(s, 10, "seen")
+
+
+def approved(key: str, reason: Reason) -> Standing:
+    """Halted by a hard rule, with all steps towards a release on record."""
+    s, _ = decide.found(Standing(), key, Level.HALT, reason, 1, "until_lowered")
+    steps = ((Reason.RECTIFICATION_RECORDED, ""), (Reason.EVALUATION_RECORDED, ""))
+    for step, author in (*steps, (Reason.APPROVAL_RECORDED, "anna"), (Reason.APPROVAL_RECORDED, "ben")):
+        s, _ = decide.recorded(s, step, author)
+    return s
+
+
+def test_approvals_beyond_those_needed_take_no_memory() -> None:
+    """A charter may name thousands of approvers: each approval is on record, and the state holds the first ones."""
+    s = approved("rule/death", Reason.HARD_RULE)
+    for n in range(100):
+        s, move = decide.recorded(s, Reason.APPROVAL_RECORDED, f"approver-{n}")
+        assert move is not None
+    assert len(s.lifting.approvals) == decide.APPROVALS
+    decide.released(s, 10, "seen")
+
+
 def test_nothing_can_be_rectified_without_a_halt() -> None:
     """Steps towards a release are refused while nothing is halted."""
     with pytest.raises(ControlRefused, match="not_halted"):

@@ -190,6 +190,18 @@ def test_a_second_worker_that_goes_on_is_found() -> None:
     assert bench.reasons()[-1] == Reason.HALT_CONTRADICTED
 
 
+def test_new_incarnations_that_acknowledge_one_after_the_other_cover_no_service() -> None:
+    """However many acknowledge, and whatever times they give: service after the charter's time, and what clocks differ,
+    is found."""
+    for counter in (Emitter("counter/1", "p"), None):
+        bench = Halted()
+        for minute in range(0, 20, 4):
+            at, new = bench.at + minute * 60 * SECOND, Emitter(f"svc/{minute}", "p")
+            ahead = new.acknowledged(at + 299 * SECOND, bench.command.id, bench.command.standing)
+            bench.send(ahead, (counter or new).exposure(at + SECOND, 10.0), at=at + SECOND)
+        assert bench.order == "contradicted"
+
+
 def test_a_service_that_never_acknowledged_and_goes_on_is_found() -> None:
     """After the charter's time traffic is more than overdue."""
     bench = Halted()
@@ -323,7 +335,8 @@ def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
 
 
 def test_every_decision_has_an_id_of_its_own() -> None:
-    """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a repeat."""
+    """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a
+    repeat."""
     bench = Halted()
     bench.acknowledge(bench.at + SECOND)
     bench.beat(bench.at + 2 * SECOND, serving=True)  # contradicted

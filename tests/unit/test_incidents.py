@@ -77,7 +77,8 @@ def test_an_incident_regraded_down_and_up_again_counts_once() -> None:
 
 
 def test_an_update_without_a_report_counts() -> None:
-    """A firm that only ever sends updates hides nothing: an id that is not known counts, whatever it is said to have been."""
+    """A firm that only ever sends updates hides nothing: an id that is not known counts, whatever it is said to have
+    been."""
     bench = Bench(SERIOUS)
     update = bench.emitter.incident_update(T0, "i-1", was=Severity.SERIOUS_INCIDENT, severity=Severity.SERIOUS_INCIDENT)
     bench.send(update, at=T0 + 1)
@@ -85,7 +86,8 @@ def test_an_update_without_a_report_counts() -> None:
 
 
 def test_a_report_that_gives_the_segment_counts_in_it() -> None:
-    """An incident that counted nowhere for want of a segment counts when a later report names a listed one, and only then."""
+    """An incident that counted nowhere for want of a segment counts when a later report names a listed one, and only
+    then."""
     bench = Bench(RATE, BY_REGION)
     bench.send(bench.emitter.incident(T0, incident="i-1"), at=T0)
     assert (counted(bench), counted(bench, "by-region", "north")) == (1, 0)
@@ -95,7 +97,8 @@ def test_a_report_that_gives_the_segment_counts_in_it() -> None:
 
 
 def test_a_rule_does_not_act_again_on_an_incident_that_was_dealt_with() -> None:
-    """After the release neither an update that adds the segment nor a report of another source halts again; a new incident does."""
+    """After the release neither an update that adds the segment nor a report of another source halts again; a new
+    incident does."""
     bench, other = Bench(), Emitter("another/system", "p")
     bench.send(bench.emitter.incident(T0, incident="i-1", **DEATH), at=T0)
     assert bench.level == Level.HALT
@@ -108,7 +111,8 @@ def test_a_rule_does_not_act_again_on_an_incident_that_was_dealt_with() -> None:
 
 
 def test_a_rule_acts_again_on_an_incident_that_became_graver() -> None:
-    """An injury that was dealt with becomes a death: the rule on deaths halts, and one on severity alone acts on graver harm."""
+    """An injury that was dealt with becomes a death: the rule on deaths halts, and one on severity alone acts on graver
+    harm."""
     rules = (
         HardRule("death", "halt", harm=(Harm.DEATH,)),
         HardRule("serious", "halt", severity=(Severity.SERIOUS_INCIDENT,)),
@@ -138,11 +142,11 @@ def test_a_repeat_of_a_halting_incident_is_on_record_once() -> None:
 def test_the_memory_is_bounded_and_says_when_it_is_full() -> None:
     """The id reported longest ago is dropped, which is counted, and from then on an update counts by what it was."""
     bench = Bench(SERIOUS)
-    emitter = bench.emitter
-    many = [emitter.incident(T0, incident=f"i-{n}", severity=Severity.HAZARD) for n in range(INCIDENTS)]
+    emitter, grave = bench.emitter, {"severity": Severity.HAZARD, "harm": Harm.MINOR_INJURY}
+    many = [emitter.incident(T0, incident=f"i-{n}", **grave) for n in range(INCIDENTS)]
     bench.send(*many, at=T0)
     assert "incident_forgotten" not in bench.out.uncounted
-    extra = [emitter.incident(T0, incident=f"j-{n}", severity=Severity.HAZARD) for n in range(9)]
+    extra = [emitter.incident(T0, incident=f"j-{n}", **grave) for n in range(9)]
     bench.send(*extra, at=T0 + 1)
     assert bench.out.uncounted["incident_forgotten"] == 9
     assert len(bench.machine.pilots["p"].incidents.known) == INCIDENTS
@@ -150,6 +154,24 @@ def test_the_memory_is_bounded_and_says_when_it_is_full() -> None:
     assert counted(bench, "serious") == 0
     bench.send(emitter.incident_update(T0, "i-1", was=Severity.HAZARD, severity=DEATH["severity"]), at=T0 + 3)
     assert counted(bench, "serious") == 1
+
+
+def test_harmless_incidents_displace_no_other_and_hide_no_update() -> None:
+    """After any number of near misses a dealt-with death halts no second time, and updates without a report count all
+    the same."""
+    bench = Bench(SERIOUS)
+    emitter = bench.emitter
+    bench.send(emitter.incident(T0, incident="i-1", **DEATH), at=T0)
+    release(bench, T0 + 1)
+    before = counted(bench, "serious")
+    flood = [emitter.incident(T0, Severity.NEAR_MISS, incident=f"n-{n}") for n in range(INCIDENTS + 9)]
+    bench.send(*flood, at=T0 + 2)
+    assert bench.out.uncounted["incident_forgotten"] == 10
+    bench.send(emitter.incident(T0, incident="i-1", **DEATH), at=T0 + 3)
+    assert bench.level == Level.NORMAL
+    grade: dict[str, Any] = {"was": Severity.SERIOUS_INCIDENT, "severity": Severity.SERIOUS_INCIDENT}
+    bench.send(*(emitter.incident_update(T0, f"u-{n}", harm=Harm.NONE, **grade) for n in range(3)), at=T0 + 4)
+    assert counted(bench, "serious") == before + 3
 
 
 def test_the_memory_takes_no_more_bytes_than_stated() -> None:
@@ -173,7 +195,8 @@ REPORT = st.tuples(st.integers(0, 3), GRADE, st.sampled_from(["", "north", "sout
 @settings(max_examples=60, deadline=None)
 @given(reports=st.lists(REPORT, min_size=1, max_size=40), pack=st.integers(1, 40))
 def test_every_incident_counts_at_most_once_in_every_indicator(reports: list[Any], pack: int) -> None:
-    """Whatever is reported in whatever order: as many as there are distinct ids that ever had the grade, alone and packed."""
+    """Whatever is reported in whatever order: as many as there are distinct ids that ever had the grade, alone and
+    packed."""
     results = []
     for folds in (False, True):
         bench = Bench(QUICK, SERIOUS, BY_REGION, hard_rules=())

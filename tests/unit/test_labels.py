@@ -89,7 +89,8 @@ def send_packed(bench: Bench, events: list[Envelope], pack: int, at: int) -> Non
     ],
 )
 def test_what_counts_nowhere_is_named_with_what_was_probably_meant(event: Any, field: str, names: str) -> None:
-    """Field, value and the nearest known value are on record, the pilot is watched, and the event is counted by kind."""
+    """Field, value and the nearest known value are on record, the pilot is watched, and the event is counted by
+    kind."""
     bench = Bench(RATE_0, SHARE, msgspec.structs.replace(MILES, name="by-mile"), COST)
     bench.send(event(bench.emitter), at=T0 + 1)
     (detail,) = said(bench)
@@ -102,7 +103,8 @@ RATE_0 = msgspec.structs.replace(RATE, weight=0, detectors=QUICK)
 
 
 def test_what_the_charter_does_not_select_by_counts() -> None:
-    """Segments where none is listed, an indicator without segments besides, users under a cap, events nobody asked for."""
+    """Segments where none is listed, an indicator without segments besides, users under a cap, events nobody asked
+    for."""
     catch_all = msgspec.structs.replace(SHARE, name="all", segments=(), weight=0, detectors=QUICK)
     bench = Bench(RATE_0, SHARE, catch_all, users=Users(cap=100))
     e = bench.emitter
@@ -126,7 +128,8 @@ def test_a_segment_that_differs_in_case_alone_is_said_even_if_it_counts_elsewher
 
 @pytest.mark.parametrize("pack", [1, 50])
 def test_each_value_is_said_once_and_stays_a_finding_for_as_long_as_it_comes(pack: int) -> None:
-    """A thousand events of one value are one record; a second value is one more; quiet periods clear it, its return is said."""
+    """A thousand events of one value are one record; a second value is one more; quiet periods clear it, its return is
+    said."""
     bench = Bench(SHARE)
     for hour in range(5):
         events: list[Envelope] = [bench.emitter.outcomes(T0 + hour * HOUR + n, segment="south") for n in range(200)]
@@ -197,7 +200,8 @@ LABEL = st.sampled_from(["north", "north ", NFC, NFD, "Zürich ", "NORTH", "sout
     pack=st.integers(1, 60),
 )
 def test_labels_mean_the_same_one_by_one_and_packed(labels: list[tuple[str, str]], pack: int) -> None:
-    """The same state, the same records, the same counts, however events are packed; each counts in the segment it names."""
+    """The same state, the same records, the same counts, however events are packed; each counts in the segment it
+    names."""
     results: list[Any] = []
     for folds in (False, True):
         bench, desk = Bench(RATE_0, MILES_BY_REGION, SHARE), Emitter("desk", "p")
@@ -263,3 +267,12 @@ def test_a_charter_with_twins_from_before_still_runs() -> None:
     """What was admitted once is read for ever: the first spelling counts."""
     old: Charter = charter(msgspec.structs.replace(SHARE, segments=(NFC, NFD)))
     assert plan_of(old).watches[0].keys == {NFC: f"fpr/{NFC}"}
+
+
+def test_long_lists_of_long_labels_are_not_searched() -> None:
+    """A firm that invents labels slows down nothing: the nearest known one is looked for only where that takes
+    milliseconds."""
+    names = tuple(f"{n:04d}{'abcdefghij' * 9}" for n in range(60))
+    bench = Bench(msgspec.structs.replace(RATE_0, segments=names))
+    bench.send(bench.emitter.incident(T0, segment=f"9999{'abcdefghij' * 9}"), at=T0 + 1)
+    assert "the charter knows '0000abc" in said(bench)[0]

@@ -196,7 +196,8 @@ def test_beyond_the_cap_only_aggregates_count() -> None:
 
 
 def test_a_pilot_that_leaves_takes_its_series_along() -> None:
-    """After exit nothing of the pilot is exposed but that it left, and its place under the cap is free for one that waits."""
+    """After exit nothing of the pilot is exposed but that it left, and its place under the cap is free for one that
+    waits."""
     metrics = Metrics(cap=1)
     metrics.observe(Outputs(decisions=[halted(pilot="a"), halted(pilot="b")], evidence=[evidence(pilot="a")]))
     metrics.observe(Outputs(decisions=[halted(2, "a", level=Level.NORMAL, reason=Reason.EXITED, kind="act")]))
@@ -240,7 +241,8 @@ def test_a_forged_record_is_counted_for_its_pilot() -> None:
 
 
 def test_recovered_findings_are_those_of_the_state() -> None:
-    """Who takes over a partition exposes the grave findings that stand, with the severity of the worst harm that the rule lists."""
+    """Who takes over a partition exposes the grave findings that stand, with the severity of the worst harm that the
+    rule lists."""
     metrics = Metrics()
     fleet = Fleet(1, pilots=1, scenarios=["death"], hours=30, onset=12)
     [name] = fleet.pilots

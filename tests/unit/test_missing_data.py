@@ -161,8 +161,8 @@ def test_exposure_above_the_cap_escalates() -> None:
 
 @pytest.mark.parametrize(("complete", "level"), [("by_source", Level.ESCALATE), ("on_close", Level.HALT)])
 def test_where_every_call_is_a_source_exposure_may_be_complete_on_close(complete: Any, level: Level) -> None:
-    """Serverless: twelve complaints in a hundred where two are allowed. No source is heard twice, so that nothing is known in
-    full by source; a charter that says `on_close` has its limit judged."""
+    """Serverless: twelve complaints in a hundred where two are allowed. No source is heard twice, so that nothing is
+    known in full by source; a charter that says `on_close` has its limit judged."""
     exposure = ExposureSpec(unit="decisions", complete=complete)
     rate = msgspec.structs.replace(RATE, name="c", kind="complaint_rate", limit=2, per=100, exposure=exposure)
     bench = Bench(rate)

@@ -26,8 +26,8 @@ def source(high: int, missing: dict[int, int]) -> list[Any]:
 
 
 def test_a_state_as_large_as_any_record_is_read_and_bounded() -> None:
-    """512 sources with long names and a thousand missing numbers each: nine million bytes become a few hundred thousand, and what
-    is missing is still found."""
+    """512 sources with long names and a thousand missing numbers each: nine million bytes become a few hundred
+    thousand, and what is missing is still found."""
     bench, high = Bench(), 1_790_000_000_000_000
     missing = dict.fromkeys(range(high - 1023, high), T0)
     raw = with_sources(

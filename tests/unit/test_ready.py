@@ -113,7 +113,8 @@ def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
 
 
 def test_the_queue_of_timers_does_not_grow_with_events() -> None:
-    """Ten thousand events that are each put on record, and set timers again, leave no more entries than a fixed number."""
+    """Ten thousand events that are each put on record, and set timers again, leave no more entries than a fixed
+    number."""
     bench = Bench()
     for n in range(100):
         deaths = [bench.emitter.incident(T0 + n, harm=Harm.DEATH) for _ in range(100)]

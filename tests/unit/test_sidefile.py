@@ -1,4 +1,5 @@
-"""Side files: a damaged one costs repeats and a warning, never a start; what must not be begun anew is refused with the fix."""
+"""Side files: a damaged one costs repeats and a warning, never a start; what must not start empty is refused with the
+fix."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ def test_damaged_cursors_of_actors_are_begun_anew_with_repeats(
         again = delivered(tmp_path)
     assert f"{file} " in caplog.text
     assert (
-        "kept as delivered.json.damaged, begun anew: records are handed over again, alerts begin with what stands"
+        "moved to delivered.json.damaged, started empty: records are handed over again, alerts begin with what stands"
         in caplog.text
     )
     assert (tmp_path / "delivered.json.damaged").exists()
@@ -66,7 +67,7 @@ def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "garbage", "a directory"])
-def test_a_damaged_digest_key_is_made_anew(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_digest_key_is_replaced(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An empty key would make digests of rejected bytes guessable; a lost one only makes old ones incomparable."""
     key = secret_of(tmp_path)
     assert secret_of(tmp_path) == key
@@ -151,7 +152,8 @@ SDK = ("lock", "board", "leader", "resumed")
 def test_no_damaged_file_of_the_guard_lets_a_service_work_or_ends_in_a_surprise(
     name: str, damage: str, tmp_path: Path
 ) -> None:
-    """The board begins anew, knowing nothing, which permits nothing; or the directory is refused as the operating system does."""
+    """The board begins anew, knowing nothing, which permits nothing; or the directory is refused as the operating
+    system does."""
     Board(tmp_path).close()
     if not (tmp_path / name).exists():
         (tmp_path / name).write_text("release-1\n")

@@ -1,10 +1,14 @@
-"""Two different events under one source and number are a conflict, never a repeat: told to the sender, and never hiding a harm."""
+"""Two different events under one source and number are a conflict, never a repeat: told to the sender, and never hiding
+a harm."""
 
 from __future__ import annotations
+
+import itertools
 
 import msgspec
 import pytest
 
+from monitor.bounds import SOURCES
 from monitor.control import Override
 from monitor.model import Evidence, Level, Reason
 from monitor.seen import Seen, digest_of
@@ -21,7 +25,8 @@ def death(emitter: Emitter, at: int) -> Envelope:
 
 
 def test_a_death_that_another_replica_reports_under_a_used_number_halts() -> None:
-    """Two replicas share a source and number from 1: the second one's report is rejected as a conflict, and acted on."""
+    """Two replicas share a source and number from 1: the second one's report is rejected as a conflict, and acted
+    on."""
     bench, other = Bench(), Emitter("svc/1", "p")
     bench.send(bench.emitter.exposure(T0 + 1, 10.0), at=T0 + 1)
     out = bench.send(death(other, T0 + 2), at=T0 + 2)
@@ -42,9 +47,42 @@ def test_many_deaths_under_used_numbers_are_all_on_record() -> None:
     assert len({d.id for d in bench.out.decisions}) == len(bench.out.decisions)
 
 
+def test_decisions_on_events_with_one_source_number_and_id_have_different_ids() -> None:
+    """Replicas that derive the event id from the number, and a conflict that is resent after its finding has cleared:
+    no decision gets the id of another, as the notary would drop it and find a standing missing."""
+    bench = Bench()
+    bench.send(death(bench.emitter, T0 + 1), at=T0 + 1)
+    for replica in range(3):
+        report = msgspec.structs.replace(death(Emitter("svc/1", "p"), T0 + 2), id="svc/1#1")
+        data = msgspec.structs.replace(report.data, incident=f"i-{replica}")
+        bench.send(msgspec.structs.replace(report, data=data), at=T0 + 3 + replica)
+    assert sum(d.reason is Reason.HARD_RULE for d in bench.out.decisions) >= 4
+    beat = msgspec.structs.replace(Emitter("svc/1", "p").heartbeat(T0 + 2), id="svc/1#1")
+    for day in range(3):
+        bench.send(beat, at=T0 + HOUR * (1 + 24 * day))
+        bench.time(T0 + HOUR * (23 + 24 * day))
+    assert sum(d.reason is Reason.SOURCE_CONFLICT for d in bench.out.decisions) > 1
+    assert len({d.id for d in bench.out.decisions}) == len(bench.out.decisions)
+
+
+def test_an_event_that_comes_again_after_its_source_was_forgotten_makes_a_decision_of_its_own() -> None:
+    """A correction that is resent when 512 other sources were heard since is on record twice, under two ids and causes."""
+    bench = Bench()
+    once = bench.emitter.exposure_corrected(T0 + 1)
+    bench.send(once, at=T0 + 2)
+    for number in range(SOURCES + 1):
+        bench.send(Emitter(f"call/{number}", "p").heartbeat(T0 + 3), at=T0 + 3 + number)
+        if number == SOURCES:
+            bench.send(once, at=T0 + 4 + number)
+    bench.send(*(Emitter(f"next/{number}", "p").heartbeat(T0 + 3) for number in range(SOURCES)), once, at=T0 + 2000)
+    corrections = [d for d in bench.out.decisions if d.reason is Reason.CORRECTED]
+    assert len({(d.id, d.cause) for d in corrections}) == len(corrections) == 3
+
+
 @pytest.mark.parametrize("part", ["id", "time", "data", "type"])
 def test_whatever_differs_makes_it_another_event(part: str) -> None:
-    """Id, time, payload and type: emitters that derive the id from the number differ in nothing but what they report."""
+    """Id, time, payload and type: emitters that derive the id from the number differ in nothing but what they
+    report."""
     bench, other = Bench(), Emitter("svc/1", "p")
     first = bench.emitter.complaint_resolved(T0 + 5, "c", T0 + 1)
     second: Envelope = {
@@ -56,6 +94,17 @@ def test_whatever_differs_makes_it_another_event(part: str) -> None:
     bench.send(first, at=T0 + 6)
     assert rejected(bench.send(first, at=T0 + 7)) == []
     assert rejected(bench.send(second, at=T0 + 8)) == CONFLICT
+
+
+def test_a_death_whose_digest_is_that_of_another_event_is_no_repeat() -> None:
+    """The 16 bits of a digest are easily matched by choosing the id: an incident is a repeat only if it is known."""
+    bench = Bench()
+    first = bench.emitter.heartbeat(T0 + 1)
+    bench.send(first, at=T0 + 1)
+    report = death(Emitter("svc/1", "p"), T0 + 2)
+    twins = (msgspec.structs.replace(report, id=f"x-{n}") for n in itertools.count())
+    out = bench.send(next(event for event in twins if digest_of(event) == digest_of(first)), at=T0 + 3)
+    assert (rejected(out), bench.level) == ([("sequence", "source_conflict")], Level.HALT)
 
 
 def test_a_true_repeat_is_free_and_silent() -> None:
@@ -71,7 +120,8 @@ def test_a_true_repeat_is_free_and_silent() -> None:
 
 
 def test_a_source_that_begins_again_at_1_is_a_conflict() -> None:
-    """A restart under the same source, long after the numbers it repeats: its events tell of a later time than any before."""
+    """A restart under the same source, long after the numbers it repeats: its events tell of a later time than any
+    before."""
     bench = Bench()
     bench.send(*(bench.emitter.heartbeat(T0 + i) for i in range(600)), at=T0 + 600)
     again = Emitter("svc/1", "p")
@@ -81,7 +131,8 @@ def test_a_source_that_begins_again_at_1_is_a_conflict() -> None:
 
 
 def test_what_is_too_old_to_tell_is_rejected_and_an_incident_acted_on() -> None:
-    """Below the numbers whose events are remembered, an old event may be a repeat or not: never silent, and a death halts."""
+    """Below the numbers whose events are remembered, an old event may be a repeat or not: never silent, and a death
+    halts."""
     bench, other = Bench(), Emitter("svc/1", "p")
     bench.send(*(bench.emitter.heartbeat(T0 + 500) for i in range(600)), at=T0 + 600)
     out = bench.send(other.heartbeat(T0 + 1), death(other, T0 + 2), at=T0 + HOUR)
@@ -102,7 +153,8 @@ def test_an_incident_that_is_resent_too_late_does_not_halt_again() -> None:
 
 
 def test_periods_with_a_conflict_are_partial_until_it_ends() -> None:
-    """What the second emitter reports is not counted, so nothing closes as known; the finding leaves when conflicts end."""
+    """What the second emitter reports is not counted, so nothing closes as known; the finding leaves when conflicts
+    end."""
     bench, other = Bench(), Emitter("svc/1", "p")
     bench.hour(0, incidents=1, exposure=100)
     bench.send(other.incident(T0 + 2000), at=T0 + 2000)

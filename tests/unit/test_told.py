@@ -1,4 +1,5 @@
-"""What is missing, of another time or without a model is said, about what it is, once and for as long as the charter asks."""
+"""What is missing, of another time or without a model is said, about what it is, once and for as long as the charter
+asks."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ def test_many_indicators_that_close_together_count_once() -> None:
     assert bench.level == Level.NORMAL
 
 
-def test_a_new_gap_begins_the_count_anew() -> None:
+def test_a_new_gap_restarts_the_count() -> None:
     """Quiet periods count in a row."""
     bench = gap(SHARE, watch_clears_after=2)
     bench.time(T0 + 2 * HOUR + 1)
@@ -128,7 +129,7 @@ def test_who_cannot_know_the_model_owes_none() -> None:
     assert bench.level == Level.NORMAL
 
 
-# Before the admission ----------------------------------------------------------------------------------------------------
+# Before the pilot began ----------------------------------------------------------------------------------------------------
 
 
 def early(emitter: Emitter, at: int) -> list[Envelope]:
@@ -148,11 +149,15 @@ def early(emitter: Emitter, at: int) -> list[Envelope]:
     ]
 
 
+BEGAN = T0 - 4 * DAY  # the first day of the cycle, before the admission at T0
+DEATH_HALTS = HardRule("death", "halt", harm=(Harm.DEATH,))
+
+
 @pytest.mark.parametrize("before", [1, HOUR // 4, 20 * 365 * DAY])
-def test_what_happened_before_the_admission_neither_counts_nor_halts(before: int) -> None:
-    """One rule for all types, also within the period of the admission: each is rejected, with the reason, and makes no gap."""
-    bench = Bench(RATE, SHARE, hard_rules=(HardRule("death", "halt", harm=(Harm.DEATH,)), FOREIGN_HALTS))
-    events = early(bench.emitter, T0 - before)
+def test_what_happened_before_the_pilot_began_neither_counts_nor_halts(before: int) -> None:
+    """One rule for all types, to the millisecond: each is rejected, with the reason, and makes no gap."""
+    bench = Bench(RATE, SHARE, hard_rules=(DEATH_HALTS, FOREIGN_HALTS))
+    events = early(bench.emitter, BEGAN - before)
     bench.send(*events, at=T0 + 1000)
     assert rejected(bench.out) == [("time", "before_admission")] * len(events)
     bench.send(*events, at=T0 + 2000)  # repeats are not told twice
@@ -165,10 +170,21 @@ def test_what_happened_before_the_admission_neither_counts_nor_halts(before: int
     assert bench.reasons() == [Reason.ADMITTED]
 
 
-def test_a_heartbeat_from_before_the_admission_is_answered_and_accuses_nobody() -> None:
+@pytest.mark.parametrize("before", [1, 3 * DAY, 4 * DAY])
+def test_a_death_between_the_start_of_the_cycle_and_a_late_admission_halts(before: int) -> None:
+    """The pilot began with its cycle: an admission that came later hides no harm, and a date before it is no way around
+    a rule."""
+    bench = Bench(RATE, SHARE, hard_rules=(DEATH_HALTS,))
+    death = bench.emitter.incident(T0 - before, Severity.SERIOUS_INCIDENT, Harm.DEATH)
+    bench.send(death, at=T0 + 1000)
+    assert not bench.out.rejected
+    assert of(bench, Reason.HARD_RULE)[0].level == Level.HALT
+
+
+def test_a_heartbeat_from_before_the_pilot_began_is_answered_and_accuses_nobody() -> None:
     """It counts nothing, so it is no back-fill; what model served then is none of the pilot's."""
     bench = Bench(hard_rules=(FOREIGN_HALTS,))
     bench.emitter.model = "m9"
-    bench.send(bench.emitter.heartbeat(T0 - 1), at=T0 + 1)
+    bench.send(bench.emitter.heartbeat(BEGAN - 1), at=T0 + 1)
     assert len(bench.out.permits) == 1
     assert bench.level == Level.NORMAL

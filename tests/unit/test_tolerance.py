@@ -85,8 +85,8 @@ def rectify(bench: Bench, at: int, finding: str, name: str = "r") -> Outputs:
 
 
 def test_all_indicators_that_cross_from_one_cause_belong_to_one_window() -> None:
-    """The second indicator crosses when its period closes, on the events that made the first one cross: nothing halts, each spends
-    its share, and both are due on the same date."""
+    """The second indicator crosses when its period closes, on the events that made the first one cross: nothing halts,
+    each spends its share, and both are due on the same date."""
     bench = two()
     while not tolerated(bench):
         bench.send(bench.emitter.incident(T0 + 1), at=T0 + 2)
@@ -161,7 +161,8 @@ def test_a_window_that_is_not_rectified_in_time_halts() -> None:
 
 
 def test_what_is_rectified_in_time_does_not_halt() -> None:
-    """The firm rectifies without a halt, by the indicator's name or the finding's key; the level stays until an officer lowers it."""
+    """The firm rectifies without a halt, by the indicator's name or the finding's key; the level stays until an officer
+    lowers it."""
     for name in ("incidents", "incidents//limit_e_process", "incidents//limit_e_process/tolerated"):
         bench = two(rectify_within="2h")
         while not tolerated(bench):
@@ -174,7 +175,8 @@ def test_what_is_rectified_in_time_does_not_halt() -> None:
 
 
 def test_a_rectification_of_another_finding_does_not_close_the_window() -> None:
-    """Any active finding may be rectified on record; the window waits for its own, and what names nothing is refused."""
+    """Any active finding may be rectified on record; the window waits for its own, and what names nothing is
+    refused."""
     bench = two(rectify_within="2h")
     while not tolerated(bench):
         bench.send(bench.emitter.incident(T0 + 1), at=T0 + 2)
@@ -216,8 +218,8 @@ def test_a_window_survives_a_snapshot() -> None:
 
 
 def test_halting_at_all_stays_as_rare_as_the_charter_declares() -> None:
-    """250 pilots at their limit, two indicators on the same events: those that ever cross are at most alpha of them, and those
-    that halt are fewer (three standard errors of room)."""
+    """250 pilots at their limit, two indicators on the same events: those that ever cross are at most alpha of them,
+    and those that halt are fewer (three standard errors of room)."""
     random = Random(7)
     alpha, pilots, halts, crossed = 0.2, 250, 0, 0
     for _ in range(pilots):

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor.act import deliver as delivering
 from monitor.act import lanes as subject
 from monitor.act.deliver import Deliver
 from monitor.alerts import Alert, Facts
@@ -280,7 +281,8 @@ def test_what_happened_while_it_was_down_is_handed_over(tmp_path: Path) -> None:
 
 
 def test_an_alert_that_stood_is_ended_after_a_restart(tmp_path: Path) -> None:
-    """Killed while a halt stood and started after its release: the end is sent, although this process never saw the halt."""
+    """Killed while a halt stood and started after its release: the end is sent, although this process never saw the
+    halt."""
     file = tmp_path / "act.json"
     first = Deliver({"a": Pager()}, file, history=True)
     first.feed([halted()])
@@ -330,7 +332,8 @@ def test_a_cursor_of_an_older_version_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_loses_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decisions that find no room are folded all the same: what ended during a long outage is ended by the next resending."""
+    """Decisions that find no room are folded all the same: what ended during a long outage is ended by the next
+    resending."""
     monkeypatch.setattr(subject, "QUEUE", 2)
     actor = Pager()
     deliver = Deliver({"a": actor})
@@ -365,3 +368,12 @@ def test_labels_come_from_the_charter_in_force() -> None:
     deliver.feed([halted(charter=charter_hash(plan))])
     deliver.tick(0)
     assert {alert.facts for alert in seen} == {Facts("high", "driving", "north")}
+
+
+def test_charters_of_refused_admissions_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels are remembered of a bounded number of pilots, the newest, whatever stands on the control log."""
+    monkeypatch.setattr(delivering, "PILOTS", 3)
+    deliver = Deliver({"a": Plain()})
+    for number in range(10):
+        deliver.learn(charter(f"p-{number}", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=0, end=0))
+    assert list(deliver._facts) == ["p-7", "p-8", "p-9"]

@@ -303,7 +303,8 @@ def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Pa
 
 
 def test_the_page_says_what_was_used_of_alpha_and_what_may_be() -> None:
-    """On day one nothing is used; after a release the first run's shares are; each limit has its row with threshold and p-value."""
+    """On day one nothing is used; after a release the first run's shares are; each limit has its row with threshold and
+    p-value."""
     from monitor.charter import charter_hash
     from monitor.console.scales import figure
     from monitor.plan import Plan

@@ -358,7 +358,8 @@ def test_a_reader_that_fails_is_replaced(tmp_path: Path, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("permits", ["off", "required"])
 def test_the_status_shows_what_the_monitor_says_of_the_telemetry(tmp_path: Path, permits: str) -> None:
-    """With and without permits, in every process of the machine, after a restart and while the monitor does not answer."""
+    """With and without permits, in every process of the machine, after a restart and while the monitor does not
+    answer."""
     link = MemoryLink(lease_ms=LEASE_MS, notice=Notice(rejected={"bad_time": 2}, findings=("sequence",)))
     more: dict[str, Any] = {"permits": permits, "heartbeat_s": 0.05}
     with make(link, tmp_path, **more) as pilot, make(link, tmp_path, **more) as other:
@@ -374,8 +375,8 @@ def test_the_status_shows_what_the_monitor_says_of_the_telemetry(tmp_path: Path,
 
 
 def test_a_start_that_meets_only_a_drill_still_has_to_resume(tmp_path: Path) -> None:
-    """The newest command alone, as over HTTP or on a compacted topic: refused over restarts and on a new disk until the firm resumes,
-    also from a release that an older SDK has not seen."""
+    """The newest command alone, as over HTTP or on a compacted topic: refused over restarts and on a new disk until the
+    firm resumes, also from a release that an older SDK has not seen."""
     drill = command(5, "halt", dry_run=True, lifted=command(4).decision, reason=Reason.DRILL_BEGUN)
     for disk in ("one", "new"):
         link = MemoryLink(lease_ms=LEASE_MS)
@@ -393,8 +394,8 @@ def test_a_start_that_meets_only_a_drill_still_has_to_resume(tmp_path: Path) -> 
 
 
 def test_a_halt_says_why_and_the_public_is_told_less(tmp_path: Path) -> None:
-    """The error carries the numbers; the brief text and the body of the ASGI answer leave them out. A ground that does not fit on
-    the board is left out, and the halt stands."""
+    """The error carries the numbers; the brief text and the body of the ASGI answer leave them out. A ground that does
+    not fit on the board is left out, and the halt stands."""
     ground = Ground(
         indicator="complaints", segment="north", observed=36.0, expected=6.09, statistic=28.0, threshold=6.3
     )

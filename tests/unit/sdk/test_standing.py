@@ -37,7 +37,8 @@ def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
 
 
 def test_a_refusal_says_what_was_counted_against_which_limit() -> None:
-    """The ground of a halt is in the words: the detector's own sentence, else the numbers; a hard rule names its incident."""
+    """The ground of a halt is in the words: the detector's own sentence, else the numbers; a hard rule names its
+    incident."""
     ground = Ground(indicator="complaints", segment="north", observed=36.0, expected=6.09, ratio=5.91)
     assert "complaints, north: 36 observed, 6.09 expected, 5.91 times that" in refusal(command(3, ground=ground))
     told = msgspec.structs.replace(ground, explanation="36 counted where at most 6.09 were allowed")
