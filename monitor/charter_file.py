@@ -340,6 +340,10 @@ _FIXES = (
     (r"matching regex '\^\(\[01\]", "write a time of day as HH:MM"),
     (r"matching regex '\^\[0-9\]\+\(mo", "write a whole number and one of ms s m h d w mo, such as 1h"),
     (r"[<>]", "keep within the range"),
+    (
+        r"Expected `str`, got `object`",
+        "write a text; the keys of people stand in `keys` of their authority: {name: key}",
+    ),
     (r"Expected `str", "write a text"),
     (r"Expected `int", "write a whole number, without a decimal point"),
     (r"Expected `float", "write a number"),

@@ -25,6 +25,9 @@ from monitor.notary.segment import Reader
 from monitor.notary.words import WordsFile, beside
 
 UNCOMPARED = ("epoch",)
+# What follows from the rest of a ledger may be missing there: on Kafka the notary derives commands from decisions, and does not
+# enter `lifted` with a later halt or drill; the release itself is compared.
+DERIVED = (*NOT_ENTERED, "lifted")
 Fields = dict[str, Any]
 
 
@@ -128,8 +131,8 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
     for name in sorted(theirs.keys() | ours.keys()):
         if name in UNCOMPARED or (name == "again" and "action" in replayed):
             continue
-        if name in NOT_ENTERED and name not in theirs:
-            continue  # a ledger leaves out what follows from the rest of the record
+        if name in DERIVED and name not in theirs:
+            continue
         left, right = theirs.get(name), ours.get(name)
         if recorded.commits and name in FIELDS and committed(left):
             words = recorded.words.get(name)

@@ -142,6 +142,8 @@ def _beat(case: Case, event: Heartbeat) -> None:
     gap = proof is not None and missing.between(max(proof.number, proof.last), number)
     since = case.at - case.plan.acknowledge_ms
     new = orders.beat(order, short(event.source), number, data.serving, data.exposure, gap, case.at, _due(case), since)
+    if new.state == "verified" and order.state != "verified" and _unheard(case, since):
+        new = structs.replace(new, state=order.state, due=_due(case) if order.due else 0)
     _put(case, new)
     if data.serving:
         late = proof is not None and proof.acknowledged and number > proof.number
@@ -158,6 +160,16 @@ def _beat(case: Case, event: Heartbeat) -> None:
         case.drop(OVERDUE, Finding(rule="heartbeats"))
         case.drop(CONTRADICTED, Finding(rule="heartbeats"))
         left_once_stopped(case)
+
+
+def _unheard(case: Case, since: int) -> bool:
+    """Whether an incarnation that served before the command, and was heard at or after `since` (ms), has sent no heartbeat since
+    the command. Without it another incarnation could acknowledge, and be verified, in the moment between two of its heartbeats."""
+    proofs = case.pilot.standing.order.proofs
+    return any(
+        source.heard >= since and source.marks.at and not source.ended and name not in proofs
+        for name, source in case.pilot.sources.items()
+    )
 
 
 def _served(case: Case, event: Envelope) -> None:

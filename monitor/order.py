@@ -1,7 +1,8 @@
 """Whether a command is obeyed: commanded, acknowledged, verified, contradicted or overdue, from what the service itself reports.
 
 Verified = acknowledged, then three heartbeats in a row that say `serving: false`, without a gap in the numbers of that
-source and with its exposure counter unchanged, from every incarnation that is still heard. Silence verifies nothing. Pure.
+source and with its exposure counter unchanged, from every incarnation that is still heard: since the command, or serving before
+it and not silent yet for as long as the charter grants. Silence verifies nothing. Pure.
 """
 
 from __future__ import annotations

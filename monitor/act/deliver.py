@@ -77,6 +77,10 @@ class Deliver:
         while len(self._facts) > PILOTS:  # charters of refused admissions come here too
             del self._facts[next(iter(self._facts))]
 
+    def knows(self, decision: Decision) -> bool:
+        """Whether the charter of a decision was taken. Never blocks."""
+        return decision.charter in self._facts.get(decision.pilot, {})
+
     def tick(self, now_ms: int) -> int:
         """Hand over what is due; returns the time (ms) at which it wants to be called next. `now_ms` must not fall."""
         while self._incoming:

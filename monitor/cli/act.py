@@ -16,7 +16,7 @@ from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.errors import Unavailable
 from monitor.metrics import CONTENT_TYPE, Metrics
-from monitor.model import Decision
+from monitor.model import Decision, Reason
 from monitor.stream import health
 from monitor.stream.charters import follow_charters
 from monitor.stream.readers import Place, read
@@ -132,6 +132,8 @@ async def _read(bootstrap: str, topic: str, deliver: Deliver, known: asyncio.Eve
             async for seen in read(bootstrap, [topic], places, client_id="sandbox-act", follow=not history):
                 places[(seen.topic, seen.partition)] = seen.place
                 if isinstance(seen.value, Decision):
+                    if not history and seen.value.reason in (Reason.ADMITTED, Reason.AMENDED):
+                        await _charter_read(deliver, seen.value, known)
                     deliver.feed([seen.value])
             if history:
                 deliver.caught_up()
@@ -139,6 +141,16 @@ async def _read(bootstrap: str, topic: str, deliver: Deliver, known: asyncio.Eve
         except Unavailable as error:
             click.echo(f"act: {error}; trying again", err=True)
             await asyncio.sleep(AWAY_SECONDS)
+
+
+async def _charter_read(deliver: Deliver, decision: Decision, read: asyncio.Event) -> None:
+    """Wait until the charter that a decision put in force is read, at most CHARTERS_SECONDS: an alert keeps the labels with
+    which it begins, and the first one may follow the admission at once. `read` is set each time that control was read."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CHARTERS_SECONDS):
+            while not deliver.knows(decision):
+                read.clear()
+                await read.wait()
 
 
 async def _beat(metrics: Metrics) -> None:

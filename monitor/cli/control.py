@@ -38,8 +38,10 @@ from monitor.control import (
 )
 from monitor.keyfile import read_key
 from monitor.known import Known
+from monitor.model import Rejected
 from monitor.once import LONGEST_MS, SKEW_MS, VALID_MS, validity
 from monitor.periods import parse_span
+from monitor.refusals import Refusal
 from monitor.rejections import Why
 from monitor.sdk.acts import look, put
 
@@ -78,7 +80,11 @@ def act_options(command: F) -> F:
             "--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port"
         ),
         click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name"),
-        click.option("--author", required=True, help="who acts; approvers are named in the charter"),
+        click.option(
+            "--author",
+            required=True,
+            help="who acts: an officer or approver by the name in the charter, or the firm by its participant.id",
+        ),
         click.option(
             "--key",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -137,7 +143,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
     click.echo(f"{kind} {act.pilot} {act.id}")
-    if answer is not None and answer.repeated:
+    if answer is not None and answer.repeated and not _in_force(answer.rejected):
         click.echo("repeated: an act with this id was judged before; this copy changes nothing")
     if answer is not None and answer.decision is not None:
         taken = answer.decision
@@ -150,17 +156,23 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         )
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
-        if refused.reason == Why.REPEATED.value and refused.field == "charter":
+        if _in_force(refused):
             click.echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
             return
         if refused.reason == Why.REPEATED.value:
             raise click.ClickException(
                 "no effect: what became of the first one is too long ago; a new try needs a new --id"
             )
-        raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}")
+        fix = " (--reason)" if refused.detail.startswith(Refusal.HALT_NOT_VERIFIED.value) else ""
+        raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}{fix}")
     else:
         waited = f"not judged within {wait:g} s" if wait else "not waited for"
         click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
+
+
+def _in_force(refused: Rejected | None) -> bool:
+    """Whether an admission was refused because the same charter, by the same author, is in force."""
+    return refused is not None and refused.reason == Why.REPEATED.value and refused.field == "charter"
 
 
 def seen(to: str, prefix: str, pilot: str) -> Known | None:

@@ -38,7 +38,7 @@ class Query(Struct, frozen=True):
 
 ALL = Query()
 ORDERS = {
-    "commanded": "the service has not acknowledged it; it is told again until it does",
+    "commanded": "the service has not acknowledged it; it is resent until it does",
     "acknowledged": "the service says that it stopped; its heartbeats must still bear that out",
     "contradicted": "the service says that it stopped, but something shows that it goes on",
     "overdue": "not acknowledged, or dark afterwards, for longer than the charter grants",
@@ -231,14 +231,14 @@ def _orders(board: Board) -> str:
         f'<span class="firm">{escape(view.participant)}</span></td>'
         f'<td data-head="Command">{view.order.action}</td><td data-head="State" class="why">{_order(view.order)}</td>'
         f'<td data-head="Given" class="when">{_time(view.order.at)}</td>'
-        f'<td data-head="Told" class="number">{view.order.told}</td></tr>'
+        f'<td data-head="Times sent" class="number">{view.order.told}</td></tr>'
         for view in views
         if view.order is not None
     )
     return (
         f'<table class="fleet orders" id="orders"><caption>{_number(len(views), "command")} still open, the oldest first'
         '</caption><thead><tr><th scope="col">Pilot</th><th scope="col">Command</th><th scope="col">State</th>'
-        f'<th scope="col">Given (UTC)</th><th scope="col">Times told</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<th scope="col">Given (UTC)</th><th scope="col">Times sent</th></tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
@@ -339,7 +339,7 @@ def _facts(board: Board, view: PilotView) -> str:
         ("Last evidence", _time(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
         (
             "Open command",
-            f"{view.order.action}, {_order(view.order)}; given {_time(view.order.at)} UTC, told {_number(view.order.told, 'time')}"
+            f"{view.order.action}, {_order(view.order)}; given {_time(view.order.at)} UTC, sent {_number(view.order.told, 'time')}"
             if view.order is not None and view.order.open
             else "",
         ),

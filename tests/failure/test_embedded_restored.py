@@ -27,7 +27,7 @@ FILE = file_name("p1")
 
 
 def run(directory: Path, deaths: range) -> None:
-    """Start the monitor, report these deaths (each is a decision of its own), stop it once they are in the ledger."""
+    """Start the monitor, report these deaths (one decision each), stop it once they are in the ledger."""
 
     async def story() -> None:
         now = time.time_ns() // 1_000_000
@@ -126,7 +126,7 @@ def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
     [_restore(CURSOR), _remove(CURSOR), _remove(INDEX), _restore(LEDGER, INDEX, CURSOR)],
     ids=["cursor older", "cursor gone", "index gone", "the whole ledger older"],
 )
-def test_what_the_log_makes_good_needs_nobody(
+def test_what_the_log_can_restore_needs_no_person(
     tmp_path: Path, copies: tuple[Path, Path], change: Callable[[Path, Path], None]
 ) -> None:
     """A cursor or an index that is older or gone, or a ledger put back with its own cursor: the log is read on from

@@ -102,7 +102,7 @@ async def story(point: str, hours: int = 30, events_lost: int = 50) -> tuple[Mem
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_what_was_lost_is_on_record_once_whoever_dies_when(point: str) -> None:
+def test_a_loss_is_on_record_once_wherever_the_owner_is_killed(point: str) -> None:
     """Each pilot has one finding about the loss, and the record is that of an owner that never died."""
     store, outputs = asyncio.run(story(point))
     _, calm = asyncio.run(story("none"))

@@ -148,7 +148,7 @@ LIFTED = halted(standing=2, level=Level.NORMAL, was=Level.HALT, reason=Reason.RE
 
 def test_a_second_halt_right_after_the_release_is_notified_at_once(manager: Server, people: Recorder) -> None:
     """Halt, release, halt: the second halt is another occurrence and does not wait for the intervals of the first;
-    resending either notifies nobody again."""
+    resending either causes no second notification."""
     deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
 
     def messages() -> set[tuple[str, str]]:
@@ -172,7 +172,7 @@ def test_a_second_halt_right_after_the_release_is_notified_at_once(manager: Serv
     assert len(people.seen) == before
 
 
-def test_nobody_is_told_that_a_standing_halt_ended(tmp_path: Path, people: Recorder) -> None:
+def test_no_message_says_that_a_standing_halt_ended(tmp_path: Path, people: Recorder) -> None:
     """The monitor dies with a halt that stands: long after its last word the alert still stands, and no message says
     `resolved`. Groups are flushed every second here, so that an end would be sent at once."""
     short = CONFIG.read_text().replace("group_interval: 1m", "group_interval: 1s")

@@ -87,7 +87,7 @@ def many_sources(rng: Random) -> Iterator[Event]:
 
 
 def clock_numbers(rng: Random) -> Iterator[Event]:
-    """Every call from a source of its own, numbered by the clock in microseconds."""
+    """Every call from a new source, numbered by the clock in microseconds."""
     for n in range(700):
         yield numbered(Emitter(f"fn/{n:04d}", "p").exposure(T0 + n, 1.0), 1_790_000_000_000_000 + n)
 
@@ -231,7 +231,7 @@ def hostile(kind: type, n: int, rng: Random) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(detectors.DETECTORS))
-def test_no_detector_outgrows_what_is_reckoned_for_it(name: str) -> None:
+def test_no_detector_outgrows_what_is_estimated_for_it(name: str) -> None:
     """Of every registered detector, on numbers of the longest form: a new one must state how it grows."""
     rng = Random(name)
     for kind in detectors.DETECTORS[name].observes:

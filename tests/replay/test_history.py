@@ -143,7 +143,7 @@ def test_a_whole_history_decides_what_the_monitor_decided(recorded: Path) -> Non
 
 
 @pytest.mark.parametrize("pilot", FLEET.pilots)
-def test_a_firms_part_decides_the_same_and_names_nobody_else(recorded: Path, pilot: str) -> None:
+def test_a_firms_part_decides_the_same_and_names_no_other(recorded: Path, pilot: str) -> None:
     """The pilot's own decisions come out the same from its own part; no other pilot, source or firm stands in it, not
     even in records that several pilots shared; what was rejected of its own is rejected again."""
     result = ran("export", "--dir", str(recorded), "--pilot", pilot, "--quiet")
@@ -228,7 +228,7 @@ def death(charter: Charter, *more: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("service", [None, True], ids=["by itself", "--service"])
-def test_nobody_is_blamed_who_is_not_part_of_the_recording(tmp_path: Path, service: bool | None) -> None:
+def test_a_service_that_is_not_part_of_the_recording_is_not_judged(tmp_path: Path, service: bool | None) -> None:
     """Events without any acknowledgement say nothing about obeying: a halt is neither overdue nor contradicted, and
     that is said, on stderr and in the JSON; where the caller says that a service was there, it is held to the halt."""
     charter = FLEET.charter_for(FLEET.pilots[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitor.control import Approval, Override, Rectification, Release
+from monitor.control import Approval, Override, Rectification, Release, Withdrawal
 from monitor.machine import Machine
 from monitor.model import Command, Decision, Level, Outputs, Reason, Record
 from monitor.state import VERSION, Pilot, restore, snapshot
@@ -19,11 +19,13 @@ WITHIN = 60 * SECOND
 
 
 class Halted(Bench):
-    """A bench whose pilot was halted by hand at T0 + 1 s."""
+    """A bench whose pilot was halted by hand at T0 + 1 s; `serving`: a heartbeat before says that it serves."""
 
-    def __init__(self, **changes: object) -> None:
+    def __init__(self, serving: bool = False, **changes: object) -> None:
         super().__init__(**changes)
         self.at = T0 + SECOND
+        if serving:
+            self.send(self.emitter.exposure(T0, 5.0), self.emitter.heartbeat(T0, serving=True), at=T0)
         self.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), self.at)
 
     @property
@@ -223,6 +225,23 @@ def test_an_incarnation_that_died_does_not_hold_up_the_verification() -> None:
     for n in range(13, 20):
         bench.beat(bench.at + n * 10 * SECOND // 2, service=new)
     assert bench.order == "verified"
+
+
+def test_a_new_incarnation_does_not_verify_the_stop_of_one_that_served_before() -> None:
+    """Between two heartbeats of a service that goes on, another one acknowledges and sends three: nothing is verified, and no exit
+    is final, until the first was silent for as long as the charter grants."""
+    bench = Halted(serving=True)
+    bench.act(Withdrawal(id="x", pilot="p", author="anna", reason="the end"), bench.at + 1)
+    new = Emitter("svc/2", "p")
+    bench.acknowledge(bench.at + 2, new)
+    for n in range(3, 6):
+        bench.beat(bench.at + n, service=new)
+    assert (bench.order, bench.machine.pilots["p"].exited) == ("acknowledged", False)
+    for n in range(1, 12):
+        bench.beat(bench.at + 10 * n * SECOND, service=new)
+        bench.time(bench.at + (10 * n + 5) * SECOND)
+    assert bench.reasons()[-2:] == [Reason.HALT_VERIFIED, Reason.EXITED]
+    assert Reason.HALT_OVERDUE not in bench.reasons()
 
 
 def test_an_acknowledgement_of_another_command_is_rejected() -> None:

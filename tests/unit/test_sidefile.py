@@ -34,7 +34,7 @@ def delivered(directory: Path) -> Deliver:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_cursors_of_actors_are_begun_anew_with_repeats(
+def test_damaged_cursors_of_actors_start_empty_with_repeats(
     damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The file is kept under another name, the warning names it, and decisions are handed over again."""
@@ -152,7 +152,7 @@ SDK = ("lock", "board", "leader", "resumed")
 def test_no_damaged_file_of_the_guard_lets_a_service_work_or_ends_in_a_surprise(
     name: str, damage: str, tmp_path: Path
 ) -> None:
-    """The board begins anew, knowing nothing, which permits nothing; or the directory is refused as the operating
+    """The board starts empty, which permits nothing; or the directory is refused as the operating
     system does."""
     Board(tmp_path).close()
     if not (tmp_path / name).exists():

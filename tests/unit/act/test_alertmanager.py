@@ -217,7 +217,7 @@ def test_severity_follows_harm(
 
 
 def test_one_incident_is_one_alert_until_it_becomes_graver() -> None:
-    """The same incident told again is the same alert; one that turns out graver is a new one in its place."""
+    """The same incident reported again is the same alert; one that turns out graver is a new one in its place."""
 
     def death(standing: int, harm: str) -> Decision:
         finding = Finding(rule="serious", detail=f"serious_incident, {harm}, i-1")

@@ -85,7 +85,7 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
     page, own = fleet_page(board), pilot_page(board, "p-1") or ""
     assert "1 command still open" in page
     assert "commanded: the service has not acknowledged it" in page
-    assert "told 3 times" in own
+    assert "sent 3 times" in own
     row = as_data(board)["pilots"][0]["order"]  # type: ignore[index]
     assert (row["action"], row["state"], row["told"], row["open"]) == ("halt", "commanded", 3, True)
     fed(decision(2, "p-1", level=Level.HALT, was=Level.HALT, reason=Reason.HALT_VERIFIED, kind="act"), board=board)
