@@ -145,6 +145,9 @@ class Seen:
 
 
 def _packed(events: Sequence[Envelope]) -> bytes:
+    if len(events) == 1:
+        (event,) = events
+        return _encode(([_CODES[type(event)]], [event.id], [event.time], [event.data]))  # type: ignore[attr-defined]
     return _encode(
         (
             [_CODES[type(event)] for event in events],
