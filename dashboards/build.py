@@ -242,6 +242,12 @@ HEALTH = (
         unit="ops",
     ),
     Panel(
+        "How much is accepted but counts nowhere, by the kind of label?",
+        "lines",
+        ((f"sum by (kind) (rate({M}uncounted_total[$__rate_interval]))", "{{kind}}"),),
+        unit="ops",
+    ),
+    Panel(
         "How far behind is it?",
         "lines",
         ((f"max by (topic, partition) ({M}lag_records)", "{{topic}}/{{partition}}"),),

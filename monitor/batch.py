@@ -17,7 +17,7 @@ import msgspec
 
 from monitor.model import Record
 from monitor.telemetry import ComplaintResolved, ComplaintWithdrawn, Envelope, Event
-from monitor.validate import MAX_BYTES, MAX_DEPTH, OLDEST, flat, latest, mode_of, whole
+from monitor.validate import MAX_BYTES, MAX_DEPTH, OLDEST, flat, latest, mode_of, validate, whole
 
 LEAST = 2  # events below which it does not pay to take them at once
 RUN = 1000  # events of one run: more would share little more of its cost, and leave the processor's cache
@@ -53,9 +53,37 @@ class Run(NamedTuple):
         return list({record.offset: record for record in self.records[first:stop]}.values())
 
 
+class Reread:
+    """Events of a run that can be read again from their records."""
+
+    __slots__ = ("_places", "_records", "size")
+
+    def __init__(self, records: list[Record], places: Sequence[int]) -> None:
+        self._records, self._places = records, places
+        if places[-1]:  # records of many events, so most places are passed over
+            self.size, at = 0, len(records) - 1
+            while at >= 0:
+                self.size += len(records[at].value or b"")
+                at -= places[at] + 1
+        else:
+            self.size = sum([len(record.value or b"") for record in records])
+
+    def __call__(self) -> list[Envelope]:
+        """The events, in order."""
+        found: list[Envelope] = []
+        known: dict[int, Envelope] = {}
+        last: Record | None = None
+        for record, place in zip(self._records, self._places, strict=True):
+            if record is not last:
+                events, places, _ = validate(record, "", 0, secret=b"")
+                known, last = dict(zip(places, events, strict=True)), record
+            found.append(known[place])
+        return found
+
+
 class Batch(NamedTuple):
     """Good events of one pilot and source whose numbers follow each other, in order: their earliest and latest time, first and
-    last number, the same events sorted by type, and their payloads so too."""
+    last number, the same events sorted by type, and their payloads so too; the run that they are of, and where they end in it."""
 
     events: list[Event]
     source: str
@@ -65,6 +93,13 @@ class Batch(NamedTuple):
     last: int
     by_type: dict[type[Envelope], list[Envelope]]
     data: dict[type[Envelope], list[Any]]
+    run: Run
+    stop: int
+
+    def later(self, most: int) -> Reread:
+        """Reads the last `most` events again from their records."""
+        start = self.stop - min(most, len(self.events))
+        return Reread(self.run.records[start : self.stop], self.run.places[start : self.stop])
 
 
 # Records to runs ---------------------------------------------------------------------------------------------------------
@@ -218,7 +253,7 @@ def in_batch(run: Run, first: int, stop: int) -> Batch | None:
                 if not OLDEST <= payload.filed <= closed.time:
                     return None
     number = int(head.sequence)
-    return Batch(events, source, times[0], times[-1], number, number + count - 1, by_type, data)
+    return Batch(events, source, times[0], times[-1], number, number + count - 1, by_type, data, run, stop)
 
 
 def _following(first: str, count: int) -> str | None:

@@ -49,6 +49,7 @@ class Size(Struct, frozen=True):
         return self.charter + sum(self.indicators) + REST
 
 
+@functools.lru_cache(maxsize=PLANS)
 def size_of(plan: Plan) -> Size:
     """The size of a pilot's state under this plan, at most."""
     return Size(_charter(plan), tuple(_indicator(plan.charter, watch) for watch in plan.watches))

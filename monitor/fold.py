@@ -27,6 +27,7 @@ from monitor.model import Outputs
 from monitor.obey import permit
 from monitor.observe import FOREIGN, UNNAMED, WORK, add, told
 from monitor.plan import Watch, key
+from monitor.seen import Recent
 from monitor.state import Pilot, Source, Stream
 from monitor.telemetry import Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 
@@ -103,12 +104,13 @@ class Folder:
         "_received",
         "_received_from",
         "_received_to",
+        "_recent",
         "_rests",
         "_windows",
     )  # fmt: skip
 
-    def __init__(self, pilot: Pilot, epoch: int) -> None:
-        self._pilot, self._plan, self._epoch = pilot, pilot.plan, epoch
+    def __init__(self, pilot: Pilot, epoch: int, recent: Recent) -> None:
+        self._pilot, self._plan, self._epoch, self._recent = pilot, pilot.plan, epoch, recent
         layout = self._layout = layout_of(pilot.plan)
         self._kinds = layout.kinds
         nexts = [w.grid.start(pilot.streams[key(w, w.segments[0])].next) for w in layout.by_time]
@@ -165,7 +167,8 @@ class Folder:
         window.quiet -= counted
         source.high, source.heard = batch.last, at
         source.newest = max(source.newest, millis(batch.newest))
-        source.seen.add(batch.events, seen_kept(len(self._pilot.sources)))
+        keep = seen_kept(len(self._pilot.sources))
+        source.seen.add(batch.events, keep, batch.later(keep) if self._recent.heard(source.seen) else None)
         self._fold(batch, window, received, calm, out)
         if lost:
             self._astray(batch, lost, received, out)

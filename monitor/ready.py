@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from monitor.fold import Folder
+from monitor.seen import Recent
 from monitor.state import Pilot
 
 READY = 4096  # pilots at hand in one partition
@@ -22,6 +23,7 @@ class Ready:
         self._epoch, self._most = epoch, most
         self._pilots: dict[str, Pilot] = {}  # at hand, oldest first
         self._folders: dict[str, Folder] = {}
+        self._recent = Recent()
 
     def use(self, pilot: Pilot) -> None:
         """A pilot's detectors or open periods are about to be asked for; those of others are put away when they are too many."""
@@ -29,7 +31,10 @@ class Ready:
             return
         if len(self._pilots) >= self._most:
             for name in list(islice(self._pilots, TOGETHER)):
-                self._pilots.pop(name).rest()
+                put_away = self._pilots.pop(name)
+                put_away.rest()
+                for source in put_away.sources.values():
+                    source.seen.settle()
                 if (folder := self._folders.get(name)) is not None:
                     folder.rest()
         self._pilots[pilot.id] = pilot
@@ -39,7 +44,7 @@ class Ready:
         self.use(pilot)
         folder = self._folders.get(pilot.id)
         if folder is None:
-            folder = self._folders[pilot.id] = Folder(pilot, self._epoch)
+            folder = self._folders[pilot.id] = Folder(pilot, self._epoch, self._recent)
         return folder
 
     def disturbed(self, pilot: Pilot) -> None:

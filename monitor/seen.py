@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Protocol
 from zlib import crc32
 
 import msgspec
@@ -16,7 +18,8 @@ import msgspec
 from monitor.bounds import seen_kept
 from monitor.telemetry import EVENT_TYPES, Envelope
 
-WAITING = 64 * 1024  # bytes of events that wait for their digests
+RECENT = 256  # sources of a partition whose last records may be held
+WAITING = 64 * 1024  # bytes of events of one source that wait for their digests
 NOTHING = 0  # no event was seen under this number, or it is not remembered which
 ANYTHING = 0xFFFF  # an event was seen before digests were kept: a state of an older version
 
@@ -37,9 +40,20 @@ def _digest(code: int, name: bytes, time: bytes, data: bytes) -> int:
     return 1 if found == NOTHING else 0xFFFE if found == ANYTHING else found
 
 
+class Later(Protocol):
+    """Events that can be read again from what is held of them."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes are held."""
+
+    def __call__(self) -> list[Envelope]:
+        """The events, in order."""
+
+
 class Seen:
     """Digests of the last numbers of one source, up to its highest. Events wait as bytes until a digest is asked for: most
-    never are, and to encode many at once costs a third of a digest of each."""
+    never are. Encoding many at once costs a third of a digest of each, and holding what they were read from costs nothing."""
 
     __slots__ = ("_count", "_digests", "_keep", "_size", "_waiting")
 
@@ -49,71 +63,78 @@ class Seen:
         if sys.byteorder == "big":
             self._digests.byteswap()
         self._keep = seen_kept(0)
-        self._waiting: list[tuple[int, bytes]] = []  # events, and how many
+        self._waiting: list[tuple[int, int, bytes | Later]] = []  # how many events, their bytes, themselves
         self._count = self._size = 0
 
     def __len__(self) -> int:
         return min(len(self._digests) + self._count, self._keep)
 
-    def add(self, events: Sequence[Envelope], keep: int) -> None:
-        """The next numbers are those of `events`; `keep` numbers are remembered from now on."""
-        tail = events[-keep:] if len(events) > keep else events
-        raw = _encode(
-            (
-                [_CODES[type(event)] for event in tail],
-                [event.id for event in tail],
-                [event.time for event in tail],
-                [event.data for event in tail],  # type: ignore[attr-defined]
-            )
-        )
+    def add(self, events: Sequence[Envelope], keep: int, later: Later | None = None) -> None:
+        """The next numbers are those of `events`; `keep` numbers are remembered from now on. `later`: reads those of them again
+        that are to be remembered."""
+        count = min(len(events), keep)
+        held = _packed(events[-count:]) if later is None else later
+        size = len(held) if isinstance(held, bytes) else held.size
         waiting = self._waiting
-        waiting.append((len(tail), raw))
+        waiting.append((count, size, held))
         self._keep = keep
-        self._count += len(tail)
-        self._size += len(raw)
+        self._count += count
+        self._size += size
         while self._count - waiting[0][0] >= keep:
-            count, dropped = waiting.pop(0)
-            self._count -= count
-            self._size -= len(dropped)
+            dropped = waiting.pop(0)
+            self._count -= dropped[0]
+            self._size -= dropped[1]
         if self._size > WAITING:
-            self._settle()
+            self.settle()
+
+    def pack(self) -> None:
+        """Let go of what events can be read from again."""
+        for place, (count, _, held) in enumerate(self._waiting):
+            if not isinstance(held, bytes):
+                raw = _packed(held())
+                self._waiting[place] = (count, len(raw), raw)
+        self._size = sum([size for _, size, _ in self._waiting])
 
     def skip(self, count: int, keep: int) -> None:
         """The next `count` numbers are missing."""
-        self._settle()
+        self.settle()
         self._keep = keep
         self._digests.extend([NOTHING] * min(count, keep))
         self._trim()
 
     def at(self, back: int) -> int:
         """The digest of the number that lies `back` below the highest, `NOTHING` or `ANYTHING`."""
-        self._settle()
+        self.settle()
         return self._digests[-1 - back] if back < len(self._digests) else NOTHING
 
     def put(self, back: int, event: Envelope) -> None:
         """An event has come under a number that lies `back` below the highest."""
-        self._settle()
+        self.settle()
         if back < len(self._digests):
             self._digests[-1 - back] = digest_of(event)
 
     def keep(self, count: int) -> None:
         """Remember at most `count` numbers from now on."""
-        self._settle()
+        self.settle()
         self._keep = count
         self._trim()
 
     def raw(self) -> bytes:
         """Two bytes for each number, rising, little-endian."""
-        self._settle()
+        self.settle()
         if sys.byteorder == "little":
             return self._digests.tobytes()
         swapped = array("H", self._digests)
         swapped.byteswap()
         return swapped.tobytes()
 
-    def _settle(self) -> None:
-        for _, raw in self._waiting:
-            self._digests.extend(map(_digest, *_columns.decode(raw)))
+    def settle(self) -> None:
+        """Compute the digests that are still to be computed."""
+        if not self._waiting:
+            return
+        for _, _, held in self._waiting:
+            found = map(_digest, *_columns.decode(held)) if isinstance(held, bytes) else map(digest_of, held())
+            self._digests.extend(found)
         self._waiting = []
         self._count = self._size = 0
         self._trim()
@@ -121,6 +142,45 @@ class Seen:
     def _trim(self) -> None:
         if len(self._digests) > self._keep:
             del self._digests[: -self._keep]
+
+
+def _packed(events: Sequence[Envelope]) -> bytes:
+    if len(events) == 1:
+        (event,) = events
+        return _encode(([_CODES[type(event)]], [event.id], [event.time], [event.data]))  # type: ignore[attr-defined]
+    return _encode(
+        (
+            [_CODES[type(event)] for event in events],
+            [event.id for event in events],
+            [event.time for event in events],
+            [event.data for event in events],  # type: ignore[attr-defined]
+        )
+    )
+
+
+class Recent:
+    """The sources of one partition that were heard last, at most `most`. Only of them are records held: where there are more, each
+    would have its records read again each time, which costs more than it saves."""
+
+    __slots__ = ("_last", "_most", "_sources")
+
+    def __init__(self, most: int = RECENT) -> None:
+        self._most = most
+        self._sources: OrderedDict[Seen, None] = OrderedDict()
+        self._last: Seen | None = None
+
+    def heard(self, seen: Seen) -> bool:
+        """Events of a source are about to be added. Returns whether it was one of the last before that."""
+        if seen is self._last:
+            return True
+        self._last = seen
+        if seen in self._sources:
+            self._sources.move_to_end(seen)
+            return True
+        self._sources[seen] = None
+        if len(self._sources) > self._most:
+            self._sources.popitem(last=False)[0].pack()
+        return False
 
 
 def before_digests(high: int, missing: Sequence[tuple[int, int, int]], keep: int) -> Seen:

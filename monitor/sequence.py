@@ -118,6 +118,8 @@ def _bound_ranges(pilot: Pilot, source: Source) -> None:
     """Keep the number of ranges bounded: what is dropped counts as lost, and can no longer come."""
     if len(source.missing.ranges) > RANGES:
         pilot.lost = lose(pilot.lost, source.missing.drop_first())
+    if len(pilot.sources) * RANGES <= RANGES_OF_ALL:
+        return
     if sum([len(each.missing.ranges) for each in pilot.sources.values()]) > RANGES_OF_ALL:
         found = [(each.heard, name) for name, each in pilot.sources.items() if each.missing.ranges]
         pilot.lost = lose(pilot.lost, pilot.sources[min(found)[1]].missing.drop_first())

@@ -38,7 +38,7 @@ def charter() -> None:
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Say whether each FILE is a charter that can run.
 
-    For a good one: pilot, hash, and how alpha is split (the bar is the e-value at which a limit counts as broken). For a
+    For a good one: pilot, hash, and how alpha is split (the threshold is the e-value at which a limit counts as broken). For a
     bad one, on stderr, every mistake as `file:line:column: field: problem; fix`. Warnings do not fail the check.
 
     \b
@@ -135,7 +135,7 @@ def _print(path: Path, made: Charter) -> None:
     if not shares:
         click.echo("   no limit spends alpha")
         return
-    table = Table("indicator", "segment", "alpha", "bar", box=None, pad_edge=True)
+    table = Table("indicator", "segment", "alpha", "threshold", box=None, pad_edge=True)
     for share in shares:
         table.add_row(share.indicator, share.segment or "-", f"{share.alpha:.3g}", f"{share.bar:,.0f}")
     Console(highlight=False, soft_wrap=True).print(table)

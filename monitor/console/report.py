@@ -178,12 +178,12 @@ def _periods(s: Story) -> str:
         for e in shown
     )
     closed = s.periods or len(s.evidence)
-    which = "All" if len(shown) == closed else f"The {len(shown)} nearest to a bar of all"
+    which = "All" if len(shown) == closed else f"The {len(shown)} nearest to a threshold of all"
     return (
         f"<details><summary>{which} {closed:,} closed periods as a table</summary>"
         '<div class="tablewrap"><table><thead><tr><th scope="col">Period from</th><th scope="col">Indicator</th>'
         '<th scope="col" class="n">Events</th><th scope="col" class="n">Exposure or trials</th>'
-        '<th scope="col">Statistic of its bar</th><th scope="col">Remarks</th></tr></thead>'
+        '<th scope="col">Statistic of its threshold</th><th scope="col">Remarks</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )
 

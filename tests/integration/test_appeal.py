@@ -15,7 +15,7 @@ from monitor.control import Approval, Evaluation, Rectification, Release
 from monitor.model import Decision, Reason
 from monitor.notary.notary import Notary
 from monitor.sdk import Pilot
-from monitor.stream.readers import read
+from monitor.stream.readers import Seen, read
 from monitor.telemetry import Harm, Severity
 from monitor.testing.events import Emitter
 from monitor.testing.kafka import gathered
@@ -70,15 +70,16 @@ def ledger_of(world: World) -> Path:
         return world.home / "monitor" / "ledger"
     import asyncio
 
-    async def outputs() -> list[object]:
+    async def outputs() -> list[Seen]:
         topics = (world.names.decisions, world.names.commands)
         return [seen async for seen in read(world.broker.bootstrap, topics, follow=False)]
 
-    out = gathered(asyncio.run(outputs()))  # type: ignore[arg-type]
+    everything = asyncio.run(outputs())
     directory = world.home / "ledger"
     directory.mkdir(exist_ok=True)
     notary = Notary(directory)
-    for partition in range(2):
+    for partition in sorted({seen.partition for seen in everything}):  # epochs are those of one partition
+        out = gathered([seen for seen in everything if seen.partition == partition])
         notary.record(out.decisions, out.commands, partition=partition)
     notary.close()
     return directory
