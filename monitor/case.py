@@ -17,6 +17,7 @@ from monitor import decide
 from monitor.bounds import SOURCES
 from monitor.charter import Watcher
 from monitor.model import Decision, Finding, Level, Outputs, Reason, command_of, digest
+from monitor.once import forgets
 from monitor.order import Kind, Order, sending
 from monitor.plan import Plan, Watch
 from monitor.state import Pilot
@@ -57,7 +58,19 @@ class Case:
         name = f"event:{s.source}#{int(s.sequence)}"
         if len(self.pilot.sources) < SOURCES:
             return name
-        return f"{name}@{self.pilot.standing.counter + 1 - len(self.recorded)}"
+        return f"{name}@{self._first_standing}"
+
+    @property
+    def _identity(self) -> str:
+        """The cause as decision ids name it: an act whose id may have been used and forgotten is told apart by its standing."""
+        if isinstance(self._source, str) and self._source.startswith("control:") and forgets(self.pilot.acts):
+            return f"{self._source}@{self._first_standing}"
+        return self.cause
+
+    @property
+    def _first_standing(self) -> int:
+        """The standing of the first decision of this cause."""
+        return self.pilot.standing.counter + 1 - len(self.recorded)
 
     # ---- decide
 
@@ -107,11 +120,9 @@ class Case:
         pilot = self.pilot
         standing = structs.replace(pilot.standing, counter=pilot.standing.counter + 1)
         rule = "/".join((move.reason, finding.indicator, finding.segment, finding.rule, move.level.word))
-        name = digest(pilot.id, pilot.hash, self.cause, rule)
-        if (
-            name in self.recorded
-        ):  # two findings of one rule, cleared by one cause: readers would drop a second equal id
-            name = digest(pilot.id, pilot.hash, self.cause, rule, len(self.recorded))
+        name = digest(pilot.id, pilot.hash, self._identity, rule)
+        if name in self.recorded:  # two findings of one rule that one cause cleared: readers drop a second equal id
+            name = digest(pilot.id, pilot.hash, self._identity, rule, len(self.recorded))
         decision = Decision(
             id=name,
             pilot=pilot.id,

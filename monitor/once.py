@@ -167,6 +167,11 @@ def _recall(recent: list[str], mine: str) -> None:
         del recent[:-RECENT]
 
 
+def forgets(memory: ActMemory) -> bool:
+    """Whether the id of an act that took effect may be forgotten, so that another act may have it."""
+    return len(memory.recent) >= RECENT or len(memory.firm_recent) >= RECENT
+
+
 def rekeyed(
     memory: ActMemory,
     act: ControlBase,

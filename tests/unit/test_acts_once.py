@@ -295,3 +295,15 @@ def test_acts_in_open_mode_are_judged_as_before() -> None:
     assert {d.signed for d in bench.out.decisions} == {""}
     assert bench.machine.pilots["p"].acts.keys == ActMemory().keys
     assert Trusted([ADMITTER.public]).ids == {ADMITTER.key_id}
+
+
+def test_an_act_under_a_forgotten_id_makes_a_decision_of_another_id() -> None:
+    """Readers drop a decision whose id they know, so no two may share one, however often an unsigned act is sent again."""
+    bench = Bench()
+    names = [f"o{n}" for n in range(RECENT + 1)]
+    for name in names * 3:
+        bench.act(Override(id=name, pilot="p", author="anna", level="watch", reason="x"), T0)
+    taken = [d for d in bench.out.decisions if d.reason == Reason.OVERRIDDEN]
+    assert len(taken) == 3 * len(names)
+    assert len({d.id for d in taken}) == len(taken)
+    assert {d.cause for d in taken} == {f"control:{name}" for name in names}
