@@ -13,6 +13,7 @@ counted in the grade that it `was`.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -121,6 +122,14 @@ def reported(incidents: Incidents, event: Incident) -> bool:
 def breaks(rule: HardRule, event: Incident) -> bool:
     """Whether an incident is one that the rule lists."""
     return bool(_grade(event.data.severity, event.data.harm) & _listed(rule))
+
+
+def broken_by(rules: Sequence[HardRule]) -> Callable[[Sequence[Incident]], bool]:
+    """Whether any of some incidents is one that any of the rules lists."""
+    listed = 0
+    for rule in rules:
+        listed |= _listed(rule)
+    return lambda run: any(_grade(event.data.severity, event.data.harm) & listed for event in run)
 
 
 def _digest(incident: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
 from monitor.astray import selecting
-from monitor.incidents import breaks
+from monitor.incidents import broken_by
 from monitor.indicators.base import Folding, Receiving
 from monitor.plan import PLANS, Plan, Watch
 from monitor.telemetry import (
@@ -84,6 +84,7 @@ class Layout:
         self.capped = [(w, list(w.keys.values())) for w in self.by_time if w.cap is not None]
         self.counted = [(w, names) for w, names in self.capped if w.provisional]
         cap, rules = plan.user_cap, plan.charter.hard_rules
+        broken = broken_by(rules)
         fits: dict[type[Envelope], list[Fits]] = {
             ComplaintFiled: [],
             ComplaintResolved: [],
@@ -92,7 +93,7 @@ class Layout:
             ExposureTallied: [] if cap is None else [_within(cap)],
             GainReported: [],
             Heartbeat: [],
-            IncidentReported: [lambda run: not any(breaks(rule, event) for rule in rules for event in run)],
+            IncidentReported: [lambda run: not broken(run)],
             OutcomesTallied: [],
         }
         kinds = {kind: Kind(plan, kind, tests) for kind, tests in fits.items()}
