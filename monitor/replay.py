@@ -96,15 +96,16 @@ def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Lin
 
 
 class Shard(NamedTuple):
-    """Part `number` (from 0) `of` so many: the pilots with a charter, in order of name, are dealt out in turn. Records of
-    no pilot, and of pilots without a charter, are in part 0."""
+    """Part `number` (from 0) `of` so many: the pilots with a charter, in order of name, are dealt out to and fro (0, 1, 1, 0, ...), as
+    similar pilots often stand at equal distances. Records of no pilot, and of pilots without a charter, are in part 0."""
 
     number: int
     of: int
 
-    def pilots(self, names: Iterable[str]) -> frozenset[str]:
-        """Which of `names` are in this part."""
-        return frozenset(sorted(names)[self.number :: self.of])
+    def dealt(self, names: Iterable[str]) -> dict[str, int]:
+        """The number of the part of each of `names`."""
+        turns = ((at % (2 * self.of), name) for at, name in enumerate(sorted(names)))
+        return {name: min(turn, 2 * self.of - 1 - turn) for turn, name in turns}
 
 
 class NotDivisible(Exception):
@@ -144,8 +145,7 @@ class Replay:
         self._machine = Machine(journalled=False, service=service, evidence=evidence)
         self._charters, self._batch = charters, batch
         self._shard = shard or Shard(0, 1)
-        self._mine = self._shard.pilots(names)
-        self._shard_of = {name: at % self._shard.of for at, name in enumerate(sorted(names))}
+        self._shard_of = self._shard.dealt(names)
         self._first = {c.pilot: c for c in charters} if admit == "first" else {}
         waiting = (
             [] if admit == "first" else [(_cycle_start(c) if admit == "cycle" else int(admit), c) for c in charters]
@@ -217,7 +217,7 @@ class Replay:
     def _admit(self, charter: Charter, at: int) -> Iterator[tuple[int, Outputs]]:
         yield from self._time_to(at)
         self._phase += 1
-        if charter.pilot in self._mine:
+        if self._shard_of[charter.pilot] == self._shard.number:
             yield self._phase, _admit(self._machine, charter, self._admitted, at)
         self._admitted += 1
 
