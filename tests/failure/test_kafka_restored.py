@@ -104,4 +104,4 @@ def test_a_place_beyond_the_end_of_a_topic_is_refused(tmp_path: Path) -> None:
     code, said = notary(fresh, tmp_path, None)
     assert code == 1
     assert "the reader stands at" in said
-    assert "fix: put back" in said
+    assert "fix: restore the newer one" in said
