@@ -22,7 +22,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from monitor.stream.topics import LARGE
+from monitor.kafka.topics import LARGE
 from monitor.testing.broker import REPOSITORY, shared
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
