@@ -35,7 +35,11 @@ def pinned(name: str, rule: str, found: Any) -> None:
     assert kept is not None, f"{path} is missing"
     moved = list(differences(kept, found))
     assert not moved, "\n".join(
-        [f"{rule} Moved in {path.name}: {len(moved)} place(s).", *moved[:SHOWN], *(["..."] if len(moved) > SHOWN else [])]
+        [
+            f"{rule} Moved in {path.name}: {len(moved)} place(s).",
+            *moved[:SHOWN],
+            *(["..."] if len(moved) > SHOWN else []),
+        ]
     )
 
 
@@ -54,7 +58,7 @@ def differences(kept: Any, found: Any, at: str = "") -> Iterator[str]:
         gone, new = [v for v in kept if v not in found], [v for v in found if v not in kept]
         yield f"  {at or '/'}: gone: {gone}; new: {new}"
     elif isinstance(kept, str) and isinstance(found, str) and kept != found and len(kept) > AROUND:
-        at_char = len(os.path.commonprefix([kept, found]))
+        at_char = next(n for n in range(len(kept) + 1) if kept[n : n + 1] != found[n : n + 1])
         old, new = (text[max(at_char - AROUND // 2, 0) : at_char + AROUND // 2] for text in (kept, found))
         yield f"  {at or '/'}, at character {at_char}: ...{old}... -> ...{new}..."
     elif kept != found or type(kept) is not type(found):

@@ -30,7 +30,7 @@ def _parameter(parameter: click.Parameter) -> str:
     if isinstance(parameter.type, click.Choice):
         kind = "|".join(map(str, parameter.type.choices))
     default = parameter.default
-    if callable(default) or "/" in str(default) and not str(default).startswith(("http", "kafka")):
+    if callable(default) or ("/" in str(default) and not str(default).startswith(("http", "kafka"))):
         default = "..."  # a path of this machine
     flags = [
         word
