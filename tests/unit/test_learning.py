@@ -72,7 +72,7 @@ def test_the_machine_waits_for_business_hours_before_it_does_not_know() -> None:
     earlier = detector.update(watch.silence.gap(friday, first.at - 1))
     assert score is not None
     assert earlier is not None
-    assert earlier.statistic < score.bar <= score.statistic
+    assert earlier.statistic < score.threshold <= score.statistic
     assert (first.at - (T0 - T0 % DAY)) // DAY == 7  # Monday
 
 
