@@ -15,13 +15,13 @@ from typing import NamedTuple
 from detectors.base import within
 
 
-class Share(NamedTuple):
+class AlphaShare(NamedTuple):
     """One stream's share: what its current restart may spend (and so its bar, the e-value 1/alpha), and what all its
     restarts up to now may have spent."""
 
     stream: str
     alpha: float
-    bar: float
+    threshold: float
     spent: float
 
 
@@ -34,7 +34,7 @@ def restart_share(restart: int) -> float:
 
 def account(
     alpha: float, weights: Mapping[str, float], segments: Mapping[str, int] | None = None, restart: int = 1
-) -> list[Share]:
+) -> list[AlphaShare]:
     """The shares of every stream at a restart; `weights` (each from 0, summing to at most 1) name the indicators.
 
     Raises ValueError for weights that would spend more than alpha.
@@ -56,14 +56,16 @@ def account(
         whole = alpha * weight / parts
         now, spent = whole * restart_share(restart), whole * sum(restart_share(j) for j in range(1, restart + 1))
         names = [name] if parts == 1 else [f"{name}/{i + 1}" for i in range(parts)]
-        out += [Share(stream, now, 1 / now, spent) for stream in names if weight]
+        out += [AlphaShare(stream, now, 1 / now, spent) for stream in names if weight]
     return out
 
 
-def report(shares: list[Share], alpha: float) -> str:
+def report(shares: list[AlphaShare], alpha: float) -> str:
     """A table of shares, and what they may spend together."""
     wide = max([19, *(len(s.stream) for s in shares)]) + 2  # segments make names of any length
-    lines = [f"{'stream':<{wide}}{'alpha':<12}{'bar (e)':>8}{'bar (ln)':>10}  may spend so far"]
-    lines += [f"{s.stream:<{wide}}{s.alpha:<12.4g}{s.bar:>8.1f}{log(s.bar):>10.2f}  {s.spent:.4g}" for s in shares]
+    lines = [f"{'stream':<{wide}}{'alpha':<12}{'threshold (e)':>8}{'threshold (ln)':>10}  may spend so far"]
+    lines += [
+        f"{s.stream:<{wide}}{s.alpha:<12.4g}{s.threshold:>8.1f}{log(s.threshold):>10.2f}  {s.spent:.4g}" for s in shares
+    ]
     lines.append(f"{'all':<{wide + 32}}{sum(s.spent for s in shares):.4g} of {alpha:g}")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ that of a Markov chain (Brook and Evans 1972, Biometrika 59: 539-549). Small cha
 (`run_length`: the same bits on every machine, so a bar found while watching can be found again); large ones follow the
 survivors until their hazard stands still (`survivors`; numpy, loaded on first use).
 
-The functions that carry a chart's name answer "what is its ARL"; `bar_for` turns the question round. Charts of normal numbers
+The functions that carry a chart's name answer "what is its ARL"; `threshold_for` turns the question round. Charts of normal numbers
 are in `arl_normal.py`.
 """
 
@@ -44,8 +44,10 @@ def poisson_cusum(mean: float, k: float, h: float, head_start: float = 0, strict
         return inf
     if k < 1 / 2_000:
         return _tiny(mean, k, h, head_start, strict)
-    unit, down, bar, start = _cells(k, h, head_start, strict)
-    return _chain(poisson_pmf(mean, max((bar + down) // unit + 2, _until(mean, 1.0))), unit, down, bar, start)
+    unit, down, threshold, start = _cells(k, h, head_start, strict)
+    return _chain(
+        poisson_pmf(mean, max((threshold + down) // unit + 2, _until(mean, 1.0))), unit, down, threshold, start
+    )
 
 
 def bernoulli_cusum(p: float, p0: float, p1: float, h: float) -> float:
@@ -75,9 +77,9 @@ def _tiny(mean: float, k: float, h: float, head_start: float, strict: bool) -> f
     unit = round(1 / k)
     if h * unit > _LONGEST:
         raise ValueError(f"k, h: {h * unit:.3g} cells are more than {_LONGEST:,}; take longer periods or a lower h")
-    bar = floor(h * unit + 1e-9) + 1 if strict else ceil(h * unit - 1e-9)
-    pmf = poisson_pmf(mean, max(ceil(bar / unit) + 2, _until(mean, 1.0)))
-    return _one_down(pmf, unit, bar, min(round(head_start * unit), bar - 1))
+    threshold = floor(h * unit + 1e-9) + 1 if strict else ceil(h * unit - 1e-9)
+    pmf = poisson_pmf(mean, max(ceil(threshold / unit) + 2, _until(mean, 1.0)))
+    return _one_down(pmf, unit, threshold, min(round(head_start * unit), threshold - 1))
 
 
 Map: TypeAlias = tuple[float, float, float]
@@ -114,17 +116,17 @@ def _of(outer: Map, inner: Map) -> Map:
     return outer[0] + outer[1] * inner[0], outer[1] * inner[1], outer[2] + outer[1] * inner[2]
 
 
-def _one_down(pmf: Sequence[float], unit: int, bar: int, start: int = 0) -> float:
+def _one_down(pmf: Sequence[float], unit: int, threshold: int, start: int = 0) -> float:
     """`run_length` of a chart whose reference is one cell, in one pass over the cells.
 
     From the top down each state is solved as L(i) = a + b L(i - 1). Where k events lead, L(i + k unit - 1) is that many maps
     of L(i), a sliding product. 1 - b is carried along and nothing is subtracted, so that long run lengths keep their digits.
     """
     tails = _tails(pmf)
-    jumps = [(k, _Window(k * unit - 1)) for k in range(1, len(pmf)) if k * unit - 1 < bar and pmf[k] > 0]
+    jumps = [(k, _Window(k * unit - 1)) for k in range(1, len(pmf)) if k * unit - 1 < threshold and pmf[k] > 0]
     kept: list[Map] = []
-    for state in range(bar - 1, -1, -1):
-        first = -(-(bar - state + 1) // unit)  # so many events alarm at once
+    for state in range(threshold - 1, -1, -1):
+        first = -(-(threshold - state + 1) // unit)  # so many events alarm at once
         lost = tails[first] if first < len(tails) else 0.0
         constant = 1.0
         for k, window in jumps:
@@ -197,20 +199,20 @@ def beta_binomial_pmf(trials: int, share: float, variance_mean: float, length: i
     ]
 
 
-def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start: int = 0) -> float:
-    """Mean number of observations until C >= `bar`, from C = `start`; `reference`, `bar`, `start` in cells of 1/`unit` events.
+def run_length(pmf: Sequence[float], unit: int, reference: int, threshold: int, start: int = 0) -> float:
+    """Mean number of observations until C >= `threshold`, from C = `start`; `reference`, `threshold`, `start` in cells of 1/`unit` events.
 
     `pmf[k]` is P(k events); what it leaves out is taken to alarm at once. Infinite for a chart that cannot rise. For "alarm at C > h" pass one cell more.
 
     >>> pmf = poisson_pmf(0.25, 60)
-    >>> round(run_length(pmf, unit=4, reference=1, bar=40), 2)
+    >>> round(run_length(pmf, unit=4, reference=1, threshold=40), 2)
     438.12
     """
-    constants, below, lost, tails = [0.0] * bar, [[0.0]] * bar, [0.0] * bar, _tails(pmf)
-    for state in range(bar - 1, -1, -1):
-        first = -(-(bar - state + reference) // unit)
+    constants, below, lost, tails = [0.0] * threshold, [[0.0]] * threshold, [0.0] * threshold, _tails(pmf)
+    for state in range(threshold - 1, -1, -1):
+        first = -(-(threshold - state + reference) // unit)
         gone = tails[first] if first < len(tails) else tails[-1]
-        top = min(bar - 1, max(state, state + unit * (len(pmf) - 1) - reference))
+        top = min(threshold - 1, max(state, state + unit * (len(pmf) - 1) - reference))
         row, constant = [0.0] * (top + 1), 1.0
         for k, p in enumerate(pmf):
             target = max(0, state + unit * k - reference)
@@ -239,7 +241,7 @@ def run_length(pmf: Sequence[float], unit: int, reference: int, bar: int, start:
 
 
 @lru_cache(maxsize=4096)
-def bar_for(
+def threshold_for(
     mean: float, trials: int, reference: float, arl0: float, most: float, variance_mean: float = 1.0
 ) -> tuple[float, float] | None:
     """Smallest bar (events) whose exact run length is at least `arl0`, and the reference rounded to the lattice.
@@ -256,7 +258,7 @@ def bar_for(
     if (trials and 1 < trials <= variance_mean) or (0 < trials <= reference) or trials > _MANY:
         return None
     if up and trials and variance_mean > 1 and reference > 1e-9 and (found is None or trials > 1_000):
-        return _coarse_bar(mean, trials, reference, arl0, most, variance_mean)
+        return _coarse_threshold(mean, trials, reference, arl0, most, variance_mean)
     if found is None:
         return None
     unit, down = found
@@ -270,8 +272,8 @@ def bar_for(
             return binomial_pmf(trials, share, cells) if variance_mean == 1 else beta_binomial_pmf(trials, share, variance_mean, cells)  # fmt: skip
         return poisson_pmf(mean, cells) if variance_mean == 1 else negative_binomial_pmf(mean, variance_mean, cells)
 
-    def rising(bar: int) -> float:
-        return run_length(pmf((bar + down) // unit + 2), unit, down, bar)
+    def rising(threshold: int) -> float:
+        return run_length(pmf((threshold + down) // unit + 2), unit, down, threshold)
 
     length = rising if up else _Falling(pmf(trials + 1 if trials else _until(mean, variance_mean)), unit, down).length
     largest = 8 * high
@@ -289,16 +291,16 @@ def bar_for(
     return high / unit, down / unit
 
 
-def _coarse_bar(
+def _coarse_threshold(
     mean: float, trials: int, reference: float, arl0: float, most: float, variance_mean: float
 ) -> tuple[float, float] | None:
-    """`bar_for` for beta-binomial periods of many trials: hits are put into cells of several, each split between its two
+    """`threshold_for` for beta-binomial periods of many trials: hits are put into cells of several, each split between its two
     neighbours so that the mean stays. That only widens the spread, so the bar is a little too high rather than too low."""
     if trials > _ALIKE:  # beyond, the share hardly knows how many trials it came from
         scale = trials / _ALIKE
         if variance_mean / scale <= 1:
             return None
-        found = _coarse_bar(mean / scale, _ALIKE, reference / scale, arl0, most / scale, variance_mean / scale)
+        found = _coarse_threshold(mean / scale, _ALIKE, reference / scale, arl0, most / scale, variance_mean / scale)
         return found and (found[0] * scale, found[1] * scale)
     down = _STEPS_DOWN
     cell = reference / down
@@ -342,14 +344,14 @@ class _Falling:
         self._above: list[list[float]] = []  # per state: weights of the next `reference` states
         self._stuck = False  # the next state cannot be left
 
-    def length(self, bar: int) -> float:
-        """The mean number of observations until C >= `bar` (cells), from C = 0."""
-        while len(self._constants) < bar and not self._stuck:
+    def length(self, threshold: int) -> float:
+        """The mean number of observations until C >= `threshold` (cells), from C = 0."""
+        while len(self._constants) < threshold and not self._stuck:
             self._eliminate()
-        if len(self._constants) < bar:
+        if len(self._constants) < threshold:
             return inf
-        lengths = [0.0] * bar
-        for state in range(bar - 1, -1, -1):
+        lengths = [0.0] * threshold
+        for state in range(threshold - 1, -1, -1):
             lengths[state] = self._constants[state] + sum(map(mul, self._above[state], lengths[state + 1 :]))
         return lengths[0]
 
@@ -387,22 +389,24 @@ def _lattice(reference: float, most: float, trials: int) -> tuple[int, int] | No
     return None
 
 
-def survivors(pmf: Sequence[float], unit: int, reference: int, bar: int, start: int = 0) -> float:
+def survivors(pmf: Sequence[float], unit: int, reference: int, threshold: int, start: int = 0) -> float:
     """What `run_length` says, for chains too large to eliminate: the survivors are followed from step to step.
 
     Their hazard settles geometrically fast, whatever the run length; the rest is then a geometric series.
 
-    >>> round(survivors(poisson_pmf(0.25, 60), unit=4, reference=1, bar=40), 2)
+    >>> round(survivors(poisson_pmf(0.25, 60), unit=4, reference=1, threshold=40), 2)
     438.12
     """
     import numpy as np
 
-    steps = [(k * unit - reference, p) for k, p in enumerate(pmf) if k * unit - reference < bar and p > 0]
+    steps = [(k * unit - reference, p) for k, p in enumerate(pmf) if k * unit - reference < threshold and p > 0]
     tails = np.array(_tails(pmf))
-    alarm = tails[np.minimum(-(-(bar - np.arange(bar) + reference) // unit), len(pmf))]  # P(alarm at the next step)
+    alarm = tails[
+        np.minimum(-(-(threshold - np.arange(threshold) + reference) // unit), len(pmf))
+    ]  # P(alarm at the next step)
     if not alarm.any():
         return inf
-    here = np.zeros(bar)
+    here = np.zeros(threshold)
     here[start] = 1.0
     total, alive, hazard = 0.0, 1.0, -1.0
     for step in range(2_000_000):
@@ -411,23 +415,23 @@ def survivors(pmf: Sequence[float], unit: int, reference: int, bar: int, start: 
             was, hazard = hazard, float(alarm @ here) / alive
             if hazard and abs(hazard - was) <= 1e-9 * hazard:
                 return total + alive * (1 - hazard) / hazard
-        there = np.zeros(bar)
+        there = np.zeros(threshold)
         for shift, p in steps:
             if shift >= 0:
-                there[shift:] += p * here[: bar - shift]
+                there[shift:] += p * here[: threshold - shift]
             else:
                 there[0] += p * here[: 1 - shift].sum()
-                if 1 - shift < bar:
-                    there[1 : bar + shift] += p * here[1 - shift :]
+                if 1 - shift < threshold:
+                    there[1 : threshold + shift] += p * here[1 - shift :]
         here, alive = there, float(there.sum())
         if alive < 1e-15:
             return total
     raise ValueError("h: the chart needs more than two million steps to settle; take a lower h")
 
 
-def _chain(pmf: Sequence[float], unit: int, reference: int, bar: int, start: int) -> float:
-    solve = run_length if bar * bar * reference <= _QUICK else survivors
-    return solve(pmf, unit, reference, bar, start)
+def _chain(pmf: Sequence[float], unit: int, reference: int, threshold: int, start: int) -> float:
+    solve = run_length if threshold * threshold * reference <= _QUICK else survivors
+    return solve(pmf, unit, reference, threshold, start)
 
 
 def _cells(k: float, h: float, head_start: float, strict: bool) -> tuple[int, int, int, int]:
@@ -438,10 +442,10 @@ def _cells(k: float, h: float, head_start: float, strict: bool) -> tuple[int, in
     unit = lcm(step.denominator, Fraction(head_start).limit_denominator(2_000).denominator)
     if unit > 4_000:
         unit = step.denominator * ceil(1_000 / step.denominator)
-    bar = floor(h * unit + 1e-9) + 1 if strict else ceil(h * unit - 1e-9)
-    if bar > _LARGEST:
-        raise ValueError(f"h: {h!r} makes a chain of {bar} cells; round k to fewer decimals")
-    return unit, int(step * unit), bar, min(round(head_start * unit), bar - 1)
+    threshold = floor(h * unit + 1e-9) + 1 if strict else ceil(h * unit - 1e-9)
+    if threshold > _LARGEST:
+        raise ValueError(f"h: {h!r} makes a chain of {threshold} cells; round k to fewer decimals")
+    return unit, int(step * unit), threshold, min(round(head_start * unit), threshold - 1)
 
 
 def positive(**named: float) -> None:

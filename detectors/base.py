@@ -65,14 +65,14 @@ def events_of(observation: Observation) -> tuple[float, float]:
 class Score(msgspec.Struct, frozen=True, gc=False):
     """What a detector says of an observation.
 
-    `alarm` is `statistic >= bar`. Statistics of e-processes and e-detectors are natural logarithms of the e-value, and
+    `alarm` is `statistic >= threshold`. Statistics of e-processes and e-detectors are natural logarithms of the e-value, and
     so is their bar: `exp(statistic)` is the evidence. `expected` is what the limit or the baseline allows in the same
     units as `observed` (events, or a share for proportions). `alpha` is the error budget this bar spends, `None` for a
     detector that promises a run length or nothing.
     """
 
     statistic: float
-    bar: float
+    threshold: float
     expected: float
     observed: float
     alpha: float | None = None
@@ -80,7 +80,7 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     @property
     def alarm(self) -> bool:
         """Whether the statistic has reached its bar."""
-        return self.statistic >= self.bar
+        return self.statistic >= self.threshold
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from math import log
 
 import msgspec
 
-from detectors.likelihood import count_line, share_line
+from detectors.likelihood import count_line, proportion_line
 
 _RATIO = 1e12  # alternatives further away than this are not asked about, which only widens the interval
 _SURE = 1 - 1e-12
@@ -20,18 +20,18 @@ _TRACE = 1e-15  # less exposure, or less of an event, than this is none
 
 
 class Baseline(msgspec.Struct, kw_only=True, array_like=True):
-    """Learns over `wanted` periods that hold some exposure and at least `events` events, then stands.
+    """Learns over `required_periods` periods that hold some exposure and at least `required_events` events, then stands.
 
-    `spread` is the variance/mean granted by the charter, raised to what the learnt periods show (Pearson's chi-square over
-    its degrees of freedom): an estimate, so no promise rests on more than the granted one. Waiting for `events` makes the
+    `dispersion` is the variance/mean granted by the charter, raised to what the learnt periods show (Pearson's chi-square over
+    its degrees of freedom): an estimate, so no promise rests on more than the granted one. Waiting for `required_events` makes the
     number of periods depend on the data, and the confidence then is approximate.
     """
 
-    wanted: int = 20
-    events: float = 0.0
+    required_periods: int = 20
+    required_events: float = 0.0
     confidence: float = 0.95
-    spread: float = 1.0
-    learnt: bool = False
+    dispersion: float = 1.0
+    ready: bool = False
     periods: int = 0
     k: float = 0.0
     x: float = 0.0
@@ -41,36 +41,41 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     high: float = 0.0
 
     @classmethod
-    def known(cls, rate: float, room: float, spread: float) -> Baseline:
-        """A baseline that needs no learning: `rate` known up to `room` (0.2 = 20 %) on both sides."""
-        return cls(learnt=True, rate=rate, low=rate / (1 + room), high=rate * (1 + room), spread=spread)
+    def known(cls, rate: float, margin: float, dispersion: float) -> Baseline:
+        """A baseline that needs no learning: `rate` known up to `margin` (0.2 = 20 %) on both sides."""
+        return cls(ready=True, rate=rate, low=rate / (1 + margin), high=rate * (1 + margin), dispersion=dispersion)
 
-    def again(self, granted: float) -> Baseline:
+    def restarted(self, assumed_dispersion: float) -> Baseline:
         """The same settings with nothing learnt yet."""
-        return Baseline(wanted=self.wanted, events=self.events, confidence=self.confidence, spread=granted)
+        return Baseline(
+            required_periods=self.required_periods,
+            required_events=self.required_events,
+            confidence=self.confidence,
+            dispersion=assumed_dispersion,
+        )
 
-    def learn(self, k: float, x: float, share: bool) -> bool:
+    def learn(self, k: float, x: float, is_proportion: bool) -> bool:
         """Take one period; True once the baseline stands. Periods without exposure teach nothing."""
-        if self.learnt or x < _TRACE:
-            return self.learnt
+        if self.ready or x < _TRACE:
+            return self.ready
         self.periods += 1
         self.k += k
         self.x += x
         self.squares += k / x * k
-        if self.periods < self.wanted or self.k < self.events:
+        if self.periods < self.required_periods or self.k < self.required_events:
             return False
         self.rate = self.k / self.x
-        if self.periods > 1 and self.rate > 0 and not (share and self.rate >= 1):
-            variance = self.rate * (1 - self.rate) if share else self.rate
-            seen = (self.squares - self.rate * self.k) / variance / (self.periods - 1)
-            self.spread = min(max(self.spread, seen), 1000.0)
+        if self.periods > 1 and self.rate > 0 and not (is_proportion and self.rate >= 1):
+            variance = self.rate * (1 - self.rate) if is_proportion else self.rate
+            observed_dispersion = (self.squares - self.rate * self.k) / variance / (self.periods - 1)
+            self.dispersion = min(max(self.dispersion, observed_dispersion), 1000.0)
         bound = log(2 / (1 - self.confidence))
-        self.low, self.high = interval(self.k, self.x, share, self.spread, bound)
-        self.learnt = True
+        self.low, self.high = interval(self.k, self.x, is_proportion, self.dispersion, bound)
+        self.ready = True
         return True
 
 
-def interval(k: float, x: float, share: bool, spread: float, bound: float) -> tuple[float, float]:
+def interval(k: float, x: float, is_proportion: bool, dispersion: float, bound: float) -> tuple[float, float]:
     """Rates (or shares) under which `k` events over `x` have log evidence below `bound` against them.
 
     Each side misses with probability at most exp(-bound): P(e-value >= exp(bound)) <= exp(-bound), and the most
@@ -82,20 +87,20 @@ def interval(k: float, x: float, share: bool, spread: float, bound: float) -> tu
     """
 
     def evidence(rate: float) -> float:
-        if share:
+        if is_proportion:
             odds = k / (x - k) if k < x else _RATIO
             ratio = odds * (1 - rate) / rate
-            slope, cost = share_line(min(max(ratio, 1 / _RATIO), _RATIO), rate, spread)
+            slope, cost = proportion_line(min(max(ratio, 1 / _RATIO), _RATIO), rate, dispersion)
         else:
             ratio = k / x / rate
-            slope, cost = count_line(min(max(ratio, 1 / _RATIO), _RATIO), rate, spread)
+            slope, cost = count_line(min(max(ratio, 1 / _RATIO), _RATIO), rate, dispersion)
         return slope * k + cost * x
 
     middle = k / x
-    low, high = 0.0, 1.0 if share else 0.0
+    low, high = 0.0, 1.0 if is_proportion else 0.0
     if k > _TRACE:
         low = _crossing(evidence, middle, 0.5, bound, middle / _RATIO, 0.0)
-    if not share:
+    if not is_proportion:
         high = _crossing(evidence, max(middle, 1e-3 / x), 2.0, bound, 1e300, 1e300)
     elif k < x:
         high = _crossing(evidence, min(max(middle, 1e-3 / x), _SURE), 2.0, bound, _SURE, 1.0)

@@ -16,7 +16,7 @@ import msgspec
 from detectors.base import Design, within
 from detectors.baseline import interval
 
-_MOST = 20_000  # events up to which the tail is summed; Chernoff's bound beyond, which loses little there
+_MAX_SUMMED_EVENTS = 20_000  # events up to which the tail is summed; Chernoff's bound beyond, which loses little there
 
 
 def against_baseline(design: Design, *, times: float, events: float, exposure: float, doubt: float = 0.8) -> Design:
@@ -38,41 +38,41 @@ def against_baseline(design: Design, *, times: float, events: float, exposure: f
     times = within("times", times, low=1e-6, high=1e6)
     events = within("events", events, low=0.0, high=1e15)
     exposure = within("exposure", exposure, low=1e-12, high=1e15)
-    spread = within("variance_mean", design.variance_mean, low=1, high=1000)
+    dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
     edge = highest if design.sign > 0 else lowest
-    limit = times * edge(events, exposure, spread, design.alpha * doubt)
+    limit = times * edge(events, exposure, dispersion, design.alpha * doubt)
     if limit <= 0:
         raise ValueError(f"events: {events:g} leave no rate above 0 to stay above; learn from more")
     return msgspec.structs.replace(design, limit=limit, alpha=design.alpha * (1 - doubt))
 
 
-def highest(events: float, exposure: float, spread: float, error: float) -> float:
-    """The rate at which so few events, or fewer, have probability `error` (Garwood's bound, at variance/mean `spread`).
+def highest(events: float, exposure: float, dispersion: float, error: float) -> float:
+    """The rate at which so few events, or fewer, have probability `error` (Garwood's bound, at variance/mean `dispersion`).
 
     >>> round(highest(10, 1.0, 1.0, 0.025), 3)
     18.39
     """
-    if events > _MOST:
-        return interval(events, exposure, False, spread, -log(error))[1]
+    if events > _MAX_SUMMED_EVENTS:
+        return interval(events, exposure, False, dispersion, -log(error))[1]
     top = int(events)
-    return _meets(lambda mean: _upto(top, mean, spread) <= error, max(events, 1.0)) / exposure
+    return _first_mean(lambda mean: _cdf(top, mean, dispersion) <= error, max(events, 1.0)) / exposure
 
 
-def lowest(events: float, exposure: float, spread: float, error: float) -> float:
+def lowest(events: float, exposure: float, dispersion: float, error: float) -> float:
     """The rate at which so many events, or more, have probability `error`; 0 if there were none.
 
     >>> round(lowest(10, 1.0, 1.0, 0.025), 3)
     4.795
     """
-    if events > _MOST:
-        return interval(events, exposure, False, spread, -log(error))[0]
+    if events > _MAX_SUMMED_EVENTS:
+        return interval(events, exposure, False, dispersion, -log(error))[0]
     below = int(events) - (1 if events == int(events) else 0)
     if below < 0:
         return 0.0
-    return _meets(lambda mean: 1 - _upto(below, mean, spread) > error, max(events, 1.0)) / exposure
+    return _first_mean(lambda mean: 1 - _cdf(below, mean, dispersion) > error, max(events, 1.0)) / exposure
 
 
-def _meets(held: Callable[[float], bool], near: float) -> float:
+def _first_mean(held: Callable[[float], bool], near: float) -> float:
     """The mean from which on `held` is true."""
     high = near
     while not held(high):
@@ -86,10 +86,10 @@ def _meets(held: Callable[[float], bool], near: float) -> float:
     return high
 
 
-def _upto(top: int, mean: float, spread: float) -> float:
+def _cdf(top: int, mean: float, dispersion: float) -> float:
     """P(at most `top` events): Poisson or negative binomial."""
-    if spread == 1:
+    if dispersion == 1:
         return min(sum([exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(top + 1)]), 1.0)
-    shape, turn = mean / (spread - 1), log1p(-1 / spread)
-    head = -shape * log(spread) - lgamma(shape)
+    shape, turn = mean / (dispersion - 1), log1p(-1 / dispersion)
+    head = -shape * log(dispersion) - lgamma(shape)
     return min(sum([exp(head + lgamma(k + shape) - lgamma(k + 1) + k * turn) for k in range(top + 1)]), 1.0)

@@ -59,23 +59,23 @@ def _samples() -> dict[type, dict[str, Stream]]:
 SAMPLES: dict[type, dict[str, Stream]] = _samples()
 
 
-def speaks_in_finite_numbers_or_not_at_all(make: Make, stream: Stream) -> None:
+def returns_finite_numbers_or_none(make: Make, stream: Stream) -> None:
     """`update` never raises on a finite observation and returns None or finite numbers: never NaN, never infinity."""
     detector = make()
     for i, observation in enumerate(stream):
         score = detector.update(observation)
         if score is not None:
-            numbers = (score.statistic, score.bar, score.expected, score.observed, score.alpha or 0.0)
+            numbers = (score.statistic, score.threshold, score.expected, score.observed, score.alpha or 0.0)
             assert all(math.isfinite(n) for n in numbers), f"observation {i}: {score} is not finite"
 
 
-def alarms_exactly_at_its_bar(make: Make, stream: Stream) -> None:
-    """`alarm` says no more and no less than `statistic >= bar`."""
+def alarms_exactly_at_its_threshold(make: Make, stream: Stream) -> None:
+    """`alarm` says no more and no less than `statistic >= threshold`."""
     for score in _run(make(), stream):
-        assert score is None or score.alarm == (score.statistic >= score.bar)
+        assert score is None or score.alarm == (score.statistic >= score.threshold)
 
 
-def gives_the_same_scores_again(make: Make, stream: Stream) -> None:
+def is_deterministic(make: Make, stream: Stream) -> None:
     """Two detectors that saw the same observations said the same: no clock, no chance, nothing shared between objects."""
     first, second = make(), make()
     for observation in stream:
@@ -86,7 +86,7 @@ def survives_a_snapshot_at_any_point(make: Make, stream: Stream) -> None:
     """A detector saved and restored before every observation says what one that ran through says, to the last bit."""
     through, restored = make(), make()
     for i, observation in enumerate(stream):
-        restored = _again(restored)
+        restored = _restored(restored)
         assert restored.update(observation) == through.update(observation), f"differs after a snapshot at {i}"
     assert _bytes(restored) == _bytes(through), "state differs although the scores agree"
 
@@ -108,7 +108,7 @@ def keeps_finite_state(make: Make, stream: Stream) -> None:
     _finite(msgspec.to_builtins(detector))
 
 
-def peeks_without_a_trace(make: Make, stream: Stream) -> None:
+def peek_does_not_change_state(make: Make, stream: Stream) -> None:
     """`peek` changes nothing, and an open period read again once closed with those numbers is scored no higher than peeked."""
     detector = make()
     if not isinstance(detector, Provisional):
@@ -123,7 +123,7 @@ def peeks_without_a_trace(make: Make, stream: Stream) -> None:
             assert glimpse.statistic >= score.statistic, f"peek at {i} is below a prefix of what it was shown"
 
 
-def peeks_rise_with_events(make: Make, stream: Stream) -> None:
+def peek_rises_with_events(make: Make, stream: Stream) -> None:
     """With more events in an open period a detector sees at least as much, so that one look at the most bounds all below."""
     detector = make()
     if not isinstance(detector, Provisional):
@@ -138,7 +138,7 @@ def peeks_rise_with_events(make: Make, stream: Stream) -> None:
         assert all(b >= a - 1e-9 * max(1.0, abs(a)) for a, b in pairwise(values)), "more events made less evidence"
 
 
-def raises_and_never_lowers(make: Make, stream: Stream) -> None:
+def late_events_never_lower_the_evidence(make: Make, stream: Stream) -> None:
     """Late events never lower the evidence, none at all change nothing, and outside the window there is no opinion."""
     detector = make()
     if not isinstance(detector, Revisable):
@@ -156,7 +156,7 @@ def raises_and_never_lowers(make: Make, stream: Stream) -> None:
     assert detector.raise_late(10_000, 1.0) is None
 
 
-def says_what_it_claims(make: Make, stream: Stream) -> None:
+def states_its_claim(make: Make, stream: Stream) -> None:
     """`claims` is one sentence, and `observes` names kinds of observation."""
     detector = make()
     assert len(detector.claims) > 20
@@ -166,16 +166,16 @@ def says_what_it_claims(make: Make, stream: Stream) -> None:
 
 
 CHECKS: tuple[Callable[[Make, Stream], None], ...] = (
-    speaks_in_finite_numbers_or_not_at_all,
-    alarms_exactly_at_its_bar,
-    gives_the_same_scores_again,
+    returns_finite_numbers_or_none,
+    alarms_exactly_at_its_threshold,
+    is_deterministic,
     survives_a_snapshot_at_any_point,
     keeps_a_bounded_state,
     keeps_finite_state,
-    peeks_without_a_trace,
-    peeks_rise_with_events,
-    raises_and_never_lowers,
-    says_what_it_claims,
+    peek_does_not_change_state,
+    peek_rises_with_events,
+    late_events_never_lower_the_evidence,
+    states_its_claim,
 )
 
 
@@ -187,7 +187,7 @@ def _bytes(detector: Detector) -> bytes:
     return msgspec.msgpack.encode(detector)
 
 
-def _again(detector: Detector) -> Detector:
+def _restored(detector: Detector) -> Detector:
     return msgspec.msgpack.decode(_bytes(detector), type=type(detector))
 
 

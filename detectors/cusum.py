@@ -7,10 +7,10 @@ from typing import ClassVar, Self
 
 import msgspec
 
-from detectors.arl import bar_for
+from detectors.arl import threshold_for
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, within
 from detectors.baseline import Baseline
-from detectors.likelihood import count_line, share_line
+from detectors.likelihood import count_line, proportion_line
 
 
 class Cusum(msgspec.Struct, kw_only=True, array_like=True):
@@ -39,12 +39,12 @@ class Cusum(msgspec.Struct, kw_only=True, array_like=True):
     arl0: float
     ratio: float
     limit: float | None
-    granted: float
+    assumed_dispersion: float
     baseline: Baseline
     slope: float = 0.0
     cost: float = 0.0
-    bar: float = 0.0
-    tight: bool = False
+    threshold: float = 0.0
+    calibrated: bool = False
     value: float = 0.0
 
     @classmethod
@@ -59,76 +59,80 @@ class Cusum(msgspec.Struct, kw_only=True, array_like=True):
         confidence: float = 0.95,
     ) -> Self:
         """From the charter. `arl0` in periods, `ratio` (> 1, inverted for `below`) is the change it is quickest for."""
-        granted = within("variance_mean", design.variance_mean, low=1, high=1000)
+        assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         return cls(
             arl0=within("arl0", arl0, low=2, high=1e9),
             ratio=within("ratio", ratio, low=1.001, high=1000) ** design.sign,
             limit=None if design.limit is None else design.allowed(),
-            granted=granted,
+            assumed_dispersion=assumed_dispersion,
             baseline=Baseline(
-                wanted=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
-                events=within("baseline_events", baseline_events, low=0),
+                required_periods=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
+                required_events=within("baseline_events", baseline_events, low=0),
                 confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                spread=granted,
+                dispersion=assumed_dispersion,
             ),
         )
 
     def update(self, observation: Observation) -> Score | None:
         """One closed period; `None` while a baseline is being learnt."""
         if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
-            k, x, share = observation.k, observation.m, False
+            k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
-            k, x, share = observation.k, observation.n, True
+            k, x, is_proportion = observation.k, observation.n, True
         else:
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
         if k > LARGEST or x > LARGEST:
             k, x = min(k, LARGEST), min(x, LARGEST)
         rate = self.limit
         if rate is None:
-            rate = self._learnt()
+            rate = self._baseline_rate()
         if rate is None:
-            self.baseline.learn(k, x, share)
+            self.baseline.learn(k, x, is_proportion)
             return None
-        if share and rate >= 1:
+        if is_proportion and rate >= 1:
             return None
-        if not self.bar:
-            self._aim(rate, share)
-        if not self.tight and self.baseline.learn(k, x, share):
-            self._tighten(rate, share)
+        if not self.threshold:
+            self._initialise(rate, is_proportion)
+        if not self.calibrated and self.baseline.learn(k, x, is_proportion):
+            self._calibrate(rate, is_proportion)
         statistic = self.value + self.slope * k + self.cost * x
         if statistic < 0:
             statistic = 0.0
-        bar = self.bar
+        threshold = self.threshold
         self.value = statistic
-        if statistic >= bar:
+        if statistic >= threshold:
             self.value = 0.0
             if self.limit is None:
-                self.baseline, self.bar, self.tight = self.baseline.again(self.granted), 0.0, False
-        if share:
-            return Score(statistic, bar, rate, k / x if x else 0.0)
-        return Score(statistic, bar, rate * x, k)
+                self.baseline, self.threshold, self.calibrated = (
+                    self.baseline.restarted(self.assumed_dispersion),
+                    0.0,
+                    False,
+                )
+        if is_proportion:
+            return Score(statistic, threshold, rate, k / x if x else 0.0)
+        return Score(statistic, threshold, rate * x, k)
 
-    def _learnt(self) -> float | None:
-        if not self.baseline.learnt:
+    def _baseline_rate(self) -> float | None:
+        if not self.baseline.ready:
             return None
         return self.baseline.high if self.ratio > 1 else self.baseline.low
 
-    def _aim(self, rate: float, share: bool) -> None:
-        spread = self.baseline.spread if self.limit is None else self.granted
-        self.slope, self.cost = (share_line if share else count_line)(self.ratio, rate, spread)
-        self.bar = math.log(self.arl0)
+    def _initialise(self, rate: float, is_proportion: bool) -> None:
+        dispersion = self.baseline.dispersion if self.limit is None else self.assumed_dispersion
+        self.slope, self.cost = (proportion_line if is_proportion else count_line)(self.ratio, rate, dispersion)
+        self.threshold = math.log(self.arl0)
 
-    def _tighten(self, rate: float, share: bool) -> None:
-        self.tight = True
+    def _calibrate(self, rate: float, is_proportion: bool) -> None:
+        self.calibrated = True
         usual = self.baseline.x / self.baseline.periods
-        spread = self.baseline.spread if self.limit is None else self.granted
-        if usual < 1e-9 or (share and usual < 1):
+        dispersion = self.baseline.dispersion if self.limit is None else self.assumed_dispersion
+        if usual < 1e-9 or (is_proportion and usual < 1):
             return
-        trials = round(usual) if share else 0
+        trials = round(usual) if is_proportion else 0
         mean = rate * (trials or usual)
         reference = -self.cost / self.slope * usual
-        found = bar_for(mean, trials, reference, self.arl0, self.bar / abs(self.slope), spread)
+        found = threshold_for(mean, trials, reference, self.arl0, self.threshold / abs(self.slope), dispersion)
         if found:
-            bar, reference = found
+            threshold, reference = found
             self.cost = -self.slope * reference / usual
-            self.bar = abs(self.slope) * bar * (1 - 1e-12)
+            self.threshold = abs(self.slope) * threshold * (1 - 1e-12)

@@ -9,10 +9,10 @@ import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, ratios_of, within
 from detectors.baseline import Baseline
-from detectors.likelihood import count_line, share_line
-from detectors.mixture import HUGE, Lines, advance, flat, log_value
-from detectors.overshoot import calibrated_bar
-from detectors.repeat import PATIENCE, added_often
+from detectors.likelihood import count_line, proportion_line
+from detectors.mixture import HUGE, Coefficients, advance, flattened, log_value
+from detectors.overshoot import calibrated_threshold
+from detectors.repeat import MAX_UPDATES, added_repeatedly
 
 Side = Literal["both", "up", "down"]
 
@@ -43,23 +43,25 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         "negative binomial or binomial periods within the granted variance/mean (with calibrate_for: about arl0, Poisson only)."
     )
 
-    bar: float
+    threshold: float
     ratios: tuple[float, ...]
     weights: tuple[float, ...]
     baseline: Baseline
     relearn: bool
-    granted: float
-    calibrated: float | None = None  # the bar for Poisson counts, if the charter asks for a calibrated one
+    assumed_dispersion: float
+    calibrated_log_threshold: float | None = (
+        None  # the bar for Poisson counts, if the charter asks for a calibrated one
+    )
     sums: list[float] = []  # empty until the baseline stands, and after an alarm
     logs: bool = False  # whether `sums` are logarithms
 
     if TYPE_CHECKING:
-        lines: Lines = ()  # no part of the state: worked out again
-        plan: tuple[float, ...] = ()  # neither is this
+        coefficients: Coefficients = ()  # no part of the state: worked out again
+        unpacked: tuple[float, ...] = ()  # neither is this
 
     def __post_init__(self) -> None:
         """Also called when a snapshot is read."""
-        self.lines = self.plan = ()
+        self.coefficients = self.unpacked = ()
 
     @classmethod
     def design(
@@ -83,17 +85,19 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             arl0 = 10 * design.periods_per_year
         if side not in get_args(Side):
             raise ValueError(f"side: {side!r} is not one of {', '.join(get_args(Side))}")
-        granted = within("variance_mean", design.variance_mean, low=1, high=1000)
+        assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         if baseline is None:
             learning = Baseline(
-                wanted=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
-                events=within("baseline_events", baseline_events, low=0),
+                required_periods=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
+                required_events=within("baseline_events", baseline_events, low=0),
                 confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                spread=granted,
+                dispersion=assumed_dispersion,
             )
         else:
             known = within("baseline", baseline, low=1e-15, high=1e15)
-            learning = Baseline.known(known, within("uncertainty", design.uncertainty, low=0, high=10), granted)
+            learning = Baseline.known(
+                known, within("uncertainty", design.uncertainty, low=0, high=10), assumed_dispersion
+            )
         up = ratios_of(ratios)
         asked = {"both": (*up, *(1 / r for r in up)), "up": up, "down": tuple(1 / r for r in up)}[side]
         proved = within("arl0", arl0, low=2)
@@ -101,36 +105,38 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             weights = (1.0,) * len(up)
         if not isinstance(weights, list | tuple) or len(weights) != len(up):
             raise ValueError(f"weights: {weights!r} is not one weight for each of {len(up)} ratios; write as many")
-        shares = [within("weights", w, low=1e-6, high=1e6) for w in weights] * (len(asked) // len(up))
-        shares = [w / sum(shares) for w in shares]
+        normalised = [within("weights", w, low=1e-6, high=1e6) for w in weights] * (len(asked) // len(up))
+        normalised = [w / sum(normalised) for w in normalised]
         lowered = None
         if calibrate_for is not None:
-            if baseline is None or granted > 1:
+            if baseline is None or assumed_dispersion > 1:
                 raise ValueError("calibrate_for: a calibrated bar needs a known baseline and variance/mean 1")
-            lowered = calibrated_bar(asked, within("calibrate_for", calibrate_for, low=0.01, high=1e4), proved, shares)
+            lowered = calibrated_threshold(
+                asked, within("calibrate_for", calibrate_for, low=0.01, high=1e4), proved, normalised
+            )
         return cls(
-            bar=log(proved),
+            threshold=log(proved),
             ratios=asked,
-            weights=tuple(shares),
+            weights=tuple(normalised),
             baseline=learning,
             relearn=baseline is None,
-            granted=granted,
-            calibrated=None if lowered is None else log(lowered),
+            assumed_dispersion=assumed_dispersion,
+            calibrated_log_threshold=None if lowered is None else log(lowered),
         )
 
     def update(self, observation: Observation) -> Score | None:
         """One closed period; `None` while the baseline is being learnt."""
         if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
-            k, x, share = observation.k, observation.m, False
+            k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
-            k, x, share = observation.k, observation.n, True
+            k, x, is_proportion = observation.k, observation.n, True
         else:
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
         if k > 1e18 or x > 1e18:  # LARGEST, written out
             k, x = min(k, LARGEST), min(x, LARGEST)
-        plan = self.plan
-        if plan:  # eight plain sums, as `advance` would take them a step further
-            rate, bar, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3, s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7 = plan  # fmt: skip
+        unpacked = self.unpacked
+        if unpacked:  # eight plain sums, as `advance` would take them a step further
+            rate, threshold, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3, s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7 = unpacked  # fmt: skip
             sums = self.sums
             a0, a1, a2, a3, a4, a5, a6, a7 = sums
             try:
@@ -155,41 +161,41 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
                 sums[6] = a6
                 sums[7] = a7
                 statistic = log(total)
-                if statistic >= bar:
-                    self._begin_again()
-                if share:
-                    return Score(statistic, bar, rate, k / x if x else 0.0)
-                return Score(statistic, bar, rate * x, k)
-        return self._advance(k, x, share)
+                if statistic >= threshold:
+                    self._restart()
+                if is_proportion:
+                    return Score(statistic, threshold, rate, k / x if x else 0.0)
+                return Score(statistic, threshold, rate * x, k)
+        return self._advance(k, x, is_proportion)
 
-    def _advance(self, k: float, x: float, share: bool) -> Score | None:
+    def _advance(self, k: float, x: float, is_proportion: bool) -> Score | None:
         """The same for any number of ratios, for sums that are logarithms, and while the baseline is being learnt."""
         baseline = self.baseline
-        lines = self.lines
-        if not lines:
-            if not baseline.learnt:
-                baseline.learn(k, x, share)
+        coefficients = self.coefficients
+        if not coefficients:
+            if not baseline.ready:
+                baseline.learn(k, x, is_proportion)
                 return None
-            lines = self._open(share)
-        sums, logs, total = advance(self.sums, self.logs, lines, k, x, self.weights)
+            coefficients = self._initialise(is_proportion)
+        sums, logs, total = advance(self.sums, self.logs, coefficients, k, x, self.weights)
         self.sums = sums
         if logs is not self.logs:
             self.logs = logs
-            self._plan()
+            self._unpack()
         statistic = log(total) if total > 0 else log_value(sums, logs, 0.0)
-        rate, bar = baseline.rate, self.bar
-        if statistic >= bar:
-            self._begin_again()
-        if share:
-            return Score(statistic, bar, rate, k / x if x else 0.0)
-        return Score(statistic, bar, rate * x, k)
+        rate, threshold = baseline.rate, self.threshold
+        if statistic >= threshold:
+            self._restart()
+        if is_proportion:
+            return Score(statistic, threshold, rate, k / x if x else 0.0)
+        return Score(statistic, threshold, rate * x, k)
 
     def repeat(self, observation: Observation, times: int) -> bool:
         """See `detectors.repeat.Repeating`: for periods without events. Each sum moves by a -> (a + w) e, always the
         same way: to where it rests if e < 1, by w each time if e = 1."""
         if not isinstance(observation, Count) or observation.k:
             return False
-        while times and not self.lines:  # while the baseline is learnt
+        while times and not self.coefficients:  # while the baseline is learnt
             if self._steps_left(times) == 0:
                 return False
             score = self.update(observation)
@@ -199,14 +205,14 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         if not times:
             return True
         x, most, made = min(observation.m, LARGEST), 0.0, []
-        for a, w, s, c in zip(self.sums, self.weights, self.lines[::2], self.lines[1::2], strict=True):
+        for a, w, s, c in zip(self.sums, self.weights, self.coefficients[::2], self.coefficients[1::2], strict=True):
             factor = exp(s * 0.0 + c * x)
-            after = added_often(a, w, times) if factor == 1.0 else _rested(a, w, factor, times)
+            after = added_repeatedly(a, w, times) if factor == 1.0 else _fixed_point(a, w, factor, times)
             if after is None:
                 return False
             made.append(after)
             most += max(a, after)
-        if self.logs or not 0 < most < HUGE or log(most) >= self.bar - 1e-6:
+        if self.logs or not 0 < most < HUGE or log(most) >= self.threshold - 1e-6:
             return False
         self.sums = made
         return True
@@ -214,41 +220,41 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     def _steps_left(self, times: int) -> int:
         """Periods that may still be learnt from one by one: none where only events would end the learning."""
         learning = self.baseline
-        if not learning.learnt and learning.k < learning.events:
+        if not learning.ready and learning.k < learning.required_events:
             return 0
-        return min(times, PATIENCE)
+        return min(times, MAX_UPDATES)
 
-    def _begin_again(self) -> None:
-        self.lines, self.plan, self.sums, self.logs = (), (), [], False
+    def _restart(self) -> None:
+        self.coefficients, self.unpacked, self.sums, self.logs = (), (), [], False
         if self.relearn:
-            self.baseline = self.baseline.again(self.granted)
+            self.baseline = self.baseline.restarted(self.assumed_dispersion)
 
-    def _plan(self) -> None:
+    def _unpack(self) -> None:
         """What `update` needs in one look: rate, bar, and slope, cost and weight of each of eight ratios; else nothing."""
-        self.plan = ()
-        if len(self.lines) == 16 and not self.logs:
-            each = zip(self.lines[::2], self.lines[1::2], self.weights, strict=True)
-            self.plan = (self.baseline.rate, self.bar, *(number for three in each for number in three))
+        self.unpacked = ()
+        if len(self.coefficients) == 16 and not self.logs:
+            each = zip(self.coefficients[::2], self.coefficients[1::2], self.weights, strict=True)
+            self.unpacked = (self.baseline.rate, self.threshold, *(number for three in each for number in three))
 
-    def _open(self, share: bool) -> Lines:
-        line = share_line if share else count_line
+    def _initialise(self, is_proportion: bool) -> Coefficients:
+        line = proportion_line if is_proportion else count_line
         low, high = self.baseline.low, self.baseline.high
-        if share:
+        if is_proportion:
             low, high = min(low, 1.0), min(high, 1.0)
-        elif self.calibrated is not None:
-            self.bar = self.calibrated
-        self.lines = flat(line(r, high if r > 1 else low, self.baseline.spread) for r in self.ratios)
+        elif self.calibrated_log_threshold is not None:
+            self.threshold = self.calibrated_log_threshold
+        self.coefficients = flattened(line(r, high if r > 1 else low, self.baseline.dispersion) for r in self.ratios)
         if not self.sums:
             self.sums = [0.0] * len(self.ratios)
-        self._plan()
-        return self.lines
+        self._unpack()
+        return self.coefficients
 
 
-def _rested(a: float, w: float, factor: float, times: int) -> float | None:
-    """The sum after `times` steps; `None` where it neither rests nor ends within `PATIENCE` of them."""
-    for _ in range(min(times, PATIENCE)):
+def _fixed_point(a: float, w: float, factor: float, times: int) -> float | None:
+    """The sum after `times` steps; `None` where it neither rests nor ends within `MAX_UPDATES` of them."""
+    for _ in range(min(times, MAX_UPDATES)):
         after = (a + w) * factor
         if after == a:
             return a
         a = after
-    return a if times <= PATIENCE else None
+    return a if times <= MAX_UPDATES else None

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, events_of, ratios_of, within
-from detectors.likelihood import count_line, share_line
-from detectors.mixture import NOTHING, Lines, advance, flat, log_value, onset, unstarted
+from detectors.likelihood import count_line, proportion_line
+from detectors.mixture import NOTHING, Coefficients, advance, flattened, log_value, onset, unstarted
 
 Period: TypeAlias = tuple[float, float, Sequence[float], bool]
 """Events and exposure of a closed period, the sums before it, and whether they are logarithms."""
 
-Aim: TypeAlias = tuple[bool, float, float, float, bool, int, Lines]
+Parameters: TypeAlias = tuple[bool, float, float, float, bool, int, Coefficients]
 """What an update needs in one look: share, rate, bar, alpha, above, late_window, and lines (none for a share limit that
 cannot be exceeded)."""
 
@@ -29,7 +29,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     """Mixture over onsets (weight of onset j: 1/(j(j+1))) and over rate ratios (equal weights) of e-values against a limit.
 
     P(ever an alarm) <= alpha for a pilot that keeps its limit in every period given the past, whenever and however often one
-    looks (Ville's inequality). `statistic` is ln of the e-value, `bar` is ln(1/alpha). Mixing over onsets is what keeps
+    looks (Ville's inequality). `statistic` is ln of the e-value, `threshold` is ln(1/alpha). Mixing over onsets is what keeps
     a quiet year from paying for a bad month.
 
     Until `minimum_events` are counted (for `below`: are expected) the statistic is capped just below the bar.
@@ -54,17 +54,17 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         "within the limit, its uncertainty and the granted variance/mean."
     )
 
-    bar: float
+    threshold: float
     alpha: float
     rate: float
     other: float  # where the null ends on the other side, if two-sided
-    spread: float
+    dispersion: float
     above: bool
     two_sided: bool
     ratios: tuple[float, ...]
     minimum_events: int
     late_window: int
-    share: bool = False  # k of n, not k over m
+    is_proportion: bool = False  # k of n, not k over m
     periods: int = 0
     seen: float = 0.0  # events (`below`: expected ones), counted until they are `minimum_events`
     sums: Sequence[float] = ()
@@ -72,12 +72,12 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     recent: list[Period] = []  # those that late events may still raise, oldest first
 
     if TYPE_CHECKING:
-        aim: Aim | None = None  # no part of the state: worked out again
-        plan: Any = None  # the aim of five ratios, flat, for one unpacking; neither is this
+        parameters: Parameters | None = None  # no part of the state: worked out again
+        unpacked: Any = None  # the aim of five ratios, flat, for one unpacking; neither is this
 
     def __post_init__(self) -> None:
         """Also called when a snapshot is read."""
-        self.aim = self.plan = None
+        self.parameters = self.unpacked = None
 
     @classmethod
     def design(
@@ -92,11 +92,11 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         if two_sided:
             powers += [1 / r for r in powers]
         made = cls(
-            bar=-log(design.alpha),
+            threshold=-log(design.alpha),
             alpha=design.alpha,
             rate=0.0,
             other=0.0,
-            spread=1.0,
+            dispersion=1.0,
             above=design.sign > 0,
             two_sided=two_sided,
             ratios=tuple(powers),
@@ -110,17 +110,17 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     def update(self, observation: Observation) -> Score | None:
         """One closed period. A share limit of 1 or more (room included) cannot be exceeded: no opinion."""
         if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
-            k, x, share = observation.k, observation.m, False
+            k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
-            k, x, share = observation.k, observation.n, True
+            k, x, is_proportion = observation.k, observation.n, True
         else:
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
         if k > 1e18 or x > 1e18:  # LARGEST, written out
             k, x = min(k, LARGEST), min(x, LARGEST)
-        plan = self.plan
-        if plan is None or plan[0] is not share or self.logs:
-            return self._advance(k, x, share)
-        _, rate, bar, alpha, above, late_window, s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = plan
+        unpacked = self.unpacked
+        if unpacked is None or unpacked[0] is not is_proportion or self.logs:
+            return self._advance(k, x, is_proportion)
+        _, rate, threshold, alpha, above, late_window, s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = unpacked
         sums = self.sums
         a0, a1, a2, a3, a4 = sums
         period = self.periods + 1
@@ -136,9 +136,9 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             a4 = (a4 + w) * exp(s4 * k + c4 * x)
             total = a0 + a1 + a2 + a3 + a4
         except OverflowError:
-            return self._advance(k, x, share)
+            return self._advance(k, x, is_proportion)
         if not total < 1e280:  # HUGE
-            return self._advance(k, x, share)
+            return self._advance(k, x, is_proportion)
         self.periods = period
         self.sums = (a0, a1, a2, a3, a4)
         seen = self.seen
@@ -150,21 +150,23 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             if len(recent) > late_window:
                 del recent[0]
         value = log(total + rest)
-        if value >= bar and seen < self.minimum_events:
-            value = nextafter(bar, -inf)
-        if share:
-            return Score(value, bar, rate, k / x if x else 0.0, alpha)
-        return Score(value, bar, rate * x, k, alpha)
+        if value >= threshold and seen < self.minimum_events:
+            value = nextafter(threshold, -inf)
+        if is_proportion:
+            return Score(value, threshold, rate, k / x if x else 0.0, alpha)
+        return Score(value, threshold, rate * x, k, alpha)
 
-    def _advance(self, k: float, x: float, share: bool) -> Score | None:
+    def _advance(self, k: float, x: float, is_proportion: bool) -> Score | None:
         """The same for any number of ratios, and for sums that are logarithms."""
-        aim = self.aim
-        if aim is None or aim[0] is not share or self.plan is None:
-            aim = self.aim = self._aim(share)
-            self.share = share
-            self.plan = (*aim[:-1], *aim[-1]) if len(aim[-1]) == 10 and len(self.sums) == 5 else (None,)
-        _, rate, bar, alpha, above, late_window, lines = aim
-        if not lines:
+        parameters = self.parameters
+        if parameters is None or parameters[0] is not is_proportion or self.unpacked is None:
+            parameters = self.parameters = self._compute_parameters(is_proportion)
+            self.is_proportion = is_proportion
+            self.unpacked = (
+                (*parameters[:-1], *parameters[-1]) if len(parameters[-1]) == 10 and len(self.sums) == 5 else (None,)
+            )
+        _, rate, threshold, alpha, above, late_window, coefficients = parameters
+        if not coefficients:
             return None
         sums, logs = self.sums, self.logs
         period = self.periods + 1
@@ -176,14 +178,14 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             self.recent.append((k, x, sums, logs))
             if len(self.recent) > late_window:
                 del self.recent[0]
-        sums, logs, _ = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
+        sums, logs, _ = advance(sums, logs, coefficients, k, x, [onset(period) / len(sums)] * len(sums))
         self.sums, self.logs = sums, logs
         value = log_value(sums, logs, unstarted(period))
-        if value >= bar and seen < self.minimum_events:
-            value = nextafter(bar, -inf)
-        if share:
-            return Score(value, bar, rate, k / x if x else 0.0, alpha)
-        return Score(value, bar, rate * x, k, alpha)
+        if value >= threshold and seen < self.minimum_events:
+            value = nextafter(threshold, -inf)
+        if is_proportion:
+            return Score(value, threshold, rate, k / x if x else 0.0, alpha)
+        return Score(value, threshold, rate * x, k, alpha)
 
     def repeat(self, observation: Observation, times: int) -> bool:
         """See `detectors.repeat.Repeating`: for periods without events of a limit that harm lies above.
@@ -194,71 +196,79 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         """
         if not isinstance(observation, Count) or observation.k or self.two_sided or not self.above or self.logs:
             return False
-        aim = self.aim if self.aim is not None and not self.aim[0] else self._aim(False)
+        parameters = (
+            self.parameters
+            if self.parameters is not None and not self.parameters[0]
+            else self._compute_parameters(False)
+        )
         x, late = min(observation.m, LARGEST), self.late_window
         total = log_value(self.sums, False, unstarted(self.periods))
-        if any(cost > 0 for cost in aim[-1][1::2]) or total >= self.bar / 2 - 1e-6:
+        if any(cost > 0 for cost in parameters[-1][1::2]) or total >= self.threshold / 2 - 1e-6:
             return False  # it may be at its bar, or half-way to it, without another event
         steps = max(64, 2 * late)
         while steps < times:
-            low = self._run([0.0] * len(self.sums), aim[-1], x, self.periods + times - steps, steps - late)
-            high = self._run([a + 1.0 for a in self.sums], aim[-1], x, self.periods + times - steps, steps - late)
+            low = self._run([0.0] * len(self.sums), parameters[-1], x, self.periods + times - steps, steps - late)
+            high = self._run(
+                [a + 1.0 for a in self.sums], parameters[-1], x, self.periods + times - steps, steps - late
+            )
             if low == high:
                 break
             steps *= 4
         else:
-            low, steps = self._run(self.sums, aim[-1], x, self.periods, max(times - late, 0)), times
+            low, steps = self._run(self.sums, parameters[-1], x, self.periods, max(times - late, 0)), times
         self.periods += times - min(late, times)
         self.sums = low
         for _ in range(min(late, times)):
             self.update(observation)
         return True
 
-    def _run(self, sums: Sequence[float], lines: Lines, x: float, period: int, times: int) -> Sequence[float]:
+    def _run(
+        self, sums: Sequence[float], coefficients: Coefficients, x: float, period: int, times: int
+    ) -> Sequence[float]:
         """The sums after `times` more periods without events."""
         for later in range(period + 1, period + 1 + times):
-            sums, _, _ = advance(sums, False, lines, 0.0, x, [onset(later) / len(sums)] * len(sums))
+            sums, _, _ = advance(sums, False, coefficients, 0.0, x, [onset(later) / len(sums)] * len(sums))
         return sums
 
     def peek(self, observations: tuple[Observation, ...]) -> Score | None:
         """The largest value over prefixes of the closed, then the open periods, exposure standing at its cap."""
         if not (self.above and observations) or self.two_sided:
             return None
-        share = isinstance(observations[0], Proportion)
-        aim = self.aim
-        if aim is None or aim[0] is not share:
-            aim = self.aim = self._aim(share)
-        lines = aim[-1]
-        if not lines:
+        is_proportion = isinstance(observations[0], Proportion)
+        parameters = self.parameters
+        if parameters is None or parameters[0] is not is_proportion:
+            parameters = self.parameters = self._compute_parameters(is_proportion)
+        coefficients = parameters[-1]
+        if not coefficients:
             return None
         sums, logs, period, seen = self.sums, self.logs, self.periods, self.seen
         best, total_k, total_x = log_value(sums, logs, unstarted(period)), 0.0, 0.0
         for observation in observations:
             k, x = events_of(observation)
             period, seen, total_k, total_x = period + 1, seen + k, total_k + k, total_x + x
-            sums, logs, _ = advance(sums, logs, lines, k, x, [onset(period) / len(sums)] * len(sums))
+            sums, logs, _ = advance(sums, logs, coefficients, k, x, [onset(period) / len(sums)] * len(sums))
             best = max(best, log_value(sums, logs, unstarted(period)))
-        return self._score(best, seen, total_k, total_x, share)
+        return self._score(best, seen, total_k, total_x, is_proportion)
 
     def raise_late(self, lag: int, k: float) -> Score | None:
         """Add `k` late events to the period `lag` updates ago; the largest value since then, or `None` out of the window."""
         if not (self.above and 0 <= lag < len(self.recent)) or self.two_sided:
             return None
-        lines = (self.aim or self._aim(self.share))[-1]
+        coefficients = (self.parameters or self._compute_parameters(self.is_proportion))[-1]
         at = len(self.recent) - 1 - lag
         was, x, sums, logs = self.recent[at]
-        now = min(was + k, x if self.share else LARGEST)
+        now = min(was + k, x if self.is_proportion else LARGEST)
         self.recent[at] = (now, x, sums, logs)
         self.seen += now - was
         best, period = NOTHING, self.periods - lag
         for i in range(at, len(self.recent)):
             events, exposure, _, _ = self.recent[i]
             self.recent[i] = (events, exposure, sums, logs)
-            sums, logs, _ = advance(sums, logs, lines, events, exposure, [onset(period) / len(sums)] * len(sums))
+            sums, logs, _ = advance(sums, logs, coefficients, events, exposure, [onset(period) / len(sums)] * len(sums))
             best = max(best, log_value(sums, logs, unstarted(period)))
             period += 1
         self.sums, self.logs = sums, logs
-        return self._score(best, self.seen, now, x, self.share)
+        return self._score(best, self.seen, now, x, self.is_proportion)
 
     def amend(self, design: Design) -> None:
         """A changed limit enters the same product from the next period; bar and evidence stay, the late window closes.
@@ -267,19 +277,19 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         """
         self.rate = design.allowed()
         self.other = self.rate / (1 + design.uncertainty) ** (2 * design.sign)
-        self.spread = within("variance_mean", design.variance_mean, low=1, high=1000)
-        self.aim, self.plan, self.recent = None, None, []
+        self.dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
+        self.parameters, self.unpacked, self.recent = None, None, []
 
-    def _aim(self, share: bool) -> Aim:
-        line = share_line if share else count_line
+    def _compute_parameters(self, is_proportion: bool) -> Parameters:
+        line = proportion_line if is_proportion else count_line
         rates = [self.rate if (r > 1) is self.above else self.other for r in self.ratios]
-        possible = not share or max(rates) < 1
-        lines = flat(map(line, self.ratios, rates, [self.spread] * len(rates))) if possible else ()
-        return share, self.rate, self.bar, self.alpha, self.above, self.late_window, lines
+        possible = not is_proportion or max(rates) < 1
+        coefficients = flattened(map(line, self.ratios, rates, [self.dispersion] * len(rates))) if possible else ()
+        return is_proportion, self.rate, self.threshold, self.alpha, self.above, self.late_window, coefficients
 
-    def _score(self, value: float, seen: float, k: float, x: float, share: bool) -> Score:
+    def _score(self, value: float, seen: float, k: float, x: float, is_proportion: bool) -> Score:
         if seen < self.minimum_events:
-            value = min(value, nextafter(self.bar, -inf))
-        if share:
-            return Score(value, self.bar, self.rate, k / x if x else 0.0, self.alpha)
-        return Score(value, self.bar, self.rate * x, k, self.alpha)
+            value = min(value, nextafter(self.threshold, -inf))
+        if is_proportion:
+            return Score(value, self.threshold, self.rate, k / x if x else 0.0, self.alpha)
+        return Score(value, self.threshold, self.rate * x, k, self.alpha)

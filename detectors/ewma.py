@@ -12,7 +12,7 @@ from detectors.arl_normal import ewma_limit
 from detectors.base import LARGEST, Count, Design, Gauge, Observation, Proportion, Score, within
 from detectors.baseline import Baseline
 
-_FAR = 1e6  # sds beyond which a value says no more
+_MAX_Z = 1e6  # sds beyond which a value says no more
 
 
 class Ewma(msgspec.Struct, kw_only=True, array_like=True):
@@ -37,10 +37,10 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
     )
 
     weight: float
-    bar: float
+    threshold: float
     limit: float | None
     sign: int
-    spread: float
+    dispersion: float
     baseline: Baseline
     up: float = 0.0
     down: float = 0.0
@@ -60,19 +60,19 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
         confidence: float = 0.95,
     ) -> Self:
         """From the charter. `arl0` in periods (20 to 1e6); `weight` (0.01 to 1) of the newest period."""
-        granted = within("variance_mean", design.variance_mean, low=1, high=1000)
+        assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         share = within("weight", weight, low=0.01, high=1)
         return cls(
             weight=share,
-            bar=_limit(share, within("arl0", arl0, low=20, high=1e6)) * sqrt(share / (2 - share)),
+            threshold=_control_limit(share, within("arl0", arl0, low=20, high=1e6)) * sqrt(share / (2 - share)),
             limit=None if design.limit is None else design.allowed(),
             sign=design.sign,
-            spread=granted,
+            dispersion=assumed_dispersion,
             baseline=Baseline(
-                wanted=int(within("baseline_periods", baseline_periods, low=2, high=1e6)),
-                events=within("baseline_events", baseline_events, low=0),
+                required_periods=int(within("baseline_periods", baseline_periods, low=2, high=1e6)),
+                required_events=within("baseline_events", baseline_events, low=0),
                 confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                spread=granted,
+                dispersion=assumed_dispersion,
             ),
         )
 
@@ -90,7 +90,7 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
             k, x = min(k, LARGEST), min(x, LARGEST)
         rate, baseline = self.limit, self.baseline
         if rate is None:
-            if not baseline.learnt:
+            if not baseline.ready:
                 baseline.learn(k, x, share)
                 return None
             up, down = self._z(k, x, baseline.high, share), self._z(k, x, baseline.low, share)
@@ -101,51 +101,52 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
             one = self._z(k, x, rate, share)
             if one is None:
                 return None
-            up, down = (one, -_FAR) if self.sign > 0 else (-_FAR, -one)
-        score = self._judge(up, down, rate if share else rate * x, k / x if share else k)
+            up, down = (one, -_MAX_Z) if self.sign > 0 else (-_MAX_Z, -one)
+        score = self._chart(up, down, rate if share else rate * x, k / x if share else k)
         if score.alarm and self.limit is None:
-            self.baseline = baseline.again(self.spread)
+            self.baseline = baseline.restarted(self.dispersion)
         return score
 
     def _z(self, k: float, x: float, rate: float, share: bool) -> float | None:
-        spread = self.spread if self.limit is not None else self.baseline.spread
-        variance = rate * x * spread * (1 - rate if share else 1.0)
+        dispersion = self.dispersion if self.limit is not None else self.baseline.dispersion
+        variance = rate * x * dispersion * (1 - rate if share else 1.0)
         if not variance > 1e-300:
             return None
-        return max(-_FAR, min(_FAR, (k - rate * x) / sqrt(variance)))
+        return max(-_MAX_Z, min(_MAX_Z, (k - rate * x) / sqrt(variance)))
 
-    def _judge(self, up: float, down: float, expected: float, observed: float) -> Score:
+    def _chart(self, up: float, down: float, expected: float, observed: float) -> Score:
         w = self.weight
         self.up += w * (up - self.up)
         self.down += w * (down - self.down)
         statistic = max(self.up, self.down)
-        if statistic >= self.bar:
+        if statistic >= self.threshold:
             self.up = self.down = 0.0
-        return Score(statistic, self.bar, expected, observed)
+        return Score(statistic, self.threshold, expected, observed)
 
     def _gauge(self, value: float) -> Score | None:
         value = max(-LARGEST, min(LARGEST, value))
-        if not self.baseline.learnt:
+        if not self.baseline.ready:
             self.periods += 1
             step = value - self.mean
             self.mean += step / self.periods
             self.squares += step * (value - self.mean)
             enough = (
-                self.periods >= self.baseline.wanted and self.squares > 1e-18 * self.mean * self.mean * self.periods
+                self.periods >= self.baseline.required_periods
+                and self.squares > 1e-18 * self.mean * self.mean * self.periods
             )
-            self.baseline.learnt = enough and self.squares > 0
+            self.baseline.ready = enough and self.squares > 0
             return None
         sd = sqrt(self.squares / (self.periods - 1))
-        room = 2 * sd / sqrt(self.periods)  # how far off the learnt mean may be
-        up = max(-_FAR, min(_FAR, (value - self.mean - room) / sd)) if sd > 0 else 0.0
-        down = max(-_FAR, min(_FAR, (self.mean - room - value) / sd)) if sd > 0 else 0.0
-        score = self._judge(up, down, self.mean, value)
+        margin = 2 * sd / sqrt(self.periods)  # how far off the learnt mean may be
+        up = max(-_MAX_Z, min(_MAX_Z, (value - self.mean - margin) / sd)) if sd > 0 else 0.0
+        down = max(-_MAX_Z, min(_MAX_Z, (self.mean - margin - value) / sd)) if sd > 0 else 0.0
+        score = self._chart(up, down, self.mean, value)
         if score.alarm:
-            self.baseline = self.baseline.again(self.spread)
+            self.baseline = self.baseline.restarted(self.dispersion)
             self.periods, self.mean, self.squares = 0, 0.0, 0.0
         return score
 
 
 @lru_cache(maxsize=256)
-def _limit(weight: float, arl0: float) -> float:
+def _control_limit(weight: float, arl0: float) -> float:
     return ewma_limit(weight, arl0)

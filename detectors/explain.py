@@ -26,7 +26,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     observed: float
     expected: float
     statistic: float
-    bar: float
+    threshold: float
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
@@ -60,7 +60,7 @@ def explain(
             method = "Garwood, exact for Poisson"
         else:
             what = f"{_percent(score.observed)} of {_number(observation.n)} where {_percent(score.expected)} were {allowed}"
-            bottom, (low, high) = score.expected, share_interval(observation.k / v, observation.n / v, confidence)
+            bottom, (low, high) = score.expected, proportion_interval(observation.k / v, observation.n / v, confidence)
             method = "Clopper and Pearson, exact for a binomial"
         if v > 1:
             method = f"{method.split(',')[0]}, widened for variance/mean {v:g} (approximate)"
@@ -80,7 +80,7 @@ def explain(
         observed=score.observed,
         expected=score.expected,
         statistic=score.statistic,
-        bar=score.bar,
+        threshold=score.threshold,
         ratio=ratio,
         low=low,
         high=high,
@@ -106,10 +106,10 @@ def rate_interval(k: float, confidence: float = 0.95) -> tuple[float, float]:
     return low, _solve(lambda x: gamma_p(k + 1, x), 1 - tail, 0.0, top)
 
 
-def share_interval(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
+def proportion_interval(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson's limits of a share after `k` of `n` hits; (0, 1) for no trial.
 
-    >>> [round(x, 6) for x in share_interval(3.0, 100.0)]
+    >>> [round(x, 6) for x in proportion_interval(3.0, 100.0)]
     [0.00623, 0.085176]
     """
     tail = (1 - confidence) / 2
@@ -181,12 +181,14 @@ def beta_i(a: float, b: float, x: float) -> float:
 
 
 def _limit(score: Score) -> str:
-    return f"The evidence against the limit is {_power(score.statistic)} of the {_power(score.bar)} that are needed"
+    return (
+        f"The evidence against the limit is {_power(score.statistic)} of the {_power(score.threshold)} that are needed"
+    )
 
 
 def _change(score: Score) -> str:
     return (
-        f"The evidence of a change is {_power(score.statistic)} of the {_power(score.bar)} that are needed, the number of "
+        f"The evidence of a change is {_power(score.statistic)} of the {_power(score.threshold)} that are needed, the number of "
         "periods between false alarms that the bar stands for"
     )
 
@@ -197,15 +199,15 @@ def _sprt(score: Score) -> str:
         if score.alpha is None
         else f", which an innocent pilot ever reaches with probability {score.alpha * 100:g} %"
     )
-    return f"The log likelihood ratio of all events so far is {_number(score.statistic)} of {_number(score.bar)}{alpha}"
+    return f"The log likelihood ratio of all events so far is {_number(score.statistic)} of {_number(score.threshold)}{alpha}"
 
 
 def _silent(score: Score) -> str:
-    return f"{_number(score.bar)} missing events are the bar"
+    return f"{_number(score.threshold)} missing events are the bar"
 
 
 def _plain(score: Score) -> str:
-    return f"The statistic is {_number(score.statistic)} of {_number(score.bar)}"
+    return f"The statistic is {_number(score.statistic)} of {_number(score.threshold)}"
 
 
 _EVIDENCE: dict[str, Callable[[Score], str]] = {

@@ -35,5 +35,5 @@ class GaugeLimit(msgspec.Struct, kw_only=True):
     def update(self, observation: Observation) -> Score | None:
         """Compare one value with the limit."""
         assert isinstance(observation, Gauge)
-        bar = math.nextafter(self.sign * self.limit, math.inf)
-        return Score(self.sign * observation.value, bar, self.limit, observation.value)
+        threshold = math.nextafter(self.sign * self.limit, math.inf)
+        return Score(self.sign * observation.value, threshold, self.limit, observation.value)

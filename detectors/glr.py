@@ -39,11 +39,11 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
         "of constant exposure at the limit or within the learnt baseline: an approximation, no theorem."
     )
 
-    bar: float
+    threshold: float
     limit: float | None
     above: bool
     window: int
-    spread: float
+    dispersion: float
     baseline: Baseline
     here: Onset = (0.0, 0.0, 1)
     onsets: list[Onset] = []
@@ -60,18 +60,18 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
         confidence: float = 0.95,
     ) -> Self:
         """From the charter. `arl0` in periods; onsets are looked for up to `window` periods back."""
-        granted = within("variance_mean", design.variance_mean, low=1, high=1000)
+        assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         return cls(
-            bar=bar_for_run_length(within("arl0", arl0, low=20, high=1e12)),
+            threshold=threshold_for_run_length(within("arl0", arl0, low=20, high=1e12)),
             limit=None if design.limit is None else design.allowed(),
             above=design.sign > 0,
             window=int(within("window", window, low=1, high=1e6)),
-            spread=granted,
+            dispersion=assumed_dispersion,
             baseline=Baseline(
-                wanted=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
-                events=within("baseline_events", baseline_events, low=0),
+                required_periods=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
+                required_events=within("baseline_events", baseline_events, low=0),
                 confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                spread=granted,
+                dispersion=assumed_dispersion,
             ),
         )
 
@@ -85,14 +85,14 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
         rate, above = self.limit, self.above
         if rate is None:
             baseline = self.baseline
-            if not baseline.learnt:
+            if not baseline.ready:
                 baseline.learn(k, m, False)
                 return None
             rate = baseline.high if above else baseline.low
         e = rate * m
         corners = self.onsets
         if not corners and (k <= e if above else k >= e):  # the usual period: nothing can have begun
-            return Score(0.0, self.bar, e, k)
+            return Score(0.0, self.threshold, e, k)
         here = self.here
         x, y, now = here
         # The moment before this period may be an onset: add it to the hull, whose slopes rise (fall for `below`).
@@ -122,13 +122,13 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
             if rise <= 0 if above else rise >= 0:
                 corners.clear()
                 self.here = (0.0, 0.0, now + 1)
-        bar = self.bar
-        statistic = best / (self.spread if self.limit is not None else self.baseline.spread)
-        if statistic >= bar:
+        threshold = self.threshold
+        statistic = best / (self.dispersion if self.limit is not None else self.baseline.dispersion)
+        if statistic >= threshold:
             self.onsets, self.here = [], (0.0, 0.0, now + 1)
             if self.limit is None:
-                self.baseline = self.baseline.again(self.spread)
-        return Score(statistic, bar, e, k)
+                self.baseline = self.baseline.restarted(self.dispersion)
+        return Score(statistic, threshold, e, k)
 
     def _drop(self, now: int) -> None:
         """No change begins where what follows is no more than expected, nor before the window."""
@@ -174,7 +174,7 @@ def _deepest(corners: list[Onset], x: float, y: float) -> float:
     return best
 
 
-def bar_for_run_length(arl0: float) -> float:
+def threshold_for_run_length(arl0: float) -> float:
     """The bar c whose `run_length` is `arl0` periods."""
     low, high = 0.1, 60.0
     while high - low > 1e-9:
@@ -183,9 +183,9 @@ def bar_for_run_length(arl0: float) -> float:
     return high
 
 
-def run_length(bar: float) -> float:
+def run_length(threshold: float) -> float:
     """ARL0 of the one-sided chart for normal numbers: 2 sqrt(2 pi) e^(b b / 2) / (b x integral of x nu(x)^2), b = sqrt(2 bar)."""
-    b = sqrt(2 * bar)
+    b = sqrt(2 * threshold)
     n, top = 400, 12.0  # nu falls like exp(-.583 x)
     step = top / n
     total = sum((i + 0.5) * step * _nu((i + 0.5) * step) ** 2 for i in range(n)) * step

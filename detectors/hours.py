@@ -63,8 +63,8 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         if not sum(k) or not sum(t):
             raise ValueError("events, hours: a stream without any event cannot fall silent")
         flat = sum(k) / sum(t)
-        day = _drawn_in([sum(k[h::24]) for h in range(24)], [sum(t[h::24]) for h in range(24)], [flat] * 24)
-        return cls.of(_drawn_in(k, t, [day[h % 24] for h in range(168)]), start)
+        day = _shrunk([sum(k[h::24]) for h in range(24)], [sum(t[h::24]) for h in range(24)], [flat] * 24)
+        return cls.of(_shrunk(k, t, [day[h % 24] for h in range(168)]), start)
 
     @classmethod
     def seen(cls, moments: Sequence[float], start: float = 345_600.0) -> HourOfWeek:
@@ -175,7 +175,7 @@ def _hour(since: float) -> int:
     return min(int(since % WEEK / HOUR), 167)
 
 
-def _drawn_in(k: Sequence[float], t: Sequence[float], towards: Sequence[float]) -> list[float]:
+def _shrunk(k: Sequence[float], t: Sequence[float], towards: Sequence[float]) -> list[float]:
     """Rates of cells, each drawn from k/t to its prior rate: the posterior mean of gamma rates of one relative variance.
 
     The relative variance is what the squared differences leave once Poisson chance is taken off (method of moments).

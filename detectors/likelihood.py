@@ -15,10 +15,10 @@ from __future__ import annotations
 from math import log, log1p
 from typing import TypeAlias
 
-Line: TypeAlias = tuple[float, float]
+SlopeAndCost: TypeAlias = tuple[float, float]
 
 
-def count_line(ratio: float, rate: float, variance_mean: float = 1.0) -> Line:
+def count_line(ratio: float, rate: float, variance_mean: float = 1.0) -> SlopeAndCost:
     """Counts over exposure: `ratio` times `rate` (events per unit) against `rate`, for a granted variance/mean.
 
     Poisson (variance/mean 1): the likelihood ratio, `k ln(ratio) - (ratio - 1) rate m`. Above 1: the likelihood ratio of
@@ -30,22 +30,22 @@ def count_line(ratio: float, rate: float, variance_mean: float = 1.0) -> Line:
     >>> count_line(2.0, 3.0)
     (0.6931471805599453, -3.0)
     """
-    spread = variance_mean - 1
-    if spread == 0:
+    excess = variance_mean - 1
+    if excess == 0:
         return log(ratio), -(ratio - 1) * rate
-    turn = -log1p((ratio - 1) * spread / variance_mean)
-    return log(ratio) + turn, rate * turn / spread
+    turn = -log1p((ratio - 1) * excess / variance_mean)
+    return log(ratio) + turn, rate * turn / excess
 
 
-def share_line(ratio: float, share: float, variance_mean: float = 1.0) -> Line:
-    """`k` of `n` trials: odds `ratio` times those of `share` against `share` (0 < share < 1).
+def proportion_line(ratio: float, proportion: float, variance_mean: float = 1.0) -> SlopeAndCost:
+    """`k` of `n` trials: odds `ratio` times those of `proportion` against `proportion` (0 < share < 1).
 
     Odds, not the share itself, so that every ratio names a share below 1; for small shares they are the same. A granted
     variance/mean v divides the line by v. That is exact for trials in groups of at most v, whatever the dependence within
     a group: for X = ratio^(hits in a group / v), E X is largest when the group is all or nothing, and then Jensen's
     inequality gives (1 - p + ratio p)^(size / v).
 
-    >>> share_line(2.0, 0.5)
+    >>> proportion_line(2.0, 0.5)
     (0.6931471805599453, -0.4054651081081644)
     """
-    return log(ratio) / variance_mean, -log1p((ratio - 1) * share) / variance_mean
+    return log(ratio) / variance_mean, -log1p((ratio - 1) * proportion) / variance_mean

@@ -18,7 +18,7 @@ import msgspec
 from detectors.base import Count, Design, Observation, Score, events_of, within
 
 
-class MaxSprt(msgspec.Struct, kw_only=True):
+class MaxSprt(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
     """Poisson MaxSPRT of the events against limit x exposure, until `horizon` events were expected; then no opinion.
 
     Quicker than `limit_e_process` for an excess present from the first day, blind to one that begins after a quiet year,
@@ -35,7 +35,7 @@ class MaxSprt(msgspec.Struct, kw_only=True):
         "P(ever alarming before horizon events were expected) <= alpha for Poisson events within the limit and its uncertainty."
     )
 
-    bar: float
+    threshold: float
     alpha: float
     rate: float
     horizon: float
@@ -54,7 +54,7 @@ class MaxSprt(msgspec.Struct, kw_only=True):
             raise ValueError("direction: maxsprt looks for too many events only; use limit_e_process")
         upper = within("horizon", horizon, low=0.1, high=200)
         return cls(
-            bar=critical_value(upper, design.alpha, design.minimum_events),
+            threshold=critical_value(upper, design.alpha, design.minimum_events),
             alpha=design.alpha,
             rate=design.allowed(),
             horizon=upper,
@@ -71,7 +71,7 @@ class MaxSprt(msgspec.Struct, kw_only=True):
             return None
         self.events += k
         statistic = llr(self.events, self.expected) if self.events >= self.minimum_events else 0.0
-        return Score(statistic, self.bar, expected, k, self.alpha)
+        return Score(statistic, self.threshold, expected, k, self.alpha)
 
 
 class Outcome(NamedTuple):

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from math import exp, log, log1p
 from typing import TypeAlias
 
-from detectors.likelihood import Line
+from detectors.likelihood import SlopeAndCost
 
 NOTHING = -1e300
 """Logarithm of an empty sum: finite, so that a snapshot holds finite numbers only."""
@@ -27,16 +27,16 @@ HUGE = 1e280
 
 _LOG_HUGE = log(HUGE)
 
-Lines: TypeAlias = tuple[float, ...]
+Coefficients: TypeAlias = tuple[float, ...]
 """Slope and cost of each alternative's line in turn, flat: unpacking pairs would cost as much as the arithmetic."""
 
 Sums: TypeAlias = tuple[list[float], bool, float]
 """A per alternative, whether these are their logarithms, and their sum (0 if they are)."""
 
 
-def flat(lines: Iterable[Line]) -> Lines:
+def flattened(coefficients: Iterable[SlopeAndCost]) -> Coefficients:
     """Lines as `advance` takes them."""
-    return tuple(number for line in lines for number in line)
+    return tuple(number for line in coefficients for number in line)
 
 
 def onset(period: int) -> float:
@@ -49,7 +49,7 @@ def unstarted(period: int) -> float:
     return 1.0 / (period + 1)
 
 
-def advance(a: Sequence[float], logs: bool, lines: Lines, k: float, x: float, w: Sequence[float]) -> Sums:
+def advance(a: Sequence[float], logs: bool, coefficients: Coefficients, k: float, x: float, w: Sequence[float]) -> Sums:
     """A_t per alternative from A_(t-1), for `k` events over exposure (or trials) `x`; `w` are the alternatives' weights.
 
     The step is written out for usual numbers of alternatives, which halves its cost, and repeated in the detectors' `update`,
@@ -60,7 +60,7 @@ def advance(a: Sequence[float], logs: bool, lines: Lines, k: float, x: float, w:
             if len(a) == 5:
                 a0, a1, a2, a3, a4 = a
                 w0, w1, w2, w3, w4 = w
-                s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = lines
+                s0, c0, s1, c1, s2, c2, s3, c3, s4, c4 = coefficients
                 made = [
                     (a0 + w0) * exp(s0 * k + c0 * x),
                     (a1 + w1) * exp(s1 * k + c1 * x),
@@ -72,7 +72,7 @@ def advance(a: Sequence[float], logs: bool, lines: Lines, k: float, x: float, w:
             elif len(a) == 4:
                 a0, a1, a2, a3 = a
                 w0, w1, w2, w3 = w
-                s0, c0, s1, c1, s2, c2, s3, c3 = lines
+                s0, c0, s1, c1, s2, c2, s3, c3 = coefficients
                 made = [
                     (a0 + w0) * exp(s0 * k + c0 * x),
                     (a1 + w1) * exp(s1 * k + c1 * x),
@@ -81,22 +81,28 @@ def advance(a: Sequence[float], logs: bool, lines: Lines, k: float, x: float, w:
                 ]
                 total = made[0] + made[1] + made[2] + made[3]
             else:
-                made = [(v + u) * exp(s * k + c * x) for v, u, s, c in zip(a, w, lines[::2], lines[1::2], strict=True)]
-                total = added(made)
+                made = [
+                    (v + u) * exp(s * k + c * x)
+                    for v, u, s, c in zip(a, w, coefficients[::2], coefficients[1::2], strict=True)
+                ]
+                total = summed(made)
         except OverflowError:
             pass
         else:
             if total < HUGE:
                 return made, False, total
         a = [log(v) if v > 0 else NOTHING for v in a]
-    made = [s * k + c * x + _log_sum(v, log(u)) for v, u, s, c in zip(a, w, lines[::2], lines[1::2], strict=True)]
+    made = [
+        s * k + c * x + _log_sum(v, log(u))
+        for v, u, s, c in zip(a, w, coefficients[::2], coefficients[1::2], strict=True)
+    ]
     if max(made) < _LOG_HUGE - 3:
         made = [exp(v) for v in made]
-        return made, False, added(made)
+        return made, False, summed(made)
     return made, True, 0.0
 
 
-def added(a: Sequence[float]) -> float:
+def summed(a: Sequence[float]) -> float:
     """The plain sum, first to last (the built-in one rounds differently from Python 3.12 on)."""
     total = 0.0
     for v in a:
@@ -109,7 +115,7 @@ def log_value(a: Sequence[float], logs: bool, rest: float) -> float:
     if logs:
         top = max(a)  # so high that no rest is seen beside it
         return top + log(sum([exp(v - top) for v in a]))
-    total = added(a) + rest
+    total = summed(a) + rest
     return log(total) if total > 0 else NOTHING
 
 

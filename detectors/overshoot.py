@@ -14,10 +14,12 @@ from math import exp, floor, lgamma, log, sqrt
 _EACH = 2_000  # terms of Spitzer's series summed one by one; beyond, as an integral over ln n
 
 
-def calibrated_bar(ratios: Sequence[float], mean: float, arl0: float, weights: Sequence[float] | None = None) -> float:
+def calibrated_threshold(
+    ratios: Sequence[float], mean: float, arl0: float, weights: Sequence[float] | None = None
+) -> float:
     """The bar A whose ARL0 is about `arl0` periods, for Poisson counts of `mean` > 0 and a mixture over rate `ratios`.
 
-    >>> round(calibrated_bar((1.25, 1.5, 2.0, 3.0), 5.0, 1000.0))
+    >>> round(calibrated_threshold((1.25, 1.5, 2.0, 3.0), 5.0, 1000.0))
     420
     """
     shares = [1 / len(ratios)] * len(ratios) if weights is None else weights

@@ -21,12 +21,14 @@ import msgspec
 Cycle: TypeAlias = tuple[float, int]
 """Length in periods, and how many harmonics of it are learnt."""
 
-TRACE = 1e-15  # less exposure than this is none
-_FAR = 80.0  # log rates and log odds are kept within this
-_WIDEST = 4.0  # variance that ignorance of a log rate may reach
+MIN_EXPOSURE = 1e-15  # less exposure than this is none
+_MAX_ETA = 80.0  # log rates and log odds are kept within this
+_MAX_VARIANCE = 4.0  # variance that ignorance of a log rate may reach
 _CLIP = 4.0  # forecast sds beyond which a count teaches no more than one there
-_LOOSE = 0.25  # variance of a level so unsure that it follows whatever comes
-_EVEN = 1e12  # a shape or precision that is as good as Poisson or binomial
+_UNSURE_VARIANCE = 0.25  # variance of a level so unsure that it follows whatever comes
+_ENCODED_NAMES = {"assumed_dispersion": "granted", "prior_weight": "doubt", "kurtosis_sum": "doubtful"}
+# the names of these fields in snapshots, which must not change (nor must the tags below)
+_MAX_SHAPE = 1e12  # a shape or precision that is as good as Poisson or binomial
 
 
 class NegativeBinomial(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +93,7 @@ class Predictor(msgspec.Struct, kw_only=True):
     coefficients: list[float] = []
     covariance: list[list[float]] = []
 
-    def begin(self, at: int, eta: float, variance: float) -> None:
+    def start_from(self, at: int, eta: float, variance: float) -> None:
         """Start where one period left the predictor: `eta` with that variance at `at`, waves and trend as unsure as ever."""
         self.first = self.last = at
         x = self.features(at)
@@ -117,7 +119,7 @@ class Predictor(msgspec.Struct, kw_only=True):
             x += _waves(at % length, length, harmonics)
         return x
 
-    def look(self, at: int) -> tuple[list[float], float, float]:
+    def moments(self, at: int) -> tuple[list[float], float, float]:
         """Covariance x features, mean and variance of the predictor at period `at`."""
         x = self.features(at)
         if len(x) == 3:  # one wave, the usual case, written out: same operations in the same order
@@ -131,16 +133,16 @@ class Predictor(msgspec.Struct, kw_only=True):
             gain = [sum([c * f for c, f in zip(row, x)]) for row in self.covariance]  # noqa: B905  per update
             eta = sum([c * f for c, f in zip(self.coefficients, x)])  # noqa: B905
             variance = sum([g * f for g, f in zip(gain, x)])  # noqa: B905
-        wander = self._wander(at)
-        gain[0] += wander
-        variance += wander
-        if not -_FAR <= eta <= _FAR:
-            eta = min(max(eta, -_FAR), _FAR)
+        drift_variance = self._drift_variance(at)
+        gain[0] += drift_variance
+        variance += drift_variance
+        if not -_MAX_ETA <= eta <= _MAX_ETA:
+            eta = min(max(eta, -_MAX_ETA), _MAX_ETA)
         return gain, eta, variance if variance > 1e-12 else 1e-12
 
-    def move(self, at: int, gain: Sequence[float], variance: float, by: float, left: float) -> None:
+    def apply(self, at: int, gain: Sequence[float], variance: float, by: float, left: float) -> None:
         """What was learnt: the predictor at `at` moved by `by` and has variance `left` (was `variance`)."""
-        self.covariance[0][0] += self._wander(at)
+        self.covariance[0][0] += self._drift_variance(at)
         if at > self.last:
             self.last = at
         share = by / variance
@@ -148,7 +150,7 @@ class Predictor(msgspec.Struct, kw_only=True):
         coefficients, covariance = self.coefficients, self.covariance
         for i, g in enumerate(gain):
             moved = coefficients[i] + g * share
-            coefficients[i] = moved if -_FAR <= moved <= _FAR else min(max(moved, -_FAR), _FAR)
+            coefficients[i] = moved if -_MAX_ETA <= moved <= _MAX_ETA else min(max(moved, -_MAX_ETA), _MAX_ETA)
             if shrink:
                 pull = g * shrink
                 if len(gain) == 3:
@@ -158,24 +160,24 @@ class Predictor(msgspec.Struct, kw_only=True):
                 else:
                     covariance[i] = [c - pull * h for c, h in zip(covariance[i], gain)]  # noqa: B905
 
-    def loosen(self, variance: float = 1.0) -> None:
+    def inflate_variance(self, variance: float = 1.0) -> None:
         """The level may have changed: it is unsure by `variance` more; waves and trend are kept."""
         if self.covariance:
-            self.covariance[0][0] = min(self.covariance[0][0] + variance, _WIDEST)
+            self.covariance[0][0] = min(self.covariance[0][0] + variance, _MAX_VARIANCE)
 
-    def _wander(self, at: int) -> float:
+    def _drift_variance(self, at: int) -> float:
         """Variance that the level gained since the last period."""
         since = at - self.last
-        if since <= 0 or not self.drift or self.covariance[0][0] >= _WIDEST:
+        if since <= 0 or not self.drift or self.covariance[0][0] >= _MAX_VARIANCE:
             return 0.0
-        return min(self.drift**2 * since / self.periods_per_year, _WIDEST)
+        return min(self.drift**2 * since / self.periods_per_year, _MAX_VARIANCE)
 
 
-class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
+class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENCODED_NAMES):
     """Forecasts counts over exposure: negative binomial, with learnt level, waves, trend and variance/mean.
 
-    `granted` is the least variance/mean assumed (1 = Poisson). Learnt is the mean of squared forecast errors over what
-    they should be, Pearson's way, shrunk towards `granted` with the weight of `doubt` periods. `exposure_error` is the relative sd of the exposure of one
+    `assumed_dispersion` is the least variance/mean assumed (1 = Poisson). Learnt is the mean of squared forecast errors over what
+    they should be, Pearson's way, shrunk towards `assumed_dispersion` with the weight of `prior_weight` periods. `exposure_error` is the relative sd of the exposure of one
     period (an error common to all periods is part of the rate). Counts beyond four forecast sds teach what one there would, unless the level is being relearnt.
 
     >>> rate = SeasonalRate()
@@ -187,97 +189,97 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag=True):
     """
 
     predictor: Predictor = msgspec.field(default_factory=Predictor)
-    granted: float = 1.0
+    assumed_dispersion: float = 1.0
     exposure_error: float = 0.0
-    doubt: float = 3.0
+    prior_weight: float = 3.0
     periods: int = 0  # that taught something
     events: float = 0.0
     squares: float = 0.0  # sum of squared errors over what Poisson would give
-    doubtful: float = 0.0  # sum of the relative variances of those squares
+    kurtosis_sum: float = 0.0  # sum of the relative variances of those squares
 
     def predict(self, m: float, at: int) -> NegativeBinomial | None:
         """See `Predictive`."""
-        if not self.periods or m < TRACE:
+        if not self.periods or m < MIN_EXPOSURE:
             return None
-        _, eta, variance = self.predictor.look(at)
+        _, eta, variance = self.predictor.moments(at)
         return self._forecast(m, eta, variance)
 
     def learn(self, k: float, m: float, at: int) -> None:
         """See `Predictive`."""
         self.observe(k, m, at)
 
-    def observe(self, k: float, m: float, at: int, risen: float = 1.0) -> NegativeBinomial | None:
-        """The forecast as `predict` gives it, and then `learn`; cheaper than both. What is learnt is `k` / `risen`, if the rate
+    def observe(self, k: float, m: float, at: int, rate_ratio_estimate: float = 1.0) -> NegativeBinomial | None:
+        """The forecast as `predict` gives it, and then `learn`; cheaper than both. What is learnt is `k` / `rate_ratio_estimate`, if the rate
         may already be so many times what is to be forecast."""
-        if m < TRACE:
+        if m < MIN_EXPOSURE:
             return None
         if not self.periods:
             self.periods, self.events = 1, k
-            alpha = k / self.granted + 0.5  # Jeffreys
-            self.predictor.begin(at, log(alpha / (m / self.granted)), 1 / alpha)
+            alpha = k / self.assumed_dispersion + 0.5  # Jeffreys
+            self.predictor.start_from(at, log(alpha / (m / self.assumed_dispersion)), 1 / alpha)
             return None
-        gain, eta, variance = self.predictor.look(at)
+        gain, eta, variance = self.predictor.moments(at)
         # `_forecast`, with the rate and the spread kept for what follows
-        rate, spread, error = exp(eta), self.spread(), self.exposure_error
+        rate, dispersion, error = exp(eta), self.dispersion(), self.exposure_error
         mean = m * rate
         if mean < 1e-300:
             mean = 1e-300
-        excess = (spread - 1) / mean + variance + error**2
-        shape = 1 / (excess if excess > 1 / _EVEN else 1 / _EVEN)
-        forecast = NegativeBinomial(mean, shape if shape < _EVEN else _EVEN)
-        k /= risen
-        if variance < _LOOSE:
+        excess = (dispersion - 1) / mean + variance + error**2
+        shape = 1 / (excess if excess > 1 / _MAX_SHAPE else 1 / _MAX_SHAPE)
+        forecast = NegativeBinomial(mean, shape if shape < _MAX_SHAPE else _MAX_SHAPE)
+        k /= rate_ratio_estimate
+        if variance < _UNSURE_VARIANCE:
             most = mean + _CLIP * sqrt(forecast.variance) + 1
             if k > most:
                 k = most
         blur = error**2
         miss = k - mean
         if mean > 1e-6:
-            ignorance = 1 + mean * (variance + blur) / spread
+            ignorance = 1 + mean * (variance + blur) / dispersion
             squares = self.squares + miss / mean * miss / ignorance
             self.squares = squares if squares < 1e12 else 1e12
-            kurtosis = 6 * (spread - 1) / mean + 1 / (spread * mean)  # few events: the evidence hardly asks
-            self.doubtful += 2 + (kurtosis if kurtosis < 3.0 else 3.0)
+            kurtosis = 6 * (dispersion - 1) / mean + 1 / (dispersion * mean)  # few events: the evidence hardly asks
+            self.kurtosis_sum += 2 + (kurtosis if kurtosis < 3.0 else 3.0)
             self.periods += 1
         self.events += k
-        weight = spread * (1 + mean * blur / spread)
+        weight = dispersion * (1 + mean * blur / dispersion)
         alpha = 1 / variance
         alpha_after, beta_after = alpha + k / weight, alpha / rate + m / weight
-        self.predictor.move(at, gain, variance, log(alpha_after / beta_after) - eta, 1 / alpha_after)
+        self.predictor.apply(at, gain, variance, log(alpha_after / beta_after) - eta, 1 / alpha_after)
         return forecast
 
-    def spread(self) -> float:
+    def dispersion(self) -> float:
         """Variance/mean in use: granted or learnt, whichever is larger."""
-        granted, doubt = self.granted, self.doubt
-        seen = (doubt * granted + self.squares) / (doubt + (self.periods - 1))
-        if seen < granted:
-            seen = granted
+        assumed_dispersion, prior_weight = self.assumed_dispersion, self.prior_weight
+        seen = (prior_weight * assumed_dispersion + self.squares) / (prior_weight + (self.periods - 1))
+        if seen < assumed_dispersion:
+            seen = assumed_dispersion
         if seen < 1.0:
             seen = 1.0
         return seen if seen < 1000.0 else 1000.0
 
-    def doubt_of_spread(self) -> float:
+    def dispersion_uncertainty(self) -> float:
         """Squared relative error of the learnt variance/mean, from the kurtosis of the counts; 1 if unknown."""
-        n = self.periods - 1 + self.doubt
-        return min(self.doubtful / n / n, 1.0) if self.periods > 1 else 1.0
+        n = self.periods - 1 + self.prior_weight
+        return min(self.kurtosis_sum / n / n, 1.0) if self.periods > 1 else 1.0
 
-    def loosen(self) -> None:
+    def inflate_variance(self) -> None:
         """Relearn the level (an accepted change); waves, trend and dispersion are kept."""
-        self.predictor.loosen()
+        self.predictor.inflate_variance()
 
     def _forecast(self, m: float, eta: float, variance: float) -> NegativeBinomial:
         mean = max(m * exp(eta), 1e-300)
-        excess = (self.spread() - 1) / mean + variance + self.exposure_error**2
-        return NegativeBinomial(mean, min(1 / max(excess, 1 / _EVEN), _EVEN))
+        excess = (self.dispersion() - 1) / mean + variance + self.exposure_error**2
+        return NegativeBinomial(mean, min(1 / max(excess, 1 / _MAX_SHAPE), _MAX_SHAPE))
 
 
-class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
+class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rename=_ENCODED_NAMES):
     """Forecasts hits out of trials: beta-binomial, with learnt level, waves, trend and correlation between trials.
 
-    `granted` is the least variance/mean assumed (1 = binomial); it and `doubt` as in `SeasonalRate`. The correlation rho of
+    `assumed_dispersion` is the least variance/mean assumed (1 = binomial); it and `prior_weight` as in `SeasonalRate`. The correlation rho of
     trials in one period (variance n p (1-p) (1 + (n-1) rho)) is learnt, so that periods of different size agree.
 
-    >>> share = SeasonalShare()
+    >>> share = SeasonalProportion()
     >>> for hour in range(50):
     ...     share.learn(5.0, 50.0, hour)
     >>> forecast = share.predict(200.0, 50)
@@ -286,8 +288,8 @@ class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
     """
 
     predictor: Predictor = msgspec.field(default_factory=Predictor)
-    granted: float = 1.0
-    doubt: float = 3.0
+    assumed_dispersion: float = 1.0
+    prior_weight: float = 3.0
     periods: int = 0
     events: float = 0.0
     excess: float = 0.0  # sum of squared errors over what binomial gives, less 1
@@ -295,32 +297,32 @@ class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
 
     def predict(self, n: float, at: int) -> BetaBinomial | None:
         """The forecast for `n` trials in period `at`; `None` before anything was learnt, and for no trial."""
-        if not self.periods or n < TRACE:
+        if not self.periods or n < MIN_EXPOSURE:
             return None
-        _, eta, variance = self.predictor.look(at)
+        _, eta, variance = self.predictor.moments(at)
         return self._forecast(n, eta, variance)
 
     def learn(self, k: float, n: float, at: int) -> None:
         """Take `k` hits of `n` trials in period `at`."""
         self.observe(k, n, at)
 
-    def observe(self, k: float, n: float, at: int, risen: float = 1.0) -> BetaBinomial | None:
-        """As `SeasonalRate.observe`; `risen` is a ratio of odds."""
-        if n < TRACE:
+    def observe(self, k: float, n: float, at: int, rate_ratio_estimate: float = 1.0) -> BetaBinomial | None:
+        """As `SeasonalRate.observe`; `rate_ratio_estimate` is a ratio of odds."""
+        if n < MIN_EXPOSURE:
             return None
         k = min(k, n)
         if not self.periods:
             self.periods, self.events = 1, k
-            a, b = k / self.granted + 0.5, (n - k) / self.granted + 0.5
-            self.predictor.begin(at, log(a / b), 1 / a + 1 / b)
+            a, b = k / self.assumed_dispersion + 0.5, (n - k) / self.assumed_dispersion + 0.5
+            self.predictor.start_from(at, log(a / b), 1 / a + 1 / b)
             return None
-        gain, eta, variance = self.predictor.look(at)
+        gain, eta, variance = self.predictor.moments(at)
         forecast = self._forecast(n, eta, variance)
         p, q = forecast.p, 1 - forecast.p
-        if risen != 1:
-            k = min(k * (1 + p * (risen - 1)) / risen, n)
+        if rate_ratio_estimate != 1:
+            k = min(k * (1 + p * (rate_ratio_estimate - 1)) / rate_ratio_estimate, n)
         deviation = sqrt(forecast.variance)
-        if variance < _LOOSE:
+        if variance < _UNSURE_VARIANCE:
             k = min(max(k, n * p - _CLIP * deviation - 1), n * p + _CLIP * deviation + 1)
             k = min(max(k, 0.0), n)
         weight = 1 + max(n - 1, 0.0) * self.rho(n)
@@ -334,29 +336,29 @@ class SeasonalShare(msgspec.Struct, kw_only=True, tag=True):
         self.events += k
         a, b = _beta(eta, variance)
         a_after, b_after = a + k / weight, b + (n - k) / weight
-        self.predictor.move(at, gain, variance, log(a_after / b_after) - eta, 1 / a_after + 1 / b_after)
+        self.predictor.apply(at, gain, variance, log(a_after / b_after) - eta, 1 / a_after + 1 / b_after)
         return forecast
 
     def rho(self, n: float) -> float:
         """Correlation of two trials of a period of `n` in use: granted or learnt, whichever is larger; below .9."""
-        granted = (self.granted - 1) / (n - 1) if n > 1 else 0.0
+        assumed_dispersion = (self.assumed_dispersion - 1) / (n - 1) if n > 1 else 0.0
         usual = self.trials / max(self.periods - 1, 1)
-        learnt = self.excess / (self.trials + self.doubt * usual) if self.trials > 0 else 0.0
-        return min(max(granted, learnt, 0.0), 0.9)
+        learnt = self.excess / (self.trials + self.prior_weight * usual) if self.trials > 0 else 0.0
+        return min(max(assumed_dispersion, learnt, 0.0), 0.9)
 
-    def doubt_of_spread(self) -> float:
+    def dispersion_uncertainty(self) -> float:
         """Squared relative error of the learnt variance/mean, as for squares of normal errors; 1 if unknown."""
-        return min(2 / (self.periods - 1 + self.doubt), 1.0)
+        return min(2 / (self.periods - 1 + self.prior_weight), 1.0)
 
-    def loosen(self) -> None:
+    def inflate_variance(self) -> None:
         """Relearn the level (an accepted change); waves, trend and correlation are kept."""
-        self.predictor.loosen()
+        self.predictor.inflate_variance()
 
     def _forecast(self, n: float, eta: float, variance: float) -> BetaBinomial:
         a, b = _beta(eta, variance)
         p = min(max(a / (a + b), 1e-15), 1 - 1e-15)
         rho = min(self.rho(n) + 1 / (a + b + 1), 0.99)
-        return BetaBinomial(n, p, min(1 / max(rho, 1 / _EVEN) - 1, _EVEN))
+        return BetaBinomial(n, p, min(1 / max(rho, 1 / _MAX_SHAPE) - 1, _MAX_SHAPE))
 
 
 @lru_cache(maxsize=4096)
@@ -368,5 +370,5 @@ def _waves(place: float, length: float, harmonics: int) -> tuple[float, ...]:
 
 def _beta(eta: float, variance: float) -> tuple[float, float]:
     """The beta distribution whose log odds have this mean and (to first order) this variance."""
-    up = exp(min(max(eta, -_FAR), _FAR))
+    up = exp(min(max(eta, -_MAX_ETA), _MAX_ETA))
     return (1 + up) / variance, (1 + 1 / up) / variance

@@ -11,7 +11,14 @@ from typing import ClassVar, Self
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, ratios_of, within
-from detectors.predictive import TRACE, BetaBinomial, NegativeBinomial, Predictor, SeasonalRate, SeasonalShare
+from detectors.predictive import (
+    MIN_EXPOSURE,
+    BetaBinomial,
+    NegativeBinomial,
+    Predictor,
+    SeasonalProportion,
+    SeasonalRate,
+)
 
 _SMOOTH = 1e7  # a shape or precision from here on is Poisson or binomial
 _SURE = log(1e4)  # a silent relearning blinds for a while, so it wants this much more than an alarm
@@ -19,10 +26,18 @@ _HINT = 2e4  # less than exp(1 + _SURE)
 _PRIOR = 0.3  # of the bar: a sum so large makes a change as likely as none, for what is learnt
 _HARDLY = 0.05  # expected events from which on a period counts in full
 _MOST = 1e200  # more than any bar; what a sum may grow by in one period, so that it stays finite
-_DOUBT = 1.3  # of the loss that a doubtful dispersion causes, what the bar is raised by
+_UNCERTAINTY_FACTOR = 1.3  # of the loss that a doubtful dispersion causes, what the bar is raised by
 
 
-class SeasonalChange(msgspec.Struct, kw_only=True):
+_ENCODED_NAMES = {
+    "threshold": "bar",
+    "assumed_dispersion": "granted",
+    "required_periods": "wanted",
+    "required_events": "events",
+}  # the names of these fields in snapshots, which must not change
+
+
+class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
     """M_t = mean over ratios of e_t(r) (M_(t-1)(r) + w_t), e_t a likelihood ratio against the forecast; alarm at the bar.
 
     The forecast (`predictive.py`) learns level, cycles, trend and dispersion, goes on learning, and is as wide as it is
@@ -57,14 +72,14 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
     shifts: tuple[float, ...]
     relearn: bool
     above: bool
-    wanted: int
-    events: float
-    granted: float
+    required_periods: int
+    required_events: float
+    assumed_dispersion: float
     predictor: Predictor | None  # as it starts; handed to the model
-    model: SeasonalRate | SeasonalShare | None = None
+    model: SeasonalRate | SeasonalProportion | None = None
     at: int = -1
     begun: bool = False
-    bar: float = 0.0  # without what a doubtful dispersion adds
+    threshold: float = 0.0  # without what a doubtful dispersion adds
     sums: list[float] = []  # Shiryaev-Roberts, one per ratio, then one per inverse ratio
 
     @classmethod
@@ -86,12 +101,12 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         """From the charter. `arl0` in periods, `ratios` (> 1, inverted for `below`) are the changes watched for; `shifts` (> 0, in
         sds of the forecast; one written twice weighs twice) take their place where outbreaks are sought, whose size follows the noise and not the level.
         Without `relearn` the level is kept after an alarm: right where what alarms will pass."""
-        granted = within("variance_mean", design.variance_mean, low=1, high=1000)
+        assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         year = within("periods_per_year", design.periods_per_year, low=0.1, high=1e9)
-        wanted = int(within("baseline_periods", baseline_periods, low=1, high=1e6))
+        required_periods = int(within("baseline_periods", baseline_periods, low=1, high=1e6))
         count = int(within("harmonics", harmonics, low=1, high=6))
         if cycles is None:  # half a wave and a new level look alike
-            lengths = tuple(length for length in _usual(year) if wanted >= 2 * length)
+            lengths = tuple(length for length in _usual(year) if required_periods >= 2 * length)
         else:
             lengths = tuple(within("cycles", c, low=2, high=1e6) for c in cycles)
         if len(lengths) > 4:
@@ -108,9 +123,9 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
             shifts=tuple(within("shifts", c, low=0.01, high=100) for c in shifts),
             relearn=relearn,
             above=design.sign > 0,
-            wanted=wanted,
-            events=within("baseline_events", baseline_events, low=0),
-            granted=granted,
+            required_periods=required_periods,
+            required_events=within("baseline_events", baseline_events, low=0),
+            assumed_dispersion=assumed_dispersion,
             predictor=predictor,
             sums=[0.0] * (2 * len(shifts or ratios)),
         )
@@ -118,9 +133,9 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
     def update(self, observation: Observation) -> Score | None:
         """One closed period; `None` while the baseline is being learnt, and for a period without exposure."""
         if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
-            k, x, share = observation.k, observation.m, False
+            k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
-            k, x, share = observation.k, observation.n, True
+            k, x, is_proportion = observation.k, observation.n, True
         else:
             raise TypeError(f"{type(observation).__name__} has no events over exposure")
         if k > LARGEST or x > LARGEST:
@@ -131,16 +146,18 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
         self.at = at
         model = self.model
         if model is None:
-            kind = SeasonalShare if share else SeasonalRate
-            model = self.model = kind(predictor=self.predictor or Predictor(), granted=self.granted)
+            kind = SeasonalProportion if is_proportion else SeasonalRate
+            model = self.model = kind(
+                predictor=self.predictor or Predictor(), assumed_dispersion=self.assumed_dispersion
+            )
             self.predictor = None
-        learnt = model.periods >= self.wanted and model.events >= self.events
-        forecast = model.observe(k, x, at, self._risen() if self.begun else 1.0)
-        if forecast is None or not learnt:
+        ready = model.periods >= self.required_periods and model.events >= self.required_events
+        forecast = model.observe(k, x, at, self._rate_ratio_estimate() if self.begun else 1.0)
+        if forecast is None or not ready:
             return None
         ratios = self.alternatives(forecast) if self.shifts else self.ratios
         if not self.begun:
-            self.begun, self.bar = True, bar_of(self.arl0, ratios, forecast)
+            self.begun, self.threshold = True, threshold_of(self.arl0, ratios, forecast)
         expected, count = forecast.expected, len(ratios)
         weight = 1.0 if expected >= _HARDLY else expected / _HARDLY
         logs = evidence([*ratios, *[1 / r for r in ratios]], k, forecast)
@@ -148,41 +165,44 @@ class SeasonalChange(msgspec.Struct, kw_only=True):
             (exp(e) if e < 500 else _MOST) * (weight + a)
             for a, e in zip(self.sums, logs)  # noqa: B905  per update
         ]
-        statistic, bar = _log_mean(sums[:count]), self.bar + _DOUBT * model.doubt_of_spread() * _squared(self.arl0) / 2
+        statistic, threshold = (
+            _log_mean(sums[:count]),
+            self.threshold + _UNCERTAINTY_FACTOR * model.dispersion_uncertainty() * _squared(self.arl0) / 2,
+        )
         below = sums[count:]  # a bar is never below 1, so most need no logarithm
-        fallen = sum(below) >= _HINT * count and _log_mean(below) >= bar + _SURE
-        if statistic >= bar or fallen:
+        fallen = sum(below) >= _HINT * count and _log_mean(below) >= threshold + _SURE
+        if statistic >= threshold or fallen:
             self.sums = [0.0] * len(sums)
             if self.relearn or fallen:
                 self.begun = False
-                model.loosen()
+                model.inflate_variance()
         if isinstance(forecast, BetaBinomial):
-            return Score(statistic, bar, forecast.p, k / x)
-        return Score(statistic, bar, forecast.mean, k)
+            return Score(statistic, threshold, forecast.p, k / x)
+        return Score(statistic, threshold, forecast.mean, k)
 
-    def _risen(self) -> float:
+    def _rate_ratio_estimate(self) -> float:
         """The ratio by which the rate may already have risen, weighed with how likely that is: what is learnt is divided by it.
 
         Without this a change teaches the forecast to expect it before the chart has found it.
         """
         if self.shifts:
             return 1.0
-        risen, total = 0.0, len(self.ratios) * _PRIOR * exp(self.bar)
+        rate_ratio_estimate, total = 0.0, len(self.ratios) * _PRIOR * exp(self.threshold)
         for a, r in zip(self.sums, self.ratios):  # noqa: B905  the first half: changes in the direction of harm
-            risen += a * (r - 1)
+            rate_ratio_estimate += a * (r - 1)
             total += a
-        return 1 + risen / total
+        return 1 + rate_ratio_estimate / total
 
     def alternatives(self, forecast: NegativeBinomial | BetaBinomial) -> Sequence[float]:
         """The rate (odds) ratios watched for in a period of this forecast."""
         if not self.shifts:
             return self.ratios
-        share = forecast.p if isinstance(forecast, BetaBinomial) else 0.0
+        is_proportion = forecast.p if isinstance(forecast, BetaBinomial) else 0.0
         step = sqrt(forecast.variance) / forecast.expected
         found = [1 + c * step for c in self.shifts]
-        if share:  # from shares to odds; a share is moved at most half-way to 1
-            moved = [min(r * share, (1 + share) / 2) for r in found]
-            found = [p * (1 - share) / ((1 - p) * share) for p in moved]
+        if is_proportion:  # from shares to odds; a share is moved at most half-way to 1
+            moved = [min(r * is_proportion, (1 + is_proportion) / 2) for r in found]
+            found = [p * (1 - is_proportion) / ((1 - p) * is_proportion) for p in moved]
         return [min(r, 1e6) if self.above else 1 / min(r, 1e6) for r in found]
 
 
@@ -205,14 +225,14 @@ def evidence(ratios: Sequence[float], k: float, forecast: NegativeBinomial | Bet
     return found
 
 
-def bar_of(arl0: float, ratios: Sequence[float], forecast: NegativeBinomial | BetaBinomial) -> float:
+def threshold_of(arl0: float, ratios: Sequence[float], forecast: NegativeBinomial | BetaBinomial) -> float:
     """ln(arl0) less the mean overshoot: exp(-overshoot) is about nu(sd of a step) of Siegmund (1985), Sequential analysis."""
     mean = forecast.expected
     most = math.inf if isinstance(forecast, NegativeBinomial) else forecast.n
     deviation = sqrt(forecast.variance)
     low, high = max(mean - deviation, 0.0), min(mean + deviation, most)
     rises = zip(evidence(ratios, low, forecast), evidence(ratios, high, forecast), strict=True)
-    steps = [abs(b - a) / max(high - low, TRACE) * deviation for a, b in rises]
+    steps = [abs(b - a) / max(high - low, MIN_EXPOSURE) * deviation for a, b in rises]
     return max(log(arl0) + log(sum(_nu(step) for step in steps) / len(steps)), 1.0)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from detectors.base import Detector, Observation
 
-PATIENCE = 4_096  # updates within which a detector must reach its fixed point
+MAX_UPDATES = 4_096  # updates within which a detector must reach its fixed point
 
 D = TypeVar("D", bound=Detector)
 
@@ -36,7 +36,7 @@ def repeated(detector: D, observation: Observation, times: int) -> D | None:
     if isinstance(again, Repeating):
         return made if again.repeat(observation, times) else None
     before = msgspec.msgpack.encode(made)
-    for _ in range(min(times, PATIENCE)):
+    for _ in range(min(times, MAX_UPDATES)):
         score = made.update(observation)
         if score is not None and score.alarm:
             return None
@@ -44,16 +44,16 @@ def repeated(detector: D, observation: Observation, times: int) -> D | None:
         if after == before:
             return made
         before = after
-    return made if times <= PATIENCE else None
+    return made if times <= MAX_UPDATES else None
 
 
-def added_often(a: float, w: float, times: int) -> float:
+def added_repeatedly(a: float, w: float, times: int) -> float:
     """`a + w`, rounded, and so on `times` times, for 0 <= a, 0 < w: the same bits, without making every addition.
 
     Between two powers of two all floats are multiples of one unit, so `w` is rounded to the same number of units each
     time (a tie, which goes to the even side, is added singly).
 
-    >>> added_often(0.1, 0.1, 9), sum([0.1] * 10)
+    >>> added_repeatedly(0.1, 0.1, 9), sum([0.1] * 10)
     (0.9999999999999999, 0.9999999999999999)
     """
     while times > 0:

@@ -9,12 +9,12 @@ import msgspec
 
 from detectors.base import Count, Design, Gauge, Observation, Proportion, Score, within
 from detectors.shape_tail import Tail
-from detectors.shape_views import Cycle, Level, Past
+from detectors.shape_views import Level, Motif, Profile
 
 _CUT = 1e100
 
 
-class Shape(msgspec.Struct, kw_only=True):
+class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
     """Three views of the values, rates or shares of closed periods, each judged by its own tail; loud if together they are.
 
     `statistic` is the root mean square of the views' rarities (minus the logarithm of the share of past blocks that reach as
@@ -40,11 +40,11 @@ class Shape(msgspec.Struct, kw_only=True):
     observes: ClassVar[tuple[type, ...]] = (Gauge, Count, Proportion)
     claims: ClassVar[str] = "A heuristic without a promised error rate: rare by the stream's own past, at watch only."
 
-    bar: float
+    threshold: float
     cooldown: int
     level: Level
-    cycle: Cycle | None
-    past: Past
+    cycle: Profile | None
+    past: Motif
     tails: list[Tail]
     row: int = 0
     quiet: int = 0
@@ -67,18 +67,18 @@ class Shape(msgspec.Struct, kw_only=True):
     ) -> Self:
         """Lengths are in periods, `window` and `keep` in points of `stride` periods; `season` None is a day (daily: a week).
 
-        `season` 0 or 1 means no cycle. `bar` is in units of minus log of a share of blocks.
+        `season` 0 or 1 means no cycle. `threshold` is in units of minus log of a share of blocks.
         """
         points = int(within("window", window, low=2, high=100))
         cycle = _season(design) if season is None else int(within("season", season, low=0, high=1_000_000))
         short = int(within("fast", fast, low=1, high=100_000))
         rows, kept = int(within("block", block, low=1, high=10_000)), int(within("blocks", blocks, low=8, high=200))
         return cls(
-            bar=within("bar", bar, low=0.1, high=14),
+            threshold=within("bar", bar, low=0.1, high=14),
             cooldown=int(within("cooldown", cooldown, low=0, high=1_000_000)),
             level=Level(fast=short, slow=int(within("slow", slow, low=short, high=1_000_000))),
-            cycle=Cycle(season=cycle) if cycle > 1 else None,
-            past=Past(
+            cycle=Profile(season=cycle) if cycle > 1 else None,
+            past=Motif(
                 stride=int(within("stride", stride, low=1, high=10_000)),
                 window=points,
                 keep=int(within("keep", keep, low=3 * points + 8, high=500)),
@@ -106,16 +106,16 @@ class Shape(msgspec.Struct, kw_only=True):
         if all(rarity is None for rarity in rarities):
             return None
         statistic = math.sqrt(sum((rarity or 0.0) ** 2 for rarity in rarities) / len(rarities))
-        return Score(self._held(statistic), self.bar, usual, number)
+        return Score(self._suppressed(statistic), self.threshold, usual, number)
 
-    def _held(self, statistic: float) -> float:
+    def _suppressed(self, statistic: float) -> float:
         """The statistic, kept under the bar within an episode that has alarmed already."""
         again = self.quiet > 0
-        if statistic < self.bar:
+        if statistic < self.threshold:
             self.quiet = max(self.quiet - 1, 0)
             return statistic
         self.quiet = self.cooldown
-        return math.nextafter(self.bar, 0.0) if again else statistic
+        return math.nextafter(self.threshold, 0.0) if again else statistic
 
 
 def _season(design: Design) -> int:

@@ -45,7 +45,7 @@ class Tail(msgspec.Struct, kw_only=True):
 
     def rarity(self, distance: float) -> float | None:
         """Judge a distance >= 0 by the blocks before it, then let it count: from 0 (usual) to `CAP`; `None` if too early."""
-        judged = self._judge(distance) if self.ready else None
+        judged = self._compute(distance) if self.ready else None
         self.largest = max(self.largest, distance)
         self.count += 1
         if self.count == self.block:
@@ -53,10 +53,10 @@ class Tail(msgspec.Struct, kw_only=True):
             self.largest, self.count = 0.0, 0
             if len(self.maxima) > self.keep:
                 del self.maxima[0]
-            self._learn()
+            self._refit()
         return judged
 
-    def _judge(self, distance: float) -> float:
+    def _compute(self, distance: float) -> float:
         usual = -math.log(_ABOVE)
         if distance <= 0 or self.excess <= 0:
             return 0.0
@@ -64,7 +64,7 @@ class Tail(msgspec.Struct, kw_only=True):
             return usual * (distance / self.level)
         return min(usual + (distance - self.level) / self.excess, CAP)
 
-    def _learn(self) -> None:
+    def _refit(self) -> None:
         ranked = sorted(self.maxima)
         self.level = ranked[int((1 - _ABOVE) * len(ranked))]
         above = [m - self.level for m in ranked if m > self.level]

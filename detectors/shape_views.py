@@ -42,13 +42,13 @@ class Level(msgspec.Struct, kw_only=True):
         return distance if distance > noise else 0.0
 
 
-class Cycle(msgspec.Struct, kw_only=True):
+class Profile(msgspec.Struct, kw_only=True):
     """How far a number is from what this time of the day (or week) usually has.
 
     The profile keeps a running mean (weight `gain`) for each of at most 288 phases of the cycle; what is usual is the median
     of the phases within `reach`, so that a day that starts five minutes late is the same day. State: 8 bytes per phase.
 
-    >>> cycle = Cycle(season=4)
+    >>> cycle = Profile(season=4)
     >>> seen = [cycle.update(x, row) for row, x in enumerate([1.0, 5.0, 9.0, 5.0] * 3)]
     >>> seen[:5], cycle.update(2.0, 12)
     ([None, None, None, None, 0.0], 1.0)
@@ -86,7 +86,7 @@ class Cycle(msgspec.Struct, kw_only=True):
         return row % self.season * min(self.season, 288) // self.season
 
 
-class Past(msgspec.Struct, kw_only=True):
+class Motif(msgspec.Struct, kw_only=True):
     """How far the course of the last hours is from the most similar courses of the past.
 
     Means of `stride` numbers are points; the last `window` points are compared with every window among the last `keep`
@@ -94,7 +94,7 @@ class Past(msgspec.Struct, kw_only=True):
     point). Between points the last distance stands. The idea of discords (Keogh, Lin and Fu 2005, HOT SAX) and of
     conformal nearest neighbours (Burnaev and Ishimtsev 2016). State: 8 bytes per point.
 
-    >>> past = Past(stride=1, window=3, keep=40, neighbours=1)
+    >>> past = Motif(stride=1, window=3, keep=40, neighbours=1)
     >>> wave = [past.update(x) for x in [0.0, 1.0, 0.0, -1.0] * 8]
     >>> wave[-1], round(past.update(5.0), 3)
     (0.0, 2.449)

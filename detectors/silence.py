@@ -12,7 +12,7 @@ from detectors.base import Design, Gap, Observation, Score, within
 _YEAR = 31_557_600.0  # seconds
 
 
-class Silence(msgspec.Struct, kw_only=True):
+class Silence(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
     """Under Poisson a gap in which `expected` events should have come has probability exp(-expected).
 
     A stream of `rate` events a year has as many gaps, so the bar ln(rate / false_per_year) lets about `false_per_year` of
@@ -24,7 +24,7 @@ class Silence(msgspec.Struct, kw_only=True):
 
     >>> detector = Silence.design(Design(limit=1 / 60))
     >>> score = detector.update(Gap(seconds=960.0, expected=16.0))
-    >>> round(score.bar, 2), score.alarm
+    >>> round(score.threshold, 2), score.alarm
     (15.48, True)
     """
 
@@ -37,7 +37,7 @@ class Silence(msgspec.Struct, kw_only=True):
     rate: float | None
     false_per_year: float
     cluster: float = 1.0  # events per cluster, as gaps see them
-    bar: float | None = None  # worked out once where the rate is known
+    threshold: float | None = None  # worked out once where the rate is known
 
     @classmethod
     def design(cls, design: Design, *, false_per_year: float = 0.1) -> Self:
@@ -50,19 +50,19 @@ class Silence(msgspec.Struct, kw_only=True):
             cluster=spread / math.log1p(spread) if spread > 1e-9 else 1.0,
         )
         if rate is not None:
-            made.bar = made._bar(rate)
+            made.threshold = made._threshold(rate)
         return made
 
     def update(self, observation: Observation) -> Score | None:
         """Score the gap so far; `None` for a gap of no length whose rate is not known."""
         assert isinstance(observation, Gap)
-        bar = self.bar
-        if bar is None:
+        threshold = self.threshold
+        if threshold is None:
             if observation.seconds <= 0:
                 return None
-            bar = self._bar(observation.expected / observation.seconds)
-        return Score(observation.expected, bar, observation.expected, 0.0)
+            threshold = self._threshold(observation.expected / observation.seconds)
+        return Score(observation.expected, threshold, observation.expected, 0.0)
 
-    def _bar(self, rate: float) -> float:
+    def _threshold(self, rate: float) -> float:
         gaps = min(max(rate * _YEAR / self.cluster, 1e-300), 1e300)
         return self.cluster * max(1.0, math.log(gaps) - math.log(self.false_per_year))

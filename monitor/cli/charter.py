@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from detectors.alpha import Share, report
+from detectors.alpha import AlphaShare, report
 from monitor.charter.spec import Charter, alpha_share, canonical, charter_hash
 from monitor.cli.charter_show import show
 from monitor.cli.week import week
@@ -90,7 +90,7 @@ def alpha(file: Path, restart: int) -> None:
             spent = sum(alpha_share(made, spec, j) for j in range(1, restart + 1))
             bar = 1 / (now * (1 - spec.baseline.doubt)) if spec.baseline else 1 / now
             names = [f"{spec.name}/{segment}" for segment in spec.segments] or [spec.name]
-            shares += [Share(name, now, bar, spent) for name in names]
+            shares += [AlphaShare(name, now, bar, spent) for name in names]
     click.echo(report(shares, made.alpha))
 
 

@@ -180,7 +180,7 @@ class Pool:
             indicator=group.indicator,
             rule="pooled_e_detector",
             statistic=score.statistic,
-            bar=score.bar,
+            bar=score.threshold,
             observed=score.observed,
             expected=score.expected,
             period_start=end - group.length,

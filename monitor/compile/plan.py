@@ -270,7 +270,7 @@ def _midnight(date: str) -> int:
 def _missing(silence: Silence, built: list[Detector]) -> float:
     """Events that did not come when the flag goes up: the bar of the quickest detector; without a detector, ten."""
     none = Gap(seconds=0.0, expected=0.0)
-    return min((score.bar for detector in built if (score := detector.update(none)) is not None), default=10.0)
+    return min((score.threshold for detector in built if (score := detector.update(none)) is not None), default=10.0)
 
 
 def level_of(watcher: Watcher) -> Level:

@@ -186,7 +186,7 @@ class Case:
             segment=segment,
             rule=watcher.name,
             statistic=score.statistic,
-            bar=score.bar,
+            bar=score.threshold,
             observed=score.observed,
             expected=score.expected,
             alpha=score.alpha,

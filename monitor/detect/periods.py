@@ -118,7 +118,7 @@ def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
         run.append(Count(max(opened.k - opened.used, 0.0) + (more if at == index else 0), max(watch.cap, opened.m)))
     for detector in stream.detectors:
         score = detector.peek(tuple(run)) if _may_peek(detector) else None
-        if score is not None and score.statistic >= min(score.bar, score.bar / 2) - 1e-6:
+        if score is not None and score.statistic >= min(score.threshold, score.threshold / 2) - 1e-6:
             return False
     return True
 
@@ -151,7 +151,9 @@ def silent(case: Case, watch: Watch) -> None:
     stream = case.pilot.streams[key(watch, watch.segments[0])]
     for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
         score = detector.update(gap)
-        if score is not None and score.statistic >= score.bar * (1 - 1e-6):  # the timer is rounded to a millisecond
+        if score is not None and score.statistic >= score.threshold * (
+            1 - 1e-6
+        ):  # the timer is rounded to a millisecond
             ground = functools.partial(case.finding, watch, "", watcher, score, gap)
             case.found(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, ground)
 
@@ -189,7 +191,7 @@ def _judge(
         return
     name = f"{watch.name}/{segment}/{watcher.name}"
     half = f"{name}/half"
-    half_way = watcher.name == "limit_e_process" and score.bar / 2 <= score.statistic < score.bar
+    half_way = watcher.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
     active = case.pilot.standing.active
     if not (score.alarm or half_way or name in active or half in active):
         return
@@ -287,6 +289,6 @@ def _evidence(
             unknown=Reason.PARTIAL_DATA.value if partial else "",
             late=late,
             allowed=allowed,
-            scores={w.name: (s.statistic, s.bar) for w, s in scores if s is not None},
+            scores={w.name: (s.statistic, s.threshold) for w, s in scores if s is not None},
         )
     )

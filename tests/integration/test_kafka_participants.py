@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.test_machine import charter
+from tests.unit.engine.test_machine import charter
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import Participant

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from tests.unit.test_pool import PARTS, story
+from tests.unit.common_cause.test_pool import PARTS, story
 
 from monitor.errors import Fenced, LogBroken
 from monitor.kafka.output_consumer import read

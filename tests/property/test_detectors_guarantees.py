@@ -11,19 +11,19 @@ import pytest
 from detectors import build
 from detectors.arl import binomial_pmf, poisson_pmf
 from detectors.base import Count, Design, Proportion
-from detectors.likelihood import count_line, share_line
+from detectors.likelihood import count_line, proportion_line
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0)
 PILOTS, PERIODS, ALPHA = 2_000, 104, 0.05
 
 
-def negative_binomial_pmf(mean: float, spread: float, length: int) -> list[float]:
+def negative_binomial_pmf(mean: float, dispersion: float, length: int) -> list[float]:
     """Counts of this mean and variance/mean > 1."""
-    shape = mean / (spread - 1)
+    shape = mean / (dispersion - 1)
     return [
         math.exp(
             math.lgamma(k + shape) - math.lgamma(k + 1) - math.lgamma(shape)
-            - shape * math.log(spread) + k * math.log((spread - 1) / spread)
+            - shape * math.log(dispersion) + k * math.log((dispersion - 1) / dispersion)
         )
         for k in range(length)
     ]  # fmt: skip
@@ -51,29 +51,29 @@ def test_poisson_e_values_expect_at_most_one_within_the_limit(ratio: float, shar
     list(product((1.25, 2.0, 5.0, 0.8, 0.5, 0.2), (1.5, 3.0), (1.0, 1.25, 1.5), (0.3, 1.0), (0.05, 1.0, 8.0))),
 )
 def test_overdispersed_e_values_expect_at_most_one_up_to_the_granted_spread(
-    ratio: float, granted: float, actual: float, share_of_limit: float, mean: float
+    ratio: float, assumed_dispersion: float, actual: float, share_of_limit: float, mean: float
 ) -> None:
     """Any variance/mean up to the granted one and any rate within the limit: E[e] <= 1, and = 1 at both edges."""
     true_mean = mean * share_of_limit if ratio > 1 else mean / share_of_limit
     pmf = poisson_pmf(true_mean, 2_000) if actual == 1 else negative_binomial_pmf(true_mean, actual, 2_000)
-    found = expectation(pmf, count_line(ratio, 1.0, granted), mean)
+    found = expectation(pmf, count_line(ratio, 1.0, assumed_dispersion), mean)
     assert found <= 1 + 1e-7
-    if actual == granted and share_of_limit == 1:
+    if actual == assumed_dispersion and share_of_limit == 1:
         assert found == pytest.approx(1, abs=1e-7)
 
 
 def test_the_familiar_overdispersed_ratio_would_break_the_promise() -> None:
     """Why the line it is: two negative binomials of equal variance/mean give a Poisson pilot E[e] > 1."""
-    mean, spread, ratio = 0.5, 2.0, 1.5
-    shape = mean / (spread - 1)
+    mean, dispersion, ratio = 0.5, 2.0, 1.5
+    shape = mean / (dispersion - 1)
 
     def familiar(k: int) -> float:
         return math.exp(
             math.lgamma(k + ratio * shape) + math.lgamma(shape) - math.lgamma(k + shape) - math.lgamma(ratio * shape)
-            - (ratio - 1) * shape * math.log(spread)
+            - (ratio - 1) * shape * math.log(dispersion)
         )  # fmt: skip
 
-    at_the_limit = math.fsum(p * familiar(k) for k, p in enumerate(negative_binomial_pmf(mean, spread, 160)))
+    at_the_limit = math.fsum(p * familiar(k) for k, p in enumerate(negative_binomial_pmf(mean, dispersion, 160)))
     assert at_the_limit == pytest.approx(1, abs=1e-6)
     assert math.fsum(p * familiar(k) for k, p in enumerate(poisson_pmf(mean, 160))) > 1.01
 
@@ -81,16 +81,18 @@ def test_the_familiar_overdispersed_ratio_would_break_the_promise() -> None:
 @pytest.mark.parametrize(("ratio", "p", "limit"), list(product(RATIOS, (0.01, 0.1, 0.3), (0.3, 0.5))))
 def test_share_e_values_expect_at_most_one_within_the_limit(ratio: float, p: float, limit: float) -> None:
     """Binomial trials at or below the limit, one by one or in groups that hit together up to the granted size."""
-    for spread in (1, 2, 5):
-        together = binomial_pmf(20 // spread, p, 21)
-        pmf = [together[k // spread] if k % spread == 0 else 0.0 for k in range(20 // spread * spread + 1)]
-        assert expectation(pmf, share_line(ratio, limit, float(spread)), 20.0) <= 1 + 1e-9
-        assert expectation(binomial_pmf(20, p, 21), share_line(ratio, limit, float(spread)), 20.0) <= 1 + 1e-9
-    assert expectation(binomial_pmf(20, limit, 21), share_line(ratio, limit), 20.0) == pytest.approx(1, abs=1e-9)
+    for dispersion in (1, 2, 5):
+        together = binomial_pmf(20 // dispersion, p, 21)
+        pmf = [
+            together[k // dispersion] if k % dispersion == 0 else 0.0 for k in range(20 // dispersion * dispersion + 1)
+        ]
+        assert expectation(pmf, proportion_line(ratio, limit, float(dispersion)), 20.0) <= 1 + 1e-9
+        assert expectation(binomial_pmf(20, p, 21), proportion_line(ratio, limit, float(dispersion)), 20.0) <= 1 + 1e-9
+    assert expectation(binomial_pmf(20, limit, 21), proportion_line(ratio, limit), 20.0) == pytest.approx(1, abs=1e-9)
     pairs = binomial_pmf(10, limit, 11)
     pmf = [pairs[k // 2] if k % 2 == 0 else 0.0 for k in range(21)]
-    assert expectation(pmf, share_line(ratio, limit, 2.0), 20.0) == pytest.approx(1, abs=1e-9)
-    assert expectation(binomial_pmf(20, max(p, limit), 21), share_line(1 / ratio, limit), 20.0) <= 1 + 1e-9
+    assert expectation(pmf, proportion_line(ratio, limit, 2.0), 20.0) == pytest.approx(1, abs=1e-9)
+    assert expectation(binomial_pmf(20, max(p, limit), 21), proportion_line(1 / ratio, limit), 20.0) <= 1 + 1e-9
 
 
 def error_margin(rate: float, runs: int = PILOTS) -> float:
@@ -98,16 +100,16 @@ def error_margin(rate: float, runs: int = PILOTS) -> float:
 
 
 @pytest.mark.parametrize("spread", [1.0, 2.0])
-def test_two_thousand_innocent_pilots_watched_for_two_years(spread: float) -> None:
+def test_two_thousand_innocent_pilots_watched_for_two_years(dispersion: float) -> None:
     """Weekly looks at pilots exactly at their limit: at most alpha of them ever alarm (Ville)."""
     chance = np.random.default_rng(20260101)
-    if spread == 1:
+    if dispersion == 1:
         counts = chance.poisson(5.0, (PILOTS, PERIODS))
     else:
-        counts = chance.negative_binomial(5.0 / (spread - 1), 1 / spread, (PILOTS, PERIODS))
+        counts = chance.negative_binomial(5.0 / (dispersion - 1), 1 / dispersion, (PILOTS, PERIODS))
     halted = 0
     for pilot in counts:
-        detector = build("limit_e_process", Design(limit=5.0, alpha=ALPHA, variance_mean=spread))
+        detector = build("limit_e_process", Design(limit=5.0, alpha=ALPHA, variance_mean=dispersion))
         halted += any(detector.update(Count(k=float(k), m=1.0)).alarm for k in pilot)  # type: ignore[union-attr]
     assert halted / PILOTS <= ALPHA + error_margin(ALPHA)
 

@@ -242,7 +242,7 @@ def test_a_detector_after_equal_observations_is_what_updates_make_of_it(
     for _ in range(times):
         score = detector.update(empty)
         assert score is None or not score.alarm
-        assert score is None or name != "limit_e_process" or score.statistic < score.bar / 2
+        assert score is None or name != "limit_e_process" or score.statistic < score.threshold / 2
     assert packed(made) == packed(detector)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.test_machine import T0, Bench
+from tests.unit.engine.test_machine import T0, Bench
 
 from monitor.charter.control import Approval, Drill, Evaluation, Override, Rectification, Release
 from monitor.charter.spec import Drills, Window

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.test_machine import HOUR, T0, charter
+from tests.unit.engine.test_machine import HOUR, T0, charter
 
 import detectors
 from detectors.base import Count, Design, Gap, Gauge, Proportion

@@ -25,7 +25,7 @@ class Chart:
         with np.errstate(over="ignore"):
             self.factors = np.exp(slopes[:, None] * np.arange(LARGEST) + costs[:, None])
         self.weights = np.array(detector.weights)[:, None]
-        self.bar = math.exp(detector.bar)
+        self.threshold = math.exp(detector.threshold)
 
     def start(self, runs: int) -> Floats:
         """Sums before the first period."""
@@ -40,7 +40,7 @@ class Chart:
                 break
             k = np.minimum(rng.poisson(mean, left.size), LARGEST - 1)
             sums = (sums + self.weights) * self.factors[:, k]
-            alarmed = sums.sum(axis=0) >= self.bar
+            alarmed = sums.sum(axis=0) >= self.threshold
             if alarmed.any():
                 lengths[left[alarmed]] = t
                 left, sums = left[~alarmed], sums[:, ~alarmed]

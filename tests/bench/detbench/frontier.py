@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.overshoot import calibrated_bar
+from detectors.overshoot import calibrated_threshold
 from tests.bench.detbench import g2_one_setting as g2
 from tests.bench.detbench import metrics, simulators
 from tests.bench.detbench.charts import LARGEST
@@ -69,15 +69,15 @@ class Sums:
         total = moved.sum(axis=0)
         return moved, total if self.second is None else np.minimum(total, (self.second * moved).sum(axis=0))
 
-    def lengths(self, rng: Rng, sums: Floats, mean: float, bars: Floats, periods: int) -> tuple[Floats, Floats]:
-        """Periods to the first alarm at each of the rising `bars` (streams, bars), and the sums at the end."""
-        found = np.zeros((sums.shape[1], len(bars)))
+    def lengths(self, rng: Rng, sums: Floats, mean: float, thresholds: Floats, periods: int) -> tuple[Floats, Floats]:
+        """Periods to the first alarm at each of the rising `thresholds` (streams, bars), and the sums at the end."""
+        found = np.zeros((sums.shape[1], len(thresholds)))
         live = np.arange(sums.shape[1])
         for t in range(1, periods + 1):
             sums, value = self.step(sums, np.minimum(rng.poisson(mean, sums.shape[1]), LARGEST - 1))
             late = found[live]
-            found[live] = np.where((late == 0) & (value[:, None] >= bars), t, late)
-            stay = value < bars[-1]
+            found[live] = np.where((late == 0) & (value[:, None] >= thresholds), t, late)
+            stay = value < thresholds[-1]
             if periods > g2.RUN_IN:
                 live, sums = live[stay], sums[:, stay]
             if not live.size:
@@ -85,40 +85,40 @@ class Sums:
         return found, sums
 
 
-def bar_of(rule: Rule, runs: int) -> float:
+def threshold_of(rule: Rule, runs: int) -> float:
     """The bar of a simulated ARL0 of 1000, between nine bars near what theory says."""
     total = sum(rule.weights)
-    guess = calibrated_bar(rule.ratios, g2.MEAN, g2.ARL0, [w / total for w in rule.weights])
+    guess = calibrated_threshold(rule.ratios, g2.MEAN, g2.ARL0, [w / total for w in rule.weights])
     for wide in (0.06, 0.12, 0.25, 0.5, 1.0):
-        bars = guess * np.exp(np.linspace(-wide, wide, 9))
+        thresholds = guess * np.exp(np.linspace(-wide, wide, 9))
         found, _ = Sums(rule).lengths(
-            simulators.rng("frontier-null"), np.zeros((len(rule.ratios), runs)), g2.MEAN, bars, 10**7
+            simulators.rng("frontier-null"), np.zeros((len(rule.ratios), runs)), g2.MEAN, thresholds, 10**7
         )
         arl = found.mean(axis=0)
         if arl[0] < g2.ARL0 < arl[-1]:
-            return float(np.interp(g2.ARL0, arl, bars))
+            return float(np.interp(g2.ARL0, arl, thresholds))
     raise ValueError(f"{rule.name}: no bar found")
 
 
-def delays(rule: Rule, bar: float, ratio: float, runs: int) -> metrics.Estimate:
+def delays(rule: Rule, threshold: float, ratio: float, runs: int) -> metrics.Estimate:
     """Steady-state, as in G2."""
-    rng, sums, bars = simulators.rng("frontier"), Sums(rule), np.array([bar])
-    before, state = sums.lengths(rng, np.zeros((len(rule.ratios), runs)), g2.MEAN, bars, g2.RUN_IN)
-    after, _ = sums.lengths(rng, state[:, before[:, 0] == 0], g2.MEAN * ratio, bars, 10**6)
+    rng, sums, thresholds = simulators.rng("frontier"), Sums(rule), np.array([threshold])
+    before, state = sums.lengths(rng, np.zeros((len(rule.ratios), runs)), g2.MEAN, thresholds, g2.RUN_IN)
+    after, _ = sums.lengths(rng, state[:, before[:, 0] == 0], g2.MEAN * ratio, thresholds, 10**6)
     return metrics.mean(after[:, 0])
 
 
 def main(runs: int = 60_000) -> None:
     """One row per rule."""
-    print(f"{'':<42}{'bar':>7}" + "".join(f"{f'{r:g}x':>18}" for r in g2.BOUNDS))
+    print(f"{'':<42}{'threshold':>7}" + "".join(f"{f'{r:g}x':>18}" for r in g2.BOUNDS))
     print(f"{'bounds of G2':<49}" + "".join(f"{b:>18g}" for b in g2.BOUNDS.values()))
     for rule in RULES:
-        bar = bar_of(rule, runs)
-        found = [delays(rule, bar, r, runs) for r in g2.BOUNDS]
+        threshold = threshold_of(rule, runs)
+        found = [delays(rule, threshold, r, runs) for r in g2.BOUNDS]
         worst = max(e.value / b for e, b in zip(found, g2.BOUNDS.values(), strict=True))
         cells = "".join(f"{f'{e.value:.3f} +- {e.error:.3f}':>18}" for e in found)
         told = f"  largest excess {100 * (worst - 1):.1f} %" if math.isfinite(worst) and len(rule.ratios) > 1 else ""
-        print(f"{rule.name:<42}{bar:>7.1f}{cells}{told}", flush=True)
+        print(f"{rule.name:<42}{threshold:>7.1f}{cells}{told}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,12 +30,12 @@ def goals(quick: bool) -> list[Goal]:
         rng = simulators.rng("g1")
         steady = metrics.mean(delays(made, rng, MEAN, ratio, runs, RUN_IN))
         zero = metrics.mean(delays(made, rng, MEAN, ratio, runs, 0))
-        name = f"Poisson 5, {ratio:g}x, bar {math.exp(made.bar):,.0f} (theorem)"
+        name = f"Poisson 5, {ratio:g}x, bar {math.exp(made.threshold):,.0f} (theorem)"
         rows = (
             Row("steady-state delay, periods", name, *steady, beside=bound),
             Row("zero-state delay, periods", name, *zero),
         )
         out.append(Goal(f"G1@{ratio:g}x", steady.value, f"<= {bound:g}", steady.value <= bound, steady.error,
                         f"periods, steady-state; zero-state {zero.value:.2f}", rows))  # fmt: skip
-    assert np.isclose(math.exp(made.bar), ARL0), "the bar is the theorem's"
+    assert np.isclose(math.exp(made.threshold), ARL0), "the bar is the theorem's"
     return out

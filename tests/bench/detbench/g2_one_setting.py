@@ -30,7 +30,7 @@ def goals(quick: bool) -> list[Goal]:
     agree(make(), simulators.rng("g2-agree"), MEAN)
     arl0 = metrics.mean(run_lengths(make(), simulators.rng("g2-null"), MEAN, 10_000 if quick else 100_000))
     runs = 20_000 if quick else 200_000
-    calibrated = math.exp(make().calibrated or math.nan)
+    calibrated = math.exp(make().calibrated_log_threshold or math.nan)
     row = Row("ARL0, periods", f"bar {calibrated:.1f} (calibrated)", *arl0, beside=ARL0)
     out = [Goal("G2@null", arl0.value, f">= {ARL0:g}", arl0.value >= ARL0, arl0.error, "periods, zero-state", (row,))]
     for ratio, bound in BOUNDS.items():

@@ -21,10 +21,12 @@ ARL0, LEARNT, RUN_IN, CYCLE = 1000, 100, 100, 0.3
 MEANS, SPREADS, RATIOS = (5.0, 50.0, 0.5), (1.0, 2.0, 3.0), (1.5, 2.0, 3.0)
 
 
-def stream(rng: np.random.Generator, mean: float, spread: float, onset: int, ratio: float, more: int) -> list[Count]:
+def stream(
+    rng: np.random.Generator, mean: float, dispersion: float, onset: int, ratio: float, more: int
+) -> list[Count]:
     """`onset` periods in control, then `more` at `ratio` times the rate."""
     level = mean * simulators.profile(onset + more, cycle=CYCLE, week=None, phase=float(rng.integers(0, 24)))
-    k = simulators.counts(rng, level * simulators.step(onset + more, onset, ratio), spread)
+    k = simulators.counts(rng, level * simulators.step(onset + more, onset, ratio), dispersion)
     return [Count(float(v), 1.0, t) for t, v in enumerate(k)]
 
 
@@ -40,20 +42,20 @@ def goals(quick: bool) -> list[Goal]:
     alarms: list[tuple[metrics.Estimate, Row]] = []
     steady: dict[bool, list[tuple[metrics.Estimate, Row]]] = {True: [], False: []}
     zero: list[tuple[metrics.Estimate, Row]] = []
-    cells = [(mean, spread) for mean in MEANS for spread in SPREADS]
-    for mean, spread in steps(cells, "G3"):
-        name = f"mean {mean:g}, var/mean {spread:g}"
+    cells = [(mean, dispersion) for mean in MEANS for dispersion in SPREADS]
+    for mean, dispersion in steps(cells, "G3"):
+        name = f"mean {mean:g}, var/mean {dispersion:g}"
         hits = sum(
-            metrics.first_alarm(make(), stream(rng, mean, spread, LEARNT + ARL0 // 10, 1.0, 0)) is not None
+            metrics.first_alarm(make(), stream(rng, mean, dispersion, LEARNT + ARL0 // 10, 1.0, 0)) is not None
             for _ in range(nulls)
         )
         found = metrics.share(hits, nulls)
         alarms.append((found, Row("alarm within ARL0/10", name, *found)))
         for ratio in RATIOS:
-            best = Oracle(rng, mean, spread, CYCLE, ratio, ARL0, calibration)
+            best = Oracle(rng, mean, dispersion, CYCLE, ratio, ARL0, calibration)
             for run_in in (RUN_IN, 0):
                 onset = LEARNT + run_in
-                streams = (stream(rng, mean, spread, onset, ratio, 2000) for _ in range(changes))
+                streams = (stream(rng, mean, dispersion, onset, ratio, 2000) for _ in range(changes))
                 delays, _ = metrics.steady(make, streams, onset)
                 theirs = metrics.mean(best.delays(changes * 4, run_in))
                 ours = metrics.mean(delays)

@@ -30,34 +30,34 @@ class Cell(NamedTuple):
     """One setting: mean events per hour at the limit, variance/mean, expected events of the baseline (0: limit known)."""
 
     mean: float
-    spread: float
-    learnt: int
+    dispersion: float
+    ready: int
 
     def __str__(self) -> str:
-        known = f"2 x baseline of {self.learnt}" if self.learnt else "limit known"
-        return f"mean {self.mean:g}, var/mean {self.spread:g}, {known}"
+        known = f"2 x baseline of {self.ready}" if self.ready else "limit known"
+        return f"mean {self.mean:g}, var/mean {self.dispersion:g}, {known}"
 
 
 CELLS = [
-    *(Cell(mean, spread, 0) for mean in (0.05, 0.5, 5.0) for spread in (1.0, 2.0, 3.0)),
-    *(Cell(0.5, spread, learnt) for learnt in (10, 30, 100) for spread in (1.0, 2.0)),
+    *(Cell(mean, dispersion, 0) for mean in (0.05, 0.5, 5.0) for dispersion in (1.0, 2.0, 3.0)),
+    *(Cell(0.5, dispersion, ready) for ready in (10, 30, 100) for dispersion in (1.0, 2.0)),
 ]
 
 
 def crossings(
-    rng: np.random.Generator, cell: Cell, limits: Floats, bar: float, ratio: float = 1.0, onset: int = 0
+    rng: np.random.Generator, cell: Cell, limits: Floats, threshold: float, ratio: float = 1.0, onset: int = 0
 ) -> Floats:
-    """Period of the first crossing of `bar` (1 = the first; infinite if none) of the limit e-process, one pilot per limit.
+    """Period of the first crossing of `threshold` (1 = the first; infinite if none) of the limit e-process, one pilot per limit.
 
     The same recursion as `LimitEProcess`, over all pilots at once; `agrees` holds it to the detector.
     """
     runs, first = len(limits), np.full(len(limits), math.inf)
     # A line's slope does not depend on the rate and its cost is proportional to it.
-    lines = [count_line(r, 1.0, cell.spread) for r in RATIOS]
+    lines = [count_line(r, 1.0, cell.dispersion) for r in RATIOS]
     slopes, costs = (np.array([line[i] for line in lines])[:, None] for i in (0, 1))
-    sums, level = np.zeros((len(RATIOS), runs)), math.exp(bar)
+    sums, level = np.zeros((len(RATIOS), runs)), math.exp(threshold)
     for t in range(1, PERIODS + 1):
-        k = simulators.counts(rng, cell.mean * (ratio if t > onset else 1.0), cell.spread, runs)
+        k = simulators.counts(rng, cell.mean * (ratio if t > onset else 1.0), cell.dispersion, runs)
         sums = np.minimum((sums + 1 / (t * (t + 1)) / len(RATIOS)) * np.exp(slopes * k + costs * limits), 1e250)
         hit = (sums.sum(axis=0) + 1 / (t + 1) >= level) & ~np.isfinite(first)
         first[hit] = t
@@ -67,13 +67,13 @@ def crossings(
 def agrees() -> None:
     """The recursion above and the detector give the same first crossings, pilot by pilot. Raises AssertionError."""
     cell = Cell(3.0, 2.0, 0)
-    limits, bar = np.full(20, 2.0), -math.log(ALPHA)
-    ours = crossings(simulators.rng("agree"), cell, limits, bar, 1.1, 50)
+    limits, threshold = np.full(20, 2.0), -math.log(ALPHA)
+    ours = crossings(simulators.rng("agree"), cell, limits, threshold, 1.1, 50)
     rng = simulators.rng("agree")
     detectors = [LimitEProcess.design(Design(limit=2.0, alpha=ALPHA, variance_mean=2.0)) for _ in limits]
     first = np.full(20, math.inf)
     for t in range(1, 401):
-        k = simulators.counts(rng, cell.mean * (1.1 if t > 50 else 1.0), cell.spread, 20)
+        k = simulators.counts(rng, cell.mean * (1.1 if t > 50 else 1.0), cell.dispersion, 20)
         for i, detector in enumerate(detectors):
             score = detector.update(Count(float(k[i]), 1.0))
             if score is not None and score.alarm and not math.isfinite(first[i]):
@@ -84,14 +84,14 @@ def agrees() -> None:
 
 def limits_of(rng: np.random.Generator, cell: Cell, runs: int) -> tuple[Floats, Floats, float]:
     """Expected events per hour at the limit, as the monitor has it and as the plug-in has it; and the monitor's alpha."""
-    if not cell.learnt:
+    if not cell.ready:
         return np.full(runs, cell.mean), np.full(runs, cell.mean), ALPHA
     rate = cell.mean / TIMES  # of the baseline, per hour of exposure
-    exposure = cell.learnt / rate
-    seen = simulators.counts(rng, float(cell.learnt), cell.spread, runs)
+    exposure = cell.ready / rate
+    seen = simulators.counts(rng, float(cell.ready), cell.dispersion, runs)
     found = {
         k: against_baseline(
-            Design(alpha=ALPHA, variance_mean=cell.spread), times=TIMES, events=float(k), exposure=exposure
+            Design(alpha=ALPHA, variance_mean=cell.dispersion), times=TIMES, events=float(k), exposure=exposure
         )
         for k in np.unique(seen)
     }
@@ -103,28 +103,28 @@ def limits_of(rng: np.random.Generator, cell: Cell, runs: int) -> tuple[Floats, 
 
 def plain(rng: np.random.Generator, runs: int) -> tuple[int, int]:
     """Pilots at a limit of 5 an hour ever rejected: by a 5 % Poisson test each hour, by one of all hours so far each hour."""
-    bars = np.zeros(PERIODS + 1)
+    thresholds = np.zeros(PERIODS + 1)
     # The smallest total whose upper tail is at most ALPHA; beyond 1,000 the normal one, with continuity.
     for t in range(1, PERIODS + 1):
         mean = 5.0 * t
         if mean > 1_000:
-            bars[t] = math.ceil(mean + 1.6448536 * math.sqrt(mean) + 0.5 + (1.6448536**2 - 1) / 6)
+            thresholds[t] = math.ceil(mean + 1.6448536 * math.sqrt(mean) + 0.5 + (1.6448536**2 - 1) / 6)
         else:
             tail, c, p = 1.0, 0, math.exp(-mean) if mean < 700 else 0.0
             if p == 0.0:
-                bars[t] = math.ceil(mean + 1.6448536 * math.sqrt(mean) + 0.5 + (1.6448536**2 - 1) / 6)
+                thresholds[t] = math.ceil(mean + 1.6448536 * math.sqrt(mean) + 0.5 + (1.6448536**2 - 1) / 6)
                 continue
             while tail > ALPHA:
                 tail -= p
                 c += 1
                 p *= mean / c
-            bars[t] = c
+            thresholds[t] = c
     total, single, cumulative = np.zeros(runs), np.zeros(runs, bool), np.zeros(runs, bool)
     for t in range(1, PERIODS + 1):
         k = rng.poisson(5.0, runs)
         total += k
-        single |= k >= bars[1]
-        cumulative |= total >= bars[t]
+        single |= k >= thresholds[1]
+        cumulative |= total >= thresholds[t]
     return int(single.sum()), int(cumulative.sum())
 
 
@@ -140,7 +140,7 @@ def goals(quick: bool) -> list[Goal]:
         crossed = metrics.share(int(np.isfinite(crossings(rng, cell, limits, -math.log(alpha))).sum()), runs)
         found.append((crossed, cell))
         rows.append(Row("ever crossing, at the limit", str(cell), *crossed, ALPHA))
-        if cell.learnt:
+        if cell.ready:
             naive = metrics.share(int(np.isfinite(crossings(rng, cell, taken, -math.log(ALPHA))).sum()), runs)
             rows.append(Row("same, estimate taken for truth", str(cell), *naive, ALPHA))
         first = crossings(rng, cell, limits[:powered], -math.log(alpha), 2.0, ONSET) - ONSET

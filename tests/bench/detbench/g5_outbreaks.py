@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import Design
-from detectors.farrington import YEARS, expected
 from detectors.predictive import SeasonalRate
 from detectors.predictive_change import SeasonalChange, evidence
 from tests.bench.detbench import metrics, simulators
+from tests.bench.detbench.farrington import YEARS, expected
 from tests.bench.detbench.goal import Goal, Row, held
 from tests.bench.detbench.progress import steps
 from tests.bench.detbench.simulators import Floats
@@ -39,7 +39,7 @@ class Scenario(NamedTuple):
     """ln of the weekly mean, variance/mean, trend per year, amplitude of the season."""
 
     theta: float
-    spread: float
+    dispersion: float
     trend: float
     season: float
 
@@ -70,11 +70,11 @@ def detector() -> SeasonalChange:
     )
 
 
-def surprise(counts: Floats, mean: Floats, spread: Floats) -> Floats:
+def surprise(counts: Floats, mean: Floats, dispersion: Floats) -> Floats:
     """-ln of the mid p-value of counts under Farrington's negative binomial forecast."""
     out = np.zeros_like(counts)
     for i in np.ndindex(counts.shape):
-        k, m, v = int(counts[i]), float(mean[i]), max(float(spread[i]), 1.0001)
+        k, m, v = int(counts[i]), float(mean[i]), max(float(dispersion[i]), 1.0001)
         shape, turn = m / (v - 1), math.log1p(-1 / v)
         p = math.exp(-shape * math.log(v))
         if p > 0 and k < 2_000:
@@ -101,7 +101,7 @@ def surprise(counts: Floats, mean: Floats, spread: Floats) -> Floats:
 def learn(chart: SeasonalChange, counts: Floats) -> tuple[SeasonalRate, list[list[float]]]:
     """The forecaster after all of `counts` but the judged weeks, and the chart's evidence (week by week from WARM before them)."""
     assert chart.predictor is not None
-    forecaster = SeasonalRate(predictor=deepcopy(chart.predictor), granted=chart.granted)
+    forecaster = SeasonalRate(predictor=deepcopy(chart.predictor), assumed_dispersion=chart.assumed_dispersion)
     kept, found = forecaster, []
     for week, k in enumerate(counts):
         if week == BEFORE:
@@ -122,13 +122,13 @@ def go_on(chart: SeasonalChange, forecaster: SeasonalRate, counts: Floats) -> li
     return found
 
 
-def alerts(evidences: Floats, bar: float, sums: Floats | None = None) -> tuple[NDArray[np.bool_], Floats]:
+def alerts(evidences: Floats, threshold: float, sums: Floats | None = None) -> tuple[NDArray[np.bool_], Floats]:
     """Shiryaev-Roberts over (series, weeks, alternatives), from 0 again after an alert: alerts, and the sums at the end."""
     a = np.zeros((evidences.shape[0], evidences.shape[2])) if sums is None else sums.copy()
     hits = np.zeros(evidences.shape[:2], bool)
     for week in range(evidences.shape[1]):
         a = np.minimum(np.exp(np.minimum(evidences[:, week], 300.0)) * (a + 1), 1e200)
-        hits[:, week] = a.mean(axis=1) >= math.exp(bar)
+        hits[:, week] = a.mean(axis=1) >= math.exp(threshold)
         a[hits[:, week]] = 0.0
     return hits, a
 
@@ -159,19 +159,19 @@ def scenario(rng: np.random.Generator, of: Scenario, runs: int) -> dict[tuple[in
     phase = rng.integers(0, 52, (runs, 1)).astype(float)
     wave = simulators.profile(total, cycle=of.season, trend=of.trend, day=YEAR, week=None, year=YEAR, phase=phase)
     mean = math.exp(of.theta) * wave
-    counts = simulators.counts(rng, mean, of.spread)
+    counts = simulators.counts(rng, mean, of.dispersion)
     # What Farrington's method expects rests on weeks that end 26 weeks ago, so no outbreak changes it.
     fits = [expected(counts[:, : BEFORE + week]) for week in range(WEEKS)]
-    theirs = np.stack([fit.mean for fit in fits], axis=1), np.stack([fit.spread for fit in fits], axis=1)
+    theirs = np.stack([fit.mean for fit in fits], axis=1), np.stack([fit.dispersion for fit in fits], axis=1)
     null = np.sort(surprise(counts[:, BEFORE:], *theirs), axis=None)[::-1]
     threshold = float(np.nextafter(null[int(RATE * null.size)], math.inf))
     chart = detector()
-    learnt = [learn(chart, series) for series in counts]
-    evidences = np.array([found for _, found in learnt])
-    bar = bar_at(evidences)
-    _, sums = alerts(evidences[:, :WARM], bar)
+    ready = [learn(chart, series) for series in counts]
+    evidences = np.array([found for _, found in ready])
+    threshold = bar_at(evidences)
+    _, sums = alerts(evidences[:, :WARM], threshold)
     starts = rng.integers(0, LATEST, runs)
-    deviation = np.sqrt(of.spread * mean[:, BEFORE])
+    deviation = np.sqrt(of.dispersion * mean[:, BEFORE])
     out: dict[tuple[int, Shape], Found] = {}
     for size in SIZES:
         for shape in SHAPES:
@@ -179,7 +179,7 @@ def scenario(rng: np.random.Generator, of: Scenario, runs: int) -> dict[tuple[in
             ill = counts[:, BEFORE:].copy()
             for i, start in enumerate(starts):
                 ill[i, start : start + LASTS] += extra[i]
-            hits, _ = alerts(np.array([go_on(chart, learnt[i][0], ill[i]) for i in range(runs)]), bar, sums)
+            hits, _ = alerts(np.array([go_on(chart, ready[i][0], ill[i]) for i in range(runs)]), threshold, sums)
             other = surprise(ill, *theirs) >= threshold
             lasts = np.where(extra > 0, np.arange(1, LASTS + 1), 0).max(axis=1)
             some = lasts > 0

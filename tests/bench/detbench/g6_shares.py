@@ -42,9 +42,9 @@ def settled(n: int, share: float, arl0: float, variance_mean: float = 1.0) -> Cu
 
 def ours(chart: Cusum, n: int, share: float) -> float:
     """Exact run length in periods: the chain of the chart's own slope, cost and bar."""
-    reference, bar = -chart.cost / chart.slope * n, chart.bar / chart.slope
+    reference, threshold = -chart.cost / chart.slope * n, chart.threshold / chart.slope
     unit = next(u for u in range(1, 20_000) if abs(reference * u - round(reference * u)) < 1e-6)
-    return run_length(binomial_pmf(n, share, n + 1), unit, round(reference * unit), math.ceil(bar * unit - 1e-6))
+    return run_length(binomial_pmf(n, share, n + 1), unit, round(reference * unit), math.ceil(threshold * unit - 1e-6))
 
 
 def theirs(n: int, share: float, change: float, trials: float) -> float:
@@ -104,8 +104,8 @@ def goals(quick: bool) -> list[Goal]:
     rng, rows, lowest = simulators.rng("g6"), [], metrics.Estimate(math.inf, 0.0)
     runs = 600 if quick else 4000
     for n, share in ((5, 0.1), (50, 0.1), (500, 0.1)):
-        spread, size = 1 + (n - 1) * RHO, 1 / RHO - 1
-        chart = settled(n, share, DECLARED, spread)
+        dispersion, size = 1 + (n - 1) * RHO, 1 / RHO - 1
+        chart = settled(n, share, DECLARED, dispersion)
         lengths = []
         for _ in range(runs):
             chart.value, t, alarm = 0.0, 0, False

@@ -49,21 +49,21 @@ def goals(quick: bool) -> list[Goal]:
     years = 300 if quick else 1_200
     for name, per_hour in CYCLES.items():
         profile = HourOfWeek.of(per_hour)
-        bars = {}
+        thresholds = {}
         for stated in STATED:
             score = Silence.design(Design(limit=profile.rate), false_per_year=stated).update(Gap(1.0, 1.0))
             assert score is not None
-            bars[stated] = score.bar
+            thresholds[stated] = score.threshold
         false, flat = dict.fromkeys(STATED, 0), dict.fromkeys(STATED, 0)
         for _ in range(years // 10):
             times = events(rng, profile, round(10 * 52.18))
             expected, constant = np.diff(integral(profile, times)), np.diff(times) * profile.rate
             check = profile.expected(float(times[5]), float(times[6]))
             assert math.isclose(check, float(expected[5]), rel_tol=1e-6, abs_tol=1e-9), "arrays and object agree"
-            for stated, bar in bars.items():
-                false[stated] += int((expected >= bar).sum())
-                flat[stated] += int((constant >= bar).sum())
-        for stated, bar in bars.items():
+            for stated, threshold in thresholds.items():
+                false[stated] += int((expected >= threshold).sum())
+                flat[stated] += int((constant >= threshold).sum())
+        for stated, threshold in thresholds.items():
             setting = f"{name}, stated {stated:g} a year"
             found = metrics.Estimate(false[stated] / years / stated, math.sqrt(false[stated] + 1) / years / stated)
             rows.append(
@@ -72,7 +72,9 @@ def goals(quick: bool) -> list[Goal]:
             passed[stated] += false[stated]
             if stated == 1:
                 worst = max(worst, found)
-            late.append(Row("delay / exact limit", setting, bar / math.log(profile.rate * YEAR / stated), 0.0, 1.0))
+            late.append(
+                Row("delay / exact limit", setting, threshold / math.log(profile.rate * YEAR / stated), 0.0, 1.0)
+            )
     rare, all_years = passed[0.1], years * len(CYCLES) * 0.1  # too rare for a figure of each profile
     pooled = metrics.Estimate(rare / all_years, math.sqrt(rare + 1) / all_years)
     rows.append(Row("false / stated", "all profiles together, stated 0.1 a year", *pooled))

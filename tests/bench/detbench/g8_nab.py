@@ -63,7 +63,7 @@ def goals(quick: bool) -> list[Goal]:
         ]
     loud = [statistics(shape, s) for s in steps(series, "G8: statistics")]
     by_default = np.array([s.earned(alarms(shape(s), s)) for s in steps(series, "G8: alarms")])
-    bar, cooldown = shape(series[0]).bar, shape(series[0]).cooldown
+    threshold, cooldown = shape(series[0]).threshold, shape(series[0]).cooldown
     grid = np.array(
         [
             [s.earned(episodes(x, b, cooldown)) for b in BARS]
@@ -71,12 +71,16 @@ def goals(quick: bool) -> list[Goal]:
         ]
     )
     score, at = score_of(series, by_default), int(grid.sum(axis=0).argmax())
-    left_out, bars = leave_out(series, grid)
+    left_out, thresholds = leave_out(series, grid)
     out = score_of(series, left_out)
     everywhere = [f for f in families(series) if count([s for s in series if s.family == f])]
     rows = [
         Row(
-            "every series", f"bar {bar:g}, cooldown {cooldown}", score, spread(series, by_default), PUBLISHED["without"]
+            "every series",
+            f"bar {threshold:g}, cooldown {cooldown}",
+            score,
+            dispersion(series, by_default),
+            PUBLISHED["without"],
         ),
         *(Row(f, "bar by default", score_in(f, series, by_default)) for f in everywhere),
         Row(
@@ -94,7 +98,7 @@ def goals(quick: bool) -> list[Goal]:
         *(Row("another bar", f"bar {BARS[i]:g}", score_of(series, grid[:, i]), 0.0, score) for i in range(18, 41, 4)),
         *yardsticks(quick),
     ]
-    chosen = [Row(f, f"bar {bars[f]:g} from the others", score_in(f, series, left_out)) for f in everywhere]
+    chosen = [Row(f, f"bar {thresholds[f]:g} from the others", score_in(f, series, left_out)) for f in everywhere]
     if not quick:
         made, changed = changes(series, grid)
         rows += made
@@ -107,13 +111,13 @@ def goals(quick: bool) -> list[Goal]:
         "NAB standard profile, 35 series, detector by default; the error is a jackknife over series; beside: best known"
     )
     return [
-        Goal("G8", score, ">= 60", held(score, ">= 60"), spread(series, by_default), note, tuple(rows)),
+        Goal("G8", score, ">= 60", held(score, ">= 60"), dispersion(series, by_default), note, tuple(rows)),
         Goal(
             "G8b",
             out,
             ">= 58",
             held(out, ">= 58"),
-            spread(series, left_out),
+            dispersion(series, left_out),
             "each family's bar from the others",
             tuple(chosen),
         ),
@@ -123,7 +127,7 @@ def goals(quick: bool) -> list[Goal]:
 def changes(series: Sequence[Labelled], grid: Floats) -> tuple[list[Row], Floats]:
     """What one changed parameter does with the default bar, and what each series earns for every change and bar."""
     rows, everything = [], [grid]
-    usual = int(np.flatnonzero(shape(series[0]).bar == BARS)[0])
+    usual = int(np.flatnonzero(shape(series[0]).threshold == BARS)[0])
     default = score_of(series, grid[:, usual])
     for change in steps(CHANGES, "G8: changes"):
         cooldown = shape(series[0], **change).cooldown
@@ -160,11 +164,11 @@ def statistics(make: Callable[..., Shape], series: Labelled, **params: Any) -> F
     return np.array([0.0 if score is None else score.statistic for score in scores])
 
 
-def episodes(values: Floats, bar: float, cooldown: int) -> list[int]:
+def episodes(values: Floats, threshold: float, cooldown: int) -> list[int]:
     """First rows of episodes: at or above the bar, after `cooldown` rows under it (`Shape` does the same for one bar)."""
     found: list[int] = []
     free = -1
-    for row in np.flatnonzero(values >= bar):
+    for row in np.flatnonzero(values >= threshold):
         if row > free:
             found.append(int(row))
         free = int(row) + cooldown
@@ -173,12 +177,12 @@ def episodes(values: Floats, bar: float, cooldown: int) -> list[int]:
 
 def leave_out(series: Sequence[Labelled], grid: Floats) -> tuple[Floats, dict[str, float]]:
     """What each series earns with the bar that is best on all other families, and those bars."""
-    earned, bars = np.zeros(len(series)), {}
+    earned, thresholds = np.zeros(len(series)), {}
     for family in families(series):
         inside = np.array([s.family == family for s in series])
         at = int(grid[~inside].sum(axis=0).argmax())
-        earned[inside], bars[family] = grid[inside, at], float(BARS[at % len(BARS)])
-    return earned, bars
+        earned[inside], thresholds[family] = grid[inside, at], float(BARS[at % len(BARS)])
+    return earned, thresholds
 
 
 def families(series: Sequence[Labelled]) -> list[str]:
@@ -198,7 +202,7 @@ def score_in(family: str, series: Sequence[Labelled], earned: Sequence[float] | 
     return normal(total, windows) if windows else total
 
 
-def spread(series: Sequence[Labelled], earned: Sequence[float] | Floats) -> float:
+def dispersion(series: Sequence[Labelled], earned: Sequence[float] | Floats) -> float:
     """One standard error of the score if the series were drawn from many: the jackknife that leaves out one at a time."""
     n = len(series)
     without = [
@@ -273,9 +277,11 @@ def gauges(values: Floats) -> list[list[Observation]]:
     return [[Gauge(value=float(x)) for x in stream] for stream in values]
 
 
-def counts(rng: simulators.Rng, level: Floats, size: tuple[int, int], spread: float = 1.0) -> list[list[Observation]]:
+def counts(
+    rng: simulators.Rng, level: Floats, size: tuple[int, int], dispersion: float = 1.0
+) -> list[list[Observation]]:
     """Streams of counts over one unit of exposure."""
-    drawn = simulators.counts(rng, np.broadcast_to(level, size), spread)
+    drawn = simulators.counts(rng, np.broadcast_to(level, size), dispersion)
     return [[Count(k=float(x), m=1.0) for x in stream] for stream in drawn]
 
 

@@ -17,8 +17,8 @@ def steps(things: Iterable[T], what: str, total: int | None = None) -> Iterator[
     if total is None and isinstance(things, Sized):
         total = len(things)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_talk, transient=True, disable=not _talk.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
+    with Progress(*columns, console=_talk, transient=True, disable=not _talk.is_terminal) as threshold:
+        task = threshold.add_task(what, total=total)
         for thing in things:
             yield thing
-            bar.advance(task)
+            threshold.advance(task)

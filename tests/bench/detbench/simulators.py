@@ -68,11 +68,11 @@ def spike(periods: int, onset: int, ratio: float, length: int = 1) -> Floats:
     return np.where((at >= 0) & (at < length), ratio, 1.0)
 
 
-def counts(rng: Rng, mean: float | Floats, spread: float = 1.0, size: Any = None) -> Floats:
-    """Poisson (spread 1) or negative binomial counts with variance/mean `spread` at every mean (shape mean/(spread-1))."""
+def counts(rng: Rng, mean: float | Floats, dispersion: float = 1.0, size: Any = None) -> Floats:
+    """Poisson (spread 1) or negative binomial counts with variance/mean `dispersion` at every mean (shape mean/(spread-1))."""
     level = np.broadcast_to(np.asarray(mean, float), size if size is not None else np.shape(mean))
-    if spread > 1:
-        level = rng.gamma(np.maximum(level, 1e-300) / (spread - 1), spread - 1)
+    if dispersion > 1:
+        level = rng.gamma(np.maximum(level, 1e-300) / (dispersion - 1), dispersion - 1)
     out: Floats = rng.poisson(level).astype(float)
     return out
 

@@ -16,7 +16,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Command
 from monitor.sdk.kafka_link import KafkaLink
-from monitor.testing.broker import REPOSITORY
+from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
 from tests.bench.stream.load import Load

@@ -1,4 +1,4 @@
-"""Did a period hold more events than any period so far? A record watch: the simplest thing that may say something."""
+"""A record detector: alarms when a period holds more events than any period before it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Record(msgspec.Struct, kw_only=True):
     observes: ClassVar[tuple[type, ...]] = (Count,)
     claims: ClassVar[str] = "In n exchangeable periods at most one in n is expected to be a record at the n-th."
 
-    highest: float = -1.0
+    highest: float | None = None
 
     @classmethod
     def design(cls, design: Design) -> Self:
@@ -30,7 +30,8 @@ class Record(msgspec.Struct, kw_only=True):
     def update(self, observation: Observation) -> Score | None:
         """Compare one count with the highest before it."""
         assert isinstance(observation, Count)
-        before, self.highest = self.highest, max(self.highest, observation.k)
-        if before < 0:
+        before = self.highest
+        self.highest = observation.k if before is None else max(before, observation.k)
+        if before is None:
             return None
-        return Score(statistic=observation.k - before, bar=0.5, expected=before, observed=observation.k)
+        return Score(statistic=observation.k - before, threshold=0.5, expected=before, observed=observation.k)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.test_machine import HOUR, RATE, T0, Bench, charter
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter
 
 import monitor.decide.context as case
 from detectors.base import Count
@@ -72,7 +72,7 @@ def test_the_machine_waits_for_business_hours_before_it_does_not_know() -> None:
     earlier = detector.update(watch.silence.gap(friday, first.at - 1))
     assert score is not None
     assert earlier is not None
-    assert earlier.statistic < score.bar <= score.statistic
+    assert earlier.statistic < score.threshold <= score.statistic
     assert (first.at - (T0 - T0 % DAY)) // DAY == 7  # Monday
 
 

@@ -63,7 +63,7 @@ def replay(operator: str, first: date, last: date, uncertainty: float) -> dict[s
         score = detector.update(Count(k=float(counts[name]), m=miles(operator, after) - miles(operator, month)))
         assert score is not None
         values[name] = math.exp(score.statistic)
-        assert score.bar == pytest.approx(math.log(164.49), abs=1e-4)
+        assert score.threshold == pytest.approx(math.log(164.49), abs=1e-4)
     return values
 
 

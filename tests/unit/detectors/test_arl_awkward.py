@@ -12,15 +12,15 @@ from detectors.arl import bernoulli_cusum, bernoulli_lattice, poisson_cusum, poi
 from detectors.arl_normal import gaussian_cusum, gaussian_ewma
 
 
-def solved(pmf: list[float], unit: int, down: int, bar: int, start: int = 0) -> float:
+def solved(pmf: list[float], unit: int, down: int, threshold: int, start: int = 0) -> float:
     """Run length from the whole matrix of the chain, by a library's solver."""
-    matrix = np.zeros((bar, bar))
-    for state in range(bar):
+    matrix = np.zeros((threshold, threshold))
+    for state in range(threshold):
         for k, p in enumerate(pmf):
             target = max(0, state + k * unit - down)
-            if target < bar:
+            if target < threshold:
                 matrix[state, target] += p
-    return float(np.linalg.solve(np.eye(bar) - matrix, np.ones(bar))[start])
+    return float(np.linalg.solve(np.eye(threshold) - matrix, np.ones(threshold))[start])
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_poisson_cusum_against_a_dense_solution(
 ) -> None:
     """Means far above and below the reference, bars off the lattice, head starts: the whole matrix says the same."""
     unit = 100
-    bar = math.floor(h * unit + 1e-9) + 1 if strict else math.ceil(h * unit - 1e-9)
-    expected = solved(poisson_pmf(mean, 200), unit, round(k * unit), bar, round(head_start * unit))
+    threshold = math.floor(h * unit + 1e-9) + 1 if strict else math.ceil(h * unit - 1e-9)
+    expected = solved(poisson_pmf(mean, 200), unit, round(k * unit), threshold, round(head_start * unit))
     assert poisson_cusum(mean, k, h, head_start, strict) == pytest.approx(expected, rel=1e-8)
 
 
@@ -98,8 +98,8 @@ def test_very_long_run_lengths_keep_their_digits() -> None:
         (lambda h: bernoulli_cusum(0.01, 0.01, 0.02, h), [20, 30, 40, 50]),
         (lambda h: gaussian_cusum(0, 1, h), [10, 15, 20, 25]),
     ]
-    for arl, bars in charts:
-        a, b, c, d = (math.log(arl(h)) for h in bars)
+    for arl, thresholds in charts:
+        a, b, c, d = (math.log(arl(h)) for h in thresholds)
         assert d > 40
         assert b - a == pytest.approx(c - b, rel=1e-5)
         assert c - b == pytest.approx(d - c, rel=1e-5)

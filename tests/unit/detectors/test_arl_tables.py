@@ -85,12 +85,12 @@ def test_bernoulli_cusum(ratio: float, arl: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "unit", "down", "bar"), [(5, 4, 25, 48), (0.25, 4, 1, 40), (1.3, 10, 19, 55), (8, 2, 15, 30)]
+    ("mean", "unit", "down", "threshold"), [(5, 4, 25, 48), (0.25, 4, 1, 40), (1.3, 10, 19, 55), (8, 2, 15, 30)]
 )
-def test_elimination_and_following_the_survivors_agree(mean: float, unit: int, down: int, bar: int) -> None:
+def test_elimination_and_following_the_survivors_agree(mean: float, unit: int, down: int, threshold: int) -> None:
     """Two ways to the same number, above and below the drift of the chart."""
-    pmf = poisson_pmf(mean, (bar + down) // unit + 2)
-    assert survivors(pmf, unit, down, bar) == pytest.approx(run_length(pmf, unit, down, bar), rel=1e-7)
+    pmf = poisson_pmf(mean, (threshold + down) // unit + 2)
+    assert survivors(pmf, unit, down, threshold) == pytest.approx(run_length(pmf, unit, down, threshold), rel=1e-7)
 
 
 @pytest.mark.parametrize(("k", "h", "head_start"), [(6.213, 12.05, 0), (6.213, 12.05, 6), (5 / math.log(2), 9, 4.5)])

@@ -39,18 +39,18 @@ def test_overdispersion_widens_the_limits() -> None:
 
 def test_spread_is_learnt_but_never_below_what_was_granted() -> None:
     """Twenty equal periods leave the granted value; counts that swing raise it to what they show."""
-    calm, wild = Baseline(spread=1.5), Baseline(spread=1.5)
+    calm, wild = Baseline(dispersion=1.5), Baseline(dispersion=1.5)
     for i in range(20):
         calm.learn(5.0, 1.0, False)
         wild.learn(10.0 if i % 2 else 0.0, 1.0, False)
-    assert calm.spread == 1.5
-    assert wild.spread == pytest.approx(100 / 19)  # chi-square 100 on 19 degrees of freedom
+    assert calm.dispersion == 1.5
+    assert wild.dispersion == pytest.approx(100 / 19)  # chi-square 100 on 19 degrees of freedom
     assert (calm.rate, wild.rate) == (5.0, 5.0)
 
 
 def test_periods_without_exposure_teach_nothing() -> None:
     """An empty period is not a quiet one."""
-    baseline = Baseline(wanted=2)
+    baseline = Baseline(required_periods=2)
     for _ in range(10):
         assert not baseline.learn(0.0, 0.0, False)
     baseline.learn(1.0, 1.0, False)
@@ -59,7 +59,7 @@ def test_periods_without_exposure_teach_nothing() -> None:
 
 def test_learning_waits_for_enough_events() -> None:
     """With a least number of events, quiet periods alone do not end the learning."""
-    baseline = Baseline(wanted=2, events=3.0)
+    baseline = Baseline(required_periods=2, required_events=3.0)
     assert [baseline.learn(1.0, 1.0, False) for _ in range(3)] == [False, False, True]
 
 

@@ -10,13 +10,13 @@ from detectors.base import Design
 from detectors.baseline_limit import against_baseline, highest, lowest
 
 
-def chance(k: int, mean: float, spread: float) -> float:
-    """P(k events): Poisson or negative binomial with variance/mean `spread`, from the textbook."""
-    if spread == 1:
+def chance(k: int, mean: float, dispersion: float) -> float:
+    """P(k events): Poisson or negative binomial with variance/mean `dispersion`, from the textbook."""
+    if dispersion == 1:
         return math.exp(k * math.log(mean) - mean - math.lgamma(k + 1))
-    shape = mean / (spread - 1)
+    shape = mean / (dispersion - 1)
     ways = math.lgamma(k + shape) - math.lgamma(shape) - math.lgamma(k + 1)
-    return math.exp(ways - shape * math.log(spread) + k * math.log(1 - 1 / spread))
+    return math.exp(ways - shape * math.log(dispersion) + k * math.log(1 - 1 / dispersion))
 
 
 @pytest.mark.parametrize(("events", "error", "bound"), [(0, 0.05, 2.9957), (1, 0.025, 5.5716), (10, 0.025, 18.3904)])
@@ -25,16 +25,16 @@ def test_highest_is_garwoods_bound(events: int, error: float, bound: float) -> N
     assert highest(events, 2.0, 1.0, error) == pytest.approx(bound / 2, rel=1e-4)
 
 
-@pytest.mark.parametrize("spread", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("dispersion", [1.0, 2.0, 3.0])
 @pytest.mark.parametrize("mean", [3.0, 10.0, 30.0])
 @pytest.mark.parametrize("side", ["highest", "lowest"])
-def test_the_bound_misses_the_true_rate_at_most_as_often_as_stated(spread: float, mean: float, side: str) -> None:
+def test_the_bound_misses_the_true_rate_at_most_as_often_as_stated(dispersion: float, mean: float, side: str) -> None:
     """Exact sum over all baselines that could be seen: the share whose bound leaves out the true rate is <= the error."""
     error, missed = 0.025, 0.0
     for k in range(120):
-        bound = highest(k, 1.0, spread, error) if side == "highest" else lowest(k, 1.0, spread, error)
+        bound = highest(k, 1.0, dispersion, error) if side == "highest" else lowest(k, 1.0, dispersion, error)
         if (bound < mean) if side == "highest" else (bound > mean):
-            missed += chance(k, mean, spread)
+            missed += chance(k, mean, dispersion)
     assert missed <= error + 1e-9
     assert missed > 0.0005 or mean < 10  # few counts cannot be cut that fine
 

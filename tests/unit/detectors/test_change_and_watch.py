@@ -35,7 +35,7 @@ def test_the_e_detector_is_the_shiryaev_roberts_sum() -> None:
         total = sum(math.prod(r**c * math.exp(-(r - 1) * 5) for c in seen[j:t]) for r in (2.0, 0.5) for j in range(t))
         assert score is not None
         assert score.statistic == pytest.approx(math.log(total / 2), abs=1e-12)
-        assert score.bar == pytest.approx(math.log(1e6))
+        assert score.threshold == pytest.approx(math.log(1e6))
 
 
 @pytest.mark.parametrize("factor", [2.5, 0.2], ids=["a rise", "a fall"])
@@ -55,7 +55,7 @@ def test_the_e_detector_defaults_to_one_false_alarm_in_ten_years_of_periods() ->
     detector = build("e_detector", Design(periods_per_year=12), {"baseline": 1.0})
     score = detector.update(Count(k=1.0, m=1.0))
     assert score is not None
-    assert score.bar == pytest.approx(math.log(120))
+    assert score.threshold == pytest.approx(math.log(120))
 
 
 def test_a_stream_of_zeros_is_normal_and_a_burst_in_it_is_not() -> None:
@@ -84,8 +84,8 @@ def test_the_cusum_tightens_to_its_exact_bar_once_the_exposure_is_known() -> Non
     scores = run(detector, counts(1.0, 30))
     assert scores[0] is not None
     assert scores[-1] is not None
-    assert scores[0].bar == pytest.approx(math.log(1000))
-    assert scores[-1].bar == pytest.approx(7.75 * math.log(2))
+    assert scores[0].threshold == pytest.approx(math.log(1000))
+    assert scores[-1].threshold == pytest.approx(7.75 * math.log(2))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_cusum_tightens_downward_and_for_granted_overdispersion(change: dict
             if score is not None and score.alarm:
                 break
         lengths.append(t)
-    assert score.bar < math.log(200)
+    assert score.threshold < math.log(200)
     error = float(np.std(lengths)) / 20
     assert 200 - 3 * error <= np.mean(lengths) <= 240 + 3 * error
 
@@ -162,7 +162,7 @@ def test_silence_waits_as_long_as_chance_allows() -> None:
     assert short is not None
     assert long is not None
     assert (short.alarm, long.alarm) == (False, True)
-    assert long.bar == pytest.approx(math.log(525_960 / 0.1))
+    assert long.threshold == pytest.approx(math.log(525_960 / 0.1))
 
 
 def test_silence_without_a_rate_takes_the_gaps_own() -> None:
@@ -171,7 +171,7 @@ def test_silence_without_a_rate_takes_the_gaps_own() -> None:
     assert detector.update(Gap(seconds=0.0, expected=0.0)) is None
     score = detector.update(Gap(seconds=960.0, expected=16.0))
     assert score is not None
-    assert score.bar == pytest.approx(math.log(525_960 / 0.1))
+    assert score.threshold == pytest.approx(math.log(525_960 / 0.1))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from detectors import build
 from detectors.base import Count, Design, Observation, Proportion
 from detectors.e_process import LimitEProcess
-from detectors.likelihood import count_line, share_line
+from detectors.likelihood import count_line, proportion_line
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0)
 COUNTS = [(3.0, 1.0), (0.0, 2.0), (7.0, 1.5), (2.0, 0.0), (9.0, 1.0)]
@@ -39,7 +39,7 @@ def test_the_recursion_is_the_sum_over_onsets() -> None:
         assert score is not None
         assert score.statistic == pytest.approx(math.log(by_hand(COUNTS[:t], 2.0)), abs=1e-12)
         assert (score.expected, score.observed, score.alpha) == (2.0 * m, k, 0.01)
-        assert score.bar == pytest.approx(math.log(100))
+        assert score.threshold == pytest.approx(math.log(100))
 
 
 def test_uncertainty_gives_the_limit_room_on_the_side_of_the_firm() -> None:
@@ -117,7 +117,7 @@ def test_no_alarm_before_minimum_events() -> None:
     score = detector.update(Count(k=9.0, m=1.0))
     assert score is not None
     assert not score.alarm
-    assert score.statistic == math.nextafter(score.bar, -math.inf)
+    assert score.statistic == math.nextafter(score.threshold, -math.inf)
     assert detector.peek((Count(k=1.0, m=1.0),)).alarm  # type: ignore[union-attr]
     assert detector.raise_late(0, 1.0).alarm  # type: ignore[union-attr]
 
@@ -134,7 +134,7 @@ def test_a_changed_limit_enters_the_same_product() -> None:
         by_definition += (first * second / 2 + second / 6) / len(RATIOS)
     assert score is not None
     assert score.statistic == pytest.approx(math.log(by_definition), abs=1e-12)
-    assert score.bar == pytest.approx(math.log(100))
+    assert score.threshold == pytest.approx(math.log(100))
     assert detector.raise_late(1, 1.0) is None
 
 
@@ -169,6 +169,6 @@ def test_a_share_limit_that_cannot_be_exceeded_has_no_opinion() -> None:
 
 def test_granted_overdispersion_only_ever_weakens_the_evidence_of_an_excess() -> None:
     """For counts beyond every ratio's tilt the e-value falls as the granted variance/mean rises."""
-    for line in (count_line, share_line):
+    for line in (count_line, proportion_line):
         values = [slope * 9 + cost * 10 for slope, cost in (line(2.0, 0.5, v) for v in (1.0, 1.5, 2.0, 4.0))]
         assert values == sorted(values, reverse=True)

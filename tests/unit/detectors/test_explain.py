@@ -10,7 +10,7 @@ from detectors import DETECTORS, build
 from detectors.alpha import account, report
 from detectors.base import Count, Design, Gap, Gauge, Proportion, Score
 from detectors.checks import SAMPLES
-from detectors.explain import beta_i, explain, gamma_p, rate_interval, share_interval
+from detectors.explain import beta_i, explain, gamma_p, proportion_interval, rate_interval
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_garwoods_limits(k: float, low: float, high: float) -> None:
 )
 def test_clopper_and_pearsons_limits(k: float, n: float, low: float, high: float) -> None:
     """Exact 95 % limits of a share, from the beta quantiles; no trial says nothing."""
-    assert share_interval(k, n) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
-    assert share_interval(0, 0) == (0.0, 1.0)
+    assert proportion_interval(k, n) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
+    assert proportion_interval(0, 0) == (0.0, 1.0)
 
 
 def test_tail_probabilities_are_sums_of_the_distribution() -> None:
@@ -106,7 +106,7 @@ def test_the_account_spends_no_more_than_alpha_for_ever() -> None:
     assert [s.stream for s in shares] == ["a", "b/1", "b/2", "b/3"]
     assert sum(s.spent for s in shares) == pytest.approx(0.01, rel=1e-3)
     assert sum(s.spent for s in shares) < 0.01
-    assert shares[0].bar == pytest.approx(1 / (0.006 * 6 / math.pi**2) * 1_000_000)
+    assert shares[0].threshold == pytest.approx(1 / (0.006 * 6 / math.pi**2) * 1_000_000)
     assert report(shares, 0.01).splitlines()[-1].endswith("of 0.01")
     wide = account(0.01, {"false-positives-by-group": 1.0}, {"false-positives-by-group": 2})
     assert {len(line.split()) for line in report(wide, 0.01).splitlines()[1:3]} == {5}  # names never run into numbers

@@ -30,7 +30,7 @@ def test_a_limit_e_process_without_its_plan_says_the_same(
     quick, plain = (build("limit_e_process", design) for _ in range(2))
     assert isinstance(plain, LimitEProcess)
     for k, x in stream:
-        plain.plan = (None,)
+        plain.unpacked = (None,)
         observation = Proportion(min(k, x), x) if share else Count(k, x)
         assert quick.update(observation) == plain.update(observation)
 
@@ -41,7 +41,7 @@ def test_an_e_detector_without_its_plan_says_the_same(stream: Pairs, share: bool
     """Known and learnt baselines, over alarms and new beginnings."""
     quick, plain = (EDetector.design(Design(), arl0=50, baseline=baseline, baseline_periods=4) for _ in range(2))
     for k, x in stream:
-        plain.plan = ()
+        plain.unpacked = ()
         observation = Proportion(min(k, x), x) if share else Count(k, x)
         assert quick.update(observation) == plain.update(observation)
 
@@ -68,4 +68,4 @@ def test_an_ordinary_stream_takes_the_quick_way(name: str) -> None:
     detector = build(name, Design(limit=5.0, alpha=0.01))
     scores = [detector.update(Count(float(k), 1.0)) for k in np.random.default_rng(11).poisson(5, 60)]
     assert scores[-1] is not None
-    assert len(detector.plan) > 10  # type: ignore[attr-defined]
+    assert len(detector.unpacked) > 10  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ def test_the_window_of_the_glr_forgets() -> None:
 
 
 def lengths(
-    name: str, design: Design, params: dict[str, object], mean: float, runs: int, spread: float = 1.0
+    name: str, design: Design, params: dict[str, object], mean: float, runs: int, dispersion: float = 1.0
 ) -> np.ndarray:  # type: ignore[type-arg]
     """Run lengths on an unchanged stream."""
     chance, out = np.random.default_rng(42), []
@@ -51,8 +51,8 @@ def lengths(
         while not alarm:
             ks = (
                 chance.poisson(mean, 100)
-                if spread == 1
-                else chance.negative_binomial(mean / (spread - 1), 1 / spread, 100)
+                if dispersion == 1
+                else chance.negative_binomial(mean / (dispersion - 1), 1 / dispersion, 100)
             )
             for k in ks:
                 t += 1

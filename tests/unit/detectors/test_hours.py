@@ -60,10 +60,10 @@ def test_clustered_streams_keep_their_false_rate_where_the_charter_grants_them()
     gaps = chance.exponential(1 / rate_of_clusters, int(years * rate_of_clusters)) * 2_000  # in events expected
     assert -p / (1 - p) / math.log(1 - p) == pytest.approx(2_000 / rate_of_clusters)
     limit = 2_000 / 31_557_600
-    for granted, low, high in ((v, 0.7, 1.3), (1.0, 10.0, math.inf)):
-        detector = build("silence", Design(limit=limit, variance_mean=granted), {"false_per_year": 1.0})
-        bar = detector.update(Gap(1.0, 1.0)).bar  # type: ignore[union-attr]
-        assert low < float((gaps >= bar).sum()) / years < high
+    for assumed_dispersion, low, high in ((v, 0.7, 1.3), (1.0, 10.0, math.inf)):
+        detector = build("silence", Design(limit=limit, variance_mean=assumed_dispersion), {"false_per_year": 1.0})
+        threshold = detector.update(Gap(1.0, 1.0)).threshold  # type: ignore[union-attr]
+        assert low < float((gaps >= threshold).sum()) / years < high
 
 
 def test_a_profile_that_makes_no_sense_is_refused() -> None:

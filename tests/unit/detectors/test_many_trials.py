@@ -17,12 +17,12 @@ def test_the_bar_of_many_dependent_trials(trials: int, share: float, rho: float)
     made = Cusum.design(design, arl0=200, ratio=odds)
     for _ in range(20):
         made.update(Proportion(round(trials * share), trials))
-    assert made.tight
+    assert made.calibrated
     chance, chart, alive, total = np.random.default_rng(10), np.zeros(2_000), np.full(2_000, True), 0
     size = 1 / rho - 1
     while alive.any():
         total += int(alive.sum())
         k = chance.binomial(trials, chance.beta(share * size, (1 - share) * size, chart.size))
         chart = np.maximum(0, chart + made.slope * k + made.cost * trials)
-        alive &= chart < made.bar
+        alive &= chart < made.threshold
     assert 0.95 < total / 2_000 / 200 < 1.15

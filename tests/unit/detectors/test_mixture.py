@@ -9,7 +9,7 @@ import pytest
 from detectors import build
 from detectors.base import Count, Design
 from detectors.likelihood import count_line
-from detectors.mixture import NOTHING, advance, flat, log_value
+from detectors.mixture import NOTHING, advance, flattened, log_value
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0)
 
@@ -30,7 +30,7 @@ def in_logs(stream: list[tuple[float, float]], ratios: tuple[float, ...]) -> flo
 def test_sums_carry_on_beyond_what_a_float_holds_and_come_back(ratios: tuple[float, ...]) -> None:
     """A thousand-fold burst, then a long calm: at every step what logarithms give."""
     stream = [(3.0, 2.0)] * 5 + [(900.0, 1.0)] * 4 + [(0.0, 30.0)] * 200
-    lines, a, logs = flat(count_line(r, 1.0) for r in ratios), [0.0] * len(ratios), False
+    lines, a, logs = flattened(count_line(r, 1.0) for r in ratios), [0.0] * len(ratios), False
     seen = []
     for t, (k, x) in enumerate(stream, 1):
         a, logs, _ = advance(a, logs, lines, k, x, [1 / len(ratios)] * len(ratios))

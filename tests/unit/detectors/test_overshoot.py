@@ -9,23 +9,23 @@ import pytest
 
 from detectors import build
 from detectors.base import Count, Design, Proportion
-from detectors.overshoot import calibrated_bar, undershoot
+from detectors.overshoot import calibrated_threshold, undershoot
 
 
 @pytest.mark.parametrize("mean", [0.5, 5.0])
 def test_the_calibrated_bar_runs_as_long_as_it_says(mean: float) -> None:
     """4,000 unchanged Poisson streams, 4 ratios, ARL0 500: within 6 %, where the proved bar runs half as long again."""
     ratios, arl0, runs = (1.25, 1.5, 2.0, 3.0), 500.0, 4_000
-    bar = calibrated_bar(ratios, mean, arl0)
+    threshold = calibrated_threshold(ratios, mean, arl0)
     chance, total = np.random.default_rng(11), 0
     slopes, costs = np.log(ratios)[:, None], -(np.array(ratios)[:, None] - 1) * mean
     sums = np.zeros((4, runs))
     while sums.shape[1]:
         total += sums.shape[1]
         sums = (sums + 1) * np.exp(slopes * chance.poisson(mean, sums.shape[1]) + costs)
-        sums = sums[:, sums.mean(axis=0) < bar]
+        sums = sums[:, sums.mean(axis=0) < threshold]
     assert total / runs == pytest.approx(arl0, rel=0.06)
-    assert bar < arl0 / 1.2
+    assert threshold < arl0 / 1.2
 
 
 @pytest.mark.parametrize("ratio", [2.0, 0.5])
@@ -51,11 +51,11 @@ def test_only_poisson_counts_of_a_known_baseline_get_the_lower_bar() -> None:
     made = build("e_detector", Design(), {"baseline": 0.3, "arl0": 1000, "calibrate_for": 5})
     shares, counts = made.update(Proportion(k=1.0, n=5.0)), None
     assert shares is not None
-    assert shares.bar == pytest.approx(math.log(1000))
+    assert shares.threshold == pytest.approx(math.log(1000))
     made = build("e_detector", Design(), {"baseline": 5.0, "arl0": 1000, "calibrate_for": 5, "side": "up"})
     counts = made.update(Count(k=1.0, m=1.0))
     assert counts is not None
-    assert counts.bar == pytest.approx(math.log(calibrated_bar((1.25, 1.5, 2.0, 3.0), 5.0, 1000)))
+    assert counts.threshold == pytest.approx(math.log(calibrated_threshold((1.25, 1.5, 2.0, 3.0), 5.0, 1000)))
     for design, params in ((Design(), {}), (Design(variance_mean=2.0), {"baseline": 5.0})):
         with pytest.raises(ValueError, match=r"^calibrate_for: "):
             build("e_detector", design, {"calibrate_for": 5, **params})

@@ -10,8 +10,8 @@ import pytest
 
 from detectors.base import Count, Design, Proportion
 from detectors.checks import CHECKS, SAMPLES
-from detectors.predictive import NegativeBinomial, Predictor, SeasonalRate, SeasonalShare
-from detectors.predictive_change import SeasonalChange, bar_of, evidence
+from detectors.predictive import NegativeBinomial, Predictor, SeasonalProportion, SeasonalRate
+from detectors.predictive_change import SeasonalChange, evidence, threshold_of
 from monitor.simulation.fleet import binomial, gamma_poisson
 
 
@@ -58,7 +58,7 @@ def test_cycle_trend_and_dispersion_are_learnt() -> None:
     _, slope, cosine, sine = rate.predictor.coefficients
     assert slope == pytest.approx(math.log(1.2), abs=0.08)
     assert math.hypot(cosine, sine) == pytest.approx(0.3, abs=0.05)
-    assert rate.spread() == pytest.approx(2.0, abs=0.4)
+    assert rate.dispersion() == pytest.approx(2.0, abs=0.4)
 
 
 def test_uncertain_exposure_widens_the_forecast() -> None:
@@ -76,7 +76,7 @@ def test_uncertain_exposure_widens_the_forecast() -> None:
 def test_a_share_learns_its_correlation() -> None:
     """Trials that agree with each other are noticed: rho .05 out of groups of 50."""
     rng = Random(3)
-    share = SeasonalShare()
+    share = SeasonalProportion()
     for hour in range(2000):
         share.learn(binomial(rng, 50, rng.betavariate(0.1 * 19, 0.9 * 19)), 50, hour)
     assert share.rho(50) == pytest.approx(0.05, abs=0.01)
@@ -94,7 +94,7 @@ def test_the_evidence_is_a_likelihood_ratio() -> None:
         log_p += 1.5 * math.log(1.5 / 4.5) + k * math.log(3 / 4.5)
         total += math.exp(log_p + evidence([2.0], k, forecast)[0])
     assert total == pytest.approx(1.0, abs=1e-6)
-    share = SeasonalShare()
+    share = SeasonalProportion()
     for hour in range(5):
         share.learn(2.0, 20.0, hour)
     hits = share.predict(10.0, 5)
@@ -111,8 +111,8 @@ def test_the_evidence_is_a_likelihood_ratio() -> None:
 
 def test_the_bar_falls_with_the_overshoot() -> None:
     """Coarse counts jump far over the bar, so theirs is lower; fine ones need ln(arl0) itself."""
-    fine = bar_of(1000, (1.5, 2.0, 3.0), NegativeBinomial(1e-4, 1e9))
-    coarse = bar_of(1000, (1.5, 2.0, 3.0), NegativeBinomial(50.0, 1e9))
+    fine = threshold_of(1000, (1.5, 2.0, 3.0), NegativeBinomial(1e-4, 1e9))
+    coarse = threshold_of(1000, (1.5, 2.0, 3.0), NegativeBinomial(50.0, 1e9))
     assert fine == pytest.approx(math.log(1000), abs=0.02)
     assert coarse < math.log(1000) - 1
 

@@ -13,7 +13,7 @@ from detectors.base import Count, Design, Gauge, Observation, Proportion, Score
 from detectors.checks import CHECKS
 from detectors.shape import Shape
 from detectors.shape_tail import CAP, Tail
-from detectors.shape_views import Cycle, Level, Past
+from detectors.shape_views import Level, Motif, Profile
 
 WAVE = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8)  # 27: out of step with a day
 
@@ -208,7 +208,7 @@ def test_the_level_compares_with_what_was_before() -> None:
 
 def test_the_cycle_allows_a_day_to_start_late() -> None:
     """With 288 phases a pulse one phase late is usual; an hour late it is not."""
-    cycle = Cycle(season=288)
+    cycle = Profile(season=288)
     for row in range(288 * 3):
         cycle.update(100.0 if 95 <= row % 288 < 105 else 0.0, row)
     start = 288 * 3
@@ -220,7 +220,7 @@ def test_the_cycle_allows_a_day_to_start_late() -> None:
 def test_the_past_counts_the_nearest_of_all_courses() -> None:
     """Against a brute-force search over all windows that do not overlap the last one."""
     values = [float(WAVE[i * i % 27]) for i in range(60)]
-    past = Past(stride=1, window=4, keep=40, neighbours=2)
+    past = Motif(stride=1, window=4, keep=40, neighbours=2)
     for i, x in enumerate(values):
         got = past.update(x)
         points = values[max(0, i - 39) : i + 1]

@@ -7,7 +7,7 @@ import logging
 
 import msgspec
 import pytest
-from tests.unit.test_machine import HOUR, T0, Bench, charter
+from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import IndicatorSpec, Watcher

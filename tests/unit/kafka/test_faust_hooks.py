@@ -149,7 +149,7 @@ def test_what_is_fetched_is_received_into_place_and_checked_by_the_processor() -
     """The worker's consumer and the reader that recovers take both, before their first connection."""
     for start in (faust_hooks.Fetches.start, PartitionReader.start):
         source = inspect.getsource(start)
-        assert 0 < source.index("batches.use()") < source.index("frames.use(") < source.index(".start()")
+        assert 0 < source.index("crc32c.use()") < source.index("zero_copy.use(") < source.index(".start()")
 
 
 def test_one_transaction_soon_follows_another() -> None:

@@ -35,7 +35,7 @@ class ELond(msgspec.Struct):
         """Raises ValueError for an alpha outside (0, 1)."""
         within("alpha", self.alpha, low=1e-300, high=1 - 1e-12)
 
-    def bar(self) -> float:
+    def threshold(self) -> float:
         """The e-value at which the next test is a discovery."""
         return (self.tested + 1) * (self.tested + 2) / (self.alpha * (self.found + 1))
 
@@ -43,7 +43,7 @@ class ELond(msgspec.Struct):
         """Whether the next hypothesis is a discovery. `e` >= 0; raises ValueError for NaN or a negative number."""
         if not e >= 0:
             raise ValueError(f"e: {e!r} is not an e-value; give a number from 0")
-        discovery = e >= self.bar()
+        discovery = e >= self.threshold()
         self.tested += 1
         self.found += discovery
         return discovery

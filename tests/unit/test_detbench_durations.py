@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -10,7 +12,10 @@ import pytest
 
 from detectors import build
 from detectors.base import Design
-from detectors.duration import Ages, Survival, usual_edges
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the bench is not a package of the product
+
+from tests.bench.detbench.durations import Ages, Survival, usual_edges
 
 
 def test_every_case_is_counted_once_however_it_goes_on() -> None:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from detectors.farrington import LEFT_OUT, YEAR, expected
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the bench is not a package of the product
+
+from tests.bench.detbench.farrington import LEFT_OUT, YEAR, expected
 
 WEEKS = 5 * YEAR + LEFT_OUT + 3
 
 
-def series(seed: int, spread: float = 1.0, trend: float = 0.0, runs: int = 60) -> tuple[np.ndarray, float]:
+def series(seed: int, dispersion: float = 1.0, trend: float = 0.0, runs: int = 60) -> tuple[np.ndarray, float]:
     """Counts of mean 20 in the next week, with a season, and that mean."""
     rng = np.random.default_rng(seed)
     t = np.arange(WEEKS + 1) - WEEKS
     mean = 20 * np.exp(0.4 * (np.cos(2 * math.pi * t / YEAR) - 1) + trend * t / YEAR)
     level = np.broadcast_to(mean, (runs, WEEKS + 1))
-    if spread > 1:
-        level = rng.gamma(level / (spread - 1), spread - 1)
+    if dispersion > 1:
+        level = rng.gamma(level / (dispersion - 1), dispersion - 1)
     return rng.poisson(level[:, :-1]).astype(float), float(mean[-1])
 
 
@@ -32,10 +36,10 @@ def test_the_coming_week_is_forecast(trend: float) -> None:
 
 def test_the_dispersion_is_learnt_and_never_below_poisson() -> None:
     """Variance/mean 3 is found (the weights take a little of it); Poisson counts give at least 1."""
-    wide, _ = series(2, spread=3.0)
+    wide, _ = series(2, dispersion=3.0)
     plain, _ = series(3)
-    assert expected(wide).spread.mean() == pytest.approx(2.8, abs=0.3)
-    assert expected(plain).spread.min() >= 1.0
+    assert expected(wide).dispersion.mean() == pytest.approx(2.8, abs=0.3)
+    assert expected(plain).dispersion.min() >= 1.0
 
 
 def test_a_past_outbreak_hardly_moves_the_forecast() -> None:

@@ -27,7 +27,7 @@ class Expected(NamedTuple):
     """Per series: expected count of this week, and variance/mean (1 or more)."""
 
     mean: Floats
-    spread: Floats
+    dispersion: Floats
 
 
 def expected(history: Floats) -> Expected:
@@ -47,9 +47,9 @@ def expected(history: Floats) -> Expected:
     if not wild.any():
         return with_trend
     plain = _fit(y[wild], *without)
-    mean, spread = with_trend.mean.copy(), with_trend.spread.copy()
-    mean[wild], spread[wild] = plain
-    return Expected(mean, spread)
+    mean, dispersion = with_trend.mean.copy(), with_trend.dispersion.copy()
+    mean[wild], dispersion[wild] = plain
+    return Expected(mean, dispersion)
 
 
 def _design(used: NDArray[np.int64], week: int) -> tuple[Floats, Floats]:
@@ -67,14 +67,14 @@ def _fit(y: Floats, design: Floats, now: Floats) -> Expected:
     """Fit, weight down what stood out, fit again; the forecast and the dispersion."""
     weight = np.ones_like(y)
     mean, hat, _ = _regress(y, design, weight)
-    spread = _dispersion(y, mean, weight, design.shape[1])
+    dispersion = _dispersion(y, mean, weight, design.shape[1])
     residual = 1.5 * (y ** (2 / 3) - mean ** (2 / 3)) / mean ** (1 / 6)
-    residual /= np.sqrt(spread[:, None] * np.maximum(1 - hat, 1e-6))
+    residual /= np.sqrt(dispersion[:, None] * np.maximum(1 - hat, 1e-6))
     weight = np.where(residual > DOWN_FROM, np.maximum(residual, DOWN_FROM) ** -2.0, 1.0)
     weight *= y.shape[1] / weight.sum(axis=1, keepdims=True)
     mean, _, coefficients = _regress(y, design, weight)
-    spread = _dispersion(y, mean, weight, design.shape[1])
-    return Expected(np.exp(np.clip(coefficients @ now, -20, 20)), spread)
+    dispersion = _dispersion(y, mean, weight, design.shape[1])
+    return Expected(np.exp(np.clip(coefficients @ now, -20, 20)), dispersion)
 
 
 def _regress(y: Floats, design: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
