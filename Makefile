@@ -2,8 +2,11 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 UV := .venv/bin/uv
+# Tests start hundreds of Python processes. Where the environment forbids byte code each of them compiles all it imports,
+# which doubles the processor time of a run.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install lock lint test servers demo real stack stack-down generate help
+.PHONY: install lock lint test test-fast servers demo real stack stack-down generate help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,10 +29,19 @@ lock: install ## resolve again; the file names no registry
 	$(UV) pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
 
 test: lint servers ## installs what tests need (packages, Prometheus, Alertmanager, Chromium, Kafka's jars), then runs everything
-	$(PY) -m pytest -m "not long" -n 2 --dist loadfile $(ARGS)
+	$(PY) -m pytest -m "not long" $(PARALLEL) $(ARGS)
+
+test-fast: install ## the tests without broker, browser and worker processes, within 90 s; ARGS="-k halt" for some of them
+	$(PY) -m pytest -m "not long and not kafka and not servers" $(PARALLEL) $(FAST) $(ARGS)
+
+# Folders whose tests run inside one process, and the doctests.
+FAST = tests/unit tests/contract tests/property tests/replay detectors monitor
+# A file is the unit of distribution, because its tests share brokers and servers; tests/conftest.py puts the longest first.
+PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
 
 servers: install
 	deploy/local/install-test-servers.sh
+	$(PY) -m monitor.testing.broker_runtime
 
 lint: install ## ruff and mypy
 	.venv/bin/ruff check .

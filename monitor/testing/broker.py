@@ -6,7 +6,7 @@
     with KafkaBroker(Path("var/try/kafka")) as broker:
         ...  # broker.bootstrap is "127.0.0.1:<port>"
 
-Needs Java 17 or newer, Maven once, and a checkout (it reads `deploy/local`).
+Needs Java 17 or newer, Maven once, and a checkout (see `broker_runtime`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
 import signal
@@ -30,47 +28,8 @@ from pathlib import Path
 from types import TracebackType
 
 from monitor.errors import Unavailable
+from monitor.testing.broker_runtime import LOCAL, broker_command, format_storage
 from monitor.testing.scratch import scratch
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-LOCAL = REPOSITORY / "deploy" / "local"
-LIB = REPOSITORY / "var" / "kafka" / "lib"
-CLUSTER_ID = "c2FuZGJveC1tb25pdG9yLQ"  # 16 bytes in URL-safe base64, as Kafka wants it; any will do
-
-JVM = (
-    "-Xms128m",
-    "-Xmx512m",
-    "-XX:+UseSerialGC",  # one small heap on a shared machine: fewer threads, quicker start than G1
-    "-XX:TieredStopAtLevel=1",  # a broker that lives for minutes gains nothing from the second compiler
-    "-Xshare:auto",
-    f"-Dlog4j2.configurationFile={LOCAL / 'log4j2.properties'}",
-)
-
-
-def jars(lib: Path = LIB) -> Path:
-    """Make sure the broker's jars lie in `lib` (Maven, once per content of pom.xml) and return it.
-
-    Safe to call from several processes at once. Raises `Unavailable` when Maven cannot resolve them.
-    """
-    pom = LOCAL / "pom.xml"
-    wanted = hashlib.sha256(pom.read_bytes()).hexdigest()
-    stamp = lib / ".pom-sha256"
-    lib.parent.mkdir(parents=True, exist_ok=True)
-    with (lib.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_text() == wanted:
-            return lib
-        if lib.exists():  # jars of another version must not stay on the class path
-            shutil.rmtree(lib)
-        maven = shutil.which("mvn")
-        if maven is None:
-            raise Unavailable("no `mvn` on the path: install Maven, it resolves the Kafka broker once")
-        command = [maven, "-q", "-B", "-f", str(pom), f"-Dlib={lib}", "package"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"Maven could not resolve the Kafka broker:\n{done.stdout[-2000:]}")
-        stamp.write_text(wanted)
-    return lib
 
 
 def free_port() -> int:
@@ -149,17 +108,14 @@ class KafkaBroker:
         """
         if self.running:
             return
-        java = shutil.which("java")
-        if java is None:
-            raise Unavailable("no `java` on the path: the Kafka broker needs Java 17 or newer")
         if answers(self.port):
             raise Unavailable(f"something already answers on {self.bootstrap}: stop it, or choose another port")
-        classpath = f"{jars()}/*"
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self._configure()
-        if not (self.directory / "data" / "meta.properties").exists():
-            self._format(java, classpath, config)
-        command = [java, *JVM, "-cp", classpath, "kafka.Kafka", str(config)]
+        data = self.directory / "data"
+        if not (data / "meta.properties").exists():
+            format_storage(config, data, self._settings.get("node.id", "1"))
+        command = broker_command(config)
         keeper = shutil.which("setpriv")
         if keeper:  # a test run that is killed takes its broker with it
             command = [keeper, "--pdeathsig", "KILL", *command]
@@ -236,23 +192,6 @@ class KafkaBroker:
         lines = "".join(f"{key}={value}\n" for key, value in own.items())
         config.write_text((LOCAL / "broker.properties").read_text() + "\n" + lines)
         return config
-
-    def _format(self, java: str, classpath: str, config: Path) -> None:
-        command = [
-            java,
-            *JVM,
-            "-cp",
-            classpath,
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            CLUSTER_ID,
-            "-c",
-            str(config),
-        ]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"the broker's storage could not be formatted:\n{done.stdout[-2000:]}")
 
     def _end(self, how: signal.Signals, timeout: float) -> None:
         process = self._process

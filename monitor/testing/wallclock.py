@@ -15,7 +15,7 @@ import subprocess
 from pathlib import Path
 
 from monitor.errors import Unavailable
-from monitor.testing.broker import LOCAL, REPOSITORY
+from monitor.testing.broker_runtime import LOCAL, REPOSITORY
 
 SOURCE = LOCAL / "wallclock.c"
 

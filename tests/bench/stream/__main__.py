@@ -23,7 +23,8 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 
 from monitor.stream.topics import LARGE
-from monitor.testing.broker import REPOSITORY, shared
+from monitor.testing.broker import shared
+from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
 from tests.bench.stream import latency, pair, pure

@@ -15,7 +15,7 @@ from monitor.control import Admission
 from monitor.model import Command
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.telemetry import Harm, Severity, encode
-from monitor.testing.broker import REPOSITORY
+from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.events import Emitter
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker

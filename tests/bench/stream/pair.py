@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from monitor.testing.broker import REPOSITORY
+from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.kafka import Fresh
 from monitor.testing.workers import Worker
 from tests.bench.stream.latency import PILOTS
