@@ -166,7 +166,8 @@ class Detector(Protocol):
 
     `observes` lists the accepted kinds of observation. `claims` states in one sentence what is guaranteed and under
     which model. A detector is built by `design(design, **params)` from the charter's settings and the detector's own
-    parameters; an invalid parameter raises ValueError that names it and the fix.
+    parameters; an invalid parameter raises ValueError that names it and the fix. The parameters are the keyword-only
+    arguments of `design`, or for long lists the fields of a struct named by the class attribute `settings`.
     """
 
     observes: ClassVar[tuple[type, ...]]

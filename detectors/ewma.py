@@ -35,8 +35,8 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion, Gauge)
     claims: ClassVar[str] = (
         "Expected periods to a false alarm are about arl0 for normal numbers, and for counts and proportions so large "
-        "that their weighted mean is nearly normal; fewer for skewed ones (measured: README). A heuristic for gauges whose "
-        "baseline is learnt."
+        "that their weighted mean is nearly normal; fewer for skewed ones (measured: README). A heuristic for gauges "
+        "whose baseline is learnt."
     )
 
     weight: float

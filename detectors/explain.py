@@ -20,8 +20,8 @@ _MANY = 1e6  # events above which the normal approximation agrees to five digits
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """`ratio` is observed over expected, `low` and `high` its interval; `None` where there is no likelihood or
-    nothing was expected. `method` says how exact the interval is."""
+    """A score in words. `ratio` is observed over expected, `low` and `high` its confidence interval (`None` without a
+    likelihood or if nothing was expected); `method` names the interval and its exactness."""
 
     sentence: str
     observed: float

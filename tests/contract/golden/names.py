@@ -143,7 +143,7 @@ CLOSED_LISTS: dict[str, type[StrEnum]] = {
 
 def detector_parameters(kind: Any) -> str:
     """What a charter may set of a detector, with the defaults."""
-    found = inspect.signature(kind.design).parameters.values()
+    found = inspect.signature(getattr(kind, "settings", kind.design)).parameters.values()
     return ", ".join(f"{p.name}={p.default!r}" for p in found if p.kind is p.KEYWORD_ONLY)
 
 
