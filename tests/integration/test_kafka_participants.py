@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.engine.test_machine import charter
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import Participant
@@ -17,6 +16,7 @@ from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Decision, Level
 from monitor.testing.kafka import Fresh, Sent, until
 from monitor.testing.workers import Worker
+from tests.unit.engine.test_machine import charter
 
 pytestmark = pytest.mark.kafka
 

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.engine.test_machine import HOUR, T0, charter
 
 import detectors
 from detectors.base import Count, Design, Gap, Gauge, Proportion
@@ -27,6 +26,7 @@ from monitor.model.builders import Emitter, one_of_each
 from monitor.model.events import Envelope, Event, Harm, Severity, encode
 from monitor.model.records import Outputs, Reason, Record
 from monitor.state.pilot import Pilot, restore, snapshot
+from tests.unit.engine.test_machine import HOUR, T0, charter
 
 LONG = "é" * 199  # 398 bytes
 SEGMENTS = tuple(f"segment-{n}" for n in range(6))

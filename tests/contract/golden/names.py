@@ -26,7 +26,7 @@ from monitor.__main__ import cli
 from monitor.act import ACTORS
 from monitor.asyncapi import document as asyncapi_document
 from monitor.charter.control import CONTROL_TYPES
-from monitor.charter.spec import Bound, Charter, Drills, Trial, Watcher
+from monitor.charter.spec import Bound, Charter, Drills, Participant, Trial, Watcher
 from monitor.charter.spec import Window as FullStopWindow
 from monitor.cli.real import cases
 from monitor.client.bulk import open_bulk
@@ -44,7 +44,7 @@ from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
 from monitor.kafka.output_consumer import identity
 from monitor.kafka.topics import Names, topics
-from monitor.model.builders import Emitter
+from monitor.model.builders import Emitter, instant
 from monitor.model.canonical import canonical
 from monitor.model.events import EVENT_TYPES, Harm, Severity, encode
 from monitor.model.records import (
@@ -67,7 +67,7 @@ from monitor.model.records import (
     digest,
 )
 from monitor.model.refusals import Refusal
-from monitor.model.signing import HEADER, HTTP_HEADER, Signer
+from monitor.model.signing import HEADER, HTTP_HEADER, Signer, Trusted
 from monitor.notary.store import file_name as ledger_file
 from monitor.projections.metric_catalogue import CATALOGUE
 from monitor.sdk.link import Link
@@ -121,8 +121,8 @@ class OneByOne(Machine):
 
 
 def state_of(machine: Machine, pilot: str) -> bytes:
-    """The snapshot of one pilot."""
-    raw = machine.snapshots([pilot])[pilot]
+    """The snapshot of one pilot; of the partition itself for an empty name."""
+    raw = machine.snapshots([pilot] if pilot else [])[pilot]
     assert raw is not None, pilot
     return raw
 
@@ -143,7 +143,7 @@ CLOSED_LISTS: dict[str, type[StrEnum]] = {
 
 def detector_parameters(kind: Any) -> str:
     """What a charter may set of a detector, with the defaults."""
-    found = inspect.signature(kind.design).parameters.values()
+    found = inspect.signature(getattr(kind, "settings", kind.design)).parameters.values()
     return ", ".join(f"{p.name}={p.default!r}" for p in found if p.kind is p.KEYWORD_ONLY)
 
 
@@ -219,6 +219,7 @@ __all__ = [
     "Obedience",
     "OneByOne",
     "Outputs",
+    "Participant",
     "PartitionState",
     "Permit",
     "Position",
@@ -229,6 +230,7 @@ __all__ = [
     "Skipped",
     "TimeRead",
     "Trial",
+    "Trusted",
     "Watcher",
     "asyncapi_document",
     "canonical",
@@ -241,6 +243,7 @@ __all__ = [
     "http_application",
     "identity",
     "indicator_parameters",
+    "instant",
     "ledger_file",
     "mark",
     "open_bulk",

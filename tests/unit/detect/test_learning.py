@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter
 
 import monitor.decide.context as case
 from detectors.base import Count
@@ -21,6 +20,7 @@ from monitor.indicators.base import BadSpec
 from monitor.indicators.silence import Silence
 from monitor.model.records import Level, Reason
 from monitor.projections.wording import sentence
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter
 
 DAY = 24 * HOUR
 OFFICE: dict[str, Any] = {

@@ -7,7 +7,6 @@ import logging
 
 import msgspec
 import pytest
-from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import IndicatorSpec, Watcher
@@ -19,6 +18,7 @@ from monitor.model.records import Reason
 from monitor.state.pilot import snapshot
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
+from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
 
 MINUTE = 60_000
 LATE = IndicatorSpec(
