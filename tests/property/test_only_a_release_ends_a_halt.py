@@ -39,10 +39,11 @@ from monitor.state import restore, snapshot
 from monitor.telemetry import Envelope, encode
 from monitor.testing.events import Emitter
 
+from ..strength import examples
 from ..unit.test_machine import RATE, T0, charter
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
-WALKS, STEPS = (100 if QUICK else 600), 14
+WALKS, STEPS = (100 if QUICK else examples(240, 600)), 14
 KEYS = {
     name: Signer(bytes([n]) * 32) for n, name in enumerate(("anna", "ben", "olga", "firm", "mallory", "admitter"), 1)
 }

@@ -26,6 +26,7 @@ from monitor.runner import Runner
 from monitor.telemetry import encode as encoded
 from monitor.testing.events import Emitter
 from monitor.testing.simulator import Fleet
+from tests.strength import FULL
 
 FLEET = Fleet(4, pilots=5, scenarios=["calm", "death", "step", "silence", "gaps"], hours=50, period="1m", volume=200)
 
@@ -98,7 +99,7 @@ class Recording:
             await runner.telemetry(TOPIC, records)
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[1, 2] if FULL else [1])
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("recorded")
     asyncio.run(Recording(home, request.param).run())
