@@ -1,9 +1,10 @@
-"""What does a score mean in words? The rate ratio with its interval, and the sentence a regulator reads.
+"""A score in words: the rate ratio with its confidence interval, and the sentence that decisions carry.
 
-Worked out when a decision is written, never per observation: a score stays five numbers. The interval is of this one period:
-exact for Poisson counts (Garwood 1936) and binomial shares (Clopper and Pearson 1934), widened by the granted variance/mean
-(events and exposure divided by it, an approximation). It is *not* corrected for looking again and again: what is
-valid at all times is the statistic against its bar, and only for detectors that claim it.
+Computed when a decision is written, not per observation. The interval is for one period: exact for Poisson counts
+(Garwood 1936, Biometrika 28: 437-442) and binomial proportions (Clopper and Pearson 1934, Biometrika 26: 404-413),
+widened by the assumed variance/mean (events and exposure divided by it, an approximation). It is not corrected for
+repeated looks: valid at all times is the comparison of the statistic with its threshold, for detectors that guarantee
+it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import msgspec
 
 from detectors.base import LARGEST, Count, Gap, Gauge, Observation, Score, within
 
-_MANY = 1e6  # events beyond which the normal limits agree to five digits and the exact ones take too long
+_MANY = 1e6  # events above which the normal approximation agrees to five digits and the exact limits take too long
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """`ratio` is observed over expected, `low` and `high` its interval; `None` where there is no likelihood or nothing was
-    expected. `method` says how exact the interval is."""
+    """A score in words. `ratio` is observed over expected, `low` and `high` its confidence interval (`None` without a
+    likelihood or if nothing was expected); `method` names the interval and its exactness."""
 
     sentence: str
     observed: float
@@ -37,7 +38,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain(
     observation: Observation, score: Score, name: str = "", *, variance_mean: float = 1.0, confidence: float = 0.95
 ) -> Explanation:
-    """A score of the registered detector `name` in words; `observation` is what it was given.
+    """Returns a score of the registered detector `name` in words; `observation` is its input.
+
+    Raises ValueError for a confidence outside [0.5, 0.999999] or a `variance_mean` below 1.
 
     >>> from detectors.base import Count
     >>> print(explain(Count(9.0, 1.0), Score(3.89, 4.61, 2.0, 9.0, 0.01), "limit_e_process").sentence)
@@ -90,7 +93,7 @@ def explain(
 
 
 def rate_interval(k: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Garwood's limits of a Poisson mean after `k` >= 0 events: each side errs with at most (1 - confidence)/2.
+    """Returns Garwood's limits of a Poisson mean after `k` >= 0 events; each side errs with at most (1 - confidence)/2.
 
     >>> [round(x, 4) for x in rate_interval(3.0)]
     [0.6187, 8.7673]
@@ -107,7 +110,7 @@ def rate_interval(k: float, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def proportion_interval(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper and Pearson's limits of a share after `k` of `n` hits; (0, 1) for no trial.
+    """Returns Clopper and Pearson's limits of a proportion after `k` successes of `n` trials; (0, 1) for no trials.
 
     >>> [round(x, 6) for x in proportion_interval(3.0, 100.0)]
     [0.00623, 0.085176]
@@ -116,7 +119,7 @@ def proportion_interval(k: float, n: float, confidence: float = 0.95) -> tuple[f
     if n <= 0:
         return 0.0, 1.0
     k, n = min(k, LARGEST), min(n, LARGEST)
-    if n > 1000 * _MANY and min(k, n - k) <= _MANY:  # as good as Poisson
+    if n > 1000 * _MANY and min(k, n - k) <= _MANY:  # numerically Poisson
         low, high = rate_interval(min(k, n - k), confidence)
         return (low / n, high / n) if k <= n - k else (1 - high / n, 1 - low / n)
     if k > _MANY and n - k > _MANY:
@@ -132,7 +135,8 @@ def _quantile(tail: float) -> float:
 
 
 def gamma_p(a: float, x: float) -> float:
-    """P(K >= a) of a Poisson count with mean `x` (whole a > 0): the regularised lower incomplete gamma function."""
+    """Returns P(K >= a) of a Poisson count with mean `x` (integer a > 0): the regularised lower incomplete gamma
+    function."""
     if x <= 0:
         return 0.0
     head = exp(a * log(x) - x - lgamma(a + 1))
@@ -159,7 +163,7 @@ def gamma_p(a: float, x: float) -> float:
 
 
 def beta_i(a: float, b: float, x: float) -> float:
-    """P(K >= a) of a + b - 1 trials with share `x`: the regularised incomplete beta function."""
+    """Returns P(K >= a) of a + b - 1 trials with proportion `x`: the regularised incomplete beta function."""
     if x <= 0 or x >= 1:
         return 0.0 if x <= 0 else 1.0
     if x > (a + 1) / (a + b + 2):
@@ -227,7 +231,7 @@ def _percent(x: float) -> str:
 
 
 def _power(x: float) -> str:
-    """exp(x) for people."""
+    """Returns exp(x) as text with three digits."""
     return "more than 10^12" if x > 27.6 else "less than 0.01" if x < -4.6 else _number(float(f"{exp(x):.3g}"))
 
 

@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
-from inspect import signature
 from typing import Any, Literal
 
 import msgspec
@@ -323,7 +322,7 @@ def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: 
     try:
         build_detectors(charter, Watch(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
     except TypeError as error:
-        takes = [p.name for p in signature(known[watcher.name].design).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        takes = detectors.parameters_of(watcher.name)
         named = re.search(r"argument '(\w+)'", str(error))
         field = f"params.{named[1]}" if named else "params"
         problem = f"{watcher.name} takes no such parameter" if named else f"{watcher.name} cannot use these values"

@@ -27,7 +27,7 @@ from monitor.act import ACTORS
 from monitor.asyncapi import document as asyncapi_document
 from monitor.canonical import canonical
 from monitor.catalogue import CATALOGUE
-from monitor.charter import Bound, Charter, Drills, Trial, Watcher
+from monitor.charter import Bound, Charter, Drills, Participant, Trial, Watcher
 from monitor.charter import Window as FullStopWindow
 from monitor.charter_file import load_charter
 from monitor.cli.real import cases
@@ -67,13 +67,13 @@ from monitor.sdk.acts import look as read_standing
 from monitor.sdk.acts import put as send_act
 from monitor.sdk.bulk import open_bulk
 from monitor.sdk.link import Link
-from monitor.signing import HEADER, HTTP_HEADER, Signer
+from monitor.signing import HEADER, HTTP_HEADER, Signer, Trusted
 from monitor.state import restore, snapshot
 from monitor.stream import keys as state_keys
 from monitor.stream.readers import identity
 from monitor.stream.topics import Names, topics
 from monitor.telemetry import EVENT_TYPES, Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.testing.events import Emitter, instant
 from monitor.testing.obedience import Obedience
 from monitor.testing.simulator import Fleet
 
@@ -121,8 +121,8 @@ class OneByOne(Machine):
 
 
 def state_of(machine: Machine, pilot: str) -> bytes:
-    """The snapshot of one pilot."""
-    raw = machine.snapshots([pilot])[pilot]
+    """The snapshot of one pilot; of the partition itself for an empty name."""
+    raw = machine.snapshots([pilot] if pilot else [])[pilot]
     assert raw is not None, pilot
     return raw
 
@@ -143,7 +143,7 @@ CLOSED_LISTS: dict[str, type[StrEnum]] = {
 
 def detector_parameters(kind: Any) -> str:
     """What a charter may set of a detector, with the defaults."""
-    found = inspect.signature(kind.design).parameters.values()
+    found = inspect.signature(getattr(kind, "settings", kind.design)).parameters.values()
     return ", ".join(f"{p.name}={p.default!r}" for p in found if p.kind is p.KEYWORD_ONLY)
 
 
@@ -219,6 +219,7 @@ __all__ = [
     "Obedience",
     "OneByOne",
     "Outputs",
+    "Participant",
     "PartitionState",
     "Permit",
     "Position",
@@ -229,6 +230,7 @@ __all__ = [
     "Skipped",
     "TimeRead",
     "Trial",
+    "Trusted",
     "Watcher",
     "asyncapi_document",
     "canonical",
@@ -241,6 +243,7 @@ __all__ = [
     "http_application",
     "identity",
     "indicator_parameters",
+    "instant",
     "ledger_file",
     "mark",
     "open_bulk",

@@ -28,7 +28,9 @@ SCENARIOS = (
 COUNTS = ("e_detector", "cusum", "seasonal", "glr", "ewma", "river_drift", "shape")
 SHARES = ("e_detector", "cusum", "seasonal", "ewma", "river_drift", "shape")
 GAUGES = ("gauge_limit", "ewma", "river_drift", "shape")
-Step = tuple[str, Any]  # ("telemetry", record), ("control", record), ("time", ms) or ("lost", offsets)
+Step = tuple[
+    str, Any
+]  # ("telemetry", record), ("control", record), ("time", ms), ("lost", offsets), ("elsewhere", record)
 
 
 def charter(fleet: names.Fleet, number: int) -> names.Charter:
@@ -38,7 +40,7 @@ def charter(fleet: names.Fleet, number: int) -> names.Charter:
     more = {
         "incidents": [
             names.Watcher("limit_e_process", "halt"),
-            names.Watcher("maxsprt", "escalate", {"horizon": 200.0}),
+            names.Watcher("maxsprt", "escalate", {"horizon": 20.0}),
         ],
         "complaints": [names.Watcher("limit_e_process", "halt"), *(names.Watcher(name, "watch") for name in COUNTS)],
         "false-positives": [names.Watcher("limit_e_process", "halt"), *(names.Watcher(n, "watch") for n in SHARES)],
@@ -114,15 +116,17 @@ class Script:
             (5.1, "corrections", 1, {}),
             (5.2, "astray", 1, {}),
             (5.3, "extremes", 4, {}),
-            (5.4, "copies", 4, {}),
+            (5.4, "copies", 6, {}),
             (6.1, "exit", 10, {"reason": "the pilot is over"}),
             (7.1, "override", 7, {"level": "halt", "reason": "a complaint from outside"}),
             (7.2, "exit", 7, {"reason": "over, and halted"}),
             (8.1, "override", 13, {"level": "halt", "reason": "tried by hand"}),
             (8.2, "release", 13, {}),
+            (8.5, "burst", 5, {}),
             (9.1, "lift", 13, {}),
             (9.5, "override", 1, {"level": "watch", "reason": "a hint"}),
             (9.6, "override", 1, {"level": "normal", "reason": "it was nothing"}),
+            (12.1, "burst", 1, {"count": 300}),
             (14.1, "shelve_any", 5, {}),
             (16.1, "rectify", 11, {}),
             (20.1, "lift", 8, {}),
@@ -266,7 +270,13 @@ class Script:
         for number in range(40):
             self.send(pilot, at, names.encode(desk.complaint(at - 9 * HOUR // 2 + number, segment="south")))
         nameless = names.Emitter("desk/nameless", pilot, model="")
-        self.send(pilot, at, names.encode(nameless.complaint(at, segment="south")))
+        self.send(pilot, at, names.encode(nameless.exposure(at, 1.0)))
+
+    def burst(self, at: int, pilot: str, count: int = 45) -> None:
+        """Complaints at once."""
+        desk = names.Emitter(f"desk/burst/{at}", pilot)
+        for number in range(count):
+            self.send(pilot, at, names.encode(desk.complaint(at + number, segment="west")))
 
     def copies(self, at: int, pilot: str) -> None:
         """The same act twice, another under its id, acts out of their time, and by people who may not act."""
@@ -282,9 +292,9 @@ class Script:
 
     def too_late(self, at: int, pilot: str) -> None:
         """What is out of its time: before the admission, closed before it was filed, a number long forgotten."""
-        desk = names.Emitter("desk/late", pilot, first=1000)
+        desk = names.Emitter("desk/late", pilot, first=1_000_000)
         self.send(pilot, at, names.encode(desk.complaint(at - 100 * HOUR, "early")))
-        self.send(pilot, at, names.encode(desk.complaint_resolved(at, "c", at + HOUR)))
+        self.send(pilot, at, names.encode(desk.complaint_resolved(at, "c", at + 120_000)))
         self.send(pilot, at, names.encode(names.Emitter("desk/late", pilot, first=1).complaint(at, "old")))
 
     def bad_input(self, at: int, pilot: str) -> None:
@@ -332,6 +342,8 @@ def taken(machine: names.Machine, steps: Iterable[Step]) -> names.Outputs:
             out.extend(machine.control(what))
         elif kind == "time":
             out.extend(machine.time(what))
+        elif kind == "elsewhere":
+            out.extend(machine.telemetry("elsewhere", [what]))
         elif kind == "lost":
             out.extend(machine.lost(what))
     return out

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from . import names, story
+from . import names, signed, story
 from .filler import full, least
 from .pins import pinned
-from .test_streams import WAYS, played
+from .test_streams import WAYS, played, signed_hour
 
 RULE = "A state snapshot never changes its bytes."
 CHARTER, STREAMS, DETECTORS = 2, 9, 16  # places in a snapshot
@@ -50,6 +50,15 @@ def test_states_after_a_scripted_day_are_the_same(way: str) -> None:
     places = {pilot: {str(n): _digest(value) for n, value in enumerate(state)} for pilot, state in states.items()}
     pinned("state_places", RULE, places)
     pinned("state_whole", RULE, {pilot: states[pilot] for pilot in WHOLE})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_states_after_an_hour_with_keys_are_the_same(way: str) -> None:
+    """Keys of acts, an outage, lost telemetry; and the partition's own state."""
+    machine, _ = signed_hour(way)
+    found: dict[str, Any] = {pilot: opened(names.state_of(machine, pilot)) for pilot in signed.PILOTS}
+    found["partition"] = names.state_of(machine, "").hex()
+    pinned("state_signed", RULE, found)
 
 
 def test_a_state_is_read_and_written_again_to_the_same_bytes() -> None:

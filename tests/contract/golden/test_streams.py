@@ -8,7 +8,7 @@ import hashlib
 import msgspec
 import pytest
 
-from . import names, story, stream
+from . import names, signed, story, stream
 from .pins import pinned
 
 RULE = "The same input gives the same records, to the byte, however it is cut into batches."
@@ -59,10 +59,29 @@ def test_a_scripted_day_gives_the_same_records(way: str) -> None:
     pinned("stream_fleet", RULE, stream.pinned_form(played(way)[1]))
 
 
+@functools.cache
+def signed_hour(way: str) -> tuple[names.Machine, names.Outputs]:
+    """The machine with keys and a journal after its script, and what it put out."""
+    kind, cut = WAYS[way]
+    machine, out = signed.machine(kind), names.Outputs()
+    steps = signed.SignedScript().steps
+    for start in range(0, len(steps), cut):
+        out.extend(story.taken(machine, steps[start : start + cut]))
+    out.newest_permits()
+    return machine, out
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_hour_with_keys_and_a_journal_gives_the_same_records(way: str) -> None:
+    """Signed and forged acts and heartbeats, an outage of the monitor, lost telemetry, topics of participants."""
+    pinned("stream_signed", RULE, stream.pinned_form(signed_hour(way)[1]))
+
+
 def test_the_script_covers_what_it_should() -> None:
     """All reasons but those of other stages and rare states come up, and much of the day is taken in batches."""
     machine, out = played("in batches")
-    missing = {reason.value for reason in names.Reason} - {d.reason.value for d in out.decisions}
+    found = {d.reason.value for d in (*out.decisions, *signed_hour("in batches")[1].decisions)}
+    missing = {reason.value for reason in names.Reason} - found
     assert missing <= ELSEWHERE
     assert machine.folded > machine.events * 0.3
 

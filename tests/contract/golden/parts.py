@@ -1,0 +1,173 @@
+"""Parts of the product set up for a golden test: like `names`, the only place that follows a file that moves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from monitor.act.alertmanager import Alertmanager
+from monitor.alerts import Alert, Facts
+from monitor.alerts import Standing as AlertStanding
+from monitor.alerts import after as alerts_after
+from monitor.alerts import changes as alert_changes
+from monitor.console.board import Board
+from monitor.console.page import as_data
+from monitor.errors import Halted, Lapsed, Unavailable
+from monitor.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
+from monitor.known import known_of
+from monitor.model import Closed, Command, Decision, Evidence, Outputs, Permit, Record, Rejected
+from monitor.notary.cursor import Cursor
+from monitor.notary.encoding import encode as encode_entry
+from monitor.notary.entries import entry_of
+from monitor.notice import Notice
+from monitor.pool import Pool
+from monitor.sdk.asgi import problem
+from monitor.sdk.board import BOOT, SECRET
+from monitor.sdk.board import Board as SharedState
+from monitor.sdk.lease import Lease, Seal
+from monitor.sdk.spool import Spool
+from monitor.sdk.standing import Standing as SdkStanding
+from monitor.signing import Signer
+from monitor.stream.kafka_log import KafkaLog
+from monitor.testing.records import decision, evidence, halted
+
+from .filler import full
+
+REPOSITORY = Path(__file__).parents[3]
+HISTORY_LINES: dict[str, type] = {
+    "header": Header,
+    "telemetry": TelemetryLine,
+    "control": ControlLine,
+    "journal": JournalLine,
+    "end": EndLine,
+}
+__all__ = ["AlertStanding", "alert_changes", "alerts_after"]
+
+
+def ledger_entry(record: Decision | Command, key: bytes) -> tuple[bytes, list[Any]]:
+    """The bytes of a record's entry, and the plaintexts that it only commits to."""
+    entry, plaintexts = entry_of(record, key)
+    return encode_entry(entry), plaintexts
+
+
+def cursor_line(position: dict[str, int], epochs: dict[str, int], entries: dict[str, int]) -> str:
+    """What a notary writes of where it stands."""
+    return Cursor(position, epochs, entries).line().decode()
+
+
+def nonce(secret: bytes, pilot: str, sent: int, salt: bytes) -> str:
+    """The nonce of a heartbeat."""
+    return Seal(secret, pilot).nonce(sent, salt)
+
+
+def sdk_files(home: Path) -> dict[str, str]:
+    """What the library for firms writes: a spool of two events of which one is delivered, the state that processes share, a
+    notice and a resumption; names of files and their bytes in hex."""
+    spool = Spool(home / "spool", limit=1 << 20)
+    spool.append(b"one")
+    end = spool.append(b"two, longer")
+    spool.sync(end)
+    ((first, _), *_) = spool.read(1, 1 << 20)
+    spool.release(first)
+    spool.close()
+    state = SharedState(home / "state")
+    state.lead()
+    state.put(full(SdkStanding))
+    state.put_lease(Lease(17, 23, True))
+    state.put_notice(Notice(rejected={"not_json": 2}, findings=("a//b",), rectify_by=9))
+    state.resume("release-1")
+    state.close()
+    files = {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
+    board = bytearray(files["state/board"])
+    board[SECRET : SECRET + 32] = bytes(32)  # drawn, and of this start of the machine
+    board[BOOT : BOOT + 256] = bytes(256)
+    files["state/board"] = bytes(board).rstrip(b"\0")
+    return {name: raw.hex() for name, raw in files.items()}
+
+
+def pooled_state() -> tuple[bytes, list[Decision]]:
+    """The second stage's snapshot after four pilots of one vendor exceeded together, and its decisions."""
+    pool, out = Pool(2, epoch=4, wait_ms=1000), Outputs()
+    for period in range(30):
+        values = [evidence(period, f"pilot-{n}", k=9.0, allowed=2.0) for n in range(4)]
+        rows = [*values, Closed(partition=0, through=values[0].end - 1)] if period % 2 else values
+        records = [
+            Record(
+                period * 10 + n,
+                0,
+                None,
+                msgspec.json.encode(value),
+                (("type", b"evidence" if isinstance(value, Evidence) else b"closed"), ("epoch", b"1")),
+            )
+            for n, value in enumerate(rows)
+        ]
+        out.extend(pool.telemetry("evidence/0", records))
+        out.extend(pool.time(values[0].end))
+    raw = pool.snapshots([""])[""]
+    assert raw is not None
+    return raw, out.decisions
+
+
+def alert_labels() -> dict[str, Any]:
+    """One alert as it is sent to Alertmanager; its sentences are left out."""
+    actor = Alertmanager("http://127.0.0.1:1")
+    standing = alerts_after(AlertStanding(), halted(), Facts("high", "finance", "EU"))
+    (alert, *_) = standing.alerts()
+    assert isinstance(alert, Alert)
+    body = actor._alert(alert, 1_800_000_000_000, True)
+    notes = body["annotations"]
+    assert isinstance(notes, dict)
+    return body | {"annotations": sorted(notes)}
+
+
+def board_data(out: Outputs, charters: Iterator[Any]) -> dict[str, object]:
+    """The board as data, after these outputs."""
+    board = Board()
+    for charter in charters:
+        board.learn(charter)
+    board.apply(out)
+    return as_data(board, 1_767_700_000_000)
+
+
+def guard_problems() -> dict[str, Any]:
+    """Refusals of the guard as problem details, without their sentences; and what a standing says of a halt."""
+    errors = {
+        "halted": Halted("m", reason="hard_rule", decision="d"),
+        "not resumed": Halted("m", reason="not_resumed"),
+        "lapsed": Lapsed("m"),
+        "unavailable": Unavailable("m"),
+    }
+    found: dict[str, Any] = {
+        name: {k: v for k, v in problem("p", error).items() if k not in ("title", "detail")}
+        for name, error in errors.items()
+    }
+    found["problem"] = list(problem("p", Lapsed("m")))
+    found["known"] = msgspec.to_builtins(known_of([decision(1), halted(2)]))
+    return found
+
+
+def dashboard(path: Path) -> list[str]:
+    """Identity of a dashboard and names of its variables."""
+    board = json.loads(path.read_text("utf-8"))
+    return [board["uid"], *(variable["name"] for variable in board["templating"]["list"])]
+
+
+def kafka_lines() -> list[list[str]]:
+    """Topic, key and headers under which each kind of output goes to Kafka."""
+    log = KafkaLog("127.0.0.1:1", 3, "sandbox", "group", signer=Signer(bytes(32)))
+    log.epoch = 7
+    out = Outputs(
+        rejected=[full(Rejected)],
+        decisions=[full(Decision)],
+        commands=[full(Command)],
+        permits=[full(Permit)],
+        evidence=[full(Evidence), full(Closed)],
+    )
+    return [
+        [topic, repr(key), *(f"{name}: {value.decode()}" for name, value in headers)]
+        for topic, key, _, headers in log._outputs(out)
+    ]
