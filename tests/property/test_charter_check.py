@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from monitor.__main__ import cli
 from monitor.charter.spec import charter_hash
 from monitor.cli.charter import TEMPLATES
-from monitor.compile.load import Reading, read_bytes
+from tests.strength import examples
 
 VALUES = [
     "null", "true", "yes", "no", "~", "''", "[]", "{}", "-1", "0", "-0.0", "1", "1.5", ".5", "1e3", "1e308", "-1e308", "1e-320", "1_0",
@@ -113,7 +113,7 @@ def judge(text: str) -> Reading:
     return reading
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(examples(4, 8)))
 def test_every_damaged_charter_is_read_or_refused_with_a_place_and_a_fix(seed: int) -> None:
     """Wrong types, huge numbers, hidden characters, odd dates, deep nesting in any field: no exception, in bounded
     time."""

@@ -39,10 +39,11 @@ from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.state.acts_once import validity
 from monitor.state.pilot import restore, snapshot
 
+from ..strength import examples
 from ..unit.test_machine import RATE, T0, charter
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
-WALKS, STEPS = (100 if QUICK else 600), 14
+WALKS, STEPS = (100 if QUICK else examples(240, 600)), 14
 KEYS = {
     name: Signer(bytes([n]) * 32) for n, name in enumerate(("anna", "ben", "olga", "firm", "mallory", "admitter"), 1)
 }

@@ -12,6 +12,7 @@ from monitor.charter.spec import Drills, Window
 from monitor.model.records import Command
 from monitor.sdk.standing import Standing
 from monitor.state.pilot import restore, snapshot
+from tests.strength import examples
 from tests.unit.engine.test_machine import T0, Bench
 
 ALWAYS = Drills(full_stops=(Window(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "00:00", "24:00"),))
@@ -64,7 +65,7 @@ class World:
         self.bench.machine.restore({"p": snapshot(self.bench.machine.pilots["p"])})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120, 300), deadline=None)
 @given(st.data())
 def test_a_service_works_only_without_a_halt_and_resumed_from_the_newest_release(data: st.DataObject) -> None:
     """Whatever came after the release, and whichever older commands compaction took: work is allowed exactly where no

@@ -26,6 +26,7 @@ from monitor.model.builders import Emitter, one_of_each
 from monitor.model.events import Envelope, Event, Harm, Severity, encode
 from monitor.model.records import Outputs, Reason, Record
 from monitor.state.pilot import Pilot, restore, snapshot
+from tests.strength import examples
 from tests.unit.engine.test_machine import HOUR, T0, charter
 
 LONG = "é" * 199  # 398 bytes
@@ -180,10 +181,10 @@ def test_no_bomb_makes_the_state_outgrow_its_limit(bomb: Bomb) -> None:
     assert len(out.rejected) < 2500
 
 
-@settings(max_examples=3, deadline=None)
-@given(order=st.permutations(BOMBS), seed=st.integers(0, 5), count=st.sampled_from([0, 30, 600]))
+@settings(max_examples=examples(2, 10), deadline=None)
+@given(order=st.permutations(BOMBS), seed=st.integers(0, 5), count=st.sampled_from([0, 30, examples(120, 600)]))
 def test_no_mixture_of_bombs_does_either(order: list[Bomb], seed: int, count: int) -> None:
-    """All of them after each other, in any order, under a halt and hundreds of acts; the state survives a restart as it
+    """All of them after each other, in any order, under a halt and many acts; the state survives a restart as it
     is."""
     machine, _ = exploded(tuple(order), seed, count)
     raw = machine.pilots.raw("p")

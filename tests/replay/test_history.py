@@ -26,6 +26,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import encode as encoded
 from monitor.model.records import Decision, Reason, Record
 from monitor.simulation.fleet import Fleet
+from tests.strength import FULL
 
 FLEET = Fleet(4, pilots=5, scenarios=["calm", "death", "step", "silence", "gaps"], hours=50, period="1m", volume=200)
 
@@ -98,7 +99,7 @@ class Recording:
             await runner.telemetry(TOPIC, records)
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[1, 2] if FULL else [1])
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("recorded")
     asyncio.run(Recording(home, request.param).run())
