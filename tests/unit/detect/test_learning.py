@@ -237,10 +237,8 @@ def test_a_decision_carries_its_rate_ratio_its_interval_and_its_sentence() -> No
     assert f.ratio_low is not None
     assert f.ratio_high is not None
     assert f.ratio_low < f.ratio < f.ratio_high
-    assert f.explanation.startswith(
-        f"{f.observed:g} events where {f.expected:g} were allowed, {f.ratio:.3g} times as many"
-    )
-    assert f.explanation.endswith("the bar is reached.")
+    assert f.explanation.startswith(f"{f.observed:g} events against a limit of {f.expected:g} (ratio {f.ratio:.3g}, ")
+    assert f.explanation.endswith("threshold reached.")
     assert "times that (95 % interval" in sentence(halt)
 
 
