@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from monitor.charter.control import Admission
 from monitor.client.bulk import Bulk, open_bulk
 from monitor.client.control import Judged
-from monitor.model.builders import instant
+from monitor.model.builders import as_instant
 from monitor.model.events import Envelope
 from monitor.sdk.kafka_link import KafkaBulk
 from monitor.simulation.fleet import Fleet
@@ -284,7 +284,7 @@ def line(received: int, event: Envelope) -> bytes:
     >>> line(1500, Emitter("s", "p").gain(1000)).rpartition(b",")[2]
     b'"recordedtime":"1970-01-01T00:00:01.500000Z"}\\n'
     """
-    recorded = msgspec.json.encode(instant(received))
+    recorded = msgspec.json.encode(as_instant(received))
     return msgspec.json.encode(event)[:-1] + b',"recordedtime":' + recorded + b"}\n"
 
 

@@ -16,7 +16,7 @@ from monitor.projections.known_state import Known, known_of
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaAnswers, KafkaLink
 from monitor.sdk.transports import open_link
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 class Answer(Struct, frozen=True):
@@ -117,7 +117,7 @@ def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: 
                 else:
                     rejected = _REJECTED.decode(raw)
                     if (rejected.topic, rejected.partition, rejected.offset) == (f"{link.prefix}.control", *place):
-                        if rejected.reason != Why.REPEATED.value:
+                        if rejected.reason != RejectionReason.REPEATED.value:
                             return Answer(rejected=rejected)
                         return _first(answers, pilot, name, end, rejected)
     return None
@@ -134,7 +134,7 @@ def _first(answers: KafkaAnswers, pilot: str, name: str, end: float, copy: Rejec
                 return Answer(decision=decision, repeated=True)
         else:
             refused.append(_REJECTED.decode(raw))
-    acts = [r for r in refused if r.topic == answers.control and r.reason != Why.REPEATED.value]
+    acts = [r for r in refused if r.topic == answers.control and r.reason != RejectionReason.REPEATED.value]
     for rejected in reversed(acts[-LOOKED_AT:]):
         if answers.act(rejected.partition, rejected.offset) == name:
             return Answer(rejected=rejected, repeated=True)

@@ -11,7 +11,7 @@ from monitor.charter.spec import Charter, charter_hash
 from monitor.console.owner_liveness import Heard
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.projections.alpha_budget import Runs, used_of
-from monitor.projections.open_commands import OpenOrder, after, told
+from monitor.projections.open_commands import OpenCommand, after, resent
 from monitor.projections.wording import sentence
 
 KEPT = 8
@@ -38,7 +38,7 @@ class PilotView(Struct):
     restart: int = 1
     exited: bool = False
     unsigned: bool = False
-    order: OpenOrder | None = None
+    order: OpenCommand | None = None
     last_evidence: int | None = None
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
@@ -122,7 +122,7 @@ class Board:
         for command in outputs.commands:
             known = self.pilots.get(command.pilot)
             if known is not None:
-                known.order = told(known.order, command)
+                known.order = resent(known.order, command)
         for record in outputs.evidence:
             if isinstance(record, Closed):
                 self.through = max(record.through, self.through or 0)

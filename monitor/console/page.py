@@ -15,7 +15,7 @@ from monitor.console.charter_page import charter_body
 from monitor.console.svg.picture import picture
 from monitor.model.records import Decision, Level, Reason
 from monitor.projections.formats import figure, span, stamp
-from monitor.projections.open_commands import OpenOrder
+from monitor.projections.open_commands import OpenCommand
 from monitor.projections.wording import LEVELS, REASONS, TIMED, budget_words, numbers, plain
 
 SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.HALT: "■"}
@@ -231,7 +231,7 @@ def _orders(board: Board) -> str:
         f'<span class="firm">{escape(view.participant)}</span></td>'
         f'<td data-head="Command">{view.order.action}</td><td data-head="State" class="why">{_order(view.order)}</td>'
         f'<td data-head="Given" class="when">{_time(view.order.at)}</td>'
-        f'<td data-head="Times sent" class="number">{view.order.told}</td></tr>'
+        f'<td data-head="Times sent" class="number">{view.order.attempts}</td></tr>'
         for view in views
         if view.order is not None
     )
@@ -242,7 +242,7 @@ def _orders(board: Board) -> str:
     )
 
 
-def _order(order: OpenOrder) -> str:
+def _order(order: OpenCommand) -> str:
     return f"{escape(order.state)}: {escape(ORDERS[order.state])}"
 
 
@@ -339,7 +339,7 @@ def _facts(board: Board, view: PilotView) -> str:
         ("Last evidence", _time(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
         (
             "Open command",
-            f"{view.order.action}, {_order(view.order)}; given {_time(view.order.at)} UTC, sent {_number(view.order.told, 'time')}"
+            f"{view.order.action}, {_order(view.order)}; given {_time(view.order.at)} UTC, sent {_number(view.order.attempts, 'time')}"
             if view.order is not None and view.order.open
             else "",
         ),
@@ -459,7 +459,7 @@ def as_data(board: Board, now: int = 0) -> dict[str, object]:
                     "action": view.order.action,
                     "state": view.order.state,
                     "at": view.order.at,
-                    "told": view.order.told,
+                    "told": view.order.attempts,
                     "open": view.order.open,
                 }
                 if view.order

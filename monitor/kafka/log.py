@@ -24,7 +24,7 @@ from monitor.kafka import faust_hooks, state_keys
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.kafka.topics import LARGE, Names
 from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
-from monitor.model.signing import HEADER, Kind, Signer
+from monitor.model.signing import HEADER, SignedKind, Signer
 
 JSON = b"application/json"
 NO_EPOCH = 0
@@ -318,7 +318,7 @@ class KafkaLog:
     def _headers(self, what: str) -> list[tuple[str, bytes]]:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
 
-    def _signed(self, kind: Kind, raw: bytes) -> list[tuple[str, bytes]]:
+    def _signed(self, kind: SignedKind, raw: bytes) -> list[tuple[str, bytes]]:
         return [] if self._signer is None else [(HEADER, self._signer.sign(kind, raw).encode())]
 
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:

@@ -380,7 +380,7 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    order=recovered(standing.order, standing.sending),
+                    order=recovered(standing.halt_state, standing.retransmission),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from monitor.model.records import Decision, Level
-from monitor.projections.open_commands import OpenOrder, after
-from monitor.state.halt_order import stop_state
+from monitor.projections.open_commands import OpenCommand, after
+from monitor.state.halt_state import stop_state
 
 
 class Known(Struct, frozen=True):
@@ -23,7 +23,7 @@ class Known(Struct, frozen=True):
 def known_of(decisions: Iterable[Decision]) -> Known | None:
     """What decisions about one pilot, oldest first, say of it; `None` where there are none."""
     last: Decision | None = None
-    order: OpenOrder | None = None
+    order: OpenCommand | None = None
     for decision in decisions:
         if last is None or decision.standing > last.standing:
             last, order = decision, after(order, decision)

@@ -32,11 +32,11 @@ from prometheus_client.registry import Collector
 from monitor import __version__
 from monitor.charter.spec import Charter
 from monitor.model.records import UNCOUNTED, Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
-from monitor.projections.alerts import Facts, Standing, facts_of
+from monitor.projections.alerts import Facts, StandingAlerts, facts_of
 from monitor.projections.alerts import after as standing_after
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
-from monitor.projections.open_commands import ACTIONS, OPEN, OpenOrder, action_of, after, told, waiting
-from monitor.validate.rejections import Why
+from monitor.projections.open_commands import ACTIONS, OPEN, OpenCommand, action_of, after, resent, waiting
+from monitor.validate.rejections import RejectionReason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACTORS = ("alertmanager", "annotations", "json_lines")
@@ -86,9 +86,9 @@ class _Pilot:
         self.reason: Reason | None = None
         self.since: int | None = None
         self.unknown = False
-        self.order: OpenOrder | None = None
+        self.order: OpenCommand | None = None
         self.alpha: float | None = None
-        self.alerts = Standing()
+        self.alerts = StandingAlerts()
         self.forged = 0
         self.slots: dict[tuple[str, str], _Slot] = {}
 
@@ -99,7 +99,7 @@ class Metrics:
     `cap` is how many pilots may be label values; `rejections` are the reasons to create at zero.
     """
 
-    def __init__(self, cap: int = 5000, rejections: Iterable[str] = tuple(Why)) -> None:
+    def __init__(self, cap: int = 5000, rejections: Iterable[str] = tuple(RejectionReason)) -> None:
         if cap < 1:
             raise ValueError("cap must be at least 1")
         self.cap = cap
@@ -176,11 +176,11 @@ class Metrics:
         level: Level,
         *,
         unknown: bool = False,
-        order: OpenOrder | None = None,
+        order: OpenCommand | None = None,
         standing: int = 0,
         since_ms: int | None = None,
         reason: Reason | None = None,
-        alerts: Standing | None = None,
+        alerts: StandingAlerts | None = None,
     ) -> None:
         """Say where a pilot stands without a decision: after recovery, so that a halted pilot does not vanish from view."""
         with self._lock:
@@ -189,7 +189,7 @@ class Metrics:
                 return
             known.participant, known.level, known.unknown = participant, level, unknown
             known.order, known.standing, known.since, known.reason = order, standing, since_ms, reason
-            known.alerts = alerts or Standing(standing, level)
+            known.alerts = alerts or StandingAlerts(standing, level)
 
     def learn(self, charter: Charter) -> None:
         """Take what the charter in force says of its pilot. Call it when the charter came into force."""
@@ -246,7 +246,7 @@ class Metrics:
     def _observe_rejected(self, rejected: Rejected) -> None:
         self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
         known = self._pilots.get(rejected.pilot)
-        if known is not None and rejected.reason == Why.FORGED:
+        if known is not None and rejected.reason == RejectionReason.FORGED:
             known.forged += 1
 
     def _observe_decision(self, decision: Decision) -> None:
@@ -275,7 +275,7 @@ class Metrics:
     def _observe_command(self, command: Command) -> None:
         known = self._pilots.get(command.pilot)
         if known is not None:
-            known.order = told(known.order, command)
+            known.order = resent(known.order, command)
         self._of["commands_again_total" if command.again else "commands_total"].labels(action_of(command)).inc()
 
     def _observe_evidence(self, evidence: Evidence) -> None:

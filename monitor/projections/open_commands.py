@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from monitor.model.records import Command, Decision, Reason, command_of
-from monitor.state.halt_order import Order, Sending
+from monitor.state.halt_state import HaltState, Retransmission
 
 Action: TypeAlias = Literal["halt", "release", "drill"]
 ACTIONS: tuple[Action, ...] = ("halt", "release", "drill")
@@ -25,7 +25,7 @@ _STATES = {
 }
 
 
-class OpenOrder(Struct, frozen=True):
+class OpenCommand(Struct, frozen=True):
     """A command: `at` when it was given (ms), `state` what became of it, `told` how often it was put out,
     `answered` whether anybody acknowledged it."""
 
@@ -33,8 +33,8 @@ class OpenOrder(Struct, frozen=True):
     at: int
     standing: int
     state: str = "commanded"
-    told: int = 1
-    answered: bool = False
+    attempts: int = 1
+    acknowledged: bool = False
 
     @property
     def open(self) -> bool:
@@ -42,15 +42,15 @@ class OpenOrder(Struct, frozen=True):
         return self.state in OPEN
 
 
-def after(order: OpenOrder | None, decision: Decision) -> OpenOrder | None:
+def after(order: OpenCommand | None, decision: Decision) -> OpenCommand | None:
     """What stands after a decision that is newer than all before it."""
     command = command_of(decision)
     if command is not None:
-        return OpenOrder(action_of(command), command.at, command.standing)
+        return OpenCommand(action_of(command), command.at, command.standing)
     if order is None or decision.reason is Reason.EXITED:
         return None
     if decision.reason is Reason.COMMAND_ACKNOWLEDGED:
-        order = structs.replace(order, answered=True)
+        order = structs.replace(order, acknowledged=True)
         if order.action == "release":
             return structs.replace(order, state="done")
         return structs.replace(order, state="acknowledged") if order.state in ("commanded", "overdue") else order
@@ -58,11 +58,11 @@ def after(order: OpenOrder | None, decision: Decision) -> OpenOrder | None:
     return order if state is None else structs.replace(order, state=state)
 
 
-def told(order: OpenOrder | None, command: Command) -> OpenOrder | None:
+def resent(order: OpenCommand | None, command: Command) -> OpenCommand | None:
     """What stands after a command was put out: it says itself how often it was told before."""
     if order is None or command.standing != order.standing:
         return order
-    return structs.replace(order, told=max(order.told, 1 + command.again))
+    return structs.replace(order, attempts=max(order.attempts, 1 + command.again))
 
 
 def action_of(command: Command) -> Action:
@@ -70,16 +70,16 @@ def action_of(command: Command) -> Action:
     return "drill" if command.dry_run else command.action
 
 
-def recovered(order: Order, sending: Sending | None) -> OpenOrder | None:
+def recovered(order: HaltState, sending: Retransmission | None) -> OpenCommand | None:
     """The same from a machine's state, for who takes over a partition. Without a command in force: None."""
     if sending is None:
         return None
     command = sending.command
-    answered = not sending.due or any(proof.acknowledged for proof in order.proofs.values())
+    answered = not sending.due or any(proof.acknowledged for proof in order.evidence.values())
     state: str = order.state or ("commanded" if sending.due else "done")
-    return OpenOrder(action_of(command), command.at, command.standing, state, 1 + sending.times, answered)
+    return OpenCommand(action_of(command), command.at, command.standing, state, 1 + sending.attempts, answered)
 
 
-def waiting(order: OpenOrder | None) -> bool:
+def waiting(order: OpenCommand | None) -> bool:
     """Whether a halt (no drill) waits for its acknowledgement."""
-    return order is not None and order.action == "halt" and order.open and not order.answered
+    return order is not None and order.action == "halt" and order.open and not order.acknowledged

@@ -24,19 +24,19 @@ from monitor.charter.spec import (
     Authority,
     Charter,
     Cycle,
+    DetectorSpec,
     ExposureSpec,
     HardRule,
     IndicatorSpec,
     Model,
     Participant,
     Responses,
-    Watcher,
 )
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Decision, Level, Outputs, Reason, Record
-from monitor.projections.alerts import BEYOND, MOST, Standing, after, changes
+from monitor.projections.alerts import BEYOND, MOST, StandingAlerts, after, changes
 from monitor.projections.severity import GRAVE, HALTED
 
 T0 = 1_767_571_200_000  # Monday 5 January 2026
@@ -52,7 +52,7 @@ def charter(level: str) -> Charter:
         per=1000,
         exposure=ExposureSpec(unit="decisions", cap=1000),
         weight=1,
-        detectors=(Watcher("limit_e_process", level),),  # type: ignore[arg-type]
+        detectors=(DetectorSpec("limit_e_process", level),),  # type: ignore[arg-type]
     )
     rules = (
         HardRule("death", "escalate", harm=(Harm.DEATH,)),
@@ -81,7 +81,7 @@ class World:
         self.machine = Machine(journalled=False)
         self.now, self.offset = T0, 0
         self.emitter = Emitter("svc/1", "p")
-        self.standing, self.old = Standing(), Standing()
+        self.standing, self.old = StandingAlerts(), StandingAlerts()
         self.decisions: list[Decision] = []
         self.command: Any = None
         self.act(Admission(id="admission", pilot="p", author="olga", charter=charter(level)))
@@ -179,10 +179,10 @@ def test_folding_is_the_same_from_a_saved_standing(steps: list[tuple[str, int]],
     world = World("halt")
     for what, number in steps:
         world.do(what, number)
-    saved = Standing()
+    saved = StandingAlerts()
     for decision in world.decisions[:cut]:
         saved = after(saved, decision)
-    again = msgspec.json.decode(msgspec.json.encode(saved), type=Standing)
+    again = msgspec.json.decode(msgspec.json.encode(saved), type=StandingAlerts)
     for decision in world.decisions:
         again = after(again, decision)
     assert again == world.standing
@@ -192,7 +192,7 @@ def test_changes_lead_from_one_standing_to_the_next() -> None:
     """What began and did not end is what stands."""
     world = World("halt")
     told: dict[str, Any] = {}
-    before = Standing()
+    before = StandingAlerts()
     for what in ("harm", "time", "obey", "traffic", "lift", "harm"):
         world.do(what, 1)
     for decision in world.decisions:

@@ -23,7 +23,7 @@ from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
 from monitor.projections.alerts import Alert, Facts
-from monitor.projections.alerts import Standing as AlertStanding
+from monitor.projections.alerts import StandingAlerts as AlertStanding
 from monitor.projections.alerts import after as alerts_after
 from monitor.projections.alerts import changes as alert_changes
 from monitor.projections.known_state import known_of

@@ -13,7 +13,7 @@ from monitor.act.alertmanager import Alertmanager, resolve_timeout
 from monitor.act.links import Links, checked
 from monitor.errors import Refused
 from monitor.model.records import Decision, Finding, Level, Reason
-from monitor.projections.alerts import Alert, Facts, Standing, after, occurrence
+from monitor.projections.alerts import Alert, Facts, StandingAlerts, after, occurrence
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.records import halted
 
@@ -21,7 +21,7 @@ LINKS = Links("https://wiki.test/runbook", "https://board.test/")
 
 
 def alerts(*decisions: Decision, facts: Facts = Facts()) -> list[Alert]:  # noqa: B008 (a frozen value)
-    standing = Standing()
+    standing = StandingAlerts()
     for decision in decisions:
         standing = after(standing, decision, facts)
     return list(standing.alerts())

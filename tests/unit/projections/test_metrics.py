@@ -17,11 +17,11 @@ from monitor.projections import metrics as subject
 from monitor.projections.alerts import recovered
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX, series_names
 from monitor.projections.metrics import Metrics
-from monitor.projections.open_commands import OPEN, OpenOrder
+from monitor.projections.open_commands import OPEN, OpenCommand
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import evidence, halted
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -43,7 +43,7 @@ def test_closed_label_sets_exist_at_zero() -> None:
         assert value(metrics, "pilots", level=level.word) == 0
         for reason in Reason:
             assert value(metrics, "decisions_total", level=level.word, reason=reason.value) == 0
-    for reason in (*Why, "other"):
+    for reason in (*RejectionReason, "other"):
         assert value(metrics, "rejected_total", reason=str(reason)) == 0
     for action in ("halt", "release", "drill"):
         assert value(metrics, "commands_total", action=action) == 0
@@ -304,7 +304,7 @@ def test_an_older_period_does_not_overwrite_a_newer_one() -> None:
 def test_recovery_restores_a_halted_pilot() -> None:
     """A halted pilot is in view right after a restart, before anything new is decided about it."""
     metrics = Metrics()
-    order = OpenOrder("halt", 7_000, 3, "overdue")
+    order = OpenCommand("halt", 7_000, 3, "overdue")
     metrics.seed("p-1", "firm-1", Level.HALT, standing=4, order=order, since_ms=7_000, reason=Reason.HARD_RULE)
     who = {"pilot": "p-1", "participant": "firm-1"}
     assert value(metrics, "pilot_level", **who) == 3
