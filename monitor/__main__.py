@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from monitor import __version__
+from monitor import __version__, logs
 from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
 
 COMMANDS = {
@@ -63,8 +63,13 @@ class Lazy(click.Group):
 def cli() -> None:
     """Streaming real-time risk monitor for AI regulatory sandboxes.
 
-    Exit codes: 0 done, 1 wrong input or failed check, 2 called wrongly, 3 the other side is away.
+    Exit codes: 0 done, 1 wrong input or failed check, 2 called wrongly, 3 the other side is unavailable, 4 a replay
+    differs from the record. Logs go to stderr, as text or with SANDBOX_LOG=json as JSON lines.
     """
+    try:
+        logs.set_up()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def main() -> None:
