@@ -29,15 +29,16 @@ lock: install ## resolve again; the file names no registry
 	$(UV) pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
 
 test: lint servers ## installs what tests need (packages, Prometheus, Alertmanager, Chromium, Kafka's jars), then runs everything
-	$(PY) -m pytest -m "not long" $(PARALLEL) $(ARGS)
+	$(PY) -m pytest -m "not long" -n 4 $(BY_FILE) $(ARGS)
 
 test-fast: install ## the tests without broker, browser and worker processes, within 90 s; ARGS="-k halt" for some of them
-	$(PY) -m pytest -m "not long and not kafka and not servers" $(PARALLEL) $(FAST) $(ARGS)
+	$(PY) -m pytest -m "not long and not kafka and not servers" -n 2 $(BY_FILE) $(FAST) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.
 FAST = tests/unit tests/contract tests/property tests/replay detectors monitor
-# A file is the unit of distribution, because its tests share brokers and servers; tests/conftest.py puts the longest first.
-PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
+# Files are handed to pytest processes one at a time, because the tests of a file share brokers and servers; tests/conftest.py
+# puts the longest first. The full suite waits for time-outs more than it computes, so four processes keep two cores busy.
+BY_FILE = --dist loadfile --no-loadscope-reorder
 
 servers: install
 	deploy/local/install-test-servers.sh
@@ -76,8 +77,12 @@ bench-detection: install ## measure the detectors by simulation; QUICK=1 within 
 .PHONY: test-long
 # 340 histories meet a real broker with real worker processes; the cheap ones are counted apart.
 HISTORIES := $(if $(QUICK),--real 25 --memory 30 --sqlite 4 --kills 20,--real 300 --brokers 8 --memory 608 --sqlite 60 --kills 200)
-test-long: install ## histories of random operations and faults, 1,000 with 200 kills; QUICK=1: the share of make test; one GOAL line each
+test-long: install ## histories of random operations and faults, 1,000 with 200 kills, then randomized and `long` tests in full numbers; QUICK=1: 59 histories; one GOAL line each
 	$(PY) -m monitor.testing.history $(HISTORIES) $(ARGS)
+	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
+
+# Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
+FULL_STRENGTH = tests/property tests/failure tests/replay tests/unit/detectors
 
 .PHONY: bench-stream
 bench-stream: install ## the stream worker beside its peers on one broker; QUICK=1 within five minutes

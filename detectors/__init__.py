@@ -1,46 +1,50 @@
-"""Online detectors: numbers in, scores out. Imports nothing of `monitor`.
+"""Online detectors: observations in, scores out. Imports nothing of `monitor`.
 
-How to choose one. Ask what a wrong alarm costs. Per name: when, *guarantee*, how it fails.
+How to choose a detector: by the cost of a false alarm. Per name: when to use it, *guarantee*, limitations.
 
 To *halt*:
 
-- `limit_e_process`: counts or shares against a limit of the charter. *P(ever alarming) <= alpha over the pilot's whole life,
-  however often one looks.* Fails if the truth is more dispersed than the charter grants, or exposure is overstated beyond its
-  uncertainty; slow for an excess below 1.2 times the limit. A limit of c times a baseline: `baseline_limit.py` first.
-- `maxsprt`: the same for Poisson counts of a pilot of planned size whose excess is there from the start, and then quicker. *P(alarming
-  before the horizon) <= alpha, exactly.* Blind to an excess that follows a quiet year; refuses variance/mean above 1.
+- `limit_e_process`: counts or proportions against a limit of the charter. *P(ever alarming) <= alpha over the pilot's
+  lifetime, at every stopping time.* The guarantee fails if the dispersion exceeds the charter's `variance_mean`, or
+  if exposure is overstated beyond its `uncertainty`; slow for an excess below 1.2 times the limit. For a limit of c
+  times a baseline use `baseline_limit.py`.
+- `maxsprt`: Poisson counts of a pilot of planned size with an excess from the start; then faster. *P(alarming before
+  the horizon) <= alpha, exactly.* Low power for an excess after a long period within the limit; refuses variance/mean
+  above 1.
 
-To *escalate* on a change although no limit is broken:
+To *escalate* on a change within the limits:
 
-- `e_detector`: *at least `arl0` periods to a false alarm on average, a theorem, while the rate stays within its baseline.* Cycles
-  and trends are not in it, and a young baseline sees large changes only.
+- `e_detector`: *at least `arl0` periods to a false alarm on average (a theorem) while the rate stays within its
+  baseline.* Cycles and trends are not modelled, and a baseline learnt from few events detects large changes only.
 
 To *watch*:
 
-- `cusum`: quickest for the ratio it is set to. *Run length `arl0`, exact for constant exposure.* Slow for smaller changes; the bar is
-  for the usual exposure, so exposure that varies much shifts the run length.
-- `glr`: no ratio to choose. *`arl0` or more, by an approximation (1.2 to 3.4 times, measured).* Slower than a `cusum` set to the
-  very change; dispersion that nobody granted breaks it.
-- `ewma`: small lasting drifts, also of gauges. *About `arl0` for nearly normal numbers.* Too short for few events (705 of 1000 at
-  mean .5); large changes a period later.
-- `seasonal`: the rate has a day, a week, a trend, or more dispersion than anybody granted (it learns them). *About `arl0`,
-  simulated, not proved.* A change that begins before some hundred events are learnt is partly learnt as normal, and found
-  late; cycles other than those it was told are noise to it.
-- `gauge_limit`: a cost or gain compared with a number. *Nothing but the comparison.* Every noisy crossing is an alarm.
-- `shape`: a value whose level, time of the day and course should look like its own past. *Nothing.* Alarms some six times a year
-  on hourly counts that do not change, and relearns whatever lasts.
-- `river_drift`: its mean alone (ADWIN). *Nothing.* The slowest to see a change.
+- `cusum`: shortest delay for the ratio it is set to. *Run length `arl0`, exact for constant exposure.* Slower for
+  smaller changes; the threshold is computed for the usual exposure, so strongly varying exposure shifts the run
+  length.
+- `glr`: a change of unknown size. *Run length `arl0` or more, approximately (1.2 to 3.4 times, measured).* Slower
+  than a `cusum` set to the true ratio; overdispersion beyond the charter's `variance_mean` shortens the run length.
+- `ewma`: small lasting shifts, also of gauges. *Run length about `arl0` for nearly normal numbers.* Shorter for few
+  events (705 of 1000 at mean .5); large changes are detected one period later.
+- `seasonal`: rates with a daily or weekly cycle, a trend or unknown overdispersion (all learnt). *Run length about
+  `arl0`, simulated, not proved.* A change before some hundred events are learnt is partly learnt as normal and
+  detected late; cycles that are not configured count as noise.
+- `gauge_limit`: a cost or gain compared with a number. *Only the comparison.* Every noisy crossing is an alarm.
+- `shape`: values whose level, time of the day and course should resemble their past. *No guarantee.* About six alarms a
+  year on unchanged hourly counts; learns every lasting change.
+- `river_drift`: the mean only (ADWIN). *No guarantee.* The longest delays.
 
-Besides, `silence` watches the gaps between events and is how `unknown` begins. *At most about `false_per_year` for a Poisson
-stream.* Fails where the rate has hours and `expected` has not (`hours.py` learns and integrates them), or events come in batches.
+`silence` watches the gaps between events and triggers the state `unknown`. *At most about `false_per_year` false
+alarms a year for a Poisson process.* The guarantee fails if the rate has business hours and `expected` does not
+(`hours.py` learns and integrates them), or if events come in batches.
 
-A random cut forest is not offered: `rrcf` (MIT) installs, and costs 7.3 ms an observation (40 trees of 256, one number each),
-seven hundred times what `shape` does, which scores above the published ones on the same benchmark.
+A random cut forest is not offered: `rrcf` (MIT) costs 7.3 ms an observation (40 trees of 256, one number each), seven
+hundred times the cost of `shape`, which scores higher than its published results on the same benchmark.
 
-README.md has the figures, each with its command, and how each one fails.
+README.md has the figures, each with its command.
 
-How to add one. Copy `gauge_limit.py`, change the docstring, the fields, `design` and `update`, and add one line below;
-`detectors/checks.py` then meets it in the contract suite.
+To add a detector: copy `gauge_limit.py`, change the docstring, the fields, `design` and `update`, and add one line to
+`DETECTORS`. The contract suite (`detectors/checks.py`) then covers it.
 """
 
 from __future__ import annotations
@@ -77,8 +81,20 @@ DETECTORS: dict[str, type[Any]] = {
 }
 
 
+def parameters_of(name: str) -> list[str]:
+    """Returns the names of the parameters that the detector `name` takes in a charter. Raises KeyError if it is
+    unknown.
+
+    >>> parameters_of("glr")
+    ['arl0', 'window', 'baseline_periods', 'baseline_events', 'confidence']
+    """
+    kind = DETECTORS[name]
+    described = inspect.signature(getattr(kind, "settings", kind.design))
+    return [p.name for p in described.parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
 def build(name: str, design: Design, params: Mapping[str, Any] | None = None) -> Detector:
-    """The detector `name` for an indicator; raises ValueError that names what is wrong and what would be right.
+    """Returns a new detector `name` for an indicator. Raises ValueError that names the wrong parameter and the fix.
 
     >>> build("cusum", Design(limit=5.0), {"arl": 500})
     Traceback (most recent call last):
@@ -86,10 +102,9 @@ def build(name: str, design: Design, params: Mapping[str, Any] | None = None) ->
     """
     if name not in DETECTORS:
         raise ValueError(f"{name}: no such detector; choose one of {', '.join(DETECTORS)}")
-    factory = DETECTORS[name].design
-    known = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    known = parameters_of(name)
     for key in params or {}:
         if key not in known:
             raise ValueError(f"{key}: {name} has no such parameter; it takes {', '.join(known) or 'none'}")
-    detector: Detector = factory(design, **(params or {}))
+    detector: Detector = DETECTORS[name].design(design, **(params or {}))
     return detector

@@ -1,9 +1,8 @@
-"""Who may spend how much of alpha, and how much may all runs up to now spend? The split of a pilot's error budget, to
-print and to check.
+"""Alpha spending: how a pilot's error budget is divided among its streams and their restarts.
 
-P(ever halting a pilot that keeps its limits) <= alpha holds because the shares of all streams and all restarts sum to
-at most alpha (a union bound): a stream gets weight / segments, restart j of it 6 / (pi^2 j^2) of that, and the restarts
-sum to 1.
+P(ever halting a pilot that keeps its limits) <= alpha follows from a union bound: the allocations of all streams and
+all restarts sum to at most alpha. A stream is allocated weight / segments, and its restart j = 1, 2, ... the fraction
+6 / (pi^2 j^2) of that; these fractions sum to 1.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from detectors.base import within
 
 
 class AlphaShare(NamedTuple):
-    """One stream's share: what its current restart may spend (and so its bar, the e-value 1/alpha), and what all its
-    restarts up to now may have spent."""
+    """One stream's allocation: `alpha` of its current restart, the `threshold` that follows (the e-value 1/alpha), and
+    `spent`, the sum over all restarts up to this one."""
 
     stream: str
     alpha: float
@@ -26,7 +25,7 @@ class AlphaShare(NamedTuple):
 
 
 def restart_share(restart: int) -> float:
-    """The part of a stream's alpha that restart j = 1, 2, ... may spend: 6 / (pi^2 j^2)."""
+    """Returns the fraction of a stream's alpha that restart j = 1, 2, ... may spend: 6 / (pi^2 j^2)."""
     if restart < 1:
         raise ValueError("restart: counts from 1")
     return 6 / (pi * pi * restart * restart)
@@ -35,12 +34,13 @@ def restart_share(restart: int) -> float:
 def account(
     alpha: float, weights: Mapping[str, float], segments: Mapping[str, int] | None = None, restart: int = 1
 ) -> list[AlphaShare]:
-    """The shares of every stream at a restart; `weights` (each from 0, summing to at most 1) name the indicators.
+    """Returns the allocation of every stream at a restart.
 
-    Raises ValueError for weights that would spend more than alpha.
+    `weights` maps indicators to their fractions of alpha (each at least 0, their sum at most 1), `segments` to their
+    numbers of segments. Raises ValueError for weights that would spend more than alpha.
 
     >>> print(report(account(0.01, {"incidents": 0.7, "false_positives": 0.3}, {"false_positives": 3}), 0.01))
-    stream               alpha        bar (e)  bar (ln)  may spend so far
+    stream               alpha      threshold  ln(thr.)  spent so far
     incidents            0.004255       235.0      5.46  0.004255
     false_positives/1    0.0006079     1644.9      7.41  0.0006079
     false_positives/2    0.0006079     1644.9      7.41  0.0006079
@@ -49,7 +49,7 @@ def account(
     """
     within("alpha", alpha, low=1e-12, high=0.5)
     if any(not w >= 0 for w in weights.values()) or sum(weights.values()) > 1 + 1e-12:
-        raise ValueError(f"weights: {dict(weights)!r} are not shares from 0 that sum to at most 1")
+        raise ValueError(f"weights: {dict(weights)!r} must be at least 0 and sum to at most 1")
     out = []
     for name, weight in weights.items():
         parts = max(1, (segments or {}).get(name, 1))
@@ -61,9 +61,9 @@ def account(
 
 
 def report(shares: list[AlphaShare], alpha: float) -> str:
-    """A table of shares, and what they may spend together."""
-    wide = max([19, *(len(s.stream) for s in shares)]) + 2  # segments make names of any length
-    lines = [f"{'stream':<{wide}}{'alpha':<12}{'threshold (e)':>8}{'threshold (ln)':>10}  may spend so far"]
+    """Returns the allocations as a table, with their total."""
+    wide = max([19, *(len(s.stream) for s in shares)]) + 2  # segment names have any length
+    lines = [f"{'stream':<{wide}}{'alpha':<11}{'threshold':>9}{'ln(thr.)':>10}  spent so far"]
     lines += [
         f"{s.stream:<{wide}}{s.alpha:<12.4g}{s.threshold:>8.1f}{log(s.threshold):>10.2f}  {s.spent:.4g}" for s in shares
     ]

@@ -1,6 +1,6 @@
-"""How long does a chart of normal numbers run before it alarms? Exact run lengths of CUSUM and EWMA charts in sd.
+"""Average run length (ARL) of CUSUM and EWMA charts of normal numbers with variance 1, computed exactly.
 
-Page's integral equation for CUSUM and Crowder's (1987, Technometrics 29: 401-407) for EWMA, solved on Gauss-Legendre nodes.
+Page's integral equation for CUSUM, and Crowder's (1987, Technometrics 29: 401-407) for EWMA, on Gauss-Legendre nodes.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 from functools import lru_cache
 from math import ceil, cos, erfc, exp, inf, pi, sqrt
 
-from detectors.arl import finite, positive
+from detectors.base import finite, positive
 
 
 def gaussian_cusum(mu: float, k: float, h: float, sided: int = 2) -> float:
-    """ARL from 0 of C = max(0, C + x - k), alarm at C >= h, for x normal with mean `mu` and variance 1; k and h in sd.
+    """Returns the ARL from 0 of C = max(0, C + x - k), alarm at C >= h, for x normal with mean `mu`; k and h in sd.
 
-    `sided` 2 adds the mirrored chart; the two join by 1/ARL = 1/ARL+ + 1/ARL- (Kemp 1961). Otherwise 1. Page (1954).
+    `sided` 2 adds the mirrored chart, by 1/ARL = 1/ARL+ + 1/ARL- (Kemp 1961); 1 does not. Raises ValueError naming the
+    parameter. Page (1954), Continuous inspection schemes, Biometrika 41: 100-115.
 
     >>> round(gaussian_cusum(0, 0.5, 4), 1), round(gaussian_cusum(1, 0.5, 4), 2)
     (167.7, 8.38)
@@ -33,9 +34,10 @@ def gaussian_cusum(mu: float, k: float, h: float, sided: int = 2) -> float:
 
 
 def gaussian_ewma(mu: float, lam: float, L: float) -> float:  # noqa: N803  the name of the literature
-    """ARL from 0 of Z = lam x + (1 - lam) Z, alarm at |Z| >= L sqrt(lam / (2 - lam)), for x normal, mean `mu`, variance 1.
+    """Returns the ARL from 0 of Z = lam x + (1 - lam) Z, alarm at |Z| >= L sqrt(lam / (2 - lam)), x normal with mean
+    `mu`.
 
-    0 < `lam` <= 1. Lucas and Saccucci (1990), Technometrics 32: 1-12, tabulate it.
+    0 < `lam` <= 1. Raises ValueError naming the parameter. Tables: Lucas and Saccucci (1990), Technometrics 32: 1-12.
 
     >>> round(gaussian_ewma(0, 0.5, 3.071), 1), round(gaussian_ewma(1, 0.5, 3.071), 2)
     (499.9, 17.48)
@@ -58,7 +60,7 @@ def gaussian_ewma(mu: float, lam: float, L: float) -> float:  # noqa: N803  the 
 
 
 def ewma_limit(lam: float, arl0: float) -> float:
-    """The L at which `gaussian_ewma(0, lam, L)` is `arl0`, to 1e-6.
+    """Returns the L at which `gaussian_ewma(0, lam, L)` is `arl0`, to 1e-6.
 
     >>> round(ewma_limit(0.5, 500), 3)
     3.071
@@ -73,7 +75,7 @@ def ewma_limit(lam: float, arl0: float) -> float:
 
 
 def _above(x: float) -> float:
-    """P(a standard normal number is above `x`)."""
+    """Returns P(a standard normal number is above `x`)."""
     return 0.5 * erfc(x / sqrt(2))
 
 
@@ -82,7 +84,8 @@ def _density(x: float) -> float:
 
 
 def _one_sided(mu: float, k: float, h: float) -> float:
-    """Page's integral equation: L(z) = 1 + L(0) Phi(k - mu - z) + integral of L(x) phi(x + k - mu - z) over 0..h."""
+    """Solves Page's integral equation: L(z) = 1 + L(0) Phi(k - mu - z) + integral of L(x) phi(x + k - mu - z) over
+    0..h."""
     nodes, weights = _gauss_legendre(24 + ceil(2.5 * h), 0.0, h)
     rows, lost = [], []
     for z in (0.0, *nodes):
@@ -93,7 +96,7 @@ def _one_sided(mu: float, k: float, h: float) -> float:
 
 @lru_cache(maxsize=64)
 def _nodes(n: int) -> tuple[tuple[float, float], ...]:
-    """Nodes and weights of Gauss-Legendre quadrature on -1..1, by Newton's method."""
+    """Returns nodes and weights of Gauss-Legendre quadrature on -1..1, by Newton's method."""
     made = []
     for i in range(n):
         x = cos(pi * (i + 0.75) / (n + 0.5))
@@ -117,10 +120,11 @@ def _gauss_legendre(n: int, low: float, high: float) -> tuple[list[float], list[
 
 
 def _absorbed(rows: list[list[float]], lost: list[float]) -> float:
-    """Mean number of steps from state 0 until a Markov chain is lost; `rows` are its transitions, changed in place.
+    """Returns the mean number of steps from state 0 until absorption; `rows` (transitions) are changed in place.
 
-    States are eliminated from the last, and what leaves one is summed, never 1 minus what stays: run lengths of 1e30 keep
-    their digits (Grassmann, Taksar, Heyman 1985, Operations Research 33: 1107-1116).
+    States are eliminated from the last. The probability of leaving a state is summed, never computed as 1 minus that
+    of staying, so run lengths of 1e30 keep their digits (Grassmann, Taksar, Heyman 1985, Operations Research 33:
+    1107-1116).
     """
     times = [1.0] * len(rows)
     for last in range(len(rows) - 1, 0, -1):
@@ -131,7 +135,7 @@ def _absorbed(rows: list[list[float]], lost: list[float]) -> float:
         for i in range(last):
             factor = rows[i][last] / leave
             if factor:
-                rows[i][:last] = [a + factor * b for a, b in zip(rows[i], top)]  # noqa: B905  the rest has been eliminated
+                rows[i][:last] = [a + factor * b for a, b in zip(rows[i], top)]  # noqa: B905  the remaining columns have been eliminated
                 lost[i] += factor * lost[last]
                 times[i] += factor * times[last]
     return times[0] / lost[0] if lost[0] > 0 else inf

@@ -1,8 +1,8 @@
-"""What a detector sees (an observation), what it says (a score), and the one method it has.
+"""The detector interface: observations (input), scores (output), the design from the charter, and the protocols.
 
-A detector is a small mutable object of numbers: its parameters and its running state are the fields of one
-`msgspec.Struct`, so that a snapshot is the object itself and nothing has to be pickled. It never reads a clock, draws a
-random number or does input and output. `update` is its one method.
+A detector is a small mutable `msgspec.Struct`: its fields are its parameters and its running state, so a snapshot is
+the encoded object. A detector reads no clock, draws no random number and performs no input or output. Its one
+required method is `update`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import msgspec
 class Count(msgspec.Struct, frozen=True, gc=False):
     """`k` events over an exposure of `m` units in one closed period. `k >= 0`, `m >= 0`, both finite.
 
-    `at` is the index of the period on its grid (hours since 1970, say), for detectors that know cycles; `None` if unknown.
+    `at` is the index of the period on its grid (for example hours since 1970), used by detectors that model cycles;
+    `None` if unknown.
     """
 
     k: float
@@ -33,14 +34,14 @@ class Proportion(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gauge(msgspec.Struct, frozen=True, gc=False):
-    """A finite number that has no likelihood of its own (a cost, a gain), one per closed period. `at` as in `Count`."""
+    """A finite value without a likelihood model (a cost, a gain), one per closed period. `at` as in `Count`."""
 
     value: float
     at: int | None = None
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
-    """`seconds` of event-free time so far, and the number of events `expected` in such a gap. Both finite, `>= 0`."""
+    """`seconds` since the last event, and the number of events `expected` in that time. Both finite, `>= 0`."""
 
     seconds: float
     expected: float
@@ -50,25 +51,26 @@ Observation: TypeAlias = Count | Proportion | Gauge | Gap
 
 
 LARGEST = 1e18
-"""Beyond what telemetry may carry; numbers are cut here, so that products and sums stay finite."""
+"""Inputs are clipped to this value, which exceeds what telemetry may carry, so that products and sums stay finite."""
 
 
 def events_of(observation: Observation) -> tuple[float, float]:
-    """Events, and the exposure or trials they came from, of a count or a proportion."""
+    """Returns (events, exposure or trials) of a count or a proportion, clipped to `LARGEST`. Raises TypeError
+    otherwise."""
     if isinstance(observation, Count):
         return min(observation.k, LARGEST), min(observation.m, LARGEST)
     if isinstance(observation, Proportion):
         return min(observation.k, LARGEST), min(observation.n, LARGEST)
-    raise TypeError(f"{type(observation).__name__} has no events over exposure")
+    raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
-    """What a detector says of an observation.
+    """A detector's result for one observation.
 
-    `alarm` is `statistic >= threshold`. Statistics of e-processes and e-detectors are natural logarithms of the e-value, and
-    so is their bar: `exp(statistic)` is the evidence. `expected` is what the limit or the baseline allows in the same
-    units as `observed` (events, or a share for proportions). `alpha` is the error budget this bar spends, `None` for a
-    detector that promises a run length or nothing.
+    `alarm` is `statistic >= threshold`. For e-processes and e-detectors both are natural logarithms: `exp(statistic)`
+    is the e-value. `expected` is what the limit or the baseline allows, in the units of `observed` (events, or a
+    fraction for proportions). `alpha` is the error probability that the threshold corresponds to; `None` for a
+    detector that guarantees a run length or nothing.
     """
 
     statistic: float
@@ -79,18 +81,19 @@ class Score(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def alarm(self) -> bool:
-        """Whether the statistic has reached its bar."""
+        """Whether the statistic has reached the threshold."""
         return self.statistic >= self.threshold
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):
-    """What the charter says of an indicator, handed to `design` of whichever detector watches it.
+    """The charter's settings for one indicator, passed to the `design` method of its detectors.
 
-    `limit` is expected events per unit of exposure (counts), a share (proportions), a value (gauges) or expected events per
-    second (gaps). `uncertainty` 0.2 gives the limit 20 % of room. `variance_mean` is the overdispersion granted (1 =
-    Poisson or binomial). `alpha` is what this one stream may spend on false alarms for ever. `minimum_events` must have
-    been counted before an e-process may alarm. `late_window` is how many closed periods late events may still raise.
-    `periods_per_year` turns "one false alarm in ten years" into a run length.
+    `limit`: expected events per unit of exposure (counts), a fraction (proportions), a value (gauges) or expected
+    events per second (gaps). `direction`: the side of the limit on which harm lies. `alpha`: probability of a false
+    alarm that this stream may spend over its lifetime. `uncertainty`: relative margin on the limit (0.2 = 20 %).
+    `variance_mean`: assumed ratio of variance to mean (1 = Poisson or binomial). `minimum_events`: events that must
+    have been counted before an e-process may alarm. `late_window`: number of closed periods to which late events can
+    be added. `periods_per_year` converts years into periods for run lengths.
     """
 
     limit: float | None = None
@@ -104,11 +107,11 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sign(self) -> int:
-        """1 if harm lies above the limit, -1 if below: the power to which rate ratios above one are raised."""
+        """1 if harm lies above the limit, -1 if below: the exponent applied to rate ratios above one."""
         return 1 if self.direction == "above" else -1
 
     def allowed(self) -> float:
-        """The limit with its room: what a pilot that keeps its limit stays within. Raises ValueError without a limit."""
+        """Returns the limit with its margin, the boundary of the null hypothesis. Raises ValueError without a limit."""
         if self.limit is None:
             raise ValueError("limit: this detector compares with a limit; give the indicator a limit")
         return (
@@ -118,7 +121,7 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def within(name: str, value: object, *, low: float = 1e-300, high: float = 1e300) -> float:
-    """`value` as a float if it is a number in `[low, high]`; raises ValueError naming the parameter and the fix.
+    """Returns `value` as a float. Raises ValueError, naming the parameter, unless it is a number in `[low, high]`.
 
     >>> within("arl0", 1000)
     1000.0
@@ -132,8 +135,22 @@ def within(name: str, value: object, *, low: float = 1e-300, high: float = 1e300
     return float(value)  # type: ignore[arg-type]
 
 
+def positive(**named: float) -> None:
+    """Raises ValueError naming the first argument that is not a finite number above 0."""
+    for name, value in named.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name}: {value!r} is not a finite number above 0")
+
+
+def finite(**named: float) -> None:
+    """Raises ValueError naming the first argument that is not finite."""
+    for name, value in named.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{name}: {value!r} is not a finite number")
+
+
 def ratios_of(values: object) -> tuple[float, ...]:
-    """Rate ratios above 1 as a tuple; raises ValueError naming `ratios` and the fix."""
+    """Returns rate ratios as a tuple. Raises ValueError, naming `ratios`, unless each is in [1.001, 1000]."""
     if not isinstance(values, list | tuple) or not values:
         raise ValueError(f"ratios: {values!r} is not a list of rate ratios; write some above 1, such as [1.5, 2, 3]")
     return tuple(within("ratios", r, low=1.001, high=1000) for r in values)
@@ -143,33 +160,38 @@ def ratios_of(values: object) -> tuple[float, ...]:
 class Detector(Protocol):
     """The extension point: one method.
 
-    Contract, held by `detectors/checks.py` for everything in `DETECTORS`: `update` accepts every finite observation of
-    the kinds in `observes`, never raises on one, returns `None` while it has no opinion, and otherwise finite numbers; the
-    same observations give the same scores; the object survives a msgpack round trip at any point.
+    Contract, verified by `detectors/checks.py` for everything in `DETECTORS`: `update` accepts every finite
+    observation of the kinds in `observes` and never raises on one; it returns `None` (no result) or a score of finite
+    numbers; equal observations give equal scores; the object survives a msgpack round trip at any point.
 
-    `observes` names the kinds of observation, `claims` says in one sentence what is promised and under which model. A class
-    is built by `design(design, **params)`: what the charter says of the indicator, and the watcher's own parameters; a
-    wrong parameter raises ValueError that names it and the fix.
+    `observes` lists the accepted kinds of observation. `claims` states in one sentence what is guaranteed and under
+    which model. A detector is built by `design(design, **params)` from the charter's settings and the detector's own
+    parameters; an invalid parameter raises ValueError that names it and the fix. The parameters are the keyword-only
+    arguments of `design`, or for long lists the fields of a struct named by the class attribute `settings`.
     """
 
     observes: ClassVar[tuple[type, ...]]
     claims: ClassVar[str]
 
     def update(self, observation: Observation) -> Score | None:
-        """Take one observation of a closed period and say what it means, or `None` for no opinion yet."""
+        """Processes the observation of one closed period. Returns its score, or `None` if there is no result yet."""
 
 
 @runtime_checkable
 class Provisional(Protocol):
-    """A detector that may speak before the period is closed, because its e-value rises in `k` and falls in `m`."""
+    """A detector that can score an open period, because its e-value increases in `k` and decreases in `m`."""
 
     def peek(self, observations: tuple[Observation, ...]) -> Score | None:
-        """Score a run of open periods, oldest first, without changing state: the largest over its prefixes."""
+        """Returns the largest score over the prefixes of a run of open periods (oldest first). Does not change
+        state."""
 
 
 @runtime_checkable
 class Revisable(Protocol):
-    """A detector that can raise the evidence of a past period when late events arrive, and never lower it."""
+    """A detector that can add late events to a past period. Late events never lower its evidence."""
 
     def raise_late(self, lag: int, k: float) -> Score | None:
-        """Add `k >= 0` late events to the period `lag >= 0` updates ago (0 = the last one); `None` if out of the window."""
+        """Adds `k >= 0` late events to the period `lag >= 0` updates ago (0 = the last one).
+
+        Returns the largest score from that period on, or `None` if the period is outside the window.
+        """

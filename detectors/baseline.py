@@ -1,8 +1,8 @@
-"""What is normal here? A rate learnt from the first periods, with limits that own up to how little was seen.
+"""A baseline rate estimated from the first periods, with a confidence interval.
 
-A baseline learnt from few events is uncertain, and a chart that takes its point estimate for the truth alarms far more often
-than it declares. So what is handed on is not the estimate but `low` and `high`: every rate outside them would make the
-learnt events so unlikely (Chernoff's bound) that both together err with probability at most 1 - confidence.
+A baseline estimated from few events is uncertain, and a chart that treats the point estimate as the true rate has a
+much shorter run length than it declares. Detectors therefore compare with `low` and `high`, a confidence interval
+from Chernoff's bound: it misses the true rate with probability at most 1 - confidence.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from math import log
 
 import msgspec
 
+from detectors.base import within
 from detectors.likelihood import count_line, proportion_line
 
-_RATIO = 1e12  # alternatives further away than this are not asked about, which only widens the interval
+_RATIO = 1e12  # largest rate ratio considered as an alternative; larger ones could only narrow the interval
 _SURE = 1 - 1e-12
-_TRACE = 1e-15  # less exposure, or less of an event, than this is none
+_TRACE = 1e-15  # smaller exposures and event counts are treated as 0
 
 
 class Baseline(msgspec.Struct, kw_only=True, array_like=True):
-    """Learns over `required_periods` periods that hold some exposure and at least `required_events` events, then stands.
+    """Estimates a rate from `required_periods` periods with exposure that hold at least `required_events` events.
 
-    `dispersion` is the variance/mean granted by the charter, raised to what the learnt periods show (Pearson's chi-square over
-    its degrees of freedom): an estimate, so no promise rests on more than the granted one. Waiting for `required_events` makes the
-    number of periods depend on the data, and the confidence then is approximate.
+    `dispersion` is the variance/mean assumed by the charter, or the one estimated from these periods (Pearson's
+    chi-square over its degrees of freedom) if that is larger. Guarantees hold only up to the assumed one. With
+    `required_events` the number of periods depends on the data, and the confidence level is approximate.
     """
 
     required_periods: int = 20
@@ -35,18 +36,32 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
     periods: int = 0
     k: float = 0.0
     x: float = 0.0
-    squares: float = 0.0  # sum of k^2/x
+    squares: float = 0.0  # sum of k^2/x over the periods
     rate: float = 0.0
     low: float = 0.0
     high: float = 0.0
 
     @classmethod
+    def to_learn(cls, periods: int, events: float, confidence: float, dispersion: float, fewest: int = 1) -> Baseline:
+        """Returns an empty baseline. Raises ValueError that names the charter's parameter.
+
+        `periods` and `events` (`baseline_periods` from `fewest`, `baseline_events` from 0) are required before it is
+        ready.
+        """
+        return cls(
+            required_periods=int(within("baseline_periods", periods, low=fewest, high=1e6)),
+            required_events=within("baseline_events", events, low=0),
+            confidence=within("confidence", confidence, low=0.01, high=0.999999),
+            dispersion=dispersion,
+        )
+
+    @classmethod
     def known(cls, rate: float, margin: float, dispersion: float) -> Baseline:
-        """A baseline that needs no learning: `rate` known up to `margin` (0.2 = 20 %) on both sides."""
+        """Returns a ready baseline: `rate` is known within a relative `margin` (0.2 = 20 %) on both sides."""
         return cls(ready=True, rate=rate, low=rate / (1 + margin), high=rate * (1 + margin), dispersion=dispersion)
 
     def restarted(self, assumed_dispersion: float) -> Baseline:
-        """The same settings with nothing learnt yet."""
+        """Returns a baseline with the same settings and no data."""
         return Baseline(
             required_periods=self.required_periods,
             required_events=self.required_events,
@@ -55,7 +70,7 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
         )
 
     def learn(self, k: float, x: float, is_proportion: bool) -> bool:
-        """Take one period; True once the baseline stands. Periods without exposure teach nothing."""
+        """Adds one period and returns whether the baseline is ready. Periods without exposure are ignored."""
         if self.ready or x < _TRACE:
             return self.ready
         self.periods += 1
@@ -76,10 +91,11 @@ class Baseline(msgspec.Struct, kw_only=True, array_like=True):
 
 
 def interval(k: float, x: float, is_proportion: bool, dispersion: float, bound: float) -> tuple[float, float]:
-    """Rates (or shares) under which `k` events over `x` have log evidence below `bound` against them.
+    """Returns (low, high): the rates (or proportions) against which `k` events over `x` have log evidence below
+    `bound`.
 
-    Each side misses with probability at most exp(-bound): P(e-value >= exp(bound)) <= exp(-bound), and the most
-    telling ratio on one side is Chernoff's bound.
+    Each side misses the true rate with probability at most exp(-bound), because P(e-value >= exp(bound)) <=
+    exp(-bound); the largest e-value over the ratios on one side is Chernoff's bound.
 
     >>> low, high = interval(100.0, 20.0, False, 1.0, log(40))
     >>> round(low, 2), round(high, 2)
@@ -110,7 +126,11 @@ def interval(k: float, x: float, is_proportion: bool, dispersion: float, bound: 
 def _crossing(
     evidence: Callable[[float], float], near: float, factor: float, bound: float, end: float, never: float
 ) -> float:
-    """Going from `near` by `factor` towards `end`, then bisecting: the rate just past which evidence meets `bound`."""
+    """Returns the rate at which the evidence reaches `bound`: steps from `near` by `factor` towards `end`, then
+    bisects.
+
+    Returns `never` if the evidence stays below `bound` up to `end`.
+    """
     far = near
     while evidence(far) < bound:
         if far == end:

@@ -1,9 +1,9 @@
-"""A limit of so many times a baseline: how the baseline's own doubt is paid for, out of alpha.
+"""A limit defined as a multiple of an estimated baseline: the uncertainty of the baseline is paid for out of alpha.
 
-A charter may say "at most twice the complaints of the service it replaces". If that service was seen for n0 events only, its
-rate is not known, and a limit of twice the estimate is kept by nobody: a pilot that does keep to twice the true rate is then
-halted far more often than alpha. Here the limit is set against the largest rate that the baseline does not contradict, and
-the chance that even this was too small is taken off alpha. The two errors together stay within it.
+A charter may state "at most twice the complaints of the service it replaces". If that service was observed for n0
+events only, its rate is uncertain, and a limit of twice the estimate halts a pilot at twice the true rate far more
+often than alpha. Here the limit is a multiple of the upper confidence bound of the baseline rate, and the error
+probability of that bound is subtracted from alpha. By the union bound the two errors together stay within alpha.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ _MAX_SUMMED_EVENTS = 20_000  # events up to which the tail is summed; Chernoff's
 
 
 def against_baseline(design: Design, *, times: float, events: float, exposure: float, doubt: float = 0.8) -> Design:
-    """`design` with the limit `times` x a baseline of `events` over `exposure`, for `limit_e_process` on counts.
+    """Returns `design` with the limit `times` x a baseline of `events` over `exposure`, for `limit_e_process` on
+    counts.
 
-    `doubt` (0 < doubt < 1) is the share of alpha that pays for the baseline; the rest is what the e-process may spend. Most of
-    it is best spent on the baseline: evidence grows with time, a short baseline stays short. For a pilot within `times` x the
-    true baseline rate P(ever alarming) <= the alpha given, if the baseline's events were Poisson, or negative binomial with
-    the granted variance/mean, over an exposure that was not chosen by looking at them. For `below` the smallest rate takes
-    the place of the largest. Raises ValueError naming the parameter.
+    `doubt` (0 < doubt < 1, named after the charter key) is the fraction of alpha spent on the confidence bound of the
+    baseline; the rest is left to the e-process. Most of it is best spent on the baseline: evidence grows with time, a
+    short baseline stays short. For a pilot within `times` x the true baseline rate P(ever alarming) <= the given
+    alpha, if the baseline's events were Poisson, or negative binomial with the assumed variance/mean, over an
+    exposure that was not chosen by looking at them. For direction `below` the lower confidence bound is used. Raises
+    ValueError naming the parameter.
 
     >>> design = against_baseline(Design(alpha=0.05), times=2.0, events=30, exposure=100.0)
     >>> round(design.limit, 3), round(design.alpha, 3)
     (0.828, 0.01)
     """
     if design.alpha is None or not 0 < design.alpha < 1:
-        raise ValueError(f"alpha: {design.alpha!r} gives no bar; give the indicator a weight above 0")
+        raise ValueError(f"alpha: {design.alpha!r} allows no threshold; give the indicator a weight above 0")
     doubt = within("doubt", doubt, low=1e-6, high=1 - 1e-6)
     times = within("times", times, low=1e-6, high=1e6)
     events = within("events", events, low=0.0, high=1e15)
@@ -42,12 +44,15 @@ def against_baseline(design: Design, *, times: float, events: float, exposure: f
     edge = highest if design.sign > 0 else lowest
     limit = times * edge(events, exposure, dispersion, design.alpha * doubt)
     if limit <= 0:
-        raise ValueError(f"events: {events:g} leave no rate above 0 to stay above; learn from more")
+        raise ValueError(
+            f"events: {events:g} give a lower bound of 0, below which no rate can fall; use a longer baseline"
+        )
     return msgspec.structs.replace(design, limit=limit, alpha=design.alpha * (1 - doubt))
 
 
 def highest(events: float, exposure: float, dispersion: float, error: float) -> float:
-    """The rate at which so few events, or fewer, have probability `error` (Garwood's bound, at variance/mean `dispersion`).
+    """Returns the upper confidence bound of the rate: there P(at most `events`) = `error`. Garwood (1936) for
+    dispersion 1.
 
     >>> round(highest(10, 1.0, 1.0, 0.025), 3)
     18.39
@@ -59,7 +64,7 @@ def highest(events: float, exposure: float, dispersion: float, error: float) -> 
 
 
 def lowest(events: float, exposure: float, dispersion: float, error: float) -> float:
-    """The rate at which so many events, or more, have probability `error`; 0 if there were none.
+    """Returns the lower confidence bound of the rate: there P(at least `events`) = `error`. 0 for no events.
 
     >>> round(lowest(10, 1.0, 1.0, 0.025), 3)
     4.795
@@ -73,7 +78,7 @@ def lowest(events: float, exposure: float, dispersion: float, error: float) -> f
 
 
 def _first_mean(held: Callable[[float], bool], near: float) -> float:
-    """The mean from which on `held` is true."""
+    """Returns the smallest mean from which on `held` is true, by bisection."""
     high = near
     while not held(high):
         high *= 2
@@ -87,7 +92,7 @@ def _first_mean(held: Callable[[float], bool], near: float) -> float:
 
 
 def _cdf(top: int, mean: float, dispersion: float) -> float:
-    """P(at most `top` events): Poisson or negative binomial."""
+    """Returns P(at most `top` events) of a Poisson (dispersion 1) or negative binomial count."""
     if dispersion == 1:
         return min(sum([exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(top + 1)]), 1.0)
     shape, turn = mean / (dispersion - 1), log1p(-1 / dispersion)

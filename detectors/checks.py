@@ -1,8 +1,8 @@
-"""The promises every detector keeps, each a small named function that a test runs over everything in `DETECTORS`.
+"""The contract suite: small named checks that the tests run over every detector in `DETECTORS`.
 
-A check takes a `make` that builds a fresh detector and a stream of observations, and raises AssertionError naming what broke.
-`SAMPLES` are the streams that broke monitors before: nothing ever happens, nothing ever varies, one burst, a level that
-changes and stays, no exposure, numbers at both ends of what a float can hold.
+A check takes a function that builds a fresh detector and a stream of observations, and raises AssertionError naming the
+violation. `SAMPLES` are streams of typical failures: no events, no variation, one burst, a lasting change of level, no
+exposure, and numbers at both ends of the floating-point range.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Make: TypeAlias = Callable[[], Detector]
 Stream: TypeAlias = Sequence[Observation]
 
 LARGEST_STATE = 16_384
-"""Bytes that one detector's snapshot may take: a pilot has tens of them, a partition thousands of pilots."""
+"""Largest snapshot of one detector in bytes: a pilot has tens of detectors, a partition thousands of pilots."""
 
-_WAVE = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)  # any fixed spread of small numbers will do
+_WAVE = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)  # arbitrary small numbers
 
 
 def _shapes() -> dict[str, list[tuple[float, float]]]:
-    """Named streams of (events, exposure) with events <= exposure, so that they fit every kind."""
+    """Returns named streams of (events, exposure) with events <= exposure, valid for every kind of observation."""
     wave = [(float(_WAVE[i % 20]), 40.0) for i in range(120)]
     return {
         "ordinary": wave,
@@ -60,7 +60,7 @@ SAMPLES: dict[type, dict[str, Stream]] = _samples()
 
 
 def returns_finite_numbers_or_none(make: Make, stream: Stream) -> None:
-    """`update` never raises on a finite observation and returns None or finite numbers: never NaN, never infinity."""
+    """`update` never raises on a finite observation and returns `None` or finite numbers, never NaN or infinity."""
     detector = make()
     for i, observation in enumerate(stream):
         score = detector.update(observation)
@@ -70,20 +70,20 @@ def returns_finite_numbers_or_none(make: Make, stream: Stream) -> None:
 
 
 def alarms_exactly_at_its_threshold(make: Make, stream: Stream) -> None:
-    """`alarm` says no more and no less than `statistic >= threshold`."""
+    """`alarm` equals `statistic >= threshold`."""
     for score in _run(make(), stream):
         assert score is None or score.alarm == (score.statistic >= score.threshold)
 
 
 def is_deterministic(make: Make, stream: Stream) -> None:
-    """Two detectors that saw the same observations said the same: no clock, no chance, nothing shared between objects."""
+    """Two detectors given equal observations return equal scores: no clock, no randomness, no shared state."""
     first, second = make(), make()
     for observation in stream:
         assert first.update(observation) == second.update(observation)
 
 
 def survives_a_snapshot_at_any_point(make: Make, stream: Stream) -> None:
-    """A detector saved and restored before every observation says what one that ran through says, to the last bit."""
+    """A detector encoded and decoded before every observation returns bit-equal scores and ends in equal state."""
     through, restored = make(), make()
     for i, observation in enumerate(stream):
         restored = _restored(restored)
@@ -92,7 +92,7 @@ def survives_a_snapshot_at_any_point(make: Make, stream: Stream) -> None:
 
 
 def keeps_a_bounded_state(make: Make, stream: Stream) -> None:
-    """Two thousand observations later the snapshot is still small."""
+    """After 2,000 observations the snapshot is within `LARGEST_STATE` bytes."""
     detector = make()
     for i in range(2_000):
         detector.update(stream[i % len(stream)])
@@ -101,7 +101,7 @@ def keeps_a_bounded_state(make: Make, stream: Stream) -> None:
 
 
 def keeps_finite_state(make: Make, stream: Stream) -> None:
-    """No field becomes NaN or infinite, so that nothing can go blind without looking broken."""
+    """No field becomes NaN or infinite, which would silence a detector without an error."""
     detector = make()
     for observation in stream:
         detector.update(observation)
@@ -109,7 +109,7 @@ def keeps_finite_state(make: Make, stream: Stream) -> None:
 
 
 def peek_does_not_change_state(make: Make, stream: Stream) -> None:
-    """`peek` changes nothing, and an open period read again once closed with those numbers is scored no higher than peeked."""
+    """`peek` leaves the state unchanged, and the score of a closed period is at most the score of its `peek`."""
     detector = make()
     if not isinstance(detector, Provisional):
         return
@@ -124,7 +124,7 @@ def peek_does_not_change_state(make: Make, stream: Stream) -> None:
 
 
 def peek_rises_with_events(make: Make, stream: Stream) -> None:
-    """With more events in an open period a detector sees at least as much, so that one look at the most bounds all below."""
+    """More events in an open period never lower its score, so the score at the largest count bounds all others."""
     detector = make()
     if not isinstance(detector, Provisional):
         return
@@ -133,13 +133,15 @@ def peek_rises_with_events(make: Make, stream: Stream) -> None:
         if not isinstance(observation, Count):
             continue
         seen = [detector.peek((Count(observation.k + more, observation.m),)) for more in (0, 1, 2, 5, 50, 1000)]
-        assert all((a is None) == (b is None) for a, b in pairwise(seen)), "an opinion came or went with the number"
+        assert all((a is None) == (b is None) for a, b in pairwise(seen)), (
+            "whether there is a score depends on the number of events"
+        )
         values = [score.statistic for score in seen if score is not None]
-        assert all(b >= a - 1e-9 * max(1.0, abs(a)) for a, b in pairwise(values)), "more events made less evidence"
+        assert all(b >= a - 1e-9 * max(1.0, abs(a)) for a, b in pairwise(values)), "more events lowered the score"
 
 
 def late_events_never_lower_the_evidence(make: Make, stream: Stream) -> None:
-    """Late events never lower the evidence, none at all change nothing, and outside the window there is no opinion."""
+    """Late events never lower the score; 0 late events leave it unchanged; outside the window the result is `None`."""
     detector = make()
     if not isinstance(detector, Revisable):
         return
@@ -157,7 +159,7 @@ def late_events_never_lower_the_evidence(make: Make, stream: Stream) -> None:
 
 
 def states_its_claim(make: Make, stream: Stream) -> None:
-    """`claims` is one sentence, and `observes` names kinds of observation."""
+    """`claims` is a sentence, and `observes` lists kinds of observation."""
     detector = make()
     assert len(detector.claims) > 20
     assert detector.claims.endswith(".")

@@ -1,4 +1,4 @@
-"""A quick look for a doubled rate: CUSUM of counts and shares with a declared run length, for watch only."""
+"""CUSUM chart of counts and proportions against a fixed rate ratio, with a declared run length; level `watch` only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from detectors.likelihood import count_line, proportion_line
 
 
 class Cusum(msgspec.Struct, kw_only=True, array_like=True):
-    """C = max(0, C + ln likelihood ratio), alarm at C >= bar, then from 0 again. Lucas (1985), Technometrics 27: 129-144.
+    """C = max(0, C + ln likelihood ratio); alarm at C >= threshold, then C restarts at 0.
 
-    Poisson counts, or negative binomial ones where the charter grants a variance/mean; Bernoulli trials (one a period), binomial
-    or beta-binomial shares. The bar starts at ln(arl0), which suffices for any exposures (the chart never exceeds the
-    Shiryaev-Roberts sum). Once the usual exposure is known, it becomes the smallest value whose exact run length is `arl0`
-    (`arl.py`), where that is cheap to compute; for beta-binomial shares that may be higher than ln(arl0), which only covers
-    trials that hit in small groups. The run length is exact while exposure stays the same, and near it otherwise.
+    Lucas (1985), Counted data CUSUM's, Technometrics 27: 129-144.
 
-    Against the charter's limit where there is one, else against the upper (for `below`: lower) end of a learnt baseline. A
-    chart against a learnt baseline learns again after an alarm, so a new level does not alarm for ever.
+    Models: Poisson counts, or negative binomial ones if the charter assumes a variance/mean above 1; Bernoulli (one
+    trial per period), binomial or beta-binomial proportions. The threshold starts at ln(arl0), which guarantees the
+    run length for any exposures, because the chart never exceeds the Shiryaev-Roberts sum. Once the usual exposure is
+    known, the threshold is calibrated to the smallest value whose exact run length is `arl0` (`arl.py`), where that
+    is cheap to compute. For beta-binomial proportions it may then exceed ln(arl0), which covers small groups of
+    dependent trials only. The run length is exact for constant exposure and approximate otherwise.
+
+    Compares with the charter's limit if there is one, otherwise with the upper (direction `below`: lower) end of a
+    learnt baseline. The baseline is learnt again after an alarm, so a lasting change alarms once.
 
     >>> detector = Cusum.design(Design(limit=5.0), arl0=1000)
     >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (5, 4, 16, 15, 5)]
@@ -32,8 +35,9 @@ class Cusum(msgspec.Struct, kw_only=True, array_like=True):
 
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion)
     claims: ClassVar[str] = (
-        "Expected periods to a false alarm are arl0 (at least arl0 before the usual exposure is known) for Poisson, negative "
-        "binomial, binomial or beta-binomial periods of constant exposure at the limit or within the learnt baseline."
+        "Expected periods to a false alarm are arl0 (at least arl0 before the usual exposure is known) for Poisson, "
+        "negative binomial, binomial or beta-binomial periods of constant exposure at the limit or within the learnt "
+        "baseline."
     )
 
     arl0: float
@@ -43,9 +47,9 @@ class Cusum(msgspec.Struct, kw_only=True, array_like=True):
     baseline: Baseline
     slope: float = 0.0
     cost: float = 0.0
-    threshold: float = 0.0
-    calibrated: bool = False
-    value: float = 0.0
+    threshold: float = 0.0  # 0 until slope, cost and threshold are initialised (a threshold is above 0)
+    calibrated: bool = False  # whether the threshold is the exact one for the usual exposure
+    value: float = 0.0  # C
 
     @classmethod
     def design(
@@ -58,29 +62,27 @@ class Cusum(msgspec.Struct, kw_only=True, array_like=True):
         baseline_events: float = 0.0,
         confidence: float = 0.95,
     ) -> Self:
-        """From the charter. `arl0` in periods, `ratio` (> 1, inverted for `below`) is the change it is quickest for."""
+        """Builds the chart from the charter's settings. Raises ValueError naming the parameter.
+
+        `arl0` in periods; `ratio` (> 1, inverted for direction `below`) is the rate ratio with the shortest delay.
+        """
         assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         return cls(
             arl0=within("arl0", arl0, low=2, high=1e9),
             ratio=within("ratio", ratio, low=1.001, high=1000) ** design.sign,
             limit=None if design.limit is None else design.allowed(),
             assumed_dispersion=assumed_dispersion,
-            baseline=Baseline(
-                required_periods=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
-                required_events=within("baseline_events", baseline_events, low=0),
-                confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                dispersion=assumed_dispersion,
-            ),
+            baseline=Baseline.to_learn(baseline_periods, baseline_events, confidence, assumed_dispersion),
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; `None` while a baseline is being learnt."""
-        if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
+        """Processes one closed period. Returns `None` while the baseline is being learnt."""
+        if type(observation) is Count:  # inlined `events_of`: this is the hot path
             k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
             k, x, is_proportion = observation.k, observation.n, True
         else:
-            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+            raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
         if k > LARGEST or x > LARGEST:
             k, x = min(k, LARGEST), min(x, LARGEST)
         rate = self.limit

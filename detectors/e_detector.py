@@ -1,9 +1,9 @@
-"""Has the rate changed, up or down? A Shiryaev-Roberts e-detector against a known or learnt baseline."""
+"""Shiryaev-Roberts e-detector: a change of the rate, up or down, against a known or learnt baseline."""
 
 from __future__ import annotations
 
 from math import exp, log
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 import msgspec
 
@@ -17,33 +17,73 @@ from detectors.repeat import MAX_UPDATES, added_repeatedly
 Side = Literal["both", "up", "down"]
 
 
+class EDetectorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters of `e_detector` in a charter.
+
+    `arl0`: expected periods to a false alarm (>= 2; default ten years of periods). `ratios`: rate ratios (> 1) to
+    detect, on the `side` given, with `weights` (> 0; equal if `None`). `baseline`: known rate per unit of exposure,
+    or known proportion; if `None`, it is learnt from `baseline_periods` periods with at least `baseline_events`
+    events at level `confidence`. `calibrate_for`: expected events per period for which the threshold is calibrated.
+    """
+
+    arl0: float | None = None
+    ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0)
+    weights: tuple[float, ...] | None = None
+    side: Side = "both"
+    baseline: float | None = None
+    baseline_periods: int = 20
+    baseline_events: float = 0.0
+    confidence: float = 0.95
+    calibrate_for: float | None = None
+
+    def baseline_of(self, design: Design, dispersion: float) -> Baseline:
+        """Returns the known baseline with the charter's uncertainty, or one to be learnt."""
+        if self.baseline is None:
+            return Baseline.to_learn(self.baseline_periods, self.baseline_events, self.confidence, dispersion)
+        known = within("baseline", self.baseline, low=1e-15, high=1e15)
+        return Baseline.known(known, within("uncertainty", design.uncertainty, low=0, high=10), dispersion)
+
+    def normalised_weights(self, count: int, alternatives: int) -> list[float]:
+        """Returns the weights of all alternatives, summing to 1: `count` weights, repeated for the inverse ratios."""
+        weights = (1.0,) * count if self.weights is None else self.weights
+        if not isinstance(weights, list | tuple) or len(weights) != count:
+            raise ValueError(f"weights: {weights!r} is not one weight for each of {count} ratios; write as many")
+        checked = [within("weights", w, low=1e-6, high=1e6) for w in weights] * (alternatives // count)
+        return [w / sum(checked) for w in checked]
+
+
 class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
-    """M_t = weighted mean over ratios of e_t(r) (M_(t-1)(r) + 1), alarm at M_t >= A: then ARL0 >= A, not only for long runs.
+    """M_t = weighted mean over ratios of e_t(r) (M_(t-1)(r) + 1), alarm at M_t >= A: then ARL0 >= A.
 
-    Shin, Ramdas, Rinaldo (2024): M_t minus t is a supermartingale while nothing changes, so the expected time to the alarm is
-    at least A. What is certain: the bound for every rate between `low` and `high` of the baseline, for spreads up to the
-    granted variance/mean. With a learnt baseline the true rate lies there with probability `confidence` over what was
-    learnt from. What is not: cycles and trends inside the baseline are not modelled, and a spread above the granted one
-    is estimated. A rise is measured from `high` and a fall from `low`, so a young baseline sees large changes only.
+    Shin, Ramdas, Rinaldo (2024), E-detectors: a nonparametric framework for sequential change detection: M_t - t is a
+    supermartingale while the rate is unchanged, so the expected time to an alarm is at least A.
 
-    The proved bar pays for overshoot: the true run length is about twice A. `calibrate_for` lowers it to what renewal
-    theory says (`overshoot.py`): ARL0 is then arl0 within a few per cent, no longer a theorem, for Poisson counts of that many
-    expected events a period at a known `baseline`; shares and spreads above 1 keep the proved bar.
+    Guaranteed: the bound holds for every rate between `low` and `high` of the baseline and for dispersions up to the
+    assumed variance/mean. A learnt baseline covers the true rate with probability `confidence`. Not guaranteed:
+    cycles and trends are not modelled, and a dispersion above the assumed one is only estimated. A rise is measured
+    from `high` and a fall from `low`, so a baseline learnt from few events detects large changes only.
 
-    After an alarm the detector starts again, and learns its baseline again unless that was given.
+    The bound ignores overshoot: the true run length is about twice A. `calibrate_for` lowers the threshold by renewal
+    theory (`overshoot.py`): ARL0 is then within a few per cent of arl0 (an approximation) for Poisson counts of that
+    many expected events per period at a known `baseline`. Proportions, and dispersions above 1, keep the proved
+    threshold.
+
+    After an alarm the detector restarts, and learns its baseline again unless it was given.
 
     >>> detector = EDetector.design(Design(), baseline=5.0, arl0=1000)
     >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (5, 4, 11, 12, 14)]
     [False, False, False, False, True]
     """
 
+    settings: ClassVar[type] = EDetectorSettings
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion)
     claims: ClassVar[str] = (
         "Expected periods to a false alarm >= arl0 for every unchanged rate within the baseline's limits, for Poisson, "
-        "negative binomial or binomial periods within the granted variance/mean (with calibrate_for: about arl0, Poisson only)."
+        "negative binomial or binomial periods within the assumed variance/mean (with calibrate_for: about arl0, "
+        "Poisson only)."
     )
 
-    threshold: float
+    threshold: float  # ln A
     ratios: tuple[float, ...]
     weights: tuple[float, ...]
     baseline: Baseline
@@ -56,86 +96,57 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     logs: bool = False  # whether `sums` are logarithms
 
     if TYPE_CHECKING:
-        coefficients: Coefficients = ()  # no part of the state: worked out again
-        unpacked: tuple[float, ...] = ()  # neither is this
+        coefficients: Coefficients = ()  # derived, not part of the snapshot
+        unpacked: tuple[float, ...] = ()  # derived, not part of the snapshot
 
     def __post_init__(self) -> None:
-        """Also called when a snapshot is read."""
+        """Clears the derived values. Also runs when a snapshot is decoded."""
         self.coefficients = self.unpacked = ()
 
     @classmethod
-    def design(
-        cls,
-        design: Design,
-        *,
-        arl0: float | None = None,
-        ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0),
-        weights: tuple[float, ...] | None = None,
-        side: Side = "both",
-        baseline: float | None = None,
-        baseline_periods: int = 20,
-        baseline_events: float = 0.0,
-        confidence: float = 0.95,
-        calibrate_for: float | None = None,
-    ) -> Self:
-        """From the charter. `arl0` in periods (default: ten years of them); `ratios` (> 1) are watched on the `side` asked
-        for, with `weights` (> 0; equal without); `baseline` is a known rate per unit of exposure (or a share), else `baseline_periods` are learnt from;
-        `calibrate_for` events expected a period lower the bar (see above)."""
-        if arl0 is None:
-            arl0 = 10 * design.periods_per_year
-        if side not in get_args(Side):
-            raise ValueError(f"side: {side!r} is not one of {', '.join(get_args(Side))}")
+    def design(cls, design: Design, **params: Any) -> Self:
+        """Builds the detector from the charter's settings; `params` are the fields of `EDetectorSettings`.
+
+        Raises ValueError naming the parameter.
+        """
+        s = EDetectorSettings(**params)
+        arl0 = 10 * design.periods_per_year if s.arl0 is None else s.arl0
+        if s.side not in get_args(Side):
+            raise ValueError(f"side: {s.side!r} is not one of {', '.join(get_args(Side))}")
         assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
-        if baseline is None:
-            learning = Baseline(
-                required_periods=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
-                required_events=within("baseline_events", baseline_events, low=0),
-                confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                dispersion=assumed_dispersion,
-            )
-        else:
-            known = within("baseline", baseline, low=1e-15, high=1e15)
-            learning = Baseline.known(
-                known, within("uncertainty", design.uncertainty, low=0, high=10), assumed_dispersion
-            )
-        up = ratios_of(ratios)
-        asked = {"both": (*up, *(1 / r for r in up)), "up": up, "down": tuple(1 / r for r in up)}[side]
+        baseline = s.baseline_of(design, assumed_dispersion)
+        up = ratios_of(s.ratios)
+        ratios = {"both": (*up, *(1 / r for r in up)), "up": up, "down": tuple(1 / r for r in up)}[s.side]
         proved = within("arl0", arl0, low=2)
-        if weights is None:
-            weights = (1.0,) * len(up)
-        if not isinstance(weights, list | tuple) or len(weights) != len(up):
-            raise ValueError(f"weights: {weights!r} is not one weight for each of {len(up)} ratios; write as many")
-        normalised = [within("weights", w, low=1e-6, high=1e6) for w in weights] * (len(asked) // len(up))
-        normalised = [w / sum(normalised) for w in normalised]
-        lowered = None
-        if calibrate_for is not None:
-            if baseline is None or assumed_dispersion > 1:
-                raise ValueError("calibrate_for: a calibrated bar needs a known baseline and variance/mean 1")
-            lowered = calibrated_threshold(
-                asked, within("calibrate_for", calibrate_for, low=0.01, high=1e4), proved, normalised
-            )
+        weights = s.normalised_weights(len(up), len(ratios))
+        calibrated = None
+        if s.calibrate_for is not None:
+            if s.baseline is None or assumed_dispersion > 1:
+                raise ValueError("calibrate_for: a calibrated threshold needs a known baseline and variance/mean 1")
+            mean = within("calibrate_for", s.calibrate_for, low=0.01, high=1e4)
+            calibrated = log(calibrated_threshold(ratios, mean, proved, weights))
         return cls(
             threshold=log(proved),
-            ratios=asked,
-            weights=tuple(normalised),
-            baseline=learning,
-            relearn=baseline is None,
+            ratios=ratios,
+            weights=tuple(weights),
+            baseline=baseline,
+            relearn=s.baseline is None,
             assumed_dispersion=assumed_dispersion,
-            calibrated_log_threshold=None if lowered is None else log(lowered),
+            calibrated_log_threshold=calibrated,
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; `None` while the baseline is being learnt."""
-        if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
+        """Processes one closed period. Returns `None` while the baseline is being learnt."""
+        if type(observation) is Count:  # inlined `events_of`: this is the hot path
             k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
             k, x, is_proportion = observation.k, observation.n, True
         else:
-            raise TypeError(f"{type(observation).__name__} has no events over exposure")
-        if k > 1e18 or x > 1e18:  # LARGEST, written out
+            raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
+        if k > 1e18 or x > 1e18:  # LARGEST, inlined
             k, x = min(k, LARGEST), min(x, LARGEST)
         unpacked = self.unpacked
-        if unpacked:  # eight plain sums, as `advance` would take them a step further
+        if unpacked:  # fast path: `advance` and `log_value` unrolled for eight plain sums
             rate, threshold, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3, s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7 = unpacked  # fmt: skip
             sums = self.sums
             a0, a1, a2, a3, a4, a5, a6, a7 = sums
@@ -169,7 +180,7 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return self._advance(k, x, is_proportion)
 
     def _advance(self, k: float, x: float, is_proportion: bool) -> Score | None:
-        """The same for any number of ratios, for sums that are logarithms, and while the baseline is being learnt."""
+        """Slow path: any number of ratios, sums kept as logarithms, and learning of the baseline."""
         baseline = self.baseline
         coefficients = self.coefficients
         if not coefficients:
@@ -191,8 +202,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return Score(statistic, threshold, rate * x, k)
 
     def repeat(self, observation: Observation, times: int) -> bool:
-        """See `detectors.repeat.Repeating`: for periods without events. Each sum moves by a -> (a + w) e, always the
-        same way: to where it rests if e < 1, by w each time if e = 1."""
+        """See `detectors.repeat.Repeating`; for periods without events. Each sum moves by a -> (a + w) e: monotonically
+        to a fixed point if e < 1, by w each time if e = 1."""
         if not isinstance(observation, Count) or observation.k:
             return False
         while times and not self.coefficients:  # while the baseline is learnt
@@ -218,7 +229,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return True
 
     def _steps_left(self, times: int) -> int:
-        """Periods that may still be learnt from one by one: none where only events would end the learning."""
+        """Returns how many periods may be learnt one by one: 0 where only further events would complete the
+        baseline."""
         learning = self.baseline
         if not learning.ready and learning.k < learning.required_events:
             return 0
@@ -230,7 +242,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             self.baseline = self.baseline.restarted(self.assumed_dispersion)
 
     def _unpack(self) -> None:
-        """What `update` needs in one look: rate, bar, and slope, cost and weight of each of eight ratios; else nothing."""
+        """Sets the fast path's tuple: rate, threshold, then slope, cost and weight of each of eight ratios; else
+        empty."""
         self.unpacked = ()
         if len(self.coefficients) == 16 and not self.logs:
             each = zip(self.coefficients[::2], self.coefficients[1::2], self.weights, strict=True)
@@ -251,7 +264,7 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
 
 
 def _fixed_point(a: float, w: float, factor: float, times: int) -> float | None:
-    """The sum after `times` steps; `None` where it neither rests nor ends within `MAX_UPDATES` of them."""
+    """Returns the sum after `times` steps, or `None` if it reaches no fixed point within `MAX_UPDATES` steps."""
     for _ in range(min(times, MAX_UPDATES)):
         after = (a + w) * factor
         if after == a:

@@ -1,4 +1,5 @@
-"""Is this pilot above its limit? Evidence that may be looked at as often as one likes without spending more than alpha."""
+"""E-process of counts or proportions against a limit: an anytime-valid test whose error probability is at most
+alpha."""
 
 from __future__ import annotations
 
@@ -16,32 +17,35 @@ Period: TypeAlias = tuple[float, float, Sequence[float], bool]
 """Events and exposure of a closed period, the sums before it, and whether they are logarithms."""
 
 Parameters: TypeAlias = tuple[bool, float, float, float, bool, int, Coefficients]
-"""What an update needs in one look: share, rate, bar, alpha, above, late_window, and lines (none for a share limit that
-cannot be exceeded)."""
+"""Derived values of an update: is_proportion, rate, threshold, alpha, above, late_window, and the coefficients (empty
+for a limit of 1 or more on a proportion, which cannot be exceeded)."""
 
 
 _FIRST_YEAR = 8_785
 _ONSETS = tuple((onset(max(j, 1)) / 5, unstarted(j)) for j in range(_FIRST_YEAR))
-"""Weight of onset j shared by five ratios, and of all later ones: a table, because three divisions are 6 % of an update."""
+"""Weight of onset j per ratio (for five ratios), and of all later onsets. A table saves three divisions, 6 % of an
+update."""
 
 
 class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
-    """Mixture over onsets (weight of onset j: 1/(j(j+1))) and over rate ratios (equal weights) of e-values against a limit.
+    """Mixture of e-values over onsets (weight of onset j: 1/(j(j+1))) and over rate ratios (equal weights).
 
-    P(ever an alarm) <= alpha for a pilot that keeps its limit in every period given the past, whenever and however often one
-    looks (Ville's inequality). `statistic` is ln of the e-value, `threshold` is ln(1/alpha). Mixing over onsets is what keeps
-    a quiet year from paying for a bad month.
+    Ville (1939), Etude critique de la notion de collectif; Shin, Ramdas, Rinaldo (2024), E-detectors.
 
-    Until `minimum_events` are counted (for `below`: are expected) the statistic is capped just below the bar.
+    P(ever an alarm) <= alpha for a pilot whose conditional rate keeps the limit in every period, at every stopping time
+    (Ville's inequality). `statistic` is ln of the e-value, `threshold` is ln(1/alpha). The mixture over onsets prevents
+    a low past rate from offsetting a later excess.
 
-    Late events: `raise_late` adds them to their own period while the window keeps it, and returns the largest value over
-    the periods since. The guarantee stands, because with `ratio > 1` every e-value rises in k: a value computed from
-    part of a period's events, or with more exposure than there was, is path by path at most the value computed from all of
-    it, and that one is the e-process. The same argument covers `peek`. For `below` it fails (few events are the
-    evidence), so there `peek` and `raise_late` have no opinion.
+    Until `minimum_events` are counted (direction `below`: expected), the statistic is capped just below the threshold.
 
-    `two_sided` holds the pilot to its stated rate from both sides (room included): too few events are then evidence as
-    well, for a rate that is promised rather than limited, or a reporter who may be leaving events out.
+    Late events: `raise_late` adds them to their own period while it is in the window, and returns the largest value
+    over the periods since. The guarantee holds, because with `ratio > 1` every e-value increases in k: a value
+    computed from part of a period's events, or with more exposure than the true one, is path by path at most the
+    value computed from all of them, which is the e-process. The same argument covers `peek`. It fails for direction
+    `below` and for `two_sided`, so there `peek` and `raise_late` return `None`.
+
+    `two_sided` tests the stated rate (with its margin) from both sides: too few events are evidence as well. Use it
+    for a rate that is promised rather than limited, or where events may go unreported.
 
     >>> detector = LimitEProcess.design(Design(limit=2.0, alpha=0.01))
     >>> [round(detector.update(Count(k=k, m=1.0)).statistic, 2) for k in (2, 9, 12)]
@@ -50,42 +54,45 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
 
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion)
     claims: ClassVar[str] = (
-        "P(ever alarming) <= alpha if every period's events, given the past, are Poisson, negative binomial or binomial "
-        "within the limit, its uncertainty and the granted variance/mean."
+        "P(ever alarming) <= alpha if every period's events, given the past, are Poisson, negative binomial or "
+        "binomial within the limit, its uncertainty and the assumed variance/mean."
     )
 
     threshold: float
     alpha: float
     rate: float
-    other: float  # where the null ends on the other side, if two-sided
+    other: float  # boundary of the null hypothesis on the other side, if two-sided
     dispersion: float
     above: bool
     two_sided: bool
     ratios: tuple[float, ...]
     minimum_events: int
     late_window: int
-    is_proportion: bool = False  # k of n, not k over m
+    is_proportion: bool = False  # k of n trials instead of k over exposure m
     periods: int = 0
-    seen: float = 0.0  # events (`below`: expected ones), counted until they are `minimum_events`
+    seen: float = 0.0  # events (direction `below`: expected events), counted up to `minimum_events`
     sums: Sequence[float] = ()
     logs: bool = False  # whether `sums` are logarithms
-    recent: list[Period] = []  # those that late events may still raise, oldest first
+    recent: list[Period] = []  # the periods that accept late events, oldest first
 
     if TYPE_CHECKING:
-        parameters: Parameters | None = None  # no part of the state: worked out again
-        unpacked: Any = None  # the aim of five ratios, flat, for one unpacking; neither is this
+        parameters: Parameters | None = None  # derived, not part of the snapshot
+        unpacked: Any = None  # `parameters` for five ratios in one flat tuple; derived as well
 
     def __post_init__(self) -> None:
-        """Also called when a snapshot is read."""
+        """Clears the derived values. Also runs when a snapshot is decoded."""
         self.parameters = self.unpacked = None
 
     @classmethod
     def design(
         cls, design: Design, *, ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0), two_sided: bool = False
     ) -> Self:
-        """From the charter; `ratios` (> 1) are the rate ratios mixed over, inverted for `below`; `two_sided` mixes both."""
+        """Builds the detector from the charter's settings. Raises ValueError naming the parameter.
+
+        `ratios` (> 1): the rate ratios of the mixture, inverted for direction `below`; `two_sided` adds their inverses.
+        """
         if design.alpha is None or not 0 < design.alpha < 1:
-            raise ValueError(f"alpha: {design.alpha!r} gives no bar; give the indicator a weight above 0")
+            raise ValueError(f"alpha: {design.alpha!r} allows no threshold; give the indicator a weight above 0")
         if not isinstance(two_sided, bool):
             raise ValueError(f"two_sided: {two_sided!r} is neither true nor false; write one of them")
         powers = [r**design.sign for r in ratios_of(ratios)]
@@ -108,14 +115,14 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return made
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period. A share limit of 1 or more (room included) cannot be exceeded: no opinion."""
-        if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
+        """Processes one closed period. Returns `None` if the limit is a proportion of 1 or more (with its margin)."""
+        if type(observation) is Count:  # inlined `events_of`: this is the hot path
             k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
             k, x, is_proportion = observation.k, observation.n, True
         else:
-            raise TypeError(f"{type(observation).__name__} has no events over exposure")
-        if k > 1e18 or x > 1e18:  # LARGEST, written out
+            raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
+        if k > 1e18 or x > 1e18:  # LARGEST, inlined
             k, x = min(k, LARGEST), min(x, LARGEST)
         unpacked = self.unpacked
         if unpacked is None or unpacked[0] is not is_proportion or self.logs:
@@ -157,7 +164,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return Score(value, threshold, rate * x, k, alpha)
 
     def _advance(self, k: float, x: float, is_proportion: bool) -> Score | None:
-        """The same for any number of ratios, and for sums that are logarithms."""
+        """Slow path: any number of ratios, and sums kept as logarithms."""
         parameters = self.parameters
         if parameters is None or parameters[0] is not is_proportion or self.unpacked is None:
             parameters = self.parameters = self._compute_parameters(is_proportion)
@@ -188,11 +195,11 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return Score(value, threshold, rate * x, k, alpha)
 
     def repeat(self, observation: Observation, times: int) -> bool:
-        """See `detectors.repeat.Repeating`: for periods without events of a limit that harm lies above.
+        """See `detectors.repeat.Repeating`; for periods without events and direction `above`.
 
-        Each sum moves by a -> (a + w) e with e <= 1, and rounding keeps the order of two numbers. So two runs that
-        begin some periods ago, one from 0 and one from a number that the sum cannot exceed, enclose the sum; where both
-        end in the same bits, so does it, and what was before those periods need not be known.
+        Each sum moves by a -> (a + w) e with e <= 1, and rounding is monotone. So two runs over the last periods, one
+        from 0 and one from an upper bound of the sum, enclose the sum; where both end in the same bits, so does the
+        sum, whatever came before these periods.
         """
         if not isinstance(observation, Count) or observation.k or self.two_sided or not self.above or self.logs:
             return False
@@ -204,7 +211,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         x, late = min(observation.m, LARGEST), self.late_window
         total = log_value(self.sums, False, unstarted(self.periods))
         if any(cost > 0 for cost in parameters[-1][1::2]) or total >= self.threshold / 2 - 1e-6:
-            return False  # it may be at its bar, or half-way to it, without another event
+            return False  # it may reach its threshold, or half of it, without another event
         steps = max(64, 2 * late)
         while steps < times:
             low = self._run([0.0] * len(self.sums), parameters[-1], x, self.periods + times - steps, steps - late)
@@ -225,13 +232,13 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     def _run(
         self, sums: Sequence[float], coefficients: Coefficients, x: float, period: int, times: int
     ) -> Sequence[float]:
-        """The sums after `times` more periods without events."""
+        """Returns the sums after `times` more periods without events."""
         for later in range(period + 1, period + 1 + times):
             sums, _, _ = advance(sums, False, coefficients, 0.0, x, [onset(later) / len(sums)] * len(sums))
         return sums
 
     def peek(self, observations: tuple[Observation, ...]) -> Score | None:
-        """The largest value over prefixes of the closed, then the open periods, exposure standing at its cap."""
+        """See `detectors.base.Provisional`. The exposure of an open period must be an upper bound of the final one."""
         if not (self.above and observations) or self.two_sided:
             return None
         is_proportion = isinstance(observations[0], Proportion)
@@ -251,7 +258,7 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return self._score(best, seen, total_k, total_x, is_proportion)
 
     def raise_late(self, lag: int, k: float) -> Score | None:
-        """Add `k` late events to the period `lag` updates ago; the largest value since then, or `None` out of the window."""
+        """See `detectors.base.Revisable`."""
         if not (self.above and 0 <= lag < len(self.recent)) or self.two_sided:
             return None
         coefficients = (self.parameters or self._compute_parameters(self.is_proportion))[-1]
@@ -271,9 +278,9 @@ class LimitEProcess(msgspec.Struct, kw_only=True, array_like=True, dict=True):
         return self._score(best, self.seen, now, x, self.is_proportion)
 
     def amend(self, design: Design) -> None:
-        """A changed limit enters the same product from the next period; bar and evidence stay, the late window closes.
+        """Applies a changed limit from the next period on. Threshold and evidence stay; the late window is emptied.
 
-        The product of e-values against the limits that were in force, each in its period, is still an e-process.
+        The product of e-values, each against the limit in force in its period, is still an e-process.
         """
         self.rate = design.allowed()
         self.other = self.rate / (1 + design.uncertainty) ** (2 * design.sign)

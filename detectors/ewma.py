@@ -1,4 +1,4 @@
-"""Does the level drift? An exponentially weighted mean of standardised values, with a declared run length, for watch only."""
+"""EWMA chart of standardised values with a declared run length; level `watch` only."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from detectors.arl_normal import ewma_limit
 from detectors.base import LARGEST, Count, Design, Gauge, Observation, Proportion, Score, within
 from detectors.baseline import Baseline
 
-_MAX_Z = 1e6  # sds beyond which a value says no more
+_MAX_Z = 1e6  # standardised values are clipped here
 
 
 class Ewma(msgspec.Struct, kw_only=True, array_like=True):
-    """Z = weight z + (1 - weight) Z of z = (observed - expected) / sd, alarm at |Z| >= L sqrt(weight / (2 - weight)).
+    """Z = weight z + (1 - weight) Z of z = (observed - expected) / sd; alarm at |Z| >= L sqrt(weight / (2 - weight)).
 
-    Roberts (1959); L from the run length of normal numbers (Lucas and Saccucci 1990; `arl_normal.py`). Small weights find small lasting
-    drifts, and average away the skewness of counts (Borror, Champ, Rigdon 1998: Poisson). After an alarm it starts again.
+    Roberts (1959), Control chart tests based on geometric moving averages, Technometrics 1: 239-250. L from the run
+    length for normal numbers (Lucas and Saccucci 1990; `arl_normal.py`). Small weights detect small lasting shifts and
+    average out the skewness of counts (Borror, Champ, Rigdon 1998: Poisson). The chart restarts at 0 after an alarm.
 
-    Counts and shares against the charter's limit are watched on the harmful side only; without a limit, on both sides of a
-    learnt baseline, a rise from its upper end and a fall from its lower. A gauge is standardised by the mean and sd of its
-    first periods, both sides; while it has not varied there is no opinion. What was learnt is relearnt after an alarm.
+    Counts and proportions with a limit are charted on the harmful side only; without a limit, on both sides of a learnt
+    baseline: a rise against its upper end and a fall against its lower end. A gauge is standardised by the mean and
+    standard deviation of its first periods and charted on both sides; until it has varied there is no score. What was
+    learnt is learnt again after an alarm.
 
     >>> detector = Ewma.design(Design(limit=5.0))
     >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (5, 4, 11, 12, 13)]
@@ -32,8 +34,9 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
 
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion, Gauge)
     claims: ClassVar[str] = (
-        "Expected periods to a false alarm are about arl0 for normal numbers, and for counts and shares so large that their "
-        "weighted mean is nearly normal; fewer for skewed ones (measured: README). A heuristic for gauges whose baseline is learnt."
+        "Expected periods to a false alarm are about arl0 for normal numbers, and for counts and proportions so large "
+        "that their weighted mean is nearly normal; fewer for skewed ones (measured: README). A heuristic for gauges "
+        "whose baseline is learnt."
     )
 
     weight: float
@@ -44,7 +47,7 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
     baseline: Baseline
     up: float = 0.0
     down: float = 0.0
-    periods: int = 0  # of a gauge, with the mean and the sum of squares about it
+    periods: int = 0  # of a gauge, with its mean and its sum of squared deviations
     mean: float = 0.0
     squares: float = 0.0
 
@@ -59,7 +62,10 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
         baseline_events: float = 0.0,
         confidence: float = 0.95,
     ) -> Self:
-        """From the charter. `arl0` in periods (20 to 1e6); `weight` (0.01 to 1) of the newest period."""
+        """Builds the chart from the charter's settings. Raises ValueError naming the parameter.
+
+        `arl0` in periods (20 to 1e6); `weight` (0.01 to 1) of the newest period.
+        """
         assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         share = within("weight", weight, low=0.01, high=1)
         return cls(
@@ -68,16 +74,11 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
             limit=None if design.limit is None else design.allowed(),
             sign=design.sign,
             dispersion=assumed_dispersion,
-            baseline=Baseline(
-                required_periods=int(within("baseline_periods", baseline_periods, low=2, high=1e6)),
-                required_events=within("baseline_events", baseline_events, low=0),
-                confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                dispersion=assumed_dispersion,
-            ),
+            baseline=Baseline.to_learn(baseline_periods, baseline_events, confidence, assumed_dispersion, fewest=2),
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; `None` while a baseline is being learnt, and for no exposure."""
+        """Processes one closed period. Returns `None` while the baseline is being learnt, and without exposure."""
         if type(observation) is Gauge:
             return self._gauge(observation.value)
         if type(observation) is Count:
@@ -85,7 +86,9 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
         elif type(observation) is Proportion:
             k, x, share = observation.k, observation.n, True
         else:
-            raise TypeError(f"{type(observation).__name__} has no level")
+            raise TypeError(
+                f"{type(observation).__name__} cannot be standardised; expected a Count, a Proportion or a Gauge"
+            )
         if k > LARGEST or x > LARGEST:
             k, x = min(k, LARGEST), min(x, LARGEST)
         rate, baseline = self.limit, self.baseline
@@ -137,7 +140,7 @@ class Ewma(msgspec.Struct, kw_only=True, array_like=True):
             self.baseline.ready = enough and self.squares > 0
             return None
         sd = sqrt(self.squares / (self.periods - 1))
-        margin = 2 * sd / sqrt(self.periods)  # how far off the learnt mean may be
+        margin = 2 * sd / sqrt(self.periods)  # two standard errors of the learnt mean
         up = max(-_MAX_Z, min(_MAX_Z, (value - self.mean - margin) / sd)) if sd > 0 else 0.0
         down = max(-_MAX_Z, min(_MAX_Z, (self.mean - margin - value) / sd)) if sd > 0 else 0.0
         score = self._chart(up, down, self.mean, value)

@@ -1,9 +1,10 @@
-"""What does a score mean in words? The rate ratio with its interval, and the sentence a regulator reads.
+"""A score in words: the rate ratio with its confidence interval, and the sentence that decisions carry.
 
-Worked out when a decision is written, never per observation: a score stays five numbers. The interval is of this one period:
-exact for Poisson counts (Garwood 1936) and binomial shares (Clopper and Pearson 1934), widened by the granted variance/mean
-(events and exposure divided by it, an approximation). It is *not* corrected for looking again and again: what is
-valid at all times is the statistic against its bar, and only for detectors that claim it.
+Computed when a decision is written, not per observation. The interval is for one period: exact for Poisson counts
+(Garwood 1936, Biometrika 28: 437-442) and binomial proportions (Clopper and Pearson 1934, Biometrika 26: 404-413),
+widened by the assumed variance/mean (events and exposure divided by it, an approximation). It is not corrected for
+repeated looks: valid at all times is the comparison of the statistic with its threshold, for detectors that guarantee
+it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import msgspec
 
 from detectors.base import LARGEST, Count, Gap, Gauge, Observation, Score, within
 
-_MANY = 1e6  # events beyond which the normal limits agree to five digits and the exact ones take too long
+_MANY = 1e6  # events above which the normal approximation agrees to five digits and the exact limits take too long
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """`ratio` is observed over expected, `low` and `high` its interval; `None` where there is no likelihood or nothing was
-    expected. `method` says how exact the interval is."""
+    """A score in words. `ratio` is observed over expected, `low` and `high` its confidence interval (`None` without a
+    likelihood or if nothing was expected); `method` names the interval and its exactness."""
 
     sentence: str
     observed: float
@@ -37,11 +38,16 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain(
     observation: Observation, score: Score, name: str = "", *, variance_mean: float = 1.0, confidence: float = 0.95
 ) -> Explanation:
-    """A score of the registered detector `name` in words; `observation` is what it was given.
+    """Returns a score of the registered detector `name` in words; `observation` is its input.
 
+    Raises ValueError for a confidence outside [0.5, 0.999999] or a `variance_mean` below 1.
+
+    >>> from textwrap import fill
     >>> from detectors.base import Count
-    >>> print(explain(Count(9.0, 1.0), Score(3.89, 4.61, 2.0, 9.0, 0.01), "limit_e_process").sentence)
-    9 events where 2 were allowed, 4.5 times as many (95 % interval of this period 2.06 to 8.54). The evidence against the limit is 48.9 of the 100 that are needed: below the bar.
+    >>> score = Score(statistic=3.89, threshold=4.61, expected=2.0, observed=9.0, alpha=0.01)
+    >>> print(fill(explain(Count(9.0, 1.0), score, "limit_e_process").sentence, 100))
+    9 events against a limit of 2 (ratio 4.5, 95 % confidence interval of this period 2.06 to 8.54). The
+    evidence against the limit (e-value) is 48.9 and the threshold is 100: threshold not reached.
     """
     within("confidence", confidence, low=0.5, high=0.999999)
     within("variance_mean", variance_mean, low=1, high=1000)
@@ -50,16 +56,17 @@ def explain(
     if isinstance(observation, Gap):
         seen = f"no event for {_number(observation.seconds)} s in which {_number(observation.expected)} were expected"
     elif isinstance(observation, Gauge):
-        seen = f"a value of {_number(score.observed)} against {_number(score.expected)}"
+        seen = f"a value of {_number(score.observed)} {_against(name, _number(score.expected))}"
     else:
-        v, allowed = variance_mean, "allowed" if name in ("limit_e_process", "maxsprt") else "expected"
+        v = variance_mean
         if isinstance(observation, Count):
-            what = f"{_number(score.observed)} events where {_number(score.expected)} were {allowed}"
+            what = f"{_number(score.observed)} events {_against(name, _number(score.expected))}"
             bottom, (low, high) = score.expected, rate_interval(min(observation.k, LARGEST) / v, confidence)
             low, high = (low * v, high * v)
             method = "Garwood, exact for Poisson"
         else:
-            what = f"{_percent(score.observed)} of {_number(observation.n)} where {_percent(score.expected)} were {allowed}"
+            of = f"{_number(observation.k)} of {_number(observation.n)} ({_percent(score.observed)})"
+            what = f"{of} {_against(name, _percent(score.expected))}"
             bottom, (low, high) = score.expected, proportion_interval(observation.k / v, observation.n / v, confidence)
             method = "Clopper and Pearson, exact for a binomial"
         if v > 1:
@@ -67,14 +74,14 @@ def explain(
         if bottom > 1e-250:
             ratio, low, high = score.observed / bottom, low / bottom, high / bottom
             seen = (
-                f"{what}, {_number(ratio)} times as many ({confidence * 100:g} % interval of this period "
+                f"{what} (ratio {_number(ratio)}, {confidence * 100:g} % confidence interval of this period "
                 f"{_number(low)} to {_number(high)})"
             )
         else:
             low = high = None
             seen = what
     words = _EVIDENCE.get(name, _plain)(score)
-    end = "the bar is reached" if score.alarm else "below the bar"
+    end = "threshold reached" if score.alarm else "threshold not reached"
     return Explanation(
         sentence=f"{seen[0].upper()}{seen[1:]}. {words}: {end}.",
         observed=score.observed,
@@ -90,7 +97,7 @@ def explain(
 
 
 def rate_interval(k: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Garwood's limits of a Poisson mean after `k` >= 0 events: each side errs with at most (1 - confidence)/2.
+    """Returns Garwood's limits of a Poisson mean after `k` >= 0 events; each side errs with at most (1 - confidence)/2.
 
     >>> [round(x, 4) for x in rate_interval(3.0)]
     [0.6187, 8.7673]
@@ -107,7 +114,7 @@ def rate_interval(k: float, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def proportion_interval(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper and Pearson's limits of a share after `k` of `n` hits; (0, 1) for no trial.
+    """Returns Clopper and Pearson's limits of a proportion after `k` successes of `n` trials; (0, 1) for no trials.
 
     >>> [round(x, 6) for x in proportion_interval(3.0, 100.0)]
     [0.00623, 0.085176]
@@ -116,7 +123,7 @@ def proportion_interval(k: float, n: float, confidence: float = 0.95) -> tuple[f
     if n <= 0:
         return 0.0, 1.0
     k, n = min(k, LARGEST), min(n, LARGEST)
-    if n > 1000 * _MANY and min(k, n - k) <= _MANY:  # as good as Poisson
+    if n > 1000 * _MANY and min(k, n - k) <= _MANY:  # numerically Poisson
         low, high = rate_interval(min(k, n - k), confidence)
         return (low / n, high / n) if k <= n - k else (1 - high / n, 1 - low / n)
     if k > _MANY and n - k > _MANY:
@@ -132,7 +139,8 @@ def _quantile(tail: float) -> float:
 
 
 def gamma_p(a: float, x: float) -> float:
-    """P(K >= a) of a Poisson count with mean `x` (whole a > 0): the regularised lower incomplete gamma function."""
+    """Returns P(K >= a) of a Poisson count with mean `x` (integer a > 0): the regularised lower incomplete gamma
+    function."""
     if x <= 0:
         return 0.0
     head = exp(a * log(x) - x - lgamma(a + 1))
@@ -159,7 +167,7 @@ def gamma_p(a: float, x: float) -> float:
 
 
 def beta_i(a: float, b: float, x: float) -> float:
-    """P(K >= a) of a + b - 1 trials with share `x`: the regularised incomplete beta function."""
+    """Returns P(K >= a) of a + b - 1 trials with proportion `x`: the regularised incomplete beta function."""
     if x <= 0 or x >= 1:
         return 0.0 if x <= 0 else 1.0
     if x > (a + 1) / (a + b + 2):
@@ -180,35 +188,45 @@ def beta_i(a: float, b: float, x: float) -> float:
     return head * h
 
 
+def _against(name: str, expected: str) -> str:
+    return f"against a limit of {expected}" if name in _LIMITS else f"against {expected} expected"
+
+
 def _limit(score: Score) -> str:
     return (
-        f"The evidence against the limit is {_power(score.statistic)} of the {_power(score.threshold)} that are needed"
+        f"The evidence against the limit (e-value) is {_power(score.statistic)} "
+        f"and the threshold is {_power(score.threshold)}"
     )
 
 
 def _change(score: Score) -> str:
+    threshold = _power(score.threshold)
     return (
-        f"The evidence of a change is {_power(score.statistic)} of the {_power(score.threshold)} that are needed, the number of "
-        "periods between false alarms that the bar stands for"
+        f"The evidence of a change is {_power(score.statistic)} and the threshold is {threshold}, "
+        f"which stands for at least {threshold} periods between false alarms on average"
     )
 
 
 def _sprt(score: Score) -> str:
-    alpha = (
-        ""
-        if score.alpha is None
-        else f", which an innocent pilot ever reaches with probability {score.alpha * 100:g} %"
+    text = (
+        f"The log likelihood ratio of all events so far is {_number(score.statistic)} "
+        f"and the threshold is {_number(score.threshold)}"
     )
-    return f"The log likelihood ratio of all events so far is {_number(score.statistic)} of {_number(score.threshold)}{alpha}"
+    if score.alpha is None:
+        return text
+    return f"{text}, which a pilot within its limit ever reaches with a probability of at most {score.alpha * 100:g} %"
 
 
 def _silent(score: Score) -> str:
-    return f"{_number(score.threshold)} missing events are the bar"
+    return f"The threshold is {_number(score.threshold)} expected events"
 
 
 def _plain(score: Score) -> str:
-    return f"The statistic is {_number(score.statistic)} of {_number(score.threshold)}"
+    return f"The statistic is {_number(score.statistic)} and the threshold is {_number(score.threshold)}"
 
+
+_LIMITS = ("limit_e_process", "maxsprt", "gauge_limit")
+"""Detectors whose `expected` is always the charter's limit."""
 
 _EVIDENCE: dict[str, Callable[[Score], str]] = {
     "limit_e_process": _limit,
@@ -227,7 +245,7 @@ def _percent(x: float) -> str:
 
 
 def _power(x: float) -> str:
-    """exp(x) for people."""
+    """Returns exp(x) as text with three digits."""
     return "more than 10^12" if x > 27.6 else "less than 0.01" if x < -4.6 else _number(float(f"{exp(x):.3g}"))
 
 

@@ -1,4 +1,4 @@
-"""Is a gauge (a cost, a gain) beyond what the charter states? A plain comparison: no likelihood, so no promise of error."""
+"""Comparison of a gauge (a cost, a gain) with the charter's limit: no likelihood model, so no error guarantee."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from detectors.base import Design, Gauge, Observation, Score, within
 
 
 class GaugeLimit(msgspec.Struct, kw_only=True):
-    """Alarms in every period whose value lies beyond the limit; a value at the limit keeps it.
+    """Alarms in every period whose value lies beyond the limit; a value equal to the limit does not alarm.
 
-    `statistic` is the value in its own unit, with its sign turned for `below`, so that more is always worse.
+    `statistic` is the value in its own unit, negated for direction `below`, so that larger is always worse.
 
     >>> GaugeLimit.design(Design(limit=3.0)).update(Gauge(value=3.5)).alarm
     True
@@ -27,13 +27,14 @@ class GaugeLimit(msgspec.Struct, kw_only=True):
 
     @classmethod
     def design(cls, design: Design) -> Self:
-        """From the charter's limit (any finite number) and direction; the gauge's unit is the limit's."""
+        """Builds the comparison from the charter's limit (finite, in the gauge's unit) and direction. Raises
+        ValueError."""
         if design.limit is None:
             raise ValueError("limit: a gauge is compared with a limit; give the indicator one")
         return cls(sign=design.sign, limit=within("limit", design.limit, low=-1e300))
 
     def update(self, observation: Observation) -> Score | None:
-        """Compare one value with the limit."""
+        """Compares one value with the limit."""
         assert isinstance(observation, Gauge)
         threshold = math.nextafter(self.sign * self.limit, math.inf)
         return Score(self.sign * observation.value, threshold, self.limit, observation.value)

@@ -1,4 +1,4 @@
-"""Has the rate risen, by whatever factor and since whenever? The generalised likelihood ratio over all recent onsets."""
+"""Generalised likelihood ratio (GLR) chart of counts: a rise (or fall) of unknown size and unknown onset."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from detectors.base import LARGEST, Count, Design, Observation, Score, within
 from detectors.baseline import Baseline
 
 Onset: TypeAlias = tuple[float, float, int]
-"""Expected and observed events, and periods, up to a moment at which the change may have begun."""
+"""Cumulative expected events, observed events and periods at a possible onset of the change."""
 
-_VERTICES = 48
+_VERTICES = 48  # onsets kept at most
 
 
 class Glr(msgspec.Struct, kw_only=True, array_like=True):
-    """max over onsets in the window of k ln(k/e) - (k - e), for k events where e were expected since the onset; for watch.
+    """max over onsets in the window of k ln(k/e) - (k - e), for k events where e were expected since the onset.
 
-    No size of change is chosen beforehand (delays: README). Exact and cheap
-    by convexity: only corners of the lower convex hull of (expected, observed) can be the best onset, and those before a
-    stretch below the expected rate never again (Romano, Eckley, Fearnhead, Rigaill 2023, Fast online changepoint
-    detection via functional pruning, JMLR 24; Ward et al. 2024 for Poisson). A few are left, whatever the window.
+    No size of change has to be chosen (delays: README). The maximum is exact and cheap by convexity: only vertices of
+    the lower convex hull of (expected, observed) can be the best onset, and vertices followed by no excess can be
+    discarded (Romano, Eckley, Fearnhead, Rigaill 2023, Fast online changepoint detection via functional pruning, JMLR
+    24; Ward et al. 2024 for Poisson). Few vertices remain, whatever the window.
 
-    Against the charter's limit, else against the upper (`below`: lower) end of a learnt baseline, relearnt after an alarm. A
-    granted variance/mean v divides the statistic. The bar is Siegmund and Venkatraman's (1995, Annals of Statistics 23:
-    255-271) for normal numbers.
+    Compares with the charter's limit, otherwise with the upper (direction `below`: lower) end of a learnt baseline,
+    which is learnt again after an alarm. An assumed variance/mean v divides the statistic. The threshold is Siegmund
+    and Venkatraman's (1995, Annals of Statistics 23: 255-271) for normal numbers.
 
     >>> detector = Glr.design(Design(limit=5.0), arl0=1000)
     >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (5, 4, 11, 14, 5)]
@@ -35,8 +35,8 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
 
     observes: ClassVar[tuple[type, ...]] = (Count,)
     claims: ClassVar[str] = (
-        "Expected periods to a false alarm are arl0 or more (1.2 to 3.4 times, measured for means .05 to 50) for Poisson counts "
-        "of constant exposure at the limit or within the learnt baseline: an approximation, no theorem."
+        "Expected periods to a false alarm are arl0 or more (1.2 to 3.4 times, measured for means .05 to 50) for "
+        "Poisson counts of constant exposure at the limit or within the learnt baseline: an approximation, no theorem."
     )
 
     threshold: float
@@ -59,7 +59,10 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
         baseline_events: float = 0.0,
         confidence: float = 0.95,
     ) -> Self:
-        """From the charter. `arl0` in periods; onsets are looked for up to `window` periods back."""
+        """Builds the chart from the charter's settings. Raises ValueError naming the parameter.
+
+        `arl0` in periods; onsets up to `window` periods back are considered.
+        """
         assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
         return cls(
             threshold=threshold_for_run_length(within("arl0", arl0, low=20, high=1e12)),
@@ -67,20 +70,15 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
             above=design.sign > 0,
             window=int(within("window", window, low=1, high=1e6)),
             dispersion=assumed_dispersion,
-            baseline=Baseline(
-                required_periods=int(within("baseline_periods", baseline_periods, low=1, high=1e6)),
-                required_events=within("baseline_events", baseline_events, low=0),
-                confidence=within("confidence", confidence, low=0.01, high=0.999999),
-                dispersion=assumed_dispersion,
-            ),
+            baseline=Baseline.to_learn(baseline_periods, baseline_events, confidence, assumed_dispersion),
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; `None` while a baseline is being learnt."""
+        """Processes one closed period. Returns `None` while the baseline is being learnt."""
         if type(observation) is not Count:
-            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+            raise TypeError(f"{type(observation).__name__}: expected a Count")
         k, m = observation.k, observation.m
-        if k > 1e18 or m > 1e18:  # LARGEST, written out: this is what a period of a stream costs
+        if k > 1e18 or m > 1e18:  # LARGEST, inlined: this is the hot path
             k, m = min(k, LARGEST), min(m, LARGEST)
         rate, above = self.limit, self.above
         if rate is None:
@@ -91,11 +89,11 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
             rate = baseline.high if above else baseline.low
         e = rate * m
         corners = self.onsets
-        if not corners and (k <= e if above else k >= e):  # the usual period: nothing can have begun
+        if not corners and (k <= e if above else k >= e):  # the usual period: no onset can have positive evidence
             return Score(0.0, self.threshold, e, k)
         here = self.here
         x, y, now = here
-        # The moment before this period may be an onset: add it to the hull, whose slopes rise (fall for `below`).
+        # The end of the previous period is a candidate onset: add it to the hull, whose slopes rise (`below`: fall).
         n = len(corners)
         while n > 1:
             x1, y1, _ = corners[n - 1]
@@ -131,9 +129,12 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
         return Score(statistic, threshold, e, k)
 
     def _drop(self, now: int) -> None:
-        """No change begins where what follows is no more than expected, nor before the window."""
+        """Removes onsets followed by no excess, onsets before the window, and the oldest beyond `_VERTICES`."""
         corners, drop, sign = self.onsets, 0, 1.0 if self.above else -1.0
-        while drop + 1 < len(corners) and sign * (corners[drop + 1][1] - corners[drop][1] - corners[drop + 1][0] + corners[drop][0]) <= 0:  # fmt: skip
+        while drop + 1 < len(corners):
+            (x0, y0, _), (x1, y1, _) = corners[drop], corners[drop + 1]
+            if sign * (y1 - y0 - x1 + x0) > 0:
+                break
             drop += 1
         while drop < len(corners) and (now - corners[drop][2] >= self.window or len(corners) - drop > _VERTICES):
             drop += 1
@@ -141,10 +142,10 @@ class Glr(msgspec.Struct, kw_only=True, array_like=True):
 
 
 def _highest(corners: list[Onset], x: float, y: float) -> float:
-    """The largest evidence for a rise over the onsets left.
+    """Returns the largest evidence for a rise over the remaining onsets.
 
-    d^2/(2m) is never below the evidence of d events more than the m expected, and needs no logarithm: most onsets are
-    passed over by it (`slack` covers the rounding of both).
+    d^2/(2m) bounds the evidence of d events more than the m expected from above and needs no logarithm; most onsets are
+    skipped by it (`slack` covers the rounding of both).
     """
     best, limit, slack = 0.0, 0.0, (x + y) * 4e-12
     for x0, y0, _ in corners:
@@ -161,7 +162,7 @@ def _highest(corners: list[Onset], x: float, y: float) -> float:
 
 
 def _deepest(corners: list[Onset], x: float, y: float) -> float:
-    """The largest evidence for a fall over the onsets left."""
+    """Returns the largest evidence for a fall over the remaining onsets."""
     best = 0.0
     for x0, y0, _ in corners:
         events, normal = y - y0, x - x0
@@ -175,7 +176,7 @@ def _deepest(corners: list[Onset], x: float, y: float) -> float:
 
 
 def threshold_for_run_length(arl0: float) -> float:
-    """The bar c whose `run_length` is `arl0` periods."""
+    """Returns the threshold c whose `run_length` is `arl0` periods."""
     low, high = 0.1, 60.0
     while high - low > 1e-9:
         middle = (low + high) / 2
@@ -184,7 +185,8 @@ def threshold_for_run_length(arl0: float) -> float:
 
 
 def run_length(threshold: float) -> float:
-    """ARL0 of the one-sided chart for normal numbers: 2 sqrt(2 pi) e^(b b / 2) / (b x integral of x nu(x)^2), b = sqrt(2 bar)."""
+    """Returns ARL0 of the one-sided chart for normal numbers: 2 sqrt(2 pi) e^(b b / 2) / (b x integral of x nu(x)^2),
+    b = sqrt(2 threshold)."""
     b = sqrt(2 * threshold)
     n, top = 400, 12.0  # nu falls like exp(-.583 x)
     step = top / n

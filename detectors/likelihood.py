@@ -1,13 +1,14 @@
-"""Log e-values of one period, each a straight line in the events and the exposure: `slope x k + cost x m`.
+"""Log e-values of one period, linear in the events and the exposure: `slope x k + cost x m`.
 
-An e-value is a number that no pilot which keeps its limit can make large: its expectation is at most 1, so the chance that
-it reaches 1/alpha is at most alpha. Each line below belongs to one alternative, a rate (or odds) `ratio` times the limit.
+An e-value has expectation at most 1 under the null hypothesis (the pilot keeps its limit), so the probability that it
+reaches 1/alpha is at most alpha (Markov's inequality). Each line belongs to one alternative: a rate (or odds) of
+`ratio` times the limit.
 
-Why a line. With theta > 0 and G the probability generating function of the count under the limit, `theta^k / G(theta)`
-has expectation exactly 1. `theta^k` is convex in k, so the expectation stays at or below 1 for every distribution that is
-*less* spread out, and it is monotone in k, so it stays there for every *lower* rate too (higher, if `ratio < 1`). That is
-the whole composite null. It also rises in k and falls in m (for `ratio > 1`), which is what allows evidence from a period
-that is still open and from events that come late.
+Why it is linear: with theta > 0 and G the probability generating function of the count at the limit, `theta^k /
+G(theta)` has expectation exactly 1. `theta^k` is convex in k, so the expectation is at most 1 for every distribution
+with less dispersion. It is monotone in k, so the expectation is at most 1 for every lower rate (higher, if `ratio <
+1`). Together these cover the composite null hypothesis. For `ratio > 1` the e-value increases in k and decreases in
+m, which permits scores of open periods and of late events.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ SlopeAndCost: TypeAlias = tuple[float, float]
 
 
 def count_line(ratio: float, rate: float, variance_mean: float = 1.0) -> SlopeAndCost:
-    """Counts over exposure: `ratio` times `rate` (events per unit) against `rate`, for a granted variance/mean.
+    """Returns (slope, cost) for counts over exposure: `ratio` times `rate` (events per unit) against `rate`.
 
-    Poisson (variance/mean 1): the likelihood ratio, `k ln(ratio) - (ratio - 1) rate m`. Above 1: the likelihood ratio of
-    two negative binomials of equal shape, the shape being the one that has this variance/mean at the limit
-    (`rate m / (variance_mean - 1)`); then theta = ratio v / (1 + ratio (v - 1)) and G(theta) = (1 - (v-1)(theta-1))^-shape.
-    The more familiar ratio of two negative binomials of equal variance/mean is not used: it is concave in k when little is
-    expected, so a pilot *less* dispersed than granted could exceed alpha, and it rises in m.
+    Poisson (`variance_mean` 1): the likelihood ratio `k ln(ratio) - (ratio - 1) rate m`. Above 1: the likelihood
+    ratio of two negative binomials of equal shape `rate m / (variance_mean - 1)`, which has this variance/mean at the
+    limit; then theta = ratio v / (1 + ratio (v - 1)) and G(theta) = (1 - (v-1)(theta-1))^-shape. The ratio of two
+    negative binomials of equal variance/mean is not used: for small means it is concave in k, so a pilot with less
+    dispersion than assumed could exceed alpha, and it increases in m.
 
     >>> count_line(2.0, 3.0)
     (0.6931471805599453, -3.0)
@@ -38,12 +39,12 @@ def count_line(ratio: float, rate: float, variance_mean: float = 1.0) -> SlopeAn
 
 
 def proportion_line(ratio: float, proportion: float, variance_mean: float = 1.0) -> SlopeAndCost:
-    """`k` of `n` trials: odds `ratio` times those of `proportion` against `proportion` (0 < share < 1).
+    """Returns (slope, cost) for `k` of `n` trials: odds `ratio` times those of `proportion` (0 < proportion < 1).
 
-    Odds, not the share itself, so that every ratio names a share below 1; for small shares they are the same. A granted
-    variance/mean v divides the line by v. That is exact for trials in groups of at most v, whatever the dependence within
-    a group: for X = ratio^(hits in a group / v), E X is largest when the group is all or nothing, and then Jensen's
-    inequality gives (1 - p + ratio p)^(size / v).
+    The ratio is of odds, so that every ratio corresponds to a proportion below 1; for small proportions odds and
+    proportion agree. An assumed variance/mean v divides the line by v. This is exact for trials in groups of at most v
+    with any dependence within a group: for X = ratio^(successes in a group / v), E X is largest when all trials of the
+    group agree, and then Jensen's inequality gives (1 - p + ratio p)^(size / v).
 
     >>> proportion_line(2.0, 0.5)
     (0.6931471805599453, -0.4054651081081644)

@@ -1,9 +1,10 @@
-"""Is this rate above what was expected, tested without end until a planned size is reached? The exact Poisson MaxSPRT.
+"""Poisson MaxSPRT: an exact sequential test of a rate against an expected one, up to a planned number of expected
+events.
 
-Kulldorff, Davis, Kolczak, Lewis, Lieu, Platt (2011), A maximized sequential probability ratio test for drug and vaccine safety
-surveillance, Sequential Analysis 30: 58-78. With c events where m were expected, LLR = (m - c) + c ln(c/m) if c > m,
-else 0; the signal is LLR >= the critical value with c >= `min_events`, at any moment before m reaches `upper`. The critical
-value makes the chance of a signal exactly alpha at the expected rate; it is computed here, not looked up.
+Kulldorff, Davis, Kolczak, Lewis, Lieu, Platt (2011), A maximized sequential probability ratio test for drug and vaccine
+safety surveillance, Sequential Analysis 30: 58-78. With c events where m were expected, LLR = (m - c) + c ln(c/m) if
+c > m, else 0. The test signals when LLR >= the critical value and c >= `min_events`, at any moment before m reaches
+`upper`. The critical value makes the probability of a signal at the expected rate exactly alpha; it is computed here.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from detectors.base import Count, Design, Observation, Score, events_of, within
 
 
 class MaxSprt(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
-    """Poisson MaxSPRT of the events against limit x exposure, until `horizon` events were expected; then no opinion.
+    """Poisson MaxSPRT of the events against limit x exposure, until `horizon` events were expected; `None` after that.
 
-    Quicker than `limit_e_process` for an excess present from the first day, blind to one that begins after a quiet year,
-    and it ends. Looks at the end of each period are a subset of all moments, so alpha holds for them too. Count data only,
-    Poisson only: variance/mean above 1 is refused.
+    Compared with `limit_e_process`: shorter delay for an excess present from the first day, low power for one that
+    begins after a long period within the limit, and a fixed end. Scores at the ends of periods are a subset of all
+    moments, so alpha holds for them too. Counts only, Poisson only: a variance/mean above 1 is refused.
 
     >>> detector = MaxSprt.design(Design(limit=2.0, alpha=0.05), horizon=20)
     >>> [detector.update(Count(k=k, m=1.0)).alarm for k in (2, 6, 7)]
@@ -32,7 +33,8 @@ class MaxSprt(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
 
     observes: ClassVar[tuple[type, ...]] = (Count,)
     claims: ClassVar[str] = (
-        "P(ever alarming before horizon events were expected) <= alpha for Poisson events within the limit and its uncertainty."
+        "P(ever alarming before horizon events were expected) <= alpha for Poisson events within the limit and its "
+        "uncertainty."
     )
 
     threshold: float
@@ -45,13 +47,16 @@ class MaxSprt(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
 
     @classmethod
     def design(cls, design: Design, *, horizon: float = 100.0) -> Self:
-        """From the charter's limit and alpha; `horizon` (0.1 to 200) in events expected at the limit."""
+        """Builds the test from the charter's limit and alpha. Raises ValueError naming the parameter.
+
+        `horizon` (0.1 to 200) is in events expected at the limit.
+        """
         if design.alpha is None or not 0 < design.alpha < 1:
-            raise ValueError(f"alpha: {design.alpha!r} gives no bar; give the indicator a weight above 0")
+            raise ValueError(f"alpha: {design.alpha!r} allows no threshold; give the indicator a weight above 0")
         if design.variance_mean > 1:
-            raise ValueError("variance_mean: maxsprt knows Poisson counts only; use limit_e_process")
+            raise ValueError("variance_mean: maxsprt supports Poisson counts only; use limit_e_process")
         if design.sign < 0:
-            raise ValueError("direction: maxsprt looks for too many events only; use limit_e_process")
+            raise ValueError("direction: maxsprt detects too many events only; use limit_e_process")
         upper = within("horizon", horizon, low=0.1, high=200)
         return cls(
             threshold=critical_value(upper, design.alpha, design.minimum_events),
@@ -62,12 +67,12 @@ class MaxSprt(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; `None` once the horizon is passed."""
+        """Processes one closed period. Returns `None` once the horizon is passed."""
         k, m = events_of(observation)
         expected = self.rate * m
         self.expected += expected
         if self.expected > self.horizon:
-            self.expected = 2 * self.horizon  # over for good, and the sum stays finite
+            self.expected = 2 * self.horizon  # the test has ended; the sum stays finite
             return None
         self.events += k
         statistic = llr(self.events, self.expected) if self.events >= self.minimum_events else 0.0
@@ -75,14 +80,16 @@ class MaxSprt(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
 
 
 class Outcome(NamedTuple):
-    """What a test does: P(signal before `upper`), and the expected time to it in events expected at rate 1, if it comes."""
+    """`power`: P(signal before `upper`); `time`: its expected time given a signal, in events expected at the null
+    rate."""
 
     power: float
     time: float
 
 
 def llr(c: float, m: float) -> float:
-    """Log likelihood ratio of `c` events where `m` >= 0 were expected, at the rate that fits best; 0 unless c > m."""
+    """Returns the log likelihood ratio of `c` events where `m` >= 0 were expected, at the best-fitting rate; 0 unless
+    c > m."""
     if c <= m:
         return 0.0
     return (m - c) + c * (math.log(c) - math.log(max(m, 1e-300)))
@@ -90,9 +97,10 @@ def llr(c: float, m: float) -> float:
 
 @lru_cache(maxsize=256)
 def critical_value(upper: float, alpha: float = 0.05, min_events: int = 1) -> float:
-    """The bar at which P(signal before `upper` expected events) is exactly `alpha` at the expected rate, to 1e-9.
+    """Returns the critical value at which P(signal before `upper` expected events) is `alpha` at the null rate, to
+    1e-9.
 
-    Raises ValueError where `min_events` alone make a signal rarer than alpha: no bar is then low enough.
+    Raises ValueError if requiring `min_events` alone makes a signal rarer than alpha.
 
     >>> round(critical_value(20), 6)
     3.628123
@@ -104,7 +112,7 @@ def critical_value(upper: float, alpha: float = 0.05, min_events: int = 1) -> fl
     min_events = int(min_events)
 
     def excess(critical: float) -> float:
-        """ln of what is spent over alpha: falls, nearly as a straight line, in the critical value."""
+        """Returns ln(spent alpha / alpha), which decreases nearly linearly in the critical value."""
         return math.log(max(_spent(critical, upper, min_events), 1e-300) / alpha)
 
     low, high = 2.0, 4.0
@@ -139,7 +147,7 @@ def critical_value(upper: float, alpha: float = 0.05, min_events: int = 1) -> fl
 
 
 def power(critical: float, upper: float, rate_ratio: float, min_events: int = 1) -> Outcome:
-    """What a test with this `critical` value does when the true rate is `rate_ratio` times the expected one.
+    """Returns power and time to signal of a test with this `critical` value at `rate_ratio` times the expected rate.
 
     >>> found = power(critical_value(10), 10, 2.0)
     >>> round(found.power, 7), round(found.time, 6)
@@ -158,7 +166,7 @@ def _spent(critical: float, upper: float, min_events: int) -> float:
 
 
 def _walk(critical: float, upper: float, ratio: float, min_events: int) -> Iterator[tuple[float, float]]:
-    """P(signal), and E[time; signal], in each stretch of time in which the same number of events signals."""
+    """Yields P(signal) and E[time; signal] for each interval of time in which the same number of events signals."""
     survivors, now, needed = [1.0], 0.0, min_events
     while now < upper:
         until = min(upper, _latest(needed, critical))
@@ -167,11 +175,11 @@ def _walk(critical: float, upper: float, ratio: float, min_events: int) -> Itera
         at_least = [1.0]  # P(N >= j) for j = 0, 1, ...
         for p in pmf:
             at_least.append(at_least[-1] - p)
-        for j in range(len(pmf) - 1, -1, -1):  # again from the small end, where subtraction has lost its digits
+        for j in range(len(pmf) - 1, -1, -1):  # recomputed from the small end, where subtraction loses digits
             at_least[j] = (at_least[j + 1] if j + 1 < len(pmf) else 0.0) + pmf[j]
         at_least.append(0.0)
         chance = moment = 0.0
-        near = max(0, needed - len(pmf) + 1)  # with fewer events no signal is near
+        near = max(0, needed - len(pmf) + 1)  # fewer events cannot signal in this interval
         for have, weight in enumerate(survivors[near:], near):
             missing = needed - have
             chance += weight * at_least[missing]
@@ -182,8 +190,8 @@ def _walk(critical: float, upper: float, ratio: float, min_events: int) -> Itera
 
 
 def _moved(survivors: list[float], pmf: list[float], below: int) -> list[float]:
-    """The survivors' counts after a stretch, those under `below`."""
-    if len(survivors) > 250:  # plain Python up to there: the same bits on every machine for what a charter may ask
+    """Returns the distribution of the count after an interval, restricted to counts under `below`."""
+    if len(survivors) > 250:  # plain Python up to here: bit-equal on every machine for every horizon a charter may set
         import numpy as np
 
         return [float(p) for p in np.convolve(survivors, pmf)[:below]]
@@ -196,7 +204,7 @@ def _moved(survivors: list[float], pmf: list[float], below: int) -> list[float]:
 
 
 def _poisson(mean: float) -> list[float]:
-    """P(0), P(1), ... until what is left is below 1e-18 of the largest."""
+    """Returns P(0), P(1), ... until the terms are below 1e-18 of the largest."""
     if mean <= 0:
         return [1.0]
     made, k, peak = [], 0, 0.0
@@ -210,7 +218,8 @@ def _poisson(mean: float) -> list[float]:
 
 
 def _latest(c: int, critical: float) -> float:
-    """The largest m below c at which c events reach the critical value: x - 1 - ln x = critical / c, x = m / c < 1."""
+    """Returns the largest m < c at which c events signal: the root of x - 1 - ln x = critical / c with x = m / c <
+    1."""
     y = critical / c
     x = math.exp(-1 - y)
     for _ in range(200):

@@ -1,12 +1,12 @@
-"""Products of e-values started at every period at once: the recursion that e-processes and e-detectors share.
+"""The recursion over change onsets that e-processes and e-detectors share.
 
 For one alternative with period e-values e_1, e_2, ... let A_t = sum over onsets j <= t of w_j e_j ... e_t. Then
-A_t = e_t (A_(t-1) + w_t): one number remembers all onsets. With weights that sum to 1 (`onset`), A_t plus the weight
-not yet started (`unstarted`) is an e-process; with all weights 1 it is the Shiryaev-Roberts e-detector. A weighted sum over
-alternatives is again one; the alternatives' weights (summing to 1) are folded into the w.
+A_t = e_t (A_(t-1) + w_t), so one number per alternative represents all onsets. With weights that sum to 1 (`onset`),
+A_t plus the weight of later onsets (`unstarted`) is an e-process; with all weights 1 it is the Shiryaev-Roberts
+e-detector. A weighted sum over alternatives (weights summing to 1, included in w) has the same property.
 
-Plain numbers, because logarithms cost ten times as much. They may underflow to 0, which loses nothing that is not below
-the last digit of w; before they overflow (`HUGE`), the same sums are carried on in logarithms until they are small again.
+The sums are kept as plain numbers, because logarithms cost ten times as much. Underflow to 0 loses less than the last
+digit of w. Before they overflow (`HUGE`), the sums are continued as logarithms until they are small again.
 
 Shin, Ramdas, Rinaldo (2024), E-detectors: a nonparametric framework for sequential change detection.
 """
@@ -23,37 +23,39 @@ NOTHING = -1e300
 """Logarithm of an empty sum: finite, so that a snapshot holds finite numbers only."""
 
 HUGE = 1e280
-"""Beyond this sum, logarithms."""
+"""Sums above this value are kept as logarithms."""
 
 _LOG_HUGE = log(HUGE)
 
 Coefficients: TypeAlias = tuple[float, ...]
-"""Slope and cost of each alternative's line in turn, flat: unpacking pairs would cost as much as the arithmetic."""
+"""Slope and cost of each alternative in turn, in one flat tuple: unpacking pairs would cost as much as the
+arithmetic."""
 
 Sums: TypeAlias = tuple[list[float], bool, float]
-"""A per alternative, whether these are their logarithms, and their sum (0 if they are)."""
+"""The sum A of each alternative, whether these are logarithms, and their total (0 if they are)."""
 
 
 def flattened(coefficients: Iterable[SlopeAndCost]) -> Coefficients:
-    """Lines as `advance` takes them."""
+    """Returns (slope, cost) pairs as one tuple, the format of `advance`."""
     return tuple(number for line in coefficients for number in line)
 
 
 def onset(period: int) -> float:
-    """Weight of a change at `period` >= 1: w_j = 1/(j (j + 1)), which sum to 1."""
+    """Returns the weight of a change at `period` >= 1: w_j = 1/(j (j + 1)). The weights sum to 1."""
     return 1.0 / (period * (period + 1))
 
 
 def unstarted(period: int) -> float:
-    """Weight of all onsets after `period` >= 0: 1/(period + 1)."""
+    """Returns the weight of all onsets after `period` >= 0: 1/(period + 1)."""
     return 1.0 / (period + 1)
 
 
 def advance(a: Sequence[float], logs: bool, coefficients: Coefficients, k: float, x: float, w: Sequence[float]) -> Sums:
-    """A_t per alternative from A_(t-1), for `k` events over exposure (or trials) `x`; `w` are the alternatives' weights.
+    """Returns A_t per alternative from A_(t-1), for `k` events over exposure (or trials) `x`; `w` are the weights.
 
-    The step is written out for usual numbers of alternatives, which halves its cost, and repeated in the detectors' `update`,
-    which spares the call: that is what a period of a stream costs. Same operations in the same order, so the same bits.
+    The step is unrolled for the usual numbers of alternatives, which halves its cost, and inlined in the detectors'
+    `update`, which saves the call. All versions perform the same operations in the same order, so results are
+    bit-equal.
     """
     if not logs:
         try:
@@ -103,7 +105,7 @@ def advance(a: Sequence[float], logs: bool, coefficients: Coefficients, k: float
 
 
 def summed(a: Sequence[float]) -> float:
-    """The plain sum, first to last (the built-in one rounds differently from Python 3.12 on)."""
+    """Returns the sum from first to last. The built-in `sum` compensates rounding from Python 3.12 on."""
     total = 0.0
     for v in a:
         total += v
@@ -111,9 +113,9 @@ def summed(a: Sequence[float]) -> float:
 
 
 def log_value(a: Sequence[float], logs: bool, rest: float) -> float:
-    """ln of the sum of A over alternatives plus `rest` >= 0; `NOTHING` if all of it is 0."""
+    """Returns ln of the sum of A over alternatives plus `rest` >= 0; `NOTHING` if that is 0."""
     if logs:
-        top = max(a)  # so high that no rest is seen beside it
+        top = max(a)  # so large that `rest` is below its last digit
         return top + log(sum([exp(v - top) for v in a]))
     total = summed(a) + rest
     return log(total) if total > 0 else NOTHING

@@ -1,9 +1,9 @@
-"""How far does a Shiryaev-Roberts sum jump past its bar? What that is worth, by renewal theory, for Poisson counts.
+"""Overshoot correction of the Shiryaev-Roberts threshold by renewal theory, for Poisson counts.
 
-The theorem ARL0 >= A wastes the overshoot: an alarm comes with a sum beyond A. As A grows, ARL0 / A tends to 1/zeta, zeta the mean of
-exp(-overshoot) of the log likelihood ratio's walk, and for a mixture with weights w_i to 1 / sum(w_i zeta_i) (Pollak 1987,
-Annals of Statistics 15: 749-779; zeta from Woodroofe 1982 by Spitzer's identity). No theorem at any finite A: `detbench`
-measures how near it is.
+The bound ARL0 >= A ignores the overshoot: at an alarm the sum exceeds A. As A grows, ARL0 / A tends to 1/zeta, where
+zeta is the mean of exp(-overshoot) of the log likelihood ratio's random walk, and for a mixture with weights w_i to 1
+/ sum(w_i zeta_i) (Pollak 1987, Annals of Statistics 15: 749-779; zeta by Spitzer's identity, Woodroofe 1982). This is
+an asymptotic result, not a theorem at a finite A; `tests/bench/detbench` measures the error.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, floor, lgamma, log, sqrt
 
-_EACH = 2_000  # terms of Spitzer's series summed one by one; beyond, as an integral over ln n
+_EACH = 2_000  # terms of Spitzer's series summed one by one; the rest is integrated over ln n
 
 
 def calibrated_threshold(
     ratios: Sequence[float], mean: float, arl0: float, weights: Sequence[float] | None = None
 ) -> float:
-    """The bar A whose ARL0 is about `arl0` periods, for Poisson counts of `mean` > 0 and a mixture over rate `ratios`.
+    """Returns the threshold A (not its logarithm) whose ARL0 is about `arl0` periods.
+
+    For Poisson counts of `mean` > 0 and a mixture over rate `ratios` with `weights` (equal if `None`; summing to 1).
 
     >>> round(calibrated_threshold((1.25, 1.5, 2.0, 3.0), 5.0, 1000.0))
     420
@@ -27,13 +29,14 @@ def calibrated_threshold(
 
 
 def undershoot(ratio: float, mean: float) -> float:
-    """zeta = exp(-sum over n of (P0(S_n > 0) + P1(S_n <= 0)) / n) / I, I the information of a period; 0 < zeta < 1."""
+    """Returns zeta = exp(-sum over n of (P0(S_n > 0) + P1(S_n <= 0)) / n) / I, with I the Kullback-Leibler
+    information of a period; 0 < zeta < 1."""
     slope = log(ratio)
-    level = (ratio - 1) / slope * mean  # events a period at which the walk stands still
+    level = (ratio - 1) / slope * mean  # events per period at which the step of the walk is 0
     information = ratio * mean * slope - (ratio - 1) * mean
 
     def wrong(n: int) -> float:
-        """P0 that the walk has risen after n steps, plus P1 that it has not."""
+        """Returns P0(the walk is above 0 after n steps) + P1(it is not)."""
         edge = level * n
         if ratio > 1:
             return _above(edge, n * mean) + 1 - _above(edge, n * mean * ratio)
@@ -58,7 +61,7 @@ def undershoot(ratio: float, mean: float) -> float:
 
 
 def _above(edge: float, mean: float) -> float:
-    """P(K > edge) of a Poisson count, summed from the side that needs fewer terms."""
+    """Returns P(K > edge) of a Poisson count, summed over the tail with fewer terms."""
     first = floor(edge) + 1
     if first > mean:
         return _run(first, 1, mean)
@@ -66,7 +69,7 @@ def _above(edge: float, mean: float) -> float:
 
 
 def _run(k: int, way: int, mean: float) -> float:
-    """Sum of P(k), P(k + way), ... while it changes."""
+    """Returns the sum of P(k), P(k + way), ... until it no longer changes."""
     if k < 0 or abs(k - mean) > 40 * sqrt(mean) + 200:
         return 0.0
     p = exp(k * log(mean) - mean - lgamma(k + 1))

@@ -1,10 +1,10 @@
-"""What should the next period hold? Forecasts of counts and shares that know how unsure they are.
+"""Forecasts of counts and proportions with their uncertainty: a dynamic generalised linear model.
 
-The level, its daily and weekly waves and its trend are one linear predictor with a Gaussian posterior: the log of a rate, or
-the log odds of a share. Each period the predictor's mean and variance are turned into a gamma (beta) distribution of the
-rate (share), the period is learnt by the conjugate rule, and what was learnt is handed back to the coefficients by linear
-Bayes. So one period costs a few dozen multiplications, nothing is stored but numbers, and the forecast is a negative
-binomial (beta-binomial) whose width holds three things: chance, learnt dispersion, and how little has been seen.
+Level, daily and weekly harmonics and trend form one linear predictor with a Gaussian posterior: the log of a rate, or
+the log odds of a proportion. Each period the predictor's mean and variance are matched by a gamma (beta) distribution
+of the rate (proportion), updated by the conjugate rule, and the update is passed back to the coefficients by linear
+Bayes. One period costs a few dozen multiplications. The forecast is a negative binomial (beta-binomial) whose
+variance contains chance, estimated dispersion, and parameter uncertainty.
 
 West, Harrison, Migon (1985), Dynamic generalized linear models and Bayesian forecasting, JASA 80: 73-83.
 """
@@ -19,37 +19,38 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 Cycle: TypeAlias = tuple[float, int]
-"""Length in periods, and how many harmonics of it are learnt."""
+"""Length in periods, and number of harmonics."""
 
-MIN_EXPOSURE = 1e-15  # less exposure than this is none
-_MAX_ETA = 80.0  # log rates and log odds are kept within this
-_MAX_VARIANCE = 4.0  # variance that ignorance of a log rate may reach
-_CLIP = 4.0  # forecast sds beyond which a count teaches no more than one there
-_UNSURE_VARIANCE = 0.25  # variance of a level so unsure that it follows whatever comes
+MIN_EXPOSURE = 1e-15  # smaller exposures are treated as 0
+_MAX_ETA = 80.0  # bound on the absolute value of log rates and log odds
+_MAX_VARIANCE = 4.0  # bound on the variance of the level
+_CLIP = 4.0  # forecast standard deviations beyond which a count is clipped before it is learnt
+_UNSURE_VARIANCE = 0.25  # predictor variance from which on counts are learnt unclipped
+_MAX_SHAPE = 1e12  # a shape or precision that is numerically Poisson or binomial
 _ENCODED_NAMES = {"assumed_dispersion": "granted", "prior_weight": "doubt", "kurtosis_sum": "doubtful"}
-# the names of these fields in snapshots, which must not change (nor must the tags below)
-_MAX_SHAPE = 1e12  # a shape or precision that is as good as Poisson or binomial
+"""Names of fields in snapshots, which must not change; neither must the tags of the two models."""
 
 
 class NegativeBinomial(msgspec.Struct, frozen=True, gc=False):
-    """A forecast count: `mean > 0`, variance `mean + mean^2 / shape`."""
+    """A forecast count: `mean > 0`, variance `mean + mean^2 / shape`, `shape > 0`."""
 
     mean: float
     shape: float
 
     @property
     def expected(self) -> float:
-        """Events."""
+        """Expected events."""
         return self.mean
 
     @property
     def variance(self) -> float:
-        """Of the count."""
+        """Variance of the count."""
         return self.mean + self.mean / self.shape * self.mean
 
 
 class BetaBinomial(msgspec.Struct, frozen=True, gc=False):
-    """A forecast number of hits in `n` trials: share `0 < p < 1`, hits spread like Beta(p x precision, (1 - p) x precision)."""
+    """A forecast number of successes in `n` trials with proportion `0 < p < 1`, distributed as
+    Beta(p x precision, (1 - p) x precision)."""
 
     n: float
     p: float
@@ -57,12 +58,12 @@ class BetaBinomial(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def expected(self) -> float:
-        """Hits."""
+        """Expected successes."""
         return self.n * self.p
 
     @property
     def variance(self) -> float:
-        """Of the number of hits."""
+        """Variance of the number of successes."""
         return self.n * self.p * (1 - self.p) * (1 + max(self.n - 1, 0.0) / (self.precision + 1))
 
 
@@ -70,17 +71,18 @@ class Predictive(Protocol):
     """A forecaster of counts. `at` is the index of the period on its grid, `m` its exposure."""
 
     def predict(self, m: float, at: int) -> NegativeBinomial | None:
-        """The forecast for exposure `m` in period `at`; `None` before anything was learnt, and for no exposure."""
+        """Returns the forecast for exposure `m` in period `at`; `None` before the first `learn`, and without
+        exposure."""
 
     def learn(self, k: float, m: float, at: int) -> None:
-        """Take `k` events over exposure `m` in period `at`."""
+        """Updates the model with `k` events over exposure `m` in period `at`."""
 
 
 class Predictor(msgspec.Struct, kw_only=True):
-    """A level, waves and a trend: coefficients and their covariance. All on the log (or log odds) scale.
+    """Coefficients (level, trend, harmonics) and their covariance, on the log (or log odds) scale.
 
-    `cycles` are the waves learnt; harmonic j of each has prior sd `wave`/j. `trend` is the prior sd of the change per year (0 =
-    none), `drift` the sd of what the level wanders in a year.
+    `cycles`: the cycles modelled; harmonic j of each has prior standard deviation `wave`/j. `trend`: prior standard
+    deviation of the change per year (0 = no trend). `drift`: standard deviation of the level's random walk over a year.
     """
 
     cycles: tuple[Cycle, ...] = ()
@@ -94,7 +96,8 @@ class Predictor(msgspec.Struct, kw_only=True):
     covariance: list[list[float]] = []
 
     def start_from(self, at: int, eta: float, variance: float) -> None:
-        """Start where one period left the predictor: `eta` with that variance at `at`, waves and trend as unsure as ever."""
+        """Initialises from the first period: predictor `eta` with that variance at `at`; harmonics and trend at their
+        prior."""
         self.first = self.last = at
         x = self.features(at)
         prior = [0.0]
@@ -105,13 +108,13 @@ class Predictor(msgspec.Struct, kw_only=True):
                 prior += [(self.wave / j) ** 2] * 2
         self.coefficients = [eta] + [0.0] * (len(x) - 1)
         self.covariance = [[v if i == j else 0.0 for j in range(len(x))] for i, v in enumerate(prior)]
-        # The level is what is left of eta once the waves are taken off, so it shares their variance with opposite sign.
+        # The level is eta minus the harmonics, so its covariance with them is their variance with opposite sign.
         for i in range(1, len(x)):
             self.covariance[0][i] = self.covariance[i][0] = -x[i] * prior[i]
         self.covariance[0][0] = variance + sum(f * f * v for f, v in zip(x[1:], prior[1:], strict=True))
 
     def features(self, at: int) -> list[float]:
-        """1, years since the first period (if there is a trend), and the waves at period `at`."""
+        """Returns 1, years since the first period (if there is a trend), and the harmonics at period `at`."""
         x = [1.0]
         if self.trend:
             x.append((at - self.first) / self.periods_per_year)
@@ -120,9 +123,9 @@ class Predictor(msgspec.Struct, kw_only=True):
         return x
 
     def moments(self, at: int) -> tuple[list[float], float, float]:
-        """Covariance x features, mean and variance of the predictor at period `at`."""
+        """Returns covariance x features, and the mean and variance of the predictor at period `at`."""
         x = self.features(at)
-        if len(x) == 3:  # one wave, the usual case, written out: same operations in the same order
+        if len(x) == 3:  # one harmonic, the usual case, unrolled: same operations in the same order
             _, f, g = x
             (a, b, c), (d, e, h), (i, j, k) = self.covariance
             level, up, down = self.coefficients
@@ -141,15 +144,16 @@ class Predictor(msgspec.Struct, kw_only=True):
         return gain, eta, variance if variance > 1e-12 else 1e-12
 
     def apply(self, at: int, gain: Sequence[float], variance: float, by: float, left: float) -> None:
-        """What was learnt: the predictor at `at` moved by `by` and has variance `left` (was `variance`)."""
+        """Updates the coefficients: the predictor at `at` moves by `by`, and its variance becomes `left` (was
+        `variance`)."""
         self.covariance[0][0] += self._drift_variance(at)
         if at > self.last:
             self.last = at
-        share = by / variance
+        step = by / variance
         shrink = (1 - left / variance) / variance
         coefficients, covariance = self.coefficients, self.covariance
         for i, g in enumerate(gain):
-            moved = coefficients[i] + g * share
+            moved = coefficients[i] + g * step
             coefficients[i] = moved if -_MAX_ETA <= moved <= _MAX_ETA else min(max(moved, -_MAX_ETA), _MAX_ETA)
             if shrink:
                 pull = g * shrink
@@ -161,12 +165,12 @@ class Predictor(msgspec.Struct, kw_only=True):
                     covariance[i] = [c - pull * h for c, h in zip(covariance[i], gain)]  # noqa: B905
 
     def inflate_variance(self, variance: float = 1.0) -> None:
-        """The level may have changed: it is unsure by `variance` more; waves and trend are kept."""
+        """Adds `variance` to the level, which may have changed; harmonics and trend are kept."""
         if self.covariance:
             self.covariance[0][0] = min(self.covariance[0][0] + variance, _MAX_VARIANCE)
 
     def _drift_variance(self, at: int) -> float:
-        """Variance that the level gained since the last period."""
+        """Returns the variance that the level gained since the last period."""
         since = at - self.last
         if since <= 0 or not self.drift or self.covariance[0][0] >= _MAX_VARIANCE:
             return 0.0
@@ -174,11 +178,13 @@ class Predictor(msgspec.Struct, kw_only=True):
 
 
 class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENCODED_NAMES):
-    """Forecasts counts over exposure: negative binomial, with learnt level, waves, trend and variance/mean.
+    """Forecasts counts over exposure: negative binomial, with learnt level, harmonics, trend and variance/mean.
 
-    `assumed_dispersion` is the least variance/mean assumed (1 = Poisson). Learnt is the mean of squared forecast errors over what
-    they should be, Pearson's way, shrunk towards `assumed_dispersion` with the weight of `prior_weight` periods. `exposure_error` is the relative sd of the exposure of one
-    period (an error common to all periods is part of the rate). Counts beyond four forecast sds teach what one there would, unless the level is being relearnt.
+    `assumed_dispersion` is the smallest variance/mean used (1 = Poisson). The learnt one is the mean of squared
+    forecast errors over their Poisson variance (Pearson), shrunk towards `assumed_dispersion` with the weight of
+    `prior_weight` periods. `exposure_error` is the relative standard deviation of one period's exposure (an error
+    common to all periods is part of the rate). Counts beyond four forecast standard deviations are clipped there
+    before they are learnt, unless the level is being relearnt.
 
     >>> rate = SeasonalRate()
     >>> for hour in range(50):
@@ -192,10 +198,10 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
     assumed_dispersion: float = 1.0
     exposure_error: float = 0.0
     prior_weight: float = 3.0
-    periods: int = 0  # that taught something
+    periods: int = 0  # periods learnt
     events: float = 0.0
-    squares: float = 0.0  # sum of squared errors over what Poisson would give
-    kurtosis_sum: float = 0.0  # sum of the relative variances of those squares
+    squares: float = 0.0  # sum of squared errors over the Poisson variance
+    kurtosis_sum: float = 0.0  # sum of the relative variances of these squares
 
     def predict(self, m: float, at: int) -> NegativeBinomial | None:
         """See `Predictive`."""
@@ -209,8 +215,10 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
         self.observe(k, m, at)
 
     def observe(self, k: float, m: float, at: int, rate_ratio_estimate: float = 1.0) -> NegativeBinomial | None:
-        """The forecast as `predict` gives it, and then `learn`; cheaper than both. What is learnt is `k` / `rate_ratio_estimate`, if the rate
-        may already be so many times what is to be forecast."""
+        """Returns the forecast of `predict`, then performs `learn`, at a lower cost than both calls.
+
+        The count learnt is `k` / `rate_ratio_estimate`, where the rate may already be that multiple of the forecast.
+        """
         if m < MIN_EXPOSURE:
             return None
         if not self.periods:
@@ -219,7 +227,7 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
             self.predictor.start_from(at, log(alpha / (m / self.assumed_dispersion)), 1 / alpha)
             return None
         gain, eta, variance = self.predictor.moments(at)
-        # `_forecast`, with the rate and the spread kept for what follows
+        # `_forecast` inlined, because rate and dispersion are used below
         rate, dispersion, error = exp(eta), self.dispersion(), self.exposure_error
         mean = m * rate
         if mean < 1e-300:
@@ -238,7 +246,9 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
             ignorance = 1 + mean * (variance + blur) / dispersion
             squares = self.squares + miss / mean * miss / ignorance
             self.squares = squares if squares < 1e12 else 1e12
-            kurtosis = 6 * (dispersion - 1) / mean + 1 / (dispersion * mean)  # few events: the evidence hardly asks
+            kurtosis = 6 * (dispersion - 1) / mean + 1 / (
+                dispersion * mean
+            )  # capped, because it matters little for few events
             self.kurtosis_sum += 2 + (kurtosis if kurtosis < 3.0 else 3.0)
             self.periods += 1
         self.events += k
@@ -249,7 +259,7 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
         return forecast
 
     def dispersion(self) -> float:
-        """Variance/mean in use: granted or learnt, whichever is larger."""
+        """Returns the variance/mean in use: the larger of the assumed and the learnt one, from 1 to 1000."""
         assumed_dispersion, prior_weight = self.assumed_dispersion, self.prior_weight
         seen = (prior_weight * assumed_dispersion + self.squares) / (prior_weight + (self.periods - 1))
         if seen < assumed_dispersion:
@@ -259,12 +269,13 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
         return seen if seen < 1000.0 else 1000.0
 
     def dispersion_uncertainty(self) -> float:
-        """Squared relative error of the learnt variance/mean, from the kurtosis of the counts; 1 if unknown."""
+        """Returns the squared relative error of the learnt variance/mean, from the kurtosis of the counts; 1 if
+        unknown."""
         n = self.periods - 1 + self.prior_weight
         return min(self.kurtosis_sum / n / n, 1.0) if self.periods > 1 else 1.0
 
     def inflate_variance(self) -> None:
-        """Relearn the level (an accepted change); waves, trend and dispersion are kept."""
+        """Relearns the level after an accepted change; harmonics, trend and dispersion are kept."""
         self.predictor.inflate_variance()
 
     def _forecast(self, m: float, eta: float, variance: float) -> NegativeBinomial:
@@ -274,15 +285,16 @@ class SeasonalRate(msgspec.Struct, kw_only=True, tag="SeasonalRate", rename=_ENC
 
 
 class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rename=_ENCODED_NAMES):
-    """Forecasts hits out of trials: beta-binomial, with learnt level, waves, trend and correlation between trials.
+    """Forecasts successes out of trials: beta-binomial, with learnt level, harmonics, trend and correlation of trials.
 
-    `assumed_dispersion` is the least variance/mean assumed (1 = binomial); it and `prior_weight` as in `SeasonalRate`. The correlation rho of
-    trials in one period (variance n p (1-p) (1 + (n-1) rho)) is learnt, so that periods of different size agree.
+    `assumed_dispersion` is the smallest variance/mean used (1 = binomial); it and `prior_weight` as in
+    `SeasonalRate`. The correlation rho of trials in one period (variance n p (1-p) (1 + (n-1) rho)) is learnt, so
+    that periods of different size are consistent.
 
-    >>> share = SeasonalProportion()
+    >>> model = SeasonalProportion()
     >>> for hour in range(50):
-    ...     share.learn(5.0, 50.0, hour)
-    >>> forecast = share.predict(200.0, 50)
+    ...     model.learn(5.0, 50.0, hour)
+    >>> forecast = model.predict(200.0, 50)
     >>> round(forecast.p, 2), round(forecast.variance, 1)
     (0.1, 19.5)
     """
@@ -292,22 +304,22 @@ class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rena
     prior_weight: float = 3.0
     periods: int = 0
     events: float = 0.0
-    excess: float = 0.0  # sum of squared errors over what binomial gives, less 1
+    excess: float = 0.0  # sum of squared errors over the binomial variance, less 1
     trials: float = 0.0  # sum of n - 1
 
     def predict(self, n: float, at: int) -> BetaBinomial | None:
-        """The forecast for `n` trials in period `at`; `None` before anything was learnt, and for no trial."""
+        """Returns the forecast for `n` trials in period `at`; `None` before the first `learn`, and without trials."""
         if not self.periods or n < MIN_EXPOSURE:
             return None
         _, eta, variance = self.predictor.moments(at)
         return self._forecast(n, eta, variance)
 
     def learn(self, k: float, n: float, at: int) -> None:
-        """Take `k` hits of `n` trials in period `at`."""
+        """Updates the model with `k` successes of `n` trials in period `at`."""
         self.observe(k, n, at)
 
     def observe(self, k: float, n: float, at: int, rate_ratio_estimate: float = 1.0) -> BetaBinomial | None:
-        """As `SeasonalRate.observe`; `rate_ratio_estimate` is a ratio of odds."""
+        """Like `SeasonalRate.observe`; `rate_ratio_estimate` is a ratio of odds."""
         if n < MIN_EXPOSURE:
             return None
         k = min(k, n)
@@ -340,18 +352,19 @@ class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rena
         return forecast
 
     def rho(self, n: float) -> float:
-        """Correlation of two trials of a period of `n` in use: granted or learnt, whichever is larger; below .9."""
+        """Returns the correlation of two trials of a period of `n`: the larger of the assumed and the learnt one, at
+        most .9."""
         assumed_dispersion = (self.assumed_dispersion - 1) / (n - 1) if n > 1 else 0.0
         usual = self.trials / max(self.periods - 1, 1)
         learnt = self.excess / (self.trials + self.prior_weight * usual) if self.trials > 0 else 0.0
         return min(max(assumed_dispersion, learnt, 0.0), 0.9)
 
     def dispersion_uncertainty(self) -> float:
-        """Squared relative error of the learnt variance/mean, as for squares of normal errors; 1 if unknown."""
+        """Returns the squared relative error of the learnt variance/mean, as for normal errors; 1 if unknown."""
         return min(2 / (self.periods - 1 + self.prior_weight), 1.0)
 
     def inflate_variance(self) -> None:
-        """Relearn the level (an accepted change); waves, trend and correlation are kept."""
+        """Relearns the level after an accepted change; harmonics, trend and correlation are kept."""
         self.predictor.inflate_variance()
 
     def _forecast(self, n: float, eta: float, variance: float) -> BetaBinomial:
@@ -363,12 +376,12 @@ class SeasonalProportion(msgspec.Struct, kw_only=True, tag="SeasonalShare", rena
 
 @lru_cache(maxsize=4096)
 def _waves(place: float, length: float, harmonics: int) -> tuple[float, ...]:
-    """Cosine and sine of each harmonic at `place` in a cycle: the same few places come back for ever."""
+    """Returns cosine and sine of each harmonic at `place` in a cycle. Cached, because the places recur."""
     turn = 2 * pi * place / length
     return tuple(wave(j * turn) for j in range(1, harmonics + 1) for wave in (cos, sin))
 
 
 def _beta(eta: float, variance: float) -> tuple[float, float]:
-    """The beta distribution whose log odds have this mean and (to first order) this variance."""
+    """Returns (a, b) of the beta distribution whose log odds have this mean and (to first order) this variance."""
     up = exp(min(max(eta, -_MAX_ETA), _MAX_ETA))
     return (1 + up) / variance, (1 + 1 / up) / variance

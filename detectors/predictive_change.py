@@ -1,4 +1,5 @@
-"""Has the rate left its own daily and weekly pattern? A chart over forecasts that own up to how little they know."""
+"""Change detector over forecasts with learnt cycles, trend and dispersion: Shiryaev-Roberts on predictive
+likelihoods."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from math import erf, exp, lgamma, log, log1p, pi, sqrt
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -20,13 +21,13 @@ from detectors.predictive import (
     SeasonalRate,
 )
 
-_SMOOTH = 1e7  # a shape or precision from here on is Poisson or binomial
-_SURE = log(1e4)  # a silent relearning blinds for a while, so it wants this much more than an alarm
-_HINT = 2e4  # less than exp(1 + _SURE)
-_PRIOR = 0.3  # of the bar: a sum so large makes a change as likely as none, for what is learnt
-_HARDLY = 0.05  # expected events from which on a period counts in full
-_MOST = 1e200  # more than any bar; what a sum may grow by in one period, so that it stays finite
-_UNCERTAINTY_FACTOR = 1.3  # of the loss that a doubtful dispersion causes, what the bar is raised by
+_SMOOTH = 1e7  # a shape or precision from which on the forecast is treated as Poisson or binomial
+_SURE = log(1e4)  # added to the threshold of a change in the other direction, because relearning costs power
+_HINT = 2e4  # below exp(1 + _SURE), the smallest such threshold
+_PRIOR = 0.3  # fraction of exp(threshold): a sum of this size makes a change as likely as none, for learning
+_HARDLY = 0.05  # expected events from which on a period has full weight
+_MOST = 1e200  # bound on the growth of a sum in one period, so that it stays finite
+_UNCERTAINTY_FACTOR = 1.3  # multiple of the loss from uncertain dispersion that is added to the threshold
 
 
 _ENCODED_NAMES = {
@@ -34,27 +35,69 @@ _ENCODED_NAMES = {
     "assumed_dispersion": "granted",
     "required_periods": "wanted",
     "required_events": "events",
-}  # the names of these fields in snapshots, which must not change
+}  # names of fields in snapshots, which must not change
+
+
+class SeasonalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters of `seasonal` in a charter.
+
+    `arl0`: periods to a false alarm (>= 2). `ratios`: rate ratios (> 1, inverted for direction `below`) to detect.
+    `shifts`: (> 0, in standard deviations of the forecast; repeated ones have more weight) replace `ratios` for
+    outbreaks, whose size depends on the noise and not on the level. `relearn`: whether the level is learnt again
+    after an alarm; false where the excess is temporary. `cycles`: lengths in periods; by default a day and a week of
+    hours, a week of days, or a year of weeks or months, if `baseline_periods` cover it twice. `harmonics` of each
+    cycle (1 to 6). `trend`: prior standard deviation of the relative change per year. `drift`: standard deviation of
+    the level's random walk over a year. `baseline_periods`, `baseline_events`: learnt before the first score.
+    """
+
+    arl0: float = 1000.0
+    ratios: tuple[float, ...] = (1.5, 2.0, 3.0)
+    shifts: tuple[float, ...] = ()
+    relearn: bool = True
+    cycles: tuple[float, ...] | None = None
+    harmonics: int = 1
+    trend: float = 0.0
+    drift: float = 0.1
+    baseline_periods: int = 100
+    baseline_events: float = 0.0
+
+    def predictor(self, periods_per_year: float) -> Predictor:
+        """Returns the linear predictor before any data. Raises ValueError naming the parameter."""
+        year = within("periods_per_year", periods_per_year, low=0.1, high=1e9)
+        count = int(within("harmonics", self.harmonics, low=1, high=6))
+        if self.cycles is None:  # half a cycle cannot be distinguished from a change of level
+            lengths = tuple(length for length in _usual(year) if int(self.baseline_periods) >= 2 * length)
+        else:
+            lengths = tuple(within("cycles", c, low=2, high=1e6) for c in self.cycles)
+        if len(lengths) > 4:
+            raise ValueError(f"cycles: {len(lengths)} are too many; write at most 4")
+        return Predictor(
+            cycles=tuple((length, count) for length in lengths),
+            trend=within("trend", self.trend, low=0, high=10),
+            drift=within("drift", self.drift, low=0, high=10),
+            periods_per_year=year,
+        )
 
 
 class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
-    """M_t = mean over ratios of e_t(r) (M_(t-1)(r) + w_t), e_t a likelihood ratio against the forecast; alarm at the bar.
+    """M_t = mean over ratios of e_t(r) (M_(t-1)(r) + w_t), e_t a likelihood ratio against the forecast; alarm at A.
 
-    The forecast (`predictive.py`) learns level, cycles, trend and dispersion, goes on learning, and is as wide as it is
-    unsure. Were it the truth, a bar of ln(arl0) would give an ARL0 of at least `arl0` (Shiryaev-Roberts). The bar is lowered
-    by the overshoot that this proof gives away (Siegmund's correction, exact in the limit of small steps), and raised while the
-    dispersion is still in doubt. So the run length is approximate, and what is stated is what was simulated: with a daily
-    cycle of 30 %, variance/mean up to 3 and 100 periods learnt, at most 11 % alarm within a tenth of `arl0`.
+    Shiryaev-Roberts: Pollak (1985), Annals of Statistics 13: 206-227. Forecast: `predictive.py`.
 
-    A period in which hardly an event is expected hardly counts (w_t = expected / .05, at most 1): else silence alone would
-    carry M_t to the bar, and the first event after a year of none would be an alarm. That only lengthens the run.
+    The forecast learns level, cycles, trend and dispersion continuously, and its variance includes parameter
+    uncertainty. If it were exact, a threshold of ln(arl0) would give an ARL0 of at least `arl0`. The threshold is
+    lowered by the mean overshoot (Siegmund's correction, exact in the limit of small steps) and raised while the
+    dispersion is uncertain. The run length is therefore approximate. Simulated with a daily cycle of 30 %,
+    variance/mean up to 3 and 100 periods learnt: at most 11 % alarm within a tenth of `arl0`.
 
-    Only changes in the direction of harm alarm. After an alarm the level is learnt again (waves, trend and dispersion are
-    kept), and so it is, silently, when the rate has surely changed the other way: a new level does not alarm for ever.
+    A period with hardly any expected event has a small weight (w_t = expected / .05, at most 1); otherwise M_t would
+    grow to the threshold without events, and the first event after a year would alarm. This only lengthens the run.
 
-    `cycles` are lengths in periods, default those of a day and a week of hours, a week of days, a year of weeks or months that
-    `baseline_periods` hold at least twice; `harmonics` of each are learnt. `trend` is the prior sd of the relative change per year. The phase is the observation's `at`, or its
-    number if it has none.
+    Only changes in the direction of harm alarm. After an alarm the level is learnt again (harmonics, trend and
+    dispersion are kept); it is also learnt again, without an alarm, after a clear change in the other direction. So a
+    lasting change alarms once.
+
+    The phase of the cycles is the observation's `at`, or the number of the period if it has none.
 
     >>> detector = SeasonalChange.design(Design(), baseline_periods=48)
     >>> scores = [detector.update(Count(k=k, m=1.0)) for k in [6, 5, 4, 3, 2, 3, 4, 5] * 20 + [12, 14, 13, 15]]
@@ -62,6 +105,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
     [False, True, False, False]
     """
 
+    settings: ClassVar[type] = SeasonalSettings
     observes: ClassVar[tuple[type, ...]] = (Count, Proportion)
     claims: ClassVar[str] = (
         "About arl0 periods to a false alarm while the rate follows its learnt cycles and trend; simulated, not proved."
@@ -75,69 +119,42 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
     required_periods: int
     required_events: float
     assumed_dispersion: float
-    predictor: Predictor | None  # as it starts; handed to the model
+    predictor: Predictor | None  # its initial settings; passed to the model with the first period
     model: SeasonalRate | SeasonalProportion | None = None
-    at: int = -1
+    at: int = -1  # index of the last period; the first period without an index has number 0
     begun: bool = False
-    threshold: float = 0.0  # without what a doubtful dispersion adds
+    threshold: float = 0.0  # before the addition for uncertain dispersion; not used until `begun`
     sums: list[float] = []  # Shiryaev-Roberts, one per ratio, then one per inverse ratio
 
     @classmethod
-    def design(
-        cls,
-        design: Design,
-        *,
-        arl0: float = 1000.0,
-        ratios: tuple[float, ...] = (1.5, 2.0, 3.0),
-        shifts: tuple[float, ...] = (),
-        relearn: bool = True,
-        cycles: tuple[float, ...] | None = None,
-        harmonics: int = 1,
-        trend: float = 0.0,
-        drift: float = 0.1,
-        baseline_periods: int = 100,
-        baseline_events: float = 0.0,
-    ) -> Self:
-        """From the charter. `arl0` in periods, `ratios` (> 1, inverted for `below`) are the changes watched for; `shifts` (> 0, in
-        sds of the forecast; one written twice weighs twice) take their place where outbreaks are sought, whose size follows the noise and not the level.
-        Without `relearn` the level is kept after an alarm: right where what alarms will pass."""
-        assumed_dispersion = within("variance_mean", design.variance_mean, low=1, high=1000)
-        year = within("periods_per_year", design.periods_per_year, low=0.1, high=1e9)
-        required_periods = int(within("baseline_periods", baseline_periods, low=1, high=1e6))
-        count = int(within("harmonics", harmonics, low=1, high=6))
-        if cycles is None:  # half a wave and a new level look alike
-            lengths = tuple(length for length in _usual(year) if required_periods >= 2 * length)
-        else:
-            lengths = tuple(within("cycles", c, low=2, high=1e6) for c in cycles)
-        if len(lengths) > 4:
-            raise ValueError(f"cycles: {len(lengths)} are more than this learns; write at most 4")
-        predictor = Predictor(
-            cycles=tuple((length, count) for length in lengths),
-            trend=within("trend", trend, low=0, high=10),
-            drift=within("drift", drift, low=0, high=10),
-            periods_per_year=year,
-        )
+    def design(cls, design: Design, **params: Any) -> Self:
+        """Builds the detector from the charter's settings; `params` are the fields of `SeasonalSettings`.
+
+        Raises ValueError naming the parameter.
+        """
+        s = SeasonalSettings(**params)
+        required = int(within("baseline_periods", s.baseline_periods, low=1, high=1e6))
         return cls(
-            arl0=within("arl0", arl0, low=2, high=1e9),
-            ratios=tuple(r**design.sign for r in ratios_of(ratios)),
-            shifts=tuple(within("shifts", c, low=0.01, high=100) for c in shifts),
-            relearn=relearn,
+            arl0=within("arl0", s.arl0, low=2, high=1e9),
+            ratios=tuple(r**design.sign for r in ratios_of(s.ratios)),
+            shifts=tuple(within("shifts", c, low=0.01, high=100) for c in s.shifts),
+            relearn=s.relearn,
             above=design.sign > 0,
-            required_periods=required_periods,
-            required_events=within("baseline_events", baseline_events, low=0),
-            assumed_dispersion=assumed_dispersion,
-            predictor=predictor,
-            sums=[0.0] * (2 * len(shifts or ratios)),
+            required_periods=required,
+            required_events=within("baseline_events", s.baseline_events, low=0),
+            assumed_dispersion=within("variance_mean", design.variance_mean, low=1, high=1000),
+            predictor=s.predictor(design.periods_per_year),
+            sums=[0.0] * (2 * len(s.shifts or s.ratios)),
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; `None` while the baseline is being learnt, and for a period without exposure."""
-        if type(observation) is Count:  # not `events_of`: this is what a period of a stream costs
+        """Processes one closed period. Returns `None` while the baseline is being learnt, and without exposure."""
+        if type(observation) is Count:  # inlined `events_of`: this is the hot path
             k, x, is_proportion = observation.k, observation.m, False
         elif type(observation) is Proportion:
             k, x, is_proportion = observation.k, observation.n, True
         else:
-            raise TypeError(f"{type(observation).__name__} has no events over exposure")
+            raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
         if k > LARGEST or x > LARGEST:
             k, x = min(k, LARGEST), min(x, LARGEST)
         at, given = self.at + 1, observation.at
@@ -169,7 +186,7 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
             _log_mean(sums[:count]),
             self.threshold + _UNCERTAINTY_FACTOR * model.dispersion_uncertainty() * _squared(self.arl0) / 2,
         )
-        below = sums[count:]  # a bar is never below 1, so most need no logarithm
+        below = sums[count:]  # a threshold is at least 1, so most need no logarithm
         fallen = sum(below) >= _HINT * count and _log_mean(below) >= threshold + _SURE
         if statistic >= threshold or fallen:
             self.sums = [0.0] * len(sums)
@@ -181,9 +198,10 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
         return Score(statistic, threshold, forecast.mean, k)
 
     def _rate_ratio_estimate(self) -> float:
-        """The ratio by which the rate may already have risen, weighed with how likely that is: what is learnt is divided by it.
+        """Returns the posterior mean of the rate ratio so far (1 for `shifts`); counts are divided by it before
+        learning.
 
-        Without this a change teaches the forecast to expect it before the chart has found it.
+        Otherwise the forecast would learn a change as normal before the chart detects it.
         """
         if self.shifts:
             return 1.0
@@ -194,20 +212,21 @@ class SeasonalChange(msgspec.Struct, kw_only=True, rename=_ENCODED_NAMES):
         return 1 + rate_ratio_estimate / total
 
     def alternatives(self, forecast: NegativeBinomial | BetaBinomial) -> Sequence[float]:
-        """The rate (odds) ratios watched for in a period of this forecast."""
+        """Returns the rate (odds) ratios of the alternatives for a period with this forecast."""
         if not self.shifts:
             return self.ratios
         is_proportion = forecast.p if isinstance(forecast, BetaBinomial) else 0.0
         step = sqrt(forecast.variance) / forecast.expected
         found = [1 + c * step for c in self.shifts]
-        if is_proportion:  # from shares to odds; a share is moved at most half-way to 1
+        if is_proportion:  # from proportions to odds; a proportion is moved at most half-way to 1
             moved = [min(r * is_proportion, (1 + is_proportion) / 2) for r in found]
             found = [p * (1 - is_proportion) / ((1 - p) * is_proportion) for p in moved]
         return [min(r, 1e6) if self.above else 1 / min(r, 1e6) for r in found]
 
 
 def evidence(ratios: Sequence[float], k: float, forecast: NegativeBinomial | BetaBinomial) -> list[float]:
-    """ln likelihood ratios of `k` events: rate (odds) times each ratio against the forecast, of equal variance/mean (precision)."""
+    """Returns ln likelihood ratios of `k` events: each ratio times the forecast rate (odds) against the forecast, with
+    equal variance/mean (precision)."""
     if isinstance(forecast, NegativeBinomial):
         mean, s = forecast.mean, max(forecast.shape, 1e-290)
         if s > _SMOOTH * (1 + mean):
@@ -226,7 +245,7 @@ def evidence(ratios: Sequence[float], k: float, forecast: NegativeBinomial | Bet
 
 
 def threshold_of(arl0: float, ratios: Sequence[float], forecast: NegativeBinomial | BetaBinomial) -> float:
-    """ln(arl0) less the mean overshoot: exp(-overshoot) is about nu(sd of a step) of Siegmund (1985), Sequential analysis."""
+    """Returns ln(arl0) less the mean overshoot; exp(-overshoot) is about nu(sd of a step), Siegmund (1985)."""
     mean = forecast.expected
     most = math.inf if isinstance(forecast, NegativeBinomial) else forecast.n
     deviation = sqrt(forecast.variance)
@@ -258,7 +277,7 @@ def _hits(k: float, n: float, a: float, b: float) -> float:
 
 
 def _usual(periods_per_year: float) -> tuple[float, ...]:
-    """Cycles that people make: a day and a week where periods are shorter than a day, a week of days, a year of the rest."""
+    """Returns the default cycles: a day and a week for periods below a day, a week for days, a year for longer ones."""
     if periods_per_year > 730:
         return (periods_per_year / 365.25, periods_per_year * 7 / 365.25)
     if periods_per_year > 300:

@@ -1,7 +1,7 @@
-"""The same observation many times over: the state that so many updates leave, bit for bit, without making all of them.
+"""Fast-forward: the state after many equal observations, bit for bit, without making every update.
 
-A stretch of time in which nothing happened is such a run. Most detectors reach a fixed point: once an update changes
-nothing, no later one does. A detector without a fixed point computes the result itself (`Repeating`).
+A long time without events is such a run. Most detectors reach a fixed point: once an update leaves the state unchanged,
+so does every later one. A detector without a fixed point implements `Repeating`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ import msgspec
 
 from detectors.base import Detector, Observation
 
-MAX_UPDATES = 4_096  # updates within which a detector must reach its fixed point
+MAX_UPDATES = 4_096  # updates after which the search for a fixed point is given up
 
 D = TypeVar("D", bound=Detector)
 
 
 @runtime_checkable
 class Repeating(Protocol):
-    """A detector that can be moved on by many equal observations at once."""
+    """A detector that can process many equal observations at once."""
 
     def repeat(self, observation: Observation, times: int) -> bool:
-        """Take `observation` `times` times, with the state that so many calls of `update` would leave, bit for bit.
-        False where one of them might alarm or come half-way to the bar, or where that cannot be told; the state is then
-        of no use."""
+        """Processes `observation` `times` times; the state equals that of as many `update` calls, bit for bit.
+
+        Returns False if one of the updates might alarm or reach half of the threshold, or if that cannot be determined;
+        the state is then undefined.
+        """
 
 
 def repeated(detector: D, observation: Observation, times: int) -> D | None:
-    """The detector after `times` updates with the same observation, none of which alarms; `None` where that cannot be
-    told without making them all. `detector` itself is not changed."""
+    """Returns a copy of the detector after `times` updates with the same observation, or `None` if one of them alarms
+    or the result cannot be determined within `MAX_UPDATES` updates. `detector` is not changed."""
     made = msgspec.msgpack.decode(msgspec.msgpack.encode(detector), type=type(detector))
     again: object = made
     if isinstance(again, Repeating):
@@ -48,10 +50,10 @@ def repeated(detector: D, observation: Observation, times: int) -> D | None:
 
 
 def added_repeatedly(a: float, w: float, times: int) -> float:
-    """`a + w`, rounded, and so on `times` times, for 0 <= a, 0 < w: the same bits, without making every addition.
+    """Returns `a` after adding `w` `times` times in floating point, for 0 <= a, 0 < w; bit-equal, in fewer additions.
 
     Between two powers of two all floats are multiples of one unit, so `w` is rounded to the same number of units each
-    time (a tie, which goes to the even side, is added singly).
+    time (except ties, which round to even and are added one by one).
 
     >>> added_repeatedly(0.1, 0.1, 9), sum([0.1] * 10)
     (0.9999999999999999, 0.9999999999999999)
@@ -66,7 +68,7 @@ def added_repeatedly(a: float, w: float, times: int) -> float:
             a, times = after, times - 1
             continue
         step = int(units) + (half * 2 > unit)
-        top = 2**53  # so many units make the next power of two
+        top = 2**53  # the next power of two, in units
         have = int(a / unit)
         many = min(times, (top - 1 - have) // step)
         a = (have + many * step) * unit

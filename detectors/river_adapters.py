@@ -1,4 +1,4 @@
-"""Detectors of river behind one guard: finite numbers in, no opinion before there is one, numbers as state."""
+"""Adapter for drift detectors of the library river: finite input, `None` during warm-up, plain numbers as state."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ _CUT = 1e100
 
 
 class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
-    """river's ADWIN on the values, rates or shares of closed periods; the alarm is ADWIN's own.
+    """river's ADWIN on the values, rates or proportions of closed periods; the alarm is ADWIN's own.
 
-    Bifet and Gavalda (2007), Learning from time-changing data with adaptive windowing. ADWIN expects numbers in [0, 1], so each
-    value is placed on the scale of the first `warm_up` kept numbers and bent into (0, 1). river's objects cannot be saved
-    as numbers; the last numbers are saved instead. Every `block` numbers the older half is dropped and ADWIN is built
-    anew from the newer one, in a running detector just as in a restored one, so both give the same scores. Scale and window
-    follow the data, so a new level is learnt and does not alarm for ever. `statistic` is 1 for a drift, else 0.
+    Bifet and Gavalda (2007), Learning from time-changing data with adaptive windowing, SIAM SDM. ADWIN expects
+    numbers in [0, 1], so each value is standardised by the first `warm_up` kept numbers and mapped into (0, 1).
+    river's objects cannot be encoded as numbers; the last numbers are kept instead. Every `block` numbers the older
+    half is dropped and ADWIN is rebuilt from the newer half, in a running detector as in a restored one, so both give
+    equal scores. Scale and window follow the data, so a lasting change alarms once. `statistic` is 1 for a drift,
+    else 0.
 
     >>> detector = RiverDrift.design(Design(), warm_up=10)
     >>> scores = [detector.update(Gauge(value=v)) for v in [1.0, 1.1] * 40 + [3.0] * 40]
@@ -39,7 +40,8 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
 
     @classmethod
     def design(cls, design: Design, *, delta: float = 0.002, warm_up: int = 30, block: int = 256) -> Self:
-        """`delta` is ADWIN's confidence; `warm_up` numbers set the scale; at most 2 x `block` numbers are kept."""
+        """`delta`: ADWIN's confidence parameter; `warm_up`: numbers that set the scale; at most 2 x `block` are
+        kept."""
         warm = int(within("warm_up", warm_up, low=2, high=10_000))
         return cls(
             delta=within("delta", delta, low=1e-12, high=0.5),
@@ -48,7 +50,7 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; a period without exposure has no rate and no opinion."""
+        """Processes one closed period. Returns `None` during warm-up and for a period without exposure."""
         number = _number(observation)
         if number is None:
             return None
@@ -66,11 +68,11 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
         return Score(drift, 1.0, middle + scale * _unbend(before), number)
 
     def repeat(self, observation: Observation, times: int) -> bool:
-        """See `detectors.repeat.Repeating`: once all kept numbers are the same, only how many they are changes."""
+        """See `detectors.repeat.Repeating`: once all kept numbers are equal, only their count changes."""
         number = _number(observation)
         if number is None:
             return True
-        for _ in range(min(times, 2 * self.block)):  # until those that are kept are all of this kind
+        for _ in range(min(times, 2 * self.block)):  # until all kept numbers are equal to it
             score = self.update(observation)
             if score is not None and score.alarm:
                 return False
@@ -78,18 +80,18 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
         if times:
             if any(kept != number for kept in self.numbers):
                 return False
-            length = len(self.numbers)  # it grows to twice the block, and begins again one above it
+            length = len(self.numbers)  # it grows to twice the block, then restarts at one above the block
             length = (length - self.block - 1 + times) % self.block + self.block + 1
             self.numbers = [number] * length
             self.__dict__.clear()
         return True
 
     def _window(self) -> tuple[Any, float, float]:
-        """ADWIN as it stands after the kept numbers, and the place and scale of the first of them."""
+        """Returns ADWIN after the kept numbers, and the location and scale of the first `warm_up` of them."""
         if "window" not in self.__dict__:
-            from river.drift import ADWIN  # two seconds that only those pay who use it
+            from river.drift import ADWIN  # takes two seconds, so it is imported on first use
 
-            window = ADWIN(delta=self.delta, clock=4)  # periods are slow: look often
+            window = ADWIN(delta=self.delta, clock=4)  # check for a change every fourth number
             head = self.numbers[: self.warm_up]
             middle = fmean(head)
             scale = pstdev(head) or abs(middle) or 1.0

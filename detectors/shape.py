@@ -1,9 +1,9 @@
-"""Watches for an unusual shape: a level, a time of the day or a course of hours unlike this stream's own past."""
+"""Anomaly heuristic on level, time of day and recent course, each compared with the stream's own past; `watch` only."""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -14,21 +14,42 @@ from detectors.shape_views import Level, Motif, Profile
 _CUT = 1e100
 
 
+class ShapeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters of `shape` in a charter. Lengths are in periods, except `window` and `keep`.
+
+    `bar`: threshold (0.1 to 14), in units of minus the logarithm of a fraction of blocks. `cooldown`: periods below
+    the threshold that end an episode. `season`: length of the cycle; `None` is a day (for daily periods a week), 0 or
+    1 no cycle. `fast`, `slow`: lengths of the two means of the level. `stride`: periods per point; `window` and
+    `keep`: points of a course, and points of the past. `block`, `blocks`: periods per block, and blocks kept.
+    """
+
+    bar: float = 3.0
+    cooldown: int = 100
+    season: int | None = None
+    fast: int = 48
+    slow: int = 576
+    stride: int = 12
+    window: int = 6
+    keep: int = 168
+    block: int = 32
+    blocks: int = 64
+
+
 class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
-    """Three views of the values, rates or shares of closed periods, each judged by its own tail; loud if together they are.
+    """Three views of the values, rates or proportions of closed periods, each scored by its own tail and combined.
 
-    `statistic` is the root mean square of the views' rarities (minus the logarithm of the share of past blocks that reach as
-    far), so one view at exp(-5) or three at exp(-3) alarm alike. One alarm per episode: after it the statistic is held just
-    under the bar until it has stayed there by itself for `cooldown` periods. Level, profile, past and tails all follow the
-    data with a bounded memory (`block x blocks` periods for the tails), so a new level is learnt and does not alarm for ever.
-    Both directions alarm. A period without exposure has no rate and no opinion, but counts in the time of the day;
-    where the observation says at which period it was made, that is what counts.
+    `statistic` is the root mean square of the views' rarities (minus the logarithm of the fraction of past blocks that
+    reach as far), so one view at exp(-5) or three at exp(-3) alarm alike. There is one alarm per episode: after it the
+    statistic is capped below the threshold until it has stayed there for `cooldown` periods. Level, profile, past and
+    tails follow the data with bounded memory (`block x blocks` periods for the tails), so a lasting change alarms once.
+    Both directions alarm. A period without exposure has no value and no score, but counts for the time of day, which is
+    taken from the observation's `at` if given. Sources: `shape_views.py` and `shape_tail.py`.
 
-    Failure modes: it needs 8 blocks before it speaks, a cycle more for the time of the day; what is unusual from the start, or
-    comes in by a slow slope, it learns as usual; a stable stream alarms some six times in a year of hours; where numbers
-    become smaller by much (another unit), it is nearly deaf until the tails have forgotten the large ones (`block x blocks`
-    periods). A stream that lives by the week wants `season` 168 (hours). State 4 KB for hourly periods, 6 KB for five minutes:
-    more than the other detectors, which is one reason to watch only.
+    Limitations: no score before 8 blocks, and one more cycle for the time of day. What is unusual from the start, or
+    arrives by a slow slope, is learnt as normal. A stable hourly stream alarms about six times a year. After values
+    become much smaller (another unit), it has low power until the tails have forgotten the large ones (`block x blocks`
+    periods). A stream with a weekly cycle needs `season` 168 (hours). State 4 KB for hourly periods, 6 KB for five
+    minutes, more than the other detectors.
 
     >>> day = [10.0 + 5.0 * abs(12 - hour) for hour in range(24)]
     >>> detector = Shape.design(Design())
@@ -37,6 +58,7 @@ class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
     (None, False, 1)
     """
 
+    settings: ClassVar[type] = ShapeSettings
     observes: ClassVar[tuple[type, ...]] = (Gauge, Count, Proportion)
     claims: ClassVar[str] = "A heuristic without a promised error rate: rare by the stream's own past, at watch only."
 
@@ -50,44 +72,35 @@ class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
     quiet: int = 0
 
     @classmethod
-    def design(
-        cls,
-        design: Design,
-        *,
-        bar: float = 3.0,
-        cooldown: int = 100,
-        season: int | None = None,
-        fast: int = 48,
-        slow: int = 576,
-        stride: int = 12,
-        window: int = 6,
-        keep: int = 168,
-        block: int = 32,
-        blocks: int = 64,
-    ) -> Self:
-        """Lengths are in periods, `window` and `keep` in points of `stride` periods; `season` None is a day (daily: a week).
+    def design(cls, design: Design, **params: Any) -> Self:
+        """Builds the detector from the charter's settings; `params` are the fields of `ShapeSettings`.
 
-        `season` 0 or 1 means no cycle. `threshold` is in units of minus log of a share of blocks.
+        Raises ValueError naming the parameter.
         """
-        points = int(within("window", window, low=2, high=100))
-        cycle = _season(design) if season is None else int(within("season", season, low=0, high=1_000_000))
-        short = int(within("fast", fast, low=1, high=100_000))
-        rows, kept = int(within("block", block, low=1, high=10_000)), int(within("blocks", blocks, low=8, high=200))
+        s = ShapeSettings(**params)
+        window = int(within("window", s.window, low=2, high=100))
+        season = _season(design) if s.season is None else int(within("season", s.season, low=0, high=1_000_000))
+        fast = int(within("fast", s.fast, low=1, high=100_000))
+        block, blocks = (
+            int(within("block", s.block, low=1, high=10_000)),
+            int(within("blocks", s.blocks, low=8, high=200)),
+        )
         return cls(
-            threshold=within("bar", bar, low=0.1, high=14),
-            cooldown=int(within("cooldown", cooldown, low=0, high=1_000_000)),
-            level=Level(fast=short, slow=int(within("slow", slow, low=short, high=1_000_000))),
-            cycle=Profile(season=cycle) if cycle > 1 else None,
+            threshold=within("bar", s.bar, low=0.1, high=14),
+            cooldown=int(within("cooldown", s.cooldown, low=0, high=1_000_000)),
+            level=Level(fast=fast, slow=int(within("slow", s.slow, low=fast, high=1_000_000))),
+            cycle=Profile(season=season) if season > 1 else None,
             past=Motif(
-                stride=int(within("stride", stride, low=1, high=10_000)),
-                window=points,
-                keep=int(within("keep", keep, low=3 * points + 8, high=500)),
+                stride=int(within("stride", s.stride, low=1, high=10_000)),
+                window=window,
+                keep=int(within("keep", s.keep, low=3 * window + 8, high=500)),
             ),
-            tails=[Tail(block=rows, keep=kept) for _ in range(3 if cycle > 1 else 2)],
+            tails=[Tail(block=block, keep=blocks) for _ in range(3 if season > 1 else 2)],
         )
 
     def update(self, observation: Observation) -> Score | None:
-        """One closed period; `None` until a view can be judged, and for a period without a number."""
+        """Processes one closed period. Returns `None` until a view has enough past, and for a period without a
+        value."""
         at = getattr(observation, "at", None)
         row = self.row if at is None else at
         self.row = row + 1
@@ -109,7 +122,7 @@ class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
         return Score(self._suppressed(statistic), self.threshold, usual, number)
 
     def _suppressed(self, statistic: float) -> float:
-        """The statistic, kept under the bar within an episode that has alarmed already."""
+        """Returns the statistic, capped just below the threshold during an episode that has already alarmed."""
         again = self.quiet > 0
         if statistic < self.threshold:
             self.quiet = max(self.quiet - 1, 0)
@@ -119,7 +132,7 @@ class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
 
 
 def _season(design: Design) -> int:
-    """Periods in a day; in a week if periods are days; 0 if they are longer."""
+    """Returns the periods in a day; in a week if periods are days; 0 if they are longer."""
     day = round(design.periods_per_year / 365.25)
     return day if day > 1 else 7 if design.periods_per_year > 300 else 0
 

@@ -1,4 +1,4 @@
-"""How rare a distance is, judged by the largest distances that this stream itself had before."""
+"""Rarity of a distance relative to the block maxima of the stream's own past distances."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import math
 import msgspec
 
 CAP = 15.0
-"""No rarity above exp(-15): the tail of a few dozen maxima cannot tell more."""
+"""Largest rarity: a tail estimated from a few dozen maxima does not support smaller probabilities than exp(-15)."""
 
-_FEWEST = 8
-_ABOVE = 0.2
-_FLOOR = 0.05
+_FEWEST = 8  # blocks before the first score
+_ABOVE = 0.2  # fraction of blocks above the level
+_FLOOR = 0.05  # smallest mean excess, as a fraction of the level
 
 
 class Tail(msgspec.Struct, kw_only=True):
-    """Minus the logarithm of the share of blocks whose largest distance reaches the one at hand.
+    """Minus the logarithm of the fraction of past blocks whose largest distance reaches the current one.
 
-    Distances of neighbouring rows are alike, so what is kept is the largest of each `block` rows, the last `keep` of them
-    (peaks over a threshold with declustering: Davison and Smith 1990; Leadbetter 1991). Above the level that a fifth of
-    the blocks reach, the tail is exponential with the mean excess of those blocks (at least 5 % of that level, so that a
-    stream whose blocks are all alike does not cry at a hair's breadth); below, the rarity falls in proportion. The present
-    distance enters the maxima after it was judged. A stream whose distances were all 0 has no scale and its first movement
-    is not judged. State: 8 bytes per block kept.
+    Distances of neighbouring periods are dependent, so the largest of each `block` distances is kept, for the last
+    `keep` blocks (peaks over a threshold with declustering: Davison and Smith 1990; Leadbetter 1991). Above the level
+    that a fifth of the blocks reach, the tail is exponential with the mean excess of those blocks (at least 5 % of
+    that level, so that a stream of nearly equal blocks does not alarm at tiny deviations); below, the rarity is
+    proportional to the distance. A distance is added to the maxima after it was scored. A stream whose distances were
+    all 0 has no scale, and its first movement has rarity 0. State: 8 bytes per block.
 
     >>> tail = Tail(block=2, keep=50)
     >>> seen = [tail.rarity(d) for d in [1.0, 2.0, 1.5, 3.0] * 5]
@@ -40,11 +40,12 @@ class Tail(msgspec.Struct, kw_only=True):
 
     @property
     def ready(self) -> bool:
-        """Whether enough blocks have passed to judge a distance."""
+        """Whether there are enough blocks to score a distance."""
         return len(self.maxima) >= _FEWEST
 
     def rarity(self, distance: float) -> float | None:
-        """Judge a distance >= 0 by the blocks before it, then let it count: from 0 (usual) to `CAP`; `None` if too early."""
+        """Returns the rarity of a distance >= 0, from 0 (usual) to `CAP`, or `None` before enough blocks; then adds
+        it."""
         judged = self._compute(distance) if self.ready else None
         self.largest = max(self.largest, distance)
         self.count += 1

@@ -1,7 +1,7 @@
-"""Three ways to ask "does this look as before?": the level, the hour of the day, and the course of the last hours.
+"""Three distances from a stream's own past: its level, its time-of-day profile, and the course of the last hours.
 
-A view takes one number and returns a distance, 0 or more in the units of the number, or `None` while it has too little
-past. What distance is a large one, it does not know: `shape_tail.py` does.
+A view takes one number and returns a distance (>= 0, in the unit of the number), or `None` while there is too little
+past. How rare a distance is, is computed in `shape_tail.py`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import math
 import msgspec
 
 _NOISE = 1e-9
-"""Distances below this share of the numbers themselves come from rounding: 0.1 + 0.2 is not another shape than 0.3."""
+"""Distances below this fraction of the numbers are rounding errors (0.1 + 0.2 against 0.3) and are returned as 0."""
 
 
 class Level(msgspec.Struct, kw_only=True):
-    """How far a quick running mean is from a slow one. O(1) state; plain means while there are few numbers.
+    """Distance of a fast exponential mean from a slow one. O(1) state; plain means while there are few numbers.
 
     >>> level = Level(fast=4, slow=40)
     >>> quiet = [level.update(1.0) for _ in range(40)]
@@ -30,23 +30,24 @@ class Level(msgspec.Struct, kw_only=True):
     far: float = 0.0
 
     def update(self, x: float) -> float:
-        """The distance of the two means, the slow one not yet knowing of `x`."""
+        """Returns the distance of the two means, before `x` enters the slow one."""
         self.seen += 1
         if self.seen == 1:
             self.near = self.far = x
-        share = 1 / self.seen
-        self.near += max(share, 2 / (self.fast + 1)) * (x - self.near)
+        weight = 1 / self.seen
+        self.near += max(weight, 2 / (self.fast + 1)) * (x - self.near)
         distance = abs(self.near - self.far)
         noise = _NOISE * (abs(self.near) + abs(self.far))
-        self.far += max(share, 2 / (self.slow + 1)) * (x - self.far)
+        self.far += max(weight, 2 / (self.slow + 1)) * (x - self.far)
         return distance if distance > noise else 0.0
 
 
 class Profile(msgspec.Struct, kw_only=True):
-    """How far a number is from what this time of the day (or week) usually has.
+    """Distance of a number from the usual value at its time of the day (or week).
 
-    The profile keeps a running mean (weight `gain`) for each of at most 288 phases of the cycle; what is usual is the median
-    of the phases within `reach`, so that a day that starts five minutes late is the same day. State: 8 bytes per phase.
+    The profile keeps an exponential mean (weight `gain`) for each of at most 288 phases of the cycle. The usual value
+    is the median of the phases within `reach`, so that a day that starts five minutes late is not unusual. State: 8
+    bytes per phase.
 
     >>> cycle = Profile(season=4)
     >>> seen = [cycle.update(x, row) for row, x in enumerate([1.0, 5.0, 9.0, 5.0] * 3)]
@@ -60,7 +61,8 @@ class Profile(msgspec.Struct, kw_only=True):
     profile: list[float | None] = []
 
     def update(self, x: float, row: int) -> float | None:
-        """The distance of the number at period `row` (of any grid that also counts periods without one) from its usual value."""
+        """Returns the distance of the number at period `row` of its grid (including periods without a number) from its
+        usual value, or `None` if there is none yet; then updates the profile."""
         usual = self.usual(row)
         if self.start is None:
             self.start, self.profile = row, [None] * min(self.season, 288)
@@ -73,7 +75,7 @@ class Profile(msgspec.Struct, kw_only=True):
         return distance if distance > _NOISE * (abs(x) + abs(usual)) else 0.0
 
     def usual(self, row: int) -> float | None:
-        """What the cycle has at this row, `None` in the first cycle and where it never had a number."""
+        """Returns the usual value at this row; `None` in the first cycle and for a phase without numbers."""
         if self.start is None or row - self.start < self.season:
             return None
         phases = len(self.profile)
@@ -87,12 +89,12 @@ class Profile(msgspec.Struct, kw_only=True):
 
 
 class Motif(msgspec.Struct, kw_only=True):
-    """How far the course of the last hours is from the most similar courses of the past.
+    """Distance of the course of the last hours from the most similar courses of the past (a discord distance).
 
-    Means of `stride` numbers are points; the last `window` points are compared with every window among the last `keep`
-    points that does not overlap them, and the distance is the mean over the `neighbours` nearest (root mean square per
-    point). Between points the last distance stands. The idea of discords (Keogh, Lin and Fu 2005, HOT SAX) and of
-    conformal nearest neighbours (Burnaev and Ishimtsev 2016). State: 8 bytes per point.
+    Means of `stride` numbers are points. The last `window` points are compared with every window among the last `keep`
+    points that does not overlap them; the distance is the mean over the `neighbours` nearest (root mean square per
+    point). Between points the last distance stays. Discords: Keogh, Lin, Fu (2005), HOT SAX; conformal nearest
+    neighbours: Burnaev, Ishimtsev (2016). State: 8 bytes per point.
 
     >>> past = Motif(stride=1, window=3, keep=40, neighbours=1)
     >>> wave = [past.update(x) for x in [0.0, 1.0, 0.0, -1.0] * 8]
@@ -110,7 +112,7 @@ class Motif(msgspec.Struct, kw_only=True):
     distance: float | None = None
 
     def update(self, x: float) -> float | None:
-        """The distance as of the last full point, `None` before there is enough past to compare with."""
+        """Returns the distance at the last complete point, or `None` before there is enough past."""
         self.total += x
         self.count += 1
         if self.count == self.stride:

@@ -1,4 +1,5 @@
-"""Is this silence longer than chance? How many events should have come in the gap, against a bar set by false alarms a year."""
+"""Silence detector: the events expected since the last one, against a threshold from the false alarms allowed per
+year."""
 
 from __future__ import annotations
 
@@ -13,14 +14,15 @@ _YEAR = 31_557_600.0  # seconds
 
 
 class Silence(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
-    """Under Poisson a gap in which `expected` events should have come has probability exp(-expected).
+    """In a Poisson process a gap in which `expected` events should have come has probability exp(-expected).
 
-    A stream of `rate` events a year has as many gaps, so the bar ln(rate / false_per_year) lets about `false_per_year` of
-    them pass it by chance. The bar is never below 1: at least one expected event must be missing. With cycles that holds
-    if the gap's `expected` is the integral of the rate over it (`hours.py`) and `limit` the mean rate.
+    A process of `rate` events a year has as many gaps, so the threshold ln(rate / false_per_year) is exceeded by
+    about `false_per_year` gaps a year. The threshold is at least 1: at least one expected event must be missing. For
+    rates with cycles this holds if the gap's `expected` is the integral of the rate over it (`hours.py`; the
+    time-rescaling theorem, Brown et al. 2002, Neural Computation 14: 325-346) and `limit` is the mean rate.
 
-    Events that come in clusters leave longer gaps. Where the charter grants a variance/mean v, the bar is that of clusters
-    whose sizes make counts negative binomial: they come ln(v)/(v - 1) times as often as events, exactly as Poisson.
+    Clustered events leave longer gaps. For an assumed variance/mean v, the threshold is that of clusters whose sizes
+    make the counts negative binomial: clusters form a Poisson process with ln(v)/(v - 1) times the rate of events.
 
     >>> detector = Silence.design(Design(limit=1 / 60))
     >>> score = detector.update(Gap(seconds=960.0, expected=16.0))
@@ -30,18 +32,22 @@ class Silence(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
 
     observes: ClassVar[tuple[type, ...]] = (Gap,)
     claims: ClassVar[str] = (
-        "At most about false_per_year false alarms a year if events come as a Poisson stream at the rate, or in clusters "
-        "within the granted variance/mean."
+        "At most about false_per_year false alarms a year if events form a Poisson process at the rate, or come in "
+        "clusters within the assumed variance/mean."
     )
 
     rate: float | None
     false_per_year: float
-    cluster: float = 1.0  # events per cluster, as gaps see them
-    threshold: float | None = None  # worked out once where the rate is known
+    cluster: float = 1.0  # mean events per cluster
+    threshold: float | None = None  # `None` if the rate is not known in advance
 
     @classmethod
     def design(cls, design: Design, *, false_per_year: float = 0.1) -> Self:
-        """From the charter; `limit` is the expected rate (events per second); without one, each gap brings its own."""
+        """Builds the detector from the charter's settings. Raises ValueError naming the parameter.
+
+        `limit` is the expected rate (events per second); if `None`, each gap's own rate is used. `false_per_year` is
+        the number of false alarms allowed per year.
+        """
         rate = None if design.limit is None else within("limit", design.limit)
         spread = within("variance_mean", design.variance_mean, low=1, high=1000) - 1
         made = cls(
@@ -54,7 +60,7 @@ class Silence(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
         return made
 
     def update(self, observation: Observation) -> Score | None:
-        """Score the gap so far; `None` for a gap of no length whose rate is not known."""
+        """Scores the gap so far. Returns `None` for a gap of length 0 whose rate is not known."""
         assert isinstance(observation, Gap)
         threshold = self.threshold
         if threshold is None:

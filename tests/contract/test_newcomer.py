@@ -53,29 +53,44 @@ def test_an_addition_is_under_thirty_lines(kind: str) -> None:
     assert code_lines((GIVEN / f"{kind}.py").read_text()) <= 30
 
 
-@pytest.mark.parametrize("kind", ADDITIONS)
-def test_the_contract_suite_finds_an_addition(kind: str, tmp_path: Path) -> None:
-    """A file and one line in the dict, in a copy of the packages: the suite meets the newcomer and it passes."""
-    folder, opening, package, name, suite = ADDITIONS[kind]
-    for part in ("detectors", "monitor"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "tests" / "contract", tmp_path / "tests" / "contract")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    shutil.copy(GIVEN / f"{kind}.py", tmp_path / folder / "newcomer.py")
-    catalogue = tmp_path / folder / "__init__.py"
+def add(kind: str, root: Path) -> None:
+    """Put an addition of this kind into a copy of the packages: one file, and one line in the dict."""
+    folder, opening, package, name, _ = ADDITIONS[kind]
+    shutil.copy(GIVEN / f"{kind}.py", root / folder / "newcomer.py")
+    catalogue = root / folder / "__init__.py"
     text = catalogue.read_text()
     assert text.count(opening) == 1
     text = text.replace(opening, f'{opening}\n    "newcomer": {name},')
     first_import = text.index("\nfrom ", text.index("from __future__") + 5)
     text = text[:first_import] + f"\nfrom {package}.newcomer import {name}" + text[first_import:]
     catalogue.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What pytest prints about the tests of all additions, run on one copy of the packages that holds all of them."""
+    root = tmp_path_factory.mktemp("newcomer")
+    for part in ("detectors", "monitor"):
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "tests" / "contract", root / "tests" / "contract")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    for kind in ADDITIONS:
+        add(kind, root)
+    suites = [f"tests/contract/{suite}" for *_, suite in ADDITIONS.values()]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/contract/{suite}", "-k", "newcomer"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *suites, "-k", "newcomer"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
-    assert " passed" in run.stdout
+    return run.stdout
+
+
+@pytest.mark.parametrize("kind", ADDITIONS)
+def test_the_contract_suite_finds_an_addition(kind: str, report: str) -> None:
+    """A file and one line in the dict, in a copy of the packages: the suite meets the newcomer and it passes."""
+    *_, suite = ADDITIONS[kind]
+    assert f"PASSED tests/contract/{suite}::" in report

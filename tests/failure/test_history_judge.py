@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.model import Claim, TimeRead
-from monitor.runner import Runner
-from monitor.state import restore, snapshot
+from monitor.engine.runner import Runner
+from monitor.model.records import Claim, TimeRead
+from monitor.state.pilot import restore, snapshot
 from monitor.testing.history.check import Acked, Stood, Written, check
 from monitor.testing.history.memory import START, Cheap, Memory, machine, of_epoch
 from monitor.testing.history.story import Story
@@ -174,6 +174,8 @@ def test_a_weakened_runner_is_found_out(weak: type[Runner], promise: str) -> Non
     """Histories find a runner that puts out twice, and one that skips: they are able to fail."""
     found: set[str] = set()
     for seed in range(12):
+        if promise in found:
+            break
         try:
             found |= {d.promise for d in Cheap(seed, runner=weak).run().differences}
         except Exception as error:

@@ -13,15 +13,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.model import Command, Decision, JournalEntry, TimeRead
-from monitor.stream.desk import Settings, machine
-from monitor.stream.dump import dump, replay
-from monitor.stream.reading import PartitionReader
-from monitor.telemetry import encode
-from monitor.testing.events import BATCH, packed
+from monitor.kafka.dump import dump, replay
+from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.worker import Settings, machine
+from monitor.model.builders import BATCH, packed
+from monitor.model.events import encode
+from monitor.model.records import Command, Decision, JournalEntry, TimeRead
+from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, Sent, gathered, until
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
+from tests.strength import examples
 
 pytestmark = pytest.mark.kafka
 
@@ -152,12 +153,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     [pytest.param(1, ("--instance", "one"), marks=pytest.mark.long), (50, ())],
     ids=["single", "packed"],
 )
-def test_a_kill_and_a_stop_in_100_000_events_change_no_decision(
+def test_a_kill_and_a_stop_in_the_middle_of_a_stream_change_no_decision(
     pack: int, options: tuple[str, ...], start: Start
 ) -> None:
-    """SIGKILL and SIGTERM in the middle of 100,000 events: every pilot's decisions equal those of an offline step, each once."""
-    stream = Stream(pilots=40, periods=88, period_ms=250, pack=pack)
-    assert len(stream.events) >= 100_000
+    """SIGKILL and SIGTERM in the middle of 50,000 events, 100,000 with FULL=1: every pilot's decisions equal those of an offline
+    step, each once."""
+    pilots = examples(20, 40)
+    stream = Stream(pilots=pilots, periods=88, period_ms=250, pack=pack)
+    assert len(stream.events) >= 2_500 * pilots
     first = start(stream, *options).wait_ready()
 
     async def story() -> None:
@@ -176,7 +179,7 @@ def test_a_kill_and_a_stop_in_100_000_events_change_no_decision(
         assert await asyncio.to_thread(third.stop) == 0, third.tail()
 
     asyncio.run(story())
-    assert stream.verify().total() > 2 * 40
+    assert stream.verify().total() > 2 * pilots
 
 
 def test_a_kill_at_every_failpoint_changes_no_decision(start: Start) -> None:

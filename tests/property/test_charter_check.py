@@ -18,9 +18,10 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from monitor.__main__ import cli
-from monitor.charter import charter_hash
-from monitor.charter_file import Reading, read_bytes
+from monitor.charter.spec import charter_hash
 from monitor.cli.charter import TEMPLATES
+from monitor.compile.load import Reading, read_bytes
+from tests.strength import examples
 
 VALUES = [
     "null", "true", "yes", "no", "~", "''", "[]", "{}", "-1", "0", "-0.0", "1", "1.5", ".5", "1e3", "1e308", "-1e308", "1e-320", "1_0",
@@ -37,7 +38,9 @@ PATHS = re.compile(r"^( *(?:- )?)([\w]+): ?(.*)$", re.MULTILINE)
 
 def templates() -> list[str]:
     """The charters to damage: the shipped templates, filled in with something else for each placeholder: the firm holds no office."""
-    texts = [resources.files("monitor.charters").joinpath(f"{name}.yaml").read_text("utf-8") for name in TEMPLATES]
+    texts = [
+        resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8") for name in TEMPLATES
+    ]
     numbers = itertools.count(1)
     names: dict[str, str] = {}  # the same placeholder is the same name throughout
     return [re.sub(r"<[^<>]+>", lambda m: names.setdefault(m[0], f"x{next(numbers)}"), text) for text in texts]
@@ -111,7 +114,7 @@ def judge(text: str) -> Reading:
     return reading
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(examples(4, 8)))
 def test_every_damaged_charter_is_read_or_refused_with_a_place_and_a_fix(seed: int) -> None:
     """Wrong types, huge numbers, hidden characters, odd dates, deep nesting in any field: no exception, in bounded
     time."""

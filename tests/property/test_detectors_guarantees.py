@@ -47,7 +47,7 @@ def test_poisson_e_values_expect_at_most_one_within_the_limit(ratio: float, shar
 
 
 @pytest.mark.parametrize(
-    ("ratio", "granted", "actual", "share_of_limit", "mean"),
+    ("ratio", "assumed_dispersion", "actual", "share_of_limit", "mean"),
     list(product((1.25, 2.0, 5.0, 0.8, 0.5, 0.2), (1.5, 3.0), (1.0, 1.25, 1.5), (0.3, 1.0), (0.05, 1.0, 8.0))),
 )
 def test_overdispersed_e_values_expect_at_most_one_up_to_the_granted_spread(
@@ -99,7 +99,7 @@ def error_margin(rate: float, runs: int = PILOTS) -> float:
     return 3 * math.sqrt(rate * (1 - rate) / runs)
 
 
-@pytest.mark.parametrize("spread", [1.0, 2.0])
+@pytest.mark.parametrize("dispersion", [1.0, 2.0])
 def test_two_thousand_innocent_pilots_watched_for_two_years(dispersion: float) -> None:
     """Weekly looks at pilots exactly at their limit: at most alpha of them ever alarm (Ville)."""
     chance = np.random.default_rng(20260101)

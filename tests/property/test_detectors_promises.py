@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from detectors import DETECTORS, build
 from detectors.base import Count, Design, Gap, Gauge, Observation, Proportion
 from detectors.checks import CHECKS
+from tests.strength import examples
 
 amounts = st.one_of(
     st.integers(0, 30).map(float), st.floats(0, 1.7e308, allow_nan=False, allow_infinity=False), st.just(0.0)
@@ -32,7 +33,7 @@ def streams(draw: st.DrawFn, kind: type) -> list[Observation]:
     return made
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(50, 150), deadline=None, derandomize=True)
 @given(data=st.data())
 def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
     """Every detector, either direction, with and without a limit, keeps every promise on any finite stream."""
@@ -54,7 +55,7 @@ def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
         check(lambda: build(name, design, params), stream)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(50, 150), deadline=None, derandomize=True)
 @given(
     counts=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5)), min_size=1, max_size=20),
     exposures=st.lists(st.floats(0.1, 5), min_size=20, max_size=20),

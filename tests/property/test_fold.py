@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.charter import Charter, Drills, Window
-from monitor.control import (
+from monitor.charter.control import (
     Amendment,
     Approval,
     ControlBase,
@@ -25,12 +24,14 @@ from monitor.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.machine import Machine
-from monitor.model import Outputs, Record
-from monitor.telemetry import Severity, encode
-from monitor.testing.events import Emitter
-from monitor.testing.obedience import Obedience
-from monitor.testing.simulator import Fleet
+from monitor.charter.spec import Charter, Drills, Window
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Severity, encode
+from monitor.model.records import Outputs, Record
+from monitor.simulation.fleet import Fleet
+from monitor.simulation.simulated_service import Obedience
+from tests.strength import examples
 
 STORIES = ["step", "silence", "late", "gaps", "duplicates", "busy", "calm", "death", "silent_model"]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -234,7 +235,7 @@ def said(machine: Machine, steps: Sequence[Step], cuts: Sequence[int]) -> list[b
 
 
 @pytest.mark.parametrize("volume", [100, 20_000])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(6, 12), deadline=None)
 @given(
     seed=st.integers(0, 5),
     pack=st.sampled_from([1, 3, 40, 200]),
@@ -247,7 +248,7 @@ def test_at_once_and_one_by_one_are_the_same(volume: int, seed: int, pack: int, 
     assert said(Machine(journalled=False), steps, cuts) == expected
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(6, 12), deadline=None)
 @given(
     seed=st.integers(0, 5),
     pack=st.sampled_from([1, 40]),

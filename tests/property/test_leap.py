@@ -17,14 +17,15 @@ from msgspec import structs
 from detectors import DETECTORS, build
 from detectors.base import Count, Design, Observation, Proportion
 from detectors.repeat import repeated
-from monitor.charter import Charter, Drills, IndicatorSpec
-from monitor.charter_file import load_charter
-from monitor.control import Admission, Drill, Override
-from monitor.machine import Machine
-from monitor.model import Closed, Evidence, Outputs, Record
-from monitor.telemetry import Envelope, Severity, encode
-from monitor.testing.events import Emitter
-from monitor.testing.simulator import Fleet
+from monitor.charter.control import Admission, Drill, Override
+from monitor.charter.spec import Charter, Drills, IndicatorSpec
+from monitor.compile.load import load_charter
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Envelope, Severity, encode
+from monitor.model.records import Closed, Evidence, Outputs, Record
+from monitor.simulation.fleet import Fleet
+from tests.strength import examples
 
 START = 1_767_225_600_000  # 2026-01-01
 MINUTE = 60_000
@@ -56,7 +57,7 @@ def hurried(charter: Charter, drills: bool) -> Charter:
 @functools.cache
 def charters() -> tuple[Charter, ...]:
     """Both templates, and the simulator's fleet with and without a cap on its exposure."""
-    folder = resources.files("monitor.charters")
+    folder = resources.files("monitor.charter.templates")
     made = []
     for name in ("automated_driving", "consumer_finance"):
         with resources.as_file(folder / f"{name}.yaml") as path:
@@ -143,7 +144,7 @@ def stepped(machine: Machine, script: list[tuple[str, Any]], at: int) -> Outputs
 
 
 @pytest.mark.parametrize("evidence", [True, False], ids=["with evidence", "without"])
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(8, 25))
 @given(seed=st.integers(0, 1 << 32), which=st.integers(0, 3), service=st.booleans())
 def test_passing_over_empty_periods_changes_no_decision_and_no_state(
     evidence: bool, seed: int, which: int, service: bool
@@ -213,7 +214,7 @@ SIDES: list[dict[str, Any]] = [
 ]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(75, 150))
 @given(
     name=st.sampled_from(sorted(set(DETECTORS) - {"silence", "gauge_limit"})),
     seed=st.integers(0, 1 << 32),

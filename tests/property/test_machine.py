@@ -8,10 +8,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.machine import Machine
-from monitor.model import Decision, Evidence, Outputs, Record
-from monitor.telemetry import encode
-from monitor.testing.simulator import Fleet
+from monitor.engine.machine import Machine
+from monitor.model.events import encode
+from monitor.model.records import Decision, Evidence, Outputs, Record
+from monitor.simulation.fleet import Fleet
+from tests.strength import examples
 
 HOURS = 24
 SCENARIOS = ["step", "silence", "late", "gaps", "duplicates"]
@@ -52,7 +53,7 @@ def plain(seed: int) -> dict[str, list[Decision | Evidence]]:
     return per_pilot([machine.telemetry("telemetry", events), machine.time(fleet.end + 7 * 3_600_000)])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8, 25), deadline=None)
 @given(seed=st.integers(0, 2), cuts=st.lists(st.integers(1, 4000), max_size=40))
 def test_results_do_not_depend_on_how_records_are_cut_into_batches(seed: int, cuts: list[int]) -> None:
     """One record at a time, all at once, anything between: the same decisions, the same ids."""
@@ -66,7 +67,7 @@ def test_results_do_not_depend_on_how_records_are_cut_into_batches(seed: int, cu
     assert per_pilot(outs) == plain(seed)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8, 25), deadline=None)
 @given(seed=st.integers(0, 2), every=st.integers(1, 500))
 def test_results_do_not_depend_on_how_often_time_is_journalled(seed: int, every: int) -> None:
     """A timer that fires before the next record or at a `time` in between carries its due time either way."""
@@ -81,7 +82,7 @@ def test_results_do_not_depend_on_how_often_time_is_journalled(seed: int, every:
     assert per_pilot(outs) == plain(seed)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(6, 15), deadline=None)
 @given(seed=st.integers(0, 2), stops=st.lists(st.integers(0, 4000), min_size=1, max_size=5))
 def test_a_restored_state_goes_on_as_if_nothing_had_happened(seed: int, stops: list[int]) -> None:
     """Snapshot, forget, restore, at any point and repeatedly: the same decisions, and at the end the same bytes of state."""

@@ -7,12 +7,13 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.charter import Drills, Window
-from monitor.control import Approval, Drill, Evaluation, Override, Rectification, Release
-from monitor.model import Command
+from monitor.charter.control import Approval, Drill, Evaluation, Override, Rectification, Release
+from monitor.charter.spec import Drills, Window
+from monitor.model.records import Command
 from monitor.sdk.standing import Standing
-from monitor.state import restore, snapshot
-from tests.unit.test_machine import T0, Bench
+from monitor.state.pilot import restore, snapshot
+from tests.strength import examples
+from tests.unit.engine.test_machine import T0, Bench
 
 ALWAYS = Drills(full_stops=(Window(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "00:00", "24:00"),))
 STEPS = ["halt", "release", "dry_run", "full_stop", "drill_ends", "restored"]
@@ -64,7 +65,7 @@ class World:
         self.bench.machine.restore({"p": snapshot(self.bench.machine.pilots["p"])})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120, 300), deadline=None)
 @given(st.data())
 def test_a_service_works_only_without_a_halt_and_resumed_from_the_newest_release(data: st.DataObject) -> None:
     """Whatever came after the release, and whichever older commands compaction took: work is allowed exactly where no

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitor.model.events import Event, ExposureTallied
 from monitor.sdk import BadEvent, Harm, Pilot, Severity
 from monitor.sdk.spool import records
-from monitor.telemetry import Event, ExposureTallied
 from monitor.testing.memory_link import MemoryLink
+from tests.strength import examples
 
 NOW = datetime.now(UTC) - timedelta(minutes=1)
 NUMBERS: list[Any] = [
@@ -80,7 +81,7 @@ def test_the_list_of_calls_is_whole(name: str) -> None:
     assert name in reports
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(500, 1500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_report_that_raises_changed_nothing(pilot: Pilot, data: st.DataObject) -> None:
     """Over all reports and hostile arguments: `BadEvent` that names a field and leaves spool, numbers, counter and

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.asyncapi import EXAMPLES, example
-from monitor.model import Record
-from monitor.rejections import SENTENCES, Why
-from monitor.validate import Validated, validate
+from monitor.model.records import Record
+from monitor.validate.parse import Validated, validate
+from monitor.validate.rejections import SENTENCES, Why
+from tests.strength import examples
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 HEADERS = st.lists(
@@ -43,7 +44,7 @@ def read(value: bytes | None, headers: tuple[tuple[str, bytes], ...] = (), key: 
 
 
 @given(st.none() | st.binary(max_size=200), HEADERS, st.none() | st.binary(max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120, 300), deadline=None)
 def test_arbitrary_bytes_never_raise(value: bytes | None, headers: Any, key: bytes | None) -> None:
     """Bytes, headers and keys of any kind give events or rejections, at least one of them unless a batch is empty."""
     events, _, rejected = read(value, headers, key)
@@ -51,7 +52,7 @@ def test_arbitrary_bytes_never_raise(value: bytes | None, headers: Any, key: byt
 
 
 @given(EVENTS, st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120, 300), deadline=None)
 def test_a_damaged_event_never_raises(event: dict[str, Any], data: st.DataObject) -> None:
     """A valid event with bytes cut, doubled or overwritten gives at most one event and at least one answer."""
     raw = msgspec.json.encode(event)
@@ -63,7 +64,7 @@ def test_a_damaged_event_never_raises(event: dict[str, Any], data: st.DataObject
 
 
 @given(st.lists(EVENTS | JSON, max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120, 300), deadline=None)
 def test_every_event_of_a_batch_is_accounted_for_and_judged_by_itself(items: list[Any]) -> None:
     """The places of events and rejections together are 0 to n-1, and each element fares as it would alone."""
     elements = [msgspec.json.encode(item) for item in items]
@@ -77,7 +78,7 @@ def test_every_event_of_a_batch_is_accounted_for_and_judged_by_itself(items: lis
 
 
 @given(EVENTS, st.sampled_from(["time", "sequence", "source", "subject", "data", "id", "specversion", "type"]), JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120, 300), deadline=None)
 def test_any_value_in_any_field_gives_one_answer(event: dict[str, Any], field: str, value: Any) -> None:
     """One event in, one event or one rejection out."""
     events, _, rejected = read(msgspec.json.encode({**event, field: value}))

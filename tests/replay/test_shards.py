@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import msgspec
@@ -9,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.replay import replay as command
-from monitor.replay import NotDivisible, Replay, Shard, lines, merged, read_lines, write_lines
-from monitor.testing.simulator import Fleet
+from monitor.engine.replay import NotDivisible, Replay, Shard, lines, merged, read_lines, write_lines
+from monitor.simulation.fleet import Fleet
 
 START = 1_767_571_200_000  # Monday 5 January 2026
 PILOTS = 10  # one of each scenario
 
 
-def fleet(hours: int = 60, volume: float = 60.0) -> Fleet:
+def fleet(hours: int = 30, volume: float = 60.0) -> Fleet:
     return Fleet(3, pilots=PILOTS, start=START, hours=hours, period="1h", volume=volume)
 
 
@@ -46,7 +47,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return charters, file
 
 
+@functools.cache
 def printed(charters: Path, file: Path, *options: str) -> tuple[str, str]:
+    """Standard output and error of the replay of this file."""
     result = CliRunner().invoke(command, [str(charters), str(file), *options])
     assert result.exit_code == 0, result.output
     return result.stdout, result.stderr
@@ -62,7 +65,7 @@ def test_a_divided_replay_prints_the_same_bytes(recorded: tuple[Path, Path], opt
 
 
 def test_more_processes_make_no_difference(recorded: tuple[Path, Path]) -> None:
-    """Three shards give what one gives."""
+    """Three shards print what one prints."""
     assert printed(*recorded, "--processes", "1") == printed(*recorded, "--processes", "3")
 
 

@@ -9,6 +9,9 @@ import pytest
 
 from detectors import build
 from detectors.base import Count, Design, Gauge, Observation
+from tests.strength import examples
+
+RUNS = examples(100, 300)
 
 
 @pytest.mark.parametrize(("direction", "mean"), [("above", 5.4), ("below", 4.6), ("above", 5.0)])
@@ -66,14 +69,14 @@ def lengths(
 @pytest.mark.parametrize("mean", [0.5, 5.0, 50.0])
 def test_the_glr_runs_at_least_as_long_as_it_says(mean: float) -> None:
     """ARL0 200 declared: measured 1.2 to 1.8 times that."""
-    found = lengths("glr", Design(limit=mean), {"arl0": 200}, mean, 300)
-    assert 200 - 3 * found.std() / math.sqrt(300) <= found.mean() <= 600
+    found = lengths("glr", Design(limit=mean), {"arl0": 200}, mean, RUNS)
+    assert 200 - 3 * found.std() / math.sqrt(RUNS) <= found.mean() <= 600
 
 
 def test_the_ewma_runs_about_as_long_as_it_says() -> None:
     """Counts of mean 50 with ARL0 200, one-sided: between the two-sided value and twice it."""
-    found = lengths("ewma", Design(limit=50.0), {"arl0": 200}, 50.0, 300)
-    assert 200 - 3 * found.std() / math.sqrt(300) <= found.mean() <= 480
+    found = lengths("ewma", Design(limit=50.0), {"arl0": 200}, 50.0, RUNS)
+    assert 200 - 3 * found.std() / math.sqrt(RUNS) <= found.mean() <= 480
 
 
 @pytest.mark.parametrize(("name", "periods"), [("glr", 8), ("ewma", 12)])

@@ -14,6 +14,7 @@ from detectors.checks import CHECKS
 from detectors.shape import Shape
 from detectors.shape_tail import CAP, Tail
 from detectors.shape_views import Level, Motif, Profile
+from tests.strength import examples
 
 WAVE = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8)  # 27: out of step with a day
 
@@ -156,7 +157,7 @@ def test_a_wrong_parameter_is_refused_by_name(params: dict[str, float]) -> None:
         Shape.design(Design(), **params)  # type: ignore[arg-type]
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=examples(30, 80), deadline=None, derandomize=True)
 @given(
     values=st.lists(
         st.one_of(st.floats(-1.7e308, 1.7e308), st.integers(-3, 3).map(float), st.just(5e-324)),

@@ -44,3 +44,16 @@ def test_every_folder_is_in_the_fast_suite_or_starts_processes() -> None:
     fast = {path.removeprefix("tests/") for path in line.split() if path.startswith("tests/")}
     assert fast | WITH_PROCESSES == folders()
     assert not fast & WITH_PROCESSES
+
+
+def test_what_draws_fewer_examples_runs_in_full_elsewhere() -> None:
+    """Every test file that asks for its strength, and every `long` one, lies in a folder that `make test-long` runs with FULL=1."""
+    (line,) = re.findall(r"^FULL_STRENGTH = (.*)$", (TESTS.parent / "Makefile").read_text(), re.MULTILINE)
+    full = [TESTS.parent / path for path in line.split()]
+    asking = [
+        path
+        for path in TESTS.rglob("test_*.py")
+        if re.search(r"^from (tests|\.+)\.?strength import|pytest\.mark\.long\b", path.read_text(), re.MULTILINE)
+    ]
+    assert asking
+    assert [path for path in asking if not any(path.is_relative_to(folder) for folder in full)] == []
