@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 
-import click
-
 from monitor import __version__, logs
 from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
+
+NEEDS_EXTRA = "this installation holds the SDK only; install the monitor: pip install 'sandbox-monitor[monitor]'"
+try:
+    import click
+except ModuleNotFoundError as error:
+    sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
 COMMANDS = {
     "act": ("monitor.cli.act", "hand decisions on Kafka to Alertmanager, Grafana or a file"),
@@ -84,6 +88,11 @@ def main() -> None:
         sys.exit(3)
     except SandboxMonitorError as error:
         click.echo(f"sandbox-monitor: {error}", err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "monitor").split(".")[0] in ("monitor", "detectors"):
+            raise
+        click.echo(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}", err=True)
         sys.exit(1)
 
 

@@ -34,7 +34,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.cli.charter import placeholders
-from monitor.client.control import look, put
+from monitor.client.control import read_state, send_act
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
@@ -138,7 +138,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     signature = read_key(key).sign("control", body) if key else ""
     wait: float = meta.get(WAIT, 0.0)
     try:
-        answer = put(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
+        answer = send_act(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
@@ -178,7 +178,7 @@ def _in_force(refused: Rejected | None) -> bool:
 def seen(to: str, prefix: str, pilot: str) -> Known | None:
     """What the record says of a pilot now. Raises Unavailable, Refused."""
     try:
-        return look(to, pilot, prefix=prefix)
+        return read_state(to, pilot, prefix=prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
 

@@ -16,11 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from monitor.charter.control import Admission
 from monitor.client.bulk import Bulk, open_bulk
-from monitor.client.control import Judged
+from monitor.client.control import PendingAdmissions
+from monitor.client.kafka import KafkaBulk
 from monitor.clock import wall_ms
 from monitor.model.builders import instant
 from monitor.model.events import Envelope
-from monitor.sdk.kafka_link import KafkaBulk
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.scenarios import DEFAULT, SCENARIOS
 
@@ -209,7 +209,7 @@ class Packed:
     def judged(self, pilots: list[str]) -> Callable[[float], None]:
         """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is stepped before."""
         if isinstance(self._bulk, KafkaBulk) and pilots:
-            return Judged(self._bulk.link, pilots).wait
+            return PendingAdmissions(self._bulk.link, pilots).wait
         return lambda seconds: None
 
     def admit(self, admission: Admission) -> None:
