@@ -10,7 +10,7 @@ from importlib.resources import files
 import msgspec
 from aiohttp import web
 
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.page import Query, as_data, charter_page, fleet_page, missing_page, pilot_page
 
 # Nothing is loaded from elsewhere and nothing can be framed or sent; styles stand inside the pictures.
@@ -28,7 +28,7 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-def routes(board: Board, clock: Callable[[], int] = wall_clock) -> list[web.RouteDef]:
+def routes(board: FleetView, clock: Callable[[], int] = wall_clock) -> list[web.RouteDef]:
     """Read-only routes over `board`; every answer is made from what the board holds at that moment (`clock`, ms)."""
 
     async def fleet(request: web.Request) -> web.Response:
