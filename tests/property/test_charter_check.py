@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from monitor.__main__ import cli
 from monitor.charter.spec import charter_hash
 from monitor.cli.charter import TEMPLATES
+from monitor.compile.load import Reading, read_bytes
 from tests.strength import examples
 
 VALUES = [

@@ -24,6 +24,7 @@ from monitor.charter.control import (
     Shelving,
     Withdrawal,
 )
+from monitor.charter.spec import Charter, Drills, Window
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Severity, encode

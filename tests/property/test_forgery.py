@@ -34,8 +34,7 @@ from monitor.model.records import Command, Outputs, Record
 from monitor.model.signing import HEADER, Kind, Signer, Trusted
 from monitor.projections.metrics import Metrics
 from monitor.validate.rejections import Why
-
-from ..unit.test_machine import T0, charter
+from tests.unit.engine.test_machine import T0, charter
 
 RECORDS = 1_000 if os.environ.get("QUICK", "") not in ("", "0") else 10_000
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yaml"

@@ -38,9 +38,8 @@ from monitor.model.records import Command, Decision, Level, Outputs, Reason, Rec
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.state.acts_once import validity
 from monitor.state.pilot import restore, snapshot
-
-from ..strength import examples
-from ..unit.test_machine import RATE, T0, charter
+from tests.strength import examples
+from tests.unit.engine.test_machine import RATE, T0, charter
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 WALKS, STEPS = (100 if QUICK else examples(240, 600)), 14

@@ -25,9 +25,8 @@ from monitor.model.records import Level, Outputs, Reason, Record
 from monitor.model.signing import Proved, Signer, Trusted
 from monitor.projections import alerts as alerted
 from monitor.projections.metrics import Metrics
-
-from .test_halt_signed import ANNA, BEN, FIRM, HALT, STRANGER, Signed, why
-from .test_machine import RATE, T0, Bench, charter, lift, rejected
+from tests.unit.decide.test_signatures import ANNA, BEN, FIRM, HALT, STRANGER, Signed, why
+from tests.unit.engine.test_machine import RATE, T0, Bench, charter, lift, rejected
 
 KEYED = Authority("authority", approvers=("anna", "ben"), keys={"anna": ANNA.public, "ben": BEN.public})
 OWN = Participant("firm", keys=(FIRM.public,))

@@ -10,8 +10,7 @@ from monitor.charter.spec import Charter
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Evidence, Level, Reason
-
-from .test_machine import HOUR, RATE, SILENCE, T0, Bench, charter, lift, rejected
+from tests.unit.engine.test_machine import HOUR, RATE, SILENCE, T0, Bench, charter, lift, rejected
 
 
 def test_a_foreign_model_is_one_record_and_found_again_after_a_release() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from monitor.charter.control import Drill, Override
 from monitor.charter.spec import Drills, Window
 from monitor.model.records import Level, Outputs, Reason
-
-from .test_halt import SECOND, WITHIN, Halted, said
-from .test_machine import HOUR, T0, Bench
+from tests.unit.decide.test_enforcement import SECOND, WITHIN, Halted, said
+from tests.unit.engine.test_machine import HOUR, T0, Bench
 
 NIGHT = Drills(full_stops=(Window(("mon",), "00:00", "02:00"),))
 

@@ -11,8 +11,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Command, Decision, Level, Outputs, Reason, Record
 from monitor.state.pilot import VERSION, Pilot, restore, snapshot
-
-from .test_machine import HOUR, T0, Bench, lift, rejected
+from tests.unit.engine.test_machine import HOUR, T0, Bench, lift, rejected
 
 SECOND = 1000
 WITHIN = 60 * SECOND

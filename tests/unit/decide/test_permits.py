@@ -11,9 +11,8 @@ from monitor.model.events import encode, instant
 from monitor.model.notice import Notice
 from monitor.model.records import Level, Outputs, Permit, Reason, Record
 from monitor.state.pilot import restore, snapshot
-
-from .test_halt import SECOND, Halted
-from .test_machine import HOUR, RATE, T0, Bench, lift
+from tests.unit.decide.test_enforcement import SECOND, Halted
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, lift
 
 
 def permits(out: Outputs) -> list[Permit]:

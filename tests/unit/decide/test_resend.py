@@ -10,10 +10,9 @@ from monitor.charter.control import Evaluation, Override, Rectification
 from monitor.charter.spec import Bound, Trial
 from monitor.model.builders import Emitter
 from monitor.model.records import Reason
-
-from .test_drills import drill
-from .test_halt import SECOND, WITHIN, Halted
-from .test_machine import HOUR, T0, Bench, lift, rejected
+from tests.unit.decide.test_drills import drill
+from tests.unit.decide.test_enforcement import SECOND, WITHIN, Halted
+from tests.unit.engine.test_machine import HOUR, T0, Bench, lift, rejected
 
 DAY = 24 * HOUR
 

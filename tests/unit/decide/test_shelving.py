@@ -8,9 +8,8 @@ from monitor.charter.control import Approval, Drill, Override, Release, Shelving
 from monitor.charter.spec import Authority
 from monitor.model.builders import Emitter
 from monitor.model.records import Level, Outputs, Reason
-
-from .test_halt import WITHIN, Halted
-from .test_machine import HOUR, RATE, SILENCE, T0, Bench
+from tests.unit.decide.test_enforcement import WITHIN, Halted
+from tests.unit.engine.test_machine import HOUR, RATE, SILENCE, T0, Bench
 
 
 def escalated() -> Bench:

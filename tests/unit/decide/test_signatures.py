@@ -11,8 +11,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Level, Outputs, Reason, Record
 from monitor.model.signing import HEADER, Kind, Signer, Trusted
-
-from .test_machine import T0, charter
+from tests.unit.engine.test_machine import T0, charter
 
 ANNA, BEN, FIRM, STRANGER = (Signer(bytes([n]) * 32) for n in range(1, 5))
 BY = Authority("authority", approvers=("anna", "ben"), keys={"anna": ANNA.public})

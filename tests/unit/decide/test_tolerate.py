@@ -13,8 +13,7 @@ from monitor.compile.plan import build_detectors
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Level, Outputs, Reason
 from monitor.state.pilot import restore, snapshot
-
-from .test_machine import HANDLING, HOUR, RATE, T0, Bench
+from tests.unit.engine.test_machine import HANDLING, HOUR, RATE, T0, Bench
 
 
 def lenient() -> Bench:

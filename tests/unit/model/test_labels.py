@@ -20,8 +20,7 @@ from monitor.model.labels import tidy
 from monitor.model.records import Level, Reason, Record
 from monitor.state.pilot import restore, snapshot
 from monitor.state.uncounted import TOLD
-
-from .test_machine import HOUR, RATE, T0, Bench, charter, rejected
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter, rejected
 
 QUICK = (Watcher("cusum", "watch"),)
 NFC, NFD = "Zürich", unicodedata.normalize("NFD", "Zürich")

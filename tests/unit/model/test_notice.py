@@ -11,8 +11,7 @@ from monitor.charter.spec import HardRule, IndicatorSpec, Model, Responses, Watc
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity
 from monitor.model.records import Decision, Level, Reason
-
-from .test_machine import HOUR, RATE, T0, Bench, rejected
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, rejected
 
 DAY = 24 * HOUR
 SHARE = IndicatorSpec(

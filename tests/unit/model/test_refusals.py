@@ -16,8 +16,7 @@ from monitor.model.records import Record
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.projections.metrics import Metrics
-
-from .test_machine import T0, charter
+from tests.unit.engine.test_machine import T0, charter
 
 ROOT = Path(__file__).parents[3]
 KEY = Signer(b"\x09" * 32)

@@ -14,8 +14,7 @@ from monitor.charter.spec import ExposureSpec, IndicatorSpec, Watcher
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Decision, Evidence, Level, Reason, Record
 from monitor.state.pilot import snapshot
-
-from .test_machine import HOUR, RATE, T0, Bench, rejected
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, rejected
 
 QUICK = (Watcher("cusum", "watch"),)
 RATE_0 = msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions"))

@@ -13,8 +13,7 @@ from monitor.model.events import Harm
 from monitor.model.records import Record
 from monitor.state.pilot import Pilot, restore, snapshot
 from tests.bench.stream.load import Load
-
-from .test_machine import T0, Bench
+from tests.unit.engine.test_machine import T0, Bench
 
 START = 1_767_571_200_000
 HOUR = 3_600_000

@@ -24,9 +24,8 @@ from monitor.model.records import Level, Outputs, Reason
 from monitor.model.signing import Signer, Trusted
 from monitor.state.acts_once import KEPT, LONGEST_MS, RECENT, SKEW_MS, VALID_MS, ActMemory, validity
 from monitor.state.pilot import restore, snapshot
-
-from .test_halt_signed import ANNA, BEN, FIRM, Signed
-from .test_machine import HOUR, T0, Bench, charter, lift, rejected
+from tests.unit.decide.test_signatures import ANNA, BEN, FIRM, Signed
+from tests.unit.engine.test_machine import HOUR, T0, Bench, charter, lift, rejected
 
 OWN = Participant("firm", keys=(FIRM.public,))
 OLGA = Signer(b"\x07" * 32)

@@ -12,8 +12,7 @@ from monitor.charter.spec import ExposureSpec, IndicatorSpec, Watcher, canonical
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope
 from monitor.model.records import Evidence, Level, Reason
-
-from .test_machine import HOUR, RATE, T0, Bench, charter
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter
 
 
 def test_a_gap_in_the_numbers_is_a_finding_and_makes_the_period_partial() -> None:

@@ -17,8 +17,7 @@ from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Evidence, Level, Record
 from monitor.state.incidents import INCIDENTS
 from monitor.state.pilot import restore, snapshot
-
-from .test_machine import HOUR, RATE, T0, Bench
+from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
 
 QUICK = msgspec.structs.replace(RATE, weight=0, detectors=(Watcher("cusum", "watch"),))
 SERIOUS = msgspec.structs.replace(QUICK, name="serious", params={"severity": "serious_incident"})

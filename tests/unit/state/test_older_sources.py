@@ -11,8 +11,7 @@ from monitor.model.builders import Emitter
 from monitor.model.records import Reason
 from monitor.state.missing import RANGES, RANGES_OF_ALL
 from monitor.state.pilot import Pilot, restore, snapshot
-
-from .test_machine import HOUR, T0, Bench, rejected
+from tests.unit.engine.test_machine import HOUR, T0, Bench, rejected
 
 
 def with_sources(pilot: Pilot, sources: dict[str, list[Any]]) -> bytes:

@@ -14,8 +14,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity
 from monitor.model.records import Evidence, Level, Reason
 from monitor.state.seen import Seen, digest_of
-
-from .test_machine import HOUR, T0, Bench, rejected
+from tests.unit.engine.test_machine import HOUR, T0, Bench, rejected
 
 CONFLICT = [("sequence", "source_conflict")]
 
