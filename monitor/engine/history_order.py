@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from monitor.engine.history import Line, control_line, journal_line, telemetry_line
+from monitor.engine.history import HistoryLine, control_line, journal_line, telemetry_line
 from monitor.engine.log import Journalled
 from monitor.model.records import Claim, Position, Record
 
@@ -41,7 +41,7 @@ class Cursor:
         self.next = max(self.next, stop)
 
 
-class Ordered:
+class MergedHistory:
     """Merges one partition. `telemetry` opens a topic at its first kept record; after iterating, `next` says up to
     which offset each log is contained."""
 
@@ -66,7 +66,7 @@ class Ordered:
             "journal": self._entries,
         }
 
-    async def lines(self) -> AsyncIterator[Line]:
+    async def lines(self) -> AsyncIterator[HistoryLine]:
         """Every input of the machine in order."""
         epoch = 0
         async for row in self._journal:
