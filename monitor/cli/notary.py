@@ -11,9 +11,10 @@ import click
 from aiohttp import web
 
 from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.clock import wall_ms
 from monitor.console.board import Board
 from monitor.console.owner_liveness import SILENT_MS, Heard
-from monitor.console.routes import routes, wall_clock
+from monitor.console.routes import routes
 from monitor.errors import Refused, Unavailable
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import Place, Seen, read
@@ -176,16 +177,16 @@ async def _listen(bootstrap: str, names: Names, board: Board) -> None:
             partitions = range(await partition_count(bootstrap, names.journal))
             while True:
                 for partition in partitions:
-                    board.worker.listen(partition, wall_clock())
+                    board.worker.listen(partition, wall_ms())
                     for topic in (names.journal, names.state):
                         first, end = await reader.bounds(topic, partition)
                         if (topic, partition) in ends:
                             if end != ends[topic, partition]:
-                                board.worker.hear(partition, wall_clock())
+                                board.worker.hear(partition, wall_ms())
                         elif topic == names.journal:
                             rows, _ = await reader.chunk(topic, partition, max(first, end - JUST_BEFORE), end)
                             if rows:
-                                board.worker.hear(partition, min(rows[-1].timestamp, wall_clock()))
+                                board.worker.hear(partition, min(rows[-1].timestamp, wall_ms()))
                         ends[topic, partition] = end
                 await asyncio.sleep(LISTEN_SECONDS)
         except Unavailable:  # said by those who follow the outputs

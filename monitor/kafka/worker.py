@@ -21,6 +21,7 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct, structs
 
+from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
@@ -358,7 +359,7 @@ class Desk:
 
     def _checkpointed(self, partition: int) -> None:
         if self._metrics is not None:
-            self._metrics.checkpointed(partition, int(time.time() * 1000))
+            self._metrics.checkpointed(partition, wall_ms())
             seat = self._seats.get(partition)
             if seat is not None:
                 pilots = seat.runner.machine.pilots
@@ -457,7 +458,7 @@ class Desk:
                     await self._more_control(consumer, seat)
                 await self._time(consumer, seat)
         if self._metrics is not None:
-            self._metrics.heartbeat(int(time.time() * 1000))
+            self._metrics.heartbeat(wall_ms())
         if time.monotonic() - self._hinted_at >= self.HINT_EVERY:
             await self._hint(consumer)
 

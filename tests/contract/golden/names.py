@@ -30,8 +30,8 @@ from monitor.charter.spec import Bound, Charter, Drills, Participant, Trial, Wat
 from monitor.charter.spec import Window as FullStopWindow
 from monitor.cli.real import cases
 from monitor.client.bulk import open_bulk
-from monitor.client.control import look as read_standing
-from monitor.client.control import put as send_act
+from monitor.client.control import read_state as read_standing
+from monitor.client.control import send_act
 from monitor.compile.load import load_charter
 from monitor.console.board import Board
 from monitor.console.routes import routes as board_routes

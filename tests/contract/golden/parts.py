@@ -28,9 +28,8 @@ from monitor.projections.alerts import after as alerts_after
 from monitor.projections.alerts import changes as alert_changes
 from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
-from monitor.sdk.lease import Lease, Seal
-from monitor.sdk.shared_state import BOOT, SECRET
-from monitor.sdk.shared_state import Board as SharedState
+from monitor.sdk.lease import Lease, NonceSealer
+from monitor.sdk.shared_state import BOOT, SECRET, SharedState
 from monitor.sdk.spool import Spool
 from monitor.sdk.standing import Standing as SdkStanding
 from monitor.testing.records import decision, evidence, halted
@@ -61,7 +60,7 @@ def cursor_line(position: dict[str, int], epochs: dict[str, int], entries: dict[
 
 def nonce(secret: bytes, pilot: str, sent: int, salt: bytes) -> str:
     """The nonce of a heartbeat."""
-    return Seal(secret, pilot).nonce(sent, salt)
+    return NonceSealer(secret, pilot).nonce(sent, salt)
 
 
 def sdk_files(home: Path) -> dict[str, str]:
