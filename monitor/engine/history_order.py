@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 
 from monitor.engine.history import HistoryLine, control_line, journal_line, telemetry_line
 from monitor.engine.log import Journalled
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Position, Record
 
 Records = AsyncIterator[Record]
@@ -68,13 +69,12 @@ class MergedHistory:
 
     async def lines(self) -> AsyncIterator[HistoryLine]:
         """Every input of the machine in order."""
-        epoch = 0
+        epochs = EpochFilter()
         async for row in self._journal:
             self._entries = row.offset + 1
             entry = row.entry
-            if entry.epoch < epoch:
+            if not epochs.accepts(entry.epoch):
                 continue
-            epoch = entry.epoch
             if not isinstance(entry, Claim):
                 for topic in sorted(entry.telemetry_next):
                     async for record in self._topic(topic).up_to(entry.telemetry_next[topic]):

@@ -27,7 +27,8 @@ END = 1 << 62
 
 
 class StateMachine(Protocol):
-    """What a runner asks of a state machine; `monitor.engine.machine` is the first stage, `monitor.common_cause.pool` the second."""
+    """What a runner asks of a state machine. `monitor.engine.machine` is the first stage, `monitor.common_cause.machine`
+    the second."""
 
     dirty: set[str]
 

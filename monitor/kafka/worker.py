@@ -30,9 +30,9 @@ from monitor.kafka.standby import Others
 from monitor.kafka.topics import Names
 from monitor.model.records import Outputs, Reason, Record
 from monitor.model.signing import Signer, Trusted
-from monitor.projections.alerts import recovered as standing_of
+from monitor.projections.alerts import restored_alerts
 from monitor.projections.metrics import Metrics
-from monitor.projections.open_commands import recovered
+from monitor.projections.open_commands import restored_command
 
 logger = logging.getLogger(__name__)
 
@@ -381,11 +381,11 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    order=recovered(standing.order, standing.sending),
+                    command=restored_command(standing.order, standing.sending),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
-                    alerts=standing_of(pilot),
+                    alerts=restored_alerts(pilot),
                 )
                 self._metrics.learn(pilot.charter)
 
