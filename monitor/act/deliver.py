@@ -1,6 +1,6 @@
 """Hands decisions and alerts to actors: the one place that queues, retries and resends what stands.
 
-Each actor has a lane (`monitor/act/lanes.py`). The cursor is the pilot's `standing`, which rises by one with every
+Each actor has a lane (`monitor/act/queues.py`). The cursor is the pilot's `standing`, which rises by one with every
 record of the pilot. That makes `feed` safe to call with the whole decisions log after a restart: what was acted on is
 skipped, whatever the partition or the order between pilots. Delivery is at least once; actors are idempotent.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.act.base import AnyActor, Notifier
-from monitor.act.lanes import LONGEST_BACKOFF_MS, AlertLane, Lane, RecordLane, Saved
+from monitor.act.queues import LONGEST_BACKOFF_MS, AlertLane, Lane, RecordLane, Saved
 from monitor.charter.spec import Charter, charter_hash
 from monitor.files.durable import replace_file
 from monitor.files.side_file import read_side_file

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from monitor.clock import wall_ms
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.page import Query, as_data, charter_page, fleet_page, missing_page, pilot_page
 
 # Nothing is loaded from elsewhere and nothing can be framed or sent; styles stand inside the pictures.
@@ -23,7 +23,7 @@ _HEADERS = {
 }
 
 
-def routes(board: Board, clock: Callable[[], int] = wall_ms) -> list[web.RouteDef]:
+def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.RouteDef]:
     """Read-only routes over `board`; every answer is made from what the board holds at that moment (`clock`, ms)."""
 
     async def fleet(request: web.Request) -> web.Response:

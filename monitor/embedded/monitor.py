@@ -26,7 +26,7 @@ from monitor.act.deliver import Deliver
 from monitor.charter.control import Admission, Amendment
 from monitor.charter.spec import Charter, charter_hash
 from monitor.clock import wall_ms
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress, http_log, waited
@@ -121,7 +121,7 @@ class Monitor:
         self.arrived, self.put_out = Bell(), Bell()
         self.open_mode = not admitters
         self.metrics.open_mode(self.open_mode)
-        self.board = Board(ledger=self._ledger)
+        self.board = FleetView(ledger=self._ledger)
         self.board.open_mode = self.open_mode
         self._charters = charters
         self._learnt: dict[str, str] = {}
@@ -189,7 +189,7 @@ class Monitor:
         self.metrics.owns(0, self.runner.epoch)
         self._learn()
         await self._telemetry()
-        if self.runner.silent:
+        if self.runner.replaying:
             raise LogBroken(
                 f"{self.store.path}: it holds outputs of telemetry that is no longer there; restore monitor.db from a backup"
             )
@@ -288,7 +288,7 @@ class Monitor:
         """Step telemetry until none is left."""
         while not self._stopping:
             ends, control_end = await self.store.ends()
-            if not self.runner.silent:  # who admits a pilot and then sends for it finds it admitted
+            if not self.runner.replaying:  # who admits a pilot and then sends for it finds it admitted
                 await self._control(control_end)
             behind = {topic: end - self.runner.next_telemetry.get(topic, 0) for topic, end in sorted(ends.items())}
             for topic, records in behind.items():
@@ -309,7 +309,9 @@ class Monitor:
         self.events += events
         self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
         self.metrics.uncounted(self.runner.machine.drain_uncounted())
-        self.board.worker.hear(0, self.clock())  # a backlog may be longer than the time between two `time` entries
+        self.board.liveness.mark_alive(
+            0, self.clock()
+        )  # a backlog may be longer than the time between two `time` entries
 
     async def _control(self, end: int | None = None) -> bool:
         """Step control to `end` (its own, if none is given); whether there was any."""
@@ -340,7 +342,7 @@ class Monitor:
         asked = self.runner.notify_at
         await self.runner.time()
         self._time_at = self.clock()
-        self.board.worker.hear(0, self._time_at)
+        self.board.liveness.mark_alive(0, self._time_at)
         if asked is not None and asked < self._time_at:
             self.metrics.woken((self._time_at - asked) / 1000)
 

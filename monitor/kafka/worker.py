@@ -30,9 +30,9 @@ from monitor.kafka.standby import Others
 from monitor.kafka.topics import Names
 from monitor.model.records import Outputs, Reason, Record
 from monitor.model.signing import Signer, Trusted
-from monitor.projections.alerts import recovered as standing_of
+from monitor.projections.alerts import restored_alerts
 from monitor.projections.metrics import Metrics
-from monitor.projections.open_commands import recovered
+from monitor.projections.open_commands import restored_command
 
 logger = logging.getLogger(__name__)
 
@@ -260,7 +260,7 @@ class Desk:
             await asyncio.wait_for(self._idle.wait(), self._settings.write_timeout)
             self._failpoint("leaving")
             for seat in self._seats.values():
-                if self._owns(seat) and not seat.runner.silent:
+                if self._owns(seat) and not seat.runner.replaying:
                     await seat.runner.checkpoint()
         except Exception as error:
             end_process(f"could not stop in order: {error!r}")
@@ -363,7 +363,7 @@ class Desk:
             seat = self._seats.get(partition)
             if seat is not None:
                 pilots = seat.runner.machine.pilots
-                self._metrics.held(partition, len(pilots.awake), len(pilots.asleep))
+                self._metrics.held(partition, len(pilots.resident), len(pilots.evicted))
 
     def _tell(self, seat: Seat) -> None:
         """Metrics of what was recovered, so that a halted pilot does not vanish from view with a restart."""
@@ -381,11 +381,11 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    order=recovered(standing.order, standing.sending),
+                    command=restored_command(standing.order, standing.sending),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
-                    alerts=standing_of(pilot),
+                    alerts=restored_alerts(pilot),
                 )
                 self._metrics.learn(pilot.charter)
 
@@ -451,7 +451,7 @@ class Desk:
             if seat is not None and raw and consumer.flowing:
                 await self._hand(consumer, seat, topic, raw)
         for seat in list(self._seats.values()):
-            if self._going(consumer, seat) and not seat.runner.silent:
+            if self._going(consumer, seat) and not seat.runner.replaying:
                 if seat.kept:
                     await self._control(consumer, seat)
                 if seat.dropped and not seat.kept:
