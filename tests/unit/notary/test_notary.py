@@ -120,7 +120,7 @@ def test_a_record_that_cannot_be_entered_stops_the_process(tmp_path: Path) -> No
 
 
 def test_two_processes_never_share_a_directory(tmp_path: Path) -> None:
-    """A second notary on the same directory is refused until the first lets go."""
+    """A second notary on the same directory is refused until the first releases it."""
     first = Notary(tmp_path)
     with pytest.raises(LedgerBroken, match="another process"):
         Notary(tmp_path)
@@ -193,7 +193,8 @@ def test_the_verifier_stands_alone(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom monitor.notary.verify import main\nstatus = main([sys.argv[1]])\n"
         "ours = {m for m in sys.modules if m.split('.')[0] in ('monitor', 'detectors')}\n"
-        "allowed = {'monitor', 'monitor.model', 'monitor.model.canonical', 'monitor.notary'} | {'monitor.notary.' + m for m in "
+        "allowed = {'monitor', 'monitor.model', 'monitor.model.canonical', 'monitor.notary'} | {'monitor.notary.' + m "
+        "for m in "
         "('verify', 'encoding', 'commitment', 'format', 'tree', 'cursor', 'dense')}\n"
         "assert ours <= allowed, ours - allowed\n"
         "assert not {'msgspec', 'click', 'rich', 'aiohttp'} & set(sys.modules)\n"
