@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from monitor.act import Deliver
+from monitor.clock import wall_ms
 from monitor.errors import Unavailable
 from monitor.kafka import health
 from monitor.kafka.charters import follow_charters
@@ -41,13 +41,9 @@ def run_actors(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Met
     asyncio.run(_serve(bootstrap, names, deliver, metrics, say))
 
 
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
     over = threading.Event()
-    thread = threading.Thread(target=deliver.run, args=(_wall_ms, over.wait, over.is_set), name="deliver")
+    thread = threading.Thread(target=deliver.run, args=(wall_ms, over.wait, over.is_set), name="deliver")
     charters_read = asyncio.Event()  # set each time that the end of control is reached
     charters = asyncio.create_task(
         follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=charters_read.set)
@@ -102,5 +98,5 @@ async def _wait_for_charter(deliver: Deliver, decision: Decision, charters_read:
 
 async def _heartbeat(metrics: Metrics) -> None:
     while True:
-        metrics.heartbeat(_wall_ms())
+        metrics.heartbeat(wall_ms())
         await asyncio.sleep(1)

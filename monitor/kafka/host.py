@@ -13,6 +13,8 @@ from typing import NoReturn
 
 from msgspec import Struct
 
+from monitor.clock import wall_ms
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,10 +44,10 @@ def exit_within(seconds: float) -> None:
 
 
 class Host(Struct, frozen=True, kw_only=True):
-    """The process. `abort` never returns; `monotonic` and `wall` are in seconds."""
+    """The process. `abort` never returns; `monotonic` is in seconds, `wall` in ms."""
 
     monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
+    wall: Callable[[], int] = wall_ms
     abort: Callable[[str], NoReturn] = end_process
     exit_within: Callable[[float], None] = exit_within
     collect_garbage: Callable[[], object] = gc.collect

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -18,6 +17,7 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 
 from monitor.access.kafka_login import access
+from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
@@ -117,14 +117,14 @@ class KafkaLog:
 
     async def append(self, entry: JournalEntry) -> Journalled:
         """See `monitor.engine.log.Log.append`. `LogBroken` when the journal is not stamped with its own append time."""
-        before = time.time()
+        before = wall_ms()
         line: _Line = (self.names.journal, None, msgspec.json.encode(entry), self._headers("journal"))
         (ack,) = await self._transact([line])
         if ack.timestamp_type != LOG_APPEND_TIME:
             raise LogBroken(
                 f"{self.names.journal} does not stamp its records; fix: set message.timestamp.type=LogAppendTime on it"
             )
-        self._skew = int(ack.timestamp - (before + time.time()) * 500)
+        self._skew = ack.timestamp - (before + wall_ms()) // 2
         return Journalled(ack.offset, ack.timestamp, entry)
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
@@ -148,7 +148,7 @@ class KafkaLog:
 
     def clock(self) -> int:
         """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""
-        return int(time.time() * 1000) + self._skew
+        return wall_ms() + self._skew
 
     async def close(self) -> None:
         """Let go of connections. An open transaction is left to the next claim, or to the broker's time-out."""

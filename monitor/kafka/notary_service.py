@@ -15,9 +15,10 @@ from pathlib import Path
 from aiohttp import web
 from msgspec import Struct
 
-from monitor.console.board import Board
-from monitor.console.owner_liveness import SILENT_MS, Heard
-from monitor.console.routes import routes, wall_clock
+from monitor.clock import wall_ms
+from monitor.console.fleet_view import FleetView
+from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
+from monitor.console.routes import routes
 from monitor.errors import Refused, Unavailable
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
@@ -59,8 +60,8 @@ def run_notary(settings: NotarySettings, say: Say) -> None:
 
 async def _serve(settings: NotarySettings, ledger: Notary, say: Say) -> None:
     bootstrap, names = settings.bootstrap, settings.names
-    board = Board(ledger=lambda pilot: _head(ledger, pilot))
-    board.worker = Heard(settings.silent_ms)
+    board = FleetView(ledger=lambda pilot: _head(ledger, pilot))
+    board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
     outputs = [names.decisions, names.commands, names.evidence]
@@ -86,7 +87,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say) -> None:
         await runner.cleanup()
 
 
-async def _serve_board(settings: NotarySettings, board: Board, say: Say) -> web.AppRunner:
+async def _serve_board(settings: NotarySettings, board: FleetView, say: Say) -> web.AppRunner:
     app = web.Application()
     app.add_routes(routes(board))
     runner = web.AppRunner(app)
@@ -155,7 +156,7 @@ async def _record(unrecorded: asyncio.Queue[ConsumedOutput], ledger: Notary) -> 
             await asyncio.to_thread(ledger.record, decisions, commands, partition=partition, position=position)
 
 
-def _project_on(board: Board) -> Callable[[ConsumedOutput], Awaitable[None]]:
+def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]:
     async def take(seen: ConsumedOutput) -> None:
         if isinstance(seen.value, Decision):
             board.apply(Outputs(decisions=[seen.value]))
@@ -167,7 +168,7 @@ def _project_on(board: Board) -> Callable[[ConsumedOutput], Awaitable[None]]:
     return take
 
 
-async def _watch_owners(bootstrap: str, names: TopicNames, board: Board) -> None:
+async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> None:
     """Note for each partition when its owner last wrote: it appends to `journal` every ten seconds, and to `state` while
     it recovers from a backlog.
 
@@ -191,16 +192,16 @@ async def _watch_owners(bootstrap: str, names: TopicNames, board: Board) -> None
 
 
 async def _look_for_writes(
-    reader: PartitionReader, names: TopicNames, partition: int, board: Board, ends: dict[tuple[str, int], int]
+    reader: PartitionReader, names: TopicNames, partition: int, board: FleetView, ends: dict[tuple[str, int], int]
 ) -> None:
-    board.worker.listen(partition, wall_clock())
+    board.liveness.watch(partition, wall_ms())
     for topic in (names.journal, names.state):
         first, end = await reader.bounds(topic, partition)
         if (topic, partition) in ends:
             if end != ends[topic, partition]:
-                board.worker.hear(partition, wall_clock())
+                board.liveness.mark_alive(partition, wall_ms())
         elif topic == names.journal:
             rows, _ = await reader.chunk(topic, partition, max(first, end - JOURNAL_TAIL), end)
             if rows:
-                board.worker.hear(partition, min(rows[-1].timestamp, wall_clock()))
+                board.liveness.mark_alive(partition, min(rows[-1].timestamp, wall_ms()))
         ends[topic, partition] = end

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 
+from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.model.records import Outputs, Reason
-from monitor.projections.alerts import recovered as standing_of
+from monitor.projections.alerts import restored_alerts
 from monitor.projections.metrics import Metrics
-from monitor.projections.open_commands import recovered
+from monitor.projections.open_commands import restored_command
 
 logger = logging.getLogger(__name__)
 
 
 class PartitionMetrics:
-    """Translates what happens to partitions into `Metrics`. `wall` is the wall clock (s)."""
+    """Translates what happens to partitions into `Metrics`. `wall` is the wall clock (ms)."""
 
-    def __init__(self, metrics: Metrics, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, metrics: Metrics, wall: Callable[[], int] = wall_ms) -> None:
         self._metrics = metrics
         self._wall = wall
 
@@ -38,11 +38,11 @@ class PartitionMetrics:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    order=recovered(standing.order, standing.sending),
+                    command=restored_command(standing.order, standing.sending),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
-                    alerts=standing_of(pilot),
+                    alerts=restored_alerts(pilot),
                 )
                 metrics.learn(pilot.charter)
 
@@ -69,7 +69,7 @@ class PartitionMetrics:
 
     def checkpointed(self, partition: int, owned: OwnedPartition | None) -> None:
         """State was written now; `owned` is None while the partition is still being recovered."""
-        self._metrics.checkpointed(partition, int(self._wall() * 1000))
+        self._metrics.checkpointed(partition, self._wall())
         if owned is not None:
             pilots = owned.runner.machine.pilots
             self._metrics.held(partition, len(pilots.awake), len(pilots.asleep))
@@ -99,4 +99,4 @@ class PartitionMetrics:
 
     def heartbeat(self) -> None:
         """The worker's loop runs."""
-        self._metrics.heartbeat(int(self._wall() * 1000))
+        self._metrics.heartbeat(self._wall())

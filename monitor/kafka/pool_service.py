@@ -1,4 +1,4 @@
-"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.pool` over them.
+"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.machine` over them.
 
 Its topics are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger, the board and
 the actors read its decisions like any other. There is no consumer group and no rebalance: the instance that starts last
@@ -12,7 +12,7 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 
-from monitor.common_cause.pool import WAIT_MS, Pool
+from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
 from monitor.kafka.log import KafkaLog
@@ -93,7 +93,7 @@ async def run_pool(
     on_outputs: Callable[[Outputs], None] = lambda outputs: None,
     ending: Callable[[], bool] = lambda: False,
     every: float = 0.5,
-) -> Pool:
+) -> CommonCauseMachine:
     """Run until `ending()`; returns the machine in its last state. After any exception: start again, and it recovers
     from the log. Polls every `every` s while idle.
 
@@ -103,10 +103,10 @@ async def run_pool(
     parts = [f"{evidence}/{p}" for p in range(await partition_count(bootstrap, evidence))]
     names = pool_names(prefix)
     log = PoolLog(LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix), 0)
-    runner: Runner[Pool] = Runner(
+    runner: Runner[CommonCauseMachine] = Runner(
         log,
         clock=log.clock,
-        machine=lambda partition, epoch: Pool(partition, epoch, wait_ms=wait_ms),
+        machine=lambda partition, epoch: CommonCauseMachine(partition, epoch, wait_ms=wait_ms),
         on_outputs=on_outputs,
     )
     try:
@@ -131,7 +131,7 @@ async def run_pool(
         await log.close()
 
 
-async def _read(log: PoolLog, runner: Runner[Pool], part: str) -> bool:
+async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str) -> bool:
     """Step what is new in one partition, a bounded number of records at a time; returns whether there was anything."""
     at, first = runner.next_telemetry.get(part, 0), await log.first_of(part)
     if 0 < at < first:

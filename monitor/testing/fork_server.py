@@ -245,8 +245,9 @@ def _tell_where(*_: object) -> None:
 def _shift(milliseconds: int) -> None:
     """A machine whose clock is wrong, as far as Python code can tell."""
     if milliseconds:
-        right, wrong = time.time, milliseconds / 1000
-        time.time = lambda: right() + wrong
+        seconds, nanoseconds = time.time, time.time_ns
+        time.time = lambda: seconds() + milliseconds / 1000
+        time.time_ns = lambda: nanoseconds() + milliseconds * 1_000_000
 
 
 def _run(order: Order) -> None:
