@@ -189,7 +189,7 @@ class Monitor:
         self.metrics.owns(0, self.runner.epoch)
         self._learn()
         await self._telemetry()
-        if self.runner.silent:
+        if self.runner.replaying:
             raise LogBroken(
                 f"{self.store.path}: it holds outputs of telemetry that is no longer there; restore monitor.db from a backup"
             )
@@ -288,7 +288,7 @@ class Monitor:
         """Step telemetry until none is left."""
         while not self._stopping:
             ends, control_end = await self.store.ends()
-            if not self.runner.silent:  # who admits a pilot and then sends for it finds it admitted
+            if not self.runner.replaying:  # who admits a pilot and then sends for it finds it admitted
                 await self._control(control_end)
             behind = {topic: end - self.runner.next_telemetry.get(topic, 0) for topic, end in sorted(ends.items())}
             for topic, records in behind.items():

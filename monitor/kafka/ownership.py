@@ -121,7 +121,7 @@ class PartitionOwnership:
     async def checkpoint(self) -> None:
         """Write the state of every partition that is still owned. Raises what the log raises."""
         for owned in self.owned.values():
-            if self.owns(owned) and not owned.runner.silent:
+            if self.owns(owned) and not owned.runner.replaying:
                 await owned.runner.checkpoint()
 
     async def release(self) -> None:

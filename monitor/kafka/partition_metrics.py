@@ -72,7 +72,7 @@ class PartitionMetrics:
         self._metrics.checkpointed(partition, self._wall())
         if owned is not None:
             pilots = owned.runner.machine.pilots
-            self._metrics.held(partition, len(pilots.awake), len(pilots.asleep))
+            self._metrics.held(partition, len(pilots.resident), len(pilots.evicted))
 
     def observe(self, outputs: Outputs, partitions: Iterable[OwnedPartition]) -> None:
         """Count outputs; a charter that came into force gives its pilot new labels."""

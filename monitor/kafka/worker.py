@@ -190,7 +190,7 @@ class PartitionWorkers:
             if owned is not None and records and consumer.flowing:
                 await self._deliver_from_gap(consumer, owned, topic, records)
         for owned in list(ownership.owned.values()):
-            if ownership.active(consumer, owned) and not owned.runner.silent:
+            if ownership.active(consumer, owned) and not owned.runner.replaying:
                 await self._step_control_and_time(consumer, owned)
         self._metrics.heartbeat()
         if self._host.monotonic() - self._hinted_at >= HINT_EVERY_S:

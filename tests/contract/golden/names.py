@@ -39,7 +39,7 @@ from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress
 from monitor.embedded.store import Store
 from monitor.engine.machine import Machine, PartitionState
-from monitor.engine.replay import lines, replay
+from monitor.engine.replay import replay_charters, timed_records
 from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
 from monitor.kafka.output_consumer import identity
@@ -116,8 +116,8 @@ def store_schema(path: Path) -> dict[str, str]:
 class OneByOne(Machine):
     """A machine that steps every event by itself: the slow path."""
 
-    folds = False
-    leaps = False
+    fast_path = False
+    skips_empty_periods = False
 
 
 def state_of(machine: Machine, pilot: str) -> bytes:
@@ -169,7 +169,7 @@ def real_cases() -> dict[str, Any]:
 def replayed(name: str, batch: int) -> Outputs:
     """What a replay of one of them puts out."""
     case, out = real_cases()[name], Outputs()
-    for step in replay([load_charter(case.charter)], lines(case.events), batch=batch):
+    for step in replay_charters([load_charter(case.charter)], timed_records(case.events), batch=batch):
         out.extend(step)
     return out
 
