@@ -26,7 +26,7 @@ from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
-from monitor.model.signing import HEADER, Kind
+from monitor.model.signing import HEADER, SignedKind
 
 JSON = b"application/json"
 NO_EPOCH = 0
@@ -308,7 +308,7 @@ class KafkaLog:
     def _headers(self, what: str) -> list[tuple[str, bytes]]:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
 
-    def _signed(self, kind: Kind, raw: bytes) -> list[tuple[str, bytes]]:
+    def _signed(self, kind: SignedKind, raw: bytes) -> list[tuple[str, bytes]]:
         return [] if self._settings.signer is None else [(HEADER, self._settings.signer.sign(kind, raw).encode())]
 
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:

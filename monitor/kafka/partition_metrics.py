@@ -38,7 +38,7 @@ class PartitionMetrics:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    command=restored_command(standing.order, standing.sending),
+                    command=restored_command(standing.halt_state, standing.retransmission),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,

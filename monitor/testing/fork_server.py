@@ -30,7 +30,7 @@ from monitor.kafka.app import build_worker, require_worker_topics, run_worker
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.worker_service import warm_up
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -266,7 +266,7 @@ def _run(order: Order) -> None:
         max_pending_control=order.max_pending_control,
     )
     asyncio.run(require_worker_topics(settings, None, order.replication))
-    metrics = Metrics(rejections=[why.value for why in Why])
+    metrics = Metrics(rejections=[why.value for why in RejectionReason])
     run_worker(build_worker(settings, metrics=metrics, failpoint=from_environment()))
 
 

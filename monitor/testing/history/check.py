@@ -287,7 +287,7 @@ def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
 def _nameless(machine: Machine) -> None:
     """Of a command that may have to be told again the state keeps who wrote it first: that is not what it says."""
     for pilot in [machine.pilots[name] for name in machine.pilots]:
-        sending = pilot.standing.sending
+        sending = pilot.standing.retransmission
         if sending is not None:
             sending = replace(sending, command=replace(sending.command, epoch=0))
             pilot.standing = replace(pilot.standing, sending=sending)

@@ -10,7 +10,7 @@ from monitor.kafka.app import build_worker, require_worker_topics, run_worker
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.worker_service import warm_up
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 from tests.bench.stream.job import Meter, arguments
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     settings = WorkerSettings(bootstrap=bootstrap, group=prefix, prefix=prefix)
     warm_up()
     asyncio.run(require_worker_topics(settings, None))
-    metrics = Metered(rejections=[why.value for why in Why])
+    metrics = Metered(rejections=[why.value for why in RejectionReason])
     metrics.clock(events)
     run_worker(build_worker(settings, metrics=metrics), loglevel="WARN")
 

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.engine.machine import STALE_TIMERS, Machine
 from monitor.errors import LogBroken
-from monitor.indicators.base import Open
+from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
 from monitor.model.events import Harm
 from monitor.model.records import Record
@@ -64,7 +64,7 @@ def test_what_was_restored_is_the_same_bytes_before_and_after_its_detectors_are_
     assert asked == [type(detector).__name__ for stream in pilot.streams.values() for detector in stream.detectors]
     assert at_hand(again)
     assert snapshot(again) == raw
-    again.rest()
+    again.pack_detectors()
     assert not at_hand(again)
     assert snapshot(again) == raw
 
@@ -74,7 +74,7 @@ def test_the_order_in_which_periods_were_touched_is_no_part_of_the_state() -> No
     one, other = (next(iter(fleet(1).pilots.values())) for _ in range(2))
     for pilot, order in ((one, (1, 2, 3)), (other, (3, 1, 2))):
         stream = next(iter(pilot.streams.values()))
-        stream.open = {stream.next + ahead: Open(k=float(ahead)) for ahead in order}
+        stream.open = {stream.next + ahead: OpenPeriod(k=float(ahead)) for ahead in order}
     assert snapshot(one) == snapshot(other)
 
 
