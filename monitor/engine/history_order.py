@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from monitor.engine.history import Line, control_line, journal_line, telemetry_line
+from monitor.engine.history import HistoryLine, control_line, journal_line, telemetry_line
 from monitor.engine.log import Journalled
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Position, Record
@@ -42,7 +42,7 @@ class Cursor:
         self.next = max(self.next, stop)
 
 
-class Ordered:
+class MergedHistory:
     """Merges one partition. `telemetry` opens a topic at its first kept record; after iterating, `next` says up to
     which offset each log is contained."""
 
@@ -67,7 +67,7 @@ class Ordered:
             "journal": self._entries,
         }
 
-    async def lines(self) -> AsyncIterator[Line]:
+    async def lines(self) -> AsyncIterator[HistoryLine]:
         """Every input of the machine in order."""
         epochs = EpochFilter()
         async for row in self._journal:
