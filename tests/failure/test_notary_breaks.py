@@ -506,7 +506,7 @@ def test_a_missing_standing_is_damage(tmp_path: Path, missing: tuple[int, ...], 
         (CliRunner().invoke(ledger, ["verify", str(tmp_path)]).exit_code, said),
     ]:
         assert (code, told) == (1, said)
-    with pytest.raises(LedgerBroken, match=f"{said}.*aside"):
+    with pytest.raises(LedgerBroken, match=f"{said}.*another place"):
         Notary(tmp_path)
     assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 1
 

@@ -240,7 +240,7 @@ def test_a_disclosed_text_is_held_against_its_entry(tmp_path: Path) -> None:
     strange = ran("verify", directory, "--disclosed", told)
     assert (strange.exit_code, "0 of 1 disclosed texts" in strange.output) == (1, True)
     told.write_text(json.dumps(words._replace(salt=" ")._asdict()))  # blanks are hex of nothing
-    assert "not a line of words" in ran("verify", directory, "--disclosed", told).output
+    assert "not a line of plaintext" in ran("verify", directory, "--disclosed", told).output
     told.write_text(json.dumps(words._replace(text="", salt="")._asdict()))  # erased: it can show nothing
     nothing = ran("verify", directory, "--disclosed", told)
     assert (nothing.exit_code, "discloses nothing" in nothing.output) == (1, True)
@@ -290,7 +290,7 @@ def test_an_entry_of_version_2_holds_nothing_in_clear(field: str, value: Any) ->
     entry, _ = entry_of(act(1), SECRET)
     record = entry.record()
     put(record, field, value)
-    with pytest.raises(Malformed, match=f"{field} holds no commitment"):
+    with pytest.raises(Malformed, match=f"{field} must hold a commitment"):
         check(encode(entry._replace(body=canonical(record))))
 
 
@@ -311,5 +311,5 @@ def test_kept_words_that_were_changed_are_not_shown(tmp_path: Path) -> None:
     assert shown.exit_code == 1
     assert "Eve" not in shown.output
     path.write_bytes(b"no line of words\n")
-    assert "not a line of words" in ran("show", directory / FILE).output
+    assert "not a line of plaintext" in ran("show", directory / FILE).output
     assert Plaintext("p-1", "i", "author", "", "").salt == ""
