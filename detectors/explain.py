@@ -42,9 +42,12 @@ def explain(
 
     Raises ValueError for a confidence outside [0.5, 0.999999] or a `variance_mean` below 1.
 
+    >>> from textwrap import fill
     >>> from detectors.base import Count
-    >>> print(explain(Count(9.0, 1.0), Score(3.89, 4.61, 2.0, 9.0, 0.01), "limit_e_process").sentence)
-    9 events where 2 were allowed, 4.5 times as many (95 % interval of this period 2.06 to 8.54). The evidence against the limit is 48.9 of the 100 that are needed: below the bar.
+    >>> score = Score(statistic=3.89, threshold=4.61, expected=2.0, observed=9.0, alpha=0.01)
+    >>> print(fill(explain(Count(9.0, 1.0), score, "limit_e_process").sentence, 100))
+    9 events against a limit of 2 (ratio 4.5, 95 % confidence interval of this period 2.06 to 8.54). The
+    evidence against the limit (e-value) is 48.9 and the threshold is 100: threshold not reached.
     """
     within("confidence", confidence, low=0.5, high=0.999999)
     within("variance_mean", variance_mean, low=1, high=1000)
@@ -53,16 +56,17 @@ def explain(
     if isinstance(observation, Gap):
         seen = f"no event for {_number(observation.seconds)} s in which {_number(observation.expected)} were expected"
     elif isinstance(observation, Gauge):
-        seen = f"a value of {_number(score.observed)} against {_number(score.expected)}"
+        seen = f"a value of {_number(score.observed)} {_against(name, _number(score.expected))}"
     else:
-        v, allowed = variance_mean, "allowed" if name in ("limit_e_process", "maxsprt") else "expected"
+        v = variance_mean
         if isinstance(observation, Count):
-            what = f"{_number(score.observed)} events where {_number(score.expected)} were {allowed}"
+            what = f"{_number(score.observed)} events {_against(name, _number(score.expected))}"
             bottom, (low, high) = score.expected, rate_interval(min(observation.k, LARGEST) / v, confidence)
             low, high = (low * v, high * v)
             method = "Garwood, exact for Poisson"
         else:
-            what = f"{_percent(score.observed)} of {_number(observation.n)} where {_percent(score.expected)} were {allowed}"
+            of = f"{_number(observation.k)} of {_number(observation.n)} ({_percent(score.observed)})"
+            what = f"{of} {_against(name, _percent(score.expected))}"
             bottom, (low, high) = score.expected, proportion_interval(observation.k / v, observation.n / v, confidence)
             method = "Clopper and Pearson, exact for a binomial"
         if v > 1:
@@ -70,14 +74,14 @@ def explain(
         if bottom > 1e-250:
             ratio, low, high = score.observed / bottom, low / bottom, high / bottom
             seen = (
-                f"{what}, {_number(ratio)} times as many ({confidence * 100:g} % interval of this period "
+                f"{what} (ratio {_number(ratio)}, {confidence * 100:g} % confidence interval of this period "
                 f"{_number(low)} to {_number(high)})"
             )
         else:
             low = high = None
             seen = what
     words = _EVIDENCE.get(name, _plain)(score)
-    end = "the bar is reached" if score.alarm else "below the bar"
+    end = "threshold reached" if score.alarm else "threshold not reached"
     return Explanation(
         sentence=f"{seen[0].upper()}{seen[1:]}. {words}: {end}.",
         observed=score.observed,
@@ -184,35 +188,45 @@ def beta_i(a: float, b: float, x: float) -> float:
     return head * h
 
 
+def _against(name: str, expected: str) -> str:
+    return f"against a limit of {expected}" if name in _LIMITS else f"against {expected} expected"
+
+
 def _limit(score: Score) -> str:
     return (
-        f"The evidence against the limit is {_power(score.statistic)} of the {_power(score.threshold)} that are needed"
+        f"The evidence against the limit (e-value) is {_power(score.statistic)} "
+        f"and the threshold is {_power(score.threshold)}"
     )
 
 
 def _change(score: Score) -> str:
+    threshold = _power(score.threshold)
     return (
-        f"The evidence of a change is {_power(score.statistic)} of the {_power(score.threshold)} that are needed, the number of "
-        "periods between false alarms that the bar stands for"
+        f"The evidence of a change is {_power(score.statistic)} and the threshold is {threshold}, "
+        f"which stands for at least {threshold} periods between false alarms on average"
     )
 
 
 def _sprt(score: Score) -> str:
-    alpha = (
-        ""
-        if score.alpha is None
-        else f", which an innocent pilot ever reaches with probability {score.alpha * 100:g} %"
+    text = (
+        f"The log likelihood ratio of all events so far is {_number(score.statistic)} "
+        f"and the threshold is {_number(score.threshold)}"
     )
-    return f"The log likelihood ratio of all events so far is {_number(score.statistic)} of {_number(score.threshold)}{alpha}"
+    if score.alpha is None:
+        return text
+    return f"{text}, which a pilot within its limit ever reaches with a probability of at most {score.alpha * 100:g} %"
 
 
 def _silent(score: Score) -> str:
-    return f"{_number(score.threshold)} missing events are the bar"
+    return f"The threshold is {_number(score.threshold)} expected events"
 
 
 def _plain(score: Score) -> str:
-    return f"The statistic is {_number(score.statistic)} of {_number(score.threshold)}"
+    return f"The statistic is {_number(score.statistic)} and the threshold is {_number(score.threshold)}"
 
+
+_LIMITS = ("limit_e_process", "maxsprt", "gauge_limit")
+"""Detectors whose `expected` is always the charter's limit."""
 
 _EVIDENCE: dict[str, Callable[[Score], str]] = {
     "limit_e_process": _limit,

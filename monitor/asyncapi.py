@@ -13,8 +13,11 @@ from typing import Any
 
 import msgspec
 
-from monitor import __version__, control, model, telemetry
-from monitor.rejections import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
+from monitor import __version__
+from monitor.charter import control
+from monitor.model import events as telemetry
+from monitor.model import records as model
+from monitor.validate.rejections import MAX_BYTES, MAX_DEPTH, MAX_EVENTS, SENTENCES
 
 INFO = f"""
 A sandbox monitor reads what the AI systems under test ("pilots") report, compares it with the plan that firm and

@@ -20,7 +20,7 @@ SandboxMonitorError
 
 from __future__ import annotations
 
-from monitor.ground import Ground
+from monitor.halt_ground import Ground
 
 
 class SandboxMonitorError(Exception):
@@ -84,7 +84,7 @@ class Refused(SandboxMonitorError):
 class Halted(Refused):
     """The guard refuses work because `pilot` is halted, or was released and has not resumed (`reason` "not_resumed").
 
-    Carries the `decision` that caused it, its `standing`, and its `ground` (`monitor.ground.Ground`: indicator,
+    Carries the `decision` that caused it, its `standing`, and its `ground` (`monitor.halt_ground.Ground`: indicator,
     segment, rule and numbers): None when not resumed, or when the monitor did not state it. `brief` is the message
     without the ground, for people outside the firm; `page` the pilot's page on the board, empty where its address is
     not known.

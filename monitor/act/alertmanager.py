@@ -21,9 +21,9 @@ from msgspec import Struct
 
 from monitor.act.http import get, post
 from monitor.act.links import Links
-from monitor.alerts import Alert, Facts
 from monitor.errors import Refused
-from monitor.model import Level, Reason
+from monitor.model.records import Level, Reason
+from monitor.projections.alerts import Alert, Facts
 
 log = logging.getLogger(__name__)
 

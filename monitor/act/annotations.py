@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor.act.grafana import Grafana
-from monitor.console.notice import sentence
-from monitor.model import Decision
+from monitor.model.records import Decision
+from monitor.projections.message import sentence
 
 
 class Annotations:

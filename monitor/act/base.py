@@ -1,7 +1,7 @@
 """What an actor is: it knows one address and two words, *unavailable* and *refused*.
 
 Two kinds. An `Actor` keeps a record: it is handed every decision. A `Notifier` notifies people: it is handed the alerts
-that stand, computed from decisions by `monitor/alerts.py`, and resends them.
+that stand, computed from decisions by `monitor/projections/alerts.py`, and resends them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from monitor.alerts import Alert
-from monitor.model import Decision
+from monitor.model.records import Decision
+from monitor.projections.alerts import Alert
 
 
 class Actor(Protocol):

@@ -17,10 +17,10 @@ import msgspec
 
 from monitor.act.base import AnyActor, Notifier
 from monitor.act.lanes import LONGEST_BACKOFF_MS, AlertLane, Lane, RecordLane, Saved
-from monitor.alerts import Facts, facts_of
-from monitor.charter import Charter, charter_hash
-from monitor.model import Decision
-from monitor.sidefile import read_side_file
+from monitor.charter.spec import Charter, charter_hash
+from monitor.files.side_file import read_side_file
+from monitor.model.records import Decision
+from monitor.projections.alerts import Facts, facts_of
 
 log = logging.getLogger(__name__)
 

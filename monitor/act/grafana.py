@@ -11,8 +11,8 @@ import requests
 from grafana_api.grafana_api import GrafanaException
 from grafana_api.grafana_face import GrafanaFace
 
+from monitor.access.address import http_address
 from monitor.act.http import TIMEOUT_SECONDS, judge
-from monitor.address import http_address
 from monitor.errors import Unavailable
 
 TOKEN_VARIABLE = "SANDBOX_MONITOR_GRAFANA_TOKEN"

@@ -8,7 +8,7 @@ import urllib.request
 from email.message import Message
 from typing import IO
 
-from monitor.address import http_address
+from monitor.access.address import http_address
 from monitor.errors import Refused, Unavailable
 
 TIMEOUT_SECONDS = 5.0

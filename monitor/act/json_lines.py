@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.errors import Refused, Unavailable
-from monitor.model import Decision
+from monitor.model.records import Decision
 
 log = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(Decision).decode

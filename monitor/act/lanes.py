@@ -1,6 +1,6 @@
 """Lanes: one queue, cursor and backoff per actor, so that an unavailable one delays no other.
 
-`RecordLane` hands over every decision. `AlertLane` folds decisions into the alerts that stand (`monitor/alerts.py`),
+`RecordLane` hands over every decision. `AlertLane` folds decisions into the alerts that stand (`monitor/projections/alerts.py`),
 hands over what begins and ends, and resends what stands. What an `AlertLane` is fed below its cursor, or before it
 attached, is history: it is folded silently.
 """
@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from monitor.act.base import Actor, Notifier
-from monitor.alerts import Alert, Facts, Standing, after, changes
 from monitor.errors import Refused, Unavailable
-from monitor.model import Decision
+from monitor.model.records import Decision
+from monitor.projections.alerts import Alert, Facts, Standing, after, changes
 
 log = logging.getLogger(__name__)
 

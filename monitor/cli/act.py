@@ -15,12 +15,12 @@ from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.errors import Unavailable
-from monitor.metrics import CONTENT_TYPE, Metrics
-from monitor.model import Decision, Reason
-from monitor.stream import health
-from monitor.stream.charters import follow_charters
-from monitor.stream.readers import Place, read
-from monitor.stream.topics import Names
+from monitor.kafka import health
+from monitor.kafka.charters import follow_charters
+from monitor.kafka.output_consumer import Place, read
+from monitor.kafka.topics import Names
+from monitor.model.records import Decision, Reason
+from monitor.projections.metrics import CONTENT_TYPE, Metrics
 
 AWAY_SECONDS = 2.0
 CHARTERS_SECONDS = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from monitor.address import http_address, kafka_servers
+from monitor.access.address import http_address, kafka_servers
 from monitor.errors import Refused
 
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from detectors.alpha import AlphaShare, report
-from monitor.charter import Charter, alpha_share, canonical, charter_hash
-from monitor.charter_file import Reading, load_charter, read_bytes
-from monitor.charter_lint import HALTING, alpha_table
+from monitor.charter.spec import Charter, alpha_share, canonical, charter_hash
 from monitor.cli.charter_show import show
 from monitor.cli.week import week
+from monitor.compile.lint import HALTING, alpha_table
+from monitor.compile.load import Reading, load_charter, read_bytes
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -103,7 +103,7 @@ def new(template: str) -> None:
     Example:
       sandbox-monitor charter new consumer_finance > charter.yaml
     """
-    click.echo(resources.files("monitor.charters").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
+    click.echo(resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8"), nl=False)
 
 
 charter.add_command(week)

@@ -9,11 +9,11 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from monitor.charter import canonical
-from monitor.charter_record import Version
-from monitor.charter_yaml import charter_yaml
-from monitor.console.scales import stamp
+from monitor.charter.spec import canonical
+from monitor.compile.dump import charter_yaml
 from monitor.errors import Refused
+from monitor.projections.charter_record import Version
+from monitor.projections.formats import stamp
 
 _VERSIONS = msgspec.json.Decoder(list[Version]).decode
 
@@ -72,7 +72,7 @@ def _line(one: Version, last: bool) -> str:
 
 
 async def _stored(directory: Path, pilot: str) -> list[Version]:
-    from monitor.embedded.charters import stored_versions
+    from monitor.embedded.charter_versions import stored_versions
     from monitor.embedded.store import Store
 
     path = directory / "monitor.db"
@@ -86,8 +86,8 @@ async def _stored(directory: Path, pilot: str) -> list[Version]:
 
 
 def _asked(to: str, prefix: str, pilot: str) -> list[Version]:
-    from monitor.sdk.address import open_link
     from monitor.sdk.http_link import HttpLink
+    from monitor.sdk.transports import open_link
 
     try:
         link = open_link(to, prefix=prefix)
@@ -99,8 +99,8 @@ def _asked(to: str, prefix: str, pilot: str) -> list[Version]:
             return _VERSIONS(raw) if raw else []
     finally:
         link.close()
-    from monitor.address import kafka_servers
-    from monitor.stream.charter_versions import kafka_versions
+    from monitor.access.address import kafka_servers
+    from monitor.kafka.charter_versions import kafka_versions
 
     servers = ",".join(kafka_servers(to.removeprefix("kafka://").rstrip("/")))
     return asyncio.run(kafka_versions(servers, prefix, pilot))

@@ -3,7 +3,7 @@ Kafka or HTTP.
 
 The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is
 missing. Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of
-it, resent by anybody, takes effect (`monitor/once.py`). Exit codes: 0 it took effect (or is durable and was not judged
+it, resent by anybody, takes effect (`monitor/state/acts_once.py`). Exit codes: 0 it took effect (or is durable and was not judged
 in time), 1 it has no effect, 2 called wrongly, 3 the other side is away.
 """
 
@@ -20,9 +20,7 @@ import click
 import msgspec
 from msgspec import structs
 
-from monitor.charter_file import load_charter
-from monitor.cli.charter import placeholders
-from monitor.control import (
+from monitor.charter.control import (
     Acceptance,
     Admission,
     Amendment,
@@ -36,14 +34,16 @@ from monitor.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.keyfile import read_key
-from monitor.known import Known
-from monitor.model import Rejected
-from monitor.once import LONGEST_MS, SKEW_MS, VALID_MS, validity
-from monitor.periods import parse_span
-from monitor.refusals import Refusal
-from monitor.rejections import Why
-from monitor.sdk.acts import look, put
+from monitor.cli.charter import placeholders
+from monitor.client.control import look, put
+from monitor.compile.load import load_charter
+from monitor.files.key_file import read_key
+from monitor.model.periods import parse_span
+from monitor.model.records import Rejected
+from monitor.model.refusals import Refusal
+from monitor.projections.known_state import Known
+from monitor.state.acts_once import LONGEST_MS, SKEW_MS, VALID_MS, validity
+from monitor.validate.rejections import Why
 
 KEY, WAIT = "sandbox_monitor.key", "sandbox_monitor.wait"
 VALID, STANDING = "sandbox_monitor.valid", "sandbox_monitor.standing"

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 import monitor
+from monitor.access.address import http_address
 from monitor.act.grafana import TOKEN_VARIABLE, Grafana
-from monitor.address import http_address
 from monitor.cli.addresses import HTTP_URL
 
 TAG = "sandbox-monitor"

@@ -18,15 +18,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from monitor.console.notice import sentence
 from monitor.embedded.ingress import BATCH
-from monitor.embedded.process import Monitor
-from monitor.embedded.service import run_until_stopped
+from monitor.embedded.monitor import Monitor
+from monitor.embedded.run import run_until_stopped
 from monitor.errors import Refused
-from monitor.model import Command, Decision, Level, Outputs
-from monitor.telemetry import Envelope
-from monitor.testing.obedience import Obedience
-from monitor.testing.simulator import Fleet
+from monitor.model.events import Envelope
+from monitor.model.records import Command, Decision, Level, Outputs
+from monitor.projections.message import sentence
+from monitor.simulation.fleet import Fleet
+from monitor.simulation.simulated_service import Obedience
 
 PERIOD_MS = 2_000
 ONSET = 3  # periods until stories begin

@@ -13,19 +13,19 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.pulse import Pulse
-from monitor.console.scales import stamp
-from monitor.embedded import past
+from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
+from monitor.engine.history import EndLine, Header, JournalLine, encode
+from monitor.engine.history_of import Selection
+from monitor.engine.history_order import Ordered
+from monitor.engine.replay import write_lines
 from monitor.errors import Refused
-from monitor.history import EndLine, Header, JournalLine, encode
-from monitor.history_of import Selection
-from monitor.history_order import Ordered
-from monitor.model import Record
-from monitor.replay import write_lines
-from monitor.stream.past import Past, partitions_of
-from monitor.stream.reading import PartitionReader, to_records
-from monitor.stream.topics import Names, participants_of, partition_count
-from monitor.validate import validate
+from monitor.kafka.history_source import Past, partitions_of
+from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.topics import Names, participants_of, partition_count
+from monitor.model.records import Record
+from monitor.projections.formats import stamp
+from monitor.validate.parse import validate
 
 NEVER = (
     "outputs: `replay` makes them again",
@@ -113,10 +113,10 @@ def export(
 async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots: frozenset[str], pulse: Pulse) -> None:
     records = 0
     if directory is not None:
-        store = past.opened(directory)
+        store = history_source.opened(directory)
         try:
             header = _header("embedded", 0, pilots, keyed=False, control_topic="control")
-            records = await _history(header, await past.ordered(store), pulse)
+            records = await _history(header, await history_source.ordered(store), pulse)
         finally:
             await store.close()
     else:
@@ -202,9 +202,9 @@ async def _telemetry(directory: Path | None, bootstrap: str, topic: str, pilots:
 
 async def _kept(directory: Path) -> AsyncIterator[Record]:
     """Records of an embedded monitor's telemetry."""
-    store = past.opened(directory)
+    store = history_source.opened(directory)
     try:
-        async for record in past.telemetry(store, TOPIC):
+        async for record in history_source.telemetry(store, TOPIC):
             yield record
     finally:
         await store.close()

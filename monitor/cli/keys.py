@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from monitor.keyfile import new_key, read_key
-from monitor.signing import Trusted
+from monitor.files.key_file import new_key, read_key
+from monitor.model.signing import Trusted
 
 
 @click.group()

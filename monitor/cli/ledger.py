@@ -14,17 +14,17 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from monitor.console.words import REASONS, budget_words, sentence
 from monitor.errors import LedgerBroken
-from monitor.model import Decision, Level, Reason
+from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
 from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines, put
 from monitor.notary.cursor import FIX, too_short
 from monitor.notary.encoding import Entry
+from monitor.notary.format import Damage
+from monitor.notary.plaintexts import WordsFile, beside
 from monitor.notary.rebuild import rebuild as start_again
-from monitor.notary.segment import Damage
 from monitor.notary.verify import Mismatch
-from monitor.notary.words import WordsFile, beside
+from monitor.projections.wording import REASONS, budget_words, sentence
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 

@@ -12,15 +12,15 @@ from aiohttp import web
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.console.board import Board
-from monitor.console.heard import SILENT_MS, Heard
+from monitor.console.owner_liveness import SILENT_MS, Heard
 from monitor.console.routes import routes, wall_clock
 from monitor.errors import Refused, Unavailable
-from monitor.model import Closed, Command, Decision, Evidence, Outputs, command_of
+from monitor.kafka.charters import follow_charters
+from monitor.kafka.output_consumer import Place, Seen, read
+from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.topics import Names, partition_count
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, command_of
 from monitor.notary.notary import Notary
-from monitor.stream.charters import follow_charters
-from monitor.stream.readers import Place, Seen, read
-from monitor.stream.reading import PartitionReader
-from monitor.stream.topics import Names, partition_count
 
 AWAY_SECONDS = 2.0
 LISTEN_SECONDS = 1.0

@@ -8,12 +8,12 @@ import signal
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
-from monitor.console.words import sentence
-from monitor.model import Outputs
-from monitor.periods import parse_span
-from monitor.stream.pooling import pool as run
-from monitor.stream.pooling import pool_topics
-from monitor.stream.topics import create, demand
+from monitor.kafka.pooling import pool as run
+from monitor.kafka.pooling import pool_topics
+from monitor.kafka.topics import create, demand
+from monitor.model.periods import parse_span
+from monitor.model.records import Outputs
+from monitor.projections.wording import sentence
 
 
 @click.command()

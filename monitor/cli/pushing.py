@@ -8,7 +8,7 @@ import click
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.links import BOARD_VARIABLE, RUNBOOK, RUNBOOK_VARIABLE, Links, checked
-from monitor.metrics import Metrics
+from monitor.projections.metrics import Metrics
 
 runbook_url = click.option(
     "--runbook-url",

@@ -14,16 +14,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 import monitor
-from monitor.charter_file import load_charter
-from monitor.console.picture import picture
+from monitor.compile.load import load_charter
 from monitor.console.report import Story, collect, move, report, told
-from monitor.console.scales import day
+from monitor.console.svg.picture import picture
+from monitor.engine.replay import lines, write_lines
+from monitor.engine.replay import replay as run
 from monitor.errors import SetAside
 from monitor.importers import Row, Timed, ads, complaints, fpr, rows
 from monitor.importers.complaint_facts import facts
-from monitor.model import Decision, Level, Reason
-from monitor.replay import lines, write_lines
-from monitor.replay import replay as run
+from monitor.model.records import Decision, Level, Reason
+from monitor.projections.formats import day
 
 HERE = Path(monitor.__file__).resolve().parents[1] / "tests" / "data"
 

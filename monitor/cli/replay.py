@@ -13,23 +13,23 @@ import click
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from monitor.budget import Runs
-from monitor.charter import Charter
-from monitor.charter_file import load_charter
+from monitor.charter.spec import Charter
 from monitor.cli.replay_output import Printer
 from monitor.cli.replay_shards import MOST, Divided, ShardOfFile, processes_for
-from monitor.compare import Comparison, recorded_at
+from monitor.compile.load import load_charter
 from monitor.console.collector import Collector
 from monitor.console.report import report
-from monitor.console.scales import stamp
+from monitor.engine.history import begins_history, decode
+from monitor.engine.history_replay import HistoryReplay
+from monitor.engine.replay import Replay, read_lines
 from monitor.errors import NotDeterministic
-from monitor.history import begins_history, decode
-from monitor.history_replay import HistoryReplay
-from monitor.lenient import refuse_utf16, without_bom
-from monitor.model import Outputs, digest
-from monitor.notary.segment import Damage
-from monitor.replay import Replay, read_lines
-from monitor.telemetry import millis
+from monitor.model.events import millis
+from monitor.model.lenient import refuse_utf16, without_bom
+from monitor.model.records import Outputs, digest
+from monitor.notary.compare import Comparison, recorded_at
+from monitor.notary.format import Damage
+from monitor.projections.alpha_budget import Runs
+from monitor.projections.formats import stamp
 
 _PATH = click.Path(exists=True, path_type=Path)
 _ACKNOWLEDGED = b"sandbox.command.acknowledged"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from monitor.budget import Runs, alpha_use
-from monitor.compare import Compared, Comparison, Difference
 from monitor.console.alpha import alpha_words
 from monitor.console.report import move, told
-from monitor.console.scales import stamp
-from monitor.model import Decision, Evidence, Outputs, Rejected, digest
+from monitor.model.records import Decision, Evidence, Outputs, Rejected, digest
+from monitor.notary.compare import Compared, Comparison, Difference
+from monitor.projections.alpha_budget import Runs, alpha_use
+from monitor.projections.formats import stamp
 
 if TYPE_CHECKING:
     from monitor.cli.replay import Run

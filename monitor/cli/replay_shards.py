@@ -18,10 +18,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import click
 
-from monitor.budget import Runs
-from monitor.charter import Charter
-from monitor.model import Evidence, Outputs
-from monitor.replay import NotDivisible, Replay, Shard, merged, read_lines
+from monitor.charter.spec import Charter
+from monitor.engine.replay import NotDivisible, Replay, Shard, merged, read_lines
+from monitor.model.records import Evidence, Outputs
+from monitor.projections.alpha_budget import Runs
 
 LARGE = 32_000_000  # bytes of a file from which a second process pays for its start
 MOST = 8  # processes at most
@@ -32,7 +32,7 @@ Watch: TypeAlias = Callable[[Iterable[bytes]], Iterable[bytes]]
 
 
 class ShardOfFile(NamedTuple):
-    """What a process has to know to replay a shard of the events in a file; see `monitor.replay.Replay` and `read_lines`."""
+    """What a process has to know to replay a shard of the events in a file; see `monitor.engine.replay.Replay` and `read_lines`."""
 
     path: Path
     charters: Sequence[Charter]

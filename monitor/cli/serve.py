@@ -13,14 +13,14 @@ from rich.progress import Progress
 
 from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
-from monitor.charter import Charter
-from monitor.charter_file import load_charter
+from monitor.charter.spec import Charter
 from monitor.cli.addresses import HTTP_URL
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.pushing import board_url, pushing, runbook_url
-from monitor.embedded.process import HOST, Monitor
-from monitor.embedded.service import run_until_stopped
+from monitor.compile.load import load_charter
+from monitor.embedded.monitor import HOST, Monitor
+from monitor.embedded.run import run_until_stopped
 
 
 @click.command()

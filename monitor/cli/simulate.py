@@ -14,14 +14,14 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from monitor.control import Admission
-from monitor.sdk.acts import Judged
-from monitor.sdk.bulk import Bulk, open_bulk
+from monitor.charter.control import Admission
+from monitor.client.bulk import Bulk, open_bulk
+from monitor.client.control import Judged
+from monitor.model.builders import instant
+from monitor.model.events import Envelope
 from monitor.sdk.kafka_link import KafkaBulk
-from monitor.telemetry import Envelope
-from monitor.testing.events import instant
-from monitor.testing.scenarios import DEFAULT, SCENARIOS
-from monitor.testing.simulator import Fleet
+from monitor.simulation.fleet import Fleet
+from monitor.simulation.scenarios import DEFAULT, SCENARIOS
 
 WEEK = 168  # hours
 DAY_MS = 86_400_000
@@ -280,7 +280,7 @@ class Lines:
 def line(received: int, event: Envelope) -> bytes:
     """One event of an EVENTS file: the CloudEvent and `recordedtime`, when it was received (RFC 3339), then a newline.
 
-    >>> from monitor.testing.events import Emitter
+    >>> from monitor.model.builders import Emitter
     >>> line(1500, Emitter("s", "p").gain(1000)).rpartition(b",")[2]
     b'"recordedtime":"1970-01-01T00:00:01.500000Z"}\\n'
     """

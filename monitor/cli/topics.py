@@ -11,8 +11,8 @@ import click
 import msgspec
 
 from monitor.cli.addresses import KAFKA_SERVERS
-from monitor.stream import topics as stream_topics
-from monitor.stream.grants import Users, grants
+from monitor.kafka import topics as stream_topics
+from monitor.kafka.acls import Users, grants
 
 
 @click.group()

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from detectors.hours import HOUR, HourOfWeek
+from monitor.charter.time_zones import names, near, zone
+from monitor.engine.replay import TOPIC, read_lines
 from monitor.errors import SandboxMonitorError
-from monitor.lenient import refuse_utf16
-from monitor.model import Record
-from monitor.replay import TOPIC, read_lines
-from monitor.telemetry import Heartbeat, instant, millis
-from monitor.validate import validate
-from monitor.zones import names, near, zone
+from monitor.model.events import Heartbeat, instant, millis
+from monitor.model.lenient import refuse_utf16
+from monitor.model.records import Record
+from monitor.validate.parse import validate
 
 
 @click.command()

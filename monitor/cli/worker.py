@@ -11,14 +11,14 @@ from detectors import build as build_detector
 from detectors.base import Design, Gauge
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.keys import checked
-from monitor.keyfile import read_key
-from monitor.metrics import Metrics
-from monitor.rejections import Why
-from monitor.stream import health
-from monitor.stream.app import build, prepare, run
-from monitor.stream.desk import Settings
-from monitor.stream.topics import participants_of
-from monitor.testing.failpoint import from_environment
+from monitor.engine.failpoint import from_environment
+from monitor.files.key_file import read_key
+from monitor.kafka import health
+from monitor.kafka.app import build, prepare, run
+from monitor.kafka.topics import participants_of
+from monitor.kafka.worker import Settings
+from monitor.projections.metrics import Metrics
+from monitor.validate.rejections import Why
 
 
 @click.command()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from monitor.budget import Use, alpha_use
 from monitor.console.board import PilotView
-from monitor.console.scales import e_value, figure
-from monitor.console.words import plain
+from monitor.projections.alpha_budget import Use, alpha_use
+from monitor.projections.formats import e_value, figure
+from monitor.projections.wording import plain
 
 HEADS = ("Limit", "Share of this run", "Threshold (e-value)", "Largest e-value", "p-value", "Used")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from monitor.budget import Runs, used_of
-from monitor.charter import Charter, charter_hash
-from monitor.console.heard import Heard
-from monitor.console.words import sentence
-from monitor.model import Closed, Decision, Evidence, Level, Outputs, Reason
-from monitor.open_orders import OpenOrder, after, told
+from monitor.charter.spec import Charter, charter_hash
+from monitor.console.owner_liveness import Heard
+from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
+from monitor.projections.alpha_budget import Runs, used_of
+from monitor.projections.open_commands import OpenOrder, after, told
+from monitor.projections.wording import sentence
 
 KEPT = 8
 """Charters of a pilot that are remembered until a decision names one: the newest."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from monitor.charter_record import CAUSES
-from monitor.charter_yaml import charter_yaml
+from monitor.compile.dump import charter_yaml
 from monitor.console.board import PilotView
-from monitor.console.scales import stamp
-from monitor.console.words import sentence
+from monitor.projections.charter_record import CAUSES
+from monitor.projections.formats import stamp
+from monitor.projections.wording import sentence
 
 
 def charter_body(view: PilotView) -> str:

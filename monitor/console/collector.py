@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.charter import Charter
+from monitor.charter.spec import Charter
 from monitor.console.report import Story, nearness
-from monitor.model import Evidence, Outputs, Rejected
+from monitor.model.records import Evidence, Outputs, Rejected
 
 DECISIONS = 5_000  # shown of one pilot
 REJECTED = 5_000  # shown in all

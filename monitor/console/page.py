@@ -12,11 +12,11 @@ from msgspec import Struct
 from monitor.console.alpha import alpha_table
 from monitor.console.board import Board, PilotView
 from monitor.console.charter_page import charter_body
-from monitor.console.picture import picture
-from monitor.console.scales import figure, span, stamp
-from monitor.console.words import LEVELS, REASONS, TIMED, budget_words, numbers, plain
-from monitor.model import Decision, Level, Reason
-from monitor.open_orders import OpenOrder
+from monitor.console.svg.picture import picture
+from monitor.model.records import Decision, Level, Reason
+from monitor.projections.formats import figure, span, stamp
+from monitor.projections.open_commands import OpenOrder
+from monitor.projections.wording import LEVELS, REASONS, TIMED, budget_words, numbers, plain
 
 SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.HALT: "■"}
 SORTS = {

@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from detectors.base import Proportion
-from monitor.budget import Runs, alpha_use
-from monitor.charter import Charter, charter_hash
+from monitor.charter.spec import Charter, charter_hash
 from monitor.console.alpha import alpha_words, table
-from monitor.console.picture import describe, is_evidence, picture
-from monitor.console.scales import day, e_value, figure, stamp
-from monitor.console.words import sentence
+from monitor.console.svg.picture import describe, picture
 from monitor.indicators import INDICATORS
-from monitor.model import Decision, Evidence, Level, Outputs, Rejected
+from monitor.model.records import Decision, Evidence, Level, Outputs, Rejected
+from monitor.projections.alpha_budget import Runs, alpha_use
+from monitor.projections.formats import day, e_value, figure, is_evidence, stamp
+from monitor.projections.wording import sentence
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}
@@ -73,7 +73,7 @@ def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[di
 def move(d: Decision) -> str:
     """What a decision does to the level, in a few words.
 
-    >>> from monitor.model import Reason
+    >>> from monitor.model.records import Reason
     >>> d = Decision(id="", pilot="p", participant="", charter="", kind="level", level=Level.WATCH, was=Level.NORMAL,
     ...     reason=Reason.DRIFT_SUSPECTED, at=0, standing=1, epoch=0, cause="")
     >>> move(d)

@@ -23,13 +23,13 @@ from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import structs
 
-from monitor.charter_values import escaped
-from monitor.embedded.coding import decoded
+from monitor.charter.values import escaped
+from monitor.embedded.content_coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
-from monitor.known import known_of
-from monitor.model import Decision
-from monitor.rejections import MAX_BYTES, Why
-from monitor.signing import HEADER, HTTP_HEADER, Kind, Signer
+from monitor.model.records import Decision
+from monitor.model.signing import HEADER, HTTP_HEADER, Kind, Signer
+from monitor.projections.known_state import known_of
+from monitor.validate.rejections import MAX_BYTES, Why
 
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 STRUCTURED = "application/cloudevents+json"

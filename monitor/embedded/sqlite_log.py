@@ -13,9 +13,9 @@ from typing import TypeVar
 import msgspec
 
 from monitor.embedded.store import Store, tick
+from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken
-from monitor.log import Checkpoint, Journalled, Recovery
-from monitor.model import Claim, Evidence, JournalEntry, Outputs, Position, Record
+from monitor.model.records import Claim, Evidence, JournalEntry, Outputs, Position, Record
 
 T = TypeVar("T")
 _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
@@ -24,7 +24,7 @@ _CLOSED = ""  # stands in the pilot column of evidence for a `Closed`; no pilot'
 
 
 class SqliteLog:
-    """One owner of the store; see `monitor.log.Log` for the contract of each method.
+    """One owner of the store; see `monitor.engine.log.Log` for the contract of each method.
 
     A read returns at most `records` records and ends early after `size` bytes. `admitters` and `open_mode` are written
     into the claim.

@@ -18,9 +18,9 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from monitor.engine.log import Journalled
 from monitor.errors import Refused
-from monitor.log import Journalled
-from monitor.model import JournalEntry, Position, Record
+from monitor.model.records import JournalEntry, Position, Record
 
 TOPIC = "telemetry"
 """The one telemetry topic of the HTTP ingress and of JSON lines. Others may stand beside it in the same file."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from monitor.telemetry import Envelope
+from monitor.model.events import Envelope
 
 Row: TypeAlias = Mapping[str, str]
 Timed: TypeAlias = tuple[int, Envelope]  # received (ms), event

@@ -19,8 +19,8 @@ from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
 from monitor.importers import Row, Timed, months
-from monitor.telemetry import Harm, Severity
-from monitor.testing.events import Emitter
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
 
 Variant: TypeAlias = Literal["reconstructed", "pace"]
 VARIANTS: tuple[Variant, ...] = ("reconstructed", "pace")

@@ -13,7 +13,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from monitor.importers import Row, Timed
-from monitor.testing.events import Emitter
+from monitor.model.builders import Emitter
 
 MODEL = "as-published"
 UNIT = "day"

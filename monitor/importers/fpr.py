@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from monitor.importers import Row, Timed
-from monitor.testing.events import Emitter
+from monitor.model.builders import Emitter
 
 PILOT = "risk-score"
 MODEL = "as-published"

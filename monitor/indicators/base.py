@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from detectors.base import Observation
-from monitor.charter import IndicatorSpec
-from monitor.telemetry import Envelope
+from monitor.charter.spec import IndicatorSpec
+from monitor.model.events import Envelope
 
 Direction: TypeAlias = Literal["above", "below"]
 Aggregate: TypeAlias = Literal["sum", "mean"]
@@ -104,7 +104,7 @@ class Folding(Protocol):
     """What an indicator may have besides, for speed: a whole run of events added to the open periods at once.
 
     Contract, held by `tests/contract/test_indicators.py` for every indicator that has it: `fold` leaves in the periods, bit
-    for bit, what adding up `slots` would leave (see `monitor/observe.py`), also when the events of one type are folded before
+    for bit, what adding up `slots` would leave (see `monitor/observe/events.py`), also when the events of one type are folded before
     those of another; of a count over exposure, a tally of exposure adds to `m` alone, at most its amount and only in the
     charter's unit, and any other event at most 1 to `k` and nothing to `m`.
     """

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from detectors.base import Count
-from monitor.charter import IndicatorSpec
+from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import Aggregate, BadSpec, Direction, NoParams, Open, Slot, by_segment, listed, params
-from monitor.telemetry import EPOCH, ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
+from monitor.model.events import EPOCH, ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
 
 
 class ComplaintHandlingTime:

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import msgspec
 
 from detectors.base import Proportion
-from monitor.charter import IndicatorSpec, SpanText
+from monitor.charter.spec import IndicatorSpec, SpanText
 from monitor.indicators.base import Aggregate, Open, Slot, by_segment, listed, params, require_share
-from monitor.periods import parse_span
-from monitor.telemetry import ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
+from monitor.model.events import ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
+from monitor.model.periods import parse_span
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

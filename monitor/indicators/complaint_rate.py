@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from detectors.base import Count
-from monitor.charter import IndicatorSpec
+from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import (
     Aggregate,
     NoParams,
@@ -18,7 +18,7 @@ from monitor.indicators.base import (
     params,
     require_exposure,
 )
-from monitor.telemetry import ComplaintFiled, Envelope, ExposureTallied, millis
+from monitor.model.events import ComplaintFiled, Envelope, ExposureTallied, millis
 
 
 class ComplaintRate:

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from detectors.base import Gauge
-from monitor.charter import IndicatorSpec
+from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import Aggregate, Slot, params, refuse_segments
-from monitor.telemetry import CostReported, Envelope, millis
+from monitor.model.events import CostReported, Envelope, millis
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from detectors.base import Gauge
-from monitor.charter import IndicatorSpec
+from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import Aggregate, NoParams, Slot, params, refuse_segments
-from monitor.telemetry import Envelope, GainReported, millis
+from monitor.model.events import Envelope, GainReported, millis
 
 
 class EfficiencyGain:

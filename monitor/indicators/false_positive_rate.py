@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from detectors.base import Proportion
-from monitor.charter import IndicatorSpec
+from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import Aggregate, NoParams, Open, Slot, added, by_segment, listed, params, require_share
-from monitor.telemetry import Envelope, OutcomesTallied, millis
+from monitor.model.events import Envelope, OutcomesTallied, millis
 
 
 class FalsePositiveRate:

@@ -8,18 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from detectors.base import Count
-from monitor.charter import IndicatorSpec
-from monitor.indicators.base import (
-    Aggregate,
-    Open,
-    Slot,
-    fold_count,
-    fold_exposure,
-    listed,
-    params,
-    require_exposure,
-)
-from monitor.telemetry import Envelope, ExposureTallied, IncidentReported, IncidentUpdated, Severity, millis
+from monitor.charter.spec import IndicatorSpec
+from monitor.indicators.base import Aggregate, Open, Slot, fold_count, fold_exposure, listed, params, require_exposure
+from monitor.model.events import Envelope, ExposureTallied, IncidentReported, IncidentUpdated, Severity, millis
 
 GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -34,7 +25,7 @@ class IncidentRate:
     """`k` incidents over `m` units of exposure, both by the time they happened.
 
     `slots` counts every report of at least `params.severity`; the machine counts each incident id once
-    (`monitor/incidents.py`). So an update that lifts an incident to `params.severity` or beyond adds one, if the id had
+    (`monitor/state/incidents.py`). So an update that lifts an incident to `params.severity` or beyond adds one, if the id had
     not counted before; one that lowers it takes nothing back, since the count may have been used.
     """
 

@@ -10,11 +10,11 @@ import msgspec
 
 from detectors.base import Gap
 from detectors.hours import HourOfWeek, LocalWeek
-from monitor.charter import DAYS, IndicatorSpec, SpanText, Window
+from monitor.charter.spec import DAYS, IndicatorSpec, SpanText, Window
+from monitor.charter.time_zones import near, zone
 from monitor.indicators.base import Aggregate, BadSpec, Slot, params, refuse_segments
-from monitor.periods import parse_span
-from monitor.telemetry import EVENT_TYPES, Envelope, Heartbeat
-from monitor.zones import near, zone
+from monitor.model.events import EVENT_TYPES, Envelope, Heartbeat
+from monitor.model.periods import parse_span
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ class Silence:
     def gap(self, heard: int, now: int) -> Gap:
         """The observation of a silence from `heard` to `now` (ms).
 
-        >>> from monitor.charter import IndicatorSpec
+        >>> from monitor.charter.spec import IndicatorSpec
         >>> Silence(IndicatorSpec(name="silence", kind="silence", params={"every": "30s"})).gap(10_000, 100_000)
         Gap(seconds=90.0, expected=3.0)
         """

@@ -23,7 +23,7 @@ import struct
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from monitor.canonical import parse
+from monitor.model.canonical import parse
 from monitor.notary.commitment import FIELDS, committed, get
 
 CLEAR, COMMITTED = 1, 2

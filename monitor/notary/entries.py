@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct, structs
 
-from monitor.canonical import canonical
-from monitor.model import Command, Decision, Finding
+from monitor.model.canonical import canonical
+from monitor.model.records import Command, Decision, Finding
 from monitor.notary.commitment import FIELDS, Words, commitment, get, put, salt
 from monitor.notary.encoding import CLEAR, COMMITTED, Entry, type_of
 

@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from monitor.errors import LedgerBroken
-from monitor.model import Command, Decision
+from monitor.files.durable import Disk, RealDisk
+from monitor.files.lock import hold
+from monitor.model.records import Command, Decision
 from monitor.notary.commitment import Words, WordsBroken
 from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, read_cursor, too_short
-from monitor.notary.disk import Disk, RealDisk
 from monitor.notary.encoding import Entry
 from monitor.notary.entries import by_a_person, entry_of, in_order
-from monitor.notary.lock import hold
+from monitor.notary.plaintexts import WordsFile, beside
 from monitor.notary.store import Head, ModelFile, file_name
-from monitor.notary.words import WordsFile, beside
 
 _log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from monitor.files.durable import Disk, RealDisk
+from monitor.files.lock import hold
+from monitor.files.side_file import move_aside
 from monitor.notary.cursor import NAME, empty
-from monitor.notary.disk import Disk, RealDisk
-from monitor.notary.lock import hold
-from monitor.notary.segment import Reader, read_index
+from monitor.notary.format import Reader, read_index
 from monitor.notary.verify import cursor_of, verify
-from monitor.sidefile import move_aside
 
 OLD = ".old"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monitor.errors import LedgerBroken
+from monitor.files.durable import Disk
 from monitor.notary.cursor import FIX
 from monitor.notary.dense import Standings, named
-from monitor.notary.disk import Disk
 from monitor.notary.encoding import Entry, EntryType, Malformed, decode, encode
-from monitor.notary.segment import INDEX_RECORD, Damage, Reader, frame, header, hold, index_record, read_index
+from monitor.notary.format import INDEX_RECORD, Damage, Reader, frame, header, hold, index_record, read_index
 from monitor.notary.tree import Frontier, leaf_hash
 
 SET_ASIDE = (

@@ -15,7 +15,7 @@ from monitor.notary.commitment import Words, WordsBroken, by_entry, committed, g
 from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor, too_short
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, check
-from monitor.notary.segment import Damage, Reader, hold, read_index
+from monitor.notary.format import Damage, Reader, hold, read_index
 from monitor.notary.tree import Frontier
 
 

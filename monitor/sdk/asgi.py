@@ -58,7 +58,7 @@ class GuardedApp:
 
 
 def problem(pilot: str, error: Halted | Lapsed | Unavailable) -> dict[str, Any]:
-    """The refusal as RFC 9457 problem details; `reason` is a word of `monitor.model.Reason`, `not_resumed`, `lapsed` or
+    """The refusal as RFC 9457 problem details; `reason` is a word of `monitor.model.records.Reason`, `not_resumed`, `lapsed` or
     `unavailable`."""
     halted = isinstance(error, Halted)
     kind = "halted" if halted else type(error).__name__.lower()

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from monitor.model import digest
+from monitor.model.events import Envelope, Harm, Severity, event_type
+from monitor.model.records import digest
 from monitor.sdk.values import BadEvent, converted
-from monitor.telemetry import Envelope, Harm, Severity, event_type
 
 FUTURE = timedelta(minutes=5)  # later than `received` + 5 min is rejected by the monitor
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # so is what lies before

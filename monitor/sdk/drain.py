@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from monitor.model import Command
+from monitor.model.records import Command
 
 LOG = logging.getLogger("monitor.sdk")
 

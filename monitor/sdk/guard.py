@@ -14,11 +14,11 @@ from typing import Any
 from msgspec import structs
 
 from monitor.errors import Halted, Lapsed, Unavailable
-from monitor.notice import Notice
-from monitor.sdk.board import FREE, HALTED, KNOWN, OPEN, RELEASED, SENT, STATE, UNTIL, Board
+from monitor.model.notice import Notice
 from monitor.sdk.clock import SECOND, Clock
 from monitor.sdk.drain import Drain
 from monitor.sdk.lease import Lease
+from monitor.sdk.shared_state import FREE, HALTED, KNOWN, OPEN, RELEASED, SENT, STATE, UNTIL, Board
 from monitor.sdk.standing import Standing, not_resumed, refusal
 
 LOOK = 0.01  # seconds between two looks at the board while something is not known yet

@@ -9,10 +9,10 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from monitor.address import http_address
+from monitor.access.address import http_address
 from monitor.errors import Refused, Unavailable
+from monitor.model.signing import HTTP_HEADER
 from monitor.sdk.link import BATCH, Letter, What
-from monitor.signing import HTTP_HEADER
 
 TIMEOUT = 10.0  # seconds for an answer, on top of a long poll's own
 NUMBER = "Sandbox-Number"

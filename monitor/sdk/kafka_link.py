@@ -18,10 +18,10 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
-from monitor.access import access
+from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
+from monitor.model.signing import HEADER
 from monitor.sdk.link import BATCH, Letter, Link, What
-from monitor.signing import HEADER
 
 ANSWER = 10.0  # seconds
 PAST = 10_000  # records of a topic that are looked through for what became of an earlier act
@@ -320,7 +320,7 @@ class KafkaAnswers:
 
 
 class KafkaBulk:
-    """Many records in flight, in order per partition: the idempotent producer keeps it. See `monitor.sdk.bulk.Bulk`."""
+    """Many records in flight, in order per partition: the idempotent producer keeps it. See `monitor.client.bulk.Bulk`."""
 
     def __init__(self, link: Link) -> None:
         assert isinstance(link, KafkaLink)

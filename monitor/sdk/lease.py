@@ -11,7 +11,7 @@ import hmac
 
 from msgspec import Struct
 
-from monitor.model import Permit
+from monitor.model.records import Permit
 
 LONGEST_MS = 600_000  # a permit that claims more is cut to it: a lease is short, or it is none
 

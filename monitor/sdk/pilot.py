@@ -17,29 +17,8 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from monitor.errors import SandboxMonitorError, Unavailable
-from monitor.keyfile import read_key
-from monitor.model import Command
-from monitor.notice import Notice
-from monitor.sdk.address import open_link
-from monitor.sdk.asgi import App, GuardedApp
-from monitor.sdk.board import Board
-from monitor.sdk.build import BadEvent, build
-from monitor.sdk.clock import SECOND, Clock, boottime
-from monitor.sdk.drain import Hook
-from monitor.sdk.guard import Entry, Guard
-from monitor.sdk.http_link import HttpLink
-from monitor.sdk.incarnation import Incarnation, begin
-from monitor.sdk.intake import Intake, Trust, trusted
-from monitor.sdk.keeper import Keeper, OnLapse
-from monitor.sdk.lease import Seal
-from monitor.sdk.link import Link
-from monitor.sdk.sender import Sender
-from monitor.sdk.settings import STOPPING, Tier, consistent
-from monitor.sdk.spool import NO_ROOM, SpoolFull, no_room
-from monitor.sdk.standing import Standing
-from monitor.sdk.values import shown
-from monitor.signing import Signer
-from monitor.telemetry import (
+from monitor.files.key_file import read_key
+from monitor.model.events import (
     CommandAcknowledged,
     ComplaintFiled,
     ComplaintResolved,
@@ -59,6 +38,27 @@ from monitor.telemetry import (
     Severity,
     encode,
 )
+from monitor.model.notice import Notice
+from monitor.model.records import Command
+from monitor.model.signing import Signer
+from monitor.sdk.asgi import App, GuardedApp
+from monitor.sdk.build import BadEvent, build
+from monitor.sdk.clock import SECOND, Clock, boottime
+from monitor.sdk.control_loop import Keeper, OnLapse
+from monitor.sdk.drain import Hook
+from monitor.sdk.guard import Entry, Guard
+from monitor.sdk.http_link import HttpLink
+from monitor.sdk.incarnation import Incarnation, begin
+from monitor.sdk.lease import Seal
+from monitor.sdk.link import Link
+from monitor.sdk.sender import Sender
+from monitor.sdk.settings import STOPPING, Tier, consistent
+from monitor.sdk.shared_state import Board
+from monitor.sdk.spool import NO_ROOM, SpoolFull, no_room
+from monitor.sdk.standing import Standing
+from monitor.sdk.transports import open_link
+from monitor.sdk.values import shown
+from monitor.sdk.verifier import Intake, Trust, trusted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +71,7 @@ class Status(Struct, frozen=True):
 
     `permits` says whether the service runs under permits; `permit_s` seconds are left of the last one (below 0: over;
     None: none came since this process began), `lapsed` tells that there should be one and is not. `refused` counts
-    letters that were not believed, by word (see `monitor.sdk.intake`). `leading`: this process reads for all of them.
+    letters that were not believed, by word (see `monitor.sdk.verifier`). `leading`: this process reads for all of them.
     `not_recorded` counts reports, heartbeats among them, for which there was no room. `notice` is what the monitor last
     said of the pilot's telemetry in answer to a heartbeat: what it rejected and why, which findings are active
     (`counted_nowhere`: events were accepted and count nowhere), by when a tolerated crossing is to be rectified. It
@@ -119,7 +119,7 @@ class Pilot:
     nothing. Default: required for the tiers high and critical, else off; a tier that stops cannot be off. What a lapse
     means: `on_lapse="stop"` (refuse) or `"shout"` (log, `status().lapsed`); default by `tier`, without one by what the
     permits say, and stop until they say it. A permit that says stop is always obeyed. `trust` holds the monitor's public
-    keys (see `monitor.sdk.intake.trusted`): only what they signed is believed. `key` is the service's own private key (a file
+    keys (see `monitor.sdk.verifier.trusted`): only what they signed is believed. `key` is the service's own private key (a file
     of `sandbox-monitor keys new`): it signs what is sent, as a charter that names the public one asks. `drain_s` is how long work in hand may go
     on after a halt. `clock` (ns, counting through sleep) is for tests.
 

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 
 from monitor.errors import SandboxMonitorError
+from monitor.model.signing import Signer
 from monitor.sdk.incarnation import Incarnation
 from monitor.sdk.link import Link
 from monitor.sdk.spool import Spool, SpoolBroken
-from monitor.signing import Signer
 
 LOG = logging.getLogger("monitor.sdk")
 BODY = 512 << 10  # bytes of a batch: half of what a broker takes by default

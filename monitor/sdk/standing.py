@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from monitor.ground import Ground
-from monitor.model import Command, command_id
+from monitor.halt_ground import Ground
+from monitor.model.records import Command, command_id
 
 
 class Standing(Struct, frozen=True):

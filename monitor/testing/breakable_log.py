@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
 from monitor.errors import Stop
-from monitor.log import Checkpoint, Journalled, Log, Recovery
-from monitor.model import JournalEntry, Outputs, Position, Record
+from monitor.model.records import JournalEntry, Outputs, Position, Record
 
 Call: TypeAlias = Literal["claim", "telemetry", "control", "append", "write"]
 When: TypeAlias = Literal["before", "after"]

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from monitor.control import ControlBase
-from monitor.model import Outputs
-from monitor.stream.readers import Seen, read
-from monitor.stream.reading import PartitionReader
-from monitor.stream.topics import LARGE, Names, create, topics
+from monitor.charter.control import ControlBase
+from monitor.kafka.output_consumer import Seen, read
+from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.topics import LARGE, Names, create, topics
+from monitor.model.records import Outputs
 from monitor.testing.broker import shared
 
 _numbers = itertools.count()

@@ -12,11 +12,11 @@ import threading
 import msgspec
 
 from monitor.errors import Unavailable
-from monitor.model import Command, Permit
-from monitor.notice import Notice
+from monitor.model.events import Event, Heartbeat
+from monitor.model.notice import Notice
+from monitor.model.records import Command, Permit
+from monitor.model.signing import Signer
 from monitor.sdk.link import Letter, What
-from monitor.signing import Signer
-from monitor.telemetry import Event, Heartbeat
 
 POLL_S = 0.05  # the longest that a poll blocks: a pilot that closes waits for the poll of its readers
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced
-from monitor.log import Checkpoint, Journalled, Recovery
-from monitor.model import Claim, JournalEntry, Outputs, Position, Record
+from monitor.model.records import Claim, JournalEntry, Outputs, Position, Record
 from monitor.testing.clock import MovingClock
 
 _ENTRIES: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
@@ -162,7 +162,7 @@ class MemoryStore:
 
 
 class MemoryLog:
-    """One owner of one partition; see `monitor.log.Log` for the contract of each method."""
+    """One owner of one partition; see `monitor.engine.log.Log` for the contract of each method."""
 
     def __init__(self, store: MemoryStore, of: _Partition, partition: int, owner: str, chunk: int) -> None:
         self.partition = partition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from monitor.model import Command, Decision, Evidence, Finding, Level, Reason, command_id, digest
+from monitor.model.records import Command, Decision, Evidence, Finding, Level, Reason, command_id, digest
 
 
 def decision(standing: int, pilot: str = "p-1", **changes: Any) -> Decision:

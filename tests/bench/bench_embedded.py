@@ -19,10 +19,10 @@ import aiohttp
 import msgspec
 
 from monitor.embedded.ingress import BATCH
-from monitor.embedded.process import Monitor
+from monitor.embedded.monitor import Monitor
 from monitor.embedded.store import TOPIC
-from monitor.machine import Machine
-from monitor.testing.simulator import Fleet
+from monitor.engine.machine import Machine
+from monitor.simulation.fleet import Fleet
 
 SIZE = 100
 

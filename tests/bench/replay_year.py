@@ -24,9 +24,9 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.charter_file import load_charter
-from monitor.replay import write_lines
-from monitor.testing.simulator import Fleet
+from monitor.compile.load import load_charter
+from monitor.engine.replay import write_lines
+from monitor.simulation.fleet import Fleet
 
 START = 1_767_571_200_000  # Monday 5 January 2026
 SECONDS, MEGABYTES = 20.0, 400.0
@@ -93,7 +93,7 @@ def goal(name: str, figure: float, bound: float) -> None:
 
 def early(home: Path) -> tuple[Path, Path]:
     """A pilot under the template, in periods of 5 s, whose events begin eight months after its cycle."""
-    with resources.as_file(resources.files("monitor.charters") / "consumer_finance.yaml") as template:
+    with resources.as_file(resources.files("monitor.charter.templates") / "consumer_finance.yaml") as template:
         text = template.read_text(encoding="utf-8")
     text = (
         text.replace("<pilot-id>", "pilot-0001")

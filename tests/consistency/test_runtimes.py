@@ -13,15 +13,15 @@ import pytest
 
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC_BITS, Store
-from monitor.machine import Machine
-from monitor.model import Command, Decision, Evidence, TimeRead
+from monitor.engine.machine import Machine
+from monitor.engine.runner import Runner
+from monitor.kafka.dump import Dump, dump
+from monitor.model.events import encode
+from monitor.model.records import Command, Decision, Evidence, TimeRead
 from monitor.notary.notary import Notary
-from monitor.notary.words import KEY, beside
-from monitor.runner import Runner
-from monitor.stream.dump import Dump, dump
-from monitor.telemetry import encode
+from monitor.notary.plaintexts import KEY, beside
+from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, Sent, gathered, until
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 
 Row = Decision | Command | Evidence

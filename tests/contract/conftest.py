@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from monitor.log import Checkpoint, Journalled, Recovery
-from monitor.model import Closed, Command, Decision, JournalEntry, Outputs, Permit, Position, Record, Rejected
-from monitor.stream.kafka_log import KafkaLog
-from monitor.stream.readers import read
-from monitor.stream.topics import Names, create, topics
+from monitor.engine.log import Checkpoint, Journalled, Recovery
+from monitor.kafka.log import KafkaLog
+from monitor.kafka.output_consumer import read
+from monitor.kafka.topics import Names, create, topics
+from monitor.model.records import Closed, Command, Decision, JournalEntry, Outputs, Permit, Position, Record, Rejected
 from monitor.testing.broker import shared
 
 _numbers = itertools.count()

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from monitor.act import ACTORS, AnyActor, Notifier
-from monitor.alerts import Standing, after
 from monitor.errors import Refused, Unavailable
-from monitor.model import Decision, Level, Reason
+from monitor.model.records import Decision, Level, Reason
+from monitor.projections.alerts import Standing, after
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.records import halted
 from monitor.testing.servers import free_port

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from monitor import asyncapi
-from monitor.control import CONTROL_TYPES
-from monitor.model import Record
-from monitor.rejections import Why
-from monitor.telemetry import EVENT_TYPES
-from monitor.validate import validate
+from monitor.charter.control import CONTROL_TYPES
+from monitor.model.events import EVENT_TYPES
+from monitor.model.records import Record
+from monitor.validate.parse import validate
+from monitor.validate.rejections import Why
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 PAGE: dict[str, Any] = yaml.safe_load(resources.files("monitor").joinpath("asyncapi.yaml").read_text("utf-8"))

@@ -12,10 +12,10 @@ import pytest
 
 from detectors.base import Count, Gap, Gauge, Observation, Proportion
 from monitor.asyncapi import example
-from monitor.charter import ExposureSpec, IndicatorSpec
+from monitor.charter.spec import ExposureSpec, IndicatorSpec
 from monitor.indicators import INDICATORS, BadSpec, Indicator, Slot
 from monitor.indicators.base import Open
-from monitor.telemetry import EVENT_TYPES, Envelope, Event, ExposureTallied, Severity, millis
+from monitor.model.events import EVENT_TYPES, Envelope, Event, ExposureTallied, Severity, millis
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 # What a kind needs before it can be built at all; one without a row is given an exposure unit and nothing else.

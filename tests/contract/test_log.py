@@ -1,4 +1,4 @@
-"""The promises of `monitor.log.Log`, asked of every implementation: in memory, on SQLite, on Kafka."""
+"""The promises of `monitor.engine.log.Log`, asked of every implementation: in memory, on SQLite, on Kafka."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-from monitor.embedded.reader import Reader
+from monitor.embedded.output_reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store
+from monitor.engine.log import Checkpoint, Log
 from monitor.errors import Fenced
-from monitor.log import Checkpoint, Log
-from monitor.model import (
+from monitor.model.records import (
     Claim,
     Command,
     ControlRead,

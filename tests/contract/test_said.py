@@ -12,13 +12,13 @@ from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
 from monitor.console.board import Board
-from monitor.console.notice import sentence as notification
 from monitor.console.page import pilot_page
 from monitor.console.report import told
-from monitor.model import Decision, Finding, Level, Outputs, Reason
+from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
-from monitor.testing.fleet_charter import HOUR_MS, charter
+from monitor.projections.message import sentence as notification
+from monitor.simulation.fleet_charter import HOUR_MS, charter
 from monitor.testing.records import decision
 
 T0 = 1_700_000_000_000

@@ -12,18 +12,18 @@ from typing import Literal
 import msgspec
 import pytest
 
-from monitor.control import Override
-from monitor.model import ControlRead, JournalEntry, TimeRead
+from monitor.charter.control import Override
+from monitor.kafka.worker import Settings, machine
+from monitor.model.builders import Emitter
+from monitor.model.events import encode
+from monitor.model.records import ControlRead, JournalEntry, TimeRead
 from monitor.sdk import Pilot, SpoolFull
-from monitor.stream.desk import Settings, machine
-from monitor.telemetry import encode
-from monitor.testing.events import Emitter
+from monitor.simulation.fleet import Fleet
+from monitor.testing.fork_server import Nursery, Order
 from monitor.testing.history.check import check
 from monitor.testing.history.site import Site
 from monitor.testing.history.standing import stood
 from monitor.testing.kafka import Fresh, until
-from monitor.testing.nursery import Nursery, Order
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 
 pytestmark = pytest.mark.kafka

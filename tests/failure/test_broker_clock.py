@@ -12,16 +12,16 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from monitor.control import Admission
+from monitor.charter.control import Admission
 from monitor.errors import Unavailable
-from monitor.model import Decision, JournalEntry, Level, Rejected, TimeRead
-from monitor.telemetry import encode
+from monitor.model.builders import Emitter
+from monitor.model.events import encode
+from monitor.model.records import Decision, JournalEntry, Level, Rejected, TimeRead
+from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.events import Emitter
+from monitor.testing.fork_server import Child, Nursery, Order
 from monitor.testing.history.site import QUICK
 from monitor.testing.kafka import Fresh, until
-from monitor.testing.nursery import Child, Nursery, Order
-from monitor.testing.simulator import Fleet
 from monitor.testing.wallclock import WallClock
 
 pytestmark = pytest.mark.kafka

@@ -8,14 +8,14 @@ from functools import cache
 import msgspec
 import pytest
 
+from monitor.engine.log import Log
+from monitor.engine.runner import Runner
 from monitor.errors import Stop
-from monitor.log import Log
-from monitor.model import Outputs
-from monitor.runner import Runner
+from monitor.model.records import Outputs
+from monitor.simulation.fleet import Fleet
 from monitor.testing.breakable_log import BreakableLog, Broken, When
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
-from monitor.testing.simulator import Fleet
 
 TOPIC = "telemetry"
 PERIOD = 10_000

@@ -18,26 +18,26 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import structs
 
-from monitor.charter import canonical
+from monitor.charter.spec import canonical
 from monitor.embedded.ingress import BATCH
-from monitor.embedded.reader import Reader
+from monitor.embedded.output_reader import Reader
 from monitor.embedded.store import TOPIC, Store
-from monitor.machine import Machine
-from monitor.model import Claim, JournalEntry, Level, Outputs
+from monitor.engine.machine import Machine
+from monitor.engine.runner import Runner
+from monitor.model.events import Envelope
+from monitor.model.records import Claim, JournalEntry, Level, Outputs
 from monitor.notary.verify import ledgers, verify
-from monitor.runner import Runner
-from monitor.telemetry import Envelope
+from monitor.simulation.fleet import Fleet
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
-from monitor.testing.simulator import Fleet
 
 SERVE = ["-m", "monitor", "serve"]
 # The same process with a failpoint, which the command line has no business to offer.
 FAILPOINT = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from monitor.embedded.process import Monitor
-from monitor.embedded.service import run_until_stopped
+from monitor.embedded.monitor import Monitor
+from monitor.embedded.run import run_until_stopped
 
 directory, port, point, left = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 

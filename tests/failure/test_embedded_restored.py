@@ -14,14 +14,14 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
-from monitor.embedded.process import Monitor
+from monitor.embedded.monitor import Monitor
 from monitor.embedded.store import Incoming
 from monitor.errors import LedgerBroken
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
 from monitor.notary.store import file_name
 from monitor.notary.verify import Verified, verify
-from monitor.telemetry import Harm, Severity
-from monitor.testing.events import Emitter
-from monitor.testing.fleet_charter import HOUR_MS, charter
+from monitor.simulation.fleet_charter import HOUR_MS, charter
 
 FILE = file_name("p1")
 

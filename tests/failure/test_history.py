@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.testing.fork_server import Nursery
 from monitor.testing.history.__main__ import cheap, real
 from monitor.testing.history.live import Live
 from monitor.testing.history.parts import Lane
 from monitor.testing.history.plan import plan
 from monitor.testing.history.tally import Tally
-from monitor.testing.nursery import Nursery
 from tests.strength import examples
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.model import Claim, TimeRead
-from monitor.runner import Runner
-from monitor.state import restore, snapshot
+from monitor.engine.runner import Runner
+from monitor.model.records import Claim, TimeRead
+from monitor.state.pilot import restore, snapshot
 from monitor.testing.history.check import Acked, Stood, Written, check
 from monitor.testing.history.memory import START, Cheap, Memory, machine, of_epoch
 from monitor.testing.history.story import Story

@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.model import Command, Decision, JournalEntry, TimeRead
-from monitor.stream.desk import Settings, machine
-from monitor.stream.dump import dump, replay
-from monitor.stream.reading import PartitionReader
-from monitor.telemetry import encode
-from monitor.testing.events import BATCH, packed
+from monitor.kafka.dump import dump, replay
+from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.worker import Settings, machine
+from monitor.model.builders import BATCH, packed
+from monitor.model.events import encode
+from monitor.model.records import Command, Decision, JournalEntry, TimeRead
+from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, Sent, gathered, until
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 from tests.strength import examples
 

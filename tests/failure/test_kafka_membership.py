@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.stream.spare import Others
+from monitor.kafka.standby import Others
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.wait import Until

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
-from monitor.model import Decision
+from monitor.model.records import Decision
 from monitor.notary.store import file_name
 from monitor.notary.verify import verify
 from monitor.testing.kafka import Fresh

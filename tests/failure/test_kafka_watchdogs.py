@@ -15,12 +15,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from monitor.model import ControlRead, JournalEntry
-from monitor.telemetry import encode
+from monitor.model.builders import Emitter, packed
+from monitor.model.events import encode
+from monitor.model.records import ControlRead, JournalEntry
+from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.events import Emitter, packed
 from monitor.testing.kafka import Fresh, until
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 
 pytestmark = pytest.mark.kafka

@@ -11,17 +11,17 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from monitor.engine.machine import Machine
+from monitor.engine.runner import Runner
 from monitor.errors import Unavailable
-from monitor.machine import Machine
-from monitor.model import Level, Outputs, Reason, Skipped
-from monitor.runner import Runner
-from monitor.stream.desk import Settings, machine
-from monitor.stream.dump import Dump, dump, replay
-from monitor.telemetry import Envelope, Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.kafka.dump import Dump, dump, replay
+from monitor.kafka.worker import Settings, machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Envelope, Harm, Severity, encode
+from monitor.model.records import Level, Outputs, Reason, Skipped
+from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, gathered, until
 from monitor.testing.memory_log import MemoryStore
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 
 TOPIC, HOUR = "telemetry", 3_600_000

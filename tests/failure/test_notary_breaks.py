@@ -19,15 +19,15 @@ from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
 from monitor.errors import LedgerBroken
-from monitor.model import Finding, Reason
-from monitor.notary.disk import RealDisk
+from monitor.files.durable import RealDisk
+from monitor.model.records import Finding, Reason
 from monitor.notary.encoding import encode
 from monitor.notary.entries import entry_of
+from monitor.notary.format import Damage, frame, header
 from monitor.notary.notary import Notary
-from monitor.notary.segment import Damage, frame, header
+from monitor.notary.plaintexts import WordsFile, beside
 from monitor.notary.store import file_name
 from monitor.notary.verify import entries, ledgers, verify
-from monitor.notary.words import WordsFile, beside
 from monitor.testing.records import command, decision
 
 FILE = file_name("p-1")

@@ -8,11 +8,11 @@ import random
 import msgspec
 import pytest
 
-from monitor.model import Claim, Outputs
-from monitor.runner import Runner
-from monitor.telemetry import encode
+from monitor.engine.runner import Runner
+from monitor.model.events import encode
+from monitor.model.records import Claim, Outputs
+from monitor.simulation.fleet import Fleet
 from monitor.testing.memory_log import MemoryStore
-from monitor.testing.simulator import Fleet
 
 TOPIC = "telemetry"
 POINTS = ("before_write", "after_write", "before_checkpoint", "after_checkpoint", "after_append")

@@ -23,14 +23,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from monitor.charter import Responses
+from monitor.charter.spec import Responses
 from monitor.errors import SandboxMonitorError
-from monitor.model import Reason
-from monitor.telemetry import Harm, Severity
-from monitor.testing.events import Emitter
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
+from monitor.model.records import Reason
+from monitor.testing.environments import WORLDS, Kafka, World, boottime
 from monitor.testing.scratch import scratch
 from monitor.testing.service import Said, Service
-from monitor.testing.worlds import WORLDS, Kafka, World, boottime
 
 BEAT_S, WITHIN_S = 0.5, 6.0
 LEASES = {"embedded": 3.0, "kafka": 4.0}

@@ -10,18 +10,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.charter import Responses
-from monitor.control import Admission
-from monitor.model import Reason
-from monitor.telemetry import Harm, Severity, encode
+from monitor.charter.control import Admission
+from monitor.charter.spec import Responses
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity, encode
+from monitor.model.records import Reason
+from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.events import Emitter
+from monitor.testing.environments import Kafka
 from monitor.testing.kafka import Fresh, gathered
 from monitor.testing.service import Service
-from monitor.testing.simulator import Fleet
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
-from monitor.testing.worlds import Kafka
 
 pytestmark = pytest.mark.kafka
 PILOT, LEASE_S, SECOND = "pilot-0001", 4.0, 1_000_000_000

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from monitor.charter import Drills, Responses, Window
-from monitor.control import Approval, Drill, Evaluation, Override, Rectification, Release, Shelving
-from monitor.model import Decision, Level, Reason
+from monitor.charter.control import Approval, Drill, Evaluation, Override, Rectification, Release, Shelving
+from monitor.charter.spec import Drills, Responses, Window
+from monitor.model.builders import Emitter, instant
+from monitor.model.events import Harm, Severity
+from monitor.model.records import Decision, Level, Reason
 from monitor.sdk import Halted, Pilot
-from monitor.telemetry import Harm, Severity
-from monitor.testing.events import Emitter, instant
+from monitor.testing.environments import WORLDS, World
 from monitor.testing.service import Service
 from monitor.testing.wait import Until
-from monitor.testing.worlds import WORLDS, World
 
 DAYS: Any = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WITHIN_S = 4.0

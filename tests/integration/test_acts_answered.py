@@ -14,14 +14,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.__main__ import cli
-from monitor.charter import Responses, charter_hash
-from monitor.charter_file import load_charter
-from monitor.keyfile import read_key
-from monitor.model import Reason
+from monitor.charter.spec import Responses, charter_hash
+from monitor.compile.load import load_charter
+from monitor.files.key_file import read_key
+from monitor.model.records import Reason
+from monitor.testing.environments import WORLDS, World
 from monitor.testing.kafka import Fresh, gathered
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
-from monitor.testing.worlds import WORLDS, World
 
 from .test_embedded_serve import ended, prepare, serve
 

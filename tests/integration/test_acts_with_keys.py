@@ -12,12 +12,12 @@ import pytest
 from click.testing import Result
 from msgspec import structs
 
-from monitor.charter import Authority, Charter, Participant
-from monitor.control import Override
-from monitor.keyfile import own_key
-from monitor.once import validity
-from monitor.sdk.acts import look, put
-from monitor.testing.fleet_charter import charter
+from monitor.charter.control import Override
+from monitor.charter.spec import Authority, Charter, Participant
+from monitor.client.control import look, put
+from monitor.files.key_file import own_key
+from monitor.simulation.fleet_charter import charter
+from monitor.state.acts_once import validity
 from monitor.testing.kafka import Fresh
 from monitor.testing.workers import Worker
 

@@ -10,18 +10,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.__main__ import cli
-from monitor.charter import Responses
-from monitor.control import Approval, Evaluation, Rectification, Release
-from monitor.model import Decision, Reason
+from monitor.charter.control import Approval, Evaluation, Rectification, Release
+from monitor.charter.spec import Responses
+from monitor.kafka.output_consumer import Seen, read
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
+from monitor.model.records import Decision, Reason
 from monitor.notary.notary import Notary
 from monitor.sdk import Pilot
-from monitor.stream.readers import Seen, read
-from monitor.telemetry import Harm, Severity
-from monitor.testing.events import Emitter
+from monitor.testing.environments import WORLDS, Kafka, World
 from monitor.testing.kafka import gathered
 from monitor.testing.service import Service
 from monitor.testing.wait import Until
-from monitor.testing.worlds import WORLDS, Kafka, World
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 until = Until(60.0, every=0.05)

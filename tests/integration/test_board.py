@@ -20,12 +20,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from monitor.charter import charter_hash
+from monitor.charter.spec import charter_hash
 from monitor.console.board import Board
 from monitor.console.routes import routes
-from monitor.model import Decision, Evidence, Finding, Level, Outputs, Reason
+from monitor.model.records import Decision, Evidence, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
-from monitor.testing.fleet_charter import charter
+from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import decision, evidence
 
 pytestmark = pytest.mark.servers

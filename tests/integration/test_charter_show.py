@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from msgspec import structs
 
 from monitor.__main__ import cli
-from monitor.charter import Responses, charter_hash
-from monitor.charter_file import read_charter
-from monitor.charter_yaml import charter_yaml
-from monitor.testing.worlds import WORLDS, World
+from monitor.charter.spec import Responses, charter_hash
+from monitor.compile.dump import charter_yaml
+from monitor.compile.load import read_charter
+from monitor.testing.environments import WORLDS, World
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 

@@ -18,14 +18,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from monitor.catalogue import CATALOGUE, series_names
 from monitor.cli.dashboards import dashboards
-from monitor.metrics import ACTORS, Metrics
-from monitor.model import Outputs
-from monitor.replay import Line, lines, replay
+from monitor.engine.replay import Line, lines, replay
+from monitor.model.records import Outputs
+from monitor.projections.metric_catalogue import CATALOGUE, series_names
+from monitor.projections.metrics import ACTORS, Metrics
+from monitor.simulation.fleet import Fleet
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.servers import Server, prometheus
-from monitor.testing.simulator import Fleet
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards"

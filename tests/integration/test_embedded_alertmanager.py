@@ -14,13 +14,13 @@ import msgspec
 import pytest
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.charter import canonical
-from monitor.embedded.process import Monitor
+from monitor.charter.spec import canonical
+from monitor.embedded.monitor import Monitor
 from monitor.embedded.store import Incoming
-from monitor.telemetry import Harm, Severity
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
+from monitor.simulation.fleet_charter import charter
 from monitor.testing import servers
-from monitor.testing.events import Emitter
-from monitor.testing.fleet_charter import charter
 from monitor.testing.recorder import Recorder
 from monitor.testing.wait import Until
 from monitor.testing.wallclock import WallClock

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
-from monitor.embedded.process import Monitor
-from monitor.telemetry import encode
-from monitor.testing.events import Emitter
+from monitor.embedded.monitor import Monitor
+from monitor.model.builders import Emitter
+from monitor.model.events import encode
 
 EVENT = encode(Emitter("s", "p").gain(1_767_571_200_000))
 DEEP = b"[" * 200_000

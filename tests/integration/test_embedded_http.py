@@ -17,17 +17,17 @@ from msgspec import structs
 from yarl import URL
 
 from monitor.act.json_lines import JsonLines
-from monitor.charter import Authority, Charter
-from monitor.control import Override
+from monitor.charter.control import Override
+from monitor.charter.spec import Authority, Charter
 from monitor.embedded.ingress import BATCH, LARGEST, LINES, STRUCTURED
-from monitor.embedded.process import Monitor
+from monitor.embedded.monitor import Monitor
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.errors import Fenced, Forged
-from monitor.model import Command, Decision, Level, Outputs, Permit, Reason
-from monitor.signing import HTTP_HEADER, Kind, Trusted
-from monitor.telemetry import Harm, Severity
-from monitor.testing.events import Emitter
-from monitor.testing.fleet_charter import charter
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
+from monitor.model.records import Command, Decision, Level, Outputs, Permit, Reason
+from monitor.model.signing import HTTP_HEADER, Kind, Trusted
+from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import halted
 
 Story = Callable[[Monitor, aiohttp.ClientSession], Awaitable[None]]

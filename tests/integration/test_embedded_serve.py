@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.charter import canonical
+from monitor.charter.spec import canonical
 from monitor.embedded.store import Store
-from monitor.model import Position
-from monitor.testing.simulator import Fleet
+from monitor.model.records import Position
+from monitor.simulation.fleet import Fleet
 from monitor.testing.wait import Until
 
 until = Until(10.0, every=0.05)

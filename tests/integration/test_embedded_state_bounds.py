@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.bounds import STATE_BYTES
-from monitor.model import Decision, Reason
-from monitor.state import VERSION
-from monitor.telemetry import Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.model.bounds import STATE_BYTES
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity, encode
+from monitor.model.records import Decision, Reason
+from monitor.state.pilot import VERSION
 from monitor.testing.wait import Until
 from tests.integration.test_embedded_serve import ended, fleet, prepare, serve
 

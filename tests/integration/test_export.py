@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from monitor.cli.export import export
 from monitor.embedded.store import Incoming, Store
-from monitor.replay import read_lines
-from monitor.telemetry import Envelope, encode
+from monitor.engine.replay import read_lines
+from monitor.model.events import Envelope, encode
+from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh
-from monitor.testing.simulator import Fleet
-from monitor.validate import validate
+from monitor.validate.parse import validate
 
 FLEET = Fleet(7, pilots=4, hours=24, period="1h")
 EVENTS = [event for _, event in FLEET]

@@ -24,16 +24,16 @@ from kafka.admin import (
     ResourceType,
 )
 
-from monitor.access import access
+from monitor.access.kafka_login import access
+from monitor.charter.control import Override
 from monitor.cli.topics import topics as command
-from monitor.control import Override
-from monitor.model import Decision
+from monitor.client.control import put
+from monitor.kafka.output_consumer import read
+from monitor.kafka.topics import Names, create, topics
+from monitor.model.records import Decision
 from monitor.sdk import Pilot
-from monitor.sdk.acts import put
-from monitor.stream.readers import read
-from monitor.stream.topics import Names, create, topics
+from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker, free_port
-from monitor.testing.simulator import Fleet
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
 

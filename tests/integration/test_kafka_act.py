@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.charter import charter_hash
-from monitor.control import Admission
-from monitor.model import Decision, Level, Reason
+from monitor.charter.control import Admission
+from monitor.charter.spec import charter_hash
+from monitor.model.records import Decision, Level, Reason
+from monitor.simulation.fleet_charter import charter
 from monitor.testing import servers
-from monitor.testing.fleet_charter import charter
 from monitor.testing.kafka import Fresh, Sent
 from monitor.testing.recorder import Recorder
 from monitor.testing.records import halted

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from aiokafka import TopicPartition
 
-from monitor.model import Record
-from monitor.stream import batches, frames, hooks
-from monitor.stream.reading import PartitionReader, to_records
-from monitor.stream.topics import LARGE
+from monitor.kafka import crc32c, faust_hooks, zero_copy
+from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.topics import LARGE
+from monitor.model.records import Record
 from monitor.testing.kafka import Fresh
 
 pytestmark = pytest.mark.kafka
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kafka
 
 async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
     """So many records of telemetry as a worker's consumer yields them, and what reads the connection they came on."""
-    consumer = hooks.Fetches(
+    consumer = faust_hooks.Fetches(
         bootstrap_servers=fresh.bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -29,7 +29,7 @@ async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
     try:
         partition = TopicPartition(fresh.telemetry, 0)
         consumer.assign([partition])
-        consumer._fetcher._records = hooks.Prefetched()
+        consumer._fetcher._records = faust_hooks.Prefetched()
         found: list[Record] = []
         async with asyncio.timeout(30):
             while len(found) < count:
@@ -52,7 +52,7 @@ def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
     async def story() -> None:
         await fresh.send(sent, compression=codec)
         found, reading = await fetched(fresh, len(sent))
-        assert isinstance(reading, frames.Frames)
+        assert isinstance(reading, zero_copy.Frames)
         assert [(r.value, r.headers) for r in found] == [(value, tuple(headers)) for _, _, value, headers, _ in sent]
         reader = PartitionReader(fresh.bootstrap)
         await reader.start()
@@ -62,4 +62,4 @@ def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
             await reader.stop()
 
     asyncio.run(story())
-    assert hooks.fetcher.MemoryRecords is batches.Batches
+    assert faust_hooks.fetcher.MemoryRecords is crc32c.Batches

@@ -11,15 +11,15 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from monitor.engine.log import Checkpoint
 from monitor.errors import Fenced, Forged, LogBroken, Unavailable
-from monitor.log import Checkpoint
-from monitor.model import Closed, Outputs, Permit, Position, TimeRead
-from monitor.signing import HEADER, Signer, Trusted
-from monitor.stream import keys
-from monitor.stream.kafka_log import KafkaLog
-from monitor.stream.readers import Place, read
-from monitor.stream.reading import PartitionReader
-from monitor.stream.topics import create, topics
+from monitor.kafka import state_keys
+from monitor.kafka.log import KafkaLog
+from monitor.kafka.output_consumer import Place, read
+from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.topics import create, topics
+from monitor.model.records import Closed, Outputs, Permit, Position, TimeRead
+from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh, gathered
 from monitor.testing.records import command, decision, evidence
@@ -118,7 +118,7 @@ def test_a_newer_epoch_tombstones_the_state_keys_of_the_older() -> None:
         last = {r.key: r.value for r in await fresh.raw(fresh.names.state)}
         alive = {key for key, value in last.items() if value is not None}
         assert alive == {b"snapshot/2/p", b"snapshot/1/r", b"!watermark/2/", b"!through/2/"}
-        assert keys.decode_snapshot(last[b"snapshot/2/p"] or b"").state == b"2"
+        assert state_keys.decode_snapshot(last[b"snapshot/2/p"] or b"").state == b"2"
 
     asyncio.run(story())
 

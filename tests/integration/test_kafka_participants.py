@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from monitor.charter import Participant
-from monitor.control import Admission
-from monitor.model import Decision, Level
-from monitor.stream.topics import Names, create, topics
-from monitor.telemetry import Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.charter.control import Admission
+from monitor.charter.spec import Participant
+from monitor.kafka.topics import Names, create, topics
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity, encode
+from monitor.model.records import Decision, Level
 from monitor.testing.kafka import Fresh, Sent, until
 from monitor.testing.workers import Worker
-from tests.unit.test_machine import charter
+from tests.unit.engine.test_machine import charter
 
 pytestmark = pytest.mark.kafka
 

@@ -12,12 +12,12 @@ import time
 import pytest
 
 from monitor.errors import Fenced, LogBroken
-from monitor.model import Decision
-from monitor.stream.pooling import pool, pool_names, pool_topics
-from monitor.stream.readers import read
-from monitor.stream.topics import create
+from monitor.kafka.output_consumer import read
+from monitor.kafka.pooling import pool, pool_names, pool_topics
+from monitor.kafka.topics import create
+from monitor.model.records import Decision
 from monitor.testing.kafka import Fresh, Sent, until
-from tests.unit.test_pool import PARTS, story
+from tests.unit.common_cause.test_pool import PARTS, story
 
 pytestmark = pytest.mark.kafka
 NOW = int(time.time() // 3600)  # periods of long ago would be past waiting for

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.bounds import STATE_BYTES
-from monitor.model import Reason
-from monitor.stream import keys
-from monitor.telemetry import Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.kafka import state_keys
+from monitor.model.bounds import STATE_BYTES
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity, encode
+from monitor.model.records import Reason
+from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, gathered, until
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 
 pytestmark = pytest.mark.kafka
@@ -46,7 +46,11 @@ def test_a_state_bomb_is_one_pilots_trouble_only(tmp_path: Path) -> None:
         return any(d.pilot == pilot and d.reason is reason for d in out.decisions)
 
     async def written() -> bool:
-        found = [r for r in await fresh.raw(fresh.names.state) if keys.parse(r.key)[0::2] == (keys.SNAPSHOT, hostile)]
+        found = [
+            r
+            for r in await fresh.raw(fresh.names.state)
+            if state_keys.parse(r.key)[0::2] == (state_keys.SNAPSHOT, hostile)
+        ]
         return bool(found) and found[-1].value is not None and len(found[-1].value) > 20_000
 
     async def story() -> None:

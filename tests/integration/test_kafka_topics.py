@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from monitor.cli.topics import topics as command
 from monitor.errors import LogBroken, Unavailable
-from monitor.stream.topics import Names, Topic, check, create, demand, topics
+from monitor.kafka.topics import Names, Topic, check, create, demand, topics
 from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh
 

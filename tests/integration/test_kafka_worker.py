@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.model import Decision, Level, Reason, Rejected
-from monitor.stream.desk import Settings, machine
-from monitor.stream.dump import dump, replay
-from monitor.telemetry import Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.kafka.dump import dump, replay
+from monitor.kafka.worker import Settings, machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity, encode
+from monitor.model.records import Decision, Level, Reason, Rejected
+from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, Sent, gathered, until
-from monitor.testing.simulator import Fleet
 from monitor.testing.workers import Worker
 
 pytestmark = pytest.mark.kafka

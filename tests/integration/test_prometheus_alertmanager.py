@@ -17,9 +17,9 @@ import yaml
 from monitor.act import Deliver
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.links import Links
-from monitor.alerts import Standing, after, occurrence
-from monitor.metrics import Metrics
-from monitor.model import Level, Outputs, Reason
+from monitor.model.records import Level, Outputs, Reason
+from monitor.projections.alerts import Standing, after, occurrence
+from monitor.projections.metrics import Metrics
 from monitor.testing.recorder import Recorder
 from monitor.testing.records import halted
 from monitor.testing.servers import Server, alertmanager, prometheus

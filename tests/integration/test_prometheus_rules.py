@@ -15,9 +15,9 @@ import yaml
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.links import Links
-from monitor.alerts import BEYOND, Standing, after
-from monitor.catalogue import series_names
-from monitor.severity import GRAVE
+from monitor.projections.alerts import BEYOND, Standing, after
+from monitor.projections.metric_catalogue import series_names
+from monitor.projections.severity import GRAVE
 from monitor.testing.recorder import Recorder
 from monitor.testing.records import halted
 

@@ -14,15 +14,15 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.simulate import simulate
-from monitor.embedded.process import Monitor
+from monitor.embedded.monitor import Monitor
 from monitor.errors import Halted, Unavailable
-from monitor.model import Outputs
+from monitor.model.builders import Emitter
+from monitor.model.events import encode
+from monitor.model.records import Outputs
 from monitor.sdk import Pilot
 from monitor.sdk.http_link import HttpLink
-from monitor.telemetry import encode
+from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import free_port
-from monitor.testing.events import Emitter
-from monitor.testing.simulator import Fleet
 from monitor.testing.wait import Until
 
 until = Until(10.0)

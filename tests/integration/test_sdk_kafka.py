@@ -16,15 +16,15 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from monitor.client.bulk import open_bulk
 from monitor.errors import Halted, Unavailable
-from monitor.model import Command
+from monitor.model.events import CommandAcknowledged, Event, Heartbeat
+from monitor.model.records import Command
 from monitor.sdk import Pilot
-from monitor.sdk.bulk import open_bulk
 from monitor.sdk.kafka_link import ANSWER, partition_of
-from monitor.telemetry import CommandAcknowledged, Event, Heartbeat
+from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.records import command
-from monitor.testing.simulator import Fleet
 from monitor.testing.wait import Until
 
 pytestmark = [

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from monitor.charter import Responses
-from monitor.control import Override
-from monitor.model import Reason
+from monitor.charter.control import Override
+from monitor.charter.spec import Responses
+from monitor.model.records import Reason
+from monitor.model.signing import Signer, Trusted
 from monitor.sdk import Lapsed, Pilot
 from monitor.sdk.http_link import HttpLink
-from monitor.signing import Signer, Trusted
+from monitor.testing.environments import Embedded
 from monitor.testing.memory_link import MemoryLink
-from monitor.testing.worlds import Embedded
 
 FIRM = Signer(b"f" * 32)
 

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from monitor.errors import Unavailable
-from monitor.model import Command, Permit
+from monitor.model.events import CommandAcknowledged, Event, Heartbeat
+from monitor.model.records import Command, Permit
 from monitor.sdk import Pilot
-from monitor.telemetry import CommandAcknowledged, Event, Heartbeat
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.service import Service

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from monitor.charter import Responses
-from monitor.model import Reason
-from monitor.telemetry import Harm, Severity
+from monitor.charter.spec import Responses
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
+from monitor.model.records import Reason
 from monitor.testing.broker import free_port
-from monitor.testing.events import Emitter
+from monitor.testing.environments import Embedded
 from monitor.testing.servers import asked
 from monitor.testing.wait import Until
-from monitor.testing.worlds import Embedded
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 WORKERS = 3

@@ -14,17 +14,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.charter import Responses
-from monitor.control import Approval, Drill, Evaluation, Rectification, Release
-from monitor.keyfile import read_key
-from monitor.model import Reason
-from monitor.sdk.bulk import open_bulk
-from monitor.signing import Signer
-from monitor.telemetry import Harm, Severity
-from monitor.testing.events import Emitter
+from monitor.charter.control import Approval, Drill, Evaluation, Rectification, Release
+from monitor.charter.spec import Responses
+from monitor.client.bulk import open_bulk
+from monitor.files.key_file import read_key
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity
+from monitor.model.records import Reason
+from monitor.model.signing import Signer
+from monitor.testing.environments import Embedded, Kafka, World
 from monitor.testing.records import command
 from monitor.testing.wait import Until
-from monitor.testing.worlds import Embedded, Kafka, World
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "deploy" / "examples"

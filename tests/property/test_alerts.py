@@ -8,20 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts import BEYOND, MOST, Standing, after, changes
-from monitor.charter import (
-    Authority,
-    Charter,
-    Cycle,
-    ExposureSpec,
-    HardRule,
-    IndicatorSpec,
-    Model,
-    Participant,
-    Responses,
-    Watcher,
-)
-from monitor.control import (
+from monitor.charter.control import (
     Admission,
     Approval,
     ControlBase,
@@ -33,11 +20,24 @@ from monitor.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.machine import Machine
-from monitor.model import Decision, Level, Outputs, Reason, Record
-from monitor.severity import GRAVE, HALTED
-from monitor.telemetry import Envelope, Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.charter.spec import (
+    Authority,
+    Charter,
+    Cycle,
+    ExposureSpec,
+    HardRule,
+    IndicatorSpec,
+    Model,
+    Participant,
+    Responses,
+    Watcher,
+)
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Envelope, Harm, Severity, encode
+from monitor.model.records import Decision, Level, Outputs, Reason, Record
+from monitor.projections.alerts import BEYOND, MOST, Standing, after, changes
+from monitor.projections.severity import GRAVE, HALTED
 
 T0 = 1_767_571_200_000  # Monday 5 January 2026
 HARMS = (Harm.DEATH, Harm.SERIOUS_INJURY, Harm.PROPERTY)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.budget import Runs, Use, alpha_use, used_of
-from monitor.charter import BaselineSpec, alpha_share
-from monitor.model import Decision, Finding, Level, Reason
-from monitor.testing.fleet_charter import HOUR_MS, charter
+from monitor.charter.spec import BaselineSpec, alpha_share
+from monitor.model.records import Decision, Finding, Level, Reason
+from monitor.projections.alpha_budget import Runs, Use, alpha_use, used_of
+from monitor.simulation.fleet_charter import HOUR_MS, charter
 from monitor.testing.records import decision, evidence
 
 T0 = 1_700_000_000_000

@@ -18,9 +18,9 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from monitor.__main__ import cli
-from monitor.charter import charter_hash
-from monitor.charter_file import Reading, read_bytes
+from monitor.charter.spec import charter_hash
 from monitor.cli.charter import TEMPLATES
+from monitor.compile.load import Reading, read_bytes
 from tests.strength import examples
 
 VALUES = [
@@ -38,7 +38,9 @@ PATHS = re.compile(r"^( *(?:- )?)([\w]+): ?(.*)$", re.MULTILINE)
 
 def templates() -> list[str]:
     """The charters to damage: the shipped templates, filled in with something else for each placeholder: the firm holds no office."""
-    texts = [resources.files("monitor.charters").joinpath(f"{name}.yaml").read_text("utf-8") for name in TEMPLATES]
+    texts = [
+        resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8") for name in TEMPLATES
+    ]
     numbers = itertools.count(1)
     names: dict[str, str] = {}  # the same placeholder is the same name throughout
     return [re.sub(r"<[^<>]+>", lambda m: names.setdefault(m[0], f"x{next(numbers)}"), text) for text in texts]

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.charter import Charter, Drills, Window
-from monitor.control import (
+from monitor.charter.control import (
     Amendment,
     Approval,
     ControlBase,
@@ -25,12 +24,13 @@ from monitor.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.machine import Machine
-from monitor.model import Outputs, Record
-from monitor.telemetry import Severity, encode
-from monitor.testing.events import Emitter
-from monitor.testing.obedience import Obedience
-from monitor.testing.simulator import Fleet
+from monitor.charter.spec import Charter, Drills, Window
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Severity, encode
+from monitor.model.records import Outputs, Record
+from monitor.simulation.fleet import Fleet
+from monitor.simulation.simulated_service import Obedience
 from tests.strength import examples
 
 STORIES = ["step", "silence", "late", "gaps", "duplicates", "busy", "calm", "death", "silent_model"]

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import msgspec
 import yaml
 
-from monitor.charter import Authority, Participant
-from monitor.control import (
+from monitor.charter.control import (
     Admission,
     Amendment,
     Approval,
@@ -27,15 +26,15 @@ from monitor.control import (
     Release,
     Shelving,
 )
-from monitor.machine import Machine
-from monitor.metrics import Metrics
-from monitor.model import Command, Outputs, Record
-from monitor.rejections import Why
-from monitor.signing import HEADER, Kind, Signer, Trusted
-from monitor.telemetry import Envelope, encode
-from monitor.testing.events import Emitter
-
-from ..unit.test_machine import T0, charter
+from monitor.charter.spec import Authority, Participant
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Envelope, encode
+from monitor.model.records import Command, Outputs, Record
+from monitor.model.signing import HEADER, Kind, Signer, Trusted
+from monitor.projections.metrics import Metrics
+from monitor.validate.rejections import Why
+from tests.unit.engine.test_machine import T0, charter
 
 RECORDS = 1_000 if os.environ.get("QUICK", "") not in ("", "0") else 10_000
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yaml"

@@ -20,7 +20,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from monitor.charter import (
+from monitor.charter.control import (
+    Admission,
+    Approval,
+    ControlBase,
+    Drill,
+    Evaluation,
+    Override,
+    Rectification,
+    Release,
+    Shelving,
+)
+from monitor.charter.spec import (
     Authority,
     Charter,
     Cycle,
@@ -34,21 +45,10 @@ from monitor.charter import (
     Watcher,
     Window,
 )
-from monitor.control import (
-    Admission,
-    Approval,
-    ControlBase,
-    Drill,
-    Evaluation,
-    Override,
-    Rectification,
-    Release,
-    Shelving,
-)
-from monitor.machine import Machine
-from monitor.model import Command, Level, Outputs, Reason, Record
-from monitor.telemetry import Envelope, Harm, Severity, encode
-from monitor.testing.events import Emitter
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Envelope, Harm, Severity, encode
+from monitor.model.records import Command, Level, Outputs, Reason, Record
 from tests.strength import examples
 
 T0 = 1_767_571_200_000  # Monday 5 January 2026

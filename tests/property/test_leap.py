@@ -17,14 +17,14 @@ from msgspec import structs
 from detectors import DETECTORS, build
 from detectors.base import Count, Design, Observation, Proportion
 from detectors.repeat import repeated
-from monitor.charter import Charter, Drills, IndicatorSpec
-from monitor.charter_file import load_charter
-from monitor.control import Admission, Drill, Override
-from monitor.machine import Machine
-from monitor.model import Closed, Evidence, Outputs, Record
-from monitor.telemetry import Envelope, Severity, encode
-from monitor.testing.events import Emitter
-from monitor.testing.simulator import Fleet
+from monitor.charter.control import Admission, Drill, Override
+from monitor.charter.spec import Charter, Drills, IndicatorSpec
+from monitor.compile.load import load_charter
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Envelope, Severity, encode
+from monitor.model.records import Closed, Evidence, Outputs, Record
+from monitor.simulation.fleet import Fleet
 from tests.strength import examples
 
 START = 1_767_225_600_000  # 2026-01-01
@@ -57,7 +57,7 @@ def hurried(charter: Charter, drills: bool) -> Charter:
 @functools.cache
 def charters() -> tuple[Charter, ...]:
     """Both templates, and the simulator's fleet with and without a cap on its exposure."""
-    folder = resources.files("monitor.charters")
+    folder = resources.files("monitor.charter.templates")
     made = []
     for name in ("automated_driving", "consumer_finance"):
         with resources.as_file(folder / f"{name}.yaml") as path:

@@ -8,10 +8,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.machine import Machine
-from monitor.model import Decision, Evidence, Outputs, Record
-from monitor.telemetry import encode
-from monitor.testing.simulator import Fleet
+from monitor.engine.machine import Machine
+from monitor.model.events import encode
+from monitor.model.records import Decision, Evidence, Outputs, Record
+from monitor.simulation.fleet import Fleet
 from tests.strength import examples
 
 HOURS = 24

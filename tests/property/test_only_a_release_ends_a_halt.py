@@ -14,9 +14,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from monitor.authority import MAY, rights
-from monitor.charter import Authority, Bound, Charter, Participant, Responses, Trial
-from monitor.control import (
+from monitor.charter.control import (
     CONTROL_TYPES,
     Acceptance,
     Admission,
@@ -31,16 +29,17 @@ from monitor.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.machine import Machine
-from monitor.model import Command, Decision, Level, Outputs, Reason, Record
-from monitor.once import validity
-from monitor.signing import HEADER, Signer, Trusted
-from monitor.state import restore, snapshot
-from monitor.telemetry import Envelope, encode
-from monitor.testing.events import Emitter
-
-from ..strength import examples
-from ..unit.test_machine import RATE, T0, charter
+from monitor.charter.spec import Authority, Bound, Charter, Participant, Responses, Trial
+from monitor.decide.authority import MAY, rights
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import Envelope, encode
+from monitor.model.records import Command, Decision, Level, Outputs, Reason, Record
+from monitor.model.signing import HEADER, Signer, Trusted
+from monitor.state.acts_once import validity
+from monitor.state.pilot import restore, snapshot
+from tests.strength import examples
+from tests.unit.engine.test_machine import RATE, T0, charter
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 WALKS, STEPS = (100 if QUICK else examples(240, 600)), 14

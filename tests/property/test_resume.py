@@ -7,13 +7,13 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.charter import Drills, Window
-from monitor.control import Approval, Drill, Evaluation, Override, Rectification, Release
-from monitor.model import Command
+from monitor.charter.control import Approval, Drill, Evaluation, Override, Rectification, Release
+from monitor.charter.spec import Drills, Window
+from monitor.model.records import Command
 from monitor.sdk.standing import Standing
-from monitor.state import restore, snapshot
+from monitor.state.pilot import restore, snapshot
 from tests.strength import examples
-from tests.unit.test_machine import T0, Bench
+from tests.unit.engine.test_machine import T0, Bench
 
 ALWAYS = Drills(full_stops=(Window(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "00:00", "24:00"),))
 STEPS = ["halt", "release", "dry_run", "full_stop", "drill_ends", "restored"]

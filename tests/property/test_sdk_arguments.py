@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitor.model.events import Event, ExposureTallied
 from monitor.sdk import BadEvent, Harm, Pilot, Severity
 from monitor.sdk.spool import records
-from monitor.telemetry import Event, ExposureTallied
 from monitor.testing.memory_link import MemoryLink
 from tests.strength import examples
 

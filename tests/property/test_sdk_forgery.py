@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from monitor.errors import Halted
-from monitor.model import Permit
+from monitor.model.events import Heartbeat
+from monitor.model.records import Permit
+from monitor.model.signing import Signer
 from monitor.sdk import Pilot
 from monitor.sdk.link import Letter, What
-from monitor.signing import Signer
-from monitor.telemetry import Heartbeat
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.wait import Until
@@ -194,8 +194,8 @@ def test_a_forged_record_in_the_place_of_a_halt_keeps_the_service_from_starting(
 
 def test_keys_are_taken_as_text_bytes_list_or_file(tmp_path: Path) -> None:
     """The ways to name a key mean the same key; what is no key is refused when the Pilot is made."""
-    from monitor.sdk.intake import trusted
-    from monitor.signing import read_public
+    from monitor.model.signing import read_public
+    from monitor.sdk.verifier import trusted
 
     file = tmp_path / "authority.keys"
     file.write_text(f"# two authorities\n{OTHER_AUTHORITY.public}\n{AUTHORITY.public}\n")

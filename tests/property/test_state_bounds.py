@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 
 import detectors
 from detectors.base import Count, Design, Gap, Gauge, Proportion
-from monitor.bounds import CHARTER_BYTES, STATE_BYTES
-from monitor.charter import Charter, Drills, ExposureSpec, IndicatorSpec, Watcher
-from monitor.charter_lint import lint
-from monitor.charter_size import _detector, size_of
-from monitor.control import Admission, Approval, ControlBase, Override, Rectification
-from monitor.machine import Machine
-from monitor.model import Outputs, Reason, Record
-from monitor.plan import plan_of
-from monitor.state import Pilot, restore, snapshot
-from monitor.telemetry import Envelope, Event, Harm, Severity, encode
-from monitor.testing.events import Emitter, one_of_each
+from monitor.charter.control import Admission, Approval, ControlBase, Override, Rectification
+from monitor.charter.spec import Charter, Drills, ExposureSpec, IndicatorSpec, Watcher
+from monitor.compile.lint import lint
+from monitor.compile.plan import plan_of
+from monitor.compile.state_size import _detector, size_of
+from monitor.engine.machine import Machine
+from monitor.model.bounds import CHARTER_BYTES, STATE_BYTES
+from monitor.model.builders import Emitter, one_of_each
+from monitor.model.events import Envelope, Event, Harm, Severity, encode
+from monitor.model.records import Outputs, Reason, Record
+from monitor.state.pilot import Pilot, restore, snapshot
 from tests.strength import examples
-from tests.unit.test_machine import HOUR, T0, charter
+from tests.unit.engine.test_machine import HOUR, T0, charter
 
 LONG = "é" * 199  # 398 bytes
 SEGMENTS = tuple(f"segment-{n}" for n in range(6))
@@ -262,7 +262,7 @@ def test_the_rich_charter_is_allowed_and_a_larger_one_refused_with_field_and_fix
 def test_a_charter_from_before_there_were_bounds_sheds_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its pilot drops open periods unjudged, is escalated with the reason, and stays below the limit, however events
     are cut."""
-    monkeypatch.setattr("monitor.acts.lint", lambda charter: [])
+    monkeypatch.setattr("monitor.decide.control_acts.lint", lambda charter: [])
     spec = msgspec.structs.replace(
         rich().indicators[1], reporting_delay="900m", segments=tuple(f"s{n}" for n in range(40))
     )

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.asyncapi import EXAMPLES, example
-from monitor.model import Record
-from monitor.rejections import SENTENCES, Why
-from monitor.validate import Validated, validate
+from monitor.model.records import Record
+from monitor.validate.parse import Validated, validate
+from monitor.validate.rejections import SENTENCES, Why
 from tests.strength import examples
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples

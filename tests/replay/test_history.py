@@ -13,19 +13,19 @@ from click.testing import CliRunner, Result
 from msgspec import structs
 
 from monitor.__main__ import cli
-from monitor.charter import Charter
-from monitor.control import Admission
+from monitor.charter.control import Admission
+from monitor.charter.spec import Charter
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC, TOPIC_BITS, Incoming, Store
-from monitor.history import Base64, TelemetryLine, begins_history, decode, encode, record_of, telemetry_line
-from monitor.history_of import Selection
-from monitor.history_replay import HistoryReplay
-from monitor.machine import Machine
-from monitor.model import Decision, Reason, Record
-from monitor.runner import Runner
-from monitor.telemetry import encode as encoded
-from monitor.testing.events import Emitter
-from monitor.testing.simulator import Fleet
+from monitor.engine.history import Base64, TelemetryLine, begins_history, decode, encode, record_of, telemetry_line
+from monitor.engine.history_of import Selection
+from monitor.engine.history_replay import HistoryReplay
+from monitor.engine.machine import Machine
+from monitor.engine.runner import Runner
+from monitor.model.builders import Emitter
+from monitor.model.events import encode as encoded
+from monitor.model.records import Decision, Reason, Record
+from monitor.simulation.fleet import Fleet
 from tests.strength import FULL
 
 FLEET = Fleet(4, pilots=5, scenarios=["calm", "death", "step", "silence", "gaps"], hours=50, period="1m", volume=200)

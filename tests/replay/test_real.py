@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import structs
 
-from monitor.charter import Charter
-from monitor.charter_file import load_charter
+from monitor.charter.spec import Charter
 from monitor.cli.real import real
 from monitor.cli.replay import replay as command
+from monitor.compile.load import load_charter
 
 CHARTERS = Path(__file__).parents[1] / "data" / "charters"
 FORM = re.compile(

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from monitor.charter_file import load_charter
 from monitor.cli.replay import replay as command
 from monitor.cli.simulate import simulate
+from monitor.compile.load import load_charter
+from monitor.engine.replay import lines, read_lines, replay, write_lines
 from monitor.errors import ControlRefused
 from monitor.importers import ads, complaints, fpr, rows
-from monitor.model import Decision, Evidence, Outputs, Reason
-from monitor.replay import lines, read_lines, replay, write_lines
-from monitor.telemetry import Envelope
+from monitor.model.events import Envelope
+from monitor.model.records import Decision, Evidence, Outputs, Reason
 
 DATA = Path(__file__).parents[1] / "data"
 CHARTERS = DATA / "charters"

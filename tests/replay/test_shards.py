@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.replay import replay as command
-from monitor.replay import NotDivisible, Replay, Shard, lines, merged, read_lines, write_lines
-from monitor.testing.simulator import Fleet
+from monitor.engine.replay import NotDivisible, Replay, Shard, lines, merged, read_lines, write_lines
+from monitor.simulation.fleet import Fleet
 
 START = 1_767_571_200_000  # Monday 5 January 2026
 PILOTS = 10  # one of each scenario

@@ -22,7 +22,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from monitor.testing.failpoint import PLACES
+from monitor.engine.failpoint import PLACES
+from monitor.testing.fork_server import Nursery
 from monitor.testing.history.brokers import disturbed
 from monitor.testing.history.live import Live
 from monitor.testing.history.memory import Cheap
@@ -30,7 +31,6 @@ from monitor.testing.history.parts import Lane, Report
 from monitor.testing.history.plan import BROKERS, KINDS, Plan, plan
 from monitor.testing.history.site import Site
 from monitor.testing.history.tally import Tally
-from monitor.testing.nursery import Nursery
 from monitor.testing.scratch import scratch
 
 HOME = Path("build") / "history"

@@ -12,11 +12,11 @@ from pathlib import Path
 from random import Random
 
 from monitor.testing.broker import KafkaBroker
+from monitor.testing.fork_server import Nursery
 from monitor.testing.history.live import Live
 from monitor.testing.history.parts import Disturbed, Lane, Report
 from monitor.testing.history.plan import Plan
 from monitor.testing.history.site import Cluster, Site
-from monitor.testing.nursery import Nursery
 from monitor.testing.scratch import scratch
 from monitor.testing.wallclock import WallClock
 

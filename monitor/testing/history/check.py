@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from monitor.log import Journalled
-from monitor.machine import Machine
-from monitor.model import Claim, Closed, Command, Outputs, Permit, Position
-from monitor.stream.dump import Dump, replay
-from monitor.stream.readers import Output, identity
+from monitor.engine.log import Journalled
+from monitor.engine.machine import Machine
+from monitor.kafka.dump import Dump, replay
+from monitor.kafka.output_consumer import Output, identity
+from monitor.model.records import Claim, Closed, Command, Outputs, Permit, Position
 
 Promise: TypeAlias = Literal["lost", "doubled", "order", "content", "state", "journal", "stuck"]
 KINDS = ("rejected", "decisions", "commands", "permits", "evidence")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from monitor.testing.fork_server import Child
 from monitor.testing.history.parts import Slot
 from monitor.testing.history.plan import WRITING
 from monitor.testing.history.standing import lose_state
-from monitor.testing.nursery import Child
 
 if TYPE_CHECKING:
     from monitor.testing.history.live import Live

@@ -21,16 +21,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from monitor.errors import Unavailable
-from monitor.model import JournalEntry, TimeRead
-from monitor.stream.desk import Settings, machine
-from monitor.stream.topics import LARGE, Names, create, topics
+from monitor.kafka.topics import LARGE, Names, create, topics
+from monitor.kafka.worker import Settings, machine
+from monitor.model.records import JournalEntry, TimeRead
+from monitor.testing.fork_server import Nursery, Order
 from monitor.testing.history.check import Acked, Difference, check
 from monitor.testing.history.faults import Faults
 from monitor.testing.history.parts import Disturbed, Lane, Report, Slot
 from monitor.testing.history.plan import Plan
 from monitor.testing.history.standing import stood
 from monitor.testing.history.story import PERIOD_MS, Burst, Item, Story
-from monitor.testing.nursery import Nursery, Order
 
 LEAD_MS = 1_200  # from the start of the workers to the first period: about what a worker needs
 LONG_PERIOD_MS = 1_000  # where the clock jumps: an hour would else be 18,000 periods of every pilot

@@ -17,12 +17,12 @@ import msgspec
 
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import OUTPUTS, Incoming, Store
+from monitor.engine.log import Journalled, Log
+from monitor.engine.machine import Machine
+from monitor.engine.runner import Runner
 from monitor.errors import Fenced
-from monitor.log import Journalled, Log
-from monitor.machine import Machine
-from monitor.model import Closed, Command, Decision, Evidence, JournalEntry, Outputs, Permit, Position, Rejected
-from monitor.runner import Runner
-from monitor.stream.dump import Dump
+from monitor.kafka.dump import Dump
+from monitor.model.records import Closed, Command, Decision, Evidence, JournalEntry, Outputs, Permit, Position, Rejected
 from monitor.testing.breakable_log import BreakableLog, Broken, Call, When
 from monitor.testing.history.check import Acked, Difference, Stood, Written, check
 from monitor.testing.history.parts import Report

@@ -8,8 +8,8 @@ from collections import Counter
 import msgspec
 from msgspec import Struct
 
+from monitor.testing.fork_server import Child
 from monitor.testing.history.check import Difference
-from monitor.testing.nursery import Child
 from monitor.testing.proxy import Proxy
 
 

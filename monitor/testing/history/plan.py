@@ -6,7 +6,7 @@ from random import Random
 
 from msgspec import Struct
 
-from monitor.testing.failpoint import PLACES
+from monitor.engine.failpoint import PLACES
 
 # kind -> what is done to the workers of the history, and how much of 100 histories it gets
 KINDS: dict[str, tuple[str, int]] = {

@@ -11,12 +11,12 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from monitor.model import Position
-from monitor.stream import keys
-from monitor.stream.dump import dump
-from monitor.stream.readers import decode
-from monitor.stream.reading import PartitionReader, high_waters
-from monitor.stream.topics import LARGE, Names, Topic, create
+from monitor.kafka import state_keys
+from monitor.kafka.dump import dump
+from monitor.kafka.output_consumer import decode
+from monitor.kafka.partition_reader import PartitionReader, high_waters
+from monitor.kafka.topics import LARGE, Names, Topic, create
+from monitor.model.records import Position
 from monitor.testing.history.check import KINDS as OUTPUTS
 from monitor.testing.history.check import Acked, Stood, Written
 
@@ -32,16 +32,16 @@ async def stood(
             if row.value is not None:
                 epoch, value = decode(row)
                 outputs[kind].append(Written(row.offset, epoch, value))
-    live = keys.Live()
+    live = state_keys.Live()
     for row in await raw(bootstrap, names.state, partition):
         live.feed(row.key, row.value)
     states = {
-        pilot: keys.decode_snapshot(value).state
+        pilot: state_keys.decode_snapshot(value).state
         for (kind, pilot), value in live.values.items()
-        if kind == keys.SNAPSHOT
+        if kind == state_keys.SNAPSHOT
     }
-    raw_mark = live.values.get((keys.WATERMARK, ""))
-    mark = keys.decode_watermark(raw_mark).position if raw_mark else Position()
+    raw_mark = live.values.get((state_keys.WATERMARK, ""))
+    mark = state_keys.decode_watermark(raw_mark).position if raw_mark else Position()
     return Stood(
         dump=await dump(bootstrap, names, partition),
         outputs=outputs,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from monitor.control import (
+from monitor.charter.control import (
     Amendment,
     Approval,
     ControlBase,
@@ -25,11 +25,11 @@ from monitor.control import (
     Shelving,
     Withdrawal,
 )
-from monitor.model import digest
-from monitor.rejections import MAX_BYTES
-from monitor.telemetry import Envelope, encode
-from monitor.testing.events import BATCH, Emitter, packed
-from monitor.testing.simulator import Fleet
+from monitor.model.builders import BATCH, Emitter, packed
+from monitor.model.events import Envelope, encode
+from monitor.model.records import digest
+from monitor.simulation.fleet import Fleet
+from monitor.validate.rejections import MAX_BYTES
 
 SCENES = ("step", "death", "silence", "late", "gaps", "duplicates", "spike", "group", "silent_model", "upgrade", "calm")
 PERIOD_MS = 200

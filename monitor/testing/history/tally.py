@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from monitor.testing.failpoint import PLACES
+from monitor.engine.failpoint import PLACES
 from monitor.testing.history.parts import Report
 
 PROMISES = {

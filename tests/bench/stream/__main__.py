@@ -22,7 +22,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from monitor.stream.topics import LARGE
+from monitor.kafka.topics import LARGE
 from monitor.testing.broker import shared
 from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.kafka import Fresh, until

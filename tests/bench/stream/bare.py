@@ -8,7 +8,7 @@ from collections import defaultdict
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from monitor.telemetry import Event
+from monitor.model.events import Event
 from tests.bench.stream.job import Meter, arguments
 
 _batch = msgspec.json.Decoder(list[Event])

@@ -13,7 +13,7 @@ import time
 
 import msgspec
 
-from monitor.telemetry import ComplaintFiled, Event, ExposureTallied
+from monitor.model.events import ComplaintFiled, Event, ExposureTallied
 
 
 class Pilot(msgspec.Struct):

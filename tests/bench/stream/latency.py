@@ -11,12 +11,12 @@ import time
 import msgspec
 from kafka import KafkaProducer
 
-from monitor.control import Admission
-from monitor.model import Command
+from monitor.charter.control import Admission
+from monitor.model.builders import Emitter
+from monitor.model.events import Harm, Severity, encode
+from monitor.model.records import Command
 from monitor.sdk.kafka_link import KafkaLink
-from monitor.telemetry import Harm, Severity, encode
 from monitor.testing.broker_runtime import REPOSITORY
-from monitor.testing.events import Emitter
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
 from tests.bench.stream.load import Load

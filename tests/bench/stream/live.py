@@ -8,7 +8,7 @@ import time
 
 from aiokafka import AIOKafkaProducer
 
-from monitor.stream.topics import LARGE
+from monitor.kafka.topics import LARGE
 from tests.bench.stream.load import Load
 
 BATCH_TYPE = ("content-type", b"application/cloudevents-batch+json")

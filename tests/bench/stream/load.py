@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from random import Random
 
-from monitor.control import Admission
-from monitor.testing.fleet_charter import SEGMENTS, charter
+from monitor.charter.control import Admission
+from monitor.simulation.fleet_charter import SEGMENTS, charter
 
 SHARES = {"exposure": 450, "outcomes": 250, "heartbeat": 200, "filed": 50, "resolved": 44, "incident": 4, "gain": 2}
 AMOUNT = 100  # decisions in one tally of exposure

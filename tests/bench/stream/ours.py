@@ -7,10 +7,10 @@ import os
 import threading
 
 from monitor.cli.worker import _warm
-from monitor.metrics import Metrics
-from monitor.rejections import Why
-from monitor.stream.app import build, prepare, run
-from monitor.stream.desk import Settings
+from monitor.kafka.app import build, prepare, run
+from monitor.kafka.worker import Settings
+from monitor.projections.metrics import Metrics
+from monitor.validate.rejections import Why
 from tests.bench.stream.job import Meter, arguments
 
 

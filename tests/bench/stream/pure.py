@@ -6,8 +6,8 @@ import time
 
 import msgspec
 
-from monitor.machine import Machine
-from monitor.model import Record
+from monitor.engine.machine import Machine
+from monitor.model.records import Record
 from tests.bench.stream.load import Load
 
 START = 1_767_571_200_000  # Monday 5 January 2026

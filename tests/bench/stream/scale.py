@@ -19,12 +19,12 @@ from typing import Any
 
 import msgspec
 
-from monitor.log import Checkpoint
-from monitor.machine import Machine
-from monitor.model import Outputs, Position, Record
-from monitor.ready import READY
-from monitor.runner import Runner
-from monitor.stream.kafka_log import KafkaLog
+from monitor.engine.log import Checkpoint
+from monitor.engine.machine import Machine
+from monitor.engine.runner import Runner
+from monitor.kafka.log import KafkaLog
+from monitor.model.records import Outputs, Position, Record
+from monitor.observe.fast_path_cache import READY
 from tests.bench.stream.load import Load
 from tests.bench.stream.pure import HOUR, PER_PERIOD, START
 

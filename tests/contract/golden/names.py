@@ -25,21 +25,29 @@ from monitor import errors, sdk
 from monitor.__main__ import cli
 from monitor.act import ACTORS
 from monitor.asyncapi import document as asyncapi_document
-from monitor.canonical import canonical
-from monitor.catalogue import CATALOGUE
-from monitor.charter import Bound, Charter, Drills, Participant, Trial, Watcher
-from monitor.charter import Window as FullStopWindow
-from monitor.charter_file import load_charter
+from monitor.charter.control import CONTROL_TYPES
+from monitor.charter.spec import Bound, Charter, Drills, Participant, Trial, Watcher
+from monitor.charter.spec import Window as FullStopWindow
 from monitor.cli.real import cases
+from monitor.client.bulk import open_bulk
+from monitor.client.control import look as read_standing
+from monitor.client.control import put as send_act
+from monitor.compile.load import load_charter
 from monitor.console.board import Board
 from monitor.console.routes import routes as board_routes
-from monitor.control import CONTROL_TYPES
-from monitor.embedded.charters import charter_route
+from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress
 from monitor.embedded.store import Store
+from monitor.engine.machine import Machine, PartitionState
+from monitor.engine.replay import lines, replay
 from monitor.indicators import INDICATORS
-from monitor.machine import Machine, PartitionState
-from monitor.model import (
+from monitor.kafka import state_keys as state_keys
+from monitor.kafka.output_consumer import identity
+from monitor.kafka.topics import Names, topics
+from monitor.model.builders import Emitter, instant
+from monitor.model.canonical import canonical
+from monitor.model.events import EVENT_TYPES, Harm, Severity, encode
+from monitor.model.records import (
     Claim,
     Closed,
     Command,
@@ -58,24 +66,16 @@ from monitor.model import (
     command_id,
     digest,
 )
+from monitor.model.refusals import Refusal
+from monitor.model.signing import HEADER, HTTP_HEADER, Signer, Trusted
 from monitor.notary.store import file_name as ledger_file
-from monitor.once import mark
-from monitor.refusals import Refusal
-from monitor.rejections import Why as RejectionReason
-from monitor.replay import lines, replay
-from monitor.sdk.acts import look as read_standing
-from monitor.sdk.acts import put as send_act
-from monitor.sdk.bulk import open_bulk
+from monitor.projections.metric_catalogue import CATALOGUE
 from monitor.sdk.link import Link
-from monitor.signing import HEADER, HTTP_HEADER, Signer, Trusted
-from monitor.state import restore, snapshot
-from monitor.stream import keys as state_keys
-from monitor.stream.readers import identity
-from monitor.stream.topics import Names, topics
-from monitor.telemetry import EVENT_TYPES, Harm, Severity, encode
-from monitor.testing.events import Emitter, instant
-from monitor.testing.obedience import Obedience
-from monitor.testing.simulator import Fleet
+from monitor.simulation.fleet import Fleet
+from monitor.simulation.simulated_service import Obedience
+from monitor.state.acts_once import mark
+from monitor.state.pilot import restore, snapshot
+from monitor.validate.rejections import Why as RejectionReason
 
 SDK_ERRORS: dict[str, type[Exception]] = {
     "BadEvent": sdk.BadEvent,

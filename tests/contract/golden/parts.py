@@ -10,29 +10,29 @@ from typing import Any
 import msgspec
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.alerts import Alert, Facts
-from monitor.alerts import Standing as AlertStanding
-from monitor.alerts import after as alerts_after
-from monitor.alerts import changes as alert_changes
+from monitor.common_cause.pool import Pool
 from monitor.console.board import Board
 from monitor.console.page import as_data
+from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
-from monitor.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
-from monitor.known import known_of
-from monitor.model import Closed, Command, Decision, Evidence, Outputs, Permit, Record, Rejected
+from monitor.kafka.log import KafkaLog
+from monitor.model.notice import Notice
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Permit, Record, Rejected
+from monitor.model.signing import Signer
 from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
-from monitor.notice import Notice
-from monitor.pool import Pool
+from monitor.projections.alerts import Alert, Facts
+from monitor.projections.alerts import Standing as AlertStanding
+from monitor.projections.alerts import after as alerts_after
+from monitor.projections.alerts import changes as alert_changes
+from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
-from monitor.sdk.board import BOOT, SECRET
-from monitor.sdk.board import Board as SharedState
 from monitor.sdk.lease import Lease, Seal
+from monitor.sdk.shared_state import BOOT, SECRET
+from monitor.sdk.shared_state import Board as SharedState
 from monitor.sdk.spool import Spool
 from monitor.sdk.standing import Standing as SdkStanding
-from monitor.signing import Signer
-from monitor.stream.kafka_log import KafkaLog
 from monitor.testing.records import decision, evidence, halted
 
 from .filler import full

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from monitor.act.http import post
-from monitor.model import Decision
+from monitor.model.records import Decision
 
 
 class Webhook:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from detectors.base import Count
-from monitor.charter import IndicatorSpec
+from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import Aggregate, NoParams, Slot, params, refuse_segments, require_exposure
-from monitor.telemetry import Envelope, ExposureTallied, ModelChanged, millis
+from monitor.model.events import Envelope, ExposureTallied, ModelChanged, millis
 
 
 class ModelChanges:

@@ -11,9 +11,9 @@ import pytest
 
 from monitor.act.alertmanager import Alertmanager, resolve_timeout
 from monitor.act.links import Links, checked
-from monitor.alerts import Alert, Facts, Standing, after, occurrence
 from monitor.errors import Refused
-from monitor.model import Decision, Finding, Level, Reason
+from monitor.model.records import Decision, Finding, Level, Reason
+from monitor.projections.alerts import Alert, Facts, Standing, after, occurrence
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.records import halted
 

@@ -11,11 +11,11 @@ import pytest
 from monitor.act import deliver as delivering
 from monitor.act import lanes as subject
 from monitor.act.deliver import Deliver
-from monitor.alerts import Alert, Facts
-from monitor.charter import charter_hash
+from monitor.charter.spec import charter_hash
 from monitor.errors import Refused, Unavailable
-from monitor.model import Decision, Level, Reason
-from monitor.testing.fleet_charter import charter
+from monitor.model.records import Decision, Level, Reason
+from monitor.projections.alerts import Alert, Facts
+from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import halted
 
 

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from monitor.act.deliver import Deliver
-from monitor.charter import charter_hash
+from monitor.charter.spec import charter_hash
 from monitor.cli import act as subject
-from monitor.model import Level, Reason
-from monitor.testing.fleet_charter import charter
+from monitor.model.records import Level, Reason
+from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import decision
 
 PLAN = charter("p-1", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=0, end=0)

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from monitor.console.board import Board
-from monitor.console.heard import Heard
+from monitor.console.owner_liveness import Heard
 from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
-from monitor.model import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
+from monitor.engine.replay import lines, replay
+from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
 from monitor.notary.notary import Notary
 from monitor.notary.verify import entries, ledgers, verify
-from monitor.replay import lines, replay
+from monitor.simulation.fleet import Fleet
 from monitor.testing.records import decision, evidence
-from monitor.testing.simulator import Fleet
 
 
 def fed(*decisions: Decision, periods: list[Evidence | Closed] | None = None, board: Board | None = None) -> Board:
@@ -244,8 +244,8 @@ def test_every_kept_decision_is_on_the_pilot_page() -> None:
 
 def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
     """A charter is shown only with decisions that name its digest; an amendment replaces it."""
-    from monitor.charter import charter_hash
-    from monitor.testing.fleet_charter import charter
+    from monitor.charter.spec import charter_hash
+    from monitor.simulation.fleet_charter import charter
 
     one = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
     two = msgspec.structs.replace(one, tier="critical", version=2)
@@ -263,8 +263,8 @@ def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
 def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
     """A board that reads control meets acts that the machine refuses: no pilot comes of one, and the charter in force is still found,
     whether its decisions are read before or after."""
-    from monitor.charter import charter_hash
-    from monitor.testing.fleet_charter import charter
+    from monitor.charter.spec import charter_hash
+    from monitor.simulation.fleet_charter import charter
 
     good = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
     board = Board()
@@ -305,10 +305,10 @@ def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Pa
 def test_the_page_says_what_was_used_of_alpha_and_what_may_be() -> None:
     """On day one nothing is used; after a release the first run's shares are; each limit has its row with threshold and
     p-value."""
-    from monitor.charter import charter_hash
-    from monitor.console.scales import figure
-    from monitor.plan import Plan
-    from monitor.testing.fleet_charter import charter
+    from monitor.charter.spec import charter_hash
+    from monitor.compile.plan import Plan
+    from monitor.projections.formats import figure
+    from monitor.simulation.fleet_charter import charter
 
     plan = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
     board = Board()

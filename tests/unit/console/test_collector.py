@@ -7,8 +7,8 @@ import pytest
 
 from monitor.console import collector
 from monitor.console.collector import Collector
-from monitor.model import Outputs
-from monitor.testing.fleet_charter import charter
+from monitor.model.records import Outputs
+from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import evidence
 
 CHARTER = charter("p-1", number=1, period_ms=3_600_000, cap=1e3, dispersion=1.0, start=0, end=86_400_000)

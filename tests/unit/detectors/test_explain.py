@@ -53,15 +53,15 @@ def test_the_sentence_says_what_was_seen_what_was_allowed_and_how_near_the_bar_i
     """Counts, shares, silences and gauges, each in its own words."""
     crossed = explain(Count(12.0, 1.0), Score(5.0, 4.6052, 2.0, 12.0, 0.01), "limit_e_process")
     assert crossed.sentence == (
-        "12 events where 2 were allowed, 6 times as many (95 % interval of this period 3.1 to 10.5). "
-        "The evidence against the limit is 148 of the 100 that are needed: the bar is reached."
+        "12 events against a limit of 2 (ratio 6, 95 % confidence interval of this period 3.1 to 10.5). "
+        "The evidence against the limit (e-value) is 148 and the threshold is 100: threshold reached."
     )
     assert crossed.method == "Garwood, exact for Poisson"
     share = explain(Proportion(45.0, 100.0), Score(3.0, 4.6, 0.3, 0.45), "e_detector").sentence
-    assert share.startswith("45 % of 100 where 30 % were expected, 1.5 times as many")
+    assert share.startswith("45 of 100 (45 %) against 30 % expected (ratio 1.5, ")
     assert "between false alarms" in share
     assert explain(Gap(960.0, 16.0), Score(16.0, 15.5, 16.0, 0.0), "silence").sentence == (
-        "No event for 960 s in which 16 were expected. 15.5 missing events are the bar: the bar is reached."
+        "No event for 960 s in which 16 were expected. The threshold is 15.5 expected events: threshold reached."
     )
     assert explain(Gauge(3.5), Score(3.5, 3.0, 3.0, 3.5)).ratio is None
 

@@ -12,7 +12,7 @@ from detectors.base import Count, Design, Proportion
 from detectors.checks import CHECKS, SAMPLES
 from detectors.predictive import NegativeBinomial, Predictor, SeasonalProportion, SeasonalRate
 from detectors.predictive_change import SeasonalChange, evidence, threshold_of
-from monitor.testing.simulator import binomial, gamma_poisson
+from monitor.simulation.fleet import binomial, gamma_poisson
 
 
 def level(hour: int, cycle: float) -> float:

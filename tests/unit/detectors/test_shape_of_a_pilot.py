@@ -7,12 +7,12 @@ import math
 import msgspec
 
 from detectors.shape import Shape
-from monitor.charter import Authority, Charter, Cycle, IndicatorSpec, Model, Participant, Watcher
-from monitor.control import Admission
-from monitor.machine import Machine
-from monitor.model import Decision, Level, Outputs, Record
-from monitor.telemetry import encode
-from monitor.testing.events import Emitter
+from monitor.charter.control import Admission
+from monitor.charter.spec import Authority, Charter, Cycle, IndicatorSpec, Model, Participant, Watcher
+from monitor.engine.machine import Machine
+from monitor.model.builders import Emitter
+from monitor.model.events import encode
+from monitor.model.records import Decision, Level, Outputs, Record
 
 HOUR = 3_600_000
 T0 = 1_767_571_200_000  # Monday 5 January 2026

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.embedded.reader import Reader
+from monitor.embedded.output_reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store
+from monitor.engine.log import Checkpoint
 from monitor.errors import LogBroken
-from monitor.log import Checkpoint
-from monitor.model import Outputs, Position, Rejected, TimeRead
+from monitor.model.records import Outputs, Position, Rejected, TimeRead
 from monitor.testing.clock import MovingClock
 
 Story = Callable[[Store], Awaitable[None]]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.canonical import canonical, parse
-from monitor.model import Command, Decision
+from monitor.model.canonical import canonical, parse
+from monitor.model.records import Command, Decision
 from monitor.notary.encoding import VERSIONS, Entry, EntryType, Malformed, check, decode, encode
 from monitor.notary.entries import entry_of, in_order
-from monitor.notary.segment import frame, header, index_record
+from monitor.notary.format import frame, header, index_record
 from monitor.notary.tree import EMPTY, Frontier, leaf_hash, tree_head
 from monitor.testing.records import command, decision
 

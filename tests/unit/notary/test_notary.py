@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.canonical import canonical
 from monitor.cli.ledger import ledger
 from monitor.errors import LedgerBroken
-from monitor.model import Command, Decision, Finding
+from monitor.model.canonical import canonical
+from monitor.model.records import Command, Decision, Finding
 from monitor.notary.entries import entry_of
+from monitor.notary.format import Damage
 from monitor.notary.notary import Notary
-from monitor.notary.segment import Damage
 from monitor.notary.store import file_name
 from monitor.notary.verify import entries, ledgers, verify
 from monitor.testing.records import command, decision
@@ -193,8 +193,8 @@ def test_the_verifier_stands_alone(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom monitor.notary.verify import main\nstatus = main([sys.argv[1]])\n"
         "ours = {m for m in sys.modules if m.split('.')[0] in ('monitor', 'detectors')}\n"
-        "allowed = {'monitor', 'monitor.canonical', 'monitor.notary'} | {'monitor.notary.' + m for m in "
-        "('verify', 'encoding', 'commitment', 'segment', 'tree', 'cursor', 'dense')}\n"
+        "allowed = {'monitor', 'monitor.model', 'monitor.model.canonical', 'monitor.notary'} | {'monitor.notary.' + m for m in "
+        "('verify', 'encoding', 'commitment', 'format', 'tree', 'cursor', 'dense')}\n"
         "assert ours <= allowed, ours - allowed\n"
         "assert not {'msgspec', 'click', 'rich', 'aiohttp'} & set(sys.modules)\n"
         "sys.exit(status)"
@@ -267,7 +267,7 @@ def test_cli_shows_the_numbers_that_a_decision_rests_on(tmp_path: Path) -> None:
 def test_a_newer_version_s_words_do_not_stop_show(tmp_path: Path) -> None:
     """An entry with a reason that this version does not know is printed with its head alone."""
     from monitor.notary.encoding import Entry, EntryType, encode
-    from monitor.notary.segment import frame, header
+    from monitor.notary.format import frame, header
 
     body = canonical({**msgspec.to_builtins(decision(1)), "reason": "of_another_time"})
     entry = Entry(EntryType.DECISION, decision(1).id, "p-1", decision(1).at, 1, 1, body)

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from monitor.model.events import CostReported, Event, ExposureTallied, IncidentReported, OutcomesTallied, encode
 from monitor.sdk.build import BadEvent, build
-from monitor.telemetry import CostReported, Event, ExposureTallied, IncidentReported, OutcomesTallied, encode
 
 GOOD = {"source": "firm/p/1", "pilot": "p", "number": 7, "at": None}
 COUNTS = {"tp": 1, "fp": 2, "tn": 3, "fn": 4}

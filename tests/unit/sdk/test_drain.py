@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from monitor.errors import Halted
+from monitor.model.events import CommandAcknowledged, Event, ExposureTallied, Heartbeat
 from monitor.sdk import Drain, Pilot
-from monitor.telemetry import CommandAcknowledged, Event, ExposureTallied, Heartbeat
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.wait import Until

@@ -13,14 +13,14 @@ import pytest
 from msgspec import structs
 
 from monitor.errors import Halted, Lapsed, TryAgain
-from monitor.ground import Ground
-from monitor.model import Permit, Reason
-from monitor.notice import Notice
+from monitor.halt_ground import Ground
+from monitor.model.events import CommandAcknowledged, Heartbeat
+from monitor.model.notice import Notice
+from monitor.model.records import Permit, Reason
 from monitor.sdk import Pilot
 from monitor.sdk.asgi import problem
 from monitor.sdk.clock import SECOND, boottime
 from monitor.sdk.lease import LONGEST_MS, Lease, Seal
-from monitor.telemetry import CommandAcknowledged, Heartbeat
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.wait import Until

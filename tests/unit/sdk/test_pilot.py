@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from monitor.errors import Halted, Unavailable
-from monitor.sdk import BadEvent, Pilot, SpoolFull
-from monitor.telemetry import (
+from monitor.model.builders import Emitter, one_of_each
+from monitor.model.events import (
     CommandAcknowledged,
     Envelope,
     ExposureTallied,
@@ -23,7 +23,7 @@ from monitor.telemetry import (
     OutcomesTallied,
     event_type,
 )
-from monitor.testing.events import Emitter, one_of_each
+from monitor.sdk import BadEvent, Pilot, SpoolFull
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.wait import Until

@@ -6,8 +6,8 @@ import itertools
 
 import msgspec
 
-from monitor.ground import Ground
-from monitor.model import Reason
+from monitor.halt_ground import Ground
+from monitor.model.records import Reason
 from monitor.sdk.standing import Standing, not_resumed, refusal
 from monitor.testing.records import command
 

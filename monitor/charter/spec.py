@@ -1,0 +1,302 @@
+"""The sandbox plan as code: what a charter says, as frozen values, and its canonical hash.
+
+`monitor/compile/load.py` reads the YAML and points at mistakes; this file holds meaning only. Spans are written `1h`,
+`1d`, `1mo` and parsed once by `span()`/`period()`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from monitor.model.canonical import canonical as canonical_json
+from monitor.model.events import Harm, Id, Severity
+from monitor.model.periods import Period, Span, parse_span
+from monitor.model.records import Level
+
+SpanText: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+(mo|ms|s|m|h|d|w)$")]
+Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
+Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[str, ...] = get_args(Day)
+Clock: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
+
+
+class Participant(Struct, frozen=True, forbid_unknown_fields=True):
+    """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of its
+    services: where there is one, heartbeats and acknowledgements must be signed with it, and so must the firm's own acts."""
+
+    id: Id
+    name: str = ""
+    keys: tuple[str, ...] = ()
+
+
+class Model(Struct, frozen=True, forbid_unknown_fields=True):
+    """A registered model version; `digest` is what telemetry carries in `data.model`."""
+
+    digest: Id
+    version: str = ""
+
+
+class Authority(Struct, frozen=True, forbid_unknown_fields=True):
+    """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve the
+    release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public keys
+    (`ed25519:<base64>`): what such a name does must be signed with it, and once any name has a key, nobody acts without."""
+
+    id: Id
+    name: str = ""
+    approvers: tuple[str, ...] = ()
+    officers: tuple[str, ...] = ()
+    keys: dict[str, str] = {}
+
+
+class Users(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may meet the system, and how many of them."""
+
+    cap: Annotated[int, Meta(ge=1)] | None = None
+    groups: tuple[str, ...] = ()
+
+
+class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
+    """When the pilot may operate, as dates (`YYYY-MM-DD`, UTC)."""
+
+    start: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    end: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
+class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """`unit` selects which exposure tallies count. `cap` (units per period) is the most that a period may hold: what an
+    open or incomplete period is assumed to have; without it there is no provisional evidence. `uncertainty` 0.2 = the
+    reported exposure may be 20 % too small, and the limit is given that much room. `complete`: when the exposure of a
+    period is known in full: `by_source` once every source of exposure was heard at its end, `on_close` when the period
+    closes. The second is for services in which every call is a new source; exposure that was not tallied by the close
+    is then taken for none, so a lost tally makes the rate look higher than it is."""
+
+    unit: Id
+    cap: Positive | None = None
+    uncertainty: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    complete: Literal["by_source", "on_close"] = "by_source"
+
+
+class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A limit of `times` what went before: `events` were counted over `exposure` units. The less was counted, the larger the
+    rate that it does not rule out; `doubt` of the indicator's alpha pays for that (`detectors/baseline_limit.py`)."""
+
+    events: Annotated[float, Meta(ge=0, le=1e15)]
+    exposure: Positive
+    times: Annotated[float, Meta(ge=0.001, le=1000)]
+    doubt: Annotated[float, Meta(ge=0.001, le=0.999)] = 0.8
+
+
+class Watcher(Struct, frozen=True, forbid_unknown_fields=True):
+    """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params` go to
+    its constructor."""
+
+    name: str
+    level: LevelName
+    params: dict[str, Any] = {}
+
+
+class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """One indicator: `kind` is a key of `monitor.indicators.INDICATORS`.
+
+    `limit` is per `per` units of exposure (counts), a share (proportions) or a value (gauges); counts may state a
+    `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many closed periods late events may still raise.
+    `variance_mean` is the overdispersion the charter grants. `weight` is this indicator's share of alpha.
+    """
+
+    name: Id
+    kind: str
+    period: SpanText = "1h"
+    reporting_delay: SpanText = "0s"
+    limit: Positive | None = None
+    baseline: BaselineSpec | None = None
+    per: Positive = 1.0
+    direction: Literal["above", "below"] = "above"
+    segments: tuple[str, ...] = ()
+    exposure: ExposureSpec | None = None
+    variance_mean: Annotated[float, Meta(ge=1, le=1000)] = 1.0
+    weight: Share = 0.0
+    minimum_events: Annotated[int, Meta(ge=1)] = 1
+    late_window: Annotated[int, Meta(ge=0, le=64)] = 4
+    detectors: tuple[Watcher, ...] = ()
+    params: dict[str, Any] = {}
+
+    def nominal(self) -> float | None:
+        """The limit as people say it: with a baseline, so many times its plain rate, without the room for its doubt."""
+        if self.baseline is None:
+            return self.limit
+        return self.baseline.times * self.baseline.events / self.baseline.exposure * self.per
+
+    def grid(self) -> Period:
+        """The periods of this indicator."""
+        return Period(parse_span(self.period))
+
+    def delay(self) -> Span:
+        """How long after its end a period closes."""
+        return parse_span(self.reporting_delay)
+
+
+class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """A single event that moves the level at once. All given conditions must hold; an empty one always does."""
+
+    name: Id
+    level: LevelName
+    severity: tuple[Severity, ...] = ()
+    harm: tuple[Harm, ...] = ()
+    unregistered_model: bool = False
+
+
+class Responses(Struct, frozen=True, forbid_unknown_fields=True):
+    """What follows from levels. `*_clears_after` counts quiet, known periods; a halt never clears by itself.
+
+    `acknowledge_within` is how long a service may take to acknowledge a halt, and then to show that it stands still.
+    `tolerate_first` (tiers minimal and limited only) lets the first crossing of a limit escalate, to be rectified,
+    where the next one halts, and so does one that is not rectified within `rectify_within`. `shelve_at_most` is how
+    long a finding may be set aside.
+    """
+
+    watch_clears_after: Annotated[int, Meta(ge=1)] = 3
+    escalate_clears_after: Annotated[int, Meta(ge=1)] = 12
+    half_way: Literal["watch", "escalate"] = "escalate"
+    unknown_escalates_after: SpanText = "24h"
+    sequence_gap: Literal["watch", "escalate"] = "watch"
+    acknowledge_within: SpanText = "60s"
+    lease: SpanText = "60s"
+    tolerate_first: bool = False
+    shelve_at_most: SpanText = "8h"
+    rectify_within: SpanText = "30d"
+
+
+class Window(Struct, frozen=True, forbid_unknown_fields=True):
+    """A stretch of each of the `days`, from `start` to before `end` (UTC, or the zone that is named next to the
+    windows)."""
+
+    days: Annotated[tuple[Day, ...], Meta(min_length=1)]
+    start: Clock
+    end: Clock
+
+
+class Drills(Struct, frozen=True, forbid_unknown_fields=True):
+    """How halts are tried out: a dry run `every` so often (by hand only without it), a full stop only inside
+    `full_stops`, which are in the time of `zone` (an IANA name such as Europe/Berlin; UTC without it)."""
+
+    every: SpanText | None = None
+    full_stops: tuple[Window, ...] = ()
+    zone: str = ""
+
+
+class Bound(Struct, frozen=True, forbid_unknown_fields=True):
+    """From `least` to `most`, both included; one of them may be left out."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+class Trial(Struct, frozen=True, forbid_unknown_fields=True):
+    """A scenario on which a halted system is evaluated again, and the bounds that its results must keep, by measure."""
+
+    name: Id
+    bounds: dict[Id, Bound]
+
+
+class Exit(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a pilot leaves: conditions in words, and quiet time needed."""
+
+    conditions: tuple[str, ...] = ()
+    quiet_for: SpanText = "90d"
+
+
+class Charter(Struct, frozen=True, forbid_unknown_fields=True):
+    """The plan under which one pilot runs."""
+
+    schema: Literal["sandbox-charter/1"]
+    pilot: Id
+    participant: Participant
+    scenario: str
+    tier: Tier
+    cycle: Cycle
+    models: tuple[Model, ...]
+    authorities: Annotated[tuple[Authority, ...], Meta(min_length=1)]
+    indicators: tuple[IndicatorSpec, ...]
+    alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.01
+    version: Annotated[int, Meta(ge=1)] = 1
+    sector: str = ""
+    region: str = ""
+    vendor: str = ""
+    data_source: str = ""
+    objects: tuple[str, ...] = ()
+    users: Users = Users()
+    data_boundary: tuple[str, ...] = ()
+    hard_rules: tuple[HardRule, ...] = ()
+    responses: Responses = Responses()
+    drills: Drills = Drills()
+    exit: Exit = Exit()
+    evaluation: tuple[Trial, ...] = ()
+
+    def indicator(self, name: str) -> IndicatorSpec:
+        """The indicator of that name. Raises KeyError."""
+        for spec in self.indicators:
+            if spec.name == name:
+                return spec
+        raise KeyError(name)
+
+
+LEVELS: dict[str, Level] = {"watch": Level.WATCH, "escalate": Level.ESCALATE, "halt": Level.HALT}
+
+
+_LATER: dict[str, Any] = {
+    "drills": msgspec.to_builtins(Drills()),
+    "tolerate_first": Responses().tolerate_first,
+    "shelve_at_most": Responses().shelve_at_most,
+    "rectify_within": Responses().rectify_within,
+    "officers": (),
+    "keys": {},
+    "evaluation": (),
+}
+
+
+def canonical(charter: Charter) -> bytes:
+    """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only where
+    it says something, so that a charter keeps the hash under which it was admitted."""
+    whole = msgspec.to_builtins(charter, str_keys=True)
+    later = ("tolerate_first", "shelve_at_most", "rectify_within")
+    for part, *names in ((whole, "drills", "evaluation"), (whole["responses"], *later)):
+        for name in names:
+            if part[name] == _LATER[name]:
+                del part[name]
+    if "drills" in whole and not whole["drills"]["zone"]:
+        del whole["drills"]["zone"]
+    for spec in whole["indicators"]:
+        if spec["baseline"] is None:
+            del spec["baseline"]
+        if spec["exposure"] is not None and spec["exposure"]["complete"] == "by_source":
+            del spec["exposure"]["complete"]
+    if not whole["participant"]["keys"]:
+        del whole["participant"]["keys"]
+    for authority in whole["authorities"]:
+        for name in ("officers", "keys"):
+            if authority[name] == _LATER[name]:
+                del authority[name]
+    return canonical_json(whole)
+
+
+def charter_hash(charter: Charter) -> str:
+    """SHA-256 of the canonical form, 64 hex digits: what both sides sign at admission."""
+    return hashlib.sha256(canonical(charter)).hexdigest()
+
+
+def alpha_share(charter: Charter, indicator: IndicatorSpec, restart: int = 1) -> float:
+    """What one segment of one indicator may spend of alpha at restart j: alpha x weight / segments x 6 / (pi^2 j^2).
+
+    The shares of all restarts sum to one, so the whole life of a pilot spends at most alpha.
+    """
+    if restart < 1:
+        raise ValueError("restart counts from 1")
+    basel = 6 / (3.141592653589793**2 * restart**2)
+    return charter.alpha * indicator.weight / max(1, len(indicator.segments)) * basel

@@ -1,0 +1,1 @@
+"""What a regulator's tools import: put acts on `control`, send telemetry in bulk."""

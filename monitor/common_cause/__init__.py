@@ -1,0 +1,1 @@
+"""The second stage: pools evidence over pilots that share a vendor. Pure."""

@@ -1,0 +1,231 @@
+"""The second stage: closed periods of all partitions in one order, pooled over pilots that share a vendor.
+
+A deployment of its own over the same `Log` and runner: its telemetry are the partitions of `evidence`, one topic each. Records
+are only kept as they come; they are weighed at a journalled `time`, sorted by (end of period, indicator, vendor, pilot,
+segment), so that the order in which partitions were read never shows in a result. A period is weighed when every partition that
+ever spoke says that it is closed, or `WAIT_MS` after its end; what comes later than that is counted and left out. Pure.
+
+What it says is about a vendor and never about a pilot: it watches, and no pilot's standing rests on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from detectors.base import Count, Design
+from detectors.e_detector import EDetector
+from detectors.explain import explain
+from monitor.errors import ControlRefused, LogBroken
+from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, Record, digest
+
+VERSION = 1
+WAIT_MS = 3_600_000  # after its end a period waits no longer for partitions that are not heard
+FEWEST = 2  # pilots; one alone is no vendor's matter
+ARL0 = 87_600.0  # periods to a false word on the average: ten years of hours
+MOST = 200_000  # periods kept; beyond it the oldest are weighed without waiting
+
+_decoders: dict[bytes, Callable[[bytes], Evidence | Closed]] = {
+    b"evidence": msgspec.json.Decoder(Evidence).decode,
+    b"closed": msgspec.json.Decoder(Closed).decode,
+}
+
+
+class Group(NamedTuple):
+    """What is pooled: one indicator of one vendor, in periods of one length (ms)."""
+
+    indicator: str
+    vendor: str
+    length: int
+
+
+class Heard(Struct, array_like=True):
+    """Of one partition: the highest epoch met and up to where it says that every period is closed (ms)."""
+
+    epoch: int = 0
+    through: int = 0
+
+
+class _State(Struct, array_like=True):
+    version: int
+    heard: dict[str, Heard]
+    kept: list[Evidence]
+    weighed: int
+    late: int
+    counter: int
+    detectors: list[tuple[Group, EDetector]]
+
+
+class Pool:
+    """The state machine of the second stage; one partition. See `monitor.engine.machine.Machine` for what a runner asks of it.
+
+    The statistic: events of all of a vendor's pilots against all that their limits allow, one e-detector for each group. If
+    the pilots' counts are independent, Poisson and within their limits, a false word comes once in `ARL0` periods on the average or
+    less often, by its theorem; counts that move together break that, and finding them is its work.
+    """
+
+    def __init__(self, partition: int = 0, epoch: int = 0, *, wait_ms: int = WAIT_MS) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.dirty: set[str] = set()
+        self.events = 0
+        self.late = 0  # periods that came after theirs was weighed
+        self._wait = wait_ms
+        self._heard: dict[str, Heard] = {}
+        self._kept: dict[tuple[str, str, str, int], Evidence] = {}
+        self._weighed = 0
+        self._counter = 0
+        self._detectors: dict[Group, EDetector] = {}
+
+    # ---- state in and out
+
+    @property
+    def notify_at(self) -> int | None:
+        """0 (at once) when periods can be weighed, else when the oldest has waited long enough; `None` when there is none."""
+        if not self._kept:
+            return None
+        oldest = min(e.end for e in self._kept.values())
+        return 0 if oldest <= self._closed() or len(self._kept) > MOST else oldest + self._wait
+
+    def snapshots(self, names: Iterable[str]) -> dict[str, bytes | None]:
+        """Everything under one name."""
+        kept, detectors = list(self._kept.values()), list(self._detectors.items())
+        whole = _State(VERSION, self._heard, kept, self._weighed, self.late, self._counter, detectors)
+        return {"": msgspec.msgpack.encode(whole)}
+
+    def restore(self, snapshots: dict[str, bytes]) -> None:
+        """Take up where a snapshot left off. Raises LogBroken when it cannot be read."""
+        if "" not in snapshots:
+            return
+        try:
+            state = msgspec.msgpack.decode(snapshots[""], type=_State)
+        except msgspec.MsgspecError as error:
+            raise LogBroken(f"the state of the second stage cannot be read: {error}") from error
+        if state.version != VERSION:
+            raise LogBroken(f"the second stage's state has version {state.version}, this code reads {VERSION}")
+        self._heard, self._weighed, self.late, self._counter = state.heard, state.weighed, state.late, state.counter
+        self._kept = {_key(e): e for e in state.kept}
+        self._detectors = dict(state.detectors)
+
+    # ---- the three inputs
+
+    def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
+        """Keep the periods of one partition of `evidence`. Raises LogBroken for what the monitor cannot have written."""
+        heard = self._heard.setdefault(topic, Heard())
+        for record in records:
+            headers = dict(record.headers)
+            try:
+                epoch, value = int(headers["epoch"]), _decode(headers, record.value)
+            except (KeyError, ValueError, msgspec.MsgspecError) as error:
+                raise LogBroken(f"{topic}/{record.offset} is no evidence of the monitor: {error!r}") from error
+            if epoch < heard.epoch:
+                continue  # void: written by an owner that had been replaced
+            heard.epoch = epoch
+            self.events += 1
+            if isinstance(value, Closed):
+                heard.through = max(heard.through, value.through)
+            elif _pooled(value):
+                if value.end <= self._weighed:
+                    self.late += 1
+                else:
+                    self._kept.setdefault(_key(value), value)
+        return Outputs()
+
+    def control(self, record: Record) -> Outputs:
+        """Nobody acts on the second stage."""
+        raise ControlRefused("control", "no_control", "the second stage takes no acts")
+
+    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+        """Evidence that the log deleted unread is missing from its periods; no finding says so."""
+        return Outputs()
+
+    def time(self, now: int) -> Outputs:
+        """Weigh every period that is complete, or has waited long enough at `now` (ms)."""
+        out = Outputs()
+        through = max(self._weighed, self._closed(), now - self._wait)
+        if len(self._kept) > MOST:
+            through = max(through, sorted(e.end for e in self._kept.values())[len(self._kept) - MOST - 1])
+        ready = sorted((e for e in self._kept.values() if e.end <= through), key=_order)
+        for (end, group), periods in groupby(ready, key=lambda e: (e.end, _group(e))):
+            self._weigh(group, list(periods), end, now, out)
+        for e in ready:
+            del self._kept[_key(e)]
+        self._weighed = through
+        return out
+
+    # ---- weigh
+
+    def _weigh(self, group: Group, periods: list[Evidence], end: int, now: int, out: Outputs) -> None:
+        pilots = {e.pilot for e in periods}
+        if len(pilots) < FEWEST:
+            return
+        detector = self._detectors.get(group)
+        if detector is None:
+            # What is allowed is the exposure, so that the rate of pilots at their limits is 1.
+            detector = EDetector.design(Design(), arl0=ARL0, baseline=1.0, side="up")
+            self._detectors[group] = detector
+        count = Count(sum(e.k for e in periods), sum(e.allowed or 0.0 for e in periods))
+        score = detector.update(count)
+        if score is None or not score.alarm:
+            return
+        self._counter += 1
+        words = explain(count, score, "e_detector")
+        above = sorted(e.pilot for e in periods if e.k > (e.allowed or 0.0))
+        some = f"{', '.join(above[:8])}{' and more' if len(above) > 8 else ''}" or "none"
+        finding = Finding(
+            indicator=group.indicator,
+            rule="pooled_e_detector",
+            statistic=score.statistic,
+            bar=score.threshold,
+            observed=score.observed,
+            expected=score.expected,
+            period_start=end - group.length,
+            period_end=end,
+            detail=f"{len(above)} of {len(pilots)} pilots above what their limits allow: {some}",
+            explanation=words.sentence,
+        )
+        out.decisions.append(
+            Decision(
+                id=digest("pool", *group, end),
+                pilot=f"vendor:{group.vendor}",
+                participant="",
+                charter="",
+                kind="finding",
+                level=Level.WATCH,
+                was=Level.WATCH,
+                reason=Reason.COMMON_CAUSE,
+                at=now,
+                standing=self._counter,
+                epoch=self.epoch,
+                cause=f"evidence:{group.indicator}@{end}",
+                finding=finding,
+            )
+        )
+
+    def _closed(self) -> int:
+        return min((h.through for h in self._heard.values()), default=0)
+
+
+def _decode(headers: dict[str, bytes], value: bytes | None) -> Evidence | Closed:
+    return _decoders[headers["type"]](value or b"")
+
+
+def _pooled(e: Evidence) -> bool:
+    """Counts with a limit, closed with all their data, of a pilot whose vendor is known."""
+    return bool(e.kind == "count" and e.allowed and e.vendor and not e.unknown and not e.late)
+
+
+def _key(e: Evidence) -> tuple[str, str, str, int]:
+    return e.pilot, e.indicator, e.segment, e.start
+
+
+def _group(e: Evidence) -> Group:
+    return Group(e.indicator, e.vendor, e.end - e.start)
+
+
+def _order(e: Evidence) -> tuple[int, Group, str, str]:
+    return e.end, _group(e), e.pilot, e.segment

@@ -1,0 +1,34 @@
+"""A charter as YAML that `charter check` reads back to the same hash."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import msgspec
+from ruamel.yaml import YAML
+
+from monitor.charter.spec import Charter, canonical
+
+
+def charter_yaml(charter: Charter) -> str:
+    """All fields of a charter that are set, in the order of its schema."""
+    written = _kept(msgspec.to_builtins(charter, str_keys=True), json.loads(canonical(charter)))
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 110
+    out = StringIO()
+    yaml.dump(written, out)
+    return out.getvalue()
+
+
+def _kept(value: Any, like: Any) -> Any:
+    """`value` with its order, without what its canonical form leaves out or does not set."""
+    if isinstance(value, dict):
+        return {name: _kept(inner, like[name]) for name, inner in value.items() if like.get(name) is not None}
+    if isinstance(value, list | tuple):
+        return [_kept(inner, other) for inner, other in zip(value, like, strict=True)]
+    return value

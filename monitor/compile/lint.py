@@ -1,0 +1,498 @@
+"""What a well-formed charter may still have wrong: each mistake named, with the field and the fix. Pure; never raises.
+
+An error means that the charter cannot run as written, or would break a promise; a warning, that it runs but probably not
+as meant. A pilot is admitted only under a charter without errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+import detectors
+from detectors.base import Count
+from monitor.charter import time_zones
+from monitor.charter.spec import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
+from monitor.charter.values import escaped, flaws
+from monitor.compile.plan import Watch, build_detectors, plan_of
+from monitor.compile.state_size import open_periods, parts_of, size_of
+from monitor.indicators import INDICATORS, BadSpec
+from monitor.model.bounds import CHARTER_BYTES
+from monitor.model.labels import alike, tidy
+from monitor.model.periods import parse_span
+from monitor.model.signing import read_public
+
+MONTH_MS = 28 * 86_400_000  # the shortest
+LONGEST_MS = 10 * 366 * 86_400_000
+FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates end with the year 9999
+OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
+SESSION_MS = 10_000  # until Kafka notices that a worker is gone
+RECOVERY_MS = 10_000  # until the next worker has read itself up to date
+HALTING = "limit_e_process"  # the one detector with a declared rate of false halts
+
+
+class Problem(Struct, frozen=True):
+    """One finding: dotted `field` (`indicators[0].limit`), what is wrong, what to do."""
+
+    severity: Literal["error", "warning"]
+    field: str
+    problem: str
+    fix: str
+
+
+class Share(Struct, frozen=True):
+    """What one stream may spend on false halts for as long as the pilot lives without one: `bar` is the e-value it
+    needs, larger than 1/alpha where a baseline's doubt is paid for out of alpha."""
+
+    indicator: str
+    segment: str
+    alpha: float
+    bar: float
+
+
+def lint(charter: Charter) -> list[Problem]:
+    """Everything wrong with `charter`, in the order of the file."""
+    found = [_error(*flaw) for flaw in flaws(charter)]
+    found += [*_cycle(charter), *_people(charter), *_budget(charter)]
+    for index, spec in enumerate(charter.indicators):
+        found += _indicator(charter, spec, f"indicators[{index}]")
+    found += _twice((spec.name for spec in charter.indicators), "indicators", ".name")
+    found += _units(charter)
+    found += _one_name_for_two(charter)
+    found += _hard_rules(charter.hard_rules)
+    found += _spans(charter)
+    return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
+
+
+def alpha_table(charter: Charter) -> list[Share]:
+    """How alpha is split before the first restart, for every stream under a limit e-process."""
+    shares = [
+        (spec.name, segment, alpha_share(charter, spec), 1 - spec.baseline.doubt if spec.baseline else 1.0)
+        for spec in charter.indicators
+        if any(w.name == HALTING for w in spec.detectors)
+        for segment in spec.segments or ("",)
+    ]
+    return [Share(name, segment, alpha, 1 / (alpha * part)) for name, segment, alpha, part in shares if alpha > 0]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A fix for a word that is not known: the nearest that is, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"write one of {', '.join(names)}"
+
+
+def _error(field: str, problem: str, fix: str) -> Problem:
+    return Problem("error", field, problem, fix)
+
+
+def _warning(field: str, problem: str, fix: str) -> Problem:
+    return Problem("warning", field, problem, fix)
+
+
+def _cycle(charter: Charter) -> Iterator[Problem]:
+    days: list[date] = []
+    for field in ("start", "end"):
+        text: str = getattr(charter.cycle, field)
+        try:
+            days.append(date.fromisoformat(text))
+        except ValueError:
+            yield _error(f"cycle.{field}", f"{text} is not a day of the calendar", "write a date that exists")
+            continue
+        if not FIRST_YEAR <= days[-1].year <= LAST_YEAR:
+            fix = f"write a year from {FIRST_YEAR} to {LAST_YEAR}"
+            yield _error(f"cycle.{field}", f"{text} lies outside the years that telemetry may speak of", fix)
+    if len(days) == 2 and days[1] <= days[0]:
+        yield _error("cycle.end", "the pilot would end before it starts", "write a later day than cycle.start")
+
+
+def _one_name_for_two(charter: Charter) -> Iterator[Problem]:
+    """Streams are named `indicator/segment`; a slash in either must not give two of them one name."""
+    seen: dict[str, int] = {}
+    for index, spec in enumerate(charter.indicators):
+        for number, segment in enumerate(spec.segments or ("",)):
+            other = seen.setdefault(f"{spec.name}/{segment}", index)
+            if other != index and charter.indicators[other].name != spec.name:
+                field = f"indicators[{index}].segments[{number}]" if spec.segments else f"indicators[{index}].name"
+                yield _error(
+                    field,
+                    f"together with its indicator it has the name of a stream of indicators[{other}]",
+                    "write names without a slash",
+                )
+
+
+def _people(charter: Charter) -> Iterator[Problem]:
+    if not charter.models:
+        yield _error(
+            "models", "no model is registered, so any that serves is unregistered", "list the digest of each model"
+        )
+    yield from _twice((m.digest for m in charter.models), "models", ".digest")
+    yield from _twice((a.id for a in charter.authorities), "authorities", ".id")
+    for index, authority in enumerate(charter.authorities):
+        for name, text in authority.keys.items():
+            try:
+                read_public(text)
+            except ValueError as error:
+                yield _error(f"authorities[{index}].keys.{name}", *str(error).split("; ", 1))
+    for number, text in enumerate(charter.participant.keys):
+        try:
+            read_public(text)
+        except ValueError as error:
+            yield _error(f"participant.keys[{number}]", *str(error).split("; ", 1))
+    with_keys = {name for authority in charter.authorities for name in authority.keys}
+    people = {name for authority in charter.authorities for name in (*authority.approvers, *authority.officers)}
+    if with_keys and people - with_keys:
+        yield _warning(
+            "authorities",
+            f"others have keys, so nothing that {', '.join(sorted(people - with_keys))} does will be taken",
+            "name a key for each of them",
+        )
+    yield from _apart(charter)
+    yield from _evaluation(charter)
+    if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
+        yield _warning(
+            "authorities",
+            "fewer than two approvers are named, so no halt of this pilot can be lifted",
+            "name two different people in `approvers`",
+        )
+
+
+def _apart(charter: Charter) -> Iterator[Problem]:
+    """The firm holds no office over its own pilot, under no spelling and with no key; and two people have two keys."""
+    firm, firm_keys = alike(charter.participant.id), set(map(_raw, charter.participant.keys))
+    owners: dict[bytes, str] = {}
+    people: dict[str, str] = {}
+    for index, authority in enumerate(charter.authorities):
+        for part in ("approvers", "officers", "keys"):
+            for name in getattr(authority, part):
+                if alike(name) == firm:
+                    yield _error(
+                        f"authorities[{index}].{part}",
+                        f"{name!r} is the firm that runs this pilot",
+                        "name somebody else",
+                    )
+        for name in authority.approvers:
+            other = people.setdefault(alike(name), name)
+            if other != name:
+                what = f"{name!r} and {other!r} are told apart by nothing that a reader sees, or by case alone"
+                yield _error(f"authorities[{index}].approvers", what, "write one person's name in one way")
+        for name, text in authority.keys.items():
+            at, key = f"authorities[{index}].keys.{name}", _raw(text)
+            if key in firm_keys:
+                yield _error(at, "the key is one of the firm's own", "give each person a key of their own")
+            elif owners.setdefault(key, name) != name:
+                yield _error(at, f"{owners[key]!r} has the same key", "give each person a key of their own")
+
+
+def _raw(key: str) -> bytes:
+    """A public key as bytes, as one key can be written in several ways; the text itself where it is no key."""
+    try:
+        return read_public(key)
+    except ValueError:
+        return key.strip().encode()
+
+
+def _evaluation(charter: Charter) -> Iterator[Problem]:
+    yield from _twice((trial.name for trial in charter.evaluation), "evaluation", ".name")
+    for index, trial in enumerate(charter.evaluation):
+        if not trial.bounds:
+            yield _error(f"evaluation[{index}].bounds", "no result is asked for", "name a measure and its bound")
+        for measure, bound in trial.bounds.items():
+            at = f"evaluation[{index}].bounds.{measure}"
+            if bound.least is None and bound.most is None:
+                yield _error(at, "every value would pass", "give least, most or both")
+            elif bound.least is not None and bound.most is not None and bound.least > bound.most:
+                yield _error(at, "no value could pass", "write least below most")
+
+
+def _budget(charter: Charter) -> Iterator[Problem]:
+    if charter.alpha > 0.05:
+        yield _warning(
+            "alpha",
+            f"about 1 in {1 / charter.alpha:.0f} pilots that keep every limit may be halted",
+            "write 0.05 or less",
+        )
+    total = sum(spec.weight for spec in charter.indicators)
+    if total > 1 + 1e-9:
+        yield _error(
+            "indicators", f"the weights add up to {total:g}, so more than alpha would be spent", "keep them within 1"
+        )
+    halts = any(w.level == "halt" for spec in charter.indicators for w in spec.detectors)
+    if charter.tier in ("high", "critical") and not halts and not any(r.level == "halt" for r in charter.hard_rules):
+        yield _warning(
+            "tier",
+            f"nothing can halt this pilot, and its tier is {charter.tier}",
+            "add a hard rule or a limit that halts",
+        )
+
+
+def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Problem]:
+    if spec.kind not in INDICATORS:
+        yield _error(f"{at}.kind", f"there is no indicator {spec.kind!r}", nearest(spec.kind, INDICATORS))
+        return
+    unread = [f for f in ("period", "reporting_delay") if _length(getattr(spec, f)) is None]
+    for field in unread:
+        yield _error(f"{at}.{field}", f"{getattr(spec, field)!r} is no span", "write a span such as 1h")
+    if unread:
+        return
+    yield from _periods(spec, at)
+    yield from _twice(spec.segments, f"{at}.segments", "")
+    yield from _twins(spec.segments, f"{at}.segments", "")
+    try:
+        indicator = INDICATORS[spec.kind](spec)
+    except BadSpec as error:
+        yield _error(f"{at}.{error.field}", error.problem, error.fix)
+        return
+    except ValueError as error:  # a span in `params` that its pattern lets through
+        yield _error(f"{at}.params", str(error).partition(";")[0], "write a span such as 1h")
+        return
+    if spec.segments and not any(s.kind == spec.kind and not s.segments for s in charter.indicators):
+        yield _warning(
+            f"{at}.segments",
+            "what carries a segment that is not listed counts nowhere",
+            f"add a second {spec.kind} without segments",
+        )
+    if spec.exposure is not None and spec.exposure.complete == "on_close" and not _length(spec.reporting_delay):
+        yield _warning(
+            f"{at}.reporting_delay",
+            "a period closes at once, and exposure that is not tallied by then is taken for none",
+            "write a delay after which every tally has come",
+        )
+    if spec.kind == "efficiency_gain" and spec.limit is not None and spec.limit > 1:
+        yield _warning(
+            f"{at}.limit", f"{spec.limit:g} is a gain of {spec.limit:.0%}", "write a share, such as 0.2 for 20 %"
+        )
+    if spec.baseline is not None and spec.limit is not None:
+        yield _error(f"{at}.limit", "there is a baseline too, and one limit only", "remove one of them")
+        return
+    if spec.baseline is not None and (indicator.observes is not Count or spec.exposure is None):
+        yield _error(f"{at}.baseline", "only counts over exposure are held against a baseline", "write `limit` instead")
+        return
+    if spec.baseline is not None and spec.weight == 0:
+        yield _error(f"{at}.weight", "alpha pays for the doubt of a baseline", "write a weight above 0")
+        return
+    if not spec.detectors:
+        yield _warning(f"{at}.detectors", "nobody watches this indicator", "add a detector")
+    if spec.weight > 0 and not any(w.name == HALTING for w in spec.detectors):
+        yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
+    for number, watcher in enumerate(spec.detectors):
+        yield from _watcher(charter, spec, watcher, indicator.observes, f"{at}.detectors[{number}]")
+
+
+def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: type, at: str) -> Iterator[Problem]:
+    known = detectors.DETECTORS
+    if watcher.name not in known:
+        yield _error(f"{at}.name", f"there is no detector {watcher.name!r}", nearest(watcher.name, known))
+        return
+    taken = known[watcher.name].observes
+    if observes not in taken:
+        others = [name for name, kind in known.items() if observes in kind.observes]
+        yield _error(
+            f"{at}.name",
+            f"{watcher.name} cannot read a {observes.__name__.lower()}",
+            f"write one of {', '.join(others)}",
+        )
+        return
+    if watcher.level == "halt" and watcher.name != HALTING:
+        yield _error(
+            f"{at}.level",
+            f"{watcher.name} declares no rate of false halts, so no halt may rest on it",
+            f"write escalate, or halt on {HALTING}",
+        )
+    if watcher.level == "halt" and spec.kind == "complaint_handling_time":
+        yield _error(
+            f"{at}.level",
+            "handling times are rarely exponential, so the rate of false halts would not hold",
+            "write escalate, or halt on complaint_over_promise",
+        )
+    if watcher.name == HALTING and (spec.nominal() is None or spec.weight == 0):
+        field = "limit" if spec.nominal() is None else "weight"
+        yield _error(
+            f"{at[: at.index('.')]}.{field}", f"{HALTING} needs a limit and a weight above 0", f"add `{field}`"
+        )
+        return
+    if not _length(spec.period):
+        return  # already reported, and nothing can be built on it
+    try:
+        build_detectors(charter, Watch(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
+    except TypeError as error:
+        takes = detectors.parameters_of(watcher.name)
+        named = re.search(r"argument '(\w+)'", str(error))
+        field = f"params.{named[1]}" if named else "params"
+        problem = f"{watcher.name} takes no such parameter" if named else f"{watcher.name} cannot use these values"
+        yield _error(f"{at}.{field}", problem, f"it takes {', '.join(takes)}" if takes else "remove it")
+    except (ValueError, ArithmeticError) as error:
+        name, _, text = str(error).partition(": ")
+        problem, _, fix = text.partition("; ")
+        field = f"{at}.params.{name}" if name in watcher.params else f"{at}.params"
+        if spec.baseline is not None and name in spec.baseline.__struct_fields__:
+            field = f"{at[: at.index('.')]}.baseline.{name}"
+        yield _error(field, problem or str(error), fix or "change it")
+
+
+def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
+    length = _length(spec.period) or 0
+    if length == 0:
+        yield _error(f"{at}.period", "a period of no length holds nothing", "write a span such as 1h")
+        return
+    if length > LONGEST_MS:
+        yield _error(f"{at}.period", f"{spec.period} is longer than ten years", "write a shorter span")
+    if length < 1_000:
+        yield _warning(f"{at}.period", f"{spec.period} is finer than most clocks agree", "write 1s or more")
+    for field, text in (("reporting_delay", spec.reporting_delay), ("params.promise", spec.params.get("promise"))):
+        wait = _length(text) or 0
+        if wait > LONGEST_MS:
+            yield _error(f"{at}.{field}", f"{text} is longer than ten years", "write a shorter span")
+        elif wait > OPEN_PERIODS * length:
+            yield _error(
+                f"{at}.{field}",
+                f"{text} keeps more than {OPEN_PERIODS} periods of {spec.period} open at once",
+                "write a longer period",
+            )
+
+
+def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
+    yield from _twice((rule.name for rule in rules), "hard_rules", ".name")
+    for index, rule in enumerate(rules):
+        if not (rule.severity or rule.harm or rule.unregistered_model):
+            yield _error(
+                f"hard_rules[{index}]", "without a condition every incident would trigger it", "add severity or harm"
+            )
+        elif rule.unregistered_model and (rule.severity or rule.harm):
+            yield _error(
+                f"hard_rules[{index}].unregistered_model",
+                "a model serves without any incident, so the conditions could never hold together",
+                "write two rules",
+            )
+
+
+def _size(charter: Charter) -> Iterator[Problem]:
+    """What is kept of a pilot is bounded: a charter that alone could make it larger is refused where it is largest."""
+    size = size_of(plan_of(charter))
+    if size.total <= CHARTER_BYTES:
+        return
+    grown = f"a pilot's state could grow to {size.total:,} bytes, {CHARTER_BYTES:,} are allowed for what a charter asks"
+    largest = max(range(len(size.indicators)), key=size.indicators.__getitem__, default=None)
+    if largest is None or size.indicators[largest] < size.charter:
+        taken, name = parts_of(charter)[0]
+        yield _error(name, f"{grown}; {taken:,} of them are this field", "write fewer or shorter entries")
+        return
+    spec = charter.indicators[largest]
+    streams, taken = max(1, len(spec.segments)), size.indicators[largest]
+    field = "segments" if streams > open_periods(Watch(spec)) else "reporting_delay"
+    yield _error(
+        f"indicators[{largest}].{field}",
+        f"{grown}; {taken:,} of them are {streams} segments with up to {open_periods(Watch(spec))} open periods each",
+        "list fewer segments, or write longer periods or a shorter reporting_delay",
+    )
+
+
+def _spans(charter: Charter) -> Iterator[Problem]:
+    fields = {
+        "responses.unknown_escalates_after": charter.responses.unknown_escalates_after,
+        "responses.acknowledge_within": charter.responses.acknowledge_within,
+        "responses.lease": charter.responses.lease,
+        "responses.shelve_at_most": charter.responses.shelve_at_most,
+        "responses.rectify_within": charter.responses.rectify_within,
+        "exit.quiet_for": charter.exit.quiet_for,
+    }
+    if charter.drills.every is not None:
+        fields["drills.every"] = charter.drills.every
+    for field, text in fields.items():
+        length = _length(text)
+        if length is None:
+            yield _error(field, f"{text!r} is no span", "write a span such as 1h")
+        elif length > LONGEST_MS:
+            yield _error(field, f"{text} is longer than ten years", "write a shorter span")
+    if _length(charter.responses.rectify_within) == 0:
+        yield _error(
+            "responses.rectify_within", "a tolerated crossing would halt at once", "write a span above 0, such as 30d"
+        )
+    every = _length(charter.drills.every)
+    if every is not None and every < 2 * (_length(charter.responses.acknowledge_within) or 0) + 1:
+        yield _error(
+            "drills.every",
+            f"a drill every {charter.drills.every} would begin before the last one is over",
+            "write more than twice responses.acknowledge_within",
+        )
+    if charter.drills.zone and charter.drills.zone not in time_zones.names():
+        yield _error(
+            "drills.zone", f"there is no time zone {charter.drills.zone!r}", time_zones.near(charter.drills.zone)
+        )
+    for index, window in enumerate(charter.drills.full_stops):
+        if window.end <= window.start:
+            yield _error(
+                f"drills.full_stops[{index}].end",
+                "the window would end before it starts",
+                "write a later time; a window over midnight is two",
+            )
+    if charter.responses.tolerate_first and charter.tier not in ("minimal", "limited"):
+        yield _error(
+            "responses.tolerate_first",
+            f"the first crossing of a limit is never tolerated in tier {charter.tier}",
+            "remove it; only minimal and limited may have it",
+        )
+    if charter.responses.rectify_within != Responses().rectify_within and not charter.responses.tolerate_first:
+        yield _warning(
+            "responses.rectify_within",
+            "no crossing is tolerated, so there is nothing to rectify in that time",
+            "add tolerate_first: true, or remove it",
+        )
+    least = 2 * (SESSION_MS + RECOVERY_MS)
+    lease = _length(charter.responses.lease)
+    if lease is not None and lease < least:
+        yield _warning(
+            "responses.lease",
+            f"{charter.responses.lease} is so short that the crash of one worker may stop the service",
+            f"write {least // 1000}s or more: twice the session time-out plus recovery",
+        )
+
+
+def _length(text: Any) -> int | None:
+    """Milliseconds of a span at least; `None` for what is no span."""
+    try:
+        span = parse_span(text)
+    except (ValueError, TypeError):
+        return None
+    return span.ms + span.months * MONTH_MS
+
+
+def _units(charter: Charter) -> Iterator[Problem]:
+    """Units that differ in how they are spelt alone: telemetry in one of them does not count in the other."""
+    seen: dict[str, str] = {}
+    for index, spec in enumerate(charter.indicators):
+        unit = tidy(spec.exposure.unit) if spec.exposure else ""
+        other = seen.setdefault(alike(unit), unit)
+        if other != unit:
+            problem = f"{escaped(unit)!r} and {escaped(other)!r} are two units, as upper and lower case are told apart"
+            yield _warning(f"indicators[{index}].exposure.unit", problem, "write one of them")
+
+
+def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
+    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never
+    counts."""
+    seen: dict[str, tuple[str, str]] = {}
+    for index, name in enumerate(names):
+        before = seen.setdefault(alike(name), (name, tidy(name)))
+        if before[0] == name:
+            continue
+        field = f"{at}[{index}]{suffix}"
+        if before[1] == tidy(name):
+            yield _error(field, f"{escaped(name)!r} is {escaped(before[0])!r} in another Unicode form", "write it once")
+        else:
+            problem = f"{escaped(name)!r} differs from {escaped(before[0])!r} in upper and lower case alone"
+            yield _warning(field, problem, "write names that cannot be confused")
+
+
+def _twice(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield _error(f"{at}[{index}]{suffix}", f"{name!r} is there already", "give each its own")
+        seen.add(name)

@@ -1,0 +1,278 @@
+"""A charter made ready to run: its indicators built, its events dispatched, its detectors' designs worked out."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import structs
+
+import detectors
+from detectors.base import Count, Design, Detector, Gap, Observation
+from detectors.baseline_limit import against_baseline
+from monitor.charter.spec import DAYS, LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
+from monitor.charter.time_zones import zone
+from monitor.indicators import INDICATORS
+from monitor.indicators.base import Indicator
+from monitor.indicators.late_share import LateShare
+from monitor.indicators.silence import Silence
+from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS
+from monitor.model.events import Envelope, IncidentReported, IncidentUpdated
+from monitor.model.labels import tidy
+from monitor.model.periods import Period, Span, parse_span
+from monitor.model.records import Level, Reason
+from monitor.model.signing import Trusted
+
+DAY_MS = 86_400_000
+YEAR_MS = 365.25 * 86_400_000
+INCIDENTS = (IncidentReported, IncidentUpdated)
+STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
+
+# What an alarm of a detector means; a detector that is not listed may only suspect.
+REASONS = {
+    "limit_e_process": Reason.LIMIT_EXCEEDED,
+    "maxsprt": Reason.LIMIT_EXCEEDED,
+    "e_detector": Reason.CHANGE_DETECTED,
+    "cusum": Reason.CHANGE_DETECTED,
+    "glr": Reason.CHANGE_DETECTED,
+    "ewma": Reason.CHANGE_DETECTED,
+    "seasonal": Reason.CHANGE_DETECTED,
+    "silence": Reason.SILENCE,
+    "gauge_limit": Reason.GAUGE_OUT_OF_RANGE,
+}
+
+
+class Watch:
+    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes.
+    `once`: it counts incidents, each incident id once. `segments` and `unit` are as labels are compared
+    (`monitor/model/labels.py`), `keys` as the charter spells them."""
+
+    def __init__(self, spec: IndicatorSpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.indicator: Indicator = INDICATORS[spec.kind](_tidied(spec))
+        self.grid: Period = spec.grid()
+        self.delay: Span = spec.delay()
+        spelt = {tidy(segment): segment for segment in reversed(spec.segments or ("",))}  # the first of two spellings
+        self.segments: tuple[str, ...] = tuple(dict.fromkeys(map(tidy, spec.segments or ("",))))
+        self.keys = {segment: f"{spec.name}/{spelt[segment]}" for segment in self.segments}
+        self.by_source = spec.exposure is not None and spec.exposure.complete == "by_source"
+        self.unit: str | None = tidy(spec.exposure.unit) if spec.exposure else None
+        self.observes: type[Observation] = self.indicator.observes
+        self.cap: float | None = spec.exposure.cap if spec.exposure else None
+        self.stocks = self.observes is Count and spec.exposure is None
+        self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
+        self.silence = self.indicator if isinstance(self.indicator, Silence) else None
+        self.late = self.indicator if isinstance(self.indicator, LateShare) else None
+        self.length = self.grid.start(self.grid.index(0) + 1) - self.grid.start(
+            self.grid.index(0)
+        )  # ms; about, of months
+        promise = getattr(self.indicator, "promise", None)
+        self.promised: int = promise.after(0) if promise is not None else 0  # ms after an event that it may fall due
+        short = self.length * AHEAD_PERIODS < AHEAD_MS
+        self.ahead = self.length * AHEAD_PERIODS if short else None  # ms after reception that may be told of
+        self.once = self.observes is Count and any(kind in INCIDENTS for kind in self.indicator.reads)
+
+    def closes(self, index: int) -> int:
+        """When period `index` closes (ms)."""
+        return self.delay.after(self.grid.start(index + 1))
+
+    def learns(self, watcher: Watcher) -> bool:
+        """Whether this watcher holds the indicator against its own past, not against the charter."""
+        return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED) in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED)
+
+    def reason(self, watcher: Watcher) -> Reason:
+        """What an alarm of this watcher means."""
+        if self.spec.kind == "late_share":
+            return Reason.LATE_SHARE
+        return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
+
+
+def _tidied(spec: IndicatorSpec) -> IndicatorSpec:
+    """An indicator whose labels are as they are compared."""
+    exposure = spec.exposure and structs.replace(spec.exposure, unit=tidy(spec.exposure.unit))
+    return structs.replace(spec, segments=tuple(dict.fromkeys(map(tidy, spec.segments))), exposure=exposure)
+
+
+def key(watch: Watch, segment: str) -> str:
+    """Name of a stream: indicator and segment; also the front of its findings' keys. One string for all pilots."""
+    return watch.keys[segment]
+
+
+class Closing(NamedTuple):
+    """When a period closes next (ms), of which indicator, and up to where all periods are closed (ms)."""
+
+    due: int
+    name: str
+    edge: int
+
+
+class Plan:
+    """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
+    only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to
+    the classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the longest
+    periods, `leap_ms` the wait after which many periods may be empty, `silent` the others, `firsts` the name of a
+    stream of each.
+
+    Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name
+    is not registered.
+    """
+
+    def __init__(self, charter: Charter) -> None:
+        self.charter = charter
+        self.watches = tuple(Watch(spec) for spec in charter.indicators)
+        self._by_name = {watch.name: watch for watch in self.watches}
+        self.by_type: dict[type[Envelope], tuple[Watch, ...]] = {}
+        self.silences: dict[type[Envelope], tuple[Watch, ...]] = {}
+        for watch in self.watches:
+            table = self.silences if watch.silence else self.by_type
+            for kind in watch.indicator.reads:
+                table[kind] = (*table.get(kind, ()), watch)
+        self.cycle = (_midnight(charter.cycle.start), _midnight(charter.cycle.end) + DAY_MS)
+        self.user_cap = charter.users.cap
+        self.models = {m.digest for m in charter.models}
+        self.any_model = "*" in self.models
+        people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
+        self.signers = {name: Trusted([text]) for name, text in people.items()}
+        self.firm = Trusted(charter.participant.keys)
+        self.keys = self.firm.ids.union(*(key.ids for key in self.signers.values()))
+        self.strict = charter.tier in STRICT
+        self.tolerates = charter.responses.tolerate_first and not self.strict
+        self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
+        self.lease_ms = parse_span(charter.responses.lease).after(0)
+        self.rectify_within = parse_span(charter.responses.rectify_within)
+        self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
+        self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
+        self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
+        self.closes = tuple(watch for watch in self.watches if watch.silence is None)
+        self.silent = tuple(watch for watch in self.watches if watch.silence is not None)
+        self.leap_ms = LEAP * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
+        self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
+        self.once = tuple(watch for watch in self.watches if watch.once)
+        self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
+        self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`
+        self._closings: dict[tuple[int, ...], Closing] = {}
+        self._spent: dict[int, float] = {}
+        self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one
+        self.classes: dict[str, tuple[type[Detector], ...]] = {}  # of each watch's detectors
+        for watch in self.watches:
+            built = build_detectors(charter, watch, 1)
+            self.classes[watch.name] = tuple(type(detector) for detector in built)
+            if watch.silence is not None:
+                self._missing[watch.name] = _missing(watch.silence, built)
+        self.streams = tuple((name, self.classes[w.name]) for w in self.watches for name in w.keys.values())
+
+    def closing(self, nexts: tuple[int, ...]) -> Closing:
+        """What of the periods in `nexts`, one for each of `closes`, closes first. Pilots under one charter mostly agree."""
+        known = self._closings.get(nexts)
+        if known is None:
+            if len(self._closings) >= CLOSINGS:
+                self._closings.clear()
+            found = list(zip(self.closes, nexts, strict=True))
+            due, name = min((watch.closes(index), watch.name) for watch, index in found)
+            known = self._closings[nexts] = Closing(due, name, min(watch.grid.start(index) for watch, index in found))
+        return known
+
+    @functools.cached_property
+    def packed(self) -> bytes:
+        """The charter without the pilot's name, compressed: what a snapshot carries of it. `unpacked` reads it."""
+        return zlib.compress(_nameless(self.charter), 9)
+
+    def watch(self, name: str) -> Watch:
+        """The watch of that name. Raises KeyError."""
+        return self._by_name[name]
+
+    def silence_due(self, watch: Watch, heard: int) -> int:
+        """When (ms) a silence that began at `heard` (ms) is one: where the quickest detector reaches its bar."""
+        assert watch.silence is not None
+        return watch.silence.due(heard, self._missing[watch.name])
+
+    def full_stop_allowed(self, at: int) -> bool:
+        """Whether `at` (ms) lies in a window in which a drill may stop the service."""
+        offset = zone(self.charter.drills.zone).offset(at / 1000) if self.charter.drills.zone else 0
+        moment = datetime.fromtimestamp(at / 1000 + offset, UTC)  # by the clock on the wall there
+        day, clock = DAYS[moment.weekday()], f"{moment:%H:%M}"
+        return any(day in w.days and w.start <= clock < w.end for w in self.charter.drills.full_stops)
+
+    def alpha_spent(self, restart: int) -> float:
+        """Of the pilot's alpha, what the bars of restarts 1..`restart` may spend together."""
+        if restart not in self._spent:
+            self._spent[restart] = sum(
+                alpha_share(self.charter, spec, j) * max(1, len(spec.segments))
+                for spec in self.charter.indicators
+                if any(w.name == "limit_e_process" for w in spec.detectors)
+                for j in range(1, restart + 1)
+            )
+        return self._spent[restart]
+
+
+LEAP = 16  # of the shortest periods: a longer wait between two records is looked through for empty ones
+PLANS = 4096  # charters that are kept ready; pilots whose charters say the same share one plan
+CLOSINGS = 64  # sets of open periods whose next close is remembered of one charter
+
+
+def plan_of(charter: Charter) -> Plan:
+    """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan` does."""
+    return _shared(_nameless(charter))
+
+
+@functools.lru_cache(maxsize=PLANS)
+def unpacked(packed: bytes) -> Plan:
+    """The plan of a packed charter. Raises `zlib.error` or `msgspec.MsgspecError` for other bytes."""
+    return _shared(zlib.decompress(packed))
+
+
+@functools.lru_cache(maxsize=PLANS)
+def _shared(raw: bytes) -> Plan:
+    return Plan(_charter.decode(raw))
+
+
+def _nameless(charter: Charter) -> bytes:
+    return msgspec.msgpack.encode(structs.replace(charter, pilot="*"))
+
+
+_charter = msgspec.msgpack.Decoder(Charter)
+
+
+def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
+    """What the charter says of an indicator, for its detectors, at the given restart."""
+    spec = watch.spec
+    alpha = alpha_share(charter, spec, restart)
+    design = Design(
+        limit=watch.silence.rate if watch.silence else watch.indicator.limit,
+        direction=watch.indicator.direction,
+        alpha=alpha if alpha > 0 else None,
+        uncertainty=spec.exposure.uncertainty if spec.exposure else 0.0,
+        variance_mean=spec.variance_mean,
+        minimum_events=spec.minimum_events,
+        late_window=spec.late_window,
+        periods_per_year=YEAR_MS / watch.length,
+    )
+    if spec.baseline is None:
+        return design
+    b = spec.baseline
+    return against_baseline(design, times=b.times, events=b.events, exposure=b.exposure, doubt=b.doubt)
+
+
+def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detector]:
+    """Fresh detectors of one segment for the given restart. Raises ValueError or KeyError as `Plan` does."""
+    design = design_of(charter, watch, restart)
+    return [detectors.build(w.name, design, w.params) for w in watch.spec.detectors]
+
+
+def _midnight(date: str) -> int:
+    return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def _missing(silence: Silence, built: list[Detector]) -> float:
+    """Events that did not come when the flag goes up: the bar of the quickest detector; without a detector, ten."""
+    none = Gap(seconds=0.0, expected=0.0)
+    return min((score.threshold for detector in built if (score := detector.update(none)) is not None), default=10.0)
+
+
+def level_of(watcher: Watcher) -> Level:
+    """The most that this watcher may cause."""
+    return LEVELS[watcher.level]

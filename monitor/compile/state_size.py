@@ -1,0 +1,107 @@
+"""How large the state of a pilot may grow under a charter, whatever is sent: bytes at most, by indicator. Pure.
+
+Counted are the charter itself, and for each indicator and segment: open periods, detectors at their largest, findings
+and flags under all their names. `tests/property/test_state_bounds.py` holds the estimate against states grown on
+purpose.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from detectors.base import Detector
+from monitor.charter.spec import Charter
+from monitor.compile.plan import PLANS, Plan, Watch, build_detectors
+from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
+
+NUMBER = 9  # bytes of the longest number
+OPEN = 8 * NUMBER  # an open period: its index, six numbers
+FINDING = 80  # a finding, a flag or a shelf, without its key
+STREAM = 64  # a stream, without what is counted apart
+REST = 4096  # everything of a pilot that has a fixed size
+
+# What a detector may hold beyond what it begins with. One that is not listed keeps a fixed number of numbers.
+_GROWS: dict[str, Callable[[Any, int], int]] = {
+    "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4)),
+    "e_detector": lambda d, late: 2 * NUMBER * len(d.ratios),
+    "glr": lambda d, late: 50 * 4 * NUMBER,
+    "river_drift": lambda d, late: NUMBER * (2 * d.block + 2),
+    "shape": lambda d, late: NUMBER * (288 + d.past.keep + sum(tail.keep for tail in d.tails) + 8),
+    "seasonal": lambda d, late: NUMBER * (4 + 2 * sum(count for _, count in d.predictor.cycles)) ** 2,
+}
+_FIXED = 40 * NUMBER
+
+
+class Size(Struct, frozen=True):
+    """Bytes at most: of the charter, of each indicator by its place, and of all together with what is fixed."""
+
+    charter: int
+    indicators: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """Everything that follows from the charter."""
+        return self.charter + sum(self.indicators) + REST
+
+
+@functools.lru_cache(maxsize=PLANS)
+def size_of(plan: Plan) -> Size:
+    """The size of a pilot's state under this plan, at most."""
+    return Size(_charter(plan), tuple(_indicator(plan.charter, watch) for watch in plan.watches))
+
+
+@functools.lru_cache(maxsize=PLANS)
+def open_allowance(plan: Plan) -> int | None:
+    """How many open periods all streams of a pilot may have together; `None` where the charter itself bounds them. Only
+    a charter that was admitted before there were bounds has an allowance."""
+    size = size_of(plan)
+    if size.total <= CHARTER_BYTES:
+        return None
+    streams = sum(OPEN * open_periods(watch) * len(watch.keys) for watch in plan.watches)
+    return max(len(plan.streams), (CHARTER_BYTES - size.total + streams) // OPEN)
+
+
+def open_periods(watch: Watch) -> int:
+    """How many periods of one stream may be open at once: those that wait for late reports, and those of clocks that
+    are ahead."""
+    waits = -(-(watch.delay.after(0) + watch.promised) // watch.length)
+    return waits + min(AHEAD_PERIODS, -(-AHEAD_MS // watch.length)) + 2
+
+
+def parts_of(charter: Charter) -> list[tuple[int, str]]:
+    """The bytes of each field of a charter, the largest first."""
+    fields = ((len(msgspec.msgpack.encode(getattr(charter, name))), name) for name in charter.__struct_fields__)
+    return sorted(fields, reverse=True)
+
+
+def _charter(plan: Plan) -> int:
+    """The charter as a snapshot carries it, the findings that bear names of its rules, and its keys."""
+    charter = plan.charter
+    rules = sum(2 * (len(rule.name.encode()) + FINDING) for rule in charter.hard_rules)
+    keys = sum(len(name.encode()) + FINDING for authority in charter.authorities for name in authority.keys)
+    return len(plan.packed) + rules + keys
+
+
+def _indicator(charter: Charter, watch: Watch) -> int:
+    """All streams of one indicator."""
+    found = 0
+    built = build_detectors(charter, watch, 1)
+    held = sum(_detector(w.name, d, watch.spec.late_window) for w, d in zip(watch.spec.detectors, built, strict=True))
+    names = 3 * sum(len(w.name) + FINDING for w in watch.spec.detectors)  # itself, half-way, tolerated
+    count = 3 * len(watch.spec.detectors) + 2
+    for name in watch.keys.values():
+        key = len(name.encode())
+        findings = 2 * (names + count * (key + FINDING))  # any of them may be set aside too
+        found += STREAM + key + held + findings + OPEN * open_periods(watch) + NUMBER * (watch.spec.late_window + 1)
+    return found
+
+
+def _detector(name: str, built: Detector, late_window: int) -> int:
+    grows = _GROWS.get(name)
+    most = _FIXED if grows is None else grows(built, late_window)
+    return len(msgspec.msgpack.encode(built)) + _FIXED + most

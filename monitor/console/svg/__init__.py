@@ -1,0 +1,1 @@
+"""Pictures of a pilot as SVG: canvas, plots and marks."""

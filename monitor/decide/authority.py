@@ -1,0 +1,120 @@
+"""Who may do what: one table, act x role, and conditions that apply to every author. Pure; both runtimes use it through
+`Machine`.
+
+Roles come from the charter *in force*, never from the charter that an act carries, and from the deployment's admitter
+keys. The firm that runs the pilot has the role `firm` only, whatever a charter says of its name. Signatures are checked
+before, in `monitor/decide/signatures.py`.
+
+Without admitter keys a deployment is in *open mode*: anybody who may write to `control` may admit a pilot. Where the
+charter in force names no keys either, names are claimed without proof; the record says `signed: ""`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from monitor.charter.control import (
+    Acceptance,
+    Admission,
+    Amendment,
+    Approval,
+    ControlBase,
+    Drill,
+    Evaluation,
+    Override,
+    Rectification,
+    Release,
+    Shelving,
+    Withdrawal,
+)
+from monitor.charter.spec import Charter
+from monitor.errors import ControlRefused
+from monitor.model.refusals import Refusal
+from monitor.model.signing import Proved, Trusted
+
+
+class Role(StrEnum):
+    """Who an author is to one pilot."""
+
+    FIRM = "firm"  # the participant of the charter in force
+    OFFICER = "officer"  # named as officer or approver; without any officer, every author but the firm
+    APPROVER = "approver"  # named as approver
+    ADMITTER = "admitter"  # signed with an admitter key of the deployment
+
+
+MAY: dict[type[ControlBase], frozenset[Role]] = {
+    Amendment: frozenset({Role.OFFICER, Role.ADMITTER}),
+    Withdrawal: frozenset({Role.OFFICER, Role.ADMITTER}),
+    Override: frozenset({Role.OFFICER}),
+    Shelving: frozenset({Role.OFFICER}),
+    Acceptance: frozenset({Role.OFFICER}),
+    Drill: frozenset({Role.OFFICER}),
+    Rectification: frozenset({Role.OFFICER, Role.FIRM}),
+    Evaluation: frozenset({Role.OFFICER, Role.FIRM}),
+    Approval: frozenset({Role.APPROVER}),
+    Release: frozenset({Role.OFFICER}),
+}
+"""Act -> the roles that may do it. `Admission` is not here: it has no charter in force; see `check_admission`."""
+
+
+def roles(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
+    """The roles of `author` under the charter in force."""
+    if author == charter.participant.id:
+        return frozenset({Role.FIRM})
+    approvers = {name for authority in charter.authorities for name in authority.approvers}
+    officers = {name for authority in charter.authorities for name in authority.officers}
+    found = {Role.ADMITTER} if by.admitter else set()
+    if author in approvers:
+        found |= {Role.APPROVER, Role.OFFICER}
+    if author in officers or not officers:
+        found.add(Role.OFFICER)
+    return frozenset(found)
+
+
+def check(charter: Charter, act: ControlBase, by: Proved) -> None:
+    """Raises ControlRefused when the author has no role that may do this under the charter in force."""
+    if roles(charter, act.author, by) & MAY[type(act)]:
+        return
+    if isinstance(act, Approval):
+        raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")
+    raise ControlRefused(
+        "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"
+    )
+
+
+def check_admission(act: Admission, by: Proved, open_mode: bool) -> None:
+    """Raises ControlRefused when the firm alone admits its own pilot. Allowed in open mode, where the record shows
+    it."""
+    firm = act.charter.participant
+    if open_mode or (act.author != firm.id and by.key not in key_ids(firm.keys)):
+        return
+    raise ControlRefused("author", Refusal.FIRM_ALONE, f"{firm.id} runs this pilot; somebody else must admit it")
+
+
+def check_rights(old: Charter, new: Charter) -> None:
+    """Raises ControlRefused when an amendment changes who may release a halt, or on which results. Call it while a halt
+    stands."""
+    before, after = rights(old), rights(new)
+    for field, value in before.items():
+        if after[field] != value:
+            raise ControlRefused(f"charter.{field}", Refusal.HALT_STANDS, "release the halt first, then amend this")
+
+
+def rights(charter: Charter) -> dict[str, Any]:
+    """What of a charter decides who may release a halt, and on which results, by field."""
+    return {
+        "authorities": [
+            (a.id, sorted(a.approvers), sorted(a.officers), sorted(a.keys.items())) for a in charter.authorities
+        ],
+        "participant.keys": sorted(charter.participant.keys),
+        "evaluation": charter.evaluation,
+    }
+
+
+def key_ids(keys: tuple[str, ...]) -> frozenset[str]:
+    """The ids of public keys; what is no key has none."""
+    try:
+        return Trusted(keys).ids
+    except ValueError:
+        return frozenset()

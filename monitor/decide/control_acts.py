@@ -1,0 +1,237 @@
+"""Acts: what regulators and firms do by control record - admit, amend, override, rectify, approve, release, leave."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from monitor.charter.control import (
+    Acceptance,
+    Admission,
+    Amendment,
+    Approval,
+    ControlBase,
+    Drill,
+    Evaluation,
+    Override,
+    Rectification,
+    Release,
+    Shelving,
+    Withdrawal,
+)
+from monitor.charter.spec import Charter, IndicatorSpec, charter_hash
+from monitor.compile.lint import lint
+from monitor.compile.plan import Plan, Watch, build_detectors, design_of, key, plan_of
+from monitor.decide import authority, ladder
+from monitor.decide.context import Case
+from monitor.decide.ladder import Move
+from monitor.decide.leave import leave, left_once_stopped
+from monitor.decide.tolerate import rectified
+from monitor.errors import ControlRefused
+from monitor.model.periods import parse_span
+from monitor.model.records import Finding, Level, Reason
+from monitor.model.signing import Proved
+from monitor.state import acts_once
+from monitor.state.halt_order import stop_state
+from monitor.state.pilot import Pilot, Stream
+from monitor.state.standing import Standing
+
+
+def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
+    """A new pilot under its charter, its first periods those that hold `received` (ms). Raises ControlRefused."""
+    acts_once.check_time(act, received)
+    authority.check_admission(act, by, open_mode)
+    plan = plan_for(act.pilot, act.charter)
+    standing = Standing(since=received)
+    charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
+    pilot = Pilot(act.pilot, charter, plan, charter_hash(charter), standing, received, received, drilled=received)
+    for watch in plan.watches:
+        _begin(pilot, watch, received)
+    pilot.acts.by = (act.author, by.key)
+    pilot.incidents.whole = True
+    return pilot
+
+
+def apply(case: Case, act: ControlBase) -> None:
+    """Let an act on an admitted pilot take effect. Raises ControlRefused."""
+    pilot, s, plan = case.pilot, case.pilot.standing, case.plan
+    finding, about = Finding(), ""
+    outcome: ladder.Outcome
+    match act:
+        case Amendment(charter=charter):
+            if s.halted:
+                authority.check_rights(pilot.charter, charter)
+            case.plan = _amend(pilot, charter, case.at)
+            outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
+            finding = Finding(rule=f"version {charter.version}")
+        case Override(level=level, reason=words):
+            outcome = ladder.overridden(s, Level[level.upper()], case.at)
+            finding = Finding(rule="override", detail=words)
+        case Shelving(finding=name, reason=words, span=text):
+            span = parse_span(text).after(0)
+            if not 0 < span <= plan.shelve_ms:
+                most = pilot.charter.responses.shelve_at_most
+                raise ControlRefused("span", "too_long", f"a finding is set aside for at most {most}")
+            outcome, about = ladder.shelve(s, name, case.at + span, case.at), name
+            finding = Finding(rule=name, detail=words, period_start=case.at, period_end=case.at + span)
+        case Acceptance(indicator=name, reason=words):
+            _learn_again(case, name)
+            s = pilot.standing
+            outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
+            finding = Finding(indicator=name, rule="acceptance", detail=words)
+        case Drill(full_stop=full):
+            drill(case, full, act.author)
+            outcome = pilot.standing, None
+        case Rectification(finding=found, cause=why, action=action, evidence=evidence):
+            outcome = rectified(case, found)
+            words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
+            finding = Finding(rule="rectification", detail=words)
+        case Evaluation(passed=passed, report=report, results=results):
+            tried = _tried(pilot.charter, passed, results)
+            outcome = ladder.recorded(s, Reason.EVALUATION_RECORDED, passed=passed)
+            finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
+        case Approval(author=author):
+            outcome = ladder.recorded(s, Reason.APPROVAL_RECORDED, author)
+        case Release(reason=words):
+            if words or s.order.state != "verified":
+                finding = Finding(rule=f"halt {stop_state(s.order.state)}", detail=words)
+            outcome = ladder.released(s, case.at, words)
+            restart(pilot, plan, outcome[0].restart)
+        case Withdrawal(reason=words):
+            outcome = leave(pilot)
+            finding = Finding(rule="exit", detail=words)
+        case _:
+            raise AssertionError(f"no rule for {type(act).__name__}")
+    case.take(outcome, finding, act.author, key=about)
+    left_once_stopped(case)
+
+
+def drill(case: Case, full_stop: bool, author: str = "") -> None:
+    """Try out a halt. Raises ControlRefused while one stands, while another drill is open, or outside the charter's windows."""
+    s = case.pilot.standing
+    if s.halted:
+        raise ControlRefused("pilot", "halted", "a halt stands; nothing can be tried out under it")
+    if s.order.kind:
+        raise ControlRefused("pilot", "drill_open", "the last drill has not been answered yet")
+    if full_stop and not case.plan.full_stop_allowed(case.at):
+        raise ControlRefused("full_stop", "outside_window", "the charter names no window for a full stop at this time")
+    finding = Finding(rule="full_stop" if full_stop else "dry_run")
+    case.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
+
+
+def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
+    """The results on the charter's scenarios in words. Raises ControlRefused for what is missing, or passed outside its bounds."""
+    said = []
+    for trial in charter.evaluation:
+        for measure, bound in sorted(trial.bounds.items()):
+            name = f"{trial.name}/{measure}"
+            value = results.get(trial.name, {}).get(measure)
+            if value is None:
+                raise ControlRefused("results", "scenario_missing", f"the charter asks for a result of {name}")
+            low, high = bound.least, bound.most
+            if passed and ((low is not None and value < low) or (high is not None and value > high)):
+                bounds = f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
+                raise ControlRefused("results", "out_of_bounds", f"{name} is {value:g}, the charter allows {bounds}")
+            said.append(f"; {name} {value:g}")
+    return "".join(said)
+
+
+def plan_for(pilot: str, charter: Charter) -> Plan:
+    """A charter made ready to run. Raises ControlRefused when it is not this pilot's or does not hold together."""
+    if charter.pilot != pilot:
+        raise ControlRefused("charter.pilot", "wrong_pilot", f"the charter is for {charter.pilot}")
+    for problem in lint(charter):
+        if problem.severity == "error":
+            raise ControlRefused(f"charter.{problem.field}", "bad_charter", f"{problem.problem}; {problem.fix}")
+    try:
+        return plan_of(charter)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ControlRefused("charter", "bad_charter", str(error)) from error
+
+
+def _begin(pilot: Pilot, watch: Watch, at: int) -> None:
+    first = watch.grid.index(at)
+    for segment in watch.segments:
+        built = build_detectors(pilot.charter, watch, pilot.standing.restart)
+        pilot.streams[key(watch, segment)] = Stream(first, held=built, kinds=pilot.plan.classes[watch.name])
+    if watch.silence is not None:
+        pilot.heard[watch.name] = at
+
+
+def restart(pilot: Pilot, plan: Plan, number: int) -> None:
+    """Statistics start again on the next share of alpha. Open periods stay, but what of them the old statistics may have
+    looked at already is no evidence for the new ones."""
+    for watch in plan.watches:
+        for segment in watch.segments:
+            stream = pilot.streams[key(watch, segment)]
+            stream.detectors = build_detectors(pilot.charter, watch, number)
+            stream.seen = ()
+            if watch.provisional:
+                for opened in stream.open.values():
+                    opened.used = opened.k
+
+
+def _learn_again(case: Case, name: str) -> None:
+    """Detectors that hold an indicator against its own past begin a new past; what they have found is answered by that."""
+    pilot, plan = case.pilot, case.plan
+    try:
+        watch = plan.watch(name)
+    except KeyError:
+        raise ControlRefused("indicator", "unknown_indicator", f"the charter names no indicator {name}") from None
+    learnt = [i for i, w in enumerate(watch.spec.detectors) if watch.learns(w)]
+    if not learnt:
+        raise ControlRefused("indicator", "nothing_learnt", f"no detector of {name} learns what is usual")
+    for segment in watch.segments:
+        stream = pilot.streams[key(watch, segment)]
+        fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
+        for i in learnt:
+            watcher = watch.spec.detectors[i]
+            stream.detectors[i] = fresh[i]
+            case.drop(f"{key(watch, segment)}/{watcher.name}", case.finding(watch, segment, watcher))
+
+
+def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
+    """Forward only. A running bar never moves: an amendment that would move one is refused, a changed limit is not."""
+    old = pilot.charter
+    if charter.version <= old.version:
+        raise ControlRefused("charter.version", "version_must_rise", f"version {old.version} is in force")
+    if charter.participant.id != old.participant.id:
+        raise ControlRefused("charter.participant.id", "wrong_participant", f"{old.participant.id} runs this pilot")
+    if charter.alpha != old.alpha:
+        raise ControlRefused("charter.alpha", "running_bar", "alpha is fixed at admission")
+    new = {spec.name: spec for spec in charter.indicators}
+    for spec in old.indicators:
+        if spec.name not in new or _running(new[spec.name]) != _running(spec):
+            what = (
+                "of an indicator that is watched only limit and variance_mean may change; add a new indicator instead"
+            )
+            raise ControlRefused(f"charter.indicators.{spec.name}", "running_bar", what)
+    plan = plan_for(pilot.id, charter)
+    if charter.drills.every != old.drills.every:
+        pilot.drilled = at
+    pilot.charter, pilot.plan, pilot.hash = structs.replace(plan.charter, pilot=pilot.id), plan, charter_hash(charter)
+    for watch in plan.watches:
+        if key(watch, watch.segments[0]) not in pilot.streams:
+            _begin(pilot, watch, at)
+        elif watch.spec != old.indicator(watch.name):
+            _change(pilot, watch)
+    return plan
+
+
+def _running(spec: IndicatorSpec) -> IndicatorSpec:
+    """What of an indicator is fixed while it is watched: all but its limit (or the baseline in its place) and the dispersion it is granted."""
+    baseline = spec.baseline and structs.replace(spec.baseline, events=1.0, exposure=1.0, times=1.0)
+    return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
+
+
+def _change(pilot: Pilot, watch: Watch) -> None:
+    """Another limit from the next period on: an e-process goes on in the same product, other detectors begin anew."""
+    design = design_of(pilot.charter, watch, pilot.standing.restart)
+    for segment in watch.segments:
+        stream = pilot.streams[key(watch, segment)]
+        fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
+        for i, detector in enumerate(stream.detectors):
+            amend = getattr(detector, "amend", None)
+            if amend is not None:
+                amend(design)
+            else:
+                stream.detectors[i] = fresh[i]

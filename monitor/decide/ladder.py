@@ -1,0 +1,200 @@
+"""Decide: what a finding, a quiet period, a flag or a person's act does to a pilot's place on the ladder.
+
+Pure: a standing and a cause go in, a new standing and the moves come out. Every move carries its reason. The rules:
+
+- the level is the highest of the active findings; a halt latches beside them and only `release` lifts it;
+- a finding leaves after as many quiet, known periods as the charter asks (hysteresis); a hard rule's finding and an
+  override stay until a regulator lowers the level;
+- the unknown flag stands beside the level. It never clears anything.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import structs
+
+from monitor.charter.spec import Responses
+from monitor.errors import ControlRefused
+from monitor.model.records import Level, Reason, RecordKind
+from monitor.state.halt_order import stop_state
+from monitor.state.standing import Active, Lifting, Shelf, Standing, Stays
+
+APPROVALS = 16  # that are remembered; two are needed, and a charter may name any number of approvers
+
+
+class Move(NamedTuple):
+    """What changed, ready to become a decision."""
+
+    kind: RecordKind
+    was: Level
+    level: Level
+    reason: Reason
+    first_out: bool
+
+
+Outcome = tuple[Standing, Move | None]
+
+
+def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet") -> Outcome:
+    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays
+    until lowered (a hard rule), when each event is put on record.
+
+    While a halt stands, a new ground for a halt voids the steps towards its release; a lesser finding that stays until
+    lowered, which a release would end too, must have been seen by the author of the release.
+    """
+    old = s.active.get(key)
+    if stays == "until_lowered" and s.halted:
+        s = structs.replace(s, lifting=_new_ground(s) if level == Level.HALT else _to_be_seen(s))
+    if old is not None and old.level >= level and old.reason == reason:
+        kept = structs.replace(s, active={**s.active, key: structs.replace(old, quiet=0)})
+        return kept, Move("finding", s.level, s.level, reason, False) if stays == "until_lowered" else None
+    active = {**s.active, key: Active(level, reason, at if old is None else old.since, stays)}
+    if key in s.shelved and level > s.shelved[key].level:
+        s = structs.replace(s, shelved={k: v for k, v in s.shelved.items() if k != key})
+    if level == Level.HALT:
+        s = structs.replace(s, lifting=_new_ground(s))  # what was said of an earlier ground does not lift this one
+    return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
+
+
+def quiet(s: Standing, key: str, responses: Responses, at: int) -> Outcome:
+    """One more quiet, known period of `key`'s detector."""
+    old = s.active.get(key)
+    if old is None or old.stays == "until_lowered" or old.level == Level.HALT:
+        return s, None
+    needed = responses.watch_clears_after if old.level == Level.WATCH else responses.escalate_clears_after
+    if old.quiet + 1 < needed:
+        return structs.replace(s, active={**s.active, key: structs.replace(old, quiet=old.quiet + 1)}), None
+    return drop(s, key, at)
+
+
+def drop(s: Standing, key: str, at: int) -> Outcome:
+    """Take a finding away because its ground is gone."""
+    if key not in s.active:
+        return s, None
+    active = {k: a for k, a in s.active.items() if k != key}
+    return _settle(structs.replace(s, active=active), key, Reason.CLEARED, at, s)
+
+
+def flagged(s: Standing, key: str, reason: Reason, at: int) -> Outcome:
+    """A cause of not knowing begins."""
+    if key in s.unknown:
+        return s, None
+    first = not s.unknown
+    s = structs.replace(s, unknown={**s.unknown, key: (reason, at)})
+    return s, Move("flag", s.level, s.level, reason, False) if first else None
+
+
+def unflagged(s: Standing, key: str) -> Outcome:
+    """A cause of not knowing ends; the last one takes the flag away."""
+    if key not in s.unknown:
+        return s, None
+    s = structs.replace(s, unknown={k: v for k, v in s.unknown.items() if k != key})
+    return s, None if s.unknown else Move("flag", s.level, s.level, Reason.HEARD_AGAIN, False)
+
+
+def overridden(s: Standing, level: Level, at: int) -> Outcome:
+    """A regulator sets the level by hand. Raises ControlRefused when that would lift a halt."""
+    if s.halted and level < Level.HALT:
+        raise ControlRefused(
+            "level", "halt_is_latched", "a halt is lifted by rectification, evaluation, two approvals, release"
+        )
+    key = "override"
+    if level == Level.HALT:
+        s = structs.replace(s, lifting=_new_ground(s))
+    active = {k: a for k, a in s.active.items() if a.level <= level and k != key}
+    if level > Level.NORMAL:
+        active[key] = Active(level, Reason.OVERRIDDEN, at, "until_lowered")
+    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from this act again
+    changed = structs.replace(s, active=active, unknown=unknown, halted=s.halted or level == Level.HALT)
+    new, move = _settle(changed, key, Reason.OVERRIDDEN, at, s)
+    return new, move or Move("act", s.level, new.level, Reason.OVERRIDDEN, False)
+
+
+def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True) -> Outcome:
+    """A step towards a release. Raises ControlRefused when there is no halt to lift or the author approved already."""
+    if not s.halted:
+        raise ControlRefused("pilot", "not_halted", "there is no halt that this could help to lift")
+    lifting, number = s.lifting, s.counter + 1
+    if reason == Reason.RECTIFICATION_RECORDED:
+        lifting = Lifting(True, basis=number)  # what is approved and evaluated is the rectified system
+    elif reason == Reason.EVALUATION_RECORDED:
+        lifting = structs.replace(lifting, evaluated=passed, approvals=(), basis=number)
+    else:
+        if not lifting.rectified or not lifting.evaluated:
+            missing = "evaluation" if lifting.rectified else "rectification"
+            raise ControlRefused(
+                "pilot", f"{missing}_missing", "approve what was rectified and passed its re-evaluation"
+            )
+        if author in lifting.approvals:
+            raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
+        if len(lifting.approvals) < APPROVALS:
+            lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
+    return structs.replace(s, lifting=structs.replace(lifting, last=number)), Move(
+        "act", s.level, s.level, reason, False
+    )
+
+
+def released(s: Standing, at: int, reason: str = "") -> Outcome:
+    """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and
+    no reason is given."""
+    if not s.halted:
+        raise ControlRefused("pilot", "not_halted", "there is no halt to lift")
+    if not s.lifting.rectified:
+        raise ControlRefused("pilot", "rectification_missing", "record a rectification first")
+    if not s.lifting.evaluated:
+        raise ControlRefused("pilot", "evaluation_missing", "record a passed re-evaluation first")
+    if len(s.lifting.approvals) < 2:
+        raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
+    if s.order.state != "verified" and not reason.strip():
+        raise ControlRefused(
+            "reason",
+            "halt_not_verified",
+            f"the halt is {stop_state(s.order.state)}; give a reason why it is released all the same",
+        )
+    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
+    new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
+    return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
+
+
+def shelve(s: Standing, key: str, until: int, at: int) -> Outcome:
+    """Set an active finding aside until `until` (ms): it no longer holds the level up, and is watched all the same.
+
+    Raises ControlRefused for what is not active, and for anything that halts or tells of a halt.
+    """
+    active = s.active.get(key)
+    if active is None:
+        there = ", ".join(sorted(s.active)) or "none"
+        raise ControlRefused("finding", "not_active", f"there is no active finding {key!r}; active: {there}")
+    if s.halted or active.level == Level.HALT or key.startswith("halt/"):
+        raise ControlRefused("finding", "never_a_halt", "a halt is not shelved; it is lifted by a release")
+    shelved = {**s.shelved, key: Shelf(until, active.level)}
+    return _settle(structs.replace(s, shelved=shelved), key, Reason.SHELVED, at, s)
+
+
+def unshelved(s: Standing, key: str, at: int) -> Outcome:
+    """The time of a shelf is over: its finding, if it is still active, holds the level up again."""
+    shelved = {k: v for k, v in s.shelved.items() if k != key}
+    return _settle(structs.replace(s, shelved=shelved), key, Reason.UNSHELVED, at, s)
+
+
+def _new_ground(s: Standing) -> Lifting:
+    """Nothing of a release is on record: the next record is a new ground for the halt."""
+    return Lifting(basis=s.counter + 1, last=s.counter + 1)
+
+
+def _to_be_seen(s: Standing) -> Lifting:
+    """A release is valid only if its author has seen the next record."""
+    return structs.replace(s.lifting, last=s.counter + 1)
+
+
+def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Outcome:
+    """Recompute the level after the active findings changed."""
+    up = (a.level for k, a in s.active.items() if k not in s.shelved)
+    level = Level.HALT if s.halted else max(up, default=Level.NORMAL)
+    if level == before.level:
+        return structs.replace(s, level=level), Move("finding", level, level, reason, False)
+    raised = level > before.level
+    lifting = _new_ground(s) if level == Level.HALT else s.lifting
+    s = structs.replace(s, level=level, since=at, first_out=key if raised else "", lifting=lifting)
+    return s, Move("level", before.level, level, reason, raised)

@@ -1,0 +1,40 @@
+"""Leave: how a pilot goes out of the sandbox. A halted one keeps its command and its alert until its stop is verified.
+
+An exit ends no halt: where one stands and the stop is not verified, `exit_pending` goes on record and everything stays
+as it is: the command is resent, heartbeats and acknowledgements are followed, contradictions are found. The pilot is
+gone (`exited`) with the decision that verifies the stop, or with a release.
+"""
+
+from __future__ import annotations
+
+from monitor.decide.context import Case
+from monitor.decide.ladder import Move, Outcome
+from monitor.errors import ControlRefused
+from monitor.model.records import Finding, Reason
+from monitor.model.refusals import REFUSALS, Refusal
+from monitor.state.pilot import Pilot
+
+
+def leave(pilot: Pilot) -> Outcome:
+    """An exit goes on record: at once, or pending. Raises ControlRefused when one is pending already."""
+    s = pilot.standing
+    if pilot.leaving:
+        raise ControlRefused("pilot", Refusal.EXIT_PENDING, REFUSALS[Refusal.EXIT_PENDING])
+    pilot.leaving = not _stopped(pilot)
+    pilot.exited = not pilot.leaving
+    return s, Move("act", s.level, s.level, Reason.EXITED if pilot.exited else Reason.EXIT_PENDING, False)
+
+
+def left_once_stopped(case: Case) -> None:
+    """Something about the halt has changed: a pilot whose exit is pending leaves if that verified the stop, or lifted
+    the halt."""
+    pilot = case.pilot
+    if pilot.leaving and not pilot.exited and _stopped(pilot):
+        pilot.leaving, pilot.exited = False, True
+        level = pilot.standing.level
+        case.record(Move("act", level, level, Reason.EXITED, False), Finding(rule="exit"))
+
+
+def _stopped(pilot: Pilot) -> bool:
+    s = pilot.standing
+    return not s.halted or (s.order.kind == "halt" and s.order.state == "verified")

@@ -1,0 +1,60 @@
+"""Proof: whether a service's word, or an act, is signed with the key that stands in the charter for it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from monitor.charter.control import Admission, Amendment, ControlBase, Withdrawal
+from monitor.compile.plan import Plan
+from monitor.errors import Forged
+from monitor.model.events import CommandAcknowledged, Heartbeat
+from monitor.model.records import Record
+from monitor.model.signing import HEADER, Proved, Trusted
+from monitor.validate.rejections import Why
+
+WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
+
+
+def forged(plan: Plan | None, record: Record) -> tuple[Why, str] | None:
+    """Why the word of a service is not taken: the charter names its key, and nobody signed the record with it."""
+    if plan is not None and plan.firm:
+        try:
+            plan.firm.verify("telemetry", record.value or b"", _signature(record))
+        except Forged:
+            return Why.FORGED, "signature"
+    return None
+
+
+def signed_by(
+    plan: Plan | None, act: ControlBase, record: Record, admitters: Trusted | None, open_mode: bool = False
+) -> Proved:
+    """Which key signed an act; none where none must. `admitters`, where there are any, sign what admits, amends or ends
+    a pilot, the latter two in place of an author with a key in the charter in force; in open mode they may, but need
+    not. Raises Forged."""
+    text, body = _signature(record), record.value or b""
+    if admitters and isinstance(act, Admission | Amendment | Withdrawal):
+        try:
+            return Proved(admitters.verify("control", body, text), True)
+        except Forged:
+            named = not isinstance(act, Admission) and plan is not None and act.author in plan.signers
+            if not open_mode and not named:
+                raise
+    if isinstance(act, Admission) and plan is None:
+        with suppress(ValueError, KeyError, TypeError):  # a charter that does not hold together is refused later
+            plan = Plan(act.charter)
+    if plan is None:
+        return Proved()
+    if act.author == plan.charter.participant.id:
+        return Proved(plan.firm.verify("control", body, text)) if plan.firm else Proved()
+    trusted = plan.signers.get(act.author)
+    if trusted is not None:
+        return Proved(trusted.verify("control", body, text))
+    if plan.signers and not isinstance(act, Admission):
+        raise Forged("author", "no_key", f"the charter names keys, but none of {act.author}")
+    if text.partition(":")[0] in plan.firm.ids:
+        raise Forged("signature", "key_of_the_firm", f"the firm's key signs for {plan.charter.participant.id} only")
+    return Proved()
+
+
+def _signature(record: Record) -> str:
+    return dict(record.headers).get(HEADER, b"").decode("latin-1")

@@ -1,0 +1,1 @@
+"""The detect stage: closed periods and silences meet their detectors. Pure."""

@@ -1,0 +1,176 @@
+"""Leap: closed periods that hold nothing are skipped at once, where closing them one by one would give the same state.
+
+A cycle that began early, short periods, a firm that sends nothing: then there are millions of periods without an event,
+and closing each costs as much as one that holds something. Most of them decide nothing and change nothing but the
+number of the next period. Those that are evidence all the same (the charter's cap stands in for an exposure that is not
+known; a complaint stays open) move detectors by equal observations (`detectors/repeat.py`).
+
+In doubt nothing is passed over: `monitor.detect.periods.close` then does the work, with the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from detectors.base import Detector, Observation
+from detectors.repeat import repeated
+from monitor.compile.plan import Watch, key
+from monitor.detect.periods import LOST, forget_closed_gaps, observe
+from monitor.indicators.base import Open
+from monitor.model.records import Level
+from monitor.state.exposure import behind
+from monitor.state.pilot import Pilot, Stream, same
+from monitor.state.sequences import gaps_since
+from monitor.state.standing import Standing
+from monitor.state.timers import following, timers
+from monitor.state.uncounted import KEY
+
+LEAST = 32  # periods below which it does not pay
+SELDOM = 4_096  # periods closed between two looks, at most
+Void: TypeAlias = dict[str, list[tuple[Stream, Observation | None]]]
+
+
+class Tries:
+    """When to look for empty periods while one after the other is closed: after each round of the pilot's watches, and
+    more and more seldom while there are none, so that looking costs little where nothing is found."""
+
+    __slots__ = ("_left", "_wait", "_watches")
+
+    def __init__(self, watches: int) -> None:
+        self._watches = self._wait = self._left = max(watches, 1)
+
+    def closed(self, look: Callable[[], bool]) -> None:
+        """A period was closed: `look`, if it is time; it returns whether something was found."""
+        self._left -= 1
+        if self._left <= 0:
+            self._wait = self._watches if look() else min(2 * self._wait, SELDOM)
+            self._left = self._wait
+
+
+def leap(pilot: Pilot, before: int, evidence: bool) -> int:
+    """Pass over periods that close before `before` (ms); returns the number passed over, 0 = none, close the next one.
+
+    `evidence`: every period that is an observation has to leave its evidence, so such are not passed over. Only to be
+    called when closing a period is what the pilot's next timer does.
+    """
+    plan = pilot.plan
+    stop = min([before, *(due for due, kind, _ in timers(pilot) if kind != "close")])
+    void: Void = {}
+    for watch in plan.closes:
+        streams = [pilot.streams[key(watch, segment)] for segment in watch.segments]
+        index = streams[0].next
+        filled = [min(stream.open) for stream in streams if stream.open]
+        found = None if index in filled else _void(pilot, watch, streams, index, evidence)
+        if found is None:
+            filled.append(index)
+        else:
+            void[watch.name] = found
+        if filled:
+            stop = min(stop, watch.closes(min(filled)))
+    now = following(pilot)[0]
+    while True:
+        counts = {name: _closing_before(plan.watch(name), found[0][0].next, stop) for name, found in void.items()}
+        if sum(counts.values()) < LEAST:
+            return 0
+        moved = _moved(void, counts)
+        if moved is not None:
+            break
+        stop = now + (stop - now) // 16  # something may alarm on the way: not so far, then
+    for stream, detectors in moved:
+        stream.detectors = detectors
+    for name, count in counts.items():
+        if count:
+            _pass(pilot, plan.watch(name), void[name], count)
+    forget_closed_gaps(pilot)
+    return sum(counts.values())
+
+
+def _moved(void: Void, counts: dict[str, int]) -> list[tuple[Stream, list[Detector]]] | None:
+    """The detectors after so many empty periods of each watch; `None` where that cannot be told."""
+    moved = []
+    for name, count in counts.items():
+        for stream, observation in void[name]:
+            if observation is None or not count:
+                continue
+            detectors = [repeated(detector, observation, count) for detector in stream.detectors]
+            known = [detector for detector in detectors if detector is not None]
+            if len(known) < len(detectors):
+                return None
+            moved.append((stream, known))
+    return moved
+
+
+def _pass(pilot: Pilot, watch: Watch, found: list[tuple[Stream, Observation | None]], count: int) -> None:
+    window = watch.spec.late_window
+    for stream, observation in found:
+        index = stream.next
+        if observation is not None:
+            last = range(max(index, index + count - window), index + count) if window else ()
+            stream.seen = same((*stream.seen, *last)[-window:]) if window else ()
+        stream.next = index + count
+    pilot.received = max(pilot.received, watch.closes(found[0][0].next - 1))
+
+
+def _void(
+    pilot: Pilot, watch: Watch, streams: list[Stream], index: int, evidence: bool
+) -> list[tuple[Stream, Observation | None]] | None:
+    """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one
+    does more."""
+    start, end = watch.grid.start(index), watch.grid.start(index + 1)
+    standing = pilot.standing
+    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY, LOST))  # quiet periods are
+    if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
+        return None
+    if pilot.window.opened and pilot.window.shares(start):
+        return None  # evidence restarts with a period that a tolerated crossing has looked at
+    gap = watch.by_source and behind(pilot, start, end)
+    found: list[tuple[Stream, Observation | None]] = []
+    for segment, stream in zip(watch.segments, streams, strict=True):
+        name = key(watch, segment)
+        if watch.cap is not None and f"{name}/exposure_cap" in standing.active:
+            return None
+        observation, partial = (None, False) if standing.halted else observe(watch, stream, Open(), start, end, gap)
+        if partial is not (f"{name}/partial" in standing.unknown) and (
+            partial or standing.halted or observation is not None
+        ):
+            return None  # the flag goes up or comes down
+        if observation is not None and (evidence or not _equal(watch, standing, name, partial)):
+            return None
+        found.append((stream, observation))
+    return found
+
+
+def _steady(pilot: Pilot, watch: Watch, start: int, end: int) -> bool:
+    """Whether it is the same for this period and all later ones if exposure of them may still be unknown."""
+    if not watch.by_source:
+        return True
+    for source in pilot.sources.values():
+        if source.tallied and not source.ended and source.latest >= 2 * start - end:
+            return False
+        if any(at >= end for at in source.marks.at):
+            return False
+    return True
+
+
+def _equal(watch: Watch, standing: Standing, name: str, partial: bool) -> bool:
+    """Whether an observation is the same in every period, and moves detectors alone."""
+    if not watch.grid.span.ms:
+        return False  # months differ in length
+    if partial:
+        return True
+    keys = [f"{name}/{watcher.name}" for watcher in watch.spec.detectors]
+    active = [standing.active[k] for full in keys for k in (full, f"{full}/half") if k in standing.active]
+    return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # else quiet periods are counted
+
+
+def _closing_before(watch: Watch, index: int, stop: int) -> int:
+    """How many periods from `index` on close before `stop` (ms)."""
+    low, high = 0, max(1, watch.grid.index(stop) - index + 1)
+    while low < high:  # the first that does not
+        middle = (low + high) // 2
+        if watch.closes(index + middle) < stop:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -1,0 +1,294 @@
+"""Detect: closed periods, open periods, late events and silences meet their detectors, and scores become findings."""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal, TypeGuard
+
+from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
+from monitor.charter.spec import Watcher
+from monitor.compile.plan import Watch, key, level_of
+from monitor.decide.context import Case
+from monitor.decide.tolerate import by_when, restart_limit, tolerated
+from monitor.indicators.base import Open
+from monitor.model.events import instant
+from monitor.model.records import Evidence, Finding, Level, Reason
+from monitor.state.exposure import behind
+from monitor.state.pilot import Pilot, Stream, same
+from monitor.state.sequences import forget_gaps, gaps_by_source, gaps_since
+from monitor.state.uncounted import KEY
+
+HOUR = 3_600_000
+LOST = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
+SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
+
+
+def close(case: Case, watch: Watch) -> None:
+    """The next period of an indicator is over, in all its segments."""
+    pilot = case.pilot
+    for segment in watch.segments:
+        stream = pilot.streams[key(watch, segment)]
+        index = stream.next
+        start, end = watch.grid.start(index), watch.grid.start(index + 1)
+        opened = stream.open.pop(index, None) or Open()
+        # A service that stands still because it was told to owes no data.
+        idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
+        gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
+        gap = gap or (watch.by_source and behind(pilot, start, end))
+        observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
+        stream.next = index + 1
+        stream.stock += opened.stock
+        if watch.cap is not None and opened.m <= watch.cap:
+            within = Finding(indicator=watch.name, segment=segment, rule="exposure_cap")
+            case.quiet(f"{watch.name}/{segment}/exposure_cap", within)
+        flag = f"{watch.name}/{segment}/partial"
+        if partial:
+            case.flag(flag, Reason.PARTIAL_DATA)
+        elif idle or observation is not None:
+            case.unflag(flag)
+        if observation is None:
+            continue
+        window = watch.spec.late_window
+        stream.seen = same((*stream.seen, index)[-window:]) if window else ()
+        scores = [(w, d.update(observation)) for w, d in zip(watch.spec.detectors, stream.detectors, strict=True)]
+        _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
+        for watcher, score in scores:
+            _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
+        restart_limit(case, watch, stream, start)
+    _gaps(case, watch)
+    if watch is case.plan.slowest and pilot.astray.last < start:
+        case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
+    forget_closed_gaps(pilot)
+
+
+def forget_closed_gaps(pilot: Pilot) -> None:
+    """Forget the gaps that were noticed before all periods that are still open."""
+    if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
+        firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)
+        forget_gaps(pilot, min(watch.grid.start(pilot.streams[name].next) for watch, name in firsts))
+
+
+def observe(
+    watch: Watch, stream: Stream, opened: Open, start: int, end: int, gap: bool
+) -> tuple[Observation | None, bool]:
+    """What a closed period says (`None` = nothing), and whether it is partial.
+
+    An exposure that is not known in full stands at the charter's cap, never at 0; without a cap the period says nothing.
+    """
+    if watch.observes is Proportion:
+        n = max(opened.m, 0.0)
+        return (Proportion(min(max(opened.k, 0.0), n), n, stream.next) if n else None), gap
+    if watch.observes is Gauge:
+        if not opened.m:
+            return None, gap
+        return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m, stream.next), gap
+    k = max(opened.k - opened.used, 0.0)
+    if watch.stocks:
+        m = max(opened.m + (opened.held + stream.stock * (end - start)) / HOUR, 0.0)
+        return (Count(k, m, stream.next) if m or k else None), gap
+    if opened.tallies and not gap and (opened.m > 0 or not k):  # events without any exposure: some of it is not known
+        return (Count(k, opened.m, stream.next) if opened.m or k else None), False
+    return (None if watch.cap is None else Count(k, max(opened.m, watch.cap), stream.next)), True
+
+
+def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
+    """Provisional evidence of open periods: the charter's exposure cap stands in for the exposure not yet known."""
+    cap = watch.cap
+    assert cap is not None
+    last = max(stream.open)
+    none = Open()
+    opened = [stream.open.get(index, none) for index in range(stream.next, last + 1)]
+    run = tuple(Count(max(o.k - o.used, 0.0), max(cap, o.m)) for o in opened)
+    start, end = watch.grid.start(stream.next), watch.grid.start(last + 1)
+    for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
+        if _may_peek(detector):
+            _judge(case, watch, segment, watcher, detector.peek(run), start, end, provisional=True)
+
+
+def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
+    """Whether `peek` would have nothing to say even with `more` events in open period `index`, and so with any fewer.
+
+    Evidence rises in k and falls in m (`detectors.base.Provisional`), so one look at the most answers for all below it; a
+    hair of room is kept, as both are rounded.
+    """
+    assert watch.cap is not None
+    none, run = Open(), []
+    for at in range(stream.next, max((index, *stream.open)) + 1):
+        opened = stream.open.get(at, none)
+        run.append(Count(max(opened.k - opened.used, 0.0) + (more if at == index else 0), max(watch.cap, opened.m)))
+    for detector in stream.detectors:
+        score = detector.peek(tuple(run)) if _may_peek(detector) else None
+        if score is not None and score.statistic >= min(score.threshold, score.threshold / 2) - 1e-6:
+            return False
+    return True
+
+
+def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> bool:
+    """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only:
+    the late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they
+    count."""
+    if watch.observes is not Count or index not in stream.seen:
+        return False
+    lag = len(stream.seen) - 1 - stream.seen.index(index)
+    start, end = watch.grid.start(index), watch.grid.start(index + 1)
+    scores = [
+        (watcher, detector.raise_late(lag, k) if _may_be_raised(detector) else None)
+        for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True)
+    ]
+    if all(score is None for _, score in scores):
+        return False
+    _evidence(case, watch, segment, Count(k, 0.0), start, end, scores, late=True)
+    for watcher, score in scores:
+        _judge(case, watch, segment, watcher, score, start, end)
+    return True
+
+
+def silent(case: Case, watch: Watch) -> None:
+    """Nothing was heard for as long as the watch waits: the pilot is not known, and the detectors say how unlikely that is."""
+    assert watch.silence is not None
+    case.flag(f"{watch.name}/", Reason.SILENCE)
+    gap = watch.silence.gap(case.pilot.heard[watch.name], case.at)
+    stream = case.pilot.streams[key(watch, watch.segments[0])]
+    for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
+        score = detector.update(gap)
+        if score is not None and score.statistic >= score.threshold * (
+            1 - 1e-6
+        ):  # the timer is rounded to a millisecond
+            ground = functools.partial(case.finding, watch, "", watcher, score, gap)
+            case.found(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, ground)
+
+
+def heard(case: Case, watch: Watch) -> None:
+    """A silence is over."""
+    case.unflag(f"{watch.name}/")
+    for watcher in watch.spec.detectors:
+        case.drop(f"{watch.name}//{watcher.name}", case.finding(watch, "", watcher))
+
+
+def _may_peek(detector: Detector) -> TypeGuard[Provisional]:
+    return hasattr(detector, "peek")  # an isinstance of a protocol costs twenty times as much, and this is per event
+
+
+def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
+    return hasattr(detector, "raise_late")
+
+
+def _judge(
+    case: Case,
+    watch: Watch,
+    segment: str,
+    watcher: Watcher,
+    score: Score | None,
+    start: int,
+    end: int,
+    observation: Observation | None = None,
+    *,
+    counts_as_quiet: bool = False,
+    provisional: bool = False,
+) -> None:
+    """At its bar a detector causes what the charter says; a limit's e-process half-way to it (in log) a step before."""
+    if score is None:
+        return
+    name = f"{watch.name}/{segment}/{watcher.name}"
+    half = f"{name}/half"
+    half_way = watcher.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
+    active = case.pilot.standing.active
+    if not (score.alarm or half_way or name in active or half in active):
+        return
+    finding = functools.partial(
+        case.finding, watch, segment, watcher, score, observation, start=start, end=end, provisional=provisional
+    )
+    if score.alarm and tolerated(case, watcher, name, start, end):
+        window = case.pilot.window
+        case.found(
+            f"{name}/tolerated",
+            Level.ESCALATE,
+            Reason.LIMIT_TOLERATED,
+            lambda: by_when(window, finding()),
+            "until_lowered",
+        )
+    elif score.alarm:
+        case.found(name, level_of(watcher), watch.reason(watcher), finding)
+    elif counts_as_quiet:
+        case.quiet(name, finding)
+    if half_way:
+        level = Level[case.plan.charter.responses.half_way.upper()]
+        case.found(half, min(level, level_of(watcher)), Reason.LIMIT_HALF_WAY, finding)
+    elif counts_as_quiet and not score.alarm:
+        case.quiet(half, finding)
+
+
+def _gaps(case: Case, watch: Watch) -> None:
+    """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It
+    leaves after as many quiet periods as the charter asks of the indicator with the longest periods, however many
+    others close meanwhile."""
+    start = watch.grid.start(case.pilot.streams[key(watch, watch.segments[0])].next - 1)
+    if gaps_since(case.pilot, start):
+        level = Level[case.plan.charter.responses.sequence_gap.upper()]
+        case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
+    elif watch is case.plan.slowest:
+        case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if watch is case.plan.slowest:
+        case.quiet(LOST, Finding(rule="telemetry", detail="nothing more was lost"))
+    if watch is case.plan.slowest and case.pilot.conflicted < start:
+        case.quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
+
+
+def _gap(case: Case, start: int) -> Finding:
+    """How many numbers are missing, of which sources, and since when."""
+    found = gaps_by_source(case.pilot, start)
+    sources = [f"{count} of {name[:SHOWN]}" for count, name, _ in found[:SOURCES_SHOWN]]
+    more = [f"{len(found) - SOURCES_SHOWN} more sources"] if len(found) > SOURCES_SHOWN else []
+    since = min((at for _, _, at in found), default=start)
+    return Finding(
+        rule="sequence",
+        observed=float(gaps_since(case.pilot, start)),
+        expected=0.0,
+        period_start=since,
+        detail=f"{', '.join([*sources, *more])}; noticed since {instant(since).isoformat(timespec='seconds')}",
+    )
+
+
+def _evidence(
+    case: Case,
+    watch: Watch,
+    segment: str,
+    observation: Observation,
+    start: int,
+    end: int,
+    scores: list[tuple[Watcher, Score | None]],
+    *,
+    partial: bool = False,
+    late: bool = False,
+) -> None:
+    kind: Literal["count", "proportion", "gauge"]
+    if isinstance(observation, Count):
+        kind, k, m = "count", observation.k, observation.m
+    elif isinstance(observation, Proportion):
+        kind, k, m = "proportion", observation.k, observation.n
+    else:
+        assert isinstance(observation, Gauge)
+        kind, k, m = "gauge", observation.value, 1.0
+    charter, limit, allowed = case.plan.charter, watch.indicator.limit, None
+    if kind == "count" and limit is not None and watch.indicator.direction == "above":
+        allowed = limit * (1 + (watch.spec.exposure.uncertainty if watch.spec.exposure else 0.0)) * m
+    case.out.evidence.append(
+        Evidence(
+            pilot=case.pilot.id,
+            participant=charter.participant.id,
+            vendor=charter.vendor,
+            data_source=charter.data_source,
+            model=case.pilot.model,
+            indicator=watch.name,
+            segment=segment,
+            kind=kind,
+            start=start,
+            end=end,
+            k=k,
+            m=m,
+            unknown=Reason.PARTIAL_DATA.value if partial else "",
+            late=late,
+            allowed=allowed,
+            scores={w.name: (s.statistic, s.threshold) for w, s in scores if s is not None},
+        )
+    )

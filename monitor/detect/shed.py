@@ -1,0 +1,29 @@
+"""Shed: drops open periods of a pilot whose charter, admitted before there were bounds, would let its state outgrow
+them.
+
+Open periods are all that can still grow then. The oldest one of the stream that has most of them is dropped, unjudged,
+and the pilot is escalated with the reason: no halt may rest on what was dropped, and a firm must not be able to hide
+that way.
+"""
+
+from __future__ import annotations
+
+from monitor.decide.context import Case
+from monitor.model.records import Finding, Level, Reason
+
+STATE = "state_limit"
+
+
+def shed(case: Case, most: int) -> None:
+    """Drop open periods until at most `most` are left."""
+    streams = case.pilot.streams
+    count = sum([len(stream.open) for stream in streams.values()])
+    if count <= most:
+        return
+    finding = Finding(rule="open_periods", observed=float(count), expected=float(most))
+    while count > most:
+        name = max(streams, key=lambda name: (len(streams[name].open), name))
+        dropped = streams[name].open.pop(min(streams[name].open))
+        streams[name].stock += dropped.stock
+        count -= 1
+    case.found(STATE, Level.ESCALATE, Reason.STATE_LIMIT, finding)

@@ -1,0 +1,55 @@
+"""The past of an embedded monitor: its logs in the order that the journal fixes, read while it may be running."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from monitor.embedded.store import Store
+from monitor.engine.history_order import Ordered
+from monitor.engine.log import Journalled
+from monitor.errors import Refused
+from monitor.model.records import Record
+
+CHUNK = 10_000  # records read at a time
+BYTES = 32 << 20
+END = 1 << 40
+
+
+def opened(directory: Path) -> Store:
+    """The store of a directory that `serve` keeps. Raises Refused when there is none, and makes no file."""
+    path = directory / "monitor.db"
+    if not path.exists():
+        raise Refused(f"{directory} holds no monitor.db: give --dir of `serve`")
+    return Store(path)
+
+
+async def telemetry(store: Store, topic: str) -> AsyncIterator[Record]:
+    """All records of a telemetry topic, in order."""
+    at = 0
+    while records := await store.telemetry(topic, at, END, records=CHUNK, size=BYTES):
+        for record in records:
+            yield record
+        at = records[-1].offset + 1
+
+
+async def ordered(store: Store) -> Ordered:
+    """The one partition, to where its journal ends now."""
+    through, end = await store.through()
+    return Ordered(_journal(store, end), _control(store), lambda topic: telemetry(store, topic), through)
+
+
+async def _control(store: Store) -> AsyncIterator[Record]:
+    at = 0
+    while records := await store.control(at, 1 << 62, records=CHUNK, size=BYTES):
+        for record in records:
+            yield record
+        at = records[-1].offset + 1
+
+
+async def _journal(store: Store, end: int) -> AsyncIterator[Journalled]:
+    at = 0
+    while at < end and (rows := await store.journal(at, records=min(CHUNK, end - at))):
+        for row in rows:
+            yield row
+        at = rows[-1].offset + 1

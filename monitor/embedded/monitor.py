@@ -1,0 +1,446 @@
+"""The embedded monitor: store, state machine, notary, actors, metrics, board and HTTP door in one process.
+
+    HTTP, JSON lines --> store --> runner (validate observe detect decide) --> store --> notary (record) | actors (act) | metrics | board
+
+What acts reads committed outputs from the store, each from a cursor of its own, so a kill at any point loses nothing that
+was acknowledged. One process holds a directory; a lock file sees to it. The door opens after the first `time` entry is in the
+journal: from then on the monitor can tell silence of a firm from its own absence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from aiohttp import web
+
+from monitor.act.deliver import Deliver
+from monitor.charter.control import Admission, Amendment
+from monitor.charter.spec import Charter, charter_hash
+from monitor.console.board import Board
+from monitor.console.routes import routes
+from monitor.embedded.charter_versions import charter_route
+from monitor.embedded.ingress import Bell, Ingress, http_log, waited
+from monitor.embedded.jsonl import read_file, read_stream
+from monitor.embedded.output_reader import Reader
+from monitor.embedded.sqlite_log import SqliteLog
+from monitor.embedded.store import Incoming, Store, wall_clock
+from monitor.engine.machine import Machine
+from monitor.engine.runner import Runner
+from monitor.errors import LedgerBroken, LogBroken, Refused
+from monitor.files.key_file import own_key
+from monitor.files.side_file import read_side_file
+from monitor.model.records import Decision, Outputs, digest
+from monitor.model.signing import HEADER, Trusted
+from monitor.notary.notary import Notary
+from monitor.projections.metrics import Metrics
+from monitor.state.acts_once import validity
+from monitor.validate.rejections import Why
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine calls more than 30 s a gap of the monitor
+TIME_APART_MS = 20  # and at most this often, however close its timers lie
+IDLE_S = 1.0  # the longest wait between two looks at the clock
+_decision = msgspec.json.Decoder(Decision).decode
+
+
+class Hold:
+    """This process's hold on a directory. Raises Refused when another one has it."""
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            at = error.filename or directory
+            raise Refused(f"{at} cannot be used: {error.strerror}; give a --dir that this user may write to") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise Refused(f"{directory} is held by another monitor (process {owner}); stop it first") from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        """Let another process have the directory."""
+        os.close(self._file)
+
+
+def secret_of(directory: Path) -> bytes:
+    """The key of this directory's digests of rejected bytes (32 bytes), made on first use, readable by its owner only."""
+    path = directory / "digest.key"
+    price = "digests of rejected input differ from earlier ones of the same bytes"
+    if not (secret := read_side_file(path, _secret, b"", price)):
+        beside = directory / "digest.key.new"
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        secret = path.read_bytes()
+    return secret
+
+
+def _secret(raw: bytes) -> bytes:
+    if len(raw) != 32:
+        raise ValueError(f"{len(raw)} bytes, not 32")
+    return raw
+
+
+class Monitor:
+    """`start`, then `wait` until it fails or `stop` is called from elsewhere.
+
+    `charters` are admitted at the start, or amended when their version rose; repeating is harmless. `actors` are handed every
+    decision. `admitters` are public keys that alone may admit pilots over the door. `watchers` are told of all committed outputs, from the first one ever, in order, as metrics and board are.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 8321,
+        charters: Sequence[Charter] = (),
+        actors: dict[str, Any] | None = None,
+        watchers: Sequence[Callable[[Outputs], None]] = (),
+        admitters: Sequence[str] = (),
+        clock: Callable[[], int] = wall_clock,
+        checkpoint_every_ms: int = 5_000,
+        failpoint: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.directory, self.port, self.clock = directory, port, clock
+        self.metrics = Metrics(rejections=[why.value for why in Why])
+        self.events = 0  # stepped since the start
+        self.arrived, self.put_out = Bell(), Bell()
+        self.open_mode = not admitters
+        self.metrics.open_mode(self.open_mode)
+        self.board = Board(ledger=self._ledger)
+        self.board.open_mode = self.open_mode
+        self._charters = charters
+        self._learnt: dict[str, str] = {}
+        self._watchers = [self.metrics.observe, self.board.apply, *watchers]
+        with contextlib.ExitStack() as undo:  # what is open is closed again when the next one cannot be opened
+            self._hold = Hold(directory)
+            undo.callback(self._hold.release)
+            self.notary = Notary(directory / "ledger")
+            undo.callback(self.notary.close)
+            secret = secret_of(directory)
+            self._signer = own_key(directory / "signing.key")
+            self._deliver = Deliver(
+                actors or {},
+                directory / "delivered.json",
+                counted=self.metrics.acted,
+                waiting=self.metrics.pending,
+                history=True,
+            )
+            self.store = Store(directory / "monitor.db", clock=clock)
+            undo.pop_all()
+        # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
+        keys = [*admitters, self._signer.public]
+        trusted = Trusted(keys)
+        self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self.open_mode)
+        self.runner = Runner(
+            self._log,
+            clock=clock,
+            machine=lambda partition, epoch: Machine(
+                partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
+            ),
+            checkpoint_every_ms=checkpoint_every_ms,
+            on_outputs=lambda outputs: self.put_out.ring(),
+            on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
+            failpoint=failpoint,
+        )
+        self.ingress = Ingress(
+            self.store,
+            arrived=self.arrived,
+            put_out=self.put_out,
+            exposition=self.metrics.exposition,
+            signer=self._signer,
+        )
+        self._web: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._stopped = threading.Event()
+        self._time_at = 0
+
+    @property
+    def address(self) -> str:
+        """Where the board is."""
+        return f"http://{HOST}:{self.port}/"
+
+    # ---- start, wait, stop
+
+    async def start(self) -> None:
+        """Recover, step what waits, admit the charters, journal the time, open the door.
+
+        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it
+        should, or part of it was put back from an older copy.
+        """
+        await self._listen()
+        await self._one_history()
+        await self.runner.recover()
+        self.metrics.owns(0, self.runner.epoch)
+        self._learn()
+        await self._telemetry()
+        if self.runner.silent:
+            raise LogBroken(
+                f"{self.store.path}: it holds outputs of telemetry that is no longer there; restore monitor.db from a backup"
+            )
+        await self._admit()
+        await self._control()
+        self._warn_of_others()
+        await self._telemetry()
+        await self._time()
+        self.ingress.ready = True
+        self._begin("runner", self._drive())
+        self._begin("notary", self._record())
+        self._begin("act", self._act())
+        hands = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
+        self._begin("actors", hands)
+        self._begin("watchers", self._project())
+
+    async def _one_history(self) -> None:
+        """Raise LedgerBroken unless store and ledger belong together: neither was put back from an older copy than the
+        other."""
+        at, end = self.notary.position.get("seq", 0), await self.store.last_output()
+        if at > end:
+            raise LedgerBroken(
+                f"{self.notary.directory} has entered outputs up to number {at}, {self.store.path} ends at {end}: the "
+                "database is older than the ledger; fix: put back a monitor.db that is as new as the ledger. Where there is none, "
+                "the ledger is the record of what was decided: keep it, and begin again with an empty --dir"
+            )
+        self.notary.must_hold([_decision(raw) for raw in await self.store.last_decisions(at)])
+
+    async def wait(self) -> None:
+        """Return when `stop` was called; raise what stopped the monitor otherwise."""
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def stop(self) -> None:
+        """Close the door, finish the batch in hand, checkpoint, let the readers come to the end, release the directory."""
+        self._stopping = True
+        self.ingress.ready = False
+        if self._web is not None:
+            await self._web.cleanup()
+        self.arrived.ring()
+        self.put_out.ring()
+        self._stopped.set()
+        failed = any(t.done() and not t.cancelled() and t.exception() is not None for t in self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            if self._tasks and not failed:
+                await self.runner.checkpoint()
+        finally:
+            await self.store.close()
+            self.notary.close()
+            self._hold.release()
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _listen(self) -> None:
+        app = self.ingress.app()
+        app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
+        # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
+        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
+        await self._web.setup()
+        site = web.TCPSite(self._web, HOST, self.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Refused(f"port {self.port} on {HOST} cannot be used: {error.strerror}; choose another") from error
+        self.port = self._web.addresses[0][1]
+
+    # ---- read and step
+
+    async def _drive(self) -> None:
+        """The owner's loop: control and telemetry to their ends, then the time when it is due."""
+        while not self._stopping:
+            ticket = self.arrived.ticket
+            await self._telemetry()
+            if await self._control():
+                continue
+            now = self.clock()
+            if now >= self._next_time(now):
+                await self._time()
+                continue
+            self.metrics.heartbeat(now)
+            await waited(ticket, max(0.001, min(IDLE_S, (self._next_time(now) - now) / 1000)))
+
+    def _next_time(self, now: int) -> int:
+        """When the next `time` entry is due (ms): at once where the clock was set back, not only when it is again where it was."""
+        if now < self._time_at:
+            return now
+        due, asked = self._time_at + TIME_EVERY_MS, self.runner.notify_at
+        # A timer fires at the first `time` that is later than its due time, hence the millisecond.
+        return due if asked is None else max(self._time_at + TIME_APART_MS, min(due, asked + 1))
+
+    async def _telemetry(self) -> None:
+        """Step telemetry until none is left."""
+        while not self._stopping:
+            ends, control_end = await self.store.ends()
+            if not self.runner.silent:  # who admits a pilot and then sends for it finds it admitted
+                await self._control(control_end)
+            behind = {topic: end - self.runner.next_telemetry.get(topic, 0) for topic, end in sorted(ends.items())}
+            for topic, records in behind.items():
+                self.metrics.lagging(topic, 0, records)
+            if not any(behind.values()):
+                return
+            for topic, end in sorted(ends.items()):
+                await self._step(topic, end)
+
+    async def _step(self, topic: str, end: int) -> None:
+        start = self.runner.next_telemetry.get(topic, 0)
+        if start >= end:
+            return
+        records = await self._log.telemetry(topic, start, end)
+        began, before = asyncio.get_running_loop().time(), self.runner.machine.events
+        await self.runner.telemetry(topic, records)
+        events = self.runner.machine.events - before
+        self.events += events
+        self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
+        self.metrics.uncounted(self.runner.machine.drain_uncounted())
+        self.board.worker.hear(0, self.clock())  # a backlog may be longer than the time between two `time` entries
+
+    async def _control(self, end: int | None = None) -> bool:
+        """Step control to `end` (its own, if none is given); whether there was any."""
+        if end is None:
+            _, end = await self.store.ends()
+        start = self.runner.next_control
+        if start >= end:
+            return False
+        await self.runner.control(await self._log.control(start, end))
+        self._learn()
+        return True
+
+    def _learn(self) -> None:
+        """Show board, actors and metrics the charters that are in force."""
+        for pilot in self.runner.machine.pilots.values():
+            in_force = charter_hash(pilot.charter)
+            if self._learnt.get(pilot.id) != in_force:
+                self._learnt[pilot.id] = in_force
+                self.board.learn(pilot.charter)
+                self._deliver.learn(pilot.charter)
+                self.metrics.learn(pilot.charter)
+
+    def _ledger(self, pilot: str) -> tuple[int, str] | None:
+        head = self.notary.head(pilot)
+        return None if head is None else (head.size, head.root)
+
+    async def _time(self) -> None:
+        asked = self.runner.notify_at
+        await self.runner.time()
+        self._time_at = self.clock()
+        self.board.worker.hear(0, self._time_at)
+        if asked is not None and asked < self._time_at:
+            self.metrics.woken((self._time_at - asked) / 1000)
+
+    async def _admit(self) -> None:
+        """Put the charters on control, unless they are in force already."""
+        acts = []
+        for charter in self._charters:
+            pilot, name = self.runner.machine.pilots.get(charter.pilot), charter_hash(charter)
+            if pilot is not None and charter_hash(pilot.charter) == name:
+                continue
+            kind = Admission if pilot is None else Amendment
+            given = validity(0 if pilot is None else pilot.standing.counter, self.clock())
+            unguessable = digest("serve", kind.__name__, name, secrets.token_bytes(16))
+            act = kind(id=unguessable, pilot=charter.pilot, author="serve", charter=charter, **given)
+            body = msgspec.json.encode(act)
+            signed = ((HEADER, self._signer.sign("control", body).encode()),)
+            acts.append(Incoming(body, key=charter.pilot.encode(), headers=signed))
+        if acts:
+            await self.store.feed_control(acts)
+
+    def _warn_of_others(self) -> None:
+        """Warn of each charter that was given to this process and refused: another one is in force."""
+        for charter in self._charters:
+            pilot = self.runner.machine.pilots.get(charter.pilot)
+            if pilot is None or pilot.hash != charter_hash(charter):
+                log.warning(
+                    "charter version %d of %s is not in force, %s is; GET /v1/rejected says why",
+                    charter.version,
+                    charter.pilot,
+                    "none" if pilot is None else f"version {pilot.charter.version}, hash {pilot.hash}",
+                )
+
+    # ---- record, act, show: readers of what is committed
+
+    async def _follow(self, reader: Reader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
+        """Hand committed outputs on as they come; at a stop, come to their end first."""
+        while True:
+            ticket = self.put_out.ticket
+            outputs = await reader.read()
+            if outputs is not None:
+                await take(outputs)
+            elif self._stopping and self._tasks[0].done():
+                return
+            else:
+                await waited(ticket, 0.1 if self._stopping else IDLE_S)
+
+    async def _record(self) -> None:
+        reader = Reader(self.store, ("decisions", "commands"), self.notary.position.get("seq", 0))
+
+        async def take(outputs: Outputs) -> None:
+            if outputs.decisions or outputs.commands:
+                at = {"seq": reader.at}
+                new = await asyncio.to_thread(
+                    self.notary.record, outputs.decisions, outputs.commands, partition=0, position=at
+                )
+                self.metrics.recorded(new)
+
+        await self._follow(reader, take)
+
+    async def _act(self) -> None:
+        # From the first decision on: the lanes keep their own cursors and skip what they acted on before.
+        reader = Reader(self.store, ("decisions",))
+        _, history = await self.store.put_out((), 0, most=1 << 62)
+        if not history:
+            self._deliver.caught_up()
+
+        async def take(outputs: Outputs) -> None:
+            nonlocal history
+            self._deliver.feed(outputs.decisions)
+            if history and reader.at >= history:
+                history = 0
+                self._deliver.caught_up()
+
+        await self._follow(reader, take)
+
+    async def _project(self) -> None:
+        async def take(outputs: Outputs) -> None:
+            for watcher in self._watchers:
+                watcher(outputs)
+
+        reader = Reader(self.store)
+        while (outputs := await reader.read()) is not None:
+            await take(outputs)
+        self.ingress.restored.set()
+        await self._follow(reader, take)
+
+    # ---- JSON lines
+
+    async def read_lines(self, source: Path | BinaryIO, progress: Callable[[int, int], None]) -> int:
+        """Append a file or a stream of JSON lines; see `monitor.embedded.jsonl`."""
+
+        def appended(lines: int, size: int) -> None:
+            self.arrived.ring()
+            progress(lines, size)
+
+        if isinstance(source, Path):
+            return await read_file(self.store, source, appended)
+        return await read_stream(self.store, source, appended)

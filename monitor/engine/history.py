@@ -1,0 +1,198 @@
+"""The history of one partition, or of some of its pilots: everything that fixes what the machine decides, as JSON
+lines.
+
+The first line is a `Header`. Each line after it is one input of the machine, in the order in which it is stepped: a
+telemetry record, a control record, or a journal entry (claim, control read, time). Offsets, keys, headers and times of
+reception are the original ones and values are kept byte for byte, so ids, signatures and rejections are the same on
+replay. Another header begins the history of another partition. `history.md` describes the format field by field.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from monitor.engine.log import Journalled
+from monitor.errors import HistoryBroken
+from monitor.model.lenient import without_bom
+from monitor.model.records import Claim, ControlRead, JournalEntry, Record, Skipped, TimeRead
+
+FORMAT = "sandbox-history/1"
+
+
+class Base64(Struct, frozen=True):
+    """Bytes that are no UTF-8 text."""
+
+    base64: str
+
+
+Bytes: TypeAlias = str | Base64 | None
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """What follows. `pilots` empty: the whole partition. `missing` says of a log (a telemetry topic, `control`,
+    `journal`) from which offset on retention still had it, where that is not 0: without its beginning nothing can be
+    replayed. `keyed` and `control_topic` are settings of the machine. `not_contained` lists in words what is left
+    out."""
+
+    history: str = FORMAT
+    runtime: str
+    partition: int
+    pilots: tuple[str, ...] = ()
+    keyed: bool
+    control_topic: str
+    missing: dict[str, int] = {}
+    not_contained: tuple[str, ...] = ()
+
+
+class Item(Struct, frozen=True, kw_only=True, tag_field="record"):
+    """What every line after the header has: offset in its own log, and the log-append time (ms)."""
+
+    offset: int
+    received: int
+
+
+class TelemetryLine(Item, frozen=True, kw_only=True, tag="telemetry"):
+    """A telemetry record. `left_out`: places of a packed record whose events belong to pilots outside of this history;
+    they stand as `null` in `value`, and a rejection of one of them is no part of the replay."""
+
+    topic: str
+    key: Bytes = None
+    headers: tuple[tuple[str, str | Base64], ...] = ()
+    value: Bytes = None
+    left_out: tuple[int, ...] = ()
+
+
+class ControlLine(Item, frozen=True, kw_only=True, tag="control"):
+    """A control record."""
+
+    key: Bytes = None
+    headers: tuple[tuple[str, str | Base64], ...] = ()
+    value: Bytes = None
+
+
+class JournalLine(Item, frozen=True, kw_only=True, tag="journal"):
+    """A journal entry. `unbroken`: entries between the one before and this one are left out, and no two of them were
+    further apart than the machine tolerates (`monitor.engine.machine.GAP_MS`)."""
+
+    entry: JournalEntry
+    unbroken: bool = False
+
+
+class EndLine(Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
+    """The last line: a file without it was cut short. `next`: by log, the offset after what is contained; `records`:
+    how many telemetry and control records there are; `received`: the latest time of reception (ms)."""
+
+    next: dict[str, int]
+    records: int
+    received: int
+
+
+Line: TypeAlias = TelemetryLine | ControlLine | JournalLine
+
+_line = msgspec.json.Decoder(Line | EndLine)
+_header = msgspec.json.Decoder(Header)
+_encoder = msgspec.json.Encoder()
+_newline = b"\n"
+_CUT = "a part of the history ends without its last line: the file was cut short; fix: export it again"
+
+
+def telemetry_line(topic: str, record: Record, left_out: tuple[int, ...] = ()) -> TelemetryLine:
+    """A telemetry record as a line."""
+    return TelemetryLine(
+        offset=record.offset,
+        received=record.received,
+        topic=topic,
+        key=_pack(record.key),
+        headers=_packed(record),
+        value=_pack(record.value),
+        left_out=left_out,
+    )
+
+
+def control_line(record: Record) -> ControlLine:
+    """A control record as a line."""
+    return ControlLine(
+        offset=record.offset,
+        received=record.received,
+        key=_pack(record.key),
+        headers=_packed(record),
+        value=_pack(record.value),
+    )
+
+
+def journal_line(row: Journalled, unbroken: bool = False) -> JournalLine:
+    """A journal entry as a line."""
+    return JournalLine(offset=row.offset, received=row.received, entry=row.entry, unbroken=unbroken)
+
+
+def record_of(line: TelemetryLine | ControlLine) -> Record:
+    """The record of a line, byte for byte as the log had it. Raises HistoryBroken for base64 that is none."""
+    headers = tuple((name, _unpack(value) or b"") for name, value in line.headers)
+    return Record(line.offset, line.received, _unpack(line.key), _unpack(line.value), headers)
+
+
+def encode(line: Header | Line | EndLine) -> bytes:
+    """One line of the file, its line break included."""
+    return _encoder.encode(line) + _newline
+
+
+def begins_history(line: bytes) -> bool:
+    """Whether the first line of a file says that it is a history, of whatever version."""
+    return line.lstrip().startswith(b'{"history":')
+
+
+def decode(lines: Iterable[bytes]) -> Iterator[Header | Line | EndLine]:
+    """The lines of a file. Raises HistoryBroken with the number of the line that cannot be read, for another format,
+    and for a file that was cut short."""
+    found: Header | Line | EndLine | None = None
+    for number, raw in enumerate(lines, 1):
+        raw = without_bom(raw) if number == 1 else raw
+        if not raw.strip():
+            continue
+        try:
+            after = found
+            found = _header.decode(raw) if begins_history(raw) else _line.decode(raw)
+        except msgspec.MsgspecError as error:
+            raise HistoryBroken(f"line {number}: {error}; fix: export the history again") from error
+        if isinstance(found, Header) and found.history != FORMAT:
+            raise HistoryBroken(f"line {number}: format {found.history!r}, this version reads {FORMAT!r}")
+        if isinstance(found, Header) is (after is not None and not isinstance(after, EndLine)):
+            raise HistoryBroken(f"line {number}: {_CUT}")
+        yield found
+    if not isinstance(found, EndLine):
+        raise HistoryBroken(_CUT)
+
+
+def moves(line: Line) -> str:
+    """What a line gives the machine to do: `telemetry`, `control`, `claim`, `time`, `lost`, or nothing ("")."""
+    if isinstance(line, JournalLine):
+        names: dict[type, str] = {Claim: "claim", TimeRead: "time", Skipped: "lost", ControlRead: ""}
+        return names[type(line.entry)]
+    return "telemetry" if isinstance(line, TelemetryLine) else "control"
+
+
+def _packed(record: Record) -> tuple[tuple[str, str | Base64], ...]:
+    return tuple((name, _pack(value) or "") for name, value in record.headers)
+
+
+def _pack(raw: bytes | None) -> Bytes:
+    if raw is None:
+        return None
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return Base64(b64encode(raw).decode())
+
+
+def _unpack(value: Bytes) -> bytes | None:
+    if isinstance(value, Base64):
+        try:
+            return b64decode(value.base64, validate=True)
+        except ValueError as error:
+            raise HistoryBroken(f"not base64: {error}") from error
+    return None if value is None else value.encode()

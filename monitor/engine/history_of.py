@@ -1,0 +1,204 @@
+"""Selection: of a partition's history, what concerns some pilots, and nothing of any other.
+
+Kept are the records of these pilots, byte for byte, and of the journal what their results depend on: claims, every gap
+in time, and the last `time` before each of their records. Events of other pilots in the same packed record are replaced
+by `null`, so that places stay what they were. Pure; memory does not grow with the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct, structs
+
+from monitor.charter.control import Admission, Control
+from monitor.engine.history import ControlLine, JournalLine, Line, TelemetryLine, record_of, telemetry_line
+from monitor.engine.machine import GAP_MS
+from monitor.model.records import Claim, ControlRead, Record, Skipped, TimeRead
+from monitor.validate.parse import mode_of
+
+
+class Selection:
+    """Feed it every line of a partition's history in order, then `rest`; what it yields is the history of `pilots`.
+
+    `redacted` counts packed records of which something was left out, `unverifiable` those of them that are signed: the
+    signature is of the whole bytes, so a replay takes their heartbeats and acknowledgements for forged.
+    """
+
+    def __init__(self, pilots: frozenset[str]) -> None:
+        self.pilots = pilots
+        self.redacted = 0
+        self.unverifiable = 0
+        self._owners: dict[str, str] = {}  # telemetry topic to participant
+        self._firms: dict[str, str] = {}  # pilot to participant
+        self._times = _Times()
+
+    def feed(self, line: Line) -> Iterator[Line]:
+        """The lines to keep once this one has been seen."""
+        if isinstance(line, JournalLine):
+            yield from self._journal(line)
+            return
+        kept: Line | None
+        kept = self._telemetry(line) if isinstance(line, TelemetryLine) else self._control(line)
+        if kept is not None:
+            yield from self._times.before_record()
+            yield kept
+
+    def rest(self) -> Iterator[Line]:
+        """What is still to be written at the end of the history."""
+        yield from self._times.flush()
+
+    def _journal(self, line: JournalLine) -> Iterator[Line]:
+        entry = line.entry
+        if isinstance(entry, Claim):
+            self._owners = entry.owners
+            yield from self._times.flush()
+            # Host names and the names of other firms are confidential.
+            yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode))
+        elif isinstance(entry, TimeRead):
+            yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
+        elif isinstance(entry, Skipped):
+            firms = {self._firms.get(pilot) for pilot in self.pilots}
+            lost = {topic: gone for topic, gone in entry.lost.items() if self._owners.get(topic) in (None, *firms)}
+            yield from self._times.flush()
+            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost))
+        else:
+            assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
+
+    def _control(self, line: ControlLine) -> ControlLine | None:
+        record = record_of(line)
+        named, key = _named(record.value), _text(record.key)
+        if (named or key) not in self.pilots or (key is not None and key not in self.pilots):
+            return None
+        try:
+            act = _act.decode(record.value or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return line
+        if isinstance(act, Admission):
+            self._firms.setdefault(act.pilot, act.charter.participant.id)
+        return line
+
+    def _telemetry(self, line: TelemetryLine) -> TelemetryLine | None:
+        record = record_of(line)
+        key = _text(record.key)
+        if key is not None and key not in self.pilots:
+            return None
+        subjects = _subjects(record)
+        if key is not None:
+            subjects = [subject or key for subject in subjects]
+        if not any(subject in self.pilots for subject in subjects):
+            return None if key is None else self._emptied(line, record, len(subjects))
+        owner = self._owners.get(line.topic)
+        if owner is not None and any(self._firms.get(s or "", owner) != owner for s in subjects):
+            return None  # written by another firm under this pilot's name: rejected, and that firm's data
+        out = tuple(place for place, subject in enumerate(subjects) if subject not in self.pilots)
+        return self._without(line, record, out) if out else line
+
+    def _without(self, line: TelemetryLine, record: Record, out: tuple[int, ...]) -> TelemetryLine:
+        parts = _parts.decode(record.value or b"")
+        null = msgspec.Raw(b"null")
+        value = msgspec.json.encode([null if place in out else part for place, part in enumerate(parts)])
+        self._count(record)
+        made = Record(record.offset, record.received, record.key, value, record.headers)
+        return telemetry_line(line.topic, made, out)
+
+    def _emptied(self, line: TelemetryLine, record: Record, events: int) -> TelemetryLine:
+        """A record under this pilot's key that is all about others: its place in the log alone."""
+        self._count(record)
+        made = Record(record.offset, record.received, record.key, None)
+        return telemetry_line(line.topic, made, tuple(range(max(events, 1))))
+
+    def _count(self, record: Record) -> None:
+        self.redacted += 1
+        self.unverifiable += any(name == "signature" for name, _ in record.headers)
+
+
+class _Times:
+    """Which `time` entries have to be kept.
+
+    A timer gives the same result at whichever `time` it fires, as long as the monitor was there: so an entry may be
+    left out if the one after it is kept and no record stands between them. Around a gap, or a clock that was set back,
+    entries are kept as they are: how long the gap was, and when it ended, is in the record.
+    """
+
+    def __init__(self) -> None:
+        self._seen: int | None = None  # of the last entry (ms)
+        self._pending: JournalLine | None = None
+        self._skipped = False  # since the last entry that was written
+        self._exact = 0  # entries still to be written as they are
+        self._records = False
+
+    def feed(self, line: JournalLine) -> Iterator[Line]:
+        """Take the next entry."""
+        step = 0 if self._seen is None else line.received - self._seen
+        self._seen = line.received if self._seen is None else max(self._seen, line.received)
+        if not self._records:  # nothing is admitted yet: only the last one matters
+            self._pending = line
+            return
+        if step > GAP_MS or step < 0:
+            yield from self.flush()
+            yield line
+            self._exact = 1
+        elif self._exact:
+            yield line
+            self._exact -= step > 0
+        else:
+            self._skipped = self._skipped or self._pending is not None
+            self._pending = line
+
+    def before_record(self) -> Iterator[Line]:
+        """A record is written next."""
+        yield from self.flush()
+        self._records = True
+
+    def flush(self) -> Iterator[Line]:
+        """Write the last entry, if it is not written yet."""
+        if self._pending is not None:
+            yield structs.replace(self._pending, unbroken=True) if self._skipped else self._pending
+        self._pending, self._skipped = None, False
+
+
+class _Subject(Struct):
+    subject: str = ""
+
+
+class _Pilot(Struct):
+    pilot: str = ""
+
+
+_parts = msgspec.json.Decoder(list[msgspec.Raw])
+_subject = msgspec.json.Decoder(_Subject)
+_pilot = msgspec.json.Decoder(_Pilot)
+_act = msgspec.json.Decoder(Control)
+
+
+def _subjects(record: Record) -> list[str]:
+    """The pilot that each event of a record names; "" where it cannot be read."""
+    value, mode = record.value or b"", mode_of(record)
+    if mode == "binary":
+        return [_text(dict(record.headers).get("ce_subject")) or ""]
+    if mode != "batch":
+        return [_subject_of(value)]
+    try:
+        return [_subject_of(bytes(part)) for part in _parts.decode(value)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [""]
+
+
+def _subject_of(part: bytes) -> str:
+    try:
+        return _subject.decode(part).subject
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def _named(value: bytes | None) -> str:
+    try:
+        return _pilot.decode(value or b"").pilot
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def _text(key: bytes | None) -> str | None:
+    return None if key is None else key.decode("utf-8", "surrogateescape")

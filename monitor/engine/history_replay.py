@@ -1,0 +1,99 @@
+"""Steps a history (`monitor/engine/history.py`) through the machine again: the same decisions, ids and numbers as when it was
+recorded.
+
+Pure: what comes out depends on the lines alone, never on `batch` or `folds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from monitor.charter.spec import Charter
+from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, Line, TelemetryLine, record_of
+from monitor.engine.machine import Machine
+from monitor.errors import HistoryBroken
+from monitor.model.records import Claim, Outputs, Record, Skipped, TimeRead
+
+BATCH = 5_000  # telemetry records handed to the machine at once
+
+
+class HistoryReplay:
+    """One pass over the lines of a file, which may hold several partitions.
+
+    `charters` are those in force by pilot, `headers` and `ends` what the parts say of themselves, `received` is the
+    moment (ms) that has been reached, `events` how many valid events have been stepped.
+    """
+
+    def __init__(self, *, batch: int = BATCH, folds: bool = True) -> None:
+        self._batch, self._folds = batch, folds
+        self._machine = Machine()
+        self._pending: list[Record] = []
+        self._topic = ""
+        self._hidden: set[tuple[int, int]] = set()  # (offset, place) of events that are left out
+        self._stepped = 0
+        self.charters: dict[str, Charter] = {}
+        self.headers: list[Header] = []
+        self.ends: list[EndLine] = []
+        self.received = 0
+
+    @property
+    def events(self) -> int:
+        """Valid events stepped."""
+        return self._stepped + self._machine.events
+
+    def steps(self, lines: Iterable[Header | Line | EndLine]) -> Iterator[Outputs]:
+        """What each step emits. Raises HistoryBroken for a history whose beginning retention has taken."""
+        for line in lines:
+            if isinstance(line, TelemetryLine):
+                if self._pending and (line.topic != self._topic or len(self._pending) >= self._batch):
+                    yield self._telemetry()
+                self._topic = line.topic
+                self._pending.append(record_of(line))
+                self._hidden.update((line.offset, place) for place in line.left_out)
+                continue
+            if self._pending:
+                yield self._telemetry()
+            if isinstance(line, Header):
+                self._begin(line)
+            elif isinstance(line, EndLine):
+                self.ends.append(line)
+            else:
+                self.received = max(self.received, line.received)
+                yield self._control(line) if isinstance(line, ControlLine) else self._journal(line)
+
+    def _begin(self, header: Header) -> None:
+        if header.missing:
+            lost = ", ".join(f"{name} before offset {at}" for name, at in sorted(header.missing.items()))
+            raise HistoryBroken(
+                f"partition {header.partition} is not whole: retention has taken {lost}; what follows from a state that "
+                "is gone cannot be replayed; fix: export --telemetry, and replay a charter over that"
+            )
+        self._stepped += self._machine.events
+        self._machine = Machine(header.partition, keyed=header.keyed, control_topic=header.control_topic)
+        self._machine.folds = self._folds
+        self.headers.append(header)
+
+    def _telemetry(self) -> Outputs:
+        records, self._pending = self._pending, []
+        self.received = max(self.received, records[-1].received)
+        out = self._machine.telemetry(self._topic, records)
+        if self._hidden:
+            out.rejected = [r for r in out.rejected if (r.offset, r.index) not in self._hidden]
+            self._hidden.clear()
+        return out
+
+    def _control(self, line: ControlLine) -> Outputs:
+        out = self._machine.control(record_of(line))
+        for decision in out.decisions:
+            self.charters[decision.pilot] = self._machine.pilots.peek(decision.pilot).charter
+        return out
+
+    def _journal(self, line: JournalLine) -> Outputs:
+        entry = line.entry
+        if isinstance(entry, Claim):
+            self._machine.claimed(entry)
+        elif isinstance(entry, TimeRead):
+            return self._machine.time(line.received, unbroken=line.unbroken)
+        elif isinstance(entry, Skipped):
+            return self._machine.lost(entry.lost)
+        return Outputs()  # a `control` entry only orders control: its records stand before it

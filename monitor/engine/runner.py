@@ -1,0 +1,341 @@
+"""Runner: recover, read, step, write, checkpoint - one partition over a `Log`, whichever store that is.
+
+The input of the machine is fixed by the journal: telemetry up to `telemetry_next`, then control up to `control_next`, then
+the time. Telemetry is stepped as it arrives; control and time only after their journal entry is durable. One write per
+call carries all outputs; what recovery steps again up to `through` is never put out twice. Any exception leaves the outcome
+unknown: the process must exit and recover.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Generic, Protocol
+
+from monitor.engine.checkpoint_pacing import Pace
+from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
+from monitor.engine.machine import Machine
+from monitor.errors import LogBroken
+from monitor.model.events import instant
+from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason, Record, Skipped, TimeRead
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 5_000  # records stepped between two writes while recovering
+END = 1 << 62
+
+
+class Steps(Protocol):
+    """What a runner asks of a state machine; `monitor.engine.machine` is the first stage, `monitor.common_cause.pool` the second."""
+
+    dirty: set[str]
+
+    @property
+    def notify_at(self) -> int | None:
+        """When it wants a `time` (ms)."""
+
+    def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
+        """States as bytes; under "" the partition's own."""
+
+    def restore(self, snapshots: dict[str, bytes]) -> None:
+        """Take up where snapshots left off."""
+
+    def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
+        """Step records of one topic. Between two journal entries no result may depend on how topics were interleaved."""
+
+    def control(self, record: Record) -> Outputs:
+        """Step one control record."""
+
+    def time(self, now: int) -> Outputs:
+        """Step to a journalled time (ms)."""
+
+    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+        """Step to behind telemetry that the log deleted unread: topic -> first offset lost, first kept."""
+
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    M = TypeVar("M", bound=Steps, default=Machine)
+else:
+    from typing import TypeVar
+
+    M = TypeVar("M")
+
+
+class Runner(Generic[M]):
+    """Owns one partition. `clock` (ms, any steady clock) only paces checkpoints; it never reaches the machine. `on_outputs` and
+    `on_checkpoint` are told after each durable write.
+
+    After `recover`, the caller reads each telemetry topic from `next_telemetry` (a missing topic from its beginning) and
+    control from `next_control`, and calls `telemetry`, `control` and `time`. While `silent` it calls `telemetry` only.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        clock: Callable[[], int],
+        machine: Callable[[int, int], M] = Machine,  # type: ignore[assignment]
+        checkpoint_every_ms: int = 5_000,
+        on_outputs: Callable[[Outputs], None] | None = None,
+        on_checkpoint: Callable[[], None] | None = None,
+        owner: str = "",
+        failpoint: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._make = machine
+        self._pace = Pace(checkpoint_every_ms)
+        self._on_outputs = on_outputs
+        self._on_checkpoint = on_checkpoint
+        self._owner = owner
+        self._failpoint = failpoint
+        self._through: Position | None = None
+        self._journal = 0
+        self._moved = False
+        self.machine = machine(log.partition, 0)
+        self.epoch = 0
+        self.next_telemetry: dict[str, int] = {}
+        self.next_control = 0
+
+    @property
+    def notify_at(self) -> int | None:
+        """When the machine wants a `time` (ms)."""
+        return self.machine.notify_at
+
+    @property
+    def silent(self) -> bool:
+        """Whether what is stepped now was already put out by an earlier owner."""
+        return not self._past(self.next_telemetry, self._journal)
+
+    @property
+    def position(self) -> Position:
+        """Where this owner stands in all logs."""
+        return Position(dict(self.next_telemetry), self.next_control, self._journal)
+
+    # ---- recover
+
+    async def recover(self) -> None:
+        """Claim the partition, restore its state, step the journalled range again and put out what was not yet.
+
+        Raises Fenced or LogBroken.
+        """
+        found: Recovery = await self._log.claim()
+        self.epoch = found.epoch
+        self.machine = self._make(self._log.partition, found.epoch)
+        self._restore(found.snapshots)
+        self._through = found.through
+        self.next_telemetry = dict(found.watermark.telemetry)
+        self.next_control = found.watermark.control
+        self._journal = found.watermark.journal
+        for row in found.journal:
+            await self._replay(row)
+            self._failpoint("replayed")
+        self._pace.start(self._clock())
+
+    def _restore(self, snapshots: dict[str, bytes]) -> None:
+        """Hand the snapshots to the machine, bytes making room for pilots as it goes. Nothing of what is made here is garbage, and
+        to look for some would take as long again."""
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            while snapshots:
+                self.machine.restore(dict(snapshots.popitem() for _ in range(min(CHUNK, len(snapshots)))))
+        finally:
+            if collects:
+                gc.enable()
+
+    async def _replay(self, row: Journalled) -> None:
+        """Step up to and including one journal entry that an earlier owner wrote."""
+        entry = row.entry
+        if isinstance(entry, Claim):
+            self._journal = row.offset + 1
+            return
+        for topic in sorted(entry.telemetry_next):
+            stop = entry.telemetry_next[topic]
+            while self.next_telemetry.get(topic, 0) < stop:
+                start = self.next_telemetry.get(topic, 0)
+                records = await self._log.telemetry(topic, start, min(stop, start + CHUNK))
+                if records:
+                    await self._step_telemetry(topic, records)
+                else:
+                    self.next_telemetry[topic] = min(stop, start + CHUNK)
+        records = []
+        while self.next_control < entry.control_next:
+            read = await self._log.control(self.next_control, entry.control_next)
+            if not read:
+                break
+            records.extend(read)
+            self.next_control = read[-1].offset + 1
+        self.next_control = max(self.next_control, entry.control_next)
+        if isinstance(entry, Skipped):
+            await self._step_lost(records, row, entry.lost)
+        elif isinstance(entry, ControlRead):
+            await self._step_control(records, row)
+        else:
+            await self._step_time(records, row)
+
+    # ---- read and step
+
+    async def telemetry(self, topic: str, records: Sequence[Record]) -> None:
+        """Step telemetry records of one topic, in offset order. Records below `next_telemetry[topic]` are skipped."""
+        await self._step_telemetry(topic, records)
+        await self._maybe_checkpoint()
+
+    async def control(self, records: Sequence[Record]) -> None:
+        """Journal that control is read up to the last of `records`, then step them. Never while `silent`, and only when the
+        telemetry that stood in the log when they were read has been stepped: an owner whose state was lost would else step
+        in another order what an earlier owner has put out."""
+        records = [r for r in records if r.offset >= self.next_control]
+        if not records:
+            return
+        self._loud("control")
+        self._failpoint("before_append")
+        entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].offset + 1)
+        row = await self._log.append(entry)
+        self._failpoint("after_append")
+        self.next_control = entry.control_next
+        await self._step_control(records, row)
+        await self._maybe_checkpoint()
+
+    async def time(self) -> None:
+        """Journal the time and step to it. Only when telemetry has been read to its end, never while `silent`."""
+        self._loud("time")
+        self._failpoint("before_append")
+        row = await self._log.append(TimeRead(self.epoch, dict(self.next_telemetry), self.next_control))
+        self._failpoint("after_append")
+        await self._step_time([], row)
+        await self._maybe_checkpoint()
+
+    async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and go on
+        behind them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
+        `next_telemetry`.
+
+        Raises LogBroken while `silent`: decisions were emitted from what is lost, so the state cannot be computed
+        again.
+        """
+        self._loud("a loss of telemetry")
+        if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):
+            raise ValueError("what is skipped must begin where telemetry is to be read next")
+        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost)
+        row = await self._log.append(entry)
+        self._failpoint("after_append")
+        await self._step_lost([], row, lost)
+        await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write the states that changed and the watermark now."""
+        await self._write(Outputs(), force=True)
+
+    # ---- what the three inputs share
+
+    async def _step_telemetry(self, topic: str, records: Sequence[Record]) -> None:
+        start = self.next_telemetry.get(topic, 0)
+        if records and records[0].offset < start:
+            records = [r for r in records if r.offset >= start]
+        if not records:
+            return
+        through = self._through.telemetry.get(topic, 0) if self._through else 0
+        if start < through:  # what an earlier owner has put out is stepped, not put out again
+            cut = next((i for i, r in enumerate(records) if r.offset >= through), len(records))
+            self.machine.telemetry(topic, records[:cut])
+            records, done = records[cut:], records[:cut]
+            self.next_telemetry[topic] = done[-1].offset + 1 if done else start
+            self._moved = True
+            if not records:
+                return
+        outputs = self.machine.telemetry(topic, records)
+        self.next_telemetry[topic] = records[-1].offset + 1
+        self._moved = True
+        await self._write(outputs)
+
+    async def _step_control(self, records: Sequence[Record], row: Journalled) -> None:
+        outputs = Outputs()
+        for record in records:
+            outputs.extend(self.machine.control(record))
+        await self._after_entry(outputs, row)
+
+    async def _step_time(self, records: Sequence[Record], row: Journalled) -> None:
+        outputs = Outputs()
+        for record in records:
+            outputs.extend(self.machine.control(record))
+        outputs.extend(self.machine.time(row.received))
+        await self._after_entry(outputs, row)
+
+    async def _step_lost(self, records: Sequence[Record], row: Journalled, lost: dict[str, tuple[int, int]]) -> None:
+        outputs = Outputs()
+        for record in records:
+            outputs.extend(self.machine.control(record))
+        for topic, (_, kept) in lost.items():
+            self.next_telemetry[topic] = max(self.next_telemetry.get(topic, 0), kept)
+        outputs.extend(self.machine.lost(lost))
+        await self._after_entry(outputs, row)
+
+    async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:
+        silent = self._through is not None and row.offset < self._through.journal
+        self._journal = row.offset + 1
+        self._moved = True
+        if not silent:
+            await self._write(outputs)
+            self._own_up(outputs)
+
+    def _own_up(self, outputs: Outputs) -> None:
+        """Say it when the monitor was away, to whoever started it again."""
+        gaps = [d for d in outputs.decisions if d.reason is Reason.MONITOR_GAP and d.finding.period_start is not None]
+        if gaps:
+            logger.warning(
+                "partition %d: the monitor was away from %s; pilots flagged for it: %d",
+                self._log.partition,
+                " to ".join(
+                    instant(at or 0).isoformat(timespec="milliseconds")
+                    for at in (gaps[0].finding.period_start, gaps[0].finding.period_end)
+                ),
+                len(gaps),
+            )
+
+    # ---- write and checkpoint
+
+    async def _write(self, outputs: Outputs, force: bool = False) -> None:
+        if not outputs and not force:
+            return
+        outputs.newest_permits()
+        began = self._clock()
+        due = force or (not self.silent and self._pace.due(began))
+        self._failpoint("before_checkpoint" if due else "before_write")
+        checkpoint = Checkpoint(self.position, self.machine.snapshots(self.machine.dirty)) if due else None
+        await self._log.write(outputs, self._furthest() if outputs else None, checkpoint)
+        if outputs:
+            self._through = self._furthest()
+        if due:
+            self.machine.dirty.clear()
+            self._moved = False
+            self._pace.took(began, self._clock())
+            if self._on_checkpoint is not None:
+                self._on_checkpoint()
+        self._failpoint("after_checkpoint" if due else "after_write")
+        if outputs and self._on_outputs is not None:
+            self._on_outputs(outputs)
+
+    async def _maybe_checkpoint(self) -> None:
+        if self._moved and not self.silent and self._pace.due(self._clock()):
+            await self._write(Outputs(), force=True)
+
+    def _furthest(self) -> Position:
+        """Up to where everything is put out: this position, or an earlier owner's `through` where that is further."""
+        here, old = self.position, self._through or Position()
+        topics = here.telemetry.keys() | old.telemetry.keys()
+        telemetry = {t: max(here.telemetry.get(t, 0), old.telemetry.get(t, 0)) for t in sorted(topics)}
+        return Position(telemetry, max(here.control, old.control), max(here.journal, old.journal))
+
+    def _past(self, telemetry: dict[str, int], journal: int) -> bool:
+        old = self._through
+        if old is None:
+            return True
+        return journal >= old.journal and all(telemetry.get(t, 0) >= at for t, at in old.telemetry.items())
+
+    def _loud(self, what: str) -> None:
+        if self.silent:
+            raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")

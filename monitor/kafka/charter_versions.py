@@ -1,0 +1,44 @@
+"""The charters of a pilot from Kafka: its acts on `control`, held against the decisions that they caused."""
+
+from __future__ import annotations
+
+from monitor.charter.control import ControlBase
+from monitor.kafka.output_consumer import read
+from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.topics import Names, partition_count
+from monitor.model.records import Decision, Rejected
+from monitor.projections.charter_record import CAUSES, Version, versions
+from monitor.validate.parse import validate_control
+
+
+async def kafka_versions(bootstrap: str, prefix: str, pilot: str) -> list[Version]:
+    """The charters that came into force for a pilot, the one in force last; empty when it was never admitted.
+
+    Reads `control` and `decisions` from their first record kept to their end: seconds for each million decisions.
+    Raises Unavailable, LogBroken.
+    """
+    names = Names(prefix)
+    acts = [act for act in await _acts(bootstrap, names) if act.pilot == pilot]
+    decisions: list[Decision] = []
+    if acts:
+        async for seen in read(bootstrap, [names.decisions], follow=False, client_id="sandbox-charter"):
+            value = seen.value
+            if isinstance(value, Decision) and value.pilot == pilot and value.reason in CAUSES:
+                decisions.append(value)
+    return versions(pilot, acts, decisions)
+
+
+async def _acts(bootstrap: str, names: Names) -> list[ControlBase]:
+    reader = PartitionReader(bootstrap, client_id="sandbox-charter")
+    found: list[ControlBase] = []
+    await reader.start()
+    try:
+        for partition in range(await partition_count(bootstrap, names.control)):
+            async for raw in reader.all(names.control, partition):
+                for record in to_records([raw]):
+                    act = validate_control(record, names.control, partition, secret=b"")
+                    if not isinstance(act, Rejected):
+                        found.append(act)
+    finally:
+        await reader.stop()
+    return found

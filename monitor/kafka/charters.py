@@ -1,0 +1,54 @@
+"""Charters as they stand on `control`: for readers of decisions that need a pilot's limits, tier or sector."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from monitor.charter.control import Admission, Amendment
+from monitor.charter.spec import Charter
+from monitor.errors import LogBroken, Unavailable
+from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.topics import partition_count
+from monitor.validate.parse import validate_control
+
+PAUSE_SECONDS = 2.0
+
+
+def _ignore() -> None:
+    """Nothing happens."""
+
+
+async def follow_charters(
+    bootstrap: str, topic: str, learn: Callable[[Charter], None], client_id: str, ended: Callable[[], None] = _ignore
+) -> None:
+    """Call `learn` with every charter on the control log `topic`, whichever of them came into force, for ever; `ended`
+    each time that the end of the log is reached. Waits for a broker that is away or does not allow it."""
+    at: dict[int, int] = {}
+    while True:
+        reader = PartitionReader(bootstrap, client_id=client_id)
+        try:
+            await reader.start()
+            while True:
+                for partition in range(await partition_count(bootstrap, topic)):
+                    await _learn(reader, topic, partition, at, learn)
+                ended()
+                await asyncio.sleep(PAUSE_SECONDS)
+        except (Unavailable, LogBroken):  # reported by those who follow the outputs
+            await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            await reader.stop()
+
+
+async def _learn(
+    reader: PartitionReader, topic: str, partition: int, at: dict[int, int], learn: Callable[[Charter], None]
+) -> None:
+    first, end = await reader.bounds(topic, partition)
+    start = max(first, at.get(partition, 0))
+    while start < end:
+        raw, start = await reader.chunk(topic, partition, start, end)
+        for record in to_records(raw):
+            act = validate_control(record, topic, partition, secret=b"")
+            if isinstance(act, Admission | Amendment):
+                learn(act.charter)
+    at[partition] = start

@@ -1,0 +1,103 @@
+"""Everything that fixed a partition's results, read back: telemetry, control and journal with their times and offsets.
+
+A dump is what an offline machine needs to come to the same decisions with the same ids. `replay` does just that: it steps
+the logs as the journal says, with no Kafka and no clock, and returns what was put out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from aiokafka import TopicPartition
+from msgspec import Struct
+
+from monitor.engine.log import Journalled
+from monitor.engine.machine import Machine
+from monitor.errors import LogBroken
+from monitor.kafka.partition_reader import PartitionReader, high_waters, to_records
+from monitor.kafka.topics import Names
+from monitor.model.records import Claim, JournalEntry, Outputs, Record, Skipped, TimeRead
+
+
+class Dump(Struct, frozen=True):
+    """One partition's input, whole. Offsets have holes where the log has them."""
+
+    partition: int
+    telemetry: dict[str, list[Record]]
+    control: list[Record]
+    journal: list[Journalled]
+
+
+async def dump(bootstrap: str, names: Names, partition: int) -> Dump:
+    """Read a partition to where it ends now, waiting for a transaction that is open. Raises `LogBroken`, `Unavailable`."""
+    wanted = [*names.telemetry, names.control, names.journal]
+    ends = await high_waters(bootstrap, [TopicPartition(topic, partition) for topic in wanted])
+    reader = PartitionReader(bootstrap)
+    await reader.start()
+    try:
+        found: dict[str, list[Record]] = {}
+        for topic in wanted:
+            at, _ = await reader.bounds(topic, partition)
+            records = found[topic] = []
+            while at < ends[TopicPartition(topic, partition)]:
+                raw, at = await reader.chunk(topic, partition, at, ends[TopicPartition(topic, partition)])
+                records += to_records(raw)
+    finally:
+        await reader.stop()
+    return Dump(
+        partition,
+        {topic: found[topic] for topic in names.telemetry},
+        found[names.control],
+        [_entry(record) for record in found[names.journal]],
+    )
+
+
+def replay(logs: Dump, machine: Machine) -> Outputs:
+    """Step a dump as its journal says and return everything that was put out, in order. Pure but for `machine`'s state.
+
+    Telemetry and control beyond the last journal entry are stepped last, in that order.
+    """
+    out = Outputs()
+    control = iter(logs.control)
+    telemetry = {topic: _Cursor(records) for topic, records in logs.telemetry.items()}
+    waiting = next(control, None)
+    epoch = 0
+    for row in logs.journal:
+        entry = row.entry
+        if entry.epoch < epoch:
+            continue  # void: a higher epoch precedes it
+        epoch = entry.epoch
+        if isinstance(entry, Claim):
+            continue
+        for topic in sorted(entry.telemetry_next):
+            out.extend(machine.telemetry(topic, telemetry[topic].up_to(entry.telemetry_next[topic])))
+        while waiting is not None and waiting.offset < entry.control_next:
+            out.extend(machine.control(waiting))
+            waiting = next(control, None)
+        if isinstance(entry, Skipped):
+            for topic, (_, kept) in entry.lost.items():
+                telemetry[topic].up_to(kept)  # another store may have what the worker never read
+            out.extend(machine.lost(entry.lost))
+        if isinstance(entry, TimeRead):  # a `control` entry only orders control; time alone moves time
+            out.extend(machine.time(row.received))
+    for topic, cursor in telemetry.items():
+        out.extend(machine.telemetry(topic, cursor.up_to(None)))
+    return out
+
+
+class _Cursor:
+    def __init__(self, records: list[Record]) -> None:
+        self._records = records
+        self._at = 0
+
+    def up_to(self, offset: int | None) -> list[Record]:
+        """Records not yet given with an offset below this one (None: all that are left)."""
+        start = self._at
+        while self._at < len(self._records) and (offset is None or self._records[self._at].offset < offset):
+            self._at += 1
+        return self._records[start : self._at]
+
+
+def _entry(record: Record) -> Journalled:
+    if record.value is None:
+        raise LogBroken(f"journal entry {record.offset} has no value")
+    return Journalled(record.offset, record.received, msgspec.json.decode(record.value, type=JournalEntry))

@@ -1,0 +1,98 @@
+"""The past of one partition on Kafka: its logs in the order that the journal fixes, read while workers may be
+running."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+import msgspec
+
+from monitor.engine.history_order import Ordered
+from monitor.engine.log import Journalled
+from monitor.kafka import state_keys
+from monitor.kafka.partition_reader import PartitionReader, to_records
+from monitor.kafka.topics import Names, partition_count
+from monitor.model.records import JournalEntry, Position, Record
+
+_entry = msgspec.json.Decoder(JournalEntry)
+
+
+class Past:
+    """Use as `async with`. One reader for each log, so that each is read on from where it was. Raises as
+    `PartitionReader` does."""
+
+    def __init__(self, bootstrap: str, names: Names, partition: int) -> None:
+        self.names, self.partition = names, partition
+        self._bootstrap = bootstrap
+        self._readers: list[PartitionReader] = []
+
+    async def __aenter__(self) -> Past:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for reader in self._readers:
+            await reader.stop()
+
+    async def ordered(self) -> Ordered:
+        """The partition, to where its journal ends now."""
+        through = await self._through()  # before the end of the journal is looked at: an entry after it never says less
+        return Ordered(self._journal(), self._records(self.names.control), self._records, through)
+
+    async def missing(self) -> dict[str, int]:
+        """Of each log whose beginning retention has taken: the first offset that is left."""
+        reader = await self._reader()
+        found = {}
+        for name, topic in (
+            *((topic, topic) for topic in self.names.telemetry),
+            ("control", self.names.control),
+            ("journal", self.names.journal),
+        ):
+            first, _ = await reader.bounds(topic, self.partition)
+            if first:
+                found[name] = first
+        return found
+
+    async def _reader(self) -> PartitionReader:
+        reader = PartitionReader(self._bootstrap)
+        await reader.start()
+        self._readers.append(reader)
+        return reader
+
+    async def _through(self) -> Position | None:
+        live = state_keys.Live()
+        reader = await self._reader()
+        async for raw in reader.all(self.names.state, self.partition):
+            if state_keys.parse(raw.key)[0] == state_keys.THROUGH:
+                live.feed(raw.key, raw.value)
+        raw = live.values.get((state_keys.THROUGH, ""))
+        return None if raw is None else state_keys.decode_position(raw)
+
+    async def _journal(self) -> AsyncIterator[Journalled]:
+        reader = await self._reader()
+        async for raw in reader.all(self.names.journal, self.partition):
+            yield Journalled(raw.offset, raw.timestamp, _entry.decode(raw.value))
+
+    async def _records(self, topic: str) -> AsyncIterator[Record]:
+        reader = await self._reader()
+        async for raw in reader.all(topic, self.partition):
+            for record in to_records([raw]):
+                yield record
+
+
+async def partitions_of(bootstrap: str, names: Names, pilots: Iterable[str]) -> list[int]:
+    """The partitions in which control records of these pilots stand; without pilots, all."""
+    count = await partition_count(bootstrap, names.control)
+    wanted = {pilot.encode() for pilot in pilots}
+    if not wanted:
+        return list(range(count))
+    reader, found = PartitionReader(bootstrap), []
+    await reader.start()
+    try:
+        for partition in range(count):
+            async for raw in reader.all(names.control, partition):
+                if raw.key in wanted:
+                    found.append(partition)
+                    break
+    finally:
+        await reader.stop()
+    return found

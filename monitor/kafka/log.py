@@ -1,0 +1,366 @@
+"""The Log protocol on Kafka: one partition of every topic, owned through a transactional producer that shuts out others.
+
+The producer's transactional id names the group and the partition. Starting it makes the broker refuse every older
+producer of that name for good (a fence) and end what that one left open; all writes of the owner go through it, and all
+reads see committed records only. The fence is no promise by itself: ids stay deterministic and readers drop repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.structs import RecordMetadata
+
+from monitor.access.kafka_login import access
+from monitor.engine.log import Checkpoint, Journalled, Recovery
+from monitor.errors import Fenced, LogBroken, Stop, Unavailable
+from monitor.kafka import faust_hooks, state_keys
+from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
+from monitor.kafka.topics import LARGE, Names
+from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
+from monitor.model.signing import HEADER, Kind, Signer
+
+JSON = b"application/json"
+NO_EPOCH = 0
+
+_journal_decode = msgspec.json.Decoder(JournalEntry).decode
+_Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
+
+
+class KafkaLog:
+    """One partition of all topics under `prefix`. `claim` first; after any exception only `close`.
+
+    `timeout` (s) bounds each write and each request: what is not acknowledged by then has an unknown outcome, and the
+    owner must end. `generation` is the consumer group's, so that epochs rise with it too. `signer` signs commands and
+    permits; `admitters` are written into the claim. `failpoint` is for tests that kill owners.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        partition: int,
+        prefix: str = "sandbox",
+        group: str = "sandbox-monitor",
+        *,
+        participants: Sequence[str] = (),
+        each: bool = False,
+        owner: str = "",
+        generation: int = 0,
+        timeout: float = 30.0,
+        chunk: int = 5000,
+        signer: Signer | None = None,
+        admitters: Sequence[str] = (),
+        failpoint: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.partition = partition
+        self.names = Names(prefix, tuple(participants), each)
+        self.transactional_id = f"{group}-{partition}"
+        self.epoch = NO_EPOCH
+        self.moves = 0  # reads and writes that went through: what a watchdog looks at
+        self._owner = owner
+        self._generation = generation
+        self._timeout = timeout
+        self._bootstrap = bootstrap
+        self._client_id = f"{group}-{partition}"
+        self._chunk = chunk
+        self._signer = signer
+        self._admitters = tuple(admitters)
+        self._failpoint = failpoint
+        self._producer: AIOKafkaProducer | None = None
+        self._reader: PartitionReader | None = None
+        self._live = state_keys.Live()
+        self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
+        self._skew = 0  # broker's clock - ours, ms
+        self._failed: Stop | None = None
+
+    async def claim(self) -> Recovery:
+        """See `monitor.engine.log.Log.claim`. Starts the fence before anything is read."""
+        self._reader = PartitionReader(
+            self._bootstrap, chunk=self._chunk, timeout=self._timeout, client_id=self._client_id
+        )
+        await self._reader.start()
+        self._producer = await self._fence()
+        self._failpoint("fenced")
+        async for raw in self._reader.all(self.names.state, self.partition):
+            self._live.feed(raw.key, raw.value)
+        self._failpoint("state_read")
+        watermark = self._watermark()
+        entries, highest = await self._journal(watermark.position.journal)
+        raw_through = self._live.values.get((state_keys.THROUGH, ""))
+        through = None if raw_through is None else state_keys.decode_position(raw_through)
+        await self._check_kept(watermark.position, through, entries)
+        self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
+        owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
+        claim = await self.append(Claim(self.epoch, self._owner, self._admitters, owners))
+        self._failpoint("claimed")
+        last = entries[-1].offset if entries else watermark.position.journal - 1
+        await self._visible(claim.offset)
+        async for raw in self._reader.all(self.names.journal, self.partition, last + 1):
+            entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
+        if not entries or entries[-1].offset != claim.offset:
+            raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
+        snapshots = self._snapshots(watermark.position)
+        self._live.let_go()
+        return Recovery(
+            epoch=self.epoch,
+            watermark=watermark.position,
+            through=through,
+            snapshots=snapshots,
+            journal=tuple(self._valid(entries, watermark.in_force)),
+        )
+
+    async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
+        """See `monitor.engine.log.Log.telemetry`."""
+        reader = self._started()[1]
+        records, _ = await reader.chunk(topic, self.partition, start, stop)
+        self.moves += 1
+        return to_records(records)
+
+    async def control(self, start: int, stop: int) -> Sequence[Record]:
+        """See `monitor.engine.log.Log.control`."""
+        return await self.telemetry(self.names.control, start, stop)
+
+    async def append(self, entry: JournalEntry) -> Journalled:
+        """See `monitor.engine.log.Log.append`. `LogBroken` when the journal is not stamped with its own append time."""
+        before = time.time()
+        line: _Line = (self.names.journal, None, msgspec.json.encode(entry), self._headers("journal"))
+        (ack,) = await self._transact([line])
+        if ack.timestamp_type != LOG_APPEND_TIME:
+            raise LogBroken(
+                f"{self.names.journal} does not stamp its records; fix: set message.timestamp.type=LogAppendTime on it"
+            )
+        self._skew = int(ack.timestamp - (before + time.time()) * 500)
+        return Journalled(ack.offset, ack.timestamp, entry)
+
+    async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
+        """See `monitor.engine.log.Log.write`: one transaction."""
+        lines = [*self._outputs(outputs), *self._through(through), *self._checkpoint(checkpoint)]
+        if not lines:
+            return
+        await self._transact(lines)
+        for topic, raw, value, _ in lines:
+            if topic == self.names.state and raw is not None:
+                self._live.feed(raw, value)
+
+    async def ends(self, topics: Sequence[str]) -> dict[str, int]:
+        """The offset after the last committed record of each topic, asked of the broker now."""
+        async with asyncio.timeout(self._timeout):
+            return await self._started()[1].ends(topics, self.partition)
+
+    async def first(self, topic: str) -> int:
+        """The first offset that is kept of a topic."""
+        return (await self._started()[1].bounds(topic, self.partition))[0]
+
+    def clock(self) -> int:
+        """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""
+        return int(time.time() * 1000) + self._skew
+
+    async def close(self) -> None:
+        """Let go of connections. An open transaction is left to the next claim, or to the broker's time-out."""
+        producer, self._producer = self._producer, None
+        reader, self._reader = self._reader, None
+        if producer is not None:
+            # A fenced or half-dead producer says so once more on its way out; there is nobody left to act on it.
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), 5.0)
+        if reader is not None:
+            await reader.stop()
+
+    async def _fence(self) -> AIOKafkaProducer:
+        milliseconds = int(self._timeout * 1000)
+        faust_hooks.begin_soon()
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            transactional_id=self.transactional_id,
+            transaction_timeout_ms=milliseconds,
+            request_timeout_ms=milliseconds,
+            max_request_size=LARGE,
+            max_batch_size=512 * 1024,  # below the default limit of a topic, and large enough for one request a write
+            linger_ms=0,
+            **access(),
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                await producer.start()
+        except (KafkaError, TimeoutError) as error:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), 5.0)
+            raise Unavailable(f"the fence of partition {self.partition} cannot be started: {error!r}") from error
+        return producer
+
+    def _started(self) -> tuple[AIOKafkaProducer, PartitionReader]:
+        if self._failed is not None:
+            raise type(self._failed)(f"not to be used after a failure: {self._failed}")
+        if self._producer is None or self._reader is None:
+            raise Fenced(f"partition {self.partition} is not claimed, or let go")
+        return self._producer, self._reader
+
+    async def _transact(self, lines: Sequence[_Line]) -> list[RecordMetadata]:
+        """All lines in one transaction, in order; returns their acknowledgements once it is committed."""
+        producer, _ = self._started()
+        sent: list[asyncio.Future[RecordMetadata]] = []
+        try:
+            async with asyncio.timeout(self._timeout):
+                await producer.begin_transaction()
+                for topic, key, value, headers in lines:
+                    sent.append(await producer.send(topic, value, key, self.partition, headers=headers))
+                acks = await asyncio.gather(*sent)
+                for ack in acks:
+                    if ack.offset < 0:  # what aiokafka returns for a duplicate sequence number: nobody knows its place
+                        raise LogBroken(f"{ack.topic}/{ack.partition}: acknowledged without an offset")
+                self._failpoint("in_transaction")
+                await producer.commit_transaction()
+                self._failpoint("committed")
+        except ProducerFenced as error:
+            self._failed = Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
+            raise self._failed from error
+        except IllegalOperation as error:  # the first lines failed for good while the next were being handed over
+            self._failed = await self._why(sent)
+            raise self._failed from error
+        except (KafkaError, TimeoutError) as error:
+            self._failed = LogBroken(f"partition {self.partition}: a write was not acknowledged: {error!r}")
+            raise self._failed from error
+        except BaseException as error:  # cancelled in the middle, too: nobody knows what of it will stand
+            self._failed = LogBroken(f"partition {self.partition}: a write was cut off: {error!r}")
+            raise
+        finally:
+            for future in sent:  # of a failed write each one fails; one error is enough
+                future.add_done_callback(lambda f: f.cancelled() or f.exception())
+        self.moves += 1
+        return list(acks)
+
+    async def _why(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
+        """What a producer that takes no more lines has met: its lines know."""
+        done, _ = await asyncio.wait(sent, timeout=self._timeout) if sent else (set(), set())
+        errors = [f.exception() for f in done if not f.cancelled()]
+        if any(isinstance(error, ProducerFenced) for error in errors):
+            return Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
+        return LogBroken(f"partition {self.partition}: a write was not acknowledged: {errors!r}")
+
+    def _watermark(self) -> state_keys.Watermark:
+        raw = self._live.values.get((state_keys.WATERMARK, ""))
+        return state_keys.Watermark(Position(), NO_EPOCH) if raw is None else state_keys.decode_watermark(raw)
+
+    def _snapshots(self, watermark: Position) -> dict[str, bytes]:
+        found, values = {}, self._live.values
+        for kind, pilot in [name for name in values if name[0] == state_keys.SNAPSHOT]:
+            snapshot = state_keys.decode_snapshot(values.pop((kind, pilot)))  # one at a time: never all of them twice
+            if snapshot.position.journal > watermark.journal:
+                raise LogBroken(
+                    f"{self.names.state}/{self.partition}: the snapshot of {pilot!r} is beyond the watermark"
+                )
+            found[pilot] = snapshot.state
+        return found
+
+    async def _journal(self, start: int) -> tuple[list[Journalled], int]:
+        _, reader = self._started()
+        first, _ = await reader.bounds(self.names.journal, self.partition)
+        if first > start:
+            raise LogBroken(f"{self.names.journal}/{self.partition} begins at {first}, but {start} is needed")
+        entries = [
+            Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value))
+            async for raw in reader.all(self.names.journal, self.partition, start)
+        ]
+        return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
+
+    async def _check_kept(self, start: Position, through: Position | None, entries: Sequence[Journalled]) -> None:
+        """Raise LogBroken where telemetry behind the last checkpoint was deleted that an owner has stepped: what it
+        decided on it stands, and the state behind those decisions cannot be computed again."""
+        _, reader = self._started()
+        stepped = [through.telemetry] if through is not None else []
+        stepped += [e.entry.telemetry_next for e in entries if not isinstance(e.entry, Claim)]
+        for topic in self.names.telemetry:
+            at, done = start.telemetry.get(topic, 0), max((s.get(topic, 0) for s in stepped), default=0)
+            for entry in (e.entry for e in entries if isinstance(e.entry, Skipped)):
+                first_lost, kept = entry.lost.get(topic, (at + 1, 0))
+                at = max(at, kept) if first_lost <= at else at
+            if not 0 < at < done:
+                continue
+            first, _ = await reader.bounds(topic, self.partition)
+            if at < first:
+                raise LogBroken(
+                    f"{topic}/{self.partition} begins at {first}, but {at} is needed: offsets {at} to {min(first, done) - 1} were deleted, "
+                    "and what was decided on them before a crash cannot be computed again; restore them from a backup "
+                    "(runbook, SandboxTelemetryLost)"
+                )
+
+    async def _visible(self, offset: int) -> None:
+        """Wait until committed readers see this journal offset: a commit is acknowledged a little before its marker is in."""
+        _, reader = self._started()
+        try:
+            async with asyncio.timeout(self._timeout):
+                while (await reader.bounds(self.names.journal, self.partition))[1] <= offset:
+                    await asyncio.sleep(0.005)
+        except TimeoutError as error:
+            raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {offset} does not appear") from error
+
+    def _valid(self, entries: Sequence[Journalled], in_force: int) -> Iterator[Journalled]:
+        """Leave out what a higher epoch precedes, and remember from where on each epoch was in force."""
+        self._claims = [(0, in_force)]
+        for entry in entries:
+            if entry.entry.epoch < in_force:
+                continue
+            if entry.entry.epoch > in_force:
+                in_force = entry.entry.epoch
+                self._claims.append((entry.offset + 1, in_force))
+            yield entry
+
+    def _in_force(self, position: int) -> int:
+        return max(epoch for start, epoch in self._claims if start <= position)
+
+    def _headers(self, what: str) -> list[tuple[str, bytes]]:
+        return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
+
+    def _signed(self, kind: Kind, raw: bytes) -> list[tuple[str, bytes]]:
+        return [] if self._signer is None else [(HEADER, self._signer.sign(kind, raw).encode())]
+
+    def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
+        encode, names = msgspec.json.encode, self.names
+        for rejected in outputs.rejected:
+            yield names.rejected, rejected.pilot.encode() or None, encode(rejected), self._headers("rejected")
+        for decision in outputs.decisions:
+            yield names.decisions, decision.pilot.encode(), encode(decision), self._headers("decision")
+        for command in outputs.commands:
+            raw = encode(command)
+            yield names.commands, command.pilot.encode(), raw, self._headers("command") + self._signed("command", raw)
+        for permit in outputs.permits:
+            raw = encode(permit)
+            yield names.permits, permit.pilot.encode(), raw, self._headers("permit") + self._signed("permit", raw)
+        for item in outputs.evidence:
+            if isinstance(item, Closed):
+                yield names.evidence, None, encode(item), self._headers("closed")
+            else:
+                yield names.evidence, item.pilot.encode(), encode(item), self._headers("evidence")
+
+    def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[_Line]:
+        """A value under our epoch's key with tombstones for the others; `None`: tombstones only."""
+        state, live = self.names.state, self._live
+        if value is None:
+            for raw in live.alive(kind, pilot):
+                yield state, raw, None, []
+            return
+        yield state, state_keys.key(kind, self.epoch, pilot), value, []
+        for raw in live.others(kind, self.epoch, pilot):
+            yield state, raw, None, []
+
+    def _through(self, through: Position | None) -> Iterator[_Line]:
+        if through is not None:
+            yield from self._state(state_keys.THROUGH, "", state_keys.encode(through))
+
+    def _checkpoint(self, checkpoint: Checkpoint | None) -> Iterator[_Line]:
+        if checkpoint is None:
+            return
+        at = checkpoint.watermark
+        for pilot, state in checkpoint.states.items():
+            value = None if state is None else state_keys.encode(state_keys.Snapshot(at, state))
+            yield from self._state(state_keys.SNAPSHOT, pilot, value)
+        yield from self._state(
+            state_keys.WATERMARK, "", state_keys.encode(state_keys.Watermark(at, self._in_force(at.journal)))
+        )

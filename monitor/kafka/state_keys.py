@@ -1,0 +1,102 @@
+"""Keys and values of the state topic: who wrote which snapshot in which epoch, and where it stands.
+
+Each key carries the epoch of its writer. Compaction keeps the last record of a key, so a late write of an older owner
+can never hide a newer owner's record. The older epoch's key gets a tombstone in the transaction that replaces it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from monitor.model.records import Position
+
+SNAPSHOT = "snapshot"
+WATERMARK = "!watermark"
+THROUGH = "!through"
+
+
+class Snapshot(Struct, array_like=True, frozen=True):
+    """A pilot's state as bytes, and the checkpoint's position it stands at."""
+
+    position: Position
+    state: bytes
+
+
+class Watermark(Struct, array_like=True, frozen=True):
+    """Where the last checkpoint stands, and the epoch that was in force at that place of the journal."""
+
+    position: Position
+    in_force: int
+
+
+encode = msgspec.msgpack.encode
+decode_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
+decode_watermark = msgspec.msgpack.Decoder(Watermark).decode
+decode_position = msgspec.msgpack.Decoder(Position).decode
+
+
+def key(kind: str, epoch: int, pilot: str = "") -> bytes:
+    """The bytes of a state key.
+
+    >>> key(SNAPSHOT, 7, "pilot/a")
+    b'snapshot/7/pilot/a'
+    """
+    return f"{kind}/{epoch}/{pilot}".encode()
+
+
+def parse(raw: bytes) -> tuple[str, int, str]:
+    """Kind, epoch and pilot of a state key. Raises `ValueError` for anything else.
+
+    >>> parse(b'snapshot/7/pilot/a')
+    ('snapshot', 7, 'pilot/a')
+    """
+    kind, epoch, pilot = raw.decode().split("/", 2)
+    if kind not in (SNAPSHOT, WATERMARK, THROUGH):
+        raise ValueError(f"not a state key: {raw!r}")
+    return kind, int(epoch), pilot
+
+
+class Live:
+    """The state topic folded: for each thing the value of its highest epoch, and every key that is still alive.
+
+    Values are for recovery: `let_go` forgets them, and what is fed from then on leaves only keys.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], bytes] = {}  # (kind, pilot) -> value of the highest epoch
+        self._epochs: dict[tuple[str, str], tuple[int, ...]] = {}  # rising
+        self._same: dict[tuple[int, ...], tuple[int, ...]] = {}  # most things are alive in the same epochs
+        self._keeps = True
+        self.highest = 0
+
+    def feed(self, raw: bytes, value: bytes | None) -> None:
+        """Take one record, in log order; `None` is a tombstone."""
+        kind, epoch, pilot = parse(raw)
+        name = kind, pilot
+        self.highest = max(self.highest, epoch)
+        epochs = self._epochs.get(name, ())
+        if value is None:
+            epochs = tuple(e for e in epochs if e != epoch)
+        elif epoch not in epochs:
+            epochs = tuple(sorted((*epochs, epoch)))
+        if epochs:
+            self._epochs[name] = self._same.setdefault(epochs, epochs)
+            if value is not None and epoch == epochs[-1] and self._keeps:
+                self.values[name] = value
+        else:
+            self._epochs.pop(name, None)
+            self.values.pop(name, None)
+
+    def let_go(self) -> None:
+        """Forget all values, now and from now on."""
+        self.values.clear()
+        self._keeps = False
+
+    def others(self, kind: str, epoch: int, pilot: str = "") -> list[bytes]:
+        """Keys of the same thing under other epochs: what must be tombstoned when `epoch` writes it."""
+        return [key(kind, e, pilot) for e in self._epochs.get((kind, pilot), ()) if e != epoch]
+
+    def alive(self, kind: str, pilot: str = "") -> list[bytes]:
+        """Every key under which this thing is alive."""
+        return [key(kind, e, pilot) for e in self._epochs.get((kind, pilot), ())]

@@ -1,0 +1,268 @@
+"""The Kafka topics the monitor needs: their names, their settings, how to create them and how to see that they are right.
+
+A worker refuses to start on a topic that is missing or set up differently, because the promises of the log (order by
+log-append time, nothing compacted away that is a record, outputs all or nothing) are made by these settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+from msgspec import Struct
+
+from monitor.access.kafka_login import access
+from monitor.errors import LogBroken, Unavailable
+
+LARGE = 8 * 1024 * 1024  # bytes; a record of this size still reaches `validate`, which rejects it with its reason
+FOREVER = "-1"
+VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that we ask
+
+
+class Names(Struct, frozen=True):
+    """Topic names under one prefix. `participants` non-empty: one telemetry topic each; empty: one for all, or none yet where
+    `each` says that every participant has its own.
+
+    >>> Names("sandbox").decisions
+    'sandbox.decisions'
+    >>> Names("sandbox", ("acme", "bolt")).telemetry
+    ('sandbox.telemetry.acme', 'sandbox.telemetry.bolt')
+    """
+
+    prefix: str = "sandbox"
+    participants: tuple[str, ...] = ()
+    each: bool = False
+
+    @property
+    def telemetry(self) -> tuple[str, ...]:
+        """Every telemetry topic, in order."""
+        base = f"{self.prefix}.telemetry"
+        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.each else (base,))
+
+    @property
+    def control(self) -> str:
+        """What regulators send."""
+        return f"{self.prefix}.control"
+
+    @property
+    def journal(self) -> str:
+        """Time, order and epoch of each partition."""
+        return f"{self.prefix}.journal"
+
+    @property
+    def state(self) -> str:
+        """Snapshots, watermark and `!through`."""
+        return f"{self.prefix}.state"
+
+    @property
+    def decisions(self) -> str:
+        """The record."""
+        return f"{self.prefix}.decisions"
+
+    @property
+    def commands(self) -> str:
+        """What services must obey."""
+        return f"{self.prefix}.commands"
+
+    @property
+    def permits(self) -> str:
+        """Leases under which services may run."""
+        return f"{self.prefix}.permits"
+
+    @property
+    def evidence(self) -> str:
+        """Closed periods."""
+        return f"{self.prefix}.evidence"
+
+    @property
+    def rejected(self) -> str:
+        """Bad input, with its reason."""
+        return f"{self.prefix}.rejected"
+
+
+class Topic(Struct, frozen=True):
+    """One topic as it must be. `settings` are topic-level Kafka settings, name to value."""
+
+    name: str
+    partitions: int
+    replication: int
+    settings: dict[str, str]
+
+
+class Mismatch(Struct, frozen=True):
+    """One thing that is not as it must be, and the command that mends it."""
+
+    topic: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.what}; fix: {self.fix}"
+
+
+def topics(names: Names, partitions: int, replication: int) -> list[Topic]:
+    """Every topic of a deployment. All have the same partition count: what concerns a pilot shares one partition number."""
+    # With three replicas one may be away and an acknowledged record still lies on two machines.
+    safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
+    kept = {**safe, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
+    stamped = {**kept, "message.timestamp.type": "LogAppendTime"}
+    compacted = {**safe, "cleanup.policy": "compact"}
+    large = {"max.message.bytes": str(LARGE)}
+    wanted = {name: {**stamped, **large} for name in names.telemetry}
+    wanted |= {
+        names.control: {**stamped, **large},
+        names.journal: stamped,
+        names.state: {**compacted, **large},
+        names.decisions: kept,
+        names.commands: compacted,
+        names.permits: compacted,
+        names.evidence: kept,
+        names.rejected: kept,
+    }
+    return [Topic(name, partitions, replication, settings) for name, settings in wanted.items()]
+
+
+async def create(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
+    """Create what is missing and return its names; what exists is left as it is (`check` looks at that).
+
+    Raises `Unavailable` when no broker answers, `LogBroken` when the cluster refuses a topic.
+    """
+    async with _Admin(bootstrap) as admin:
+        there = set(await admin.list_topics())
+        missing = [t for t in wanted if t.name not in there]
+        if not missing:
+            return []
+        new = [NewTopic(t.name, t.partitions, t.replication, topic_configs=t.settings) for t in missing]
+        response = await admin.create_topics(new)
+        for name, code, message in response.topic_errors:
+            if code and code != TopicAlreadyExistsError.errno:  # another of us was quicker
+                raise LogBroken(f"{name}: the cluster does not create it: {message or for_code(code).__name__}")
+        await _visible(admin, missing)
+        return [t.name for t in missing]
+
+
+async def _visible(admin: AIOKafkaAdminClient, made: Sequence[Topic]) -> None:
+    """Wait until the broker that answers knows what the controller has made. Raises `Unavailable` after `VISIBLE_S`."""
+    deadline = asyncio.get_running_loop().time() + VISIBLE_S
+    names = {t.name for t in made}
+    while True:
+        if names <= set(await admin.list_topics()):
+            described = await admin.describe_topics(sorted(names))
+            led = {d["topic"] for d in described if all(p["leader"] >= 0 for p in d["partitions"]) and d["partitions"]}
+            if names <= led:
+                return
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(f"topics were created but are not visible after {VISIBLE_S:.0f} s: {sorted(names)}")
+        await asyncio.sleep(0.1)
+
+
+async def check(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
+    """Everything about the topics that is not as it must be; empty when all is well. More replicas than asked are fine.
+
+    Raises `Unavailable` when no broker answers.
+    """
+    async with _Admin(bootstrap) as admin:
+        there = set(await admin.list_topics())
+        found: list[Mismatch] = [
+            Mismatch(t.name, "does not exist", f"sandbox-monitor topics create --bootstrap {bootstrap}")
+            for t in wanted
+            if t.name not in there
+        ]
+        present = [t for t in wanted if t.name in there]
+        if not present:
+            return found
+        described = {d["topic"]: d for d in await admin.describe_topics([t.name for t in present])}
+        settings = await _settings(admin, [t.name for t in present])
+        for topic in present:
+            found += _shape(bootstrap, topic, described[topic.name]["partitions"])
+            found += _differences(bootstrap, topic, settings[topic.name])
+        return found
+
+
+async def demand(bootstrap: str, wanted: Sequence[Topic]) -> None:
+    """Refuse to go on unless `check` is clean: raises `LogBroken` with every mismatch and its fix."""
+    found = await check(bootstrap, wanted)
+    if found:
+        raise LogBroken("the topics are not as they must be:\n" + "\n".join(f"  {m}" for m in found))
+
+
+async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
+    """Participants that have a telemetry topic of their own, sorted. Raises `Unavailable` when no broker answers."""
+    start = f"{prefix}.telemetry."
+    async with _Admin(bootstrap) as admin:
+        return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
+
+
+async def partition_count(bootstrap: str, topic: str) -> int:
+    """Number of partitions of an existing topic. Raises `LogBroken` when it does not exist."""
+    async with _Admin(bootstrap) as admin:
+        if topic not in await admin.list_topics():
+            raise LogBroken(f"{topic} does not exist; fix: sandbox-monitor topics create --bootstrap {bootstrap}")
+        described = await admin.describe_topics([topic])
+        return len(described[0]["partitions"])
+
+
+def _shape(bootstrap: str, topic: Topic, partitions: list[dict[str, Any]]) -> list[Mismatch]:
+    found = []
+    if len(partitions) != topic.partitions:
+        fix = (
+            f"kafka-topics.sh --bootstrap-server {bootstrap} --alter --topic {topic.name} --partitions {topic.partitions}"
+            if len(partitions) < topic.partitions
+            else "start the worker with the count that exists; a topic cannot lose partitions"
+        )
+        found.append(Mismatch(topic.name, f"has {len(partitions)} partitions, not {topic.partitions}", fix))
+    fewest = min((len(p["replicas"]) for p in partitions), default=0)
+    if fewest < topic.replication:
+        fix = f"kafka-reassign-partitions.sh --bootstrap-server {bootstrap} (with {topic.replication} replicas each)"
+        found.append(Mismatch(topic.name, f"has {fewest} replicas, not {topic.replication}", fix))
+    return found
+
+
+def _differences(bootstrap: str, topic: Topic, actual: dict[str, str]) -> list[Mismatch]:
+    alter = f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {topic.name}"
+    return [
+        Mismatch(topic.name, f"{key} is {actual.get(key)}, not {value}", f"{alter} --add-config {key}={value}")
+        for key, value in topic.settings.items()
+        if not _enough(key, actual.get(key), value)
+    ]
+
+
+def _enough(key: str, actual: str | None, wanted: str) -> bool:
+    """Sizes and replica minima may be larger than asked; all else must be equal."""
+    if key in ("max.message.bytes", "min.insync.replicas") and actual is not None:
+        return int(actual) >= int(wanted)
+    return actual == wanted
+
+
+async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(resources):
+        for code, message, _, name, entries in response.resources:
+            if code:
+                raise LogBroken(f"{name}: its settings cannot be read: {message or for_code(code).__name__}")
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+class _Admin:
+    """An admin connection for one `async with`; says `Unavailable` when no broker answers."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
+        self._bootstrap = bootstrap
+
+    async def __aenter__(self) -> AIOKafkaAdminClient:
+        try:
+            await self._client.start()
+        except KafkaConnectionError as error:
+            await self._client.close()
+            raise Unavailable(f"no Kafka broker answers at {self._bootstrap}: {error}") from error
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()

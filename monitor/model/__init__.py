@@ -1,0 +1,1 @@
+"""The values that cross stages and logs: events, records, periods, signatures. Pure."""

@@ -1,0 +1,59 @@
+"""Labels: the texts by which a charter selects what counts (segment, unit, currency), in one form on both sides.
+
+Blanks around a label are dropped and it is compared in Unicode's normalisation form C, in charters and in events alike.
+Upper and lower case are told apart; a label that differs in case alone is named as the one that was probably meant. No
+event is rejected for its label: that would hide an incident from the hard rules. No charter may list one that cannot be
+seen. Pure.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from msgspec import structs
+
+from monitor.model.events import EVENT_TYPES, Envelope
+
+FIELDS = ("unit", "segment", "currency")
+Label: TypeAlias = str | tuple[str, ...]  # of an event: the values of its fields in `LABELLED`; one value stands alone
+
+
+def _labelled() -> dict[type[Envelope], tuple[str, ...]]:
+    payloads = {kind: {f.name: f.type for f in structs.fields(kind)}["data"] for kind in EVENT_TYPES.values()}
+    found = {kind: tuple(f for f in FIELDS if f in data.__struct_fields__) for kind, data in payloads.items()}
+    return {kind: fields for kind, fields in found.items() if fields}
+
+
+LABELLED = _labelled()  # the fields of `data` that are labels, by event type
+LABEL_OF: dict[type[Envelope], Callable[[Any], Label]] = {kind: attrgetter(*names) for kind, names in LABELLED.items()}
+
+
+@functools.lru_cache(maxsize=4096)
+def tidy(text: str) -> str:
+    """A label as it is compared.
+
+    >>> tidy("Zu\\u0308rich ") == "Zürich"
+    True
+    """
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text.strip())
+
+
+def tidied(event: Any) -> Any:
+    """An event with its labels as they are compared."""
+    data, changed = event.data, {}
+    for name in LABELLED.get(type(event), ()):
+        text = getattr(data, name)
+        tidy_text = tidy(text)
+        if tidy_text != text:
+            changed[name] = tidy_text
+    return structs.replace(event, data=structs.replace(data, **changed)) if changed else event
+
+
+def alike(text: str) -> str:
+    """What two labels have in common that differ in case, or in characters that cannot be seen, alone."""
+    seen = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFC", seen.casefold()).strip()

@@ -1,0 +1,46 @@
+"""What the monitor tells a firm's service about its telemetry: what was rejected, and which findings are active. Pure.
+
+It travels with the permits, the only records besides commands that a firm may read on Kafka.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+NEWEST = 3  # rejections told in full
+FINDINGS = 16  # keys of active findings told
+CHARACTERS = 160  # of each text
+
+
+class Rejection(Struct, frozen=True, array_like=True, gc=False):
+    """One rejected event or record: when it was received (ms), which field, the reason (a word of
+    `monitor.validate.rejections.Why`) and the fix."""
+
+    received: int
+    field: str
+    reason: str
+    detail: str
+
+
+class Rejections(Struct, frozen=True, array_like=True, gc=False):
+    """Telemetry of a pilot that was rejected since its admission: events or records by reason, and the newest ones,
+    oldest first."""
+
+    by_reason: dict[str, int] = {}
+    newest: tuple[Rejection, ...] = ()
+
+    def after(self, received: int, field: str, reason: str, detail: str) -> Rejections:
+        """With one more."""
+        more = Rejection(received, field[:CHARACTERS], reason, detail[:CHARACTERS])
+        return Rejections({**self.by_reason, reason: self.by_reason.get(reason, 0) + 1}, (*self.newest, more)[-NEWEST:])
+
+
+class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a permit says besides the lease. `rejected`: events or records of the pilot that were rejected since its
+    admission, by reason; `newest`: the last of them; `findings`: keys of its active findings; `rectify_by`: when an
+    open rectification window is due (ms)."""
+
+    rejected: dict[str, int] = {}
+    newest: tuple[Rejection, ...] = ()
+    findings: tuple[str, ...] = ()
+    rectify_by: int | None = None

@@ -1,0 +1,408 @@
+"""The words of the monitor as frozen values: levels, reasons, records in, records out.
+
+Times are integer milliseconds since 1970-01-01T00:00Z. Ids are hexadecimal digests that name no topic, partition or
+offset, so the embedded runtime, Kafka, a re-partitioned cluster and a firm's own replay agree on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import IntEnum, StrEnum
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from monitor.halt_ground import GROUND_CHARACTERS, Ground
+from monitor.model.notice import Notice
+
+
+class Level(IntEnum):
+    """The ladder. A halt latches; the other levels come down again (hysteresis, or a regulator's act)."""
+
+    NORMAL = 0
+    WATCH = 1
+    ESCALATE = 2
+    HALT = 3
+
+    @property
+    def word(self) -> str:
+        """Lower-case name, as used in records, labels and pages."""
+        return self.name.lower()
+
+
+class Reason(StrEnum):
+    """Why a decision was taken: a closed list that logs, metrics, tests and people share."""
+
+    ADMITTED = "admitted"
+    AMENDED = "amended"
+    EXITED = "exited"
+    EXIT_PENDING = "exit_pending"  # the exit of a halted pilot is on record; it leaves once its stop is verified
+    LIMIT_EXCEEDED = "limit_exceeded"  # an e-process against a charter limit reached its bar
+    LIMIT_HALF_WAY = "limit_half_way"  # the same, half-way to its bar (in log)
+    HARD_RULE = "hard_rule"  # a single event that the charter lists
+    CHANGE_DETECTED = "change_detected"  # an e-detector reached its bar
+    DRIFT_SUSPECTED = "drift_suspected"  # a quick detector, watch only
+    GAUGE_OUT_OF_RANGE = "gauge_out_of_range"  # a cost or gain beyond what the charter states
+    UNKNOWN_TOO_LONG = "unknown_too_long"  # the unknown flag grew old
+    SEQUENCE_GAP = "sequence_gap"  # events of a source are missing
+    LATE_SHARE = "late_share"  # too much telemetry comes after its period closed
+    EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
+    OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
+    UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
+    CORRECTED = "corrected"  # a firm takes back what it tallied too much
+    COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
+    MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
+    CLEARED = "cleared"  # quiet for as long as the charter asks
+    OVERRIDDEN = "overridden"  # a regulator's own act
+    RECTIFICATION_RECORDED = "rectification_recorded"
+    EVALUATION_RECORDED = "evaluation_recorded"
+    APPROVAL_RECORDED = "approval_recorded"
+    RELEASED = "released"  # a halt was lifted
+    COMMAND_ACKNOWLEDGED = "command_acknowledged"
+    HALT_VERIFIED = "halt_verified"  # acknowledged, and three clean heartbeats bear it out
+    HALT_OVERDUE = "halt_overdue"  # not acknowledged in time, or dark afterwards: silence verifies nothing
+    HALT_CONTRADICTED = "halt_contradicted"  # later traffic, or a complaint about the time after the stop
+    LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
+    RECTIFICATION_OVERDUE = "rectification_overdue"  # a tolerated crossing was not rectified in time
+    SHELVED = "shelved"  # a regulator set a finding aside for a while
+    UNSHELVED = "unshelved"  # that while is over
+    COMMON_CAUSE = "common_cause"  # pilots that share a vendor exceed together what their limits allow
+    LEVEL_ACCEPTED = "level_accepted"  # a regulator accepted a new level of an indicator: it is learnt anew
+    DRILL_BEGUN = "drill_begun"  # a halt is tried out
+    DRILL_PASSED = "drill_passed"  # the service answered as it must
+    DRILL_OVERDUE = "drill_overdue"  # it did not
+    DRILL_ENDED = "drill_ended"  # a drill that stopped the service is over
+    LAPSED = "lapsed"  # no more permits: the state has been unknown for too long; not a halt
+    SILENCE = "silence"  # unknown: nothing was heard
+    PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
+    MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
+    HEARD_AGAIN = "heard_again"  # unknown ended
+    STATE_LIMIT = "state_limit"  # what is kept of the pilot reached its bound, and open periods were dropped
+    SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
+    TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
+
+
+RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
+
+
+class Position(Struct, frozen=True):
+    """Where in the logs a thing stands: the next offset of each telemetry topic, of control and of the journal."""
+
+    telemetry: dict[str, int] = {}
+    control: int = 0
+    journal: int = 0
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One record of a log as the log gave it: `received` is its log-append time in ms."""
+
+    offset: int
+    received: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Claim(Struct, frozen=True, tag="claim"):
+    """Journal: an owner took the partition. Anything of a lower epoch after this is void.
+
+    `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
+    by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
+    ownership alike. Claims written before these fields existed have none of them.
+    """
+
+    epoch: int
+    owner: str = ""
+    admitters: tuple[str, ...] = ()
+    owners: dict[str, str] = {}
+    open_mode: bool | None = None
+
+
+class ControlRead(Struct, frozen=True, tag="control"):
+    """Journal: control is to be stepped up to `control_next`, after telemetry up to `telemetry_next`."""
+
+    epoch: int
+    telemetry_next: dict[str, int]
+    control_next: int
+
+
+class TimeRead(Struct, frozen=True, tag="time"):
+    """Journal: telemetry was read to `telemetry_next`, control to `control_next`; `now` is this entry's own timestamp."""
+
+    epoch: int
+    telemetry_next: dict[str, int]
+    control_next: int
+
+
+class Skipped(Struct, frozen=True, tag="skipped"):
+    """Journal: the log had deleted telemetry that was not read yet, and the owner was started with `--skip-lost`, which
+    continues behind it. `lost` gives for each topic the first offset lost and the first that is kept; else as
+    `TimeRead`, though no time passes."""
+
+    epoch: int
+    telemetry_next: dict[str, int]
+    control_next: int
+    lost: dict[str, tuple[int, int]]
+
+
+JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """Bad input, kept: where it stands, which field, why. `digest` is a keyed digest of the bytes, never the bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int = 0  # place in a packed record
+    field: str
+    reason: str
+    detail: str = ""
+    pilot: str = ""
+    received: int = 0
+    digest: str = ""
+
+    @property
+    def id(self) -> str:
+        """Position-made id: the one id that names a position, because the record itself could not be read."""
+        return f"{self.topic}/{self.partition}/{self.offset}/{self.index}"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What a decision rests on, in numbers a person can check. Empty strings and None where it does not apply."""
+
+    indicator: str = ""
+    segment: str = ""
+    rule: str = ""  # detector name, or the hard rule's name
+    statistic: float | None = None
+    bar: float | None = None
+    observed: float | None = None
+    expected: float | None = None
+    alpha: float | None = None  # what this threshold may spend
+    alpha_spent: float | None = (
+        None  # of the pilot, what all thresholds up to now may spend; what was used: `monitor/projections/alpha_budget.py`
+    )
+    period_start: int | None = None
+    period_end: int | None = None
+    provisional: bool = False
+    detail: str = ""
+    ratio: float | None = None  # observed over expected in this period, and its 95 % interval
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    explanation: str = ""  # the detector's own sentence of what it saw
+    events: float | None = None  # counted in this period, and the exposure or trials that they came from
+    exposure: float | None = None
+    unit: str = ""  # of the exposure; empty for trials
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """A move on the ladder, a finding beside it, a flag or an act of a regulator: the record both sides rely on.
+
+    `kind` is `level` when the level changed, `finding` when a further reason joined or left at an unchanged level, `flag`
+    when the unknown flag changed, `act` for everything a person did. `standing` rises by one with every record of the
+    pilot. `at` is when it could be taken (ms): the due time of a timer, else the `received` of its cause.
+    """
+
+    id: str
+    pilot: str
+    participant: str
+    charter: str  # digest in force
+    kind: RecordKind
+    level: Level
+    was: Level
+    reason: Reason
+    at: int
+    standing: int
+    epoch: int
+    # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"; of a rejected event also "/<id>@<standing>", and
+    # once a pilot has had 512 sources also "@<standing>", as a forgotten number may come again.
+    cause: str
+    finding: Finding = Finding()
+    first_out: bool = False  # the first cause of the level the pilot is at
+    unknown: str = ""  # reason of the unknown flag, empty when known
+    author: str = ""
+    signed: str = ""  # id of the key that signed the author's act; empty: nobody's did
+    restart: int = 1  # which share of alpha the statistics are on
+    # For alerts; the ledger holds neither (`monitor/notary/entries.py`), and records of older versions lack both.
+    finding_key: str = (
+        ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
+    )
+    finding_level: Level | None = None  # the level that a finding which joined asks for
+
+
+def ground_of(finding: Finding) -> Ground:
+    """What of a finding travels with the command that it caused."""
+    return Ground(
+        indicator=finding.indicator[:GROUND_CHARACTERS],
+        segment=finding.segment[:GROUND_CHARACTERS],
+        rule=finding.rule[:GROUND_CHARACTERS],
+        statistic=finding.statistic,
+        threshold=finding.bar,
+        observed=finding.observed,
+        expected=finding.expected,
+        ratio=finding.ratio,
+        detail=finding.detail[:GROUND_CHARACTERS],
+        explanation=finding.explanation[:GROUND_CHARACTERS],
+    )
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
+
+    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever emitted while no halt stands,
+    so meeting one of a higher standing ends an older halt as a release would. The signature is sent next to it: see
+    `monitor/model/signing.py`.
+
+    `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a
+    monitor that did not know the field wrote the command. A service that meets the newest command alone (HTTP, a
+    compacted topic) must not work before the firm has resumed from that release. `ground` is what the decision rests
+    on.
+    """
+
+    id: str
+    pilot: str
+    action: Literal["halt", "release"]
+    standing: int
+    epoch: int
+    reason: Reason
+    decision: str
+    at: int
+    dry_run: bool = False
+    ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
+    again: int = 0  # how often it was told before, because nobody had answered
+    lifted: str = ""
+    ground: Ground | None = None
+
+    @property
+    def halts(self) -> bool:
+        """Whether the service must stop, and stay stopped, from this command on."""
+        return self.action == "halt" and not self.dry_run
+
+
+def command_id(decision: str) -> str:
+    """The id of the command that the decision with this id implies."""
+    return digest("command", decision)
+
+
+def command_of(decision: Decision, lifted: str = "") -> Command | None:
+    """The command that a decision implies: a halt when the level becomes halt, a release when a halt is lifted, the
+    like for a drill, else none. `lifted` is the decision of the pilot's newest release before it."""
+    drill = decision.reason == Reason.DRILL_BEGUN
+    halt = drill or (decision.level == Level.HALT and decision.was < Level.HALT)
+    if not halt and decision.reason not in (Reason.RELEASED, Reason.DRILL_ENDED):
+        return None
+    return Command(
+        id=command_id(decision.id),
+        pilot=decision.pilot,
+        action="halt" if halt else "release",
+        standing=decision.standing,
+        epoch=decision.epoch,
+        reason=decision.reason,
+        decision=decision.id,
+        at=decision.at,
+        dry_run=drill and decision.finding.rule == "dry_run",
+        ledger=decision.pilot,
+        lifted=lifted if halt else decision.id,
+        ground=ground_of(decision.finding),
+    )
+
+
+class Permit(Struct, frozen=True, kw_only=True):
+    """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` and `source` it echoes.
+
+    The lease of `lease_ms` runs from the moment that heartbeat was sent. `standing` is that of the last command of the
+    pilot, 0 when there was none: a permit of a lower standing than the highest command met is void. `stop` says what
+    the end of the lease means for this pilot's tier: stop, or go on and say so loudly. `notice`: what the firm should
+    know of its telemetry, None when there is nothing.
+    """
+
+    pilot: str
+    nonce: str
+    standing: int
+    epoch: int
+    lease_ms: int
+    source: str = ""
+    stop: bool = True
+    notice: Notice | None = None
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """One closed period of one indicator and segment, with what each detector said of it."""
+
+    pilot: str
+    participant: str
+    vendor: str
+    data_source: str
+    model: str
+    indicator: str
+    segment: str
+    kind: Literal["count", "proportion", "gauge"]
+    start: int
+    end: int
+    k: float  # events, or the gauge's value
+    m: float  # exposure or trials; 1 for a gauge
+    unknown: str = ""
+    scores: dict[str, tuple[float, float]] = {}  # detector -> (statistic, bar)
+    late: bool = False  # a revision of an already closed period
+    allowed: float | None = (
+        None  # events that the charter's limit allows in this exposure; counts that must not rise only
+    )
+
+
+class Closed(Struct, frozen=True, kw_only=True):
+    """Every period of this partition up to `through` (ms) is closed."""
+
+    partition: int
+    through: int
+
+
+UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgotten", "correction")
+
+
+class Outputs(Struct):
+    """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
+    alone: events that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of
+    `UNCOUNTED`)."""
+
+    rejected: list[Rejected] = msgspec.field(default_factory=list)
+    decisions: list[Decision] = msgspec.field(default_factory=list)
+    commands: list[Command] = msgspec.field(default_factory=list)
+    permits: list[Permit] = msgspec.field(default_factory=list)
+    evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
+    uncounted: dict[str, int] = {}
+
+    def extend(self, more: Outputs) -> None:
+        """Append what a later step put out."""
+        self.rejected.extend(more.rejected)
+        self.decisions.extend(more.decisions)
+        self.commands.extend(more.commands)
+        self.permits.extend(more.permits)
+        self.evidence.extend(more.evidence)
+        for kind, events in more.uncounted.items():
+            self.uncount(kind, events)
+
+    def uncount(self, kind: str, events: int = 1) -> None:
+        """Count events that count nowhere."""
+        self.uncounted[kind] = self.uncounted.get(kind, 0) + events
+
+    def newest_permits(self) -> None:
+        """Keep the last permit of each source only, in their order: an older one grants no more than it."""
+        newest = {(p.pilot, p.source): p for p in self.permits}
+        self.permits = [newest[name] for name in sorted(newest)]
+
+    def __bool__(self) -> bool:
+        return bool(self.rejected or self.decisions or self.commands or self.permits or self.evidence)
+
+
+def digest(*parts: Any) -> str:
+    """A 128-bit id (32 hex digits) of length-prefixed parts: equal parts, equal id, on every machine.
+
+    >>> digest("a", "bc") == digest("ab", "c")
+    False
+    """
+    h = hashlib.sha256()
+    for part in parts:
+        raw = part if isinstance(part, bytes) else str(part).encode()
+        h.update(len(raw).to_bytes(8, "big") + raw)
+    return h.hexdigest()[:32]

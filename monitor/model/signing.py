@@ -1,0 +1,103 @@
+"""Who said it: Ed25519 signatures that travel beside a record, never inside it, over its exact bytes.
+
+What is signed is `sandbox-monitor/1 <kind>` LF and the body, so that a permit can never pass as a command. A signature is
+written `<key id>:<base64>` in the Kafka header `signature` and the HTTP header `Sandbox-Signature`; a key id is the first
+16 hex digits of the SHA-256 of the public key, which is written `ed25519:<base64>`. Keys are handled by `monitor/files/key_file.py`;
+the state machine neither signs nor holds a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, TypeAlias
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from monitor.errors import Forged
+
+Kind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
+HEADER = "signature"
+HTTP_HEADER = "Sandbox-Signature"
+PREFIX = "ed25519:"
+
+
+class Signer:
+    """One private key. Raises ValueError when `seed` has not 32 bytes."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        raw = self._key.public_key().public_bytes_raw()
+        self.public = PREFIX + b64encode(raw).decode()
+        self.key_id = _key_id(raw)
+
+    def sign(self, kind: Kind, body: bytes) -> str:
+        """The signature of `body` as it stands beside it.
+
+        >>> signer = Signer(bytes(32))
+        >>> Trusted([signer.public]).verify("permit", b"{}", signer.sign("permit", b"{}")) == signer.key_id
+        True
+        """
+        return f"{self.key_id}:{b64encode(self._key.sign(_signed(kind, body))).decode()}"
+
+
+class Trusted:
+    """The public keys (`ed25519:<base64>`) whose word is taken. Raises ValueError when one is not a key."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys: dict[str, Ed25519PublicKey] = {}
+        for text in keys:
+            raw = read_public(text)
+            self._keys[_key_id(raw)] = Ed25519PublicKey.from_public_bytes(raw)
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of these keys."""
+        return frozenset(self._keys)
+
+    def verify(self, kind: Kind, body: bytes, signature: str) -> str:
+        """The id of the key that signed `body` as a `kind`. Raises Forged."""
+        key_id, _, text = signature.partition(":")
+        key = self._keys.get(key_id)
+        if key is None and not signature:
+            raise Forged("signature", "not_signed", "a key is named here, so its signature is asked for")
+        if key is None:
+            known = ", ".join(sorted(self._keys)) or "no key"
+            raise Forged("signature", "unknown_key", f"{key_id[:40]} signed, where only {known} is believed")
+        try:
+            key.verify(b64decode(text, validate=True), _signed(kind, body))
+        except (InvalidSignature, ValueError):
+            raise Forged("signature", "bad_signature", f"{key_id} did not sign these bytes") from None
+        return key_id
+
+
+class Proved(NamedTuple):
+    """What the signature of an act proves: the id of the key that signed it ("" = not signed), and whether that is a
+    key of an admitter of the deployment."""
+
+    key: str = ""
+    admitter: bool = False
+
+
+def read_public(text: str) -> bytes:
+    """The 32 bytes of a public key written `ed25519:<base64>`. Raises ValueError."""
+    try:
+        raw = b64decode(text.strip().removeprefix(PREFIX), validate=True)
+    except ValueError:
+        raw = b""
+    if not text.strip().startswith(PREFIX) or len(raw) != 32:
+        raise ValueError(f"{text[:60]!r} is no public key; write ed25519:<base64 of 32 bytes>")
+    return raw
+
+
+def _key_id(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def _signed(kind: Kind, body: bytes) -> bytes:
+    return b"sandbox-monitor/1 " + kind.encode() + b"\n" + body

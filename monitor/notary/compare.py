@@ -1,0 +1,203 @@
+"""Compares what a replay decided with what a ledger, or a file of decisions, says was decided: field by field, by id.
+
+What is not compared is said: the epoch (who wrote it, not what) and texts to which a ledger only commits, unless they
+are kept next to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from monitor.errors import HistoryBroken
+from monitor.model.canonical import canonical
+from monitor.model.records import Command, Decision
+from monitor.notary import verify
+from monitor.notary.commitment import FIELDS, Words, committed
+from monitor.notary.encoding import COMMITTED
+from monitor.notary.entries import NOT_ENTERED
+from monitor.notary.format import Reader
+from monitor.notary.plaintexts import WordsFile, beside
+
+UNCOMPARED = ("epoch",)
+# What follows from the rest of a ledger may be missing there: on Kafka the notary derives commands from decisions, and does not
+# enter `lifted` with a later halt or drill; the release itself is compared.
+DERIVED = (*NOT_ENTERED, "lifted")
+Fields = dict[str, Any]
+
+
+class Recorded(Struct, frozen=True):
+    """One record of the other side: `commits` where texts of people stand as commitments, `words` those kept next to
+    it."""
+
+    fields: Fields
+    commits: bool = False
+    words: dict[str, Words] = {}
+
+
+class Difference(Struct, frozen=True):
+    """A field (dotted) that the two sides say differently."""
+
+    field: str
+    recorded: Any
+    replayed: Any
+
+
+class Compared(Struct, frozen=True):
+    """One decision or command: `verdict` is `same`, `different`, `not_recorded` (the replay alone has it),
+    `not_replayed` (the record alone has it) or `later` (recorded after the end of the history)."""
+
+    verdict: str
+    id: str
+    pilot: str
+    kind: str
+    reason: str
+    standing: int
+    at: int
+    differences: tuple[Difference, ...] = ()
+    not_compared: tuple[str, ...] = ()
+
+
+class Comparison:
+    """Give it the records of the other side; `take` what is replayed, then read `rest`. `commands` says whether the
+    other side holds commands at all. Holds the other side's records in memory until they are met."""
+
+    def __init__(self, recorded: Iterable[Recorded]) -> None:
+        self._waiting: dict[str, Recorded] = {}
+        self.counts = dict.fromkeys(("same", "different", "not_recorded", "not_replayed", "later"), 0)
+        self.commands = False
+        self.other_pilots: set[str] = set()
+        for one in recorded:
+            self._waiting[one.fields["id"]] = one
+            self.commands = self.commands or "action" in one.fields
+        self._met: set[str] = set()
+
+    @property
+    def same(self) -> bool:
+        """Whether both sides say the same."""
+        return not (self.counts["different"] or self.counts["not_recorded"] or self.counts["not_replayed"])
+
+    def take(self, record: Decision | Command) -> Compared | None:
+        """Compare one replayed record; `None` for what is not to be compared: a command that is resent, or commands
+        where the other side holds none."""
+        if record.id in self._met or (isinstance(record, Command) and not self.commands):
+            return None
+        self._met.add(record.id)
+        fields = canonical_fields(record)
+        other = self._waiting.pop(record.id, None)
+        if other is None:
+            return self._count("not_recorded", fields)
+        found, skipped = differences(other, fields)
+        return self._count("different" if found else "same", fields, tuple(found), tuple(skipped))
+
+    def rest(self, pilots: Iterable[str], until: int) -> Iterator[Compared]:
+        """What the replay never gave: of `pilots` it is missing, unless it was recorded after `until` (ms)."""
+        mine = set(pilots)
+        for one in self._waiting.values():
+            if one.fields["pilot"] not in mine:
+                self.other_pilots.add(one.fields["pilot"])
+            else:
+                yield self._count("later" if one.fields["at"] > until else "not_replayed", one.fields)
+        self._waiting.clear()
+
+    def _count(
+        self,
+        verdict: str,
+        fields: Fields,
+        found: tuple[Difference, ...] = (),
+        skipped: tuple[str, ...] = (),
+    ) -> Compared:
+        self.counts[verdict] += 1
+        kind = "command" if "action" in fields else fields["kind"]
+        values = fields["id"], fields["pilot"], kind, fields["reason"], fields["standing"], fields["at"]
+        return Compared(verdict, *values, found, skipped)
+
+
+def canonical_fields(record: Decision | Command) -> Fields:
+    """A record as canonical JSON has it: levels as numbers, numbers as they are printed."""
+    found: Fields = json.loads(canonical(msgspec.to_builtins(record, str_keys=True)))
+    return found
+
+
+def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference], list[str]]:
+    """Fields that differ, and those that could not be compared."""
+    theirs, ours = _flat(recorded.fields), _flat(replayed)
+    found, skipped = [], []
+    for name in sorted(theirs.keys() | ours.keys()):
+        if name in UNCOMPARED or (name == "again" and "action" in replayed):
+            continue
+        if name in DERIVED and name not in theirs:
+            continue
+        left, right = theirs.get(name), ours.get(name)
+        if recorded.commits and name in FIELDS and committed(left):
+            words = recorded.words.get(name)
+            if words is not None and words.commitment() == committed(left):
+                left = words.text
+            elif right:
+                skipped.append(name)
+                continue
+        if left != right and not (name not in theirs and right in _EMPTY):
+            found.append(Difference(name, left, right))
+    return found, skipped
+
+
+def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
+    """The records of `pilots` (empty: of all) in a directory of ledgers, in one ledger, or in JSON lines of decisions
+    (`serve --decisions`, the `json_lines` actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a
+    ledger that is damaged."""
+    if path.is_dir() or path.suffix == ".ledger":
+        for file in verify.ledgers(path):
+            with file.open("rb") as opened:
+                model = Reader(file, opened).model
+            if not pilots or model in pilots:
+                yield from _ledger(file)
+    else:
+        yield from (one for one in _json_lines(path) if not pilots or one.fields["pilot"] in pilots)
+
+
+def _ledger(file: Path) -> Iterator[Recorded]:
+    try:
+        kept = WordsFile(beside(file.parent.resolve())).of(file.stem)
+    except OSError:
+        kept = {}
+    for entry in verify.entries(file):
+        commits = entry.version == COMMITTED
+        words = {name: kept[entry.id, name] for name in FIELDS if (entry.id, name) in kept} if commits else {}
+        yield Recorded(entry.record(), commits, words)
+
+
+def _json_lines(path: Path) -> Iterator[Recorded]:
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            if not raw.strip():
+                continue
+            try:
+                value = msgspec.json.decode(raw)
+                if isinstance(value, dict) and "id" not in value:
+                    if "decision" not in value:
+                        continue  # a rejection, a header or a summary of `replay --json`
+                    value = value["decision"]
+                decision = msgspec.convert(value, Decision)
+            except msgspec.MsgspecError as error:
+                fix = "give a ledger directory, a .ledger file or JSON lines of decisions"
+                raise HistoryBroken(f"{path}:{number}: no decision: {error}; {fix}") from error
+            yield Recorded(canonical_fields(decision))
+
+
+_EMPTY: tuple[Any, ...] = (None, "", 0, 0.0, False, [], {})  # defaults of fields that an older record does not have
+
+
+def _flat(fields: Fields, prefix: str = "") -> Fields:
+    found: Fields = {}
+    for name, value in fields.items():
+        full = prefix + name
+        if isinstance(value, dict) and full not in FIELDS:
+            found |= _flat(value, f"{full}.")
+        else:
+            found[full] = value
+    return found

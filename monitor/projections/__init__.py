@@ -1,0 +1,1 @@
+"""Read models of what the machine emitted: metrics, alerts, open commands, wording. Pure."""

@@ -1,0 +1,269 @@
+"""Which alerts stand: a pure projection of decisions. Decisions of a pilot in order go in, its standing alerts come
+out.
+
+Two kinds of alert stand for a pilot: one for its level (halt or escalate), and one for each *grave* finding (`GRAVE`),
+also where the level does not change. An alert ends when its cause ends: the finding is cleared, released, overridden
+down or shelved. A pilot that leaves ends its alerts; `exited` is on record only once no halt stands or its stop is
+verified (`monitor/decide/leave.py`).
+
+A pilot has at most `MOST` alerts of findings; further ones count in one alert, `BEYOND`, until the finding that they
+belong to ends. Incidents of one hard rule are alerts of their own, and an incident that is reported again is the same
+alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct, structs
+
+from monitor.charter.spec import Charter
+from monitor.model.events import Harm
+from monitor.model.records import Decision, Level, Reason, digest
+from monitor.projections.message import sentence
+from monitor.projections.severity import ESCALATED, GRAVE, HALTED, WORST, harm_of, incident_of, severity
+from monitor.state.pilot import Pilot
+from monitor.state.standing import Active
+
+MOST = 32  # alerts of findings that one pilot may have
+BEYOND = "SandboxFindingsBeyond"
+LEVEL = "level"  # key of the alert of a pilot's level
+
+
+class Facts(Struct, frozen=True):
+    """What of a charter becomes labels. Empty where it is not known."""
+
+    tier: str = ""
+    sector: str = ""
+    region: str = ""
+
+
+def facts_of(charter: Charter) -> Facts:
+    """The labels that a charter gives; its own words are cut to 100 characters."""
+    return Facts(charter.tier, charter.sector[:100], charter.region[:100])
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """One standing alert. `occurrence` is the same for all that one cause began; `at` is when it began (ms)."""
+
+    name: str
+    severity: str
+    pilot: str
+    participant: str
+    level: Level
+    reason: Reason
+    finding: str  # key of the finding, or "level"
+    occurrence: str
+    decision: str
+    at: int
+    summary: str
+    facts: Facts = Facts()
+
+    @property
+    def identity(self) -> str:
+        """What makes two alerts the same one: all that becomes a label."""
+        words = (self.pilot, self.participant, self.name, self.severity, self.level.word, self.reason.value)
+        return "\n".join((*words, self.finding, self.occurrence, *structs.astuple(self.facts)))
+
+
+class Held(Struct, frozen=True):
+    """A grave finding that is active: the level it asks for, its alerts by incident ("" where there is none), and
+    whether there were more of them than fit."""
+
+    level: Level
+    reason: Reason
+    alerts: dict[str, Alert] = {}
+    beyond: Alert | None = None
+
+
+class Standing(Struct, frozen=True):
+    """What the decisions of one pilot up to number `counter` leave standing. `shelved` maps keys to the level up to
+    which a finding is set aside."""
+
+    counter: int = 0
+    level: Level = Level.NORMAL
+    of_level: Alert | None = None
+    held: dict[str, Held] = {}
+    shelved: dict[str, Level] = {}
+
+    def alerts(self) -> Iterator[Alert]:
+        """The alerts that stand, the one of the level first; of those beyond the most that a pilot may have only the
+        oldest."""
+        if self.of_level is not None:
+            yield self.of_level
+        beyond = []
+        for key, held in self.held.items():
+            if key not in self.shelved:
+                yield from held.alerts.values()
+                if held.beyond is not None:
+                    beyond.append(held.beyond)
+        if beyond:
+            yield min(beyond, key=lambda alert: (alert.at, alert.occurrence))
+
+
+def after(s: Standing, d: Decision, facts: Facts = Facts()) -> Standing:  # noqa: B008 (a frozen value)
+    """What stands after one more decision of the pilot. One that is not newer than all before it changes nothing."""
+    if d.standing <= s.counter:
+        return s
+    if d.reason is Reason.EXITED:
+        return Standing(d.standing, d.level)
+    return structs.replace(_of_level(_of_finding(s, d, facts), d, facts), counter=d.standing, level=d.level)
+
+
+def changes(before: Standing, now: Standing) -> tuple[list[Alert], list[Alert]]:
+    """The alerts that begin and those that end between two standings."""
+    old = {alert.identity: alert for alert in before.alerts()}
+    new = {alert.identity: alert for alert in now.alerts()}
+    return [a for name, a in new.items() if name not in old], [a for name, a in old.items() if name not in new]
+
+
+def recovered(pilot: Pilot) -> Standing:
+    """What stands of a pilot by the machine's own state, for metrics of who takes over a partition: its alerts carry no
+    words, and a hard rule's finding has the worst harm on which the rule acts."""
+    standing, worst = pilot.standing, {}
+    for rule in pilot.charter.hard_rules:
+        harms = rule.harm or tuple(WORST)  # without harms it acts on any
+        worst[f"rule/{rule.name}"] = next((harm for harm in harms if harm in WORST), Harm.NONE)
+    held = {}
+    for key, active in standing.active.items():
+        if active.reason in GRAVE:
+            how = severity(active.reason, worst.get(key, Harm.NONE), active.level)
+            alert = _silent(pilot.id, GRAVE[active.reason], how or "", key, active)
+            held[key] = Held(active.level, active.reason, {"": alert} if how else {})
+    return Standing(standing.counter, standing.level, None, held, {k: s.level for k, s in standing.shelved.items()})
+
+
+def _silent(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
+    return Alert(
+        name=name,
+        severity=how,
+        pilot=pilot,
+        participant="",
+        level=active.level,
+        reason=active.reason,
+        finding=key,
+        occurrence="",
+        decision="",
+        at=active.since,
+        summary="",
+    )
+
+
+# ---- the level
+
+
+def _of_level(s: Standing, d: Decision, facts: Facts) -> Standing:
+    """The alert of the level begins with the decision that brought the pilot there."""
+    names = {Level.HALT: HALTED, Level.ESCALATE: ESCALATED}
+    if d.level not in names:
+        return structs.replace(s, of_level=None)
+    if s.of_level is not None and s.level is d.level:
+        return s
+    how = severity(d.reason, harm_of(d), d.level) or "warning"
+    return structs.replace(s, of_level=_alert(d, names[d.level], how, LEVEL, facts))
+
+
+# ---- findings
+
+
+def _of_finding(s: Standing, d: Decision, facts: Facts) -> Standing:
+    match d.reason:
+        case Reason.RELEASED:
+            return structs.replace(s, held={}, shelved={})
+        case Reason.OVERRIDDEN:
+            return structs.replace(s, held={key: h for key, h in s.held.items() if h.level <= d.level})
+        case Reason.CLEARED:
+            return _without(s, d.finding_key or _cleared(s, d))
+        case Reason.SHELVED:
+            key = d.finding_key or d.finding.rule
+            level = s.held[key].level if key in s.held else Level.ESCALATE
+            return structs.replace(s, shelved={**s.shelved, key: level})
+        case Reason.UNSHELVED:
+            return _counts_again(s, d.finding_key or d.finding.rule)
+    if d.reason in GRAVE:
+        return _found(s, d, d.finding_key or _key(d), facts)
+    return _without(s, d.finding_key) if d.finding_level is not None else s  # a finding whose ground is another one now
+
+
+def _found(s: Standing, d: Decision, key: str, facts: Facts) -> Standing:
+    level = (
+        d.finding_level if d.finding_level is not None else d.level
+    )  # a record without it: at most the pilot's level
+    old = s.held.get(key)
+    alerts = dict(old.alerts) if old is not None and old.reason is d.reason else {}
+    beyond = old.beyond if old is not None else None
+    how, incident = severity(d.reason, harm_of(d), level), incident_of(d)
+    known = alerts.get(incident)
+    if how is not None and (known is None or _graver(how, known.severity)):
+        if known is None and sum(len(held.alerts) for held in s.held.values()) >= MOST:
+            beyond = beyond or _alert(d, BEYOND, "critical", key, facts)
+        else:
+            alerts[incident] = _alert(d, GRAVE[d.reason], how, key, facts)
+    highest = max(level, old.level) if old is not None else level
+    held = {**s.held, key: Held(highest, d.reason, alerts, beyond)}
+    if key in s.shelved and level > s.shelved[key]:
+        s = _counts_again(s, key)
+    return structs.replace(s, held=held)
+
+
+def _graver(how: str, than: str) -> bool:
+    return how == "critical" and than != "critical"
+
+
+def _without(s: Standing, key: str) -> Standing:
+    return structs.replace(s, held={k: h for k, h in s.held.items() if k != key}) if key in s.held else s
+
+
+def _counts_again(s: Standing, key: str) -> Standing:
+    return structs.replace(s, shelved={k: level for k, level in s.shelved.items() if k != key})
+
+
+def occurrence(d: Decision) -> str:
+    """What all that one cause began has in common: two rules that one incident breaks come in one message."""
+    return digest(d.pilot, d.cause)[:12]
+
+
+def _alert(d: Decision, name: str, how: str, key: str, facts: Facts) -> Alert:
+    return Alert(
+        name=name,
+        severity=how,
+        pilot=d.pilot,
+        participant=d.participant,
+        level=d.level,
+        reason=d.reason,
+        finding=key,
+        occurrence=occurrence(d),
+        decision=d.id,
+        at=d.at,
+        summary=sentence(d),
+        facts=facts,
+    )
+
+
+# ---- records of versions whose decisions did not carry the key of their finding
+
+
+def _key(d: Decision) -> str:
+    """The key of a grave finding, from what it rests on."""
+    finding = d.finding
+    match d.reason:
+        case Reason.HARD_RULE:
+            return f"rule/{finding.rule}"
+        case Reason.HALT_OVERDUE:
+            return "halt/overdue"
+        case Reason.HALT_CONTRADICTED:
+            return "halt/contradicted"
+        case Reason.DRILL_OVERDUE:
+            return "drill"
+    key = f"{finding.indicator}/{finding.segment}/{finding.rule}"
+    return f"{key}/tolerated" if d.reason is Reason.LIMIT_TOLERATED else key
+
+
+def _cleared(s: Standing, d: Decision) -> str:
+    """The key of the finding that ended: those of a command are told apart by which of them stands, the overdue one
+    first."""
+    finding = d.finding
+    if finding.indicator:
+        return f"{finding.indicator}/{finding.segment}/{finding.rule}"
+    halts = ("halt/overdue", "halt/contradicted", "drill")
+    return next((key for key in halts if key in s.held), finding.rule)

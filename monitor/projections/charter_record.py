@@ -1,0 +1,63 @@
+"""Which charters of a pilot came into force: what `control` asked for, held against the decisions that it caused. Pure.
+
+An admission or an amendment that was refused caused no decision, and a copy with the same id and another charter has
+another hash: neither is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct, structs
+
+from monitor.charter.control import Admission, Amendment, ControlBase
+from monitor.charter.spec import Charter, charter_hash
+from monitor.model.records import Decision, Reason
+
+CAUSES = (Reason.ADMITTED, Reason.AMENDED)
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """A charter as it came into force: by which act (`act` its id, `author`, `signed` the id of the key), when (`at`,
+    ms) and by which entry of the ledger (`standing`, `decision`). `hash` stands in the ledger's entries from then
+    on."""
+
+    version: int
+    hash: str
+    reason: str
+    at: int
+    author: str
+    signed: str
+    act: str
+    standing: int
+    decision: str
+    charter: Charter
+
+
+def versions(pilot: str, acts: Iterable[ControlBase], decisions: Iterable[Decision]) -> list[Version]:
+    """The charters of a pilot in the order in which they came into force; the last one is in force (or was, until the
+    pilot left). `acts` and `decisions` may be of any pilots, in any order, and may come twice."""
+    asked: dict[tuple[str, str], Charter] = {}
+    for act in acts:
+        if isinstance(act, Admission | Amendment) and act.pilot == pilot:
+            charter = structs.replace(act.charter, pilot=pilot)
+            asked[act.id, charter_hash(charter)] = charter
+    found: dict[int, Version] = {}
+    for decision in decisions:
+        act_id = decision.cause.removeprefix("control:")
+        known = asked.get((act_id, decision.charter))
+        if decision.pilot != pilot or decision.reason not in CAUSES or known is None:
+            continue
+        found[decision.standing] = Version(
+            version=known.version,
+            hash=decision.charter,
+            reason=decision.reason.value,
+            at=decision.at,
+            author=decision.author,
+            signed=decision.signed,
+            act=act_id,
+            standing=decision.standing,
+            decision=decision.id,
+            charter=known,
+        )
+    return [found[standing] for standing in sorted(found)]

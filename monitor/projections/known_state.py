@@ -1,0 +1,33 @@
+"""The state of a pilot for the author of an act, computed from its decisions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from monitor.model.records import Decision, Level
+from monitor.projections.open_commands import OpenOrder, after
+from monitor.state.halt_order import stop_state
+
+
+class Known(Struct, frozen=True):
+    """What the record says of a pilot now: its standing and level, and, under a halt, what became of the command to
+    stop (empty = the halt is older than what was looked at)."""
+
+    standing: int
+    level: str
+    stop: str = ""
+
+
+def known_of(decisions: Iterable[Decision]) -> Known | None:
+    """What decisions about one pilot, oldest first, say of it; `None` where there are none."""
+    last: Decision | None = None
+    order: OpenOrder | None = None
+    for decision in decisions:
+        if last is None or decision.standing > last.standing:
+            last, order = decision, after(order, decision)
+    if last is None:
+        return None
+    halted = last.level is Level.HALT and order is not None and order.action == "halt"
+    return Known(last.standing, last.level.word, stop_state(order.state) if halted and order else "")

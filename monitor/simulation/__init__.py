@@ -1,0 +1,1 @@
+"""Simulated pilots: seeded fleets with named scenarios, and a service that obeys halts."""

@@ -1,0 +1,1 @@
+"""What the machine remembers of a pilot, and the rules of its parts. Pure."""

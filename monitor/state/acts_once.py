@@ -1,0 +1,187 @@
+"""Acts count once: the fields that make an act valid once, and what a pilot remembers of acts. Pure.
+
+An act may carry `expected_standing` (the standing of the pilot that its author saw), `not_before` and `not_after`.
+Where it does:
+
+- it is received (log-append time) between `not_before` and `not_after`, at most `LONGEST_MS` apart;
+- `expected_standing` is not above the pilot's standing, and not below that of the last record that an act of the same key made.
+  Each record raises the standing, so no copy of an act that took effect can take effect again, however much later;
+- a step towards a release has seen the halt, and the steps before it, that it builds on (`Lifting.basis`, `Lifting.last`).
+
+So one integer per key is remembered for ever, and a refused act is void after its `not_after`. An act without these
+fields (old clients, open mode) is recognised by its id. Ids of unsigned acts are remembered for the last `RECENT` acts;
+ids of signed acts and of steps towards a release are never forgotten: once `KEPT` of them are remembered, such an act
+is refused until it carries the fields; and a key that has used the fields must use them from then on. The firm's acts
+and all others are remembered apart, so that neither can displace the other.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import TypedDict
+
+import msgspec
+from msgspec import Struct, structs
+
+from monitor.charter.control import Admission, Amendment, Approval, ControlBase, Evaluation, Rectification, Release
+from monitor.charter.spec import charter_hash
+from monitor.errors import ControlRefused
+from monitor.model.events import instant, millis
+from monitor.model.refusals import REFUSALS, Refusal
+from monitor.model.signing import Proved
+
+RECENT = 64  # acts that took effect, by each side
+KEPT = 512  # signed acts and steps towards a release that carry no validity, by each side
+VALID_MS = 3_600_000  # from `not_before` to `not_after`, by default
+SKEW_MS = 300_000  # that the clock of an author may be ahead
+LONGEST_MS = 31 * 86_400_000  # between `not_before` and `not_after`
+STEPS = (Rectification, Evaluation, Approval, Release)
+MARK = 11  # characters of a mark: 8 bytes in base64
+
+
+class Validity(TypedDict):
+    """The fields of an act that make it valid once."""
+
+    expected_standing: int
+    not_before: datetime
+    not_after: datetime
+
+
+def validity(standing: int, now: int, valid_ms: int = VALID_MS) -> Validity:
+    """The fields of an act whose author saw `standing` at `now` (ms), valid for `valid_ms`, with margin for the
+    author's clock."""
+    return Validity(expected_standing=standing, not_before=instant(now - SKEW_MS), not_after=instant(now + valid_ms))
+
+
+class ActMemory(Struct, array_like=True, gc=False):
+    """`recent` and `kept`: marks of ids and contents of acts by anybody but the firm, `firm_recent` and `firm_kept`
+    those of the firm. `keys`: the id of a key -> the standing of the last record that an act signed with it made. `by`:
+    author and key id of the act that put the charter in force there; empty = not known."""
+
+    recent: list[str] = []
+    kept: list[str] = []
+    firm_recent: list[str] = []
+    firm_kept: list[str] = []
+    keys: dict[str, int] = {}
+    by: tuple[str, str] = ("", "")
+
+
+def mark(raw: bytes | str) -> str:
+    """A short digest (64 bits) of an id or a content."""
+    data = raw.encode() if isinstance(raw, str) else raw
+    return urlsafe_b64encode(blake2b(data, digest_size=8).digest())[:MARK].decode()
+
+
+def marks(act: ControlBase, by: Proved) -> str:
+    """The mark of the id, then that of the content: everything but the validity, and who signed it."""
+    plain = structs.replace(act, expected_standing=None, not_before=None, not_after=None)
+    return mark(act.id) + mark(msgspec.json.encode(plain) + by.key.encode())
+
+
+def recalled(taken: Sequence[str], steps: Sequence[str]) -> ActMemory:
+    """The memory of a state of version 5 or below, which held ids only, of both sides: of the last acts, and of all
+    steps towards a release."""
+    recent, kept = [mark(name) for name in taken[-RECENT:]], [mark(name) for name in steps[-KEPT:]]
+    return ActMemory(recent, kept, recent[:], kept[:])
+
+
+def check_copy(memory: ActMemory, act: ControlBase, by: Proved, firm: bool) -> None:
+    """Raises ControlRefused when an act with this id was judged before: `repeated`, or `conflict` if its content was
+    another."""
+    recent, kept = (memory.firm_recent, memory.firm_kept) if firm else (memory.recent, memory.kept)
+    mine = marks(act, by)
+    for known in (*recent, *kept):
+        if known[:MARK] == mine[:MARK]:
+            same = known in (mine, mine[:MARK])  # before version 6 of the state only ids were remembered
+            refusal = Refusal.REPEATED if same else Refusal.CONFLICT
+            raise ControlRefused("id", refusal, REFUSALS[refusal])
+
+
+def already(memory: ActMemory, act: Admission | Amendment, by: Proved, version: int, digest: str) -> None:
+    """Raises ControlRefused for a charter sent to a pilot that has one: `repeated` where the same author put the same
+    charter in force, else `already_admitted`, naming what is in force (`version`, `digest`) and by whom."""
+    author, key = memory.by
+    words = f"version {version} is in force, hash {digest}"
+    words += f", by {author}, {f'signed by key {key}' if key else 'not signed'}" if author else ""
+    if charter_hash(act.charter) == digest and memory.by in ((act.author, by.key), ("", "")):
+        raise ControlRefused("charter", Refusal.REPEATED, words)
+    raise ControlRefused("charter", Refusal.ALREADY_ADMITTED, f"{words}; what was sent is not in force")
+
+
+def check_time(act: ControlBase, received: int) -> None:
+    """Raises ControlRefused unless the act is valid at `received` (ms), as far as it says."""
+    first, last = act.not_before, act.not_after
+    if first is not None and last is not None and millis(last) - millis(first) > LONGEST_MS:
+        raise ControlRefused("not_after", Refusal.VALIDITY_TOO_LONG, "an act is valid for at most 31 days")
+    if first is not None and received < millis(first):
+        raise ControlRefused(
+            "not_before",
+            Refusal.NOT_YET_VALID,
+            f"it is valid from {first.isoformat()}; wait, or set the sender's clock",
+        )
+    if last is not None and received > millis(last):
+        raise ControlRefused(
+            "not_after", Refusal.NO_LONGER_VALID, f"it was valid until {last.isoformat()}; send a new act"
+        )
+
+
+def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int, seen: int) -> None:
+    """Remember an act that is about to be judged at `standing`; it must have seen the standing `seen`. Raises
+    ControlRefused."""
+    expected = act.expected_standing
+    fields = {"expected_standing": expected, "not_before": act.not_before, "not_after": act.not_after}
+    missing = [name for name, value in fields.items() if value is None]
+    kept = memory.firm_kept if firm else memory.kept
+    if len(missing) == len(fields) and (by.key or isinstance(act, STEPS)):
+        if by.key in memory.keys or len(kept) >= KEPT:
+            raise ControlRefused(missing[0], Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
+        kept.append(marks(act, by))
+    elif missing and by.key:
+        raise ControlRefused(missing[0], Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
+    if expected is None:
+        return
+    if isinstance(act, STEPS):  # so that a copy of a refused one hears what became of it
+        _recall(memory.firm_recent if firm else memory.recent, marks(act, by))
+    if expected > standing:
+        raise ControlRefused("expected_standing", Refusal.STANDING_AHEAD, f"the pilot's standing is {standing}")
+    least = max(seen, memory.keys.get(by.key, 0) if by.key else 0)
+    if expected < least:
+        raise ControlRefused(
+            "expected_standing", Refusal.STANDING_BEHIND, f"read the record up to entry {least}, then send a new act"
+        )
+
+
+def taken(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int) -> None:
+    """Remember an act that took effect; `standing` is that of the last record it made."""
+    _recall(memory.firm_recent if firm else memory.recent, marks(act, by))
+    if by.key and act.expected_standing is not None:
+        memory.keys[by.key] = standing
+
+
+def _recall(recent: list[str], mine: str) -> None:
+    if mine not in recent:
+        recent.append(mine)
+        del recent[:-RECENT]
+
+
+def forgets(memory: ActMemory) -> bool:
+    """Whether the id of an act that took effect may be forgotten, so that another act may have it."""
+    return len(memory.recent) >= RECENT or len(memory.firm_recent) >= RECENT
+
+
+def rekeyed(
+    memory: ActMemory,
+    act: ControlBase,
+    old: Collection[str],
+    new: Collection[str],
+    others: Collection[str],
+    standing: int,
+) -> None:
+    """The charter in force trusts the keys `new` where it trusted `old`; `others` are trusted in addition. What an
+    added key signed before `standing` is never taken: it may have been trusted, and removed, before."""
+    memory.keys = {key: at for key, at in memory.keys.items() if key in new or key in others}
+    if act.expected_standing is not None:  # else of an old client, whose keys need not carry validity yet
+        memory.keys |= {key: standing for key in sorted(new) if key not in old}

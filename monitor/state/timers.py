@@ -1,0 +1,69 @@
+"""Timers: what will happen to a pilot if nothing more is heard, and when. The machine fires them.
+
+Nothing is kept of them: they follow from the pilot's state, so that a restored pilot has the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from msgspec import structs
+
+from monitor.compile.plan import Closing
+from monitor.state.pilot import Pilot
+
+NEVER = 1 << 62
+Timer: TypeAlias = tuple[int, str, str]  # due (ms), kind, name
+NO_TIMER: Timer = (NEVER, "", "")
+
+
+def following(pilot: Pilot) -> Timer:
+    """The timer that is due first; one due `NEVER` when there is none."""
+    return min(timers(pilot), default=NO_TIMER)
+
+
+def timers(pilot: Pilot) -> Iterable[Timer]:
+    """(due, kind, name) of what will happen to the pilot if nothing is heard."""
+    if pilot.exited:
+        return
+    plan, unknown = pilot.plan, pilot.standing.unknown
+    if (closes := closing(pilot)) is not None:
+        yield closes.due, "close", closes.name
+    for watch in plan.silent:
+        if f"{watch.name}/" not in unknown:
+            yield plan.silence_due(watch, pilot.heard[watch.name]), "silence", watch.name
+    if unknown and "unknown" not in pilot.standing.active:
+        since = min(since for _, since in unknown.values())
+        yield plan.unknown_escalates_after.after(since), "unknown", ""
+    if pilot.standing.order.due:
+        yield pilot.standing.order.due, "overdue", ""
+    sending = pilot.standing.sending
+    if sending is not None and sending.due:
+        yield sending.due, "again", ""
+    if pilot.window.waiting and not pilot.standing.halted:
+        yield pilot.window.due, "rectify", ""
+    for name, shelf in pilot.standing.shelved.items():
+        yield shelf.until, "unshelve", name
+    if plan.drill_every is not None:
+        yield plan.drill_every.after(pilot.drilled), "drill", ""
+
+
+def put_off(pilot: Pilot, kind: str, name: str, before: int) -> None:
+    """The monitor was not there when a timer of waiting was due: it waits again from `before` (ms)."""
+    standing = pilot.standing
+    if kind == "silence":
+        pilot.heard[name] = before
+    elif kind == "drill":
+        pilot.drilled = before
+    elif kind == "rectify":  # a rectification that came while the monitor was away is still to be read
+        pilot.window = structs.replace(pilot.window, due=before + pilot.plan.acknowledge_ms)
+    else:
+        due = before + pilot.plan.acknowledge_ms
+        pilot.standing = structs.replace(standing, order=structs.replace(standing.order, due=due))
+
+
+def closing(pilot: Pilot) -> Closing | None:
+    """What closes next; `None` when nothing of the pilot has periods."""
+    plan, streams = pilot.plan, pilot.streams
+    return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None

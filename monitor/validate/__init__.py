@@ -1,0 +1,1 @@
+"""The validate stage: bytes in, events or rejections out. Pure."""

@@ -1,0 +1,346 @@
+"""Bytes in, events or rejections out: the first stage, which nothing bad gets through and nothing bad can stop.
+
+A record holds one event (structured JSON, or binary mode with `ce_*` headers) or a JSON batch of them. One bad event of a
+batch is rejected alone, with its place. Everything that needs no memory is judged here; what needs the state of a
+partition (admission, ownership, duplicates) is judged by the machine, with the same closed list of reasons.
+
+The usual case, a good record, costs one decode of the whole and one short loop. Only when something is wrong is the record
+taken apart. The result depends on the record alone: depth is bounded by us and not by the interpreter's stack, so a
+replay elsewhere rejects the same events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import numpy
+from msgspec import structs
+
+from monitor.charter.control import Control, ControlBase
+from monitor.model.events import (
+    EVENT_TYPES,
+    SEQUENCE_FORM,
+    ComplaintResolved,
+    ComplaintWithdrawn,
+    Envelope,
+    Event,
+    Name,
+    instant,
+)
+from monitor.model.lenient import is_utf16, without_bom, without_leap_seconds
+from monitor.model.records import Record, Rejected
+from monitor.validate.rejections import ACTS, ATTRIBUTES, MAX_EVENTS, UTF16, Rejecter, Why, broken, explain, is_utf8
+from monitor.validate.rejections import MAX_BYTES as MAX_BYTES
+from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
+
+LONG = 4096  # bytes, from which on numpy counts faster, in the end two and a half times
+AHEAD = timedelta(minutes=5)  # how far an event's time may lie after its reception: clocks differ
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set says 1970
+BLANK = b" \t\r\n"  # what may stand between the values of a JSON text
+
+
+class Validated(NamedTuple):
+    """The good events of one record, the place of each in the record, and what was rejected."""
+
+    events: list[Event]
+    places: Sequence[int]
+    rejected: list[Rejected]
+
+
+def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Validated:
+    """Read one telemetry record. Never raises; `events` and `rejected` together account for every event it packs.
+
+    A record that cannot be told apart into events (no value, too large, broken brackets) is one rejection at index 0.
+    """
+    mode = mode_of(record)
+    if record.value and len(record.value) <= MAX_BYTES and mode in ("single", "batch"):
+        events = whole(record.value, mode == "batch")
+        if events is not None and _numbered(events) and _in_order(events, record):
+            return Validated(events, range(len(events)), [])
+    return _apart(record, mode, Rejecter(record, topic, partition, secret))
+
+
+def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
+    """Read one control record (a JSON object per record, key = pilot). Never raises."""
+    reject = Rejecter(record, topic, partition, secret)
+    value = without_bom(record.value or b"")
+    found = _unreadable(value)
+    if found:
+        return reject(found)
+    if _depth(value) > MAX_DEPTH:
+        return reject(Why.TOO_DEEP)
+    try:
+        act: ControlBase = _control.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return reject(*explain(error, value, ACTS), pilot=_pilot_of(value, _of_act))
+    if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
+        return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
+    return act
+
+
+# The usual case --------------------------------------------------------------------------------------------------------
+
+_events = msgspec.json.Decoder(list[Event])
+_event = msgspec.json.Decoder(Event)
+_control = msgspec.json.Decoder(Control)
+
+
+def whole(value: bytes, batch: bool) -> list[Event] | None:
+    """The events of a value when all of them are well formed and none can be nested too deep, else `None`."""
+    try:
+        events = _events.decode(value) if batch else [_event.decode(value)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return events if len(events) <= MAX_EVENTS and flat(value, len(events)) else None
+
+
+def flat(value: bytes, events: int) -> bool:
+    """Whether none of so many events can be nested too deep. In doubt no: `_one` looks at the brackets themselves."""
+    # Only what we skip can nest. Every event opens two objects; so few brackets beyond those cannot make a deep nest.
+    opened = _count(value, b"{") - 2 * events + (_count(value, b"[") if value.find(b"[", 1) > 0 else 0)
+    return opened < MAX_DEPTH - 2
+
+
+def _count(value: bytes, mark: bytes) -> int:
+    """How often a byte stands in it."""
+    if len(value) < LONG:
+        return value.count(mark)
+    return int(numpy.count_nonzero(numpy.frombuffer(value, numpy.uint8) == mark[0]))
+
+
+def _numbered(events: list[Event]) -> bool:
+    """Whether every sequence is 1 to 18 digits. In doubt no: `_one` judges by the form itself."""
+    numbers = [event.sequence for event in events]
+    digits = "".join(numbers) or "0"
+    return digits.isdigit() and digits.isascii() and all(numbers) and len(max(numbers, key=len, default="")) <= 18
+
+
+def _in_order(events: list[Event], record: Record) -> bool:
+    """Whether times and key are right for all of them."""
+    bound = latest(record.received)
+    key = None if record.key is None else record.key.decode("utf-8", "surrogateescape")
+    for event in events:
+        if not OLDEST <= event.time <= bound or (key is not None and event.subject != key):
+            return False
+        kind = type(event)  # an isinstance of a pair costs three times as much, and this is per event
+        if (kind is ComplaintResolved or kind is ComplaintWithdrawn) and not OLDEST <= event.data.filed <= event.time:  # type: ignore[union-attr]
+            return False
+    return True
+
+
+_CLOSING = (ComplaintResolved, ComplaintWithdrawn)
+
+
+def latest(received: int) -> datetime:
+    """The latest time that an event received then (ms) may tell of."""
+    return instant(received) + AHEAD
+
+
+# Taken apart -----------------------------------------------------------------------------------------------------------
+
+
+def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
+    """Judge each event of a record by itself."""
+    value = without_bom(record.value or b"")
+    found = _unreadable(value)
+    if found:
+        return Validated([], [], [reject(found)])
+    if is_utf16(value):
+        return Validated([], [], [reject(Why.NOT_UTF8, "", UTF16)])
+    if record.value != value:
+        mode = mode_of(structs.replace(record, value=value))
+    if mode == "unknown":
+        return Validated([], [], [reject(Why.UNKNOWN_CONTENT_TYPE, "content-type")])
+    parts: list[bytes] = [value]
+    if mode == "binary":
+        whole = _structured(record, value)
+        if not isinstance(whole, bytes):
+            return Validated([], [], [reject(*whole)])
+        parts = [whole]
+    elif mode == "batch":
+        split = _split(value) if _ARRAY.match(value) else Why.NOT_AN_ARRAY
+        if isinstance(split, Why):
+            return Validated([], [], [reject(split)])
+        parts = split
+    bound = latest(record.received)
+    key = None if record.key is None else record.key.decode("utf-8", "surrogateescape")
+    events: list[Event] = []
+    places: list[int] = []
+    rejected: list[Rejected] = []
+    for index, part in enumerate(parts):
+        good = _one(part, bound, key)
+        if isinstance(good, Envelope):
+            events.append(good)
+            places.append(index)
+        else:
+            pilot = "" if good[0] is Why.TOO_DEEP else _pilot_of(part, _of_event)
+            rejected.append(reject(*good, index=index, pilot=pilot))
+    return Validated(events, places, rejected)
+
+
+def _strictly(kind: type[Envelope]) -> type[msgspec.Struct]:
+    """The same event type with the form of its sequence written into it."""
+    form = Annotated[str, msgspec.Meta(pattern=SEQUENCE_FORM)]
+    fields = [
+        (f.encode_name, form if f.name == "sequence" else f.type, *([] if f.required else [f.default]))
+        for f in msgspec.structs.fields(kind)
+    ]
+    return msgspec.defstruct(
+        kind.__name__, fields, frozen=True, kw_only=True, tag_field="type", tag=kind.__struct_config__.tag
+    )
+
+
+_strict = msgspec.json.Decoder(reduce(or_, [_strictly(kind) for kind in EVENT_TYPES.values()]))
+
+
+def _one(part: bytes, bound: datetime, key: str | None) -> Event | tuple[Why, str, str]:
+    """One event, or (reason, field, detail)."""
+    if _depth(part) > MAX_DEPTH:
+        return Why.TOO_DEEP, "", ""
+    try:
+        _strict.decode(part)
+        event: Event = _event.decode(part)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        why = explain(error, part)
+        mended = without_leap_seconds(part) if why[0] is Why.BAD_TIME else part
+        return why if mended == part else _one(mended, bound, key)
+    times = [("time", event.time)]
+    if isinstance(event, _CLOSING):
+        times.append(("data.filed", event.data.filed))
+    for field, at in times:
+        if at < OLDEST:
+            return Why.TIME_BEFORE_2000, field, ""
+        if at > bound:
+            return Why.TIME_IN_FUTURE, field, ""
+    if isinstance(event, _CLOSING) and event.data.filed > event.time:
+        return Why.CLOSED_BEFORE_FILED, "data.filed", ""
+    if key is not None and event.subject != key:
+        return Why.KEY_MISMATCH, "subject", ""
+    return event
+
+
+def _unreadable(value: bytes | None) -> Why | None:
+    if not value:
+        return Why.EMPTY_VALUE
+    return Why.TOO_LARGE if len(value) > MAX_BYTES else None
+
+
+_ARRAY = re.compile(rb"[%b]*\[" % BLANK)
+
+
+def mode_of(record: Record) -> str:
+    """`single`, `batch`, `binary` or `unknown`: by `content-type`, else by `ce_*` headers, else by the first byte."""
+    content, attributes = b"", False
+    for name, text in record.headers:
+        if name.lower() == "content-type":
+            content = (text or b"").split(b";")[0].strip().lower()
+        elif name.startswith("ce_"):
+            attributes = True
+    if content.startswith(b"application/cloudevents"):
+        return {
+            b"application/cloudevents+json": "single",
+            b"application/cloudevents-batch+json": "batch",
+        }.get(content, "unknown")
+    if attributes:
+        return "binary" if content in (b"", b"application/json") or content.endswith(b"+json") else "unknown"
+    return "batch" if _ARRAY.match(record.value or b"") else "single"
+
+
+def _structured(record: Record, value: bytes) -> bytes | tuple[Why, str, str]:
+    """A binary-mode record as the structured event it stands for."""
+    if _depth(value) > MAX_DEPTH - 1:
+        return Why.TOO_DEEP, "data", ""
+    if not _well_formed(value):  # or the value could close `data` and write attributes of its own
+        why, field, detail = broken(value)
+        return why, field or "data", detail
+    attributes: dict[str, Any] = {}
+    for name, text in record.headers:
+        attribute = name.removeprefix("ce_")
+        if name.startswith("ce_") and attribute in ATTRIBUTES:
+            try:
+                attributes[attribute] = (text or b"").decode()
+            except UnicodeDecodeError:
+                return Why.NOT_UTF8, attribute, ""
+    attributes["data"] = msgspec.Raw(value)
+    return msgspec.json.encode(attributes)
+
+
+# A string that never ends runs to the end of the input, so that one pass is enough whatever the bytes are.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
+
+
+def _depth(part: bytes) -> int:
+    """How deep arrays and objects nest."""
+    if part.count(b"{") + part.count(b"[") <= MAX_DEPTH // 2:
+        return 0  # too few to matter
+    depth = deepest = 0
+    for token in _TOKEN.finditer(part):
+        mark = token[0]
+        if mark in (b"{", b"["):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in (b"}", b"]"):
+            depth -= 1
+    return deepest
+
+
+def _split(value: bytes) -> list[bytes] | Why:
+    """The elements of a JSON array as bytes, each still to be read; a reason when its brackets do not close."""
+    parts: list[bytes] = []
+    depth, begin = 0, value.index(b"[") + 1
+    end = -1
+    for token in _TOKEN.finditer(value):
+        mark = token[0]
+        if end >= 0:
+            return Why.NOT_JSON  # something follows the array
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+            if depth == 0:
+                end = token.start()
+        elif mark == b"," and depth == 1:
+            parts.append(value[begin : token.start()])
+            begin = token.end()
+            if len(parts) >= MAX_EVENTS:
+                return Why.TOO_MANY_EVENTS
+    if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(BLANK):
+        return Why.NOT_JSON if is_utf8(value) else Why.NOT_UTF8
+    last = value[begin:end]
+    return [*parts, last] if parts or last.strip(BLANK) else []
+
+
+def _well_formed(value: bytes) -> bool:
+    """Whether it is one JSON value. The caller has bounded its depth."""
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+class _OfEvent(msgspec.Struct):
+    pilot: Name = msgspec.field(name="subject", default="")
+
+
+class _OfAct(msgspec.Struct):
+    pilot: Name = ""
+
+
+_of_event = msgspec.json.Decoder(_OfEvent)
+_of_act = msgspec.json.Decoder(_OfAct)
+
+
+def _pilot_of(bad: bytes, reader: msgspec.json.Decoder[_OfEvent] | msgspec.json.Decoder[_OfAct]) -> str:
+    """The pilot that a bad event or act names, if that much of it can be read, so that its author is told: by HTTP a record
+    has no key that would say it."""
+    try:
+        return reader.decode(bad).pilot
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,249 @@
+"""Why input was rejected: the closed list of reasons, each in words with a field and a fix, never repeating a value.
+
+What a firm sends may be personal, so neither bytes nor values come back: only where they stand, and what should be there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from hashlib import blake2b
+from typing import get_args
+
+import msgspec
+
+from monitor.charter.control import Control
+from monitor.model.events import EVENT_TYPES, Envelope, Harm, Severity
+from monitor.model.lenient import is_utf16
+from monitor.model.records import Record, Rejected
+
+MAX_BYTES = 1 << 20  # of one record's value, after decompression
+MAX_EVENTS = 5_000  # in one record
+MAX_DEPTH = 64  # of nested arrays and objects within one event
+
+
+class Why(StrEnum):
+    """Why input was rejected: the closed list. `SENTENCES` says each in words."""
+
+    EMPTY_VALUE = "empty_value"
+    TOO_LARGE = "too_large"
+    TOO_MANY_EVENTS = "too_many_events"
+    TOO_DEEP = "too_deep"
+    UNKNOWN_CONTENT_TYPE = "unknown_content_type"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    NOT_FINITE = "not_finite"
+    NOT_AN_OBJECT = "not_an_object"
+    NOT_AN_ARRAY = "not_an_array"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_VALUE = "unknown_value"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    WRONG_FORM = "wrong_form"
+    OUT_OF_RANGE = "out_of_range"
+    BAD_TIME = "bad_time"
+    TIME_IN_FUTURE = "time_in_future"
+    TIME_BEFORE_2000 = "time_before_2000"
+    CLOSED_BEFORE_FILED = "closed_before_filed"
+    KEY_MISMATCH = "key_mismatch"
+    NOT_ADMITTED = "not_admitted"
+    NOT_YOURS = "not_yours"
+    SEQUENCE_TOO_OLD = "sequence_too_old"
+    SOURCE_CONFLICT = "source_conflict"
+    AFTER_EXIT = "after_exit"
+    BEFORE_ADMISSION = "before_admission"
+    NOT_IN_FORCE = "not_in_force"
+    FORGED = "forged"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
+    CONTROL_REFUSED = "control_refused"
+
+
+SENTENCES: dict[Why, str] = {
+    Why.EMPTY_VALUE: "The record has no value.",
+    Why.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
+    Why.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
+    Why.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
+    Why.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON; send application/json, or application/cloudevents+json "
+    "for a whole event.",
+    Why.NOT_UTF8: "The bytes are not UTF-8.",
+    Why.NOT_JSON: "The value is not well-formed JSON.",
+    Why.NOT_FINITE: "NaN or Infinity stands where a number is due; JSON has neither.",
+    Why.NOT_AN_OBJECT: "An event must be a JSON object.",
+    Why.NOT_AN_ARRAY: "The header announces a batch, so the value must be a JSON array.",
+    Why.UNKNOWN_TYPE: "The event's `type` is none that is known.",
+    Why.UNKNOWN_VALUE: "The field allows certain words only, and this is none of them.",
+    Why.MISSING_FIELD: "A required field is missing.",
+    Why.WRONG_TYPE: "The field holds another JSON type than it must.",
+    Why.WRONG_FORM: "The text does not have the form that the field asks for.",
+    Why.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
+    Why.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
+    Why.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record; set the sender's clock.",
+    Why.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set; set it.",
+    Why.CLOSED_BEFORE_FILED: "The complaint is said to have been closed before it was filed.",
+    Why.KEY_MISMATCH: "The record's key is another than the pilot, on whose key order and partition rest.",
+    Why.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
+    Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
+    Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
+    Why.SOURCE_CONFLICT: "Another event came under this source and sequence number; give each start and each replica of the "
+    "service its own source.",
+    Why.BEFORE_ADMISSION: "The event happened before the pilot began (admission, or the start of its cycle): it neither counts nor halts.",
+    Why.AFTER_EXIT: "The pilot has left the sandbox.",
+    Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
+    Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",
+    Why.REPEATED: "The act was judged before; a copy of it changes nothing.",
+    Why.CONFLICT: "Another act with this id was judged before, or another charter is in force; this one changes nothing.",
+    Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
+}
+
+
+class Rejecter:
+    """Makes the rejections of one record. `secret` (at most 64 bytes) keys the digest, so that guessing the value of a
+    rejected record from its digest needs the key; the bytes themselves stay at their position in the log."""
+
+    __slots__ = ("digest", "partition", "record", "secret", "topic")
+
+    def __init__(self, record: Record, topic: str, partition: int, secret: bytes) -> None:
+        self.record, self.topic, self.partition, self.secret = record, topic, partition, secret
+        self.digest = ""
+
+    def __call__(self, why: Why, field: str = "", detail: str = "", *, index: int = 0, pilot: str = "") -> Rejected:
+        """One rejection. `detail` must never repeat a value of the input; without one, the reason's sentence stands."""
+        if not self.digest:  # once for a record, however many of its events are bad
+            self.digest = blake2b(self.record.value or b"", key=self.secret, digest_size=16).hexdigest()
+        return Rejected(
+            topic=self.topic,
+            partition=self.partition,
+            offset=self.record.offset,
+            index=index,
+            field=field,
+            reason=why.value,
+            detail=detail or SENTENCES[why],
+            pilot=pilot or _key_text(self.record.key),
+            received=self.record.received,
+            digest=self.digest,
+        )
+
+
+def _key_text(key: bytes | None) -> str:
+    if key is None or len(key) > 200:
+        return ""
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+ATTRIBUTES = frozenset(Envelope.__struct_fields__) | {"type"}
+
+
+_FIELDS = ATTRIBUTES | {
+    f"data.{field.name}"
+    for kind in EVENT_TYPES.values()
+    for payload in msgspec.structs.fields(kind)
+    if payload.name == "data"
+    for field in msgspec.structs.fields(payload.type)
+}
+_BARE = re.compile(rb'(?:"(\w+)"\s*:\s*)?(-?(?:NaN|Infinity))\b|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+
+
+def is_utf8(value: bytes) -> bool:
+    """Whether bytes are a text."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def broken(part: bytes) -> tuple[Why, str, str]:
+    """Why bytes are no JSON: (reason, field, detail)."""
+    if is_utf16(part):
+        return Why.NOT_UTF8, "", UTF16
+    if not is_utf8(part):
+        return Why.NOT_UTF8, "", ""
+    for token in _BARE.finditer(part):
+        if token[2] is not None:
+            name = (token[1] or b"").decode()
+            field = next((f for f in (f"data.{name}", name) if f in _FIELDS), "")
+            return Why.NOT_FINITE, field, ""
+    return Why.NOT_JSON, "", ""
+
+
+ACTS = [str(act.__struct_config__.tag) for act in get_args(Control)]
+_WORDS: dict[str, Sequence[str]] = {
+    "specversion": ["1.0"],
+    "data.severity": list(Severity),
+    "data.was": list(Severity),
+    "data.harm": list(Harm),
+}
+UTF16 = "The bytes are UTF-16; save or send them as UTF-8 without a byte order mark."
+_RANGES = {
+    "data.share": "Write a share and not a percentage: 0.2 for 20 %, at most 1, at least -10.",
+    "data.amount": "Write 0 or more; to take back what was tallied too much, send sandbox.exposure.corrected.",
+}
+_FORMS = {
+    "sequence": "Write a number of 1 to 18 digits, filled up with zeros to 20 at most.",
+    "span": "Write a whole number and one of ms s m h d w mo, such as 8h.",
+    "data.currency": "Write three capital letters (ISO 4217), such as EUR.",
+}
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"Write one of {', '.join(words)}." if words else ""
+
+
+def explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TYPES)) -> tuple[Why, str, str]:
+    """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
+    if not isinstance(error, msgspec.ValidationError):
+        return broken(part)
+    text = str(error)
+    message, found, path = text.rpartition(" - at `$")
+    if not found:
+        message, path = text, ""
+    field = path.rstrip("`").lstrip(".")
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
+    if missing:
+        return Why.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), _instead(missing[1], part)
+    if not field and message.startswith("Expected `object`"):
+        batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
+        return Why.NOT_AN_OBJECT, "", message + batch
+    if message.startswith("Invalid value"):
+        return Why.UNKNOWN_TYPE, field, _one_of(types)
+    if message.startswith("Invalid enum value"):
+        return Why.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
+    if message.startswith("Invalid RFC3339") or "timezone component" in message:
+        return Why.BAD_TIME, field, f"{message}; write it as 2026-01-31T12:00:00Z, or with an offset such as +01:00"
+    if "matching regex" in message:
+        return Why.WRONG_FORM, field, _FORMS.get(field, message)
+    if "out of range" in message or re.search(r"(of length|` [<>]=?) ", message):
+        return Why.OUT_OF_RANGE, field, f"{message}. {_RANGES[field]}" if field in _RANGES else message
+    return Why.WRONG_TYPE, field, _typed(field, message) if message.startswith("Expected") else ""
+
+
+_BASE64 = re.compile(rb'"data_base64"\s*:')
+_TYPES = (
+    ("got `null`", "leave the field out"),
+    ("Expected `datetime`", "write it as a text: 2026-01-31T12:00:00Z"),
+    ("Expected `str`, got `int`", "put it in quotes"),
+    ("Expected `str`, got `float`", "put it in quotes"),
+    ("Expected `int`, got `float`", "write it without a decimal point"),
+    ("Expected `int`, got `str`", "write a number without quotes, and no thousands separators"),
+    ("Expected `float`, got `str`", "write a number without quotes, and no thousands separators"),
+    ("Expected `object`, got `str`", "write a JSON object, not a text that holds one"),
+)
+
+
+def _typed(field: str, message: str) -> str:
+    """msgspec's words on a wrong type, with the fix."""
+    if field == "sequence" and "got `int`" in message:
+        return f'{message}; write it as a text of digits: "00000000000000000001"'
+    return next((f"{message}; {fix}" for words, fix in _TYPES if words in message), message)
+
+
+def _instead(name: str, part: bytes) -> str:
+    """What to send in place of what was sent for a field that is missing; empty where the sentence says enough."""
+    if name == "data" and _BASE64.search(part):
+        return "`data_base64` is not read; send the payload as a JSON object in `data`."
+    return ""

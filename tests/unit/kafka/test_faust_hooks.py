@@ -1,0 +1,201 @@
+"""The private parts of Faust, mode and aiokafka that the worker holds on to: each is there, and is what was read."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+
+import aiokafka
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from faust.transport.consumer import Fetcher
+from faust.transport.drivers import aiokafka as driver
+
+from monitor.errors import LogBroken, Stop
+from monitor.kafka import faust_hooks
+from monitor.kafka.partition_reader import PartitionReader, to_records
+
+
+def test_the_installed_versions_are_the_ones_that_were_read() -> None:
+    """Faust, mode and aiokafka are pinned exactly, and the guard lets exactly these through."""
+    faust_hooks.guard()
+    assert {name: version(name) for name in faust_hooks.PINNED} == faust_hooks.PINNED
+
+
+@pytest.mark.parametrize("changed", sorted(faust_hooks.PINNED))
+def test_another_version_is_refused(changed: str) -> None:
+    """A worker on any other version of one of the three does not start, and says which one."""
+    with pytest.raises(Stop, match=rf"{changed} .*found 9\.9"):
+        faust_hooks.guard(lambda name: "9.9" if name == changed else faust_hooks.PINNED[name])
+
+
+@pytest.mark.parametrize(("owner", "name"), faust_hooks.HOOKS, ids=lambda x: getattr(x, "__name__", x))
+def test_each_hook_exists(owner: type, name: str) -> None:
+    """Every private name that is overridden or called exists where it is looked for."""
+    assert inspect.getattr_static(owner, name) is not None
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (driver.Consumer._wait_next_records, ["self", "timeout"]),
+        (driver.Consumer._drain_messages, ["self", "fetcher"]),
+        (driver.Consumer.perform_seek, ["self"]),
+        (driver.Consumer.on_partitions_revoked, ["self", "revoked"]),
+        (driver.Consumer.seek_wait, ["self", "partitions"]),
+        (driver.Consumer.subscribe, ["self", "topics"]),
+        (driver.Consumer._new_consumer_thread, ["self"]),
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
+        (fetcher.Fetcher._get_actions_per_node, ["self", "assignment"]),
+        (
+            driver.AIOKafkaConsumerThread._fetch_records,
+            ["self", "consumer", "active_partitions", "timeout", "max_records"],
+        ),
+        (fetcher.PartitionRecords._consumer_record, ["self", "tp", "record"]),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_each_hook_takes_what_it_is_given(function: object, parameters: list[str]) -> None:
+    """The parameters of what is overridden are those that the override has."""
+    assert list(inspect.signature(function).parameters) == parameters  # type: ignore[arg-type]
+
+
+def test_what_faust_calls_is_what_is_overridden() -> None:
+    """Recovery calls `perform_seek`, the fetcher calls `_drain_messages`, the app makes its transport through `_new_transport`."""
+    from faust.app.base import App
+    from faust.tables.recovery import Recovery
+
+    assert "consumer.perform_seek()" in inspect.getsource(Recovery._resume_streams)
+    assert "consumer._drain_messages(self)" in inspect.getsource(Fetcher)
+    assert "self._new_transport()" in inspect.getsource(App)
+    assert "consumer.resume_flow()" in inspect.getsource(Recovery._resume_streams)
+
+
+def test_recovery_seeks_before_records_flow() -> None:
+    """`perform_seek` has ended before `resume_flow`: nothing is handed out before the seat is taken."""
+    from faust.tables.recovery import Recovery
+
+    source = inspect.getsource(Recovery._resume_streams)
+    assert source.index("perform_seek()") < source.index("resume_flow()")
+
+
+def test_one_worker_holds_the_same_partitions_of_every_topic() -> None:
+    """The assignor keeps partition p of telemetry and control together, whatever the number of workers."""
+
+    class Cluster:
+        def partitions_for_topic(self, topic: str) -> set[int]:
+            return set(range(7))
+
+    topics = ["s.control", "s.telemetry.a", "s.telemetry.b"]
+    for workers in (1, 2, 3, 7, 9):
+        members = {f"w{i}": RangePartitionAssignor.metadata(topics) for i in range(workers)}
+        shares = RangePartitionAssignor.assign(Cluster(), members)
+        held: list[int] = []
+        for share in shares.values():
+            by_topic = {topic: tuple(sorted(partitions)) for topic, partitions in share.assignment}
+            assert len(set(by_topic.values())) <= 1
+            held += next(iter(by_topic.values()), ())
+        assert sorted(held) == list(range(7))
+
+
+def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
+    """The override names the assignor, committed reads and no automatic commit."""
+    source = inspect.getsource(faust_hooks.Thread._create_worker_consumer)
+    for line in (
+        "[RangePartitionAssignor]",
+        'isolation_level="read_committed"',
+        "enable_auto_commit=False",
+        "return Fetches(",
+    ):
+        assert line in source
+    assert {"partition_assignment_strategy", "isolation_level", "group_instance_id"} <= set(
+        inspect.signature(aiokafka.AIOKafkaConsumer).parameters
+    )
+    assert TopicPartition("t", 1) == ("t", 1)
+
+
+@pytest.mark.parametrize(("waiting", "longest"), [({}, faust_hooks.WAITS_FOR_ALL), ({TopicPartition("t", 0): ()}, 10)])
+def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, object], longest: int) -> None:
+    """A fetch that leaves out topics whose records wait to be taken comes back soon; one for all topics may wait."""
+    asked = []
+
+    class Asked(fetcher.Fetcher):
+        def __init__(self) -> None:
+            self._records = waiting
+
+        def _get_actions_per_node(self, assignment: object) -> None:
+            asked.append(self._fetch_max_wait_ms)
+
+    class Ours(faust_hooks.Fetcher, Asked):
+        pass
+
+    Ours()._get_actions_per_node(None)
+    assert asked == [longest]
+
+
+def test_the_fetcher_is_where_the_worker_looks_for_it() -> None:
+    """The consumer makes its fetcher when it starts, and each fetch carries the longest wait as it stands then."""
+    assert "self._fetcher = Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+    assert "self._fetch_max_wait_ms," in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
+    assert "self._records" in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
+
+
+def test_what_is_fetched_is_received_into_place_and_checked_by_the_processor() -> None:
+    """The worker's consumer and the reader that recovers take both, before their first connection."""
+    for start in (faust_hooks.Fetches.start, PartitionReader.start):
+        source = inspect.getsource(start)
+        assert 0 < source.index("crc32c.use()") < source.index("zero_copy.use(") < source.index(".start()")
+
+
+def test_one_transaction_soon_follows_another() -> None:
+    """The wait between two transactions is ours to set, and shorter than what aiokafka ships."""
+    faust_hooks.begin_soon()
+    assert faust_hooks.sender.BACKOFF_OVERRIDE == faust_hooks.AGAIN_AFTER < 0.02
+
+
+def fetched(times: int) -> fetcher.PartitionRecords:
+    """Two records as a broker would send them; `times` is their type of timestamp."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
+    builder.append(0, 5_000, b"p", b"one", [("ce_id", b"1")])
+    builder.append(1, 5_001, None, b"two", [])
+    raw = builder.build()
+    raw[22] |= times << 3  # the attributes
+    records = MemoryRecords(bytes(raw))
+    return fetcher.PartitionRecords(TopicPartition("t", 0), records, [], 0, None, None, False, fetcher.READ_COMMITTED)
+
+
+def test_fetched_records_come_out_as_our_own() -> None:
+    """What the fetcher holds for us yields the records that would else be made out of aiokafka's; errors are held as they are."""
+    held = faust_hooks.Prefetched()
+    ours, theirs = fetched(1), to_records(fetched(1))
+    held[TopicPartition("t", 0)] = fetcher.FetchResult(None, assignment=None, partition_records=ours, backoff=0)
+    assert list(ours) == theirs
+    assert [(r.offset, r.key, r.value, r.headers) for r in theirs] == [
+        (0, b"p", b"one", (("ce_id", b"1"),)),
+        (1, None, b"two", ()),
+    ]
+    held[TopicPartition("t", 1)] = error = fetcher.FetchError(error=KafkaError(), backoff=0)
+    assert held[TopicPartition("t", 1)] is error
+    assert ours.next_fetch_offset == 2
+
+
+def test_a_record_without_the_logs_own_time_is_refused_as_it_is_fetched() -> None:
+    """Times that producers set are no order to go by; the message says how to set the topic right."""
+    records = fetched(0)
+    faust_hooks.Prefetched()[TopicPartition("t", 0)] = fetcher.FetchResult(
+        None, assignment=None, partition_records=records, backoff=0
+    )
+    with pytest.raises(LogBroken, match=r"t/0/0 .*message.timestamp.type=LogAppendTime on t"):
+        next(records)
+
+
+def test_the_fetcher_keeps_what_it_fetched_in_one_mapping() -> None:
+    """It is made once, so that the one put in its place stays there."""
+    source = inspect.getsource(fetcher.Fetcher)
+    assert source.count("self._records = ") == 1
+    assert "self._records[tp] = FetchResult(" in source

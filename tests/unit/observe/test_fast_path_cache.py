@@ -1,0 +1,121 @@
+"""Many pilots in little memory: who is awake, who is at hand, and what rests as bytes until it is asked for."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from monitor.engine.machine import SPARE, Machine
+from monitor.errors import LogBroken
+from monitor.indicators.base import Open
+from monitor.kafka import state_keys
+from monitor.model.events import Harm
+from monitor.model.records import Record
+from monitor.state.pilot import Pilot, restore, snapshot
+from tests.bench.stream.load import Load
+from tests.unit.engine.test_machine import T0, Bench
+
+START = 1_767_571_200_000
+HOUR = 3_600_000
+
+
+def fleet(pilots: int, *, awake: int = 1000, ready: int = 1000) -> Machine:
+    """A machine with pilots that have three hours behind them."""
+    machine = Machine(awake=awake, ready=ready)
+    load = Load(pilots, period_ms=HOUR, start=START, per_period=200)
+    for i, act in enumerate(load.admissions()):
+        machine.control(Record(i, START, act.pilot.encode(), msgspec.json.encode(act)))
+    for turn in range(6):
+        at = START + turn * HOUR // 2
+        machine.telemetry("t", [Record(turn, at + 50, p.encode(), load.packed(p, at, 100)) for p in load.pilots])
+    return machine
+
+
+def at_hand(pilot: Pilot) -> bool:
+    """Whether any detector of the pilot is an object."""
+    return any(isinstance(stream.held, list) for stream in pilot.streams.values())
+
+
+def test_only_so_many_pilots_have_detectors_at_hand() -> None:
+    """However many pilots are stepped, the detectors of at most `ready` of them are objects."""
+    machine = fleet(7, ready=3)
+    assert 0 < sum(map(at_hand, machine.pilots.awake.values())) <= 3
+    assert sum(map(at_hand, fleet(7).pilots.awake.values())) == 7
+
+
+def test_to_look_at_all_pilots_wakes_nobody() -> None:
+    """Those that sleep are shown as they are, and sleep on."""
+    machine, others = fleet(7, awake=3), fleet(7)
+    before = set(machine.pilots.awake)
+    shown = {pilot.id: snapshot(pilot) for pilot in machine.pilots.values()}
+    assert set(machine.pilots.awake) == before
+    assert 0 < len(before) <= 3
+    assert shown == {name: others.pilots.raw(name) for name in others.pilots}
+
+
+def test_what_was_restored_is_the_same_bytes_before_and_after_its_detectors_are_asked_for() -> None:
+    """Detectors that rest are written as they were read; asked for and put back to rest, too."""
+    pilot = next(iter(fleet(1).pilots.values()))
+    raw = snapshot(pilot)
+    again, _ = restore(raw)
+    assert not at_hand(again)
+    assert snapshot(again) == raw
+    asked = [type(detector).__name__ for stream in again.streams.values() for detector in stream.detectors]
+    assert asked == [type(detector).__name__ for stream in pilot.streams.values() for detector in stream.detectors]
+    assert at_hand(again)
+    assert snapshot(again) == raw
+    again.rest()
+    assert not at_hand(again)
+    assert snapshot(again) == raw
+
+
+def test_the_order_in_which_periods_were_touched_is_no_part_of_the_state() -> None:
+    """Open periods are written by their index, whichever was touched first."""
+    one, other = (next(iter(fleet(1).pilots.values())) for _ in range(2))
+    for pilot, order in ((one, (1, 2, 3)), (other, (3, 1, 2))):
+        stream = next(iter(pilot.streams.values()))
+        stream.open = {stream.next + ahead: Open(k=float(ahead)) for ahead in order}
+    assert snapshot(one) == snapshot(other)
+
+
+def test_pilots_under_one_charter_share_it() -> None:
+    """The charter in two snapshots is the same bytes, and is read once."""
+    one, other = list(fleet(16).pilots.values())[0::15]  # one of each fifteen has the same charter
+    (first, _), (second, _) = restore(snapshot(one)), restore(snapshot(other))
+    assert first.plan is second.plan
+    assert first.charter.indicators is second.charter.indicators
+    assert (first.charter.pilot, second.charter.pilot) == (one.id, other.id)
+
+
+def test_detectors_that_cannot_be_read_stop_the_process() -> None:
+    """Bytes that are no detectors are a broken log, as soon as they are asked for."""
+    fields = msgspec.msgpack.decode(snapshot(next(iter(fleet(1).pilots.values()))))
+    fields[16] = fields[16][:-9]  # the detectors
+    broken, _ = restore(msgspec.msgpack.encode(fields))
+    with pytest.raises(LogBroken):
+        next(iter(broken.streams.values())).detectors  # noqa: B018
+
+
+def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
+    """After recovery no value is kept, of what was read and of what is written, and older keys are still known."""
+    live = state_keys.Live()
+    live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"old")
+    live.feed(state_keys.key(state_keys.SNAPSHOT, 4, "p"), b"new")
+    live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"late")
+    assert live.values == {(state_keys.SNAPSHOT, "p"): b"new"}
+    live.let_go()
+    live.feed(state_keys.key(state_keys.SNAPSHOT, 5, "p"), b"newest")
+    assert live.values == {}
+    assert live.others(state_keys.SNAPSHOT, 5, "p") == [b"snapshot/3/p", b"snapshot/4/p"]
+    live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), None)
+    assert live.alive(state_keys.SNAPSHOT, "p") == [b"snapshot/4/p", b"snapshot/5/p"]
+
+
+def test_the_queue_of_timers_does_not_grow_with_events() -> None:
+    """Ten thousand events that are each put on record, and set timers again, leave no more entries than a fixed
+    number."""
+    bench = Bench()
+    for n in range(100):
+        deaths = [bench.emitter.incident(T0 + n, harm=Harm.DEATH) for _ in range(100)]
+        bench.send(*deaths, at=T0 + n)
+    assert len(bench.machine._due) <= 2 * len(bench.machine.pilots) + SPARE
