@@ -26,7 +26,7 @@ generate: install ## what is built from the code: the AsyncAPI page, alert rules
 	.venv/bin/sandbox-monitor dashboards build
 
 lock: install ## resolve again; the file names no registry
-	$(UV) pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
+	$(UV) pip compile pyproject.toml --extra monitor --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
 
 test: lint servers ## installs what tests need (packages, Prometheus, Alertmanager, Chromium, Kafka's jars), then runs everything
 	$(PY) -m pytest -m "not long" -n 4 $(BY_FILE) $(ARGS)

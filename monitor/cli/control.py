@@ -10,7 +10,6 @@ in time), 1 it has no effect, 2 called wrongly, 3 the other side is away.
 from __future__ import annotations
 
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +34,8 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.cli.charter import placeholders
-from monitor.client.control import look, put
+from monitor.client.control import read_state, send_act
+from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
 from monitor.model.periods import parse_span
@@ -138,7 +138,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     signature = read_key(key).sign("control", body) if key else ""
     wait: float = meta.get(WAIT, 0.0)
     try:
-        answer = put(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
+        answer = send_act(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
@@ -178,7 +178,7 @@ def _in_force(refused: Rejected | None) -> bool:
 def seen(to: str, prefix: str, pilot: str) -> Known | None:
     """What the record says of a pilot now. Raises Unavailable, Refused."""
     try:
-        return look(to, pilot, prefix=prefix)
+        return read_state(to, pilot, prefix=prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
 
@@ -196,7 +196,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
         )
     if standing is None:
         return act
-    now = time.time_ns() // 1_000_000
+    now = wall_ms()
     return structs.replace(act, **validity(standing, now, meta.get(VALID, VALID_MS)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +15,13 @@ from rich.progress import Progress, TextColumn
 from monitor.charter.spec import Charter
 from monitor.cli.replay_output import Printer
 from monitor.cli.replay_shards import MOST, Divided, ShardOfFile, processes_for
+from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.console.collector import Collector
 from monitor.console.report import report
 from monitor.engine.history import begins_history, decode
 from monitor.engine.history_replay import HistoryReplay
-from monitor.engine.replay import Replay, read_lines
+from monitor.engine.replay import CharterReplay, read_lines
 from monitor.errors import NotDeterministic
 from monitor.model.events import millis
 from monitor.model.lenient import refuse_utf16, without_bom
@@ -223,7 +223,7 @@ class _OfHistory(Run):
 
     def again(self) -> Iterator[Outputs]:
         with self.path.open("rb") as file:
-            yield from HistoryReplay(batch=1, folds=False).steps(decode(file))
+            yield from HistoryReplay(batch=1, fast_path=False).steps(decode(file))
 
 
 class _OfEvents(Run):
@@ -243,7 +243,7 @@ class _OfEvents(Run):
         self._plans, self._until, self._admit, self._service = plans, until, admit, service
         self.charters = {plan.pilot: plan for plan in plans}
         self.assumptions = assumptions
-        self._latest = max(int(time.time() * 1000), until or 0)
+        self._latest = max(wall_ms(), until or 0)
         work = ShardOfFile(path, plans, until, admit, service, self._latest)
         self._divided = Divided(work, processes, self._lines)
 
@@ -267,7 +267,7 @@ class _OfEvents(Run):
         yield from self._divided.steps()
 
     def again(self) -> Iterator[Outputs]:
-        other = Replay(self._plans, admit=self._admit, service=self._service, batch=1)
+        other = CharterReplay(self._plans, admit=self._admit, service=self._service, batch=1)
         with self.path.open("rb") as file:
             yield from other.steps(read_lines(file, self._latest), self._until)
 

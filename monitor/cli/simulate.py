@@ -16,10 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from monitor.charter.control import Admission
 from monitor.client.bulk import Bulk, open_bulk
-from monitor.client.control import Judged
-from monitor.model.builders import instant
+from monitor.client.control import PendingAdmissions
+from monitor.client.kafka import KafkaBulk
+from monitor.clock import wall_ms
+from monitor.engine.replay import event_line
 from monitor.model.events import Envelope
-from monitor.sdk.kafka_link import KafkaBulk
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.scenarios import DEFAULT, SCENARIOS
 
@@ -133,7 +134,7 @@ def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
     since a replay admits at the beginning of the charter's first day."""
     if start is not None:
         return int(start.replace(tzinfo=UTC).timestamp() * 1000)
-    now = time.time_ns() // 1_000_000
+    now = wall_ms()
     length = Fleet(0, pilots=0, start=0, hours=1, period=period).length
     if live:
         return now + length
@@ -208,7 +209,7 @@ class Packed:
     def judged(self, pilots: list[str]) -> Callable[[float], None]:
         """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is stepped before."""
         if isinstance(self._bulk, KafkaBulk) and pilots:
-            return Judged(self._bulk.link, pilots).wait
+            return PendingAdmissions(self._bulk.link, pilots).wait
         return lambda seconds: None
 
     def admit(self, admission: Admission) -> None:
@@ -263,7 +264,7 @@ class Lines:
 
     def put(self, received: int, event: Envelope) -> None:
         """See `Sink.put`."""
-        self._file.write(line(received, event))
+        self._file.write(event_line(received, event))
 
     def release(self) -> None:
         """See `Sink.release`."""
@@ -275,17 +276,6 @@ class Lines:
     def close(self) -> None:
         """See `Sink.close`."""
         self._file.close()
-
-
-def line(received: int, event: Envelope) -> bytes:
-    """One event of an EVENTS file: the CloudEvent and `recordedtime`, when it was received (RFC 3339), then a newline.
-
-    >>> from monitor.model.builders import Emitter
-    >>> line(1500, Emitter("s", "p").gain(1000)).rpartition(b",")[2]
-    b'"recordedtime":"1970-01-01T00:00:01.500000Z"}\\n'
-    """
-    recorded = msgspec.json.encode(instant(received))
-    return msgspec.json.encode(event)[:-1] + b',"recordedtime":' + recorded + b"}\n"
 
 
 def _pruned(value: object) -> object:

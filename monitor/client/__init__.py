@@ -1,1 +1,1 @@
-"""What a regulator's tools import: put acts on `control`, send telemetry in bulk."""
+"""What a regulator's tools import: send acts to `control` and read their outcome, send telemetry in bulk."""

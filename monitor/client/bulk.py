@@ -1,7 +1,6 @@
-"""Send much and quickly, without a spool: what a simulator or an importer uses. A service uses `Pilot`.
+"""Bulk sending without a spool, for simulators and importers. A service uses `monitor.sdk.Pilot`.
 
-Nothing is durable before `flush` returns; a failure raises, and then nobody knows which of the records since the last
-`flush` have arrived.
+Nothing is durable before `flush` returns. After an error it is unknown which records since the last `flush` arrived.
 """
 
 from __future__ import annotations
@@ -9,44 +8,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from monitor.client.kafka import KafkaBulk
 from monitor.sdk.http_link import HttpLink
-from monitor.sdk.kafka_link import KafkaBulk
+from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.link import BATCH
 from monitor.sdk.transports import open_link
 
 
 class Bulk(Protocol):
-    """One address. All methods raise `Unavailable` or `Refused`."""
+    """One address. Every method may block and raises `Unavailable` (temporary) or `Refused` (permanent)."""
 
     def telemetry(self, pilot: str, body: bytes) -> None:
-        """Send a CloudEvents JSON batch of one pilot."""
+        """Send a CloudEvents JSON batch of one pilot. Returning does not mean that it is durable."""
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
-        """Send one control record (JSON), with its author's signature if there is one."""
+        """Send one control record (JSON) with its author's signature, if any. Returning does not mean durable."""
 
     def flush(self) -> None:
-        """Return when everything sent is durable on the other side."""
+        """Block until everything sent is durable on the other side."""
 
     def close(self) -> None:
-        """Let go of the connection; what was not flushed may be lost."""
+        """Close the connection; records that were not flushed may be lost."""
 
 
 class HttpBulk:
-    """Each request is answered before the next is sent."""
+    """`Bulk` over HTTP: each request waits for its response before the next is sent."""
 
     def __init__(self, link: HttpLink) -> None:
         self._link = link
 
     def telemetry(self, pilot: str, body: bytes) -> None:
-        """See `Bulk.telemetry`."""
+        """See `Bulk.telemetry`. Durable when it returns."""
         self._link.post("/v1/telemetry", body, BATCH)
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
-        """See `Bulk.control`."""
+        """See `Bulk.control`. Durable when it returns."""
         self._link.post("/v1/control", body, "application/json", signature)
 
     def flush(self) -> None:
-        """See `Bulk.flush`."""
+        """See `Bulk.flush`. Returns at once."""
 
     def close(self) -> None:
         """See `Bulk.close`."""
@@ -54,6 +54,12 @@ class HttpBulk:
 
 
 def open_bulk(to: str, *, prefix: str = "sandbox", options: Mapping[str, Any] | None = None) -> Bulk:
-    """For `kafka://host:port[,host:port]` or `http(s)://host:port`. Raises ValueError on any other address."""
+    """Return a bulk sender for `kafka://host:port[,host:port]` or `http(s)://host:port`; connects on first use.
+
+    `prefix` is the topic prefix; `options` go to kafka-python. Raises ValueError on any other address.
+    """
     link = open_link(to, prefix=prefix, options=options)
-    return HttpBulk(link) if isinstance(link, HttpLink) else KafkaBulk(link)
+    if isinstance(link, HttpLink):
+        return HttpBulk(link)
+    assert isinstance(link, KafkaLink)
+    return KafkaBulk(link)

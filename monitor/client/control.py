@@ -1,4 +1,4 @@
-"""Put one act on `control` and hear what became of it: the decision that it caused, or the reason for which it was refused."""
+"""Send one act to `control` and return its outcome: the decision that it caused, or the reason for which it was refused."""
 
 from __future__ import annotations
 
@@ -10,39 +10,43 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from monitor.client.kafka import OutcomeReader, OutcomeRecord, send_control
 from monitor.errors import Unavailable
 from monitor.model.records import Decision, Rejected
 from monitor.projections.known_state import Known, known_of
 from monitor.sdk.http_link import HttpLink
-from monitor.sdk.kafka_link import KafkaAnswers, KafkaLink
+from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
 from monitor.validate.rejections import Why
 
 
-class Answer(Struct, frozen=True):
-    """The decision or the refusal. `repeated`: this was a copy, which changes nothing, and they are of the first act
-    with its id; where that is too long ago, the refusal is that of the copy (reason `repeated`)."""
+class Outcome(Struct, frozen=True):
+    """The decision or the rejection that an act caused.
+
+    `repeated`: this act was a copy of an earlier act with the same id and changed nothing; decision and rejection are
+    those of the first act. Where the first act is too old to be found, the rejection is that of the copy (`repeated`).
+    """
 
     decision: Decision | None = None
     rejected: Rejected | None = None
     repeated: bool = False
 
 
-LOOKED_AT = 20
-"""Refusals of a pilot among which that of a copy's first act is looked for, on Kafka."""
+REJECTIONS_SEARCHED = 20
+"""Rejections of a pilot among which that of a copy's first act is searched, on Kafka."""
 _KNOWN = msgspec.json.Decoder(Known)
-_ANSWER = msgspec.json.Decoder(Answer)
+_OUTCOME = msgspec.json.Decoder(Outcome)
 _DECISION = msgspec.json.Decoder(Decision)
 _REJECTED = msgspec.json.Decoder(Rejected)
 
 
-def look(
+def read_state(
     to: str, pilot: str, *, prefix: str = "sandbox", wait: float = 10.0, options: Mapping[str, Any] | None = None
 ) -> Known | None:
-    """What is known of a pilot: read from the monitor, or from `decisions`, backwards, within `wait` seconds. `None`
-    where nothing is.
+    """Return the recorded state of a pilot, None where no decision about it exists.
 
-    Raises Unavailable or Refused when it cannot be read, ValueError when `to` is no address.
+    Over HTTP the monitor responds; on Kafka `decisions` is read backwards for at most `wait` seconds. Raises
+    `Unavailable` or `Refused` when it cannot be read, ValueError when `to` is not an address.
     """
     link = open_link(to, prefix=prefix, options=options)
     try:
@@ -50,26 +54,25 @@ def look(
             raw = link.get(f"/v1/standing/{quote(pilot, safe='')}")
             return _KNOWN.decode(raw) if raw else None
         assert isinstance(link, KafkaLink)
-        with KafkaAnswers(link, [pilot]) as answers:
-            return _back(answers, pilot, time.monotonic() + wait)
+        with OutcomeReader(link, [pilot]) as reader:
+            return _search_back(reader, pilot, time.monotonic() + wait)
     finally:
         link.close()
 
 
-def _back(answers: KafkaAnswers, pilot: str, until: float) -> Known | None:
-    """What is known of a pilot, from as much of its past as says how it stands and, under a halt, what became of the
-    command."""
+def _search_back(reader: OutcomeReader, pilot: str, until: float) -> Known | None:
+    """Read chunks, newest first, until they determine the pilot's level and, under a halt, the state of its stop."""
     known: Known | None = None
     past: list[Decision] = []
-    for part in answers.backwards(until):
-        past = [d for raw in part if (d := _DECISION.decode(raw)).pilot == pilot] + past
+    for chunk in reader.backwards(until):
+        past = [d for raw in chunk if (d := _DECISION.decode(raw)).pilot == pilot] + past
         known = known_of(past)
         if known is not None and (known.stop or known.level != "halt"):
             break
     return known
 
 
-def put(
+def send_act(
     to: str,
     pilot: str,
     name: str,
@@ -79,10 +82,11 @@ def put(
     wait: float = 0.0,
     prefix: str = "sandbox",
     options: Mapping[str, Any] | None = None,
-) -> Answer | None:
-    """The act called `name` (its id) is durable when this returns; the answer if the monitor gave one within `wait` seconds.
+) -> Outcome | None:
+    """Send the act with the id `name`; it is durable when this returns.
 
-    Raises Unavailable or Refused when it is not durable, ValueError when `to` is no address.
+    Returns its outcome if there is one within `wait` seconds, else None. Raises `Unavailable` or `Refused` when it may
+    not be durable, ValueError when `to` is not an address.
     """
     link = open_link(to, prefix=prefix, options=options)
     try:
@@ -94,71 +98,76 @@ def put(
         link.close()
 
 
-def _over_http(link: HttpLink, pilot: str, name: str, body: bytes, signature: str, wait: float) -> Answer | None:
-    kept = msgspec.json.decode(link.post("/v1/control", body, "application/json", signature))
-    path = f"/v1/acts/{quote(pilot, safe='')}?id={quote(name, safe='')}&offset={kept['first']}&wait={wait:g}"
+def _over_http(link: HttpLink, pilot: str, name: str, body: bytes, signature: str, wait: float) -> Outcome | None:
+    accepted = msgspec.json.decode(link.post("/v1/control", body, "application/json", signature))
+    path = f"/v1/acts/{quote(pilot, safe='')}?id={quote(name, safe='')}&offset={accepted['first']}&wait={wait:g}"
     raw = link.get(path, wait) if wait > 0 else None
-    return _ANSWER.decode(raw) if raw else None
+    return _OUTCOME.decode(raw) if raw else None
 
 
-def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: str, wait: float) -> Answer | None:
+def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: str, wait: float) -> Outcome | None:
     if wait <= 0:
-        link.control(pilot, body, signature)
+        send_control(link, pilot, body, signature)
         return None
-    with KafkaAnswers(link, [pilot]) as answers:
-        place = link.control(pilot, body, signature)
+    with OutcomeReader(link, [pilot]) as reader:
+        position = send_control(link, pilot, body, signature)
         end = time.monotonic() + wait
         while (left := end - time.monotonic()) > 0:
-            for kind, _, raw in answers.read(min(left, 0.5)):
-                if kind == "decisions":
-                    decision = _DECISION.decode(raw)
-                    if decision.pilot == pilot and decision.author and decision.cause == f"control:{name}":
-                        return Answer(decision=decision)
-                else:
-                    rejected = _REJECTED.decode(raw)
-                    if (rejected.topic, rejected.partition, rejected.offset) == (f"{link.prefix}.control", *place):
-                        if rejected.reason != Why.REPEATED.value:
-                            return Answer(rejected=rejected)
-                        return _first(answers, pilot, name, end, rejected)
+            for record in reader.read(min(left, 0.5)):
+                if record.topic == "decisions":
+                    decision = _decision_of(record, pilot, name)
+                    if decision is not None:
+                        return Outcome(decision=decision)
+                    continue
+                rejected = _REJECTED.decode(record.value)
+                if (rejected.topic, rejected.partition, rejected.offset) == (reader.control, *position):
+                    if rejected.reason != Why.REPEATED.value:
+                        return Outcome(rejected=rejected)
+                    return _first_outcome(reader, pilot, name, end, rejected)
     return None
 
 
-def _first(answers: KafkaAnswers, pilot: str, name: str, end: float, copy: Rejected) -> Answer:
-    """What became of the first act called `name`, looked for until `end` (s, monotonic); else the refusal of its
-    `copy`."""
-    refused: list[Rejected] = []
-    for kind, _, raw in answers.before(end):
-        if kind == "decisions":
-            decision = _DECISION.decode(raw)
-            if decision.pilot == pilot and decision.author and decision.cause == f"control:{name}":
-                return Answer(decision=decision, repeated=True)
+def _decision_of(record: OutcomeRecord, pilot: str, name: str) -> Decision | None:
+    """The decision in the record if the act called `name` caused it."""
+    decision = _DECISION.decode(record.value)
+    return decision if decision.pilot == pilot and decision.author and decision.cause == f"control:{name}" else None
+
+
+def _first_outcome(reader: OutcomeReader, pilot: str, name: str, end: float, copy: Rejected) -> Outcome:
+    """The outcome of the first act called `name`, searched until `end` (s, monotonic); else the rejection `copy`."""
+    rejections: list[Rejected] = []
+    for record in reader.before(end):
+        if record.topic == "decisions":
+            decision = _decision_of(record, pilot, name)
+            if decision is not None:
+                return Outcome(decision=decision, repeated=True)
         else:
-            refused.append(_REJECTED.decode(raw))
-    acts = [r for r in refused if r.topic == answers.control and r.reason != Why.REPEATED.value]
-    for rejected in reversed(acts[-LOOKED_AT:]):
-        if answers.act(rejected.partition, rejected.offset) == name:
-            return Answer(rejected=rejected, repeated=True)
-    return Answer(rejected=copy, repeated=True)
+            rejections.append(_REJECTED.decode(record.value))
+    acts = [r for r in rejections if r.topic == reader.control and r.reason != Why.REPEATED.value]
+    for rejected in reversed(acts[-REJECTIONS_SEARCHED:]):
+        if reader.act_id(rejected.partition, rejected.offset) == name:
+            return Outcome(rejected=rejected, repeated=True)
+    return Outcome(rejected=copy, repeated=True)
 
 
-class Judged:
-    """Waits, on Kafka, until every pilot of a set was told what became of its admission. Open it before anything is sent."""
+class PendingAdmissions:
+    """The admissions of a set of pilots on Kafka that have no outcome yet. Create it before the admissions are sent."""
 
     def __init__(self, link: KafkaLink, pilots: list[str]) -> None:
-        self._open = set(pilots)
+        self._pending = set(pilots)
         self._where = link.where
-        self._control = f"{link.prefix}.control"
-        self._answers = KafkaAnswers(link, pilots)
+        self._reader = OutcomeReader(link, pilots)
 
     def wait(self, seconds: float) -> None:
-        """Return once all are judged, whatever the judgement. Raises `Unavailable` after `seconds`."""
+        """Block until every admission was accepted or rejected. Raises `Unavailable` after `seconds`."""
         end = time.monotonic() + seconds
-        with self._answers as answers:
-            while self._open:
+        with self._reader as reader:
+            while self._pending:
                 if time.monotonic() > end:
                     raise Unavailable(
-                        f"{len(self._open)} admissions are not judged after {seconds:g} s: is a worker running at {self._where}?"
+                        f"{len(self._pending)} admissions have no outcome after {seconds:g} s: is a worker running at "
+                        f"{self._where}?"
                     )
-                for kind, pilot, raw in answers.read(0.5):
-                    if kind == "decisions" or _REJECTED.decode(raw).topic == self._control:
-                        self._open.discard(pilot)
+                for record in reader.read(0.5):
+                    if record.topic == "decisions" or _REJECTED.decode(record.value).topic == reader.control:
+                        self._pending.discard(record.pilot)

@@ -42,18 +42,18 @@ from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved, Trusted
 from monitor.observe.contested import contested
 from monitor.observe.events import before_admission, observe
-from monitor.observe.fast_path_cache import READY, Ready
+from monitor.observe.fast_path_cache import HOT_PILOTS, HotPilots
 from monitor.observe.split import end_of_batch
 from monitor.state import acts_once
 from monitor.state.pilot import Pilot, restore
-from monitor.state.residents import AWAKE, Residents
+from monitor.state.pilot_cache import RESIDENT_PILOTS, PilotCache
 from monitor.state.sequences import arrived
 from monitor.state.timers import NEVER, closing, following, put_off
 from monitor.validate.parse import validate, validate_control
 from monitor.validate.rejections import Rejecter, Why
-from monitor.validate.runs import LEAST, Batch, Run, by_key, in_batch, runs
+from monitor.validate.runs import MIN_BATCH, EventBatch, EventRun, as_batch, group_by_key, runs
 
-SPARE = 1_024  # outdated entries that the queue of timers may hold
+STALE_TIMERS = 1_024  # outdated entries that the queue of timers may hold
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 # Refusals that are rejections of their own; any other is `control_refused`.
 _WHYS: dict[str, Why] = {
@@ -88,8 +88,8 @@ class Machine:
     of their own, with the same decisions (`monitor/detect/leap.py`).
     """
 
-    folds = True  # False: every event goes the long way, with the same result
-    leaps = True  # False: every period is closed by itself, with the same result
+    fast_path = True  # False: every event goes the long way, with the same result
+    skips_empty_periods = True  # False: every period is closed by itself, with the same result
 
     def __init__(
         self,
@@ -100,8 +100,8 @@ class Machine:
         secret: bytes = b"",
         control_topic: str = "control",
         keyed: bool = False,
-        awake: int = AWAKE,
-        ready: int = READY,
+        resident: int = RESIDENT_PILOTS,
+        hot: int = HOT_PILOTS,
         service: bool = True,
         evidence: bool = True,
         owner_of: Callable[[str], str | None] = lambda topic: None,
@@ -110,14 +110,14 @@ class Machine:
     ) -> None:
         self.partition = partition
         self.epoch = epoch
-        self._ready = Ready(epoch, ready)
-        self.pilots = Residents(awake, woken=self._woken, asleep=self._ready.asleep)
+        self._hot = HotPilots(epoch, hot)
+        self.pilots = PilotCache(resident, on_load=self._loaded, on_evict=self._hot.evicted)
         self.dirty: set[str] = set()
-        self.own = PartitionState()
+        self.partition_state = PartitionState()
         self.events = 0
-        self.folded = 0
+        self.fast_path_events = 0
         self._uncounted: dict[str, int] = {}
-        self.leapt = 0  # periods that were passed over
+        self.skipped_periods = 0  # periods that were passed over
         self._due: list[tuple[int, str]] = []
         self._dues: dict[str, int] = {}  # what stands in `_due` for each pilot
         self._edges: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
@@ -147,7 +147,7 @@ class Machine:
     def snapshots(self, pilots: Iterable[str]) -> dict[str, bytes | None]:
         """Bytes of the given pilots' states and, under "", of the partition's own."""
         states: dict[str, bytes | None] = {name: self.pilots.raw(name) for name in sorted(pilots)}
-        states[""] = msgspec.msgpack.encode(self.own)
+        states[""] = msgspec.msgpack.encode(self.partition_state)
         return states
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
@@ -159,9 +159,9 @@ class Machine:
                 if "monitor" in pilot.standing.unknown:
                     self._flagged.add(pilot.id)
                 self._arm(pilot)
-                self.pilots.settle()
+                self.pilots.evict_excess()
             else:
-                self.own = msgspec.msgpack.decode(raw, type=PartitionState)
+                self.partition_state = msgspec.msgpack.decode(raw, type=PartitionState)
 
     # ---- the three inputs
 
@@ -171,11 +171,11 @@ class Machine:
         owner = self._owner_of(topic)
         at = 0
         while at < len(records):
-            groups, at = by_key(records, at) if self.folds else ([], at)
+            groups, at = group_by_key(records, at) if self.fast_path else ([], at)
             pieces: Pieces = []
             for mine in groups:
                 for run in runs(mine):
-                    if isinstance(run, Run):
+                    if isinstance(run, EventRun):
                         self._run(topic, run, owner, pieces)
                     else:
                         self._records(topic, run, owner, pieces)
@@ -185,7 +185,7 @@ class Machine:
             # One key was stepped after the other, but what they give is put out as they came.
             for _, piece in sorted(pieces, key=lambda found: found[0]):
                 out.extend(piece)
-        self.pilots.settle()
+        self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
             self._uncounted[kind] = self._uncounted.get(kind, 0) + events
         return out
@@ -205,13 +205,13 @@ class Machine:
                 events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
                 count = len(events)
                 if count:
-                    run = Run(events, [record] * count, [record.received] * count, places)
+                    run = EventRun(events, [record] * count, [record.received] * count, places)
                     self._run(topic, run, owner, pieces, valid=True)
             if rejected:
                 self._note(rejected, record)
                 pieces.append((record.offset, Outputs(rejected=rejected)))
 
-    def _run(self, topic: str, run: Run, owner: str | None, pieces: Pieces, valid: bool = False) -> None:
+    def _run(self, topic: str, run: EventRun, owner: str | None, pieces: Pieces, valid: bool = False) -> None:
         """Step a run, as much of it at once as is ordinary. Unless all of it is known to be `valid`, what is no batch is judged
         record by record."""
         todo = [(0, len(run.events), valid)]
@@ -220,7 +220,7 @@ class Machine:
             if (end := self._batch_end(run, first, stop, valid)) < stop:
                 todo.append((end, stop, valid))
                 stop = end
-            batch = in_batch(run, first, stop) if stop - first >= LEAST else None
+            batch = as_batch(run, first, stop) if stop - first >= MIN_BATCH else None
             valid = valid or batch is not None
             if batch is not None and self._at_once(batch, run, first, owner, pieces):
                 self.events += stop - first
@@ -228,23 +228,23 @@ class Machine:
                 todo.append((first, stop, valid))
             elif not valid and run.records[first] is run.records[stop - 1]:
                 self._records(topic, run.records[first : first + 1], owner, pieces)
-            elif valid and first == 0 and stop >= LEAST and self._head_first(run.events[0], run.received[0]):
+            elif valid and first == 0 and stop >= MIN_BATCH and self._head_first(run.events[0], run.received[0]):
                 self._one_by_one(topic, run, 0, 1, owner, pieces)
                 todo.append((1, stop, True))
-            elif stop - first >= 2 * LEAST and self._may_fold(run.events[first].subject):
+            elif stop - first >= 2 * MIN_BATCH and self._may_fold(run.events[first].subject):
                 half = run.middle(first, stop)  # one event that is not ordinary holds back its neighbours only
                 todo += [(half, stop, valid), (first, half, valid)]
             elif valid:
                 self._one_by_one(topic, run, first, stop, owner, pieces)
             else:
-                self._records(topic, run.holding(first, stop), owner, pieces)
+                self._records(topic, run.records_of(first, stop), owner, pieces)
 
-    def _batch_end(self, run: Run, first: int, stop: int, valid: bool) -> int:
+    def _batch_end(self, run: EventRun, first: int, stop: int, valid: bool) -> int:
         """Where a batch that begins at `first` should end, by the timers and periods of its pilot."""
-        pilot = self.pilots.get(run.events[first].subject) if self.folds and stop - first >= LEAST else None
+        pilot = self.pilots.get(run.events[first].subject) if self.fast_path and stop - first >= MIN_BATCH else None
         return stop if pilot is None or pilot.exited else end_of_batch(pilot, run, first, stop, not valid)
 
-    def _one_by_one(self, topic: str, run: Run, first: int, stop: int, owner: str | None, pieces: Pieces) -> None:
+    def _one_by_one(self, topic: str, run: EventRun, first: int, stop: int, owner: str | None, pieces: Pieces) -> None:
         for event, record, place in zip(
             run.events[first:stop], run.records[first:stop], run.places[first:stop], strict=True
         ):
@@ -286,10 +286,10 @@ class Machine:
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
-    def claimed(self, claim: Claim) -> None:
+    def take_claim(self, claim: Claim) -> None:
         """Go on as the owner of this claim: for replays, where one machine steps the entries of several owners in turn."""
         self.epoch = claim.epoch
-        self._ready.epoch(claim.epoch)
+        self._hot.epoch(claim.epoch)
         self._admitters = Trusted(claim.admitters) if claim.admitters else None
         self._open = not self._admitters if claim.open_mode is None else claim.open_mode
         self._owner_of = claim.owners.get
@@ -298,40 +298,40 @@ class Machine:
         """Step to `now` (ms): fire every timer due before it. `unbroken`: time ran on from the last `time` to this one without
         a gap, through entries that are not stepped (a history of single pilots leaves them out)."""
         out = Outputs()
-        step = now - self.own.last_time if self.own.last_time and self._journalled else 0
+        step = now - self.partition_state.last_time if self.partition_state.last_time and self._journalled else 0
         step = min(step, GAP_MS) if unbroken else step
         if step > GAP_MS:
             self._away(step, now, out)
         elif step < -GAP_MS and not self._flagged:
             # Until the clock is there again nothing falls due, so nobody is watched.
-            self._away(0, self.own.last_time, out)
+            self._away(0, self.partition_state.last_time, out)
         fired = False
         while (due := self.notify_at) is not None and due < now:
             pilot = self.pilots[heappop(self._due)[1]]
-            self._ready.use(pilot)
+            self._hot.use(pilot)
             self._fire(pilot, now, NEVER, out)
             fired = True
-            self.pilots.settle()
+            self.pilots.evict_excess()
         if 0 < step <= GAP_MS:
             self._back(now, out)
-        self.own.last_time = max(self.own.last_time, now)
+        self.partition_state.last_time = max(self.partition_state.last_time, now)
         if fired:
             self._closed(out)
         return out
 
     # ---- one event, one act
 
-    def _at_once(self, batch: Batch, run: Run, first: int, owner: str | None, pieces: Pieces) -> bool:
+    def _at_once(self, batch: EventBatch, run: EventRun, first: int, owner: str | None, pieces: Pieces) -> bool:
         """Take a batch at once, a run's events from `first` on, if there is nothing out of the ordinary in it. Timers that are due
         before its first event fire in any case."""
-        pilot = self.pilots.get(batch.events[0].subject) if self.folds else None
+        pilot = self.pilots.get(batch.events[0].subject) if self.fast_path else None
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
             return False
         if open_allowance(pilot.plan) is not None:
             return False  # each event may open a period too many
         if pilot.plan.firm and not _word_is_signed(pilot.plan, batch, run, first):
             return False
-        clipped = rising(run.received[first : first + len(batch.events)], pilot.received)
+        clipped = nondecreasing(run.received[first : first + len(batch.events)], pilot.received)
         if pilot.due < clipped[0]:
             fired = Outputs()
             self._reach(pilot, clipped[0], fired)
@@ -339,17 +339,17 @@ class Machine:
         if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
             return False
         out = Outputs()
-        if not self._ready.folder(pilot).take(batch, clipped, out):
+        if not self._hot.fast_path(pilot).take(batch, clipped, out):
             return False
         pieces.append((run.records[first + len(batch.events) - 1].offset, out))
         pilot.received = clipped[-1]
         self.dirty.add(pilot.id)
-        self.folded += len(batch.events)
+        self.fast_path_events += len(batch.events)
         return True
 
     def _head_first(self, event: Envelope, received: int) -> bool:
         """Whether an event stands before its neighbours alone: its source is new, or a timer fires before it."""
-        pilot = self.pilots.get(event.subject) if self.folds else None
+        pilot = self.pilots.get(event.subject) if self.fast_path else None
         if pilot is None or pilot.exited:
             return False
         return short(event.source) not in pilot.sources or (received > pilot.received and pilot.due < received)
@@ -357,7 +357,7 @@ class Machine:
     def _may_fold(self, name: str) -> bool:
         """Whether part of a batch might be taken where the whole was not."""
         pilot = self.pilots.get(name)
-        return self.folds and pilot is not None and not self._ready.folder(pilot).idle
+        return self.fast_path and pilot is not None and not self._hot.fast_path(pilot).idle
 
     def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
@@ -369,7 +369,7 @@ class Machine:
         if pilot.exited:
             return Why.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
-        self._ready.disturbed(pilot)
+        self._hot.disturbed(pilot)
         found = arrived(pilot, event, at)
         if found in ("conflict", "too_old"):
             self._contested(pilot, event, found == "conflict", out)
@@ -422,7 +422,7 @@ class Machine:
         seen = seen if isinstance(act, acts_once.STEPS) else 0
         acts_once.check_valid(pilot.acts, act, by, firm, standing.counter, seen)
         case = Case(pilot, pilot.plan, at, f"control:{act.id}", out, self.epoch, by.key)
-        self._ready.changed(pilot)
+        self._hot.changed(pilot)
         apply(case, act)
         if not self._service:
             unserved(pilot)
@@ -436,7 +436,7 @@ class Machine:
     def _admitted(self, act: Admission, received: int, out: Outputs, by: Proved) -> None:
         """Take a pilot in. Raises ControlRefused."""
         pilot = self.pilots[act.pilot] = admit(act, received, by, self._open)
-        self._ready.use(pilot)
+        self._hot.use(pilot)
         self.dirty.add(pilot.id)
         move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
         version = Finding(rule=f"version {act.charter.version}")
@@ -448,10 +448,10 @@ class Machine:
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
         """Bring a pilot to `received` (ms), clipped so that it never falls: timers due before it fire first."""
-        self._ready.use(pilot)
+        self._hot.use(pilot)
         if received > pilot.received:
             if pilot.due < received:
-                self._fire(pilot, received, self.own.last_time + GAP_MS if self._journalled else NEVER, out)
+                self._fire(pilot, received, self.partition_state.last_time + GAP_MS if self._journalled else NEVER, out)
             pilot.received = received
         self.dirty.add(pilot.id)
         return pilot.received
@@ -464,7 +464,7 @@ class Machine:
         if due != self._dues.get(pilot.id) and due < NEVER:
             heappush(self._due, (due, pilot.id))
         self._dues[pilot.id] = due
-        if len(self._due) > 2 * len(self._dues) + SPARE:  # most of it is no longer true
+        if len(self._due) > 2 * len(self._dues) + STALE_TIMERS:  # most of it is no longer true
             self._due = [(at, name) for name, at in self._dues.items() if at < NEVER]
             heapify(self._due)
         if pilot.exited:
@@ -479,7 +479,7 @@ class Machine:
         pilot = self.pilots.get(name)
         return None if pilot is None else pilot.plan
 
-    def _woken(self, pilot: Pilot) -> None:
+    def _loaded(self, pilot: Pilot) -> None:
         """A pilot that slept is ready again, as it was."""
         pilot.due = self._dues[pilot.id]
 
@@ -487,9 +487,9 @@ class Machine:
         """Fire the pilot's timers due before `before` in order of due time; silence only up to `silence_until`: later than
         that the monitor itself was not there to hear."""
         plan = pilot.plan
-        self._ready.changed(pilot)
+        self._hot.changed(pilot)
         self.dirty.add(pilot.id)
-        far = Tries(len(plan.closes)) if self.leaps and before - pilot.due > plan.leap_ms else None
+        far = Tries(len(plan.closes)) if self.skips_empty_periods and before - pilot.due > plan.leap_ms else None
         while (timer := following(pilot))[0] < before:
             due, kind, name = timer
             if due > silence_until and kind in ("silence", "overdue", "drill", "rectify"):
@@ -529,7 +529,7 @@ class Machine:
     def _leap(self, pilot: Pilot, before: int) -> bool:
         """Pass over periods that hold nothing, if such close next. Returns whether there were any."""
         passed = leap(pilot, before, self._evidence) if following(pilot)[1] == "close" else 0
-        self.leapt += passed
+        self.skipped_periods += passed
         return passed > 0
 
     def _settled(self, case: Case) -> None:
@@ -564,7 +564,7 @@ class Machine:
             self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP, absence)
             self._flagged.add(name)
             self._arm(pilot)
-            self.pilots.settle()
+            self.pilots.evict_excess()
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
         """The log has deleted these offsets of telemetry (topic -> first lost, first kept) before they were stepped: every pilot that
@@ -586,7 +586,7 @@ class Machine:
                     level = Level[pilot.charter.responses.sequence_gap.upper()]
                     case.found(LOST, level, Reason.TELEMETRY_LOST, finding)
                 self._arm(pilot)
-                self.pilots.settle()
+                self.pilots.evict_excess()
         return out
 
     def _back(self, now: int, out: Outputs) -> None:
@@ -606,12 +606,12 @@ class Machine:
     def _closed(self, out: Outputs) -> None:
         """Tell the second stage up to where every period of this partition is closed."""
         through = min(self._edges.values(), default=0)
-        if through > self.own.closed:
-            self.own.closed = through
+        if through > self.partition_state.closed:
+            self.partition_state.closed = through
             out.evidence.append(Closed(partition=self.partition, through=through))
 
 
-def _word_is_signed(plan: Plan, batch: Batch, run: Run, first: int) -> bool:
+def _word_is_signed(plan: Plan, batch: EventBatch, run: EventRun, first: int) -> bool:
     """Whether no word of the service in it is forged."""
     for kind in WORD:
         judged = None
@@ -623,7 +623,7 @@ def _word_is_signed(plan: Plan, batch: Batch, run: Run, first: int) -> bool:
     return True
 
 
-def rising(received: list[int], least: int) -> list[int]:
+def nondecreasing(received: list[int], least: int) -> list[int]:
     """Times of reception (ms) clipped so that none falls below another before it, or below `least`."""
     if received[0] >= least and received == sorted(received):  # as a rule; a clip costs five times as much
         return received

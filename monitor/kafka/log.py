@@ -18,11 +18,13 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 
 from monitor.access.kafka_login import access
+from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.kafka.topics import LARGE, Names
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
 from monitor.model.signing import HEADER, Kind, Signer
 
@@ -159,7 +161,7 @@ class KafkaLog:
 
     def clock(self) -> int:
         """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""
-        return int(time.time() * 1000) + self._skew
+        return wall_ms() + self._skew
 
     async def close(self) -> None:
         """Let go of connections. An open transaction is left to the next claim, or to the broker's time-out."""
@@ -303,13 +305,13 @@ class KafkaLog:
 
     def _valid(self, entries: Sequence[Journalled], in_force: int) -> Iterator[Journalled]:
         """Leave out what a higher epoch precedes, and remember from where on each epoch was in force."""
-        self._claims = [(0, in_force)]
+        self._claims, epochs = [(0, in_force)], EpochFilter(in_force)
         for entry in entries:
-            if entry.entry.epoch < in_force:
+            before = epochs.highest
+            if not epochs.accepts(entry.entry.epoch):
                 continue
-            if entry.entry.epoch > in_force:
-                in_force = entry.entry.epoch
-                self._claims.append((entry.offset + 1, in_force))
+            if epochs.highest > before:
+                self._claims.append((entry.offset + 1, epochs.highest))
             yield entry
 
     def _in_force(self, position: int) -> int:

@@ -21,6 +21,7 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct, structs
 
+from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
@@ -29,9 +30,9 @@ from monitor.kafka.standby import Others
 from monitor.kafka.topics import Names
 from monitor.model.records import Outputs, Reason, Record
 from monitor.model.signing import Signer, Trusted
-from monitor.projections.alerts import recovered as standing_of
+from monitor.projections.alerts import restored_alerts
 from monitor.projections.metrics import Metrics
-from monitor.projections.open_commands import recovered
+from monitor.projections.open_commands import restored_command
 
 logger = logging.getLogger(__name__)
 
@@ -259,7 +260,7 @@ class Desk:
             await asyncio.wait_for(self._idle.wait(), self._settings.write_timeout)
             self._failpoint("leaving")
             for seat in self._seats.values():
-                if self._owns(seat) and not seat.runner.silent:
+                if self._owns(seat) and not seat.runner.replaying:
                     await seat.runner.checkpoint()
         except Exception as error:
             end_process(f"could not stop in order: {error!r}")
@@ -358,11 +359,11 @@ class Desk:
 
     def _checkpointed(self, partition: int) -> None:
         if self._metrics is not None:
-            self._metrics.checkpointed(partition, int(time.time() * 1000))
+            self._metrics.checkpointed(partition, wall_ms())
             seat = self._seats.get(partition)
             if seat is not None:
                 pilots = seat.runner.machine.pilots
-                self._metrics.held(partition, len(pilots.awake), len(pilots.asleep))
+                self._metrics.held(partition, len(pilots.resident), len(pilots.evicted))
 
     def _tell(self, seat: Seat) -> None:
         """Metrics of what was recovered, so that a halted pilot does not vanish from view with a restart."""
@@ -380,11 +381,11 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    order=recovered(standing.order, standing.sending),
+                    command=restored_command(standing.order, standing.sending),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
-                    alerts=standing_of(pilot),
+                    alerts=restored_alerts(pilot),
                 )
                 self._metrics.learn(pilot.charter)
 
@@ -450,14 +451,14 @@ class Desk:
             if seat is not None and raw and consumer.flowing:
                 await self._hand(consumer, seat, topic, raw)
         for seat in list(self._seats.values()):
-            if self._going(consumer, seat) and not seat.runner.silent:
+            if self._going(consumer, seat) and not seat.runner.replaying:
                 if seat.kept:
                     await self._control(consumer, seat)
                 if seat.dropped and not seat.kept:
                     await self._more_control(consumer, seat)
                 await self._time(consumer, seat)
         if self._metrics is not None:
-            self._metrics.heartbeat(int(time.time() * 1000))
+            self._metrics.heartbeat(wall_ms())
         if time.monotonic() - self._hinted_at >= self.HINT_EVERY:
             await self._hint(consumer)
 

@@ -21,9 +21,20 @@ from monitor.sdk.feeds import Follower, Listener, Reader, Renewer
 from monitor.sdk.guard import Guard
 from monitor.sdk.lease import Lease
 from monitor.sdk.link import Link
-from monitor.sdk.shared_state import FREE, HALTED, KNOWN, NUMBER, OPEN, RELEASED, REPEATS, STATE, STOP, Board
+from monitor.sdk.shared_state import (
+    CONFIRMED,
+    HALTED,
+    LEASE_STOP,
+    OPEN_UNTIL,
+    RELEASED,
+    RESENDS,
+    RUNNING,
+    STANDING,
+    STATE,
+    SharedState,
+)
 from monitor.sdk.standing import Standing
-from monitor.sdk.verifier import Intake
+from monitor.sdk.verifier import MessageVerifier
 
 LOG = logging.getLogger("monitor.sdk")
 OnLapse: TypeAlias = Literal["stop", "shout"]
@@ -33,16 +44,16 @@ ELDERS = 0.5  # seconds (monotonic) for which those who already know may take th
 AGAIN = 60 * SECOND  # a lapse, or an acknowledgement that finds no room, is told as often
 
 
-class Keeper:
+class ControlLoop:
     """`answer` acknowledges a command, `beat` sends a heartbeat now; both are called in the keeper's thread."""
 
     def __init__(
         self,
         pilot: str,
         link: Link,
-        board: Board,
+        board: SharedState,
         guard: Guard,
-        intake: Intake,
+        intake: MessageVerifier,
         *,
         clock: Clock,
         permits: bool,
@@ -65,7 +76,7 @@ class Keeper:
         self._resumed = ""  # id of the release that the firm last resumed from, as last read
         self._answered = 0
         self._unanswered = 0  # when it was last told that an acknowledgement found no room
-        self._repeats = board.words[REPEATS]
+        self._repeats = board.words[RESENDS]
         self._hooks_done: Callable[[], bool] = lambda: True
         self._late = False
         self._told = 0
@@ -100,7 +111,7 @@ class Keeper:
         """The highest standing met so far; unknown until the board was written after this process began."""
         if self._follower is not None:
             return self._follower.standing
-        return self._board.standing if self._board.words[KNOWN] >= self._since else Standing()
+        return self._board.standing if self._board.words[CONFIRMED] >= self._since else Standing()
 
     @property
     def leading(self) -> bool:
@@ -150,8 +161,8 @@ class Keeper:
 
     def _try_to_lead(self) -> None:
         words, now = self._board.words, self._clock()
-        known = words[KNOWN] >= self._since
-        lately = words[KNOWN] and now - words[KNOWN] < STALE
+        known = words[CONFIRMED] >= self._since
+        lately = words[CONFIRMED] and now - words[CONFIRMED] < STALE
         if (not known and lately and time.monotonic() - self._began < ELDERS) or not self._board.lead():
             return
         begin = self._board.standing if known else Standing()
@@ -200,7 +211,7 @@ class Keeper:
         self._wake.set()
 
     def _again(self) -> None:
-        self._board.words[REPEATS] += 1
+        self._board.words[RESENDS] += 1
         self._wake.set()
 
     def _renewed(self, lease: Lease) -> None:
@@ -216,16 +227,16 @@ class Keeper:
             standing = follower.standing
             if not standing.known:
                 return
-            state = HALTED if standing.halted else RELEASED if self._due(standing) else FREE
-            if state != FREE:
-                words[OPEN] = 0
+            state = HALTED if standing.halted else RELEASED if self._due(standing) else RUNNING
+            if state != RUNNING:
+                words[OPEN_UNTIL] = 0
             if standing != self._written:
                 self._board.put(standing)
                 self._written = standing
             words[STATE] = state
-            words[KNOWN] = now = self._clock()
-            if state == FREE:
-                words[OPEN] = now + STALE
+            words[CONFIRMED] = now = self._clock()
+            if state == RUNNING:
+                words[OPEN_UNTIL] = now + STALE
 
     def _due(self, standing: Standing) -> bool:
         if not standing.to_resume(self._resumed):
@@ -238,14 +249,14 @@ class Keeper:
     def _obey(self) -> bool:
         """Drain and acknowledge what stands on the board; whether there is still something to do."""
         words, guard = self._board.words, self._guard
-        if words[KNOWN] < self._since:
+        if words[CONFIRMED] < self._since:
             return False
-        if words[REPEATS] != self._repeats:
-            self._repeats = words[REPEATS]
-            self._answered = min(self._answered, words[NUMBER] - 1)
+        if words[RESENDS] != self._repeats:
+            self._repeats = words[RESENDS]
+            self._answered = min(self._answered, words[STANDING] - 1)
         if guard.drain is not None and words[STATE] != HALTED:
             guard.drain, self._late = None, False
-        if words[NUMBER] <= self._answered:
+        if words[STANDING] <= self._answered:
             return False
         command = self._board.standing.command
         if command is None:
@@ -284,12 +295,12 @@ class Keeper:
         if not self._permits:
             return
         words, now = self._board.words, self._clock()
-        stop = {"stop": True, "shout": False, None: words[STOP] != 1}[self._on_lapse]
-        self._guard.stops = stop or words[STOP] == 2
+        stop = {"stop": True, "shout": False, None: words[LEASE_STOP] != 1}[self._on_lapse]
+        self._guard.stops = stop or words[LEASE_STOP] == 2
         lease = self._board.lease
         current = lease.sent >= self._since and now < lease.until
         waited = now - self._since > self._guard.timeout * SECOND
-        lapsed = not current and words[STATE] == FREE and waited
+        lapsed = not current and words[STATE] == RUNNING and waited
         if lapsed and (not self.lapsed or now - self._told >= AGAIN):
             self._told = now
             LOG.critical(

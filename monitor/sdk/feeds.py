@@ -11,9 +11,9 @@ from msgspec import structs
 from monitor.errors import SandboxMonitorError
 from monitor.model.notice import Notice
 from monitor.sdk.lease import Lease
-from monitor.sdk.link import Feed, Letter
+from monitor.sdk.link import Feed, SignedMessage
 from monitor.sdk.standing import Standing
-from monitor.sdk.verifier import Intake
+from monitor.sdk.verifier import MessageVerifier
 
 LOG = logging.getLogger("monitor.sdk")
 POLL = 1.0  # seconds of one long poll: bounds how long `stop` takes, not how quickly a halt is seen
@@ -52,7 +52,7 @@ class Reader:
     def _after(self) -> int:
         return -1
 
-    def _take(self, letters: list[Letter]) -> None:
+    def _take(self, letters: list[SignedMessage]) -> None:
         raise NotImplementedError
 
     def _run(self) -> None:
@@ -88,7 +88,7 @@ class Follower(Reader):
         self,
         feed: Feed,
         pilot: str,
-        intake: Intake,
+        intake: MessageVerifier,
         begin: Standing,
         *,
         moved: Callable[[], None],
@@ -104,7 +104,7 @@ class Follower(Reader):
     def _after(self) -> int:
         return self.standing.number
 
-    def _take(self, letters: list[Letter]) -> None:
+    def _take(self, letters: list[SignedMessage]) -> None:
         """Move to the highest standing among the letters."""
         new = self.standing
         for letter in letters:
@@ -136,7 +136,7 @@ class Renewer(Reader):
         self,
         feed: Feed,
         pilot: str,
-        intake: Intake,
+        intake: MessageVerifier,
         begin: Lease,
         *,
         standing: Callable[[], Standing],
@@ -157,7 +157,7 @@ class Renewer(Reader):
         """A heartbeat with this nonce was sent."""
         self._feed.want(nonce)
 
-    def _take(self, letters: list[Letter]) -> None:
+    def _take(self, letters: list[SignedMessage]) -> None:
         if not self._heard and self._feed.complete:
             self._heard = True
             self._ready()
@@ -174,7 +174,7 @@ class Listener(Reader):
     """Reads permits only for their notice about the pilot's telemetry. `heard` is called in this thread, with each
     notice."""
 
-    def __init__(self, feed: Feed, pilot: str, intake: Intake, heard: Callable[[Notice], None]) -> None:
+    def __init__(self, feed: Feed, pilot: str, intake: MessageVerifier, heard: Callable[[Notice], None]) -> None:
         super().__init__(feed, pilot, "notices")
         self._intake = intake
         self._heard = heard
@@ -183,7 +183,7 @@ class Listener(Reader):
         """A heartbeat with this nonce was sent."""
         self._feed.want(nonce)
 
-    def _take(self, letters: list[Letter]) -> None:
+    def _take(self, letters: list[SignedMessage]) -> None:
         for letter in letters:
             notice = self._intake.notice(letter)
             if notice is not None:

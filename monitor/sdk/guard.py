@@ -18,7 +18,17 @@ from monitor.model.notice import Notice
 from monitor.sdk.clock import SECOND, Clock
 from monitor.sdk.drain import Drain
 from monitor.sdk.lease import Lease
-from monitor.sdk.shared_state import FREE, HALTED, KNOWN, OPEN, RELEASED, SENT, STATE, UNTIL, Board
+from monitor.sdk.shared_state import (
+    CONFIRMED,
+    HALTED,
+    LEASE_SENT,
+    LEASE_UNTIL,
+    OPEN_UNTIL,
+    RELEASED,
+    RUNNING,
+    STATE,
+    SharedState,
+)
 from monitor.sdk.standing import Standing, not_resumed, refusal
 
 LOOK = 0.01  # seconds between two looks at the board while something is not known yet
@@ -31,7 +41,7 @@ class Guard:
     told or permitted is worth nothing to this one. `stops` says whether the end of the lease stops work.
     """
 
-    def __init__(self, pilot: str, board: Board | None, clock: Clock, timeout: float, stops: bool) -> None:
+    def __init__(self, pilot: str, board: SharedState | None, clock: Clock, timeout: float, stops: bool) -> None:
         self._pilot = pilot
         self._board = board
         self._words: Any = board.words if board else [0] * 16
@@ -87,7 +97,7 @@ class Guard:
             self.in_hand += 1
             if self._met:
                 now = self._clock()
-                if now < words[OPEN] and (not self._stops or now < words[UNTIL]):
+                if now < words[OPEN_UNTIL] and (not self._stops or now < words[LEASE_UNTIL]):
                     if decision:
                         self.last_decision = decision
                     return
@@ -122,16 +132,16 @@ class Guard:
         if self._forked:
             return Unavailable("this Pilot was made before a fork: make a new one in the child")
         now, state = self._clock(), words[STATE]
-        if words[KNOWN] < self._since or state not in (FREE, HALTED, RELEASED):
+        if words[CONFIRMED] < self._since or state not in (RUNNING, HALTED, RELEASED):
             return self._unknown("is not known yet")
-        if state != FREE:
+        if state != RUNNING:
             standing = board.standing
             if standing.command is None or (state == RELEASED and not standing.lifted):
                 return self._unknown("is being written")
             return self._halted(standing, state == RELEASED)
-        if now >= words[OPEN]:
+        if now >= words[OPEN_UNTIL]:
             return self._unknown("was not confirmed for too long")
-        if self._stops and (words[SENT] < self._since or now >= words[UNTIL]):
+        if self._stops and (words[LEASE_SENT] < self._since or now >= words[LEASE_UNTIL]):
             return self._lapse(now)
         self._met = True
         return None
@@ -168,7 +178,7 @@ class Guard:
 
     def _lapse(self, now: int) -> Lapsed:
         words = self._words
-        since = (now - words[UNTIL]) / SECOND if words[SENT] >= self._since else None
+        since = (now - words[LEASE_UNTIL]) / SECOND if words[LEASE_SENT] >= self._since else None
         # A first one that never comes while the standing is read has mostly one of these causes, which only the monitor sees.
         never = (
             "none has come since this process began; if that lasts, the monitor may set its heartbeats aside as not "
@@ -185,7 +195,7 @@ class Guard:
         """Whether waiting may help: nothing is known yet, or the first permit has not come."""
         if self._board is None or self._forked:
             return False
-        return isinstance(error, Unavailable) or self._words[SENT] < self._since
+        return isinstance(error, Unavailable) or self._words[LEASE_SENT] < self._since
 
     def wait(self, decision: str, finishing: bool) -> None:
         """`enter`, as soon as what is not known yet is known, for at most `timeout` seconds."""

@@ -12,7 +12,7 @@ import msgspec
 from monitor.access.address import http_address
 from monitor.errors import Refused, Unavailable
 from monitor.model.signing import HTTP_HEADER
-from monitor.sdk.link import BATCH, Letter, What
+from monitor.sdk.link import BATCH, SignedMessage, What
 
 TIMEOUT = 10.0  # seconds for an answer, on top of a long poll's own
 NUMBER = "Sandbox-Number"
@@ -119,7 +119,7 @@ class HttpFeed:
         """True after the first answer: it carries the standing command or says that there is none."""
         return self._complete
 
-    def poll(self, after: int, wait: float) -> list[Letter]:
+    def poll(self, after: int, wait: float) -> list[SignedMessage]:
         """See `Feed.poll`. The first poll does not wait."""
         wait = wait if self._complete else 0.0
         letters = look(self._connection, f"{self._path}?after={after}&seen={self._seen}&wait={wait:g}", wait)
@@ -157,7 +157,7 @@ class HttpPermits:
             self._wanted.append(nonce)
             self._changed.notify_all()
 
-    def poll(self, after: int, wait: float) -> list[Letter]:
+    def poll(self, after: int, wait: float) -> list[SignedMessage]:
         """See `Feed.poll`. Without a heartbeat to be answered nothing is asked."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._wanted), wait)
@@ -185,11 +185,11 @@ class HttpPermits:
         self._connection.close()
 
 
-def look(connection: _Connection, path: str, wait: float = 0.0) -> list[Letter]:
+def look(connection: _Connection, path: str, wait: float = 0.0) -> list[SignedMessage]:
     """The one letter behind `path`, or none."""
     status, answer, signature = connection.request("GET", path, timeout=TIMEOUT + wait)
     check(f"GET {path}", status, answer)
-    return [Letter(answer, signature)] if status == 200 else []
+    return [SignedMessage(answer, signature)] if status == 200 else []
 
 
 def check(what: str, status: int, answer: bytes) -> None:

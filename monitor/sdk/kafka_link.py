@@ -6,12 +6,8 @@ same partition number. Nothing creates a topic here.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import socket
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -21,11 +17,9 @@ from kafka.partitioner.default import murmur2
 from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
 from monitor.model.signing import HEADER
-from monitor.sdk.link import BATCH, Letter, Link, What
+from monitor.sdk.link import BATCH, SignedMessage, What
 
-ANSWER = 10.0  # seconds
-PAST = 10_000  # records of a topic that are looked through for what became of an earlier act
-FLYING = 1_000  # records of a bulk sender not yet answered
+REQUEST_TIMEOUT_S = 10.0  # seconds
 HEADERS = [("content-type", BATCH.encode())]
 
 
@@ -100,16 +94,6 @@ class KafkaLink:
         except KafkaError as error:
             self.close()  # nothing of this batch may still be in flight when it is sent again
             raise Unavailable(f"{self.where} did not take a record for {self.telemetry}: {error!r}") from error
-
-    def control(self, pilot: str, body: bytes, signature: str = "") -> tuple[int, int]:
-        """Put one record on control; returns its partition and offset. Raises `Unavailable`."""
-        headers = [(HEADER, signature.encode())] if signature else []
-        try:
-            told = self.producer().send(f"{self.prefix}.control", body, key=pilot.encode(), headers=headers).get(30)
-        except KafkaError as error:
-            self.close()
-            raise Unavailable(f"{self.where} did not take a record for {self.prefix}.control: {error!r}") from error
-        return int(told.partition), int(told.offset)
 
     def consumer(self) -> KafkaConsumer:
         """A consumer of committed records without a group. Raises `Unavailable` when no broker answers."""
@@ -191,19 +175,19 @@ class KafkaFeed:
         self._consumer = consumer
         return consumer
 
-    def poll(self, after: int, wait: float) -> list[Letter]:
+    def poll(self, after: int, wait: float) -> list[SignedMessage]:
         """See `Feed.poll`."""
         consumer = self._connect()
         try:
             batches = consumer.poll(timeout_ms=int((wait if self._complete else min(wait, 0.2)) * 1000))
             if not self._complete:
-                at = consumer.position(self._partition, timeout_ms=int(ANSWER * 1000))
+                at = consumer.position(self._partition, timeout_ms=int(REQUEST_TIMEOUT_S * 1000))
                 self._complete = at is not None and at >= self._end
         except (KafkaError, OSError) as error:
             self.close()
             raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
         return [
-            Letter(record.value, _signature(record.headers))
+            SignedMessage(record.value, _signature(record.headers))
             for batch in batches.values()
             for record in batch
             if record.key == self._pilot.encode() and record.value is not None
@@ -218,144 +202,3 @@ class KafkaFeed:
 
 def _signature(headers: list[tuple[str, bytes]]) -> str:
     return next((value.decode(errors="replace") for name, value in headers if name == HEADER and value), "")
-
-
-class KafkaAnswers:
-    """Decisions and rejections of some pilots, from now on: what tells a sender what became of an act. Use it in a `with`."""
-
-    def __init__(self, link: KafkaLink, pilots: Iterable[str]) -> None:
-        self._link = link
-        self._pilots = {pilot.encode() for pilot in pilots}
-        self._consumer = link.consumer()
-        self.control = f"{link.prefix}.control"
-        try:
-            assigned: list[TopicPartition] = []
-            for what in ("decisions", "rejected"):
-                topic = f"{link.prefix}.{what}"
-                partitions = self._consumer.partitions_for_topic(topic)
-                if not partitions:
-                    raise Unavailable(f"{link.where} has no topic {topic}")
-                numbers = {partition_of(pilot.decode(), len(partitions)) for pilot in self._pilots}
-                assigned += [TopicPartition(topic, number) for number in sorted(numbers)]
-            self._consumer.assign(assigned)
-            ends = self._consumer.end_offsets(assigned)
-            for place in assigned:
-                self._consumer.seek(place, ends[place])
-            self._ends = dict(ends)
-        except (KafkaError, OSError) as error:
-            self.close()
-            raise Unavailable(f"{link.where} does not answer: {error!r}") from error
-        except Unavailable:
-            self.close()
-            raise
-
-    def before(self, until: float) -> Iterator[tuple[str, str, bytes]]:
-        """What `read` would have given before this was opened, of the last `PAST` records of each topic, oldest first. Ends at
-        `until` (s, monotonic) at the latest; afterwards `read` says some of it again."""
-        try:
-            first = self._consumer.beginning_offsets(list(self._ends))
-            for place, end in self._ends.items():
-                self._consumer.seek(place, max(first[place], end - PAST))
-            while time.monotonic() < until and any(self._consumer.position(p) < end for p, end in self._ends.items()):
-                yield from self.read(0.2)
-        except (KafkaError, OSError) as error:
-            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
-
-    def backwards(self, until: float) -> Iterator[list[bytes]]:
-        """The decisions of these pilots that stood there when this was opened, `PAST` records of the topic at a time,
-        the newest of these first; each list oldest first. Ends at `until` (s, monotonic) at the latest."""
-        try:
-            places = [place for place in self._ends if place.topic.endswith(".decisions")]
-            self._consumer.assign(places)
-            first = self._consumer.beginning_offsets(places)
-            ends = {place: self._ends[place] for place in places}
-            while time.monotonic() < until and any(ends[place] > first[place] for place in places):
-                starts = {place: max(first[place], ends[place] - PAST) for place in places}
-                for place, start in starts.items():
-                    self._consumer.seek(place, start)
-                found: list[bytes] = []
-                while time.monotonic() < until and any(self._consumer.position(p) < ends[p] for p in places):
-                    found += [raw for _, _, raw in self.read(0.2)]
-                yield found
-                ends = starts
-        except (KafkaError, OSError) as error:
-            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
-
-    def act(self, partition: int, offset: int) -> str:
-        """The id of the act that stands there on control, empty when it cannot be read. Nothing else is read afterwards."""
-        place = TopicPartition(self.control, partition)
-        try:
-            self._consumer.assign([place])
-            self._consumer.seek(place, offset)
-            for record in self._consumer.poll(timeout_ms=int(ANSWER * 1000), max_records=1).get(place, []):
-                return str(json.loads(record.value)["id"]) if record.offset == offset else ""
-        except (KafkaError, OSError) as error:
-            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
-        except (ValueError, KeyError, TypeError):
-            pass
-        return ""
-
-    def read(self, wait: float) -> list[tuple[str, str, bytes]]:
-        """What came within `wait` seconds: (`decisions` or `rejected`, pilot, record)."""
-        try:
-            batches = self._consumer.poll(timeout_ms=int(wait * 1000))
-        except (KafkaError, OSError) as error:
-            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
-        return [
-            (place.topic.rpartition(".")[2], record.key.decode(), record.value)
-            for place, batch in batches.items()
-            for record in batch
-            if record.key in self._pilots and record.value is not None
-        ]
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._consumer.close(autocommit=False, timeout_ms=0)
-
-    def __enter__(self) -> KafkaAnswers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class KafkaBulk:
-    """Many records in flight, in order per partition: the idempotent producer keeps it. See `monitor.client.bulk.Bulk`."""
-
-    def __init__(self, link: Link) -> None:
-        assert isinstance(link, KafkaLink)
-        self.link = link
-        self._flying: deque[Any] = deque()
-
-    def telemetry(self, pilot: str, body: bytes) -> None:
-        """See `Bulk.telemetry`."""
-        self._send(self.link.telemetry, pilot, body, HEADERS)
-
-    def control(self, pilot: str, body: bytes, signature: str = "") -> None:
-        """See `Bulk.control`."""
-        headers = [(HEADER, signature.encode())] if signature else []
-        self._send(f"{self.link.prefix}.control", pilot, body, headers)
-
-    def _send(self, topic: str, pilot: str, body: bytes, headers: list[tuple[str, bytes]]) -> None:
-        producer = self.link.producer(max_in_flight_requests_per_connection=5, linger_ms=5, batch_size=262_144)
-        with self._told(topic):
-            self._flying.append(producer.send(topic, body, key=pilot.encode(), headers=headers))
-            while self._flying and (self._flying[0].is_done or len(self._flying) > FLYING):
-                self._flying.popleft().get(timeout=30)
-
-    def flush(self) -> None:
-        """See `Bulk.flush`."""
-        with self._told("flush"):
-            while self._flying:
-                self._flying.popleft().get(timeout=30)
-
-    @contextlib.contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except KafkaError as error:
-            raise Unavailable(f"{self.link.where}, {what}: {error!r}") from error
-
-    def close(self) -> None:
-        """See `Bulk.close`."""
-        self.link.close()

@@ -16,7 +16,7 @@ from monitor.model.records import Permit
 LONGEST_MS = 600_000  # a permit that claims more is cut to it: a lease is short, or it is none
 
 
-class Seal:
+class NonceSealer:
     """Makes nonces and opens them again. `secret` is shared by the processes of one pilot on one machine."""
 
     def __init__(self, secret: bytes, pilot: str) -> None:
@@ -26,7 +26,7 @@ class Seal:
     def nonce(self, sent: int, salt: bytes) -> str:
         """The nonce of a heartbeat sent at `sent` (ns of the lease's clock); `salt` tells two of one moment apart.
 
-        >>> seal = Seal(b"k" * 32, "p")
+        >>> seal = NonceSealer(b"k" * 32, "p")
         >>> seal.opened(seal.nonce(17, b"abcd"))
         17
         >>> seal.opened(seal.nonce(17, b"abcd").replace("11.", "12.")) is None

@@ -10,7 +10,7 @@ BATCH = "application/cloudevents-batch+json"
 What: TypeAlias = Literal["commands", "permits"]
 
 
-class Letter(Struct, frozen=True):
+class SignedMessage(Struct, frozen=True):
     """A command or permit as it came: its bytes, and the signature that travelled beside them (empty when none did)."""
 
     body: bytes
@@ -20,7 +20,7 @@ class Letter(Struct, frozen=True):
 class Feed(Protocol):
     """The commands or the permits of one pilot. Used by one thread."""
 
-    def poll(self, after: int, wait: float) -> list[Letter]:
+    def poll(self, after: int, wait: float) -> list[SignedMessage]:
         """What came in the last `wait` seconds, `after` that standing or not; empty when there is nothing.
 
         Commands are read from the first that still stands, permits from now on. Raises `Unavailable` when the other side

@@ -44,21 +44,21 @@ from monitor.model.signing import Signer
 from monitor.sdk.asgi import App, GuardedApp
 from monitor.sdk.build import BadEvent, build
 from monitor.sdk.clock import SECOND, Clock, boottime
-from monitor.sdk.control_loop import Keeper, OnLapse
+from monitor.sdk.control_loop import ControlLoop, OnLapse
 from monitor.sdk.drain import Hook
 from monitor.sdk.guard import Entry, Guard
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.incarnation import Incarnation, begin
-from monitor.sdk.lease import Seal
+from monitor.sdk.lease import NonceSealer
 from monitor.sdk.link import Link
 from monitor.sdk.sender import Sender
 from monitor.sdk.settings import STOPPING, Tier, consistent
-from monitor.sdk.shared_state import Board
+from monitor.sdk.shared_state import SharedState
 from monitor.sdk.spool import NO_ROOM, SpoolFull, no_room
 from monitor.sdk.standing import Standing
 from monitor.sdk.transports import open_link
 from monitor.sdk.values import shown
-from monitor.sdk.verifier import Intake, Trust, trusted
+from monitor.sdk.verifier import MessageVerifier, Trust, trusted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -192,12 +192,12 @@ class Pilot:
         self._guard = Guard(pilot, board, self._clock, guard_timeout, stops)
         if isinstance(link, HttpLink):  # the embedded monitor serves its board there
             self._guard.page = f"{link.address}/pilot/{quote(pilot, safe='')}"
-        self._seal: Seal | None = None
-        self._keeper: Keeper | None = None
+        self._seal: NonceSealer | None = None
+        self._keeper: ControlLoop | None = None
         if board is not None:
-            self._seal = Seal(board.secret, pilot)
-            self._intake = Intake(pilot, keys, self._seal)
-            self._keeper = Keeper(
+            self._seal = NonceSealer(board.secret, pilot)
+            self._intake = MessageVerifier(pilot, keys, self._seal)
+            self._keeper = ControlLoop(
                 pilot,
                 link,
                 board,
@@ -221,9 +221,9 @@ class Pilot:
         if heartbeat_s > 0:
             self._beating.start()
 
-    def _board(self, base: Path, adopted: list[Incarnation]) -> Board:
+    def _board(self, base: Path, adopted: list[Incarnation]) -> SharedState:
         try:
-            return Board(base)
+            return SharedState(base)
         except OSError as error:
             for incarnation in (self._own, *adopted):
                 incarnation.close()

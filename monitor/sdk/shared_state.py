@@ -8,7 +8,6 @@ good for one start of the machine: on the next the board begins anew.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
 import secrets
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.files.durable import replace_file
+from monitor.files.lock import try_lock, wait_lock
 from monitor.model.notice import Notice
 from monitor.sdk.clock import boot_id
 from monitor.sdk.lease import Lease
@@ -24,13 +25,13 @@ from monitor.sdk.standing import Standing
 
 SIZE = 8192
 NOTICE = 32_768  # bytes of a notice at most
-# Words. OPEN: until when (ns) work may begin, as far as commands say; 0 = no. KNOWN: when the writer last knew.
-OPEN, KNOWN, STATE, NUMBER, SENT, UNTIL, STOP, REPEATS, TURN, LENGTH = range(10)
-UNKNOWN, FREE, HALTED, RELEASED = range(4)  # STATE
+# Words. OPEN_UNTIL: until when (ns) work may begin, as far as commands say; 0 = no. CONFIRMED: when the writer last knew.
+OPEN_UNTIL, CONFIRMED, STATE, STANDING, LEASE_SENT, LEASE_UNTIL, LEASE_STOP, RESENDS, SEQUENCE, LENGTH = range(10)
+UNKNOWN, RUNNING, HALTED, RELEASED = range(4)  # STATE
 SECRET, BOOT, TEXT = 256, 512, 1024  # places of bytes
 
 
-class Board:
+class SharedState:
     """The board in `base` (created when missing). Any number of threads and processes read; only a leader `put`s.
 
     Raises OSError when the directory cannot be written.
@@ -41,9 +42,8 @@ class Board:
         self._base = base
         self._lead: int | None = None
         self._noticed: Notice | None = None
-        gate = os.open(base / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        gate = wait_lock(base / "lock")
         try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
             self._map = self._mapped(base / "board")
             # now, and not when the disk may be full
             os.close(os.open(base / "leader", os.O_RDWR | os.O_CREAT, 0o600))
@@ -79,28 +79,23 @@ class Board:
     def lead(self) -> bool:
         """Try to become the writer."""
         if self._lead is None:
-            lock = os.open(self._base / "leader", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._lead = lock
-            except BlockingIOError:
-                os.close(lock)
+            self._lead = try_lock(self._base / "leader")
         return self._lead is not None
 
     def put(self, standing: Standing) -> None:
         """Put what the commands say. A reader in the middle of it reads again."""
         raw = msgspec.json.encode(standing)
-        self.words[TURN] |= 1
+        self.words[SEQUENCE] |= 1
         self._map[TEXT : TEXT + len(raw)] = raw
         self.words[LENGTH] = len(raw)
-        self.words[NUMBER] = standing.number
-        self.words[TURN] += 1
+        self.words[STANDING] = standing.number
+        self.words[SEQUENCE] += 1
 
     def put_lease(self, lease: Lease) -> None:
         """Put a newer lease."""
-        self.words[STOP] = 0 if lease.stop is None else 1 + lease.stop
-        self.words[SENT] = lease.sent
-        self.words[UNTIL] = lease.until
+        self.words[LEASE_STOP] = 0 if lease.stop is None else 1 + lease.stop
+        self.words[LEASE_SENT] = lease.sent
+        self.words[LEASE_UNTIL] = lease.until
 
     def put_notice(self, notice: Notice) -> None:
         """Put what the monitor says of the pilot's telemetry. Without room on the disk the older one stays."""
@@ -119,9 +114,9 @@ class Board:
     def standing(self) -> Standing:
         """What the commands said when the writer last knew. Unknown, should a writer have died in the middle of writing it."""
         for _ in range(100):
-            turn = self.words[TURN]
+            turn = self.words[SEQUENCE]
             raw = bytes(self._map[TEXT : TEXT + self.words[LENGTH]])
-            if not turn & 1 and self.words[TURN] == turn:
+            if not turn & 1 and self.words[SEQUENCE] == turn:
                 return msgspec.json.decode(raw, type=Standing) if raw else Standing()
             time.sleep(0.001)
         return Standing()
@@ -138,19 +133,14 @@ class Board:
     @property
     def lease(self) -> Lease:
         """The lease of the last permit."""
-        stop = self.words[STOP]
-        return Lease(self.words[SENT], self.words[UNTIL], bool(stop - 1) if stop else None)
+        stop = self.words[LEASE_STOP]
+        return Lease(self.words[LEASE_SENT], self.words[LEASE_UNTIL], bool(stop - 1) if stop else None)
 
     # Resuming: any process may, and it is kept on the disk.
 
     def resume(self, release: str) -> None:
         """The firm has resumed from the release with this command id; the next start knows it too."""
-        fresh = self._base / f"resumed.{os.getpid()}"
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(f"{release}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._base / "resumed")
+        replace_file(self._base / "resumed", f"{release}\n".encode())
 
     @property
     def resumed(self) -> str:

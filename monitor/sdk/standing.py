@@ -51,7 +51,7 @@ class Standing(Struct, frozen=True):
         return Standing(known=self.known, command=command, release=release, lifted=lifted)
 
     def to_resume(self, resumed: str) -> bool:
-        """Whether the firm still has to resume, having last resumed from `resumed` (see `Board.resumed`)."""
+        """Whether the firm still has to resume, having last resumed from `resumed` (see `SharedState.resumed`)."""
         return bool(self.lifted) and resumed != self.release_id
 
     @property

@@ -22,8 +22,8 @@ from monitor.errors import Forged
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Permit
 from monitor.model.signing import Trusted
-from monitor.sdk.lease import Lease, Seal
-from monitor.sdk.link import Letter
+from monitor.sdk.lease import Lease, NonceSealer
+from monitor.sdk.link import SignedMessage
 from monitor.sdk.standing import Standing
 
 LOG = logging.getLogger("monitor.sdk")
@@ -55,10 +55,10 @@ def trusted(trust: Trust) -> Trusted | None:
     return keys
 
 
-class Intake:
+class MessageVerifier:
     """Judges the letters of one pilot. Safe for several threads."""
 
-    def __init__(self, pilot: str, keys: Trusted | None, seal: Seal) -> None:
+    def __init__(self, pilot: str, keys: Trusted | None, seal: NonceSealer) -> None:
         self._pilot = pilot
         self._keys = keys
         self._seal = seal
@@ -72,7 +72,7 @@ class Intake:
         with self._lock:
             return dict(self._counts)
 
-    def command(self, letter: Letter, standing: Standing) -> Command | None:
+    def command(self, letter: SignedMessage, standing: Standing) -> Command | None:
         """The command of a letter when it is ours and new; None when it changes nothing (and is counted)."""
         command = self._opened(letter, "command", Command)
         if command is None:
@@ -94,13 +94,13 @@ class Intake:
         self._raise("unreadable", "command", ValueError(f"it has more than {LONGEST} bytes"))
         return None
 
-    def notice(self, letter: Letter) -> Notice | None:
+    def notice(self, letter: SignedMessage) -> Notice | None:
         """What the permit of a letter says of this pilot's telemetry, from any service's heartbeat; None when its
         signature is not valid (and counted)."""
         permit = self._opened(letter, "permit", Permit)
         return None if permit is None else permit.notice or Notice()
 
-    def permit(self, letter: Letter, lease: Lease, standing: int, halted: bool) -> Lease | None:
+    def permit(self, letter: SignedMessage, lease: Lease, standing: int, halted: bool) -> Lease | None:
         """The lease after the permit of a letter; None when it is void (and is counted)."""
         permit = self._opened(letter, "permit", Permit)
         if permit is None:
@@ -111,7 +111,7 @@ class Intake:
             return None
         return met
 
-    def _opened(self, letter: Letter, kind: Literal["command", "permit"], what: type[T]) -> T | None:
+    def _opened(self, letter: SignedMessage, kind: Literal["command", "permit"], what: type[T]) -> T | None:
         try:
             if self._keys is not None:
                 self._keys.verify(kind, letter.body, letter.signature)

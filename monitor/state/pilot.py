@@ -76,7 +76,7 @@ class Source(Struct, array_like=True, gc=False):
     newest: int = 0
 
 
-class Resting(Struct, gc=False):
+class PackedDetectors(Struct, gc=False):
     """All detectors of a pilot as bytes, one blob for each stream: compressed until one of them is asked for."""
 
     packed: bytes
@@ -100,7 +100,7 @@ class Stream(Struct, gc=False):
     open: dict[int, Open] = {}
     stock: float = 0.0
     seen: tuple[int, ...] = ()
-    held: list[Detector] | Resting = []
+    held: list[Detector] | PackedDetectors = []
     place: int = 0
     kinds: tuple[type[Detector], ...] = ()  # of the detectors; shared
 
@@ -108,7 +108,7 @@ class Stream(Struct, gc=False):
     def detectors(self) -> list[Detector]:
         """The detectors, ready to be asked. Raises LogBroken when they rest and cannot be read."""
         held = self.held
-        if isinstance(held, Resting):
+        if isinstance(held, PackedDetectors):
             try:
                 held = self.held = list(_detectors(self.kinds).decode(held.blob(self.place)))
             except msgspec.MsgspecError as error:
@@ -122,7 +122,7 @@ class Stream(Struct, gc=False):
     def blob(self) -> bytes:
         """The detectors as bytes."""
         held = self.held
-        return held.blob(self.place) if isinstance(held, Resting) else msgspec.msgpack.encode(held)
+        return held.blob(self.place) if isinstance(held, PackedDetectors) else msgspec.msgpack.encode(held)
 
 
 class Pilot(Struct, gc=False):
@@ -170,13 +170,13 @@ class Pilot(Struct, gc=False):
         """The detectors of all streams, in the charter's order, as compressed bytes."""
         streams = [self.streams[name] for name, _ in self.plan.streams]
         held = streams[0].held if streams else []
-        if isinstance(held, Resting) and all(s.held is held and s.place == i for i, s in enumerate(streams)):
+        if isinstance(held, PackedDetectors) and all(s.held is held and s.place == i for i, s in enumerate(streams)):
             return held.packed
         return _packed([stream.blob() for stream in streams])
 
     def rest(self) -> None:
         """Hold all detectors as bytes until they are asked for: a twentieth of the memory."""
-        resting = Resting(self.packed())
+        resting = PackedDetectors(self.packed())
         for place, (name, _) in enumerate(self.plan.streams):
             stream = self.streams[name]
             stream.held, stream.place = resting, place
@@ -260,7 +260,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
     if s.version < 6:
         s = _from_5(s)
     charter = structs.replace(plan.charter, pilot=s.id)  # equal, and all but the name is shared
-    resting = Resting(s.detectors or _packed([bytes(s.streams[name].detectors) for name, _ in plan.streams]))
+    resting = PackedDetectors(s.detectors or _packed([bytes(s.streams[name].detectors) for name, _ in plan.streams]))
     streams = {}
     for place, (name, kinds) in enumerate(plan.streams):
         kept = s.streams[name]

@@ -16,7 +16,7 @@ from monitor.model.events import Event, Heartbeat
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Permit
 from monitor.model.signing import Signer
-from monitor.sdk.link import Letter, What
+from monitor.sdk.link import SignedMessage, What
 
 POLL_S = 0.05  # the longest that a poll blocks: a pilot that closes waits for the poll of its readers
 
@@ -83,16 +83,16 @@ class MemoryLink:
         if self.standing is None or command.standing > self.standing.standing:
             self.standing = command
         body = msgspec.json.encode(command)
-        self._post.put(Letter(body, self.signer.sign("command", body) if self.signer else ""))
+        self._post.put(SignedMessage(body, self.signer.sign("command", body) if self.signer else ""))
 
     def permit(self, permit: Permit) -> None:
         """Put a permit before the service."""
         body = msgspec.json.encode(permit)
-        self._permits.put(Letter(body, self.signer.sign("permit", body) if self.signer else ""))
+        self._permits.put(SignedMessage(body, self.signer.sign("permit", body) if self.signer else ""))
 
-    def letter(self, letter: Letter, what: What = "commands") -> None:
+    def deliver(self, message: SignedMessage, what: What = "commands") -> None:
         """Put anything before the service."""
-        (self._post if what == "commands" else self._permits).put(letter)
+        (self._post if what == "commands" else self._permits).put(message)
 
     def feed(self, pilot: str, what: What = "commands") -> MemoryFeed:
         """See `monitor.sdk.link.Link.feed`."""
@@ -103,15 +103,15 @@ class MemoryLink:
 
 
 class _Post:
-    """Letters in order of arrival."""
+    """Messages in order of arrival."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
+        self.messages: list[SignedMessage] = []
         self.changed = threading.Condition()
 
-    def put(self, letter: Letter) -> None:
+    def put(self, message: SignedMessage) -> None:
         with self.changed:
-            self.letters.append(letter)
+            self.messages.append(message)
             self.changed.notify_all()
 
 
@@ -121,23 +121,23 @@ class MemoryFeed:
     def __init__(self, link: MemoryLink, post: _Post, what: What) -> None:
         self._link = link
         self._post = post
-        self._next = 0 if what == "commands" else len(post.letters)
+        self._next = 0 if what == "commands" else len(post.messages)
         self.complete = False
 
     def want(self, nonce: str) -> None:
         """See `monitor.sdk.link.Feed.want`."""
 
-    def poll(self, after: int, wait: float) -> list[Letter]:
+    def poll(self, after: int, wait: float) -> list[SignedMessage]:
         """See `monitor.sdk.link.Feed.poll`."""
         with self._post.changed:
             if self.complete:
-                self._post.changed.wait_for(lambda: len(self._post.letters) > self._next, timeout=min(wait, POLL_S))
+                self._post.changed.wait_for(lambda: len(self._post.messages) > self._next, timeout=min(wait, POLL_S))
             if self._link.away:
                 raise Unavailable("the memory link is away")
-            letters = self._post.letters[self._next :]
-            self._next += len(letters)
+            messages = self._post.messages[self._next :]
+            self._next += len(messages)
             self.complete = True
-            return letters
+            return messages
 
     def close(self) -> None:
         """See `monitor.sdk.link.Feed.close`."""

@@ -1,9 +1,10 @@
-"""What the product imports is what it declares: nobody gets a library by way of another that may drop it."""
+"""What the product imports is what it declares: no library is used only because another one happens to require it."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -80,3 +81,81 @@ def test_the_lock_holds_every_dependency() -> None:
     """What is declared is locked, so that `make install` gives what was tested."""
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert locked >= DECLARED
+
+
+BASE = {"cryptography", "kafka-python", "msgspec"}
+EXTRA = {normal(re.split(r"[\s<>=!~;\[]", wanted)[0]) for wanted in PROJECT["optional-dependencies"]["monitor"]}
+# What Python code runs that only has the SDK: an import of anything else from an installed library fails.
+WITH_THE_BASE_ONLY = """
+import importlib.abc, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name.split(".")[0])
+        return None
+
+sys.meta_path.insert(0, Blocker())
+"""
+USE_THE_SDK = """
+import tempfile
+import monitor.sdk
+from monitor.sdk import Pilot
+for to in ("http://127.0.0.1:9", "kafka://127.0.0.1:9"):
+    with tempfile.TemporaryDirectory() as home:
+        pilot = Pilot("p", participant="f", to=to, spool_dir=home, heartbeat_s=0)
+        pilot.exposure(1, "decisions")
+        pilot.close(timeout=0)
+        assert pilot.status().waiting_bytes > 0
+folders = {name.split(".")[1] for name in sys.modules if name.startswith("monitor.")}
+print(*sorted(folders), *sorted({name.split(".")[0] for name in sys.modules} & BLOCKED))
+"""
+RUN_A_COMMAND = (
+    "import runpy; sys.argv = ['sandbox-monitor', *ARGUMENTS]; runpy.run_module('monitor', run_name='__main__')"
+)
+
+
+def without(blocked: set[str], code: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a new Python in which the modules `blocked` cannot be imported."""
+    lines = f"BLOCKED = {blocked!r}\n{WITH_THE_BASE_ONLY}\n{code}"
+    return subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=60, check=False)
+
+
+def modules_of(distributions: set[str]) -> set[str]:
+    """The top-level modules that these distributions install."""
+    return {name for name, found in GIVEN_BY.items() if found & distributions}
+
+
+def test_the_base_installation_is_what_the_sdk_imports() -> None:
+    """`pip install sandbox-monitor` installs three libraries, each of which the SDK imports, and no more."""
+    assert {normal(re.split(r"[\s<>=!~;\[]", wanted)[0]) for wanted in PROJECT["dependencies"]} == BASE
+    used: set[str] = set()
+    for path in FILES:
+        if path.relative_to(ROOT).parts[:2] in {("monitor", name) for name in SDK_FOLDERS}:
+            used |= outside(path.read_text())
+    assert used == modules_of(BASE) & used
+    assert {name for module in used for name in GIVEN_BY[module]} >= {"cryptography", "kafka-python", "msgspec"}
+
+
+SDK_FOLDERS = ("access", "errors.py", "files", "halt_ground.py", "model", "sdk")
+
+
+def test_the_sdk_runs_without_the_monitor() -> None:
+    """Importing the SDK and reporting with it loads no library of the extra, and no folder that needs one."""
+    done = without(modules_of(EXTRA), USE_THE_SDK)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted(name.removesuffix(".py") for name in SDK_FOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("blocked", "arguments"),
+    [(modules_of(EXTRA), ["--help"]), (modules_of(EXTRA), ["worker"]), (modules_of(EXTRA - {"click"}), ["serve"])],
+    ids=["no click", "a command without click", "a command without aiohttp"],
+)
+def test_a_command_without_the_extra_names_the_extra(blocked: set[str], arguments: list[str]) -> None:
+    """A command line without its libraries ends with one line that names the fix, not with a traceback."""
+    done = without(blocked, f"ARGUMENTS = {arguments!r}\n{RUN_A_COMMAND}")
+    assert done.returncode == 1
+    assert "sandbox-monitor[monitor]" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

@@ -179,7 +179,7 @@ async def stepped_again(memory: MemoryStore) -> Outputs:
 
     def machine(partition: int, epoch: int) -> Machine:
         made = Machine(partition, epoch)
-        made.claimed(structs.replace(claim, epoch=epoch))
+        made.take_claim(structs.replace(claim, epoch=epoch))
         return made
 
     runner = Runner(log, clock=memory.clock, machine=machine)

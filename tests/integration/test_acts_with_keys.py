@@ -14,7 +14,7 @@ from msgspec import structs
 
 from monitor.charter.control import Override
 from monitor.charter.spec import Authority, Charter, Participant
-from monitor.client.control import look, put
+from monitor.client.control import read_state, send_act
 from monitor.files.key_file import own_key
 from monitor.simulation.fleet_charter import charter
 from monitor.state.acts_once import validity
@@ -41,12 +41,12 @@ class Desk:
 
     def put(self, body: bytes, signature: str, name: str) -> str:
         """Exactly these bytes; what became of them."""
-        answer = put(self.address, PILOT, name, body, signature, wait=20, prefix=self.prefix)
+        answer = send_act(self.address, PILOT, name, body, signature, wait=20, prefix=self.prefix)
         assert answer is not None
         return answer.rejected.detail if answer.rejected else "taken"
 
     def level(self) -> str:
-        known = look(self.address, PILOT, prefix=self.prefix)
+        known = read_state(self.address, PILOT, prefix=self.prefix)
         return "" if known is None else known.level
 
 

@@ -27,7 +27,7 @@ from kafka.admin import (
 from monitor.access.kafka_login import access
 from monitor.charter.control import Override
 from monitor.cli.topics import topics as command
-from monitor.client.control import put
+from monitor.client.control import send_act
 from monitor.kafka.output_consumer import read
 from monitor.kafka.topics import Names, create, topics
 from monitor.model.records import Decision
@@ -188,7 +188,7 @@ def test_the_whole_way_with_logins(guarded: Guarded, tmp_path: Path, monkeypatch
     try:
         worker.wait_ready()
         for act, words in ((admission, 0.0), (halt, 30.0)):
-            answer = put(to, name, act.id, msgspec.json.encode(act), wait=words, options=regulator)
+            answer = send_act(to, name, act.id, msgspec.json.encode(act), wait=words, options=regulator)
         assert answer is not None
         assert answer.decision is not None, answer
         with Pilot(

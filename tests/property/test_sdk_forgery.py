@@ -1,6 +1,6 @@
 """What nobody trusted has signed, what is old, and what is for somebody else moves nothing: 0 accepted, each counted.
 
-10,000 letters; `QUICK=1`: 1,000.
+10,000 messages; `QUICK=1`: 1,000.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from monitor.model.events import Heartbeat
 from monitor.model.records import Permit
 from monitor.model.signing import Signer
 from monitor.sdk import Pilot
-from monitor.sdk.link import Letter, What
+from monitor.sdk.link import SignedMessage, What
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.wait import Until
@@ -32,13 +32,13 @@ until = Until(60.0, every=0.005)
 
 
 class Forger:
-    """Makes letters that must not be believed, from everything a forger may have seen. `standing` is the true one."""
+    """Makes messages that must not be believed, from everything a forger may have seen. `standing` is the true one."""
 
     def __init__(self, seed: int, standing: int, permit: Permit) -> None:
         self.random = random.Random(seed)
         self.standing = standing
         self.permit = permit  # a true one, already used
-        self.ways: list[Callable[[], tuple[What, Letter]]] = [
+        self.ways: list[Callable[[], tuple[What, SignedMessage]]] = [
             self.unsigned,
             self.of_another_key,
             self.changed_after_signing,
@@ -59,66 +59,66 @@ class Forger:
     def a_permit(self, **changes: object) -> bytes:
         return encode(msgspec.structs.replace(self.permit, **changes))
 
-    def unsigned(self) -> tuple[What, Letter]:
-        return "commands", Letter(self.release(self.random.randint(1, 99)))
+    def unsigned(self) -> tuple[What, SignedMessage]:
+        return "commands", SignedMessage(self.release(self.random.randint(1, 99)))
 
-    def of_another_key(self) -> tuple[What, Letter]:
+    def of_another_key(self) -> tuple[What, SignedMessage]:
         signer = self.random.choice([OTHER_AUTHORITY, FIRM])
         if self.random.random() < 0.5:
             body = self.release()
-            return "commands", Letter(body, signer.sign("command", body))
+            return "commands", SignedMessage(body, signer.sign("command", body))
         body = self.a_permit(lease_ms=10**6)
-        return "permits", Letter(body, signer.sign("permit", body))
+        return "permits", SignedMessage(body, signer.sign("permit", body))
 
-    def changed_after_signing(self) -> tuple[What, Letter]:
+    def changed_after_signing(self) -> tuple[What, SignedMessage]:
         body = bytearray(self.release())
         signature = AUTHORITY.sign("command", bytes(body))
         at = self.random.randrange(len(body))
         body[at] ^= 1 << self.random.randrange(8)
-        return "commands", Letter(bytes(body), signature)
+        return "commands", SignedMessage(bytes(body), signature)
 
-    def broken_signature(self) -> tuple[What, Letter]:
+    def broken_signature(self) -> tuple[What, SignedMessage]:
         body = self.release()
         true = AUTHORITY.sign("command", body)
         odd = self.random.choice(
             [true[:-3], true + "A", f"{AUTHORITY.key_id}:", AUTHORITY.key_id, ":", f"{FIRM.key_id}{true[16:]}", "é:x"]
         )
-        return "commands", Letter(body, odd)
+        return "commands", SignedMessage(body, odd)
 
-    def a_permit_as_a_command(self) -> tuple[What, Letter]:
+    def a_permit_as_a_command(self) -> tuple[What, SignedMessage]:
         body = self.release()
-        return "commands", Letter(body, AUTHORITY.sign(self.random.choice(["permit", "control"]), body))  # type: ignore[arg-type]
+        return "commands", SignedMessage(body, AUTHORITY.sign(self.random.choice(["permit", "control"]), body))  # type: ignore[arg-type]
 
-    def lower_standing(self) -> tuple[What, Letter]:
+    def lower_standing(self) -> tuple[What, SignedMessage]:
         body = encode(command(self.random.randint(0, self.standing - 1), self.random.choice(["release", "halt"])))
-        return "commands", Letter(body, AUTHORITY.sign("command", body))
+        return "commands", SignedMessage(body, AUTHORITY.sign("command", body))
 
-    def other_pilot(self) -> tuple[What, Letter]:
+    def other_pilot(self) -> tuple[What, SignedMessage]:
         body = encode(command(self.standing + 5, "release", pilot=self.random.choice(["p-2", "", "p-1 ", "P-1"])))
-        return "commands", Letter(body, AUTHORITY.sign("command", body))
+        return "commands", SignedMessage(body, AUTHORITY.sign("command", body))
 
-    def repeated_permit(self) -> tuple[What, Letter]:
+    def repeated_permit(self) -> tuple[What, SignedMessage]:
         body = self.a_permit(lease_ms=self.random.choice([60_000, 10**9]))
-        return "permits", Letter(body, AUTHORITY.sign("permit", body))
+        return "permits", SignedMessage(body, AUTHORITY.sign("permit", body))
 
-    def made_up_nonce(self) -> tuple[What, Letter]:
+    def made_up_nonce(self) -> tuple[What, SignedMessage]:
         sent, _, rest = self.permit.nonce.partition(".")
         later = f"{int(sent, 16) + self.random.randrange(1, 10**12):x}.{rest}"
         nonce = self.random.choice([later, later[::-1], self.random.randbytes(20).hex(), "", "."])
         body = self.a_permit(nonce=nonce)
-        return "permits", Letter(body, AUTHORITY.sign("permit", body))
+        return "permits", SignedMessage(body, AUTHORITY.sign("permit", body))
 
-    def other_standing(self) -> tuple[What, Letter]:
+    def other_standing(self) -> tuple[What, SignedMessage]:
         body = self.a_permit(standing=self.standing + self.random.choice([-1, 1, 50]))
-        return "permits", Letter(body, AUTHORITY.sign("permit", body))
+        return "permits", SignedMessage(body, AUTHORITY.sign("permit", body))
 
-    def rubbish(self) -> tuple[What, Letter]:
+    def rubbish(self) -> tuple[What, SignedMessage]:
         body = self.random.randbytes(self.random.randrange(80))
-        return self.random.choice(["commands", "permits"]), Letter(body, AUTHORITY.sign("command", body))
+        return self.random.choice(["commands", "permits"]), SignedMessage(body, AUTHORITY.sign("command", body))
 
 
 @pytest.mark.parametrize("halted", [True, False], ids=["while halted", "while released"])
-def test_no_forged_replayed_or_lower_letter_is_believed(tmp_path: Path, halted: bool) -> None:
+def test_no_forged_replayed_or_lower_message_is_believed(tmp_path: Path, halted: bool) -> None:
     """Whatever comes: the standing, the lease and the refusal stay as they were, and the counts add up to what was sent."""
     link = MemoryLink(lease_ms=600_000, signer=AUTHORITY)
     with Pilot(
@@ -153,17 +153,17 @@ def test_no_forged_replayed_or_lower_letter_is_believed(tmp_path: Path, halted: 
         for _ in range(sent):
             way = forger.random.choice(forger.ways)
             made[way.__name__] += 1
-            what, letter = way()
-            link.letter(letter, what)
+            what, message = way()
+            link.deliver(message, what)
         until(lambda: sum(pilot.status().refused.values()) >= counted + sent)
         status = pilot.status()
         accepted = counted + sent - sum(status.refused.values())
         held = not accepted and pilot.standing.halted == halted
-        print(f"\nGOAL letters_not_to_be_believed_accepted {accepted} 0 {'ok' if held else 'short'} of {sent}")
+        print(f"\nGOAL invalid_messages_accepted {accepted} 0 {'ok' if held else 'short'} of {sent}")
         assert (accepted, pilot.standing.number, pilot.standing.halted) == (0, 7 if halted else 8, halted)
         if halted:
             with pytest.raises(Halted), pilot.guard():
-                pytest.fail("a letter that must not be believed lifted a halt")
+                pytest.fail("a message that must not be believed lifted a halt")
         else:
             assert pilot._guard.lease == before
         assert set(made) == {way.__name__ for way in forger.ways}
@@ -188,7 +188,7 @@ def test_a_forged_record_in_the_place_of_a_halt_keeps_the_service_from_starting(
         until(lambda: "cannot be believed" in pilot.status().follow_error)
         assert not pilot.standing.known
         body = encode(command(5))
-        link.letter(Letter(body, AUTHORITY.sign("command", body)))
+        link.deliver(SignedMessage(body, AUTHORITY.sign("command", body)))
         until(lambda: pilot.standing.halted)
 
 

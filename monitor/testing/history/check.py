@@ -69,7 +69,7 @@ class Difference(Struct, frozen=True):
 def check(stood: Stood, machine: Callable[[int], Machine]) -> list[Difference]:
     """Every difference, the earliest of each kind first. `machine` makes the machine of a partition as the owner's was."""
     again = machine(stood.dump.partition)
-    again.folds = False  # the offline step takes every event the long way, so that the fast one is judged too
+    again.fast_path = False  # the offline step takes every event the long way, so that the fast one is judged too
     should = replay(stood.dump, again)
     found = list(_acknowledged(stood))
     found += _journal(stood.dump)

@@ -74,8 +74,8 @@ def _one(link: KafkaLink, producer: KafkaProducer, topic: str, pilot: str) -> fl
         sent = time.perf_counter()
         producer.send(topic, raw, pilot.encode(), partition=0)
         while True:
-            letters = feed.poll(0, 1.0)
-            if any(msgspec.json.decode(letter.body, type=Command).halts for letter in letters):
+            messages = feed.poll(0, 1.0)
+            if any(msgspec.json.decode(message.body, type=Command).halts for message in messages):
                 return (time.perf_counter() - sent) * 1000
             if time.perf_counter() - sent > 30:
                 raise TimeoutError(f"{pilot} was not told to halt within 30 s")

@@ -30,16 +30,16 @@ from monitor.charter.spec import Bound, Charter, Drills, Participant, Trial, Wat
 from monitor.charter.spec import Window as FullStopWindow
 from monitor.cli.real import cases
 from monitor.client.bulk import open_bulk
-from monitor.client.control import look as read_standing
-from monitor.client.control import put as send_act
+from monitor.client.control import read_state as read_standing
+from monitor.client.control import send_act
 from monitor.compile.load import load_charter
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes as board_routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress
 from monitor.embedded.store import Store
 from monitor.engine.machine import Machine, PartitionState
-from monitor.engine.replay import lines, replay
+from monitor.engine.replay import replay_charters, timed_records
 from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
 from monitor.kafka.output_consumer import identity
@@ -99,7 +99,7 @@ async def http_application(path: Path) -> web.Application:
     store = Store(path)
     try:
         app = Ingress(store, arrived=Bell(), put_out=Bell(), exposition=bytes).app()
-        app.add_routes([charter_route(store), *board_routes(Board())])
+        app.add_routes([charter_route(store), *board_routes(FleetView())])
         return app
     finally:
         await store.close()
@@ -116,8 +116,8 @@ def store_schema(path: Path) -> dict[str, str]:
 class OneByOne(Machine):
     """A machine that steps every event by itself: the slow path."""
 
-    folds = False
-    leaps = False
+    fast_path = False
+    skips_empty_periods = False
 
 
 def state_of(machine: Machine, pilot: str) -> bytes:
@@ -169,7 +169,7 @@ def real_cases() -> dict[str, Any]:
 def replayed(name: str, batch: int) -> Outputs:
     """What a replay of one of them puts out."""
     case, out = real_cases()[name], Outputs()
-    for step in replay([load_charter(case.charter)], lines(case.events), batch=batch):
+    for step in replay_charters([load_charter(case.charter)], timed_records(case.events), batch=batch):
         out.extend(step)
     return out
 

@@ -25,7 +25,14 @@ def test_entries_of_the_ledger_keep_their_bytes() -> None:
     for record in (*out.decisions, *out.commands):
         raw, words = parts.ledger_entry(blank(record), KEY)
         name = f"format {raw[0]}, type {raw[1]}"
-        first.setdefault(name, {"entry": raw.decode("latin-1"), "plaintexts": [as_json(w) for w in words]})
+        first.setdefault(
+            name,
+            {
+                "head": raw[: raw.index(b'{"')].hex(),
+                "body": raw[raw.index(b'{"') :].decode(),
+                "plaintexts": [as_json(w) for w in words],
+            },
+        )
         digests.setdefault(name, []).append(hashlib.sha256(raw).hexdigest())
     whole = {name: f"{len(d)} entries {hashlib.sha256(''.join(d).encode()).hexdigest()}" for name, d in digests.items()}
     pinned("ledger", "An entry of the ledger never changes its bytes.", {"first": first, "all": whole})

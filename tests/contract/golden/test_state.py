@@ -33,7 +33,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex() if len(value) <= 64 else f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()}"
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        # Explanations travel with a command; they are pinned by themselves.
+        return {str(key): "" if key == "explanation" else _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -47,9 +48,9 @@ def test_states_after_a_scripted_day_are_the_same(way: str) -> None:
     machine, _ = played(way)
     states = {pilot: opened(names.state_of(machine, pilot)) for pilot in story.script().fleet.pilots}
     assert {state[0] for state in states.values()} == {6}
+    pinned("state_whole", RULE, {pilot: states[pilot] for pilot in WHOLE})
     places = {pilot: {str(n): _digest(value) for n, value in enumerate(state)} for pilot, state in states.items()}
     pinned("state_places", RULE, places)
-    pinned("state_whole", RULE, {pilot: states[pilot] for pilot in WHOLE})
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -17,7 +17,7 @@ from monitor.embedded.monitor import Monitor, secret_of
 from monitor.errors import Refused, SandboxMonitorError
 from monitor.files.key_file import own_key
 from monitor.sdk.incarnation import begin
-from monitor.sdk.shared_state import Board
+from monitor.sdk.shared_state import SharedState
 from monitor.testing.records import halted
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -154,15 +154,15 @@ def test_no_damaged_file_of_the_guard_lets_a_service_work_or_ends_in_a_surprise(
 ) -> None:
     """The board starts empty, which permits nothing; or the directory is refused as the operating
     system does."""
-    Board(tmp_path).close()
+    SharedState(tmp_path).close()
     if not (tmp_path / name).exists():
         (tmp_path / name).write_text("release-1\n")
     DAMAGES[damage](tmp_path / name)
     if damage == "a directory" and name != "resumed":
         with pytest.raises(OSError, match=name):
-            Board(tmp_path).standing.number  # noqa: B018
+            SharedState(tmp_path).standing.number  # noqa: B018
         return
-    board = Board(tmp_path)
+    board = SharedState(tmp_path)
     assert board.standing.number == 0
     assert board.resumed != "release-1"
     board.lead()

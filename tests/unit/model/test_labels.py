@@ -202,9 +202,9 @@ def test_labels_mean_the_same_one_by_one_and_packed(labels: list[tuple[str, str]
     """The same state, the same records, the same counts, however events are packed; each counts in the segment it
     names."""
     results: list[Any] = []
-    for folds in (False, True):
+    for fast_path in (False, True):
         bench, desk = Bench(RATE_0, MILES_BY_REGION, SHARE), Emitter("desk", "p")
-        bench.machine.folds = folds
+        bench.machine.fast_path = fast_path
         events: list[Envelope] = []
         for n, (segment, unit) in enumerate(labels):
             events.append(bench.emitter.outcomes(T0 + n, segment=segment))

@@ -136,9 +136,9 @@ STEP = st.one_of(
 def test_corrections_mean_the_same_one_by_one_and_packed(steps: list[tuple[str, int]], pack: int) -> None:
     """The same state and records; and never less than nothing in a period."""
     results: list[Any] = []
-    for folds in (False, True):
+    for fast_path in (False, True):
         bench = Bench(RATE_0, SHARE)
-        bench.machine.folds = folds
+        bench.machine.fast_path = fast_path
         e, events = bench.emitter, list[Envelope]()
         for n, (kind, amount) in enumerate(steps):
             if kind == "tally":

@@ -20,7 +20,7 @@ from monitor.model.records import Permit, Reason
 from monitor.sdk import Pilot
 from monitor.sdk.asgi import problem
 from monitor.sdk.clock import SECOND, boottime
-from monitor.sdk.lease import LONGEST_MS, Lease, Seal
+from monitor.sdk.lease import LONGEST_MS, Lease, NonceSealer
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.wait import Until
@@ -186,11 +186,11 @@ def test_a_lease_is_never_longer_than_ten_minutes() -> None:
 
 def test_a_nonce_is_opened_only_by_its_own_seal() -> None:
     """Another secret, another pilot or one changed digit: not ours."""
-    seal = Seal(b"k" * 32, "p")
+    seal = NonceSealer(b"k" * 32, "p")
     nonce = seal.nonce(123, b"salt")
     assert seal.opened(nonce) == 123
-    assert Seal(b"x" * 32, "p").opened(nonce) is None
-    assert Seal(b"k" * 32, "q").opened(nonce) is None
+    assert NonceSealer(b"x" * 32, "p").opened(nonce) is None
+    assert NonceSealer(b"k" * 32, "q").opened(nonce) is None
     for at in range(len(nonce)):
         changed = nonce[:at] + ("0" if nonce[at] != "0" else "1") + nonce[at + 1 :]
         assert seal.opened(changed) is None

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from monitor.charter.spec import Charter, canonical
-from monitor.engine.replay import lines, replay
+from monitor.engine.replay import replay_charters, timed_records
 from monitor.model.events import (
     ComplaintFiled,
     Envelope,
@@ -209,7 +209,8 @@ def test_a_right_monitor_says_of_each_scenario_what_the_truth_owes() -> None:
     one = fleet(*SCENARIOS, hours=168, seed=1, onset=60)
     decisions = list(
         itertools.chain.from_iterable(
-            outputs.decisions for outputs in replay([one.charter_for(p) for p in one.pilots], lines(one))
+            outputs.decisions
+            for outputs in replay_charters([one.charter_for(p) for p in one.pilots], timed_records(one))
         )
     )
     for truth in one.truths():

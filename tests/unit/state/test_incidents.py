@@ -197,9 +197,9 @@ def test_every_incident_counts_at_most_once_in_every_indicator(reports: list[Any
     """Whatever is reported in whatever order: as many as there are distinct ids that ever had the grade, alone and
     packed."""
     results = []
-    for folds in (False, True):
+    for fast_path in (False, True):
         bench = Bench(QUICK, SERIOUS, BY_REGION, hard_rules=())
-        bench.machine.folds = folds
+        bench.machine.fast_path = fast_path
         emitters = bench.emitter, Emitter("another/system", "p")
         at, events = T0 + 1, list[Envelope]()
         for incident, (severity, harm), segment, source in reports:

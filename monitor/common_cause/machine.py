@@ -21,6 +21,7 @@ from detectors.base import Count, Design
 from detectors.e_detector import EDetector
 from detectors.explain import explain
 from monitor.errors import ControlRefused, LogBroken
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, Record, digest
 
 VERSION = 1
@@ -60,7 +61,7 @@ class _State(Struct, array_like=True):
     detectors: list[tuple[Group, EDetector]]
 
 
-class Pool:
+class CommonCauseMachine:
     """The state machine of the second stage; one partition. See `monitor.engine.machine.Machine` for what a runner asks of it.
 
     The statistic: events of all of a vendor's pilots against all that their limits allow, one e-detector for each group. If
@@ -122,9 +123,10 @@ class Pool:
                 epoch, value = int(headers["epoch"]), _decode(headers, record.value)
             except (KeyError, ValueError, msgspec.MsgspecError) as error:
                 raise LogBroken(f"{topic}/{record.offset} is no evidence of the monitor: {error!r}") from error
-            if epoch < heard.epoch:
-                continue  # void: written by an owner that had been replaced
-            heard.epoch = epoch
+            epochs = EpochFilter(heard.epoch)
+            if not epochs.accepts(epoch):
+                continue
+            heard.epoch = epochs.highest
             self.events += 1
             if isinstance(value, Closed):
                 heard.through = max(heard.through, value.through)

@@ -1,0 +1,199 @@
+"""The Kafka side of a regulator's tools: send control records, read the outcome of acts, send in bulk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from monitor.errors import Unavailable
+from monitor.model.signing import HEADER
+from monitor.sdk.kafka_link import HEADERS, REQUEST_TIMEOUT_S, KafkaLink, partition_of
+
+LOOKBACK = 10_000  # records per topic that are read to find the outcome of an earlier act
+IN_FLIGHT = 1_000  # records of a bulk sender without an acknowledgement
+OutcomeTopic: TypeAlias = Literal["decisions", "rejected"]
+
+
+class OutcomeRecord(NamedTuple):
+    """One record of a topic on which outcomes of acts appear."""
+
+    topic: OutcomeTopic
+    pilot: str
+    value: bytes
+
+
+def send_control(link: KafkaLink, pilot: str, body: bytes, signature: str = "") -> tuple[int, int]:
+    """Append one record to `<prefix>.control`. Returns its partition and offset when the brokers have acknowledged it.
+
+    Blocks up to 30 s. Raises `Unavailable`; the record may have been written even then.
+    """
+    topic = f"{link.prefix}.control"
+    headers = [(HEADER, signature.encode())] if signature else []
+    try:
+        written = link.producer().send(topic, body, key=pilot.encode(), headers=headers).get(30)
+    except KafkaError as error:
+        link.close()
+        raise Unavailable(f"{link.where} did not acknowledge a record for {topic}: {error!r}") from error
+    return int(written.partition), int(written.offset)
+
+
+class OutcomeReader:
+    """Reads decisions and rejections of some pilots, starting at the end of both topics: the outcome of acts.
+
+    A context manager. The constructor and every method block on the network and raise `Unavailable`.
+    """
+
+    def __init__(self, link: KafkaLink, pilots: Iterable[str]) -> None:
+        self._link = link
+        self._pilots = {pilot.encode() for pilot in pilots}
+        self._consumer = link.consumer()
+        self.control = f"{link.prefix}.control"
+        try:
+            assigned = self._partitions()
+            self._consumer.assign(assigned)
+            ends = self._consumer.end_offsets(assigned)
+            for partition in assigned:
+                self._consumer.seek(partition, ends[partition])
+            self._ends = dict(ends)
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise Unavailable(f"{link.where} does not respond: {error!r}") from error
+        except Unavailable:
+            self.close()
+            raise
+
+    def _partitions(self) -> list[TopicPartition]:
+        """The partitions that hold records of these pilots."""
+        found: list[TopicPartition] = []
+        for name in ("decisions", "rejected"):
+            topic = f"{self._link.prefix}.{name}"
+            partitions = self._consumer.partitions_for_topic(topic)
+            if not partitions:
+                raise Unavailable(f"{self._link.where} has no topic {topic}")
+            numbers = {partition_of(pilot.decode(), len(partitions)) for pilot in self._pilots}
+            found += [TopicPartition(topic, number) for number in sorted(numbers)]
+        return found
+
+    def before(self, until: float) -> Iterator[OutcomeRecord]:
+        """Yield the last `LOOKBACK` records of each topic from before this reader was opened, oldest first.
+
+        Ends at `until` (s, monotonic) at the latest. Afterwards `read` may return some of the same records.
+        """
+        try:
+            first = self._consumer.beginning_offsets(list(self._ends))
+            for partition, end in self._ends.items():
+                self._consumer.seek(partition, max(first[partition], end - LOOKBACK))
+            while time.monotonic() < until and any(self._consumer.position(p) < end for p, end in self._ends.items()):
+                yield from self.read(0.2)
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
+
+    def backwards(self, until: float) -> Iterator[list[bytes]]:
+        """Yield the decisions from before this reader was opened in chunks of `LOOKBACK` records, newest chunk first.
+
+        Each chunk is oldest first. Ends at `until` (s, monotonic) at the latest.
+        """
+        try:
+            partitions = [partition for partition in self._ends if partition.topic.endswith(".decisions")]
+            self._consumer.assign(partitions)
+            first = self._consumer.beginning_offsets(partitions)
+            ends = {partition: self._ends[partition] for partition in partitions}
+            while time.monotonic() < until and any(ends[p] > first[p] for p in partitions):
+                starts = {p: max(first[p], ends[p] - LOOKBACK) for p in partitions}
+                for partition, start in starts.items():
+                    self._consumer.seek(partition, start)
+                chunk: list[bytes] = []
+                while time.monotonic() < until and any(self._consumer.position(p) < ends[p] for p in partitions):
+                    chunk += [record.value for record in self.read(0.2)]
+                yield chunk
+                ends = starts
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
+
+    def act_id(self, partition: int, offset: int) -> str:
+        """Return the id of the act at this position of `control`, "" when it cannot be read.
+
+        Assigns the consumer to `control`: call no other method afterwards.
+        """
+        at = TopicPartition(self.control, partition)
+        try:
+            self._consumer.assign([at])
+            self._consumer.seek(at, offset)
+            for record in self._consumer.poll(timeout_ms=int(REQUEST_TIMEOUT_S * 1000), max_records=1).get(at, []):
+                return str(json.loads(record.value)["id"]) if record.offset == offset else ""
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
+        except (ValueError, KeyError, TypeError):
+            pass
+        return ""
+
+    def read(self, wait: float) -> list[OutcomeRecord]:
+        """Return records that arrived, blocking for at most `wait` seconds; [] when there are none."""
+        try:
+            batches = self._consumer.poll(timeout_ms=int(wait * 1000))
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
+        return [
+            OutcomeRecord(at.topic.rpartition(".")[2], record.key.decode(), record.value)
+            for at, batch in batches.items()
+            for record in batch
+            if record.key in self._pilots and record.value is not None
+        ]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close(autocommit=False, timeout_ms=0)
+
+    def __enter__(self) -> OutcomeReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class KafkaBulk:
+    """`monitor.client.bulk.Bulk` over Kafka: many records in flight, ordered per partition by the idempotent producer."""
+
+    def __init__(self, link: KafkaLink) -> None:
+        self.link = link
+        self._in_flight: deque[Any] = deque()
+
+    def telemetry(self, pilot: str, body: bytes) -> None:
+        """See `Bulk.telemetry`. Blocks while `IN_FLIGHT` records are not acknowledged."""
+        self._send(self.link.telemetry, pilot, body, HEADERS)
+
+    def control(self, pilot: str, body: bytes, signature: str = "") -> None:
+        """See `Bulk.control`. Blocks while `IN_FLIGHT` records are not acknowledged."""
+        headers = [(HEADER, signature.encode())] if signature else []
+        self._send(f"{self.link.prefix}.control", pilot, body, headers)
+
+    def _send(self, topic: str, pilot: str, body: bytes, headers: list[tuple[str, bytes]]) -> None:
+        producer = self.link.producer(max_in_flight_requests_per_connection=5, linger_ms=5, batch_size=262_144)
+        with self._unavailable(topic):
+            self._in_flight.append(producer.send(topic, body, key=pilot.encode(), headers=headers))
+            while self._in_flight and (self._in_flight[0].is_done or len(self._in_flight) > IN_FLIGHT):
+                self._in_flight.popleft().get(timeout=30)
+
+    def flush(self) -> None:
+        """See `Bulk.flush`."""
+        with self._unavailable("flush"):
+            while self._in_flight:
+                self._in_flight.popleft().get(timeout=30)
+
+    @contextlib.contextmanager
+    def _unavailable(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except KafkaError as error:
+            raise Unavailable(f"{self.link.where}, {operation}: {error!r}") from error
+
+    def close(self) -> None:
+        """See `Bulk.close`."""
+        self.link.close()
