@@ -21,7 +21,7 @@ from monitor.projections.open_commands import OPEN, OpenCommand
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import evidence, halted
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -47,7 +47,7 @@ def test_closed_label_sets_exist_at_zero() -> None:
         assert at_zero("pilots", level=level.word)
         for reason in Reason:
             assert at_zero("decisions_total", level=level.word, reason=reason.value)
-    for reason in (*Why, "other"):
+    for reason in (*RejectionReason, "other"):
         assert at_zero("rejected_total", reason=str(reason))
     for action in ("halt", "release", "drill"):
         assert at_zero("commands_total", action=action)
