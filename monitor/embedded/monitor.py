@@ -46,7 +46,7 @@ from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
 from monitor.state.acts_once import validity
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Monitor:
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
-        self.metrics = Metrics(rejections=[why.value for why in Why])
+        self.metrics = Metrics(rejections=[why.value for why in RejectionReason])
         self.events = 0  # stepped since the start
         self.arrived, self.put_out = Bell(), Bell()
         self.open_mode = not admitters

@@ -24,14 +24,14 @@ from monitor.charter.spec import charter_hash
 from monitor.compile.plan import Plan
 from monitor.compile.state_size import open_allowance
 from monitor.decide import authority
-from monitor.decide.context import Case
-from monitor.decide.control_acts import admit, apply, drill, restart
-from monitor.decide.enforcement import again, overdue, unserved
-from monitor.decide.ladder import Move, unshelved
-from monitor.decide.signatures import WORD, forged, signed_by
-from monitor.decide.tolerate import overdue as not_rectified
+from monitor.decide.context import DecisionContext
+from monitor.decide.control_acts import admit, apply_act, begin_drill, restart_statistics
+from monitor.decide.enforcement import command_overdue, resend, stop_tracking
+from monitor.decide.ladder import Move, unshelve
+from monitor.decide.signatures import SIGNED_EVENTS, forged, signed_by
+from monitor.decide.tolerate import rectification_overdue as not_rectified
 from monitor.detect.leap import Tries, leap
-from monitor.detect.periods import LOST, close, silent
+from monitor.detect.periods import TELEMETRY_LOST_KEY, close, raise_silence
 from monitor.detect.shed import shed
 from monitor.errors import ControlRefused, Forged
 from monitor.model.bounds import short
@@ -48,18 +48,18 @@ from monitor.state import acts_once
 from monitor.state.pilot import Pilot, restore
 from monitor.state.pilot_cache import RESIDENT_PILOTS, PilotCache
 from monitor.state.sequences import arrived
-from monitor.state.timers import NEVER, closing, following, put_off
+from monitor.state.timers import NEVER, next_closing, next_timer, postpone
 from monitor.validate.parse import validate, validate_control
-from monitor.validate.rejections import Rejecter, Why
+from monitor.validate.rejections import Rejecter, RejectionReason
 from monitor.validate.runs import MIN_BATCH, EventBatch, EventRun, as_batch, group_by_key, runs
 
 STALE_TIMERS = 1_024  # outdated entries that the queue of timers may hold
 GAP_MS = 30_000  # a longer step between two `time` is a fault of the monitor, never silence of a firm
 # Refusals that are rejections of their own; any other is `control_refused`.
-_WHYS: dict[str, Why] = {
-    Refusal.REPEATED: Why.REPEATED,
-    Refusal.CONFLICT: Why.CONFLICT,
-    Refusal.ALREADY_ADMITTED: Why.CONFLICT,
+_WHYS: dict[str, RejectionReason] = {
+    Refusal.REPEATED: RejectionReason.REPEATED,
+    Refusal.CONFLICT: RejectionReason.CONFLICT,
+    Refusal.ALREADY_ADMITTED: RejectionReason.CONFLICT,
 }
 Pieces: TypeAlias = list[tuple[int, Outputs]]  # outputs, and the offset of the last record that they come from
 
@@ -200,7 +200,7 @@ class Machine:
         for record in records:
             if self._keyed and record.key is None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
-                rejected = [reject(Why.KEY_MISMATCH, "key")]
+                rejected = [reject(RejectionReason.KEY_MISMATCH, "key")]
             else:
                 events, places, rejected = validate(record, topic, self.partition, secret=self._secret)
                 count = len(events)
@@ -251,7 +251,7 @@ class Machine:
             if not pieces or pieces[-1][0] != record.offset:
                 pieces.append((record.offset, Outputs()))
             piece = pieces[-1][1]
-            why = forged(self._plan(event.subject), record) if isinstance(event, WORD) else None
+            why = forged(self._plan(event.subject), record) if isinstance(event, SIGNED_EVENTS) else None
             why = why or self._event(event, record.received, owner, piece)
             if why is not None:
                 reject = Rejecter(record, topic, self.partition, self._secret)
@@ -282,7 +282,11 @@ class Machine:
         except (ControlRefused, Forged) as refused:
             reject = Rejecter(record, self._control_topic, self.partition, self._secret)
             detail = f"{refused.reason}: {refused.detail}"
-            why = Why.FORGED if isinstance(refused, Forged) else _WHYS.get(refused.reason, Why.CONTROL_REFUSED)
+            why = (
+                RejectionReason.FORGED
+                if isinstance(refused, Forged)
+                else _WHYS.get(refused.reason, RejectionReason.CONTROL_REFUSED)
+            )
             out.rejected.append(reject(why, refused.field, detail, pilot=act.pilot))
         return out
 
@@ -359,32 +363,36 @@ class Machine:
         pilot = self.pilots.get(name)
         return self.fast_path and pilot is not None and not self._hot.fast_path(pilot).idle
 
-    def _event(self, event: Envelope, received: int, owner: str | None, out: Outputs) -> tuple[Why, str] | None:
+    def _event(
+        self, event: Envelope, received: int, owner: str | None, out: Outputs
+    ) -> tuple[RejectionReason, str] | None:
         """Step one event; when it may not be taken, say why and which field."""
         pilot = self.pilots.get(event.subject)
         if pilot is None:
-            return Why.NOT_ADMITTED, "subject"
+            return RejectionReason.NOT_ADMITTED, "subject"
         if owner is not None and owner != pilot.charter.participant.id:
-            return Why.NOT_YOURS, "subject"
+            return RejectionReason.NOT_YOURS, "subject"
         if pilot.exited:
-            return Why.AFTER_EXIT, "subject"
+            return RejectionReason.AFTER_EXIT, "subject"
         at = self._reach(pilot, received, out)
         self._hot.disturbed(pilot)
         found = arrived(pilot, event, at)
         if found in ("conflict", "too_old"):
             self._contested(pilot, event, found == "conflict", out)
-            return (Why.SOURCE_CONFLICT if found == "conflict" else Why.SEQUENCE_TOO_OLD), "sequence"
+            return (
+                RejectionReason.SOURCE_CONFLICT if found == "conflict" else RejectionReason.SEQUENCE_TOO_OLD
+            ), "sequence"
         if found == "new":
             if isinstance(event, CommandAcknowledged) and (field := _not_in_force(pilot, event)):
-                return Why.NOT_IN_FORCE, field
+                return RejectionReason.NOT_IN_FORCE, field
             if before_admission(pilot, event):
-                return Why.BEFORE_ADMISSION, "time"
-            case = Case(pilot, pilot.plan, at, event, out, self.epoch)
-            ended = observe(case, tidied(event))
+                return RejectionReason.BEFORE_ADMISSION, "time"
+            context = DecisionContext(pilot, pilot.plan, at, event, out, self.epoch)
+            ended = observe(context, tidied(event))
             if (most := open_allowance(pilot.plan)) is not None:
-                shed(case, most)
-            if ended or case.recorded:
-                self._settled(case)
+                shed(context, most)
+            if ended or context.recorded:
+                self._settled(context)
                 self._arm(pilot)
         return None
 
@@ -392,10 +400,10 @@ class Machine:
         """Act on what an event says that is rejected for its number. The same event may come again, and others under its number
         and id: so the standing is part of the cause, and no two decisions share an id."""
         cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
-        case = Case(pilot, pilot.plan, pilot.received, cause, out, self.epoch)
-        contested(case, event, conflict)
-        if case.recorded:
-            self._settled(case)
+        context = DecisionContext(pilot, pilot.plan, pilot.received, cause, out, self.epoch)
+        contested(context, event, conflict)
+        if context.recorded:
+            self._settled(context)
             self._arm(pilot)
 
     def _act(self, act: ControlBase, received: int, out: Outputs, by: Proved) -> None:
@@ -413,24 +421,24 @@ class Machine:
                 "pilot", Refusal.AFTER_EXIT, f"{act.pilot} has left the sandbox; a new pilot needs a new name"
             )
         if isinstance(act, Admission) or (isinstance(act, Amendment) and charter_hash(act.charter) == pilot.hash):
-            acts_once.already(pilot.acts, act, by, pilot.charter.version, pilot.hash)
+            acts_once.check_already_admitted(pilot.acts, act, by, pilot.charter.version, pilot.hash)
         acts_once.check_time(act, received)
         at = self._reach(pilot, received, out)
-        authority.check(pilot.charter, act, by)
+        authority.check_role(pilot.charter, act, by)
         standing, old = pilot.standing, pilot.plan.keys
         seen = standing.lifting.last if isinstance(act, Release) else standing.lifting.basis
-        seen = seen if isinstance(act, acts_once.STEPS) else 0
+        seen = seen if isinstance(act, acts_once.RELEASE_STEPS) else 0
         acts_once.check_valid(pilot.acts, act, by, firm, standing.counter, seen)
-        case = Case(pilot, pilot.plan, at, f"control:{act.id}", out, self.epoch, by.key)
+        context = DecisionContext(pilot, pilot.plan, at, f"control:{act.id}", out, self.epoch, by.key)
         self._hot.changed(pilot)
-        apply(case, act)
+        apply_act(context, act)
         if not self._service:
-            unserved(pilot)
+            stop_tracking(pilot)
         if isinstance(act, Amendment):
             others = self._admitters.ids if self._admitters else ()
-            acts_once.rekeyed(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
+            acts_once.change_keys(pilot.acts, act, old, pilot.plan.keys, others, pilot.standing.counter)
             pilot.acts.by = (act.author, by.key)
-        acts_once.taken(pilot.acts, act, by, firm, pilot.standing.counter)
+        acts_once.remember_act(pilot.acts, act, by, firm, pilot.standing.counter)
         self._arm(pilot)
 
     def _admitted(self, act: Admission, received: int, out: Outputs, by: Proved) -> None:
@@ -440,10 +448,10 @@ class Machine:
         self.dirty.add(pilot.id)
         move = Move("act", Level.NORMAL, Level.NORMAL, Reason.ADMITTED, False)
         version = Finding(rule=f"version {act.charter.version}")
-        Case(pilot, pilot.plan, received, f"control:{act.id}", out, self.epoch, by.key).record(
+        DecisionContext(pilot, pilot.plan, received, f"control:{act.id}", out, self.epoch, by.key).record(
             move, version, act.author
         )
-        acts_once.taken(pilot.acts, act, by, act.author == act.charter.participant.id, pilot.standing.counter)
+        acts_once.remember_act(pilot.acts, act, by, act.author == act.charter.participant.id, pilot.standing.counter)
         self._arm(pilot)
 
     def _reach(self, pilot: Pilot, received: int, out: Outputs) -> int:
@@ -460,7 +468,7 @@ class Machine:
 
     def _arm(self, pilot: Pilot) -> None:
         """Work out the pilot's next due time again, and up to where its periods are closed."""
-        due = pilot.due = following(pilot)[0]
+        due = pilot.due = next_timer(pilot)[0]
         if due != self._dues.get(pilot.id) and due < NEVER:
             heappush(self._due, (due, pilot.id))
         self._dues[pilot.id] = due
@@ -470,7 +478,7 @@ class Machine:
         if pilot.exited:
             self._edges.pop(pilot.id, None)
             return
-        closes = closing(pilot)
+        closes = next_closing(pilot)
         if closes is not None:
             self._edges[pilot.id] = closes.edge
 
@@ -490,56 +498,56 @@ class Machine:
         self._hot.changed(pilot)
         self.dirty.add(pilot.id)
         far = Tries(len(plan.closes)) if self.skips_empty_periods and before - pilot.due > plan.leap_ms else None
-        while (timer := following(pilot))[0] < before:
+        while (timer := next_timer(pilot))[0] < before:
             due, kind, name = timer
             if due > silence_until and kind in ("silence", "overdue", "drill", "rectify"):
-                put_off(pilot, kind, name, before)
+                postpone(pilot, kind, name, before)
                 continue
             pilot.received = max(pilot.received, due)
-            case = Case(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
+            context = DecisionContext(pilot, plan, due, f"timer:{kind}/{name}@{due}", out, self.epoch)
             if kind == "close":
-                close(case, plan.watch(name))
+                close(context, plan.indicator(name))
                 if far:
                     far.closed(lambda: self._leap(pilot, before))
             elif kind == "silence":
-                silent(case, plan.watch(name))
+                raise_silence(context, plan.indicator(name))
             elif kind == "overdue":
-                overdue(case)
+                command_overdue(context)
             elif kind == "again":
-                again(case)
+                resend(context)
             elif kind == "rectify":
-                not_rectified(case)
+                not_rectified(context)
             elif kind == "unshelve":
-                case.take(unshelved(pilot.standing, name, due), Finding(rule=name), key=name)
+                context.apply(unshelve(pilot.standing, name, due), Finding(rule=name), key=name)
             elif kind == "drill":
                 pilot.drilled = due
                 if not self._service:
                     continue
                 with suppress(ControlRefused):  # a halt stands, or the last drill is still open
-                    drill(case, full_stop=False)
+                    begin_drill(context, full_stop=False)
             else:
                 finding = Finding(rule="unknown", detail=pilot.standing.flag)
-                case.found("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
+                context.raise_finding("unknown", Level.ESCALATE, Reason.UNKNOWN_TOO_LONG, finding)
                 level = pilot.standing.level
                 if plan.strict and not pilot.standing.halted:
-                    case.record(Move("flag", level, level, Reason.LAPSED, False), finding)
-            self._settled(case)
+                    context.record(Move("flag", level, level, Reason.LAPSED, False), finding)
+            self._settled(context)
         self._arm(pilot)
 
     def _leap(self, pilot: Pilot, before: int) -> bool:
         """Pass over periods that hold nothing, if such close next. Returns whether there were any."""
-        passed = leap(pilot, before, self._evidence) if following(pilot)[1] == "close" else 0
+        passed = leap(pilot, before, self._evidence) if next_timer(pilot)[1] == "close" else 0
         self.skipped_periods += passed
         return passed > 0
 
-    def _settled(self, case: Case) -> None:
+    def _settled(self, context: DecisionContext) -> None:
         """A cause has been dealt with: where a crossing of a limit was tolerated, its share of alpha is spent."""
-        if case.tolerated:
-            standing = case.pilot.standing
-            case.pilot.standing = structs.replace(standing, restart=standing.restart + 1)
-            restart(case.pilot, case.plan, standing.restart + 1)
+        if context.tolerated:
+            standing = context.pilot.standing
+            context.pilot.standing = structs.replace(standing, restart=standing.restart + 1)
+            restart_statistics(context.pilot, context.plan, standing.restart + 1)
         if not self._service:
-            unserved(case.pilot)
+            stop_tracking(context.pilot)
 
     # ---- the partition as a whole
 
@@ -555,12 +563,12 @@ class Machine:
             if step:
                 pilot.away = (now - step, now)
             standing = pilot.standing
-            if standing.order.due:
-                order = structs.replace(standing.order, due=standing.order.due + step)
-                pilot.standing = structs.replace(standing, order=order)
-            sending = standing.sending
+            if standing.halt_state.due:
+                order = structs.replace(standing.halt_state, due=standing.halt_state.due + step)
+                pilot.standing = structs.replace(standing, halt_state=order)
+            sending = standing.retransmission
             if sending is not None and 0 < sending.due < now:  # at once, and once, not as often as was missed
-                pilot.standing = structs.replace(pilot.standing, sending=structs.replace(sending, due=now))
+                pilot.standing = structs.replace(pilot.standing, retransmission=structs.replace(sending, due=now))
             self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP, absence)
             self._flagged.add(name)
             self._arm(pilot)
@@ -579,12 +587,14 @@ class Machine:
                 if pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
                     continue
                 self.dirty.add(name)
-                case = Case(pilot, pilot.plan, pilot.received, f"lost:{topic}@{first}-{kept}", out, self.epoch)
-                case.flag("monitor", Reason.MONITOR_GAP, finding)
+                context = DecisionContext(
+                    pilot, pilot.plan, pilot.received, f"lost:{topic}@{first}-{kept}", out, self.epoch
+                )
+                context.flag("monitor", Reason.MONITOR_GAP, finding)
                 self._flagged.add(name)
                 if pilot.plan.slowest is not None:  # its periods count the quiet ones after which the finding leaves
                     level = Level[pilot.charter.responses.sequence_gap.upper()]
-                    case.found(LOST, level, Reason.TELEMETRY_LOST, finding)
+                    context.raise_finding(TELEMETRY_LOST_KEY, level, Reason.TELEMETRY_LOST, finding)
                 self._arm(pilot)
                 self.pilots.evict_excess()
         return out
@@ -598,10 +608,10 @@ class Machine:
                 self._arm(pilot)
         self._flagged.clear()
 
-    def _own_fault(self, pilot: Pilot, now: int, out: Outputs) -> Case:
+    def _own_fault(self, pilot: Pilot, now: int, out: Outputs) -> DecisionContext:
         self.dirty.add(pilot.id)
         pilot.received = max(pilot.received, now)
-        return Case(pilot, pilot.plan, pilot.received, f"timer:monitor_gap@{now}", out, self.epoch)
+        return DecisionContext(pilot, pilot.plan, pilot.received, f"timer:monitor_gap@{now}", out, self.epoch)
 
     def _closed(self, out: Outputs) -> None:
         """Tell the second stage up to where every period of this partition is closed."""
@@ -613,7 +623,7 @@ class Machine:
 
 def _word_is_signed(plan: Plan, batch: EventBatch, run: EventRun, first: int) -> bool:
     """Whether no word of the service in it is forged."""
-    for kind in WORD:
+    for kind in SIGNED_EVENTS:
         judged = None
         for event in batch.by_type.get(kind, ()):
             record = run.records[first + int(event.sequence) - batch.first]

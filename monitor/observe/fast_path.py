@@ -13,58 +13,58 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
-from monitor.compile.plan import Watch, key
-from monitor.decide.context import Case
-from monitor.decide.enforcement import permit
-from monitor.detect.periods import quiet_with
-from monitor.indicators.base import InOneUnit, Open, Slot
+from monitor.compile.plan import CompiledIndicator, stream_key
+from monitor.decide.context import DecisionContext
+from monitor.decide.enforcement import grant_permit
+from monitor.detect.periods import peek_stays_quiet
+from monitor.indicators.base import InOneUnit, OpenPeriod, Slot
 from monitor.model.bounds import marks_kept, seen_kept, short
 from monitor.model.events import Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 from monitor.model.labels import LABEL_OF, Label, tidied
 from monitor.model.records import Outputs
 from monitor.observe.events import FOREIGN, UNNAMED, WORK, add, told
 from monitor.observe.fast_path_plan import PeriodFrame, fast_path_plan_of
-from monitor.state.exposure import mark_all
-from monitor.state.incidents import report
+from monitor.state.exposure import state_exposures
+from monitor.state.incidents import incident_report
 from monitor.state.pilot import Pilot, Source, Stream
-from monitor.state.seen import Recent
-from monitor.state.uncounted import Astray, astray
+from monitor.state.seen import RecentSources
+from monitor.state.uncounted import UncountedLabel, uncounted_label
 from monitor.validate.runs import EventBatch
 
 STEPS = (64, 1024)  # events that may be counted before the detectors are asked again, tried after those of the batch
 
-Lost: TypeAlias = dict[tuple[type[Envelope], Label], Astray]  # by type of event and label
-Placed: TypeAlias = list[tuple[int, Stream, Watch, int, Slot]]  # by place in the batch
+Lost: TypeAlias = dict[tuple[type[Envelope], Label], UncountedLabel]  # by type of event and label
+Placed: TypeAlias = list[tuple[int, Stream, CompiledIndicator, int, Slot]]  # by place in the batch
 
 
-class Opened(dict[str, Open]):
+class Opened(dict[str, OpenPeriod]):
     """The open period of one indicator by segment, made in the pilot's state when it is first touched."""
 
     __slots__ = ("_streams", "_watch", "index")
 
-    def __init__(self, pilot: Pilot, watch: Watch, index: int) -> None:
+    def __init__(self, pilot: Pilot, watch: CompiledIndicator, index: int) -> None:
         super().__init__()
         self._streams, self._watch, self.index = pilot.streams, watch, index
 
-    def __missing__(self, segment: str) -> Open:
-        periods = self._streams[key(self._watch, segment)].open
-        opened = self[segment] = periods.setdefault(self.index, Open())
+    def __missing__(self, segment: str) -> OpenPeriod:
+        periods = self._streams[stream_key(self._watch, segment)].open
+        opened = self[segment] = periods.setdefault(self.index, OpenPeriod())
         return opened
 
 
-class Due(dict[tuple[str, int], Open | None]):
+class Due(dict[tuple[str, int], OpenPeriod | None]):
     """Periods of one indicator by segment and index; `None` for those that are closed."""
 
     __slots__ = ("_streams", "_watch")
 
-    def __init__(self, pilot: Pilot, watch: Watch) -> None:
+    def __init__(self, pilot: Pilot, watch: CompiledIndicator) -> None:
         super().__init__()
         self._streams, self._watch = pilot.streams, watch
 
-    def __missing__(self, place: tuple[str, int]) -> Open | None:
+    def __missing__(self, place: tuple[str, int]) -> OpenPeriod | None:
         segment, index = place
-        stream = self._streams[key(self._watch, segment)]
-        opened = None if index < stream.next else stream.open.setdefault(index, Open())
+        stream = self._streams[stream_key(self._watch, segment)]
+        opened = None if index < stream.next else stream.open.setdefault(index, OpenPeriod())
         if opened is not None:
             self[place] = opened
         return opened
@@ -109,11 +109,11 @@ class FastPath:
         "_windows",
     )  # fmt: skip
 
-    def __init__(self, pilot: Pilot, epoch: int, recent: Recent) -> None:
+    def __init__(self, pilot: Pilot, epoch: int, recent: RecentSources) -> None:
         self._pilot, self._plan, self._epoch, self._recent = pilot, pilot.plan, epoch, recent
         layout = self._pilot_plan = fast_path_plan_of(pilot.plan)
         self._kinds = layout.kinds
-        nexts = [w.grid.start(pilot.streams[key(w, w.segments[0])].next) for w in layout.by_time]
+        nexts = [w.grid.start(pilot.streams[stream_key(w, w.segments[0])].next) for w in layout.by_time]
         self._first = instant(max([pilot.admitted, pilot.plan.cycle[0], *nexts]))
         self._last = layout.last
         self._admitted = instant(pilot.admitted)
@@ -139,7 +139,7 @@ class FastPath:
         """Whether no event is ordinary now: each may end a silence, or go against a command to stand still."""
         standing = self._pilot.standing
         unknown = standing.unknown
-        return standing.order.stops or (
+        return standing.halt_state.stops or (
             bool(unknown) and any(f"{name}/" in unknown for name in self._pilot_plan.silences)
         )
 
@@ -206,7 +206,7 @@ class FastPath:
             for watch, names in kind.rest:
                 for event in run:
                     place = int(event.sequence) - batch.first
-                    for slot in watch.indicator.slots(event, received[place]):
+                    for slot in watch.implementation.slots(event, received[place]):
                         stream, index = self._pilot.streams[names[slot.segment]], watch.grid.index(slot.at)
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
@@ -233,7 +233,7 @@ class FastPath:
                 events = batch.by_type[kind_of] = [tidied(event) for event in batch.by_type[kind_of]]
                 data = batch.data[kind_of] = [event.data for event in events]  # type: ignore[attr-defined]
             for label in set(map(LABEL_OF[kind_of], data)):
-                found = astray(self._plan, kind_of, label)
+                found = uncounted_label(self._plan, kind_of, label)
                 if found is not None:
                     if not told(self._pilot, found):
                         return None
@@ -271,7 +271,7 @@ class FastPath:
         if not self._received_from <= at < self._received_to:
             self._received = {w.name: Opened(self._pilot, w, w.grid.index(at)) for w, _ in by_received}
             indexes = [(w, self._received[w.name].index) for w, _ in by_received]
-            if any(i < self._pilot.streams[key(w, w.segments[0])].next for w, i in indexes):
+            if any(i < self._pilot.streams[stream_key(w, w.segments[0])].next for w, i in indexes):
                 return False
             self._received_from = max(w.grid.start(i) for w, i in indexes)
             self._received_to = min(w.grid.start(i + 1) for w, i in indexes)
@@ -309,7 +309,7 @@ class FastPath:
         for step in (least, *(step for step in STEPS if step > least)):
             for watch, names in self._pilot_plan.counted:
                 index = window.frame.indexes[watch.name]
-                if not all(quiet_with(self._pilot.streams[name], index, step, watch) for name in names):
+                if not all(peek_stays_quiet(self._pilot.streams[name], index, step, watch) for name in names):
                     return most
             most = step
         return most
@@ -333,14 +333,14 @@ class FastPath:
                     heard[name] = max(heard.get(name, 0), last)
         self._pilot.heard.update(heard)
         for watch, folding in self._pilot_plan.by_received:
-            reads = watch.indicator.reads
+            reads = watch.implementation.reads
             events = [event for kind_of, run in batch.by_type.items() if kind_of in reads for event in run]
             if events:
                 folding.fold(events, (), at, calm, self._received[watch.name])
 
     def _astray(self, batch: EventBatch, lost: Lost, received: Sequence[int], out: Outputs) -> None:
         """Count what counts nowhere, and note when the last of it came."""
-        memory = self._pilot.astray
+        memory = self._pilot.uncounted
         for kind in {kind for kind, _ in lost}:
             getter = LABEL_OF[kind]
             for event, data in zip(batch.by_type[kind], batch.data[kind], strict=True):
@@ -349,15 +349,22 @@ class FastPath:
                     out.uncount(found.field)
                     memory.last = max(memory.last, received[int(event.sequence) - batch.first])
 
-    def _count_once(self, once: Sequence[Watch], run: Sequence[IncidentReported], at: int, out: Outputs) -> None:
+    def _count_once(
+        self, once: Sequence[CompiledIndicator], run: Sequence[IncidentReported], at: int, out: Outputs
+    ) -> None:
         """Count each incident once under each indicator, and remember its id."""
         for event in run:
-            seen = report(self._pilot.incidents, self._plan.once, event)
+            seen = incident_report(self._pilot.incidents, self._plan.once, event)
             for watch in once:
-                for slot in () if seen.counted(watch) else watch.indicator.slots(event, at):
+                for slot in () if seen.counted(watch) else watch.implementation.slots(event, at):
                     if slot.k > 0:
                         seen.count(watch)
-                    add(self._pilot.streams[key(watch, slot.segment)], watch.grid, watch.grid.index(slot.at), slot)
+                    add(
+                        self._pilot.streams[stream_key(watch, slot.segment)],
+                        watch.grid,
+                        watch.grid.index(slot.at),
+                        slot,
+                    )
             seen.remember(out)
 
     def _statements(self, batch: EventBatch, source: Source) -> None:
@@ -371,10 +378,12 @@ class FastPath:
             source.latest = max(source.latest, millis(max([event.time for event in tallies])))
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
-            mark_all(source, cast(Sequence[Heartbeat], beats), marks_kept(len(self._pilot.sources)))
+            state_exposures(source, cast(Sequence[Heartbeat], beats), marks_kept(len(self._pilot.sources)))
 
     def _permit(self, batch: EventBatch, at: int, out: Outputs) -> None:
         """The last heartbeat is answered; an older answer grants no more than it."""
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
-            permit(Case(self._pilot, self._plan, at, beats[-1], out, self._epoch), cast(Heartbeat, beats[-1]))
+            grant_permit(
+                DecisionContext(self._pilot, self._plan, at, beats[-1], out, self._epoch), cast(Heartbeat, beats[-1])
+            )

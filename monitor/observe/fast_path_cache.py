@@ -10,7 +10,7 @@ from itertools import islice
 
 from monitor.observe.fast_path import FastPath
 from monitor.state.pilot import Pilot
-from monitor.state.seen import Recent
+from monitor.state.seen import RecentSources
 
 HOT_PILOTS = 4096  # pilots at hand in one partition
 TOGETHER = 64  # pilots put away at once: the first key of a dict is quick to find only now and then
@@ -23,7 +23,7 @@ class HotPilots:
         self._epoch, self._most = epoch, most
         self._pilots: dict[str, Pilot] = {}  # at hand, oldest first
         self._fast_paths: dict[str, FastPath] = {}
-        self._recent = Recent()
+        self._recent = RecentSources()
 
     def use(self, pilot: Pilot) -> None:
         """A pilot's detectors or open periods are about to be asked for; those of others are put away when they are too many."""
@@ -32,7 +32,7 @@ class HotPilots:
         if len(self._pilots) >= self._most:
             for name in list(islice(self._pilots, TOGETHER)):
                 put_away = self._pilots.pop(name)
-                put_away.rest()
+                put_away.pack_detectors()
                 for source in put_away.sources.values():
                     source.seen.settle()
                 if (fast_path := self._fast_paths.get(name)) is not None:

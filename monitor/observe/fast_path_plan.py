@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
-from monitor.compile.plan import PLANS, Plan, Watch
+from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan
 from monitor.indicators.base import Folding, Receiving
 from monitor.model.events import (
     LAST_MS,
@@ -26,7 +26,7 @@ from monitor.model.events import (
     millis,
 )
 from monitor.state.incidents import broken_by
-from monitor.state.uncounted import selecting
+from monitor.state.uncounted import counted_labels
 
 FRAMES_KEPT = 8  # stretches of event time that are remembered
 
@@ -50,7 +50,7 @@ class EventTypePlan:
         self.may_fold = not any(w.once for w, _ in self.rest)
         self.silences = [w.name for w in plan.silences.get(kind, ())]
         self.fits = fits
-        self.selects, self.selected = selecting(plan, kind)
+        self.selects, self.selected = counted_labels(plan, kind)
         self.filed = kind in (ComplaintResolved, ComplaintWithdrawn)
         self.counts = kind is not ExposureTallied and any(w.provisional for w, _ in found)
 
@@ -61,13 +61,15 @@ class PeriodFrame:
 
     __slots__ = ("end", "indexes", "start", "steady")
 
-    def __init__(self, by_time: list[Watch], by_received: list[tuple[Watch, Folding]], at: int) -> None:
+    def __init__(
+        self, by_time: list[CompiledIndicator], by_received: list[tuple[CompiledIndicator, Folding]], at: int
+    ) -> None:
         self.indexes = {w.name: w.grid.index(at) for w in by_time}
         edges = [(w.grid.start(i := self.indexes[w.name]), w.grid.start(i + 1)) for w in by_time]
         since = max((start for start, _ in edges), default=0)
         self.start = instant(since)
         self.end = instant(min((end for _, end in edges), default=LAST_MS))
-        self.steady = min([cast(Receiving, w.indicator).steady(since) for w, _ in by_received] or [LAST_MS])
+        self.steady = min([cast(Receiving, w.implementation).steady(since) for w, _ in by_received] or [LAST_MS])
 
 
 class FastPathPlan:
@@ -75,9 +77,9 @@ class FastPathPlan:
     and of them those that give provisional evidence (`counted`); `kinds` of events that may be ordinary at all."""
 
     def __init__(self, plan: Plan) -> None:
-        watches = [w for w in plan.watches if w.silence is None]
+        watches = [w for w in plan.indicators if w.silence is None]
         found = [(w, fold) for w in watches if (fold := folding_of(w)) is not None]
-        self.silences = [w.name for w in plan.watches if w.silence is not None]
+        self.silences = [w.name for w in plan.indicators if w.silence is not None]
         self.by_time = [w for w, fold in found if fold.placed_by == "time"]
         self.by_received = [(w, fold) for w, fold in found if fold.placed_by == "received"]
         self.by_due = [w for w, fold in found if fold.placed_by == "due"]
@@ -119,13 +121,13 @@ def _within(cap: int) -> Fits:
     return lambda run: all(event.data.unit != "users" or event.data.amount <= cap for event in run)
 
 
-@functools.lru_cache(maxsize=PLANS)
+@functools.lru_cache(maxsize=CACHED_PLANS)
 def fast_path_plan_of(plan: Plan) -> FastPathPlan:
     """The layout of a plan, made once."""
     return FastPathPlan(plan)
 
 
-def folding_of(watch: Watch) -> Folding | None:
+def folding_of(watch: CompiledIndicator) -> Folding | None:
     """The indicator's fold. A cap on exposure is only for what counts over exposure: else no fold says how little is added."""
-    fits = watch.cap is None or watch.observes is not Count or ExposureTallied in watch.indicator.reads
-    return cast(Folding, watch.indicator) if fits and hasattr(watch.indicator, "fold") else None
+    fits = watch.cap is None or watch.observes is not Count or ExposureTallied in watch.implementation.reads
+    return cast(Folding, watch.implementation) if fits and hasattr(watch.implementation, "fold") else None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from monitor.charter.control import Admission
-from monitor.charter.spec import IndicatorSpec, Watcher
+from monitor.charter.spec import DetectorSpec, IndicatorSpec
 from monitor.console.fleet_view import FleetView
 from monitor.console.page import pilot_page
 from monitor.engine.machine import Machine
@@ -22,7 +22,7 @@ from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
 
 MINUTE = 60_000
 LATE = IndicatorSpec(
-    name="late", kind="late_share", period="1h", reporting_delay="10m", limit=0.1, weight=1, detectors=(Watcher("limit_e_process", "halt"),)
+    name="late", kind="late_share", period="1h", reporting_delay="10m", limit=0.1, weight=1, detectors=(DetectorSpec("limit_e_process", "halt"),)
 )  # fmt: skip
 BACK = T0 + 6 * HOUR  # away for the four hours before it
 

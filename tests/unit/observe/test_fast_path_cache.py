@@ -7,7 +7,7 @@ import pytest
 
 from monitor.engine.machine import STALE_TIMERS, Machine
 from monitor.errors import LogBroken
-from monitor.indicators.base import Open
+from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
 from monitor.model.events import Harm
 from monitor.model.records import Record
@@ -64,7 +64,7 @@ def test_what_was_restored_is_the_same_bytes_before_and_after_its_detectors_are_
     assert asked == [type(detector).__name__ for stream in pilot.streams.values() for detector in stream.detectors]
     assert at_hand(again)
     assert snapshot(again) == raw
-    again.rest()
+    again.pack_detectors()
     assert not at_hand(again)
     assert snapshot(again) == raw
 
@@ -74,7 +74,7 @@ def test_the_order_in_which_periods_were_touched_is_no_part_of_the_state() -> No
     one, other = (next(iter(fleet(1).pilots.values())) for _ in range(2))
     for pilot, order in ((one, (1, 2, 3)), (other, (3, 1, 2))):
         stream = next(iter(pilot.streams.values()))
-        stream.open = {stream.next + ahead: Open(k=float(ahead)) for ahead in order}
+        stream.open = {stream.next + ahead: OpenPeriod(k=float(ahead)) for ahead in order}
     assert snapshot(one) == snapshot(other)
 
 
@@ -98,12 +98,12 @@ def test_detectors_that_cannot_be_read_stop_the_process() -> None:
 
 def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
     """After recovery no value is kept, of what was read and of what is written, and older keys are still known."""
-    live = state_keys.Live()
+    live = state_keys.LiveKeys()
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"old")
     live.feed(state_keys.key(state_keys.SNAPSHOT, 4, "p"), b"new")
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"late")
     assert live.values == {(state_keys.SNAPSHOT, "p"): b"new"}
-    live.let_go()
+    live.drop_values()
     live.feed(state_keys.key(state_keys.SNAPSHOT, 5, "p"), b"newest")
     assert live.values == {}
     assert live.others(state_keys.SNAPSHOT, 5, "p") == [b"snapshot/3/p", b"snapshot/4/p"]

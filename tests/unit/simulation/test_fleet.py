@@ -10,7 +10,7 @@ from random import Random
 import msgspec
 import pytest
 
-from monitor.charter.spec import Charter, canonical
+from monitor.charter.spec import Charter, canonical_charter
 from monitor.engine.replay import replay_charters, timed_records
 from monitor.model.events import (
     ComplaintFiled,
@@ -199,7 +199,9 @@ def test_charters_survive_the_canonical_form() -> None:
     one = fleet("calm", "step", "overdispersed")
     for pilot in one.pilots:
         charter = one.charter_for(pilot)
-        assert canonical(msgspec.json.decode(canonical(charter), type=Charter)) == canonical(charter)
+        assert canonical_charter(msgspec.json.decode(canonical_charter(charter), type=Charter)) == canonical_charter(
+            charter
+        )
     assert len({a.id for a in one.admissions()}) == 3
 
 

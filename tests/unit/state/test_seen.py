@@ -8,7 +8,7 @@ import pytest
 from monitor.engine.machine import Machine
 from monitor.model.records import Record
 from monitor.state.pilot import Source
-from monitor.state.seen import WAITING, Recent, Seen, digest_of
+from monitor.state.seen import PENDING_BYTES, RecentSources, SequenceDigests, digest_of
 from monitor.validate.runs import EventRun, as_batch, runs
 from tests.bench.stream.load import Load
 
@@ -60,7 +60,7 @@ def test_records_are_held_for_the_sources_heard_last_only() -> None:
     assert isinstance(run, EventRun)
     batch = as_batch(run, 0, 100)
     assert batch is not None
-    recent, sources = Recent(2), [Seen(), Seen(), Seen()]
+    recent, sources = RecentSources(2), [SequenceDigests(), SequenceDigests(), SequenceDigests()]
     for seen in (*sources[:2], *sources):
         often = recent.heard(seen)
         seen.add(batch.events, KEEP, batch.later(KEEP) if often else None)
@@ -90,11 +90,11 @@ def test_large_records_are_not_held() -> None:
     """Records of more than `WAITING` bytes are read at once, and only digests stay."""
     load = Load(1, period_ms=HOUR, start=START, per_period=2000)
     value = load.packed(load.pilots[0], START, 100)
-    (run,) = runs([Record(0, START + 50, load.pilots[0].encode(), value[:-1] + b" " * WAITING + b"]")])
+    (run,) = runs([Record(0, START + 50, load.pilots[0].encode(), value[:-1] + b" " * PENDING_BYTES + b"]")])
     assert isinstance(run, EventRun)
     batch = as_batch(run, 0, 100)
     assert batch is not None
-    seen = Seen()
+    seen = SequenceDigests()
     seen.add(batch.events, KEEP, batch.later(KEEP))
     assert seen._waiting == []
     assert seen.at(99) == digest_of(batch.events[0])
