@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from monitor import __version__
+from monitor import __version__, logs
 from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
 
 NEEDS_EXTRA = "this installation holds the SDK only; install the monitor: pip install 'sandbox-monitor[monitor]'"
@@ -67,8 +67,13 @@ class Lazy(click.Group):
 def cli() -> None:
     """Streaming real-time risk monitor for AI regulatory sandboxes.
 
-    Exit codes: 0 done, 1 wrong input or failed check, 2 called wrongly, 3 the other side is away.
+    Exit codes: 0 done, 1 wrong input or failed check, 2 called wrongly, 3 the other side is unavailable, 4 a replay
+    differs from the record. Logs go to stderr, as text or with SANDBOX_LOG=json as JSON lines.
     """
+    try:
+        logs.set_up()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +20,7 @@ from msgspec import Struct
 
 from monitor.act.http import get, post
 from monitor.act.links import Links
+from monitor.clock import wall_ms
 from monitor.errors import Refused
 from monitor.model.records import Level, Reason
 from monitor.projections.alerts import Alert, Facts
@@ -32,10 +32,6 @@ SKEW_MS = 30_000  # a larger one is reported
 SHORTEST_TIMEOUT_S = 86_400
 ALERTS = 1 << 26  # bytes of an answer that lists alerts
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _ignore(seconds: float) -> None:
@@ -57,7 +53,7 @@ class Alertmanager:
     def __init__(
         self,
         address: str,
-        clock: Callable[[], int] = _wall_ms,
+        clock: Callable[[], int] = wall_ms,
         links: Links = Links(),  # noqa: B008 (a frozen value)
         skewed: Callable[[float], None] = _ignore,
     ) -> None:

@@ -1,6 +1,6 @@
 """Hands decisions and alerts to actors: the one place that queues, retries and resends what stands.
 
-Each actor has a lane (`monitor/act/lanes.py`). The cursor is the pilot's `standing`, which rises by one with every
+Each actor has a lane (`monitor/act/queues.py`). The cursor is the pilot's `standing`, which rises by one with every
 record of the pilot. That makes `feed` safe to call with the whole decisions log after a restart: what was acted on is
 skipped, whatever the partition or the order between pilots. Delivery is at least once; actors are idempotent.
 """
@@ -8,7 +8,6 @@ skipped, whatever the partition or the order between pilots. Delivery is at leas
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from monitor.act.base import AnyActor, Notifier
-from monitor.act.lanes import LONGEST_BACKOFF_MS, AlertLane, Lane, RecordLane, Saved
+from monitor.act.queues import LONGEST_BACKOFF_MS, AlertLane, Lane, RecordLane, Saved
 from monitor.charter.spec import Charter, charter_hash
+from monitor.files.durable import replace_file
 from monitor.files.side_file import read_side_file
 from monitor.model.records import Decision
 from monitor.projections.alerts import Facts, facts_of
@@ -131,13 +131,8 @@ class Deliver:
         if self._file is None:
             self._clean()
             return
-        beside = self._file.with_suffix(".new")
         try:
-            with beside.open("wb") as file:
-                file.write(msgspec.json.encode({lane.name: lane.saved for lane in self._lanes}))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._file)
+            replace_file(self._file, msgspec.json.encode({lane.name: lane.saved for lane in self._lanes}), mode=0o644)
         except OSError as error:
             # A full disk must not keep a halt from anybody; the price is repeats after a restart.
             if not self._unsaved:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
 
 from monitor.errors import Refused, Unavailable
+from monitor.files.durable import append_synced
 from monitor.model.records import Decision
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,7 @@ class JsonLines:
                 self._standing = self._read()
             if self._standing.get(decision.pilot, 0) >= decision.standing:
                 return
-            with self._path.open("ab") as file:
-                end = file.tell()
-                try:
-                    file.write(line)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    file.truncate(end)
-                    raise
+            append_synced(self._path, line)
         except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
             raise Refused(f"{self._path}: {error}") from error
         except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import click
 from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.clock import wall_ms
 from monitor.errors import Unavailable
 from monitor.kafka import health
 from monitor.kafka.charters import follow_charters
@@ -93,13 +93,9 @@ def act(
     asyncio.run(_act(bootstrap, Names(prefix), deliver, metrics))
 
 
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 async def _act(bootstrap: str, names: Names, deliver: Deliver, metrics: Metrics) -> None:
     over = threading.Event()
-    thread = threading.Thread(target=deliver.run, args=(_wall_ms, over.wait, over.is_set), name="deliver")
+    thread = threading.Thread(target=deliver.run, args=(wall_ms, over.wait, over.is_set), name="deliver")
     known = asyncio.Event()  # the charters on control were read once
     charters = asyncio.create_task(
         follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=known.set)
@@ -155,5 +151,5 @@ async def _charter_read(deliver: Deliver, decision: Decision, read: asyncio.Even
 
 async def _beat(metrics: Metrics) -> None:
     while True:
-        metrics.heartbeat(_wall_ms())
+        metrics.heartbeat(wall_ms())
         await asyncio.sleep(1)

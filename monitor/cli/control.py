@@ -10,7 +10,6 @@ in time), 1 it has no effect, 2 called wrongly, 3 the other side is away.
 from __future__ import annotations
 
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +35,7 @@ from monitor.charter.control import (
 )
 from monitor.cli.charter import placeholders
 from monitor.client.control import read_state, send_act
+from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
 from monitor.model.periods import parse_span
@@ -196,7 +196,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
         )
     if standing is None:
         return act
-    now = time.time_ns() // 1_000_000
+    now = wall_ms()
     return structs.replace(act, **validity(standing, now, meta.get(VALID, VALID_MS)))
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from monitor.clock import wall_ms
 from monitor.embedded.ingress import BATCH
 from monitor.embedded.monitor import Monitor
 from monitor.embedded.run import run_until_stopped
@@ -121,7 +122,7 @@ def _kept(directory: Path | None) -> Iterator[Path]:
 
 async def _show(directory: Path, port: int, pilots: int, seed: int, period: int, seconds: float | None) -> None:
     show = Show()
-    start = time.time_ns() // 1_000_000 + period  # the grid begins at or before it, never ahead of the clock by much
+    start = wall_ms() + period  # the grid begins at or before it, never ahead of the clock by much
     fleet = Fleet(seed, pilots=pilots, scenarios=STORIES, start=start, hours=_LONG, period=f"{period}ms", onset=ONSET)
     charters = [fleet.charter_for(pilot) for pilot in fleet.pilots]
     monitor = Monitor(directory, port=port, charters=charters, watchers=[show.take])
@@ -162,7 +163,7 @@ async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
     async with aiohttp.ClientSession(headers={"Content-Type": BATCH}) as session:
         due: list[Envelope] = []
         for received, event in fleet:
-            while received > time.time_ns() // 1_000_000 or len(due) >= 1_000:
+            while received > wall_ms() or len(due) >= 1_000:
                 due += _obeyed(obedience, show)
                 await _post(session, monitor, due, show)
                 due.clear()
@@ -177,7 +178,7 @@ async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
 def _obeyed(obedience: Obedience, show: Show) -> list[Envelope]:
     """Acknowledgements of the commands that came in the meantime."""
     commands, show.commands = show.commands, []
-    answers = [obedience.command(command, time.time_ns() // 1_000_000) for command in commands]
+    answers = [obedience.command(command, wall_ms()) for command in commands]
     return [answer for answer in answers if answer is not None]
 
 

@@ -11,9 +11,10 @@ import click
 from aiohttp import web
 
 from monitor.cli.addresses import KAFKA_SERVERS
-from monitor.console.board import Board
-from monitor.console.owner_liveness import SILENT_MS, Heard
-from monitor.console.routes import routes, wall_clock
+from monitor.clock import wall_ms
+from monitor.console.fleet_view import FleetView
+from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
+from monitor.console.routes import routes
 from monitor.errors import Refused, Unavailable
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import Place, Seen, read
@@ -69,8 +70,8 @@ def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, s
 
 
 async def _run(bootstrap: str, names: Names, ledger: Notary, host: str, port: int, silent_ms: int) -> None:
-    board = Board(ledger=lambda pilot: _head(ledger, pilot))
-    board.worker = Heard(silent_ms)
+    board = FleetView(ledger=lambda pilot: _head(ledger, pilot))
+    board.liveness = OwnerLiveness(silent_ms)
     fresh: asyncio.Queue[Seen] = asyncio.Queue(maxsize=4 * TOGETHER)
     places = {_place(name): Place(at) for name, at in ledger.position.items()}
     tasks = [
@@ -151,7 +152,7 @@ async def _record(fresh: asyncio.Queue[Seen], ledger: Notary) -> None:
             await asyncio.to_thread(ledger.record, decisions, commands, partition=partition, position=position)
 
 
-def _projected(board: Board) -> Callable[[Seen], Awaitable[None]]:
+def _projected(board: FleetView) -> Callable[[Seen], Awaitable[None]]:
     async def take(seen: Seen) -> None:
         if isinstance(seen.value, Decision):
             board.apply(Outputs(decisions=[seen.value]))
@@ -163,7 +164,7 @@ def _projected(board: Board) -> Callable[[Seen], Awaitable[None]]:
     return take
 
 
-async def _listen(bootstrap: str, names: Names, board: Board) -> None:
+async def _listen(bootstrap: str, names: Names, board: FleetView) -> None:
     """Note when each partition's owner was heard: it writes to `journal` every ten seconds, and to `state` while it catches up.
 
     By this machine's clock, at the moment when the end of a log was seen to have moved; what stood there before by its own time.
@@ -176,16 +177,16 @@ async def _listen(bootstrap: str, names: Names, board: Board) -> None:
             partitions = range(await partition_count(bootstrap, names.journal))
             while True:
                 for partition in partitions:
-                    board.worker.listen(partition, wall_clock())
+                    board.liveness.watch(partition, wall_ms())
                     for topic in (names.journal, names.state):
                         first, end = await reader.bounds(topic, partition)
                         if (topic, partition) in ends:
                             if end != ends[topic, partition]:
-                                board.worker.hear(partition, wall_clock())
+                                board.liveness.mark_alive(partition, wall_ms())
                         elif topic == names.journal:
                             rows, _ = await reader.chunk(topic, partition, max(first, end - JUST_BEFORE), end)
                             if rows:
-                                board.worker.hear(partition, min(rows[-1].timestamp, wall_clock()))
+                                board.liveness.mark_alive(partition, min(rows[-1].timestamp, wall_ms()))
                         ends[topic, partition] = end
                 await asyncio.sleep(LISTEN_SECONDS)
         except Unavailable:  # said by those who follow the outputs

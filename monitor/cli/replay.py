@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.progress import Progress, TextColumn
 from monitor.charter.spec import Charter
 from monitor.cli.replay_output import Printer
 from monitor.cli.replay_shards import MOST, Divided, ShardOfFile, processes_for
+from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.console.collector import Collector
 from monitor.console.report import report
@@ -243,7 +243,7 @@ class _OfEvents(Run):
         self._plans, self._until, self._admit, self._service = plans, until, admit, service
         self.charters = {plan.pilot: plan for plan in plans}
         self.assumptions = assumptions
-        self._latest = max(int(time.time() * 1000), until or 0)
+        self._latest = max(wall_ms(), until or 0)
         work = ShardOfFile(path, plans, until, admit, service, self._latest)
         self._divided = Divided(work, processes, self._lines)
 

@@ -18,6 +18,7 @@ from monitor.charter.control import Admission
 from monitor.client.bulk import Bulk, open_bulk
 from monitor.client.control import PendingAdmissions
 from monitor.client.kafka import KafkaBulk
+from monitor.clock import wall_ms
 from monitor.model.builders import instant
 from monitor.model.events import Envelope
 from monitor.simulation.fleet import Fleet
@@ -133,7 +134,7 @@ def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
     since a replay admits at the beginning of the charter's first day."""
     if start is not None:
         return int(start.replace(tzinfo=UTC).timestamp() * 1000)
-    now = time.time_ns() // 1_000_000
+    now = wall_ms()
     length = Fleet(0, pilots=0, start=0, hours=1, period=period).length
     if live:
         return now + length

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from monitor.console.board import PilotView
+from monitor.console.fleet_view import PilotView
 from monitor.projections.alpha_budget import Use, alpha_use
 from monitor.projections.formats import e_value, figure
 from monitor.projections.wording import plain

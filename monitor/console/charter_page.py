@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from monitor.compile.dump import charter_yaml
-from monitor.console.board import PilotView
+from monitor.console.fleet_view import PilotView
 from monitor.projections.charter_record import CAUSES
 from monitor.projections.formats import stamp
 from monitor.projections.wording import sentence

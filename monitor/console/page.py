@@ -10,12 +10,12 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct
 
 from monitor.console.alpha import alpha_table
-from monitor.console.board import Board, PilotView
 from monitor.console.charter_page import charter_body
+from monitor.console.fleet_view import FleetView, PilotView
 from monitor.console.svg.picture import picture
 from monitor.model.records import Decision, Level, Reason
 from monitor.projections.formats import figure, span, stamp
-from monitor.projections.open_commands import OpenOrder
+from monitor.projections.open_commands import OpenCommand
 from monitor.projections.wording import LEVELS, REASONS, TIMED, budget_words, numbers, plain
 
 SIGNS = {Level.NORMAL: "●", Level.WATCH: "▲", Level.ESCALATE: "◆", Level.HALT: "■"}
@@ -46,7 +46,7 @@ ORDERS = {
 SHOWN = 10  # decisions above the picture; earlier ones are folded away
 
 
-def fleet_page(board: Board, query: Query = ALL, now: int = 0) -> str:
+def fleet_page(board: FleetView, query: Query = ALL, now: int = 0) -> str:
     """All pilots, filtered and sorted as asked; `now` (ms) tells whether who decides is silent."""
     views = board.fleet()
     return _page(
@@ -61,7 +61,7 @@ def fleet_page(board: Board, query: Query = ALL, now: int = 0) -> str:
     )
 
 
-def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
+def pilot_page(board: FleetView, pilot: str, now: int = 0) -> str | None:
     """One pilot: standing, evidence picture, decisions explained; `now` as on the fleet page. `None` when the board does not
     know it."""
     view = board.pilots.get(pilot)
@@ -79,7 +79,7 @@ def pilot_page(board: Board, pilot: str, now: int = 0) -> str | None:
     return _page(view.pilot, body, "pilot")
 
 
-def charter_page(board: Board, pilot: str) -> str | None:
+def charter_page(board: FleetView, pilot: str) -> str | None:
     """The charter under which a pilot runs. `None` when the board does not know the pilot."""
     view = board.pilots.get(pilot)
     if view is None:
@@ -170,13 +170,13 @@ def _link(pilot: str) -> str:
 # ---- fleet
 
 
-def _alarm(board: Board, now: int) -> str:
+def _alarm(board: FleetView, now: int) -> str:
     """Says so when nobody decides: what stands below is then old, however calm it looks. Nothing while all is well."""
-    silent = board.worker.silent(now)
+    silent = board.liveness.silent(now)
     if not silent:
         return ""
-    all_of = len(silent) == len(board.worker.at)
-    heard = [at for p in silent if (at := board.worker.at[p]) is not None]
+    all_of = len(silent) == len(board.liveness.seen_at)
+    heard = [at for p in silent if (at := board.liveness.seen_at[p]) is not None]
     since = f"has been heard since {_time(min(heard))} UTC" if heard else "has been heard at all"
     where = "" if all_of else f" of partition{'s' if len(silent) > 1 else ''} {', '.join(map(str, silent))}"
     whose = "" if all_of else f"about {'their' if len(silent) > 1 else 'its'} pilots "
@@ -187,7 +187,7 @@ def _alarm(board: Board, now: int) -> str:
     )
 
 
-def _open_mode(board: Board) -> str:
+def _open_mode(board: FleetView) -> str:
     """Says so where anybody may admit pilots, or somebody did without a signature. Nothing where all are signed."""
     unsigned = board.unsigned()
     if not board.open_mode and not unsigned:
@@ -200,7 +200,7 @@ def _open_mode(board: Board) -> str:
     return f'<p class="note" role="note"><b>Open mode.</b> {said.strip()}</p>'
 
 
-def _summary(board: Board, views: Sequence[PilotView]) -> str:
+def _summary(board: FleetView, views: Sequence[PilotView]) -> str:
     inside = [view for view in views if not view.exited]
     counts = Counter(view.level for view in inside)
     unknown = sum(1 for view in inside if view.unknown)
@@ -214,26 +214,26 @@ def _summary(board: Board, views: Sequence[PilotView]) -> str:
     said = f"{_number(len(inside), 'pilot')} of {_number(people, 'participant')} in the sandbox"
     if newest is not None:
         said += f"; latest decision {_time(newest)}"
-    if board.worker.last is not None:
-        said += f"; worker last heard {_time(board.worker.last)}"
+    if board.liveness.last_seen is not None:
+        said += f"; worker last heard {_time(board.liveness.last_seen)}"
     if board.left_out:
         said += f"; {board.left_out} more are not shown, because the board is full"
     return f'<h1>Fleet</h1><p class="lead">{said}.</p><ul class="tiles">{tiles}</ul>'
 
 
-def _orders(board: Board) -> str:
+def _orders(board: FleetView) -> str:
     """A row for each command that is still open; nothing when there is none."""
-    views = board.orders()
+    views = board.open_commands()
     if not views:
         return ""
     rows = "".join(
-        f'<tr class="{view.order.state}"><td data-head="Pilot"><a href="{escape(_link(view.pilot))}">{escape(view.pilot)}</a>'
+        f'<tr class="{view.command.state}"><td data-head="Pilot"><a href="{escape(_link(view.pilot))}">{escape(view.pilot)}</a>'
         f'<span class="firm">{escape(view.participant)}</span></td>'
-        f'<td data-head="Command">{view.order.action}</td><td data-head="State" class="why">{_order(view.order)}</td>'
-        f'<td data-head="Given" class="when">{_time(view.order.at)}</td>'
-        f'<td data-head="Times sent" class="number">{view.order.told}</td></tr>'
+        f'<td data-head="Command">{view.command.action}</td><td data-head="State" class="why">{_order(view.command)}</td>'
+        f'<td data-head="Given" class="when">{_time(view.command.at)}</td>'
+        f'<td data-head="Times sent" class="number">{view.command.attempts}</td></tr>'
         for view in views
-        if view.order is not None
+        if view.command is not None
     )
     return (
         f'<table class="fleet orders" id="orders"><caption>{_number(len(views), "command")} still open, the oldest first'
@@ -242,7 +242,7 @@ def _orders(board: Board) -> str:
     )
 
 
-def _order(order: OpenOrder) -> str:
+def _order(order: OpenCommand) -> str:
     return f"{escape(order.state)}: {escape(ORDERS[order.state])}"
 
 
@@ -329,7 +329,7 @@ def _row(view: PilotView) -> str:
 # ---- one pilot
 
 
-def _facts(board: Board, view: PilotView) -> str:
+def _facts(board: FleetView, view: PilotView) -> str:
     head = board.ledger(view.pilot)
     plan = view.plan
     facts = [
@@ -339,8 +339,8 @@ def _facts(board: Board, view: PilotView) -> str:
         ("Last evidence", _time(view.last_evidence) + " UTC" if view.last_evidence is not None else ""),
         (
             "Open command",
-            f"{view.order.action}, {_order(view.order)}; given {_time(view.order.at)} UTC, sent {_number(view.order.told, 'time')}"
-            if view.order is not None and view.order.open
+            f"{view.command.action}, {_order(view.command)}; given {_time(view.command.at)} UTC, sent {_number(view.command.attempts, 'time')}"
+            if view.command is not None and view.command.open
             else "",
         ),
         ("Alpha used", f'<a href="#alpha">{_alpha(view)}</a>' if view.plan else ""),
@@ -431,12 +431,12 @@ def _decision(view: PilotView, decision: Decision) -> str:
     )
 
 
-def as_data(board: Board, now: int = 0) -> dict[str, object]:
+def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
     """The fleet as plain data: what `/api/board.json` says. Times in ms since 1970, evidence as e-values' logarithms."""
     return {
         "left_out": board.left_out,
         "through": board.through,
-        "worker": {"last_heard": board.worker.last, "silent_partitions": board.worker.silent(now)},
+        "worker": {"last_heard": board.liveness.last_seen, "silent_partitions": board.liveness.silent(now)},
         "open_mode": board.open_mode,
         "pilots": [
             {
@@ -456,13 +456,13 @@ def as_data(board: Board, now: int = 0) -> dict[str, object]:
                 "standing": view.standing,
                 "exited": view.exited,
                 "order": {
-                    "action": view.order.action,
-                    "state": view.order.state,
-                    "at": view.order.at,
-                    "told": view.order.told,
-                    "open": view.order.open,
+                    "action": view.command.action,
+                    "state": view.command.state,
+                    "at": view.command.at,
+                    "told": view.command.attempts,
+                    "open": view.command.open,
                 }
-                if view.order
+                if view.command
                 else None,
                 "ledger": dict(zip(("size", "root"), head, strict=True))
                 if (head := board.ledger(view.pilot))

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from importlib.resources import files
 
 import msgspec
 from aiohttp import web
 
-from monitor.console.board import Board
+from monitor.clock import wall_ms
+from monitor.console.fleet_view import FleetView
 from monitor.console.page import Query, as_data, charter_page, fleet_page, missing_page, pilot_page
 
 # Nothing is loaded from elsewhere and nothing can be framed or sent; styles stand inside the pictures.
@@ -23,12 +23,7 @@ _HEADERS = {
 }
 
 
-def wall_clock() -> int:
-    """Milliseconds since 1970 by this machine's clock."""
-    return time.time_ns() // 1_000_000
-
-
-def routes(board: Board, clock: Callable[[], int] = wall_clock) -> list[web.RouteDef]:
+def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.RouteDef]:
     """Read-only routes over `board`; every answer is made from what the board holds at that moment (`clock`, ms)."""
 
     async def fleet(request: web.Request) -> web.Response:

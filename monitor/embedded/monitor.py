@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
@@ -26,18 +25,21 @@ from aiohttp import web
 from monitor.act.deliver import Deliver
 from monitor.charter.control import Admission, Amendment
 from monitor.charter.spec import Charter, charter_hash
-from monitor.console.board import Board
+from monitor.clock import wall_ms
+from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.jsonl import read_file, read_stream
 from monitor.embedded.output_reader import Reader
 from monitor.embedded.sqlite_log import SqliteLog
-from monitor.embedded.store import Incoming, Store, wall_clock
+from monitor.embedded.store import Incoming, Store
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import LedgerBroken, LogBroken, Refused
+from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
+from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
 from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
@@ -61,16 +63,14 @@ class Hold:
     def __init__(self, directory: Path) -> None:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = try_lock(directory / "lock")
         except OSError as error:
             at = error.filename or directory
             raise Refused(f"{at} cannot be used: {error.strerror}; give a --dir that this user may write to") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(self._file)
-            raise Refused(f"{directory} is held by another monitor (process {owner}); stop it first") from None
+        if lock is None:
+            owner = (directory / "lock").read_text(errors="replace")[:32].strip() or "unknown"
+            raise Refused(f"{directory} is held by another monitor (process {owner}); stop it first")
+        self._file = lock
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
@@ -84,13 +84,8 @@ def secret_of(directory: Path) -> bytes:
     path = directory / "digest.key"
     price = "digests of rejected input differ from earlier ones of the same bytes"
     if not (secret := read_side_file(path, _secret, b"", price)):
-        beside = directory / "digest.key.new"
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        secret = path.read_bytes()
+        secret = secrets.token_bytes(32)
+        replace_file(path, secret)
     return secret
 
 
@@ -116,7 +111,7 @@ class Monitor:
         actors: dict[str, Any] | None = None,
         watchers: Sequence[Callable[[Outputs], None]] = (),
         admitters: Sequence[str] = (),
-        clock: Callable[[], int] = wall_clock,
+        clock: Callable[[], int] = wall_ms,
         checkpoint_every_ms: int = 5_000,
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
@@ -126,7 +121,7 @@ class Monitor:
         self.arrived, self.put_out = Bell(), Bell()
         self.open_mode = not admitters
         self.metrics.open_mode(self.open_mode)
-        self.board = Board(ledger=self._ledger)
+        self.board = FleetView(ledger=self._ledger)
         self.board.open_mode = self.open_mode
         self._charters = charters
         self._learnt: dict[str, str] = {}
@@ -314,7 +309,9 @@ class Monitor:
         self.events += events
         self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
         self.metrics.uncounted(self.runner.machine.drain_uncounted())
-        self.board.worker.hear(0, self.clock())  # a backlog may be longer than the time between two `time` entries
+        self.board.liveness.mark_alive(
+            0, self.clock()
+        )  # a backlog may be longer than the time between two `time` entries
 
     async def _control(self, end: int | None = None) -> bool:
         """Step control to `end` (its own, if none is given); whether there was any."""
@@ -345,7 +342,7 @@ class Monitor:
         asked = self.runner.notify_at
         await self.runner.time()
         self._time_at = self.clock()
-        self.board.worker.hear(0, self._time_at)
+        self.board.liveness.mark_alive(0, self._time_at)
         if asked is not None and asked < self._time_at:
             self.metrics.woken((self._time_at - asked) / 1000)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,6 +17,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from monitor.clock import wall_ms
 from monitor.engine.log import Journalled
 from monitor.errors import Refused
 from monitor.model.records import JournalEntry, Position, Record
@@ -74,11 +74,6 @@ class Kept(msgspec.Struct, frozen=True):
     received: int
 
 
-def wall_clock() -> int:
-    """Milliseconds since 1970 by this machine's clock."""
-    return time.time_ns() // 1_000_000
-
-
 def tick(db: sqlite3.Connection, now: int) -> int:
     """The log-append time for this transaction: `now`, but never below one given before."""
     (last,) = db.execute("SELECT clock FROM owner").fetchone()
@@ -95,7 +90,7 @@ class Store:
     outcome of that transaction is then unknown to the caller and the process should end.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], int] = wall_ms) -> None:
         self.path = path
         self.clock = clock
         self._writer = ThreadPoolExecutor(1, "store-writer")

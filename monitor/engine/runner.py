@@ -27,7 +27,7 @@ END = 1 << 62
 
 
 class Steps(Protocol):
-    """What a runner asks of a state machine; `monitor.engine.machine` is the first stage, `monitor.common_cause.pool` the second."""
+    """What a runner asks of a state machine; `monitor.engine.machine` is the first stage, `monitor.common_cause.machine` the second."""
 
     dirty: set[str]
 

@@ -1,6 +1,10 @@
-"""The one home of fsync: append, replace and cut, each durable when it returns.
+"""The one home of fsync: durable writes of whole files, and of the files of a ledger.
 
-`Disk` is the seam: tests put a disk there that breaks at a chosen write. Any OSError leaves the outcome unknown.
+Durable means: the bytes survive a power failure once the call returns. A new name is durable only once its directory
+is synced too, so every function that creates or renames a file syncs the directory as well. After an OSError the
+outcome is unknown: the write may or may not have taken effect.
+
+`Disk` is the seam for fault injection: tests pass a disk that fails at a chosen write.
 """
 
 from __future__ import annotations
@@ -8,6 +12,78 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Protocol
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o600, temporary: Path | None = None) -> None:
+    """Make `path` hold exactly `data`, durable when this returns. Readers and crashes see the old or the new content.
+
+    Writes a temporary file in the same directory, syncs it, renames it over `path` and syncs the directory (two
+    fsyncs). `mode` is the mode of the new file. The temporary name carries the process id, so two processes never
+    write the same one, unless the caller names a `temporary` file (one that exists keeps its mode and owner). Raises
+    OSError; the temporary file is then removed.
+    """
+    temporary = temporary or path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    # Without this a power failure may bring the old name back, although the caller was told that the new one stands.
+    sync_directory(path.parent)
+
+
+def create_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Like `replace_file`, but never replaces: raises FileExistsError when `path` exists (also if made meanwhile)."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.link(temporary, path)  # unlike a rename, a link fails when the name exists
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def append_synced(path: Path, data: bytes) -> None:
+    """Append `data` to a file (created when missing) and sync it: one fsync.
+
+    Raises OSError; the file is then cut back to its earlier length, so that no torn line stays.
+    """
+    with path.open("ab") as file:
+        end = file.tell()
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write all of `data` at the current position; `os.write` may write less. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` durable: one fsync. Raises OSError."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class Disk(Protocol):
@@ -20,7 +96,7 @@ class Disk(Protocol):
         """Write `data` at byte `at`, the end of an existing file (or over its unsynced end), and sync it: one fsync."""
 
     def replace(self, path: Path, data: bytes) -> None:
-        """Make `path` hold exactly `data`; readers and crashes see all of it or nothing: two fsyncs (file, directory)."""
+        """Make `path` hold exactly `data`; readers and crashes see the old or the new content: two fsyncs."""
 
     def cut(self, path: Path, size: int) -> None:
         """Shorten the file to `size` bytes: one fsync."""
@@ -34,26 +110,18 @@ class RealDisk:
 
     def directory(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
-        _sync(path.parent)
+        sync_directory(path.parent)
 
     def append(self, path: Path, at: int, data: bytes) -> None:
         handle = os.open(path, os.O_WRONLY)
         try:
-            _write(handle, at, data)
+            _write_at(handle, at, data)
             os.fsync(handle)
         finally:
             os.close(handle)
 
     def replace(self, path: Path, data: bytes) -> None:
-        new = path.with_name(path.name + ".new")
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            _write(handle, 0, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        os.rename(new, path)
-        _sync(path.parent)
+        replace_file(path, data, mode=0o644, temporary=path.with_name(path.name + ".new"))
 
     def cut(self, path: Path, size: int) -> None:
         handle = os.open(path, os.O_WRONLY)
@@ -67,20 +135,12 @@ class RealDisk:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             os.ftruncate(handle, at)
-            _write(handle, at, data)
+            _write_at(handle, at, data)
         finally:
             os.close(handle)
 
 
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write(handle: int, at: int, data: bytes) -> None:
+def _write_at(handle: int, at: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         written = os.pwrite(handle, view, at)

@@ -1,4 +1,4 @@
-"""One process writes a directory of ledgers: a lock file sees to it."""
+"""File locks: one process at a time works on a directory. The kernel ends a lock with the process that holds it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ import fcntl
 import os
 from pathlib import Path
 
-from monitor.errors import LedgerBroken
 
+def try_lock(path: Path, *, mode: int = 0o600) -> int | None:
+    """Lock the file (created when missing) without waiting.
 
-def hold(path: Path) -> int:
-    """Lock the file, made if missing; returns its descriptor; close it to unlock.
-
-    Raises LedgerBroken when another process holds it, OSError.
+    Returns the descriptor that holds the lock (close it to unlock), or `None` when another process holds it. Raises
+    OSError when the file cannot be opened.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB, mode)
+
+
+def wait_lock(path: Path, *, mode: int = 0o600) -> int:
+    """Lock the file (created when missing). Blocks until no other process holds it. Returns the descriptor that holds
+    the lock (close it to unlock). Raises OSError."""
+    handle = _lock(path, fcntl.LOCK_EX, mode)
+    assert handle is not None
+    return handle
+
+
+def _lock(path: Path, how: int, mode: int) -> int | None:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, mode)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how)
+    except BlockingIOError:
+        os.close(handle)
+        return None
     except OSError:
         os.close(handle)
-        raise LedgerBroken(f"{path.parent}: another process writes this ledger; stop it first") from None
+        raise
     return handle

@@ -18,6 +18,7 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 
 from monitor.access.kafka_login import access
+from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
@@ -159,7 +160,7 @@ class KafkaLog:
 
     def clock(self) -> int:
         """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""
-        return int(time.time() * 1000) + self._skew
+        return wall_ms() + self._skew
 
     async def close(self) -> None:
         """Let go of connections. An open transaction is left to the next claim, or to the broker's time-out."""

@@ -1,4 +1,4 @@
-"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.pool` over a log of its own.
+"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.machine` over a log of its own.
 
 Its topics are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger, the board and the
 actors read its decisions as they read any. No group and no rebalance: who starts last fences whoever ran before, and the
@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from monitor.common_cause.pool import WAIT_MS, Pool
+from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
 from monitor.kafka.log import KafkaLog
@@ -64,7 +64,7 @@ async def pool(
     on_outputs: Callable[[Outputs], None] = lambda outputs: None,
     ending: Callable[[], bool] = lambda: False,
     every: float = 0.5,
-) -> Pool:
+) -> CommonCauseMachine:
     """Run until `ending()`; returns the machine as it stood. Any failure is raised: start again, the log knows the rest.
 
     Raises Fenced, LogBroken, Unavailable.
@@ -73,10 +73,10 @@ async def pool(
     parts = [f"{evidence}/{p}" for p in range(await partition_count(bootstrap, evidence))]
     names = pool_names(prefix)
     log = PoolLog(bootstrap, 0, names.prefix, names.prefix)
-    runner: Runner[Pool] = Runner(
+    runner: Runner[CommonCauseMachine] = Runner(
         log,
         clock=log.clock,
-        machine=lambda partition, epoch: Pool(partition, epoch, wait_ms=wait_ms),
+        machine=lambda partition, epoch: CommonCauseMachine(partition, epoch, wait_ms=wait_ms),
         on_outputs=on_outputs,
     )
     try:
@@ -101,7 +101,7 @@ async def pool(
         await log.close()
 
 
-async def _read(log: PoolLog, runner: Runner[Pool], part: str) -> bool:
+async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str) -> bool:
     """Hand over what is new in one partition, a bounded stretch at a time; whether there was anything."""
     at, first = runner.next_telemetry.get(part, 0), await log.first_of(part)
     if 0 < at < first:

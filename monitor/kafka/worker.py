@@ -21,6 +21,7 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct, structs
 
+from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
@@ -29,9 +30,9 @@ from monitor.kafka.standby import Others
 from monitor.kafka.topics import Names
 from monitor.model.records import Outputs, Reason, Record
 from monitor.model.signing import Signer, Trusted
-from monitor.projections.alerts import recovered as standing_of
+from monitor.projections.alerts import restored_alerts
 from monitor.projections.metrics import Metrics
-from monitor.projections.open_commands import recovered
+from monitor.projections.open_commands import restored_command
 
 logger = logging.getLogger(__name__)
 
@@ -358,7 +359,7 @@ class Desk:
 
     def _checkpointed(self, partition: int) -> None:
         if self._metrics is not None:
-            self._metrics.checkpointed(partition, int(time.time() * 1000))
+            self._metrics.checkpointed(partition, wall_ms())
             seat = self._seats.get(partition)
             if seat is not None:
                 pilots = seat.runner.machine.pilots
@@ -380,11 +381,11 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    order=recovered(standing.order, standing.sending),
+                    command=restored_command(standing.order, standing.sending),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
-                    alerts=standing_of(pilot),
+                    alerts=restored_alerts(pilot),
                 )
                 self._metrics.learn(pilot.charter)
 
@@ -457,7 +458,7 @@ class Desk:
                     await self._more_control(consumer, seat)
                 await self._time(consumer, seat)
         if self._metrics is not None:
-            self._metrics.heartbeat(int(time.time() * 1000))
+            self._metrics.heartbeat(wall_ms())
         if time.monotonic() - self._hinted_at >= self.HINT_EVERY:
             await self._hint(consumer)
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import Disk, RealDisk
-from monitor.files.lock import hold
 from monitor.model.records import Command, Decision
 from monitor.notary.commitment import Words, WordsBroken
 from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, read_cursor, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.entries import by_a_person, entry_of, in_order
+from monitor.notary.ownership import own
 from monitor.notary.plaintexts import WordsFile, beside
 from monitor.notary.store import Head, ModelFile, file_name
 
@@ -46,7 +46,7 @@ class Notary:
         try:
             if not directory.is_dir():
                 self._disk.directory(directory)
-            self._lock = hold(directory / "lock")
+            self._lock = own(directory)
         except OSError as error:
             raise LedgerBroken(f"{directory}: {error}") from error
         try:

@@ -7,13 +7,13 @@ An erased one keeps its line without salt and text, so that it is not written ag
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from monitor.files.durable import Disk, RealDisk
+from monitor.files.lock import wait_lock
 from monitor.notary.commitment import SALT, Words, WordsBroken, line, lines
 
 KEY = "commitment.key"
@@ -98,9 +98,8 @@ class WordsFile:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Alone with the files, so that words can be erased while the notary runs."""
-        handle = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        handle = wait_lock(self.directory / "lock")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)

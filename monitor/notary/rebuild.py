@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monitor.files.durable import Disk, RealDisk
-from monitor.files.lock import hold
 from monitor.files.side_file import move_aside
 from monitor.notary.cursor import NAME, empty
 from monitor.notary.format import Reader, read_index
+from monitor.notary.ownership import own
 from monitor.notary.verify import cursor_of, verify
 
 OLD = ".old"
@@ -24,7 +24,7 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
     Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended
     to it), LedgerBroken when a notary holds the directory, OSError.
     """
-    lock = hold(directory / "lock")
+    lock = own(directory)
     try:
         cursor = cursor_of(directory)
         for path in sorted(directory.glob("*.ledger")):

@@ -66,7 +66,7 @@ class Alert(Struct, frozen=True, kw_only=True):
         return "\n".join((*words, self.finding, self.occurrence, *structs.astuple(self.facts)))
 
 
-class Held(Struct, frozen=True):
+class GraveFinding(Struct, frozen=True):
     """A grave finding that is active: the level it asks for, its alerts by incident ("" where there is none), and
     whether there were more of them than fit."""
 
@@ -76,14 +76,14 @@ class Held(Struct, frozen=True):
     beyond: Alert | None = None
 
 
-class Standing(Struct, frozen=True):
+class PilotAlerts(Struct, frozen=True):
     """What the decisions of one pilot up to number `counter` leave standing. `shelved` maps keys to the level up to
     which a finding is set aside."""
 
     counter: int = 0
     level: Level = Level.NORMAL
     of_level: Alert | None = None
-    held: dict[str, Held] = {}
+    held: dict[str, GraveFinding] = {}
     shelved: dict[str, Level] = {}
 
     def alerts(self) -> Iterator[Alert]:
@@ -101,23 +101,23 @@ class Standing(Struct, frozen=True):
             yield min(beyond, key=lambda alert: (alert.at, alert.occurrence))
 
 
-def after(s: Standing, d: Decision, facts: Facts = Facts()) -> Standing:  # noqa: B008 (a frozen value)
+def after_decision(s: PilotAlerts, d: Decision, facts: Facts = Facts()) -> PilotAlerts:  # noqa: B008 (a frozen value)
     """What stands after one more decision of the pilot. One that is not newer than all before it changes nothing."""
     if d.standing <= s.counter:
         return s
     if d.reason is Reason.EXITED:
-        return Standing(d.standing, d.level)
+        return PilotAlerts(d.standing, d.level)
     return structs.replace(_of_level(_of_finding(s, d, facts), d, facts), counter=d.standing, level=d.level)
 
 
-def changes(before: Standing, now: Standing) -> tuple[list[Alert], list[Alert]]:
+def difference(before: PilotAlerts, now: PilotAlerts) -> tuple[list[Alert], list[Alert]]:
     """The alerts that begin and those that end between two standings."""
     old = {alert.identity: alert for alert in before.alerts()}
     new = {alert.identity: alert for alert in now.alerts()}
     return [a for name, a in new.items() if name not in old], [a for name, a in old.items() if name not in new]
 
 
-def recovered(pilot: Pilot) -> Standing:
+def restored_alerts(pilot: Pilot) -> PilotAlerts:
     """What stands of a pilot by the machine's own state, for metrics of who takes over a partition: its alerts carry no
     words, and a hard rule's finding has the worst harm on which the rule acts."""
     standing, worst = pilot.standing, {}
@@ -129,8 +129,8 @@ def recovered(pilot: Pilot) -> Standing:
         if active.reason in GRAVE:
             how = severity(active.reason, worst.get(key, Harm.NONE), active.level)
             alert = _silent(pilot.id, GRAVE[active.reason], how or "", key, active)
-            held[key] = Held(active.level, active.reason, {"": alert} if how else {})
-    return Standing(standing.counter, standing.level, None, held, {k: s.level for k, s in standing.shelved.items()})
+            held[key] = GraveFinding(active.level, active.reason, {"": alert} if how else {})
+    return PilotAlerts(standing.counter, standing.level, None, held, {k: s.level for k, s in standing.shelved.items()})
 
 
 def _silent(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
@@ -152,7 +152,7 @@ def _silent(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
 # ---- the level
 
 
-def _of_level(s: Standing, d: Decision, facts: Facts) -> Standing:
+def _of_level(s: PilotAlerts, d: Decision, facts: Facts) -> PilotAlerts:
     """The alert of the level begins with the decision that brought the pilot there."""
     names = {Level.HALT: HALTED, Level.ESCALATE: ESCALATED}
     if d.level not in names:
@@ -166,7 +166,7 @@ def _of_level(s: Standing, d: Decision, facts: Facts) -> Standing:
 # ---- findings
 
 
-def _of_finding(s: Standing, d: Decision, facts: Facts) -> Standing:
+def _of_finding(s: PilotAlerts, d: Decision, facts: Facts) -> PilotAlerts:
     match d.reason:
         case Reason.RELEASED:
             return structs.replace(s, held={}, shelved={})
@@ -185,7 +185,7 @@ def _of_finding(s: Standing, d: Decision, facts: Facts) -> Standing:
     return _without(s, d.finding_key) if d.finding_level is not None else s  # a finding whose ground is another one now
 
 
-def _found(s: Standing, d: Decision, key: str, facts: Facts) -> Standing:
+def _found(s: PilotAlerts, d: Decision, key: str, facts: Facts) -> PilotAlerts:
     level = (
         d.finding_level if d.finding_level is not None else d.level
     )  # a record without it: at most the pilot's level
@@ -200,7 +200,7 @@ def _found(s: Standing, d: Decision, key: str, facts: Facts) -> Standing:
         else:
             alerts[incident] = _alert(d, GRAVE[d.reason], how, key, facts)
     highest = max(level, old.level) if old is not None else level
-    held = {**s.held, key: Held(highest, d.reason, alerts, beyond)}
+    held = {**s.held, key: GraveFinding(highest, d.reason, alerts, beyond)}
     if key in s.shelved and level > s.shelved[key]:
         s = _counts_again(s, key)
     return structs.replace(s, held=held)
@@ -210,11 +210,11 @@ def _graver(how: str, than: str) -> bool:
     return how == "critical" and than != "critical"
 
 
-def _without(s: Standing, key: str) -> Standing:
+def _without(s: PilotAlerts, key: str) -> PilotAlerts:
     return structs.replace(s, held={k: h for k, h in s.held.items() if k != key}) if key in s.held else s
 
 
-def _counts_again(s: Standing, key: str) -> Standing:
+def _counts_again(s: PilotAlerts, key: str) -> PilotAlerts:
     return structs.replace(s, shelved={k: level for k, level in s.shelved.items() if k != key})
 
 
@@ -259,7 +259,7 @@ def _key(d: Decision) -> str:
     return f"{key}/tolerated" if d.reason is Reason.LIMIT_TOLERATED else key
 
 
-def _cleared(s: Standing, d: Decision) -> str:
+def _cleared(s: PilotAlerts, d: Decision) -> str:
     """The key of the finding that ended: those of a command are told apart by which of them stands, the overdue one
     first."""
     finding = d.finding

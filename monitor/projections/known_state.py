@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from monitor.model.records import Decision, Level
-from monitor.projections.open_commands import OpenOrder, after
+from monitor.projections.open_commands import OpenCommand, after_decision
 from monitor.state.halt_order import stop_state
 
 
@@ -23,11 +23,11 @@ class Known(Struct, frozen=True):
 def known_of(decisions: Iterable[Decision]) -> Known | None:
     """What decisions about one pilot, oldest first, say of it; `None` where there are none."""
     last: Decision | None = None
-    order: OpenOrder | None = None
+    command: OpenCommand | None = None
     for decision in decisions:
         if last is None or decision.standing > last.standing:
-            last, order = decision, after(order, decision)
+            last, command = decision, after_decision(command, decision)
     if last is None:
         return None
-    halted = last.level is Level.HALT and order is not None and order.action == "halt"
-    return Known(last.standing, last.level.word, stop_state(order.state) if halted and order else "")
+    halted = last.level is Level.HALT and command is not None and command.action == "halt"
+    return Known(last.standing, last.level.word, stop_state(command.state) if halted and command else "")

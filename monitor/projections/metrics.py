@@ -32,10 +32,10 @@ from prometheus_client.registry import Collector
 from monitor import __version__
 from monitor.charter.spec import Charter
 from monitor.model.records import UNCOUNTED, Closed, Command, Decision, Evidence, Level, Outputs, Reason, Rejected
-from monitor.projections.alerts import Facts, Standing, facts_of
-from monitor.projections.alerts import after as standing_after
+from monitor.projections.alerts import Facts, PilotAlerts, facts_of
+from monitor.projections.alerts import after_decision as standing_after
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
-from monitor.projections.open_commands import ACTIONS, OPEN, OpenOrder, action_of, after, told, waiting
+from monitor.projections.open_commands import ACTIONS, OPEN, OpenCommand, action_of, after_attempt, after_decision
 from monitor.validate.rejections import Why
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -66,10 +66,10 @@ class _Pilot:
     __slots__ = (
         "alerts",
         "alpha",
+        "command",
         "forged",
         "labelled",
         "level",
-        "order",
         "participant",
         "reason",
         "since",
@@ -86,9 +86,9 @@ class _Pilot:
         self.reason: Reason | None = None
         self.since: int | None = None
         self.unknown = False
-        self.order: OpenOrder | None = None
+        self.command: OpenCommand | None = None
         self.alpha: float | None = None
-        self.alerts = Standing()
+        self.alerts = PilotAlerts()
         self.forged = 0
         self.slots: dict[tuple[str, str], _Slot] = {}
 
@@ -176,11 +176,11 @@ class Metrics:
         level: Level,
         *,
         unknown: bool = False,
-        order: OpenOrder | None = None,
+        command: OpenCommand | None = None,
         standing: int = 0,
         since_ms: int | None = None,
         reason: Reason | None = None,
-        alerts: Standing | None = None,
+        alerts: PilotAlerts | None = None,
     ) -> None:
         """Say where a pilot stands without a decision: after recovery, so that a halted pilot does not vanish from view."""
         with self._lock:
@@ -188,8 +188,8 @@ class Metrics:
             if known is None:
                 return
             known.participant, known.level, known.unknown = participant, level, unknown
-            known.order, known.standing, known.since, known.reason = order, standing, since_ms, reason
-            known.alerts = alerts or Standing(standing, level)
+            known.command, known.standing, known.since, known.reason = command, standing, since_ms, reason
+            known.alerts = alerts or PilotAlerts(standing, level)
 
     def learn(self, charter: Charter) -> None:
         """Take what the charter in force says of its pilot. Call it when the charter came into force."""
@@ -265,7 +265,7 @@ class Metrics:
         if decision.level is not known.level or known.since is None:
             known.since, known.reason = decision.at, decision.reason
         known.level, known.unknown = decision.level, bool(decision.unknown)
-        known.order = after(known.order, decision)
+        known.command = after_decision(known.command, decision)
         finding = decision.finding
         if finding.alpha_spent is not None and self._finite(finding.alpha_spent):
             known.alpha = finding.alpha_spent
@@ -275,7 +275,7 @@ class Metrics:
     def _observe_command(self, command: Command) -> None:
         known = self._pilots.get(command.pilot)
         if known is not None:
-            known.order = told(known.order, command)
+            known.command = after_attempt(known.command, command)
         self._of["commands_again_total" if command.again else "commands_total"].labels(action_of(command)).inc()
 
     def _observe_evidence(self, evidence: Evidence) -> None:
@@ -428,8 +428,8 @@ class _PilotCollector(Collector):
                 families["pilots"].add_metric([level.word], number)
             states = dict.fromkeys(OPEN, 0)
             for known in pilots.values():
-                if known.order is not None and known.order.open:
-                    states[known.order.state] += 1
+                if known.command is not None and known.command.open:
+                    states[known.command.state] += 1
             for state, number in states.items():
                 families["commands_open"].add_metric([state], number)
             families["pilots_unknown"].add_metric([], sum(known.unknown for known in pilots.values()))
@@ -449,10 +449,10 @@ def _add_pilot(families: dict[str, Any], pilot: str, known: _Pilot) -> None:
     families["pilot_level"].add_metric(who, known.level)
     families["pilot_unknown"].add_metric(who, known.unknown)
     families["pilot_forged_total"].add_metric(who, known.forged)
-    families["pilot_unacknowledged"].add_metric(who, waiting(known.order))
-    if known.order is not None and known.order.open:
-        at = [*who, known.order.action, known.order.state]
-        families["command_open_timestamp_seconds"].add_metric(at, known.order.at / 1000)
+    families["pilot_unacknowledged"].add_metric(who, bool(known.command and known.command.unacknowledged_halt))
+    if known.command is not None and known.command.open:
+        at = [*who, known.command.action, known.command.state]
+        families["command_open_timestamp_seconds"].add_metric(at, known.command.at / 1000)
     if known.since is not None:
         families["pilot_level_timestamp_seconds"].add_metric(who, known.since / 1000)
     findings = Counter((a.name, a.severity) for a in known.alerts.alerts() if a is not known.alerts.of_level)

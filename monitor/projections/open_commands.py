@@ -1,6 +1,6 @@
-"""Which command of a pilot is still open, and what became of it: folded from decisions for people who look, on board and in metrics.
+"""The open command of a pilot and its state, folded from decisions, for the board and the metrics. Pure.
 
-Pure. A repeat (the same command told again) opens nothing; it is counted.
+A retransmission of a command opens no second one; it raises the number of attempts.
 """
 
 from __future__ import annotations
@@ -25,61 +25,63 @@ _STATES = {
 }
 
 
-class OpenOrder(Struct, frozen=True):
-    """A command: `at` when it was given (ms), `state` what became of it, `told` how often it was put out,
-    `answered` whether anybody acknowledged it."""
+class OpenCommand(Struct, frozen=True):
+    """A command: `at` is the time it was given (ms), `attempts` how often it was sent, `acknowledged` whether a service
+    acknowledged it."""
 
     action: Action
     at: int
     standing: int
     state: str = "commanded"
-    told: int = 1
-    answered: bool = False
+    attempts: int = 1
+    acknowledged: bool = False
 
     @property
     def open(self) -> bool:
-        """Whether somebody still waits for something."""
+        """Whether the command still lacks an acknowledgement or a verification."""
         return self.state in OPEN
 
+    @property
+    def unacknowledged_halt(self) -> bool:
+        """Whether this is a halt (not a drill) without an acknowledgement."""
+        return self.action == "halt" and self.open and not self.acknowledged
 
-def after(order: OpenOrder | None, decision: Decision) -> OpenOrder | None:
-    """What stands after a decision that is newer than all before it."""
-    command = command_of(decision)
-    if command is not None:
-        return OpenOrder(action_of(command), command.at, command.standing)
-    if order is None or decision.reason is Reason.EXITED:
+
+def after_decision(command: OpenCommand | None, decision: Decision) -> OpenCommand | None:
+    """The command in force after `decision`, which must be newer than all decisions before it."""
+    given = command_of(decision)
+    if given is not None:
+        return OpenCommand(action_of(given), given.at, given.standing)
+    if command is None or decision.reason is Reason.EXITED:
         return None
     if decision.reason is Reason.COMMAND_ACKNOWLEDGED:
-        order = structs.replace(order, answered=True)
-        if order.action == "release":
-            return structs.replace(order, state="done")
-        return structs.replace(order, state="acknowledged") if order.state in ("commanded", "overdue") else order
+        command = structs.replace(command, acknowledged=True)
+        if command.action == "release":
+            return structs.replace(command, state="done")
+        pending = command.state in ("commanded", "overdue")
+        return structs.replace(command, state="acknowledged") if pending else command
     state = _STATES.get(decision.reason)
-    return order if state is None else structs.replace(order, state=state)
+    return command if state is None else structs.replace(command, state=state)
 
 
-def told(order: OpenOrder | None, command: Command) -> OpenOrder | None:
-    """What stands after a command was put out: it says itself how often it was told before."""
-    if order is None or command.standing != order.standing:
-        return order
-    return structs.replace(order, told=max(order.told, 1 + command.again))
+def after_attempt(command: OpenCommand | None, sent: Command) -> OpenCommand | None:
+    """The command after one more transmission; `sent` carries the number of transmissions before it."""
+    if command is None or sent.standing != command.standing:
+        return command
+    return structs.replace(command, attempts=max(command.attempts, 1 + sent.again))
 
 
 def action_of(command: Command) -> Action:
-    """A halt, a release, or a drill that stops nothing."""
+    """A halt, a release, or a drill (a dry run that stops nothing)."""
     return "drill" if command.dry_run else command.action
 
 
-def recovered(order: Order, sending: Sending | None) -> OpenOrder | None:
-    """The same from a machine's state, for who takes over a partition. Without a command in force: None."""
+def restored_command(order: Order, sending: Sending | None) -> OpenCommand | None:
+    """The open command from the machine's state, for a process that takes over a partition; `None` without a command in
+    force."""
     if sending is None:
         return None
     command = sending.command
-    answered = not sending.due or any(proof.acknowledged for proof in order.proofs.values())
+    acknowledged = not sending.due or any(proof.acknowledged for proof in order.proofs.values())
     state: str = order.state or ("commanded" if sending.due else "done")
-    return OpenOrder(action_of(command), command.at, command.standing, state, 1 + sending.times, answered)
-
-
-def waiting(order: OpenOrder | None) -> bool:
-    """Whether a halt (no drill) waits for its acknowledgement."""
-    return order is not None and order.action == "halt" and order.open and not order.answered
+    return OpenCommand(action_of(command), command.at, command.standing, state, 1 + sending.times, acknowledged)

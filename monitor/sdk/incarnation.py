@@ -6,14 +6,15 @@ processes may serve one pilot: a directory whose process lives is locked and lef
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
-import time
 from pathlib import Path
 from urllib.parse import quote
 
-from monitor.sdk.spool import NO_ROOM, Spool, SpoolFull, no_room, sync_directory
+from monitor.clock import wall_ms
+from monitor.files.durable import sync_directory
+from monitor.files.lock import try_lock, wait_lock
+from monitor.sdk.spool import NO_ROOM, Spool, SpoolFull, no_room
 
 DAMAGED = "damaged-"
 
@@ -28,7 +29,7 @@ class Incarnation:
 
     def close(self) -> None:
         """Let go; the directory goes too if everything was delivered, else the next start finds it."""
-        gate = _gate(self.spool.directory.parent)
+        gate = wait_lock(self.spool.directory.parent / "lock")
         try:
             self.end()
         finally:
@@ -48,23 +49,6 @@ class Incarnation:
         kept = self.spool.directory.rename(self.spool.directory.with_name(f"{DAMAGED}{self.name}"))
         os.close(self._lock)
         return kept
-
-
-def _gate(base: Path) -> int:
-    gate = _lock(base / "lock", wait=True)
-    assert gate is not None
-    return gate
-
-
-def _lock(path: Path, wait: bool) -> int | None:
-    """A locked file descriptor; None when another process holds the lock and `wait` is false."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(file)
-        return None
-    return file
 
 
 def begin(home: Path, pilot: str, limit: int) -> tuple[Incarnation, list[Incarnation]]:
@@ -87,21 +71,21 @@ def begin(home: Path, pilot: str, limit: int) -> tuple[Incarnation, list[Incarna
 def _begin(base: Path, limit: int, adopted: list[Incarnation]) -> Incarnation:
     """A new incarnation; those that are adopted are added to the list."""
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
-    gate = _gate(base)
+    gate = wait_lock(base / "lock")
     try:
         for directory in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(DAMAGED)):
-            lock = _lock(directory / "lock", wait=False)
+            lock = try_lock(directory / "lock")
             if lock is not None:
                 old = _held(directory, limit, lock)
                 if old.spool.unsent:
                     adopted.append(old)
                 else:
                     old.end()
-        name = f"{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(3)}"
+        name = f"{wall_ms():013d}-{secrets.token_hex(3)}"
         directory = base / name
         directory.mkdir(mode=0o700)
         sync_directory(base)
-        lock = _lock(directory / "lock", wait=True)
+        lock = wait_lock(directory / "lock")
         assert lock is not None
         return _held(directory, max(0, limit - sum(old.spool.used for old in adopted)), lock)
     finally:

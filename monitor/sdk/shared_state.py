@@ -8,7 +8,6 @@ good for one start of the machine: on the next the board begins anew.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
 import secrets
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.files.durable import replace_file
+from monitor.files.lock import try_lock, wait_lock
 from monitor.model.notice import Notice
 from monitor.sdk.clock import boot_id
 from monitor.sdk.lease import Lease
@@ -41,9 +42,8 @@ class SharedState:
         self._base = base
         self._lead: int | None = None
         self._noticed: Notice | None = None
-        gate = os.open(base / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        gate = wait_lock(base / "lock")
         try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
             self._map = self._mapped(base / "board")
             # now, and not when the disk may be full
             os.close(os.open(base / "leader", os.O_RDWR | os.O_CREAT, 0o600))
@@ -79,12 +79,7 @@ class SharedState:
     def lead(self) -> bool:
         """Try to become the writer."""
         if self._lead is None:
-            lock = os.open(self._base / "leader", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._lead = lock
-            except BlockingIOError:
-                os.close(lock)
+            self._lead = try_lock(self._base / "leader")
         return self._lead is not None
 
     def put(self, standing: Standing) -> None:
@@ -145,12 +140,7 @@ class SharedState:
 
     def resume(self, release: str) -> None:
         """The firm has resumed from the release with this command id; the next start knows it too."""
-        fresh = self._base / f"resumed.{os.getpid()}"
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(f"{release}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._base / "resumed")
+        replace_file(self._base / "resumed", f"{release}\n".encode())
 
     @property
     def resumed(self) -> str:

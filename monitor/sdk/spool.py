@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monitor.errors import Refused, TryAgain
+from monitor.files.durable import sync_directory, write_all
 
 LOG = logging.getLogger("monitor.sdk")
 HEADER = struct.Struct(">II")
@@ -286,19 +287,3 @@ def records(raw: bytes) -> Iterator[tuple[int, bytes]]:
 def check_of(payload: bytes) -> int:
     """CRC-32 over length and payload: without the length, four bytes of ones are their own checksum."""
     return zlib.crc32(payload, zlib.crc32(len(payload).to_bytes(4, "big")))
-
-
-def write_all(file: int, raw: bytes) -> None:
-    """Write all of `raw`; os.write may take less."""
-    view = memoryview(raw)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names in `directory` durable."""
-    file = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -13,7 +13,7 @@ import pytest
 from monitor.act import ACTORS, AnyActor, Notifier
 from monitor.errors import Refused, Unavailable
 from monitor.model.records import Decision, Level, Reason
-from monitor.projections.alerts import Standing, after
+from monitor.projections.alerts import PilotAlerts, after_decision
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.records import halted
 from monitor.testing.servers import free_port
@@ -105,7 +105,7 @@ class Hand:
 
     def act(self, decision: Decision) -> None:
         if isinstance(self._actor, Notifier):
-            self._actor.notify(list(after(Standing(), decision).alerts()), [])
+            self._actor.notify(list(after_decision(PilotAlerts(), decision).alerts()), [])
         else:
             self._actor.act(decision)
 

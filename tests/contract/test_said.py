@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.page import pilot_page
 from monitor.console.report import told
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason
@@ -260,7 +260,7 @@ def test_what_a_decision_rests_on_is_said_everywhere(row: Row, tmp_path: Path) -
 
 
 def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
-    board = Board()
+    board = FleetView()
     board.learn(CHARTER)
     board.apply(Outputs(decisions=[record]))
     page = pilot_page(board, "p-1") or ""

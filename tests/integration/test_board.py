@@ -21,7 +21,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from monitor.charter.spec import charter_hash
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.model.records import Decision, Evidence, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
@@ -34,10 +34,10 @@ EVIL = '<script>alert("x")</script>/pilot'
 BAR = math.log(164)
 
 
-def fleet(notary: Notary) -> Board:
+def fleet(notary: Notary) -> FleetView:
     """Six pilots, one of each kind that a regulator meets, with 60 hours of evidence each; seeded."""
     draw = random.Random(7)
-    board = Board(ledger=notary.head)
+    board = FleetView(ledger=notary.head)
     stories: dict[str, tuple[Level, Reason, float]] = {
         "credit-scoring-nord": (Level.HALT, Reason.LIMIT_EXCEEDED, 0.14),
         "robotaxi-west": (Level.ESCALATE, Reason.LIMIT_HALF_WAY, 0.075),
@@ -84,7 +84,7 @@ def fleet(notary: Notary) -> Board:
 class Served:
     """The board's routes on a free loopback port, in a thread of their own."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: FleetView) -> None:
         self.board = board
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()

@@ -17,7 +17,7 @@ from monitor.kafka.pooling import pool, pool_names, pool_topics
 from monitor.kafka.topics import create
 from monitor.model.records import Decision
 from monitor.testing.kafka import Fresh, Sent, until
-from tests.unit.common_cause.test_pool import PARTS, story
+from tests.unit.common_cause.test_common_cause import PARTS, story
 
 pytestmark = pytest.mark.kafka
 NOW = int(time.time() // 3600)  # periods of long ago would be past waiting for

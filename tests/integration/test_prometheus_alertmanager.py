@@ -18,7 +18,7 @@ from monitor.act import Deliver
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.links import Links
 from monitor.model.records import Level, Outputs, Reason
-from monitor.projections.alerts import Standing, after, occurrence
+from monitor.projections.alerts import PilotAlerts, after_decision, occurrence
 from monitor.projections.metrics import Metrics
 from monitor.testing.recorder import Recorder
 from monitor.testing.records import halted
@@ -268,7 +268,7 @@ def test_a_lost_cursor_file_leaves_no_alert_behind(manager: Server) -> None:
 
 def test_a_pushed_halt_silences_the_same_of_the_rule(manager: Server) -> None:
     """One message per halt: the rule's alert is inhibited by the pushed one, another pilot's is not."""
-    [pushed, _] = after(Standing(), halted(pilot="p-1")).alerts()
+    [pushed, _] = after_decision(PilotAlerts(), halted(pilot="p-1")).alerts()
     Alertmanager(manager.url).notify([pushed], [])
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     labels = {"alertname": "SandboxPilotHalted", "severity": "critical", "via": "rule"}

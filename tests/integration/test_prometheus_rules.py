@@ -15,7 +15,7 @@ import yaml
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.links import Links
-from monitor.projections.alerts import BEYOND, Standing, after
+from monitor.projections.alerts import BEYOND, PilotAlerts, after_decision
 from monitor.projections.metric_catalogue import series_names
 from monitor.projections.severity import GRAVE
 from monitor.testing.recorder import Recorder
@@ -142,7 +142,7 @@ def test_a_pushed_alert_leads_to_the_runbook_too() -> None:
     such a rule."""
     assert set(GRAVE.values()) <= ALERTS.keys()
     with Recorder() as recorder:
-        Alertmanager(recorder.url).notify(list(after(Standing(), halted()).alerts()), [])
+        Alertmanager(recorder.url).notify(list(after_decision(PilotAlerts(), halted()).alerts()), [])
         pushed = recorder.seen[-1].body[0]
     rule = ALERTS[pushed["labels"]["alertname"]]
     assert pushed["annotations"]["runbook_url"] == rule["annotations"]["runbook_url"]

@@ -36,7 +36,7 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Decision, Level, Outputs, Reason, Record
-from monitor.projections.alerts import BEYOND, MOST, Standing, after, changes
+from monitor.projections.alerts import BEYOND, MOST, PilotAlerts, after_decision, difference
 from monitor.projections.severity import GRAVE, HALTED
 
 T0 = 1_767_571_200_000  # Monday 5 January 2026
@@ -81,7 +81,7 @@ class World:
         self.machine = Machine(journalled=False)
         self.now, self.offset = T0, 0
         self.emitter = Emitter("svc/1", "p")
-        self.standing, self.old = Standing(), Standing()
+        self.standing, self.old = PilotAlerts(), PilotAlerts()
         self.decisions: list[Decision] = []
         self.command: Any = None
         self.act(Admission(id="admission", pilot="p", author="olga", charter=charter(level)))
@@ -89,8 +89,8 @@ class World:
     def took(self, out: Outputs) -> None:
         for decision in out.decisions:
             self.decisions.append(decision)
-            self.standing = after(self.standing, decision)
-            self.old = after(self.old, msgspec.structs.replace(decision, finding_key="", finding_level=None))
+            self.standing = after_decision(self.standing, decision)
+            self.old = after_decision(self.old, msgspec.structs.replace(decision, finding_key="", finding_level=None))
         self.command = out.commands[-1] if out.commands else self.command
 
     def act(self, act: ControlBase) -> None:
@@ -179,12 +179,12 @@ def test_folding_is_the_same_from_a_saved_standing(steps: list[tuple[str, int]],
     world = World("halt")
     for what, number in steps:
         world.do(what, number)
-    saved = Standing()
+    saved = PilotAlerts()
     for decision in world.decisions[:cut]:
-        saved = after(saved, decision)
-    again = msgspec.json.decode(msgspec.json.encode(saved), type=Standing)
+        saved = after_decision(saved, decision)
+    again = msgspec.json.decode(msgspec.json.encode(saved), type=PilotAlerts)
     for decision in world.decisions:
-        again = after(again, decision)
+        again = after_decision(again, decision)
     assert again == world.standing
 
 
@@ -192,12 +192,12 @@ def test_changes_lead_from_one_standing_to_the_next() -> None:
     """What began and did not end is what stands."""
     world = World("halt")
     told: dict[str, Any] = {}
-    before = Standing()
+    before = PilotAlerts()
     for what in ("harm", "time", "obey", "traffic", "lift", "harm"):
         world.do(what, 1)
     for decision in world.decisions:
-        now = after(before, decision)
-        begun, ended = changes(before, now)
+        now = after_decision(before, decision)
+        begun, ended = difference(before, now)
         told |= {alert.identity: alert for alert in begun}
         for alert in ended:
             del told[alert.identity]

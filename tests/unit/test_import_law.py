@@ -14,7 +14,7 @@ FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("detectors/**/*.py")])
 # Lowest first. A file imports from its own folder and from folders below it. `monitor/README.md` shows the same table.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("detectors",),
-    ("halt_ground",),
+    ("halt_ground", "clock", "logs"),
     ("errors",),
     ("model",),
     ("access", "files", "charter"),

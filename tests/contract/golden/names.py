@@ -33,7 +33,7 @@ from monitor.client.bulk import open_bulk
 from monitor.client.control import read_state as read_standing
 from monitor.client.control import send_act
 from monitor.compile.load import load_charter
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes as board_routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress
@@ -99,7 +99,7 @@ async def http_application(path: Path) -> web.Application:
     store = Store(path)
     try:
         app = Ingress(store, arrived=Bell(), put_out=Bell(), exposition=bytes).app()
-        app.add_routes([charter_route(store), *board_routes(Board())])
+        app.add_routes([charter_route(store), *board_routes(FleetView())])
         return app
     finally:
         await store.close()

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.common_cause.pool import Pool
-from monitor.console.board import Board
+from monitor.common_cause.machine import CommonCauseMachine
+from monitor.console.fleet_view import FleetView
 from monitor.console.page import as_data
 from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
@@ -23,9 +23,9 @@ from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
 from monitor.projections.alerts import Alert, Facts
-from monitor.projections.alerts import Standing as AlertStanding
-from monitor.projections.alerts import after as alerts_after
-from monitor.projections.alerts import changes as alert_changes
+from monitor.projections.alerts import PilotAlerts as AlertStanding
+from monitor.projections.alerts import after_decision as alerts_after
+from monitor.projections.alerts import difference as alert_changes
 from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
 from monitor.sdk.lease import Lease, NonceSealer
@@ -90,7 +90,7 @@ def sdk_files(home: Path) -> dict[str, str]:
 
 def pooled_state() -> tuple[bytes, list[Decision]]:
     """The second stage's snapshot after four pilots of one vendor exceeded together, and its decisions."""
-    pool, out = Pool(2, epoch=4, wait_ms=1000), Outputs()
+    pool, out = CommonCauseMachine(2, epoch=4, wait_ms=1000), Outputs()
     for period in range(30):
         values = [evidence(period, f"pilot-{n}", k=9.0, allowed=2.0) for n in range(4)]
         rows = [*values, Closed(partition=0, through=values[0].end - 1)] if period % 2 else values
@@ -125,7 +125,7 @@ def alert_labels() -> dict[str, Any]:
 
 def board_data(out: Outputs, charters: Iterator[Any]) -> dict[str, object]:
     """The board as data, after these outputs."""
-    board = Board()
+    board = FleetView()
     for charter in charters:
         board.learn(charter)
     board.apply(out)

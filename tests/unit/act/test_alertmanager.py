@@ -13,7 +13,7 @@ from monitor.act.alertmanager import Alertmanager, resolve_timeout
 from monitor.act.links import Links, checked
 from monitor.errors import Refused
 from monitor.model.records import Decision, Finding, Level, Reason
-from monitor.projections.alerts import Alert, Facts, Standing, after, occurrence
+from monitor.projections.alerts import Alert, Facts, PilotAlerts, after_decision, occurrence
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.records import halted
 
@@ -21,9 +21,9 @@ LINKS = Links("https://wiki.test/runbook", "https://board.test/")
 
 
 def alerts(*decisions: Decision, facts: Facts = Facts()) -> list[Alert]:  # noqa: B008 (a frozen value)
-    standing = Standing()
+    standing = PilotAlerts()
     for decision in decisions:
-        standing = after(standing, decision, facts)
+        standing = after_decision(standing, decision, facts)
     return list(standing.alerts())
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from monitor.act import deliver as delivering
-from monitor.act import lanes as subject
+from monitor.act import queues as subject
 from monitor.act.deliver import Deliver
 from monitor.charter.spec import charter_hash
 from monitor.errors import Refused, Unavailable

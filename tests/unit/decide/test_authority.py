@@ -18,7 +18,7 @@ from monitor.charter.control import (
 )
 from monitor.charter.spec import Authority, Participant
 from monitor.compile.lint import lint
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.decide.authority import MAY, Role, roles
 from monitor.engine.machine import Machine
 from monitor.model.records import Level, Outputs, Reason, Record
@@ -163,17 +163,17 @@ def test_an_exit_of_a_halted_pilot_keeps_its_halt_until_it_is_verified() -> None
 
 def test_alert_metric_and_board_stand_while_an_exit_is_pending() -> None:
     """They end with the exit itself, which comes when the stop is verified."""
-    bench, metrics, board = Bench(RATE), Metrics(), Board()
-    alerts = alerted.Standing()
+    bench, metrics, board = Bench(RATE), Metrics(), FleetView()
+    alerts = alerted.PilotAlerts()
 
     def shown(out: Outputs) -> tuple[list[str], bool, int]:
         nonlocal alerts
         metrics.observe(out)
         board.apply(out)
         for decision in out.decisions:
-            alerts = alerted.after(alerts, decision)
+            alerts = alerted.after_decision(alerts, decision)
         level = b'sandbox_monitor_pilot_level{participant="firm",pilot="p"} 3.0' in metrics.exposition()
-        return sorted({alert.name for alert in alerts.alerts()}), level, len(board.orders())
+        return sorted({alert.name for alert in alerts.alerts()}), level, len(board.open_commands())
 
     shown(bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="x"), T0 + 1))
     (command,) = bench.out.commands

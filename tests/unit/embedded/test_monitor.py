@@ -30,11 +30,11 @@ def test_who_works_off_a_backlog_is_not_called_silent(tmp_path: Path) -> None:
     async def story() -> None:
         clock = MovingClock(1_700_000_000_000)
         async with begun(tmp_path, clock) as monitor:
-            clock.now += monitor.board.worker.silent_ms + 1
-            assert monitor.board.worker.silent(clock.now) == [0]
+            clock.now += monitor.board.liveness.silent_ms + 1
+            assert monitor.board.liveness.silent(clock.now) == [0]
             await monitor.store.feed([Incoming(b"{}")])
             await monitor._telemetry()
-            assert monitor.board.worker.silent(clock.now) == []
+            assert monitor.board.liveness.silent(clock.now) == []
 
     asyncio.run(story())
 

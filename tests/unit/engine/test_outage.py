@@ -10,7 +10,7 @@ import pytest
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import IndicatorSpec, Watcher
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.page import pilot_page
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
@@ -98,7 +98,7 @@ def test_from_when_to_when_the_monitor_was_away_is_said(caplog: pytest.LogCaptur
     (line,) = (record.getMessage() for record in caplog.records)
     away = "2026-01-05T00:00:20.000+00:00 to 2026-01-05T06:00:00.000+00:00"
     assert line == f"partition 0: the monitor was away from {away}; pilots flagged for it: 1"
-    board = Board()
+    board = FleetView()
     board.apply(store.outputs())
     (gap,) = (d for d in board.pilots["p"].decisions if d.reason is Reason.MONITOR_GAP)
     assert (gap.finding.period_start, gap.finding.period_end) == (T0 + 20_000, BACK)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.charter.control import Admission
-from monitor.console.board import Board
+from monitor.console.fleet_view import FleetView
 from monitor.console.page import fleet_page, pilot_page
 from monitor.embedded.monitor import Monitor
 from monitor.engine.machine import Machine
@@ -42,12 +42,12 @@ def test_every_refusal_in_the_code_is_of_the_closed_list() -> None:
     assert {r for r in Refusal if f"Refusal.{r.name}" not in whole and f'"{r.value}"' not in whole} <= computed
 
 
-def admitted(signer: Signer | None) -> Board:
+def admitted(signer: Signer | None) -> FleetView:
     """A board that was shown an admission."""
     machine = Machine(journalled=False, admitters=Trusted([KEY.public]) if signer else None)
     body = msgspec.json.encode(Admission(id="a", pilot="p", author="anna", charter=charter()))
     headers = ((HEADER, signer.sign("control", body).encode()),) if signer else ()
-    board = Board()
+    board = FleetView()
     board.apply(machine.control(Record(0, T0, b"p", body, headers)))
     return board
 

@@ -14,10 +14,10 @@ from monitor.engine.machine import Machine
 from monitor.model.events import encode
 from monitor.model.records import Closed, Command, Finding, Level, Outputs, Permit, Reason, Record, Rejected, command_of
 from monitor.projections import metrics as subject
-from monitor.projections.alerts import recovered
+from monitor.projections.alerts import restored_alerts
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX, series_names
 from monitor.projections.metrics import Metrics
-from monitor.projections.open_commands import OPEN, OpenOrder
+from monitor.projections.open_commands import OPEN, OpenCommand
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import evidence, halted
@@ -253,7 +253,7 @@ def test_recovered_findings_are_those_of_the_state() -> None:
     metrics.observe(out)
     pilot = machine.pilots[name]
     seeded = Metrics()
-    seeded.seed(name, pilot.charter.participant.id, pilot.standing.level, alerts=recovered(pilot))
+    seeded.seed(name, pilot.charter.participant.id, pilot.standing.level, alerts=restored_alerts(pilot))
 
     def found(of: Metrics) -> set[frozenset[tuple[str, str]]]:
         return {pairs for series, pairs in read(of) if series == f"{PREFIX}grave_findings"}
@@ -304,8 +304,8 @@ def test_an_older_period_does_not_overwrite_a_newer_one() -> None:
 def test_recovery_restores_a_halted_pilot() -> None:
     """A halted pilot is in view right after a restart, before anything new is decided about it."""
     metrics = Metrics()
-    order = OpenOrder("halt", 7_000, 3, "overdue")
-    metrics.seed("p-1", "firm-1", Level.HALT, standing=4, order=order, since_ms=7_000, reason=Reason.HARD_RULE)
+    command = OpenCommand("halt", 7_000, 3, "overdue")
+    metrics.seed("p-1", "firm-1", Level.HALT, standing=4, command=command, since_ms=7_000, reason=Reason.HARD_RULE)
     who = {"pilot": "p-1", "participant": "firm-1"}
     assert value(metrics, "pilot_level", **who) == 3
     assert value(metrics, "pilot_unacknowledged", **who) == 1

@@ -16,7 +16,7 @@ from msgspec import Struct
 from monitor.act.base import Actor, Notifier
 from monitor.errors import Refused, Unavailable
 from monitor.model.records import Decision
-from monitor.projections.alerts import Alert, Facts, Standing, after, changes
+from monitor.projections.alerts import Alert, Facts, PilotAlerts, after_decision, difference
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Saved(Struct):
     end."""
 
     cursor: dict[str, int] = {}
-    pilots: dict[str, Standing] = {}
+    pilots: dict[str, PilotAlerts] = {}
     told: dict[str, Alert] = {}
     attached: bool = True
 
@@ -186,15 +186,15 @@ class AlertLane(Lane):
             return max(now, self._not_before)
         return min(due, self._resent_at + self._actor.resend_ms) if self.saved.told or self.saved.pilots else due
 
-    def _fold(self, decision: Decision) -> Standing:
-        before = self.saved.pilots.get(decision.pilot, Standing())
-        now = self.saved.pilots[decision.pilot] = after(before, decision, self._facts(decision))
+    def _fold(self, decision: Decision) -> PilotAlerts:
+        before = self.saved.pilots.get(decision.pilot, PilotAlerts())
+        now = self.saved.pilots[decision.pilot] = after_decision(before, decision, self._facts(decision))
         return now
 
     def _process(self, decision: Decision, now: int) -> bool:
-        before = self.saved.pilots.get(decision.pilot, Standing())
-        then = after(before, decision, self._facts(decision))
-        begun, ended = changes(before, then)
+        before = self.saved.pilots.get(decision.pilot, PilotAlerts())
+        then = after_decision(before, decision, self._facts(decision))
+        begun, ended = difference(before, then)
         if (begun or ended) and not self._say(begun, ended, now):
             return False
         self.saved.pilots[decision.pilot] = then

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.console.board import Board
-from monitor.console.owner_liveness import Heard
+from monitor.console.fleet_view import FleetView
+from monitor.console.owner_liveness import OwnerLiveness
 from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
 from monitor.engine.replay import lines, replay
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
@@ -20,8 +20,10 @@ from monitor.simulation.fleet import Fleet
 from monitor.testing.records import decision, evidence
 
 
-def fed(*decisions: Decision, periods: list[Evidence | Closed] | None = None, board: Board | None = None) -> Board:
-    board = board or Board()
+def fed(
+    *decisions: Decision, periods: list[Evidence | Closed] | None = None, board: FleetView | None = None
+) -> FleetView:
+    board = board or FleetView()
     board.apply(Outputs(decisions=list(decisions), evidence=periods or []))
     return board
 
@@ -61,7 +63,7 @@ def test_outputs_that_come_again_change_nothing() -> None:
 
 def test_memory_is_bounded() -> None:
     """However long it runs, the board holds so many periods, streams, decisions and pilots, and says what it left out."""
-    board = Board(periods=10, streams=2, decisions=5, most=5)
+    board = FleetView(periods=10, streams=2, decisions=5, most=5)
     for n in range(50):
         records: list[Evidence | Closed] = [evidence(n, segment=str(n % 4), late=late) for late in (False, True)]
         fed(decision(n), decision(1, f"p-{n}"), periods=records, board=board)
@@ -97,14 +99,14 @@ def test_a_board_that_nobody_feeds_does_not_look_calm() -> None:
     nobody listens to; who was never heard is, 30 s after somebody began to listen."""
     board = fed(decision(1))
     assert as_data(board, 10**15)["worker"] == {"last_heard": None, "silent_partitions": []}
-    board.worker.listen(0, 1_000)
-    board.worker.listen(1, 1_000)
-    board.worker.hear(0, 5_000)
-    assert (board.worker.silent(31_000), board.worker.silent(31_001), board.worker.last) == ([], [1], None)
+    board.liveness.watch(0, 1_000)
+    board.liveness.watch(1, 1_000)
+    board.liveness.mark_alive(0, 5_000)
+    assert (board.liveness.silent(31_000), board.liveness.silent(31_001), board.liveness.last_seen) == ([], [1], None)
     assert "No worker of partition 1 has been heard at all." in fleet_page(board, now=31_001)
     assert "Nothing is decided about its pilots until" in fleet_page(board, now=31_001)
-    board.worker.hear(1, 20_000)
-    board.worker.hear(0, 4_000)  # what is late makes nobody older
+    board.liveness.mark_alive(1, 20_000)
+    board.liveness.mark_alive(0, 4_000)  # what is late makes nobody older
     for page in (fleet_page(board, now=35_000), pilot_page(board, "p-1", 35_000) or ""):
         assert "alarm" not in page
     assert 'worker last heard <time datetime="1970-01-01T00:00:05Z">' in fleet_page(board, now=35_000)
@@ -118,10 +120,10 @@ def test_a_board_that_nobody_feeds_does_not_look_calm() -> None:
 
 def test_a_clock_that_was_an_hour_ahead_hides_no_death() -> None:
     """Heard again after the clock was set back, the worker is called silent 30 s after that, not an hour later."""
-    worker = Heard()
-    worker.hear(0, 3_600_000)
-    worker.hear(0, 10_000)
-    assert (worker.last, worker.silent(40_000), worker.silent(40_001)) == (10_000, [], [0])
+    liveness = OwnerLiveness()
+    liveness.mark_alive(0, 3_600_000)
+    liveness.mark_alive(0, 10_000)
+    assert (liveness.last_seen, liveness.silent(40_000), liveness.silent(40_001)) == (10_000, [], [0])
 
 
 def test_an_act_says_whose_key_signed_it() -> None:
@@ -249,7 +251,7 @@ def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
 
     one = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
     two = msgspec.structs.replace(one, tier="critical", version=2)
-    board = Board()
+    board = FleetView()
     board.learn(one)
     fed(decision(1, charter=charter_hash(one)), board=board)
     board.learn(two)
@@ -267,7 +269,7 @@ def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
     from monitor.simulation.fleet_charter import charter
 
     good = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
-    board = Board()
+    board = FleetView()
     board.learn(good)
     board.learn(msgspec.structs.replace(good, tier="minimal", version=2))
     board.learn(msgspec.structs.replace(good, pilot="never-admitted"))
@@ -280,7 +282,7 @@ def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
 def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Path) -> None:
     """A simulated fleet through the real machine: same levels on the board as in the record, each decision said, each entered."""
     fleet = Fleet(7, pilots=4, scenarios=["calm", "step", "group", "silence"], hours=72)
-    board, notary = Board(), Notary(tmp_path)
+    board, notary = FleetView(), Notary(tmp_path)
     board.ledger = notary.head
     decisions: list[Decision] = []
     commands: set[str] = set()  # one that is told again is one entry
@@ -311,7 +313,7 @@ def test_the_page_says_what_was_used_of_alpha_and_what_may_be() -> None:
     from monitor.simulation.fleet_charter import charter
 
     plan = charter("p-1", number=0, period_ms=3_600_000, cap=9.0, dispersion=1.0, start=0, end=1)
-    board = Board()
+    board = FleetView()
     board.learn(plan)
     fed(decision(1, charter=charter_hash(plan), reason=Reason.ADMITTED, kind="act", finding=Finding()), board=board)
     page = pilot_page(board, "p-1") or ""

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from monitor.charter.spec import Charter, charter_hash
-from monitor.console.owner_liveness import Heard
+from monitor.console.owner_liveness import OwnerLiveness
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
 from monitor.projections.alpha_budget import Runs, used_of
-from monitor.projections.open_commands import OpenOrder, after, told
+from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision
 from monitor.projections.wording import sentence
 
 KEPT = 8
@@ -38,7 +38,7 @@ class PilotView(Struct):
     restart: int = 1
     exited: bool = False
     unsigned: bool = False
-    order: OpenOrder | None = None
+    command: OpenCommand | None = None
     last_evidence: int | None = None
     decisions: deque[Decision] = field(default_factory=deque)  # oldest first
     streams: dict[tuple[str, str], dict[tuple[int, bool], Evidence]] = {}
@@ -67,7 +67,7 @@ class PilotView(Struct):
         return sentence(decision, kind, bool(specs) and specs[0].direction == "below")
 
 
-class Board:
+class FleetView:
     """Feed it outputs in their order, and charters as they come into force; it keeps `pilots`.
 
     Memory is bounded: the last `periods` closed periods of each indicator and segment, at most `streams` of these, the last
@@ -86,7 +86,7 @@ class Board:
         ledger: Callable[[str], tuple[int, str] | None] = lambda pilot: None,
     ) -> None:
         self.pilots: dict[str, PilotView] = {}
-        self.worker = Heard()
+        self.liveness = OwnerLiveness()
         self.ledger = ledger
         self.through: int | None = None
         self.open_mode = False  # set by the embedded monitor; not known on Kafka
@@ -122,7 +122,7 @@ class Board:
         for command in outputs.commands:
             known = self.pilots.get(command.pilot)
             if known is not None:
-                known.order = told(known.order, command)
+                known.command = after_attempt(known.command, command)
         for record in outputs.evidence:
             if isinstance(record, Closed):
                 self.through = max(record.through, self.through or 0)
@@ -135,10 +135,10 @@ class Board:
         """All pilots, worst first: by level, then unknown, then the longest at its level; those that left come last."""
         return sorted(self.pilots.values(), key=lambda v: (v.exited, -v.level, not v.unknown, v.since or 0, v.pilot))
 
-    def orders(self) -> list[PilotView]:
+    def open_commands(self) -> list[PilotView]:
         """Pilots whose command is still open, the one that waits longest first."""
-        waiting = [v for v in self.pilots.values() if v.order is not None and v.order.open and not v.exited]
-        return sorted(waiting, key=lambda v: (v.order.at if v.order else 0, v.pilot))
+        waiting = [v for v in self.pilots.values() if v.command is not None and v.command.open and not v.exited]
+        return sorted(waiting, key=lambda v: (v.command.at if v.command else 0, v.pilot))
 
     def unsigned(self) -> int:
         """The number of pilots in the sandbox whose charter was put in force by an unsigned act."""
@@ -164,7 +164,7 @@ class Board:
         if view.why is None or decision.level != decision.was:
             view.since, view.why = decision.at, decision
         view.level = decision.level
-        view.order = after(view.order, decision)
+        view.command = after_decision(view.command, decision)
         if decision.unknown != view.unknown:
             if not (decision.unknown and view.unknown):
                 view.unknown_since = decision.at if decision.unknown else None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.common_cause.pool import FEWEST, Pool
+from monitor.common_cause.machine import FEWEST, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
 from monitor.model.records import Closed, Decision, Evidence, Outputs, Reason, Record
@@ -66,7 +66,7 @@ def story(hours: int, k: float, pilots: int = 4, first: int = 0) -> dict[str, li
     return {part: records(values) for part, values in logs.items()}
 
 
-def run(pool: Pool, logs: dict[str, list[Record]], now: int) -> list[Decision]:
+def run(pool: CommonCauseMachine, logs: dict[str, list[Record]], now: int) -> list[Decision]:
     for part, kept in logs.items():
         pool.telemetry(part, kept)
     return pool.time(now).decisions
@@ -74,7 +74,7 @@ def run(pool: Pool, logs: dict[str, list[Record]], now: int) -> list[Decision]:
 
 def test_pilots_just_above_their_limits_are_seen_together_and_not_alone() -> None:
     """Twice what is allowed, by four pilots at once, is a common cause within hours; one pilot alone is no vendor's matter."""
-    together = run(Pool(), story(12, 4.0), 13 * HOUR)
+    together = run(CommonCauseMachine(), story(12, 4.0), 13 * HOUR)
     assert together
     assert together[0].reason == Reason.COMMON_CAUSE
     assert (together[0].pilot, together[0].finding.indicator) == ("vendor:v", "incidents")
@@ -82,12 +82,12 @@ def test_pilots_just_above_their_limits_are_seen_together_and_not_alone() -> Non
     assert together[0].finding.period_end <= 8 * HOUR
     assert "4 of 4 pilots above" in together[0].finding.detail
     assert FEWEST == 2
-    assert run(Pool(), story(200, 4.0, pilots=1), 300 * HOUR) == []
+    assert run(CommonCauseMachine(), story(200, 4.0, pilots=1), 300 * HOUR) == []
 
 
 def test_pilots_within_their_limits_are_left_alone() -> None:
     """A year of hours at the limit says nothing."""
-    assert run(Pool(), story(2_000, 2.0), 3_000 * HOUR) == []
+    assert run(CommonCauseMachine(), story(2_000, 2.0), 3_000 * HOUR) == []
 
 
 @settings(max_examples=50, deadline=None)
@@ -95,9 +95,9 @@ def test_pilots_within_their_limits_are_left_alone() -> None:
 def test_the_order_in_which_partitions_are_read_never_shows(data: st.DataObject) -> None:
     """Any interleaving and any cut into batches, one `time` at the end: the same decisions and the same state."""
     logs = story(10, 4.0)
-    expected = Pool()
+    expected = CommonCauseMachine()
     said = run(expected, logs, 11 * HOUR)
-    other, at = Pool(), dict.fromkeys(PARTS, 0)
+    other, at = CommonCauseMachine(), dict.fromkeys(PARTS, 0)
     while any(at[part] < len(logs[part]) for part in PARTS):
         part = data.draw(st.sampled_from([p for p in PARTS if at[p] < len(logs[p])]))
         stop = data.draw(st.integers(at[part] + 1, len(logs[part])))
@@ -112,7 +112,7 @@ def test_the_order_in_which_partitions_are_read_never_shows(data: st.DataObject)
 
 def test_a_period_waits_for_every_partition_that_spoke_and_not_for_ever() -> None:
     """One partition is behind: its periods are waited for until the time-out; what comes after that is counted, not weighed."""
-    pool = Pool(wait_ms=2 * HOUR)
+    pool = CommonCauseMachine(wait_ms=2 * HOUR)
     logs = story(12, 4.0)
     pool.telemetry(PARTS[0], logs[PARTS[0]])
     pool.telemetry(PARTS[1], logs[PARTS[1]][:3])  # its first hour
@@ -128,7 +128,7 @@ def test_a_period_waits_for_every_partition_that_spoke_and_not_for_ever() -> Non
 
 def test_what_says_nothing_of_a_vendor_is_left_out() -> None:
     """Unknown periods, counts without a limit and pilots without a vendor are not pooled."""
-    pool = Pool()
+    pool = CommonCauseMachine()
     values = [
         period(f"p{i}", hour, 50.0, vendor=v, allowed=a, unknown=u)
         for hour in range(5)
@@ -139,7 +139,7 @@ def test_what_says_nothing_of_a_vendor_is_left_out() -> None:
 
 def test_repeats_and_void_records_do_not_count() -> None:
     """What an owner wrote that had been replaced is void, and a period put out twice is one."""
-    once, twice = Pool(), Pool()
+    once, twice = CommonCauseMachine(), CommonCauseMachine()
     logs = story(6, 4.0)
     said = run(once, logs, 20 * HOUR)
     for part in PARTS:
@@ -163,7 +163,7 @@ def test_repeats_and_void_records_do_not_count() -> None:
 def test_what_the_monitor_cannot_have_written_ends_it(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
     """Evidence is the monitor's own; another record on it is a broken log, not bad input."""
     with pytest.raises(LogBroken, match="no evidence of the monitor"):
-        Pool().telemetry(PARTS[0], [Record(0, 0, None, value, headers)])
+        CommonCauseMachine().telemetry(PARTS[0], [Record(0, 0, None, value, headers)])
 
 
 def test_killed_anywhere_it_says_the_same_once() -> None:
@@ -173,7 +173,7 @@ def test_killed_anywhere_it_says_the_same_once() -> None:
         clock = MovingClock(0)
         store = MemoryStore(clock)
         logs = story(12, 4.0)
-        runner: Runner[Pool] | None = None
+        runner: Runner[CommonCauseMachine] | None = None
         count = 0
         for hour in range(12):
             for part in PARTS:
@@ -182,7 +182,7 @@ def test_killed_anywhere_it_says_the_same_once() -> None:
             clock.set((hour + 1) * HOUR + 1)
             if runner is None or (turns and count % turns == 0):
                 log = store.log(0)
-                runner = Runner(log, clock=clock, machine=Pool, checkpoint_every_ms=3 * HOUR)
+                runner = Runner(log, clock=clock, machine=CommonCauseMachine, checkpoint_every_ms=3 * HOUR)
                 await runner.recover()
             for part in PARTS:
                 at = runner.next_telemetry.get(part, 0)

@@ -60,7 +60,7 @@ class _State(Struct, array_like=True):
     detectors: list[tuple[Group, EDetector]]
 
 
-class Pool:
+class CommonCauseMachine:
     """The state machine of the second stage; one partition. See `monitor.engine.machine.Machine` for what a runner asks of it.
 
     The statistic: events of all of a vendor's pilots against all that their limits allow, one e-detector for each group. If
