@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from monitor.logs import Log
 from monitor.model.records import Command
 
-LOG = logging.getLogger("monitor.sdk")
+LOG = Log("monitor.sdk")
 
 
 class Drain:
@@ -61,6 +61,8 @@ class Hooks:
             if loop is not None:
                 asyncio.run_coroutine_threadsafe(done, loop).result(drain.left)
         except TimeoutError:
-            LOG.error("on_halt_hook_timed_out pilot=%s command=%s", drain.command.pilot, drain.command.id)
+            LOG.error("halt.hook_timed_out", stage="act", pilot=drain.command.pilot, command=drain.command.id)
         except Exception:
-            LOG.exception("on_halt_hook_failed pilot=%s command=%s", drain.command.pilot, drain.command.id)
+            LOG.error(
+                "halt.hook_failed", stage="act", exc_info=True, pilot=drain.command.pilot, command=drain.command.id
+            )
