@@ -89,9 +89,7 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     baseline: Baseline
     relearn: bool
     assumed_dispersion: float
-    calibrated_log_threshold: float | None = (
-        None  # the bar for Poisson counts, if the charter asks for a calibrated one
-    )
+    calibrated_log_threshold: float | None = None  # replaces the threshold for Poisson counts, if given
     sums: list[float] = []  # empty until the baseline stands, and after an alarm
     logs: bool = False  # whether `sums` are logarithms
 
@@ -147,7 +145,10 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             k, x = min(k, LARGEST), min(x, LARGEST)
         unpacked = self.unpacked
         if unpacked:  # fast path: `advance` and `log_value` unrolled for eight plain sums
-            rate, threshold, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3, s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7 = unpacked  # fmt: skip
+            # fmt: off
+            (rate, threshold, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3,
+             s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7) = unpacked
+            # fmt: on
             sums = self.sums
             a0, a1, a2, a3, a4, a5, a6, a7 = sums
             try:

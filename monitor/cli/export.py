@@ -16,13 +16,13 @@ from monitor.cli.pulse import Pulse
 from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
 from monitor.engine.history import EndLine, Header, JournalLine, encode
-from monitor.engine.history_of import Selection
-from monitor.engine.history_order import Ordered
+from monitor.engine.history_of import PilotSelection
+from monitor.engine.history_order import MergedHistory
 from monitor.engine.replay import write_lines
 from monitor.errors import Refused
-from monitor.kafka.history_source import Past, partitions_of
+from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.partition_reader import PartitionReader, to_records
-from monitor.kafka.topics import Names, participants_of, partition_count
+from monitor.kafka.topics import TopicNames, participants_of, partition_count
 from monitor.model.records import Record
 from monitor.projections.formats import stamp
 from monitor.validate.parse import validate
@@ -102,7 +102,9 @@ def export(
         raise click.UsageError("--topic goes with --telemetry; a whole history holds every topic that was read")
     pulse = Pulse(quiet)
     if plain:
-        asyncio.run(_telemetry(directory, bootstrap, topic or Names(prefix).telemetry[0], frozenset(pilots), pulse))
+        asyncio.run(
+            _telemetry(directory, bootstrap, topic or TopicNames(prefix).telemetry[0], frozenset(pilots), pulse)
+        )
     else:
         asyncio.run(_histories(directory, bootstrap, prefix, frozenset(pilots), pulse))
 
@@ -120,9 +122,9 @@ async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots
         finally:
             await store.close()
     else:
-        names = Names(prefix, await participants_of(bootstrap, prefix))
+        names = TopicNames(prefix, await participants_of(bootstrap, prefix))
         for partition in await partitions_of(bootstrap, names, pilots):
-            async with Past(bootstrap, names, partition) as log:
+            async with PartitionHistory(bootstrap, names, partition) as log:
                 missing = await log.missing()
                 header = _header("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:
@@ -153,10 +155,10 @@ def _header(
     )
 
 
-async def _history(header: Header, ordered: Ordered, pulse: Pulse) -> int:
+async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     """Write one partition's part; returns how many records are in it."""
     out, records, received = sys.stdout.buffer, 0, 0
-    chosen = Selection(frozenset(header.pilots)) if header.pilots else None
+    chosen = PilotSelection(frozenset(header.pilots)) if header.pilots else None
     out.write(encode(header))
     async for line in ordered.lines():
         received = max(received, line.received)

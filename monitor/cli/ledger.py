@@ -17,11 +17,11 @@ from rich.progress import Progress
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines, put
+from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_entry, committed, get, line, lines, put
 from monitor.notary.cursor import FIX, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.format import Damage
-from monitor.notary.plaintexts import WordsFile, beside
+from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as start_again
 from monitor.notary.verify import Mismatch
 from monitor.projections.wording import REASONS, budget_words, sentence
@@ -119,11 +119,11 @@ def show(file: Path, as_json: bool) -> None:
         kept = by_entry(_kept(file).values())
         for number, entry in enumerate(verifier.entries(file)):
             said = kept.get(entry.id, [])
-            verifier.hold_against(file, entry, said)
+            verifier.check_disclosure(file, entry, said)
             texts = {words.field: words.text for words in said}
             for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
                 click.echo(text)
-    except (Damage, Mismatch, WordsBroken) as damage:
+    except (Damage, Mismatch, PlaintextBroken) as damage:
         _say(str(damage))
         sys.exit(1)
 
@@ -138,7 +138,7 @@ def disclose(file: Path, chosen: tuple[str, ...]) -> None:
     """
     try:
         told = [words for words in _kept(file).values() if not chosen or words.id in chosen]
-    except WordsBroken as error:
+    except PlaintextBroken as error:
         raise click.ClickException(str(error)) from error
     for words in told:
         click.echo(line(words))
@@ -158,8 +158,8 @@ def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
     Afterwards nobody can show or tell what was said. May run beside the notary. Exit codes: 0 erased, 1 there was nothing.
     """
     try:
-        gone = WordsFile(beside(file.parent.resolve())).erase(file.stem, entry, fields or FIELDS)
-    except (WordsBroken, OSError) as error:
+        gone = PlaintextStore(plaintext_dir(file.parent.resolve())).erase(file.stem, entry, fields or FIELDS)
+    except (PlaintextBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not gone:
         raise click.ClickException(f"no words of entry {entry} are kept beside this ledger")
@@ -186,18 +186,18 @@ def rebuild(directory: Path) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def _kept(file: Path) -> dict[tuple[str, str], Words]:
+def _kept(file: Path) -> dict[tuple[str, str], Plaintext]:
     """The words beside a ledger file; none where they are not kept here, or not for this reader."""
     try:
-        return WordsFile(beside(file.parent.resolve())).of(file.stem)
+        return PlaintextStore(plaintext_dir(file.parent.resolve())).of(file.stem)
     except OSError:
         return {}
 
 
-def _told(path: Path) -> list[Words]:
+def _told(path: Path) -> list[Plaintext]:
     try:
         told = [words for words in lines(path, path.read_bytes()) if words.salt]
-    except (WordsBroken, OSError) as error:
+    except (PlaintextBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not told:
         raise click.ClickException(f"{path} discloses nothing; fix: give the lines that `ledger disclose` printed")

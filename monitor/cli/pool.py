@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
-from monitor.kafka.pooling import pool as run
-from monitor.kafka.pooling import pool_topics
-from monitor.kafka.topics import create, demand
+from monitor.kafka.pool_service import serve_pool
 from monitor.model.periods import parse_span
 from monitor.model.records import Outputs
 from monitor.projections.wording import sentence
@@ -41,18 +36,14 @@ def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
         wait_ms = parse_span(wait).after(0)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from error
-    asyncio.run(_run(bootstrap, prefix, replication, wait_ms))
-
-
-async def _run(bootstrap: str, prefix: str, replication: int, wait_ms: int) -> None:
-    over = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
-    wanted = pool_topics(prefix, replication)
-    await create(bootstrap, wanted)
-    await demand(bootstrap, wanted)
-    click.echo(f"pool: evidence of {prefix} at {bootstrap}", err=True)
-    await run(bootstrap, prefix, wait_ms=wait_ms, on_outputs=_say, ending=over.is_set)
+    serve_pool(
+        bootstrap,
+        prefix,
+        replication=replication,
+        wait_ms=wait_ms,
+        on_outputs=_say,
+        started=lambda: click.echo(f"pool: evidence of {prefix} at {bootstrap}", err=True),
+    )
 
 
 def _say(outputs: Outputs) -> None:

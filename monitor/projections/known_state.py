@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from monitor.model.records import Decision, Level
 from monitor.projections.open_commands import OpenCommand, after_decision
-from monitor.state.halt_order import stop_state
+from monitor.state.halt_state import stop_state
 
 
 class Known(Struct, frozen=True):

@@ -13,9 +13,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from monitor.charter.control import ControlBase
-from monitor.kafka.output_consumer import Seen, read
+from monitor.kafka.output_consumer import ConsumedOutput, read_outputs
 from monitor.kafka.partition_reader import PartitionReader
-from monitor.kafka.topics import LARGE, Names, create, topics
+from monitor.kafka.topics import LARGE, TopicNames, create_topics, topics
 from monitor.model.records import Outputs
 from monitor.testing.broker import shared
 
@@ -30,8 +30,8 @@ class Fresh:
     def __init__(self, partitions: int = 1, participants: tuple[str, ...] = (), bootstrap: str | None = None) -> None:
         self.bootstrap = bootstrap or shared().bootstrap
         self.partitions = partitions
-        self.names = Names(f"try-{os.getpid()}-{next(_numbers)}", participants)
-        asyncio.run(create(self.bootstrap, topics(self.names, partitions, 1)))
+        self.names = TopicNames(f"try-{os.getpid()}-{next(_numbers)}", participants)
+        asyncio.run(create_topics(self.bootstrap, topics(self.names, partitions, 1)))
 
     @property
     def telemetry(self) -> str:
@@ -52,11 +52,11 @@ class Fresh:
             (self.names.control, act.pilot.encode(), msgspec.json.encode(act), (), partition(act.pilot)) for act in acts
         ]
 
-    async def seen(self) -> list[Seen]:
+    async def seen(self) -> list[ConsumedOutput]:
         """Every output up to now, repeats and void ones dropped."""
         n = self.names
         every = (n.rejected, n.decisions, n.commands, n.permits, n.evidence)
-        return [item async for item in read(self.bootstrap, every, follow=False)]
+        return [item async for item in read_outputs(self.bootstrap, every, follow=False)]
 
     async def raw(self, topic: str) -> list[Any]:
         """Every committed record of a topic as it stands there, repeats included."""
@@ -68,7 +68,7 @@ class Fresh:
             await reader.stop()
 
 
-def gathered(seen: Iterable[Seen]) -> Outputs:
+def gathered(seen: Iterable[ConsumedOutput]) -> Outputs:
     """Outputs sorted by kind, in the order read."""
     out = Outputs()
     kinds: dict[str, list[Any]] = {

@@ -18,6 +18,8 @@ from monitor.model.records import Command, Permit
 from monitor.model.signing import Signer
 from monitor.sdk.link import FeedName, SignedMessage
 
+POLL_S = 0.05  # the longest that a poll blocks: a pilot that closes waits for the poll of its readers
+
 _BATCH = msgspec.json.Decoder(list[Event])
 
 
@@ -129,7 +131,7 @@ class MemoryFeed:
         """See `monitor.sdk.link.Feed.poll`."""
         with self._post.changed:
             if self.complete:
-                self._post.changed.wait_for(lambda: len(self._post.messages) > self._next, timeout=wait)
+                self._post.changed.wait_for(lambda: len(self._post.messages) > self._next, timeout=min(wait, POLL_S))
             if self._link.away:
                 raise Unavailable("the memory link is away")
             messages = self._post.messages[self._next :]

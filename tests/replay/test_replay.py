@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from monitor.cli.replay import replay as command
 from monitor.cli.simulate import simulate
 from monitor.compile.load import load_charter
-from monitor.engine.replay import lines, read_lines, replay, write_lines
+from monitor.engine.replay import read_lines, replay_charters, timed_records, write_lines
 from monitor.errors import ControlRefused
 from monitor.importers import ads, complaints, fpr, rows
 from monitor.model.events import Envelope
@@ -54,10 +54,10 @@ def test_results_never_depend_on_how_records_were_cut_into_batches(
 ) -> None:
     """One record at a time, seven, or all at once: the same decisions, commands and evidence, and so again on repeating."""
     charter = load_charter(CHARTERS / f"{name}.yaml")
-    once = judged(replay([charter], lines(events)))
-    assert once == judged(replay([charter], lines(events)))
+    once = judged(replay_charters([charter], timed_records(events)))
+    assert once == judged(replay_charters([charter], timed_records(events)))
     for batch in (7, len(events)):
-        assert once == judged(replay([charter], lines(events), batch=batch)), f"batch of {batch}"
+        assert once == judged(replay_charters([charter], timed_records(events), batch=batch)), f"batch of {batch}"
 
 
 def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
@@ -66,7 +66,9 @@ def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"".join(write_lines(cruise())))
     with file.open("rb") as stream:
-        assert judged(replay([charter], read_lines(stream))) == judged(replay([charter], lines(cruise())))
+        assert judged(replay_charters([charter], read_lines(stream))) == judged(
+            replay_charters([charter], timed_records(cruise()))
+        )
 
 
 def test_pilots_replayed_together_get_what_each_gets_alone() -> None:
@@ -75,8 +77,8 @@ def test_pilots_replayed_together_get_what_each_gets_alone() -> None:
     both = [load_charter(CHARTERS / f"ads-{o}.yaml") for o in ads.OPERATORS]
     events = {o: ads.events(o, incidents, exposure, "reconstructed") for o in ads.OPERATORS}
     merged = sorted((t for timed in events.values() for t in timed), key=lambda t: t[0])
-    together = [d for o in replay(both, lines(merged)) for d in o.decisions if d.pilot == "waymo"]
-    alone = [d for o in replay(both[1:], lines(events["waymo"])) for d in o.decisions]
+    together = [d for o in replay_charters(both, timed_records(merged)) for d in o.decisions if d.pilot == "waymo"]
+    alone = [d for o in replay_charters(both[1:], timed_records(events["waymo"])) for d in o.decisions]
     assert together == alone
     assert len(alone) == 5
 
@@ -85,7 +87,7 @@ def test_a_charter_that_is_named_twice_is_refused() -> None:
     """A pilot has one charter: the second admission is refused, and the replay with it."""
     charter = load_charter(CHARTERS / "ads-cruise.yaml")
     with pytest.raises(ControlRefused, match="already_admitted"):
-        list(replay([charter, charter], lines(cruise())))
+        list(replay_charters([charter, charter], timed_records(cruise())))
 
 
 @pytest.fixture
@@ -151,10 +153,10 @@ def test_wrong_calls_say_what_would_be_right(recorded: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One simulated pilot of each scenario, four days of hours, as a file with its charters beside it."""
+    """One simulated pilot of each scenario, two days of hours, as a file with its charters beside it."""
     file = tmp_path_factory.mktemp("fleet") / "fleet.jsonl"
     named = [word for name in SCENARIOS for word in ("--scenario", name)]
-    size = ["--pilots", str(len(SCENARIOS)), "--hours", "96", "--volume", "150"]
+    size = ["--pilots", str(len(SCENARIOS)), "--hours", "48", "--volume", "150"]
     arguments = [str(file), "--to", "file", "--admit", *size, *named]
     result = CliRunner().invoke(simulate, [*arguments, "--start", "2026-01-05"])
     assert result.exit_code == 0, result.output
@@ -168,7 +170,7 @@ def test_a_fleet_of_many_scenarios_decides_the_same_however_it_is_cut(fleet: Pat
     def by_pilot(batch: int) -> dict[str, list[Decision]]:
         found: dict[str, list[Decision]] = {c.pilot: [] for c in charters}
         with fleet.open("rb") as stream:
-            for out in replay(charters, read_lines(stream), batch=batch):
+            for out in replay_charters(charters, read_lines(stream), batch=batch):
                 for decision in out.decisions:
                     found[decision.pilot].append(decision)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,22 +11,32 @@ from typing import Any
 import msgspec
 
 from monitor.act.alertmanager import Alertmanager
+from monitor.act.queues import Saved
+from monitor.charter.spec import charter_hash
+from monitor.client.control import Outcome as Answer
 from monitor.common_cause.machine import CommonCauseMachine
+from monitor.compile.load import load_charter
 from monitor.console.fleet_view import FleetView
 from monitor.console.page import as_data
+from monitor.embedded.monitor import Monitor as EmbeddedMonitor
 from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
+from monitor.kafka.acls import Users, grants
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.settings import LogSettings
 from monitor.model.notice import Notice
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Permit, Record, Rejected
 from monitor.model.signing import Signer
 from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
+from monitor.notary.plaintexts import WordsFile as PlaintextStore
+from monitor.notary.plaintexts import beside as plaintext_folder
 from monitor.projections.alerts import Alert, Facts
 from monitor.projections.alerts import PilotAlerts as AlertStanding
 from monitor.projections.alerts import after_decision as alerts_after
 from monitor.projections.alerts import difference as alert_changes
+from monitor.projections.known_state import Known as KnownState
 from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
 from monitor.sdk.command_state import CommandState
@@ -34,7 +45,7 @@ from monitor.sdk.shared_state import BOOT, SECRET, SharedState
 from monitor.sdk.spool import Spool
 from monitor.testing.records import decision, evidence, halted
 
-from .filler import full
+from .filler import as_json, full
 
 REPOSITORY = Path(__file__).parents[3]
 HISTORY_LINES: dict[str, type] = {
@@ -155,9 +166,55 @@ def dashboard(path: Path) -> list[str]:
     return [board["uid"], *(variable["name"] for variable in board["templating"]["list"])]
 
 
+def plaintext_files(home: Path) -> dict[str, str]:
+    """Files next to a ledger that hold what its entries only commit to; the key is drawn."""
+    folder = plaintext_folder(home / "ledger")
+    store = PlaintextStore(folder)
+    store.key()
+    _, plaintexts = entry_of(decision(7, kind="act", cause="control:a", author="officer"), bytes(32))
+    store.add("model-1", plaintexts)
+    found = {path.name: path.read_text("latin-1") for path in sorted(folder.iterdir())}
+    return {"folder": folder.name} | {
+        name: "drawn" if name == "commitment.key" else text for name, text in found.items()
+    }
+
+
+def embedded_files(home: Path) -> list[str]:
+    """Names of the files of an embedded monitor that ran for a moment with an actor."""
+
+    async def run() -> None:
+        monitor = EmbeddedMonitor(home, port=0)
+        await monitor.start()
+        await monitor.stop()
+
+    asyncio.run(run())
+    return sorted(str(path.relative_to(home.parent)) for path in home.parent.rglob("*") if path.is_file())
+
+
+def kept_by_actors() -> str:
+    """What a lane of an actor keeps over restarts, `delivered.json`."""
+    return as_json({"alertmanager": full(Saved)})
+
+
+def answers() -> dict[str, str]:
+    """Bodies of answers to a regulator's tools."""
+    return {"act": as_json(full(Answer)), "standing": as_json(full(KnownState))}
+
+
+def granted() -> list[str]:
+    """Every grant on a cluster, as the line that grants it."""
+    return [grant.command("broker:9092") for grant in grants("sandbox", "sandbox-monitor", ("acme",), Users())]
+
+
+def charter_hashes() -> dict[str, str]:
+    """The digests of the charters that ship with the product."""
+    files = sorted((REPOSITORY / "tests" / "data" / "charters").glob("*.yaml"))
+    return {path.name: charter_hash(load_charter(path)) for path in files}
+
+
 def kafka_lines() -> list[list[str]]:
     """Topic, key and headers under which each kind of output goes to Kafka."""
-    log = KafkaLog("127.0.0.1:1", 3, "sandbox", "group", signer=Signer(bytes(32)))
+    log = KafkaLog(LogSettings(bootstrap="127.0.0.1:1", group="group", signer=Signer(bytes(32))), 3)
     log.epoch = 7
     out = Outputs(
         rejected=[full(Rejected)],

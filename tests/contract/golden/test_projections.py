@@ -14,7 +14,7 @@ RULE = "A name that other systems read never changes."
 
 def test_alerts_keep_their_labels() -> None:
     """Routes, silences and inhibitions match on labels; whatever is a label is pinned, sentences are not."""
-    _, out = played("in batches")
+    out = played("in batches").out
     lines, standing = [], {}
     for decision in out.decisions:
         before = standing.get(decision.pilot, parts.AlertStanding())
@@ -28,7 +28,7 @@ def test_alerts_keep_their_labels() -> None:
 def test_the_board_as_data_keeps_its_keys() -> None:
     """`/api/board.json` is read by programs."""
     pinned(
-        "board_json", RULE, keys_of(parts.board_data(played("in batches")[1], iter(story.script().charters.values())))
+        "board_json", RULE, keys_of(parts.board_data(played("in batches").out, iter(story.script().charters.values())))
     )
 
 
@@ -40,6 +40,16 @@ def test_refusals_of_the_guard_keep_their_words() -> None:
 def test_records_on_kafka_keep_their_topics_keys_and_headers() -> None:
     """Readers tell records apart by them, and check signatures."""
     pinned("kafka", RULE, parts.kafka_lines())
+
+
+def test_answers_to_a_regulator_keep_their_keys() -> None:
+    """What became of an act, and how a pilot stands."""
+    pinned("answers", RULE, parts.answers())
+
+
+def test_grants_and_digests_of_charters_stay() -> None:
+    """A cluster's access rules name these resources; both sides agreed on a charter by its digest."""
+    pinned("grants", RULE, {"grants": parts.granted(), "charters": parts.charter_hashes()})
 
 
 def test_alert_rules_and_dashboards_keep_their_names() -> None:

@@ -12,7 +12,7 @@ import pytest
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import OwnerLiveness
 from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
-from monitor.engine.replay import lines, replay
+from monitor.engine.replay import replay_charters, timed_records
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
 from monitor.notary.notary import Notary
 from monitor.notary.verify import entries, ledgers, verify
@@ -286,7 +286,9 @@ def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Pa
     board.ledger = notary.head
     decisions: list[Decision] = []
     commands: set[str] = set()  # one that is told again is one entry
-    for outputs in replay([fleet.charter_for(pilot) for pilot in fleet.pilots], lines(fleet), batch=500):
+    for outputs in replay_charters(
+        [fleet.charter_for(pilot) for pilot in fleet.pilots], timed_records(fleet), batch=500
+    ):
         board.apply(outputs)
         notary.record(outputs.decisions, outputs.commands)
         decisions += outputs.decisions

@@ -8,7 +8,7 @@ from math import log
 import msgspec
 import pytest
 
-from monitor.charter.spec import Authority, Charter, Cycle, ExposureSpec, IndicatorSpec, Participant, Watcher
+from monitor.charter.spec import Authority, Charter, Cycle, DetectorSpec, ExposureSpec, IndicatorSpec, Participant
 from monitor.console.svg.picture import describe, picture
 from monitor.model.records import Decision, Evidence, Finding, Level, Reason, RecordKind
 from monitor.projections.formats import date_ticks, day
@@ -26,7 +26,7 @@ def charter() -> Charter:
         limit=20.0,
         per=1e6,
         exposure=ExposureSpec(unit="driverless_mile", uncertainty=0.2),
-        detectors=(Watcher("limit_e_process", "halt"),),
+        detectors=(DetectorSpec("limit_e_process", "halt"),),
     )
     return Charter(
         schema="sandbox-charter/1",
