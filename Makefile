@@ -85,5 +85,5 @@ test-long: install ## histories of random operations and faults, 1,000 with 200 
 FULL_STRENGTH = tests/property tests/failure tests/replay tests/unit
 
 .PHONY: bench-stream
-bench-stream: install ## the stream worker beside its peers on one broker; QUICK=1 within five minutes
+bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes
 	$(PY) -m monitor bench stream $(ARGS)

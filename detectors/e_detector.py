@@ -90,7 +90,7 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     relearn: bool
     assumed_dispersion: float
     calibrated_log_threshold: float | None = None  # replaces the threshold for Poisson counts, if given
-    sums: list[float] = []  # empty until the baseline stands, and after an alarm
+    sums: list[float] = []  # empty until the baseline is ready, and after an alarm
     logs: bool = False  # whether `sums` are logarithms
 
     if TYPE_CHECKING:

@@ -26,7 +26,7 @@ _BATCH = msgspec.json.Decoder(list[Event])
 class MemoryLink:
     """While `away` is set nothing answers; `lose_answers` batches arrive, but the sender is told that they did not.
 
-    With `lease_ms` each heartbeat is answered with a permit, unless a halt stands; `stop` and `notice` are what the
+    With `lease_ms` a permit answers each heartbeat, unless a halt is in force; `stop` and `notice` are what the
     permits say. With `signer` commands and permits are signed.
     """
 

@@ -10,7 +10,8 @@ from detectors import DETECTORS, build
 from detectors.alpha import account, report
 from detectors.base import Count, Design, Gap, Gauge, Proportion, Score
 from detectors.checks import SAMPLES
-from detectors.explain import beta_i, explain, gamma_p, proportion_interval, rate_interval
+from detectors.explain import explain
+from detectors.intervals import beta_i, gamma_p, proportion_interval, rate_interval
 
 
 @pytest.mark.parametrize(
