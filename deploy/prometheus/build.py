@@ -1,7 +1,8 @@
-"""Every alert as one row: expression, sentence, and the three cases that test it. Writes rules.yaml and rules_test.yaml.
+"""Every alert as one row: expression, sentence, and the three cases that test it. Writes rules.yaml and
+rules_test.yaml.
 
-Run `python deploy/prometheus/build.py` after a change and commit what it writes; a test holds that the files are what this
-builds. The link to the runbook is made from the alert's name, and a test holds that the heading exists.
+Run `python deploy/prometheus/build.py` after a change and commit what it writes; a test holds that the files are what
+this builds. The link to the runbook is made from the alert's name, and a test holds that the heading exists.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ Series = dict[str, str]
 @dataclass(frozen=True)
 class Alert:
     """One alert. `firing` and `silent` map series to values (one per minute); `expect` are the labels of what must fire
-    at minute `at`. `absent` is what must fire when there is no series at all. `always` says why there is no silent case."""
+    at minute `at`. `absent` is what must fire when there is no series at all. `always` says why there is no silent
+    case."""
 
     name: str
     group: str

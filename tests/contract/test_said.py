@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import pilot_page
-from monitor.console.report import told
+from monitor.console.pilot_page import pilot_page
+from monitor.console.report import reason_sentence
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -272,7 +272,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     by = f" by {record.author}" if record.author else ""
     return {
         "board": unescape(page[page.index("<h2>Decisions</h2>") :]),
-        "replay": told(record, CHARTER) + by,
+        "replay": reason_sentence(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,
     }

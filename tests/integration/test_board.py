@@ -169,7 +169,8 @@ def opened(served: Served, browser: webdriver.Chrome, width: int, scheme: str) -
 def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
-    """On wide and narrow screens, light and dark: worst first, level in words, reason in words, nothing overflows, no error."""
+    """On wide and narrow screens, light and dark: worst first, level in words, reason in words, nothing overflows, no
+    error."""
     opened(served, browser, width, scheme)
     picture_to(browser, f"fleet-{width}-{scheme}")
     names = [cell.text.split("\n")[0] for cell in browser.find_elements(By.CSS_SELECTOR, "tbody th")]
@@ -191,7 +192,8 @@ def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
 def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
-    """One click from the fleet: why, the picture, each decision with its numbers, the digest of the charter, the ledger's root."""
+    """One click from the fleet: why, the picture, each decision with its numbers, the digest of the charter, the
+    ledger's root."""
     opened(served, browser, width, scheme)
     browser.find_element(By.LINK_TEXT, "credit-scoring-nord").click()
     WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".picture svg"))

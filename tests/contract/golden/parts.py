@@ -11,8 +11,8 @@ import msgspec
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.common_cause.machine import CommonCauseMachine
+from monitor.console.board_json import as_data
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import as_data
 from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.kafka.log import KafkaLog

@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor.console.board_json import as_data
+from monitor.console.fleet_page import SORTS, Query, fleet_page
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import OwnerLiveness
-from monitor.console.page import SORTS, Query, as_data, fleet_page, pilot_page
+from monitor.console.pilot_page import pilot_page
 from monitor.engine.replay import lines, replay
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, command_of
 from monitor.notary.notary import Notary
@@ -62,7 +64,8 @@ def test_outputs_that_come_again_change_nothing() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """However long it runs, the board holds so many periods, streams, decisions and pilots, and says what it left out."""
+    """However long it runs, the board holds so many periods, streams, decisions and pilots, and says what it left
+    out."""
     board = FleetView(periods=10, streams=2, decisions=5, most=5)
     for n in range(50):
         records: list[Evidence | Closed] = [evidence(n, segment=str(n % 4), late=late) for late in (False, True)]
@@ -95,8 +98,8 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
 
 
 def test_a_board_that_nobody_feeds_does_not_look_calm() -> None:
-    """More than 30 s after the last word of a partition's worker both pages say so, with that moment; nobody is called silent whom
-    nobody listens to; who was never heard is, 30 s after somebody began to listen."""
+    """More than 30 s after the last word of a partition's worker both pages say so, with that moment; nobody is called
+    silent whom nobody listens to; who was never heard is, 30 s after somebody began to listen."""
     board = fed(decision(1))
     assert as_data(board, 10**15)["worker"] == {"last_heard": None, "silent_partitions": []}
     board.liveness.watch(0, 1_000)
@@ -138,7 +141,8 @@ def test_an_act_says_whose_key_signed_it() -> None:
 
 
 def test_a_finding_is_named_as_one_writes_it_to_shelve() -> None:
-    """The key by which a finding is shelved stands beside its numbers, and a shelving repeats it and says until when."""
+    """The key by which a finding is shelved stands beside its numbers, and a shelving repeats it and says until
+    when."""
     finding = Finding(indicator="late-telemetry", rule="limit_e_process", statistic=9.0, bar=7.0)
     key = "late-telemetry//limit_e_process"
     aside = Finding(rule=key, detail="our outage", period_start=1_700_000_000_000, period_end=1_700_028_800_000)
@@ -263,8 +267,8 @@ def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
 
 
 def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
-    """A board that reads control meets acts that the machine refuses: no pilot comes of one, and the charter in force is still found,
-    whether its decisions are read before or after."""
+    """A board that reads control meets acts that the machine refuses: no pilot comes of one, and the charter in force
+    is still found, whether its decisions are read before or after."""
     from monitor.charter.spec import charter_hash
     from monitor.simulation.fleet_charter import charter
 
@@ -280,7 +284,8 @@ def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
 
 
 def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Path) -> None:
-    """A simulated fleet through the real machine: same levels on the board as in the record, each decision said, each entered."""
+    """A simulated fleet through the real machine: same levels on the board as in the record, each decision said, each
+    entered."""
     fleet = Fleet(7, pilots=4, scenarios=["calm", "step", "group", "silence"], hours=72)
     board, notary = FleetView(), Notary(tmp_path)
     board.ledger = notary.head

@@ -11,7 +11,7 @@ import pytest
 from monitor.charter.control import Admission
 from monitor.charter.spec import IndicatorSpec, Watcher
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import pilot_page
+from monitor.console.pilot_page import pilot_page
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.model.records import Reason

@@ -10,8 +10,9 @@ import pytest
 
 from monitor.charter.spec import Authority, Charter, Cycle, ExposureSpec, IndicatorSpec, Participant, Watcher
 from monitor.console.svg.picture import describe, picture
+from monitor.console.svg.scales import date_ticks
 from monitor.model.records import Decision, Evidence, Finding, Level, Reason, RecordKind
-from monitor.projections.formats import date_ticks, day
+from monitor.projections.formats import day
 
 DAY = 86_400_000
 START = 1_690_848_000_000  # 2023-08-01
@@ -113,7 +114,8 @@ def test_says_in_words_what_it_shows() -> None:
 
 
 def test_shows_the_bar_the_half_way_line_and_the_highest_evidence_as_e_values() -> None:
-    """The bar, the half-way line (half in log) and the peak stand beside the curve as e-values, with what they lead to."""
+    """The bar, the half-way line (half in log) and the peak stand beside the curve as e-values, with what they lead
+    to."""
     shown = words(picture("Pilot", EVIDENCE, DECISIONS, charter()))
     assert "bar 164 → halt" in shown
     assert "half-way 12.8 → escalate" in shown
@@ -130,7 +132,8 @@ def test_marks_decisions_with_word_date_and_reason_and_not_by_colour_alone() -> 
 
 
 def test_a_picture_of_seconds_names_times_and_not_only_the_day() -> None:
-    """Where all happened within a day, marks and periods say the second: eight labels of one date tell nobody anything."""
+    """Where all happened within a day, marks and periods say the second: eight labels of one date tell nobody
+    anything."""
     noon = START + DAY // 2
     short = [
         msgspec.structs.replace(closed(0, e), start=noon + i * 5_000, end=noon + (i + 1) * 5_000)
