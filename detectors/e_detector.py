@@ -147,7 +147,10 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
             k, x = min(k, LARGEST), min(x, LARGEST)
         unpacked = self.unpacked
         if unpacked:  # fast path: `advance` and `log_value` unrolled for eight plain sums
-            rate, threshold, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3, s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7 = unpacked  # fmt: skip
+            # fmt: off
+            (rate, threshold, s0, c0, w0, s1, c1, w1, s2, c2, w2, s3, c3, w3,
+             s4, c4, w4, s5, c5, w5, s6, c6, w6, s7, c7, w7) = unpacked
+            # fmt: on
             sums = self.sums
             a0, a1, a2, a3, a4, a5, a6, a7 = sums
             try:

@@ -146,6 +146,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # `data` of one event of each type
     "sandbox.outcomes.corrected": {"fp": -5, "tn": -95},
 }
 
+# Struct -> the schema name on the page: generated clients are named after it, so it outlives a rename of the struct.
+PUBLISHED = {"DetectorSpec": "Watcher"}
+
 OUTPUTS: dict[str, tuple[type, ...]] = {
     "journal": (model.Claim, model.ControlRead, model.TimeRead, model.Skipped),
     "decisions": (model.Decision,),
@@ -264,7 +267,11 @@ def _schemas() -> dict[str, Any]:
     structs = [*telemetry.EVENT_TYPES.values(), *control.CONTROL_TYPES.values()]
     structs += [struct for group in OUTPUTS.values() for struct in group]
     _, made = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
-    schemas: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made))  # plain lists where defaults are tuples
+    raw = msgspec.json.encode(made)
+    for name, published in PUBLISHED.items():
+        raw = raw.replace(f'"{name}"'.encode(), f'"{published}"'.encode())
+        raw = raw.replace(f'"#/components/schemas/{name}"'.encode(), f'"#/components/schemas/{published}"'.encode())
+    schemas: dict[str, Any] = msgspec.json.decode(raw)  # plain lists where defaults are tuples
     for name, schema in schemas.items():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])

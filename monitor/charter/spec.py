@@ -19,11 +19,11 @@ from monitor.model.records import Level
 
 SpanText: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+(mo|ms|s|m|h|d|w)$")]
 Positive: TypeAlias = Annotated[float, Meta(gt=0, le=1e15)]
-Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+UnitInterval: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 LevelName: TypeAlias = Literal["watch", "escalate", "halt"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[str, ...] = get_args(Day)
-Clock: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+TimeOfDay: TypeAlias = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
 
@@ -93,7 +93,7 @@ class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     doubt: Annotated[float, Meta(ge=0.001, le=0.999)] = 0.8
 
 
-class Watcher(Struct, frozen=True, forbid_unknown_fields=True):
+class DetectorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params` go to
     its constructor."""
 
@@ -121,10 +121,10 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     segments: tuple[str, ...] = ()
     exposure: ExposureSpec | None = None
     variance_mean: Annotated[float, Meta(ge=1, le=1000)] = 1.0
-    weight: Share = 0.0
+    weight: UnitInterval = 0.0
     minimum_events: Annotated[int, Meta(ge=1)] = 1
     late_window: Annotated[int, Meta(ge=0, le=64)] = 4
-    detectors: tuple[Watcher, ...] = ()
+    detectors: tuple[DetectorSpec, ...] = ()
     params: dict[str, Any] = {}
 
     def nominal(self) -> float | None:
@@ -178,8 +178,8 @@ class Window(Struct, frozen=True, forbid_unknown_fields=True):
     windows)."""
 
     days: Annotated[tuple[Day, ...], Meta(min_length=1)]
-    start: Clock
-    end: Clock
+    start: TimeOfDay
+    end: TimeOfDay
 
 
 class Drills(Struct, frozen=True, forbid_unknown_fields=True):
@@ -247,7 +247,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
         raise KeyError(name)
 
 
-LEVELS: dict[str, Level] = {"watch": Level.WATCH, "escalate": Level.ESCALATE, "halt": Level.HALT}
+LEVEL_OF_NAME: dict[str, Level] = {"watch": Level.WATCH, "escalate": Level.ESCALATE, "halt": Level.HALT}
 
 
 _LATER: dict[str, Any] = {
@@ -261,7 +261,7 @@ _LATER: dict[str, Any] = {
 }
 
 
-def canonical(charter: Charter) -> bytes:
+def canonical_charter(charter: Charter) -> bytes:
     """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only where
     it says something, so that a charter keeps the hash under which it was admitted."""
     whole = msgspec.to_builtins(charter, str_keys=True)
@@ -288,7 +288,7 @@ def canonical(charter: Charter) -> bytes:
 
 def charter_hash(charter: Charter) -> str:
     """SHA-256 of the canonical form, 64 hex digits: what both sides sign at admission."""
-    return hashlib.sha256(canonical(charter)).hexdigest()
+    return hashlib.sha256(canonical_charter(charter)).hexdigest()
 
 
 def alpha_share(charter: Charter, indicator: IndicatorSpec, restart: int = 1) -> float:

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from detectors.alpha import AlphaShare, report
-from monitor.charter.spec import Charter, alpha_share, canonical, charter_hash
+from monitor.charter.spec import Charter, alpha_share, canonical_charter, charter_hash
 from monitor.cli.charter_show import show
 from monitor.cli.week import week
-from monitor.compile.lint import HALTING, alpha_table
-from monitor.compile.load import Reading, load_charter, read_bytes
+from monitor.compile.lint import HALTING, alpha_shares
+from monitor.compile.load import LoadedCharter, load_charter, read_bytes
 
 TEMPLATES = ("automated_driving", "consumer_finance")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -112,17 +112,17 @@ charter.add_command(show)
 
 def placeholders(made: Charter) -> list[str]:
     """What a template leaves open and nobody has filled in: every `<...>` in a charter's text."""
-    return sorted(set(re.findall(r"<[^<>]+>", canonical(made).decode())))
+    return sorted(set(re.findall(r"<[^<>]+>", canonical_charter(made).decode())))
 
 
-def _summary(path: Path, reading: Reading) -> dict[str, object]:
+def _summary(path: Path, reading: LoadedCharter) -> dict[str, object]:
     made = reading.charter if not reading.errors else None
     return {
         "file": str(path),
         "ok": made is not None,
         "pilot": made.pilot if made else None,
         "hash": charter_hash(made) if made else None,
-        "alpha": alpha_table(made) if made else [],
+        "alpha": alpha_shares(made) if made else [],
         "found": reading.found,
     }
 
@@ -131,7 +131,7 @@ def _print(path: Path, made: Charter) -> None:
     click.echo(f"OK {path}: pilot {made.pilot}, version {made.version}, hash {charter_hash(made)}")
     if left := placeholders(made):
         click.echo(f"still to fill in before `admit` or `serve`: {', '.join(left)}", err=True)
-    shares = alpha_table(made)
+    shares = alpha_shares(made)
     if not shares:
         click.echo("   no limit spends alpha")
         return

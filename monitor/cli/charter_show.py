@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from monitor.charter.spec import canonical
+from monitor.charter.spec import canonical_charter
 from monitor.compile.dump import charter_yaml
 from monitor.errors import Refused
 from monitor.projections.charter_record import Version
@@ -60,7 +60,7 @@ def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path 
         there = ", ".join(str(one.version) for one in found)
         raise click.ClickException(f"version {version} of {pilot} never came into force; there are: {there}")
     charter = chosen[-1].charter
-    click.echo(canonical(charter) if as_json else charter_yaml(charter), nl=as_json)
+    click.echo(canonical_charter(charter) if as_json else charter_yaml(charter), nl=as_json)
 
 
 def _line(one: Version, last: bool) -> str:

@@ -42,8 +42,8 @@ from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
 from monitor.model.refusals import Refusal
 from monitor.projections.known_state import KnownState
-from monitor.state.acts_once import LONGEST_MS, SKEW_MS, VALID_MS, validity
-from monitor.validate.rejections import Why
+from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
+from monitor.validate.rejections import RejectionReason
 
 KEY, WAIT = "sandbox_monitor.key", "sandbox_monitor.wait"
 VALID, STANDING = "sandbox_monitor.valid", "sandbox_monitor.standing"
@@ -64,7 +64,7 @@ def _valid_for(context: click.Context, _option: click.Parameter, text: str) -> N
         span = parse_span(text).after(0)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    if not 0 < span <= LONGEST_MS - SKEW_MS:
+    if not 0 < span <= LONGEST_VALIDITY_MS - AUTHOR_SKEW_MS:
         raise click.BadParameter(f"{text} is not above 0 and below 31 days; write a span such as 1h")
     context.meta[VALID] = span
 
@@ -159,7 +159,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         if _in_force(refused):
             click.echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
             return
-        if refused.reason == Why.REPEATED.value:
+        if refused.reason == RejectionReason.REPEATED.value:
             raise click.ClickException(
                 "no effect: what became of the first one is too long ago; a new try needs a new --id"
             )
@@ -172,7 +172,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
 
 def _in_force(refused: Rejected | None) -> bool:
     """Whether an admission was refused because the same charter, by the same author, is in force."""
-    return refused is not None and refused.reason == Why.REPEATED.value and refused.field == "charter"
+    return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
 
 
 def seen(to: str, prefix: str, pilot: str) -> KnownState | None:

@@ -16,8 +16,8 @@ from monitor.cli.pulse import Pulse
 from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
 from monitor.engine.history import EndLine, Header, JournalLine, encode
-from monitor.engine.history_of import Selection
-from monitor.engine.history_order import Ordered
+from monitor.engine.history_of import PilotSelection
+from monitor.engine.history_order import MergedHistory
 from monitor.engine.replay import write_lines
 from monitor.errors import Refused
 from monitor.kafka.history_source import Past, partitions_of
@@ -153,10 +153,10 @@ def _header(
     )
 
 
-async def _history(header: Header, ordered: Ordered, pulse: Pulse) -> int:
+async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     """Write one partition's part; returns how many records are in it."""
     out, records, received = sys.stdout.buffer, 0, 0
-    chosen = Selection(frozenset(header.pilots)) if header.pilots else None
+    chosen = PilotSelection(frozenset(header.pilots)) if header.pilots else None
     out.write(encode(header))
     async for line in ordered.lines():
         received = max(received, line.received)

@@ -17,8 +17,7 @@ import monitor
 from monitor.compile.load import load_charter
 from monitor.console.report import Story, collect_stories, level_change, reason_sentence, report
 from monitor.console.svg.picture import picture
-from monitor.engine.replay import lines, write_lines
-from monitor.engine.replay import replay as run
+from monitor.engine.replay import replay_charters, timed_records, write_lines
 from monitor.errors import SetAside
 from monitor.importers import Row, Timed, ads, complaints, fpr, rows
 from monitor.importers.complaint_facts import facts
@@ -175,7 +174,7 @@ UNHEARD = (Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED)
 def play(case: Case) -> tuple[Story, list[str], list[str]]:
     """Replay one case: its story, its decisions in words, and its `REAL` lines."""
     charter = load_charter(case.charter)
-    stories, rejected = collect_stories([charter], run([charter], lines(case.events)))
+    stories, rejected = collect_stories([charter], replay_charters([charter], timed_records(case.events)))
     story = stories[charter.pilot]
     told_to_stop = [d for d in story.decisions if d.reason not in UNHEARD]
     story = structs.replace(story, title=case.title, note=case.note, decisions=told_to_stop)

@@ -21,7 +21,7 @@ from monitor.console.collector import Collector
 from monitor.console.report import report
 from monitor.engine.history import begins_history, decode
 from monitor.engine.history_replay import HistoryReplay
-from monitor.engine.replay import Replay, read_lines
+from monitor.engine.replay import CharterReplay, read_lines
 from monitor.errors import NotDeterministic
 from monitor.model.events import millis
 from monitor.model.lenient import refuse_utf16, without_bom
@@ -223,7 +223,7 @@ class _OfHistory(Run):
 
     def again(self) -> Iterator[Outputs]:
         with self.path.open("rb") as file:
-            yield from HistoryReplay(batch=1, folds=False).steps(decode(file))
+            yield from HistoryReplay(batch=1, fast_path=False).steps(decode(file))
 
 
 class _OfEvents(Run):
@@ -267,7 +267,7 @@ class _OfEvents(Run):
         yield from self._divided.steps()
 
     def again(self) -> Iterator[Outputs]:
-        other = Replay(self._plans, admit=self._admit, service=self._service, batch=1)
+        other = CharterReplay(self._plans, admit=self._admit, service=self._service, batch=1)
         with self.path.open("rb") as file:
             yield from other.steps(read_lines(file, self._latest), self._until)
 

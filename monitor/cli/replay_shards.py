@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import click
 
 from monitor.charter.spec import Charter
-from monitor.engine.replay import NotDivisible, Replay, Shard, merged, read_lines
+from monitor.engine.replay import CharterReplay, NotDivisible, Shard, merged, read_lines
 from monitor.model.records import Evidence, Outputs
 from monitor.projections.alpha_budget import AlphaRuns
 
@@ -41,12 +41,12 @@ class ShardOfFile(NamedTuple):
     service: bool
     latest: int
 
-    def start(self, shard: Shard, watched: Watch = iter) -> tuple[Replay, Phases]:
+    def start(self, shard: Shard, watched: Watch = iter) -> tuple[CharterReplay, Phases]:
         """A replay of one shard and its phases. The lines of the file are read through `watched`."""
-        replay = Replay(self.charters, admit=self.admit, service=self.service, evidence=False, shard=shard)
+        replay = CharterReplay(self.charters, admit=self.admit, service=self.service, evidence=False, shard=shard)
         return replay, self._phases(replay, watched)
 
-    def _phases(self, replay: Replay, watched: Watch) -> Phases:
+    def _phases(self, replay: CharterReplay, watched: Watch) -> Phases:
         with self.path.open("rb") as file:
             yield from replay.phases(read_lines(watched(file), self.latest), self.until)
 

@@ -19,7 +19,7 @@ from monitor.client.bulk import Bulk, open_bulk
 from monitor.client.control import PendingAdmissions
 from monitor.client.kafka import KafkaBulk
 from monitor.clock import wall_ms
-from monitor.model.builders import instant
+from monitor.engine.replay import event_line
 from monitor.model.events import Envelope
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.scenarios import DEFAULT, SCENARIOS
@@ -264,7 +264,7 @@ class Lines:
 
     def put(self, received: int, event: Envelope) -> None:
         """See `Sink.put`."""
-        self._file.write(line(received, event))
+        self._file.write(event_line(received, event))
 
     def release(self) -> None:
         """See `Sink.release`."""
@@ -276,17 +276,6 @@ class Lines:
     def close(self) -> None:
         """See `Sink.close`."""
         self._file.close()
-
-
-def line(received: int, event: Envelope) -> bytes:
-    """One event of an EVENTS file: the CloudEvent and `recordedtime`, when it was received (RFC 3339), then a newline.
-
-    >>> from monitor.model.builders import Emitter
-    >>> line(1500, Emitter("s", "p").gain(1000)).rpartition(b",")[2]
-    b'"recordedtime":"1970-01-01T00:00:01.500000Z"}\\n'
-    """
-    recorded = msgspec.json.encode(instant(received))
-    return msgspec.json.encode(event)[:-1] + b',"recordedtime":' + recorded + b"}\n"
 
 
 def _pruned(value: object) -> object:

@@ -18,7 +18,7 @@ from monitor.kafka.app import build, prepare, run
 from monitor.kafka.topics import participants_of
 from monitor.kafka.worker import Settings
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 @click.command()
@@ -128,7 +128,7 @@ def worker(
         )
     _warm()
     count = asyncio.run(prepare(settings, partition_count, replication))
-    metrics = Metrics(rejections=[why.value for why in Why])
+    metrics = Metrics(rejections=[why.value for why in RejectionReason])
     metrics.open_mode(not admitters)
     app = build(settings, metrics=metrics, failpoint=from_environment())
     if metrics_port is not None:

@@ -17,7 +17,7 @@ from monitor.projections.known_state import KnownState, known_of
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 class Outcome(Struct, frozen=True):
@@ -121,7 +121,7 @@ def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: 
                     continue
                 rejected = _REJECTED.decode(record.value)
                 if (rejected.topic, rejected.partition, rejected.offset) == (reader.control, *position):
-                    if rejected.reason != Why.REPEATED.value:
+                    if rejected.reason != RejectionReason.REPEATED.value:
                         return Outcome(rejected=rejected)
                     return _first_outcome(reader, pilot, name, end, rejected)
     return None
@@ -143,7 +143,7 @@ def _first_outcome(reader: OutcomeReader, pilot: str, name: str, end: float, cop
                 return Outcome(decision=decision, repeated=True)
         else:
             rejections.append(_REJECTED.decode(record.value))
-    acts = [r for r in rejections if r.topic == reader.control and r.reason != Why.REPEATED.value]
+    acts = [r for r in rejections if r.topic == reader.control and r.reason != RejectionReason.REPEATED.value]
     for rejected in reversed(acts[-REJECTIONS_SEARCHED:]):
         if reader.act_id(rejected.partition, rejected.offset) == name:
             return Outcome(rejected=rejected, repeated=True)

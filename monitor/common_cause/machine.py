@@ -22,6 +22,7 @@ from detectors.base import Count, Design
 from detectors.e_detector import EDetector
 from detectors.explain import explain
 from monitor.errors import ControlRefused, LogBroken
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, Record, digest
 
 VERSION = 1
@@ -127,9 +128,10 @@ class CommonCauseMachine:
                 epoch, value = int(headers["epoch"]), _decode(headers, record.value)
             except (KeyError, ValueError, msgspec.MsgspecError) as error:
                 raise LogBroken(f"{topic}/{record.offset} is no evidence of the monitor: {error!r}") from error
-            if epoch < heard.epoch:
-                continue  # void: written by an owner that had been replaced
-            heard.epoch = epoch
+            epochs = EpochFilter(heard.epoch)
+            if not epochs.accepts(epoch):
+                continue
+            heard.epoch = epochs.highest
             self.events += 1
             if isinstance(value, Closed):
                 heard.through = max(heard.through, value.through)

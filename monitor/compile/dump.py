@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from ruamel.yaml import YAML
 
-from monitor.charter.spec import Charter, canonical
+from monitor.charter.spec import Charter, canonical_charter
 
 
 def charter_yaml(charter: Charter) -> str:
     """All fields of a charter that are set, in the order of its schema."""
-    written = _kept(msgspec.to_builtins(charter, str_keys=True), json.loads(canonical(charter)))
+    written = _kept(msgspec.to_builtins(charter, str_keys=True), json.loads(canonical_charter(charter)))
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True

@@ -18,9 +18,9 @@ from msgspec import Struct
 import detectors
 from detectors.base import Count
 from monitor.charter import time_zones
-from monitor.charter.spec import Charter, HardRule, IndicatorSpec, Responses, Watcher, alpha_share
+from monitor.charter.spec import Charter, DetectorSpec, HardRule, IndicatorSpec, Responses, alpha_share
 from monitor.charter.values import escaped, flaws
-from monitor.compile.plan import Watch, build_detectors, plan_of
+from monitor.compile.plan import CompiledIndicator, build_detectors, plan_of
 from monitor.compile.state_size import open_periods, parts_of, size_of
 from monitor.indicators import INDICATORS, BadSpec
 from monitor.model.bounds import CHARTER_BYTES
@@ -29,7 +29,7 @@ from monitor.model.periods import parse_span
 from monitor.model.signing import read_public
 
 MONTH_MS = 28 * 86_400_000  # the shortest
-LONGEST_MS = 10 * 366 * 86_400_000
+LONGEST_SPAN_MS = 10 * 366 * 86_400_000
 FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates end with the year 9999
 OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
 SESSION_MS = 10_000  # until Kafka notices that a worker is gone
@@ -46,7 +46,7 @@ class Problem(Struct, frozen=True):
     fix: str
 
 
-class Share(Struct, frozen=True):
+class AlphaShare(Struct, frozen=True):
     """What one stream may spend on false halts for as long as the pilot lives without one: `bar` is the e-value it
     needs, larger than 1/alpha where a baseline's doubt is paid for out of alpha."""
 
@@ -70,7 +70,7 @@ def lint(charter: Charter) -> list[Problem]:
     return found if any(problem.severity == "error" for problem in found) else [*found, *_size(charter)]
 
 
-def alpha_table(charter: Charter) -> list[Share]:
+def alpha_shares(charter: Charter) -> list[AlphaShare]:
     """How alpha is split before the first restart, for every stream under a limit e-process."""
     shares = [
         (spec.name, segment, alpha_share(charter, spec), 1 - spec.baseline.doubt if spec.baseline else 1.0)
@@ -78,7 +78,7 @@ def alpha_table(charter: Charter) -> list[Share]:
         if any(w.name == HALTING for w in spec.detectors)
         for segment in spec.segments or ("",)
     ]
-    return [Share(name, segment, alpha, 1 / (alpha * part)) for name, segment, alpha, part in shares if alpha > 0]
+    return [AlphaShare(name, segment, alpha, 1 / (alpha * part)) for name, segment, alpha, part in shares if alpha > 0]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -285,7 +285,9 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         yield from _watcher(charter, spec, watcher, indicator.observes, f"{at}.detectors[{number}]")
 
 
-def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: type, at: str) -> Iterator[Problem]:
+def _watcher(
+    charter: Charter, spec: IndicatorSpec, watcher: DetectorSpec, observes: type, at: str
+) -> Iterator[Problem]:
     known = detectors.DETECTORS
     if watcher.name not in known:
         yield _error(f"{at}.name", f"there is no detector {watcher.name!r}", nearest(watcher.name, known))
@@ -320,7 +322,7 @@ def _watcher(charter: Charter, spec: IndicatorSpec, watcher: Watcher, observes: 
     if not _length(spec.period):
         return  # already reported, and nothing can be built on it
     try:
-        build_detectors(charter, Watch(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
+        build_detectors(charter, CompiledIndicator(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
     except TypeError as error:
         takes = detectors.parameters_of(watcher.name)
         named = re.search(r"argument '(\w+)'", str(error))
@@ -341,13 +343,13 @@ def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
     if length == 0:
         yield _error(f"{at}.period", "a period of no length holds nothing", "write a span such as 1h")
         return
-    if length > LONGEST_MS:
+    if length > LONGEST_SPAN_MS:
         yield _error(f"{at}.period", f"{spec.period} is longer than ten years", "write a shorter span")
     if length < 1_000:
         yield _warning(f"{at}.period", f"{spec.period} is finer than most clocks agree", "write 1s or more")
     for field, text in (("reporting_delay", spec.reporting_delay), ("params.promise", spec.params.get("promise"))):
         wait = _length(text) or 0
-        if wait > LONGEST_MS:
+        if wait > LONGEST_SPAN_MS:
             yield _error(f"{at}.{field}", f"{text} is longer than ten years", "write a shorter span")
         elif wait > OPEN_PERIODS * length:
             yield _error(
@@ -385,10 +387,10 @@ def _size(charter: Charter) -> Iterator[Problem]:
         return
     spec = charter.indicators[largest]
     streams, taken = max(1, len(spec.segments)), size.indicators[largest]
-    field = "segments" if streams > open_periods(Watch(spec)) else "reporting_delay"
+    field = "segments" if streams > open_periods(CompiledIndicator(spec)) else "reporting_delay"
     yield _error(
         f"indicators[{largest}].{field}",
-        f"{grown}; {taken:,} of them are {streams} segments with up to {open_periods(Watch(spec))} open periods each",
+        f"{grown}; {taken:,} of them are {streams} segments with up to {open_periods(CompiledIndicator(spec))} open periods each",
         "list fewer segments, or write longer periods or a shorter reporting_delay",
     )
 
@@ -408,7 +410,7 @@ def _spans(charter: Charter) -> Iterator[Problem]:
         length = _length(text)
         if length is None:
             yield _error(field, f"{text!r} is no span", "write a span such as 1h")
-        elif length > LONGEST_MS:
+        elif length > LONGEST_SPAN_MS:
             yield _error(field, f"{text} is longer than ten years", "write a shorter span")
     if _length(charter.responses.rectify_within) == 0:
         yield _error(

@@ -24,16 +24,16 @@ from monitor.charter.values import EXACT, escaped
 from monitor.compile.lint import Problem, lint, nearest
 from monitor.errors import CharterError
 
-LARGEST = 1 << 20  # bytes of a charter file
+LARGEST_FILE = 1 << 20  # bytes of a charter file
 NODES = 50_000  # after aliases are followed: a page of aliases of aliases must not fill the memory
 
 DEPTH = 16  # of lists and fields in each other; a charter has eight
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # only an escape can write one; UTF-8 cannot hold it
-Place = tuple[int, int]
+FilePosition = tuple[int, int]
 
 
-class Found(Struct, frozen=True):
+class LocatedProblem(Struct, frozen=True):
     """One finding at a place of a file: `line` and `column` count from 1, `field` is the dotted path."""
 
     file: str
@@ -51,19 +51,19 @@ class Found(Struct, frozen=True):
         )
 
 
-class Reading(Struct, frozen=True):
+class LoadedCharter(Struct, frozen=True):
     """What a file says: the charter, `None` when it has no form at all, and everything found wrong with it."""
 
     charter: Charter | None
-    found: tuple[Found, ...]
+    found: tuple[LocatedProblem, ...]
 
     @property
-    def errors(self) -> tuple[Found, ...]:
+    def errors(self) -> tuple[LocatedProblem, ...]:
         """Findings that keep the charter from being used."""
         return tuple(f for f in self.found if f.severity == "error")
 
 
-def read_charter(text: str, file: str = "charter.yaml") -> Reading:
+def read_charter(text: str, file: str = "charter.yaml") -> LoadedCharter:
     """Read and lint a charter; never raises for what the text says. `file` is for messages only.
 
     What is wrong as YAML, in form and in meaning is all found in one reading; but of a part (`cycle`, `indicators[2]`) that is
@@ -73,18 +73,18 @@ def read_charter(text: str, file: str = "charter.yaml") -> Reading:
     data = tree.load(text)
     tree.settle()
     if "" in tree.settled or (tree.found and tree.nodes >= NODES):
-        return Reading(None, tree.sorted())
+        return LoadedCharter(None, tree.sorted())
     tree.check(Charter, data, "")
     tree.settle()
     if not tree.found:
         charter = msgspec.convert(data, Charter)
         for problem in lint(charter):
             tree.add(problem.field, problem.problem, problem.fix, problem.severity)
-        return Reading(charter, tree.sorted())
+        return LoadedCharter(charter, tree.sorted())
     if "" not in tree.settled:
         for problem in _lint_sound(data, tree.settled):
             tree.add(problem.field, problem.problem, problem.fix)
-    return Reading(None, tree.sorted())
+    return LoadedCharter(None, tree.sorted())
 
 
 def load_charter(path: Path) -> Charter:
@@ -96,17 +96,19 @@ def load_charter(path: Path) -> Charter:
     return reading.charter
 
 
-def read_bytes(raw: bytes, file: str) -> Reading:
+def read_bytes(raw: bytes, file: str) -> LoadedCharter:
     """As `read_charter`, from the bytes of a file: UTF-8, at most 1 MiB."""
-    problem = f"the file is larger than {LARGEST} bytes" if len(raw) > LARGEST else ""
+    problem = f"the file is larger than {LARGEST_FILE} bytes" if len(raw) > LARGEST_FILE else ""
     try:
         text = "" if problem else raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
-        return Reading(None, (Found(file, line, column, "error", "file", "not UTF-8", "save it as UTF-8"),))
+        return LoadedCharter(
+            None, (LocatedProblem(file, line, column, "error", "file", "not UTF-8", "save it as UTF-8"),)
+        )
     if problem:
-        return Reading(None, (Found(file, 1, 1, "error", "file", problem, "a charter is a few pages"),))
+        return LoadedCharter(None, (LocatedProblem(file, 1, 1, "error", "file", problem, "a charter is a few pages"),))
     return read_charter(text, file)
 
 
@@ -168,8 +170,8 @@ class _Tree:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.places: dict[str, Place] = {"": (1, 1)}
-        self.found: list[Found] = []
+        self.places: dict[str, FilePosition] = {"": (1, 1)}
+        self.found: list[LocatedProblem] = []
         self.settled: set[str] = set()
         self.nodes = 0
 
@@ -183,13 +185,13 @@ class _Tree:
             near = near[: max(near.rfind("."), near.rfind("["), 0)]
         line, column = self.places[near]
         words = (escaped(field) or "charter", escaped(problem), escaped(fix))
-        self.found.append(Found(self.file, line, column, severity, *words))
+        self.found.append(LocatedProblem(self.file, line, column, severity, *words))
 
     def settle(self) -> None:
         """Say nothing more of the parts in which something was found; "" is the charter as a whole."""
         self.settled = {_part("" if f.field in ("charter", "<<") else f.field) for f in self.found}
 
-    def sorted(self) -> tuple[Found, ...]:
+    def sorted(self) -> tuple[LocatedProblem, ...]:
         """The findings in the order of the file."""
         return tuple(sorted(self.found, key=lambda f: (f.line, f.column)))
 

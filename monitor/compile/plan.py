@@ -13,7 +13,7 @@ from msgspec import structs
 import detectors
 from detectors.base import Count, Design, Detector, Gap, Observation
 from detectors.baseline_limit import against_baseline
-from monitor.charter.spec import DAYS, LEVELS, Charter, IndicatorSpec, Watcher, alpha_share
+from monitor.charter.spec import DAYS, LEVEL_OF_NAME, Charter, DetectorSpec, IndicatorSpec, alpha_share
 from monitor.charter.time_zones import zone
 from monitor.indicators import INDICATORS
 from monitor.indicators.base import Indicator
@@ -28,11 +28,11 @@ from monitor.model.signing import Trusted
 
 DAY_MS = 86_400_000
 YEAR_MS = 365.25 * 86_400_000
-INCIDENTS = (IncidentReported, IncidentUpdated)
+INCIDENT_EVENTS = (IncidentReported, IncidentUpdated)
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
 
 # What an alarm of a detector means; a detector that is not listed may only suspect.
-REASONS = {
+ALARM_REASONS = {
     "limit_e_process": Reason.LIMIT_EXCEEDED,
     "maxsprt": Reason.LIMIT_EXCEEDED,
     "e_detector": Reason.CHANGE_DETECTED,
@@ -45,7 +45,7 @@ REASONS = {
 }
 
 
-class Watch:
+class CompiledIndicator:
     """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes.
     `once`: it counts incidents, each incident id once. `segments` and `unit` are as labels are compared
     (`monitor/model/labels.py`), `keys` as the charter spells them."""
@@ -53,7 +53,7 @@ class Watch:
     def __init__(self, spec: IndicatorSpec) -> None:
         self.spec = spec
         self.name = spec.name
-        self.indicator: Indicator = INDICATORS[spec.kind](_tidied(spec))
+        self.implementation: Indicator = INDICATORS[spec.kind](_tidied(spec))
         self.grid: Period = spec.grid()
         self.delay: Span = spec.delay()
         spelt = {tidy(segment): segment for segment in reversed(spec.segments or ("",))}  # the first of two spellings
@@ -61,34 +61,37 @@ class Watch:
         self.keys = {segment: f"{spec.name}/{spelt[segment]}" for segment in self.segments}
         self.by_source = spec.exposure is not None and spec.exposure.complete == "by_source"
         self.unit: str | None = tidy(spec.exposure.unit) if spec.exposure else None
-        self.observes: type[Observation] = self.indicator.observes
+        self.observes: type[Observation] = self.implementation.observes
         self.cap: float | None = spec.exposure.cap if spec.exposure else None
         self.stocks = self.observes is Count and spec.exposure is None
         self.provisional = self.cap is not None and self.observes is Count and spec.direction == "above"
-        self.silence = self.indicator if isinstance(self.indicator, Silence) else None
-        self.late = self.indicator if isinstance(self.indicator, LateShare) else None
+        self.silence = self.implementation if isinstance(self.implementation, Silence) else None
+        self.late = self.implementation if isinstance(self.implementation, LateShare) else None
         self.length = self.grid.start(self.grid.index(0) + 1) - self.grid.start(
             self.grid.index(0)
         )  # ms; about, of months
-        promise = getattr(self.indicator, "promise", None)
+        promise = getattr(self.implementation, "promise", None)
         self.promised: int = promise.after(0) if promise is not None else 0  # ms after an event that it may fall due
         short = self.length * AHEAD_PERIODS < AHEAD_MS
         self.ahead = self.length * AHEAD_PERIODS if short else None  # ms after reception that may be told of
-        self.once = self.observes is Count and any(kind in INCIDENTS for kind in self.indicator.reads)
+        self.once = self.observes is Count and any(kind in INCIDENT_EVENTS for kind in self.implementation.reads)
 
     def closes(self, index: int) -> int:
         """When period `index` closes (ms)."""
         return self.delay.after(self.grid.start(index + 1))
 
-    def learns(self, watcher: Watcher) -> bool:
+    def learns(self, watcher: DetectorSpec) -> bool:
         """Whether this watcher holds the indicator against its own past, not against the charter."""
-        return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED) in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED)
+        return ALARM_REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED) in (
+            Reason.CHANGE_DETECTED,
+            Reason.DRIFT_SUSPECTED,
+        )
 
-    def reason(self, watcher: Watcher) -> Reason:
+    def reason(self, watcher: DetectorSpec) -> Reason:
         """What an alarm of this watcher means."""
         if self.spec.kind == "late_share":
             return Reason.LATE_SHARE
-        return REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
+        return ALARM_REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
 
 
 def _tidied(spec: IndicatorSpec) -> IndicatorSpec:
@@ -97,7 +100,7 @@ def _tidied(spec: IndicatorSpec) -> IndicatorSpec:
     return structs.replace(spec, segments=tuple(dict.fromkeys(map(tidy, spec.segments))), exposure=exposure)
 
 
-def key(watch: Watch, segment: str) -> str:
+def stream_key(watch: CompiledIndicator, segment: str) -> str:
     """Name of a stream: indicator and segment; also the front of its findings' keys. One string for all pilots."""
     return watch.keys[segment]
 
@@ -123,13 +126,13 @@ class Plan:
 
     def __init__(self, charter: Charter) -> None:
         self.charter = charter
-        self.watches = tuple(Watch(spec) for spec in charter.indicators)
-        self._by_name = {watch.name: watch for watch in self.watches}
-        self.by_type: dict[type[Envelope], tuple[Watch, ...]] = {}
-        self.silences: dict[type[Envelope], tuple[Watch, ...]] = {}
-        for watch in self.watches:
+        self.indicators = tuple(CompiledIndicator(spec) for spec in charter.indicators)
+        self._by_name = {watch.name: watch for watch in self.indicators}
+        self.by_type: dict[type[Envelope], tuple[CompiledIndicator, ...]] = {}
+        self.silences: dict[type[Envelope], tuple[CompiledIndicator, ...]] = {}
+        for watch in self.indicators:
             table = self.silences if watch.silence else self.by_type
-            for kind in watch.indicator.reads:
+            for kind in watch.implementation.reads:
                 table[kind] = (*table.get(kind, ()), watch)
         self.cycle = (_midnight(charter.cycle.start), _midnight(charter.cycle.end) + DAY_MS)
         self.user_cap = charter.users.cap
@@ -147,29 +150,29 @@ class Plan:
         self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
-        self.closes = tuple(watch for watch in self.watches if watch.silence is None)
-        self.silent = tuple(watch for watch in self.watches if watch.silence is not None)
-        self.leap_ms = LEAP * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
+        self.closes = tuple(watch for watch in self.indicators if watch.silence is None)
+        self.silent = tuple(watch for watch in self.indicators if watch.silence is not None)
+        self.leap_ms = LEAP_PERIODS * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
         self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
-        self.once = tuple(watch for watch in self.watches if watch.once)
+        self.once = tuple(watch for watch in self.indicators if watch.once)
         self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
         self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one
         self.classes: dict[str, tuple[type[Detector], ...]] = {}  # of each watch's detectors
-        for watch in self.watches:
+        for watch in self.indicators:
             built = build_detectors(charter, watch, 1)
             self.classes[watch.name] = tuple(type(detector) for detector in built)
             if watch.silence is not None:
                 self._missing[watch.name] = _missing(watch.silence, built)
-        self.streams = tuple((name, self.classes[w.name]) for w in self.watches for name in w.keys.values())
+        self.streams = tuple((name, self.classes[w.name]) for w in self.indicators for name in w.keys.values())
 
     def closing(self, nexts: tuple[int, ...]) -> Closing:
         """What of the periods in `nexts`, one for each of `closes`, closes first. Pilots under one charter mostly agree."""
         known = self._closings.get(nexts)
         if known is None:
-            if len(self._closings) >= CLOSINGS:
+            if len(self._closings) >= CACHED_CLOSINGS:
                 self._closings.clear()
             found = list(zip(self.closes, nexts, strict=True))
             due, name = min((watch.closes(index), watch.name) for watch, index in found)
@@ -181,11 +184,11 @@ class Plan:
         """The charter without the pilot's name, compressed: what a snapshot carries of it. `unpacked` reads it."""
         return zlib.compress(_nameless(self.charter), 9)
 
-    def watch(self, name: str) -> Watch:
+    def indicator(self, name: str) -> CompiledIndicator:
         """The watch of that name. Raises KeyError."""
         return self._by_name[name]
 
-    def silence_due(self, watch: Watch, heard: int) -> int:
+    def silence_due(self, watch: CompiledIndicator, heard: int) -> int:
         """When (ms) a silence that began at `heard` (ms) is one: where the quickest detector reaches its bar."""
         assert watch.silence is not None
         return watch.silence.due(heard, self._missing[watch.name])
@@ -209,9 +212,9 @@ class Plan:
         return self._spent[restart]
 
 
-LEAP = 16  # of the shortest periods: a longer wait between two records is looked through for empty ones
-PLANS = 4096  # charters that are kept ready; pilots whose charters say the same share one plan
-CLOSINGS = 64  # sets of open periods whose next close is remembered of one charter
+LEAP_PERIODS = 16  # of the shortest periods: a longer wait between two records is looked through for empty ones
+CACHED_PLANS = 4096  # charters that are kept ready; pilots whose charters say the same share one plan
+CACHED_CLOSINGS = 64  # sets of open periods whose next close is remembered of one charter
 
 
 def plan_of(charter: Charter) -> Plan:
@@ -219,13 +222,13 @@ def plan_of(charter: Charter) -> Plan:
     return _shared(_nameless(charter))
 
 
-@functools.lru_cache(maxsize=PLANS)
+@functools.lru_cache(maxsize=CACHED_PLANS)
 def unpacked(packed: bytes) -> Plan:
     """The plan of a packed charter. Raises `zlib.error` or `msgspec.MsgspecError` for other bytes."""
     return _shared(zlib.decompress(packed))
 
 
-@functools.lru_cache(maxsize=PLANS)
+@functools.lru_cache(maxsize=CACHED_PLANS)
 def _shared(raw: bytes) -> Plan:
     return Plan(_charter.decode(raw))
 
@@ -237,13 +240,13 @@ def _nameless(charter: Charter) -> bytes:
 _charter = msgspec.msgpack.Decoder(Charter)
 
 
-def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
+def design_of(charter: Charter, watch: CompiledIndicator, restart: int) -> Design:
     """What the charter says of an indicator, for its detectors, at the given restart."""
     spec = watch.spec
     alpha = alpha_share(charter, spec, restart)
     design = Design(
-        limit=watch.silence.rate if watch.silence else watch.indicator.limit,
-        direction=watch.indicator.direction,
+        limit=watch.silence.rate if watch.silence else watch.implementation.limit,
+        direction=watch.implementation.direction,
         alpha=alpha if alpha > 0 else None,
         uncertainty=spec.exposure.uncertainty if spec.exposure else 0.0,
         variance_mean=spec.variance_mean,
@@ -257,7 +260,7 @@ def design_of(charter: Charter, watch: Watch, restart: int) -> Design:
     return against_baseline(design, times=b.times, events=b.events, exposure=b.exposure, doubt=b.doubt)
 
 
-def build_detectors(charter: Charter, watch: Watch, restart: int) -> list[Detector]:
+def build_detectors(charter: Charter, watch: CompiledIndicator, restart: int) -> list[Detector]:
     """Fresh detectors of one segment for the given restart. Raises ValueError or KeyError as `Plan` does."""
     design = design_of(charter, watch, restart)
     return [detectors.build(w.name, design, w.params) for w in watch.spec.detectors]
@@ -273,6 +276,6 @@ def _missing(silence: Silence, built: list[Detector]) -> float:
     return min((score.threshold for detector in built if (score := detector.update(none)) is not None), default=10.0)
 
 
-def level_of(watcher: Watcher) -> Level:
+def level_of(watcher: DetectorSpec) -> Level:
     """The most that this watcher may cause."""
-    return LEVELS[watcher.level]
+    return LEVEL_OF_NAME[watcher.level]

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from detectors.base import Detector
 from monitor.charter.spec import Charter
-from monitor.compile.plan import PLANS, Plan, Watch, build_detectors
+from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan, build_detectors
 from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
 
 NUMBER = 9  # bytes of the longest number
@@ -49,24 +49,24 @@ class Size(Struct, frozen=True):
         return self.charter + sum(self.indicators) + REST
 
 
-@functools.lru_cache(maxsize=PLANS)
+@functools.lru_cache(maxsize=CACHED_PLANS)
 def size_of(plan: Plan) -> Size:
     """The size of a pilot's state under this plan, at most."""
-    return Size(_charter(plan), tuple(_indicator(plan.charter, watch) for watch in plan.watches))
+    return Size(_charter(plan), tuple(_indicator(plan.charter, watch) for watch in plan.indicators))
 
 
-@functools.lru_cache(maxsize=PLANS)
+@functools.lru_cache(maxsize=CACHED_PLANS)
 def open_allowance(plan: Plan) -> int | None:
     """How many open periods all streams of a pilot may have together; `None` where the charter itself bounds them. Only
     a charter that was admitted before there were bounds has an allowance."""
     size = size_of(plan)
     if size.total <= CHARTER_BYTES:
         return None
-    streams = sum(OPEN * open_periods(watch) * len(watch.keys) for watch in plan.watches)
+    streams = sum(OPEN * open_periods(watch) * len(watch.keys) for watch in plan.indicators)
     return max(len(plan.streams), (CHARTER_BYTES - size.total + streams) // OPEN)
 
 
-def open_periods(watch: Watch) -> int:
+def open_periods(watch: CompiledIndicator) -> int:
     """How many periods of one stream may be open at once: those that wait for late reports, and those of clocks that
     are ahead."""
     waits = -(-(watch.delay.after(0) + watch.promised) // watch.length)
@@ -87,7 +87,7 @@ def _charter(plan: Plan) -> int:
     return len(plan.packed) + rules + keys
 
 
-def _indicator(charter: Charter, watch: Watch) -> int:
+def _indicator(charter: Charter, watch: CompiledIndicator) -> int:
     """All streams of one indicator."""
     found = 0
     built = build_detectors(charter, watch, 1)

@@ -43,7 +43,7 @@ class Role(StrEnum):
     ADMITTER = "admitter"  # signed with an admitter key of the deployment
 
 
-MAY: dict[type[ControlBase], frozenset[Role]] = {
+ROLES_OF_ACT: dict[type[ControlBase], frozenset[Role]] = {
     Amendment: frozenset({Role.OFFICER, Role.ADMITTER}),
     Withdrawal: frozenset({Role.OFFICER, Role.ADMITTER}),
     Override: frozenset({Role.OFFICER}),
@@ -58,7 +58,7 @@ MAY: dict[type[ControlBase], frozenset[Role]] = {
 """Act -> the roles that may do it. `Admission` is not here: it has no charter in force; see `check_admission`."""
 
 
-def roles(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
+def roles_of(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
     """The roles of `author` under the charter in force."""
     if author == charter.participant.id:
         return frozenset({Role.FIRM})
@@ -72,9 +72,9 @@ def roles(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
     return frozenset(found)
 
 
-def check(charter: Charter, act: ControlBase, by: Proved) -> None:
+def check_role(charter: Charter, act: ControlBase, by: Proved) -> None:
     """Raises ControlRefused when the author has no role that may do this under the charter in force."""
-    if roles(charter, act.author, by) & MAY[type(act)]:
+    if roles_of(charter, act.author, by) & ROLES_OF_ACT[type(act)]:
         return
     if isinstance(act, Approval):
         raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")

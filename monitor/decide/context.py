@@ -1,4 +1,4 @@
-"""A case: one pilot, one moment, one cause. Everything that moves a pilot's standing goes through it and is put on record.
+"""A context: one pilot, one moment, one cause. Everything that moves a pilot's standing goes through it and is put on record.
 
 `monitor/decide/ladder.py` says what a move is; a case gives it an id, a number and its finding, and tells the service when a halt
 begins or ends.
@@ -13,21 +13,21 @@ from msgspec import structs
 
 from detectors.base import Count, Observation, Proportion, Score
 from detectors.explain import explain
-from monitor.charter.spec import Watcher
-from monitor.compile.plan import Plan, Watch
+from monitor.charter.spec import DetectorSpec
+from monitor.compile.plan import CompiledIndicator, Plan
 from monitor.decide import ladder
 from monitor.model.bounds import SOURCES
 from monitor.model.events import Envelope
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, command_of, digest
-from monitor.state.acts_once import forgets
-from monitor.state.halt_order import Kind, Order, sending
+from monitor.state.acts_once import may_forget_ids
+from monitor.state.halt_state import HaltState, StopKind, first_transmission
 from monitor.state.pilot import Pilot
 from monitor.state.standing import Stays
 
-Ground: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; worked out only if there is a move
+FindingSource: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; worked out only if there is a move
 
 
-class Case:
+class DecisionContext:
     """`at` is when what follows could be decided (ms); `source` is the event that caused it, or the cause in words
     (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed it."""
 
@@ -64,7 +64,7 @@ class Case:
     @property
     def _identity(self) -> str:
         """The cause as decision ids name it: an act whose id may have been used and forgotten is told apart by its standing."""
-        if isinstance(self._source, str) and self._source.startswith("control:") and forgets(self.pilot.acts):
+        if isinstance(self._source, str) and self._source.startswith("control:") and may_forget_ids(self.pilot.acts):
             return f"{self._source}@{self._first_standing}"
         return self.cause
 
@@ -75,34 +75,44 @@ class Case:
 
     # ---- decide
 
-    def found(self, key: str, level: Level, reason: Reason, finding: Ground, stays: Stays = "until_quiet") -> None:
+    def raise_finding(
+        self, key: str, level: Level, reason: Reason, finding: FindingSource, stays: Stays = "until_quiet"
+    ) -> None:
         """A finding joins, or rises, or is repeated."""
-        self.take(ladder.found(self.pilot.standing, key, level, reason, self.at, stays), finding, key=key, asked=level)
+        self.apply(
+            ladder.raise_finding(self.pilot.standing, key, level, reason, self.at, stays), finding, key=key, asked=level
+        )
 
-    def quiet(self, key: str, finding: Ground) -> None:
+    def mark_quiet(self, key: str, finding: FindingSource) -> None:
         """One more quiet period of an active finding."""
         if key in self.pilot.standing.active:
             responses = self.plan.charter.responses
-            self.take(ladder.quiet(self.pilot.standing, key, responses, self.at), finding, key=key)
+            self.apply(ladder.mark_quiet(self.pilot.standing, key, responses, self.at), finding, key=key)
 
-    def drop(self, key: str, finding: Ground) -> None:
+    def clear(self, key: str, finding: FindingSource) -> None:
         """The ground of a finding is gone."""
-        self.take(ladder.drop(self.pilot.standing, key, self.at), finding, key=key)
+        self.apply(ladder.clear(self.pilot.standing, key, self.at), finding, key=key)
 
     def flag(self, key: str, reason: Reason, finding: Finding | None = None) -> None:
         """A cause of not knowing begins."""
-        self.take(ladder.flagged(self.pilot.standing, key, reason, self.at), finding or Finding(rule=key))
+        self.apply(ladder.raise_flag(self.pilot.standing, key, reason, self.at), finding or Finding(rule=key))
 
     def unflag(self, key: str) -> None:
         """A cause of not knowing ends; with the last one goes the finding that the flag grew old."""
         if key not in self.pilot.standing.unknown:
             return
-        self.take(ladder.unflagged(self.pilot.standing, key), Finding(rule=key))
+        self.apply(ladder.clear_flag(self.pilot.standing, key), Finding(rule=key))
         if not self.pilot.standing.unknown:
-            self.drop("unknown", Finding(rule="unknown"))
+            self.clear("unknown", Finding(rule="unknown"))
 
-    def take(
-        self, outcome: ladder.Outcome, finding: Ground, author: str = "", *, key: str = "", asked: Level | None = None
+    def apply(
+        self,
+        outcome: ladder.Transition,
+        finding: FindingSource,
+        author: str = "",
+        *,
+        key: str = "",
+        asked: Level | None = None,
     ) -> None:
         """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked`
         the level that this finding asks for."""
@@ -148,16 +158,18 @@ class Case:
         self.recorded = (*self.recorded, name)
         command = command_of(decision, standing.newest_release)
         if command is not None:
-            order = Order()
+            order = HaltState()
             if command.action == "halt":
-                kind: Kind = "dry_run" if command.dry_run else "halt" if decision.level == Level.HALT else "full_stop"
-                order = Order(kind, self.at, "commanded", self.at + self.plan.acknowledge_ms)
+                kind: StopKind = (
+                    "dry_run" if command.dry_run else "halt" if decision.level == Level.HALT else "full_stop"
+                )
+                order = HaltState(kind, self.at, "commanded", self.at + self.plan.acknowledge_ms)
             standing = structs.replace(
                 standing,
                 command=command.id,
                 ordered=command.standing,
-                order=order,
-                sending=sending(command, self.at),
+                halt_state=order,
+                retransmission=first_transmission(command, self.at),
                 lifted=command.lifted,
             )
             self.out.commands.append(command)
@@ -165,9 +177,9 @@ class Case:
 
     def finding(
         self,
-        watch: Watch,
+        watch: CompiledIndicator,
         segment: str,
-        watcher: Watcher,
+        watcher: DetectorSpec,
         score: Score | None = None,
         observation: Observation | None = None,
         *,
@@ -202,7 +214,7 @@ class Case:
         )
 
 
-def _counted(watch: Watch, observation: Observation | None) -> dict[str, Any]:
+def _counted(watch: CompiledIndicator, observation: Observation | None) -> dict[str, Any]:
     """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open
     periods)."""
     if isinstance(observation, Proportion):

@@ -20,18 +20,18 @@ from monitor.charter.control import (
 )
 from monitor.charter.spec import Charter, IndicatorSpec, charter_hash
 from monitor.compile.lint import lint
-from monitor.compile.plan import Plan, Watch, build_detectors, design_of, key, plan_of
+from monitor.compile.plan import CompiledIndicator, Plan, build_detectors, design_of, plan_of, stream_key
 from monitor.decide import authority, ladder
-from monitor.decide.context import Case
+from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
-from monitor.decide.leave import leave, left_once_stopped
-from monitor.decide.tolerate import rectified
+from monitor.decide.leave import exit_once_stopped, leave
+from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
 from monitor.model.periods import parse_span
 from monitor.model.records import Finding, Level, Reason
 from monitor.model.signing import Proved
 from monitor.state import acts_once
-from monitor.state.halt_order import stop_state
+from monitor.state.halt_state import stop_state
 from monitor.state.pilot import Pilot, Stream
 from monitor.state.standing import Standing
 
@@ -44,78 +44,78 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
     standing = Standing(since=received)
     charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
     pilot = Pilot(act.pilot, charter, plan, charter_hash(charter), standing, received, received, drilled=received)
-    for watch in plan.watches:
+    for watch in plan.indicators:
         _begin(pilot, watch, received)
     pilot.acts.by = (act.author, by.key)
     pilot.incidents.whole = True
     return pilot
 
 
-def apply(case: Case, act: ControlBase) -> None:
+def apply_act(context: DecisionContext, act: ControlBase) -> None:
     """Let an act on an admitted pilot take effect. Raises ControlRefused."""
-    pilot, s, plan = case.pilot, case.pilot.standing, case.plan
+    pilot, s, plan = context.pilot, context.pilot.standing, context.plan
     finding, about = Finding(), ""
-    outcome: ladder.Outcome
+    outcome: ladder.Transition
     match act:
         case Amendment(charter=charter):
             if s.halted:
                 authority.check_rights(pilot.charter, charter)
-            case.plan = _amend(pilot, charter, case.at)
+            context.plan = _amend(pilot, charter, context.at)
             outcome = s, Move("act", s.level, s.level, Reason.AMENDED, False)
             finding = Finding(rule=f"version {charter.version}")
         case Override(level=level, reason=words):
-            outcome = ladder.overridden(s, Level[level.upper()], case.at)
+            outcome = ladder.override(s, Level[level.upper()], context.at)
             finding = Finding(rule="override", detail=words)
         case Shelving(finding=name, reason=words, span=text):
             span = parse_span(text).after(0)
             if not 0 < span <= plan.shelve_ms:
                 most = pilot.charter.responses.shelve_at_most
                 raise ControlRefused("span", "too_long", f"a finding is set aside for at most {most}")
-            outcome, about = ladder.shelve(s, name, case.at + span, case.at), name
-            finding = Finding(rule=name, detail=words, period_start=case.at, period_end=case.at + span)
+            outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
+            finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
         case Acceptance(indicator=name, reason=words):
-            _learn_again(case, name)
+            _learn_again(context, name)
             s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
             finding = Finding(indicator=name, rule="acceptance", detail=words)
         case Drill(full_stop=full):
-            drill(case, full, act.author)
+            begin_drill(context, full, act.author)
             outcome = pilot.standing, None
         case Rectification(finding=found, cause=why, action=action, evidence=evidence):
-            outcome = rectified(case, found)
+            outcome = record_rectification(context, found)
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):
             tried = _tried(pilot.charter, passed, results)
-            outcome = ladder.recorded(s, Reason.EVALUATION_RECORDED, passed=passed)
+            outcome = ladder.record_step(s, Reason.EVALUATION_RECORDED, passed=passed)
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
-            outcome = ladder.recorded(s, Reason.APPROVAL_RECORDED, author)
+            outcome = ladder.record_step(s, Reason.APPROVAL_RECORDED, author)
         case Release(reason=words):
-            if words or s.order.state != "verified":
-                finding = Finding(rule=f"halt {stop_state(s.order.state)}", detail=words)
-            outcome = ladder.released(s, case.at, words)
-            restart(pilot, plan, outcome[0].restart)
+            if words or s.halt_state.state != "verified":
+                finding = Finding(rule=f"halt {stop_state(s.halt_state.state)}", detail=words)
+            outcome = ladder.release(s, context.at, words)
+            restart_statistics(pilot, plan, outcome[0].restart)
         case Withdrawal(reason=words):
             outcome = leave(pilot)
             finding = Finding(rule="exit", detail=words)
         case _:
             raise AssertionError(f"no rule for {type(act).__name__}")
-    case.take(outcome, finding, act.author, key=about)
-    left_once_stopped(case)
+    context.apply(outcome, finding, act.author, key=about)
+    exit_once_stopped(context)
 
 
-def drill(case: Case, full_stop: bool, author: str = "") -> None:
+def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> None:
     """Try out a halt. Raises ControlRefused while one stands, while another drill is open, or outside the charter's windows."""
-    s = case.pilot.standing
+    s = context.pilot.standing
     if s.halted:
         raise ControlRefused("pilot", "halted", "a halt stands; nothing can be tried out under it")
-    if s.order.kind:
+    if s.halt_state.kind:
         raise ControlRefused("pilot", "drill_open", "the last drill has not been answered yet")
-    if full_stop and not case.plan.full_stop_allowed(case.at):
+    if full_stop and not context.plan.full_stop_allowed(context.at):
         raise ControlRefused("full_stop", "outside_window", "the charter names no window for a full stop at this time")
     finding = Finding(rule="full_stop" if full_stop else "dry_run")
-    case.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
+    context.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
 
 
 def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
@@ -148,21 +148,21 @@ def plan_for(pilot: str, charter: Charter) -> Plan:
         raise ControlRefused("charter", "bad_charter", str(error)) from error
 
 
-def _begin(pilot: Pilot, watch: Watch, at: int) -> None:
+def _begin(pilot: Pilot, watch: CompiledIndicator, at: int) -> None:
     first = watch.grid.index(at)
     for segment in watch.segments:
         built = build_detectors(pilot.charter, watch, pilot.standing.restart)
-        pilot.streams[key(watch, segment)] = Stream(first, held=built, kinds=pilot.plan.classes[watch.name])
+        pilot.streams[stream_key(watch, segment)] = Stream(first, held=built, kinds=pilot.plan.classes[watch.name])
     if watch.silence is not None:
         pilot.heard[watch.name] = at
 
 
-def restart(pilot: Pilot, plan: Plan, number: int) -> None:
+def restart_statistics(pilot: Pilot, plan: Plan, number: int) -> None:
     """Statistics start again on the next share of alpha. Open periods stay, but what of them the old statistics may have
     looked at already is no evidence for the new ones."""
-    for watch in plan.watches:
+    for watch in plan.indicators:
         for segment in watch.segments:
-            stream = pilot.streams[key(watch, segment)]
+            stream = pilot.streams[stream_key(watch, segment)]
             stream.detectors = build_detectors(pilot.charter, watch, number)
             stream.seen = ()
             if watch.provisional:
@@ -170,23 +170,23 @@ def restart(pilot: Pilot, plan: Plan, number: int) -> None:
                     opened.used = opened.k
 
 
-def _learn_again(case: Case, name: str) -> None:
+def _learn_again(context: DecisionContext, name: str) -> None:
     """Detectors that hold an indicator against its own past begin a new past; what they have found is answered by that."""
-    pilot, plan = case.pilot, case.plan
+    pilot, plan = context.pilot, context.plan
     try:
-        watch = plan.watch(name)
+        watch = plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", "unknown_indicator", f"the charter names no indicator {name}") from None
     learnt = [i for i, w in enumerate(watch.spec.detectors) if watch.learns(w)]
     if not learnt:
         raise ControlRefused("indicator", "nothing_learnt", f"no detector of {name} learns what is usual")
     for segment in watch.segments:
-        stream = pilot.streams[key(watch, segment)]
+        stream = pilot.streams[stream_key(watch, segment)]
         fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
         for i in learnt:
             watcher = watch.spec.detectors[i]
             stream.detectors[i] = fresh[i]
-            case.drop(f"{key(watch, segment)}/{watcher.name}", case.finding(watch, segment, watcher))
+            context.clear(f"{stream_key(watch, segment)}/{watcher.name}", context.finding(watch, segment, watcher))
 
 
 def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
@@ -209,8 +209,8 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
     if charter.drills.every != old.drills.every:
         pilot.drilled = at
     pilot.charter, pilot.plan, pilot.hash = structs.replace(plan.charter, pilot=pilot.id), plan, charter_hash(charter)
-    for watch in plan.watches:
-        if key(watch, watch.segments[0]) not in pilot.streams:
+    for watch in plan.indicators:
+        if stream_key(watch, watch.segments[0]) not in pilot.streams:
             _begin(pilot, watch, at)
         elif watch.spec != old.indicator(watch.name):
             _change(pilot, watch)
@@ -223,11 +223,11 @@ def _running(spec: IndicatorSpec) -> IndicatorSpec:
     return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
 
 
-def _change(pilot: Pilot, watch: Watch) -> None:
+def _change(pilot: Pilot, watch: CompiledIndicator) -> None:
     """Another limit from the next period on: an e-process goes on in the same product, other detectors begin anew."""
     design = design_of(pilot.charter, watch, pilot.standing.restart)
     for segment in watch.segments:
-        stream = pilot.streams[key(watch, segment)]
+        stream = pilot.streams[stream_key(watch, segment)]
         fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
         for i, detector in enumerate(stream.detectors):
             amend = getattr(detector, "amend", None)

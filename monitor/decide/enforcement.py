@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from monitor.decide.context import Case
+from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
-from monitor.decide.leave import left_once_stopped
+from monitor.decide.leave import exit_once_stopped
 from monitor.model.bounds import short
 from monitor.model.events import (
     CommandAcknowledged,
@@ -19,67 +19,67 @@ from monitor.model.events import (
 )
 from monitor.model.notice import CHARACTERS, FINDINGS, Notice
 from monitor.model.records import Finding, Level, Permit, Reason
-from monitor.state import halt_order
+from monitor.state import halt_state
 from monitor.state.pilot import Pilot
 
-ANSWERS = (CommandAcknowledged,)
+ACKNOWLEDGEMENTS = (CommandAcknowledged,)
 OVERDUE, CONTRADICTED, DRILL = "halt/overdue", "halt/contradicted", "drill"
 
 
-def follow(case: Case, event: Envelope) -> bool:
+def track(context: DecisionContext, event: Envelope) -> bool:
     """Hold an event against the command in force. Returns whether timers must be set again."""
-    before, told = case.pilot.standing.order, case.pilot.standing.sending
+    before, told = context.pilot.standing.halt_state, context.pilot.standing.retransmission
     if isinstance(event, CommandAcknowledged):
-        _acknowledged(case, event)
+        _acknowledged(context, event)
     elif before.stops:
         if isinstance(event, Heartbeat):
-            _beat(case, event)
+            _beat(context, event)
         else:
-            _served(case, event)
-    standing = case.pilot.standing
-    return standing.order.due != before.due or standing.sending is not told
+            _served(context, event)
+    standing = context.pilot.standing
+    return standing.halt_state.due != before.due or standing.retransmission is not told
 
 
-def unserved(pilot: Pilot) -> None:
+def stop_tracking(pilot: Pilot) -> None:
     """No service is part of the replay: the command in force is neither resent nor followed up."""
     standing = pilot.standing
-    if standing.order.kind or (standing.sending is not None and standing.sending.due):
-        sending = standing.sending and structs.replace(standing.sending, due=0)
-        pilot.standing = structs.replace(standing, order=halt_order.Order(), sending=sending)
+    if standing.halt_state.kind or (standing.retransmission is not None and standing.retransmission.due):
+        sending = standing.retransmission and structs.replace(standing.retransmission, due=0)
+        pilot.standing = structs.replace(standing, halt_state=halt_state.HaltState(), retransmission=sending)
 
 
-def contest(case: Case, event: Envelope) -> None:
+def track_conflict(context: DecisionContext, event: Envelope) -> None:
     """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may
     contradict."""
     if not isinstance(event, Heartbeat):
-        _served(case, event)
+        _served(context, event)
         return
-    stopped = case.pilot.standing.order.stopped(short(event.source), case.at, _deadline(case))
+    stopped = context.pilot.standing.halt_state.stopped(short(event.source), context.at, _deadline(context))
     if event.data.serving and stopped is not None and millis(event.time) > stopped:
-        _contradicted(case, event, "heartbeat", None)
+        _contradicted(context, event, "heartbeat", None)
 
 
-def permit(case: Case, event: Heartbeat) -> None:
+def grant_permit(context: DecisionContext, event: Heartbeat) -> None:
     """Answer a heartbeat, unless the pilot may not run or nobody knows enough about it any more (by tier)."""
-    standing, plan = case.pilot.standing, case.plan
-    if standing.halted or standing.order.kind == "full_stop" or (plan.strict and "unknown" in standing.active):
+    standing, plan = context.pilot.standing, context.plan
+    if standing.halted or standing.halt_state.kind == "full_stop" or (plan.strict and "unknown" in standing.active):
         return
-    case.out.permits.append(
+    context.out.permits.append(
         Permit(
-            pilot=case.pilot.id,
+            pilot=context.pilot.id,
             nonce=event.data.nonce,
             standing=standing.ordered,
-            epoch=case.epoch,
+            epoch=context.epoch,
             lease_ms=plan.lease_ms,
             source=event.source,
             stop=plan.strict,
-            notice=_notice(case),
+            notice=_notice(context),
         )
     )
 
 
-def _notice(case: Case) -> Notice | None:
-    pilot = case.pilot
+def _notice(context: DecisionContext) -> Notice | None:
+    pilot = context.pilot
     active, rejections, window = pilot.standing.active, pilot.rejections, pilot.window
     if not active and not rejections.by_reason and not window.waiting:
         return None
@@ -91,90 +91,97 @@ def _notice(case: Case) -> Notice | None:
     )
 
 
-def again(case: Case) -> None:
+def resend(context: DecisionContext) -> None:
     """A command that nobody has answered is told again: the same id, the same standing, what is due later and later."""
-    sending = case.pilot.standing.sending
+    sending = context.pilot.standing.retransmission
     assert sending is not None
-    case.out.commands.append(structs.replace(sending.command, epoch=case.epoch, again=sending.times + 1))
-    case.pilot.standing = structs.replace(case.pilot.standing, sending=sending.again(case.at))
+    context.out.commands.append(structs.replace(sending.command, epoch=context.epoch, again=sending.attempts + 1))
+    context.pilot.standing = structs.replace(context.pilot.standing, retransmission=sending.resent(context.at))
 
 
-def overdue(case: Case) -> None:
+def command_overdue(context: DecisionContext) -> None:
     """The time to acknowledge, or to show that the service stands still, is over."""
-    order = case.pilot.standing.order
-    _put(case, halt_order.overdue(order))
-    seconds = (case.at - order.at) / 1000
+    order = context.pilot.standing.halt_state
+    _put(context, halt_state.as_overdue(order))
+    seconds = (context.at - order.at) / 1000
     if order.kind == "halt":
         said = (
             "not_acknowledged" if order.state == "commanded" else "dark" if order.state != "contradicted" else "serving"
         )
-        case.found(OVERDUE, Level.ESCALATE, Reason.HALT_OVERDUE, Finding(rule=said, observed=seconds))
+        context.raise_finding(OVERDUE, Level.ESCALATE, Reason.HALT_OVERDUE, Finding(rule=said, observed=seconds))
         return
-    finding = Finding(rule=order.kind, observed=seconds, expected=_within(case))
-    case.found(DRILL, Level.ESCALATE, Reason.DRILL_OVERDUE, finding, "until_lowered")
-    _end_drill(case)
+    finding = Finding(rule=order.kind, observed=seconds, expected=_within(context))
+    context.raise_finding(DRILL, Level.ESCALATE, Reason.DRILL_OVERDUE, finding, "until_lowered")
+    _end_drill(context)
 
 
-def _acknowledged(case: Case, event: CommandAcknowledged) -> None:
-    standing, data = case.pilot.standing, event.data
-    number, order = int(event.sequence), standing.order
-    proof = order.proofs.get(short(event.source))
+def _acknowledged(context: DecisionContext, event: CommandAcknowledged) -> None:
+    standing, data = context.pilot.standing, event.data
+    number, order = int(event.sequence), standing.halt_state
+    proof = order.evidence.get(short(event.source))
     if proof is not None and proof.acknowledged:
         return  # each incarnation gives its word once
-    took = (case.at - order.at) / 1000 if order.kind else None
+    took = (context.at - order.at) / 1000 if order.kind else None
     finding = Finding(rule="acknowledge", detail=data.last_decision, observed=took)
-    case.record(Move("act", standing.level, standing.level, Reason.COMMAND_ACKNOWLEDGED, False), finding, event.source)
-    if not order.kind:
-        _answered(case, True)
-        return  # a release: there is nothing to verify
-    _put(case, halt_order.acknowledged(order, short(event.source), number, millis(event.time), case.at, _due(case)))
-    _answered(case, case.pilot.standing.order.answered)
-    if order.state == "overdue" and order.kind == "halt":
-        case.drop(OVERDUE, Finding(rule="acknowledge"))
-    if order.kind == "dry_run":
-        _drilled(case)
-
-
-def _beat(case: Case, event: Heartbeat) -> None:
-    order, data, number = case.pilot.standing.order, event.data, int(event.sequence)
-    proof = order.proofs.get(short(event.source))
-    missing = case.pilot.sources[short(event.source)].missing
-    gap = proof is not None and missing.between(max(proof.number, proof.last), number)
-    since = case.at - case.plan.acknowledge_ms
-    new = halt_order.beat(
-        order, short(event.source), number, data.serving, data.exposure, gap, case.at, _due(case), since
+    context.record(
+        Move("act", standing.level, standing.level, Reason.COMMAND_ACKNOWLEDGED, False), finding, event.source
     )
-    if new.state == "verified" and order.state != "verified" and _unheard(case, since):
-        new = structs.replace(new, state=order.state, due=_due(case) if order.due else 0)
-    _put(case, new)
+    if not order.kind:
+        _answered(context, True)
+        return  # a release: there is nothing to verify
+    _put(
+        context,
+        halt_state.with_acknowledgement(
+            order, short(event.source), number, millis(event.time), context.at, _due(context)
+        ),
+    )
+    _answered(context, context.pilot.standing.halt_state.acknowledged)
+    if order.state == "overdue" and order.kind == "halt":
+        context.clear(OVERDUE, Finding(rule="acknowledge"))
+    if order.kind == "dry_run":
+        _drilled(context)
+
+
+def _beat(context: DecisionContext, event: Heartbeat) -> None:
+    order, data, number = context.pilot.standing.halt_state, event.data, int(event.sequence)
+    proof = order.evidence.get(short(event.source))
+    missing = context.pilot.sources[short(event.source)].missing
+    gap = proof is not None and missing.between(max(proof.number, proof.last), number)
+    since = context.at - context.plan.acknowledge_ms
+    new = halt_state.with_heartbeat(
+        order, short(event.source), number, data.serving, data.exposure, gap, context.at, _due(context), since
+    )
+    if new.state == "verified" and order.state != "verified" and _unheard(context, since):
+        new = structs.replace(new, state=order.state, due=_due(context) if order.due else 0)
+    _put(context, new)
     if data.serving:
         late = proof is not None and proof.acknowledged and number > proof.number
-        if late or (not (proof and proof.acknowledged) and case.at > _deadline(case)):
-            _contradicted(case, event, "heartbeat", None)
+        if late or (not (proof and proof.acknowledged) and context.at > _deadline(context)):
+            _contradicted(context, event, "heartbeat", None)
     elif new.state == "verified" and order.state != "verified":
-        _answered(case, True)
+        _answered(context, True)
         if order.kind == "full_stop":
-            _drilled(case)
+            _drilled(context)
             return
-        finding = Finding(rule="heartbeats", observed=(case.at - order.at) / 1000)
-        level = case.pilot.standing.level
-        case.record(Move("act", level, level, Reason.HALT_VERIFIED, False), finding, event.source)
-        case.drop(OVERDUE, Finding(rule="heartbeats"))
-        case.drop(CONTRADICTED, Finding(rule="heartbeats"))
-        left_once_stopped(case)
+        finding = Finding(rule="heartbeats", observed=(context.at - order.at) / 1000)
+        level = context.pilot.standing.level
+        context.record(Move("act", level, level, Reason.HALT_VERIFIED, False), finding, event.source)
+        context.clear(OVERDUE, Finding(rule="heartbeats"))
+        context.clear(CONTRADICTED, Finding(rule="heartbeats"))
+        exit_once_stopped(context)
 
 
-def _unheard(case: Case, since: int) -> bool:
+def _unheard(context: DecisionContext, since: int) -> bool:
     """Whether an incarnation that served before the command, and was heard at or after `since` (ms), has sent no heartbeat since
     the command. Without it another incarnation could acknowledge, and be verified, in the moment between two of its heartbeats."""
-    proofs = case.pilot.standing.order.proofs
+    proofs = context.pilot.standing.halt_state.evidence
     return any(
-        source.heard >= since and source.marks.at and not source.ended and name not in proofs
-        for name, source in case.pilot.sources.items()
+        source.heard >= since and source.statements.at and not source.ended and name not in proofs
+        for name, source in context.pilot.sources.items()
     )
 
 
-def _served(case: Case, event: Envelope) -> None:
+def _served(context: DecisionContext, event: Envelope) -> None:
     """Traffic that happened after the stop, or a complaint about that time."""
     when, amount = event.time, 1.0
     if isinstance(event, ExposureTallied):
@@ -186,58 +193,62 @@ def _served(case: Case, event: Envelope) -> None:
         when = event.data.about
     else:
         return
-    stopped = case.pilot.standing.order.stopped(short(event.source), case.at, _deadline(case))
+    stopped = context.pilot.standing.halt_state.stopped(short(event.source), context.at, _deadline(context))
     if amount > 0 and stopped is not None and millis(when) > stopped:
-        _contradicted(case, event, str(event.__struct_config__.tag).split(".")[1], amount)
+        _contradicted(context, event, str(event.__struct_config__.tag).split(".")[1], amount)
 
 
-def _contradicted(case: Case, event: Envelope, rule: str, amount: float | None) -> None:
-    _put(case, halt_order.contradicted(case.pilot.standing.order, _due(case)))
+def _contradicted(context: DecisionContext, event: Envelope, rule: str, amount: float | None) -> None:
+    _put(context, halt_state.with_contradiction(context.pilot.standing.halt_state, _due(context)))
     finding = Finding(rule=rule, observed=amount, detail=event.source)
-    case.found(CONTRADICTED, Level.ESCALATE, Reason.HALT_CONTRADICTED, finding)
-    _answered(case, False)  # its word is worth nothing: it is told again
+    context.raise_finding(CONTRADICTED, Level.ESCALATE, Reason.HALT_CONTRADICTED, finding)
+    _answered(context, False)  # its word is worth nothing: it is told again
 
 
-def _drilled(case: Case) -> None:
+def _drilled(context: DecisionContext) -> None:
     """A drill was passed: how long the service took is put on record."""
-    standing = case.pilot.standing
-    seconds = (case.at - standing.order.at) / 1000
-    finding = Finding(rule=standing.order.kind, observed=seconds, expected=_within(case))
-    case.record(Move("act", standing.level, standing.level, Reason.DRILL_PASSED, False), finding)
-    case.drop(DRILL, finding)
-    case.drop(CONTRADICTED, finding)
-    _end_drill(case)
+    standing = context.pilot.standing
+    seconds = (context.at - standing.halt_state.at) / 1000
+    finding = Finding(rule=standing.halt_state.kind, observed=seconds, expected=_within(context))
+    context.record(Move("act", standing.level, standing.level, Reason.DRILL_PASSED, False), finding)
+    context.clear(DRILL, finding)
+    context.clear(CONTRADICTED, finding)
+    _end_drill(context)
 
 
-def _end_drill(case: Case) -> None:
+def _end_drill(context: DecisionContext) -> None:
     """A drill that stopped the service ends with a command to go on; one that did not simply ends."""
-    standing = case.pilot.standing
-    if standing.order.kind == "full_stop":
-        case.record(Move("act", standing.level, standing.level, Reason.DRILL_ENDED, False), Finding(rule="full_stop"))
+    standing = context.pilot.standing
+    if standing.halt_state.kind == "full_stop":
+        context.record(
+            Move("act", standing.level, standing.level, Reason.DRILL_ENDED, False), Finding(rule="full_stop")
+        )
     else:
-        _answered(case, True)
-    _put(case, halt_order.Order())
+        _answered(context, True)
+    _put(context, halt_state.HaltState())
 
 
-def _answered(case: Case, answered: bool) -> None:
+def _answered(context: DecisionContext, answered: bool) -> None:
     """The command in force need not be told again; or, if it was thought so, it must be after all."""
-    sending = case.pilot.standing.sending
+    sending = context.pilot.standing.retransmission
     if sending is not None and answered == bool(sending.due):
-        new = structs.replace(sending, due=0) if answered else halt_order.sending(sending.command, case.at)
-        case.pilot.standing = structs.replace(case.pilot.standing, sending=new)
+        new = (
+            structs.replace(sending, due=0) if answered else halt_state.first_transmission(sending.command, context.at)
+        )
+        context.pilot.standing = structs.replace(context.pilot.standing, retransmission=new)
 
 
-def _put(case: Case, order: halt_order.Order) -> None:
-    case.pilot.standing = structs.replace(case.pilot.standing, order=order)
+def _put(context: DecisionContext, order: halt_state.HaltState) -> None:
+    context.pilot.standing = structs.replace(context.pilot.standing, halt_state=order)
 
 
-def _due(case: Case) -> int:
-    return case.at + case.plan.acknowledge_ms
+def _due(context: DecisionContext) -> int:
+    return context.at + context.plan.acknowledge_ms
 
 
-def _deadline(case: Case) -> int:
-    return case.pilot.standing.order.at + case.plan.acknowledge_ms
+def _deadline(context: DecisionContext) -> int:
+    return context.pilot.standing.halt_state.at + context.plan.acknowledge_ms
 
 
-def _within(case: Case) -> float:
-    return case.plan.acknowledge_ms / 1000
+def _within(context: DecisionContext) -> float:
+    return context.plan.acknowledge_ms / 1000

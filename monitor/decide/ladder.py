@@ -17,7 +17,7 @@ from msgspec import structs
 from monitor.charter.spec import Responses
 from monitor.errors import ControlRefused
 from monitor.model.records import Level, Reason, RecordKind
-from monitor.state.halt_order import stop_state
+from monitor.state.halt_state import stop_state
 from monitor.state.standing import Active, Lifting, Shelf, Standing, Stays
 
 APPROVALS = 16  # that are remembered; two are needed, and a charter may name any number of approvers
@@ -33,10 +33,12 @@ class Move(NamedTuple):
     first_out: bool
 
 
-Outcome = tuple[Standing, Move | None]
+Transition = tuple[Standing, Move | None]
 
 
-def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet") -> Outcome:
+def raise_finding(
+    s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet"
+) -> Transition:
     """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays
     until lowered (a hard rule), when each event is put on record.
 
@@ -57,7 +59,7 @@ def found(s: Standing, key: str, level: Level, reason: Reason, at: int, stays: S
     return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
 
 
-def quiet(s: Standing, key: str, responses: Responses, at: int) -> Outcome:
+def mark_quiet(s: Standing, key: str, responses: Responses, at: int) -> Transition:
     """One more quiet, known period of `key`'s detector."""
     old = s.active.get(key)
     if old is None or old.stays == "until_lowered" or old.level == Level.HALT:
@@ -65,10 +67,10 @@ def quiet(s: Standing, key: str, responses: Responses, at: int) -> Outcome:
     needed = responses.watch_clears_after if old.level == Level.WATCH else responses.escalate_clears_after
     if old.quiet + 1 < needed:
         return structs.replace(s, active={**s.active, key: structs.replace(old, quiet=old.quiet + 1)}), None
-    return drop(s, key, at)
+    return clear(s, key, at)
 
 
-def drop(s: Standing, key: str, at: int) -> Outcome:
+def clear(s: Standing, key: str, at: int) -> Transition:
     """Take a finding away because its ground is gone."""
     if key not in s.active:
         return s, None
@@ -76,7 +78,7 @@ def drop(s: Standing, key: str, at: int) -> Outcome:
     return _settle(structs.replace(s, active=active), key, Reason.CLEARED, at, s)
 
 
-def flagged(s: Standing, key: str, reason: Reason, at: int) -> Outcome:
+def raise_flag(s: Standing, key: str, reason: Reason, at: int) -> Transition:
     """A cause of not knowing begins."""
     if key in s.unknown:
         return s, None
@@ -85,7 +87,7 @@ def flagged(s: Standing, key: str, reason: Reason, at: int) -> Outcome:
     return s, Move("flag", s.level, s.level, reason, False) if first else None
 
 
-def unflagged(s: Standing, key: str) -> Outcome:
+def clear_flag(s: Standing, key: str) -> Transition:
     """A cause of not knowing ends; the last one takes the flag away."""
     if key not in s.unknown:
         return s, None
@@ -93,7 +95,7 @@ def unflagged(s: Standing, key: str) -> Outcome:
     return s, None if s.unknown else Move("flag", s.level, s.level, Reason.HEARD_AGAIN, False)
 
 
-def overridden(s: Standing, level: Level, at: int) -> Outcome:
+def override(s: Standing, level: Level, at: int) -> Transition:
     """A regulator sets the level by hand. Raises ControlRefused when that would lift a halt."""
     if s.halted and level < Level.HALT:
         raise ControlRefused(
@@ -111,7 +113,7 @@ def overridden(s: Standing, level: Level, at: int) -> Outcome:
     return new, move or Move("act", s.level, new.level, Reason.OVERRIDDEN, False)
 
 
-def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True) -> Outcome:
+def record_step(s: Standing, reason: Reason, author: str = "", passed: bool = True) -> Transition:
     """A step towards a release. Raises ControlRefused when there is no halt to lift or the author approved already."""
     if not s.halted:
         raise ControlRefused("pilot", "not_halted", "there is no halt that this could help to lift")
@@ -135,7 +137,7 @@ def recorded(s: Standing, reason: Reason, author: str = "", passed: bool = True)
     )
 
 
-def released(s: Standing, at: int, reason: str = "") -> Outcome:
+def release(s: Standing, at: int, reason: str = "") -> Transition:
     """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and
     no reason is given."""
     if not s.halted:
@@ -146,18 +148,18 @@ def released(s: Standing, at: int, reason: str = "") -> Outcome:
         raise ControlRefused("pilot", "evaluation_missing", "record a passed re-evaluation first")
     if len(s.lifting.approvals) < 2:
         raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
-    if s.order.state != "verified" and not reason.strip():
+    if s.halt_state.state != "verified" and not reason.strip():
         raise ControlRefused(
             "reason",
             "halt_not_verified",
-            f"the halt is {stop_state(s.order.state)}; give a reason why it is released all the same",
+            f"the halt is {stop_state(s.halt_state.state)}; give a reason why it is released all the same",
         )
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
     new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
     return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
 
 
-def shelve(s: Standing, key: str, until: int, at: int) -> Outcome:
+def shelve(s: Standing, key: str, until: int, at: int) -> Transition:
     """Set an active finding aside until `until` (ms): it no longer holds the level up, and is watched all the same.
 
     Raises ControlRefused for what is not active, and for anything that halts or tells of a halt.
@@ -172,7 +174,7 @@ def shelve(s: Standing, key: str, until: int, at: int) -> Outcome:
     return _settle(structs.replace(s, shelved=shelved), key, Reason.SHELVED, at, s)
 
 
-def unshelved(s: Standing, key: str, at: int) -> Outcome:
+def unshelve(s: Standing, key: str, at: int) -> Transition:
     """The time of a shelf is over: its finding, if it is still active, holds the level up again."""
     shelved = {k: v for k, v in s.shelved.items() if k != key}
     return _settle(structs.replace(s, shelved=shelved), key, Reason.UNSHELVED, at, s)
@@ -188,7 +190,7 @@ def _to_be_seen(s: Standing) -> Lifting:
     return structs.replace(s.lifting, last=s.counter + 1)
 
 
-def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Outcome:
+def _settle(s: Standing, key: str, reason: Reason, at: int, before: Standing) -> Transition:
     """Recompute the level after the active findings changed."""
     up = (a.level for k, a in s.active.items() if k not in s.shelved)
     level = Level.HALT if s.halted else max(up, default=Level.NORMAL)

@@ -7,15 +7,15 @@ gone (`exited`) with the decision that verifies the stop, or with a release.
 
 from __future__ import annotations
 
-from monitor.decide.context import Case
-from monitor.decide.ladder import Move, Outcome
+from monitor.decide.context import DecisionContext
+from monitor.decide.ladder import Move, Transition
 from monitor.errors import ControlRefused
 from monitor.model.records import Finding, Reason
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.state.pilot import Pilot
 
 
-def leave(pilot: Pilot) -> Outcome:
+def leave(pilot: Pilot) -> Transition:
     """An exit goes on record: at once, or pending. Raises ControlRefused when one is pending already."""
     s = pilot.standing
     if pilot.leaving:
@@ -25,16 +25,16 @@ def leave(pilot: Pilot) -> Outcome:
     return s, Move("act", s.level, s.level, Reason.EXITED if pilot.exited else Reason.EXIT_PENDING, False)
 
 
-def left_once_stopped(case: Case) -> None:
+def exit_once_stopped(context: DecisionContext) -> None:
     """Something about the halt has changed: a pilot whose exit is pending leaves if that verified the stop, or lifted
     the halt."""
-    pilot = case.pilot
+    pilot = context.pilot
     if pilot.leaving and not pilot.exited and _stopped(pilot):
         pilot.leaving, pilot.exited = False, True
         level = pilot.standing.level
-        case.record(Move("act", level, level, Reason.EXITED, False), Finding(rule="exit"))
+        context.record(Move("act", level, level, Reason.EXITED, False), Finding(rule="exit"))
 
 
 def _stopped(pilot: Pilot) -> bool:
     s = pilot.standing
-    return not s.halted or (s.order.kind == "halt" and s.order.state == "verified")
+    return not s.halted or (s.halt_state.kind == "halt" and s.halt_state.state == "verified")

@@ -10,18 +10,21 @@ from monitor.errors import Forged
 from monitor.model.events import CommandAcknowledged, Heartbeat
 from monitor.model.records import Record
 from monitor.model.signing import HEADER, Proved, Trusted
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
-WORD = (CommandAcknowledged, Heartbeat)  # what a service gives its word with: signed, where the charter names its key
+SIGNED_EVENTS = (
+    CommandAcknowledged,
+    Heartbeat,
+)  # what a service gives its word with: signed, where the charter names its key
 
 
-def forged(plan: Plan | None, record: Record) -> tuple[Why, str] | None:
+def forged(plan: Plan | None, record: Record) -> tuple[RejectionReason, str] | None:
     """Why the word of a service is not taken: the charter names its key, and nobody signed the record with it."""
     if plan is not None and plan.firm:
         try:
             plan.firm.verify("telemetry", record.value or b"", _signature(record))
         except Forged:
-            return Why.FORGED, "signature"
+            return RejectionReason.FORGED, "signature"
     return None
 
 

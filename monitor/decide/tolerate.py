@@ -10,78 +10,78 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from monitor.charter.spec import Watcher
-from monitor.compile.plan import Watch, build_detectors, level_of
+from monitor.charter.spec import DetectorSpec
+from monitor.compile.plan import CompiledIndicator, build_detectors, level_of
 from monitor.decide import ladder
-from monitor.decide.context import Case
-from monitor.decide.ladder import Move, Outcome
+from monitor.decide.context import DecisionContext
+from monitor.decide.ladder import Move, Transition
 from monitor.errors import ControlRefused
 from monitor.model.events import instant
 from monitor.model.records import Finding, Level, Reason
-from monitor.model.rectification_window import Window, named
+from monitor.model.rectification_window import RectificationWindow, names_finding
 from monitor.state.pilot import Stream
 
-LIMIT = "limit_e_process"
+LIMIT_DETECTOR = "limit_e_process"
 LISTED = 16  # keys of active findings that a refusal names
 
 
-def tolerated(case: Case, watcher: Watcher, name: str, start: int, end: int) -> bool:
+def tolerate(context: DecisionContext, watcher: DetectorSpec, name: str, start: int, end: int) -> bool:
     """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), gives way to an
     escalation."""
-    if not case.plan.tolerates or watcher.name != LIMIT or level_of(watcher) != Level.HALT:
+    if not context.plan.tolerates or watcher.name != LIMIT_DETECTOR or level_of(watcher) != Level.HALT:
         return False
-    pilot = case.pilot
+    pilot = context.pilot
     if not pilot.tolerated:
-        pilot.tolerated = case.at
-        pilot.window = Window(case.at, end, case.plan.rectify_within.after(case.at))
+        pilot.tolerated = context.at
+        pilot.window = RectificationWindow(context.at, end, context.plan.rectify_within.after(context.at))
     elif not pilot.window.joins(name, start):
         return False
     pilot.window = pilot.window.crossed(name)
-    case.tolerated = True
+    context.tolerated = True
     return True
 
 
-def by_when(window: Window, finding: Finding) -> Finding:
+def with_due_date(window: RectificationWindow, finding: Finding) -> Finding:
     """The finding of a tolerated crossing, with the date by which it is to be rectified."""
     return structs.replace(finding, detail=f"rectify by {_date(window.due)}")
 
 
-def restart_limit(case: Case, watch: Watch, stream: Stream, start: int) -> None:
+def restart_limit(context: DecisionContext, watch: CompiledIndicator, stream: Stream, start: int) -> None:
     """A period that the first crossing has looked at through another stream was closed: it is no evidence for what
     follows."""
-    window = case.pilot.window
-    if case.tolerated or watch.provisional or not window.opened or not window.shares(start):
+    window = context.pilot.window
+    if context.tolerated or watch.provisional or not window.opened or not window.shares(start):
         return
-    fresh = build_detectors(case.pilot.charter, watch, case.pilot.standing.restart)
+    fresh = build_detectors(context.pilot.charter, watch, context.pilot.standing.restart)
     for place, watcher in enumerate(watch.spec.detectors):
-        if watcher.name == LIMIT:
+        if watcher.name == LIMIT_DETECTOR:
             stream.detectors[place] = fresh[place]
 
 
-def overdue(case: Case) -> None:
+def rectification_overdue(context: DecisionContext) -> None:
     """The window was not rectified in time: the pilot is halted."""
-    window = case.pilot.window
-    case.pilot.window = structs.replace(window, due=0)
+    window = context.pilot.window
+    context.pilot.window = structs.replace(window, due=0)
     indicator, segment, _ = window.keys[0].split("/", 2)
     finding = Finding(
         indicator=indicator,
         segment=segment,
         rule="rectify_within",
-        observed=(case.at - window.opened) / 1000,
+        observed=(context.at - window.opened) / 1000,
         period_start=window.opened,
         period_end=window.due,
         detail=f"due {_date(window.due)}: {', '.join(window.keys)}",
     )
-    case.found("rectification", Level.HALT, Reason.RECTIFICATION_OVERDUE, finding, "until_lowered")
+    context.raise_finding("rectification", Level.HALT, Reason.RECTIFICATION_OVERDUE, finding, "until_lowered")
 
 
-def rectified(case: Case, finding: str) -> Outcome:
+def record_rectification(context: DecisionContext, finding: str) -> Transition:
     """A corrective action goes on record: under a halt, in an open window, or for an active finding that `finding`
     names. Raises ControlRefused when it names none of them."""
-    pilot, s = case.pilot, case.pilot.standing
+    pilot, s = context.pilot, context.pilot.standing
     if s.halted:
-        outcome = ladder.recorded(s, Reason.RECTIFICATION_RECORDED)
-    elif (pilot.window.waiting and pilot.window.names(finding)) or any(named(key, finding) for key in s.active):
+        outcome = ladder.record_step(s, Reason.RECTIFICATION_RECORDED)
+    elif (pilot.window.waiting and pilot.window.names(finding)) or any(names_finding(key, finding) for key in s.active):
         outcome = s, Move("act", s.level, s.level, Reason.RECTIFICATION_RECORDED, False)
     else:
         keys = sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})
@@ -89,7 +89,7 @@ def rectified(case: Case, finding: str) -> Outcome:
         there = (", ".join(keys[:LISTED]) or "none") + more
         raise ControlRefused("finding", "not_active", f"no halt stands, and no finding has that key; active: {there}")
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
-        pilot.window = pilot.window.rectify(case.at)
+        pilot.window = pilot.window.rectify(context.at)
     return outcome
 
 

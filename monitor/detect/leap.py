@@ -15,20 +15,20 @@ from typing import TypeAlias
 
 from detectors.base import Detector, Observation
 from detectors.repeat import repeated
-from monitor.compile.plan import Watch, key
-from monitor.detect.periods import LOST, forget_closed_gaps, observe
-from monitor.indicators.base import Open
+from monitor.compile.plan import CompiledIndicator, stream_key
+from monitor.detect.periods import TELEMETRY_LOST_KEY, forget_closed_gaps, observation_of
+from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
-from monitor.state.exposure import behind
-from monitor.state.pilot import Pilot, Stream, same
+from monitor.state.exposure import exposure_unknown
+from monitor.state.pilot import Pilot, Stream, shared_tuple
 from monitor.state.sequences import gaps_since
 from monitor.state.standing import Standing
-from monitor.state.timers import following, timers
-from monitor.state.uncounted import KEY
+from monitor.state.timers import next_timer, timers
+from monitor.state.uncounted import UNCOUNTED_KEY
 
-LEAST = 32  # periods below which it does not pay
-SELDOM = 4_096  # periods closed between two looks, at most
-Void: TypeAlias = dict[str, list[tuple[Stream, Observation | None]]]
+LEAST_PERIODS = 32  # periods below which it does not pay
+LONGEST_WAIT = 4_096  # periods closed between two looks, at most
+EmptyPeriods: TypeAlias = dict[str, list[tuple[Stream, Observation | None]]]
 
 
 class Tries:
@@ -44,7 +44,7 @@ class Tries:
         """A period was closed: `look`, if it is time; it returns whether something was found."""
         self._left -= 1
         if self._left <= 0:
-            self._wait = self._watches if look() else min(2 * self._wait, SELDOM)
+            self._wait = self._watches if look() else min(2 * self._wait, LONGEST_WAIT)
             self._left = self._wait
 
 
@@ -56,22 +56,22 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
     """
     plan = pilot.plan
     stop = min([before, *(due for due, kind, _ in timers(pilot) if kind != "close")])
-    void: Void = {}
+    void: EmptyPeriods = {}
     for watch in plan.closes:
-        streams = [pilot.streams[key(watch, segment)] for segment in watch.segments]
+        streams = [pilot.streams[stream_key(watch, segment)] for segment in watch.segments]
         index = streams[0].next
         filled = [min(stream.open) for stream in streams if stream.open]
-        found = None if index in filled else _void(pilot, watch, streams, index, evidence)
+        found = None if index in filled else _empty_periods(pilot, watch, streams, index, evidence)
         if found is None:
             filled.append(index)
         else:
             void[watch.name] = found
         if filled:
             stop = min(stop, watch.closes(min(filled)))
-    now = following(pilot)[0]
+    now = next_timer(pilot)[0]
     while True:
-        counts = {name: _closing_before(plan.watch(name), found[0][0].next, stop) for name, found in void.items()}
-        if sum(counts.values()) < LEAST:
+        counts = {name: _closing_before(plan.indicator(name), found[0][0].next, stop) for name, found in void.items()}
+        if sum(counts.values()) < LEAST_PERIODS:
             return 0
         moved = _moved(void, counts)
         if moved is not None:
@@ -81,12 +81,12 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
         stream.detectors = detectors
     for name, count in counts.items():
         if count:
-            _pass(pilot, plan.watch(name), void[name], count)
+            _pass(pilot, plan.indicator(name), void[name], count)
     forget_closed_gaps(pilot)
     return sum(counts.values())
 
 
-def _moved(void: Void, counts: dict[str, int]) -> list[tuple[Stream, list[Detector]]] | None:
+def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, list[Detector]]] | None:
     """The detectors after so many empty periods of each watch; `None` where that cannot be told."""
     moved = []
     for name, count in counts.items():
@@ -101,36 +101,40 @@ def _moved(void: Void, counts: dict[str, int]) -> list[tuple[Stream, list[Detect
     return moved
 
 
-def _pass(pilot: Pilot, watch: Watch, found: list[tuple[Stream, Observation | None]], count: int) -> None:
+def _pass(pilot: Pilot, watch: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int) -> None:
     window = watch.spec.late_window
     for stream, observation in found:
         index = stream.next
         if observation is not None:
             last = range(max(index, index + count - window), index + count) if window else ()
-            stream.seen = same((*stream.seen, *last)[-window:]) if window else ()
+            stream.seen = shared_tuple((*stream.seen, *last)[-window:]) if window else ()
         stream.next = index + count
     pilot.received = max(pilot.received, watch.closes(found[0][0].next - 1))
 
 
-def _void(
-    pilot: Pilot, watch: Watch, streams: list[Stream], index: int, evidence: bool
+def _empty_periods(
+    pilot: Pilot, watch: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
 ) -> list[tuple[Stream, Observation | None]] | None:
     """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one
     does more."""
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     standing = pilot.standing
-    counted = any(name in standing.active for name in ("sequence", "source_conflict", KEY, LOST))  # quiet periods are
+    counted = any(
+        name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, TELEMETRY_LOST_KEY)
+    )  # quiet periods are
     if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
         return None
     if pilot.window.opened and pilot.window.shares(start):
         return None  # evidence restarts with a period that a tolerated crossing has looked at
-    gap = watch.by_source and behind(pilot, start, end)
+    gap = watch.by_source and exposure_unknown(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
     for segment, stream in zip(watch.segments, streams, strict=True):
-        name = key(watch, segment)
+        name = stream_key(watch, segment)
         if watch.cap is not None and f"{name}/exposure_cap" in standing.active:
             return None
-        observation, partial = (None, False) if standing.halted else observe(watch, stream, Open(), start, end, gap)
+        observation, partial = (
+            (None, False) if standing.halted else observation_of(watch, stream, OpenPeriod(), start, end, gap)
+        )
         if partial is not (f"{name}/partial" in standing.unknown) and (
             partial or standing.halted or observation is not None
         ):
@@ -141,19 +145,19 @@ def _void(
     return found
 
 
-def _steady(pilot: Pilot, watch: Watch, start: int, end: int) -> bool:
+def _steady(pilot: Pilot, watch: CompiledIndicator, start: int, end: int) -> bool:
     """Whether it is the same for this period and all later ones if exposure of them may still be unknown."""
     if not watch.by_source:
         return True
     for source in pilot.sources.values():
         if source.tallied and not source.ended and source.latest >= 2 * start - end:
             return False
-        if any(at >= end for at in source.marks.at):
+        if any(at >= end for at in source.statements.at):
             return False
     return True
 
 
-def _equal(watch: Watch, standing: Standing, name: str, partial: bool) -> bool:
+def _equal(watch: CompiledIndicator, standing: Standing, name: str, partial: bool) -> bool:
     """Whether an observation is the same in every period, and moves detectors alone."""
     if not watch.grid.span.ms:
         return False  # months differ in length
@@ -164,7 +168,7 @@ def _equal(watch: Watch, standing: Standing, name: str, partial: bool) -> bool:
     return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # else quiet periods are counted
 
 
-def _closing_before(watch: Watch, index: int, stop: int) -> int:
+def _closing_before(watch: CompiledIndicator, index: int, stop: int) -> int:
     """How many periods from `index` on close before `stop` (ms)."""
     low, high = 0, max(1, watch.grid.index(stop) - index + 1)
     while low < high:  # the first that does not

@@ -6,58 +6,58 @@ import functools
 from typing import Literal, TypeGuard
 
 from detectors.base import Count, Detector, Gauge, Observation, Proportion, Provisional, Revisable, Score
-from monitor.charter.spec import Watcher
-from monitor.compile.plan import Watch, key, level_of
-from monitor.decide.context import Case
-from monitor.decide.tolerate import by_when, restart_limit, tolerated
-from monitor.indicators.base import Open
+from monitor.charter.spec import DetectorSpec
+from monitor.compile.plan import CompiledIndicator, level_of, stream_key
+from monitor.decide.context import DecisionContext
+from monitor.decide.tolerate import restart_limit, tolerate, with_due_date
+from monitor.indicators.base import OpenPeriod
 from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
-from monitor.state.exposure import behind
-from monitor.state.pilot import Pilot, Stream, same
+from monitor.state.exposure import exposure_unknown
+from monitor.state.pilot import Pilot, Stream, shared_tuple
 from monitor.state.sequences import forget_gaps, gaps_by_source, gaps_since
-from monitor.state.uncounted import KEY
+from monitor.state.uncounted import UNCOUNTED_KEY
 
-HOUR = 3_600_000
-LOST = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
+HOUR_MS = 3_600_000
+TELEMETRY_LOST_KEY = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
 SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
 
 
-def close(case: Case, watch: Watch) -> None:
+def close(context: DecisionContext, watch: CompiledIndicator) -> None:
     """The next period of an indicator is over, in all its segments."""
-    pilot = case.pilot
+    pilot = context.pilot
     for segment in watch.segments:
-        stream = pilot.streams[key(watch, segment)]
+        stream = pilot.streams[stream_key(watch, segment)]
         index = stream.next
         start, end = watch.grid.start(index), watch.grid.start(index + 1)
-        opened = stream.open.pop(index, None) or Open()
+        opened = stream.open.pop(index, None) or OpenPeriod()
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
-        gap = gap or (watch.by_source and behind(pilot, start, end))
-        observation, partial = (None, False) if idle else observe(watch, stream, opened, start, end, gap)
+        gap = gap or (watch.by_source and exposure_unknown(pilot, start, end))
+        observation, partial = (None, False) if idle else observation_of(watch, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
         if watch.cap is not None and opened.m <= watch.cap:
             within = Finding(indicator=watch.name, segment=segment, rule="exposure_cap")
-            case.quiet(f"{watch.name}/{segment}/exposure_cap", within)
+            context.mark_quiet(f"{watch.name}/{segment}/exposure_cap", within)
         flag = f"{watch.name}/{segment}/partial"
         if partial:
-            case.flag(flag, Reason.PARTIAL_DATA)
+            context.flag(flag, Reason.PARTIAL_DATA)
         elif idle or observation is not None:
-            case.unflag(flag)
+            context.unflag(flag)
         if observation is None:
             continue
         window = watch.spec.late_window
-        stream.seen = same((*stream.seen, index)[-window:]) if window else ()
+        stream.seen = shared_tuple((*stream.seen, index)[-window:]) if window else ()
         scores = [(w, d.update(observation)) for w, d in zip(watch.spec.detectors, stream.detectors, strict=True)]
-        _evidence(case, watch, segment, observation, start, end, scores, partial=partial)
+        _evidence(context, watch, segment, observation, start, end, scores, partial=partial)
         for watcher, score in scores:
-            _judge(case, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
-        restart_limit(case, watch, stream, start)
-    _gaps(case, watch)
-    if watch is case.plan.slowest and pilot.astray.last < start:
-        case.quiet(KEY, Finding(rule=KEY, detail="telemetry that counts nowhere"))
+            _judge(context, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
+        restart_limit(context, watch, stream, start)
+    _gaps(context, watch)
+    if watch is context.plan.slowest and pilot.uncounted.last < start:
+        context.mark_quiet(UNCOUNTED_KEY, Finding(rule=UNCOUNTED_KEY, detail="telemetry that counts nowhere"))
     forget_closed_gaps(pilot)
 
 
@@ -68,8 +68,8 @@ def forget_closed_gaps(pilot: Pilot) -> None:
         forget_gaps(pilot, min(watch.grid.start(pilot.streams[name].next) for watch, name in firsts))
 
 
-def observe(
-    watch: Watch, stream: Stream, opened: Open, start: int, end: int, gap: bool
+def observation_of(
+    watch: CompiledIndicator, stream: Stream, opened: OpenPeriod, start: int, end: int, gap: bool
 ) -> tuple[Observation | None, bool]:
     """What a closed period says (`None` = nothing), and whether it is partial.
 
@@ -81,38 +81,38 @@ def observe(
     if watch.observes is Gauge:
         if not opened.m:
             return None, gap
-        return Gauge(opened.k if watch.indicator.aggregate == "sum" else opened.k / opened.m, stream.next), gap
+        return Gauge(opened.k if watch.implementation.aggregate == "sum" else opened.k / opened.m, stream.next), gap
     k = max(opened.k - opened.used, 0.0)
     if watch.stocks:
-        m = max(opened.m + (opened.held + stream.stock * (end - start)) / HOUR, 0.0)
+        m = max(opened.m + (opened.held + stream.stock * (end - start)) / HOUR_MS, 0.0)
         return (Count(k, m, stream.next) if m or k else None), gap
     if opened.tallies and not gap and (opened.m > 0 or not k):  # events without any exposure: some of it is not known
         return (Count(k, opened.m, stream.next) if opened.m or k else None), False
     return (None if watch.cap is None else Count(k, max(opened.m, watch.cap), stream.next)), True
 
 
-def peek(case: Case, watch: Watch, segment: str, stream: Stream) -> None:
+def peek(context: DecisionContext, watch: CompiledIndicator, segment: str, stream: Stream) -> None:
     """Provisional evidence of open periods: the charter's exposure cap stands in for the exposure not yet known."""
     cap = watch.cap
     assert cap is not None
     last = max(stream.open)
-    none = Open()
+    none = OpenPeriod()
     opened = [stream.open.get(index, none) for index in range(stream.next, last + 1)]
     run = tuple(Count(max(o.k - o.used, 0.0), max(cap, o.m)) for o in opened)
     start, end = watch.grid.start(stream.next), watch.grid.start(last + 1)
     for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
         if _may_peek(detector):
-            _judge(case, watch, segment, watcher, detector.peek(run), start, end, provisional=True)
+            _judge(context, watch, segment, watcher, detector.peek(run), start, end, provisional=True)
 
 
-def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
+def peek_stays_quiet(stream: Stream, index: int, more: int, watch: CompiledIndicator) -> bool:
     """Whether `peek` would have nothing to say even with `more` events in open period `index`, and so with any fewer.
 
     Evidence rises in k and falls in m (`detectors.base.Provisional`), so one look at the most answers for all below it; a
     hair of room is kept, as both are rounded.
     """
     assert watch.cap is not None
-    none, run = Open(), []
+    none, run = OpenPeriod(), []
     for at in range(stream.next, max((index, *stream.open)) + 1):
         opened = stream.open.get(at, none)
         run.append(Count(max(opened.k - opened.used, 0.0) + (more if at == index else 0), max(watch.cap, opened.m)))
@@ -123,7 +123,9 @@ def quiet_with(stream: Stream, index: int, more: int, watch: Watch) -> bool:
     return True
 
 
-def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k: float) -> bool:
+def revise(
+    context: DecisionContext, watch: CompiledIndicator, segment: str, stream: Stream, index: int, k: float
+) -> bool:
     """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only:
     the late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they
     count."""
@@ -137,32 +139,32 @@ def revise(case: Case, watch: Watch, segment: str, stream: Stream, index: int, k
     ]
     if all(score is None for _, score in scores):
         return False
-    _evidence(case, watch, segment, Count(k, 0.0), start, end, scores, late=True)
+    _evidence(context, watch, segment, Count(k, 0.0), start, end, scores, late=True)
     for watcher, score in scores:
-        _judge(case, watch, segment, watcher, score, start, end)
+        _judge(context, watch, segment, watcher, score, start, end)
     return True
 
 
-def silent(case: Case, watch: Watch) -> None:
+def raise_silence(context: DecisionContext, watch: CompiledIndicator) -> None:
     """Nothing was heard for as long as the watch waits: the pilot is not known, and the detectors say how unlikely that is."""
     assert watch.silence is not None
-    case.flag(f"{watch.name}/", Reason.SILENCE)
-    gap = watch.silence.gap(case.pilot.heard[watch.name], case.at)
-    stream = case.pilot.streams[key(watch, watch.segments[0])]
+    context.flag(f"{watch.name}/", Reason.SILENCE)
+    gap = watch.silence.gap(context.pilot.heard[watch.name], context.at)
+    stream = context.pilot.streams[stream_key(watch, watch.segments[0])]
     for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
         score = detector.update(gap)
         if score is not None and score.statistic >= score.threshold * (
             1 - 1e-6
         ):  # the timer is rounded to a millisecond
-            ground = functools.partial(case.finding, watch, "", watcher, score, gap)
-            case.found(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, ground)
+            ground = functools.partial(context.finding, watch, "", watcher, score, gap)
+            context.raise_finding(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, ground)
 
 
-def heard(case: Case, watch: Watch) -> None:
+def end_silence(context: DecisionContext, watch: CompiledIndicator) -> None:
     """A silence is over."""
-    case.unflag(f"{watch.name}/")
+    context.unflag(f"{watch.name}/")
     for watcher in watch.spec.detectors:
-        case.drop(f"{watch.name}//{watcher.name}", case.finding(watch, "", watcher))
+        context.clear(f"{watch.name}//{watcher.name}", context.finding(watch, "", watcher))
 
 
 def _may_peek(detector: Detector) -> TypeGuard[Provisional]:
@@ -174,10 +176,10 @@ def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
 
 
 def _judge(
-    case: Case,
-    watch: Watch,
+    context: DecisionContext,
+    watch: CompiledIndicator,
     segment: str,
-    watcher: Watcher,
+    watcher: DetectorSpec,
     score: Score | None,
     start: int,
     end: int,
@@ -192,57 +194,57 @@ def _judge(
     name = f"{watch.name}/{segment}/{watcher.name}"
     half = f"{name}/half"
     half_way = watcher.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
-    active = case.pilot.standing.active
+    active = context.pilot.standing.active
     if not (score.alarm or half_way or name in active or half in active):
         return
     finding = functools.partial(
-        case.finding, watch, segment, watcher, score, observation, start=start, end=end, provisional=provisional
+        context.finding, watch, segment, watcher, score, observation, start=start, end=end, provisional=provisional
     )
-    if score.alarm and tolerated(case, watcher, name, start, end):
-        window = case.pilot.window
-        case.found(
+    if score.alarm and tolerate(context, watcher, name, start, end):
+        window = context.pilot.window
+        context.raise_finding(
             f"{name}/tolerated",
             Level.ESCALATE,
             Reason.LIMIT_TOLERATED,
-            lambda: by_when(window, finding()),
+            lambda: with_due_date(window, finding()),
             "until_lowered",
         )
     elif score.alarm:
-        case.found(name, level_of(watcher), watch.reason(watcher), finding)
+        context.raise_finding(name, level_of(watcher), watch.reason(watcher), finding)
     elif counts_as_quiet:
-        case.quiet(name, finding)
+        context.mark_quiet(name, finding)
     if half_way:
-        level = Level[case.plan.charter.responses.half_way.upper()]
-        case.found(half, min(level, level_of(watcher)), Reason.LIMIT_HALF_WAY, finding)
+        level = Level[context.plan.charter.responses.half_way.upper()]
+        context.raise_finding(half, min(level, level_of(watcher)), Reason.LIMIT_HALF_WAY, finding)
     elif counts_as_quiet and not score.alarm:
-        case.quiet(half, finding)
+        context.mark_quiet(half, finding)
 
 
-def _gaps(case: Case, watch: Watch) -> None:
+def _gaps(context: DecisionContext, watch: CompiledIndicator) -> None:
     """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It
     leaves after as many quiet periods as the charter asks of the indicator with the longest periods, however many
     others close meanwhile."""
-    start = watch.grid.start(case.pilot.streams[key(watch, watch.segments[0])].next - 1)
-    if gaps_since(case.pilot, start):
-        level = Level[case.plan.charter.responses.sequence_gap.upper()]
-        case.found("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, case, start))
-    elif watch is case.plan.slowest:
-        case.quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
-    if watch is case.plan.slowest:
-        case.quiet(LOST, Finding(rule="telemetry", detail="nothing more was lost"))
-    if watch is case.plan.slowest and case.pilot.conflicted < start:
-        case.quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
+    start = watch.grid.start(context.pilot.streams[stream_key(watch, watch.segments[0])].next - 1)
+    if gaps_since(context.pilot, start):
+        level = Level[context.plan.charter.responses.sequence_gap.upper()]
+        context.raise_finding("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, context, start))
+    elif watch is context.plan.slowest:
+        context.mark_quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
+    if watch is context.plan.slowest:
+        context.mark_quiet(TELEMETRY_LOST_KEY, Finding(rule="telemetry", detail="nothing more was lost"))
+    if watch is context.plan.slowest and context.pilot.conflicted < start:
+        context.mark_quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
 
 
-def _gap(case: Case, start: int) -> Finding:
+def _gap(context: DecisionContext, start: int) -> Finding:
     """How many numbers are missing, of which sources, and since when."""
-    found = gaps_by_source(case.pilot, start)
+    found = gaps_by_source(context.pilot, start)
     sources = [f"{count} of {name[:SHOWN]}" for count, name, _ in found[:SOURCES_SHOWN]]
     more = [f"{len(found) - SOURCES_SHOWN} more sources"] if len(found) > SOURCES_SHOWN else []
     since = min((at for _, _, at in found), default=start)
     return Finding(
         rule="sequence",
-        observed=float(gaps_since(case.pilot, start)),
+        observed=float(gaps_since(context.pilot, start)),
         expected=0.0,
         period_start=since,
         detail=f"{', '.join([*sources, *more])}; noticed since {instant(since).isoformat(timespec='seconds')}",
@@ -250,13 +252,13 @@ def _gap(case: Case, start: int) -> Finding:
 
 
 def _evidence(
-    case: Case,
-    watch: Watch,
+    context: DecisionContext,
+    watch: CompiledIndicator,
     segment: str,
     observation: Observation,
     start: int,
     end: int,
-    scores: list[tuple[Watcher, Score | None]],
+    scores: list[tuple[DetectorSpec, Score | None]],
     *,
     partial: bool = False,
     late: bool = False,
@@ -269,16 +271,16 @@ def _evidence(
     else:
         assert isinstance(observation, Gauge)
         kind, k, m = "gauge", observation.value, 1.0
-    charter, limit, allowed = case.plan.charter, watch.indicator.limit, None
-    if kind == "count" and limit is not None and watch.indicator.direction == "above":
+    charter, limit, allowed = context.plan.charter, watch.implementation.limit, None
+    if kind == "count" and limit is not None and watch.implementation.direction == "above":
         allowed = limit * (1 + (watch.spec.exposure.uncertainty if watch.spec.exposure else 0.0)) * m
-    case.out.evidence.append(
+    context.out.evidence.append(
         Evidence(
-            pilot=case.pilot.id,
+            pilot=context.pilot.id,
             participant=charter.participant.id,
             vendor=charter.vendor,
             data_source=charter.data_source,
-            model=case.pilot.model,
+            model=context.pilot.model,
             indicator=watch.name,
             segment=segment,
             kind=kind,

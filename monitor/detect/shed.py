@@ -8,15 +8,15 @@ that way.
 
 from __future__ import annotations
 
-from monitor.decide.context import Case
+from monitor.decide.context import DecisionContext
 from monitor.model.records import Finding, Level, Reason
 
 STATE = "state_limit"
 
 
-def shed(case: Case, most: int) -> None:
+def shed(context: DecisionContext, most: int) -> None:
     """Drop open periods until at most `most` are left."""
-    streams = case.pilot.streams
+    streams = context.pilot.streams
     count = sum([len(stream.open) for stream in streams.values()])
     if count <= most:
         return
@@ -26,4 +26,4 @@ def shed(case: Case, most: int) -> None:
         dropped = streams[name].open.pop(min(streams[name].open))
         streams[name].stock += dropped.stock
         count -= 1
-    case.found(STATE, Level.ESCALATE, Reason.STATE_LIMIT, finding)
+    context.raise_finding(STATE, Level.ESCALATE, Reason.STATE_LIMIT, finding)

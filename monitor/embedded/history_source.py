@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from monitor.embedded.store import Store
-from monitor.engine.history_order import Ordered
+from monitor.engine.history_order import MergedHistory
 from monitor.engine.log import Journalled
 from monitor.errors import Refused
 from monitor.model.records import Record
@@ -33,10 +33,10 @@ async def telemetry(store: Store, topic: str) -> AsyncIterator[Record]:
         at = records[-1].offset + 1
 
 
-async def ordered(store: Store) -> Ordered:
+async def ordered(store: Store) -> MergedHistory:
     """The one partition, to where its journal ends now."""
     through, end = await store.through()
-    return Ordered(_journal(store, end), _control(store), lambda topic: telemetry(store, topic), through)
+    return MergedHistory(_journal(store, end), _control(store), lambda topic: telemetry(store, topic), through)
 
 
 async def _control(store: Store) -> AsyncIterator[Record]:

@@ -27,9 +27,9 @@ from monitor.charter.values import escaped
 from monitor.embedded.content_coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
 from monitor.model.records import Decision
-from monitor.model.signing import HEADER, HTTP_HEADER, Kind, Signer
+from monitor.model.signing import HEADER, HTTP_HEADER, SignedKind, Signer
 from monitor.projections.known_state import known_of
-from monitor.validate.rejections import MAX_BYTES, Why
+from monitor.validate.rejections import MAX_BYTES, RejectionReason
 
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 STRUCTURED = "application/cloudevents+json"
@@ -262,7 +262,7 @@ class Ingress:
                     answer = web.Response(body=raw, content_type="application/json")
                     answer.headers[NUMBER] = str(number)
                     if self._signer is not None:
-                        name: Kind = "command" if kind == "commands" else "permit"
+                        name: SignedKind = "command" if kind == "commands" else "permit"
                         answer.headers[HTTP_HEADER] = self._signer.sign(name, raw)
                     return answer
                 left = until - asyncio.get_running_loop().time()
@@ -284,7 +284,7 @@ class Ingress:
                 if mine is None:
                     taken = await self._taken(pilot, name)
                     return _json(taken) if taken else web.Response(status=204)
-                if _PLACED.decode(mine).reason != Why.REPEATED.value:
+                if _PLACED.decode(mine).reason != RejectionReason.REPEATED.value:
                     return _json({"rejected": msgspec.Raw(mine)})
                 first = await self._taken(pilot, name) or await self._first(name, refused)
                 return _json({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
@@ -316,7 +316,7 @@ class Ingress:
         """The refusal that an act met when it was judged, if it is among the newest."""
         acts = await self._store.acts(list(refused))
         for offset, raw in refused.items():
-            if _PLACED.decode(raw).reason != Why.REPEATED.value and _named(acts.get(offset, b"")) == name:
+            if _PLACED.decode(raw).reason != RejectionReason.REPEATED.value and _named(acts.get(offset, b"")) == name:
                 return {"rejected": msgspec.Raw(raw)}
         return {}
 

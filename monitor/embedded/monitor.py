@@ -46,7 +46,7 @@ from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
 from monitor.state.acts_once import validity
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Monitor:
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
-        self.metrics = Metrics(rejections=[why.value for why in Why])
+        self.metrics = Metrics(rejections=[why.value for why in RejectionReason])
         self.events = 0  # stepped since the start
         self.arrived, self.put_out = Bell(), Bell()
         self.open_mode = not admitters
@@ -189,7 +189,7 @@ class Monitor:
         self.metrics.owns(0, self.runner.epoch)
         self._learn()
         await self._telemetry()
-        if self.runner.silent:
+        if self.runner.replaying:
             raise LogBroken(
                 f"{self.store.path}: it holds outputs of telemetry that is no longer there; restore monitor.db from a backup"
             )
@@ -288,7 +288,7 @@ class Monitor:
         """Step telemetry until none is left."""
         while not self._stopping:
             ends, control_end = await self.store.ends()
-            if not self.runner.silent:  # who admits a pilot and then sends for it finds it admitted
+            if not self.runner.replaying:  # who admits a pilot and then sends for it finds it admitted
                 await self._control(control_end)
             behind = {topic: end - self.runner.next_telemetry.get(topic, 0) for topic, end in sorted(ends.items())}
             for topic, records in behind.items():

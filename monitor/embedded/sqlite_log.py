@@ -15,6 +15,7 @@ import msgspec
 from monitor.embedded.store import Store, tick
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Evidence, JournalEntry, Outputs, Position, Record
 
 T = TypeVar("T")
@@ -116,14 +117,12 @@ def _append(db: sqlite3.Connection, entry: JournalEntry, now: int) -> Journalled
 def _valid_journal(db: sqlite3.Connection, start: int) -> tuple[Journalled, ...]:
     """From `start` on, without entries of a lower epoch than one before them."""
     before = db.execute("SELECT epoch FROM journal WHERE place < ? ORDER BY epoch DESC LIMIT 1", (start,)).fetchone()
-    highest, kept = 0 if before is None else before[0], []
+    epochs, kept = EpochFilter(0 if before is None else before[0]), []
     rows = db.execute("SELECT place, received, entry FROM journal WHERE place >= ? ORDER BY place", (start,))
     for place, received, raw in rows:
         entry = _ENTRIES.decode(raw)
-        if entry.epoch < highest:
-            continue
-        highest = entry.epoch
-        kept.append(Journalled(place, received, entry))
+        if epochs.accepts(entry.epoch):
+            kept.append(Journalled(place, received, entry))
     return tuple(kept)
 
 

@@ -6,10 +6,10 @@ SHARE = 5  # at most one part in so many
 LONGEST_MS = 60_000  # never wait longer: what was not written is stepped again after a crash
 
 
-class Pace:
+class CheckpointPacer:
     """Decides when a checkpoint is due from what the last ones took. Pure: times are arguments (ms of any steady clock).
 
-    >>> pace = Pace(5_000)
+    >>> pace = CheckpointPacer(5_000)
     >>> pace.start(0)
     >>> pace.due(4_999), pace.due(5_000)
     (False, True)

@@ -92,9 +92,9 @@ class EndLine(Struct, frozen=True, kw_only=True, tag_field="record", tag="end"):
     received: int
 
 
-Line: TypeAlias = TelemetryLine | ControlLine | JournalLine
+HistoryLine: TypeAlias = TelemetryLine | ControlLine | JournalLine
 
-_line = msgspec.json.Decoder(Line | EndLine)
+_line = msgspec.json.Decoder(HistoryLine | EndLine)
 _header = msgspec.json.Decoder(Header)
 _encoder = msgspec.json.Encoder()
 _newline = b"\n"
@@ -136,7 +136,7 @@ def record_of(line: TelemetryLine | ControlLine) -> Record:
     return Record(line.offset, line.received, _unpack(line.key), _unpack(line.value), headers)
 
 
-def encode(line: Header | Line | EndLine) -> bytes:
+def encode(line: Header | HistoryLine | EndLine) -> bytes:
     """One line of the file, its line break included."""
     return _encoder.encode(line) + _newline
 
@@ -146,10 +146,10 @@ def begins_history(line: bytes) -> bool:
     return line.lstrip().startswith(b'{"history":')
 
 
-def decode(lines: Iterable[bytes]) -> Iterator[Header | Line | EndLine]:
+def decode(lines: Iterable[bytes]) -> Iterator[Header | HistoryLine | EndLine]:
     """The lines of a file. Raises HistoryBroken with the number of the line that cannot be read, for another format,
     and for a file that was cut short."""
-    found: Header | Line | EndLine | None = None
+    found: Header | HistoryLine | EndLine | None = None
     for number, raw in enumerate(lines, 1):
         raw = without_bom(raw) if number == 1 else raw
         if not raw.strip():
@@ -168,7 +168,7 @@ def decode(lines: Iterable[bytes]) -> Iterator[Header | Line | EndLine]:
         raise HistoryBroken(_CUT)
 
 
-def moves(line: Line) -> str:
+def moves(line: HistoryLine) -> str:
     """What a line gives the machine to do: `telemetry`, `control`, `claim`, `time`, `lost`, or nothing ("")."""
     if isinstance(line, JournalLine):
         names: dict[type, str] = {Claim: "claim", TimeRead: "time", Skipped: "lost", ControlRead: ""}

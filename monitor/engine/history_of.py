@@ -1,4 +1,4 @@
-"""Selection: of a partition's history, what concerns some pilots, and nothing of any other.
+"""PilotSelection: of a partition's history, what concerns some pilots, and nothing of any other.
 
 Kept are the records of these pilots, byte for byte, and of the journal what their results depend on: claims, every gap
 in time, and the last `time` before each of their records. Events of other pilots in the same packed record are replaced
@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Struct, structs
 
 from monitor.charter.control import Admission, Control
-from monitor.engine.history import ControlLine, JournalLine, Line, TelemetryLine, record_of, telemetry_line
+from monitor.engine.history import ControlLine, HistoryLine, JournalLine, TelemetryLine, record_of, telemetry_line
 from monitor.engine.machine import GAP_MS
 from monitor.model.records import Claim, ControlRead, Record, Skipped, TimeRead
 from monitor.validate.parse import mode_of
 
 
-class Selection:
+class PilotSelection:
     """Feed it every line of a partition's history in order, then `rest`; what it yields is the history of `pilots`.
 
     `redacted` counts packed records of which something was left out, `unverifiable` those of them that are signed: the
@@ -34,22 +34,22 @@ class Selection:
         self._firms: dict[str, str] = {}  # pilot to participant
         self._times = _Times()
 
-    def feed(self, line: Line) -> Iterator[Line]:
+    def feed(self, line: HistoryLine) -> Iterator[HistoryLine]:
         """The lines to keep once this one has been seen."""
         if isinstance(line, JournalLine):
             yield from self._journal(line)
             return
-        kept: Line | None
+        kept: HistoryLine | None
         kept = self._telemetry(line) if isinstance(line, TelemetryLine) else self._control(line)
         if kept is not None:
             yield from self._times.before_record()
             yield kept
 
-    def rest(self) -> Iterator[Line]:
+    def rest(self) -> Iterator[HistoryLine]:
         """What is still to be written at the end of the history."""
         yield from self._times.flush()
 
-    def _journal(self, line: JournalLine) -> Iterator[Line]:
+    def _journal(self, line: JournalLine) -> Iterator[HistoryLine]:
         entry = line.entry
         if isinstance(entry, Claim):
             self._owners = entry.owners
@@ -129,7 +129,7 @@ class _Times:
         self._exact = 0  # entries still to be written as they are
         self._records = False
 
-    def feed(self, line: JournalLine) -> Iterator[Line]:
+    def feed(self, line: JournalLine) -> Iterator[HistoryLine]:
         """Take the next entry."""
         step = 0 if self._seen is None else line.received - self._seen
         self._seen = line.received if self._seen is None else max(self._seen, line.received)
@@ -147,12 +147,12 @@ class _Times:
             self._skipped = self._skipped or self._pending is not None
             self._pending = line
 
-    def before_record(self) -> Iterator[Line]:
+    def before_record(self) -> Iterator[HistoryLine]:
         """A record is written next."""
         yield from self.flush()
         self._records = True
 
-    def flush(self) -> Iterator[Line]:
+    def flush(self) -> Iterator[HistoryLine]:
         """Write the last entry, if it is not written yet."""
         if self._pending is not None:
             yield structs.replace(self._pending, unbroken=True) if self._skipped else self._pending

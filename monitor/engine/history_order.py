@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from monitor.engine.history import Line, control_line, journal_line, telemetry_line
+from monitor.engine.history import HistoryLine, control_line, journal_line, telemetry_line
 from monitor.engine.log import Journalled
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Position, Record
 
 Records = AsyncIterator[Record]
@@ -41,7 +42,7 @@ class Cursor:
         self.next = max(self.next, stop)
 
 
-class Ordered:
+class MergedHistory:
     """Merges one partition. `telemetry` opens a topic at its first kept record; after iterating, `next` says up to
     which offset each log is contained."""
 
@@ -66,15 +67,14 @@ class Ordered:
             "journal": self._entries,
         }
 
-    async def lines(self) -> AsyncIterator[Line]:
+    async def lines(self) -> AsyncIterator[HistoryLine]:
         """Every input of the machine in order."""
-        epoch = 0
+        epochs = EpochFilter()
         async for row in self._journal:
             self._entries = row.offset + 1
             entry = row.entry
-            if entry.epoch < epoch:
+            if not epochs.accepts(entry.epoch):
                 continue
-            epoch = entry.epoch
             if not isinstance(entry, Claim):
                 for topic in sorted(entry.telemetry_next):
                     async for record in self._topic(topic).up_to(entry.telemetry_next[topic]):

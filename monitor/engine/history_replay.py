@@ -1,7 +1,7 @@
 """Steps a history (`monitor/engine/history.py`) through the machine again: the same decisions, ids and numbers as when it was
 recorded.
 
-Pure: what comes out depends on the lines alone, never on `batch` or `folds`.
+Pure: what comes out depends on the lines alone, never on `batch` or `fast_path`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from monitor.charter.spec import Charter
-from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, Line, TelemetryLine, record_of
+from monitor.engine.history import ControlLine, EndLine, Header, HistoryLine, JournalLine, TelemetryLine, record_of
 from monitor.engine.machine import Machine
 from monitor.errors import HistoryBroken
 from monitor.model.records import Claim, Outputs, Record, Skipped, TimeRead
@@ -24,8 +24,8 @@ class HistoryReplay:
     moment (ms) that has been reached, `events` how many valid events have been stepped.
     """
 
-    def __init__(self, *, batch: int = BATCH, folds: bool = True) -> None:
-        self._batch, self._folds = batch, folds
+    def __init__(self, *, batch: int = BATCH, fast_path: bool = True) -> None:
+        self._batch, self._fast_path = batch, fast_path
         self._machine = Machine()
         self._pending: list[Record] = []
         self._topic = ""
@@ -41,7 +41,7 @@ class HistoryReplay:
         """Valid events stepped."""
         return self._stepped + self._machine.events
 
-    def steps(self, lines: Iterable[Header | Line | EndLine]) -> Iterator[Outputs]:
+    def steps(self, lines: Iterable[Header | HistoryLine | EndLine]) -> Iterator[Outputs]:
         """What each step emits. Raises HistoryBroken for a history whose beginning retention has taken."""
         for line in lines:
             if isinstance(line, TelemetryLine):
@@ -70,7 +70,7 @@ class HistoryReplay:
             )
         self._stepped += self._machine.events
         self._machine = Machine(header.partition, keyed=header.keyed, control_topic=header.control_topic)
-        self._machine.folds = self._folds
+        self._machine.fast_path = self._fast_path
         self.headers.append(header)
 
     def _telemetry(self) -> Outputs:
@@ -91,7 +91,7 @@ class HistoryReplay:
     def _journal(self, line: JournalLine) -> Outputs:
         entry = line.entry
         if isinstance(entry, Claim):
-            self._machine.claimed(entry)
+            self._machine.take_claim(entry)
         elif isinstance(entry, TimeRead):
             return self._machine.time(line.received, unbroken=line.unbroken)
         elif isinstance(entry, Skipped):

@@ -33,7 +33,7 @@ SLICE_MS = 30 * 86_400_000  # time is stepped in pieces of at most this length, 
 _BATCH = (("content-type", b"application/cloudevents-batch+json"),)
 
 
-class Line(Struct, frozen=True, gc=False):
+class TimedRecord(Struct, frozen=True, gc=False):
     """One record of a log, the time (ms) of the last event in it, and the pilots that it names, as far as they can be read."""
 
     record: Record
@@ -51,21 +51,31 @@ _stamp = msgspec.json.Decoder(_Stamp)
 _stamps = msgspec.json.Decoder(list[_Stamp])
 
 
-def lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[Line]:
+def timed_records(events: Iterable[tuple[int, Envelope]]) -> Iterator[TimedRecord]:
     """Events, each with the moment (ms) at which it was received, as a log in the given order."""
     for offset, (received, event) in enumerate(events):
         record = Record(offset, received, event.subject.encode(), encode(event))
-        yield Line(record, millis(event.time), (event.subject,))
+        yield TimedRecord(record, millis(event.time), (event.subject,))
+
+
+def event_line(received: int, event: Envelope) -> bytes:
+    """One line of an events file: the CloudEvent and `recordedtime`, when it was received (`received`, ms), as RFC 3339.
+
+    >>> from monitor.model.builders import Emitter
+    >>> event_line(1500, Emitter("s", "p").gain(1000)).rpartition(b",")[2]
+    b'"recordedtime":"1970-01-01T00:00:01.500000Z"}\\n'
+    """
+    recorded = msgspec.json.encode(datetime.fromtimestamp(received / 1000, UTC))
+    return msgspec.json.encode(event)[:-1] + b',"recordedtime":' + recorded + b"}\n"
 
 
 def write_lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[bytes]:
-    """The same as JSON lines: each event with `recordedtime`, the moment at which it was received (CloudEvents extension)."""
+    """Events as lines of an events file, which `read_lines` reads back."""
     for received, event in events:
-        at = datetime.fromtimestamp(received / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        yield msgspec.json.encode({**msgspec.to_builtins(event), "recordedtime": at}) + b"\n"
+        yield event_line(received, event)
 
 
-def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Line]:
+def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[TimedRecord]:
     """JSON lines as a log: an event, or an array of events, on each line; empty lines are left out.
 
     A record's offset is its line's number less one. It counts as received at `recordedtime` (of an array: the latest), else at
@@ -92,7 +102,7 @@ def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Lin
         # With its pilot as key a record goes into a batch with its like; without, it is judged alone, with the same result.
         key = stamps[0].subject.encode() if stamps and not packed and stamps[0].subject else None
         record = Record(offset, received, key, value, _BATCH if packed else ())
-        yield Line(record, max(times, default=received), pilots)
+        yield TimedRecord(record, max(times, default=received), pilots)
 
 
 class Shard(NamedTuple):
@@ -116,7 +126,7 @@ class NotDivisible(Exception):
         self.offset = offset
 
 
-class Replay:
+class CharterReplay:
     """Charters over a log. `admit` says when each charter's pilot is admitted: at its `cycle.start`, at the `first` record that
     names it, or at a moment (ms) that is the same for all. `service`: whether services stood behind the telemetry; without,
     whether a command is obeyed is not judged. `evidence`: without it, closed periods that hold nothing are passed over
@@ -160,12 +170,12 @@ class Replay:
         """Valid events stepped."""
         return self._machine.events
 
-    def steps(self, log: Iterable[Line], until: int | None = None) -> Iterator[Outputs]:
+    def steps(self, log: Iterable[TimedRecord], until: int | None = None) -> Iterator[Outputs]:
         """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in order of
         their time, those of one moment in order of their pilots' names. Raises ControlRefused when a charter is not admitted."""
         return (out for _, out in self.phases(log, until))
 
-    def phases(self, log: Iterable[Line], until: int | None = None) -> Iterator[tuple[int, Outputs]]:
+    def phases(self, log: Iterable[TimedRecord], until: int | None = None) -> Iterator[tuple[int, Outputs]]:
         """The same, each step with the number of its phase. Phases are cut by the whole log, so they are the same for all shards:
         the steps of one phase, merged over the shards, are what one replay of all pilots emits in it. There is a step for at least
         one phase of each `batch` records. Raises NotDivisible when a line belongs to several shards."""
@@ -191,7 +201,7 @@ class Replay:
         yield from self._admit_until(end)
         yield from self._time_to(end + 1)
 
-    def _owns(self, line: Line) -> bool:
+    def _owns(self, line: TimedRecord) -> bool:
         """Whether a line is stepped in this shard. Raises NotDivisible when more than one shard would have to step it."""
         named = line.pilots or _named(line.record)
         if named is None:
@@ -209,7 +219,7 @@ class Replay:
             at, charter = self._waiting[self._admitted]
             yield from self._admit(charter, at)
 
-    def _admit_named(self, line: Line) -> Iterator[tuple[int, Outputs]]:
+    def _admit_named(self, line: TimedRecord) -> Iterator[tuple[int, Outputs]]:
         for name in line.pilots:
             if (charter := self._first.pop(name, None)) is not None:
                 yield from self._admit(charter, line.record.received)
@@ -276,8 +286,8 @@ def _named(record: Record) -> tuple[str, ...] | None:
         return ()  # no JSON object that names a pilot: rejected whatever its pilot
 
 
-def replay(
-    charters: Sequence[Charter], log: Iterable[Line], *, until: int | None = None, batch: int = BATCH
+def replay_charters(
+    charters: Sequence[Charter], log: Iterable[TimedRecord], *, until: int | None = None, batch: int = BATCH
 ) -> Iterator[Outputs]:
     """Admit each charter's pilot when its cycle starts, step the log, and let time run on; yields what each step emitted.
 
@@ -285,7 +295,7 @@ def replay(
     closed, or only to the last record where a charter watches for silence, since the end of a file is no silence. Raises
     ControlRefused when a charter is not admitted (a repeated pilot, an unusable detector).
     """
-    return Replay(charters, batch=batch).steps(log, until)
+    return CharterReplay(charters, batch=batch).steps(log, until)
 
 
 def _admit(machine: Machine, charter: Charter, number: int, at: int) -> Outputs:

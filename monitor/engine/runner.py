@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
 
-from monitor.engine.checkpoint_pacing import Pace
+from monitor.engine.checkpoint_pacing import CheckpointPacer
 from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
 from monitor.engine.machine import Machine
 from monitor.errors import LogBroken
@@ -26,8 +26,9 @@ CHUNK = 5_000  # records stepped between two writes while recovering
 END = 1 << 62
 
 
-class Steps(Protocol):
-    """What a runner asks of a state machine; `monitor.engine.machine` is the first stage, `monitor.common_cause.machine` the second."""
+class StateMachine(Protocol):
+    """What a runner asks of a state machine. `monitor.engine.machine` is the first stage, `monitor.common_cause.machine`
+    the second."""
 
     dirty: set[str]
 
@@ -57,7 +58,7 @@ class Steps(Protocol):
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    M = TypeVar("M", bound=Steps, default=Machine)
+    M = TypeVar("M", bound=StateMachine, default=Machine)
 else:
     from typing import TypeVar
 
@@ -69,7 +70,7 @@ class Runner(Generic[M]):
     `on_checkpoint` are told after each durable write.
 
     After `recover`, the caller reads each telemetry topic from `next_telemetry` (a missing topic from its beginning) and
-    control from `next_control`, and calls `telemetry`, `control` and `time`. While `silent` it calls `telemetry` only.
+    control from `next_control`, and calls `telemetry`, `control` and `time`. While `replaying` it calls `telemetry` only.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Runner(Generic[M]):
         self._log = log
         self._clock = clock
         self._make = machine
-        self._pace = Pace(checkpoint_every_ms)
+        self._pace = CheckpointPacer(checkpoint_every_ms)
         self._on_outputs = on_outputs
         self._on_checkpoint = on_checkpoint
         self._owner = owner
@@ -106,7 +107,7 @@ class Runner(Generic[M]):
         return self.machine.notify_at
 
     @property
-    def silent(self) -> bool:
+    def replaying(self) -> bool:
         """Whether what is stepped now was already put out by an earlier owner."""
         return not self._past(self.next_telemetry, self._journal)
 
@@ -131,7 +132,7 @@ class Runner(Generic[M]):
         self.next_control = found.watermark.control
         self._journal = found.watermark.journal
         for row in found.journal:
-            await self._replay(row)
+            await self._replay_entry(row)
             self._failpoint("replayed")
         self._pace.start(self._clock())
 
@@ -147,7 +148,7 @@ class Runner(Generic[M]):
             if collects:
                 gc.enable()
 
-    async def _replay(self, row: Journalled) -> None:
+    async def _replay_entry(self, row: Journalled) -> None:
         """Step up to and including one journal entry that an earlier owner wrote."""
         entry = row.entry
         if isinstance(entry, Claim):
@@ -185,7 +186,7 @@ class Runner(Generic[M]):
         await self._maybe_checkpoint()
 
     async def control(self, records: Sequence[Record]) -> None:
-        """Journal that control is read up to the last of `records`, then step them. Never while `silent`, and only when the
+        """Journal that control is read up to the last of `records`, then step them. Never while `replaying`, and only when the
         telemetry that stood in the log when they were read has been stepped: an owner whose state was lost would else step
         in another order what an earlier owner has put out."""
         records = [r for r in records if r.offset >= self.next_control]
@@ -201,7 +202,7 @@ class Runner(Generic[M]):
         await self._maybe_checkpoint()
 
     async def time(self) -> None:
-        """Journal the time and step to it. Only when telemetry has been read to its end, never while `silent`."""
+        """Journal the time and step to it. Only when telemetry has been read to its end, never while `replaying`."""
         self._loud("time")
         self._failpoint("before_append")
         row = await self._log.append(TimeRead(self.epoch, dict(self.next_telemetry), self.next_control))
@@ -214,7 +215,7 @@ class Runner(Generic[M]):
         behind them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
         `next_telemetry`.
 
-        Raises LogBroken while `silent`: decisions were emitted from what is lost, so the state cannot be computed
+        Raises LogBroken while `replaying`: decisions were emitted from what is lost, so the state cannot be computed
         again.
         """
         self._loud("a loss of telemetry")
@@ -275,10 +276,10 @@ class Runner(Generic[M]):
         await self._after_entry(outputs, row)
 
     async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:
-        silent = self._through is not None and row.offset < self._through.journal
+        replaying = self._through is not None and row.offset < self._through.journal
         self._journal = row.offset + 1
         self._moved = True
-        if not silent:
+        if not replaying:
             await self._write(outputs)
             self._own_up(outputs)
 
@@ -303,7 +304,7 @@ class Runner(Generic[M]):
             return
         outputs.newest_permits()
         began = self._clock()
-        due = force or (not self.silent and self._pace.due(began))
+        due = force or (not self.replaying and self._pace.due(began))
         self._failpoint("before_checkpoint" if due else "before_write")
         checkpoint = Checkpoint(self.position, self.machine.snapshots(self.machine.dirty)) if due else None
         await self._log.write(outputs, self._furthest() if outputs else None, checkpoint)
@@ -320,7 +321,7 @@ class Runner(Generic[M]):
             self._on_outputs(outputs)
 
     async def _maybe_checkpoint(self) -> None:
-        if self._moved and not self.silent and self._pace.due(self._clock()):
+        if self._moved and not self.replaying and self._pace.due(self._clock()):
             await self._write(Outputs(), force=True)
 
     def _furthest(self) -> Position:
@@ -337,5 +338,5 @@ class Runner(Generic[M]):
         return journal >= old.journal and all(telemetry.get(t, 0) >= at for t, at in old.telemetry.items())
 
     def _loud(self, what: str) -> None:
-        if self.silent:
+        if self.replaying:
             raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")

@@ -40,7 +40,7 @@ class Slot(NamedTuple):
     stock: float = 0.0
 
 
-class Open(msgspec.Struct, array_like=True, gc=False):
+class OpenPeriod(msgspec.Struct, array_like=True, gc=False):
     """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
     share of alpha have looked at, what the change of stock adds up to until the period's end (stock x ms: whole numbers,
     so that their order does not matter)."""
@@ -199,7 +199,7 @@ class InOneUnit(list[Any]):
         self.unit = unit
 
 
-def fold_exposure(spec: IndicatorSpec, unit: str, data: Sequence[Any], opened: Mapping[str, Open]) -> None:
+def fold_exposure(spec: IndicatorSpec, unit: str, data: Sequence[Any], opened: Mapping[str, OpenPeriod]) -> None:
     """Add exposure tallies in `unit` to open periods, as `Folding.fold` must."""
     known = isinstance(data, InOneUnit) and data.unit == unit
     if not known and [tally.unit for tally in data].count(unit) != len(data):
@@ -213,7 +213,7 @@ def fold_exposure(spec: IndicatorSpec, unit: str, data: Sequence[Any], opened: M
             opened[tally.segment].tally((tally.amount,))
 
 
-def fold_count(spec: IndicatorSpec, data: Sequence[Any], opened: Mapping[str, Open]) -> None:
+def fold_count(spec: IndicatorSpec, data: Sequence[Any], opened: Mapping[str, OpenPeriod]) -> None:
     """Count each event once in its segment, as `Folding.fold` must."""
     if not spec.segments:
         if data:

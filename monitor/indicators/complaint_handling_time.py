@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 from detectors.base import Count
 from monitor.charter.spec import IndicatorSpec
-from monitor.indicators.base import Aggregate, BadSpec, Direction, NoParams, Open, Slot, by_segment, listed, params
+from monitor.indicators.base import (
+    Aggregate,
+    BadSpec,
+    Direction,
+    NoParams,
+    OpenPeriod,
+    Slot,
+    by_segment,
+    listed,
+    params,
+)
 from monitor.model.events import EPOCH, ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
 
 
@@ -44,7 +54,12 @@ class ComplaintHandlingTime:
         return (Slot(millis(event.time), segment, 1.0 if type(event) is ComplaintResolved else 0.0, 0.0, -1.0),)
 
     def fold(
-        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+        self,
+        events: Sequence[Envelope],
+        data: Sequence[Any],
+        received: int,
+        calm: bool,
+        opened: Mapping[str, OpenPeriod],
     ) -> None:
         end = self.grid.start(self.grid.index(millis(events[0].time)) + 1)
         kind = type(events[0])

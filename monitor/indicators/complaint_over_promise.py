@@ -10,7 +10,7 @@ import msgspec
 
 from detectors.base import Proportion
 from monitor.charter.spec import IndicatorSpec, SpanText
-from monitor.indicators.base import Aggregate, Open, Slot, by_segment, listed, params, require_share
+from monitor.indicators.base import Aggregate, OpenPeriod, Slot, by_segment, listed, params, require_share
 from monitor.model.events import ComplaintFiled, ComplaintResolved, ComplaintWithdrawn, Envelope, millis
 from monitor.model.periods import parse_span
 
@@ -57,7 +57,7 @@ class ComplaintOverPromise:
         data: Sequence[Any],
         received: int,
         calm: bool,
-        opened: Mapping[tuple[str, int], Open | None],
+        opened: Mapping[tuple[str, int], OpenPeriod | None],
     ) -> None:
         kind, after, index = type(events[0]), self.promise.after, self.grid.index
         k, m = (1.0, 1.0) if kind is ComplaintFiled else (-1.0, -1.0 if kind is ComplaintWithdrawn else 0.0)

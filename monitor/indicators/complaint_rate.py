@@ -10,7 +10,7 @@ from monitor.charter.spec import IndicatorSpec
 from monitor.indicators.base import (
     Aggregate,
     NoParams,
-    Open,
+    OpenPeriod,
     Slot,
     fold_count,
     fold_exposure,
@@ -47,7 +47,12 @@ class ComplaintRate:
         return (Slot(millis(event.time), segment, 0.0, event.data.amount),) if event.data.unit == self.unit else ()
 
     def fold(
-        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+        self,
+        events: Sequence[Envelope],
+        data: Sequence[Any],
+        received: int,
+        calm: bool,
+        opened: Mapping[str, OpenPeriod],
     ) -> None:
         if isinstance(events[0], ComplaintFiled):
             fold_count(self.spec, data, opened)

@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 from detectors.base import Proportion
 from monitor.charter.spec import IndicatorSpec
-from monitor.indicators.base import Aggregate, NoParams, Open, Slot, added, by_segment, listed, params, require_share
+from monitor.indicators.base import (
+    Aggregate,
+    NoParams,
+    OpenPeriod,
+    Slot,
+    added,
+    by_segment,
+    listed,
+    params,
+    require_share,
+)
 from monitor.model.events import Envelope, OutcomesTallied, millis
 
 
@@ -34,7 +44,12 @@ class FalsePositiveRate:
         return (Slot(millis(event.time), segment, float(event.data.fp), float(trials)),)
 
     def fold(
-        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+        self,
+        events: Sequence[Envelope],
+        data: Sequence[Any],
+        received: int,
+        calm: bool,
+        opened: Mapping[str, OpenPeriod],
     ) -> None:
         for segment, some in by_segment(self.spec, data, data):
             flagged = [payload.fp for payload in some]

@@ -9,7 +9,16 @@ import msgspec
 
 from detectors.base import Count
 from monitor.charter.spec import IndicatorSpec
-from monitor.indicators.base import Aggregate, Open, Slot, fold_count, fold_exposure, listed, params, require_exposure
+from monitor.indicators.base import (
+    Aggregate,
+    OpenPeriod,
+    Slot,
+    fold_count,
+    fold_exposure,
+    listed,
+    params,
+    require_exposure,
+)
 from monitor.model.events import Envelope, ExposureTallied, IncidentReported, IncidentUpdated, Severity, millis
 
 GRAVITY = {severity: rank for rank, severity in enumerate(Severity)}
@@ -52,7 +61,12 @@ class IncidentRate:
         return (Slot(millis(event.time), segment, 1.0, 0.0),) if self._counts(event) else ()
 
     def fold(
-        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+        self,
+        events: Sequence[Envelope],
+        data: Sequence[Any],
+        received: int,
+        calm: bool,
+        opened: Mapping[str, OpenPeriod],
     ) -> None:
         if isinstance(events[0], ExposureTallied):
             fold_exposure(self.spec, self.unit, data, opened)

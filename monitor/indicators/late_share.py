@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from detectors.base import Proportion
 from monitor.charter.spec import IndicatorSpec
-from monitor.indicators.base import Aggregate, NoParams, Open, Slot, params, refuse_segments, require_share
+from monitor.indicators.base import Aggregate, NoParams, OpenPeriod, Slot, params, refuse_segments, require_share
 from monitor.model.events import (
     EVENT_TYPES,
     CommandAcknowledged,
@@ -50,7 +50,12 @@ class LateShare:
         return self.delay.after(self.grid.start(self.grid.index(millis(event.time)) + 1))
 
     def fold(
-        self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[str, Open]
+        self,
+        events: Sequence[Envelope],
+        data: Sequence[Any],
+        received: int,
+        calm: bool,
+        opened: Mapping[str, OpenPeriod],
     ) -> None:
         late = 0 if calm else sum([int(slot.k) for event in events for slot in self.slots(event, received)])
         period = opened[""]

@@ -15,6 +15,7 @@ from monitor.engine.machine import Machine
 from monitor.errors import LogBroken
 from monitor.kafka.partition_reader import PartitionReader, high_waters, to_records
 from monitor.kafka.topics import Names
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, JournalEntry, Outputs, Record, Skipped, TimeRead
 
 
@@ -60,12 +61,11 @@ def replay(logs: Dump, machine: Machine) -> Outputs:
     control = iter(logs.control)
     telemetry = {topic: _Cursor(records) for topic, records in logs.telemetry.items()}
     waiting = next(control, None)
-    epoch = 0
+    epochs = EpochFilter()
     for row in logs.journal:
         entry = row.entry
-        if entry.epoch < epoch:
-            continue  # void: a higher epoch precedes it
-        epoch = entry.epoch
+        if not epochs.accepts(entry.epoch):
+            continue
         if isinstance(entry, Claim):
             continue
         for topic in sorted(entry.telemetry_next):

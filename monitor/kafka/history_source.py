@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
-from monitor.engine.history_order import Ordered
+from monitor.engine.history_order import MergedHistory
 from monitor.engine.log import Journalled
 from monitor.kafka import state_keys
 from monitor.kafka.partition_reader import PartitionReader, to_records
@@ -33,10 +33,10 @@ class Past:
         for reader in self._readers:
             await reader.stop()
 
-    async def ordered(self) -> Ordered:
+    async def ordered(self) -> MergedHistory:
         """The partition, to where its journal ends now."""
         through = await self._through()  # before the end of the journal is looked at: an entry after it never says less
-        return Ordered(self._journal(), self._records(self.names.control), self._records, through)
+        return MergedHistory(self._journal(), self._records(self.names.control), self._records, through)
 
     async def missing(self) -> dict[str, int]:
         """Of each log whose beginning retention has taken: the first offset that is left."""

@@ -24,8 +24,9 @@ from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.kafka.topics import LARGE, Names
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
-from monitor.model.signing import HEADER, Kind, Signer
+from monitor.model.signing import HEADER, SignedKind, Signer
 
 JSON = b"application/json"
 NO_EPOCH = 0
@@ -304,13 +305,13 @@ class KafkaLog:
 
     def _valid(self, entries: Sequence[Journalled], in_force: int) -> Iterator[Journalled]:
         """Leave out what a higher epoch precedes, and remember from where on each epoch was in force."""
-        self._claims = [(0, in_force)]
+        self._claims, epochs = [(0, in_force)], EpochFilter(in_force)
         for entry in entries:
-            if entry.entry.epoch < in_force:
+            before = epochs.highest
+            if not epochs.accepts(entry.entry.epoch):
                 continue
-            if entry.entry.epoch > in_force:
-                in_force = entry.entry.epoch
-                self._claims.append((entry.offset + 1, in_force))
+            if epochs.highest > before:
+                self._claims.append((entry.offset + 1, epochs.highest))
             yield entry
 
     def _in_force(self, position: int) -> int:
@@ -319,7 +320,7 @@ class KafkaLog:
     def _headers(self, what: str) -> list[tuple[str, bytes]]:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
 
-    def _signed(self, kind: Kind, raw: bytes) -> list[tuple[str, bytes]]:
+    def _signed(self, kind: SignedKind, raw: bytes) -> list[tuple[str, bytes]]:
         return [] if self._signer is None else [(HEADER, self._signer.sign(kind, raw).encode())]
 
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:

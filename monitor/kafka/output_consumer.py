@@ -20,6 +20,7 @@ from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.partition_reader import high_waters
 from monitor.kafka.topics import LARGE, partition_count
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Closed, Command, Decision, Evidence, Permit, Rejected, digest
 
 Output: TypeAlias = Decision | Command | Permit | Evidence | Closed | Rejected
@@ -62,10 +63,8 @@ class Sieve:
         self._window = window
         self._ids: OrderedDict[str, None] = OrderedDict()
 
-    def takes(self, place: Place, epoch: int, value: Output) -> bool:
-        """Whether this record counts, given the highest epoch before it; remembers its id if so."""
-        if epoch < place.epoch:
-            return False
+    def takes(self, value: Output) -> bool:
+        """Whether this record, which is in force, is no repeat; remembers its id if so."""
         name = identity(value)
         if name in self._ids:
             return False
@@ -169,8 +168,9 @@ async def _read(
                     continue
                 epoch, value = decode(record)
                 before = places[(tp.topic, tp.partition)]
-                counts = epoch >= before.epoch if repeats else sieve.takes(before, epoch, value)
-                after = Place(record.offset + 1, max(before.epoch, epoch))
+                epochs = EpochFilter(before.epoch)
+                counts = epochs.accepts(epoch) and (repeats or sieve.takes(value))
+                after = Place(record.offset + 1, epochs.highest)
                 places[(tp.topic, tp.partition)] = after
                 if counts:
                     yield Seen(tp.topic, tp.partition, record.offset, record.timestamp, epoch, value, after)

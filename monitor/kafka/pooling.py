@@ -89,12 +89,16 @@ async def pool(
                 moved |= await _read(log, runner, part)
             due = runner.notify_at
             now = log.clock()
-            if not runner.silent and not moved and (now - timed >= TIME_EVERY_MS or (due is not None and due <= now)):
+            if (
+                not runner.replaying
+                and not moved
+                and (now - timed >= TIME_EVERY_MS or (due is not None and due <= now))
+            ):
                 await runner.time()
                 timed = now
             if not moved:
                 await asyncio.sleep(every)
-        if not runner.silent:
+        if not runner.replaying:
             await runner.checkpoint()
         return runner.machine
     finally:

@@ -260,7 +260,7 @@ class Desk:
             await asyncio.wait_for(self._idle.wait(), self._settings.write_timeout)
             self._failpoint("leaving")
             for seat in self._seats.values():
-                if self._owns(seat) and not seat.runner.silent:
+                if self._owns(seat) and not seat.runner.replaying:
                     await seat.runner.checkpoint()
         except Exception as error:
             end_process(f"could not stop in order: {error!r}")
@@ -363,7 +363,7 @@ class Desk:
             seat = self._seats.get(partition)
             if seat is not None:
                 pilots = seat.runner.machine.pilots
-                self._metrics.held(partition, len(pilots.awake), len(pilots.asleep))
+                self._metrics.held(partition, len(pilots.resident), len(pilots.evicted))
 
     def _tell(self, seat: Seat) -> None:
         """Metrics of what was recovered, so that a halted pilot does not vanish from view with a restart."""
@@ -381,7 +381,7 @@ class Desk:
                     pilot.charter.participant.id,
                     standing.level,
                     unknown=bool(standing.unknown),
-                    command=restored_command(standing.order, standing.sending),
+                    command=restored_command(standing.halt_state, standing.retransmission),
                     reason=first.reason if first is not None else None,
                     standing=standing.counter,
                     since_ms=standing.since,
@@ -451,7 +451,7 @@ class Desk:
             if seat is not None and raw and consumer.flowing:
                 await self._hand(consumer, seat, topic, raw)
         for seat in list(self._seats.values()):
-            if self._going(consumer, seat) and not seat.runner.silent:
+            if self._going(consumer, seat) and not seat.runner.replaying:
                 if seat.kept:
                     await self._control(consumer, seat)
                 if seat.dropped and not seat.kept:

@@ -50,7 +50,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BATCH = "application/cloudevents-batch+json"
 
 
-def instant(at: int | datetime) -> datetime:
+def as_instant(at: int | datetime) -> datetime:
     """A time as CloudEvents wants it: milliseconds since 1970 become a UTC datetime, exactly; a datetime stays as it is.
 
     >>> instant(1698105600001).isoformat()
@@ -94,7 +94,7 @@ class Emitter:
             "id": id_,
             "source": self.source,
             "subject": self.pilot,
-            "time": instant(at),
+            "time": as_instant(at),
             "sequence": sequence,
         }
 
@@ -113,7 +113,7 @@ class Emitter:
             complaint=complaint or stamp["id"],
             segment=segment,
             category=category,
-            about=None if about is None else instant(about),
+            about=None if about is None else as_instant(about),
         )
         return ComplaintFiled(**stamp, data=data)
 
@@ -122,7 +122,7 @@ class Emitter:
     ) -> ComplaintResolved:
         """The complaint that was `filed` then is resolved at `at`."""
         stamp = self._stamp(at)
-        data = ComplaintClosedData(model=self.model, complaint=complaint, filed=instant(filed), segment=segment)
+        data = ComplaintClosedData(model=self.model, complaint=complaint, filed=as_instant(filed), segment=segment)
         return ComplaintResolved(**stamp, data=data)
 
     def complaint_withdrawn(
@@ -130,7 +130,7 @@ class Emitter:
     ) -> ComplaintWithdrawn:
         """The complaint that was `filed` then is withdrawn at `at`."""
         stamp = self._stamp(at)
-        data = ComplaintClosedData(model=self.model, complaint=complaint, filed=instant(filed), segment=segment)
+        data = ComplaintClosedData(model=self.model, complaint=complaint, filed=as_instant(filed), segment=segment)
         return ComplaintWithdrawn(**stamp, data=data)
 
     def incident(

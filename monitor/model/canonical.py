@@ -24,7 +24,7 @@ def canonical(value: Any) -> bytes:
     return _text(value).encode("utf-8")
 
 
-def parse(raw: bytes) -> Any:
+def parse_canonical(raw: bytes) -> Any:
     """Read canonical JSON. Raises ValueError when `raw` is not JSON or not in its canonical form."""
     try:
         value = json.loads(raw.decode("utf-8"), parse_int=_whole, parse_constant=_no_constant)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, structs
 
 
-class Window(Struct, frozen=True, array_like=True, gc=False):
+class RectificationWindow(Struct, frozen=True, array_like=True, gc=False):
     """`opened` when (ms; 0 = never), `through` the end (ms) of the period on which the first crossing rests, `due`
     until when (ms) it is to be rectified (0 = nothing is owed any more), `rectified` when (ms; 0 = not yet), `keys` the
     streams that crossed, as `indicator/segment/detector`."""
@@ -32,20 +32,20 @@ class Window(Struct, frozen=True, array_like=True, gc=False):
         excess."""
         return key not in self.keys and self.shares(start)
 
-    def crossed(self, key: str) -> Window:
+    def crossed(self, key: str) -> RectificationWindow:
         """The window with one more stream."""
         return structs.replace(self, keys=(*self.keys, key))
 
     def names(self, finding: str) -> bool:
         """Whether a rectification of `finding` is one of this window."""
-        return any(named(f"{key}/tolerated", finding) for key in self.keys)
+        return any(names_finding(f"{key}/tolerated", finding) for key in self.keys)
 
-    def rectify(self, at: int) -> Window:
+    def rectify(self, at: int) -> RectificationWindow:
         """Rectified at `at` (ms)."""
         return structs.replace(self, rectified=at)
 
 
-def named(key: str, finding: str) -> bool:
+def names_finding(key: str, finding: str) -> bool:
     """Whether `finding` names the finding with this key: the whole of it, or its first parts (the indicator, its
     segment).
 

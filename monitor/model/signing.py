@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from monitor.errors import Forged
 
-Kind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
+SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
 HEADER = "signature"
 HTTP_HEADER = "Sandbox-Signature"
 PREFIX = "ed25519:"
@@ -33,7 +33,7 @@ class Signer:
         self.public = PREFIX + b64encode(raw).decode()
         self.key_id = _key_id(raw)
 
-    def sign(self, kind: Kind, body: bytes) -> str:
+    def sign(self, kind: SignedKind, body: bytes) -> str:
         """The signature of `body` as it stands beside it.
 
         >>> signer = Signer(bytes(32))
@@ -60,7 +60,7 @@ class Trusted:
         """The ids of these keys."""
         return frozenset(self._keys)
 
-    def verify(self, kind: Kind, body: bytes, signature: str) -> str:
+    def verify(self, kind: SignedKind, body: bytes, signature: str) -> str:
         """The id of the key that signed `body` as a `kind`. Raises Forged."""
         key_id, _, text = signature.partition(":")
         key = self._keys.get(key_id)
@@ -99,5 +99,5 @@ def _key_id(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
-def _signed(kind: Kind, body: bytes) -> bytes:
+def _signed(kind: SignedKind, body: bytes) -> bytes:
     return b"sandbox-monitor/1 " + kind.encode() + b"\n" + body

@@ -23,7 +23,7 @@ import struct
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from monitor.model.canonical import parse
+from monitor.model.canonical import parse_canonical
 from monitor.notary.commitment import FIELDS, committed, get
 
 CLEAR, COMMITTED = 1, 2
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 
     def record(self) -> dict[str, Any]:
         """The body as a dict. Raises ValueError when it is not canonical JSON of an object."""
-        value = parse(self.body)
+        value = parse_canonical(self.body)
         if not isinstance(value, dict):
             raise ValueError("the body is not a JSON object")
         return value

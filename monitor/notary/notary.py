@@ -14,6 +14,7 @@ from pathlib import Path
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import Disk, RealDisk
+from monitor.model.epochs import EpochFilter
 from monitor.model.records import Command, Decision
 from monitor.notary.commitment import Words, WordsBroken
 from monitor.notary.cursor import FIX, NAME, Cursor, CursorBroken, read_cursor, too_short
@@ -147,14 +148,14 @@ class Notary:
             command = isinstance(record, Command)
             # Each log has its own order, so each has its own highest epoch; a pilot lives in one partition.
             log = f"{'commands' if command else 'decisions'}/{partition}"
-            highest = max(self._epochs.get(log, 0), file.epochs.get(command, 0) if file else 0)
-            if record.epoch < highest:
+            epochs = EpochFilter(max(self._epochs.get(log, 0), file.epochs.get(command, 0) if file else 0))
+            if not epochs.accepts(record.epoch):
                 self.voided += 1
                 _log.warning(
-                    "record: void, epoch %d after %d: %s of %s", record.epoch, highest, record.id, record.pilot
+                    "record: void, epoch %d after %d: %s of %s", record.epoch, epochs.highest, record.id, record.pilot
                 )
                 continue
-            self._epochs[log] = record.epoch
+            self._epochs[log] = epochs.highest
             seen.add((record.pilot, record.id))
             entry, words = entry_of(record, self._words.key() if by_a_person(record) else b"")
             fresh.setdefault(record.pilot, []).append(entry)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from monitor.charter.values import escaped
-from monitor.compile.plan import Watch
-from monitor.decide.context import Case
+from monitor.compile.plan import CompiledIndicator
+from monitor.decide.context import DecisionContext
 from monitor.decide.ladder import Move
 from monitor.indicators.base import Slot
 from monitor.model.events import (
@@ -30,24 +30,24 @@ CORRECTIONS = (ExposureCorrected, OutcomesCorrected)
 NAMED, SHOWN = 5, 60  # indicators that the record names, and characters of a label
 
 
-def correct(case: Case, event: Correction) -> None:
+def correct(context: DecisionContext, event: Correction) -> None:
     """Take back what a correction names, and put on record where it counted."""
     tally = _tally(event)
     applied: list[str] = []
     closed: list[str] = []
-    for watch in case.plan.by_type.get(type(tally), ()):
+    for watch in context.plan.by_type.get(type(tally), ()):
         if watch.late is None:
-            for slot in watch.indicator.slots(tally, case.at):
-                (applied if _taken_back(case, watch, slot) else closed).append(watch.name)
+            for slot in watch.implementation.slots(tally, context.at):
+                (applied if _taken_back(context, watch, slot) else closed).append(watch.name)
     if not applied:
-        case.out.uncount("correction")
-    level = case.pilot.standing.level
-    case.record(Move("finding", level, level, Reason.CORRECTED, False), _finding(event, applied, closed))
+        context.out.uncount("correction")
+    level = context.pilot.standing.level
+    context.record(Move("finding", level, level, Reason.CORRECTED, False), _finding(event, applied, closed))
 
 
-def _taken_back(case: Case, watch: Watch, slot: Slot) -> bool:
+def _taken_back(context: DecisionContext, watch: CompiledIndicator, slot: Slot) -> bool:
     """Take an increment back. Returns whether there was an open period to take it from."""
-    stream = case.pilot.streams[watch.keys[slot.segment]]
+    stream = context.pilot.streams[watch.keys[slot.segment]]
     opened = stream.open.get(watch.grid.index(slot.at))
     if opened is None:
         return False

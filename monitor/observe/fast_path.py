@@ -1,7 +1,7 @@
 """Fold: a batch of ordinary events goes into the open periods at once, with the same result as one by one.
 
 Nearly every event is ordinary: the next of its source, of a period that is open, under the model that is known, and too
-small for any detector, cap or rule to speak. `Folder.take` takes a batch if that is true of all its events, else nothing
+small for any detector, cap or rule to speak. `FastPath.take` takes a batch if that is true of all its events, else nothing
 of it; what it does not take is halved, and in the end goes the long way through `monitor/observe/events.py`. In doubt an event
 is not ordinary, so that what is decided is decided in one place.
 """
@@ -13,58 +13,58 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
-from monitor.compile.plan import Watch, key
-from monitor.decide.context import Case
-from monitor.decide.enforcement import permit
-from monitor.detect.periods import quiet_with
-from monitor.indicators.base import InOneUnit, Open, Slot
+from monitor.compile.plan import CompiledIndicator, stream_key
+from monitor.decide.context import DecisionContext
+from monitor.decide.enforcement import grant_permit
+from monitor.detect.periods import peek_stays_quiet
+from monitor.indicators.base import InOneUnit, OpenPeriod, Slot
 from monitor.model.bounds import marks_kept, seen_kept, short
 from monitor.model.events import Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 from monitor.model.labels import LABEL_OF, Label, tidied
 from monitor.model.records import Outputs
 from monitor.observe.events import FOREIGN, UNNAMED, WORK, add, told
-from monitor.observe.fast_path_plan import Frame, layout_of
-from monitor.state.exposure import mark_all
-from monitor.state.incidents import report
+from monitor.observe.fast_path_plan import PeriodFrame, fast_path_plan_of
+from monitor.state.exposure import state_exposures
+from monitor.state.incidents import incident_report
 from monitor.state.pilot import Pilot, Source, Stream
-from monitor.state.seen import Recent
-from monitor.state.uncounted import Astray, astray
-from monitor.validate.runs import Batch
+from monitor.state.seen import RecentSources
+from monitor.state.uncounted import UncountedLabel, uncounted_label
+from monitor.validate.runs import EventBatch
 
 STEPS = (64, 1024)  # events that may be counted before the detectors are asked again, tried after those of the batch
 
-Lost: TypeAlias = dict[tuple[type[Envelope], Label], Astray]  # by type of event and label
-Placed: TypeAlias = list[tuple[int, Stream, Watch, int, Slot]]  # by place in the batch
+Lost: TypeAlias = dict[tuple[type[Envelope], Label], UncountedLabel]  # by type of event and label
+Placed: TypeAlias = list[tuple[int, Stream, CompiledIndicator, int, Slot]]  # by place in the batch
 
 
-class Opened(dict[str, Open]):
+class Opened(dict[str, OpenPeriod]):
     """The open period of one indicator by segment, made in the pilot's state when it is first touched."""
 
     __slots__ = ("_streams", "_watch", "index")
 
-    def __init__(self, pilot: Pilot, watch: Watch, index: int) -> None:
+    def __init__(self, pilot: Pilot, watch: CompiledIndicator, index: int) -> None:
         super().__init__()
         self._streams, self._watch, self.index = pilot.streams, watch, index
 
-    def __missing__(self, segment: str) -> Open:
-        periods = self._streams[key(self._watch, segment)].open
-        opened = self[segment] = periods.setdefault(self.index, Open())
+    def __missing__(self, segment: str) -> OpenPeriod:
+        periods = self._streams[stream_key(self._watch, segment)].open
+        opened = self[segment] = periods.setdefault(self.index, OpenPeriod())
         return opened
 
 
-class Due(dict[tuple[str, int], Open | None]):
+class Due(dict[tuple[str, int], OpenPeriod | None]):
     """Periods of one indicator by segment and index; `None` for those that are closed."""
 
     __slots__ = ("_streams", "_watch")
 
-    def __init__(self, pilot: Pilot, watch: Watch) -> None:
+    def __init__(self, pilot: Pilot, watch: CompiledIndicator) -> None:
         super().__init__()
         self._streams, self._watch = pilot.streams, watch
 
-    def __missing__(self, place: tuple[str, int]) -> Open | None:
+    def __missing__(self, place: tuple[str, int]) -> OpenPeriod | None:
         segment, index = place
-        stream = self._streams[key(self._watch, segment)]
-        opened = None if index < stream.next else stream.open.setdefault(index, Open())
+        stream = self._streams[stream_key(self._watch, segment)]
+        opened = None if index < stream.next else stream.open.setdefault(index, OpenPeriod())
         if opened is not None:
             self[place] = opened
         return opened
@@ -75,16 +75,16 @@ class Window:
 
     __slots__ = ("end", "frame", "opened", "quiet", "start", "steady")
 
-    def __init__(self, frame: Frame, first: datetime, last: datetime) -> None:
+    def __init__(self, frame: PeriodFrame, first: datetime, last: datetime) -> None:
         self.frame = frame
-        self.opened: dict[str, Opened] = {}  # by indicator; empty while the folder rests
+        self.opened: dict[str, Opened] = {}  # by indicator; empty while the fast_path rests
         self.start = max(first, frame.start)
         self.end = min(last, frame.end)
         self.steady = frame.steady
         self.quiet = 0  # events that may yet be counted before a detector could speak
 
 
-class Folder:
+class FastPath:
     """Takes batches of ordinary events of one pilot.
 
     To be thrown away when a timer fires or an act takes effect, and told (`disturbed`) when an event went the long way. What it
@@ -98,8 +98,8 @@ class Folder:
         "_first",
         "_kinds",
         "_last",
-        "_layout",
         "_pilot",
+        "_pilot_plan",
         "_plan",
         "_received",
         "_received_from",
@@ -109,11 +109,11 @@ class Folder:
         "_windows",
     )  # fmt: skip
 
-    def __init__(self, pilot: Pilot, epoch: int, recent: Recent) -> None:
+    def __init__(self, pilot: Pilot, epoch: int, recent: RecentSources) -> None:
         self._pilot, self._plan, self._epoch, self._recent = pilot, pilot.plan, epoch, recent
-        layout = self._layout = layout_of(pilot.plan)
+        layout = self._pilot_plan = fast_path_plan_of(pilot.plan)
         self._kinds = layout.kinds
-        nexts = [w.grid.start(pilot.streams[key(w, w.segments[0])].next) for w in layout.by_time]
+        nexts = [w.grid.start(pilot.streams[stream_key(w, w.segments[0])].next) for w in layout.by_time]
         self._first = instant(max([pilot.admitted, pilot.plan.cycle[0], *nexts]))
         self._last = layout.last
         self._admitted = instant(pilot.admitted)
@@ -139,9 +139,11 @@ class Folder:
         """Whether no event is ordinary now: each may end a silence, or go against a command to stand still."""
         standing = self._pilot.standing
         unknown = standing.unknown
-        return standing.order.stops or (bool(unknown) and any(f"{name}/" in unknown for name in self._layout.silences))
+        return standing.halt_state.stops or (
+            bool(unknown) and any(f"{name}/" in unknown for name in self._pilot_plan.silences)
+        )
 
-    def take(self, batch: Batch, received: Sequence[int], out: Outputs) -> bool:
+    def take(self, batch: EventBatch, received: Sequence[int], out: Outputs) -> bool:
         """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was."""
         began, at = received[0], received[-1]
         source = self._pilot.sources.get(short(batch.source))
@@ -150,7 +152,7 @@ class Folder:
         window = self._window(batch.oldest)
         if window is None or batch.newest >= window.end or not self._receiving(began, at):
             return False
-        if self._layout.ahead is not None and millis(batch.newest) > began + self._layout.ahead:
+        if self._pilot_plan.ahead is not None and millis(batch.newest) > began + self._pilot_plan.ahead:
             return False
         calm = at < window.steady
         if not calm and (began != at or self._made_late(at)):
@@ -183,7 +185,7 @@ class Folder:
 
     # ---- whether a batch is ordinary
 
-    def _rest(self, batch: Batch, source: Source, received: Sequence[int]) -> Placed | None:
+    def _rest(self, batch: EventBatch, source: Source, received: Sequence[int]) -> Placed | None:
         """Where what has slots only goes; `None` when an event is not ordinary by itself, or might raise the evidence of a
         closed period."""
         model, rest = self._known_model(), []
@@ -204,7 +206,7 @@ class Folder:
             for watch, names in kind.rest:
                 for event in run:
                     place = int(event.sequence) - batch.first
-                    for slot in watch.indicator.slots(event, received[place]):
+                    for slot in watch.implementation.slots(event, received[place]):
                         stream, index = self._pilot.streams[names[slot.segment]], watch.grid.index(slot.at)
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
@@ -213,7 +215,7 @@ class Folder:
             return None  # the first counter that is stated sets what is counted from
         return rest
 
-    def _lost(self, batch: Batch) -> Lost | None:
+    def _lost(self, batch: EventBatch) -> Lost | None:
         """Labels that count nowhere; `None` when one of them has yet to be named. Labels that are spelt otherwise than they are
         compared are changed in the batch."""
         lost: Lost = {}
@@ -231,7 +233,7 @@ class Folder:
                 events = batch.by_type[kind_of] = [tidied(event) for event in batch.by_type[kind_of]]
                 data = batch.data[kind_of] = [event.data for event in events]  # type: ignore[attr-defined]
             for label in set(map(LABEL_OF[kind_of], data)):
-                found = astray(self._plan, kind_of, label)
+                found = uncounted_label(self._plan, kind_of, label)
                 if found is not None:
                     if not told(self._pilot, found):
                         return None
@@ -245,7 +247,7 @@ class Folder:
         if not self._first <= time < self._last:
             return None
         if self._rests:
-            self._due = {w.name: Due(self._pilot, w) for w in self._layout.by_due}
+            self._due = {w.name: Due(self._pilot, w) for w in self._pilot_plan.by_due}
             self._rests = False
         if windows and windows[0].start <= time < windows[0].end:
             window = windows[0]
@@ -253,23 +255,23 @@ class Folder:
             if len(windows) > 1 and windows[1].start <= time < windows[1].end:
                 window = windows[1]
             else:
-                window = Window(self._layout.frame(time), self._first, self._last)
+                window = Window(self._pilot_plan.frame(time), self._first, self._last)
             window.quiet = 0  # evidence looks at all open periods, and others were counted in meanwhile
             self._windows = [window, *windows[:1]]
         if not window.opened:
             indexes = window.frame.indexes
-            window.opened = {w.name: Opened(self._pilot, w, indexes[w.name]) for w in self._layout.by_time}
+            window.opened = {w.name: Opened(self._pilot, w, indexes[w.name]) for w in self._pilot_plan.by_time}
         return window
 
     def _receiving(self, began: int, at: int) -> bool:
         """Whether the indicators that go by the time of reception have one period open for all of it."""
-        by_received = self._layout.by_received
+        by_received = self._pilot_plan.by_received
         if not by_received:
             return True
         if not self._received_from <= at < self._received_to:
             self._received = {w.name: Opened(self._pilot, w, w.grid.index(at)) for w, _ in by_received}
             indexes = [(w, self._received[w.name].index) for w, _ in by_received]
-            if any(i < self._pilot.streams[key(w, w.segments[0])].next for w, i in indexes):
+            if any(i < self._pilot.streams[stream_key(w, w.segments[0])].next for w, i in indexes):
                 return False
             self._received_from = max(w.grid.start(i) for w, i in indexes)
             self._received_to = min(w.grid.start(i + 1) for w, i in indexes)
@@ -278,7 +280,7 @@ class Folder:
     def _made_late(self, at: int) -> bool:
         """Whether what is late may be so because we were away."""
         since, until = self._pilot.away
-        return bool(self._layout.by_received) and at <= 2 * until - since
+        return bool(self._pilot_plan.by_received) and at <= 2 * until - since
 
     def _known_model(self) -> str | None:
         """The model serving, unless there is something to be said of it."""
@@ -290,7 +292,7 @@ class Folder:
         """Whether exposure stays below every cap with all these tallies: a little less, as sums are rounded."""
         room: dict[str, float] = {}
         streams, indexes = self._pilot.streams, window.frame.indexes
-        for watch, names in self._layout.capped:
+        for watch, names in self._pilot_plan.capped:
             assert watch.unit is not None
             index, unit = indexes[watch.name], watch.unit
             most = max([opened.m for name in names if (opened := streams[name].open.get(index))], default=0.0)
@@ -305,16 +307,16 @@ class Folder:
         """How many events may be counted before a detector could speak, at least `least` if that many may: else 0."""
         most = 0
         for step in (least, *(step for step in STEPS if step > least)):
-            for watch, names in self._layout.counted:
+            for watch, names in self._pilot_plan.counted:
                 index = window.frame.indexes[watch.name]
-                if not all(quiet_with(self._pilot.streams[name], index, step, watch) for name in names):
+                if not all(peek_stays_quiet(self._pilot.streams[name], index, step, watch) for name in names):
                     return most
             most = step
         return most
 
     # ---- what a batch does
 
-    def _fold(self, batch: Batch, window: Window, received: Sequence[int], calm: bool, out: Outputs) -> None:
+    def _fold(self, batch: EventBatch, window: Window, received: Sequence[int], calm: bool, out: Outputs) -> None:
         """Add all to the open periods, and note what was heard."""
         heard, at = dict[str, int](), received[-1]
         for kind_of, run in batch.by_type.items():
@@ -330,15 +332,15 @@ class Folder:
                 for name in kind.silences:
                     heard[name] = max(heard.get(name, 0), last)
         self._pilot.heard.update(heard)
-        for watch, folding in self._layout.by_received:
-            reads = watch.indicator.reads
+        for watch, folding in self._pilot_plan.by_received:
+            reads = watch.implementation.reads
             events = [event for kind_of, run in batch.by_type.items() if kind_of in reads for event in run]
             if events:
                 folding.fold(events, (), at, calm, self._received[watch.name])
 
-    def _astray(self, batch: Batch, lost: Lost, received: Sequence[int], out: Outputs) -> None:
+    def _astray(self, batch: EventBatch, lost: Lost, received: Sequence[int], out: Outputs) -> None:
         """Count what counts nowhere, and note when the last of it came."""
-        memory = self._pilot.astray
+        memory = self._pilot.uncounted
         for kind in {kind for kind, _ in lost}:
             getter = LABEL_OF[kind]
             for event, data in zip(batch.by_type[kind], batch.data[kind], strict=True):
@@ -347,18 +349,25 @@ class Folder:
                     out.uncount(found.field)
                     memory.last = max(memory.last, received[int(event.sequence) - batch.first])
 
-    def _count_once(self, once: Sequence[Watch], run: Sequence[IncidentReported], at: int, out: Outputs) -> None:
+    def _count_once(
+        self, once: Sequence[CompiledIndicator], run: Sequence[IncidentReported], at: int, out: Outputs
+    ) -> None:
         """Count each incident once under each indicator, and remember its id."""
         for event in run:
-            seen = report(self._pilot.incidents, self._plan.once, event)
+            seen = incident_report(self._pilot.incidents, self._plan.once, event)
             for watch in once:
-                for slot in () if seen.counted(watch) else watch.indicator.slots(event, at):
+                for slot in () if seen.counted(watch) else watch.implementation.slots(event, at):
                     if slot.k > 0:
                         seen.count(watch)
-                    add(self._pilot.streams[key(watch, slot.segment)], watch.grid, watch.grid.index(slot.at), slot)
+                    add(
+                        self._pilot.streams[stream_key(watch, slot.segment)],
+                        watch.grid,
+                        watch.grid.index(slot.at),
+                        slot,
+                    )
             seen.remember(out)
 
-    def _statements(self, batch: Batch, source: Source) -> None:
+    def _statements(self, batch: EventBatch, source: Source) -> None:
         """What tallies and heartbeats say of the exposure that is known: of the tallies only the sum and the latest matter."""
         tallies = batch.by_type.get(ExposureTallied)
         if tallies is not None:
@@ -369,10 +378,12 @@ class Folder:
             source.latest = max(source.latest, millis(max([event.time for event in tallies])))
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
-            mark_all(source, cast(Sequence[Heartbeat], beats), marks_kept(len(self._pilot.sources)))
+            state_exposures(source, cast(Sequence[Heartbeat], beats), marks_kept(len(self._pilot.sources)))
 
-    def _permit(self, batch: Batch, at: int, out: Outputs) -> None:
+    def _permit(self, batch: EventBatch, at: int, out: Outputs) -> None:
         """The last heartbeat is answered; an older answer grants no more than it."""
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
-            permit(Case(self._pilot, self._plan, at, beats[-1], out, self._epoch), cast(Heartbeat, beats[-1]))
+            grant_permit(
+                DecisionContext(self._pilot, self._plan, at, beats[-1], out, self._epoch), cast(Heartbeat, beats[-1])
+            )

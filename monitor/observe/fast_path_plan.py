@@ -1,4 +1,4 @@
-"""Layout: what becomes of ordinary events of each type under one charter, worked out once for all its pilots."""
+"""FastPathPlan: what becomes of ordinary events of each type under one charter, worked out once for all its pilots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from detectors.base import Count
-from monitor.compile.plan import PLANS, Plan, Watch
+from monitor.compile.plan import CACHED_PLANS, CompiledIndicator, Plan
 from monitor.indicators.base import Folding, Receiving
 from monitor.model.events import (
     LAST_MS,
@@ -26,14 +26,14 @@ from monitor.model.events import (
     millis,
 )
 from monitor.state.incidents import broken_by
-from monitor.state.uncounted import selecting
+from monitor.state.uncounted import counted_labels
 
-FRAMES = 8  # stretches of event time that are remembered
+FRAMES_KEPT = 8  # stretches of event time that are remembered
 
 Fits: TypeAlias = Callable[[Sequence[Any]], bool]
 
 
-class Kind:
+class EventTypePlan:
     """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have
     slots (each with the names of its streams by segment), `once` of those that count each incident once. `selects`
     reads of payloads what the charter selects by (`None` = it does not), `selected` are values of it that count. `fits`
@@ -41,43 +41,45 @@ class Kind:
 
     def __init__(self, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
         watches = plan.by_type.get(kind, ())
-        found = [(w, fold) for w in watches if (fold := folding(w)) is not None]
+        found = [(w, fold) for w in watches if (fold := folding_of(w)) is not None]
         once = [w for w in watches if w.once] if kind is IncidentReported else []
         self.folds = [(w.name, fold.fold) for w, fold in found if fold.placed_by == "time" and w not in once]
         self.once = once
         self.dues = [(w.name, fold.fold) for w, fold in found if fold.placed_by == "due"]
-        self.rest = [(w, w.keys) for w in watches if folding(w) is None]
+        self.rest = [(w, w.keys) for w in watches if folding_of(w) is None]
         self.may_fold = not any(w.once for w, _ in self.rest)
         self.silences = [w.name for w in plan.silences.get(kind, ())]
         self.fits = fits
-        self.selects, self.selected = selecting(plan, kind)
+        self.selects, self.selected = counted_labels(plan, kind)
         self.filed = kind in (ComplaintResolved, ComplaintWithdrawn)
         self.counts = kind is not ExposureTallied and any(w.provisional for w, _ in found)
 
 
-class Frame:
+class PeriodFrame:
     """A stretch of event time, [start, end), in which no indicator changes its period; `indexes` of those periods; `steady`: until
     when (ms, excluded) of reception nothing in it is late."""
 
     __slots__ = ("end", "indexes", "start", "steady")
 
-    def __init__(self, by_time: list[Watch], by_received: list[tuple[Watch, Folding]], at: int) -> None:
+    def __init__(
+        self, by_time: list[CompiledIndicator], by_received: list[tuple[CompiledIndicator, Folding]], at: int
+    ) -> None:
         self.indexes = {w.name: w.grid.index(at) for w in by_time}
         edges = [(w.grid.start(i := self.indexes[w.name]), w.grid.start(i + 1)) for w in by_time]
         since = max((start for start, _ in edges), default=0)
         self.start = instant(since)
         self.end = instant(min((end for _, end in edges), default=LAST_MS))
-        self.steady = min([cast(Receiving, w.indicator).steady(since) for w, _ in by_received] or [LAST_MS])
+        self.steady = min([cast(Receiving, w.implementation).steady(since) for w, _ in by_received] or [LAST_MS])
 
 
-class Layout:
+class FastPathPlan:
     """The indicators that can fold, by what places them; those with a cap on exposure (`capped`, with the names of their streams)
     and of them those that give provisional evidence (`counted`); `kinds` of events that may be ordinary at all."""
 
     def __init__(self, plan: Plan) -> None:
-        watches = [w for w in plan.watches if w.silence is None]
-        found = [(w, fold) for w in watches if (fold := folding(w)) is not None]
-        self.silences = [w.name for w in plan.watches if w.silence is not None]
+        watches = [w for w in plan.indicators if w.silence is None]
+        found = [(w, fold) for w in watches if (fold := folding_of(w)) is not None]
+        self.silences = [w.name for w in plan.indicators if w.silence is not None]
         self.by_time = [w for w, fold in found if fold.placed_by == "time"]
         self.by_received = [(w, fold) for w, fold in found if fold.placed_by == "received"]
         self.by_due = [w for w, fold in found if fold.placed_by == "due"]
@@ -96,22 +98,22 @@ class Layout:
             IncidentReported: [lambda run: not broken(run)],
             OutcomesTallied: [],
         }
-        kinds = {kind: Kind(plan, kind, tests) for kind, tests in fits.items()}
+        kinds = {kind: EventTypePlan(plan, kind, tests) for kind, tests in fits.items()}
         # Only a fold promises how little an event can add to what has a cap.
         self.kinds = {
             t: kind for t, kind in kinds.items() if kind.may_fold and all(w.cap is None for w, _ in kind.rest)
         }
         self.last = instant(plan.cycle[1])
         self.ahead = min([w.ahead for w in watches if w.ahead is not None], default=None)  # ms, see `Watch.ahead`
-        self._frames: list[Frame] = []
+        self._frames: list[PeriodFrame] = []
 
-    def frame(self, time: datetime) -> Frame:
+    def frame(self, time: datetime) -> PeriodFrame:
         """The stretch that holds `time`."""
         for frame in self._frames:
             if frame.start <= time < frame.end:
                 return frame
-        frame = Frame(self.by_time, self.by_received, millis(time))
-        self._frames = [frame, *self._frames[: FRAMES - 1]]
+        frame = PeriodFrame(self.by_time, self.by_received, millis(time))
+        self._frames = [frame, *self._frames[: FRAMES_KEPT - 1]]
         return frame
 
 
@@ -119,13 +121,13 @@ def _within(cap: int) -> Fits:
     return lambda run: all(event.data.unit != "users" or event.data.amount <= cap for event in run)
 
 
-@functools.lru_cache(maxsize=PLANS)
-def layout_of(plan: Plan) -> Layout:
+@functools.lru_cache(maxsize=CACHED_PLANS)
+def fast_path_plan_of(plan: Plan) -> FastPathPlan:
     """The layout of a plan, made once."""
-    return Layout(plan)
+    return FastPathPlan(plan)
 
 
-def folding(watch: Watch) -> Folding | None:
+def folding_of(watch: CompiledIndicator) -> Folding | None:
     """The indicator's fold. A cap on exposure is only for what counts over exposure: else no fold says how little is added."""
-    fits = watch.cap is None or watch.observes is not Count or ExposureTallied in watch.indicator.reads
-    return cast(Folding, watch.indicator) if fits and hasattr(watch.indicator, "fold") else None
+    fits = watch.cap is None or watch.observes is not Count or ExposureTallied in watch.implementation.reads
+    return cast(Folding, watch.implementation) if fits and hasattr(watch.implementation, "fold") else None

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from monitor.observe.fast_path_plan import layout_of
+from monitor.observe.fast_path_plan import fast_path_plan_of
 from monitor.state.pilot import Pilot
-from monitor.validate.runs import Run
+from monitor.validate.runs import EventRun
 
 
-def end_of_batch(pilot: Pilot, run: Run, first: int, stop: int, whole_records: bool) -> int:
+def end_of_batch(pilot: Pilot, run: EventRun, first: int, stop: int, whole_records: bool) -> int:
     """Returns where the batch that begins at `first` should end: an index above `first`, at most `stop` (excluded).
 
     `whole_records`: a record of several events may not be split, as its events are not known to be valid.
@@ -22,7 +22,7 @@ def end_of_batch(pilot: Pilot, run: Run, first: int, stop: int, whole_records: b
     received, events, end = run.received, run.events, stop
     if received[first] <= pilot.due < received[stop - 1]:
         end = bisect_right(received, pilot.due, first, stop)
-    layout = layout_of(pilot.plan)
+    layout = fast_path_plan_of(pilot.plan)
     for watch, _ in layout.by_received:
         ends = watch.grid.start(watch.grid.index(received[first]) + 1)
         if ends <= received[end - 1]:

@@ -75,8 +75,8 @@ class GraveFinding(Struct, frozen=True):
 
 
 class PilotAlerts(Struct, frozen=True):
-    """The alerts of one pilot after decision number `counter`. `shelved` maps keys to the level up to which a finding is
-    shelved."""
+    """The alerts of one pilot after decision number `counter`. `shelved` maps keys to the level up to which a finding
+    is shelved."""
 
     counter: int = 0
     level: Level = Level.NORMAL
@@ -115,8 +115,8 @@ def difference(before: PilotAlerts, now: PilotAlerts) -> tuple[list[Alert], list
 
 
 def restored_alerts(pilot: Pilot) -> PilotAlerts:
-    """The alerts of a pilot from the state of the machine, for the metrics of a process that takes over a partition. They
-    have no summary, and a hard rule's finding has the worst harm that the rule covers."""
+    """The alerts of a pilot from the state of the machine, for the metrics of a process that takes over a partition.
+    They have no summary, and a hard rule's finding has the worst harm that the rule covers."""
     standing, worst = pilot.standing, {}
     for rule in pilot.charter.hard_rules:
         harms = rule.harm or tuple(WORST)  # without harms it covers all

@@ -4,10 +4,10 @@ Every limit of a charter has a share of alpha for each run of its statistics; ru
 halt is released or a first crossing is tolerated (`charter.alpha_share`). This gives two different sums:
 
 - **may spend**: the shares of all runs up to the one in force. It is known from the first day on, whatever is observed.
-- **used**: the shares of the runs that are over, and of a run in force whose threshold was reached. A run
-  that is in force and below its threshold has used nothing yet; how close it came is its *anytime-valid p-value*, min(1,
-  1 / largest e-value). By Ville's inequality (J. Ville, 1939: P(sup E >= 1/p) <= p for a non-negative supermartingale
-  that starts at 1) a pilot that keeps the limit ever reaches a p-value of p or less with probability at most p, however
+- **used**: the shares of the runs that are over, and of a run in force whose threshold was reached. A run that is in
+  force and below its threshold has used nothing yet; how close it came is its *anytime-valid p-value*, min(1, 1 /
+  largest e-value). By Ville's inequality (J. Ville, 1939: P(sup E >= 1/p) <= p for a non-negative supermartingale that
+  starts at 1) a pilot that keeps the limit ever reaches a p-value of p or less with probability at most p, however
   often it is computed.
 
 For every limit used <= may spend, and over all limits and any number of runs may spend <= alpha. Pure.
@@ -30,8 +30,9 @@ Stream = tuple[str, str]
 
 
 class AlphaRuns(Struct):
-    """The alpha runs of a pilot: the number of the run in force, its start (ms), the limits that reached their threshold in
-    it, and the largest e-values (natural logarithms). Add decisions in their order; repeats change nothing."""
+    """The alpha runs of a pilot: the number of the run in force, its start (ms), the limits that reached their
+    threshold in it, and the largest e-values (natural logarithms). Add decisions in their order; repeats change
+    nothing."""
 
     number: int = 1
     since: int = 0

@@ -18,8 +18,8 @@ CAUSES = (Reason.ADMITTED, Reason.AMENDED)
 
 
 class Version(Struct, frozen=True, kw_only=True):
-    """A charter in force: the act (`act` its id, `author`, `signed` the id of the key), the time (`at`, ms) and the ledger
-    entry (`standing`, `decision`). `hash` is in all later ledger entries of the pilot."""
+    """A charter in force: the act (`act` its id, `author`, `signed` the id of the key), the time (`at`, ms) and the
+    ledger entry (`standing`, `decision`). `hash` is in all later ledger entries of the pilot."""
 
     version: int
     hash: str
@@ -34,8 +34,8 @@ class Version(Struct, frozen=True, kw_only=True):
 
 
 def versions(pilot: str, acts: Iterable[ControlBase], decisions: Iterable[Decision]) -> list[Version]:
-    """The charters of a pilot in the order in which they came into force; the last one is in force, or was until the pilot
-    left. `acts` and `decisions` may be of any pilots, in any order, with repeats."""
+    """The charters of a pilot in the order in which they came into force; the last one is in force, or was until the
+    pilot left. `acts` and `decisions` may be of any pilots, in any order, with repeats."""
     asked: dict[tuple[str, str], Charter] = {}
     for act in acts:
         if isinstance(act, Admission | Amendment) and act.pilot == pilot:

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from monitor.model.records import Decision, Level
 from monitor.projections.open_commands import OpenCommand, after_decision
-from monitor.state.halt_order import stop_state
+from monitor.state.halt_state import stop_state
 
 
 class KnownState(Struct, frozen=True):
-    """The recorded state of a pilot: standing, level, and under a halt the state of the command to stop (empty = the halt
-    is older than the decisions that were read)."""
+    """The recorded state of a pilot: standing, level, and under a halt the state of the command to stop (empty = the
+    halt is older than the decisions that were read)."""
 
     standing: int
     level: str

@@ -36,7 +36,7 @@ from monitor.projections.alerts import Facts, PilotAlerts, facts_of
 from monitor.projections.alerts import after_decision as standing_after
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
 from monitor.projections.open_commands import ACTIONS, OPEN, OpenCommand, action_of, after_attempt, after_decision
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACTORS = ("alertmanager", "annotations", "json_lines")
@@ -99,7 +99,7 @@ class Metrics:
     `cap` is how many pilots may be label values; `rejections` are the reasons to create at zero.
     """
 
-    def __init__(self, cap: int = 5000, rejections: Iterable[str] = tuple(Why)) -> None:
+    def __init__(self, cap: int = 5000, rejections: Iterable[str] = tuple(RejectionReason)) -> None:
         if cap < 1:
             raise ValueError("cap must be at least 1")
         self.cap = cap
@@ -247,7 +247,7 @@ class Metrics:
     def _observe_rejected(self, rejected: Rejected) -> None:
         self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
         known = self._pilots.get(rejected.pilot)
-        if known is not None and rejected.reason == Why.FORGED:
+        if known is not None and rejected.reason == RejectionReason.FORGED:
             known.forged += 1
 
     def _observe_decision(self, decision: Decision) -> None:

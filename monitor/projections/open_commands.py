@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from monitor.model.records import Command, Decision, Reason, command_of
-from monitor.state.halt_order import Order, Sending
+from monitor.state.halt_state import HaltState, Retransmission
 
 Action: TypeAlias = Literal["halt", "release", "drill"]
 ACTIONS: tuple[Action, ...] = ("halt", "release", "drill")
@@ -76,12 +76,12 @@ def action_of(command: Command) -> Action:
     return "drill" if command.dry_run else command.action
 
 
-def restored_command(order: Order, sending: Sending | None) -> OpenCommand | None:
+def restored_command(order: HaltState, sending: Retransmission | None) -> OpenCommand | None:
     """The open command from the machine's state, for a process that takes over a partition; `None` without a command in
     force."""
     if sending is None:
         return None
     command = sending.command
-    acknowledged = not sending.due or any(proof.acknowledged for proof in order.proofs.values())
+    acknowledged = not sending.due or any(proof.acknowledged for proof in order.evidence.values())
     state: str = order.state or ("commanded" if sending.due else "done")
-    return OpenCommand(action_of(command), command.at, command.standing, state, 1 + sending.times, acknowledged)
+    return OpenCommand(action_of(command), command.at, command.standing, state, 1 + sending.attempts, acknowledged)

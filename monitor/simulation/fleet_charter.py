@@ -8,6 +8,7 @@ from monitor.charter.spec import (
     Authority,
     Charter,
     Cycle,
+    DetectorSpec,
     ExposureSpec,
     HardRule,
     IndicatorSpec,
@@ -15,9 +16,8 @@ from monitor.charter.spec import (
     Participant,
     Responses,
     Users,
-    Watcher,
 )
-from monitor.model.builders import instant
+from monitor.model.builders import as_instant
 from monitor.model.events import Harm, Severity
 
 SEGMENTS = ("north", "south", "west")
@@ -40,9 +40,9 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
     open for half its length; `unknown` escalates when it is a day (24 periods) old.
     """
     exposure = ExposureSpec(unit="decisions", cap=cap)
-    halt = Watcher(name="limit_e_process", level="halt")
-    change = Watcher(name="e_detector", level="escalate")
-    quick = Watcher(name="cusum", level="watch")
+    halt = DetectorSpec(name="limit_e_process", level="halt")
+    change = DetectorSpec(name="e_detector", level="escalate")
+    quick = DetectorSpec(name="cusum", level="watch")
     common: dict[str, Any] = {"period": f"{period_ms}ms", "reporting_delay": f"{period_ms // 2}ms"}
     counts: dict[str, Any] = {"per": 1000.0, "exposure": exposure, "variance_mean": dispersion, "weight": 0.3, **common}
     firm = f"firm-{number % 5 + 1}"
@@ -57,8 +57,8 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
         vendor=f"vendor-{number % 3 + 1}",
         data_source="simulator",
         cycle=Cycle(
-            start=instant(start).date().isoformat(),
-            end=instant(end + 366 * DAY_MS).date().isoformat(),
+            start=as_instant(start).date().isoformat(),
+            end=as_instant(end + 366 * DAY_MS).date().isoformat(),
         ),
         models=(Model(digest="m1", version="1.0"), Model(digest="m2", version="1.1")),
         authorities=(
@@ -77,7 +77,7 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
                 name="complaints",
                 kind="complaint_rate",
                 limit=COMPLAINT_LIMIT,
-                detectors=(halt, change, quick, Watcher(name="river_drift", level="watch")),
+                detectors=(halt, change, quick, DetectorSpec(name="river_drift", level="watch")),
                 **counts,
             ),
             IndicatorSpec(
@@ -109,7 +109,7 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
                 kind="late_share",
                 limit=LATE_LIMIT,
                 weight=0.05,
-                detectors=(Watcher(name="limit_e_process", level="watch"),),
+                detectors=(DetectorSpec(name="limit_e_process", level="watch"),),
                 **common,
             ),
             IndicatorSpec(
@@ -125,7 +125,7 @@ def charter(pilot: str, *, number: int, period_ms: int, cap: float, dispersion: 
             IndicatorSpec(
                 name="silence",
                 kind="silence",
-                detectors=(Watcher(name="silence", level="escalate"),),
+                detectors=(DetectorSpec(name="silence", level="escalate"),),
                 params={"every": f"{period_ms // 4}ms"},
                 **common,
             ),

@@ -33,13 +33,13 @@ from monitor.model.events import instant, millis
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
 
-RECENT = 64  # acts that took effect, by each side
-KEPT = 512  # signed acts and steps towards a release that carry no validity, by each side
+RECENT_ACTS = 64  # acts that took effect, by each side
+KEPT_ACTS = 512  # signed acts and steps towards a release that carry no validity, by each side
 VALID_MS = 3_600_000  # from `not_before` to `not_after`, by default
-SKEW_MS = 300_000  # that the clock of an author may be ahead
-LONGEST_MS = 31 * 86_400_000  # between `not_before` and `not_after`
-STEPS = (Rectification, Evaluation, Approval, Release)
-MARK = 11  # characters of a mark: 8 bytes in base64
+AUTHOR_SKEW_MS = 300_000  # that the clock of an author may be ahead
+LONGEST_VALIDITY_MS = 31 * 86_400_000  # between `not_before` and `not_after`
+RELEASE_STEPS = (Rectification, Evaluation, Approval, Release)
+DIGEST_CHARACTERS = 11  # characters of a mark: 8 bytes in base64
 
 
 class Validity(TypedDict):
@@ -53,7 +53,9 @@ class Validity(TypedDict):
 def validity(standing: int, now: int, valid_ms: int = VALID_MS) -> Validity:
     """The fields of an act whose author saw `standing` at `now` (ms), valid for `valid_ms`, with margin for the
     author's clock."""
-    return Validity(expected_standing=standing, not_before=instant(now - SKEW_MS), not_after=instant(now + valid_ms))
+    return Validity(
+        expected_standing=standing, not_before=instant(now - AUTHOR_SKEW_MS), not_after=instant(now + valid_ms)
+    )
 
 
 class ActMemory(Struct, array_like=True, gc=False):
@@ -69,22 +71,25 @@ class ActMemory(Struct, array_like=True, gc=False):
     by: tuple[str, str] = ("", "")
 
 
-def mark(raw: bytes | str) -> str:
+def short_digest(raw: bytes | str) -> str:
     """A short digest (64 bits) of an id or a content."""
     data = raw.encode() if isinstance(raw, str) else raw
-    return urlsafe_b64encode(blake2b(data, digest_size=8).digest())[:MARK].decode()
+    return urlsafe_b64encode(blake2b(data, digest_size=8).digest())[:DIGEST_CHARACTERS].decode()
 
 
-def marks(act: ControlBase, by: Proved) -> str:
+def act_digests(act: ControlBase, by: Proved) -> str:
     """The mark of the id, then that of the content: everything but the validity, and who signed it."""
     plain = structs.replace(act, expected_standing=None, not_before=None, not_after=None)
-    return mark(act.id) + mark(msgspec.json.encode(plain) + by.key.encode())
+    return short_digest(act.id) + short_digest(msgspec.json.encode(plain) + by.key.encode())
 
 
-def recalled(taken: Sequence[str], steps: Sequence[str]) -> ActMemory:
+def memory_before_version_6(taken: Sequence[str], steps: Sequence[str]) -> ActMemory:
     """The memory of a state of version 5 or below, which held ids only, of both sides: of the last acts, and of all
     steps towards a release."""
-    recent, kept = [mark(name) for name in taken[-RECENT:]], [mark(name) for name in steps[-KEPT:]]
+    recent, kept = (
+        [short_digest(name) for name in taken[-RECENT_ACTS:]],
+        [short_digest(name) for name in steps[-KEPT_ACTS:]],
+    )
     return ActMemory(recent, kept, recent[:], kept[:])
 
 
@@ -92,15 +97,17 @@ def check_copy(memory: ActMemory, act: ControlBase, by: Proved, firm: bool) -> N
     """Raises ControlRefused when an act with this id was judged before: `repeated`, or `conflict` if its content was
     another."""
     recent, kept = (memory.firm_recent, memory.firm_kept) if firm else (memory.recent, memory.kept)
-    mine = marks(act, by)
+    mine = act_digests(act, by)
     for known in (*recent, *kept):
-        if known[:MARK] == mine[:MARK]:
-            same = known in (mine, mine[:MARK])  # before version 6 of the state only ids were remembered
+        if known[:DIGEST_CHARACTERS] == mine[:DIGEST_CHARACTERS]:
+            same = known in (mine, mine[:DIGEST_CHARACTERS])  # before version 6 of the state only ids were remembered
             refusal = Refusal.REPEATED if same else Refusal.CONFLICT
             raise ControlRefused("id", refusal, REFUSALS[refusal])
 
 
-def already(memory: ActMemory, act: Admission | Amendment, by: Proved, version: int, digest: str) -> None:
+def check_already_admitted(
+    memory: ActMemory, act: Admission | Amendment, by: Proved, version: int, digest: str
+) -> None:
     """Raises ControlRefused for a charter sent to a pilot that has one: `repeated` where the same author put the same
     charter in force, else `already_admitted`, naming what is in force (`version`, `digest`) and by whom."""
     author, key = memory.by
@@ -114,7 +121,7 @@ def already(memory: ActMemory, act: Admission | Amendment, by: Proved, version: 
 def check_time(act: ControlBase, received: int) -> None:
     """Raises ControlRefused unless the act is valid at `received` (ms), as far as it says."""
     first, last = act.not_before, act.not_after
-    if first is not None and last is not None and millis(last) - millis(first) > LONGEST_MS:
+    if first is not None and last is not None and millis(last) - millis(first) > LONGEST_VALIDITY_MS:
         raise ControlRefused("not_after", Refusal.VALIDITY_TOO_LONG, "an act is valid for at most 31 days")
     if first is not None and received < millis(first):
         raise ControlRefused(
@@ -135,16 +142,16 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
     fields = {"expected_standing": expected, "not_before": act.not_before, "not_after": act.not_after}
     missing = [name for name, value in fields.items() if value is None]
     kept = memory.firm_kept if firm else memory.kept
-    if len(missing) == len(fields) and (by.key or isinstance(act, STEPS)):
-        if by.key in memory.keys or len(kept) >= KEPT:
+    if len(missing) == len(fields) and (by.key or isinstance(act, RELEASE_STEPS)):
+        if by.key in memory.keys or len(kept) >= KEPT_ACTS:
             raise ControlRefused(missing[0], Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
-        kept.append(marks(act, by))
+        kept.append(act_digests(act, by))
     elif missing and by.key:
         raise ControlRefused(missing[0], Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
     if expected is None:
         return
-    if isinstance(act, STEPS):  # so that a copy of a refused one hears what became of it
-        _recall(memory.firm_recent if firm else memory.recent, marks(act, by))
+    if isinstance(act, RELEASE_STEPS):  # so that a copy of a refused one hears what became of it
+        _remember_recent(memory.firm_recent if firm else memory.recent, act_digests(act, by))
     if expected > standing:
         raise ControlRefused("expected_standing", Refusal.STANDING_AHEAD, f"the pilot's standing is {standing}")
     least = max(seen, memory.keys.get(by.key, 0) if by.key else 0)
@@ -154,25 +161,25 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
         )
 
 
-def taken(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int) -> None:
+def remember_act(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int) -> None:
     """Remember an act that took effect; `standing` is that of the last record it made."""
-    _recall(memory.firm_recent if firm else memory.recent, marks(act, by))
+    _remember_recent(memory.firm_recent if firm else memory.recent, act_digests(act, by))
     if by.key and act.expected_standing is not None:
         memory.keys[by.key] = standing
 
 
-def _recall(recent: list[str], mine: str) -> None:
+def _remember_recent(recent: list[str], mine: str) -> None:
     if mine not in recent:
         recent.append(mine)
-        del recent[:-RECENT]
+        del recent[:-RECENT_ACTS]
 
 
-def forgets(memory: ActMemory) -> bool:
+def may_forget_ids(memory: ActMemory) -> bool:
     """Whether the id of an act that took effect may be forgotten, so that another act may have it."""
-    return len(memory.recent) >= RECENT or len(memory.firm_recent) >= RECENT
+    return len(memory.recent) >= RECENT_ACTS or len(memory.firm_recent) >= RECENT_ACTS
 
 
-def rekeyed(
+def change_keys(
     memory: ActMemory,
     act: ControlBase,
     old: Collection[str],

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor.model.events import LAST_MS, Heartbeat, millis
-from monitor.state.pilot import Marks, Pilot, Source
+from monitor.state.pilot import ExposureStatements, Pilot, Source
 
-EDGE = 20  # a source that tallies once, in the last twentieth of each period, has told all but that
+LAST_PART = 20  # a source that tallies once, in the last twentieth of each period, has told all but that
 SLACK = 1e-6  # relative: sums of fractions differ by their order
 
 
@@ -23,7 +23,7 @@ def tally(source: Source, at: int, amount: float) -> None:
     source.latest = max(source.latest, at)
 
 
-def mark(source: Source, at: int, counter: float, serving: bool, most: int) -> None:
+def state_exposure(source: Source, at: int, counter: float, serving: bool, most: int) -> None:
     """A heartbeat of `at` (ms) stated `counter`. A counter of 0 states nothing; a source that was first heard of in its
     midst is counted from its first statement on. A source that serves no more owes no exposure. At most `most`
     statements are remembered: of more, every second one is forgotten, so that they reach back far enough."""
@@ -33,20 +33,20 @@ def mark(source: Source, at: int, counter: float, serving: bool, most: int) -> N
         return
     if source.offset < 0:
         source.offset = max(counter - source.tallied, 0.0)
-    marks = source.marks
+    marks = source.statements
     marks.at.append(at)
     marks.stated.append(counter)
     marks.thin(most)
 
 
-def mark_all(source: Source, beats: Sequence[Heartbeat], most: int) -> None:
+def state_exposures(source: Source, beats: Sequence[Heartbeat], most: int) -> None:
     """The same as `mark` of each, in their order, where what is counted from is known already or nothing is stated."""
     source.latest = max(source.latest, millis(max([beat.time for beat in beats])))
     source.ended = not beats[-1].data.serving
     stating = [beat for beat in beats if beat.data.exposure > 0]
     if not stating:
         return
-    marks: list[Any] = [*source.marks.pairs()]
+    marks: list[Any] = [*source.statements.pairs()]
     at = 0
     while at < len(stating):  # most are forgotten again, so only those that stay are read
         room = most + 1 - len(marks)
@@ -54,25 +54,27 @@ def mark_all(source: Source, beats: Sequence[Heartbeat], most: int) -> None:
         at += room
         if len(marks) > most:
             del marks[::2]
-    source.marks = Marks([m if isinstance(m, tuple) else (millis(m.time), m.data.exposure) for m in marks])
+    source.statements = ExposureStatements(
+        [m if isinstance(m, tuple) else (millis(m.time), m.data.exposure) for m in marks]
+    )
 
 
-def behind(pilot: Pilot, start: int, end: int) -> bool:
+def exposure_unknown(pilot: Pilot, start: int, end: int) -> bool:
     """Whether exposure of the period from `start` to `end` (ms) may still be unknown.
 
     A source counts as lately at work if it was heard in this period or the one before; one that fell silent earlier is taken
     for gone, and the watch on silence has spoken.
     """
-    nearly = end - (end - start) // EDGE
+    nearly = end - (end - start) // LAST_PART
     for source in pilot.sources.values():
         if source.tallied and not source.ended and 2 * start - end <= source.latest < nearly:
             return True
-        if owes(source, end):
+        if exposure_missing(source, end):
             return True
     return False
 
 
-def owes(source: Source, end: int = LAST_MS) -> bool:
+def exposure_missing(source: Source, end: int = LAST_MS) -> bool:
     """Whether a source stated more exposure before `end` (ms) than it tallied: events of it are missing."""
-    stated = max((counter for at, counter in source.marks.pairs() if at < end), default=0.0)
+    stated = max((counter for at, counter in source.statements.pairs() if at < end), default=0.0)
     return stated - max(source.offset, 0.0) > source.tallied * (1 + SLACK) + SLACK

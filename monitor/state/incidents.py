@@ -20,12 +20,12 @@ from typing import TypeAlias
 from msgspec import Struct, structs
 
 from monitor.charter.spec import HardRule
-from monitor.compile.plan import Watch
+from monitor.compile.plan import CompiledIndicator
 from monitor.model.events import Harm, IncidentReported, IncidentUpdated, Severity
 from monitor.model.records import Outputs
 
 INCIDENTS = 2048  # ids remembered per pilot
-INDICATORS = 31  # indicators of one charter that may count incidents; `charter check` refuses more
+INCIDENT_INDICATORS = 31  # indicators of one charter that may count incidents; `charter check` refuses more
 
 Incident: TypeAlias = IncidentReported | IncidentUpdated
 
@@ -65,7 +65,7 @@ class Incidents(Struct, array_like=True, gc=False):
         return True
 
 
-class Report:
+class IncidentReport:
     """One report of an incident, held against what is known of its id. `repeated`: the id was reported before."""
 
     __slots__ = ("_bits", "_event", "_guesses", "_id", "_incidents", "repeated")
@@ -76,11 +76,11 @@ class Report:
         self.repeated = bool(self._bits)
         self._guesses = not self.repeated and not incidents.whole and isinstance(event, IncidentUpdated)
 
-    def counted(self, watch: Watch) -> bool:
+    def counted(self, watch: CompiledIndicator) -> bool:
         """Whether the incident has counted under this indicator."""
         return bool(self._bits & self._bit(watch)) or (self._guesses and self._counted_as_it_was(watch))
 
-    def count(self, watch: Watch) -> None:
+    def count(self, watch: CompiledIndicator) -> None:
         """The incident counts under this indicator, now."""
         self._bits |= self._bit(watch)
 
@@ -96,22 +96,22 @@ class Report:
         if self._incidents.keep(self._id, self._bits | _grade(data.severity, data.harm)):
             out.uncount("incident_forgotten")
 
-    def _bit(self, watch: Watch) -> int:
-        return 1 << (_GRADES + min(self._incidents.names.index(watch.name), INDICATORS - 1))
+    def _bit(self, watch: CompiledIndicator) -> int:
+        return 1 << (_GRADES + min(self._incidents.names.index(watch.name), INCIDENT_INDICATORS - 1))
 
-    def _counted_as_it_was(self, watch: Watch) -> bool:
+    def _counted_as_it_was(self, watch: CompiledIndicator) -> bool:
         event = self._event
         assert isinstance(event, IncidentUpdated)
         before = structs.replace(event, data=structs.replace(event.data, severity=event.data.was))
-        return any(slot.k > 0 for slot in watch.indicator.slots(before, 0))
+        return any(slot.k > 0 for slot in watch.implementation.slots(before, 0))
 
 
-def report(incidents: Incidents, watches: tuple[Watch, ...], event: Incident) -> Report:
+def incident_report(incidents: Incidents, watches: tuple[CompiledIndicator, ...], event: Incident) -> IncidentReport:
     """The report that an event is; `watches` are the plan's indicators that count incidents once."""
     for watch in watches:
         if watch.name not in incidents.names:
             incidents.names.append(watch.name)
-    return Report(incidents, event)
+    return IncidentReport(incidents, event)
 
 
 def reported(incidents: Incidents, event: Incident) -> bool:

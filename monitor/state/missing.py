@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 Range: TypeAlias = tuple[int, int, int]  # first and last number, when (ms) it was noticed that they are missing
-Lost: TypeAlias = tuple[int, int]  # when (ms) it was noticed, how many numbers
+LostCount: TypeAlias = tuple[int, int]  # when (ms) it was noticed, how many numbers
 
 RANGES = 32  # of one source
 RANGES_OF_ALL = 512  # of all sources of a pilot
-LOST = 16  # entries of what is counted without its numbers
-MOST = 10**18  # a count is cut to it
+LOST_ENTRIES = 16  # entries of what is counted without its numbers
+LARGEST_COUNT = 10**18  # a count is cut to it
 
 
 class Missing:
@@ -55,7 +55,7 @@ class Missing:
         """How many numbers are missing that were noticed at or after `start` (ms)."""
         return sum([last - first + 1 for first, last, at in self.ranges if at >= start])
 
-    def drop_first(self) -> Lost:
+    def drop_first(self) -> LostCount:
         """Forget the lowest range; returns when it was noticed and how many numbers it had."""
         first, last, at = self.ranges.pop(0)
         return at, last - first + 1
@@ -65,14 +65,14 @@ class Missing:
         self.ranges = [r for r in self.ranges if r[1] > below or r[2] >= before]
 
 
-def lose(lost: list[Lost], more: Lost) -> list[Lost]:
+def add_lost(lost: list[LostCount], more: LostCount) -> list[LostCount]:
     """Count numbers as lost. Beyond `LOST` entries the two that were noticed first become one, of the later time: what
     is lost may count for longer than it must, never shorter."""
     at, count = more
     kept = dict(lost)
-    kept[at] = min(MOST, kept.get(at, 0) + count)
+    kept[at] = min(LARGEST_COUNT, kept.get(at, 0) + count)
     rows = sorted(kept.items())
-    if len(rows) > LOST:
+    if len(rows) > LOST_ENTRIES:
         (_, first), (later, second) = rows[:2]
-        rows[:2] = [(later, min(MOST, first + second))]
+        rows[:2] = [(later, min(LARGEST_COUNT, first + second))]
     return rows

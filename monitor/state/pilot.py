@@ -20,18 +20,18 @@ from detectors.base import Detector
 from monitor.charter.spec import Charter, charter_hash
 from monitor.compile.plan import Plan, plan_of, unpacked
 from monitor.errors import LogBroken
-from monitor.indicators.base import Open
+from monitor.indicators.base import OpenPeriod
 from monitor.model.bounds import marks_kept, seen_kept, short
 from monitor.model.notice import Rejections
 from monitor.model.periods import parse_span
-from monitor.model.rectification_window import Window
-from monitor.state.acts_once import ActMemory, recalled
-from monitor.state.halt_order import Order
+from monitor.model.rectification_window import RectificationWindow
+from monitor.state.acts_once import ActMemory, memory_before_version_6
+from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
-from monitor.state.missing import RANGES, RANGES_OF_ALL, Lost, Missing, lose
-from monitor.state.seen import Seen, before_digests
+from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
+from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
-from monitor.state.uncounted import Told
+from monitor.state.uncounted import ReportedLabels
 
 VERSION = 6
 READS = (2, 3, 4, 5, 6)
@@ -39,7 +39,7 @@ READS = (2, 3, 4, 5, 6)
 # has ranges of missing numbers.
 
 
-class Marks:
+class ExposureStatements:
     """What heartbeats stated of exposure, oldest first: when (ms), and the counter. A number takes 8 bytes here."""
 
     __slots__ = ("at", "stated")
@@ -69,14 +69,14 @@ class Source(Struct, array_like=True, gc=False):
     heard: int = 0
     tallied: float = 0.0
     offset: float = 0.0
-    marks: Marks = msgspec.field(default_factory=Marks)
+    statements: ExposureStatements = msgspec.field(default_factory=ExposureStatements)
     latest: int = 0
     ended: bool = False
-    seen: Seen = msgspec.field(default_factory=Seen)
+    seen: SequenceDigests = msgspec.field(default_factory=SequenceDigests)
     newest: int = 0
 
 
-class Resting(Struct, gc=False):
+class PackedDetectors(Struct, gc=False):
     """All detectors of a pilot as bytes, one blob for each stream: compressed until one of them is asked for."""
 
     packed: bytes
@@ -97,10 +97,10 @@ class Stream(Struct, gc=False):
     have seen (newest last), detectors in the charter's order: `held` as objects, or at rest in that `place`."""
 
     next: int
-    open: dict[int, Open] = {}
+    open: dict[int, OpenPeriod] = {}
     stock: float = 0.0
     seen: tuple[int, ...] = ()
-    held: list[Detector] | Resting = []
+    held: list[Detector] | PackedDetectors = []
     place: int = 0
     kinds: tuple[type[Detector], ...] = ()  # of the detectors; shared
 
@@ -108,7 +108,7 @@ class Stream(Struct, gc=False):
     def detectors(self) -> list[Detector]:
         """The detectors, ready to be asked. Raises LogBroken when they rest and cannot be read."""
         held = self.held
-        if isinstance(held, Resting):
+        if isinstance(held, PackedDetectors):
             try:
                 held = self.held = list(_detectors(self.kinds).decode(held.blob(self.place)))
             except msgspec.MsgspecError as error:
@@ -122,7 +122,7 @@ class Stream(Struct, gc=False):
     def blob(self) -> bytes:
         """The detectors as bytes."""
         held = self.held
-        return held.blob(self.place) if isinstance(held, Resting) else msgspec.msgpack.encode(held)
+        return held.blob(self.place) if isinstance(held, PackedDetectors) else msgspec.msgpack.encode(held)
 
 
 class Pilot(Struct, gc=False):
@@ -133,7 +133,7 @@ class Pilot(Struct, gc=False):
     exit is on record and waits for a stop to be verified, `acts` what is remembered of acts, `lost` what is missing of
     sources and gaps that are not remembered, `conflicted` when a source last sent two events under one number (ms; 0 =
     never), `window` the rectification that is owed for a tolerated crossing, `rejections` what of its telemetry was
-    rejected, `astray` what was said of labels that count nowhere."""
+    rejected, `uncounted` what was said of labels that count nowhere."""
 
     id: str
     charter: Charter
@@ -154,11 +154,11 @@ class Pilot(Struct, gc=False):
     incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
-    lost: list[Lost] = []
+    lost: list[LostCount] = []
     conflicted: int = 0
-    window: Window = Window()
+    window: RectificationWindow = RectificationWindow()
     rejections: Rejections = Rejections()
-    astray: Told = msgspec.field(default_factory=Told)
+    uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
 
     @property
     def began(self) -> int:
@@ -170,13 +170,13 @@ class Pilot(Struct, gc=False):
         """The detectors of all streams, in the charter's order, as compressed bytes."""
         streams = [self.streams[name] for name, _ in self.plan.streams]
         held = streams[0].held if streams else []
-        if isinstance(held, Resting) and all(s.held is held and s.place == i for i, s in enumerate(streams)):
+        if isinstance(held, PackedDetectors) and all(s.held is held and s.place == i for i, s in enumerate(streams)):
             return held.packed
         return _packed([stream.blob() for stream in streams])
 
-    def rest(self) -> None:
+    def pack_detectors(self) -> None:
         """Hold all detectors as bytes until they are asked for: a twentieth of the memory."""
-        resting = Resting(self.packed())
+        resting = PackedDetectors(self.packed())
         for place, (name, _) in enumerate(self.plan.streams):
             stream = self.streams[name]
             stream.held, stream.place = resting, place
@@ -184,7 +184,7 @@ class Pilot(Struct, gc=False):
 
 class _Kept(Struct, array_like=True, gc=False):
     next: int
-    open: dict[int, Open]
+    open: dict[int, OpenPeriod]
     stock: float
     seen: tuple[int, ...]
     detectors: msgspec.Raw = msgspec.Raw()  # up to version 4
@@ -212,17 +212,17 @@ class _Snapshot(Struct, array_like=True):
     incidents: Incidents = msgspec.field(default_factory=Incidents)
     leaving: bool = False
     acts: ActMemory = msgspec.field(default_factory=ActMemory)
-    lost: list[Lost] = []
+    lost: list[LostCount] = []
     conflicted: int = 0
-    window: Window = Window()
+    window: RectificationWindow = RectificationWindow()
     rejections: Rejections = Rejections()
-    astray: Told = msgspec.field(default_factory=Told)
+    uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
 
 
-def _plain(value: Marks | Missing | Seen) -> Any:
+def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
     if isinstance(value, Missing):
         return value.ranges
-    return value.raw() if isinstance(value, Seen) else value.pairs()
+    return value.raw() if isinstance(value, SequenceDigests) else value.pairs()
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=_plain)
@@ -238,7 +238,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
             VERSION, p.id, p.plan.packed if charter is None else charter, p.standing, p.admitted, p.received,
             p.model, p.exited, p.sources, streams, p.heard, [], p.drilled, p.tolerated, [], p.hash,
             p.packed(), p.away, p.incidents, p.leaving, p.acts, p.lost,
-            p.conflicted, p.window, p.rejections, p.astray,
+            p.conflicted, p.window, p.rejections, p.uncounted,
         )
     )  # fmt: skip
 
@@ -260,30 +260,30 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
     if s.version < 6:
         s = _from_5(s)
     charter = structs.replace(plan.charter, pilot=s.id)  # equal, and all but the name is shared
-    resting = Resting(s.detectors or _packed([bytes(s.streams[name].detectors) for name, _ in plan.streams]))
+    resting = PackedDetectors(s.detectors or _packed([bytes(s.streams[name].detectors) for name, _ in plan.streams]))
     streams = {}
     for place, (name, kinds) in enumerate(plan.streams):
         kept = s.streams[name]
         for opened in kept.open.values():
             opened.lighten()
-        streams[name] = Stream(kept.next, kept.open, kept.stock, same(kept.seen), resting, place, kinds)
+        streams[name] = Stream(kept.next, kept.open, kept.stock, shared_tuple(kept.seen), resting, place, kinds)
     pilot = Pilot(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated, away=s.away, incidents=s.incidents,
-        leaving=s.leaving, acts=s.acts if s.version >= 6 else recalled(s.controls, s.judged), lost=s.lost,
+        leaving=s.leaving, acts=s.acts if s.version >= 6 else memory_before_version_6(s.controls, s.judged), lost=s.lost,
         conflicted=s.conflicted, window=s.window, rejections=s.rejections,
-        astray=s.astray,
+        uncounted=s.uncounted,
     )  # fmt: skip
     return pilot, plan
 
 
 @functools.lru_cache(maxsize=1024)
-def same(indexes: tuple[int, ...]) -> tuple[int, ...]:
+def shared_tuple(indexes: tuple[int, ...]) -> tuple[int, ...]:
     """One tuple for all streams that have seen the same periods."""
     return indexes
 
 
-def _in_order(periods: dict[int, Open]) -> dict[int, Open]:
+def _in_order(periods: dict[int, OpenPeriod]) -> dict[int, OpenPeriod]:
     """Periods by index: which was touched first depends on how events were batched, and is no part of the state."""
     return dict(sorted(periods.items())) if len(periods) > 1 else periods
 
@@ -308,26 +308,26 @@ def _from_2(s: _Snapshot, plan: Plan) -> _Snapshot:
         standing = structs.replace(standing, ordered=standing.counter)
     if standing.halted:
         within = parse_span(plan.charter.responses.acknowledge_within).after(s.received)
-        standing = structs.replace(standing, order=Order("halt", standing.since, "commanded", within))
+        standing = structs.replace(standing, halt_state=HaltState("halt", standing.since, "commanded", within))
     return structs.replace(s, standing=standing, drilled=s.received)
 
 
 def _from_5(s: _Snapshot) -> _Snapshot:
     """Version 5 bounded the numbers of a source and not its bytes: each missing number stood alone, under the source's
     full name. It knew which numbers it had seen, not what under them."""
-    many, lost, ranges = len(s.sources), list[Lost](), 0
+    many, lost, ranges = len(s.sources), list[LostCount](), 0
     for source in s.sources.values():
         source.seen = before_digests(source.high, source.missing.ranges, seen_kept(many))
-        source.marks.thin(marks_kept(many))
+        source.statements.thin(marks_kept(many))
         missing = source.missing
         while missing.ranges and (len(missing.ranges) > RANGES or ranges + len(missing.ranges) > RANGES_OF_ALL):
-            lost = lose(lost, missing.drop_first())
+            lost = add_lost(lost, missing.drop_first())
         ranges += len(missing.ranges)
-    proofs = {short(name): proof for name, proof in s.standing.order.proofs.items()}
-    order = structs.replace(s.standing.order, proofs=proofs)
+    proofs = {short(name): proof for name, proof in s.standing.halt_state.evidence.items()}
+    order = structs.replace(s.standing.halt_state, evidence=proofs)
     return structs.replace(
         s,
         sources={short(name): source for name, source in s.sources.items()},
-        standing=structs.replace(s.standing, order=order),
+        standing=structs.replace(s.standing, halt_state=order),
         lost=lost,
     )

@@ -18,10 +18,10 @@ import msgspec
 from monitor.model.bounds import seen_kept
 from monitor.model.events import EVENT_TYPES, Envelope
 
-RECENT = 256  # sources of a partition whose last records may be held
-WAITING = 64 * 1024  # bytes of events of one source that wait for their digests
-NOTHING = 0  # no event was seen under this number, or it is not remembered which
-ANYTHING = 0xFFFF  # an event was seen before digests were kept: a state of an older version
+RECENT_SOURCES = 256  # sources of a partition whose last records may be held
+PENDING_BYTES = 64 * 1024  # bytes of events of one source that wait for their digests
+NO_DIGEST = 0  # no event was seen under this number, or it is not remembered which
+ANY_DIGEST = 0xFFFF  # an event was seen before digests were kept: a state of an older version
 
 _encode = msgspec.msgpack.Encoder().encode
 _Columns = tuple[list[int], list[msgspec.Raw], list[msgspec.Raw], list[msgspec.Raw]]
@@ -37,10 +37,10 @@ def digest_of(event: Envelope) -> int:
 
 def _digest(code: int, name: bytes, time: bytes, data: bytes) -> int:
     found = crc32(data, crc32(time, crc32(name, code))) & 0xFFFF
-    return 1 if found == NOTHING else 0xFFFE if found == ANYTHING else found
+    return 1 if found == NO_DIGEST else 0xFFFE if found == ANY_DIGEST else found
 
 
-class Later(Protocol):
+class DeferredEvents(Protocol):
     """Events that can be read again from what is held of them."""
 
     @property
@@ -51,7 +51,7 @@ class Later(Protocol):
         """The events, in order."""
 
 
-class Seen:
+class SequenceDigests:
     """Digests of the last numbers of one source, up to its highest. Events wait as bytes until a digest is asked for: most
     never are. Encoding many at once costs a third of a digest of each, and holding what they were read from costs nothing."""
 
@@ -63,13 +63,13 @@ class Seen:
         if sys.byteorder == "big":
             self._digests.byteswap()
         self._keep = seen_kept(0)
-        self._waiting: list[tuple[int, int, bytes | Later]] = []  # how many events, their bytes, themselves
+        self._waiting: list[tuple[int, int, bytes | DeferredEvents]] = []  # how many events, their bytes, themselves
         self._count = self._size = 0
 
     def __len__(self) -> int:
         return min(len(self._digests) + self._count, self._keep)
 
-    def add(self, events: Sequence[Envelope], keep: int, later: Later | None = None) -> None:
+    def add(self, events: Sequence[Envelope], keep: int, later: DeferredEvents | None = None) -> None:
         """The next numbers are those of `events`; `keep` numbers are remembered from now on. `later`: reads those of them again
         that are to be remembered."""
         count = min(len(events), keep)
@@ -84,7 +84,7 @@ class Seen:
             dropped = waiting.pop(0)
             self._count -= dropped[0]
             self._size -= dropped[1]
-        if self._size > WAITING:
+        if self._size > PENDING_BYTES:
             self.settle()
 
     def pack(self) -> None:
@@ -99,13 +99,13 @@ class Seen:
         """The next `count` numbers are missing."""
         self.settle()
         self._keep = keep
-        self._digests.extend([NOTHING] * min(count, keep))
+        self._digests.extend([NO_DIGEST] * min(count, keep))
         self._trim()
 
     def at(self, back: int) -> int:
         """The digest of the number that lies `back` below the highest, `NOTHING` or `ANYTHING`."""
         self.settle()
-        return self._digests[-1 - back] if back < len(self._digests) else NOTHING
+        return self._digests[-1 - back] if back < len(self._digests) else NO_DIGEST
 
     def put(self, back: int, event: Envelope) -> None:
         """An event has come under a number that lies `back` below the highest."""
@@ -158,18 +158,18 @@ def _packed(events: Sequence[Envelope]) -> bytes:
     )
 
 
-class Recent:
+class RecentSources:
     """The sources of one partition that were heard last, at most `most`. Only of them are records held: where there are more, each
     would have its records read again each time, which costs more than it saves."""
 
     __slots__ = ("_last", "_most", "_sources")
 
-    def __init__(self, most: int = RECENT) -> None:
+    def __init__(self, most: int = RECENT_SOURCES) -> None:
         self._most = most
-        self._sources: OrderedDict[Seen, None] = OrderedDict()
-        self._last: Seen | None = None
+        self._sources: OrderedDict[SequenceDigests, None] = OrderedDict()
+        self._last: SequenceDigests | None = None
 
-    def heard(self, seen: Seen) -> bool:
+    def heard(self, seen: SequenceDigests) -> bool:
         """Events of a source are about to be added. Returns whether it was one of the last before that."""
         if seen is self._last:
             return True
@@ -183,11 +183,11 @@ class Recent:
         return False
 
 
-def before_digests(high: int, missing: Sequence[tuple[int, int, int]], keep: int) -> Seen:
+def before_digests(high: int, missing: Sequence[tuple[int, int, int]], keep: int) -> SequenceDigests:
     """What an older version knew of a source: which numbers it had seen, not what under them."""
     count = min(keep, max(high, 0) + 1)
-    digests = [ANYTHING] * count
+    digests = [ANY_DIGEST] * count
     for first, last, _ in missing:
         for number in range(max(first, high - count + 1), min(last, high) + 1):
-            digests[count - 1 - (high - number)] = NOTHING
-    return Seen(b"".join([each.to_bytes(2, "little") for each in digests]))
+            digests[count - 1 - (high - number)] = NO_DIGEST
+    return SequenceDigests(b"".join([each.to_bytes(2, "little") for each in digests]))

@@ -10,11 +10,11 @@ from typing import Literal, TypeAlias
 
 from monitor.model.bounds import FEW_SOURCES, SOURCES, WINDOW, marks_kept, seen_kept, short
 from monitor.model.events import Envelope, IncidentReported, IncidentUpdated, millis
-from monitor.state.exposure import owes
+from monitor.state.exposure import exposure_missing
 from monitor.state.incidents import reported
-from monitor.state.missing import RANGES, RANGES_OF_ALL, lose
+from monitor.state.missing import RANGES, RANGES_OF_ALL, add_lost
 from monitor.state.pilot import Pilot, Source
-from monitor.state.seen import ANYTHING, NOTHING, digest_of
+from monitor.state.seen import ANY_DIGEST, NO_DIGEST, digest_of
 
 Arrival: TypeAlias = Literal["new", "repeat", "conflict", "too_old"]
 
@@ -52,11 +52,11 @@ def arrived(pilot: Pilot, event: Envelope, received: int) -> Arrival:
         _bound_ranges(pilot, source)
         return "new"
     known = source.seen.at(back)
-    if known not in (NOTHING, ANYTHING):
+    if known not in (NO_DIGEST, ANY_DIGEST):
         return "repeat" if known == digest_of(event) and not _unreported(pilot, event, at) else "conflict"
     if 0 < source.newest < at:
         return "conflict"
-    return "repeat" if known == ANYTHING else "too_old"
+    return "repeat" if known == ANY_DIGEST else "too_old"
 
 
 def gaps_since(pilot: Pilot, start: int) -> int:
@@ -103,23 +103,23 @@ def _new_source(pilot: Pilot, name: str, number: int) -> Source:
     if len(sources) >= SOURCES:
         dropped = sources.pop(min(sources, key=lambda name: (sources[name].heard, name)))
         while dropped.missing.ranges:
-            pilot.lost = lose(pilot.lost, dropped.missing.drop_first())
-        if owes(dropped):
-            pilot.lost = lose(pilot.lost, (dropped.heard, 1))
+            pilot.lost = add_lost(pilot.lost, dropped.missing.drop_first())
+        if exposure_missing(dropped):
+            pilot.lost = add_lost(pilot.lost, (dropped.heard, 1))
     source = sources[name] = Source(min(number - 1, 0), offset=0.0 if number <= 1 else -1.0)
     if len(sources) == FEW_SOURCES + 1:
         for each in sources.values():
             each.seen.keep(seen_kept(len(sources)))
-            each.marks.thin(marks_kept(len(sources)))
+            each.statements.thin(marks_kept(len(sources)))
     return source
 
 
 def _bound_ranges(pilot: Pilot, source: Source) -> None:
     """Keep the number of ranges bounded: what is dropped counts as lost, and can no longer come."""
     if len(source.missing.ranges) > RANGES:
-        pilot.lost = lose(pilot.lost, source.missing.drop_first())
+        pilot.lost = add_lost(pilot.lost, source.missing.drop_first())
     if len(pilot.sources) * RANGES <= RANGES_OF_ALL:
         return
     if sum([len(each.missing.ranges) for each in pilot.sources.values()]) > RANGES_OF_ALL:
         found = [(each.heard, name) for name, each in pilot.sources.items() if each.missing.ranges]
-        pilot.lost = lose(pilot.lost, pilot.sources[min(found)[1]].missing.drop_first())
+        pilot.lost = add_lost(pilot.lost, pilot.sources[min(found)[1]].missing.drop_first())

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from monitor.model.records import Level, Reason
-from monitor.state.halt_order import Order, Sending
+from monitor.state.halt_state import HaltState, Retransmission
 
 Stays = Literal["until_quiet", "until_lowered"]
 
@@ -43,8 +43,8 @@ class Shelf(Struct, frozen=True, array_like=True, gc=False):
 class Standing(Struct, frozen=True, array_like=True, gc=False):
     """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding
     that brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the
-    standing of the command in force, `order` what became of it; `shelved` maps keys of findings to what holds them
-    down; `sending` is the command in force and when it is resent; `lifted` is the decision of the newest release, empty
+    standing of the command in force, `halt_state` what became of it; `shelved` maps keys of findings to what holds them
+    down; `retransmission` is the command in force and when it is resent; `lifted` is the decision of the newest release, empty
     when none is known."""
 
     level: Level = Level.NORMAL
@@ -58,16 +58,16 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     restart: int = 1
     command: str = ""  # the id of the command in force
     ordered: int = 0
-    order: Order = Order()
+    halt_state: HaltState = HaltState()
     shelved: dict[str, Shelf] = {}
-    sending: Sending | None = None
+    retransmission: Retransmission | None = None
     lifted: str = ""
 
     @property
     def newest_release(self) -> str:
         """The decision of the newest release, also where a snapshot from before `lifted` has it in the command in force
         only."""
-        command = self.sending.command if self.sending else None
+        command = self.retransmission.command if self.retransmission else None
         return command.decision if command is not None and command.action == "release" else self.lifted
 
     @property

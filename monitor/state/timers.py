@@ -18,7 +18,7 @@ Timer: TypeAlias = tuple[int, str, str]  # due (ms), kind, name
 NO_TIMER: Timer = (NEVER, "", "")
 
 
-def following(pilot: Pilot) -> Timer:
+def next_timer(pilot: Pilot) -> Timer:
     """The timer that is due first; one due `NEVER` when there is none."""
     return min(timers(pilot), default=NO_TIMER)
 
@@ -28,7 +28,7 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
     if pilot.exited:
         return
     plan, unknown = pilot.plan, pilot.standing.unknown
-    if (closes := closing(pilot)) is not None:
+    if (closes := next_closing(pilot)) is not None:
         yield closes.due, "close", closes.name
     for watch in plan.silent:
         if f"{watch.name}/" not in unknown:
@@ -36,9 +36,9 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
     if unknown and "unknown" not in pilot.standing.active:
         since = min(since for _, since in unknown.values())
         yield plan.unknown_escalates_after.after(since), "unknown", ""
-    if pilot.standing.order.due:
-        yield pilot.standing.order.due, "overdue", ""
-    sending = pilot.standing.sending
+    if pilot.standing.halt_state.due:
+        yield pilot.standing.halt_state.due, "overdue", ""
+    sending = pilot.standing.retransmission
     if sending is not None and sending.due:
         yield sending.due, "again", ""
     if pilot.window.waiting and not pilot.standing.halted:
@@ -49,7 +49,7 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
 
 
-def put_off(pilot: Pilot, kind: str, name: str, before: int) -> None:
+def postpone(pilot: Pilot, kind: str, name: str, before: int) -> None:
     """The monitor was not there when a timer of waiting was due: it waits again from `before` (ms)."""
     standing = pilot.standing
     if kind == "silence":
@@ -60,10 +60,10 @@ def put_off(pilot: Pilot, kind: str, name: str, before: int) -> None:
         pilot.window = structs.replace(pilot.window, due=before + pilot.plan.acknowledge_ms)
     else:
         due = before + pilot.plan.acknowledge_ms
-        pilot.standing = structs.replace(standing, order=structs.replace(standing.order, due=due))
+        pilot.standing = structs.replace(standing, halt_state=structs.replace(standing.halt_state, due=due))
 
 
-def closing(pilot: Pilot) -> Closing | None:
+def next_closing(pilot: Pilot) -> Closing | None:
     """What closes next; `None` when nothing of the pilot has periods."""
     plan, streams = pilot.plan, pilot.streams
     return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None

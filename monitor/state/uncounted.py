@@ -17,20 +17,20 @@ import msgspec
 from msgspec import Struct
 
 from monitor.charter.values import escaped
-from monitor.compile.plan import Plan, Watch
+from monitor.compile.plan import CompiledIndicator, Plan
 from monitor.model.events import CostReported, Envelope, ExposureTallied
 from monitor.model.labels import LABEL_OF, Label, alike
 from monitor.model.records import Finding
 
-TOLD = 64  # values named per pilot
+REPORTED_LABELS = 64  # values named per pilot
 CACHED = 512  # labels whose fate is cached per charter: 1 MiB at most, whatever firms send
 LISTED, SHOWN = 5, 60  # values that a finding lists, and how many characters of each it shows
 EFFORT = 50_000  # pairs of characters compared to find a near label: 5 ms
-KEY = "counted_nowhere"  # of the finding
+UNCOUNTED_KEY = "counted_nowhere"  # of the finding
 Selected: TypeAlias = Callable[[Sequence[Any]], set[Label]]
 
 
-class Told(Struct, array_like=True, gc=False):
+class ReportedLabels(Struct, array_like=True, gc=False):
     """What was said of one pilot's labels: digests of those that were named, and when the last event went astray
     (ms)."""
 
@@ -38,7 +38,7 @@ class Told(Struct, array_like=True, gc=False):
     last: int = -1
 
 
-class Astray(msgspec.Struct, frozen=True):
+class UncountedLabel(msgspec.Struct, frozen=True):
     """A label that counts nowhere, or not in the segment that it resembles: `field` of `data`, its value, those that
     the charter knows; `elsewhere`: it counts in an indicator without segments."""
 
@@ -49,10 +49,10 @@ class Astray(msgspec.Struct, frozen=True):
     elsewhere: bool = False
 
 
-def astray(plan: Plan, kind: type[Envelope], label: Label) -> Astray | None:
+def uncounted_label(plan: Plan, kind: type[Envelope], label: Label) -> UncountedLabel | None:
     """What is wrong with the label of an event of this type; `None` when it counts, or the charter asks for no such
     events."""
-    fates: dict[tuple[type[Envelope], Label], Astray | None] = plan.fates
+    fates: dict[tuple[type[Envelope], Label], UncountedLabel | None] = plan.fates
     at = (kind, label)
     if at not in fates:
         if len(fates) >= CACHED:
@@ -61,7 +61,7 @@ def astray(plan: Plan, kind: type[Envelope], label: Label) -> Astray | None:
     return fates[at]
 
 
-def selecting(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, frozenset[Label]]:
+def counted_labels(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, frozenset[Label]]:
     """What the charter selects events of this type by, to be read from payloads, and values of it that count; `None`
     when it counts whatever the label is, or asks for no such events."""
     watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
@@ -69,17 +69,17 @@ def selecting(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, frozen
         return None, frozenset()
     segments = dict.fromkeys(["", *(name for watch in watches if watch.spec.segments for name in watch.segments)])
     if kind is CostReported:
-        currencies = [getattr(watch.indicator, "currency", None) for watch in watches]
+        currencies = [getattr(watch.implementation, "currency", None) for watch in watches]
         return (None, frozenset()) if None in currencies else (_currencies, frozenset(filter(None, currencies)))
     if kind is not ExposureTallied:
         if len(segments) == 1:
             return None, frozenset()
-        return _segments, frozenset(name for name in segments if astray(plan, kind, name) is None)
+        return _segments, frozenset(name for name in segments if uncounted_label(plan, kind, name) is None)
     units = dict.fromkeys(watch.unit for watch in watches)
     if len(segments) == 1:
         return (None, frozenset()) if None in units else (_units, frozenset(filter(None, units)))
     labels: list[Label] = [(unit, name) for unit in units if unit is not None for name in segments]
-    return _both, frozenset(label for label in labels if astray(plan, kind, label) is None)
+    return _both, frozenset(label for label in labels if uncounted_label(plan, kind, label) is None)
 
 
 def _units(
@@ -106,7 +106,7 @@ def label_of(event: Envelope) -> Label | None:
     return None if getter is None else getter(event.data)  # type: ignore[attr-defined]
 
 
-def finding(found: Astray, last: bool) -> Finding:
+def uncounted_finding(found: UncountedLabel, last: bool) -> Finding:
     """What goes on record. `last`: no further value is named."""
     value = _quoted(found.value)
     where = "does not count in the segment that it resembles" if found.elsewhere else "counts nowhere"
@@ -114,34 +114,34 @@ def finding(found: Astray, last: bool) -> Finding:
     return Finding(rule=f"data.{found.field}", detail=f"data.{found.field} {value} {where}; {_hint(found)}{more}")
 
 
-def _judged(plan: Plan, kind: type[Envelope], label: Label) -> Astray | None:
+def _judged(plan: Plan, kind: type[Envelope], label: Label) -> UncountedLabel | None:
     watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
     if not watches:
         return None
     tag = str(kind.__struct_config__.tag)
     segment = label if isinstance(label, str) else label[-1]
     if kind is CostReported:
-        currencies: dict[str, list[Any]] = {getattr(w.indicator, "currency", segment): [] for w in watches}
-        return None if segment in currencies else _astray(tag, "currency", segment, currencies)
+        currencies: dict[str, list[Any]] = {getattr(w.implementation, "currency", segment): [] for w in watches}
+        return None if segment in currencies else _uncounted(tag, "currency", segment, currencies)
     if kind is ExposureTallied:
         unit = label[0]
         units = {watch.unit: None for watch in watches if watch.unit is not None}
         watches = [watch for watch in watches if watch.unit in (None, unit)]
         if not watches:
             is_cap = unit == "users" and plan.user_cap is not None
-            return None if is_cap else _astray(tag, "unit", unit, units)
+            return None if is_cap else _uncounted(tag, "unit", unit, units)
     return _in_segments(tag, segment, watches)
 
 
-def _in_segments(tag: str, segment: str, watches: list[Watch]) -> Astray | None:
+def _in_segments(tag: str, segment: str, watches: list[CompiledIndicator]) -> UncountedLabel | None:
     listing = [watch for watch in watches if watch.spec.segments]
     known = {name: None for watch in listing for name in watch.segments}
     if segment in known:
         return None
     if len(listing) == len(watches):
-        return _astray(tag, "segment", segment, known)
+        return _uncounted(tag, "segment", segment, known)
     twin = alike(segment) in _alike(tuple(known))
-    return _astray(tag, "segment", segment, known, elsewhere=True) if twin else None
+    return _uncounted(tag, "segment", segment, known, elsewhere=True) if twin else None
 
 
 @functools.lru_cache(maxsize=64)
@@ -150,12 +150,12 @@ def _alike(names: tuple[str, ...]) -> dict[str, str]:
     return {alike(name): name for name in reversed(names)}
 
 
-def _astray(tag: str, field: str, value: str, known: Any, elsewhere: bool = False) -> Astray:
+def _uncounted(tag: str, field: str, value: str, known: Any, elsewhere: bool = False) -> UncountedLabel:
     raw = blake2b(f"{tag}\n{field}\n{value}".encode(), digest_size=8).digest()
-    return Astray(field, value, tuple(known), int.from_bytes(raw, "big"), elsewhere)
+    return UncountedLabel(field, value, tuple(known), int.from_bytes(raw, "big"), elsewhere)
 
 
-def _hint(found: Astray) -> str:
+def _hint(found: UncountedLabel) -> str:
     twin = _alike(found.known).get(alike(found.value))
     if twin is not None:
         same = twin.casefold() == found.value.casefold()

@@ -31,7 +31,7 @@ from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.kafka.app import build, prepare, run
 from monitor.kafka.worker import Settings
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -272,7 +272,7 @@ def _run(order: Order) -> None:
         kept=order.kept,
     )
     asyncio.run(prepare(settings, None, order.replication))
-    metrics = Metrics(rejections=[why.value for why in Why])
+    metrics = Metrics(rejections=[why.value for why in RejectionReason])
     run(build(settings, metrics=metrics, failpoint=from_environment()))
 
 

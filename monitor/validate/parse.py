@@ -35,7 +35,17 @@ from monitor.model.events import (
 )
 from monitor.model.lenient import is_utf16, without_bom, without_leap_seconds
 from monitor.model.records import Record, Rejected
-from monitor.validate.rejections import ACTS, ATTRIBUTES, MAX_EVENTS, UTF16, Rejecter, Why, broken, explain, is_utf8
+from monitor.validate.rejections import (
+    ACTS,
+    ATTRIBUTES,
+    MAX_EVENTS,
+    UTF16,
+    Rejecter,
+    RejectionReason,
+    broken,
+    explain_decode_error,
+    is_utf8,
+)
 from monitor.validate.rejections import MAX_BYTES as MAX_BYTES
 from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
 
@@ -74,13 +84,13 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
     if found:
         return reject(found)
     if _depth(value) > MAX_DEPTH:
-        return reject(Why.TOO_DEEP)
+        return reject(RejectionReason.TOO_DEEP)
     try:
         act: ControlBase = _control.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return reject(*explain(error, value, ACTS), pilot=_pilot_of(value, _of_act))
+        return reject(*explain_decode_error(error, value, ACTS), pilot=_pilot_of(value, _of_act))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
-        return reject(Why.KEY_MISMATCH, "pilot", pilot=act.pilot)
+        return reject(RejectionReason.KEY_MISMATCH, "pilot", pilot=act.pilot)
     return act
 
 
@@ -152,11 +162,11 @@ def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
     if found:
         return Validated([], [], [reject(found)])
     if is_utf16(value):
-        return Validated([], [], [reject(Why.NOT_UTF8, "", UTF16)])
+        return Validated([], [], [reject(RejectionReason.NOT_UTF8, "", UTF16)])
     if record.value != value:
         mode = mode_of(structs.replace(record, value=value))
     if mode == "unknown":
-        return Validated([], [], [reject(Why.UNKNOWN_CONTENT_TYPE, "content-type")])
+        return Validated([], [], [reject(RejectionReason.UNKNOWN_CONTENT_TYPE, "content-type")])
     parts: list[bytes] = [value]
     if mode == "binary":
         whole = _structured(record, value)
@@ -164,8 +174,8 @@ def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
             return Validated([], [], [reject(*whole)])
         parts = [whole]
     elif mode == "batch":
-        split = _split(value) if _ARRAY.match(value) else Why.NOT_AN_ARRAY
-        if isinstance(split, Why):
+        split = _split(value) if _ARRAY.match(value) else RejectionReason.NOT_AN_ARRAY
+        if isinstance(split, RejectionReason):
             return Validated([], [], [reject(split)])
         parts = split
     bound = latest(record.received)
@@ -179,7 +189,7 @@ def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
             events.append(good)
             places.append(index)
         else:
-            pilot = "" if good[0] is Why.TOO_DEEP else _pilot_of(part, _of_event)
+            pilot = "" if good[0] is RejectionReason.TOO_DEEP else _pilot_of(part, _of_event)
             rejected.append(reject(*good, index=index, pilot=pilot))
     return Validated(events, places, rejected)
 
@@ -199,36 +209,36 @@ def _strictly(kind: type[Envelope]) -> type[msgspec.Struct]:
 _strict = msgspec.json.Decoder(reduce(or_, [_strictly(kind) for kind in EVENT_TYPES.values()]))
 
 
-def _one(part: bytes, bound: datetime, key: str | None) -> Event | tuple[Why, str, str]:
+def _one(part: bytes, bound: datetime, key: str | None) -> Event | tuple[RejectionReason, str, str]:
     """One event, or (reason, field, detail)."""
     if _depth(part) > MAX_DEPTH:
-        return Why.TOO_DEEP, "", ""
+        return RejectionReason.TOO_DEEP, "", ""
     try:
         _strict.decode(part)
         event: Event = _event.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        why = explain(error, part)
-        mended = without_leap_seconds(part) if why[0] is Why.BAD_TIME else part
+        why = explain_decode_error(error, part)
+        mended = without_leap_seconds(part) if why[0] is RejectionReason.BAD_TIME else part
         return why if mended == part else _one(mended, bound, key)
     times = [("time", event.time)]
     if isinstance(event, _CLOSING):
         times.append(("data.filed", event.data.filed))
     for field, at in times:
         if at < OLDEST:
-            return Why.TIME_BEFORE_2000, field, ""
+            return RejectionReason.TIME_BEFORE_2000, field, ""
         if at > bound:
-            return Why.TIME_IN_FUTURE, field, ""
+            return RejectionReason.TIME_IN_FUTURE, field, ""
     if isinstance(event, _CLOSING) and event.data.filed > event.time:
-        return Why.CLOSED_BEFORE_FILED, "data.filed", ""
+        return RejectionReason.CLOSED_BEFORE_FILED, "data.filed", ""
     if key is not None and event.subject != key:
-        return Why.KEY_MISMATCH, "subject", ""
+        return RejectionReason.KEY_MISMATCH, "subject", ""
     return event
 
 
-def _unreadable(value: bytes | None) -> Why | None:
+def _unreadable(value: bytes | None) -> RejectionReason | None:
     if not value:
-        return Why.EMPTY_VALUE
-    return Why.TOO_LARGE if len(value) > MAX_BYTES else None
+        return RejectionReason.EMPTY_VALUE
+    return RejectionReason.TOO_LARGE if len(value) > MAX_BYTES else None
 
 
 _ARRAY = re.compile(rb"[%b]*\[" % BLANK)
@@ -252,10 +262,10 @@ def mode_of(record: Record) -> str:
     return "batch" if _ARRAY.match(record.value or b"") else "single"
 
 
-def _structured(record: Record, value: bytes) -> bytes | tuple[Why, str, str]:
+def _structured(record: Record, value: bytes) -> bytes | tuple[RejectionReason, str, str]:
     """A binary-mode record as the structured event it stands for."""
     if _depth(value) > MAX_DEPTH - 1:
-        return Why.TOO_DEEP, "data", ""
+        return RejectionReason.TOO_DEEP, "data", ""
     if not _well_formed(value):  # or the value could close `data` and write attributes of its own
         why, field, detail = broken(value)
         return why, field or "data", detail
@@ -266,7 +276,7 @@ def _structured(record: Record, value: bytes) -> bytes | tuple[Why, str, str]:
             try:
                 attributes[attribute] = (text or b"").decode()
             except UnicodeDecodeError:
-                return Why.NOT_UTF8, attribute, ""
+                return RejectionReason.NOT_UTF8, attribute, ""
     attributes["data"] = msgspec.Raw(value)
     return msgspec.json.encode(attributes)
 
@@ -290,7 +300,7 @@ def _depth(part: bytes) -> int:
     return deepest
 
 
-def _split(value: bytes) -> list[bytes] | Why:
+def _split(value: bytes) -> list[bytes] | RejectionReason:
     """The elements of a JSON array as bytes, each still to be read; a reason when its brackets do not close."""
     parts: list[bytes] = []
     depth, begin = 0, value.index(b"[") + 1
@@ -298,7 +308,7 @@ def _split(value: bytes) -> list[bytes] | Why:
     for token in _TOKEN.finditer(value):
         mark = token[0]
         if end >= 0:
-            return Why.NOT_JSON  # something follows the array
+            return RejectionReason.NOT_JSON  # something follows the array
         if mark in (b"{", b"["):
             depth += 1
         elif mark in (b"}", b"]"):
@@ -309,9 +319,9 @@ def _split(value: bytes) -> list[bytes] | Why:
             parts.append(value[begin : token.start()])
             begin = token.end()
             if len(parts) >= MAX_EVENTS:
-                return Why.TOO_MANY_EVENTS
+                return RejectionReason.TOO_MANY_EVENTS
     if end < 0 or value[end : end + 1] != b"]" or value[end + 1 :].strip(BLANK):
-        return Why.NOT_JSON if is_utf8(value) else Why.NOT_UTF8
+        return RejectionReason.NOT_JSON if is_utf8(value) else RejectionReason.NOT_UTF8
     last = value[begin:end]
     return [*parts, last] if parts or last.strip(BLANK) else []
 

@@ -23,7 +23,7 @@ MAX_EVENTS = 5_000  # in one record
 MAX_DEPTH = 64  # of nested arrays and objects within one event
 
 
-class Why(StrEnum):
+class RejectionReason(StrEnum):
     """Why input was rejected: the closed list. `SENTENCES` says each in words."""
 
     EMPTY_VALUE = "empty_value"
@@ -60,41 +60,41 @@ class Why(StrEnum):
     CONTROL_REFUSED = "control_refused"
 
 
-SENTENCES: dict[Why, str] = {
-    Why.EMPTY_VALUE: "The record has no value.",
-    Why.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
-    Why.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
-    Why.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
-    Why.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON; send application/json, or application/cloudevents+json "
+SENTENCES: dict[RejectionReason, str] = {
+    RejectionReason.EMPTY_VALUE: "The record has no value.",
+    RejectionReason.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
+    RejectionReason.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
+    RejectionReason.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
+    RejectionReason.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON; send application/json, or application/cloudevents+json "
     "for a whole event.",
-    Why.NOT_UTF8: "The bytes are not UTF-8.",
-    Why.NOT_JSON: "The value is not well-formed JSON.",
-    Why.NOT_FINITE: "NaN or Infinity stands where a number is due; JSON has neither.",
-    Why.NOT_AN_OBJECT: "An event must be a JSON object.",
-    Why.NOT_AN_ARRAY: "The header announces a batch, so the value must be a JSON array.",
-    Why.UNKNOWN_TYPE: "The event's `type` is none that is known.",
-    Why.UNKNOWN_VALUE: "The field allows certain words only, and this is none of them.",
-    Why.MISSING_FIELD: "A required field is missing.",
-    Why.WRONG_TYPE: "The field holds another JSON type than it must.",
-    Why.WRONG_FORM: "The text does not have the form that the field asks for.",
-    Why.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
-    Why.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
-    Why.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record; set the sender's clock.",
-    Why.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set; set it.",
-    Why.CLOSED_BEFORE_FILED: "The complaint is said to have been closed before it was filed.",
-    Why.KEY_MISMATCH: "The record's key is another than the pilot, on whose key order and partition rest.",
-    Why.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
-    Why.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
-    Why.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
-    Why.SOURCE_CONFLICT: "Another event came under this source and sequence number; give each start and each replica of the "
+    RejectionReason.NOT_UTF8: "The bytes are not UTF-8.",
+    RejectionReason.NOT_JSON: "The value is not well-formed JSON.",
+    RejectionReason.NOT_FINITE: "NaN or Infinity stands where a number is due; JSON has neither.",
+    RejectionReason.NOT_AN_OBJECT: "An event must be a JSON object.",
+    RejectionReason.NOT_AN_ARRAY: "The header announces a batch, so the value must be a JSON array.",
+    RejectionReason.UNKNOWN_TYPE: "The event's `type` is none that is known.",
+    RejectionReason.UNKNOWN_VALUE: "The field allows certain words only, and this is none of them.",
+    RejectionReason.MISSING_FIELD: "A required field is missing.",
+    RejectionReason.WRONG_TYPE: "The field holds another JSON type than it must.",
+    RejectionReason.WRONG_FORM: "The text does not have the form that the field asks for.",
+    RejectionReason.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
+    RejectionReason.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
+    RejectionReason.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record; set the sender's clock.",
+    RejectionReason.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set; set it.",
+    RejectionReason.CLOSED_BEFORE_FILED: "The complaint is said to have been closed before it was filed.",
+    RejectionReason.KEY_MISMATCH: "The record's key is another than the pilot, on whose key order and partition rest.",
+    RejectionReason.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
+    RejectionReason.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
+    RejectionReason.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
+    RejectionReason.SOURCE_CONFLICT: "Another event came under this source and sequence number; give each start and each replica of the "
     "service its own source.",
-    Why.BEFORE_ADMISSION: "The event happened before the pilot began (admission, or the start of its cycle): it neither counts nor halts.",
-    Why.AFTER_EXIT: "The pilot has left the sandbox.",
-    Why.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
-    Why.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",
-    Why.REPEATED: "The act was judged before; a copy of it changes nothing.",
-    Why.CONFLICT: "Another act with this id was judged before, or another charter is in force; this one changes nothing.",
-    Why.CONTROL_REFUSED: "The act is well formed but may not take effect.",
+    RejectionReason.BEFORE_ADMISSION: "The event happened before the pilot began (admission, or the start of its cycle): it neither counts nor halts.",
+    RejectionReason.AFTER_EXIT: "The pilot has left the sandbox.",
+    RejectionReason.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
+    RejectionReason.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",
+    RejectionReason.REPEATED: "The act was judged before; a copy of it changes nothing.",
+    RejectionReason.CONFLICT: "Another act with this id was judged before, or another charter is in force; this one changes nothing.",
+    RejectionReason.CONTROL_REFUSED: "The act is well formed but may not take effect.",
 }
 
 
@@ -108,7 +108,9 @@ class Rejecter:
         self.record, self.topic, self.partition, self.secret = record, topic, partition, secret
         self.digest = ""
 
-    def __call__(self, why: Why, field: str = "", detail: str = "", *, index: int = 0, pilot: str = "") -> Rejected:
+    def __call__(
+        self, why: RejectionReason, field: str = "", detail: str = "", *, index: int = 0, pilot: str = ""
+    ) -> Rejected:
         """One rejection. `detail` must never repeat a value of the input; without one, the reason's sentence stands."""
         if not self.digest:  # once for a record, however many of its events are bad
             self.digest = blake2b(self.record.value or b"", key=self.secret, digest_size=16).hexdigest()
@@ -157,18 +159,18 @@ def is_utf8(value: bytes) -> bool:
     return True
 
 
-def broken(part: bytes) -> tuple[Why, str, str]:
+def broken(part: bytes) -> tuple[RejectionReason, str, str]:
     """Why bytes are no JSON: (reason, field, detail)."""
     if is_utf16(part):
-        return Why.NOT_UTF8, "", UTF16
+        return RejectionReason.NOT_UTF8, "", UTF16
     if not is_utf8(part):
-        return Why.NOT_UTF8, "", ""
+        return RejectionReason.NOT_UTF8, "", ""
     for token in _BARE.finditer(part):
         if token[2] is not None:
             name = (token[1] or b"").decode()
             field = next((f for f in (f"data.{name}", name) if f in _FIELDS), "")
-            return Why.NOT_FINITE, field, ""
-    return Why.NOT_JSON, "", ""
+            return RejectionReason.NOT_FINITE, field, ""
+    return RejectionReason.NOT_JSON, "", ""
 
 
 ACTS = [str(act.__struct_config__.tag) for act in get_args(Control)]
@@ -194,7 +196,9 @@ def _one_of(words: Sequence[str]) -> str:
     return f"Write one of {', '.join(words)}." if words else ""
 
 
-def explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TYPES)) -> tuple[Why, str, str]:
+def explain_decode_error(
+    error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TYPES)
+) -> tuple[RejectionReason, str, str]:
     """msgspec's words as (reason, field, detail). The value itself is never repeated: it may be personal."""
     if not isinstance(error, msgspec.ValidationError):
         return broken(part)
@@ -205,21 +209,25 @@ def explain(error: Exception, part: bytes, types: Sequence[str] = tuple(EVENT_TY
     field = path.rstrip("`").lstrip(".")
     missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
     if missing:
-        return Why.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), _instead(missing[1], part)
+        return RejectionReason.MISSING_FIELD, f"{field}.{missing[1]}".lstrip("."), _instead(missing[1], part)
     if not field and message.startswith("Expected `object`"):
         batch = "; send several events as application/cloudevents-batch+json" if message.endswith("`array`") else ""
-        return Why.NOT_AN_OBJECT, "", message + batch
+        return RejectionReason.NOT_AN_OBJECT, "", message + batch
     if message.startswith("Invalid value"):
-        return Why.UNKNOWN_TYPE, field, _one_of(types)
+        return RejectionReason.UNKNOWN_TYPE, field, _one_of(types)
     if message.startswith("Invalid enum value"):
-        return Why.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
+        return RejectionReason.UNKNOWN_VALUE, field, _one_of(_WORDS.get(field, ()))
     if message.startswith("Invalid RFC3339") or "timezone component" in message:
-        return Why.BAD_TIME, field, f"{message}; write it as 2026-01-31T12:00:00Z, or with an offset such as +01:00"
+        return (
+            RejectionReason.BAD_TIME,
+            field,
+            f"{message}; write it as 2026-01-31T12:00:00Z, or with an offset such as +01:00",
+        )
     if "matching regex" in message:
-        return Why.WRONG_FORM, field, _FORMS.get(field, message)
+        return RejectionReason.WRONG_FORM, field, _FORMS.get(field, message)
     if "out of range" in message or re.search(r"(of length|` [<>]=?) ", message):
-        return Why.OUT_OF_RANGE, field, f"{message}. {_RANGES[field]}" if field in _RANGES else message
-    return Why.WRONG_TYPE, field, _typed(field, message) if message.startswith("Expected") else ""
+        return RejectionReason.OUT_OF_RANGE, field, f"{message}. {_RANGES[field]}" if field in _RANGES else message
+    return RejectionReason.WRONG_TYPE, field, _typed(field, message) if message.startswith("Expected") else ""
 
 
 _BASE64 = re.compile(rb'"data_base64"\s*:')

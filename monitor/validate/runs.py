@@ -19,15 +19,15 @@ from monitor.model.events import ComplaintResolved, ComplaintWithdrawn, Envelope
 from monitor.model.records import Record
 from monitor.validate.parse import MAX_BYTES, MAX_DEPTH, OLDEST, flat, latest, mode_of, validate, whole
 
-LEAST = 2  # events below which it does not pay to take them at once
-RUN = 1000  # events of one run: more would share little more of its cost, and leave the processor's cache
+MIN_BATCH = 2  # events below which it does not pay to take them at once
+MAX_RUN = 1000  # events of one run: more would share little more of its cost, and leave the processor's cache
 # A record of one event that is no longer than this cannot be nested too deep, if it holds no array: a level of objects
 # takes five bytes, `{"":` and `}`, and the names of the required attributes take the rest.
 _REQUIRED = ["type", "data", *(f.encode_name for f in msgspec.structs.fields(Envelope) if f.required)]
-SHORT = 5 * (MAX_DEPTH - 2) + sum(len(f'"{name}":0,') for name in _REQUIRED)
+SHALLOW_BYTES = 5 * (MAX_DEPTH - 2) + sum(len(f'"{name}":0,') for name in _REQUIRED)
 
 
-class Run(NamedTuple):
+class EventRun(NamedTuple):
     """Well-formed events of one key in the order in which they came; the record of each, when that was received (ms), and the
     event's place in it."""
 
@@ -48,12 +48,12 @@ class Run(NamedTuple):
                 half += 1
         return half
 
-    def holding(self, first: int, stop: int) -> list[Record]:
+    def records_of(self, first: int, stop: int) -> list[Record]:
         """The records of these events, each once."""
         return list({record.offset: record for record in self.records[first:stop]}.values())
 
 
-class Reread:
+class RecordReader:
     """Events of a run that can be read again from their records."""
 
     __slots__ = ("_places", "_records", "size")
@@ -81,7 +81,7 @@ class Reread:
         return found
 
 
-class Batch(NamedTuple):
+class EventBatch(NamedTuple):
     """Good events of one pilot and source whose numbers follow each other, in order: their earliest and latest time, first and
     last number, the same events sorted by type, and their payloads so too; the run that they are of, and where they end in it."""
 
@@ -93,13 +93,13 @@ class Batch(NamedTuple):
     last: int
     by_type: dict[type[Envelope], list[Envelope]]
     data: dict[type[Envelope], list[Any]]
-    run: Run
+    run: EventRun
     stop: int
 
-    def later(self, most: int) -> Reread:
+    def later(self, most: int) -> RecordReader:
         """Reads the last `most` events again from their records."""
         start = self.stop - min(most, len(self.events))
-        return Reread(self.run.records[start : self.stop], self.run.places[start : self.stop])
+        return RecordReader(self.run.records[start : self.stop], self.run.places[start : self.stop])
 
 
 # Records to runs ---------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ _MODES = {_OBJECT: "single", _ARRAY: "batch"}
 _lined = msgspec.json.Decoder(Event)
 
 
-def by_key(records: Sequence[Record], start: int) -> tuple[list[list[Record]], int]:
+def group_by_key(records: Sequence[Record], start: int) -> tuple[list[list[Record]], int]:
     """The stretch of records from `start` on that look plain from outside, in groups of one key and one form, and where it ends:
     at a record that has no key, or is not one JSON object or array as its headers say. Groups of one key are in order."""
     singles: dict[bytes, list[Record]] = defaultdict(list)
@@ -141,21 +141,21 @@ def by_key(records: Sequence[Record], start: int) -> tuple[list[list[Record]], i
     return [*groups, *singles.values(), *packs.values()], at
 
 
-def runs(records: list[Record]) -> Iterator[Run | list[Record]]:
-    """The events of one group of `by_key`, in order, in runs; records that cannot be read so come as they are."""
+def runs(records: list[Record]) -> Iterator[EventRun | list[Record]]:
+    """The events of one group of `group_by_key`, in order, in runs; records that cannot be read so come as they are."""
     value = records[0].value
     return _singles(records) if value and value[0] == _OBJECT else _packs(records)
 
 
-def _singles(records: list[Record]) -> Iterator[Run | list[Record]]:
+def _singles(records: list[Record]) -> Iterator[EventRun | list[Record]]:
     """Runs of records of one event each, decoded in one go. One that cannot be decoded holds back its neighbours only."""
-    todo = [records[start : start + RUN] for start in range(0, len(records), RUN)][::-1]
+    todo = [records[start : start + MAX_RUN] for start in range(0, len(records), MAX_RUN)][::-1]
     while todo:
         some = todo.pop()
         events = _lines([record.value or b"" for record in some])
         if events is not None:
-            yield Run(events, some, [record.received for record in some], [0] * len(some))
-        elif len(some) < 2 * LEAST:
+            yield EventRun(events, some, [record.received for record in some], [0] * len(some))
+        elif len(some) < 2 * MIN_BATCH:
             yield some
         else:
             half = len(some) // 2
@@ -177,18 +177,18 @@ def _lines(values: list[bytes]) -> list[Event] | None:
         events: list[Event] = _lined.decode_lines(joined)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    short = longest <= SHORT and b"[" not in joined
+    short = longest <= SHALLOW_BYTES and b"[" not in joined
     return events if len(events) == len(values) and (short or flat(joined, len(events))) else None
 
 
-def _packs(records: list[Record]) -> Iterator[Run | list[Record]]:
+def _packs(records: list[Record]) -> Iterator[EventRun | list[Record]]:
     """Runs of records that hold a JSON array of events; a run has one source, as numbers must follow each other in it."""
     run, places = _empty()
     for record in records:
         value = record.value
         events = whole(value, batch=True) if value and len(value) <= MAX_BYTES else None
         if run.events and (
-            not events or len(run.events) + len(events) > RUN or events[0].source != run.events[0].source
+            not events or len(run.events) + len(events) > MAX_RUN or events[0].source != run.events[0].source
         ):
             yield run
             run, places = _empty()
@@ -204,9 +204,9 @@ def _packs(records: list[Record]) -> Iterator[Run | list[Record]]:
         yield run
 
 
-def _empty() -> tuple[Run, list[int]]:
+def _empty() -> tuple[EventRun, list[int]]:
     places: list[int] = []
-    return Run([], [], [], places), places
+    return EventRun([], [], [], places), places
 
 
 # A run as a batch --------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ _CLOSING = (ComplaintResolved, ComplaintWithdrawn)
 _FOUR = [f"{number:04d}" for number in range(10_000)]
 
 
-def in_batch(run: Run, first: int, stop: int) -> Batch | None:
+def as_batch(run: EventRun, first: int, stop: int) -> EventBatch | None:
     """The events of a run from `first` to `stop` (excluded) as a batch, when times, key and sequence are right for all of them,
     and they are one. `None` says nothing: each is then to be judged by itself.
     """
@@ -253,7 +253,7 @@ def in_batch(run: Run, first: int, stop: int) -> Batch | None:
                 if not OLDEST <= payload.filed <= closed.time:
                     return None
     number = int(head.sequence)
-    return Batch(events, source, times[0], times[-1], number, number + count - 1, by_type, data, run, stop)
+    return EventBatch(events, source, times[0], times[-1], number, number + count - 1, by_type, data, run, stop)
 
 
 def _following(first: str, count: int) -> str | None:

@@ -1,4 +1,4 @@
-"""What one update costs: microseconds per detector and kind, and as a ratio to a bare CUSUM loop on the same machine.
+"""Cost of one update: microseconds per detector and kind, and the ratio to a plain CUSUM loop on the same machine.
 
 Run: `python tests/bench/detector_cost.py`
 """
@@ -17,7 +17,7 @@ WAVE = (3, 6, 4, 7, 5, 9, 2, 6, 5, 3)
 
 
 def stream(kind: type) -> list[Observation]:
-    """An ordinary stream of one kind, around its limit."""
+    """Returns an ordinary stream of one kind, around its limit."""
     made: dict[type, list[Observation]] = {
         Count: [Count(k=float(WAVE[i % 10]), m=1.0) for i in range(LENGTH)],
         Proportion: [Proportion(k=float(WAVE[i % 10]), n=50.0) for i in range(LENGTH)],
@@ -28,7 +28,7 @@ def stream(kind: type) -> list[Observation]:
 
 
 def bare() -> float:
-    """Seconds per step of the smallest chart there is, written inline: the yardstick."""
+    """Returns seconds per step of the smallest chart, written inline, as the reference."""
     best = 1e9
     observations = stream(Count)
     for _ in range(ROUNDS):
@@ -40,7 +40,7 @@ def bare() -> float:
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     yardstick = bare()
     print(f"{'detector':<18}{'kind':<12}{'us/update':>10}{'x bare loop':>13}{'snapshot bytes':>16}")
     print(f"{'(bare CUSUM loop)':<30}{yardstick * 1e6:>10.2f}{1:>13.0f}")

@@ -15,7 +15,7 @@ from monitor.charter.control import CONTROL_TYPES
 from monitor.model.events import EVENT_TYPES
 from monitor.model.records import Record
 from monitor.validate.parse import validate
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
 PAGE: dict[str, Any] = yaml.safe_load(resources.files("monitor").joinpath("asyncapi.yaml").read_text("utf-8"))
@@ -122,4 +122,4 @@ def test_the_schema_refuses_what_the_monitor_refuses(kind: str, field: str) -> N
 
 def test_every_reason_of_a_rejection_is_on_the_page() -> None:
     """The closed list is part of the interface."""
-    assert set(PAGE["components"]["schemas"]["Rejected"]["properties"]["reason"]["enum"]) == set(Why)
+    assert set(PAGE["components"]["schemas"]["Rejected"]["properties"]["reason"]["enum"]) == set(RejectionReason)

@@ -14,7 +14,7 @@ from detectors.base import Count, Gap, Gauge, Observation, Proportion
 from monitor.asyncapi import example
 from monitor.charter.spec import ExposureSpec, IndicatorSpec
 from monitor.indicators import INDICATORS, BadSpec, Indicator, Slot
-from monitor.indicators.base import Open
+from monitor.indicators.base import OpenPeriod
 from monitor.model.events import EVENT_TYPES, Envelope, Event, ExposureTallied, Severity, millis
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
@@ -147,16 +147,16 @@ FOLDING = pytest.mark.parametrize("kind", [kind for kind in INDICATORS if hasatt
 AWKWARD = (0.1, 1e-9, 3.3, 1e9, 0.0, 7.0)
 
 
-class Periods(dict[str, Open]):
+class Periods(dict[str, OpenPeriod]):
     """Open periods of listed segments, made at the first touch; an unlisted one is an error."""
 
     def __init__(self, listed: tuple[str, ...]) -> None:
         super().__init__()
         self.listed = listed
 
-    def __missing__(self, segment: str) -> Open:
+    def __missing__(self, segment: str) -> OpenPeriod:
         assert segment in self.listed
-        return self.setdefault(segment, Open())
+        return self.setdefault(segment, OpenPeriod())
 
 
 def many(seed: int) -> list[Envelope]:
@@ -179,16 +179,16 @@ def many(seed: int) -> list[Envelope]:
     return made
 
 
-class Places(dict[tuple[str, int], Open | None]):
+class Places(dict[tuple[str, int], OpenPeriod | None]):
     """The same by segment and index, closed below an index."""
 
     def __init__(self, listed: tuple[str, ...], closed: int) -> None:
         super().__init__()
         self.listed, self.closed = listed, closed
 
-    def __missing__(self, place: tuple[str, int]) -> Open | None:
+    def __missing__(self, place: tuple[str, int]) -> OpenPeriod | None:
         assert place[0] in self.listed
-        return None if place[1] < self.closed else self.setdefault(place, Open())
+        return None if place[1] < self.closed else self.setdefault(place, OpenPeriod())
 
 
 @FOLDING

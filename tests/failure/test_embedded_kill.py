@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import structs
 
-from monitor.charter.spec import canonical
+from monitor.charter.spec import canonical_charter
 from monitor.embedded.ingress import BATCH
 from monitor.embedded.output_reader import Reader
 from monitor.embedded.store import TOPIC, Store
@@ -179,7 +179,7 @@ async def stepped_again(memory: MemoryStore) -> Outputs:
 
     def machine(partition: int, epoch: int) -> Machine:
         made = Machine(partition, epoch)
-        made.claimed(structs.replace(claim, epoch=epoch))
+        made.take_claim(structs.replace(claim, epoch=epoch))
         return made
 
     runner = Runner(log, clock=memory.clock, machine=machine)
@@ -204,7 +204,7 @@ def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
     pilots, charters = fleet(), []
     for pilot in pilots.pilots:
         path = tmp_path / f"{pilot}.yaml"
-        path.write_bytes(canonical(pilots.charter_for(pilot)))
+        path.write_bytes(canonical_charter(pilots.charter_for(pilot)))
         charters.append(str(path))
     served = Served(tmp_path / "data", charters)
     bodies = batches([event for _, event in pilots], 6)

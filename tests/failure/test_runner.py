@@ -112,7 +112,7 @@ async def live(seed: int, killer: Killer, hours: int = 30, checkpoint_every_ms: 
     sent = 0
     override = '{"type":"sandbox.control.override","id":"o%d","pilot":"pilot-0002","author":"regulator-1","level":"watch","reason":"look"}'
     for step in range(10_000):
-        if sent >= len(events) and runner is not None and not runner.silent:
+        if sent >= len(events) and runner is not None and not runner.replaying:
             ends = (store.telemetry_end(TOPIC), store.control_end())
             if (runner.next_telemetry.get(TOPIC, 0), runner.next_control) == ends:
                 break
@@ -131,9 +131,9 @@ async def live(seed: int, killer: Killer, hours: int = 30, checkpoint_every_ms: 
             start = runner.next_telemetry.get(TOPIC, 0)
             batch = await runner._log.telemetry(TOPIC, start, start + rng.choice((1, 20, 60)))
             await runner.telemetry(TOPIC, batch)
-            if not runner.silent and rng.random() < 0.5:
+            if not runner.replaying and rng.random() < 0.5:
                 await runner.control(await runner._log.control(runner.next_control, 10**9))
-            if not runner.silent and runner.next_telemetry.get(TOPIC, 0) == store.telemetry_end(TOPIC):
+            if not runner.replaying and runner.next_telemetry.get(TOPIC, 0) == store.telemetry_end(TOPIC):
                 await runner.time()
         except Killed:
             runner = None

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.charter.control import Approval, Drill, Evaluation, Override, Rectification, Release, Shelving
 from monitor.charter.spec import Drills, Responses, Window
-from monitor.model.builders import Emitter, instant
+from monitor.model.builders import Emitter, as_instant
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Level, Reason
 from monitor.sdk import Halted, Pilot
@@ -102,7 +102,7 @@ def test_a_complaint_about_the_time_after_the_stop_contradicts(world: World, tmp
         desk = Emitter(f"desk/{pilot}", pilot)
         now = int(time.time() * 1000)
         world.report(desk.complaint(now, about=before - timedelta(seconds=1)))
-        world.report(desk.complaint(now, about=instant(now)))
+        world.report(desk.complaint(now, about=as_instant(now)))
         _, found = world.seen.wait(pilot, Reason.HALT_CONTRADICTED)
         assert (found.finding.rule, found.finding.detail) == ("complaint", f"desk/{pilot}")
         assert found.standing == verified.standing + 1

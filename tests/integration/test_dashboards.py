@@ -19,7 +19,7 @@ import yaml
 from click.testing import CliRunner
 
 from monitor.cli.dashboards import dashboards
-from monitor.engine.replay import Line, lines, replay
+from monitor.engine.replay import TimedRecord, replay_charters, timed_records
 from monitor.model.records import Outputs
 from monitor.projections.metric_catalogue import CATALOGUE, series_names
 from monitor.projections.metrics import ACTORS, Metrics
@@ -103,10 +103,10 @@ def simulated() -> Iterator[Outputs]:
         fleet = Fleet(
             seed, pilots=4, scenarios=("death", "step", "silence", "late"), hours=40, onset=12, prefix=f"f{seed}-"
         )
-        log = list(lines(fleet))
+        log = list(timed_records(fleet))
         for place in range(50, len(log), 100):  # and here and there bytes that are no event
-            log[place] = Line(msgspec.structs.replace(log[place].record, value=b"{"), log[place].time)
-        yield from replay([fleet.charter_for(pilot) for pilot in fleet.pilots], log, batch=20)
+            log[place] = TimedRecord(msgspec.structs.replace(log[place].record, value=b"{"), log[place].time)
+        yield from replay_charters([fleet.charter_for(pilot) for pilot in fleet.pilots], log, batch=20)
 
 
 def feed(metrics: Metrics, outputs: Outputs) -> None:

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from monitor.act.alertmanager import Alertmanager
-from monitor.charter.spec import canonical
+from monitor.charter.spec import canonical_charter
 from monitor.embedded.monitor import Monitor
 from monitor.embedded.store import Incoming
 from monitor.model.builders import Emitter
@@ -95,7 +95,7 @@ def test_a_monitor_with_a_wrong_clock_that_is_killed_ends_no_alert(tmp_path: Pat
     clock.move(ahead)
     now = time.time_ns() // 1_000_000 + ahead * 1000
     plan = charter("p", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=now - 86_400_000, end=now)
-    (tmp_path / "charter.yaml").write_bytes(canonical(plan))
+    (tmp_path / "charter.yaml").write_bytes(canonical_charter(plan))
     with Recorder() as people:
         config = tmp_path / "alertmanager.yaml"
         short = SHIPPED.read_text().replace("group_interval: 1m", "group_interval: 1s")

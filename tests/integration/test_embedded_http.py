@@ -26,7 +26,7 @@ from monitor.errors import Fenced, Forged
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Command, Decision, Level, Outputs, Permit, Reason
-from monitor.model.signing import HTTP_HEADER, Kind, Trusted
+from monitor.model.signing import HTTP_HEADER, SignedKind, Trusted
 from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import halted
 
@@ -133,7 +133,7 @@ def test_a_permit_answers_its_heartbeat_and_is_signed_like_a_command(tmp_path: P
         service = Emitter("s", "p")
         trusted = Trusted([(await text(session, "v1/key")).strip()])
 
-        async def signed(path: str, kind: Kind) -> bytes:
+        async def signed(path: str, kind: SignedKind) -> bytes:
             async with session.get(path) as answer:
                 body = await answer.read()
                 assert answer.status == 200

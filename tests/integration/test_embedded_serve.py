@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.charter.spec import canonical
+from monitor.charter.spec import canonical_charter
 from monitor.embedded.store import Store
 from monitor.model.records import Position
 from monitor.simulation.fleet import Fleet
@@ -32,7 +32,7 @@ def prepare(directory: Path) -> tuple[list[str], Path, int]:
     pilots, options = fleet(), []
     for pilot in pilots.pilots:
         path = directory / f"{pilot}.yaml"
-        path.write_bytes(canonical(pilots.charter_for(pilot)))
+        path.write_bytes(canonical_charter(pilots.charter_for(pilot)))
         options += ["--charter", str(path)]
     lines = [msgspec.json.encode(event) for _, event in pilots]
     events = directory / "events.jsonl"

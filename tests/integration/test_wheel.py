@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.charter.spec import canonical
+from monitor.charter.spec import canonical_charter
 from monitor.simulation.fleet import Fleet
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def test_the_bare_wheel_sends_events_and_obeys(firm: Path, tmp_path: Path) -> No
     fleet = Fleet(3, pilots=1, scenarios=["death"], start=int(time.time() * 1000) - 20_000, hours=6, period="2s")
     (pilot,) = fleet.pilots
     charter = fleet.charter_for(pilot)
-    (tmp_path / "charter.yaml").write_bytes(canonical(charter))
+    (tmp_path / "charter.yaml").write_bytes(canonical_charter(charter))
     (tmp_path / "firm.py").write_text(FIRM)
     options = ["--dir", str(tmp_path / "data"), "--port", "0", "--charter", str(tmp_path / "charter.yaml")]
     monitor = subprocess.Popen(

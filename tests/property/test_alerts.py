@@ -24,13 +24,13 @@ from monitor.charter.spec import (
     Authority,
     Charter,
     Cycle,
+    DetectorSpec,
     ExposureSpec,
     HardRule,
     IndicatorSpec,
     Model,
     Participant,
     Responses,
-    Watcher,
 )
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
@@ -52,7 +52,7 @@ def charter(level: str) -> Charter:
         per=1000,
         exposure=ExposureSpec(unit="decisions", cap=1000),
         weight=1,
-        detectors=(Watcher("limit_e_process", level),),  # type: ignore[arg-type]
+        detectors=(DetectorSpec("limit_e_process", level),),  # type: ignore[arg-type]
     )
     rules = (
         HardRule("death", "escalate", harm=(Harm.DEATH,)),

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from monitor.__main__ import cli
 from monitor.charter.spec import charter_hash
 from monitor.cli.charter import TEMPLATES
-from monitor.compile.load import Reading, read_bytes
+from monitor.compile.load import LoadedCharter, read_bytes
 from tests.strength import examples
 
 VALUES = [
@@ -96,7 +96,7 @@ def by_value(rng: random.Random, tree: Any) -> str:
     return msgspec.json.encode(tree).decode().replace("\u202e", "\\u202e")
 
 
-def judge(text: str) -> Reading:
+def judge(text: str) -> LoadedCharter:
     """Hold one text against the law of this file."""
     began = time.process_time()
     reading = read_bytes(text.encode("utf-8", "surrogatepass"), "c.yaml")

@@ -42,7 +42,7 @@ Step = tuple[str, Any]  # ("telemetry", record), ("control", record) or ("time",
 class OneByOne(Machine):
     """A machine to which no event is ordinary."""
 
-    folds = False
+    fast_path = False
 
 
 class Script:
@@ -252,30 +252,30 @@ def test_at_once_and_one_by_one_are_the_same(volume: int, seed: int, pack: int, 
 @given(
     seed=st.integers(0, 5),
     pack=st.sampled_from([1, 40]),
-    awake=st.integers(1, 5),
-    ready=st.integers(1, 3),
+    resident=st.integers(1, 5),
+    hot=st.integers(1, 3),
     cuts=st.lists(st.integers(1, 200), min_size=1, max_size=20),
 )
-def test_who_sleeps_makes_no_difference(seed: int, pack: int, awake: int, ready: int, cuts: list[int]) -> None:
+def test_who_sleeps_makes_no_difference(seed: int, pack: int, resident: int, hot: int, cuts: list[int]) -> None:
     """With only some of the pilots awake, and fewer of them at hand, all give the same outputs and leave the same bytes."""
     steps, expected = script(seed, 20_000, pack)
-    machine = Machine(journalled=False, awake=awake, ready=ready)
+    machine = Machine(journalled=False, resident=resident, hot=hot)
     assert said(machine, steps, cuts) == expected
-    assert len(machine.pilots.awake) <= awake < len(machine.pilots)
+    assert len(machine.pilots.resident) <= resident < len(machine.pilots)
 
 
 def test_the_stories_hold_what_they_should() -> None:
     """What is compared above has permits, halts, releases, drills and rejections in it, and much of it is taken at once."""
     reasons, actions, permits, rejected = set[str](), set[str](), 0, 0
-    folds = Machine(journalled=False), Machine(journalled=False)
-    for machine, seed, pack in zip(folds, (0, 3), (1, 40), strict=True):
+    machines = Machine(journalled=False), Machine(journalled=False)
+    for machine, seed, pack in zip(machines, (0, 3), (1, 40), strict=True):
         steps, expected = script(seed, 20_000, pack)
         found = [msgspec.msgpack.decode(row) for row in expected[:4]]
         reasons |= {d["reason"] for d in found[1]}
         actions |= {c["action"] for c in found[2]}
         permits, rejected = permits + len(found[3]), rejected + len(found[0])
         taken(machine, steps)
-        assert machine.folded > machine.events * 0.35
+        assert machine.fast_path_events > machine.events * 0.35
     assert "source_conflict" in reasons
     assert {"released", "drill_begun", "command_acknowledged", "amended"} <= reasons
     assert actions == {"halt", "release"}

@@ -31,9 +31,9 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Command, Outputs, Record
-from monitor.model.signing import HEADER, Kind, Signer, Trusted
+from monitor.model.signing import HEADER, SignedKind, Signer, Trusted
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 from tests.unit.engine.test_machine import T0, charter
 
 RECORDS = 1_000 if os.environ.get("QUICK", "") not in ("", "0") else 10_000
@@ -50,7 +50,7 @@ class Forgery(NamedTuple):
 
     log: str
     record: Record
-    reasons: tuple[Why, ...]
+    reasons: tuple[RejectionReason, ...]
 
 
 class Bench:
@@ -96,12 +96,14 @@ class Bench:
         """The service's true word."""
         self.take(self.say(self.service.acknowledged(self.now, command.id, command.standing), FIRM))
 
-    def act(self, act: ControlBase, signer: Signer | None, kind: Kind = "control") -> Forgery:
+    def act(self, act: ControlBase, signer: Signer | None, kind: SignedKind = "control") -> Forgery:
         """A control record."""
         body = msgspec.json.encode(act)
         return Forgery("control", self.record(act.pilot, body, signer.sign(kind, body) if signer else ""), ())
 
-    def say(self, event: Envelope, signer: Signer | None, kind: Kind = "telemetry", topic: str = "firm") -> Forgery:
+    def say(
+        self, event: Envelope, signer: Signer | None, kind: SignedKind = "telemetry", topic: str = "firm"
+    ) -> Forgery:
         """A telemetry record."""
         body = encode(event)
         return Forgery(
@@ -173,52 +175,56 @@ class Forger:
         return self.random.choice(list(PEOPLE))
 
     def unsigned_act(self) -> Forgery:
-        return self.bench.act(self.lifting(self.someone()), None)._replace(reasons=(Why.FORGED,))
+        return self.bench.act(self.lifting(self.someone()), None)._replace(reasons=(RejectionReason.FORGED,))
 
     def act_of_another_key(self) -> Forgery:
         author = self.someone()
         signer = self.random.choice([s for n, s in PEOPLE.items() if n != author] + [FIRM, OTHER_FIRM, STRANGER])
-        return self.bench.act(self.lifting(author), signer)._replace(reasons=(Why.FORGED,))
+        return self.bench.act(self.lifting(author), signer)._replace(reasons=(RejectionReason.FORGED,))
 
     def act_signed_as_something_else(self) -> Forgery:
         author = self.someone()
-        kind: Kind = self.random.choice(["command", "permit", "telemetry"])
-        return self.bench.act(self.lifting(author), PEOPLE[author], kind)._replace(reasons=(Why.FORGED,))
+        kind: SignedKind = self.random.choice(["command", "permit", "telemetry"])
+        return self.bench.act(self.lifting(author), PEOPLE[author], kind)._replace(reasons=(RejectionReason.FORGED,))
 
     def act_changed_after_signing(self) -> Forgery:
         author = self.someone()
         other = msgspec.json.encode(self.lifting(author))
         body = msgspec.json.encode(self.lifting(author))
-        return Forgery("control", self.bench.record("p", body, PEOPLE[author].sign("control", other)), (Why.FORGED,))
+        return Forgery(
+            "control", self.bench.record("p", body, PEOPLE[author].sign("control", other)), (RejectionReason.FORGED,)
+        )
 
     def act_of_who_has_no_part(self) -> Forgery:
         author = self.random.choice(["mallory", "regulator-of-elsewhere", "lab", ""]) or "x"
-        return self.bench.act(self.lifting(author), STRANGER)._replace(reasons=(Why.FORGED,))
+        return self.bench.act(self.lifting(author), STRANGER)._replace(reasons=(RejectionReason.FORGED,))
 
     def act_of_the_service(self) -> Forgery:
         """The firm itself, with its true key: it may rectify and evaluate, but never approves, overrides, shelves or lifts."""
         while isinstance(act := self.lifting("firm"), Rectification | Evaluation):
             pass
-        return self.bench.act(act, FIRM)._replace(reasons=(Why.CONTROL_REFUSED,))
+        return self.bench.act(act, FIRM)._replace(reasons=(RejectionReason.CONTROL_REFUSED,))
 
     def replayed_act(self) -> Forgery:
         log, record = self.random.choice([row for row in self.bench.true if row[0] == "control"])
         copy = self.bench.record(str(record.key, "utf-8"), record.value or b"", dict(record.headers)[HEADER].decode())
-        return Forgery(log, copy, (Why.REPEATED,))
+        return Forgery(log, copy, (RejectionReason.REPEATED,))
 
     def admission_of_a_new_pilot(self) -> Forgery:
         self.number += 1
         given = charter(pilot=f"n{self.number}", participant=Participant("firm"))
         act = Admission(id=f"n{self.number}", pilot=given.pilot, author="anna", charter=given)
         signer = self.random.choice([None, ANNA, FIRM, STRANGER])
-        return self.bench.act(act, signer)._replace(reasons=(Why.FORGED,))
+        return self.bench.act(act, signer)._replace(reasons=(RejectionReason.FORGED,))
 
     def amendment_that_names_another_key(self) -> Forgery:
         self.number += 1
         held = msgspec.structs.replace(AUTHORITY, keys={"anna": STRANGER.public})
         given = charter(version=self.number + 1, participant=Participant("firm"), authorities=(held,))
         act = Amendment(id=f"forged-{self.number}", pilot="p", author="anna", charter=given)
-        return self.bench.act(act, self.random.choice([None, STRANGER, FIRM]))._replace(reasons=(Why.FORGED,))
+        return self.bench.act(act, self.random.choice([None, STRANGER, FIRM]))._replace(
+            reasons=(RejectionReason.FORGED,)
+        )
 
     def word(self, command: Command | None = None, more: int = 0) -> Envelope:
         """An acknowledgement, or the heartbeat that would verify it."""
@@ -228,42 +234,44 @@ class Forger:
         return self.service.acknowledged(self.bench.now, command.id, command.standing + more)
 
     def word_unsigned(self) -> Forgery:
-        return self.bench.say(self.word(), None)._replace(reasons=(Why.FORGED,))
+        return self.bench.say(self.word(), None)._replace(reasons=(RejectionReason.FORGED,))
 
     def word_of_another_firm(self) -> Forgery:
-        return self.bench.say(self.word(), OTHER_FIRM)._replace(reasons=(Why.FORGED,))
+        return self.bench.say(self.word(), OTHER_FIRM)._replace(reasons=(RejectionReason.FORGED,))
 
     def word_of_a_regulator(self) -> Forgery:
-        return self.bench.say(self.word(), self.random.choice([ANNA, OLGA]))._replace(reasons=(Why.FORGED,))
+        return self.bench.say(self.word(), self.random.choice([ANNA, OLGA]))._replace(reasons=(RejectionReason.FORGED,))
 
     def word_signed_as_a_command(self) -> Forgery:
-        kind: Kind = self.random.choice(["command", "permit", "control"])
-        return self.bench.say(self.word(), FIRM, kind)._replace(reasons=(Why.FORGED,))
+        kind: SignedKind = self.random.choice(["command", "permit", "control"])
+        return self.bench.say(self.word(), FIRM, kind)._replace(reasons=(RejectionReason.FORGED,))
 
     def word_over_other_bytes(self) -> Forgery:
         true = self.random.choice([r for log, r in self.bench.true if log != "control"])
         made = self.bench.record("p", encode(self.word()), dict(true.headers)[HEADER].decode())
-        return Forgery("telemetry.firm", made, (Why.FORGED,))
+        return Forgery("telemetry.firm", made, (RejectionReason.FORGED,))
 
     def word_of_an_earlier_command(self) -> Forgery:
         """By the service itself, with its true key."""
         command = self.random.choice(self.bench.halts[:-1])
         fresh = Emitter(f"svc/{self.bench.offset}", "p")
         event = fresh.acknowledged(self.bench.now, command.id, command.standing)
-        return self.bench.say(event, FIRM)._replace(reasons=(Why.NOT_IN_FORCE,))
+        return self.bench.say(event, FIRM)._replace(reasons=(RejectionReason.NOT_IN_FORCE,))
 
     def word_for_another_standing(self) -> Forgery:
         command = self.bench.halts[-1]
         fresh = Emitter(f"svc/{self.bench.offset}", "p")
         standing = max(0, command.standing + self.random.choice([-2, -1, 1, 9]))
         event = fresh.acknowledged(self.bench.now, command.id, standing)
-        return self.bench.say(event, FIRM)._replace(reasons=(Why.NOT_IN_FORCE,))
+        return self.bench.say(event, FIRM)._replace(reasons=(RejectionReason.NOT_IN_FORCE,))
 
     def word_on_another_firms_topic(self) -> Forgery:
-        return self.bench.say(self.word(), FIRM, topic="other")._replace(reasons=(Why.NOT_YOURS,))
+        return self.bench.say(self.word(), FIRM, topic="other")._replace(reasons=(RejectionReason.NOT_YOURS,))
 
     def word_by_another_firm_on_its_own_topic(self) -> Forgery:
-        return self.bench.say(self.word(), OTHER_FIRM, topic="other")._replace(reasons=(Why.FORGED, Why.NOT_YOURS))
+        return self.bench.say(self.word(), OTHER_FIRM, topic="other")._replace(
+            reasons=(RejectionReason.FORGED, RejectionReason.NOT_YOURS)
+        )
 
 
 def test_nothing_forged_replayed_or_out_of_force_moves_the_monitor() -> None:
@@ -273,7 +281,12 @@ def test_nothing_forged_replayed_or_out_of_force_moves_the_monitor() -> None:
     forger = Forger(bench, 20260302)
     pilot = bench.machine.pilots["p"]
     before = pilot.standing
-    metrics, made, refused, accepted = Metrics(rejections=[why.value for why in Why]), Counter[str](), Counter[str](), 0
+    metrics, made, refused, accepted = (
+        Metrics(rejections=[why.value for why in RejectionReason]),
+        Counter[str](),
+        Counter[str](),
+        0,
+    )
     for _ in range(RECORDS):
         way = forger.random.choice(forger.ways)
         made[way.__name__] += 1
@@ -295,4 +308,4 @@ def test_nothing_forged_replayed_or_out_of_force_moves_the_monitor() -> None:
     raised = " ".join(expr for expr in watched if "rejected_total" in expr)
     assert all(reason in raised for reason in refused), refused
     bench.answer(bench.halts[-1])
-    assert pilot.standing.order.state == "acknowledged"
+    assert pilot.standing.halt_state.state == "acknowledged"

@@ -35,6 +35,7 @@ from monitor.charter.spec import (
     Authority,
     Charter,
     Cycle,
+    DetectorSpec,
     Drills,
     ExposureSpec,
     HardRule,
@@ -42,7 +43,6 @@ from monitor.charter.spec import (
     Model,
     Participant,
     Responses,
-    Watcher,
     Window,
 )
 from monitor.engine.machine import Machine
@@ -62,10 +62,10 @@ RATE = IndicatorSpec(
     per=1000,
     exposure=ExposureSpec(unit="decisions", cap=1000),
     weight=1,
-    detectors=(Watcher("limit_e_process", "halt"),),
+    detectors=(DetectorSpec("limit_e_process", "halt"),),
 )
 SILENCE = IndicatorSpec(
-    name="silence", kind="silence", params={"every": "60s"}, detectors=(Watcher("silence", "watch"),)
+    name="silence", kind="silence", params={"every": "60s"}, detectors=(DetectorSpec("silence", "watch"),)
 )
 
 

@@ -30,7 +30,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.charter.spec import Authority, Bound, Charter, Participant, Responses, Trial
-from monitor.decide.authority import MAY, rights
+from monitor.decide.authority import ROLES_OF_ACT, rights
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
@@ -259,10 +259,10 @@ def hold(world: World, before: World) -> None:
     assert pilot.standing.level == Level.HALT
     assert rights(pilot.charter) == rights(was.charter)
     assert world.commands[-1].halts
-    assert not pilot.exited or pilot.standing.order.state == "verified" or was.exited
+    assert not pilot.exited or pilot.standing.halt_state.state == "verified" or was.exited
     if not pilot.exited:
-        assert pilot.standing.sending is not None
-        assert pilot.standing.sending.command.halts
+        assert pilot.standing.retransmission is not None
+        assert pilot.standing.retransmission.command.halts
 
 
 def complete(world: World, release: Decision) -> None:
@@ -284,7 +284,7 @@ def complete(world: World, release: Decision) -> None:
 
 def test_every_act_has_its_row_in_the_table() -> None:
     """An act that is in no row could be done by nobody, or by everybody."""
-    assert set(MAY) == set(CONTROL_TYPES.values()) - {Admission}
+    assert set(ROLES_OF_ACT) == set(CONTROL_TYPES.values()) - {Admission}
     assert {type(act) for act in acts(made(normal), AUTHORS[0])} == set(CONTROL_TYPES.values())
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import detectors
 from detectors.base import Count, Design, Gap, Gauge, Proportion
 from monitor.charter.control import Admission, Approval, ControlBase, Override, Rectification
-from monitor.charter.spec import Charter, Drills, ExposureSpec, IndicatorSpec, Watcher
+from monitor.charter.spec import Charter, DetectorSpec, Drills, ExposureSpec, IndicatorSpec
 from monitor.compile.lint import lint
 from monitor.compile.plan import plan_of
 from monitor.compile.state_size import _detector, size_of
@@ -31,9 +31,9 @@ from tests.unit.engine.test_machine import HOUR, T0, charter
 
 LONG = "é" * 199  # 398 bytes
 SEGMENTS = tuple(f"segment-{n}" for n in range(6))
-HALTS = (Watcher("limit_e_process", "halt"),)
-QUICK = (Watcher("cusum", "watch"), Watcher("e_detector", "escalate"), Watcher("glr", "watch"))
-DRIFT = (Watcher("river_drift", "watch"), Watcher("shape", "watch"), Watcher("ewma", "watch"))
+HALTS = (DetectorSpec("limit_e_process", "halt"),)
+QUICK = (DetectorSpec("cusum", "watch"), DetectorSpec("e_detector", "escalate"), DetectorSpec("glr", "watch"))
+DRIFT = (DetectorSpec("river_drift", "watch"), DetectorSpec("shape", "watch"), DetectorSpec("ewma", "watch"))
 
 
 def rich() -> Charter:
@@ -57,7 +57,7 @@ def rich() -> Charter:
         IndicatorSpec("cost", "compliance_cost", params={"currency": "EUR"}, detectors=DRIFT, **slow),
         IndicatorSpec("gain", "efficiency_gain", detectors=DRIFT, **slow),
         IndicatorSpec("late", "late_share", detectors=DRIFT, **slow),
-        IndicatorSpec("silence", "silence", params={"every": "60s"}, detectors=(Watcher("silence", "watch"),)),
+        IndicatorSpec("silence", "silence", params={"every": "60s"}, detectors=(DetectorSpec("silence", "watch"),)),
     )  # fmt: skip
     return charter(*indicators, drills=Drills(every="7h"))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.asyncapi import EXAMPLES, example
 from monitor.model.records import Record
 from monitor.validate.parse import Validated, validate
-from monitor.validate.rejections import SENTENCES, Why
+from monitor.validate.rejections import SENTENCES, RejectionReason
 from tests.strength import examples
 
 RECEIVED = 1_772_359_260_000  # a minute after the examples
@@ -38,8 +38,8 @@ EVENTS = st.sampled_from(list(EXAMPLES)).map(example)
 def read(value: bytes | None, headers: tuple[tuple[str, bytes], ...] = (), key: bytes | None = None) -> Validated:
     result = validate(Record(0, RECEIVED, key, value, headers), "t", 0, secret=b"k")
     assert len(result.events) == len(result.places)
-    assert all(r.reason in set(Why) and r.detail for r in result.rejected)
-    assert set(SENTENCES) >= {Why(r.reason) for r in result.rejected}
+    assert all(r.reason in set(RejectionReason) and r.detail for r in result.rejected)
+    assert set(SENTENCES) >= {RejectionReason(r.reason) for r in result.rejected}
     return result
 
 

@@ -18,7 +18,7 @@ from monitor.charter.spec import Charter
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC, TOPIC_BITS, Incoming, Store
 from monitor.engine.history import Base64, TelemetryLine, begins_history, decode, encode, record_of, telemetry_line
-from monitor.engine.history_of import Selection
+from monitor.engine.history_of import PilotSelection
 from monitor.engine.history_replay import HistoryReplay
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
@@ -140,7 +140,7 @@ def test_a_whole_history_decides_what_the_monitor_decided(recorded: Path) -> Non
     reasons = {d.reason for decisions in stood.values() for d in decisions}
     assert {Reason.MONITOR_GAP, Reason.HARD_RULE, Reason.HEARD_AGAIN} <= reasons
     assert replayed(result.stdout_bytes)[0] == stood
-    assert replayed(result.stdout_bytes, folds=False)[0] == stood
+    assert replayed(result.stdout_bytes, fast_path=False)[0] == stood
 
 
 @pytest.mark.parametrize("pilot", FLEET.pilots)
@@ -207,7 +207,7 @@ END = b'{"record":"end","next":{},"records":1,"received":1}'
 
 def test_what_another_firm_writes_under_a_pilots_name_is_not_handed_out() -> None:
     """A record whose key is this pilot's, all about another, keeps its place in the log and nothing else."""
-    selection = Selection(frozenset({"mine"}))
+    selection = PilotSelection(frozenset({"mine"}))
     event = encoded(Emitter("secret-source", "theirs").heartbeat(1_800_000_000_000))
     (kept,) = selection.feed(telemetry_line("t", Record(7, 9, b"mine", event)))
     assert isinstance(kept, TelemetryLine)

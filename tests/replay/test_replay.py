@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from monitor.cli.replay import replay as command
 from monitor.cli.simulate import simulate
 from monitor.compile.load import load_charter
-from monitor.engine.replay import lines, read_lines, replay, write_lines
+from monitor.engine.replay import read_lines, replay_charters, timed_records, write_lines
 from monitor.errors import ControlRefused
 from monitor.importers import ads, complaints, fpr, rows
 from monitor.model.events import Envelope
@@ -54,10 +54,10 @@ def test_results_never_depend_on_how_records_were_cut_into_batches(
 ) -> None:
     """One record at a time, seven, or all at once: the same decisions, commands and evidence, and so again on repeating."""
     charter = load_charter(CHARTERS / f"{name}.yaml")
-    once = judged(replay([charter], lines(events)))
-    assert once == judged(replay([charter], lines(events)))
+    once = judged(replay_charters([charter], timed_records(events)))
+    assert once == judged(replay_charters([charter], timed_records(events)))
     for batch in (7, len(events)):
-        assert once == judged(replay([charter], lines(events), batch=batch)), f"batch of {batch}"
+        assert once == judged(replay_charters([charter], timed_records(events), batch=batch)), f"batch of {batch}"
 
 
 def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
@@ -66,7 +66,9 @@ def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"".join(write_lines(cruise())))
     with file.open("rb") as stream:
-        assert judged(replay([charter], read_lines(stream))) == judged(replay([charter], lines(cruise())))
+        assert judged(replay_charters([charter], read_lines(stream))) == judged(
+            replay_charters([charter], timed_records(cruise()))
+        )
 
 
 def test_pilots_replayed_together_get_what_each_gets_alone() -> None:
@@ -75,8 +77,8 @@ def test_pilots_replayed_together_get_what_each_gets_alone() -> None:
     both = [load_charter(CHARTERS / f"ads-{o}.yaml") for o in ads.OPERATORS]
     events = {o: ads.events(o, incidents, exposure, "reconstructed") for o in ads.OPERATORS}
     merged = sorted((t for timed in events.values() for t in timed), key=lambda t: t[0])
-    together = [d for o in replay(both, lines(merged)) for d in o.decisions if d.pilot == "waymo"]
-    alone = [d for o in replay(both[1:], lines(events["waymo"])) for d in o.decisions]
+    together = [d for o in replay_charters(both, timed_records(merged)) for d in o.decisions if d.pilot == "waymo"]
+    alone = [d for o in replay_charters(both[1:], timed_records(events["waymo"])) for d in o.decisions]
     assert together == alone
     assert len(alone) == 5
 
@@ -85,7 +87,7 @@ def test_a_charter_that_is_named_twice_is_refused() -> None:
     """A pilot has one charter: the second admission is refused, and the replay with it."""
     charter = load_charter(CHARTERS / "ads-cruise.yaml")
     with pytest.raises(ControlRefused, match="already_admitted"):
-        list(replay([charter, charter], lines(cruise())))
+        list(replay_charters([charter, charter], timed_records(cruise())))
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_bad_lines_are_listed_with_their_number_and_stop_nothing(recorded: Path)
     assert result.exit_code == 0, result.output
     refused = [line for line in result.stdout.splitlines() if " rejected: " in line]
     assert [line.split(":")[0] for line in refused] == ["line 4 rejected", "line 5 rejected"]
-    assert "evidence 106 against a threshold of 164" in result.stdout
+    assert "e-value 106, threshold 164" in result.stdout
 
 
 def test_json_output_is_one_object_a_line(recorded: Path, tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_a_fleet_of_many_scenarios_decides_the_same_however_it_is_cut(fleet: Pat
     def by_pilot(batch: int) -> dict[str, list[Decision]]:
         found: dict[str, list[Decision]] = {c.pilot: [] for c in charters}
         with fleet.open("rb") as stream:
-            for out in replay(charters, read_lines(stream), batch=batch):
+            for out in replay_charters(charters, read_lines(stream), batch=batch):
                 for decision in out.decisions:
                     found[decision.pilot].append(decision)
         return found
@@ -192,5 +194,5 @@ def test_one_line_from_the_year_9999_does_not_carry_the_replay_there(recorded: P
     result = CliRunner().invoke(command, [str(CHARTERS / "ads-cruise.yaml"), str(recorded)])
     assert result.exit_code == 0, result.output
     assert [line for line in result.stdout.splitlines() if line.startswith(("line 2 ", "line 3 "))]
-    assert "evidence 106 against a threshold of 164" in result.stdout
+    assert "e-value 106, threshold 164" in result.stdout
     assert "unknown, " not in result.stdout, "no period was closed without its data"

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.replay import replay as command
-from monitor.engine.replay import NotDivisible, Replay, Shard, lines, merged, read_lines, write_lines
+from monitor.engine.replay import CharterReplay, NotDivisible, Shard, merged, read_lines, timed_records, write_lines
 from monitor.simulation.fleet import Fleet
 
 START = 1_767_571_200_000  # Monday 5 January 2026
@@ -82,19 +82,19 @@ def test_a_line_that_no_shard_can_step_alone_is_stepped_all_the_same(
     assert printed(charters, mixed, "--processes", "1") == printed(charters, mixed, "--processes", "2")
     made = fleet()
     with mixed.open("rb") as events, pytest.raises(NotDivisible):
-        list(Replay([made.charter_for(p) for p in made.pilots], shard=Shard(1, 2)).phases(read_lines(events)))
+        list(CharterReplay([made.charter_for(p) for p in made.pilots], shard=Shard(1, 2)).phases(read_lines(events)))
 
 
 def test_shards_merge_to_one_replay_phase_by_phase() -> None:
     """Cut into small steps, the phases of the shards are those of one replay, in its order."""
     made = fleet(hours=30)
-    plans, log = [made.charter_for(p) for p in made.pilots], list(lines(iter(made)))
+    plans, log = [made.charter_for(p) for p in made.pilots], list(timed_records(iter(made)))
 
     def phases(number: int, of: int) -> list[tuple[int, list[object]]]:
-        replay = Replay(plans, batch=97, shard=Shard(number, of))
+        replay = CharterReplay(plans, batch=97, shard=Shard(number, of))
         return [(phase, [out.rejected, out.decisions, out.commands]) for phase, out in replay.phases(log)]
 
-    shards = [Replay(plans, batch=97, shard=Shard(n, 3)).phases(log) for n in range(3)]
+    shards = [CharterReplay(plans, batch=97, shard=Shard(n, 3)).phases(log) for n in range(3)]
     together = [(phase, [out.rejected, out.decisions, out.commands]) for phase, out in merged(shards)]
     assert [found for found in together if any(found[1])] == [found for found in phases(0, 1) if any(found[1])]
 
@@ -102,8 +102,8 @@ def test_shards_merge_to_one_replay_phase_by_phase() -> None:
 def test_events_of_sparse_pilots_are_taken_in_batches() -> None:
     """A few dozen events a day between the closing of periods: most of a calm pilot's events go the fast path."""
     made = Fleet(3, pilots=4, scenarios=["calm"], start=START, hours=20, period="1d", volume=400.0)
-    replay = Replay([made.charter_for(p) for p in made.pilots])
-    for _ in replay.steps(lines(iter(made))):
+    replay = CharterReplay([made.charter_for(p) for p in made.pilots])
+    for _ in replay.steps(timed_records(iter(made))):
         pass
     machine = replay._machine
-    assert machine.folded > 0.8 * machine.events > 0
+    assert machine.fast_path_events > 0.8 * machine.events > 0

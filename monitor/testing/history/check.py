@@ -69,7 +69,7 @@ class Difference(Struct, frozen=True):
 def check(stood: Stood, machine: Callable[[int], Machine]) -> list[Difference]:
     """Every difference, the earliest of each kind first. `machine` makes the machine of a partition as the owner's was."""
     again = machine(stood.dump.partition)
-    again.folds = False  # the offline step takes every event the long way, so that the fast one is judged too
+    again.fast_path = False  # the offline step takes every event the long way, so that the fast one is judged too
     should = replay(stood.dump, again)
     found = list(_acknowledged(stood))
     found += _journal(stood.dump)
@@ -287,7 +287,7 @@ def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
 def _nameless(machine: Machine) -> None:
     """Of a command that may have to be told again the state keeps who wrote it first: that is not what it says."""
     for pilot in [machine.pilots[name] for name in machine.pilots]:
-        sending = pilot.standing.sending
+        sending = pilot.standing.retransmission
         if sending is not None:
             sending = replace(sending, command=replace(sending.command, epoch=0))
             pilot.standing = replace(pilot.standing, sending=sending)

@@ -266,9 +266,9 @@ class Cheap:
                 await runner.telemetry(topic, some)
                 start = runner.next_telemetry.get(topic, 0)
                 at_end = at_end and not await log.telemetry(topic, start, MOST)
-            if not runner.silent and at_end and rng.random() < 0.5:
+            if not runner.replaying and at_end and rng.random() < 0.5:
                 await runner.control(await log.control(runner.next_control, MOST))
-            if not runner.silent and at_end:
+            if not runner.replaying and at_end:
                 await runner.time()
             if rng.random() < 0.1:
                 self.kept.append(await self.bench.keep())

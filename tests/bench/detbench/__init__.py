@@ -1,1 +1,1 @@
-"""detbench: simulated streams, measured detectors, and one line per goal. See README.md beside this file."""
+"""detbench: simulated streams, measured detectors, and one line per goal. See README.md in this folder."""

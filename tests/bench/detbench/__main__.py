@@ -1,4 +1,4 @@
-"""Run the goals: `python -m tests.bench.detbench [--quick] [--only g3] [--strict] [--out FILE]`."""
+"""Runs the goals: `python -m tests.bench.detbench [--quick] [--only g3] [--strict] [--out FILE]`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def found() -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print tables, then one line per goal. 0, or 1 with `--strict` when one fell short; 2 when called wrongly."""
+    """Prints tables, then one line per goal. Returns 0, 1 with `--strict` if a goal fell short, or 2 for a usage
+    error."""
     modules = found()
     parser = argparse.ArgumentParser(prog="detbench", description="Measure the detectors by simulation.")
     parser.add_argument("--quick", action="store_true", default=os.environ.get("QUICK", "") not in ("", "0"))

@@ -1,6 +1,6 @@
-"""An e-detector over thousands of simulated Poisson streams at once: its own lines, weights and bar, in numpy.
+"""The e-detector over thousands of simulated Poisson streams at once, in numpy, with the detector's own parameters.
 
-That the arrays say what the object says is checked first, on a stream of their own, every time.
+Every run first checks on a separate stream that the arrays equal the detector.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from detectors.base import Count
 from detectors.e_detector import EDetector
 from tests.bench.detbench.simulators import Floats, Rng
 
-LARGEST = 400  # counts are cut here, far beyond every mean used
+LARGEST = 400  # counts are clipped here, far above every mean used
 
 
 class Chart:
-    """The numbers of an opened `EDetector`, and the sums of many streams."""
+    """The parameters of an initialised `EDetector`, and the sums of many streams."""
 
     def __init__(self, detector: EDetector, mean: float) -> None:
-        detector.update(Count(mean, 1.0))  # opens it
-        slopes, costs = np.array(detector.lines[::2]), np.array(detector.lines[1::2])
+        detector.update(Count(mean, 1.0))  # initialises it
+        slopes, costs = np.array(detector.coefficients[::2]), np.array(detector.coefficients[1::2])
         with np.errstate(over="ignore"):
             self.factors = np.exp(slopes[:, None] * np.arange(LARGEST) + costs[:, None])
         self.weights = np.array(detector.weights)[:, None]
         self.threshold = math.exp(detector.threshold)
 
     def start(self, runs: int) -> Floats:
-        """Sums before the first period."""
+        """Returns the sums before the first period."""
         return np.zeros((len(self.factors), runs))
 
     def run(self, rng: Rng, sums: Floats, mean: float, periods: int) -> tuple[Floats, Floats]:
-        """Run lengths (periods + 1 where none alarmed), and the sums of those that did not."""
+        """Returns run lengths (periods + 1 without an alarm), and the sums of the streams without an alarm."""
         left = np.arange(sums.shape[1])
         lengths = np.full(sums.shape[1], periods + 1.0)
         for t in range(1, periods + 1):
@@ -48,7 +48,7 @@ class Chart:
 
 
 def delays(detector: EDetector, rng: Rng, mean: float, ratio: float, runs: int, run_in: int) -> Floats:
-    """Periods from the change to the alarm, of the streams that were quiet for `run_in` periods before it."""
+    """Returns periods from the change to the alarm, for streams without an alarm in the `run_in` periods before it."""
     chart = Chart(detector, mean)
     _, sums = chart.run(rng, chart.start(runs), mean, run_in)
     lengths, _ = chart.run(rng, sums, mean * ratio, 100_000)
@@ -56,13 +56,13 @@ def delays(detector: EDetector, rng: Rng, mean: float, ratio: float, runs: int, 
 
 
 def run_lengths(detector: EDetector, rng: Rng, mean: float, runs: int) -> Floats:
-    """Periods to the alarm of streams that never change."""
+    """Returns periods to the alarm of unchanged streams."""
     chart = Chart(detector, mean)
     return chart.run(rng, chart.start(runs), mean, 10_000_000)[0]
 
 
 def agree(detector: EDetector, rng: Rng, mean: float) -> None:
-    """Raises AssertionError unless the arrays and the object say the same of 300 periods."""
+    """Raises AssertionError unless the arrays and the detector agree on 300 periods."""
     chart = Chart(detector, mean)
     sums = chart.start(1)
     detector.sums, detector.logs = [0.0] * len(detector.ratios), False

@@ -1,12 +1,12 @@
-"""Are things taking longer? Durations of which some are still running, against a limit on the share that may take too long.
+"""Durations with right censoring: a limit on the proportion that takes too long, and the survival curve.
 
-A mean over finished cases is blind to the ones that never finish, and those are the harm. So a case counts when it
-*reaches an age*, finished or not: at each age limit it either was finished before (in time) or was still open there (late).
-Every case answers that question once, exactly, at a known moment, however long it goes on. What is left over (cases younger
-than the age) is censored and says nothing yet. That is a proportion, so everything that watches proportions watches it.
+A mean over finished cases ignores the ones that never finish. So a case counts when it reaches an age, finished or
+not: at the age limit it either was finished before (in time) or is still open (late). Every case is counted once, at
+a known moment. Younger open cases are censored and not counted yet. The result is a proportion, which every detector
+of proportions accepts.
 
-For the typical duration itself `Survival` keeps the product-limit estimate in bounded state.
-Kaplan, Meier (1958), Nonparametric estimation from incomplete observations, JASA 53: 457-481.
+`Survival` keeps the product-limit estimate in bounded state. Kaplan, Meier (1958), Nonparametric estimation from
+incomplete observations, JASA 53: 457-481. Not part of the product: no indicator receives the ages of open cases.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ import msgspec
 
 from detectors.base import Proportion, within
 
-_SETTLED = 1e12  # no sum grows beyond this
+_SETTLED = 1e12  # bound on every sum
 
 
 class Ages(msgspec.Struct, kw_only=True):
     """Turns durations into one proportion per period: of the cases that came to `age` in it, how many were still open.
 
-    `closed(duration)` for a case that ended at that age, `reached()` for one found still open when it came to `age`. A case that
-    ended before `age` counts as in time when it ends, at most `age` before it would have come there: nothing is stored per case,
-    and the price is that for up to `age` after a surge of new cases the share is too low, after a lull too high. `take()` gives the period's proportion and starts the next one.
+    Call `closed(duration)` for a case that ended at that age, and `reached()` for one still open at `age`. A case
+    that ended before `age` counts as in time when it ends, at most `age` before it would have come there: nothing is
+    stored per case, and for up to `age` after a surge of new cases the proportion is too low, after a lull too high.
+    `take()` returns the period's proportion and starts the next one.
 
     >>> ages = Ages(age=30.0)
     >>> for duration in (2.0, 29.0, 30.0):
@@ -49,27 +50,28 @@ class Ages(msgspec.Struct, kw_only=True):
         return cls(age=within("age", age, low=1e-9, high=1e15))
 
     def closed(self, duration: float) -> None:
-        """A case ended at age `duration >= 0`. One that had come to `age` was counted when it did."""
+        """Adds a case that ended at age `duration >= 0`; ignored from `age` on, because `reached` has counted it."""
         if duration < self.age:
             self.done = min(self.done + 1, _SETTLED)
 
     def reached(self) -> None:
-        """A case is still open at `age`."""
+        """Adds a case that is still open at `age`."""
         self.late = min(self.late + 1, _SETTLED)
 
     def take(self, at: int | None = None) -> Proportion:
-        """Late of all cases decided since the last call; `n` is 0 if there was none. `at` as in `Proportion`."""
+        """Returns late cases of all cases decided since the last call; `n` is 0 if there was none. `at` as in
+        `Proportion`."""
         found = Proportion(self.late, self.late + self.done, at)
         self.late = self.done = 0.0
         return found
 
 
 class Survival(msgspec.Struct, kw_only=True):
-    """How long do cases last? The product-limit curve on a grid of ages; open cases count for as long as they have been seen.
+    """The product-limit curve on a grid of ages; open cases count for the time they were observed.
 
-    `edges` are rising ages > 0; per stretch between them it keeps how many cases ended in it, and how long all cases together
-    were seen in it. Within a stretch the hazard is taken as constant, so the curve is exact at the edges as the grid
-    gets fine, and the state is two numbers per edge. `memory` is the number of cases that the past counts for (0: all of it).
+    `edges` are rising ages > 0; per interval it keeps the number of cases that ended in it and the total time
+    observed in it. Within an interval the hazard is taken as constant, so the curve converges with a finer grid, and
+    the state is two numbers per edge. `memory` is the number of cases that the past counts for (0: all of it).
 
     >>> survival = Survival.grid([10.0, 20.0, 40.0, 80.0])
     >>> for age in (5.0, 15.0, 15.0, 30.0):
@@ -87,7 +89,7 @@ class Survival(msgspec.Struct, kw_only=True):
 
     @classmethod
     def grid(cls, edges: Iterable[float], *, memory: float = 0.0) -> Self:
-        """A curve with these edges; raises ValueError naming `edges` or `memory`."""
+        """Returns a curve with these edges. Raises ValueError naming `edges` or `memory`."""
         made = tuple(within("edges", edge, low=1e-9, high=1e15) for edge in edges)
         if not 1 <= len(made) <= 64 or any(b <= a for a, b in pairwise(made)):
             raise ValueError(f"edges: {list(made)!r} are not 1 to 64 rising ages; write some")
@@ -97,7 +99,8 @@ class Survival(msgspec.Struct, kw_only=True):
         )
 
     def add(self, age: float, *, ended: bool) -> None:
-        """A case seen from its start to `age >= 0`: it `ended` there, or is still open (censored). Each case once."""
+        """Adds a case observed from its start to `age >= 0`: it `ended` there, or is still open (censored). Each case
+        once."""
         age = within("age", age, low=0.0, high=1e15)
         if self.memory:
             keep = 1 - 1 / max(self.memory, 1.0)
@@ -113,7 +116,7 @@ class Survival(msgspec.Struct, kw_only=True):
             self.ended[last] = min(self.ended[last] + 1, _SETTLED)
 
     def beyond(self, age: float) -> float | None:
-        """Share of cases that last beyond `age`; `None` where nobody was seen that long."""
+        """Returns the fraction of cases that last beyond `age`; `None` if no case was observed that long."""
         total, start = 0.0, 0.0
         for end, ended, time in zip((*self.edges, age), self.ended, self.time, strict=True):
             if age <= start:
@@ -125,7 +128,7 @@ class Survival(msgspec.Struct, kw_only=True):
         return exp(-total)
 
     def error(self, age: float) -> float | None:
-        """Standard error of `beyond(age)`, by the sum of variances of the stretches (Greenwood's, for constant hazards)."""
+        """Returns the standard error of `beyond(age)` (Greenwood's formula for constant hazards)."""
         share = self.beyond(age)
         if share is None:
             return None
@@ -138,7 +141,8 @@ class Survival(msgspec.Struct, kw_only=True):
         return share * sqrt(total)
 
     def quantile(self, q: float) -> float | None:
-        """The age by which a share `q` (0 < q < 1) of cases has ended; `None` if too few were seen that long to say."""
+        """Returns the age by which a fraction `q` (0 < q < 1) of cases has ended; `None` if too few were observed
+        that long."""
         left, start = -log(1 - within("q", q, low=1e-9, high=1 - 1e-9)), 0.0
         for i, (ended, time) in enumerate(zip(self.ended, self.time, strict=True)):
             end = self.edges[i] if i < len(self.edges) else float("inf")
@@ -155,5 +159,6 @@ class Survival(msgspec.Struct, kw_only=True):
 
 
 def usual_edges(longest: float, count: int = 16) -> Sequence[float]:
-    """`count` ages in equal ratios up to `longest`, from a thousandth of it: a grid for durations of unknown shape."""
+    """Returns `count` ages in equal ratios up to `longest`, from a thousandth of it: a grid for durations of unknown
+    shape."""
     return [longest * 1000 ** ((i + 1 - count) / (count - 1)) for i in range(count)]

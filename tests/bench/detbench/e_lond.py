@@ -1,8 +1,10 @@
-"""Of the findings so far, how many may be false? Online control of the false discovery rate over many e-values.
+"""e-LOND: online control of the false discovery rate over many e-values.
 
-Where hundreds of streams are tested period by period, some cross any single bar by chance. e-LOND lets each new hypothesis
-spend a share of alpha that grows with the discoveries already made, and keeps the expected share of false ones at or below
-alpha, whatever the dependence between streams and periods. Xu and Ramdas (2024), Online multiple testing with e-values.
+If hundreds of streams are tested period by period, some cross any single threshold by chance. e-LOND lets each new
+hypothesis spend a part of alpha that grows with the discoveries already made, and keeps the expected fraction of
+false discoveries at or below alpha under any dependence between streams and periods. Xu and Ramdas (2024), Online
+multiple testing with e-values. Not part of the product: it controls a fraction of false findings, while a halt needs
+the probability of any.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from detectors.base import within
 
 
 class ELond(msgspec.Struct):
-    """e-LOND: the t-th e-value is a discovery if e >= 1 / (alpha x g(t) x (discoveries before + 1)), g(t) = 1/(t (t + 1)).
+    """The t-th e-value is a discovery if e >= 1 / (alpha x g(t) x (discoveries before + 1)), g(t) = 1/(t (t + 1)).
 
-    Each `e` must have expectation at most 1 if its own hypothesis is true: a *per-period* e-value, or the value of an
-    e-process at a stopping time. The value of an e-detector is none (its expectation grows with time). Order matters: a
-    hypothesis tested early has the lower bar.
+    Each `e` must have expectation at most 1 under its own null hypothesis: a per-period e-value, or the value of an
+    e-process at a stopping time. The value of an e-detector is not (its expectation grows with time). Order matters:
+    early hypotheses have lower thresholds.
 
     >>> lond = ELond(0.1)
     >>> [lond.test(e) for e in (25.0, 25.0, 70.0, 70.0)]
@@ -36,11 +38,11 @@ class ELond(msgspec.Struct):
         within("alpha", self.alpha, low=1e-300, high=1 - 1e-12)
 
     def threshold(self) -> float:
-        """The e-value at which the next test is a discovery."""
+        """Returns the e-value at which the next test is a discovery."""
         return (self.tested + 1) * (self.tested + 2) / (self.alpha * (self.found + 1))
 
     def test(self, e: float) -> bool:
-        """Whether the next hypothesis is a discovery. `e` >= 0; raises ValueError for NaN or a negative number."""
+        """Returns whether the next hypothesis is a discovery. Raises ValueError for NaN or `e` < 0."""
         if not e >= 0:
             raise ValueError(f"e: {e!r} is not an e-value; give a number from 0")
         discovery = e >= self.threshold()
@@ -50,9 +52,11 @@ class ELond(msgspec.Struct):
 
 
 def average(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
-    """One e-value from several under any dependence: their weighted mean (weights >= 0, made to sum to 1; equal without).
+    """Returns one e-value from several under any dependence: their weighted mean (weights >= 0, normalised; equal if
+    `None`).
 
-    Raises ValueError for none at all, for a negative or NaN, or where the weights do not fit. Vovk and Wang (2021).
+    Raises ValueError for no values, negative or NaN values, or wrong weights. Vovk and Wang (2021), E-values:
+    calibration, combination and applications, Annals of Statistics 49: 1736-1754.
 
     >>> average([8.0, 0.5, 0.5])
     3.0

@@ -1,11 +1,12 @@
-"""What most public health agencies run on weekly counts: Farrington's method in its flexible form, to be measured against.
+"""Farrington's method in its flexible form, the standard of public health agencies for weekly counts: the reference
+of G5.
 
-A quasi-Poisson regression of five years of weeks (a trend, ten seasons a year), outbreaks of the past weighted down, and a
-negative binomial bound on this week. The last half year is left out, so that an outbreak does not raise its own bound.
+A quasi-Poisson regression of five years of weeks (a trend, ten seasons a year), past outbreaks weighted down, and a
+negative binomial bound on this week. The last half year is left out, so that an outbreak does not raise its own
+bound.
 
-Noufaily, Enki, Farrington, Garthwaite, Andrews, Charlett (2013), An improved algorithm for outbreak detection in multiple
-surveillance systems, Statistics in Medicine 32: 1206-1222. All series are fitted at once; needs numpy, which nothing else here
-does, so this module is not imported by `detectors`.
+Noufaily, Enki, Farrington, Garthwaite, Andrews, Charlett (2013), An improved algorithm for outbreak detection in
+multiple surveillance systems, Statistics in Medicine 32: 1206-1222. All series are fitted at once, in numpy.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 YEAR = 52
 HALF_WINDOW, SEASONS, LEFT_OUT, YEARS = 3, 10, 26, 5
-DOWN_FROM = 2.58  # Anscombe residuals beyond this are weighted down
+DOWN_FROM = 2.58  # Anscombe residuals above this are weighted down
 _ROUNDS = 30
 
 
@@ -31,9 +32,10 @@ class Expected(NamedTuple):
 
 
 def expected(history: Floats) -> Expected:
-    """What the week after `history` (series, weeks; oldest first) should hold. Raises ValueError below three years.
+    """Returns the forecast of the week after `history` (series, weeks; oldest first). Raises ValueError below three
+    years.
 
-    The trend is dropped from a series whose forecast would exceed all its counts, as in the paper.
+    The trend is dropped for a series whose forecast would exceed all its counts, as in the paper.
     """
     weeks = history.shape[1]
     used = np.arange(max(0, weeks - YEARS * YEAR - HALF_WINDOW), weeks - LEFT_OUT)
@@ -53,7 +55,9 @@ def expected(history: Floats) -> Expected:
 
 
 def _design(used: NDArray[np.int64], week: int) -> tuple[Floats, Floats]:
-    """Columns: one, trend (years before this week), and nine seasons; the season of this week, 7 weeks long, is the tenth."""
+    """Returns the design matrix (constant, trend in years before this week, nine seasons) and the row of this week,
+    whose season, 7 weeks long, is the tenth.
+    """
     distance = (week - used) % YEAR
     around = np.minimum(distance, YEAR - distance) <= HALF_WINDOW
     rest = YEAR - 2 * HALF_WINDOW - 1
@@ -64,7 +68,7 @@ def _design(used: NDArray[np.int64], week: int) -> tuple[Floats, Floats]:
 
 
 def _fit(y: Floats, design: Floats, now: Floats) -> Expected:
-    """Fit, weight down what stood out, fit again; the forecast and the dispersion."""
+    """Fits, weights down outliers, and fits again. Returns the forecast and the dispersion."""
     weight = np.ones_like(y)
     mean, hat, _ = _regress(y, design, weight)
     dispersion = _dispersion(y, mean, weight, design.shape[1])
@@ -78,9 +82,10 @@ def _fit(y: Floats, design: Floats, now: Floats) -> Expected:
 
 
 def _regress(y: Floats, design: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
-    """Weighted Poisson regression with log link by reweighted least squares: fitted means, leverages, coefficients.
+    """Weighted Poisson regression with log link by iteratively reweighted least squares: fitted means, leverages,
+    coefficients.
 
-    A whisper of ridge keeps a season without a single count from running to minus infinity.
+    A small ridge penalty keeps a season without any count finite.
     """
     p = design.shape[1]
     ridge = np.diag([0.0] + [1e-3] * (p - 1))

@@ -1,11 +1,11 @@
-"""How far from what is possible is the setting of G2? `python -m tests.bench.detbench.frontier`: some minutes.
+"""Lower bounds for G2: `python -m tests.bench.detbench.frontier`, some minutes.
 
-No chart can be best for changes of all sizes at once. Per size the best possible is known: a Shiryaev-Roberts chart set to that
-very ratio has the smallest delay averaged over all onsets at its ARL0 (Pollak and Tartakovsky 2009, Statistica Sinica 19:
-1729-1739). So the first four rows, each in its own column, are a floor under every chart. The others are the best settings that
-a search (Nelder-Mead on the largest of the four ratios to G2's bounds, same random numbers for all) found in families that
-contain G2's: five ratios; sums that are lifted to a floor, as a CUSUM's are; two weighted sums that must both be high, which is
-the shape that the boundary of the optimal rule has. All at a simulated ARL0 of 1000, with the same streams.
+No chart is optimal for changes of all sizes at once. For one size the optimum is known: a Shiryaev-Roberts chart for
+that ratio has the smallest delay averaged over all onsets at its ARL0 (Pollak and Tartakovsky 2009, Statistica Sinica
+19: 1729-1739). So the first four rows, each in its own column, bound every chart. The other rows are the best
+settings that a search (Nelder-Mead on the largest of the four ratios to G2's bounds, common random numbers) found in
+families that contain G2's: five ratios; sums with a lower bound, like a CUSUM's; two weighted sums that must both be
+high, which has the shape of the optimal rule's boundary. All at a simulated ARL0 of 1000 on the same streams.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from tests.bench.detbench.simulators import Floats, Rng
 
 
 class Rule(NamedTuple):
-    """a_i = max(a_i + weight_i, floor_i) x likelihood ratio i; alarm when the sum, and where given that times `second`, is at the bar."""
+    """a_i = max(a_i + weight_i, floor_i) x likelihood ratio i; alarm when the sum (and the one weighted by `second`,
+    if given) reaches the threshold.
+    """
 
     name: str
     ratios: Sequence[float]
@@ -64,13 +66,14 @@ class Sums:
         self.second = np.array(rule.second)[:, None] if rule.second else None
 
     def step(self, sums: Floats, k: Floats) -> tuple[Floats, Floats]:
-        """Sums after a period, and the statistic."""
+        """Returns the sums after a period, and the statistic."""
         moved = np.maximum(sums + self.weights, self.floors) * self.factors[:, k.astype(int)]
         total = moved.sum(axis=0)
         return moved, total if self.second is None else np.minimum(total, (self.second * moved).sum(axis=0))
 
     def lengths(self, rng: Rng, sums: Floats, mean: float, thresholds: Floats, periods: int) -> tuple[Floats, Floats]:
-        """Periods to the first alarm at each of the rising `thresholds` (streams, bars), and the sums at the end."""
+        """Returns periods to the first alarm at each of the rising `thresholds` (streams, thresholds), and the final
+        sums."""
         found = np.zeros((sums.shape[1], len(thresholds)))
         live = np.arange(sums.shape[1])
         for t in range(1, periods + 1):
@@ -86,7 +89,7 @@ class Sums:
 
 
 def threshold_of(rule: Rule, runs: int) -> float:
-    """The bar of a simulated ARL0 of 1000, between nine bars near what theory says."""
+    """Returns the threshold with a simulated ARL0 of 1000, from nine thresholds near the theoretical one."""
     total = sum(rule.weights)
     guess = calibrated_threshold(rule.ratios, g2.MEAN, g2.ARL0, [w / total for w in rule.weights])
     for wide in (0.06, 0.12, 0.25, 0.5, 1.0):
@@ -97,11 +100,11 @@ def threshold_of(rule: Rule, runs: int) -> float:
         arl = found.mean(axis=0)
         if arl[0] < g2.ARL0 < arl[-1]:
             return float(np.interp(g2.ARL0, arl, thresholds))
-    raise ValueError(f"{rule.name}: no bar found")
+    raise ValueError(f"{rule.name}: no threshold found")
 
 
 def delays(rule: Rule, threshold: float, ratio: float, runs: int) -> metrics.Estimate:
-    """Steady-state, as in G2."""
+    """Returns steady-state delays, as in G2."""
     rng, sums, thresholds = simulators.rng("frontier"), Sums(rule), np.array([threshold])
     before, state = sums.lengths(rng, np.zeros((len(rule.ratios), runs)), g2.MEAN, thresholds, g2.RUN_IN)
     after, _ = sums.lengths(rng, state[:, before[:, 0] == 0], g2.MEAN * ratio, thresholds, 10**6)
@@ -109,7 +112,7 @@ def delays(rule: Rule, threshold: float, ratio: float, runs: int) -> metrics.Est
 
 
 def main(runs: int = 60_000) -> None:
-    """One row per rule."""
+    """Prints one row per rule."""
     print(f"{'':<42}{'threshold':>7}" + "".join(f"{f'{r:g}x':>18}" for r in g2.BOUNDS))
     print(f"{'bounds of G2':<49}" + "".join(f"{b:>18g}" for b in g2.BOUNDS.values()))
     for rule in RULES:

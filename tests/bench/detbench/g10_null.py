@@ -1,9 +1,9 @@
-"""G10: streams on which a monitor must stay silent although they look strange.
+"""G10: unusual streams without a change on which a detector must not alarm.
 
-Constant counts and shares, nothing ever, one event in 10,000 periods; and two changes after which all is stable again: a level
-that a regulator accepted, and a change of unit (exposure in thousands). Every registered detector of counts and shares, against
-a limit that is kept and (where it can) against a learnt baseline. After an accepted change the learnt ones may speak while
-they learn (200 periods); never later.
+Constant counts and proportions, no events at all, one event in 10,000 periods; and two changes after which the stream
+is stable: a level accepted by a regulator, and a change of unit (exposure in thousands). Every registered detector of
+counts and proportions, against a limit that is kept and (where supported) against a learnt baseline. After an
+accepted change detectors with a learnt baseline may alarm while they learn (200 periods), never later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GRACE = 200
 
 
 def streams(kind: type, length: int) -> Iterator[tuple[str, list[Observation], int]]:
-    """Name, observations, and the period from which no alarm is allowed."""
+    """Name, observations, and the period from which on no alarm is allowed."""
 
     def made(values: list[tuple[float, float]]) -> list[Observation]:
         return [kind(k, m, t) for t, (k, m) in enumerate(values)]
@@ -35,7 +35,7 @@ def streams(kind: type, length: int) -> Iterator[tuple[str, list[Observation], i
 
 
 def goals(quick: bool) -> list[Goal]:
-    """Alarms that must not be, over all detectors and streams."""
+    """Returns the number of forbidden alarms over all detectors and streams."""
     length, rows, total = 20_000 if quick else 50_000, [], 0
     for name, cls in DETECTORS.items():
         for kind in (Count, Proportion):
@@ -57,7 +57,7 @@ def goals(quick: bool) -> list[Goal]:
                     total += alarms
                     rows.append(
                         Row(
-                            "alarms (beside: while learning)",
+                            "alarms (reference: while learning)",
                             f"{name}, {kind.__name__.lower()}, {against}: {label}",
                             alarms,
                             0.0,
@@ -65,4 +65,4 @@ def goals(quick: bool) -> list[Goal]:
                         )
                     )
     note = f"alarms of {len(rows)} detectors x streams of {length:,} periods"
-    return [Goal("G10", total, "<= 0", total == 0, 0.0, note, tuple(r for r in rows if r.figure or r.beside))]
+    return [Goal("G10", total, "<= 0", total == 0, 0.0, note, tuple(r for r in rows if r.figure or r.reference))]

@@ -1,9 +1,9 @@
-"""G4: a pilot that keeps its limit is halted with probability at most alpha, however long and often one looks.
+"""G4: a pilot within its limit is halted with probability at most alpha, at every stopping time.
 
-Hourly looks over a year (8,760 periods) at pilots that sit exactly at their limit: with the variance/mean that the charter
-grants, and with limits of 2 x a baseline that was itself learnt from 10, 30 or 100 expected events (a fresh baseline for
-every pilot). Beside it what the usual forms do: a test repeated every period, a cumulative test looked at every
-period, and the e-process with the estimated baseline taken for the truth. Power and delay at twice the limit, from hour 1,000.
+Hourly scores over a year (8,760 periods) of pilots exactly at their limit: with the variance/mean that the charter
+assumes, and with limits of 2 x a baseline estimated from 10, 30 or 100 expected events (a new baseline for every
+pilot). For comparison: a test repeated every period, a cumulative test at every period, and the e-process with the
+estimated baseline taken as the true one. Power and delay at twice the limit, from hour 1,000.
 """
 
 from __future__ import annotations
@@ -27,32 +27,34 @@ RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0)
 
 
 class Cell(NamedTuple):
-    """One setting: mean events per hour at the limit, variance/mean, expected events of the baseline (0: limit known)."""
+    """One setting: mean events per hour at the limit, variance/mean, expected events of the baseline (0: limit
+    known)."""
 
     mean: float
     dispersion: float
-    ready: int
+    baseline_events: int
 
     def __str__(self) -> str:
-        known = f"2 x baseline of {self.ready}" if self.ready else "limit known"
+        known = f"2 x baseline of {self.baseline_events}" if self.baseline_events else "limit known"
         return f"mean {self.mean:g}, var/mean {self.dispersion:g}, {known}"
 
 
 CELLS = [
     *(Cell(mean, dispersion, 0) for mean in (0.05, 0.5, 5.0) for dispersion in (1.0, 2.0, 3.0)),
-    *(Cell(0.5, dispersion, ready) for ready in (10, 30, 100) for dispersion in (1.0, 2.0)),
+    *(Cell(0.5, dispersion, events) for events in (10, 30, 100) for dispersion in (1.0, 2.0)),
 ]
 
 
 def crossings(
     rng: np.random.Generator, cell: Cell, limits: Floats, threshold: float, ratio: float = 1.0, onset: int = 0
 ) -> Floats:
-    """Period of the first crossing of `threshold` (1 = the first; infinite if none) of the limit e-process, one pilot per limit.
+    """Returns the period in which each pilot's limit e-process first crosses `threshold` (1 = the first; infinite if
+    none).
 
-    The same recursion as `LimitEProcess`, over all pilots at once; `agrees` holds it to the detector.
+    The same recursion as `LimitEProcess`, over all pilots at once; `agrees` compares it with the detector.
     """
     runs, first = len(limits), np.full(len(limits), math.inf)
-    # A line's slope does not depend on the rate and its cost is proportional to it.
+    # The slope does not depend on the rate, and the cost is proportional to it.
     lines = [count_line(r, 1.0, cell.dispersion) for r in RATIOS]
     slopes, costs = (np.array([line[i] for line in lines])[:, None] for i in (0, 1))
     sums, level = np.zeros((len(RATIOS), runs)), math.exp(threshold)
@@ -65,7 +67,7 @@ def crossings(
 
 
 def agrees() -> None:
-    """The recursion above and the detector give the same first crossings, pilot by pilot. Raises AssertionError."""
+    """Raises AssertionError unless the recursion above and the detector give the same first crossings."""
     cell = Cell(3.0, 2.0, 0)
     limits, threshold = np.full(20, 2.0), -math.log(ALPHA)
     ours = crossings(simulators.rng("agree"), cell, limits, threshold, 1.1, 50)
@@ -83,12 +85,12 @@ def agrees() -> None:
 
 
 def limits_of(rng: np.random.Generator, cell: Cell, runs: int) -> tuple[Floats, Floats, float]:
-    """Expected events per hour at the limit, as the monitor has it and as the plug-in has it; and the monitor's alpha."""
-    if not cell.ready:
+    """Returns expected events per hour at the limit, for the monitor and for the plug-in; and the monitor's alpha."""
+    if not cell.baseline_events:
         return np.full(runs, cell.mean), np.full(runs, cell.mean), ALPHA
     rate = cell.mean / TIMES  # of the baseline, per hour of exposure
-    exposure = cell.ready / rate
-    seen = simulators.counts(rng, float(cell.ready), cell.dispersion, runs)
+    exposure = cell.baseline_events / rate
+    seen = simulators.counts(rng, float(cell.baseline_events), cell.dispersion, runs)
     found = {
         k: against_baseline(
             Design(alpha=ALPHA, variance_mean=cell.dispersion), times=TIMES, events=float(k), exposure=exposure
@@ -102,9 +104,11 @@ def limits_of(rng: np.random.Generator, cell: Cell, runs: int) -> tuple[Floats, 
 
 
 def plain(rng: np.random.Generator, runs: int) -> tuple[int, int]:
-    """Pilots at a limit of 5 an hour ever rejected: by a 5 % Poisson test each hour, by one of all hours so far each hour."""
+    """Returns the fractions of pilots at a limit of 5 an hour ever rejected: by a 5 % Poisson test each hour, and by a
+    cumulative one each hour.
+    """
     thresholds = np.zeros(PERIODS + 1)
-    # The smallest total whose upper tail is at most ALPHA; beyond 1,000 the normal one, with continuity.
+    # The smallest total whose upper tail is at most ALPHA; above 1,000 the normal one with continuity correction.
     for t in range(1, PERIODS + 1):
         mean = 5.0 * t
         if mean > 1_000:
@@ -129,7 +133,7 @@ def plain(rng: np.random.Generator, runs: int) -> tuple[int, int]:
 
 
 def goals(quick: bool) -> list[Goal]:
-    """G4: the worst probability of ever crossing, over all settings."""
+    """Returns G4: the largest probability of ever crossing, over all settings."""
     agrees()
     rng = simulators.rng("g4")
     runs, powered = (2_000, 300) if quick else (10_000, 2_000)
@@ -140,7 +144,7 @@ def goals(quick: bool) -> list[Goal]:
         crossed = metrics.share(int(np.isfinite(crossings(rng, cell, limits, -math.log(alpha))).sum()), runs)
         found.append((crossed, cell))
         rows.append(Row("ever crossing, at the limit", str(cell), *crossed, ALPHA))
-        if cell.ready:
+        if cell.baseline_events:
             naive = metrics.share(int(np.isfinite(crossings(rng, cell, taken, -math.log(ALPHA))).sum()), runs)
             rows.append(Row("same, estimate taken for truth", str(cell), *naive, ALPHA))
         first = crossings(rng, cell, limits[:powered], -math.log(alpha), 2.0, ONSET) - ONSET

@@ -1,9 +1,9 @@
-"""G6: a share watched from period totals, against the exact Bernoulli CUSUM that sees every single trial.
+"""G6: a proportion charted from period totals, against the exact Bernoulli CUSUM that sees every trial.
 
-Both are set to the same run length in trials. The Bernoulli chart's alarm counts when the period closes, as ours must: nobody
-sees it before. With one trial a period both see the same. Delays are exact (chains), zero-state. Then trials that hit together
-(beta-binomial, correlation .05, variance/mean granted by the charter): is the declared run length the true one? Simulated
-with the detector itself.
+Both are set to the same run length in trials. The Bernoulli chart's alarm counts at the close of the period, like
+that of the period chart. With one trial a period both are equal. Delays are exact (Markov chains), zero-state. Then
+dependent trials (beta-binomial, correlation .05, variance/mean assumed by the charter): is the declared run length
+the true one? Simulated with the detector itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from detectors.cusum import Cusum
 from tests.bench.detbench import metrics, simulators
 from tests.bench.detbench.goal import Goal, Row, held
 
-# Trials, share, ARL0 in periods.
+# Trials, proportion, ARL0 in periods.
 CELLS = (
     (1, 0.1, 2000.0),
     (1, 0.01, 10_000.0),
@@ -31,7 +31,7 @@ RHO, DECLARED = 0.05, 1000.0
 
 
 def settled(n: int, share: float, arl0: float, variance_mean: float = 1.0) -> Cusum:
-    """Our chart for a doubled share, after twenty ordinary periods."""
+    """Returns the detector for a doubled proportion, after twenty ordinary periods."""
     odds = 2 * share / (1 - 2 * share) / (share / (1 - share))
     made = Cusum.design(Design(limit=share, variance_mean=variance_mean), arl0=arl0, ratio=odds)
     for _ in range(20):
@@ -41,14 +41,16 @@ def settled(n: int, share: float, arl0: float, variance_mean: float = 1.0) -> Cu
 
 
 def ours(chart: Cusum, n: int, share: float) -> float:
-    """Exact run length in periods: the chain of the chart's own slope, cost and bar."""
+    """Returns the exact run length in periods: the Markov chain of the chart's own slope, cost and threshold."""
     reference, threshold = -chart.cost / chart.slope * n, chart.threshold / chart.slope
     unit = next(u for u in range(1, 20_000) if abs(reference * u - round(reference * u)) < 1e-6)
     return run_length(binomial_pmf(n, share, n + 1), unit, round(reference * unit), math.ceil(threshold * unit - 1e-6))
 
 
 def theirs(n: int, share: float, change: float, trials: float) -> float:
-    """Mean delay of the Bernoulli CUSUM, seen at the close of periods, whose ARL0 is `trials`: between two bars, in ln ARL0."""
+    """Returns the mean delay of the Bernoulli CUSUM, at the close of periods, whose ARL0 is `trials`: interpolated
+    between two thresholds in ln ARL0.
+    """
     m, low, high = bernoulli_lattice(share, 2 * share), 1, 1
 
     def run(cells: int) -> float:
@@ -64,7 +66,7 @@ def theirs(n: int, share: float, change: float, trials: float) -> float:
 
 
 def seen(m: int, cells: int, share: float, n: int) -> float:
-    """Mean number of periods of n trials until the close of the one in which the Bernoulli chart alarms."""
+    """Returns the mean number of periods of n trials until the close of the one in which the Bernoulli chart alarms."""
     alive, periods = np.zeros(cells), 0.0
     alive[0] = 1.0
     while (left := float(alive.sum())) > 1e-12:
@@ -79,7 +81,7 @@ def seen(m: int, cells: int, share: float, n: int) -> float:
 
 
 def goals(quick: bool) -> list[Goal]:
-    """The worst ratio of delays over cells and changes, and the run length under correlation."""
+    """Returns the largest ratio of delays over cells and changes, and the run length under correlation."""
     rows, worst = [], 0.0
     for n, share, arl0 in CELLS:
         chart = settled(n, share, arl0)
@@ -89,7 +91,7 @@ def goals(quick: bool) -> list[Goal]:
             worst = max(worst, mine / best)
             rows.append(
                 Row(
-                    "delay, periods (beside: Bernoulli)",
+                    "delay, periods (reference: Bernoulli)",
                     f"{n} trials of {share:g}, {change:g}x, ARL0 {run:,.0f}",
                     mine,
                     0.0,
@@ -118,7 +120,7 @@ def goals(quick: bool) -> list[Goal]:
                         break
             lengths.append(t)
         found = metrics.mean(np.array(lengths) / DECLARED)
-        rows.append(Row("true ARL0 / declared", f"{n} trials of {share:g}, rho {RHO:g}", *found, beside=1.0))
+        rows.append(Row("true ARL0 / declared", f"{n} trials of {share:g}, rho {RHO:g}", *found, reference=1.0))
         lowest = min(lowest, found)
     out.append(
         Goal(

@@ -1,8 +1,9 @@
-"""G7: false silences a year where the rate has business hours, and how late a true one is found.
+"""G7: false silences a year for a rate with business hours, and the delay of true ones.
 
-Events come as a non-homogeneous Poisson stream with an hour-of-week profile, known to the detector (`detectors/hours.py`). False
-rate: gaps that reach the bar per year, over the stated number. Delay: expected events between the last event and the alarm,
-over the exact limit ln(rate per year / false per year). Beside them the same with a rate taken as constant.
+Events form an inhomogeneous Poisson process with an hour-of-week profile known to the detector
+(`detectors/hours.py`). False alarms: gaps that reach the threshold per year, over the declared number. Delay:
+expected events between the last event and the alarm, over the exact limit ln(rate per year / false per year). For
+comparison the same with a constant rate.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ STATED = (0.1, 1.0)
 
 
 def events(rng: np.random.Generator, profile: HourOfWeek, weeks: int) -> simulators.Floats:
-    """Times of a stream of so many weeks, sorted."""
+    """Returns the sorted event times of a stream of the given number of weeks."""
     counts = rng.poisson(np.tile(np.array(profile.rates) * HOUR, weeks))
     hours = np.repeat(np.arange(168 * weeks), counts)
     return np.sort(profile.start + (hours + rng.random(hours.size)) * HOUR)
 
 
 def integral(profile: HourOfWeek, times: simulators.Floats) -> simulators.Floats:
-    """Events expected from the profile's start to each time: `HourOfWeek.expected` for arrays."""
+    """Returns the events expected from the profile's start to each time: `HourOfWeek.expected` for arrays."""
     weeks, rest = np.divmod(times - profile.start, WEEK)
     hour = np.minimum((rest / HOUR).astype(int), 167)
     sums, rates = np.array(profile.sums), np.array(profile.rates)
@@ -43,7 +44,7 @@ def integral(profile: HourOfWeek, times: simulators.Floats) -> simulators.Floats
 
 
 def goals(quick: bool) -> list[Goal]:
-    """The worst false rate over the stated one, and the worst delay over the exact limit."""
+    """Returns the largest false alarm rate over the declared one, and the largest delay over the exact limit."""
     rng, rows, late = simulators.rng("g7"), [], []
     worst, passed = metrics.Estimate(-math.inf, 0.0), dict.fromkeys(STATED, 0)
     years = 300 if quick else 1_200
@@ -64,10 +65,15 @@ def goals(quick: bool) -> list[Goal]:
                 false[stated] += int((expected >= threshold).sum())
                 flat[stated] += int((constant >= threshold).sum())
         for stated, threshold in thresholds.items():
-            setting = f"{name}, stated {stated:g} a year"
+            setting = f"{name}, declared {stated:g} a year"
             found = metrics.Estimate(false[stated] / years / stated, math.sqrt(false[stated] + 1) / years / stated)
             rows.append(
-                Row("false / stated (beside: constant rate)", setting, *found, beside=flat[stated] / years / stated)
+                Row(
+                    "false / declared (reference: constant rate)",
+                    setting,
+                    *found,
+                    reference=flat[stated] / years / stated,
+                )
             )
             passed[stated] += false[stated]
             if stated == 1:
@@ -77,7 +83,7 @@ def goals(quick: bool) -> list[Goal]:
             )
     rare, all_years = passed[0.1], years * len(CYCLES) * 0.1  # too rare for a figure of each profile
     pooled = metrics.Estimate(rare / all_years, math.sqrt(rare + 1) / all_years)
-    rows.append(Row("false / stated", "all profiles together, stated 0.1 a year", *pooled))
+    rows.append(Row("false / declared", "all profiles together, declared 0.1 a year", *pooled))
     worst = max(worst, pooled)
     slow = max(row.figure for row in late)
     return [

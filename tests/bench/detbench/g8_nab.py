@@ -1,15 +1,15 @@
-"""G8: the shape detector on 35 labelled series of the Numenta Anomaly Benchmark, as it is built by default.
+"""G8: the default shape detector on 35 labelled series of the Numenta Anomaly Benchmark.
 
-Watch only, and an outside yardstick with known faults (Wu and Keogh, arXiv 2009.13807: doubtful labels, one threshold for
-unlike series). G8 is the score of the detector with its default bar and cooldown: nothing is chosen while it is measured. G8b
-leaves one family out at a time: its bar is chosen on the other families. The detector sees numbers one after another; of a
-file it is told the step in seconds (that is how long a day is), never its range or its future.
+`watch` only; the benchmark has known faults (Wu and Keogh, arXiv 2009.13807: doubtful labels, one threshold for
+unlike series). G8 is the score with the default threshold and cooldown: nothing is chosen during the measurement. G8b
+leaves one family out at a time: its threshold is chosen on the other families. The detector sees numbers one after
+another; of a file it is given the step in seconds (the length of a day), never its range or its future.
 
-How the defaults came about: on these same series, by looking at scores over all of them, never at one file's alarms. Three
-views were kept of some fifteen tried, each length at the middle of a range over which the score hardly moves; the rows
-"one parameter changed" show how much. Other series will give less.
+How the defaults were chosen: on these same series, by scores over all of them, never by one file's alarms. Three
+views were kept of some fifteen tried, each length from the middle of a range over which the score hardly changes; the
+rows "one parameter changed" show how much. Expect lower scores on other series.
 
-`NAB_DATA` is the folder with the families and `windows.json`; by default `shared/data/nab` beside the repository.
+`NAB_DATA` is the folder with the families and `windows.json`; by default `shared/data/nab` next to the repository.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.bench.detbench.nab_score import Labelled, NoData, count, normal, read
 from tests.bench.detbench.progress import steps
 
 Floats = NDArray[np.float64]
-BARS = np.round(np.arange(1.6, 8.0001, 0.05), 2)
+THRESHOLDS = np.round(np.arange(1.6, 8.0001, 0.05), 2)
 DEFAULT = Path(__file__).resolve().parents[4] / "shared" / "data" / "nab"
 PUBLISHED = {"with look-ahead": 67.9, "without": 53.0, "windowed Gaussian": 21.9}
 CHANGES: tuple[Mapping[str, Any], ...] = (
@@ -53,7 +53,7 @@ CHANGES: tuple[Mapping[str, Any], ...] = (
 
 
 def goals(quick: bool) -> list[Goal]:
-    """G8 and G8b. Nothing is drawn at random on the series, so `quick` only leaves out the changed parameters."""
+    """Returns G8 and G8b. Nothing is random, so `quick` only leaves out the changed parameters."""
     try:
         series = read(Path(os.environ.get("NAB_DATA", DEFAULT)))
     except NoData as absent:
@@ -61,13 +61,13 @@ def goals(quick: bool) -> list[Goal]:
             Goal(name, float("nan"), bound, False, 0.0, str(absent))
             for name, bound in (("G8", ">= 60"), ("G8b", ">= 58"))
         ]
-    loud = [statistics(shape, s) for s in steps(series, "G8: statistics")]
+    scored = [statistics(shape, s) for s in steps(series, "G8: statistics")]
     by_default = np.array([s.earned(alarms(shape(s), s)) for s in steps(series, "G8: alarms")])
     threshold, cooldown = shape(series[0]).threshold, shape(series[0]).cooldown
     grid = np.array(
         [
-            [s.earned(episodes(x, b, cooldown)) for b in BARS]
-            for s, x in steps([*zip(series, loud, strict=True)], "G8: bars")
+            [s.earned(episodes(x, b, cooldown)) for b in THRESHOLDS]
+            for s, x in steps([*zip(series, scored, strict=True)], "G8: thresholds")
         ]
     )
     score, at = score_of(series, by_default), int(grid.sum(axis=0).argmax())
@@ -77,64 +77,71 @@ def goals(quick: bool) -> list[Goal]:
     rows = [
         Row(
             "every series",
-            f"bar {threshold:g}, cooldown {cooldown}",
+            f"threshold {threshold:g}, cooldown {cooldown}",
             score,
-            dispersion(series, by_default),
+            standard_error(series, by_default),
             PUBLISHED["without"],
         ),
-        *(Row(f, "bar by default", score_in(f, series, by_default)) for f in everywhere),
+        *(Row(f, "default threshold", score_in(f, series, by_default)) for f in everywhere),
         Row(
             "earned by artificialNoAnomaly",
             "0 is no alarm, -0.11 each",
             score_in("artificialNoAnomaly", series, by_default),
         ),
         Row(
-            "best bar in hindsight",
-            f"bar {BARS[at]:g}",
+            "best threshold in hindsight",
+            f"threshold {THRESHOLDS[at]:g}",
             score_of(series, grid[:, at]),
         ),
         Row("an alarm every 200 rows", "blind", blind(series, 200)),
         Row("river's ADWIN", "its default", score_of(series, [s.earned(alarms(adwin(), s)) for s in series])),
-        *(Row("another bar", f"bar {BARS[i]:g}", score_of(series, grid[:, i]), 0.0, score) for i in range(18, 41, 4)),
+        *(
+            Row("another threshold", f"threshold {THRESHOLDS[i]:g}", score_of(series, grid[:, i]), 0.0, score)
+            for i in range(18, 41, 4)
+        ),
         *yardsticks(quick),
     ]
-    chosen = [Row(f, f"bar {thresholds[f]:g} from the others", score_in(f, series, left_out)) for f in everywhere]
+    chosen = [Row(f, f"threshold {thresholds[f]:g} from the others", score_in(f, series, left_out)) for f in everywhere]
     if not quick:
         made, changed = changes(series, grid)
         rows += made
         chosen.append(
             Row(
-                "every series", "bar and one parameter from the others", score_of(series, leave_out(series, changed)[0])
+                "every series",
+                "threshold and one parameter from the others",
+                score_of(series, leave_out(series, changed)[0]),
             )
         )
     note = (
-        "NAB standard profile, 35 series, detector by default; the error is a jackknife over series; beside: best known"
+        "NAB standard profile, 35 series, default detector; the error is a jackknife over series; reference: best known"
     )
     return [
-        Goal("G8", score, ">= 60", held(score, ">= 60"), dispersion(series, by_default), note, tuple(rows)),
+        Goal("G8", score, ">= 60", held(score, ">= 60"), standard_error(series, by_default), note, tuple(rows)),
         Goal(
             "G8b",
             out,
             ">= 58",
             held(out, ">= 58"),
-            dispersion(series, left_out),
-            "each family's bar from the others",
+            standard_error(series, left_out),
+            "each family's threshold from the others",
             tuple(chosen),
         ),
     ]
 
 
 def changes(series: Sequence[Labelled], grid: Floats) -> tuple[list[Row], Floats]:
-    """What one changed parameter does with the default bar, and what each series earns for every change and bar."""
+    """Returns the effect of one changed parameter with the default threshold, and what each series earns for every
+    change and threshold.
+    """
     rows, everything = [], [grid]
-    usual = int(np.flatnonzero(shape(series[0]).threshold == BARS)[0])
+    usual = int(np.flatnonzero(shape(series[0]).threshold == THRESHOLDS)[0])
     default = score_of(series, grid[:, usual])
     for change in steps(CHANGES, "G8: changes"):
         cooldown = shape(series[0], **change).cooldown
         tuned = {name: value for name, value in change.items() if name != "cooldown"}
-        loud = [statistics(shape, s, **tuned) for s in series]
+        scored = [statistics(shape, s, **tuned) for s in series]
         earned = np.array(
-            [[s.earned(episodes(x, b, cooldown)) for b in BARS] for s, x in zip(series, loud, strict=True)]
+            [[s.earned(episodes(x, b, cooldown)) for b in THRESHOLDS] for s, x in zip(series, scored, strict=True)]
         )
         rows.append(Row("one parameter changed", said(change), score_of(series, earned[:, usual]), 0.0, default))
         everything.append(earned)
@@ -142,30 +149,31 @@ def changes(series: Sequence[Labelled], grid: Floats) -> tuple[list[Row], Floats
 
 
 def shape(series: Labelled, **params: Any) -> Shape:
-    """The detector by default, told how many periods a year has."""
+    """Returns the default detector for a number of periods per year."""
     return Shape.design(Design(periods_per_year=365.25 * 86400 / series.step), **params)
 
 
 def adwin() -> RiverDrift:
-    """river's drift detector behind its adapter, by default."""
+    """Returns river's drift detector behind its adapter, by default."""
     return RiverDrift.design(Design())
 
 
 def alarms(detector: Detector, series: Labelled) -> list[int]:
-    """Rows where the detector alarms."""
+    """Returns the rows in which the detector alarms."""
     scores = [detector.update(Gauge(value=value)) for value in series.values]
     return [row for row, score in enumerate(scores) if score is not None and score.alarm]
 
 
 def statistics(make: Callable[..., Shape], series: Labelled, **params: Any) -> Floats:
-    """What the detector says of each row without any cooldown, 0 where it has no opinion."""
+    """Returns the detector's statistic for each row without a cooldown, 0 for no score."""
     detector = make(series, cooldown=0, **params)
     scores = [detector.update(Gauge(value=value)) for value in series.values]
     return np.array([0.0 if score is None else score.statistic for score in scores])
 
 
 def episodes(values: Floats, threshold: float, cooldown: int) -> list[int]:
-    """First rows of episodes: at or above the bar, after `cooldown` rows under it (`Shape` does the same for one bar)."""
+    """Returns the first rows of episodes: at or above the threshold, after `cooldown` rows below it (as `Shape`
+    does)."""
     found: list[int] = []
     free = -1
     for row in np.flatnonzero(values >= threshold):
@@ -176,34 +184,34 @@ def episodes(values: Floats, threshold: float, cooldown: int) -> list[int]:
 
 
 def leave_out(series: Sequence[Labelled], grid: Floats) -> tuple[Floats, dict[str, float]]:
-    """What each series earns with the bar that is best on all other families, and those bars."""
+    """Returns what each series earns with the threshold that is best on all other families, and these thresholds."""
     earned, thresholds = np.zeros(len(series)), {}
     for family in families(series):
         inside = np.array([s.family == family for s in series])
         at = int(grid[~inside].sum(axis=0).argmax())
-        earned[inside], thresholds[family] = grid[inside, at], float(BARS[at % len(BARS)])
+        earned[inside], thresholds[family] = grid[inside, at], float(THRESHOLDS[at % len(THRESHOLDS)])
     return earned, thresholds
 
 
 def families(series: Sequence[Labelled]) -> list[str]:
-    """Names of families, sorted."""
+    """Returns the names of families, sorted."""
     return sorted({s.family for s in series})
 
 
 def score_of(series: Sequence[Labelled], earned: Sequence[float] | Floats) -> float:
-    """The benchmark's score of what each series earned."""
+    """Returns the benchmark's score of what each series earned."""
     return normal(float(np.sum(earned)), count(series))
 
 
 def score_in(family: str, series: Sequence[Labelled], earned: Sequence[float] | Floats) -> float:
-    """The score within one family; for a family without windows, what it earned."""
+    """Returns the score within one family; for a family without windows, what it earned."""
     inside = [(s, e) for s, e in zip(series, earned, strict=True) if s.family == family]
     windows, total = count([s for s, _ in inside]), float(sum(e for _, e in inside))
     return normal(total, windows) if windows else total
 
 
-def dispersion(series: Sequence[Labelled], earned: Sequence[float] | Floats) -> float:
-    """One standard error of the score if the series were drawn from many: the jackknife that leaves out one at a time."""
+def standard_error(series: Sequence[Labelled], earned: Sequence[float] | Floats) -> float:
+    """Returns one standard error of the score for series drawn from many: a jackknife over series."""
     n = len(series)
     without = [
         score_of([s for j, s in enumerate(series) if j != i], [e for j, e in enumerate(earned) if j != i])
@@ -213,17 +221,17 @@ def dispersion(series: Sequence[Labelled], earned: Sequence[float] | Floats) -> 
 
 
 def blind(series: Sequence[Labelled], every: int) -> float:
-    """What one earns by not looking."""
+    """Returns the score of alarms at fixed intervals, regardless of the data."""
     return score_of(series, [s.earned(range(0, len(s.values), every)) for s in series])
 
 
 def said(change: Mapping[str, Any]) -> str:
-    """A change in words."""
+    """Returns a change of parameters as text."""
     return ", ".join(f"{name} {value}" for name, value in change.items())
 
 
 def yardsticks(quick: bool) -> list[Row]:
-    """How often it alarms where nothing happens, how soon where something does (hourly periods), and what it costs."""
+    """Returns false alarms without a change, delays with one (hourly periods), and the cost."""
     streams, periods = (8, 4_000) if quick else (40, 8_766)
     rng = simulators.rng("g8 nulls")
     size = (streams, periods)
@@ -252,7 +260,9 @@ def yardsticks(quick: bool) -> list[Row]:
         delays = [first_after(heard(stream, {}), onset) for stream in counts(rng, change, (runs, onset + 72))]
         seen = [delay for delay in delays if delay is not None]
         share = metrics.share(len(seen), runs)
-        rows.append(Row("share found within 72 periods", f"Poisson 5, cycle .3, {ratio:g}x", share.value, share.error))
+        rows.append(
+            Row("fraction found within 72 periods", f"Poisson 5, cycle .3, {ratio:g}x", share.value, share.error)
+        )
         if len(seen) > runs / 2:
             median = metrics.quantile(seen, 0.5)
             rows.append(
@@ -266,32 +276,32 @@ def yardsticks(quick: bool) -> list[Row]:
 
 
 def open_hours(periods: int) -> NDArray[np.bool_]:
-    """Whether an hourly period lies between 9 and 17 o'clock on one of the first five days of a week."""
+    """Returns whether an hourly period lies between 9:00 and 17:00 on one of the first five days of a week."""
     hour, weekday = np.arange(periods) % 24, np.arange(periods) // 24 % 7
     inside: NDArray[np.bool_] = (hour >= 9) & (hour < 17) & (weekday < 5)
     return inside
 
 
 def gauges(values: Floats) -> list[list[Observation]]:
-    """Streams of gauges, one per row."""
+    """Returns streams of gauges, one per row."""
     return [[Gauge(value=float(x)) for x in stream] for stream in values]
 
 
 def counts(
     rng: simulators.Rng, level: Floats, size: tuple[int, int], dispersion: float = 1.0
 ) -> list[list[Observation]]:
-    """Streams of counts over one unit of exposure."""
+    """Returns streams of counts over one unit of exposure."""
     drawn = simulators.counts(rng, np.broadcast_to(level, size), dispersion)
     return [[Count(k=float(x), m=1.0) for x in stream] for stream in drawn]
 
 
 def heard(stream: Sequence[Observation], params: Mapping[str, Any]) -> list[int]:
-    """Periods at which a fresh detector alarms."""
+    """Returns the periods in which a new detector alarms."""
     detector = Shape.design(Design(), **params)
     scores = [detector.update(observation) for observation in stream]
     return [at for at, score in enumerate(scores) if score is not None and score.alarm]
 
 
 def first_after(found: Sequence[int], onset: int) -> int | None:
-    """Periods from the onset to the first alarm at or after it, counted from 1."""
+    """Returns the periods from the onset to the first alarm at or after it, counted from 1."""
     return next((at - onset + 1 for at in found if at >= onset), None)

@@ -1,4 +1,4 @@
-"""A goal of the bench: a figure, the bound it is held to, and how unsure the simulation leaves us."""
+"""A goal of the bench: a figure, its bound, and the standard error of the simulation."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Row(NamedTuple):
     setting: str
     figure: float
     error: float = 0.0
-    beside: float | None = None  # a figure to compare with, where there is one
+    reference: float | None = None  # a figure to compare with, if there is one
     seconds: float = 0.0
 
 
 class Goal(NamedTuple):
     """`figure` measured against `bound` as printed (`<= 0.11`); `error` is one standard error in the figure's units.
 
-    `ok` is the plain comparison of figure and bound: the error is printed, never used to forgive. `rows` are the table and
-    the picture behind the figure.
+    `ok` is the plain comparison of figure and bound: the error is printed, never used to forgive. `rows` are the
+    table and the picture behind the figure.
     """
 
     name: str

@@ -37,13 +37,14 @@ def mean(values: ArrayLike) -> Estimate:
 
 
 def share(hits: int, runs: int) -> Estimate:
-    """Share of independent runs; the error uses (hits + 1)/(runs + 2), so that no hit at all still has one."""
+    """Fraction of independent runs; the error uses (successes + 1)/(runs + 2), so that it is positive without
+    successes."""
     p = (hits + 1) / (runs + 2)
     return Estimate(hits / runs, math.sqrt(p * (1 - p) / runs))
 
 
 def quantile(values: ArrayLike, q: float) -> Estimate:
-    """Quantile of independent runs; the error is half the distance of the order statistics one binomial sd around it."""
+    """Quantile of independent runs; the error is half the distance of the order statistics one binomial sd away."""
     x = np.sort(np.asarray(values, float))
     n = len(x)
     sd = math.sqrt(n * q * (1 - q))
@@ -71,7 +72,7 @@ def ratio(above: Estimate, below: Estimate) -> Estimate:
 
 
 def first_alarm(detector: Updates, observations: Iterable[Observation]) -> int | None:
-    """How many observations until the first alarm (1 = the first one), or None."""
+    """Returns the number of observations until the first alarm (1 = the first one), or `None`."""
     for i, observation in enumerate(observations, 1):
         score = detector.update(observation)
         if score is not None and score.alarm:
@@ -118,7 +119,7 @@ def cost(make: Callable[[], Updates], observations: Sequence[Observation], round
         detector = make()
         for o in observations[:200]:
             detector.update(o)
-        began = time.process_time()  # other programs on the machine are not the detector's fault
+        began = time.process_time()  # processor time, because other programs share the machine
         for o in observations:
             detector.update(o)
         best = min(best, (time.process_time() - began) / len(observations))

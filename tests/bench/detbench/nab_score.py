@@ -1,8 +1,9 @@
-"""Scores alarms on labelled series by the Numenta Anomaly Benchmark's standard profile: early in a window is good.
+"""Scores alarms on labelled series by the standard profile of the Numenta Anomaly Benchmark: early in a window scores
+high.
 
-Lavin and Ahmad (2015), Evaluating real-time anomaly detection algorithms: the Numenta Anomaly Benchmark, ICMLA. Numbers only:
-a `Labelled` series, the rows of the alarms, the sum they earn; `normal` puts sums on the scale where no alarm at all is 0 and
-an alarm on the first row of every window, and nowhere else, is 100.
+Lavin and Ahmad (2015), Evaluating real-time anomaly detection algorithms: the Numenta Anomaly Benchmark, ICMLA.
+Input: a `Labelled` series and the rows of the alarms; output: the sum they earn. `normal` maps sums to a scale where
+no alarm at all is 0, and one alarm on the first row of every window is 100.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FALSE_ALARM = 0.11
-"""What a false alarm costs in the standard profile, far from a window; a window is worth 1, and costs 1 if missed."""
+"""Cost of a false alarm in the standard profile, far from a window; a window is worth 1, and costs 1 if missed."""
 
 
 class NoData(Exception):

@@ -1,7 +1,7 @@
-"""The best chart that could be hoped for: a CUSUM of the exact negative binomial likelihood ratio, told everything.
+"""A reference chart with full knowledge: a CUSUM of the exact negative binomial likelihood ratio.
 
-It knows the level, the cycle, the variance/mean and the size of the change that comes. Its bar is set by simulation, so
-that its run length is the stated one.
+It knows the level, the cycle, the variance/mean and the size of the change. Its threshold is set by simulation so
+that its run length is the declared one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _log_gamma = np.frompyfunc(lgamma, 1, 1)
 
 
 def log_pmf(k: Floats, mean: Floats, dispersion: float) -> Floats:
-    """ln P(k) of a Poisson (spread 1) or negative binomial count with variance/mean `dispersion`."""
+    """Returns ln P(k) of a Poisson (dispersion 1) or negative binomial count with variance/mean `dispersion`."""
     head: Floats = -np.asarray(_log_gamma(k + 1), float)
     if dispersion == 1:
         return head + k * np.log(mean) - mean
@@ -28,7 +28,7 @@ def log_pmf(k: Floats, mean: Floats, dispersion: float) -> Floats:
 
 
 class Oracle:
-    """A CUSUM for a change to `ratio` x the rate, over a daily cycle; many streams at once, each with a phase of its own."""
+    """A CUSUM for a change to `ratio` x the rate, over a daily cycle; many streams at once, each with its own phase."""
 
     def __init__(
         self, rng: Rng, mean: float, dispersion: float, cycle: float, ratio: float, arl0: float, runs: int

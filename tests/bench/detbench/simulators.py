@@ -1,6 +1,7 @@
-"""Seeded streams with known truth: counts, shares, outbreaks, silence, durations and nulls that break monitors.
+"""Seeded streams with known truth: counts, proportions, outbreaks, silence, durations and unusual nulls.
 
-Arrays are (streams, periods). Levels follow `profile` (cycle and trend, mean 1) times a change (`step`, `ramp`, `spike`).
+Arrays are (streams, periods). Levels follow `profile` (cycle and trend, mean 1) times a change (`step`, `ramp`,
+`spike`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ DAY, WEEK, YEAR = 24, 168, 8766
 
 
 def rng(name: str) -> Rng:
-    """A generator seeded by a name, so that goals do not share numbers and every run repeats."""
+    """Returns a generator seeded by a name, so that goals use different numbers and every run repeats."""
     return np.random.default_rng(zlib.crc32(name.encode()))
 
 
@@ -41,8 +42,8 @@ def profile(
 ) -> Floats:
     """Relative level of each period: a daily wave of amplitude `cycle`, a weekly one of a third of it, and a trend.
 
-    `trend` is the relative change per `year` periods. `phase` in periods; an array of shape (streams, 1) gives each stream
-    its own. The mean over whole cycles is 1.
+    `trend` is the relative change per `year` periods. `phase` in periods; an array of shape (streams, 1) gives each
+    stream its own. The mean over whole cycles is 1.
     """
     t = np.arange(periods) + phase
     level = 1 + cycle * np.cos(2 * np.pi * t / day)
@@ -58,7 +59,7 @@ def step(periods: int, onset: int, ratio: float) -> Floats:
 
 
 def ramp(periods: int, onset: int, ratio: float, length: int) -> Floats:
-    """1 before `onset`, `ratio` after `length` more periods, a straight line between."""
+    """1 before `onset`, `ratio` after `length` more periods, linear in between."""
     return 1 + (ratio - 1) * np.clip((np.arange(periods) - onset + 1) / length, 0, 1)
 
 
@@ -69,7 +70,8 @@ def spike(periods: int, onset: int, ratio: float, length: int = 1) -> Floats:
 
 
 def counts(rng: Rng, mean: float | Floats, dispersion: float = 1.0, size: Any = None) -> Floats:
-    """Poisson (spread 1) or negative binomial counts with variance/mean `dispersion` at every mean (shape mean/(spread-1))."""
+    """Returns Poisson (dispersion 1) or negative binomial counts with variance/mean `dispersion` (shape
+    mean/(dispersion-1))."""
     level = np.broadcast_to(np.asarray(mean, float), size if size is not None else np.shape(mean))
     if dispersion > 1:
         level = rng.gamma(np.maximum(level, 1e-300) / (dispersion - 1), dispersion - 1)
@@ -86,7 +88,8 @@ def counts_of_shape(rng: Rng, mean: Floats, shape: float) -> Floats:
 def shares(
     rng: Rng, trials: int | NDArray[np.int64], share: float | Floats, rho: float = 0.0, size: Any = None
 ) -> Floats:
-    """Hits out of `trials`, binomial (rho 0) or beta-binomial with correlation `rho` between trials of a period."""
+    """Returns successes out of `trials`, binomial (rho 0) or beta-binomial with correlation `rho` between trials of a
+    period."""
     p = np.broadcast_to(np.asarray(share, float), size if size is not None else np.shape(share))
     if rho > 0:
         total = 1 / rho - 1
@@ -124,14 +127,15 @@ def events(rng: Rng, rate: Floats, width: float = 3600.0) -> Floats:
 
 
 def office_hours(periods: int, mean: float, *, closed: float = 0.02) -> Floats:
-    """Expected events per hour with business hours (9-17, Monday to Friday) and a trickle of `closed` x that outside."""
+    """Returns expected events per hour with business hours (9-17, Monday to Friday), and `closed` x that rate
+    outside."""
     t = np.arange(periods)
     open_ = (t % DAY >= 9) & (t % DAY < 17) & (t // DAY % 7 < 5)
     return np.where(open_, mean, mean * closed)
 
 
 def late_batches(rng: Rng, times: Floats, share: float, delay: float) -> Floats:
-    """When events are heard: `share` of them come only with the next delivery, every `delay` seconds; sorted."""
+    """Returns delivery times: `share` of the events come with the next delivery, every `delay` seconds; sorted."""
     late = rng.random(len(times)) < share
     out: Floats = np.sort(np.where(late, np.ceil(times / delay) * delay, times))
     return out
@@ -140,7 +144,8 @@ def late_batches(rng: Rng, times: Floats, share: float, delay: float) -> Floats:
 def durations(
     rng: Rng, median: float, n: int, *, sigma: float = 1.0, censor: float | None = None
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Lognormal handling times and whether each was finished; those longer than `censor` are still open at that age."""
+    """Returns lognormal handling times and whether each was finished; those longer than `censor` are open at that
+    age."""
     times = median * rng.lognormal(0.0, sigma, n)
     if censor is None:
         return times, np.ones(n, bool)
@@ -148,7 +153,7 @@ def durations(
 
 
 def adversarial(periods: int = 20_000) -> dict[str, Floats]:
-    """Streams of a well-behaved pilot that made other monitors alarm: no step up in any of them is news for ever."""
+    """Returns streams of an unchanged pilot that cause false alarms in many monitors."""
     rare = np.zeros(periods)
     rare[periods // 2] = 1.0
     level = np.where(np.arange(periods) < periods // 4, 5.0, 9.0)

@@ -10,7 +10,7 @@ from monitor.cli.worker import _warm
 from monitor.kafka.app import build, prepare, run
 from monitor.kafka.worker import Settings
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 from tests.bench.stream.job import Meter, arguments
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     settings = Settings(bootstrap=bootstrap, group=prefix, prefix=prefix)
     _warm()
     asyncio.run(prepare(settings, None))
-    metrics = Metered(rejections=[why.value for why in Why])
+    metrics = Metered(rejections=[why.value for why in RejectionReason])
     metrics.clock(events)
     run(build(settings, metrics=metrics), loglevel="WARN")
 

@@ -106,7 +106,7 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
             first += clock
         elif turn > settled:
             spent, counted = spent + clock, counted + len(batch) * 100
-    assert machine.folded > 0.99 * machine.events, "the load goes on where the state stands, and is ordinary"
+    assert machine.fast_path_events > 0.99 * machine.events, "the load goes on where the state stands, and is ordinary"
     gc.collect()
     per = pilots * INDICATORS
     return {

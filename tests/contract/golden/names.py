@@ -26,7 +26,7 @@ from monitor.__main__ import cli
 from monitor.act import ACTORS
 from monitor.asyncapi import document as asyncapi_document
 from monitor.charter.control import CONTROL_TYPES
-from monitor.charter.spec import Bound, Charter, Drills, Participant, Trial, Watcher
+from monitor.charter.spec import Bound, Charter, DetectorSpec, Drills, Participant, Trial
 from monitor.charter.spec import Window as FullStopWindow
 from monitor.cli.real import cases
 from monitor.client.bulk import open_bulk
@@ -39,12 +39,12 @@ from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress
 from monitor.embedded.store import Store
 from monitor.engine.machine import Machine, PartitionState
-from monitor.engine.replay import lines, replay
+from monitor.engine.replay import replay_charters, timed_records
 from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
 from monitor.kafka.output_consumer import identity
 from monitor.kafka.topics import Names, topics
-from monitor.model.builders import Emitter, instant
+from monitor.model.builders import Emitter, as_instant
 from monitor.model.canonical import canonical
 from monitor.model.events import EVENT_TYPES, Harm, Severity, encode
 from monitor.model.records import (
@@ -73,9 +73,9 @@ from monitor.projections.metric_catalogue import CATALOGUE
 from monitor.sdk.link import Link
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import Obedience
-from monitor.state.acts_once import mark
+from monitor.state.acts_once import short_digest
 from monitor.state.pilot import restore, snapshot
-from monitor.validate.rejections import Why as RejectionReason
+from monitor.validate.rejections import RejectionReason
 
 SDK_ERRORS: dict[str, type[Exception]] = {
     "BadEvent": sdk.BadEvent,
@@ -116,8 +116,8 @@ def store_schema(path: Path) -> dict[str, str]:
 class OneByOne(Machine):
     """A machine that steps every event by itself: the slow path."""
 
-    folds = False
-    leaps = False
+    fast_path = False
+    skips_empty_periods = False
 
 
 def state_of(machine: Machine, pilot: str) -> bytes:
@@ -169,7 +169,7 @@ def real_cases() -> dict[str, Any]:
 def replayed(name: str, batch: int) -> Outputs:
     """What a replay of one of them puts out."""
     case, out = real_cases()[name], Outputs()
-    for step in replay([load_charter(case.charter)], lines(case.events), batch=batch):
+    for step in replay_charters([load_charter(case.charter)], timed_records(case.events), batch=batch):
         out.extend(step)
     return out
 
@@ -207,6 +207,7 @@ __all__ = [
     "Command",
     "ControlRead",
     "Decision",
+    "DetectorSpec",
     "Drills",
     "Emitter",
     "Evidence",
@@ -231,7 +232,7 @@ __all__ = [
     "TimeRead",
     "Trial",
     "Trusted",
-    "Watcher",
+    "as_instant",
     "asyncapi_document",
     "canonical",
     "cli",
@@ -243,15 +244,14 @@ __all__ = [
     "http_application",
     "identity",
     "indicator_parameters",
-    "instant",
     "ledger_file",
-    "mark",
     "open_bulk",
     "read_standing",
     "readers_examples",
     "replayed",
     "sdk",
     "send_act",
+    "short_digest",
     "state_keys",
     "state_of",
     "store_schema",

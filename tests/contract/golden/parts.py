@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,17 @@ from typing import Any
 import msgspec
 
 from monitor.act.alertmanager import Alertmanager
+from monitor.act.queues import Saved
+from monitor.charter.spec import charter_hash
+from monitor.client.control import Outcome as Answer
 from monitor.common_cause.machine import CommonCauseMachine
+from monitor.compile.load import load_charter
 from monitor.console.board_json import as_data
 from monitor.console.fleet_view import FleetView
+from monitor.embedded.monitor import Monitor as EmbeddedMonitor
 from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
+from monitor.kafka.acls import Users, grants
 from monitor.kafka.log import KafkaLog
 from monitor.model.notice import Notice
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Permit, Record, Rejected
@@ -22,10 +29,13 @@ from monitor.model.signing import Signer
 from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
+from monitor.notary.plaintexts import WordsFile as PlaintextStore
+from monitor.notary.plaintexts import beside as plaintext_folder
 from monitor.projections.alerts import Alert, Facts
 from monitor.projections.alerts import PilotAlerts as AlertStanding
 from monitor.projections.alerts import after_decision as alerts_after
 from monitor.projections.alerts import difference as alert_changes
+from monitor.projections.known_state import KnownState as KnownState
 from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
 from monitor.sdk.lease import Lease, NonceSealer
@@ -34,7 +44,7 @@ from monitor.sdk.spool import Spool
 from monitor.sdk.standing import Standing as SdkStanding
 from monitor.testing.records import decision, evidence, halted
 
-from .filler import full
+from .filler import as_json, full
 
 REPOSITORY = Path(__file__).parents[3]
 HISTORY_LINES: dict[str, type] = {
@@ -153,6 +163,52 @@ def dashboard(path: Path) -> list[str]:
     """Identity of a dashboard and names of its variables."""
     board = json.loads(path.read_text("utf-8"))
     return [board["uid"], *(variable["name"] for variable in board["templating"]["list"])]
+
+
+def plaintext_files(home: Path) -> dict[str, str]:
+    """Files next to a ledger that hold what its entries only commit to; the key is drawn."""
+    folder = plaintext_folder(home / "ledger")
+    store = PlaintextStore(folder)
+    store.key()
+    _, plaintexts = entry_of(decision(7, kind="act", cause="control:a", author="officer"), bytes(32))
+    store.add("model-1", plaintexts)
+    found = {path.name: path.read_text("latin-1") for path in sorted(folder.iterdir())}
+    return {"folder": folder.name} | {
+        name: "drawn" if name == "commitment.key" else text for name, text in found.items()
+    }
+
+
+def embedded_files(home: Path) -> list[str]:
+    """Names of the files of an embedded monitor that ran for a moment with an actor."""
+
+    async def run() -> None:
+        monitor = EmbeddedMonitor(home, port=0)
+        await monitor.start()
+        await monitor.stop()
+
+    asyncio.run(run())
+    return sorted(str(path.relative_to(home.parent)) for path in home.parent.rglob("*") if path.is_file())
+
+
+def kept_by_actors() -> str:
+    """What a lane of an actor keeps over restarts, `delivered.json`."""
+    return as_json({"alertmanager": full(Saved)})
+
+
+def answers() -> dict[str, str]:
+    """Bodies of answers to a regulator's tools."""
+    return {"act": as_json(full(Answer)), "standing": as_json(full(KnownState))}
+
+
+def granted() -> list[str]:
+    """Every grant on a cluster, as the line that grants it."""
+    return [grant.command("broker:9092") for grant in grants("sandbox", "sandbox-monitor", ("acme",), Users())]
+
+
+def charter_hashes() -> dict[str, str]:
+    """The digests of the charters that ship with the product."""
+    files = sorted((REPOSITORY / "tests" / "data" / "charters").glob("*.yaml"))
+    return {path.name: charter_hash(load_charter(path)) for path in files}
 
 
 def kafka_lines() -> list[list[str]]:

@@ -113,8 +113,8 @@ class SignedScript:
         now = self.start + at
         valid = {
             "expected_standing": 0 if kind == "admission" else 1,
-            "not_before": names.instant(now - MINUTE),
-            "not_after": names.instant(now + MINUTE),
+            "not_before": names.as_instant(now - MINUTE),
+            "not_after": names.as_instant(now + MINUTE),
         }
         body = {"type": f"sandbox.control.{kind}", "id": f"act-{self.acts}", "pilot": pilot, "author": author}
         body |= valid | fields | ({} if charter is None else {"charter": charter})

@@ -39,13 +39,19 @@ def charter(fleet: names.Fleet, number: int) -> names.Charter:
     low = number % 3 == 2
     more = {
         "incidents": [
-            names.Watcher("limit_e_process", "halt"),
-            names.Watcher("maxsprt", "escalate", {"horizon": 20.0}),
+            names.DetectorSpec("limit_e_process", "halt"),
+            names.DetectorSpec("maxsprt", "escalate", {"horizon": 20.0}),
         ],
-        "complaints": [names.Watcher("limit_e_process", "halt"), *(names.Watcher(name, "watch") for name in COUNTS)],
-        "false-positives": [names.Watcher("limit_e_process", "halt"), *(names.Watcher(n, "watch") for n in SHARES)],
-        "compliance-cost": [names.Watcher(name, "watch") for name in GAUGES],
-        "efficiency-gain": [names.Watcher(name, "watch") for name in GAUGES],
+        "complaints": [
+            names.DetectorSpec("limit_e_process", "halt"),
+            *(names.DetectorSpec(name, "watch") for name in COUNTS),
+        ],
+        "false-positives": [
+            names.DetectorSpec("limit_e_process", "halt"),
+            *(names.DetectorSpec(n, "watch") for n in SHARES),
+        ],
+        "compliance-cost": [names.DetectorSpec(name, "watch") for name in GAUGES],
+        "efficiency-gain": [names.DetectorSpec(name, "watch") for name in GAUGES],
     }
     indicators = tuple(
         replace(

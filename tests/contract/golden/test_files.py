@@ -73,3 +73,13 @@ def test_the_state_of_the_second_stage_keeps_its_bytes() -> None:
             "decisions": [as_json(blank(decision)) for decision in decisions],
         },
     )
+
+
+def test_files_of_monitor_and_notary_keep_their_names(tmp_path: Path) -> None:
+    """An operator's backup, and an older directory, hold files of these names."""
+    found = {
+        "plaintexts": parts.plaintext_files(tmp_path / "notary"),
+        "embedded": parts.embedded_files(tmp_path / "own" / "monitor"),
+        "delivered.json": parts.kept_by_actors(),
+    }
+    pinned("directories", "Files of the monitor and the notary never change their names and form.", found)

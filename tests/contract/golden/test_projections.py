@@ -42,6 +42,16 @@ def test_records_on_kafka_keep_their_topics_keys_and_headers() -> None:
     pinned("kafka", RULE, parts.kafka_lines())
 
 
+def test_answers_to_a_regulator_keep_their_keys() -> None:
+    """What became of an act, and how a pilot stands."""
+    pinned("answers", RULE, parts.answers())
+
+
+def test_grants_and_digests_of_charters_stay() -> None:
+    """A cluster's access rules name these resources; both sides agreed on a charter by its digest."""
+    pinned("grants", RULE, {"grants": parts.granted(), "charters": parts.charter_hashes()})
+
+
 def test_alert_rules_and_dashboards_keep_their_names() -> None:
     """Names of alerts, and identities of dashboards, under `deploy/` and `dashboards/`."""
     rules = (parts.REPOSITORY / "deploy" / "prometheus" / "rules.yaml").read_text("utf-8")

@@ -83,7 +83,7 @@ def test_the_script_covers_what_it_should() -> None:
     found = {d.reason.value for d in (*out.decisions, *signed_hour("in batches")[1].decisions)}
     missing = {reason.value for reason in names.Reason} - found
     assert missing <= ELSEWHERE
-    assert machine.folded > machine.events * 0.3
+    assert machine.fast_path_events > machine.events * 0.3
 
 
 @pytest.mark.parametrize("case", REAL)

@@ -38,6 +38,6 @@ def test_ids_are_made_of_the_same_parts() -> None:
             "signature": names.Signer(bytes(32)).sign("permit", b"{}"),
             "headers": [names.HEADER, names.HTTP_HEADER],
             "ledger file": names.ledger_file("acme/model 1"),
-            "mark": names.mark("act-1"),
+            "mark": names.short_digest("act-1"),
         },
     )

@@ -49,7 +49,7 @@ def test_a_bound_nobody_understands_is_refused() -> None:
 
 
 def test_goals_are_found_by_their_name_and_in_their_order() -> None:
-    """Every g<number>*.py beside the bench, G10 after G9; each has a `goals` function."""
+    """Every g<number>*.py of the bench, G10 after G9; each has a `goals` function."""
     names = list(found())
     assert {"g3", "g4", "g5"} <= set(names)
     numbers = [int(re.findall(r"\d+", name)[0]) for name in names]
@@ -160,7 +160,7 @@ def test_picture_and_table_show_every_row() -> None:
     goal = Goal("G1", 3.5, "<= 4", True, 0.1, "what & why", rows)
     page, text = show.picture([goal], True), show.tables([goal])
     assert page.count("<circle") == 2
-    assert page.count('class="beside"') == 1
+    assert page.count('class="reference"') == 1
     assert "delay &lt;p50&gt;" in page
     assert "what &amp; why" in page
     assert "delay <p50>" in text

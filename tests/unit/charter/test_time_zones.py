@@ -14,7 +14,7 @@ from monitor.charter.spec import Charter, Drills, IndicatorSpec, Window, charter
 from monitor.charter.time_zones import FIRST, LAST, names, zone
 from monitor.compile.load import read_charter
 from monitor.compile.plan import plan_of
-from monitor.engine.replay import Line, lines, replay
+from monitor.engine.replay import TimedRecord, replay_charters, timed_records
 from monitor.indicators.base import BadSpec
 from monitor.indicators.silence import Silence
 from monitor.model.builders import Emitter
@@ -49,14 +49,14 @@ def charter(text: str = TEXT) -> Charter:
     return reading.charter
 
 
-def working_days(first: datetime, days: int) -> list[Line]:
+def working_days(first: datetime, days: int) -> list[TimedRecord]:
     """An event every four minutes from 08:00 to 18:00 by the clocks of Berlin, Monday to Friday."""
     service, berlin, events = Emitter("s", "p"), zone("Europe/Berlin"), []
     for day in (first + timedelta(days=n) for n in range(days)):
         if day.weekday() < 5:
             opens = int(day.timestamp()) + 8 * 3600 - berlin.offset(day.timestamp() + 12 * 3600)
             events += [((opens + s) * 1000, service.heartbeat((opens + s) * 1000)) for s in range(0, 36_000, 240)]
-    return list(lines(events))
+    return list(timed_records(events))
 
 
 @pytest.mark.parametrize("first", [datetime(2026, 3, 23, tzinfo=UTC), datetime(2026, 10, 19, tzinfo=UTC)])
@@ -67,7 +67,7 @@ def test_working_hours_hold_over_both_changes_of_the_clocks(first: datetime) -> 
     log = working_days(first, 14)
 
     def silences(text: str) -> list[datetime]:
-        out = [d for o in replay([charter(text)], log) for d in o.decisions if d.reason is Reason.SILENCE]
+        out = [d for o in replay_charters([charter(text)], log) for d in o.decisions if d.reason is Reason.SILENCE]
         return [datetime.fromtimestamp(d.at / 1000, UTC) for d in out]
 
     assert silences(text) == []

@@ -10,6 +10,7 @@ from monitor.charter.spec import (
     Authority,
     Charter,
     Cycle,
+    DetectorSpec,
     Drills,
     ExposureSpec,
     HardRule,
@@ -17,14 +18,13 @@ from monitor.charter.spec import (
     Model,
     Participant,
     Responses,
-    Watcher,
     Window,
 )
-from monitor.compile.lint import Problem, alpha_table, lint
+from monitor.compile.lint import Problem, alpha_shares, lint
 from monitor.model.events import Harm
 
-HALT = Watcher(name="limit_e_process", level="halt")
-QUICK = Watcher(name="cusum", level="watch")
+HALT = DetectorSpec(name="limit_e_process", level="halt")
+QUICK = DetectorSpec(name="cusum", level="watch")
 # One public key in two base64 forms (the last character has two bits that stand for nothing), and another key.
 KEY, TWIN, OTHER = (f"ed25519:{'A' * 42}{end}=" for end in "ABE")
 RATE: dict[str, Any] = {"name": "rate", "kind": "incident_rate", "exposure": ExposureSpec(unit="miles")}
@@ -67,9 +67,12 @@ def promise(**changes: Any) -> IndicatorSpec:
 def test_a_sound_charter_has_no_findings() -> None:
     """Counts, shares, gauges and silence together."""
     silence = IndicatorSpec(
-        name="silence", kind="silence", params={"every": "30s"}, detectors=(Watcher(name="silence", level="watch"),)
+        name="silence",
+        kind="silence",
+        params={"every": "30s"},
+        detectors=(DetectorSpec(name="silence", level="watch"),),
     )
-    limit = gauge(direction="below", detectors=(Watcher(name="gauge_limit", level="watch"),))
+    limit = gauge(direction="below", detectors=(DetectorSpec(name="gauge_limit", level="watch"),))
     assert lint(charter(rate(), handling(), promise(), limit, silence)) == []
 
 
@@ -94,14 +97,14 @@ ERRORS: list[tuple[str, Charter, str]] = [
     ("a delay of years on seconds", charter(rate(period="1s", reporting_delay="1d")), "indicators[0].reporting_delay"),
     ("a promise of years on minutes", charter(promise(period="1m", params={"promise": "1000d"})), "indicators[0].params.promise"),
     ("a delay beyond the calendar", charter(rate(period="1mo", reporting_delay="99999999mo")), "indicators[0].reporting_delay"),
-    ("a detector that is none", charter(rate(detectors=(Watcher(name="cusm", level="watch"),))), "indicators[0].detectors[0].name"),
-    ("a detector for gauges on a count", charter(rate(detectors=(HALT, Watcher(name="gauge_limit", level="watch")))), "indicators[0].detectors[1].name"),
-    ("a halt on a detector that promises nothing", charter(rate(detectors=(HALT, Watcher(name="cusum", level="halt")))), "indicators[0].detectors[1].level"),
-    ("a halt on a gauge", charter(gauge(detectors=(Watcher(name="gauge_limit", level="halt"),))), "indicators[0].detectors[0].level"),
+    ("a detector that is none", charter(rate(detectors=(DetectorSpec(name="cusm", level="watch"),))), "indicators[0].detectors[0].name"),
+    ("a detector for gauges on a count", charter(rate(detectors=(HALT, DetectorSpec(name="gauge_limit", level="watch")))), "indicators[0].detectors[1].name"),
+    ("a halt on a detector that promises nothing", charter(rate(detectors=(HALT, DetectorSpec(name="cusum", level="halt")))), "indicators[0].detectors[1].level"),
+    ("a halt on a gauge", charter(gauge(detectors=(DetectorSpec(name="gauge_limit", level="halt"),))), "indicators[0].detectors[0].level"),
     ("a halt on handling times", charter(handling(weight=0.1, detectors=(HALT,))), "indicators[0].detectors[0].level"),
     ("a halt without a limit", charter(rate(limit=None)), "indicators[0].limit"),
     ("a halt without alpha", charter(rate(weight=0.0)), "indicators[0].weight"),
-    ("a detector's parameter that is none", charter(rate(detectors=(HALT, Watcher(name="cusum", level="watch", params={"arl": 9})))), "indicators[0].detectors[1].params.arl"),
+    ("a detector's parameter that is none", charter(rate(detectors=(HALT, DetectorSpec(name="cusum", level="watch", params={"arl": 9})))), "indicators[0].detectors[1].params.arl"),
     ("a hard rule without a condition", charter(hard_rules=(HardRule(name="x", level="halt"),)), "hard_rules[0]"),
     ("a hard rule on models and on harm at once", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,), unregistered_model=True),)), "hard_rules[0].unregistered_model"),
     ("two hard rules of one name", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,)),) * 2), "hard_rules[1].name"),
@@ -159,7 +162,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
 def test_the_alpha_table_splits_the_charters_alpha_over_its_streams() -> None:
     """alpha x weight / segments x 6 / pi^2 before the first restart, and the bar is its inverse."""
     made = charter(rate(segments=("A", "B"), weight=0.4), rate(name="all", weight=0.6), handling(), alpha=0.02)
-    table = alpha_table(made)
+    table = alpha_shares(made)
     assert [(s.indicator, s.segment) for s in table] == [("rate", "A"), ("rate", "B"), ("all", "")]
     basel = 6 / 3.141592653589793**2
     assert [s.alpha for s in table] == pytest.approx([0.004 * basel, 0.004 * basel, 0.012 * basel])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from monitor.__main__ import cli
 from monitor.charter import spec as charter_words
-from monitor.charter.spec import Charter, canonical, charter_hash
+from monitor.charter.spec import Charter, canonical_charter, charter_hash
 from monitor.cli.charter import TEMPLATES
 from monitor.compile.load import load_charter, read_bytes, read_charter
 from monitor.errors import CharterError
@@ -219,7 +219,7 @@ def test_the_hash_is_of_the_meaning_and_not_of_the_spelling() -> None:
     assert two is not None
     assert three is not None
     assert charter_hash(one) == charter_hash(two) != charter_hash(three)
-    assert canonical(one) == canonical(two)
+    assert canonical_charter(one) == canonical_charter(two)
     assert charter_hash(one) == "1fc1fd2c06163bd0242404e0ec9ed793e6a7cc5c5a7cd5be0a2ed424a64e6cda"
 
 

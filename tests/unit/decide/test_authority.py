@@ -19,7 +19,7 @@ from monitor.charter.control import (
 from monitor.charter.spec import Authority, Participant
 from monitor.compile.lint import lint
 from monitor.console.fleet_view import FleetView
-from monitor.decide.authority import MAY, Role, roles
+from monitor.decide.authority import ROLES_OF_ACT, Role, roles_of
 from monitor.engine.machine import Machine
 from monitor.model.records import Level, Outputs, Reason, Record
 from monitor.model.signing import Proved, Signer, Trusted
@@ -72,18 +72,18 @@ def test_the_firm_signs_for_itself_only() -> None:
 
 def test_a_charter_without_officers_still_gives_the_firm_no_office() -> None:
     """Anybody but the firm may act where no officer is named, and the firm may do its own acts only."""
-    for act, may in MAY.items():
+    for act, may in ROLES_OF_ACT.items():
         assert (Role.FIRM in may) == (act.__name__ in ("Rectification", "Evaluation"))
     own = charter(authorities=(Authority("authority", approvers=("anna", "ben")),))
-    assert roles(own, "firm", Proved()) == {Role.FIRM}
-    assert roles(own, "anybody", Proved()) == {Role.OFFICER}
-    assert roles(own, "anna", Proved()) == {Role.OFFICER, Role.APPROVER}
+    assert roles_of(own, "firm", Proved()) == {Role.FIRM}
+    assert roles_of(own, "anybody", Proved()) == {Role.OFFICER}
+    assert roles_of(own, "anna", Proved()) == {Role.OFFICER, Role.APPROVER}
 
 
 def test_a_firm_named_as_approver_is_the_firm_only() -> None:
     """A charter that was admitted before this was refused does not let the firm approve, release or override."""
     own = charter(authorities=(Authority("authority", approvers=("anna", "firm"), officers=("firm",)),))
-    assert roles(own, "firm", Proved("key", admitter=True)) == {Role.FIRM}
+    assert roles_of(own, "firm", Proved("key", admitter=True)) == {Role.FIRM}
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_halt_that_is_not_verified_is_released_with_a_reason_only(state: str) 
     if state in ("verified", "contradicted"):
         for _ in range(3):
             bench.send(bench.emitter.heartbeat(at, state == "contradicted"), at=at)
-    assert bench.machine.pilots["p"].standing.order.state == state
+    assert bench.machine.pilots["p"].standing.halt_state.state == state
     bench.act(Rectification(id="r", pilot="p", author="firm", finding="f", cause="c", action="a", evidence="e"), at)
 
     bench.act(Evaluation(id="e", pilot="p", author="lab", passed=True, report="ok"), at)

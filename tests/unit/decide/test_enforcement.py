@@ -40,7 +40,7 @@ class Halted(Bench):
 
     @property
     def order(self) -> str:
-        return self.machine.pilots["p"].standing.order.state
+        return self.machine.pilots["p"].standing.halt_state.state
 
     def verified(self) -> int:
         """Obey in full; returns when that was verified."""
@@ -295,12 +295,12 @@ def test_a_snapshot_of_version_2_is_read() -> None:
     """A halt from before is followed up from its beginning; a released pilot's permits are of a standing that is not void."""
     bench = Halted()
     pilot, _ = restore(as_version_2(bench.machine.pilots["p"]))
-    order = pilot.standing.order
+    order = pilot.standing.halt_state
     assert (order.kind, order.state, order.at) == ("halt", "commanded", bench.at)
     assert pilot.standing.halted
     lift(bench, T0 + HOUR)
     free, _ = restore(as_version_2(bench.machine.pilots["p"]))
-    assert (free.standing.order.kind, free.drilled) == ("", free.received)
+    assert (free.standing.halt_state.kind, free.drilled) == ("", free.received)
     assert free.standing.ordered >= bench.command.standing
 
 

@@ -10,7 +10,7 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Level, Outputs, Reason, Record
-from monitor.model.signing import HEADER, Kind, Signer, Trusted
+from monitor.model.signing import HEADER, SignedKind, Signer, Trusted
 from tests.unit.engine.test_machine import T0, charter
 
 ANNA, BEN, FIRM, STRANGER = (Signer(bytes([n]) * 32) for n in range(1, 5))
@@ -35,7 +35,7 @@ class Signed:
         self.offset += 1
         return self.machine.control(Record(self.offset, at, b"p", body, ((HEADER, signature.encode()),)))
 
-    def send(self, event: Envelope, signer: Signer | None, kind: Kind = "telemetry", at: int = T0) -> Outputs:
+    def send(self, event: Envelope, signer: Signer | None, kind: SignedKind = "telemetry", at: int = T0) -> Outputs:
         body = encode(event)
         headers = ((HEADER, signer.sign(kind, body).encode()),) if signer else ()
         self.offset += 1
@@ -121,7 +121,7 @@ def test_the_word_of_a_service_is_signed_where_the_charter_names_its_key() -> No
     for event in forged:
         for signer, kind in ((None, "telemetry"), (STRANGER, "telemetry"), (ANNA, "telemetry"), (FIRM, "control")):
             assert why(bench.send(event, signer, kind)) == [("signature", "forged")]  # type: ignore[arg-type]
-    assert bench.machine.pilots["p"].standing.order.state == "commanded"
+    assert bench.machine.pilots["p"].standing.halt_state.state == "commanded"
     said = [r for event in forged for r in bench.send(event, FIRM).decisions]
     assert [d.reason for d in said] == [Reason.COMMAND_ACKNOWLEDGED, Reason.HALT_VERIFIED]
 

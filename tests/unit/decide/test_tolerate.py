@@ -138,7 +138,7 @@ def test_what_the_first_crossing_has_looked_at_is_no_evidence_for_a_halt() -> No
     bench.time(T0 + 2 * HOUR)
     assert tolerated(bench) == ["incidents"]
     slow = bench.machine.pilots["p"].streams["slow/"].detectors[0]
-    fresh = build_detectors(bench.machine.pilots["p"].charter, bench.machine.pilots["p"].plan.watch("slow"), 2)[0]
+    fresh = build_detectors(bench.machine.pilots["p"].charter, bench.machine.pilots["p"].plan.indicator("slow"), 2)[0]
     assert slow == fresh
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import monitor.decide.context as case
 from detectors.base import Count
 from monitor.charter.control import Acceptance, Amendment
-from monitor.charter.spec import BaselineSpec, Charter, IndicatorSpec, Watcher, canonical
-from monitor.compile.lint import alpha_table, lint
+from monitor.charter.spec import BaselineSpec, Charter, DetectorSpec, IndicatorSpec, canonical_charter
+from monitor.compile.lint import alpha_shares, lint
 from monitor.compile.plan import Plan, build_detectors, design_of
 from monitor.indicators.base import BadSpec
 from monitor.indicators.silence import Silence
@@ -34,7 +34,7 @@ LEARNT = IndicatorSpec(
     period="1h",
     reporting_delay="30m",
     exposure=RATE.exposure,
-    detectors=(Watcher("e_detector", "escalate", {"arl0": 1000, "baseline_periods": 20}),),
+    detectors=(DetectorSpec("e_detector", "escalate", {"arl0": 1000, "baseline_periods": 20}),),
 )
 BEFORE = msgspec.structs.replace(RATE, limit=None, per=1.0, baseline=BaselineSpec(events=30, exposure=6000, times=2))
 
@@ -56,7 +56,7 @@ def test_a_night_and_a_weekend_are_no_silence() -> None:
 
 def test_the_machine_waits_for_business_hours_before_it_does_not_know() -> None:
     """Nothing heard since Friday evening is found on Monday, to the millisecond at which the bar is reached, not at night."""
-    spec = IndicatorSpec(name="silence", kind="silence", params=OFFICE, detectors=(Watcher("silence", "watch"),))
+    spec = IndicatorSpec(name="silence", kind="silence", params=OFFICE, detectors=(DetectorSpec("silence", "watch"),))
     bench = Bench(spec, cycle=charter().cycle)
     friday = T0 - T0 % DAY + 4 * DAY + 17 * HOUR
     bench.send(bench.emitter.heartbeat(friday), at=friday)
@@ -65,7 +65,7 @@ def test_the_machine_waits_for_business_hours_before_it_does_not_know() -> None:
     assert bench.out.decisions[before:] == []
     bench.time(friday + 4 * DAY)
     first = next(d for d in bench.out.decisions[before:] if d.reason == Reason.SILENCE)
-    watch = Plan(charter(spec)).watch("silence")
+    watch = Plan(charter(spec)).indicator("silence")
     assert watch.silence is not None
     (detector,) = build_detectors(charter(spec), watch, 1)
     score = detector.update(watch.silence.gap(friday, first.at))
@@ -119,14 +119,14 @@ def test_a_week_that_cannot_be_is_named(params: dict[str, Any], field: str) -> N
 def test_a_short_baseline_buys_a_wider_limit_and_a_higher_bar() -> None:
     """Twice 30 events in 6,000 is held as twice the largest rate that 30 events do not rule out; its doubt is paid from alpha."""
     made = charter(BEFORE)
-    design = design_of(made, Plan(made).watch("incidents"), 1)
+    design = design_of(made, Plan(made).indicator("incidents"), 1)
     long = charter(msgspec.structs.replace(BEFORE, baseline=BaselineSpec(events=30_000, exposure=6_000_000, times=2)))
-    wide = design_of(long, Plan(long).watch("incidents"), 1)
+    wide = design_of(long, Plan(long).indicator("incidents"), 1)
     assert design.limit is not None
     assert wide.limit is not None
     assert design.alpha is not None
     assert 0.010 < wide.limit < 0.0103 < 0.015 < design.limit
-    (share,) = alpha_table(made)
+    (share,) = alpha_shares(made)
     assert design.alpha == pytest.approx(0.2 * share.alpha)
     assert share.bar == pytest.approx(1 / design.alpha)
 
@@ -145,8 +145,8 @@ def test_a_baseline_halts_who_breaks_it_and_leaves_who_keeps_it() -> None:
 
 def test_a_charter_without_a_baseline_keeps_its_hash() -> None:
     """The field is written out only where it says something."""
-    assert b"baseline" not in canonical(charter())
-    assert b'"baseline":{"doubt"' in canonical(charter(BEFORE))
+    assert b"baseline" not in canonical_charter(charter())
+    assert b'"baseline":{"doubt"' in canonical_charter(charter(BEFORE))
 
 
 @pytest.mark.parametrize(
@@ -239,13 +239,13 @@ def test_a_decision_carries_its_rate_ratio_its_interval_and_its_sentence() -> No
     assert f.ratio_low < f.ratio < f.ratio_high
     assert f.explanation.startswith(f"{f.observed:g} events against a limit of {f.expected:g} (ratio {f.ratio:.3g}, ")
     assert f.explanation.endswith("threshold reached.")
-    assert "times that (95 % interval" in sentence(halt)
+    assert "times as many (95 % interval" in sentence(halt)
 
 
 def test_a_silence_says_how_many_events_are_missing() -> None:
     """Silence is explained in events that did not come."""
     spec = IndicatorSpec(
-        name="silence", kind="silence", params={"every": "60s"}, detectors=(Watcher("silence", "watch"),)
+        name="silence", kind="silence", params={"every": "60s"}, detectors=(DetectorSpec("silence", "watch"),)
     )
     bench = Bench(spec)
     bench.time(T0 + HOUR)

@@ -8,7 +8,7 @@ import msgspec
 
 from detectors.shape import Shape
 from monitor.charter.control import Admission
-from monitor.charter.spec import Authority, Charter, Cycle, IndicatorSpec, Model, Participant, Watcher
+from monitor.charter.spec import Authority, Charter, Cycle, DetectorSpec, IndicatorSpec, Model, Participant
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import encode
@@ -23,7 +23,7 @@ GAIN = IndicatorSpec(
     kind="efficiency_gain",
     period="1h",
     reporting_delay="30m",
-    detectors=(Watcher("shape", "watch", params={"block": 8}),),
+    detectors=(DetectorSpec("shape", "watch", params={"block": 8}),),
 )
 CHARTER = Charter(
     schema="sandbox-charter/1",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.engine.checkpoint_pacing import LONGEST_MS, SHARE, Pace
+from monitor.engine.checkpoint_pacing import LONGEST_MS, SHARE, CheckpointPacer
 
 
 @given(costs=st.lists(st.integers(0, LONGEST_MS // SHARE), min_size=1, max_size=50), every=st.integers(1, 10_000))
 def test_writing_takes_at_most_a_fifth_of_the_time(costs: list[int], every: int) -> None:
     """Whatever checkpoints take, after each one at least four times as long passes before the next."""
-    pace, now, spent = Pace(every), 0, 0
+    pace, now, spent = CheckpointPacer(every), 0, 0
     pace.start(now)
     for cost in costs:
         while not pace.due(now):
@@ -28,7 +28,7 @@ def test_writing_takes_at_most_a_fifth_of_the_time(costs: list[int], every: int)
 @given(cost=st.integers(0, 10**9), every=st.integers(1, 10_000))
 def test_state_is_always_written_again(cost: int, every: int) -> None:
     """After a checkpoint of any length the next one comes within a minute, and never sooner than asked for."""
-    pace = Pace(every)
+    pace = CheckpointPacer(every)
     pace.took(0, cost)
     assert not pace.due(cost + every - 1)
     assert pace.due(cost + max(every, LONGEST_MS))

@@ -12,6 +12,7 @@ from monitor.charter.spec import (
     Authority,
     Charter,
     Cycle,
+    DetectorSpec,
     ExposureSpec,
     HardRule,
     IndicatorSpec,
@@ -19,19 +20,18 @@ from monitor.charter.spec import (
     Participant,
     Responses,
     Users,
-    Watcher,
 )
-from monitor.compile.plan import Watch
-from monitor.detect.periods import observe
+from monitor.compile.plan import CompiledIndicator
+from monitor.detect.periods import observation_of
 from monitor.engine.machine import Machine
-from monitor.indicators.base import Open
+from monitor.indicators.base import OpenPeriod
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Decision, Evidence, Level, Outputs, Reason, Record
-from monitor.state.acts_once import mark
+from monitor.state.acts_once import short_digest
 from monitor.state.incidents import Incidents
 from monitor.state.pilot import Pilot, Stream, restore, snapshot
-from monitor.state.seen import Seen
+from monitor.state.seen import SequenceDigests
 
 HOUR = 3_600_000
 T0 = 1_767_571_200_000  # Monday 5 January 2026
@@ -44,13 +44,13 @@ RATE = IndicatorSpec(
     per=1000,
     exposure=ExposureSpec(unit="decisions", cap=1000),
     weight=1,
-    detectors=(Watcher("limit_e_process", "halt"),),
+    detectors=(DetectorSpec("limit_e_process", "halt"),),
 )
 HANDLING = IndicatorSpec(
-    name="handling", kind="complaint_handling_time", limit=48, detectors=(Watcher("cusum", "watch"),)
+    name="handling", kind="complaint_handling_time", limit=48, detectors=(DetectorSpec("cusum", "watch"),)
 )
 SILENCE = IndicatorSpec(
-    name="silence", kind="silence", params={"every": "60s"}, detectors=(Watcher("silence", "watch"),)
+    name="silence", kind="silence", params={"every": "60s"}, detectors=(DetectorSpec("silence", "watch"),)
 )
 
 
@@ -185,7 +185,7 @@ def test_of_several_heartbeats_the_last_is_answered_last() -> None:
     bench = Bench(RATE)
     beats = [bench.emitter.heartbeat(T0 + 1000 + i, nonce=f"n{i}") for i in range(20)]
     out = bench.send(*beats, at=T0 + 2000)
-    assert bench.machine.folded >= 10
+    assert bench.machine.fast_path_events >= 10
     assert out.permits[-1].nonce == "n19"
     out.newest_permits()
     assert [permit.nonce for permit in out.permits] == ["n19"]
@@ -327,12 +327,12 @@ def test_a_complaint_filed_before_admission_counts_neither_as_opened_nor_as_clos
 
 def test_a_snapshot_of_version_3_is_read() -> None:
     """It has the hours that complaints stood open where version 4 has exact milliseconds: both give the same observation."""
-    watch = Watch(IndicatorSpec(name="h", kind="complaint_handling_time", limit=2))
-    before, now = Open(k=1.0, m=0.75, stock=-1.0), Open(k=1.0, stock=-1.0, held=0.75 * HOUR)
-    read = msgspec.msgpack.decode(msgspec.msgpack.encode([1.0, 0.75, 0, -1.0, 0.0]), type=Open)
+    watch = CompiledIndicator(IndicatorSpec(name="h", kind="complaint_handling_time", limit=2))
+    before, now = OpenPeriod(k=1.0, m=0.75, stock=-1.0), OpenPeriod(k=1.0, stock=-1.0, held=0.75 * HOUR)
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode([1.0, 0.75, 0, -1.0, 0.0]), type=OpenPeriod)
     assert read == before
     stream = Stream(0, stock=2.0)
-    assert observe(watch, stream, read, 0, HOUR, False) == observe(watch, stream, now, 0, HOUR, False)
+    assert observation_of(watch, stream, read, 0, HOUR, False) == observation_of(watch, stream, now, 0, HOUR, False)
     bench = Bench(RATE)
     pilot = bench.machine.pilots["p"]
     assert restore(older(3, pilot))[0].id == "p"
@@ -346,7 +346,7 @@ def test_a_snapshot_of_version_4_is_read() -> None:
     pilot = bench.machine.pilots["p"]
     pilot.incidents = Incidents()  # which version 6 remembers
     read = restore(older(4, pilot))[0]
-    assert read.acts.recent == [mark("adm")]  # it knew ids only
+    assert read.acts.recent == [short_digest("adm")]  # it knew ids only
     read.acts = pilot.acts
     assert snapshot(without_digests(read)) == snapshot(without_digests(pilot))
     assert [d for s in read.streams.values() for d in s.detectors] == [
@@ -372,7 +372,7 @@ def older_source(fields: list[Any]) -> list[Any]:
 def without_digests(pilot: Pilot) -> Pilot:
     """The same, without what version 6 knows of events besides their numbers."""
     for source in pilot.sources.values():
-        source.seen, source.newest = Seen(), 0
+        source.seen, source.newest = SequenceDigests(), 0
     return pilot
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from monitor.charter.control import Admission
-from monitor.charter.spec import IndicatorSpec, Watcher
+from monitor.charter.spec import DetectorSpec, IndicatorSpec
 from monitor.console.fleet_view import FleetView
 from monitor.console.pilot_page import pilot_page
 from monitor.engine.machine import Machine
@@ -22,14 +22,14 @@ from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
 
 MINUTE = 60_000
 LATE = IndicatorSpec(
-    name="late", kind="late_share", period="1h", reporting_delay="10m", limit=0.1, weight=1, detectors=(Watcher("limit_e_process", "halt"),)
+    name="late", kind="late_share", period="1h", reporting_delay="10m", limit=0.1, weight=1, detectors=(DetectorSpec("limit_e_process", "halt"),)
 )  # fmt: skip
 BACK = T0 + 6 * HOUR  # away for the four hours before it
 
 
-def away(monkeypatch: pytest.MonkeyPatch, folds: bool) -> Bench:
+def away(monkeypatch: pytest.MonkeyPatch, fast_path: bool) -> Bench:
     """A monitor that has just come back."""
-    monkeypatch.setattr(Machine, "folds", folds)
+    monkeypatch.setattr(Machine, "fast_path", fast_path)
     bench = Bench(LATE, journalled=True)
     bench.send(bench.emitter.exposure(T0 + 1000, 5), at=T0 + 1000)
     bench.time(T0 + 2 * HOUR)
@@ -51,10 +51,10 @@ def told(bench: Bench, of: int, at: int) -> tuple[float, float]:
     return after[0] - before[0], after[1] - before[1]
 
 
-@pytest.mark.parametrize("folds", [True, False], ids=["in runs", "one by one"])
-def test_what_piled_up_while_we_were_away_is_not_late(monkeypatch: pytest.MonkeyPatch, folds: bool) -> None:
+@pytest.mark.parametrize("fast_path", [True, False], ids=["in runs", "one by one"])
+def test_what_piled_up_while_we_were_away_is_not_late(monkeypatch: pytest.MonkeyPatch, fast_path: bool) -> None:
     """Events whose time was over before we went are late; those of the absence are not, for as long again as it was."""
-    bench = away(monkeypatch, folds)
+    bench = away(monkeypatch, fast_path)
     assert told(bench, T0 + MINUTE, BACK + MINUTE) == (10, 10)
     assert told(bench, T0 + 2 * HOUR, BACK + 2 * MINUTE) == (0, 10)
     assert told(bench, T0 + 2 * HOUR, BACK + 4 * HOUR) == (0, 10)
@@ -64,8 +64,8 @@ def test_what_piled_up_while_we_were_away_is_not_late(monkeypatch: pytest.Monkey
 def test_runs_and_single_events_come_to_the_same_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """To the byte, and a snapshot remembers the absence."""
     states = []
-    for folds in (True, False):
-        bench = away(monkeypatch, folds)
+    for fast_path in (True, False):
+        bench = away(monkeypatch, fast_path)
         for minute in range(1, 600, 30):
             told(bench, T0 + 2 * HOUR, BACK + minute * MINUTE)
         states.append(snapshot(bench.machine.pilots["p"]))

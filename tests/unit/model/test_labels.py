@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.charter.control import Override
-from monitor.charter.spec import Charter, ExposureSpec, IndicatorSpec, Users, Watcher
+from monitor.charter.spec import Charter, DetectorSpec, ExposureSpec, IndicatorSpec, Users
 from monitor.compile.lint import lint
 from monitor.compile.plan import plan_of
 from monitor.model.builders import Emitter
@@ -19,10 +19,10 @@ from monitor.model.events import Envelope, Harm, encode
 from monitor.model.labels import tidy
 from monitor.model.records import Level, Reason, Record
 from monitor.state.pilot import restore, snapshot
-from monitor.state.uncounted import TOLD
+from monitor.state.uncounted import REPORTED_LABELS
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter, rejected
 
-QUICK = (Watcher("cusum", "watch"),)
+QUICK = (DetectorSpec("cusum", "watch"),)
 NFC, NFD = "Zürich", unicodedata.normalize("NFD", "Zürich")
 SHARE = IndicatorSpec(
     name="fpr",
@@ -31,7 +31,7 @@ SHARE = IndicatorSpec(
     limit=0.2,
     weight=1,
     segments=(NFC, "north"),
-    detectors=(Watcher("limit_e_process", "halt"),),
+    detectors=(DetectorSpec("limit_e_process", "halt"),),
 )
 MILES = msgspec.structs.replace(RATE, weight=0, detectors=QUICK, exposure=ExposureSpec(unit="miles"))
 COST = IndicatorSpec(name="cost", kind="compliance_cost", period="1h", params={"currency": "EUR"}, detectors=())
@@ -152,13 +152,13 @@ def test_a_firm_that_invents_labels_fills_no_memory_and_no_ledger() -> None:
     empty = len(snapshot(bench.machine.pilots["p"]))
     events: list[Envelope] = [bench.emitter.outcomes(T0 + n, segment=f"{n:0>200}") for n in range(500)]
     send_packed(bench, events, 100, T0 + 1000)
-    assert len(said(bench)) == TOLD
-    assert ["only counted" in detail for detail in said(bench)] == [False] * (TOLD - 1) + [True]
+    assert len(said(bench)) == REPORTED_LABELS
+    assert ["only counted" in detail for detail in said(bench)] == [False] * (REPORTED_LABELS - 1) + [True]
     assert bench.out.uncounted == {"segment": 500}
     assert max(map(len, said(bench))) < 200
     pilot = bench.machine.pilots["p"]
-    assert len(snapshot(pilot)) - empty < 10 * TOLD + 1500
-    assert restore(snapshot(pilot))[0].astray == pilot.astray
+    assert len(snapshot(pilot)) - empty < 10 * REPORTED_LABELS + 1500
+    assert restore(snapshot(pilot))[0].uncounted == pilot.uncounted
 
 
 def test_no_label_hides_a_harm() -> None:
@@ -202,9 +202,9 @@ def test_labels_mean_the_same_one_by_one_and_packed(labels: list[tuple[str, str]
     """The same state, the same records, the same counts, however events are packed; each counts in the segment it
     names."""
     results: list[Any] = []
-    for folds in (False, True):
+    for fast_path in (False, True):
         bench, desk = Bench(RATE_0, MILES_BY_REGION, SHARE), Emitter("desk", "p")
-        bench.machine.folds = folds
+        bench.machine.fast_path = fast_path
         events: list[Envelope] = []
         for n, (segment, unit) in enumerate(labels):
             events.append(bench.emitter.outcomes(T0 + n, segment=segment))
@@ -249,7 +249,9 @@ def test_units_that_differ_in_case_are_a_warning() -> None:
 
 def test_the_limit_of_a_gain_is_a_share() -> None:
     """Twenty is two thousand per cent."""
-    gain = IndicatorSpec(name="gain", kind="efficiency_gain", limit=20, detectors=(Watcher("gauge_limit", "watch"),))
+    gain = IndicatorSpec(
+        name="gain", kind="efficiency_gain", limit=20, detectors=(DetectorSpec("gauge_limit", "watch"),)
+    )
     assert [p.field for p in lint(charter(RATE, gain)) if "share" in p.fix] == ["indicators[1].limit"]
 
 
@@ -265,7 +267,7 @@ def test_a_gain_in_per_cent_is_rejected_with_the_fix(share: float) -> None:
 def test_a_charter_with_twins_from_before_still_runs() -> None:
     """What was admitted once is read for ever: the first spelling counts."""
     old: Charter = charter(msgspec.structs.replace(SHARE, segments=(NFC, NFD)))
-    assert plan_of(old).watches[0].keys == {NFC: f"fpr/{NFC}"}
+    assert plan_of(old).indicators[0].keys == {NFC: f"fpr/{NFC}"}
 
 
 def test_long_lists_of_long_labels_are_not_searched() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from monitor.charter.control import Override
-from monitor.charter.spec import HardRule, IndicatorSpec, Model, Responses, Watcher
+from monitor.charter.spec import DetectorSpec, HardRule, IndicatorSpec, Model, Responses
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity
 from monitor.model.records import Decision, Level, Reason
@@ -20,7 +20,7 @@ SHARE = IndicatorSpec(
     period="1h",
     limit=0.5,
     weight=0,
-    detectors=(Watcher("cusum", "watch"),),
+    detectors=(DetectorSpec("cusum", "watch"),),
 )
 DAILY = msgspec.structs.replace(SHARE, name="daily", period="1d")
 FOREIGN_HALTS = HardRule("foreign", "halt", unregistered_model=True)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.charter.spec import ExposureSpec, IndicatorSpec, Watcher
+from monitor.charter.spec import DetectorSpec, ExposureSpec, IndicatorSpec
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Decision, Evidence, Level, Reason, Record
 from monitor.state.pilot import snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, rejected
 
-QUICK = (Watcher("cusum", "watch"),)
+QUICK = (DetectorSpec("cusum", "watch"),)
 RATE_0 = msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions"))
 SHARE = IndicatorSpec(
     name="fpr", kind="false_positive_rate", period="1h", reporting_delay="30m", limit=0.5, weight=0, detectors=QUICK
@@ -136,9 +136,9 @@ STEP = st.one_of(
 def test_corrections_mean_the_same_one_by_one_and_packed(steps: list[tuple[str, int]], pack: int) -> None:
     """The same state and records; and never less than nothing in a period."""
     results: list[Any] = []
-    for folds in (False, True):
+    for fast_path in (False, True):
         bench = Bench(RATE_0, SHARE)
-        bench.machine.folds = folds
+        bench.machine.fast_path = fast_path
         e, events = bench.emitter, list[Envelope]()
         for n, (kind, amount) in enumerate(steps):
             if kind == "tally":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitor.engine.machine import SPARE, Machine
+from monitor.engine.machine import STALE_TIMERS, Machine
 from monitor.errors import LogBroken
-from monitor.indicators.base import Open
+from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
 from monitor.model.events import Harm
 from monitor.model.records import Record
@@ -19,9 +19,9 @@ START = 1_767_571_200_000
 HOUR = 3_600_000
 
 
-def fleet(pilots: int, *, awake: int = 1000, ready: int = 1000) -> Machine:
+def fleet(pilots: int, *, resident: int = 1000, hot: int = 1000) -> Machine:
     """A machine with pilots that have three hours behind them."""
-    machine = Machine(awake=awake, ready=ready)
+    machine = Machine(resident=resident, hot=hot)
     load = Load(pilots, period_ms=HOUR, start=START, per_period=200)
     for i, act in enumerate(load.admissions()):
         machine.control(Record(i, START, act.pilot.encode(), msgspec.json.encode(act)))
@@ -38,17 +38,17 @@ def at_hand(pilot: Pilot) -> bool:
 
 def test_only_so_many_pilots_have_detectors_at_hand() -> None:
     """However many pilots are stepped, the detectors of at most `ready` of them are objects."""
-    machine = fleet(7, ready=3)
-    assert 0 < sum(map(at_hand, machine.pilots.awake.values())) <= 3
-    assert sum(map(at_hand, fleet(7).pilots.awake.values())) == 7
+    machine = fleet(7, hot=3)
+    assert 0 < sum(map(at_hand, machine.pilots.resident.values())) <= 3
+    assert sum(map(at_hand, fleet(7).pilots.resident.values())) == 7
 
 
 def test_to_look_at_all_pilots_wakes_nobody() -> None:
     """Those that sleep are shown as they are, and sleep on."""
-    machine, others = fleet(7, awake=3), fleet(7)
-    before = set(machine.pilots.awake)
+    machine, others = fleet(7, resident=3), fleet(7)
+    before = set(machine.pilots.resident)
     shown = {pilot.id: snapshot(pilot) for pilot in machine.pilots.values()}
-    assert set(machine.pilots.awake) == before
+    assert set(machine.pilots.resident) == before
     assert 0 < len(before) <= 3
     assert shown == {name: others.pilots.raw(name) for name in others.pilots}
 
@@ -64,7 +64,7 @@ def test_what_was_restored_is_the_same_bytes_before_and_after_its_detectors_are_
     assert asked == [type(detector).__name__ for stream in pilot.streams.values() for detector in stream.detectors]
     assert at_hand(again)
     assert snapshot(again) == raw
-    again.rest()
+    again.pack_detectors()
     assert not at_hand(again)
     assert snapshot(again) == raw
 
@@ -74,7 +74,7 @@ def test_the_order_in_which_periods_were_touched_is_no_part_of_the_state() -> No
     one, other = (next(iter(fleet(1).pilots.values())) for _ in range(2))
     for pilot, order in ((one, (1, 2, 3)), (other, (3, 1, 2))):
         stream = next(iter(pilot.streams.values()))
-        stream.open = {stream.next + ahead: Open(k=float(ahead)) for ahead in order}
+        stream.open = {stream.next + ahead: OpenPeriod(k=float(ahead)) for ahead in order}
     assert snapshot(one) == snapshot(other)
 
 
@@ -118,4 +118,4 @@ def test_the_queue_of_timers_does_not_grow_with_events() -> None:
     for n in range(100):
         deaths = [bench.emitter.incident(T0 + n, harm=Harm.DEATH) for _ in range(100)]
         bench.send(*deaths, at=T0 + n)
-    assert len(bench.machine._due) <= 2 * len(bench.machine.pilots) + SPARE
+    assert len(bench.machine._due) <= 2 * len(bench.machine.pilots) + STALE_TIMERS

@@ -21,7 +21,7 @@ from monitor.projections.open_commands import OPEN, OpenCommand
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.fleet_charter import charter
 from monitor.testing.records import evidence, halted
-from monitor.validate.rejections import Why
+from monitor.validate.rejections import RejectionReason
 
 
 def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -43,7 +43,7 @@ def test_closed_label_sets_exist_at_zero() -> None:
         assert value(metrics, "pilots", level=level.word) == 0
         for reason in Reason:
             assert value(metrics, "decisions_total", level=level.word, reason=reason.value) == 0
-    for reason in (*Why, "other"):
+    for reason in (*RejectionReason, "other"):
         assert value(metrics, "rejected_total", reason=str(reason)) == 0
     for action in ("halt", "release", "drill"):
         assert value(metrics, "commands_total", action=action) == 0

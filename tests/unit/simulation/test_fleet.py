@@ -10,8 +10,8 @@ from random import Random
 import msgspec
 import pytest
 
-from monitor.charter.spec import Charter, canonical
-from monitor.engine.replay import lines, replay
+from monitor.charter.spec import Charter, canonical_charter
+from monitor.engine.replay import replay_charters, timed_records
 from monitor.model.events import (
     ComplaintFiled,
     Envelope,
@@ -199,7 +199,9 @@ def test_charters_survive_the_canonical_form() -> None:
     one = fleet("calm", "step", "overdispersed")
     for pilot in one.pilots:
         charter = one.charter_for(pilot)
-        assert canonical(msgspec.json.decode(canonical(charter), type=Charter)) == canonical(charter)
+        assert canonical_charter(msgspec.json.decode(canonical_charter(charter), type=Charter)) == canonical_charter(
+            charter
+        )
     assert len({a.id for a in one.admissions()}) == 3
 
 
@@ -209,7 +211,8 @@ def test_a_right_monitor_says_of_each_scenario_what_the_truth_owes() -> None:
     one = fleet(*SCENARIOS, hours=168, seed=1, onset=60)
     decisions = list(
         itertools.chain.from_iterable(
-            outputs.decisions for outputs in replay([one.charter_for(p) for p in one.pilots], lines(one))
+            outputs.decisions
+            for outputs in replay_charters([one.charter_for(p) for p in one.pilots], timed_records(one))
         )
     )
     for truth in one.truths():

@@ -22,7 +22,15 @@ from monitor.charter.control import (
 from monitor.charter.spec import Authority, Participant
 from monitor.model.records import Level, Outputs, Reason
 from monitor.model.signing import Signer, Trusted
-from monitor.state.acts_once import KEPT, LONGEST_MS, RECENT, SKEW_MS, VALID_MS, ActMemory, validity
+from monitor.state.acts_once import (
+    AUTHOR_SKEW_MS,
+    KEPT_ACTS,
+    LONGEST_VALIDITY_MS,
+    RECENT_ACTS,
+    VALID_MS,
+    ActMemory,
+    validity,
+)
 from monitor.state.pilot import restore, snapshot
 from tests.unit.decide.test_signatures import ANNA, BEN, FIRM, Signed
 from tests.unit.engine.test_machine import HOUR, T0, Bench, charter, lift, rejected
@@ -80,12 +88,12 @@ def test_a_signed_act_never_takes_effect_twice() -> None:
     world.put(world.rectified(), FIRM)  # refused: nothing is halted
     halt = world.halt()
     assert world.put(halt, ANNA).decisions
-    for _ in range(3 * RECENT):
+    for _ in range(3 * RECENT_ACTS):
         assert world.put(world.rectified(), FIRM).decisions
     for at in (T0, T0 + 1, T0 + VALID_MS, T0 + 400 * 24 * HOUR):
         assert refusal(world.put(halt, ANNA, at)) in ("repeated", "standing_behind", "no_longer_valid")
     assert world.lift().decisions
-    for _ in range(2 * RECENT):  # acts of officers displace its id
+    for _ in range(2 * RECENT_ACTS):  # acts of officers displace its id
         world.put(Override(**world.by("ben"), level="watch", reason="x"), BEN)
     assert refusal(world.put(halt, ANNA)) == "standing_behind"
     assert world.level == Level.WATCH
@@ -115,9 +123,9 @@ def test_a_refused_act_is_void_after_its_time() -> None:
         ({"expected_standing": None, "not_before": None, "not_after": None}, "validity_missing"),
         ({"expected_standing": 99}, "standing_ahead"),
         ({"expected_standing": 0}, "standing_behind"),
-        (validity(1, T0 + 2 * SKEW_MS), "not_yet_valid"),
+        (validity(1, T0 + 2 * AUTHOR_SKEW_MS), "not_yet_valid"),
         (validity(1, T0 - 2 * VALID_MS), "no_longer_valid"),
-        (validity(1, T0, LONGEST_MS), "validity_too_long"),
+        (validity(1, T0, LONGEST_VALIDITY_MS), "validity_too_long"),
     ],
 )
 def test_a_signed_act_says_when_and_after_what_it_is_valid(changes: dict[str, Any], word: str) -> None:
@@ -130,8 +138,8 @@ def test_a_signed_act_says_when_and_after_what_it_is_valid(changes: dict[str, An
 def test_the_bounds_of_the_validity_belong_to_it() -> None:
     """Received at `not_before` and at `not_after` an act is valid, a millisecond outside it is not."""
     for at, taken in (
-        (T0 - SKEW_MS, True),
-        (T0 - SKEW_MS - 1, False),
+        (T0 - AUTHOR_SKEW_MS, True),
+        (T0 - AUTHOR_SKEW_MS - 1, False),
         (T0 + VALID_MS, True),
         (T0 + VALID_MS + 1, False),
     ):
@@ -173,7 +181,7 @@ def test_steps_of_one_halt_do_not_lift_the_next() -> None:
     world.put = kept  # type: ignore[method-assign]
     assert world.lift().decisions
     world.put = put  # type: ignore[method-assign]
-    for _ in range(2 * RECENT):
+    for _ in range(2 * RECENT_ACTS):
         world.put(Override(**world.by("ben"), level="watch", reason="x"), BEN)
         world.put(world.rectified(), FIRM)
     world.put(world.halt(), ANNA)
@@ -190,7 +198,7 @@ def test_an_old_signed_act_without_validity_counts_once_too() -> None:
     bench.put(bench.admission, ANNA)
     old = Override(id="old", pilot="p", author="anna", level="watch", reason="x")
     assert bench.put(old, ANNA).decisions
-    for n in range(2 * RECENT):
+    for n in range(2 * RECENT_ACTS):
         assert bench.put(Override(id=f"b{n}", pilot="p", author="ben", level="watch", reason="x"), BEN).decisions
     assert refusal(bench.put(old, ANNA)) == "repeated"
     standing = bench.machine.pilots["p"].standing.counter
@@ -207,9 +215,9 @@ def test_what_is_remembered_of_acts_is_bounded() -> None:
     early = Approval(id="early", pilot="p", author="anna")
     bench.act(early, T0)
     memory = bench.machine.pilots["p"].acts
-    for n in range(4 * KEPT):
+    for n in range(4 * KEPT_ACTS):
         bench.act(Approval(id=f"{n:0200d}", pilot="p", author="anna"), T0)
-    assert len(memory.kept) == KEPT
+    assert len(memory.kept) == KEPT_ACTS
     assert len(msgspec.msgpack.encode(memory)) < 40_000
     assert rejected(bench.act(early, T0 + 1)) == [("id", "repeated")]
     assert "validity_missing" in bench.act(Approval(id="more", pilot="p", author="anna"), T0).rejected[0].detail
@@ -231,7 +239,7 @@ def test_the_firm_displaces_nothing_of_the_authority() -> None:
     bench = Bench()
     halt = Override(id="o", pilot="p", author="anna", level="halt", reason="x")
     bench.act(halt, T0)
-    for n in range(3 * RECENT):
+    for n in range(3 * RECENT_ACTS):
         bench.act(
             Rectification(id=f"r{n}", pilot="p", author="firm", finding="f", cause="c", action="a", evidence="e"), T0
         )
@@ -308,7 +316,7 @@ def test_acts_in_open_mode_are_judged_as_before() -> None:
 def test_an_act_under_a_forgotten_id_makes_a_decision_of_another_id() -> None:
     """Readers drop a decision whose id they know, so no two may share one, however often an unsigned act is sent again."""
     bench = Bench()
-    names = [f"o{n}" for n in range(RECENT + 1)]
+    names = [f"o{n}" for n in range(RECENT_ACTS + 1)]
     for name in names * 3:
         bench.act(Override(id=name, pilot="p", author="anna", level="watch", reason="x"), T0)
     taken = [d for d in bench.out.decisions if d.reason == Reason.OVERRIDDEN]

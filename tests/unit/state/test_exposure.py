@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from monitor.charter.control import Override
-from monitor.charter.spec import ExposureSpec, IndicatorSpec, Watcher, canonical
+from monitor.charter.spec import DetectorSpec, ExposureSpec, IndicatorSpec, canonical_charter
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope
 from monitor.model.records import Evidence, Level, Reason
@@ -94,7 +94,11 @@ def test_events_without_any_exposure_prove_nothing() -> None:
 def test_late_outcomes_of_a_share_prove_nothing() -> None:
     """False positives that come late without their true negatives must not halt a pilot that keeps its limit."""
     share = IndicatorSpec(
-        name="fpr", kind="false_positive_rate", limit=0.02, weight=1, detectors=(Watcher("limit_e_process", "halt"),)
+        name="fpr",
+        kind="false_positive_rate",
+        limit=0.02,
+        weight=1,
+        detectors=(DetectorSpec("limit_e_process", "halt"),),
     )
     bench = Bench(share)
     bench.send(bench.emitter.outcomes(T0, tp=0, fp=1, tn=99, fn=0), at=T0)
@@ -197,5 +201,5 @@ def test_a_charter_that_does_not_speak_of_completeness_keeps_its_hash() -> None:
         charter(msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions", complete=complete)))
         for complete in ("by_source", "on_close")
     )
-    assert b"complete" not in canonical(plain)
-    assert b'"complete":"on_close"' in canonical(closing)
+    assert b"complete" not in canonical_charter(plain)
+    assert b'"complete":"on_close"' in canonical_charter(closing)

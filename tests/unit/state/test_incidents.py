@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.charter.control import Approval, Evaluation, Rectification, Release
-from monitor.charter.spec import HardRule, Watcher
+from monitor.charter.spec import DetectorSpec, HardRule
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Evidence, Level, Record
@@ -19,7 +19,7 @@ from monitor.state.incidents import INCIDENTS
 from monitor.state.pilot import restore, snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
 
-QUICK = msgspec.structs.replace(RATE, weight=0, detectors=(Watcher("cusum", "watch"),))
+QUICK = msgspec.structs.replace(RATE, weight=0, detectors=(DetectorSpec("cusum", "watch"),))
 SERIOUS = msgspec.structs.replace(QUICK, name="serious", params={"severity": "serious_incident"})
 BY_REGION = msgspec.structs.replace(QUICK, name="by-region", segments=("north", "south"))
 DEATH: dict[str, Any] = {"severity": Severity.SERIOUS_INCIDENT, "harm": Harm.DEATH}
@@ -197,9 +197,9 @@ def test_every_incident_counts_at_most_once_in_every_indicator(reports: list[Any
     """Whatever is reported in whatever order: as many as there are distinct ids that ever had the grade, alone and
     packed."""
     results = []
-    for folds in (False, True):
+    for fast_path in (False, True):
         bench = Bench(QUICK, SERIOUS, BY_REGION, hard_rules=())
-        bench.machine.folds = folds
+        bench.machine.fast_path = fast_path
         emitters = bench.emitter, Emitter("another/system", "p")
         at, events = T0 + 1, list[Envelope]()
         for incident, (severity, harm), segment, source in reports:

@@ -8,8 +8,8 @@ import pytest
 from monitor.engine.machine import Machine
 from monitor.model.records import Record
 from monitor.state.pilot import Source
-from monitor.state.seen import WAITING, Recent, Seen, digest_of
-from monitor.validate.runs import Run, in_batch, runs
+from monitor.state.seen import PENDING_BYTES, RecentSources, SequenceDigests, digest_of
+from monitor.validate.runs import EventRun, as_batch, runs
 from tests.bench.stream.load import Load
 
 HOUR = 3_600_000
@@ -17,10 +17,10 @@ START = 1_767_571_200_000
 KEEP = 128
 
 
-def machine_of(pilots: int, *, packed: bool, folds: bool = True, ready: int = 1000, turns: int = 4) -> Machine:
+def machine_of(pilots: int, *, packed: bool, fast_path: bool = True, hot: int = 1000, turns: int = 4) -> Machine:
     """A machine that has stepped `turns` times 100 events of each pilot."""
-    machine = Machine(ready=ready)
-    machine.folds = folds
+    machine = Machine(hot=hot)
+    machine.fast_path = fast_path
     load = Load(pilots, period_ms=HOUR, start=START, per_period=2000)
     for i, act in enumerate(load.admissions()):
         machine.control(Record(i, START, act.pilot.encode(), msgspec.json.encode(act)))
@@ -37,7 +37,7 @@ def machine_of(pilots: int, *, packed: bool, folds: bool = True, ready: int = 10
 
 def only(machine: Machine) -> Source:
     """The one source of the one pilot."""
-    (pilot,) = machine.pilots.awake.values()
+    (pilot,) = machine.pilots.resident.values()
     (source,) = pilot.sources.values()
     return source
 
@@ -45,8 +45,8 @@ def only(machine: Machine) -> Source:
 @pytest.mark.parametrize("packed", [True, False])
 def test_events_read_again_from_their_records_have_the_digests_of_the_events(packed: bool) -> None:
     """A source that is heard often has its records held; its state is the one of events that were stepped one by one."""
-    fast, slow = machine_of(1, packed=packed), machine_of(1, packed=packed, folds=False)
-    assert fast.folded >= 300
+    fast, slow = machine_of(1, packed=packed), machine_of(1, packed=packed, fast_path=False)
+    assert fast.fast_path_events >= 300
     assert any(not isinstance(held, bytes) for _, _, held in only(fast).seen._waiting)
     assert only(fast).seen.raw() == only(slow).seen.raw()
     assert fast.snapshots(fast.pilots) == slow.snapshots(slow.pilots)
@@ -57,10 +57,10 @@ def test_records_are_held_for_the_sources_heard_last_only() -> None:
     load = Load(1, period_ms=HOUR, start=START, per_period=2000)
     value = load.packed(load.pilots[0], START, 100)
     (run,) = runs([Record(0, START + 50, load.pilots[0].encode(), value)])
-    assert isinstance(run, Run)
-    batch = in_batch(run, 0, 100)
+    assert isinstance(run, EventRun)
+    batch = as_batch(run, 0, 100)
     assert batch is not None
-    recent, sources = Recent(2), [Seen(), Seen(), Seen()]
+    recent, sources = RecentSources(2), [SequenceDigests(), SequenceDigests(), SequenceDigests()]
     for seen in (*sources[:2], *sources):
         often = recent.heard(seen)
         seen.add(batch.events, KEEP, batch.later(KEEP) if often else None)
@@ -75,13 +75,13 @@ def test_a_later_reading_holds_no_more_than_its_records() -> None:
     load = Load(1, period_ms=HOUR, start=START, per_period=2000)
     values = [load.packed(load.pilots[0], START, 100) for _ in range(3)]
     (run,) = runs([Record(i, START + 50, load.pilots[0].encode(), value) for i, value in enumerate(values)])
-    assert isinstance(run, Run)
-    batch = in_batch(run, 0, 300)
+    assert isinstance(run, EventRun)
+    batch = as_batch(run, 0, 300)
     assert batch is not None
     later = batch.later(KEEP)
     assert later.size == len(values[1]) + len(values[2])
     assert later() == batch.events[-KEEP:]
-    part = in_batch(run, 50, 150)
+    part = as_batch(run, 50, 150)
     assert part is not None
     assert part.later(KEEP)() == batch.events[50:150]
 
@@ -90,11 +90,11 @@ def test_large_records_are_not_held() -> None:
     """Records of more than `WAITING` bytes are read at once, and only digests stay."""
     load = Load(1, period_ms=HOUR, start=START, per_period=2000)
     value = load.packed(load.pilots[0], START, 100)
-    (run,) = runs([Record(0, START + 50, load.pilots[0].encode(), value[:-1] + b" " * WAITING + b"]")])
-    assert isinstance(run, Run)
-    batch = in_batch(run, 0, 100)
+    (run,) = runs([Record(0, START + 50, load.pilots[0].encode(), value[:-1] + b" " * PENDING_BYTES + b"]")])
+    assert isinstance(run, EventRun)
+    batch = as_batch(run, 0, 100)
     assert batch is not None
-    seen = Seen()
+    seen = SequenceDigests()
     seen.add(batch.events, KEEP, batch.later(KEEP))
     assert seen._waiting == []
     assert seen.at(99) == digest_of(batch.events[0])
@@ -102,8 +102,8 @@ def test_large_records_are_not_held() -> None:
 
 def test_a_pilot_that_is_put_away_keeps_digests_only() -> None:
     """What is held of events for speed is not held of pilots that are not at hand."""
-    machine = machine_of(5, packed=True, ready=2)
-    sources = [source for pilot in machine.pilots.awake.values() for source in pilot.sources.values()]
+    machine = machine_of(5, packed=True, hot=2)
+    sources = [source for pilot in machine.pilots.resident.values() for source in pilot.sources.values()]
     assert sum(bool(source.seen._waiting) for source in sources) <= 2
     others = machine_of(5, packed=True)
     assert machine.snapshots(machine.pilots) == others.snapshots(others.pilots)

@@ -13,7 +13,7 @@ from monitor.model.bounds import SOURCES
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity
 from monitor.model.records import Evidence, Level, Reason
-from monitor.state.seen import Seen, digest_of
+from monitor.state.seen import SequenceDigests, digest_of
 from tests.unit.engine.test_machine import HOUR, T0, Bench, rejected
 
 CONFLICT = [("sequence", "source_conflict")]
@@ -187,7 +187,7 @@ def test_what_is_remembered_of_events_does_not_depend_on_batches(cut: int) -> No
     """However events are cut, the same digests are left, also where numbers are missing in between."""
     emitter = Emitter("svc/1", "p")
     events = [emitter.heartbeat(T0 + i) for i in range(1000)]
-    whole, parts = Seen(), Seen()
+    whole, parts = SequenceDigests(), SequenceDigests()
     whole.add(events, 192)
     for at in range(0, len(events), cut):
         parts.add(events[at : at + cut], 192)

@@ -14,7 +14,7 @@ from monitor.charter.control import Withdrawal
 from monitor.model.events import EVENT_TYPES, encode
 from monitor.model.records import Record, Rejected
 from monitor.validate.parse import Validated, validate, validate_control
-from monitor.validate.rejections import MAX_BYTES, MAX_EVENTS, SENTENCES, Rejecter, Why
+from monitor.validate.rejections import MAX_BYTES, MAX_EVENTS, SENTENCES, Rejecter, RejectionReason
 
 RECEIVED = int(datetime(2026, 3, 1, 10, 1, tzinfo=UTC).timestamp() * 1000)
 BATCH = (("content-type", b"application/cloudevents-batch+json"),)
@@ -283,7 +283,7 @@ def test_a_rejection_repeats_no_value_and_its_digest_is_keyed() -> None:
         (rejected,) = read(value).rejected
         assert secret_value not in repr(rejected)
     record = Record(0, RECEIVED, None, value)
-    digests = {Rejecter(record, "t", 0, key)(Why.NOT_JSON).digest for key in (b"one", b"two")}
+    digests = {Rejecter(record, "t", 0, key)(RejectionReason.NOT_JSON).digest for key in (b"one", b"two")}
     assert len(digests) == 2
     assert {len(d) for d in digests} == {32}
 
@@ -311,7 +311,7 @@ def test_any_reception_time_is_survived(received: int) -> None:
 
 def test_every_reason_has_a_sentence() -> None:
     """The closed list and its sentences are the same list."""
-    assert set(SENTENCES) == set(Why)
+    assert set(SENTENCES) == set(RejectionReason)
     assert all(sentence.endswith(".") for sentence in SENTENCES.values())
 
 

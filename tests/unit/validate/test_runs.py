@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.engine.machine import rising
+from monitor.engine.machine import nondecreasing
 from monitor.model.builders import Emitter
 from monitor.model.events import encode
 from monitor.model.records import Record
 from monitor.validate.parse import LONG, validate
 from monitor.validate.rejections import MAX_BYTES, MAX_DEPTH
-from monitor.validate.runs import RUN, SHORT, Run, by_key, in_batch, runs
+from monitor.validate.runs import MAX_RUN, SHALLOW_BYTES, EventRun, as_batch, group_by_key, runs
 
 NOW = 1_767_571_200_000
 EMITTER = Emitter("service/1", "p")
@@ -70,10 +70,10 @@ def test_a_run_holds_what_its_records_hold_one_by_one(values: list[bytes]) -> No
     a run says of a record is what validation says of that record alone; and all of a key comes in order."""
     given, at, order = records(values), 0, list[int]()
     while at < len(given):
-        groups, stop = by_key(given, at)
+        groups, stop = group_by_key(given, at)
         for group in groups:
             for run in runs(group):
-                if not isinstance(run, Run):
+                if not isinstance(run, EventRun):
                     order += [record.offset for record in run]
                     continue
                 for record in dict.fromkeys(run.records):
@@ -91,9 +91,9 @@ def test_a_run_holds_what_its_records_hold_one_by_one(values: list[bytes]) -> No
 def test_a_nest_that_is_too_deep_does_not_fit_into_a_short_record() -> None:
     """Records that are short are not looked into, so the shortest that has to be rejected is longer; long ones are counted."""
     deep = [value for value in NESTS if validate(Record(0, NOW, b"p", value), "t", 0, secret=b"").rejected]
-    assert min(len(value) for value in deep if b"[" not in value) > SHORT
+    assert min(len(value) for value in deep if b"[" not in value) > SHALLOW_BYTES
     assert max(len(value) for value in deep) > LONG
-    assert len(GOOD[0]) <= SHORT
+    assert len(GOOD[0]) <= SHALLOW_BYTES
 
 
 @pytest.mark.parametrize("width", [4, 5, 12, 18])
@@ -104,10 +104,10 @@ def test_numbers_may_carry_over(width: int, first: int) -> None:
     if len(numbers[0]) > width:
         pytest.skip("wider than the form")
     some = [Record(i, NOW, b"p", SMALL.replace(b'"1"', f'"{n}"'.encode())) for i, n in enumerate(numbers)]
-    (group,), _ = by_key(some, 0)
+    (group,), _ = group_by_key(some, 0)
     (run,) = runs(group)
-    assert isinstance(run, Run)
-    batch = in_batch(run, 0, len(some))
+    assert isinstance(run, EventRun)
+    batch = as_batch(run, 0, len(some))
     assert (batch is not None) == (len({len(number) for number in numbers}) == 1)
     if batch is not None:
         assert (batch.first, batch.last) == (first, first + 19)
@@ -117,12 +117,12 @@ def test_a_run_is_halved_between_records_while_it_has_several() -> None:
     """What has to be taken apart is taken apart where records meet, and a record only when it is alone."""
     some = [Record(i, NOW, b"p", b"[" + b",".join(GOOD[i * 5 : i * 5 + 5]) + b"]") for i in range(4)]
     (run,) = runs(some)
-    assert isinstance(run, Run)
+    assert isinstance(run, EventRun)
     assert [run.middle(*piece) for piece in ((0, 20), (0, 10), (5, 20), (10, 15), (4, 11))] == [10, 5, 10, 12, 5]
-    assert len(run.events) <= RUN
+    assert len(run.events) <= MAX_RUN
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=9), st.integers(0, 9))
 def test_times_of_reception_never_fall(received: list[int], least: int) -> None:
     """Each is the largest of all before it and of the bound."""
-    assert rising(received, least) == [max(least, at) for at in accumulate(received, max)]
+    assert nondecreasing(received, least) == [max(least, at) for at in accumulate(received, max)]

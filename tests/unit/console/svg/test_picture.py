@@ -8,7 +8,7 @@ from math import log
 import msgspec
 import pytest
 
-from monitor.charter.spec import Authority, Charter, Cycle, ExposureSpec, IndicatorSpec, Participant, Watcher
+from monitor.charter.spec import Authority, Charter, Cycle, DetectorSpec, ExposureSpec, IndicatorSpec, Participant
 from monitor.console.svg.picture import describe, picture
 from monitor.console.svg.scales import date_ticks
 from monitor.model.records import Decision, Evidence, Finding, Level, Reason, RecordKind
@@ -27,7 +27,7 @@ def charter() -> Charter:
         limit=20.0,
         per=1e6,
         exposure=ExposureSpec(unit="driverless_mile", uncertainty=0.2),
-        detectors=(Watcher("limit_e_process", "halt"),),
+        detectors=(DetectorSpec("limit_e_process", "halt"),),
     )
     return Charter(
         schema="sandbox-charter/1",
@@ -103,7 +103,8 @@ def test_equal_input_gives_equal_bytes_in_any_order() -> None:
 
 
 def test_says_in_words_what_it_shows() -> None:
-    """A screen reader meets an image with a title and a description that names evidence, bar and every move."""
+    """A screen reader meets an image with a title and a description that names evidence, threshold and every change of
+    level."""
     root = ElementTree.fromstring(picture("Pilot <1> & co", EVIDENCE, DECISIONS, charter()))
     assert root.get("role") == "img"
     names = (root.get("aria-labelledby") or "").split()
@@ -113,17 +114,16 @@ def test_says_in_words_what_it_shows() -> None:
     assert "2023-08-05: escalate to halt, hard rule." in by_id[names[1]]
 
 
-def test_shows_the_bar_the_half_way_line_and_the_highest_evidence_as_e_values() -> None:
-    """The bar, the half-way line (half in log) and the peak stand beside the curve as e-values, with what they lead
-    to."""
+def test_shows_threshold_half_way_line_and_highest_evidence_as_e_values() -> None:
+    """Threshold, half-way line (half in log) and peak are labelled as e-values, with the level they lead to."""
     shown = words(picture("Pilot", EVIDENCE, DECISIONS, charter()))
-    assert "bar 164 → halt" in shown
+    assert "threshold 164 → halt" in shown
     assert "half-way 12.8 → escalate" in shown
     assert any(text.startswith("highest 106") for text in shown)
 
 
 def test_marks_decisions_with_word_date_and_reason_and_not_by_colour_alone() -> None:
-    """Each rise of the level is marked by its word, its date and its reason; each level has a shape of its own."""
+    """Each rise of the level is marked by its word, its date and its reason; each level has a different shape."""
     svg = picture("Pilot", EVIDENCE, DECISIONS, charter())
     shown = words(svg)
     assert "escalate 2023-08-04: limit half way" in shown
@@ -204,7 +204,7 @@ def test_stays_small_for_a_year_of_hours() -> None:
 
 def test_nothing_yet_is_said_so() -> None:
     """Without any period or decision the picture says that there is nothing yet."""
-    assert "No period has closed and nothing was decided yet." in words(picture("Pilot", [], []))
+    assert "No closed period and no decision yet." in words(picture("Pilot", [], []))
     assert describe("Pilot", [], []) == "Pilot. The level never changed."
 
 
@@ -224,11 +224,11 @@ def test_needs_nothing_from_outside() -> None:
         assert foreign not in svg
 
 
-def test_evidence_far_beyond_its_bar_does_not_flatten_the_bar() -> None:
-    """What stands far beyond the bar is drawn at the edge and said so; bar and crossing stay where they can be read."""
+def test_evidence_far_above_its_threshold_does_not_flatten_the_plot() -> None:
+    """Evidence far above the threshold is drawn at the edge and labelled so; threshold and crossing stay readable."""
     svg = picture("Pilot", [closed(0, 1.0), closed(1, 1e60)], [], charter())
     shown = words(svg)
-    assert any(text.startswith("highest 1×10⁶⁰, beyond this scale") for text in shown)
+    assert any(text.startswith("highest 1×10⁶⁰, above this scale") for text in shown)
     assert "10⁵⁰" not in shown
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # the bench is not a package of the product
+sys.path.insert(0, str(Path(__file__).parents[3]))  # the bench is not a package of the product
 
 from tests.bench.detbench.e_lond import ELond, average
 

@@ -1,7 +1,7 @@
-"""G1: how late is an escalation whose bar is a theorem? One false escalation in 100 years of hourly periods, or fewer.
+"""G1: delay of an escalation with the proved threshold, at one false alarm in 100 years of hourly periods or fewer.
 
-Poisson counts, mean 5 known, `e_detector` on the side of rises. Steady-state: 100 periods in control without an alarm come
-before the change. Zero-state beside it. The same streams of random numbers for every setting.
+Poisson counts, mean 5 known, `e_detector` for rises. Steady-state: the change comes after 100 periods in control
+without an alarm. Zero-state delays are printed as well. The same random numbers for every setting.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BOUNDS = {1.5: 24.3, 2.0: 8.0, 3.0: 2.9}
 
 
 def goals(quick: bool) -> list[Goal]:
-    """One goal per size of the change."""
+    """Returns one goal per size of the change."""
     runs = 20_000 if quick else 100_000
     made = EDetector.design(Design(), arl0=ARL0, baseline=MEAN, **SETTING)  # type: ignore[arg-type]
     out = []
@@ -30,12 +30,12 @@ def goals(quick: bool) -> list[Goal]:
         rng = simulators.rng("g1")
         steady = metrics.mean(delays(made, rng, MEAN, ratio, runs, RUN_IN))
         zero = metrics.mean(delays(made, rng, MEAN, ratio, runs, 0))
-        name = f"Poisson 5, {ratio:g}x, bar {math.exp(made.threshold):,.0f} (theorem)"
+        name = f"Poisson 5, {ratio:g}x, threshold {math.exp(made.threshold):,.0f} (theorem)"
         rows = (
-            Row("steady-state delay, periods", name, *steady, beside=bound),
+            Row("steady-state delay, periods", name, *steady, reference=bound),
             Row("zero-state delay, periods", name, *zero),
         )
         out.append(Goal(f"G1@{ratio:g}x", steady.value, f"<= {bound:g}", steady.value <= bound, steady.error,
                         f"periods, steady-state; zero-state {zero.value:.2f}", rows))  # fmt: skip
-    assert np.isclose(math.exp(made.threshold), ARL0), "the bar is the theorem's"
+    assert np.isclose(math.exp(made.threshold), ARL0), "the threshold is the proved one"
     return out

@@ -15,13 +15,13 @@ from monitor.model.bounds import AHEAD_MS
 from monitor.model.records import Command
 
 BEATS = 3  # heartbeats in a row that verify a stop
-SOURCES = 64  # incarnations followed at once; the one heard longest ago is forgotten first
+FOLLOWED_SOURCES = 64  # incarnations followed at once; the one heard longest ago is forgotten first
 NOT_YET = -1
-AGAIN_MS = 5_000  # until a command is told again for the first time
-LONGEST_MS = 3_600_000  # between two tellings, at most
+FIRST_RESEND_MS = 5_000  # until a command is told again for the first time
+LONGEST_RESEND_MS = 3_600_000  # between two tellings, at most
 
-Kind: TypeAlias = Literal["", "halt", "dry_run", "full_stop"]
-State: TypeAlias = Literal["", "commanded", "acknowledged", "verified", "contradicted", "overdue"]
+StopKind: TypeAlias = Literal["", "halt", "dry_run", "full_stop"]
+StopState: TypeAlias = Literal["", "commanded", "acknowledged", "verified", "contradicted", "overdue"]
 
 
 STOPPED: dict[str, str] = {"commanded": "not acknowledged", "acknowledged": "not verified"}
@@ -36,7 +36,7 @@ def stop_state(state: str) -> str:
     return STOPPED.get(state, state or "not followed")
 
 
-class Proof(Struct, frozen=True, array_like=True, gc=False):
+class StopEvidence(Struct, frozen=True, array_like=True, gc=False):
     """What one incarnation has shown since the command: when it was heard last (ms), the number of its acknowledgement and the
     time it gave for it (ms, its own clock), its clean heartbeats in a row since, the exposure counter they showed, and the
     number of the last one."""
@@ -59,19 +59,19 @@ class Proof(Struct, frozen=True, array_like=True, gc=False):
         return self.beats >= BEATS
 
 
-class Order(Struct, frozen=True, array_like=True, gc=False):
+class HaltState(Struct, frozen=True, array_like=True, gc=False):
     """A command to stop and what became of it. `due` is when it is overdue unless something happens (ms; 0 = nothing is owed)."""
 
-    kind: Kind = ""
+    kind: StopKind = ""
     at: int = 0
-    state: State = ""
+    state: StopState = ""
     due: int = 0
-    proofs: dict[str, Proof] = {}
+    evidence: dict[str, StopEvidence] = {}
 
     @property
-    def answered(self) -> bool:
+    def acknowledged(self) -> bool:
         """Whether every incarnation that was heard since has acknowledged."""
-        return bool(self.proofs) and all(p.acknowledged for p in self.proofs.values())
+        return bool(self.evidence) and all(p.acknowledged for p in self.evidence.values())
 
     @property
     def stops(self) -> bool:
@@ -88,73 +88,73 @@ class Order(Struct, frozen=True, array_like=True, gc=False):
         stops.
         """
         latest = deadline + AHEAD_MS
-        proof = self.proofs.get(source)
+        proof = self.evidence.get(source)
         if proof is not None and proof.acknowledged:
             return min(proof.stopped, latest)
-        words = [p.stopped for p in self.proofs.values() if p.acknowledged]
+        words = [p.stopped for p in self.evidence.values() if p.acknowledged]
         if proof is None and words:
             return min(max(words), latest)
         return deadline if at > deadline else None
 
 
-class Sending(Struct, frozen=True, array_like=True, gc=False):
+class Retransmission(Struct, frozen=True, array_like=True, gc=False):
     """The command in force: when it is told again (ms; 0 = it was answered), and how often it was told again."""
 
     command: Command
     due: int
-    times: int = 0
+    attempts: int = 0
 
-    def again(self, at: int) -> Sending:
+    def resent(self, at: int) -> Retransmission:
         """Told again at `at` (ms): the next time comes after twice as long, at most an hour. There is no last time."""
-        wait = min(LONGEST_MS, AGAIN_MS << min(self.times + 1, 20))
-        return structs.replace(self, due=at + wait, times=self.times + 1)
+        wait = min(LONGEST_RESEND_MS, FIRST_RESEND_MS << min(self.attempts + 1, 20))
+        return structs.replace(self, due=at + wait, attempts=self.attempts + 1)
 
 
-def sending(command: Command, at: int) -> Sending:
+def first_transmission(command: Command, at: int) -> Retransmission:
     """Told for the first time at `at` (ms)."""
-    return Sending(command, at + AGAIN_MS)
+    return Retransmission(command, at + FIRST_RESEND_MS)
 
 
-def acknowledged(order: Order, source: str, number: int, stopped: int, at: int, due: int) -> Order:
+def with_acknowledgement(order: HaltState, source: str, number: int, stopped: int, at: int, due: int) -> HaltState:
     """An incarnation says at `at` (ms) that it stopped at `stopped` (ms, its clock). Until then it was not bound."""
-    state: State = order.state if order.state in ("verified", "contradicted") else "acknowledged"
-    proofs = _with(order.proofs, source, Proof(at, number, stopped))
-    return structs.replace(order, state=state, due=0 if state == "verified" else due, proofs=proofs)
+    state: StopState = order.state if order.state in ("verified", "contradicted") else "acknowledged"
+    proofs = _with(order.evidence, source, StopEvidence(at, number, stopped))
+    return structs.replace(order, state=state, due=0 if state == "verified" else due, evidence=proofs)
 
 
-def beat(
-    order: Order, source: str, number: int, serving: bool, exposure: float, gap: bool, at: int, due: int, since: int
-) -> Order:
+def with_heartbeat(
+    order: HaltState, source: str, number: int, serving: bool, exposure: float, gap: bool, at: int, due: int, since: int
+) -> HaltState:
     """A heartbeat came at `at` (ms). `gap` = numbers of this source are missing since its last heartbeat; incarnations that
     were not heard since `since` (ms) no longer count. Each heartbeat that carries the row on moves what is due to `due`."""
-    proof = order.proofs.get(source) or Proof(at)
+    proof = order.evidence.get(source) or StopEvidence(at)
     if number < max(proof.number, proof.last):
         return order  # sent before, come late
     on = proof.acknowledged and not serving and not gap and (proof.beats == 0 or proof.exposure == exposure)
     beats = min(BEATS, proof.beats + 1) if on else int(proof.acknowledged and not serving)
     moved = on and not proof.verified
     proof = structs.replace(proof, heard=at, beats=beats, exposure=exposure, last=number)
-    order = structs.replace(order, proofs=_with(order.proofs, source, proof))
+    order = structs.replace(order, evidence=_with(order.evidence, source, proof))
     if order.state == "verified" or not proof.verified:
         return structs.replace(order, due=due) if moved and order.due else order
-    if all(p.verified for p in order.proofs.values() if p.heard >= since):
+    if all(p.verified for p in order.evidence.values() if p.heard >= since):
         return structs.replace(order, state="verified", due=0)
     return order
 
 
-def contradicted(order: Order, due: int) -> Order:
+def with_contradiction(order: HaltState, due: int) -> HaltState:
     """Something shows that service went on: what was shown before counts for nothing."""
-    proofs = {source: structs.replace(p, beats=0) for source, p in order.proofs.items()}
-    return structs.replace(order, state="contradicted", due=due, proofs=proofs)
+    proofs = {source: structs.replace(p, beats=0) for source, p in order.evidence.items()}
+    return structs.replace(order, state="contradicted", due=due, evidence=proofs)
 
 
-def overdue(order: Order) -> Order:
+def as_overdue(order: HaltState) -> HaltState:
     """Its time is over."""
     return structs.replace(order, state="overdue", due=0)
 
 
-def _with(proofs: dict[str, Proof], source: str, proof: Proof) -> dict[str, Proof]:
+def _with(proofs: dict[str, StopEvidence], source: str, proof: StopEvidence) -> dict[str, StopEvidence]:
     kept = {**proofs, source: proof}
-    if len(kept) > SOURCES:
+    if len(kept) > FOLLOWED_SOURCES:
         del kept[min(kept, key=lambda name: (kept[name].heard, name))]
     return kept

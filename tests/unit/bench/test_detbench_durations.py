@@ -13,7 +13,7 @@ import pytest
 from detectors import build
 from detectors.base import Design
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # the bench is not a package of the product
+sys.path.insert(0, str(Path(__file__).parents[3]))  # the bench is not a package of the product
 
 from tests.bench.detbench.durations import Ages, Survival, usual_edges
 
