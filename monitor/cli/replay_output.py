@@ -52,12 +52,12 @@ class Printer:
             self._rejected(rejected)
         for decision in out.decisions:
             self._counts["decisions"] += 1
-            self._runs.setdefault(decision.pilot, AlphaRuns()).decide(decision)
+            self._runs.setdefault(decision.pilot, AlphaRuns()).add_decision(decision)
             self.digests[decision.pilot] = digest(self.digests.get(decision.pilot, ""), decision.id, repr(decision))
             self._decision(decision)
         for entry in out.evidence:
             if isinstance(entry, Evidence):
-                self._runs.setdefault(entry.pilot, AlphaRuns()).observe(entry, self._run.charters[entry.pilot])
+                self._runs.setdefault(entry.pilot, AlphaRuns()).add_evidence(entry, self._run.charters[entry.pilot])
         for command in out.commands if self._comparison is not None else ():
             assert self._comparison is not None
             found = self._comparison.take(command)

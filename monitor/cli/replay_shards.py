@@ -123,10 +123,10 @@ def _step(work: ShardOfFile, shard: Shard, pipe: Connection) -> None:
         replay, phases = work.start(shard)
         for phase, out in phases:
             for decision in out.decisions:
-                runs.setdefault(decision.pilot, AlphaRuns()).decide(decision)
+                runs.setdefault(decision.pilot, AlphaRuns()).add_decision(decision)
             for entry in out.evidence:
                 if isinstance(entry, Evidence):
-                    runs.setdefault(entry.pilot, AlphaRuns()).observe(entry, charters[entry.pilot])
+                    runs.setdefault(entry.pilot, AlphaRuns()).add_evidence(entry, charters[entry.pilot])
             periods += len(out.evidence)
             out.evidence, out.permits = [], []
             pipe.send((phase, out, replay.events, periods))
