@@ -20,9 +20,9 @@ from monitor.engine.history_of import PilotSelection
 from monitor.engine.history_order import MergedHistory
 from monitor.engine.replay import write_lines
 from monitor.errors import Refused
-from monitor.kafka.history_source import Past, partitions_of
+from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.partition_reader import PartitionReader, to_records
-from monitor.kafka.topics import Names, participants_of, partition_count
+from monitor.kafka.topics import TopicNames, participants_of, partition_count
 from monitor.model.records import Record
 from monitor.projections.formats import stamp
 from monitor.validate.parse import validate
@@ -102,7 +102,9 @@ def export(
         raise click.UsageError("--topic goes with --telemetry; a whole history holds every topic that was read")
     pulse = Pulse(quiet)
     if plain:
-        asyncio.run(_telemetry(directory, bootstrap, topic or Names(prefix).telemetry[0], frozenset(pilots), pulse))
+        asyncio.run(
+            _telemetry(directory, bootstrap, topic or TopicNames(prefix).telemetry[0], frozenset(pilots), pulse)
+        )
     else:
         asyncio.run(_histories(directory, bootstrap, prefix, frozenset(pilots), pulse))
 
@@ -120,9 +122,9 @@ async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots
         finally:
             await store.close()
     else:
-        names = Names(prefix, await participants_of(bootstrap, prefix))
+        names = TopicNames(prefix, await participants_of(bootstrap, prefix))
         for partition in await partitions_of(bootstrap, names, pilots):
-            async with Past(bootstrap, names, partition) as log:
+            async with PartitionHistory(bootstrap, names, partition) as log:
                 missing = await log.missing()
                 header = _header("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:
@@ -172,7 +174,8 @@ async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     click.echo(f"partition {header.partition}: {records:,} records up to {stamp(received)}", err=True)
     if chosen is not None and chosen.redacted:
         click.echo(
-            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of these "
+            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of "
+            f"these "
             "records are signed as a whole, so that their signature can no longer be checked",
             err=True,
         )

@@ -50,12 +50,12 @@ def create(
     bootstrap: str, prefix: str, partitions: int, replication: int, participants: tuple[str, ...], as_json: bool
 ) -> None:
     """Create what is missing, then check everything."""
-    wanted = stream_topics.topics(stream_topics.Names(prefix, participants), partitions, replication)
-    created = asyncio.run(stream_topics.create(bootstrap, wanted))
+    wanted = stream_topics.topics(stream_topics.TopicNames(prefix, participants), partitions, replication)
+    created = asyncio.run(stream_topics.create_topics(bootstrap, wanted))
     if not as_json:
         for name in created:
             click.echo(f"created {name}")
-    _report(asyncio.run(stream_topics.check(bootstrap, wanted)), as_json, created=created)
+    _report(asyncio.run(stream_topics.check_topics(bootstrap, wanted)), as_json, created=created)
 
 
 @topics.command()
@@ -64,8 +64,8 @@ def check(
     bootstrap: str, prefix: str, partitions: int, replication: int, participants: tuple[str, ...], as_json: bool
 ) -> None:
     """Say what is not as it must be, each with the command that mends it."""
-    wanted = stream_topics.topics(stream_topics.Names(prefix, participants), partitions, replication)
-    _report(asyncio.run(stream_topics.check(bootstrap, wanted)), as_json)
+    wanted = stream_topics.topics(stream_topics.TopicNames(prefix, participants), partitions, replication)
+    _report(asyncio.run(stream_topics.check_topics(bootstrap, wanted)), as_json)
 
 
 @topics.command()

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from monitor.kafka.topics import Names
+from monitor.kafka.topics import TopicNames
 
 Resource: TypeAlias = Literal["topic", "group", "transactional-id"]
 
@@ -34,7 +34,7 @@ class Grant(Struct, frozen=True):
 
 def grants(prefix: str, group: str, participants: Sequence[str], users: Users) -> Iterator[Grant]:
     """Every grant of a deployment; each participant's user is called as it is."""
-    n = Names(prefix)
+    n = TopicNames(prefix)
     for firm in participants:
         # By its whole name: a prefix would let `acme` write for `acme-2`.
         yield Grant(firm, ("Write",), "topic", f"{prefix}.telemetry.{firm}")

@@ -26,7 +26,7 @@ HEAD = 61  # bytes before the first record
 FAST = google_crc32c.implementation == "c"
 
 # aiokafka's own, for batches of the formats before Kafka 0.11; taken before `use` puts ours in its place.
-_Library = memory_records.MemoryRecords
+_AiokafkaRecords = memory_records.MemoryRecords
 
 # Every private name that is used here.
 HOOKS: tuple[tuple[Any, str], ...] = (
@@ -36,7 +36,7 @@ HOOKS: tuple[tuple[Any, str], ...] = (
 )
 
 
-class Batch:
+class ChecksummedBatch:
     """One batch: aiokafka's, but for the checksum. `data` is all of it, at least `HEAD` bytes."""
 
     __slots__ = ("_data", "_inner")
@@ -61,7 +61,7 @@ class Batch:
         return getattr(self._inner, name)
 
 
-class Batches:
+class FetchedBatches:
     """The batches of one partition in an answer to a fetch; the last may be cut off, and is then left out."""
 
     def __init__(self, data: bytes | memoryview) -> None:
@@ -83,11 +83,11 @@ class Batches:
         if part is None:
             return None
         if len(part) > MAGIC and part[MAGIC] < 2:
-            batch = _Library(bytes(part)).next_batch()
+            batch = _AiokafkaRecords(bytes(part)).next_batch()
         elif len(part) < HEAD:
             raise CorruptRecordException(f"a batch of {len(part)} bytes is less than its head")
         else:
-            batch = Batch(part)
+            batch = ChecksummedBatch(part)
         self._next = self._cut()
         return batch
 
@@ -106,4 +106,4 @@ class Batches:
 
 def use() -> None:
     """Have every consumer of this process that starts to fetch from now on read batches so."""
-    fetcher.MemoryRecords = Batches
+    fetcher.MemoryRecords = FetchedBatches

@@ -14,12 +14,12 @@ from monitor.engine.log import Journalled
 from monitor.engine.machine import Machine
 from monitor.errors import LogBroken
 from monitor.kafka.partition_reader import PartitionReader, high_waters, to_records
-from monitor.kafka.topics import Names
+from monitor.kafka.topics import TopicNames
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, JournalEntry, Outputs, Record, Skipped, TimeRead
 
 
-class Dump(Struct, frozen=True):
+class PartitionDump(Struct, frozen=True):
     """One partition's input, whole. Offsets have holes where the log has them."""
 
     partition: int
@@ -28,7 +28,7 @@ class Dump(Struct, frozen=True):
     journal: list[Journalled]
 
 
-async def dump(bootstrap: str, names: Names, partition: int) -> Dump:
+async def dump_partition(bootstrap: str, names: TopicNames, partition: int) -> PartitionDump:
     """Read a partition to where it ends now, waiting for a transaction that is open. Raises `LogBroken`, `Unavailable`."""
     wanted = [*names.telemetry, names.control, names.journal]
     ends = await high_waters(bootstrap, [TopicPartition(topic, partition) for topic in wanted])
@@ -44,7 +44,7 @@ async def dump(bootstrap: str, names: Names, partition: int) -> Dump:
                 records += to_records(raw)
     finally:
         await reader.stop()
-    return Dump(
+    return PartitionDump(
         partition,
         {topic: found[topic] for topic in names.telemetry},
         found[names.control],
@@ -52,7 +52,7 @@ async def dump(bootstrap: str, names: Names, partition: int) -> Dump:
     )
 
 
-def replay(logs: Dump, machine: Machine) -> Outputs:
+def replay_dump(logs: PartitionDump, machine: Machine) -> Outputs:
     """Step a dump as its journal says and return everything that was put out, in order. Pure but for `machine`'s state.
 
     Telemetry and control beyond the last journal entry are stepped last, in that order.

@@ -57,17 +57,17 @@ HOOKS: tuple[tuple[Any, str], ...] = (
 
 # A transaction that begins while the broker still writes the marker of the last one is told to come again, and aiokafka
 # waits 20 ms before it does; the marker takes one or two.
-AGAIN_AFTER = 0.002  # s
+TRANSACTION_BACKOFF_S = 0.002  # s
 
-WAITS_FOR_SOME, WAITS_FOR_ALL = 10, 200  # ms that a fetch waits for records of some topics, and of all
+SOME_TOPICS_WAIT_MS, ALL_TOPICS_WAIT_MS = 10, 200  # ms that a fetch waits for records of some topics, and of all
 
 
-def begin_soon() -> None:
+def use_short_backoff() -> None:
     """Let transactional producers of this process follow one transaction with the next without a long wait."""
-    sender.BACKOFF_OVERRIDE = AGAIN_AFTER
+    sender.BACKOFF_OVERRIDE = TRANSACTION_BACKOFF_S
 
 
-def guard(installed: Callable[[str], str] = version) -> None:
+def check_versions(installed: Callable[[str], str] = version) -> None:
     """Refuse to run on any other version of the three than the one whose source was read. Raises `Stop`."""
     wrong = {name: installed(name) for name, pinned in PINNED.items() if installed(name) != pinned}
     if wrong:
@@ -87,23 +87,23 @@ def credentials(access: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context=context) if context is not None else None
 
 
-class Fetches(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+class FetchConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
     """A consumer whose fetches wait for records as long as nothing else waits for them."""
 
     async def start(self) -> None:
         crc32c.use()
         zero_copy.use(self)
         await super().start()
-        self._fetcher.__class__ = Fetcher
+        self._fetcher.__class__ = PatientFetcher
 
 
-class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
+class PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
     """One fetch is under way per broker. While telemetry that has come waits to be taken, the next fetch asks for the other
     topics alone, finds nothing, and holds back whatever telemetry comes meanwhile for as long as it waits: not long, then.
     One that asks for all topics is answered as soon as anything comes, and may wait."""
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
-        self._fetch_max_wait_ms = WAITS_FOR_SOME if self._records else WAITS_FOR_ALL
+        self._fetch_max_wait_ms = SOME_TOPICS_WAIT_MS if self._records else ALL_TOPICS_WAIT_MS
         return super()._get_actions_per_node(assignment)
 
 
@@ -117,7 +117,7 @@ def as_record(partition: TopicPartition, raw: Any) -> Record:
     return Record(raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
 
 
-class Prefetched(OrderedDict[TopicPartition, Any]):
+class PrefetchedRecords(OrderedDict[TopicPartition, Any]):
     """What a fetcher holds until it is asked for, to come out as our records: to have aiokafka make its own first, of eleven
     fields and looked after by the garbage collector, costs a microsecond more for each."""
 
@@ -127,12 +127,12 @@ class Prefetched(OrderedDict[TopicPartition, Any]):
         super().__setitem__(partition, result)
 
 
-class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread with a consumer of our making: co-partitioned, committed records only."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
-        return Fetches(
+        return FetchConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
@@ -155,30 +155,30 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *arguments: Any, **more: Any) -> Any:
         held = consumer._fetcher._records
-        if not isinstance(held, Prefetched):
-            consumer._fetcher._records = Prefetched()
+        if not isinstance(held, PrefetchedRecords):
+            consumer._fetcher._records = PrefetchedRecords()
             for partition, result in held.items():
                 consumer._fetcher._records[partition] = result
         return await super()._fetch_records(consumer, *arguments, **more)
 
 
-class Consumer(driver.Consumer):  # type: ignore[misc]
+class WorkerConsumer(driver.Consumer):  # type: ignore[misc]
     """Membership and fetching of Faust's consumer; what becomes of the records is `self.app.desk`'s business.
 
     The desk has `topics`, `seat` (recover, return where to read from), `unseat` (finish, let go) and `drain`.
     """
 
-    def _new_consumer_thread(self) -> Thread:
-        return Thread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Our topics, whatever Faust's conductor (which knows of no channel) asks for."""
-        await super().subscribe(self.app.desk.topics)
+        await super().subscribe(self.app.workers.topics)
 
     async def perform_seek(self) -> None:
         """Called after assignment with heartbeats running and before records flow: the place to recover."""
         generation = self.generation
-        places = await self.app.desk.seat({(tp.topic, tp.partition) for tp in self.assignment()}, generation)
+        places = await self.app.workers.claim({(tp.topic, tp.partition) for tp in self.assignment()}, generation)
         if places and generation == self.generation:
             await self.seek_wait({TopicPartition(*name): offset for name, offset in places.items()})
 
@@ -186,19 +186,19 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """What Faust does; and as it seeks nothing where nothing was assigned, the desk is told."""
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
-            self.app.desk.spare()
+            self.app.workers.standby()
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         """Stop the flow, let the batch in flight finish, let go; only then what Faust does."""
         self.flow_active = False
-        await self.app.desk.unseat()
+        await self.app.workers.revoke()
         await super().on_partitions_revoked(revoked)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         def ending() -> bool:
             return bool(self._stopped.is_set() or fetcher._stopped.is_set())
 
-        await self.app.desk.drain(self, ending)
+        await self.app.workers.drain(self, ending)
 
     def verify_event_path(self, now: float, tp: Any) -> None:
         """Faust's look-out for stuck streams knows nothing of our drain; the desk has a watchdog of its own."""
@@ -224,7 +224,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Offset of the next record that will be handed out: moves over holes, unlike the last record's offset."""
         return int(await self._call(self._thread._ensure_consumer().position, TopicPartition(*name)))
 
-    async def hint(self, offsets: Mapping[tuple[str, int], int]) -> None:
+    async def commit_hint(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Commit offsets for people who look at lag. Recovery never reads them. Raises `Stop` when the group refuses."""
         consumer = self._thread._ensure_consumer()
         try:
@@ -237,16 +237,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             return await self._thread.call_thread(method, argument)
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class WorkerTransport(driver.Transport):  # type: ignore[misc]
     """Faust's aiokafka transport with our consumer."""
 
-    Consumer = Consumer
+    Consumer = WorkerConsumer
 
 
-class App(faust.App):  # type: ignore[misc]
+class PartitionedApp(faust.App):  # type: ignore[misc]
     """A Faust app whose records all go to one desk."""
 
-    desk: Any
+    workers: Any
 
-    def _new_transport(self) -> Transport:
-        return Transport(self.conf.broker, self, loop=self.loop)
+    def _new_transport(self) -> WorkerTransport:
+        return WorkerTransport(self.conf.broker, self, loop=self.loop)

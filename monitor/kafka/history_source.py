@@ -11,22 +11,22 @@ from monitor.engine.history_order import MergedHistory
 from monitor.engine.log import Journalled
 from monitor.kafka import state_keys
 from monitor.kafka.partition_reader import PartitionReader, to_records
-from monitor.kafka.topics import Names, partition_count
+from monitor.kafka.topics import TopicNames, partition_count
 from monitor.model.records import JournalEntry, Position, Record
 
 _entry = msgspec.json.Decoder(JournalEntry)
 
 
-class Past:
+class PartitionHistory:
     """Use as `async with`. One reader for each log, so that each is read on from where it was. Raises as
     `PartitionReader` does."""
 
-    def __init__(self, bootstrap: str, names: Names, partition: int) -> None:
+    def __init__(self, bootstrap: str, names: TopicNames, partition: int) -> None:
         self.names, self.partition = names, partition
         self._bootstrap = bootstrap
         self._readers: list[PartitionReader] = []
 
-    async def __aenter__(self) -> Past:
+    async def __aenter__(self) -> PartitionHistory:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -59,7 +59,7 @@ class Past:
         return reader
 
     async def _through(self) -> Position | None:
-        live = state_keys.Live()
+        live = state_keys.LiveKeys()
         reader = await self._reader()
         async for raw in reader.all(self.names.state, self.partition):
             if state_keys.parse(raw.key)[0] == state_keys.THROUGH:
@@ -79,7 +79,7 @@ class Past:
                 yield record
 
 
-async def partitions_of(bootstrap: str, names: Names, pilots: Iterable[str]) -> list[int]:
+async def partitions_of(bootstrap: str, names: TopicNames, pilots: Iterable[str]) -> list[int]:
     """The partitions in which control records of these pilots stand; without pilots, all."""
     count = await partition_count(bootstrap, names.control)
     wanted = {pilot.encode() for pilot in pilots}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -23,10 +22,11 @@ from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
-from monitor.kafka.topics import LARGE, Names
+from monitor.kafka.settings import LogSettings
+from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
-from monitor.model.signing import HEADER, SignedKind, Signer
+from monitor.model.signing import HEADER, SignedKind
 
 JSON = b"application/json"
 NO_EPOCH = 0
@@ -45,38 +45,23 @@ class KafkaLog:
 
     def __init__(
         self,
-        bootstrap: str,
+        settings: LogSettings,
         partition: int,
-        prefix: str = "sandbox",
-        group: str = "sandbox-monitor",
         *,
-        participants: Sequence[str] = (),
-        each: bool = False,
-        owner: str = "",
         generation: int = 0,
-        timeout: float = 30.0,
-        chunk: int = 5000,
-        signer: Signer | None = None,
-        admitters: Sequence[str] = (),
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.partition = partition
-        self.names = Names(prefix, tuple(participants), each)
-        self.transactional_id = f"{group}-{partition}"
+        self.names = settings.names
+        self.transactional_id = f"{settings.group}-{partition}"
         self.epoch = NO_EPOCH
-        self.moves = 0  # reads and writes that went through: what a watchdog looks at
-        self._owner = owner
+        self.moves = 0  # reads and writes that succeeded: the watchdog compares it
+        self._settings = settings
         self._generation = generation
-        self._timeout = timeout
-        self._bootstrap = bootstrap
-        self._client_id = f"{group}-{partition}"
-        self._chunk = chunk
-        self._signer = signer
-        self._admitters = tuple(admitters)
         self._failpoint = failpoint
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
-        self._live = state_keys.Live()
+        self._live = state_keys.LiveKeys()
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
         self._failed: Stop | None = None
@@ -84,7 +69,10 @@ class KafkaLog:
     async def claim(self) -> Recovery:
         """See `monitor.engine.log.Log.claim`. Starts the fence before anything is read."""
         self._reader = PartitionReader(
-            self._bootstrap, chunk=self._chunk, timeout=self._timeout, client_id=self._client_id
+            self._settings.bootstrap,
+            chunk=self._settings.chunk,
+            timeout=self._settings.timeout,
+            client_id=self.transactional_id,
         )
         await self._reader.start()
         self._producer = await self._fence()
@@ -99,7 +87,7 @@ class KafkaLog:
         await self._check_kept(watermark.position, through, entries)
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
         owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
-        claim = await self.append(Claim(self.epoch, self._owner, self._admitters, owners))
+        claim = await self.append(Claim(self.epoch, self._settings.owner, self._settings.admitters, owners))
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)
@@ -108,7 +96,7 @@ class KafkaLog:
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
         snapshots = self._snapshots(watermark.position)
-        self._live.let_go()
+        self._live.drop_values()
         return Recovery(
             epoch=self.epoch,
             watermark=watermark.position,
@@ -130,14 +118,14 @@ class KafkaLog:
 
     async def append(self, entry: JournalEntry) -> Journalled:
         """See `monitor.engine.log.Log.append`. `LogBroken` when the journal is not stamped with its own append time."""
-        before = time.time()
+        before = wall_ms()
         line: _Line = (self.names.journal, None, msgspec.json.encode(entry), self._headers("journal"))
         (ack,) = await self._transact([line])
         if ack.timestamp_type != LOG_APPEND_TIME:
             raise LogBroken(
                 f"{self.names.journal} does not stamp its records; fix: set message.timestamp.type=LogAppendTime on it"
             )
-        self._skew = int(ack.timestamp - (before + time.time()) * 500)
+        self._skew = ack.timestamp - (before + wall_ms()) // 2
         return Journalled(ack.offset, ack.timestamp, entry)
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
@@ -152,7 +140,7 @@ class KafkaLog:
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked of the broker now."""
-        async with asyncio.timeout(self._timeout):
+        async with asyncio.timeout(self._settings.timeout):
             return await self._started()[1].ends(topics, self.partition)
 
     async def first(self, topic: str) -> int:
@@ -175,11 +163,11 @@ class KafkaLog:
             await reader.stop()
 
     async def _fence(self) -> AIOKafkaProducer:
-        milliseconds = int(self._timeout * 1000)
-        faust_hooks.begin_soon()
+        milliseconds = int(self._settings.timeout * 1000)
+        faust_hooks.use_short_backoff()
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id=self._client_id,
+            bootstrap_servers=self._settings.bootstrap,
+            client_id=self.transactional_id,
             transactional_id=self.transactional_id,
             transaction_timeout_ms=milliseconds,
             request_timeout_ms=milliseconds,
@@ -189,7 +177,7 @@ class KafkaLog:
             **access(),
         )
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._settings.timeout):
                 await producer.start()
         except (KafkaError, TimeoutError) as error:
             with contextlib.suppress(KafkaError, TimeoutError):
@@ -209,7 +197,7 @@ class KafkaLog:
         producer, _ = self._started()
         sent: list[asyncio.Future[RecordMetadata]] = []
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._settings.timeout):
                 await producer.begin_transaction()
                 for topic, key, value, headers in lines:
                     sent.append(await producer.send(topic, value, key, self.partition, headers=headers))
@@ -240,7 +228,7 @@ class KafkaLog:
 
     async def _why(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
         """What a producer that takes no more lines has met: its lines know."""
-        done, _ = await asyncio.wait(sent, timeout=self._timeout) if sent else (set(), set())
+        done, _ = await asyncio.wait(sent, timeout=self._settings.timeout) if sent else (set(), set())
         errors = [f.exception() for f in done if not f.cancelled()]
         if any(isinstance(error, ProducerFenced) for error in errors):
             return Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
@@ -297,7 +285,7 @@ class KafkaLog:
         """Wait until committed readers see this journal offset: a commit is acknowledged a little before its marker is in."""
         _, reader = self._started()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._settings.timeout):
                 while (await reader.bounds(self.names.journal, self.partition))[1] <= offset:
                     await asyncio.sleep(0.005)
         except TimeoutError as error:
@@ -321,7 +309,7 @@ class KafkaLog:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
 
     def _signed(self, kind: SignedKind, raw: bytes) -> list[tuple[str, bytes]]:
-        return [] if self._signer is None else [(HEADER, self._signer.sign(kind, raw).encode())]
+        return [] if self._settings.signer is None else [(HEADER, self._settings.signer.sign(kind, raw).encode())]
 
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
         encode, names = msgspec.json.encode, self.names

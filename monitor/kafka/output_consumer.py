@@ -36,15 +36,15 @@ TYPES: dict[bytes, type[Any]] = {
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in TYPES.items()}
 
 
-class Place(Struct, frozen=True):
+class ReadPosition(Struct, frozen=True):
     """Where a reader goes on in one partition: the next offset, and the highest epoch seen before it."""
 
     next: int = 0
     epoch: int = 0
 
 
-class Seen(Struct, frozen=True):
-    """One output as read, and the `place` to store once it has taken effect."""
+class ConsumedOutput(Struct, frozen=True):
+    """One output as read, and the `position` to store once it has taken effect."""
 
     topic: str
     partition: int
@@ -52,10 +52,10 @@ class Seen(Struct, frozen=True):
     received: int  # ms
     epoch: int
     value: Output
-    place: Place
+    position: ReadPosition
 
 
-class Sieve:
+class OutputDeduplicator:
     """Drops void records and repeats. Remembers the last `window` ids; older repeats cannot come back, as a new owner
     puts out again at most what its predecessor wrote after its last checkpoint."""
 
@@ -95,15 +95,15 @@ def decode(record: Any) -> tuple[int, Output]:
         raise LogBroken(f"{record.topic}/{record.partition}/{record.offset}: {error}") from error
 
 
-async def read(
+async def read_outputs(
     bootstrap: str,
     topics: Sequence[str],
-    places: dict[tuple[str, int], Place] | None = None,
+    places: dict[tuple[str, int], ReadPosition] | None = None,
     *,
     follow: bool = True,
     client_id: str = "sandbox-reader",
     repeats: bool = False,
-) -> AsyncIterator[Seen]:
+) -> AsyncIterator[ConsumedOutput]:
     """Committed outputs of all partitions of `topics`, from `places` ((topic, partition) -> place; missing: the first
     kept).
 
@@ -137,15 +137,15 @@ async def read(
 async def _read(
     consumer: AIOKafkaConsumer,
     tps: Sequence[TopicPartition],
-    places: dict[tuple[str, int], Place],
+    places: dict[tuple[str, int], ReadPosition],
     ends: dict[TopicPartition, int] | None,
     repeats: bool,
-) -> AsyncIterator[Seen]:
-    sieve = Sieve()
+) -> AsyncIterator[ConsumedOutput]:
+    sieve = OutputDeduplicator()
     consumer.assign(tps)
     first, last = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     for tp in tps:
-        place = places.setdefault((tp.topic, tp.partition), Place(first[tp]))
+        place = places.setdefault((tp.topic, tp.partition), ReadPosition(first[tp]))
         # Compaction and transaction markers may take the beginning of a topic; only a place that was read to can be lost.
         if 0 < place.next < first[tp]:
             raise LogBroken(
@@ -170,10 +170,10 @@ async def _read(
                 before = places[(tp.topic, tp.partition)]
                 epochs = EpochFilter(before.epoch)
                 counts = epochs.accepts(epoch) and (repeats or sieve.takes(value))
-                after = Place(record.offset + 1, epochs.highest)
+                after = ReadPosition(record.offset + 1, epochs.highest)
                 places[(tp.topic, tp.partition)] = after
                 if counts:
-                    yield Seen(tp.topic, tp.partition, record.offset, record.timestamp, epoch, value, after)
+                    yield ConsumedOutput(tp.topic, tp.partition, record.offset, record.timestamp, epoch, value, after)
 
 
 async def _ended(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

@@ -57,10 +57,10 @@ def parse(raw: bytes) -> tuple[str, int, str]:
     return kind, int(epoch), pilot
 
 
-class Live:
+class LiveKeys:
     """The state topic folded: for each thing the value of its highest epoch, and every key that is still alive.
 
-    Values are for recovery: `let_go` forgets them, and what is fed from then on leaves only keys.
+    Values are for recovery: `drop_values` forgets them, and what is fed from then on leaves only keys.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Live:
             self._epochs.pop(name, None)
             self.values.pop(name, None)
 
-    def let_go(self) -> None:
+    def drop_values(self) -> None:
         """Forget all values, now and from now on."""
         self.values.clear()
         self._keeps = False

@@ -23,25 +23,25 @@ FOREVER = "-1"
 VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that we ask
 
 
-class Names(Struct, frozen=True):
+class TopicNames(Struct, frozen=True):
     """Topic names under one prefix. `participants` non-empty: one telemetry topic each; empty: one for all, or none yet where
     `each` says that every participant has its own.
 
-    >>> Names("sandbox").decisions
+    >>> TopicNames("sandbox").decisions
     'sandbox.decisions'
-    >>> Names("sandbox", ("acme", "bolt")).telemetry
+    >>> TopicNames("sandbox", ("acme", "bolt")).telemetry
     ('sandbox.telemetry.acme', 'sandbox.telemetry.bolt')
     """
 
     prefix: str = "sandbox"
     participants: tuple[str, ...] = ()
-    each: bool = False
+    per_participant: bool = False
 
     @property
     def telemetry(self) -> tuple[str, ...]:
         """Every telemetry topic, in order."""
         base = f"{self.prefix}.telemetry"
-        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.each else (base,))
+        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.per_participant else (base,))
 
     @property
     def control(self) -> str:
@@ -104,7 +104,7 @@ class Mismatch(Struct, frozen=True):
         return f"{self.topic}: {self.what}; fix: {self.fix}"
 
 
-def topics(names: Names, partitions: int, replication: int) -> list[Topic]:
+def topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
     """Every topic of a deployment. All have the same partition count: what concerns a pilot shares one partition number."""
     # With three replicas one may be away and an acknowledged record still lies on two machines.
     safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
@@ -126,7 +126,7 @@ def topics(names: Names, partitions: int, replication: int) -> list[Topic]:
     return [Topic(name, partitions, replication, settings) for name, settings in wanted.items()]
 
 
-async def create(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
+async def create_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
     """Create what is missing and return its names; what exists is left as it is (`check` looks at that).
 
     Raises `Unavailable` when no broker answers, `LogBroken` when the cluster refuses a topic.
@@ -160,7 +160,7 @@ async def _visible(admin: AIOKafkaAdminClient, made: Sequence[Topic]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def check(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
+async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
     """Everything about the topics that is not as it must be; empty when all is well. More replicas than asked are fine.
 
     Raises `Unavailable` when no broker answers.
@@ -183,9 +183,9 @@ async def check(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
         return found
 
 
-async def demand(bootstrap: str, wanted: Sequence[Topic]) -> None:
+async def require_topics(bootstrap: str, wanted: Sequence[Topic]) -> None:
     """Refuse to go on unless `check` is clean: raises `LogBroken` with every mismatch and its fix."""
-    found = await check(bootstrap, wanted)
+    found = await check_topics(bootstrap, wanted)
     if found:
         raise LogBroken("the topics are not as they must be:\n" + "\n".join(f"  {m}" for m in found))
 

@@ -35,7 +35,7 @@ HOOKS: tuple[tuple[Any, str], ...] = (
 )
 
 
-class Client(client.AIOKafkaClient):  # type: ignore[misc]
+class ZeroCopyClient(client.AIOKafkaClient):  # type: ignore[misc]
     """A client whose connections for fetches read their answers into place."""
 
     async def _get_conn(
@@ -49,24 +49,24 @@ class Client(client.AIOKafkaClient):  # type: ignore[misc]
 
 def use(consumer: Any) -> None:
     """Have a consumer that has not started yet receive its answers so."""
-    consumer._client.__class__ = Client
+    consumer._client.__class__ = ZeroCopyClient
 
 
 def divert(connection: Any) -> bool:
-    """Have a connection's answers read by `Frames` from now on; False when they are not, for now or for good: under TLS, while
+    """Have a connection's answers read by `FrameReceiver` from now on; False when they are not, for now or for good: under TLS, while
     an answer is awaited, or when it is closed."""
     if connection._writer is None or connection._requests:
         return False
     transport = connection._writer.transport
-    if isinstance(transport.get_protocol(), Frames):
+    if isinstance(transport.get_protocol(), FrameReceiver):
         return True
     if transport.get_extra_info("sslcontext") is not None:
         return False
-    transport.set_protocol(Frames(connection, transport.get_protocol(), transport.get_extra_info("socket")))
+    transport.set_protocol(FrameReceiver(connection, transport.get_protocol(), transport.get_extra_info("socket")))
     return True
 
 
-class Frames(asyncio.BufferedProtocol):
+class FrameReceiver(asyncio.BufferedProtocol):
     """Cuts what comes in into answers: a length of four bytes, and so many bytes. `inner` is the library's own protocol, `wire` the
     socket; an answer of more than `small` bytes has a buffer of its own."""
 
@@ -144,7 +144,7 @@ class Frames(asyncio.BufferedProtocol):
         self._inner.connection_lost(exc)
 
 
-class Views:
+class ViewReader:
     """What `BytesIO` is to the library's decoders, but for long values, which are views. `data` must not change."""
 
     __slots__ = ("_at", "_data")
@@ -166,7 +166,7 @@ def handle(connection: Any, answer: memoryview) -> None:
     if correlation is None or request.API_KEY != FetchRequest.API_KEY:
         connection._handle_frame(bytes(answer))
         return
-    data = Views(answer)
+    data = ViewReader(answer)
     if request.parse_response_header(data).correlation_id != correlation:
         connection._handle_frame(bytes(answer))  # which knows how to end this
         return

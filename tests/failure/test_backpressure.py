@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from monitor.charter.control import Override
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.model.builders import Emitter
 from monitor.model.events import encode
 from monitor.model.records import ControlRead, JournalEntry, TimeRead
@@ -97,8 +97,8 @@ def test_a_worker_whose_broker_is_slow_takes_no_more_than_it_can_step(tmp_path: 
         finally:
             worker.kill()
     assert sum(map(len, stands.dump.telemetry.values())) == count
-    settings = Settings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
-    assert check(stands, lambda p: machine(settings, p, 1)) == []
+    settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
+    assert check(stands, lambda p: configured_machine(settings, p, 1)) == []
 
 
 def test_a_service_whose_broker_is_frozen_is_pushed_back_and_loses_nothing(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_control_behind_a_backlog_is_kept_in_the_log_not_in_memory(tmp_path: Pat
             log=str(tmp_path / "worker.log"),
             session_timeout=6.0,
             batch=5,
-            kept=7,
+            max_pending_control=7,
         )
         child = await nursery.fork(order)
 
@@ -172,7 +172,7 @@ def test_control_behind_a_backlog_is_kept_in_the_log_not_in_memory(tmp_path: Pat
     with Nursery() as nursery:
         asyncio.run(story(nursery))
     stands = asyncio.run(stood(fresh.bootstrap, fresh.names, 0))
-    settings = Settings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
-    assert check(stands, lambda p: machine(settings, p, 1)) == []
+    settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
+    assert check(stands, lambda p: configured_machine(settings, p, 1)) == []
     entries = [row.entry for row in stands.dump.journal if isinstance(row.entry, ControlRead)]
     assert len(entries) > 10, "so much was kept at once that this test proves nothing"

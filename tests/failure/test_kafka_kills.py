@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.kafka.dump import dump, replay
+from monitor.kafka.dump import dump_partition, replay_dump
 from monitor.kafka.partition_reader import PartitionReader
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.model.builders import BATCH, packed
 from monitor.model.events import encode
 from monitor.model.records import Command, Decision, JournalEntry, TimeRead
@@ -91,11 +91,11 @@ class Stream:
     def verify(self) -> Counter[str]:
         """Compare what stands with an offline step of the logs; returns how often each reason stands."""
         stood = gathered(asyncio.run(self.fresh.seen()))
-        settings = Settings(bootstrap=self.fresh.bootstrap, prefix=self.fresh.names.prefix)
+        settings = WorkerSettings(bootstrap=self.fresh.bootstrap, prefix=self.fresh.names.prefix)
         told: Counter[str] = Counter()
         for partition in range(PARTITIONS):
-            logs = asyncio.run(dump(self.fresh.bootstrap, self.fresh.names, partition))
-            again = replay(logs, machine(settings, partition, 1))
+            logs = asyncio.run(dump_partition(self.fresh.bootstrap, self.fresh.names, partition))
+            again = replay_dump(logs, configured_machine(settings, partition, 1))
             told.update(command.id for command in again.commands)
             mine = {p for p, n in self.number.items() if n == partition}
             assert by_pilot(d for d in stood.decisions if d.pilot in mine) == by_pilot(again.decisions)

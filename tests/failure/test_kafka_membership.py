@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.kafka.standby import Others
+from monitor.kafka.standby import OtherOwners
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.wait import Until
@@ -100,15 +100,15 @@ def test_a_worker_without_partitions_waits_for_some(tmp_path: Path) -> None:
 def test_a_worker_without_partitions_sees_whether_the_others_work() -> None:
     """The others work while every journal grows: one that stands still is seen, and seen to go on."""
     fresh = Fresh(partitions=2)
-    others = Others(fresh.bootstrap, fresh.names.journal, within=1.0)
+    others = OtherOwners(fresh.bootstrap, fresh.names.journal, within=1.0)
 
     async def story() -> None:
-        assert await others.work()
+        assert await others.active()
         await asyncio.sleep(1.1)
         await fresh.send([(fresh.names.journal, None, b"{}", (), 0)])
-        assert not await others.work()
+        assert not await others.active()
         await fresh.send([(fresh.names.journal, None, b"{}", (), 1)])
-        assert await others.work()
+        assert await others.active()
 
     asyncio.run(story())
 

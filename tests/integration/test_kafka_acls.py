@@ -28,8 +28,8 @@ from monitor.access.kafka_login import access
 from monitor.charter.control import Override
 from monitor.cli.topics import topics as command
 from monitor.client.control import send_act
-from monitor.kafka.output_consumer import read
-from monitor.kafka.topics import Names, create, topics
+from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.records import Decision
 from monitor.sdk import Pilot
 from monitor.simulation.fleet import Fleet
@@ -40,7 +40,7 @@ from monitor.testing.workers import Worker
 pytestmark = pytest.mark.kafka
 USERS = ("monitor", "reader", "regulator", "firm-1", "firm-2")
 FIRMS = ("firm-1", "firm-2")
-NAMES = Names("sandbox", FIRMS)
+NAMES = TopicNames("sandbox", FIRMS)
 JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 until = Until(20.0, every=0.05)
 
@@ -113,7 +113,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         "group.min.session.timeout.ms": "1000",
     }
     with KafkaBroker(home / "broker", port, controller, settings) as broker:
-        asyncio.run(create(broker.bootstrap, topics(NAMES, 1, 1)))
+        asyncio.run(create_topics(broker.bootstrap, topics(NAMES, 1, 1)))
         flags = [word for firm in FIRMS for word in ("--participant", firm)]
         printed = CliRunner().invoke(command, ["acls", "--bootstrap", broker.bootstrap, *flags])
         assert printed.exit_code == 0, printed.output
@@ -208,7 +208,7 @@ def test_the_whole_way_with_logins(guarded: Guarded, tmp_path: Path, monkeypatch
         monkeypatch.setenv(variable, value)
 
     async def record() -> list[str]:
-        seen = read(guarded.bootstrap, [NAMES.decisions], follow=False)
+        seen = read_outputs(guarded.bootstrap, [NAMES.decisions], follow=False)
         return [s.value.level.name async for s in seen if isinstance(s.value, Decision) and s.value.pilot == name]
 
     assert "HALT" in asyncio.run(record())

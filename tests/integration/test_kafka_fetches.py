@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kafka
 
 async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
     """So many records of telemetry as a worker's consumer yields them, and what reads the connection they came on."""
-    consumer = faust_hooks.Fetches(
+    consumer = faust_hooks.FetchConsumer(
         bootstrap_servers=fresh.bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -29,7 +29,7 @@ async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
     try:
         partition = TopicPartition(fresh.telemetry, 0)
         consumer.assign([partition])
-        consumer._fetcher._records = faust_hooks.Prefetched()
+        consumer._fetcher._records = faust_hooks.PrefetchedRecords()
         found: list[Record] = []
         async with asyncio.timeout(30):
             while len(found) < count:
@@ -52,7 +52,7 @@ def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
     async def story() -> None:
         await fresh.send(sent, compression=codec)
         found, reading = await fetched(fresh, len(sent))
-        assert isinstance(reading, zero_copy.Frames)
+        assert isinstance(reading, zero_copy.FrameReceiver)
         assert [(r.value, r.headers) for r in found] == [(value, tuple(headers)) for _, _, value, headers, _ in sent]
         reader = PartitionReader(fresh.bootstrap)
         await reader.start()
@@ -62,4 +62,4 @@ def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
             await reader.stop()
 
     asyncio.run(story())
-    assert faust_hooks.fetcher.MemoryRecords is crc32c.Batches
+    assert faust_hooks.fetcher.MemoryRecords is crc32c.FetchedBatches

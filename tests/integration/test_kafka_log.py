@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from msgspec import structs
 
 from monitor.engine.log import Checkpoint
 from monitor.errors import Fenced, Forged, LogBroken, Unavailable
 from monitor.kafka import state_keys
 from monitor.kafka.log import KafkaLog
-from monitor.kafka.output_consumer import Place, read
+from monitor.kafka.output_consumer import ReadPosition, read_outputs
 from monitor.kafka.partition_reader import PartitionReader
-from monitor.kafka.topics import create, topics
+from monitor.kafka.settings import LogSettings
+from monitor.kafka.topics import create_topics, topics
 from monitor.model.records import Closed, Outputs, Permit, Position, TimeRead
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.testing.broker import free_port
@@ -27,10 +29,21 @@ from monitor.testing.records import command, decision, evidence
 pytestmark = pytest.mark.kafka
 
 
+def log_settings(fresh: Fresh, **more: object) -> LogSettings:
+    prefix = fresh.names.prefix
+    return structs.replace(LogSettings(bootstrap=fresh.bootstrap, prefix=prefix, group=prefix), **more)
+
+
 @asynccontextmanager
-async def owner(fresh: Fresh, partition: int = 0, **more: object) -> AsyncIterator[KafkaLog]:
+async def owner(
+    fresh: Fresh,
+    partition: int = 0,
+    generation: int = 0,
+    failpoint: Callable[[str], None] = lambda name: None,
+    **more: object,
+) -> AsyncIterator[KafkaLog]:
     """A log that is closed in the end."""
-    log = KafkaLog(fresh.bootstrap, partition, fresh.names.prefix, fresh.names.prefix, **more)  # type: ignore[arg-type]
+    log = KafkaLog(log_settings(fresh, **more), partition, generation=generation, failpoint=failpoint)
     try:
         yield log
     finally:
@@ -132,10 +145,10 @@ def test_a_journal_without_log_append_time_is_refused() -> None:
         await admin.start()
         wanted = topics(type(fresh.names)(f"{fresh.names.prefix}-own-time"), 1, 1)
         journal = next(t for t in wanted if t.name.endswith(".journal"))
-        await create(fresh.bootstrap, [t for t in wanted if t is not journal])
+        await create_topics(fresh.bootstrap, [t for t in wanted if t is not journal])
         await admin.create_topics([NewTopic(journal.name, 1, 1)])
         await admin.close()
-        log = KafkaLog(fresh.bootstrap, 0, f"{fresh.names.prefix}-own-time", fresh.names.prefix)
+        log = KafkaLog(log_settings(fresh, prefix=f"{fresh.names.prefix}-own-time"), 0)
         try:
             with pytest.raises(LogBroken, match=r"message\.timestamp\.type=LogAppendTime"):
                 await log.claim()
@@ -149,7 +162,7 @@ def test_a_broker_that_is_away_is_said_to_be_away() -> None:
     """A claim without a broker says `Unavailable`, and leaves nothing running behind it."""
 
     async def story() -> None:
-        log = KafkaLog(f"127.0.0.1:{free_port()}", 0, timeout=2)
+        log = KafkaLog(LogSettings(bootstrap=f"127.0.0.1:{free_port()}", timeout=2), 0)
         with pytest.raises(Unavailable):
             await log.claim()
         await log.close()
@@ -167,11 +180,11 @@ def test_a_reader_drops_repeats_and_void_records() -> None:
 
     async def story() -> None:
         await fresh.send([record(1, 1), record(1, 1), record(2, 2), record(1, 2), record(3, 1), record(4, 2)])
-        seen = [s async for s in read(fresh.bootstrap, [fresh.names.decisions], follow=False)]
+        seen = [s async for s in read_outputs(fresh.bootstrap, [fresh.names.decisions], follow=False)]
         assert [(s.value.standing, s.epoch) for s in seen] == [(1, 1), (2, 2), (4, 2)]  # type: ignore[union-attr]
-        place = {(fresh.names.decisions, 0): seen[1].place}
-        assert seen[1].place == Place(3, 2)
-        rest = [s async for s in read(fresh.bootstrap, [fresh.names.decisions], place, follow=False)]
+        place = {(fresh.names.decisions, 0): seen[1].position}
+        assert seen[1].position == ReadPosition(3, 2)
+        rest = [s async for s in read_outputs(fresh.bootstrap, [fresh.names.decisions], place, follow=False)]
         assert [s.value.standing for s in rest] == [1, 4], "from a place on, only what is void there is known"  # type: ignore[union-attr]
 
     asyncio.run(story())

@@ -12,9 +12,9 @@ import time
 import pytest
 
 from monitor.errors import Fenced, LogBroken
-from monitor.kafka.output_consumer import read
-from monitor.kafka.pooling import pool, pool_names, pool_topics
-from monitor.kafka.topics import create
+from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.pool_service import pool_names, pool_topics, run_pool
+from monitor.kafka.topics import create_topics
 from monitor.model.records import Decision
 from monitor.testing.kafka import Fresh, Sent, until
 from tests.unit.common_cause.test_common_cause import PARTS, story
@@ -35,7 +35,9 @@ def lines(fresh: Fresh, hours: slice) -> list[Sent]:
 
 async def said(fresh: Fresh) -> list[Decision]:
     topic = pool_names(fresh.names.prefix).decisions
-    return [s.value async for s in read(fresh.bootstrap, [topic], follow=False) if isinstance(s.value, Decision)]
+    return [
+        s.value async for s in read_outputs(fresh.bootstrap, [topic], follow=False) if isinstance(s.value, Decision)
+    ]
 
 
 def test_a_killed_pool_says_the_same_once() -> None:
@@ -57,7 +59,7 @@ def test_a_killed_pool_says_the_same_once() -> None:
 
     async def go() -> tuple[list[Decision], list[Decision]]:
         for fresh in (broken, whole):
-            await create(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
+            await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
         first = start(broken)
         second = start(whole)
         try:
@@ -97,12 +99,12 @@ def test_who_starts_last_fences_whoever_ran_before() -> None:
     fresh = Fresh(partitions=2)
 
     async def go() -> BaseException | None:
-        await create(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
-        older = asyncio.create_task(pool(fresh.bootstrap, fresh.names.prefix, every=0.1))
+        await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
+        older = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1))
         await asyncio.sleep(3)
         assert not older.done()
         over = asyncio.Event()
-        newer = asyncio.create_task(pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
+        newer = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
         await fresh.send(lines(fresh, slice(0, 6)))
         done, _ = await asyncio.wait([older], timeout=30)
         over.set()

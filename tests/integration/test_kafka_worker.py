@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.kafka.dump import dump, replay
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.dump import dump_partition, replay_dump
+from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Decision, Level, Reason, Rejected
@@ -139,10 +139,10 @@ def test_the_offline_replay_of_the_logs_comes_to_the_same_outputs(tmp_path: Path
     finally:
         worker.kill()
     stood = gathered(asyncio.run(fresh.seen()))
-    settings = Settings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
+    settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
     for partition in range(2):
-        logs = asyncio.run(dump(fresh.bootstrap, fresh.names, partition))
-        again = replay(logs, machine(settings, partition, 1))
+        logs = asyncio.run(dump_partition(fresh.bootstrap, fresh.names, partition))
+        again = replay_dump(logs, configured_machine(settings, partition, 1))
         mine = {p for p, n in number.items() if n == partition}
         assert [d for d in stood.decisions if d.pilot in mine] == again.decisions
         assert len(again.decisions) > len(mine), "more than the admissions"

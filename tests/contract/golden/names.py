@@ -43,7 +43,7 @@ from monitor.engine.replay import replay_charters, timed_records
 from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
 from monitor.kafka.output_consumer import identity
-from monitor.kafka.topics import Names, topics
+from monitor.kafka.topics import TopicNames, topics
 from monitor.model.builders import Emitter, as_instant
 from monitor.model.canonical import canonical
 from monitor.model.events import EVENT_TYPES, Harm, Severity, encode
@@ -216,7 +216,6 @@ __all__ = [
     "Level",
     "Link",
     "Machine",
-    "Names",
     "Obedience",
     "OneByOne",
     "Outputs",
@@ -230,6 +229,7 @@ __all__ = [
     "Signer",
     "Skipped",
     "TimeRead",
+    "TopicNames",
     "Trial",
     "Trusted",
     "as_instant",

@@ -23,14 +23,15 @@ from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, Te
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.kafka.acls import Users, grants
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.settings import LogSettings
 from monitor.model.notice import Notice
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Permit, Record, Rejected
 from monitor.model.signing import Signer
 from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
-from monitor.notary.plaintexts import WordsFile as PlaintextStore
-from monitor.notary.plaintexts import beside as plaintext_folder
+from monitor.notary.plaintexts import PlaintextStore
+from monitor.notary.plaintexts import plaintext_dir as plaintext_folder
 from monitor.projections.alerts import Alert, Facts
 from monitor.projections.alerts import PilotAlerts as AlertStanding
 from monitor.projections.alerts import after_decision as alerts_after
@@ -213,7 +214,7 @@ def charter_hashes() -> dict[str, str]:
 
 def kafka_lines() -> list[list[str]]:
     """Topic, key and headers under which each kind of output goes to Kafka."""
-    log = KafkaLog("127.0.0.1:1", 3, "sandbox", "group", signer=Signer(bytes(32)))
+    log = KafkaLog(LogSettings(bootstrap="127.0.0.1:1", group="group", signer=Signer(bytes(32))), 3)
     log.epoch = 7
     out = Outputs(
         rejected=[full(Rejected)],

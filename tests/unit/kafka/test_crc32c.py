@@ -35,7 +35,7 @@ def made(offset: int = 0, *, count: int = 3, codec: int = 0) -> bytes:
 def unpacked(data: bytes | memoryview) -> list[tuple[object, ...]]:
     """The records of a fetch as the worker's fetcher unpacks them."""
     found = fetcher.PartitionRecords(
-        TopicPartition("t", 0), crc32c.Batches(data), [], 0, None, None, True, fetcher.READ_COMMITTED
+        TopicPartition("t", 0), crc32c.FetchedBatches(data), [], 0, None, None, True, fetcher.READ_COMMITTED
     )
     return [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in found]
 
@@ -44,7 +44,7 @@ def unpacked(data: bytes | memoryview) -> list[tuple[object, ...]]:
 def test_batches_are_cut_and_read_as_aiokafka_does(codec: int) -> None:
     """The same batches with the same records and marks come out, whatever codec they are packed with; one cut off is left out."""
     data = made(0, codec=codec) + made(3, count=1, codec=codec) + made(4, codec=codec)[:-1]
-    ours, theirs = crc32c.Batches(data), MemoryRecords(data)
+    ours, theirs = crc32c.FetchedBatches(data), MemoryRecords(data)
     assert ours.size_in_bytes() == theirs.size_in_bytes() == len(data)
     offsets = []
     while theirs.has_next():
@@ -79,7 +79,7 @@ def test_a_flipped_bit_is_refused(fast: bool, monkeypatch: pytest.MonkeyPatch) -
     for byte in [17, *range(21, len(good), 7), len(good) - 1]:
         bad = bytearray(good)
         bad[byte] ^= 1 << byte % 8
-        assert not crc32c.Batches(bytes(bad)).next_batch().validate_crc()
+        assert not crc32c.FetchedBatches(bytes(bad)).next_batch().validate_crc()
         with pytest.raises(CorruptRecordException, match="Invalid CRC"):
             unpacked(bytes(bad))
 
@@ -89,7 +89,7 @@ def test_records_before_a_bad_batch_are_read() -> None:
     bad = bytearray(made(3))
     bad[-1] ^= 1
     found = fetcher.PartitionRecords(
-        TopicPartition("t", 0), crc32c.Batches(made() + bad), [], 0, None, None, True, fetcher.READ_COMMITTED
+        TopicPartition("t", 0), crc32c.FetchedBatches(made() + bad), [], 0, None, None, True, fetcher.READ_COMMITTED
     )
     assert [next(found).offset for _ in range(3)] == [0, 1, 2]
     with pytest.raises(CorruptRecordException):
@@ -103,7 +103,7 @@ def test_a_batch_without_room_for_its_head_is_refused(length: int) -> None:
     data = bytearray(made())
     struct.pack_into(">i", data, 8, length)
     with pytest.raises(CorruptRecordException):
-        crc32c.Batches(bytes(data)).next_batch()
+        crc32c.FetchedBatches(bytes(data)).next_batch()
 
 
 @pytest.mark.parametrize("magic", [0, 1])
@@ -121,7 +121,7 @@ def test_the_fetcher_reads_and_checks_through_the_name_that_is_replaced() -> Non
     """aiokafka cuts what it fetched with `MemoryRecords`, asks each batch whether it is whole before its first record, and checks
     unless it is told not to; the worker does not tell it."""
     crc32c.use()
-    assert fetcher.MemoryRecords is crc32c.Batches
+    assert fetcher.MemoryRecords is crc32c.FetchedBatches
     assert "records = MemoryRecords(part_data[-1])" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
     source = inspect.getsource(fetcher.PartitionRecords._unpack_records)
     check = source.index("if self._check_crcs and not next_batch.validate_crc():")

@@ -23,7 +23,7 @@ from monitor.kafka.partition_reader import PartitionReader, to_records
 
 def test_the_installed_versions_are_the_ones_that_were_read() -> None:
     """Faust, mode and aiokafka are pinned exactly, and the guard lets exactly these through."""
-    faust_hooks.guard()
+    faust_hooks.check_versions()
     assert {name: version(name) for name in faust_hooks.PINNED} == faust_hooks.PINNED
 
 
@@ -31,7 +31,7 @@ def test_the_installed_versions_are_the_ones_that_were_read() -> None:
 def test_another_version_is_refused(changed: str) -> None:
     """A worker on any other version of one of the three does not start, and says which one."""
     with pytest.raises(Stop, match=rf"{changed} .*found 9\.9"):
-        faust_hooks.guard(lambda name: "9.9" if name == changed else faust_hooks.PINNED[name])
+        faust_hooks.check_versions(lambda name: "9.9" if name == changed else faust_hooks.PINNED[name])
 
 
 @pytest.mark.parametrize(("owner", "name"), faust_hooks.HOOKS, ids=lambda x: getattr(x, "__name__", x))
@@ -105,12 +105,12 @@ def test_one_worker_holds_the_same_partitions_of_every_topic() -> None:
 
 def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
     """The override names the assignor, committed reads and no automatic commit."""
-    source = inspect.getsource(faust_hooks.Thread._create_worker_consumer)
+    source = inspect.getsource(faust_hooks.ConsumerThread._create_worker_consumer)
     for line in (
         "[RangePartitionAssignor]",
         'isolation_level="read_committed"',
         "enable_auto_commit=False",
-        "return Fetches(",
+        "return FetchConsumer(",
     ):
         assert line in source
     assert {"partition_assignment_strategy", "isolation_level", "group_instance_id"} <= set(
@@ -119,7 +119,9 @@ def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
     assert TopicPartition("t", 1) == ("t", 1)
 
 
-@pytest.mark.parametrize(("waiting", "longest"), [({}, faust_hooks.WAITS_FOR_ALL), ({TopicPartition("t", 0): ()}, 10)])
+@pytest.mark.parametrize(
+    ("waiting", "longest"), [({}, faust_hooks.ALL_TOPICS_WAIT_MS), ({TopicPartition("t", 0): ()}, 10)]
+)
 def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, object], longest: int) -> None:
     """A fetch that leaves out topics whose records wait to be taken comes back soon; one for all topics may wait."""
     asked = []
@@ -131,7 +133,7 @@ def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, ob
         def _get_actions_per_node(self, assignment: object) -> None:
             asked.append(self._fetch_max_wait_ms)
 
-    class Ours(faust_hooks.Fetcher, Asked):
+    class Ours(faust_hooks.PatientFetcher, Asked):
         pass
 
     Ours()._get_actions_per_node(None)
@@ -147,15 +149,15 @@ def test_the_fetcher_is_where_the_worker_looks_for_it() -> None:
 
 def test_what_is_fetched_is_received_into_place_and_checked_by_the_processor() -> None:
     """The worker's consumer and the reader that recovers take both, before their first connection."""
-    for start in (faust_hooks.Fetches.start, PartitionReader.start):
+    for start in (faust_hooks.FetchConsumer.start, PartitionReader.start):
         source = inspect.getsource(start)
         assert 0 < source.index("crc32c.use()") < source.index("zero_copy.use(") < source.index(".start()")
 
 
 def test_one_transaction_soon_follows_another() -> None:
     """The wait between two transactions is ours to set, and shorter than what aiokafka ships."""
-    faust_hooks.begin_soon()
-    assert faust_hooks.sender.BACKOFF_OVERRIDE == faust_hooks.AGAIN_AFTER < 0.02
+    faust_hooks.use_short_backoff()
+    assert faust_hooks.sender.BACKOFF_OVERRIDE == faust_hooks.TRANSACTION_BACKOFF_S < 0.02
 
 
 def fetched(times: int) -> fetcher.PartitionRecords:
@@ -171,7 +173,7 @@ def fetched(times: int) -> fetcher.PartitionRecords:
 
 def test_fetched_records_come_out_as_our_own() -> None:
     """What the fetcher holds for us yields the records that would else be made out of aiokafka's; errors are held as they are."""
-    held = faust_hooks.Prefetched()
+    held = faust_hooks.PrefetchedRecords()
     ours, theirs = fetched(1), to_records(fetched(1))
     held[TopicPartition("t", 0)] = fetcher.FetchResult(None, assignment=None, partition_records=ours, backoff=0)
     assert list(ours) == theirs
@@ -187,7 +189,7 @@ def test_fetched_records_come_out_as_our_own() -> None:
 def test_a_record_without_the_logs_own_time_is_refused_as_it_is_fetched() -> None:
     """Times that producers set are no order to go by; the message says how to set the topic right."""
     records = fetched(0)
-    faust_hooks.Prefetched()[TopicPartition("t", 0)] = fetcher.FetchResult(
+    faust_hooks.PrefetchedRecords()[TopicPartition("t", 0)] = fetcher.FetchResult(
         None, assignment=None, partition_records=records, backoff=0
     )
     with pytest.raises(LogBroken, match=r"t/0/0 .*message.timestamp.type=LogAppendTime on t"):

@@ -123,7 +123,7 @@ def test_answers_come_out_whole_however_they_came_in(sizes: list[int], pieces: l
         connection = Kept("127.0.0.1", 0)
         connection._writer = object()
         connection._requests.extend([(None, None, None)] * len(sizes))
-        reading = zero_copy.Frames(connection, asyncio.Protocol(), wire, small=64)
+        reading = zero_copy.FrameReceiver(connection, asyncio.Protocol(), wire, small=64)
         at, turn = 0, 0
         while at < len(stream):
             assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) <= len(stream) - at, (
@@ -293,7 +293,7 @@ def test_a_connection_that_awaits_an_answer_is_left_as_it_is() -> None:
 def test_a_view_reads_as_bytes_do() -> None:
     """Names and numbers are bytes, long values are views, and at the end there is less, as the library's decoders expect."""
     data = bytes(range(256)) * 8
-    view, plain = zero_copy.Views(memoryview(data)), BytesIO(data)
+    view, plain = zero_copy.ViewReader(memoryview(data)), BytesIO(data)
     for size in (4, 0, zero_copy.WORD, zero_copy.WORD + 1, 5000, 3):
         got = view.read(size)
         assert bytes(got) == plain.read(size)

@@ -98,12 +98,12 @@ def test_detectors_that_cannot_be_read_stop_the_process() -> None:
 
 def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
     """After recovery no value is kept, of what was read and of what is written, and older keys are still known."""
-    live = state_keys.Live()
+    live = state_keys.LiveKeys()
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"old")
     live.feed(state_keys.key(state_keys.SNAPSHOT, 4, "p"), b"new")
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"late")
     assert live.values == {(state_keys.SNAPSHOT, "p"): b"new"}
-    live.let_go()
+    live.drop_values()
     live.feed(state_keys.key(state_keys.SNAPSHOT, 5, "p"), b"newest")
     assert live.values == {}
     assert live.others(state_keys.SNAPSHOT, 5, "p") == [b"snapshot/3/p", b"snapshot/4/p"]
