@@ -125,7 +125,7 @@ def test_json_output_is_one_object_a_line(recorded: Path, tmp_path: Path) -> Non
         "hard_rule",
     ]
     text = page.read_text(encoding="utf-8")
-    assert "bar 164 → halt" in text
+    assert "threshold 164 → halt" in text
     assert "Rejected lines" in text
     assert "<script" not in text
 
