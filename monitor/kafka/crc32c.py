@@ -28,13 +28,6 @@ FAST = google_crc32c.implementation == "c"
 # aiokafka's own, for batches of the formats before Kafka 0.11; taken before `use` puts ours in its place.
 _AiokafkaRecords = memory_records.MemoryRecords
 
-# Every private name that is used here.
-HOOKS: tuple[tuple[Any, str], ...] = (
-    (fetcher, "MemoryRecords"),
-    (fetcher.PartitionRecords, "_unpack_records"),
-    (DefaultRecordBatch, "validate_crc"),
-)
-
 
 class ChecksummedBatch:
     """One batch: aiokafka's, but for the checksum. `data` is all of it, at least `HEAD` bytes."""

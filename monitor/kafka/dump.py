@@ -86,15 +86,15 @@ def replay_dump(logs: PartitionDump, machine: Machine) -> Outputs:
 
 class _Cursor:
     def __init__(self, records: list[Record]) -> None:
-        self._records = records
+        self._rows = records
         self._at = 0
 
     def up_to(self, offset: int | None) -> list[Record]:
         """Records not yet given with an offset below this one (None: all that are left)."""
         start = self._at
-        while self._at < len(self._records) and (offset is None or self._records[self._at].offset < offset):
+        while self._at < len(self._rows) and (offset is None or self._rows[self._at].offset < offset):
             self._at += 1
-        return self._records[start : self._at]
+        return self._rows[start : self._at]
 
 
 def _entry(record: Record) -> Journalled:

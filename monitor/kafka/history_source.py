@@ -36,7 +36,7 @@ class PartitionHistory:
     async def ordered(self) -> MergedHistory:
         """The partition, to where its journal ends now."""
         through = await self._through()  # before the end of the journal is looked at: an entry after it never says less
-        return MergedHistory(self._journal(), self._records(self.names.control), self._records, through)
+        return MergedHistory(self._journal(), self._read_topic(self.names.control), self._read_topic, through)
 
     async def missing(self) -> dict[str, int]:
         """Of each log whose beginning retention has taken: the first offset that is left."""
@@ -72,7 +72,7 @@ class PartitionHistory:
         async for raw in reader.all(self.names.journal, self.partition):
             yield Journalled(raw.offset, raw.timestamp, _entry.decode(raw.value))
 
-    async def _records(self, topic: str) -> AsyncIterator[Record]:
+    async def _read_topic(self, topic: str) -> AsyncIterator[Record]:
         reader = await self._reader()
         async for raw in reader.all(topic, self.partition):
             for record in to_records([raw]):

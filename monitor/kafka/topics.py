@@ -253,16 +253,16 @@ class _Admin:
     """An admin connection for one `async with`; says `Unavailable` when no broker answers."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
         self._bootstrap = bootstrap
 
     async def __aenter__(self) -> AIOKafkaAdminClient:
         try:
-            await self._client.start()
+            await self._admin.start()
         except KafkaConnectionError as error:
-            await self._client.close()
+            await self._admin.close()
             raise Unavailable(f"no Kafka broker answers at {self._bootstrap}: {error}") from error
-        return self._client
+        return self._admin
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+        await self._admin.close()

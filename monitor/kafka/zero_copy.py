@@ -17,22 +17,12 @@ import time
 import weakref
 from typing import Any
 
-from aiokafka import client, conn
-from aiokafka.protocol import api
+from aiokafka import client
 from aiokafka.protocol.fetch import FetchRequest
 
 SMALL = 64 * 1024  # bytes; what an idle broker answers comes whole in one read of so many
 MUCH = 4 * 1024 * 1024  # bytes; whoever reads a long answer is not woken for less, as long as so much is to come
 WORD = 512  # bytes; what is shorter than this comes out of an answer as bytes, as names and numbers must
-
-# Every private name that is used here.
-HOOKS: tuple[tuple[Any, str], ...] = (
-    (client.AIOKafkaClient, "_get_conn"),
-    (conn.AIOKafkaConnection, "_handle_frame"),
-    (conn.AIOKafkaConnection, "_read"),
-    (conn.AIOKafkaConnection, "_on_read_task_error"),
-    (api.RequestStruct, "parse_response_header"),
-)
 
 
 class ZeroCopyClient(client.AIOKafkaClient):  # type: ignore[misc]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from importlib.metadata import version
 
 import aiokafka
 import pytest
@@ -16,28 +15,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
 
-from monitor.errors import LogBroken, Stop
+from monitor.errors import LogBroken
 from monitor.kafka import faust_hooks
 from monitor.kafka.partition_reader import PartitionReader, to_records
-
-
-def test_the_installed_versions_are_the_ones_that_were_read() -> None:
-    """Faust, mode and aiokafka are pinned exactly, and the guard lets exactly these through."""
-    faust_hooks.check_versions()
-    assert {name: version(name) for name in faust_hooks.PINNED} == faust_hooks.PINNED
-
-
-@pytest.mark.parametrize("changed", sorted(faust_hooks.PINNED))
-def test_another_version_is_refused(changed: str) -> None:
-    """A worker on any other version of one of the three does not start, and says which one."""
-    with pytest.raises(Stop, match=rf"{changed} .*found 9\.9"):
-        faust_hooks.check_versions(lambda name: "9.9" if name == changed else faust_hooks.PINNED[name])
-
-
-@pytest.mark.parametrize(("owner", "name"), faust_hooks.HOOKS, ids=lambda x: getattr(x, "__name__", x))
-def test_each_hook_exists(owner: type, name: str) -> None:
-    """Every private name that is overridden or called exists where it is looked for."""
-    assert inspect.getattr_static(owner, name) is not None
 
 
 @pytest.mark.parametrize(
