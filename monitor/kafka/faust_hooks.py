@@ -31,8 +31,8 @@ from monitor.kafka.private_hooks import check_versions as check_versions
 from monitor.kafka.topics import LARGE
 from monitor.model.records import Record
 
-# While the broker still writes the marker of the last transaction, beginning the next one fails and is retried. aiokafka
-# waits 20 ms before that; the marker takes one or two.
+# While the broker still writes the marker of the last transaction, beginning the next one fails and is retried.
+# aiokafka waits 20 ms before that; the marker takes one or two.
 TRANSACTION_BACKOFF_S = 0.002  # s
 
 SOME_TOPICS_WAIT_MS, ALL_TOPICS_WAIT_MS = 10, 200  # the longest wait of a fetch
@@ -66,8 +66,8 @@ class PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
     """Chooses how long each fetch may wait. There is one fetch per broker at a time.
 
     While fetched telemetry waits to be taken, the next fetch asks for the other topics only. It usually finds nothing,
-    and telemetry that arrives meanwhile is not fetched until it returns: it waits briefly. A fetch of all topics returns
-    as soon as anything arrives, and may wait long.
+    and telemetry that arrives meanwhile is not fetched until it returns: it waits briefly. A fetch of all topics
+    returns as soon as anything arrives, and may wait long.
     """
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
@@ -107,8 +107,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
-            # By range, partition p of every topic goes to the same member, as all topics have the same count. Round robin,
-            # which Faust uses without tables, may give control and telemetry of a partition to different members.
+            # By range, partition p of every topic goes to the same member, as all topics have the same count. Round
+            # robin, which Faust uses without tables, may give control and telemetry of a partition to different
+            # members.
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -133,8 +134,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 
 class WorkerConsumer(driver.Consumer):  # type: ignore[misc]
-    """Membership and fetching of Faust's consumer. `self.app.workers` gets the records: it has `topics`, `claim` (recover,
-    return where to read from), `standby`, `revoke` (finish the batch, release) and `drain`.
+    """Membership and fetching of Faust's consumer. `self.app.workers` gets the records: it has `topics`, `claim`
+    (recover, return where to read from), `standby`, `revoke` (finish the batch, release) and `drain`.
 
     Implements `monitor.kafka.interfaces.GroupConsumer`.
     """

@@ -1,8 +1,9 @@
-"""Every private part of Faust, mode and aiokafka that is overridden or used here, with its reason, and how to retire it.
+"""Every private part of Faust, mode and aiokafka that is overridden or used here, with its reason, and how to retire
+it.
 
-A private part may change in any release, so the three are pinned exactly: `check_versions` refuses others. A new version
-of any of them means to read the source of each entry again, then to change `PINNED`. A test finds every access to a
-private name in this folder and holds it to `HOOKS`; another holds that each entry exists in the installed version.
+A private part may change in any release, so the three are pinned exactly: `check_versions` refuses others. A new
+version of any of them means to read the source of each entry again, then to change `PINNED`. A test finds every access
+to a private name in this folder and holds it to `HOOKS`; another holds that each entry exists in the installed version.
 """
 
 from __future__ import annotations

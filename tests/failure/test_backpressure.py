@@ -47,8 +47,9 @@ def lag(worker: Worker, topic: str) -> int:
 
 @pytest.mark.long
 def test_a_worker_whose_broker_is_slow_takes_no_more_than_it_can_step(tmp_path: Path) -> None:
-    """80 MB wait while every answer of the broker is late: the worker's memory stays far below them, it says how far it is behind,
-    it goes on in order, and with a quick broker it is soon at the end; every position is as an offline step has it."""
+    """80 MB wait while every answer of the broker is late: the worker's memory stays far below them, it says how far it
+    is behind, it goes on in order, and with a quick broker it is soon at the end; every position is as an offline step
+    has it."""
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     pilot, emitter = fleet.pilots[0], Emitter("s/1", fleet.pilots[0])
     with Site(tmp_path / "broker", 1) as site:
@@ -102,8 +103,9 @@ def test_a_worker_whose_broker_is_slow_takes_no_more_than_it_can_step(tmp_path: 
 
 
 def test_a_service_whose_broker_is_frozen_is_pushed_back_and_loses_nothing(tmp_path: Path) -> None:
-    """The broker stands still: reports go into the spool until it is full, then each is refused by name and counted, memory does
-    not grow with them; the broker goes on, and exactly what was taken arrives, each number once or again in its place."""
+    """The broker stands still: reports go into the spool until it is full, then each is refused by name and counted,
+    memory does not grow with them; the broker goes on, and exactly what was taken arrives, each number once or again in
+    its place."""
     with Site(tmp_path / "broker", 1) as site:
         fresh = Fresh(bootstrap=site.broker.bootstrap)
         to, pid = f"kafka://{site.broker.bootstrap}", site.broker.pid

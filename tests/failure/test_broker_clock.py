@@ -1,5 +1,5 @@
-"""The clock of the broker's machine is set, an hour ahead and an hour behind: nothing is lost, nothing is decided twice, and it
-is never taken for silence of a firm."""
+"""The clock of the broker's machine is set, an hour ahead and an hour behind: nothing is lost, nothing is decided
+twice, and it is never taken for silence of a firm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ HOUR = 3600
 
 
 class World:
-    """One pilot that has to be heard every minute, beats four times a second, and one worker that writes the time as often."""
+    """One pilot that has to be heard every minute, beats four times a second, and one worker that writes the time as
+    often."""
 
     def __init__(self, fresh: Fresh, nursery: Nursery, log: Path) -> None:
         self.fresh, self.nursery, self.log = fresh, nursery, log
@@ -81,8 +82,8 @@ class World:
 @pytest.mark.long
 @pytest.mark.parametrize("hour", [HOUR, -HOUR], ids=["ahead", "behind"])
 def test_a_broker_whose_clock_is_set_is_no_silent_firm(tmp_path: Path, hour: int) -> None:
-    """Wrong and right again, the worker killed on the way: every beat is stepped, those that seem to come out of the future are
-    rejected by name, the jump is flagged as the monitor's own fault, and no decision stands twice."""
+    """Wrong and right again, the worker killed on the way: every beat is stepped, those that seem to come out of the
+    future are rejected by name, the jump is flagged as the monitor's own fault, and no decision stands twice."""
     try:
         clock = WallClock(tmp_path / "clock")
     except Unavailable as error:

@@ -1,4 +1,5 @@
-"""Workers that die in the middle of a stream: what stands on Kafka afterwards is what one undisturbed machine would have said."""
+"""Workers that die in the middle of a stream: what stands on Kafka afterwards is what one undisturbed machine would
+have said."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ PARTITIONS = 2
 
 
 class Stream:
-    """A fleet in real time on fresh topics: admissions, then telemetry as it would have come, one record per event or packed."""
+    """A fleet in real time on fresh topics: admissions, then telemetry as it would have come, one record per event or
+    packed."""
 
     def __init__(self, pilots: int, periods: int, period_ms: int, pack: int = 1) -> None:
         self.fresh = Fresh(partitions=PARTITIONS)
@@ -156,8 +158,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_a_kill_and_a_stop_in_the_middle_of_a_stream_change_no_decision(
     pack: int, options: tuple[str, ...], start: Start
 ) -> None:
-    """SIGKILL and SIGTERM in the middle of 50,000 events, 100,000 with FULL=1: every pilot's decisions equal those of an offline
-    step, each once."""
+    """SIGKILL and SIGTERM in the middle of 50,000 events, 100,000 with FULL=1: every pilot's decisions equal those of
+    an offline step, each once."""
     pilots = examples(20, 40)
     stream = Stream(pilots=pilots, periods=88, period_ms=250, pack=pack)
     assert len(stream.events) >= 2_500 * pilots
@@ -183,7 +185,8 @@ def test_a_kill_and_a_stop_in_the_middle_of_a_stream_change_no_decision(
 
 
 def test_a_kill_at_every_failpoint_changes_no_decision(start: Start) -> None:
-    """Killed before and after a write, before and after a checkpoint, after a journal entry: nothing is lost, nothing twice."""
+    """Killed before and after a write, before and after a checkpoint, after a journal entry: nothing is lost, nothing
+    twice."""
     stream = Stream(pilots=10, periods=100, period_ms=200)
     points = ["after_write:kill@9", "before_write:kill@5", "after_checkpoint:kill@2", "before_checkpoint:kill@3"]
     points += ["after_append:kill@7", ""]

@@ -26,7 +26,8 @@ def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
 
 
 def test_a_worker_without_its_broker_ends_by_itself(broker: KafkaBroker, tmp_path: Path) -> None:
-    """When nothing moves for `--stall` seconds the worker ends with exit code 1, so that a supervisor can start it again."""
+    """When nothing moves for `--stall` seconds the worker ends with exit code 1, so that a supervisor can start it
+    again."""
     fresh = Fresh(bootstrap=broker.bootstrap)
     worker = Worker(broker.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--stall", "6").wait_ready()
     try:
@@ -49,7 +50,8 @@ def test_an_idle_worker_outlives_the_stall_time(tmp_path: Path) -> None:
 
 
 def test_two_workers_share_the_partitions_and_one_takes_over(tmp_path: Path) -> None:
-    """Each partition has one owner at a time: a second worker takes its half, and the first takes all again when it leaves."""
+    """Each partition has one owner at a time: a second worker takes its half, and the first takes all again when it
+    leaves."""
     fresh = Fresh(partitions=2)
     first = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "first.log").wait_ready()
     second = None
@@ -72,8 +74,8 @@ def test_two_workers_share_the_partitions_and_one_takes_over(tmp_path: Path) -> 
 
 
 def test_a_worker_without_partitions_waits_for_some(tmp_path: Path) -> None:
-    """With more workers than partitions one has none: it is ready, lives on past `--stall`, disturbs nobody, and takes over when
-    the owner dies."""
+    """With more workers than partitions one has none: it is ready, lives on past `--stall`, disturbs nobody, and takes
+    over when the owner dies."""
     fresh = Fresh()
     options = ("--stall", "6", "--session-timeout", "6")
     workers = [Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / f"{n}.log", *options).wait_ready() for n in "ab"]
@@ -84,12 +86,12 @@ def test_a_worker_without_partitions_waits_for_some(tmp_path: Path) -> None:
     try:
         Until(30.0, 0.2)(lambda: all(w.ready for w in workers) and sum(len(owned(w)) for w in workers) == 1)
         owner, spare = sorted(workers, key=lambda w: -len(owned(w)))
-        seated = said("partition 0 seated")
+        claimed = said("partition.claimed stage=record partition=0")
         time.sleep(15)
         assert spare.ready, spare.tail()
         assert owner.ready, owner.tail()
         assert owned(spare) == set()
-        assert said("partition 0 seated") == seated
+        assert said("partition.claimed stage=record partition=0") == claimed
         owner.kill()
         asyncio.run(until(lambda: holds(spare, None, 1), 40))
     finally:

@@ -65,8 +65,8 @@ def test_a_recovery_that_hangs_ends(broker: KafkaBroker, tmp_path: Path) -> None
 
 
 def test_partitions_given_up_and_never_given_back_end_the_worker(broker: KafkaBroker, tmp_path: Path) -> None:
-    """In the middle of a rebalance, just after it gave its partition up, a worker hears nothing any more: it has no lag and no
-    progress, says that it is not ready, and ends after `--stall`."""
+    """In the middle of a rebalance, just after it gave its partition up, a worker hears nothing any more: it has no lag
+    and no progress, says that it is not ready, and ends after `--stall`."""
     fresh = Fresh(bootstrap=broker.bootstrap)
     worker = Worker(
         broker.bootstrap,
@@ -106,8 +106,8 @@ def test_partitions_given_up_and_never_given_back_end_the_worker(broker: KafkaBr
 
 
 def test_lag_without_progress_is_not_ready_and_ends(tmp_path: Path) -> None:
-    """A worker that holds telemetry but, through a stranger in its group, not control owns nothing: it says that it is not
-    ready, and with lag and no progress it ends after `--stall` with exit code 1."""
+    """A worker that holds telemetry but, through a stranger in its group, not control owns nothing: it says that it is
+    not ready, and with lag and no progress it ends after `--stall` with exit code 1."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -124,7 +124,7 @@ def test_lag_without_progress_is_not_ready_and_ends(tmp_path: Path) -> None:
         try:
             beat = Emitter("s/1", "p1").heartbeat(int(time.time() * 1000))
             await fresh.send([(fresh.telemetry, b"p1", packed([beat]), (), 0)])
-            await until(lambda: said(worker, "held in part only"), 40)
+            await until(lambda: said(worker, "partition.assigned_in_part"), 40)
             assert not await asyncio.to_thread(lambda: worker.ready)
             assert await asyncio.to_thread(worker.process.wait, 60) == 1
             assert "no progress for" in worker.tail()
@@ -148,8 +148,8 @@ async def said(worker: Worker, words: str) -> bool:
 
 @pytest.mark.parametrize("beyond", [False, True], ids=["below_the_watermark", "beyond_it"])
 def test_telemetry_that_retention_took(beyond: bool, tmp_path: Path) -> None:
-    """Telemetry taken below the last checkpoint is not missed; taken beyond it, the worker refuses to jump over the hole and
-    names the offset it needs."""
+    """Telemetry taken below the last checkpoint is not missed; taken beyond it, the worker refuses to jump over the
+    hole and names the offset it needs."""
     fresh = Fresh()
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     beats = Emitter("s/1", fleet.pilots[0])
@@ -190,8 +190,9 @@ def test_telemetry_that_retention_took(beyond: bool, tmp_path: Path) -> None:
 
 
 def test_an_act_does_not_run_ahead_of_a_backlog(tmp_path: Path) -> None:
-    """40,000 records wait when an act is sent and a worker starts: the act is journalled behind all of them. Else it would close
-    periods whose data still wait, and an owner that lost its state could not step in the same order again."""
+    """40,000 records wait when an act is sent and a worker starts: the act is journalled behind all of them. Else it
+    would close periods whose data still wait, and an owner that lost its state could not step in the same order again.
+    """
     fresh = Fresh()
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     pilot, beats, now = fleet.pilots[0].encode(), Emitter("s/1", fleet.pilots[0]), int(time.time() * 1000)

@@ -1,5 +1,5 @@
-"""A broker with logins and an authorizer, and the very lines that `sandbox-monitor topics acls` prints: each user can do its part,
-and nothing else."""
+"""A broker with logins and an authorizer, and the very lines that `sandbox-monitor topics acls` prints: each user can
+do its part, and nothing else."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ def test_each_user_reaches_its_own_topics_and_no_other(
 
 
 def test_the_whole_way_with_logins(guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The regulator admits and halts, the worker decides, the firm's service obeys and is heard, the reader reads the record: each
-    under its own login."""
+    """The regulator admits and halts, the worker decides, the firm's service obeys and is heard, the reader reads the
+    record: each under its own login."""
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     (admission,), (name,) = fleet.admissions(), fleet.pilots
     halt = Override(id="stop-1", pilot=name, author="regulator-1", level="halt", reason="stop")

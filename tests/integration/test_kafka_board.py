@@ -60,8 +60,8 @@ def got(port: int, path: str) -> str:
 
 @pytest.mark.kafka
 def test_the_board_says_that_the_worker_is_dead_and_when_it_was_heard(tmp_path: Path) -> None:
-    """While one works its last word is never old. Killed: within the time set and a few seconds there is a banner with that moment,
-    and the data says which partitions are silent; a new worker is heard, and the banner goes."""
+    """While one works its last word is never old. Killed: within the time set and a few seconds there is a banner with
+    that moment, and the data says which partitions are silent; a new worker is heard, and the banner goes."""
     fresh, workers = Fresh(2), []
 
     def begun() -> Worker:

@@ -43,8 +43,8 @@ async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
 
 @pytest.mark.parametrize("codec", [None, "zstd"])
 def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
-    """Records of all sizes, from nothing to several megabytes, in any codec, come off the diverted connection as a reader of our
-    own sees them, each batch checked here."""
+    """Records of all sizes, from nothing to several megabytes, in any codec, come off the diverted connection as a
+    reader of our own sees them, each batch checked here."""
     fresh = Fresh()
     sizes = [0, 1, 100, 70_000, 3_000_000, 12, 900_000, *range(300)]
     sent = [(fresh.telemetry, b"p", bytes([i % 251]) * size, [("n", b"%d" % i)], 0) for i, size in enumerate(sizes)]

@@ -55,7 +55,8 @@ def at(telemetry: int, journal: int = 0) -> Position:
 
 
 def test_nothing_of_a_transaction_that_was_left_open_is_read() -> None:
-    """An owner that dies inside a write leaves nothing: the next claim ends its transaction, and its records stay unseen."""
+    """An owner that dies inside a write leaves nothing: the next claim ends its transaction, and its records stay
+    unseen."""
     fresh = Fresh()
 
     async def story() -> None:

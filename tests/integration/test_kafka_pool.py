@@ -1,4 +1,5 @@
-"""The second stage on a real broker: evidence of several partitions in, a word about a vendor out, once, whoever wrote it."""
+"""The second stage on a real broker: evidence of several partitions in, a word about a vendor out, once, whoever wrote
+it."""
 
 from __future__ import annotations
 

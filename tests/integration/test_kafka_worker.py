@@ -59,7 +59,8 @@ def rubbish(fresh: Fresh, good: bytes) -> dict[str, Sent]:
 
 
 def test_rubbish_is_rejected_with_its_reason_and_good_events_go_through(tmp_path: Path) -> None:
-    """Each kind of rubbish ends in `rejected` with its own reason; events before and after it take effect; the worker lives."""
+    """Each kind of rubbish ends in `rejected` with its own reason; events before and after it take effect; the worker
+    lives."""
     fresh = Fresh()
     service = Emitter("svc/1", PILOT)
     now = int(time.time() * 1000)
@@ -120,7 +121,8 @@ def kept_worker(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-un
 
 
 def test_the_offline_replay_of_the_logs_comes_to_the_same_outputs(tmp_path: Path) -> None:
-    """Stepping the dumped telemetry, control and journal offline gives the decisions, ids and rejections that stand on Kafka."""
+    """Stepping the dumped telemetry, control and journal offline gives the decisions, ids and rejections that stand on
+    Kafka."""
     fresh = Fresh(partitions=2)
     pilots = Fleet(3, pilots=6, hours=20, period="200ms", start=int(time.time() * 1000) + 4_000, volume=300)
     number = {pilot: i % 2 for i, pilot in enumerate(pilots.pilots)}

@@ -1,4 +1,5 @@
-"""What a fetch brought is cut into batches as aiokafka cuts it, and a batch that is not what its producer made is refused."""
+"""What a fetch brought is cut into batches as aiokafka cuts it, and a batch that is not what its producer made is
+refused."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def unpacked(data: bytes | memoryview) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
 def test_batches_are_cut_and_read_as_aiokafka_does(codec: int) -> None:
-    """The same batches with the same records and marks come out, whatever codec they are packed with; one cut off is left out."""
+    """The same batches with the same records and marks come out, whatever codec they are packed with; one cut off is
+    left out."""
     data = made(0, codec=codec) + made(3, count=1, codec=codec) + made(4, codec=codec)[:-1]
     ours, theirs = crc32c.FetchedBatches(data), MemoryRecords(data)
     assert ours.size_in_bytes() == theirs.size_in_bytes() == len(data)
@@ -118,8 +120,8 @@ def test_batches_of_old_formats_are_left_to_aiokafka(magic: int) -> None:
 
 
 def test_the_fetcher_reads_and_checks_through_the_name_that_is_replaced() -> None:
-    """aiokafka cuts what it fetched with `MemoryRecords`, asks each batch whether it is whole before its first record, and checks
-    unless it is told not to; the worker does not tell it."""
+    """aiokafka cuts what it fetched with `MemoryRecords`, asks each batch whether it is whole before its first record,
+    and checks unless it is told not to; the worker does not tell it."""
     crc32c.use()
     assert fetcher.MemoryRecords is crc32c.FetchedBatches
     assert "records = MemoryRecords(part_data[-1])" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)

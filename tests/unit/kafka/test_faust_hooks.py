@@ -46,7 +46,8 @@ def test_each_hook_takes_what_it_is_given(function: object, parameters: list[str
 
 
 def test_what_faust_calls_is_what_is_overridden() -> None:
-    """Recovery calls `perform_seek`, the fetcher calls `_drain_messages`, the app makes its transport through `_new_transport`."""
+    """Recovery calls `perform_seek`, the fetcher calls `_drain_messages`, the app makes its transport through
+    `_new_transport`."""
     from faust.app.base import App
     from faust.tables.recovery import Recovery
 
@@ -152,7 +153,8 @@ def fetched(times: int) -> fetcher.PartitionRecords:
 
 
 def test_fetched_records_come_out_as_our_own() -> None:
-    """What the fetcher holds for us yields the records that would else be made out of aiokafka's; errors are held as they are."""
+    """What the fetcher holds for us yields the records that would else be made out of aiokafka's; errors are held as
+    they are."""
     held = faust_hooks.PrefetchedRecords()
     ours, theirs = fetched(1), to_records(fetched(1))
     held[TopicPartition("t", 0)] = fetcher.FetchResult(None, assignment=None, partition_records=ours, backoff=0)

@@ -1,4 +1,5 @@
-"""The connection for fetches: answers come out whole however they came in, and all that can go wrong ends as it did before."""
+"""The connection for fetches: answers come out whole however they came in, and all that can go wrong ends as it did
+before."""
 
 from __future__ import annotations
 
@@ -145,8 +146,8 @@ def test_answers_come_out_whole_however_they_came_in(sizes: list[int], pieces: l
 
 
 def test_a_fetch_is_received_into_place() -> None:
-    """The records of an answer are a view of it, and what the library would have made of the same answer; the next request on
-    the connection is answered too."""
+    """The records of an answer are a view of it, and what the library would have made of the same answer; the next
+    request on the connection is answered too."""
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
         writer.write(framed(number, answer(bytes([number]) * WHOLE)))
@@ -174,7 +175,8 @@ def test_a_fetch_is_received_into_place() -> None:
 
 
 def test_a_long_answer_wakes_its_reader_a_few_times() -> None:
-    """Nine megabytes that come in two hundred pieces are read in a few turns, as each takes the interpreter from another thread."""
+    """Nine megabytes that come in two hundred pieces are read in a few turns, as each takes the interpreter from
+    another thread."""
     long = 9_000_000
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
@@ -291,7 +293,8 @@ def test_a_connection_that_awaits_an_answer_is_left_as_it_is() -> None:
 
 
 def test_a_view_reads_as_bytes_do() -> None:
-    """Names and numbers are bytes, long values are views, and at the end there is less, as the library's decoders expect."""
+    """Names and numbers are bytes, long values are views, and at the end there is less, as the library's decoders
+    expect."""
     data = bytes(range(256)) * 8
     view, plain = zero_copy.ViewReader(memoryview(data)), BytesIO(data)
     for size in (4, 0, zero_copy.WORD, zero_copy.WORD + 1, 5000, 3):
@@ -302,8 +305,8 @@ def test_a_view_reads_as_bytes_do() -> None:
 
 
 def test_what_the_library_does_with_an_answer_is_what_was_read() -> None:
-    """An answer goes to the first request that waits, is decoded once, marks the connection as used, and is then done with; it is
-    awaited by a task that ends the connection on any error, and reads nothing but through the reader."""
+    """An answer goes to the first request that waits, is decoded once, marks the connection as used, and is then done
+    with; it is awaited by a task that ends the connection on any error, and reads nothing but through the reader."""
     source = inspect.getsource(conn.AIOKafkaConnection._handle_frame)
     for line in (
         "correlation_id, request, fut = self._requests[0]",
