@@ -1,4 +1,5 @@
-"""`sandbox-monitor bench`: measure the detectors by simulation and the stream beside its peers; works in a checkout, where the bench lives."""
+"""`sandbox-monitor bench`: measure the detectors by simulation and the stream beside its peers; works in a checkout,
+where the bench lives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`sandbox-monitor dashboards`: build the Grafana dashboards from their table of questions, or push the shipped ones."""
+"""`sandbox-monitor dashboards`: build the Grafana dashboards from their table of questions, or push the shipped
+ones."""
 
 from __future__ import annotations
 

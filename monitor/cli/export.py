@@ -174,7 +174,8 @@ async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     click.echo(f"partition {header.partition}: {records:,} records up to {stamp(received)}", err=True)
     if chosen is not None and chosen.redacted:
         click.echo(
-            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of these "
+            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of "
+            f"these "
             "records are signed as a whole, so that their signature can no longer be checked",
             err=True,
         )

@@ -21,7 +21,8 @@ def keys() -> None:
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def new(file: Path) -> None:
-    """Make a key in FILE, readable by its owner only, and print its public part. An existing one is never overwritten."""
+    """Make a key in FILE, readable by its owner only, and print its public part. An existing one is never
+    overwritten."""
     click.echo(new_key(file).public)
 
 

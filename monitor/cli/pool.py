@@ -27,11 +27,11 @@ from monitor.projections.wording import sentence
 def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
     """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. One of these is enough.
 
-    It pools, period by period, the events of all pilots that share a vendor against all that their limits allow, and says
-    `common_cause` where together they exceed it: a sign to look at the vendor, never a step against a pilot. What it says
-    stands on PREFIX.pool.decisions (its ledger: `sandbox-monitor notary --prefix PREFIX.pool`). Starting a second one
-    ends the first. Exit codes: 0 ended when told to, 1 after any failure (start it again), 2 called wrongly, 3 no broker answers.
-    """
+    It pools, period by period, the events of all pilots that share a vendor against all that their limits allow, and
+    says `common_cause` where together they exceed it: a sign to look at the vendor, never a step against a pilot. What
+    it says stands on PREFIX.pool.decisions (its ledger: `sandbox-monitor notary --prefix PREFIX.pool`). Starting a
+    second one ends the first. Exit codes: 0 ended when told to, 1 after any failure (start it again), 2 called wrongly,
+    3 no broker answers."""
     try:
         wait_ms = parse_span(wait).after(0)
     except ValueError as error:

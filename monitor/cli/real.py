@@ -28,7 +28,8 @@ HERE = Path(monitor.__file__).resolve().parents[1] / "tests" / "data"
 
 
 class Case(Struct, frozen=True):
-    """One replay: a charter file, the events, and what to print of it. `segments` get a line each instead of the pilot."""
+    """One replay: a charter file, the events, and what to print of it. `segments` get a line each instead of the
+    pilot."""
 
     group: str  # ads, fpr, complaints
     name: str  # of the pilot in the printed lines
@@ -80,10 +81,11 @@ class Verdict(Struct, frozen=True):
 )
 @click.option("--no-progress", is_flag=True, help="No progress bar on stderr.")
 def real(data: Path, out: Path, export: Path | None, no_progress: bool) -> None:
-    """Replay crash reports of driverless cars, a risk score and city complaints, under the charters that ship with them.
+    """Replay crash reports of driverless cars, a risk score and city complaints, under the charters that ship with
+    them.
 
-    Prints each decision and, at the end, one line for each pilot and reading of its data. Writes a page for each set and a
-    picture for each replay to --out. Nothing is tuned to the data: what the charters state is all there is.
+    Prints each decision and, at the end, one line for each pilot and reading of its data. Writes a page for each set
+    and a picture for each replay to --out. Nothing is tuned to the data: what the charters state is all there is.
 
     \b
     Exit codes:
@@ -121,7 +123,8 @@ def real(data: Path, out: Path, export: Path | None, no_progress: bool) -> None:
 
 
 def cases(data: Path) -> list[Case]:
-    """Everything there is to replay under `data`. Raises OSError when a file is missing, ValueError or KeyError when one is broken."""
+    """Everything there is to replay under `data`. Raises OSError when a file is missing, ValueError or KeyError when
+    one is broken."""
     charters = data / "charters"
     incidents, exposure = rows(data / "ads" / "incidents.csv"), rows(data / "ads" / "exposure.csv")
     filed = rows(data / "complaints" / "complaints.csv")
@@ -160,7 +163,8 @@ def cases(data: Path) -> list[Case]:
                 charters / f"complaints-{pilot}.yaml",
                 complaints.events(agency, filed),
                 f"Complaints handled by {agency}",
-                "No incident is known: every alarm here counts as false unless a reader sees its reason in the numbers.",
+                "No incident is known: every alarm here counts as false unless a reader sees its reason in the "
+                "numbers.",
                 complaints=tuple(filed),
             )
         )
@@ -179,7 +183,8 @@ def play(case: Case) -> tuple[Story, list[str], list[str]]:
     told_to_stop = [d for d in story.decisions if d.reason not in UNHEARD]
     story = structs.replace(story, title=case.title, note=case.note, decisions=told_to_stop)
     text = [
-        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, {len(rejected)} rejected)"
+        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, {len(rejected)} "
+        f"rejected)"
     ]
     for d in story.decisions:
         text.append(f"  {day(d.at)}  {move(d)}: {told(d, charter)}")
@@ -235,8 +240,10 @@ _READINGS = {
 _TITLES = {
     "ads": (
         "Driverless cars: crash reports per mile",
-        "One charter for two operators: at most 20 reported crashes per million driverless miles. A report counts from the last "
-        "day of the month in which it was filed. California suspended Cruise's permits on 24 October 2023; Waymo was not suspended.",
+        "One charter for two operators: at most 20 reported crashes per million driverless miles. A report counts "
+        "from the last "
+        "day of the month in which it was filed. California suspended Cruise's permits on 24 October 2023; Waymo was "
+        "not suspended.",
     ),
     "fpr": (
         "A risk score: false positives by group",

@@ -119,7 +119,8 @@ def replay(
     history = begins_history(without_bom(first))
     if history and (charters or until or admit_at != "cycle" or service is not None or processes is not None):
         raise click.UsageError(
-            f"{events} is a whole history: charters, admissions and time are inside, so leave out CHARTERS, --until, --admit-at, "
+            f"{events} is a whole history: charters, admissions and time are inside, so leave out CHARTERS, --until, "
+            f"--admit-at, "
             "--service and --processes; to try another charter, use `export --telemetry`"
         )
     # A report shows the evidence of every pilot, and evidence stays in the process that found it.
@@ -151,8 +152,9 @@ def replay(
 
 class Run:
     """One replay of a file. `kind` is `history` or `events`, `pilots` those that it is about (empty: all there are),
-    `charters` those in force by pilot (filled while it runs), `assumptions` what is taken for granted, in words. Of pilots that are
-    stepped in other processes no evidence is emitted: `runs` says at the end what it says of alpha, `periods` how much it was."""
+    `charters` those in force by pilot (filled while it runs), `assumptions` what is taken for granted, in words. Of
+    pilots that are stepped in other processes no evidence is emitted: `runs` says at the end what it says of alpha,
+    `periods` how much it was."""
 
     kind: Literal["history", "events"]
     pilots: frozenset[str] = frozenset()

@@ -130,8 +130,8 @@ def simulate(
 
 
 def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
-    """First moment (ms): given, now, or so that the last period has ended; then at a midnight if periods are of an hour or more,
-    since a replay admits at the beginning of the charter's first day."""
+    """First moment (ms): given, now, or so that the last period has ended; then at a midnight if periods are of an hour
+    or more, since a replay admits at the beginning of the charter's first day."""
     if start is not None:
         return int(start.replace(tzinfo=UTC).timestamp() * 1000)
     now = wall_ms()
@@ -207,7 +207,8 @@ class Packed:
         self._count = 0
 
     def judged(self, pilots: list[str]) -> Callable[[float], None]:
-        """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is stepped before."""
+        """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is
+        stepped before."""
         if isinstance(self._bulk, KafkaBulk) and pilots:
             return PendingAdmissions(self._bulk.link, pilots).wait
         return lambda seconds: None

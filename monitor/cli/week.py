@@ -1,4 +1,5 @@
-"""`sandbox-monitor charter week`: the usual course of a week, learnt from recorded telemetry, for a silence to be held against."""
+"""`sandbox-monitor charter week`: the usual course of a week, learnt from recorded telemetry, for a silence to be held
+against."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def week(events: Path, pilot: str, name: str, of: str) -> None:
         raise SandboxMonitorError(f"{events}: fewer than two events of {pilot} ({of}); check --pilot and --of")
     if min(moments) == max(moments):
         raise SandboxMonitorError(
-            f"{events}: time: all {len(moments)} events of {pilot} ({of}) say {instant(round(moments[0] * 1000)).isoformat()}, "
+            f"{events}: time: all {len(moments)} events of {pilot} ({of}) say "
+            f"{instant(round(moments[0] * 1000)).isoformat()}, "
             "and of a moment no week can be learnt; give a recording in which `time` is when each happened"
         )
     profile = HourOfWeek.seen([at + zone(name).offset(at) for at in moments] if name else moments)

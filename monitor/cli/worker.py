@@ -88,9 +88,8 @@ def worker(
 ) -> None:
     """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
 
-    Start as many as there are partitions. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure (start it again; the
-    log knows what was written), 2 called wrongly, 3 no broker answers.
-    """
+    Start as many as there are partitions. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure (start it again;
+    the log knows what was written), 2 called wrongly, 3 no broker answers."""
     if each and participants:
         raise click.UsageError("--each finds the participants by their topics; leave out --participant")
     settings = WorkerSettings(

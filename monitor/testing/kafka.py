@@ -1,4 +1,4 @@
-"""Fresh topics on the shared broker, and the few hands a test needs on them: send, read what came out, wait."""
+"""Fresh topics on the shared broker, and what a test does with them: send, read outputs, wait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Sent = tuple[str, bytes | None, bytes | None, Sequence[tuple[str, bytes]], int] 
 
 
 class Fresh:
-    """A set of topics of its own, named after the test process, on the broker that tests share."""
+    """A fresh set of topics, named after the test process, on the broker that tests share."""
 
     def __init__(self, partitions: int = 1, participants: tuple[str, ...] = (), bootstrap: str | None = None) -> None:
         self.bootstrap = bootstrap or shared().bootstrap
@@ -53,13 +53,13 @@ class Fresh:
         ]
 
     async def seen(self) -> list[ConsumedOutput]:
-        """Every output up to now, repeats and void ones dropped."""
+        """Every output up to now, without duplicates and records of fenced owners."""
         n = self.names
         every = (n.rejected, n.decisions, n.commands, n.permits, n.evidence)
         return [item async for item in read_outputs(self.bootstrap, every, follow=False)]
 
     async def raw(self, topic: str) -> list[Any]:
-        """Every committed record of a topic as it stands there, repeats included."""
+        """Every committed record of a topic, duplicates included."""
         reader = PartitionReader(self.bootstrap)
         await reader.start()
         try:
@@ -85,7 +85,7 @@ def gathered(seen: Iterable[ConsumedOutput]) -> Outputs:
 
 
 async def until(true: Callable[[], Awaitable[bool]], timeout: float = 30.0) -> None:
-    """Ask every 0.2 s until it is true. Raises `TimeoutError` after `timeout` (s)."""
+    """Check every 0.2 s until it is true. Raises `TimeoutError` after `timeout` (s)."""
     deadline = time.monotonic() + timeout
     while not await true():
         if time.monotonic() > deadline:

@@ -18,13 +18,15 @@ from monitor.model.records import Command, Permit
 from monitor.model.signing import Signer
 from monitor.sdk.link import SignedMessage, What
 
+POLL_S = 0.05  # the longest that a poll blocks: a pilot that closes waits for the poll of its readers
+
 _BATCH = msgspec.json.Decoder(list[Event])
 
 
 class MemoryLink:
     """While `away` is set nothing answers; `lose_answers` batches arrive, but the sender is told that they did not.
 
-    With `lease_ms` each heartbeat is answered with a permit, unless a halt stands; `stop` and `notice` are what the
+    With `lease_ms` a permit answers each heartbeat, unless a halt is in force; `stop` and `notice` are what the
     permits say. With `signer` commands and permits are signed.
     """
 
@@ -129,7 +131,7 @@ class MemoryFeed:
         """See `monitor.sdk.link.Feed.poll`."""
         with self._post.changed:
             if self.complete:
-                self._post.changed.wait_for(lambda: len(self._post.messages) > self._next, timeout=wait)
+                self._post.changed.wait_for(lambda: len(self._post.messages) > self._next, timeout=min(wait, POLL_S))
             if self._link.away:
                 raise Unavailable("the memory link is away")
             messages = self._post.messages[self._next :]

@@ -19,7 +19,7 @@ from monitor.kafka.dump import PartitionDump, dump_partition
 from monitor.model.events import encode
 from monitor.model.records import Command, Decision, Evidence, TimeRead
 from monitor.notary.notary import Notary
-from monitor.notary.plaintexts import KEY, beside
+from monitor.notary.plaintexts import KEY, plaintext_dir
 from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, Sent, gathered, until
 from monitor.testing.workers import Worker
@@ -73,7 +73,7 @@ def per_pilot(rows: list[Row]) -> dict[str, list[Row]]:
 
 def ledgers(directory: Path, rows: list[Row]) -> dict[str, bytes]:
     """The ledgers and words that a notary of one key makes of these records."""
-    words = beside(directory)
+    words = plaintext_dir(directory)
     words.mkdir()
     (words / KEY).write_bytes(bytes(32))
     notary = Notary(directory)

@@ -84,7 +84,7 @@ def test_a_ledger_older_than_its_cursor_is_refused_and_can_be_rebuilt(tmp_path: 
         shutil.copyfile(path, directory / path.name)
     code, said = notary(fresh, tmp_path, None)
     assert code == 1
-    assert "holds 4 entries, cursor.json knows 8; fix: put back" in said
+    assert "holds 4 entries, cursor.json knows 8; fix: restore" in said
     assert CliRunner().invoke(ledger, ["rebuild", str(directory)]).exit_code == 0
     assert notary(fresh, tmp_path, 8)[0] == 0
     assert (directory / FILE).read_bytes() == whole

@@ -153,10 +153,10 @@ def test_wrong_calls_say_what_would_be_right(recorded: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One simulated pilot of each scenario, four days of hours, as a file with its charters beside it."""
+    """One simulated pilot of each scenario, two days of hours, as a file with its charters beside it."""
     file = tmp_path_factory.mktemp("fleet") / "fleet.jsonl"
     named = [word for name in SCENARIOS for word in ("--scenario", name)]
-    size = ["--pilots", str(len(SCENARIOS)), "--hours", "96", "--volume", "150"]
+    size = ["--pilots", str(len(SCENARIOS)), "--hours", "48", "--volume", "150"]
     arguments = [str(file), "--to", "file", "--admit", *size, *named]
     result = CliRunner().invoke(simulate, [*arguments, "--start", "2026-01-05"])
     assert result.exit_code == 0, result.output

@@ -285,12 +285,12 @@ def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
 
 
 def _nameless(machine: Machine) -> None:
-    """Of a command that may have to be told again the state keeps who wrote it first: that is not what it says."""
+    """Clear the epoch of commands that may be resent: the state keeps who wrote a command first, which is not its content."""
     for pilot in [machine.pilots[name] for name in machine.pilots]:
-        sending = pilot.standing.retransmission
-        if sending is not None:
-            sending = replace(sending, command=replace(sending.command, epoch=0))
-            pilot.standing = replace(pilot.standing, sending=sending)
+        resent = pilot.standing.retransmission
+        if resent is not None:
+            resent = replace(resent, command=replace(resent.command, epoch=0))
+            pilot.standing = replace(pilot.standing, retransmission=resent)
 
 
 def _unlike(have: bytes | None, need: bytes | None) -> tuple[str, str]:

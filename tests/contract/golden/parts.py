@@ -30,8 +30,8 @@ from monitor.model.signing import Signer
 from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
-from monitor.notary.plaintexts import WordsFile as PlaintextStore
-from monitor.notary.plaintexts import beside as plaintext_folder
+from monitor.notary.plaintexts import PlaintextStore
+from monitor.notary.plaintexts import plaintext_dir as plaintext_folder
 from monitor.projections.alerts import Alert, Facts
 from monitor.projections.alerts import PilotAlerts as AlertStanding
 from monitor.projections.alerts import after_decision as alerts_after
