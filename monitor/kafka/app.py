@@ -66,6 +66,30 @@ class WorkerApp(faust_hooks.PartitionedApp):
         await super().on_stop()
 
 
+def app_options(settings: WorkerSettings) -> dict[str, Any]:
+    """The configuration of the Faust app: its group and sessions, and everything else of Faust switched off."""
+    timeout = settings.session_timeout
+    return {
+        "broker": ";".join(f"kafka://{address}" for address in settings.bootstrap.split(",")),
+        "store": "memory://",
+        # required by Faust; nothing is stored there
+        "datadir": f"{tempfile.gettempdir()}/sandbox-worker-{os.getuid()}",
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "worker_redirect_stdouts": False,
+        "table_standby_replicas": 0,
+        "broker_session_timeout": timeout,
+        "broker_heartbeat_interval": timeout / 4,
+        "broker_rebalance_timeout": max(2 * timeout, 20.0),
+        "broker_max_poll_records": settings.batch,
+        # It silently bounds recovery (`perform_seek`), and a worker would hang after it. The watchdog acts long before.
+        "broker_request_timeout": 24 * 3600.0,
+        "consumer_group_instance_id": settings.instance or None,
+        "broker_credentials": faust_hooks.credentials(access()),
+    }
+
+
 def build_worker(
     settings: WorkerSettings,
     *,
@@ -75,26 +99,7 @@ def build_worker(
 ) -> WorkerApp:
     """An app that is ready to run. Raises `Stop` when another version of Faust, mode or aiokafka is installed."""
     faust_hooks.check_versions()
-    timeout = settings.session_timeout
-    app = WorkerApp(
-        settings.group,
-        broker=";".join(f"kafka://{address}" for address in settings.bootstrap.split(",")),
-        store="memory://",
-        datadir=f"{tempfile.gettempdir()}/sandbox-worker-{os.getuid()}",  # required by Faust; nothing is stored there
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_enabled=False,
-        worker_redirect_stdouts=False,
-        table_standby_replicas=0,
-        broker_session_timeout=timeout,
-        broker_heartbeat_interval=timeout / 4,
-        broker_rebalance_timeout=max(2 * timeout, 20.0),
-        broker_max_poll_records=settings.batch,
-        # It silently bounds recovery (`perform_seek`), and a worker would hang after it. The watchdog acts long before.
-        broker_request_timeout=24 * 3600.0,
-        consumer_group_instance_id=settings.instance or None,
-        broker_credentials=faust_hooks.credentials(access()),
-    )
+    app = WorkerApp(settings.group, **app_options(settings))
     app.settings = settings
     app.workers = PartitionWorkers(
         settings, lambda: app.consumer, metrics=metrics, on_outputs=on_outputs, failpoint=failpoint

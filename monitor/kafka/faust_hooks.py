@@ -116,7 +116,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             isolation_level="read_committed",  # a transaction that a firm aborted is never seen
             max_poll_records=conf.broker_max_poll_records,
             max_partition_fetch_bytes=LARGE,
-            request_timeout_ms=40_000,  # not broker_request_timeout, which bounds recovery: see `build_worker`
+            request_timeout_ms=40_000,  # not broker_request_timeout, which bounds recovery: see `app_options`
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
