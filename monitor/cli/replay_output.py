@@ -39,7 +39,7 @@ class Printer:
         self.digests: dict[str, str] = {}
 
     def begin(self) -> None:
-        """Print what is replayed, and what is assumed."""
+        """Print the file and the assumptions."""
         if self._json:
             self._line(replay={"file": self._run.path.name, "kind": self._run.kind, "assumes": self._run.assumptions})
         for words in self._run.assumptions:
@@ -66,14 +66,14 @@ class Printer:
             self._remember(found)
 
     def end(self) -> None:
-        """Print what is missing, and the summary."""
+        """Print missing records and the summary."""
         if self._comparison is not None:
             for found in self._comparison.rest(self._pilots(), self._run.received):
                 if self._json or found.verdict != "later":
                     self._compared(found, f"{stamp(found.at)}  {found.pilot}  {found.kind} {found.reason}")
         self._runs.update(self._run.runs)
         for name in sorted(self._run.charters.keys() - self._runs.keys()):
-            click.echo(f"{name}: never admitted, its admission lies after the last event", err=True)
+            click.echo(f"{name}: never admitted: its admission is after the last event", err=True)
         summary: dict[str, Any] = {**self._counts, "events": self._run.events, "until": self._run.received}
         if self._comparison is not None:
             summary |= {
@@ -140,7 +140,7 @@ class Printer:
         skipped = [f"{name} of {count} (the ledger commits to it)" for name, count in sorted(self._skipped.items())]
         click.echo(f"not compared: {', '.join(['epoch (who wrote it, not what)', *skipped])}", err=True)
         if comparison.other_pilots:
-            click.echo(f"not looked at: {len(comparison.other_pilots)} other pilots of the record", err=True)
+            click.echo(f"ignored: {len(comparison.other_pilots)} other pilots of the record", err=True)
 
     @staticmethod
     def _line(**fields: Any) -> None:

@@ -2,7 +2,7 @@
 process.
 
 Every process reads the whole file, as the times of all lines decide when each record counts as received; it validates
-and steps only the records of its own pilots. The parent is shard 0. A child sends its outputs through a pipe, which
+and steps only the records of its pilots. The parent is shard 0. A child sends its outputs through a pipe, which
 bounds how far it can run ahead. If a line holds events of pilots in different shards, the replay is started again in
 one process, and what was already emitted is skipped."""
 

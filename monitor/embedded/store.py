@@ -113,7 +113,8 @@ class Store:
 
     def _damaged(self, error: sqlite3.DatabaseError) -> Refused:
         return Refused(
-            f"{self.path} cannot be read as the monitor's database ({error}); restore it with its -wal file from a backup: it holds "
+            f"{self.path} cannot be read as the monitor's database ({error}); restore it with its -wal file from a "
+            f"backup: it holds "
             "telemetry, control and decisions, so no empty one is made in its place"
         )
 
@@ -248,7 +249,8 @@ class Store:
                 return []
             base = found[0] << TOPIC_BITS
             rows = db.execute(
-                "SELECT place, received, key, value, headers FROM telemetry WHERE place >= ? AND place < ? ORDER BY place",
+                "SELECT place, received, key, value, headers FROM telemetry WHERE place >= ? AND place < ? ORDER BY "
+                "place",
                 (base + start, base + min(stop, 1 << TOPIC_BITS)),
             )
             return _bounded(
@@ -267,7 +269,8 @@ class Store:
 
         def query(db: sqlite3.Connection) -> list[Record]:
             rows = db.execute(
-                "SELECT place, received, key, value, headers FROM control WHERE place >= ? AND place < ? ORDER BY place",
+                "SELECT place, received, key, value, headers FROM control WHERE place >= ? AND place < ? ORDER BY "
+                "place",
                 (start, min(stop, 1 << 62)),
             )
             return _bounded(
@@ -315,7 +318,8 @@ class Store:
     async def put_out(
         self, kinds: Sequence[Output], after: int, most: int = 2_000
     ) -> tuple[dict[Output, list[bytes]], int]:
-        """JSON of the outputs numbered `after + 1` up to at most `after + most`, by kind, and the last number looked at."""
+        """JSON of the outputs numbered `after + 1` up to at most `after + most`, by kind, and the last number looked
+        at."""
 
         def query(db: sqlite3.Connection) -> tuple[dict[Output, list[bytes]], int]:
             # The end is read first: what is committed later has higher numbers and is left for the next call.
@@ -347,7 +351,8 @@ class Store:
         return await self.read(lambda db: db.execute(query, (pilot, most)).fetchall())
 
     async def judged(self) -> int:
-        """The next offset of control whose outcome is not put out yet: an act and what became of it share a transaction."""
+        """The next offset of control whose outcome is not put out yet: an act and what became of it share a
+        transaction."""
         (raw,) = await self.read(lambda db: db.execute("SELECT through FROM owner").fetchone())
         return 0 if raw is None else msgspec.json.decode(raw, type=Position).control
 

@@ -39,10 +39,10 @@ from monitor.projections.alerts import difference as alert_changes
 from monitor.projections.known_state import Known as KnownState
 from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
+from monitor.sdk.command_state import CommandState
 from monitor.sdk.lease import Lease, NonceSealer
 from monitor.sdk.shared_state import BOOT, SECRET, SharedState
 from monitor.sdk.spool import Spool
-from monitor.sdk.standing import Standing as SdkStanding
 from monitor.testing.records import decision, evidence, halted
 
 from .filler import as_json, full
@@ -71,7 +71,7 @@ def cursor_line(position: dict[str, int], epochs: dict[str, int], entries: dict[
 
 def nonce(secret: bytes, pilot: str, sent: int, salt: bytes) -> str:
     """The nonce of a heartbeat."""
-    return NonceSealer(secret, pilot).nonce(sent, salt)
+    return NonceSealer(secret, pilot).seal(sent, salt)
 
 
 def sdk_files(home: Path) -> dict[str, str]:
@@ -86,9 +86,9 @@ def sdk_files(home: Path) -> dict[str, str]:
     spool.close()
     state = SharedState(home / "state")
     state.lead()
-    state.put(full(SdkStanding))
-    state.put_lease(Lease(17, 23, True))
-    state.put_notice(Notice(rejected={"not_json": 2}, findings=("a//b",), rectify_by=9))
+    state.write_commands(full(CommandState))
+    state.write_lease(Lease(17, 23, True))
+    state.write_notice(Notice(rejected={"not_json": 2}, findings=("a//b",), rectify_by=9))
     state.resume("release-1")
     state.close()
     files = {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}

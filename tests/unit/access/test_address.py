@@ -170,7 +170,7 @@ def test_credentials_of_a_url_are_sent_as_basic_authentication() -> None:
 )
 def test_the_sdk_refuses_a_malformed_address_when_it_is_made(to: str) -> None:
     """A service that could never report fails at its start."""
-    with pytest.raises(ValueError, match="is no address") as refused:
+    with pytest.raises(ValueError, match="is not an address") as refused:
         open_link(to)
     assert SECRET not in str(refused.value)
 
