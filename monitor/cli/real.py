@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 import monitor
 from monitor.compile.load import load_charter
-from monitor.console.report import Story, collect, move, report, told
+from monitor.console.report import Story, collect_stories, level_change, reason_sentence, report
 from monitor.console.svg.picture import picture
 from monitor.engine.replay import replay_charters, timed_records, write_lines
 from monitor.errors import SetAside
@@ -176,7 +176,7 @@ UNHEARD = (Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED)
 def play(case: Case) -> tuple[Story, list[str], list[str]]:
     """Replay one case: its story, its decisions as text, and its `REAL` lines."""
     charter = load_charter(case.charter)
-    stories, rejected = collect([charter], replay_charters([charter], timed_records(case.events)))
+    stories, rejected = collect_stories([charter], replay_charters([charter], timed_records(case.events)))
     story = stories[charter.pilot]
     told_to_stop = [d for d in story.decisions if d.reason not in UNHEARD]
     story = structs.replace(story, title=case.title, note=case.note, decisions=told_to_stop)
@@ -185,7 +185,7 @@ def play(case: Case) -> tuple[Story, list[str], list[str]]:
         f"rejected)"
     ]
     for d in story.decisions:
-        text.append(f"  {day(d.at)}  {move(d)}: {told(d, charter)}")
+        text.append(f"  {day(d.at)}  {level_change(d)}: {reason_sentence(d, charter)}")
         if case.complaints and is_alarm(d):
             words = facts(case.name.upper(), case.complaints, d.finding.indicator, d.at)
             text.append(f"              in the data: {words}")

@@ -17,7 +17,7 @@ from . import names
 
 HOUR = 3_600_000
 SECOND = 1000
-LOOK = 250  # steps between two looks at all states
+LOOK = 750  # steps between two looks at all states
 HOURS = 30
 OFFICERS = ("regulator-1", "regulator-2")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
