@@ -1,7 +1,7 @@
 """Exact confidence limits of a Poisson mean and of a binomial proportion, and the distribution functions they invert.
 
-Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28: 437-442. Clopper and Pearson (1934), The use of
-confidence or fiducial limits illustrated in the case of the binomial, Biometrika 26: 404-413.
+Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28: 437-442. Clopper and Pearson (1934), The
+use of confidence or fiducial limits illustrated in the case of the binomial, Biometrika 26: 404-413.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ TAG = "sandbox-monitor"
 
 
 def shipped() -> Path:
-    """The folder of dashboards: packaged beside the code, or the repository's own."""
+    """The folder of dashboards: in the installed package, or in the repository."""
     inside = Path(monitor.__file__).parent / "dashboards"
     return inside if inside.is_dir() else Path(monitor.__file__).parents[1] / "dashboards"
 

@@ -16,7 +16,7 @@ from monitor.model.events import Event, Heartbeat
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Permit
 from monitor.model.signing import Signer
-from monitor.sdk.link import SignedMessage, What
+from monitor.sdk.link import FeedName, SignedMessage
 
 POLL_S = 0.05  # the longest that a poll blocks: a pilot that closes waits for the poll of its readers
 
@@ -90,11 +90,11 @@ class MemoryLink:
         body = msgspec.json.encode(permit)
         self._permits.put(SignedMessage(body, self.signer.sign("permit", body) if self.signer else ""))
 
-    def deliver(self, message: SignedMessage, what: What = "commands") -> None:
+    def deliver(self, message: SignedMessage, what: FeedName = "commands") -> None:
         """Put anything before the service."""
         (self._post if what == "commands" else self._permits).put(message)
 
-    def feed(self, pilot: str, what: What = "commands") -> MemoryFeed:
+    def feed(self, pilot: str, what: FeedName = "commands") -> MemoryFeed:
         """See `monitor.sdk.link.Link.feed`."""
         return MemoryFeed(self, self._post if what == "commands" else self._permits, what)
 
@@ -118,7 +118,7 @@ class _Post:
 class MemoryFeed:
     """Reads a post from its beginning (commands) or from now on (permits)."""
 
-    def __init__(self, link: MemoryLink, post: _Post, what: What) -> None:
+    def __init__(self, link: MemoryLink, post: _Post, what: FeedName) -> None:
         self._link = link
         self._post = post
         self._next = 0 if what == "commands" else len(post.messages)

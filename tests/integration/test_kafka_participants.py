@@ -1,4 +1,5 @@
-"""A telemetry topic for each participant: a new one is read without a restart, a wrong one is left alone and named."""
+"""A telemetry topic for each participant: a new one is read without a restart, one with wrong settings is named and
+not read."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def death(names: TopicNames, firm: str, pilot: str, partition: int) -> Sent:
 
 
 def test_a_new_participant_is_read_without_a_restart(tmp_path: Path) -> None:
-    """Two firms have topics; a third one's is created while the worker runs, and its pilot is halted like any other."""
+    """Two firms have topics; a third one is created while the worker runs, and its pilot is halted like any other."""
     fresh = Fresh(partitions=2, participants=("acme", "bolt"))
     acts = [admission(f"p-{firm}", firm) for firm in ("acme", "bolt", "cove")]
     where = {"p-acme": 0, "p-bolt": 1, "p-cove": 1}

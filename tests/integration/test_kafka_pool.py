@@ -1,4 +1,5 @@
-"""The second stage on a real broker: evidence of several partitions in, a word about a vendor out, once, whoever wrote it."""
+"""The second stage on a real broker: evidence of several partitions in, each decision about a vendor out once,
+whichever process wrote it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from monitor.testing.kafka import Fresh, Sent, until
 from tests.unit.common_cause.test_common_cause import PARTS, story
 
 pytestmark = pytest.mark.kafka
-NOW = int(time.time() // 3600)  # periods of long ago would be past waiting for
+NOW = int(time.time() // 3600)  # older periods would not be waited for
 
 
 def lines(fresh: Fresh, hours: slice) -> list[Sent]:
@@ -41,8 +42,9 @@ async def said(fresh: Fresh) -> list[Decision]:
     ]
 
 
-def test_a_killed_pool_says_the_same_once() -> None:
-    """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that lives."""
+def test_a_killed_pool_decides_the_same_once() -> None:
+    """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that was not
+    killed."""
     broken, whole = Fresh(partitions=2), Fresh(partitions=2)
 
     def start(fresh: Fresh) -> subprocess.Popen[bytes]:
@@ -95,8 +97,8 @@ def test_a_killed_pool_says_the_same_once() -> None:
     assert len({d.id for d in got}) == len(got)
 
 
-def test_who_starts_last_fences_whoever_ran_before() -> None:
-    """Two second stages are one too many: the older one ends with a named error."""
+def test_a_second_instance_fences_the_first() -> None:
+    """Of two second stages the older one ends with a named error."""
     fresh = Fresh(partitions=2)
 
     async def claimed() -> bool:

@@ -25,7 +25,7 @@ from monitor.engine.runner import Runner
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.settings import LogSettings
 from monitor.model.records import Outputs, Position, Record
-from monitor.observe.fast_path_cache import READY
+from monitor.observe.fast_path_cache import HOT_PILOTS
 from tests.bench.stream.load import Load
 from tests.bench.stream.pure import HOUR, PER_PERIOD, START
 
@@ -93,7 +93,9 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
     gc.collect()
     at_rest = resident() - before
     machine, spent, counted, first, turn = runner.machine, 0.0, 0, 0.0, 0
-    settled = pilots + min(pilots, 2 * READY)  # by then those made ready last by their first record are put away again
+    settled = pilots + min(
+        pilots, 2 * HOT_PILOTS
+    )  # by then those made ready last by their first record are put away again
     while counted < events:
         batch = []
         for _ in range(min(50, pilots)):

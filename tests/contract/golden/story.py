@@ -17,7 +17,7 @@ from . import names
 
 HOUR = 3_600_000
 SECOND = 1000
-LOOK = 250  # steps between two looks at all states
+LOOK = 750  # steps between two looks at all states
 HOURS = 30
 OFFICERS = ("regulator-1", "regulator-2")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -86,7 +86,7 @@ class Script:
     def __init__(self) -> None:
         self.fleet = names.Fleet(5, pilots=len(SCENARIOS), scenarios=SCENARIOS, hours=HOURS, onset=6, volume=2000)
         self.machine = names.OneByOne(journalled=False)
-        self.obedience = names.Obedience()
+        self.obedience = names.SimulatedService()
         self.steps: list[Step] = []
         self.waiting: dict[str, list[bytes]] = {}
         self.active: dict[str, set[str]] = {}  # keys of findings, by pilot
@@ -179,7 +179,7 @@ class Script:
         self.acts += 1
 
     def step(self, step: Step) -> None:
-        """Take a step; the services answer to commands, but for two pilots."""
+        """Take a step; the services answer to commands, but for three pilots."""
         self.steps.append(step)
         out = taken(self.machine, [step])
         for d in out.decisions:
@@ -189,7 +189,7 @@ class Script:
             elif d.finding_key:
                 keys.add(d.finding_key)
         for command in out.commands:
-            deaf = command.pilot in (self.fleet.pilots[8], self.fleet.pilots[2])
+            deaf = command.pilot in (self.fleet.pilots[8], self.fleet.pilots[7], self.fleet.pilots[2])
             answer = None if deaf else self.obedience.command(command, command.at)
             if answer is not None:
                 self.waiting.setdefault(answer.subject, []).append(names.encode(answer))
@@ -247,7 +247,12 @@ class Script:
         """The first steps towards a release, and then nothing for hours."""
         results = {"replayed-week": {"false_alarms": 2.0}}
         self.act(at, "rectification", pilot, finding="f", cause="c", action="a", evidence="e")
-        self.act(at + 1, "evaluation", pilot, passed=False, report="r", results=results)
+        self.act(at + 1, "evaluation", pilot, passed=True, report="r", results=results)
+        self.act(at + 2, "approval", pilot, OFFICERS[1])
+        firm = self.charters[pilot].participant.id
+        self.act(at + 3, "evaluation", pilot, firm, passed=False, report="r", results=results)
+        self.act(at + 4, "evaluation", pilot, passed=True, report="r", results=results)
+        self.act(at + 5, "approval", pilot, OFFICERS[1])
 
     def corrections(self, at: int, pilot: str) -> None:
         """Tallies taken back, of an open period and of a closed one."""

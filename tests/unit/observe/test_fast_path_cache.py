@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitor.engine.machine import STALE_TIMERS, Machine
+from monitor.engine.machine import Machine
+from monitor.engine.partition import STALE_TIMERS
 from monitor.errors import LogBroken
 from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
@@ -118,4 +119,4 @@ def test_the_queue_of_timers_does_not_grow_with_events() -> None:
     for n in range(100):
         deaths = [bench.emitter.incident(T0 + n, harm=Harm.DEATH) for _ in range(100)]
         bench.send(*deaths, at=T0 + n)
-    assert len(bench.machine._due) <= 2 * len(bench.machine.pilots) + STALE_TIMERS
+    assert bench.machine.queued_timers <= 2 * len(bench.machine.pilots) + STALE_TIMERS
