@@ -171,7 +171,7 @@ def test_telemetry_that_retention_deleted(beyond: bool, tmp_path: Path) -> None:
     second = None
     try:
         asyncio.run(fresh.send([*fresh.control(fleet.admissions()), *some(20)]))
-        time.sleep(3)
+        first.wait_read(20)
         assert first.stop() == 0, first.tail()  # its checkpoint is after all twenty
         asyncio.run(fresh.send(some(10)))
         asyncio.run(taken(25 if beyond else 15))
