@@ -28,7 +28,9 @@ Say = Callable[[str], None]
 
 
 def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
-    """Serve `/metrics` and `/live` until the process ends; port 0 picks a free one. Returns the port. Raises Refused."""
+    """Serve `/metrics` and `/live` until the process ends; port 0 picks a free one.
+
+    Returns the port. Raises Refused."""
     pages: dict[str, health.Page] = {
         "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
         "/live": health.page(lambda: True, "live"),
@@ -65,7 +67,7 @@ async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: M
 
 
 async def _read(bootstrap: str, topic: str, deliver: Deliver, charters_read: asyncio.Event, say: Say) -> None:
-    """Feed the log as it stood at the start, then what follows. The first read waits for charters, for a bounded time."""
+    """Feed the log as it stood at the start, then what follows. First waits for charters, at most CHARTERS_S."""
     positions: dict[tuple[str, int], ReadPosition] = {}
     with suppress(TimeoutError):
         await asyncio.wait_for(charters_read.wait(), CHARTERS_S)

@@ -1,4 +1,4 @@
-"""The charters of a pilot from Kafka: its acts on `control`, held against the decisions that they caused."""
+"""The charter versions of a pilot from Kafka: its acts on `control`, matched with the decisions that they caused."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from monitor.validate.parse import validate_control
 
 
 async def kafka_versions(bootstrap: str, prefix: str, pilot: str) -> list[Version]:
-    """The charters that came into force for a pilot, the one in force last; empty when it was never admitted.
+    """The charters that came into force for a pilot, the present one last; empty when it was never admitted.
 
-    Reads `control` and `decisions` from their first record kept to their end: seconds for each million decisions.
+    Reads `control` and `decisions` from the first record kept to the end: seconds per million decisions.
     Raises Unavailable, LogBroken.
     """
     names = TopicNames(prefix)

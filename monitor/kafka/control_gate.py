@@ -44,7 +44,8 @@ class ControlGate:
     async def release(self, progress: TelemetryProgress, active: Callable[[], bool]) -> None:
         """Step the pending records whose telemetry has been read; nothing when it has not, or when not `active()` then.
 
-        The ends of telemetry are asked for once per group of records. Records that arrive later wait for the next group.
+        The ends of telemetry are asked for once per group of records. Records that arrive later wait for the next
+        group.
         """
         if not self.pending_control:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import sys
 import threading
@@ -14,8 +13,9 @@ from typing import NoReturn
 from msgspec import Struct
 
 from monitor.clock import wall_ms
+from monitor.logs import Log
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 
 def end_process(why: str) -> NoReturn:
@@ -24,7 +24,7 @@ def end_process(why: str) -> NoReturn:
     No clean-up runs: after a write with an unknown outcome, another write by this process could contradict what the
     log holds. The next owner reads the log and knows.
     """
-    logger.critical("worker ends: %s", why)
+    logger.critical("worker.aborted", detail=why)
     print(f"sandbox-monitor worker ends: {why}", file=sys.stderr, flush=True)
     os._exit(1)
 

@@ -169,8 +169,8 @@ def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]
 
 
 async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> None:
-    """Note for each partition when its owner last wrote: it appends to `journal` every ten seconds, and to `state` while
-    it recovers from a backlog.
+    """Note for each partition when its owner last wrote: it appends to `journal` every ten seconds, and to `state`
+    while it recovers from a backlog.
 
     The time is this machine's clock at the moment when the end of a log was seen to have moved. The last journal record
     before this service started counts with its own time.

@@ -1,14 +1,13 @@
 """Claims, recovers and releases the partitions of one worker.
 
-A partition is claimed when the worker is assigned it of control and of every telemetry topic. Claiming starts the fence,
-which makes every write of an older owner fail; then the state is recovered, and only then do records flow.
+A partition is claimed when the worker is assigned it of control and of every telemetry topic. Claiming starts the
+fence, which makes every write of an older owner fail; then the state is recovered, and only then do records flow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 
 from msgspec import structs
@@ -22,9 +21,10 @@ from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.kafka.time_journal import TimeJournal
+from monitor.logs import Log
 from monitor.model.records import Outputs
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 OpenLog = Callable[[WorkerSettings, int, int], PartitionLog]
 """Makes the log of one partition, not yet claimed, from settings, partition and the group's generation."""
@@ -98,7 +98,7 @@ class PartitionOwnership:
         except Exception as error:
             if releases == self._releases and not self.leaving:
                 self._host.abort(f"recovery failed: {error if isinstance(error, LogBroken) else repr(error)}")
-            logger.info("recovery overtaken by a rebalance or a stop: %r", error)
+            logger.info("partition.recovery_overtaken", error=repr(error))
             await self.release()
             return {}
         if generation != self._consumer().generation or releases != self._releases or self.leaving:
@@ -110,7 +110,13 @@ class PartitionOwnership:
         self._host.freeze_heap()
         self._failpoint("seated")
         for owned in recovered:
-            logger.info("partition %d claimed, epoch %d, from %s", owned.partition, owned.runner.epoch, owned.delivered)
+            logger.info(
+                "partition.claimed",
+                stage="record",
+                partition=owned.partition,
+                epoch=owned.runner.epoch,
+                positions=owned.delivered,
+            )
             self._metrics.recovered(owned)
         return positions
 
@@ -147,7 +153,7 @@ class PartitionOwnership:
         whole = [p for p in partitions if all((topic, p) in assigned for topic in self.topics)]
         self.partial = [p for p in partitions if p not in whole]
         if self.partial:
-            logger.error("partitions %s are held in part only: not claimed", self.partial)
+            logger.error("partition.assigned_in_part", partitions=self.partial, detail="not claimed")
         return whole
 
     async def _recover(self, partition: int, generation: int) -> OwnedPartition:
@@ -193,7 +199,14 @@ class PartitionOwnership:
             owned.delivered[topic] = max(at, first)
         if lost:
             for topic, (at, first) in lost.items():
-                logger.error("%s/%d: offsets %d to %d were lost unread", topic, owned.partition, at, first - 1)
+                logger.error(
+                    "telemetry.lost",
+                    stage="observe",
+                    topic=topic,
+                    partition=owned.partition,
+                    first=at,
+                    last=first - 1,
+                )
             await runner.skip(lost)
         return {(topic, owned.partition): at for topic, at in owned.delivered.items()}
 
@@ -207,6 +220,6 @@ def _deleted(topic: str, partition: int, at: int, first: int, control: bool) -> 
         "each pilot that may have sent some of it"
     )
     return (
-        f"{topic}/{partition} begins at {first}, but {at} is needed: offsets {at} to {first - 1} were deleted unread, by "
-        f"retention or by hand; {fix} (runbook, SandboxTelemetryLost)"
+        f"{topic}/{partition} begins at {first}, but {at} is needed: offsets {at} to {first - 1} were deleted unread, "
+        f"by retention or by hand; {fix} (runbook, SandboxTelemetryLost)"
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 
 from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
 from monitor.kafka.owned_partition import OwnedPartition
+from monitor.logs import Log
 from monitor.model.records import Outputs, Reason
 from monitor.projections.alerts import restored_alerts
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import restored_command
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 
 class PartitionMetrics:
@@ -52,12 +52,14 @@ class PartitionMetrics:
         short = [p.id for p in machine.pilots.values() if not p.exited and p.plan.lease_ms < least * 1000]
         if short:
             logger.error(
-                "partition %d: the lease of %d pilots (%s ...) is below %.1f s, twice session timeout and recovery: a "
-                "crash of one worker may stop their services",
-                machine.partition,
-                len(short),
-                ", ".join(short[:3]),
-                least,
+                "lease.too_short",
+                stage="act",
+                partition=machine.partition,
+                pilots=len(short),
+                examples=",".join(short[:3]),
+                least_seconds=round(least, 1),
+                detail="a crash of one worker may stop their services: a lease must outlive twice session timeout and "
+                "recovery",
             )
         self._metrics.short_leases(machine.partition, len(short))
 

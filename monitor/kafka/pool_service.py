@@ -1,14 +1,14 @@
-"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.machine` over them.
+"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.machine` over
+them.
 
-Its topics are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger, the board and
-the actors read its decisions like any other. There is no consumer group and no rebalance: the instance that starts last
-fences the one before it, and the journal makes the outputs of both the same.
+Its topics are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger, the board
+and the actors read its decisions like any other. There is no consumer group and no rebalance: the instance that starts
+last fences the one before it, and the journal makes the outputs of both the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable, Sequence
 
@@ -18,9 +18,10 @@ from monitor.errors import LogBroken
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
+from monitor.logs import Log
 from monitor.model.records import Outputs, Record
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 TIME_EVERY_MS = 10_000
 END = 1 << 62
@@ -111,7 +112,7 @@ async def run_pool(
     )
     try:
         await runner.recover()
-        logger.info("second stage claimed, epoch %d", runner.epoch)
+        logger.info("common_cause.claimed", stage="record", epoch=runner.epoch)
         timed = 0
         while not ending():
             moved = False

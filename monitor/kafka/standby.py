@@ -12,8 +12,9 @@ from monitor.kafka.topics import partition_count
 
 
 class OtherOwners:
-    """The owners of all partitions, seen from outside. Each appends a `time` entry to its partition of `journal` at least
-    every ten seconds: a partition whose journal has not grown for `within` (s) has no owner, or one that hangs."""
+    """The owners of all partitions, seen from outside. Each appends a `time` entry to its partition of `journal` at
+    least every ten seconds: a partition whose journal has not grown for `within` (s) has no owner, or one that hangs.
+    """
 
     def __init__(
         self, bootstrap: str, journal: str, within: float, monotonic: Callable[[], float] = time.monotonic

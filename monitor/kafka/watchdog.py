@@ -1,14 +1,13 @@
 """Ends a worker that makes no progress, so that a supervisor starts another one.
 
-Progress is proven, never assumed: every owned partition has read or written since the last look, or has no lag and wrote
-a `time` entry recently. While the worker recovers, any read or write counts. A worker without partitions goes by the
-journals of the others. A worker that lost its partitions and was assigned nothing since proves nothing.
+Progress is proven, never assumed: every owned partition has read or written since the last look, or has no lag and
+wrote a `time` entry recently. While the worker recovers, any read or write counts. A worker without partitions goes by
+the journals of the others. A worker that lost its partitions and was assigned nothing since proves nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -20,8 +19,9 @@ from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.ownership import PartitionOwnership
 from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings
+from monitor.logs import Log
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 
 class Watchdog:
@@ -79,7 +79,7 @@ class Watchdog:
         try:
             proven = await self._proven()
         except Exception as error:  # a rebalance may close logs meanwhile; a lasting fault brings no proof either
-            logger.info("no proof of progress: %r", error)
+            logger.info("watchdog.no_proof", error=repr(error))
             proven = False
         if proven:
             self._proof_at = self._host.monotonic()

@@ -1,7 +1,7 @@
 """The loop of a worker: fetch, and give each record to the part it belongs to.
 
-The worker's four jobs are four files: `ownership` (claim, recover, release), `control_gate` (hold acts until telemetry is
-read), `time_journal` (when may time advance) and `watchdog` (end without progress). Faust calls `claim`, `standby`,
+The worker's four jobs are four files: `ownership` (claim, recover, release), `control_gate` (hold acts until telemetry
+is read), `time_journal` (when may time advance) and `watchdog` (end without progress). Faust calls `claim`, `standby`,
 `revoke`, `drain` and `leave`. Every failure ends the process: only the log knows what was written, and a supervisor
 starts a worker that reads it.
 """
@@ -9,7 +9,6 @@ starts a worker that reads it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Awaitable, Callable
 
@@ -22,10 +21,11 @@ from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.standby import OtherOwners
 from monitor.kafka.watchdog import Watchdog
+from monitor.logs import Log
 from monitor.model.records import Outputs, Record
 from monitor.projections.metrics import Metrics
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 LINGER_S = 0.005  # records that arrive within it share a transaction, which costs as much for one as for many
 HINT_EVERY_S = 1.0
@@ -107,7 +107,7 @@ class PartitionWorkers:
         s = self._settings
         self.ownership.stand_by()
         self._others = OtherOwners(s.bootstrap, s.names.journal, s.idle_limit, self._host.monotonic)
-        logger.info("standby: no partition is assigned; this worker takes over when an owner ends")
+        logger.info("worker.standby", detail="no partition is assigned; this worker takes over when an owner ends")
 
     async def revoke(self) -> None:
         """Before partitions are revoked: wait for the batch in progress, at most half the session timeout, and release.

@@ -1,4 +1,4 @@
-"""The worker on Kafka as a service: checks its topics, serves metrics and health checks, runs until it is told to stop."""
+"""The worker on Kafka as a service: checks its topics, serves metrics and health checks, runs until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only the log on Kafka promises, beside the shared contract: the fence, transactions, stamped times, state keys."""
+"""What the log on Kafka guarantees beyond the shared contract: fence, transactions, stamped times, state keys."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def owner(
     failpoint: Callable[[str], None] = lambda name: None,
     **more: object,
 ) -> AsyncIterator[KafkaLog]:
-    """A log that is closed in the end."""
+    """A log that is closed at the end."""
     log = KafkaLog(log_settings(fresh, **more), partition, generation=generation, failpoint=failpoint)
     try:
         yield log
@@ -54,8 +54,9 @@ def at(telemetry: int, journal: int = 0) -> Position:
     return Position({"t": telemetry}, 0, journal)
 
 
-def test_nothing_of_a_transaction_that_was_left_open_is_read() -> None:
-    """An owner that dies inside a write leaves nothing: the next claim ends its transaction, and its records stay unseen."""
+def test_nothing_of_an_open_transaction_is_read() -> None:
+    """An owner that dies inside a write leaves nothing: the next claim aborts its transaction, and its records stay
+    invisible."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -76,7 +77,7 @@ def test_nothing_of_a_transaction_that_was_left_open_is_read() -> None:
 
 
 def test_the_older_owner_is_fenced_even_before_the_newer_one_wrote() -> None:
-    """The fence stands with the claim itself: a write already on its way from the older owner is refused."""
+    """The fence holds from the claim on: a write already in progress by the older owner is refused."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -93,7 +94,7 @@ def test_the_older_owner_is_fenced_even_before_the_newer_one_wrote() -> None:
 
 
 def test_outputs_carry_pilot_as_key_and_type_and_epoch_as_headers() -> None:
-    """Whoever reads with another client finds JSON, keyed by pilot, on the partition of the telemetry it came from."""
+    """Another client finds JSON, keyed by pilot, on the partition of the telemetry it came from."""
     fresh = Fresh(partitions=3)
 
     async def story() -> None:
@@ -119,7 +120,8 @@ def test_outputs_carry_pilot_as_key_and_type_and_epoch_as_headers() -> None:
 
 
 def test_a_newer_epoch_tombstones_the_state_keys_of_the_older() -> None:
-    """After a checkpoint of epoch 2 the keys of epoch 1 are dead, so that compaction keeps one snapshot per pilot."""
+    """After a checkpoint of epoch 2 the keys of epoch 1 have tombstones, so that compaction keeps one snapshot per
+    pilot."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -158,8 +160,8 @@ def test_a_journal_without_log_append_time_is_refused() -> None:
     asyncio.run(story())
 
 
-def test_a_broker_that_is_away_is_said_to_be_away() -> None:
-    """A claim without a broker says `Unavailable`, and leaves nothing running behind it."""
+def test_an_unavailable_broker_is_reported() -> None:
+    """A claim without a broker raises `Unavailable`, and leaves nothing running."""
 
     async def story() -> None:
         log = KafkaLog(LogSettings(bootstrap=f"127.0.0.1:{free_port()}", timeout=2), 0)
@@ -170,8 +172,8 @@ def test_a_broker_that_is_away_is_said_to_be_away() -> None:
     asyncio.run(story())
 
 
-def test_a_reader_drops_repeats_and_void_records() -> None:
-    """The same id twice counts once; a record of a lower epoch after a higher one does not count at all."""
+def test_a_consumer_drops_duplicates_and_void_records() -> None:
+    """The same id twice counts once; a record of a lower epoch after a higher one does not count."""
     fresh = Fresh()
 
     def record(number: int, epoch: int) -> tuple[str, bytes, bytes, list[tuple[str, bytes]], int]:
@@ -191,7 +193,7 @@ def test_a_reader_drops_repeats_and_void_records() -> None:
 
 
 def test_a_sources_aborted_transaction_never_happened() -> None:
-    """A firm may send in transactions: what it aborted is not telemetry, what it committed is."""
+    """A firm may send in transactions: what it aborts is not telemetry, what it commits is."""
     fresh = Fresh()
 
     async def story() -> None:

@@ -1,4 +1,5 @@
-"""The second stage on a real broker: evidence of several partitions in, a word about a vendor out, once, whoever wrote it."""
+"""The second stage on a real broker: evidence of several partitions in, each decision about a vendor out once,
+whichever process wrote it."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import pytest
 
 from monitor.errors import Fenced, LogBroken
 from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.pool_service import pool_names, pool_topics, run_pool
 from monitor.kafka.topics import create_topics
 from monitor.model.records import Decision
@@ -20,7 +22,7 @@ from monitor.testing.kafka import Fresh, Sent, until
 from tests.unit.common_cause.test_common_cause import PARTS, story
 
 pytestmark = pytest.mark.kafka
-NOW = int(time.time() // 3600)  # periods of long ago would be past waiting for
+NOW = int(time.time() // 3600)  # older periods would not be waited for
 
 
 def lines(fresh: Fresh, hours: slice) -> list[Sent]:
@@ -40,8 +42,9 @@ async def said(fresh: Fresh) -> list[Decision]:
     ]
 
 
-def test_a_killed_pool_says_the_same_once() -> None:
-    """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that lives."""
+def test_a_killed_pool_decides_the_same_once() -> None:
+    """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that was not
+    killed."""
     broken, whole = Fresh(partitions=2), Fresh(partitions=2)
 
     def start(fresh: Fresh) -> subprocess.Popen[bytes]:
@@ -94,14 +97,23 @@ def test_a_killed_pool_says_the_same_once() -> None:
     assert len({d.id for d in got}) == len(got)
 
 
-def test_who_starts_last_fences_whoever_ran_before() -> None:
-    """Two second stages are one too many: the older one ends with a named error."""
+def test_a_second_instance_fences_the_first() -> None:
+    """Of two second stages the older one ends with a named error."""
     fresh = Fresh(partitions=2)
+
+    async def claimed() -> bool:
+        reader = PartitionReader(fresh.bootstrap)
+        await reader.start()
+        try:
+            _, end = await reader.bounds(pool_names(fresh.names.prefix).journal, 0)
+        finally:
+            await reader.stop()
+        return end > 0
 
     async def go() -> BaseException | None:
         await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
         older = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1))
-        await asyncio.sleep(3)
+        await until(claimed)
         assert not older.done()
         over = asyncio.Event()
         newer = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))

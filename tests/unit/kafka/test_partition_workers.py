@@ -1,4 +1,4 @@
-"""The loop of a worker: telemetry, then control, then time; nothing is stepped twice, lost, or written after a failure."""
+"""The loop of a worker: telemetry, then control, then time; nothing is lost, doubled, or written after a failure."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ def test_a_long_list_is_written_in_batches() -> None:
 
 
 def test_control_that_overflows_is_read_from_the_log() -> None:
-    """More acts than are held: the rest is discarded, and read when the first ones are stepped; none is lost or doubled."""
+    """More acts than are held: the rest is discarded, and read when the first ones are stepped; none is lost or
+    doubled."""
 
     async def story() -> None:
         s = WorkerStory(max_pending_control=2, batch=2)
