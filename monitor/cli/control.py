@@ -40,7 +40,7 @@ from monitor.files.key_file import read_key
 from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
 from monitor.model.refusals import Refusal
-from monitor.projections.known_state import Known
+from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
 from monitor.validate.rejections import RejectionReason
 
@@ -177,7 +177,7 @@ def _in_force(refused: Rejected | None) -> bool:
     return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
 
 
-def seen(to: str, prefix: str, pilot: str) -> Known | None:
+def seen(to: str, prefix: str, pilot: str) -> KnownState | None:
     """The recorded state of a pilot, `None` when there is none. Raises Unavailable, Refused."""
     try:
         return read_state(to, pilot, prefix=prefix)

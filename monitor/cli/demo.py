@@ -27,7 +27,7 @@ from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Level, Outputs
 from monitor.projections.message import sentence
 from monitor.simulation.fleet import Fleet
-from monitor.simulation.simulated_service import Obedience
+from monitor.simulation.simulated_service import SimulatedService
 
 PERIOD_MS = 2_000
 ONSET = 3  # periods until the scenarios begin
@@ -160,7 +160,7 @@ async def _show(directory: Path, port: int, pilots: int, seed: int, period: int,
 
 async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
     """Act as the firms: send due events, obey halts."""
-    obedience = Obedience()
+    obedience = SimulatedService()
     async with aiohttp.ClientSession(headers={"Content-Type": BATCH}) as session:
         due: list[Envelope] = []
         for received, event in fleet:
@@ -176,7 +176,7 @@ async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
                 due.append(sent)
 
 
-def _obeyed(obedience: Obedience, show: Show) -> list[Envelope]:
+def _obeyed(obedience: SimulatedService, show: Show) -> list[Envelope]:
     """Acknowledgements of the commands that arrived meanwhile."""
     commands, show.commands = show.commands, []
     answers = [obedience.command(command, wall_ms()) for command in commands]

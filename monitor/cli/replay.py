@@ -28,7 +28,7 @@ from monitor.model.lenient import refuse_utf16, without_bom
 from monitor.model.records import Outputs, digest
 from monitor.notary.compare import Comparison, recorded_at
 from monitor.notary.format import Damage
-from monitor.projections.alpha_budget import Runs
+from monitor.projections.alpha_budget import AlphaRuns
 from monitor.projections.formats import stamp
 
 _PATH = click.Path(exists=True, path_type=Path)
@@ -163,7 +163,7 @@ class Run:
         self.position = 0  # bytes read
 
     @property
-    def runs(self) -> dict[str, Runs]:
+    def runs(self) -> dict[str, AlphaRuns]:
         """Alpha used by the pilots of other processes; complete after the last step."""
         return {}
 
@@ -259,7 +259,7 @@ class _OfEvents(Run):
         return sum(other.periods for other in self._divided.others)
 
     @property
-    def runs(self) -> dict[str, Runs]:
+    def runs(self) -> dict[str, AlphaRuns]:
         return {name: runs for other in self._divided.others for name, runs in other.runs.items()}
 
     def steps(self) -> Iterator[Outputs]:

@@ -21,7 +21,7 @@ import click
 from monitor.charter.spec import Charter
 from monitor.engine.replay import CharterReplay, NotDivisible, Shard, merged, read_lines
 from monitor.model.records import Evidence, Outputs
-from monitor.projections.alpha_budget import Runs
+from monitor.projections.alpha_budget import AlphaRuns
 
 LARGE = 32_000_000  # bytes of a file from which a second process pays for its start
 MOST = 8  # processes at most
@@ -65,7 +65,7 @@ class Progress:
     def __init__(self) -> None:
         self.events = 0
         self.periods = 0
-        self.runs: dict[str, Runs] = {}
+        self.runs: dict[str, AlphaRuns] = {}
 
 
 class Divided:
@@ -120,17 +120,17 @@ def _child(work: ShardOfFile, shard: Shard) -> Iterator[Connection]:
 def _step(work: ShardOfFile, shard: Shard, pipe: Connection) -> None:
     """The child: step a shard and send each phase; last of all what was used of alpha, or the exception that ended
     it."""
-    runs: dict[str, Runs] = {}
+    runs: dict[str, AlphaRuns] = {}
     charters = {charter.pilot: charter for charter in work.charters}
     periods = 0
     try:
         replay, phases = work.start(shard)
         for phase, out in phases:
             for decision in out.decisions:
-                runs.setdefault(decision.pilot, Runs()).decide(decision)
+                runs.setdefault(decision.pilot, AlphaRuns()).add_decision(decision)
             for entry in out.evidence:
                 if isinstance(entry, Evidence):
-                    runs.setdefault(entry.pilot, Runs()).observe(entry, charters[entry.pilot])
+                    runs.setdefault(entry.pilot, AlphaRuns()).add_evidence(entry, charters[entry.pilot])
             periods += len(out.evidence)
             out.evidence, out.permits = [], []
             pipe.send((phase, out, replay.events, periods))

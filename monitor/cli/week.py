@@ -46,7 +46,7 @@ def week(events: Path, pilot: str, name: str, of: str) -> None:
             f"{instant(round(moments[0] * 1000)).isoformat()}, "
             "and a profile needs more than one; give a recording in which `time` is when each event happened"
         )
-    profile = HourOfWeek.seen([at + zone(name).offset(at) for at in moments] if name else moments)
+    profile = HourOfWeek.from_event_times([at + zone(name).offset(at) for at in moments] if name else moments)
     rows = [", ".join(f"{rate * HOUR:.4g}" for rate in profile.rates[day : day + 24]) for day in range(0, 168, 24)]
     click.echo("week: [\n  " + ",\n  ".join(rows) + "]")
     if name:

@@ -167,14 +167,14 @@ def http_log() -> logging.Logger:
 
 
 class Ingress:
-    """Routes over one store. `arrived` rings when something was appended, `put_out` when outputs were written."""
+    """Routes over one store. `arrived` rings when something was appended, `emitted` when outputs were written."""
 
     def __init__(
         self,
         store: Store,
         *,
         arrived: Bell,
-        put_out: Bell,
+        emitted: Bell,
         exposition: Callable[[], bytes],
         signer: Signer | None = None,
     ) -> None:
@@ -182,7 +182,7 @@ class Ingress:
         self.restored = asyncio.Event()  # set when the counters are restored after a start
         self.events = 0  # acknowledged since the start
         self._signer = signer
-        self._store, self._arrived, self._put_out, self._exposition = store, arrived, put_out, exposition
+        self._store, self._arrived, self._emitted, self._exposition = store, arrived, emitted, exposition
 
     def app(self) -> web.Application:
         """The application; the routes of the board may be added to it."""
@@ -256,7 +256,7 @@ class Ingress:
 
             until = asyncio.get_running_loop().time() + left
             while True:
-                ticket = self._put_out.ticket
+                ticket = self._emitted.ticket
                 number, raw = await find(pilot)
                 if raw and (_STANDING.decode(raw).standing > after or 0 < seen < number):
                     answer = web.Response(body=raw, content_type="application/json")
@@ -278,7 +278,7 @@ class Ingress:
         name = request.query.get("id", "")
         until = asyncio.get_running_loop().time() + min(_number(request, "wait", 0.0), LONGEST_WAIT)
         while True:
-            ticket = self._put_out.ticket
+            ticket = self._emitted.ticket
             if 0 <= offset < await self._store.judged():
                 refused = await self._refused(pilot)
                 mine = refused.pop(offset, None)

@@ -122,7 +122,7 @@ class Monitor:
         self.directory, self.port, self.clock = directory, port, clock
         self.metrics = Metrics(rejections=[why.value for why in RejectionReason])
         self.events = 0  # stepped since the start
-        self.arrived, self.put_out = Bell(), Bell()
+        self.arrived, self.emitted = Bell(), Bell()
         self.open_mode = not admitters
         self.metrics.open_mode(self.open_mode)
         self.board = FleetView(ledger=self._ledger)
@@ -157,14 +157,14 @@ class Monitor:
                 partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
             ),
             checkpoint_every_ms=checkpoint_every_ms,
-            on_outputs=lambda outputs: self.put_out.ring(),
+            on_outputs=lambda outputs: self.emitted.ring(),
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
             failpoint=failpoint,
         )
         self.ingress = Ingress(
             self.store,
             arrived=self.arrived,
-            put_out=self.put_out,
+            emitted=self.emitted,
             exposition=self.metrics.exposition,
             signer=self._signer,
         )
@@ -237,7 +237,7 @@ class Monitor:
         if self._web is not None:
             await self._web.cleanup()
         self.arrived.ring()
-        self.put_out.ring()
+        self.emitted.ring()
         self._stopped.set()
         failed = any(t.done() and not t.cancelled() and t.exception() is not None for t in self._tasks)
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -387,7 +387,7 @@ class Monitor:
     async def _follow(self, reader: Reader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
         """Pass on committed outputs as they appear; at a stop, first read to their end."""
         while True:
-            ticket = self.put_out.ticket
+            ticket = self.emitted.ticket
             outputs = await reader.read()
             if outputs is not None:
                 await take(outputs)
@@ -412,7 +412,7 @@ class Monitor:
     async def _act(self) -> None:
         # From the first decision on: each lane has a cursor and skips what it acted on before.
         reader = Reader(self.store, ("decisions",))
-        _, history = await self.store.put_out((), 0, most=1 << 62)
+        _, history = await self.store.outputs_after((), 0, most=1 << 62)
         if not history:
             self._deliver.caught_up()
 

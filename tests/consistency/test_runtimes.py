@@ -132,7 +132,7 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
         try:
             load(store, logs)
             asyncio.run(embedded(store, logs))
-            out, _ = asyncio.run(store.put_out(("decisions", "commands", "evidence"), 0, most=1 << 40))
+            out, _ = asyncio.run(store.outputs_after(("decisions", "commands", "evidence"), 0, most=1 << 40))
         finally:
             asyncio.run(store.close())
         again: list[Row] = [msgspec.json.decode(raw, type=Decision) for raw in out["decisions"]]

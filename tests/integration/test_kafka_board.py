@@ -78,7 +78,7 @@ def test_the_board_shows_that_the_worker_is_dead_and_when_it_last_wrote(tmp_path
             until(lambda: told().get("last_heard"), 30)
             assert told()["silent_partitions"] == []
             assert 'role="alert"' not in got(port, "/")
-            assert "; worker last heard <time" in got(port, "/")
+            assert "; worker last seen <time" in got(port, "/")
             workers[-1].kill()
             killed = time.time() * 1000
             until(lambda: told()["silent_partitions"] == [0, 1], SILENT_S + 5)
@@ -88,7 +88,7 @@ def test_the_board_shows_that_the_worker_is_dead_and_when_it_last_wrote(tmp_path
             assert min(last.values()) <= heard <= killed + 5_000, "it is not the moment of its last word"
             page = got(port, "/")
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(heard / 1000))
-            assert '<p class="alarm" role="alert"><b>■ No worker has been heard since <time' in page
+            assert '<p class="alarm" role="alert"><b>■ No worker seen since <time' in page
             assert moment in page
             workers.append(begun())
             until(lambda: told()["silent_partitions"] == [], 40)

@@ -111,7 +111,7 @@ def decisions_of(home: Path) -> dict[str, list[Decision]]:
 
     async def outputs() -> list[bytes]:
         store = Store(home / "monitor.db")
-        out, _ = await store.put_out(("decisions",), 0, most=1 << 40)
+        out, _ = await store.outputs_after(("decisions",), 0, most=1 << 40)
         await store.close()
         return out["decisions"]
 

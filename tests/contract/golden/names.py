@@ -73,7 +73,7 @@ from monitor.notary.store import file_name as ledger_file
 from monitor.projections.metric_catalogue import CATALOGUE
 from monitor.sdk.link import Link
 from monitor.simulation.fleet import Fleet
-from monitor.simulation.simulated_service import Obedience
+from monitor.simulation.simulated_service import SimulatedService
 from monitor.state.acts_once import short_digest
 from monitor.state.pilot import restore, snapshot
 from monitor.validate.rejections import RejectionReason
@@ -99,7 +99,7 @@ async def http_application(path: Path) -> web.Application:
     """The embedded monitor's web application over a store at `path`, as its process builds it."""
     store = Store(path)
     try:
-        app = Ingress(store, arrived=Bell(), put_out=Bell(), exposition=bytes).app()
+        app = Ingress(store, arrived=Bell(), emitted=Bell(), exposition=bytes).app()
         app.add_routes([charter_route(store), *board_routes(FleetView())])
         return app
     finally:
@@ -217,7 +217,6 @@ __all__ = [
     "Level",
     "Link",
     "Machine",
-    "Obedience",
     "OneByOne",
     "Outputs",
     "Participant",
@@ -228,6 +227,7 @@ __all__ = [
     "Record",
     "Rejected",
     "Signer",
+    "SimulatedService",
     "Skipped",
     "TimeRead",
     "TopicNames",

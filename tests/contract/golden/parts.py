@@ -16,8 +16,8 @@ from monitor.charter.spec import charter_hash
 from monitor.client.control import Outcome as Answer
 from monitor.common_cause.machine import CommonCauseMachine
 from monitor.compile.load import load_charter
+from monitor.console.board_json import as_data
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import as_data
 from monitor.embedded.monitor import Monitor as EmbeddedMonitor
 from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
@@ -36,7 +36,7 @@ from monitor.projections.alerts import Alert, Facts
 from monitor.projections.alerts import PilotAlerts as AlertStanding
 from monitor.projections.alerts import after_decision as alerts_after
 from monitor.projections.alerts import difference as alert_changes
-from monitor.projections.known_state import Known as KnownState
+from monitor.projections.known_state import KnownState as KnownState
 from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
 from monitor.sdk.command_state import CommandState

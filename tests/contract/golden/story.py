@@ -86,7 +86,7 @@ class Script:
     def __init__(self) -> None:
         self.fleet = names.Fleet(5, pilots=len(SCENARIOS), scenarios=SCENARIOS, hours=HOURS, onset=6, volume=2000)
         self.machine = names.OneByOne(journalled=False)
-        self.obedience = names.Obedience()
+        self.obedience = names.SimulatedService()
         self.steps: list[Step] = []
         self.waiting: dict[str, list[bytes]] = {}
         self.active: dict[str, set[str]] = {}  # keys of findings, by pilot

@@ -83,7 +83,7 @@ def test_a_learnt_profile_is_nearer_the_truth_than_raw_proportions_and_than_a_fl
     worse = 0.0
     for _ in range(30):
         k = chance.poisson(truth * weeks).astype(float)
-        rates = 3600 * np.array(HourOfWeek.learnt(k.tolist(), [float(weeks)] * 168).rates)
+        rates = 3600 * np.array(HourOfWeek.from_counts(k.tolist(), [float(weeks)] * 168).rates)
         error = ((rates - truth) ** 2).sum()
         raw, flat = ((k / weeks - truth) ** 2).sum(), ((k.mean() / weeks - truth) ** 2).sum()
         worse += error / min(raw, flat) / 30
@@ -95,7 +95,7 @@ def test_equal_cells_are_learnt_as_one_rate() -> None:
     """A stream without cycles: after two weeks of one event an hour the cells differ by less than a fifth of their
     raw variation."""
     k = np.random.default_rng(9).poisson(2.0, 168).astype(float)
-    rates = 3600 * np.array(HourOfWeek.learnt(k.tolist(), [2.0] * 168).rates)
+    rates = 3600 * np.array(HourOfWeek.from_counts(k.tolist(), [2.0] * 168).rates)
     assert rates.mean() == pytest.approx(k.mean() / 2, rel=0.02)
     assert rates.std() < 0.2 * (k / 2).std()
 
@@ -106,4 +106,4 @@ def test_equal_cells_are_learnt_as_one_rate() -> None:
 def test_a_profile_cannot_be_learnt_from_invalid_counts(events: list[float], hours: list[float]) -> None:
     """Too few cells, no events, a negative count: refused by name."""
     with pytest.raises(ValueError, match=r"^events"):
-        HourOfWeek.learnt(events, hours)
+        HourOfWeek.from_counts(events, hours)

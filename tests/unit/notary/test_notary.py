@@ -218,7 +218,7 @@ def test_cli_prints_each_ledger_and_finds_an_earlier_root(tmp_path: Path) -> Non
     assert "at 1 entries; 1 since" in good.stderr
     bad = CliRunner().invoke(ledger, ["verify", str(tmp_path), "--root", "00" * 32])
     assert bad.exit_code == 1
-    assert "ever had the root" in bad.stderr
+    assert "no ledger here had the root" in bad.stderr
 
 
 def test_cli_names_file_entry_and_offset_of_damage(tmp_path: Path) -> None:
@@ -254,12 +254,12 @@ def test_cli_shows_the_numbers_that_a_decision_rests_on(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     first, said, alpha, second, evidence_said, spent, third, _, order, told = shown.stdout.splitlines()
     assert said.strip() == (
-        "The evidence of a broken limit is half-way to its threshold: incidents: "
-        "15 counted where at most 6.2 were allowed; statistic 4.66 against a threshold of 5.1."
+        "Evidence of an exceeded limit is half-way to its threshold: incidents: "
+        "15 counted where at most 6.2 were allowed; statistic 4.66, threshold 5.1."
     )
     assert alpha.strip() == "this threshold may spend alpha 0.006"
-    assert evidence_said.strip().endswith("incidents, night: evidence 200 against a threshold of 100.")
-    assert spent.strip() == "this threshold may spend alpha 0.01; all thresholds up to now may spend 0.03"
+    assert evidence_said.strip().endswith("incidents, night: e-value 200, threshold 100.")
+    assert spent.strip() == "this threshold may spend alpha 0.01; all thresholds so far may spend 0.03"
     assert told.strip().startswith(f"Command to halt for decision {decision(3).id}")
     for line, record in ((first, decision(1)), (second, decision(2)), (third, decision(3)), (order, command(3))):
         assert record.id in line

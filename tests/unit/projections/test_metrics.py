@@ -319,7 +319,8 @@ def test_recovery_restores_a_halted_pilot() -> None:
 
 
 def test_open_commands_are_counted_by_what_became_of_them() -> None:
-    """From the command to its verification, with its age; a repeat is counted apart; a release waits for its answer too."""
+    """From the command to its verification, with its age; a repeat is counted apart; a release waits for its answer
+    too."""
     metrics, who = Metrics(), {"pilot": "p-1", "participant": "firm-1"}
 
     def states() -> dict[str, float | None]:
