@@ -38,7 +38,9 @@ PURE = {
     "detectors", "halt_ground", "errors", "model", "charter", "validate", "indicators", "compile", "state", "decide", "detect",
     "observe", "projections", "common_cause",
 }  # fmt: skip
-PURE_ENGINE = {"monitor.engine.machine"}
+PURE_ENGINE = {
+    f"monitor.engine.{name}" for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts")
+}
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load", "monitor.compile.dump", "monitor.projections.metrics",
