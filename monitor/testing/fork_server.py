@@ -24,13 +24,13 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
+from monitor.act import ACTORS
 from monitor.engine.failpoint import VARIABLE, from_environment
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.kafka.app import build_worker, require_worker_topics, run_worker
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.worker_service import warm_up
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import RejectionReason
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -267,7 +267,7 @@ def _run(order: Order) -> None:
         max_pending_control=order.max_pending_control,
     )
     asyncio.run(require_worker_topics(settings, None, order.replication))
-    metrics = Metrics(rejections=[why.value for why in RejectionReason])
+    metrics = Metrics(actors=ACTORS)
     run_worker(build_worker(settings, metrics=metrics, failpoint=from_environment()))
 
 

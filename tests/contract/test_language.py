@@ -28,7 +28,7 @@ DIALECT: dict[str, str] = {
     r"unanswered": "unacknowledged",
     r"stands? still": "stopped",
 }
-ON_THE_WIRE = ("heard_again",)
+ON_THE_WIRE = ("heard_again", '"awake"', '"asleep"')
 PATTERN = re.compile(r"\b(" + "|".join(f"(?:{p})" for p in DIALECT) + r")\b", re.I)
 SKIPPED = (
     "tests/contract/test_language.py", "tests/contract/golden/story.py", "tests/data/", "monitor/asyncapi.yaml", "requirements.lock", "LICENSE", "CHANGELOG.md",
