@@ -120,6 +120,14 @@ def test_each_outside_library_has_one_home(path: Path) -> None:
             assert where.startswith(homes), f"{where} imports {module}, whose home is {' or '.join(homes)}"
 
 
+@pytest.mark.parametrize("command", ["worker", "notary", "act", "pool"])
+def test_services_stay_out_of_the_command_line(command: str) -> None:
+    """A command of a service has flags, help and printing; consumers, tasks and threads are in `monitor/kafka`."""
+    found = imports(ROOT / "monitor" / "cli" / f"{command}.py")
+    assert not {m for m in found if m.split(".")[0] in ("asyncio", "threading", "signal", "aiokafka", "aiohttp")}
+    assert not {m for m in found if m.startswith(("monitor.kafka.output_consumer", "monitor.kafka.partition_reader"))}
+
+
 def test_the_readme_shows_the_ranks() -> None:
     """The table of `monitor/README.md` names every folder with its rank."""
     rows = re.findall(r"^\| (\d+) \| `(\w+)`", (ROOT / "monitor" / "README.md").read_text(), re.M)
