@@ -98,7 +98,7 @@ def test_a_damaged_line_of_the_decisions_file_hides_no_later_decision(
             file.write(b"\n")
     JsonLines(str(path)).act(halted(standing=2))
     assert b'"standing":2' in path.read_bytes().splitlines()[-1]
-    assert ("out.jsonl:1: " in caplog.text) == (damage in ("garbage", "another JSON"))
+    assert ("out.jsonl line=1" in caplog.text) == (damage in ("garbage", "another JSON"))
 
 
 async def run_once(directory: Path) -> None:
