@@ -53,7 +53,7 @@ class Worker:
         except (OSError, urllib.error.URLError):
             return False
 
-    def wait_ready(self, timeout: float = 40.0) -> Worker:
+    def wait_ready(self, timeout: float = 90.0) -> Worker:
         """Return once it is ready. Raises `Unavailable` with the end of its log when it ends or takes longer (s)."""
         deadline = time.monotonic() + timeout
         while not self.ready:

@@ -58,7 +58,7 @@ def test_a_recovery_that_hangs_ends(broker: KafkaBroker, tmp_path: Path) -> None
         assert broker.pid is not None
         os.kill(broker.pid, signal.SIGSTOP)
         os.kill(worker.process.pid, signal.SIGCONT)
-        assert worker.process.wait(40) == 1
+        assert worker.process.wait(90) == 1
         assert "no progress for" in worker.tail()
     finally:
         worker.kill()
