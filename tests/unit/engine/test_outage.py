@@ -99,8 +99,8 @@ def test_from_when_to_when_the_monitor_was_away_is_said(caplog: pytest.LogCaptur
         asyncio.run(life(BACK, BACK + 10_000))
         asyncio.run(life(BACK + 20_000))
     (line,) = (record.getMessage() for record in caplog.records)
-    away = "2026-01-05T00:00:20.000+00:00 to 2026-01-05T06:00:00.000+00:00"
-    assert line == f"partition 0: the monitor was unavailable from {away}; pilots flagged for it: 1"
+    outage = "start=2026-01-05T00:00:20.000+00:00 end=2026-01-05T06:00:00.000+00:00"
+    assert line == f"monitor.outage stage=detect partition=0 {outage} pilots=1"
     board = FleetView()
     board.apply(store.outputs())
     (gap,) = (d for d in board.pilots["p"].decisions if d.reason is Reason.MONITOR_GAP)
