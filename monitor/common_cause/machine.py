@@ -20,7 +20,7 @@ from msgspec import Struct
 from detectors.base import Count, Design
 from detectors.e_detector import EDetector
 from detectors.explain import explain
-from monitor.errors import ControlRefused, LogBroken
+from monitor.errors import LogBroken, SetAside
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, Record, digest
 
@@ -139,7 +139,7 @@ class CommonCauseMachine:
 
     def control(self, record: Record) -> Outputs:
         """Nobody acts on the second stage."""
-        raise ControlRefused("control", "no_control", "the second stage takes no acts")
+        raise SetAside("control", "no_control", "the second stage takes no acts")
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
         """Evidence that the log deleted unread is missing from its periods; no finding says so."""

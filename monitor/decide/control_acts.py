@@ -29,6 +29,7 @@ from monitor.decide.tolerate import record_rectification
 from monitor.errors import ControlRefused
 from monitor.model.periods import parse_span
 from monitor.model.records import Finding, Level, Reason
+from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
@@ -70,7 +71,7 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             span = parse_span(text).after(0)
             if not 0 < span <= plan.shelve_ms:
                 most = pilot.charter.responses.shelve_at_most
-                raise ControlRefused("span", "too_long", f"a finding is set aside for at most {most}")
+                raise ControlRefused("span", Refusal.TOO_LONG, f"a finding is set aside for at most {most}")
             outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
             finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
         case Acceptance(indicator=name, reason=words):
@@ -109,11 +110,13 @@ def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> 
     """Try out a halt. Raises ControlRefused while one stands, while another drill is open, or outside the charter's windows."""
     s = context.pilot.standing
     if s.halted:
-        raise ControlRefused("pilot", "halted", "a halt stands; nothing can be tried out under it")
+        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; nothing can be tried out under it")
     if s.halt_state.kind:
-        raise ControlRefused("pilot", "drill_open", "the last drill has not been answered yet")
+        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been answered yet")
     if full_stop and not context.plan.full_stop_allowed(context.at):
-        raise ControlRefused("full_stop", "outside_window", "the charter names no window for a full stop at this time")
+        raise ControlRefused(
+            "full_stop", Refusal.OUTSIDE_WINDOW, "the charter names no window for a full stop at this time"
+        )
     finding = Finding(rule="full_stop" if full_stop else "dry_run")
     context.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
 
@@ -126,11 +129,13 @@ def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]])
             name = f"{trial.name}/{measure}"
             value = results.get(trial.name, {}).get(measure)
             if value is None:
-                raise ControlRefused("results", "scenario_missing", f"the charter asks for a result of {name}")
+                raise ControlRefused("results", Refusal.SCENARIO_MISSING, f"the charter asks for a result of {name}")
             low, high = bound.least, bound.most
             if passed and ((low is not None and value < low) or (high is not None and value > high)):
                 bounds = f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
-                raise ControlRefused("results", "out_of_bounds", f"{name} is {value:g}, the charter allows {bounds}")
+                raise ControlRefused(
+                    "results", Refusal.OUT_OF_BOUNDS, f"{name} is {value:g}, the charter allows {bounds}"
+                )
             said.append(f"; {name} {value:g}")
     return "".join(said)
 
@@ -138,14 +143,14 @@ def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]])
 def plan_for(pilot: str, charter: Charter) -> Plan:
     """A charter made ready to run. Raises ControlRefused when it is not this pilot's or does not hold together."""
     if charter.pilot != pilot:
-        raise ControlRefused("charter.pilot", "wrong_pilot", f"the charter is for {charter.pilot}")
+        raise ControlRefused("charter.pilot", Refusal.WRONG_PILOT, f"the charter is for {charter.pilot}")
     for problem in lint(charter):
         if problem.severity == "error":
-            raise ControlRefused(f"charter.{problem.field}", "bad_charter", f"{problem.problem}; {problem.fix}")
+            raise ControlRefused(f"charter.{problem.field}", Refusal.BAD_CHARTER, f"{problem.problem}; {problem.fix}")
     try:
         return plan_of(charter)
     except (ValueError, KeyError, TypeError) as error:
-        raise ControlRefused("charter", "bad_charter", str(error)) from error
+        raise ControlRefused("charter", Refusal.BAD_CHARTER, str(error)) from error
 
 
 def _begin(pilot: Pilot, watch: CompiledIndicator, at: int) -> None:
@@ -176,10 +181,10 @@ def _learn_again(context: DecisionContext, name: str) -> None:
     try:
         watch = plan.indicator(name)
     except KeyError:
-        raise ControlRefused("indicator", "unknown_indicator", f"the charter names no indicator {name}") from None
+        raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
     learnt = [i for i, w in enumerate(watch.spec.detectors) if watch.learns(w)]
     if not learnt:
-        raise ControlRefused("indicator", "nothing_learnt", f"no detector of {name} learns what is usual")
+        raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
     for segment in watch.segments:
         stream = pilot.streams[stream_key(watch, segment)]
         fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
@@ -193,18 +198,20 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
     """Forward only. A running bar never moves: an amendment that would move one is refused, a changed limit is not."""
     old = pilot.charter
     if charter.version <= old.version:
-        raise ControlRefused("charter.version", "version_must_rise", f"version {old.version} is in force")
+        raise ControlRefused("charter.version", Refusal.VERSION_MUST_RISE, f"version {old.version} is in force")
     if charter.participant.id != old.participant.id:
-        raise ControlRefused("charter.participant.id", "wrong_participant", f"{old.participant.id} runs this pilot")
+        raise ControlRefused(
+            "charter.participant.id", Refusal.WRONG_PARTICIPANT, f"{old.participant.id} runs this pilot"
+        )
     if charter.alpha != old.alpha:
-        raise ControlRefused("charter.alpha", "running_bar", "alpha is fixed at admission")
+        raise ControlRefused("charter.alpha", Refusal.RUNNING_BAR, "alpha is fixed at admission")
     new = {spec.name: spec for spec in charter.indicators}
     for spec in old.indicators:
         if spec.name not in new or _running(new[spec.name]) != _running(spec):
             what = (
                 "of an indicator that is watched only limit and variance_mean may change; add a new indicator instead"
             )
-            raise ControlRefused(f"charter.indicators.{spec.name}", "running_bar", what)
+            raise ControlRefused(f"charter.indicators.{spec.name}", Refusal.RUNNING_BAR, what)
     plan = plan_for(pilot.id, charter)
     if charter.drills.every != old.drills.every:
         pilot.drilled = at

@@ -17,6 +17,7 @@ from msgspec import structs
 from monitor.charter.spec import Responses
 from monitor.errors import ControlRefused
 from monitor.model.records import Level, Reason, RecordKind
+from monitor.model.refusals import Refusal
 from monitor.state.halt_state import stop_state
 from monitor.state.standing import Active, Lifting, Shelf, Standing, Stays
 
@@ -99,7 +100,7 @@ def override(s: Standing, level: Level, at: int) -> Transition:
     """A regulator sets the level by hand. Raises ControlRefused when that would lift a halt."""
     if s.halted and level < Level.HALT:
         raise ControlRefused(
-            "level", "halt_is_latched", "a halt is lifted by rectification, evaluation, two approvals, release"
+            "level", Refusal.HALT_IS_LATCHED, "a halt is lifted by rectification, evaluation, two approvals, release"
         )
     key = "override"
     if level == Level.HALT:
@@ -116,7 +117,7 @@ def override(s: Standing, level: Level, at: int) -> Transition:
 def record_step(s: Standing, reason: Reason, author: str = "", passed: bool = True) -> Transition:
     """A step towards a release. Raises ControlRefused when there is no halt to lift or the author approved already."""
     if not s.halted:
-        raise ControlRefused("pilot", "not_halted", "there is no halt that this could help to lift")
+        raise ControlRefused("pilot", Refusal.NOT_HALTED, "there is no halt that this could help to lift")
     lifting, number = s.lifting, s.counter + 1
     if reason == Reason.RECTIFICATION_RECORDED:
         lifting = Lifting(True, basis=number)  # what is approved and evaluated is the rectified system
@@ -124,12 +125,10 @@ def record_step(s: Standing, reason: Reason, author: str = "", passed: bool = Tr
         lifting = structs.replace(lifting, evaluated=passed, approvals=(), basis=number)
     else:
         if not lifting.rectified or not lifting.evaluated:
-            missing = "evaluation" if lifting.rectified else "rectification"
-            raise ControlRefused(
-                "pilot", f"{missing}_missing", "approve what was rectified and passed its re-evaluation"
-            )
+            missing = Refusal.EVALUATION_MISSING if lifting.rectified else Refusal.RECTIFICATION_MISSING
+            raise ControlRefused("pilot", missing, "approve what was rectified and passed its re-evaluation")
         if author in lifting.approvals:
-            raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
+            raise ControlRefused("author", Refusal.SAME_APPROVER, "the two approvals must come from different people")
         if len(lifting.approvals) < APPROVALS:
             lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
     return structs.replace(s, lifting=structs.replace(lifting, last=number)), Move(
@@ -141,17 +140,19 @@ def release(s: Standing, at: int, reason: str = "") -> Transition:
     """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and
     no reason is given."""
     if not s.halted:
-        raise ControlRefused("pilot", "not_halted", "there is no halt to lift")
+        raise ControlRefused("pilot", Refusal.NOT_HALTED, "there is no halt to lift")
     if not s.lifting.rectified:
-        raise ControlRefused("pilot", "rectification_missing", "record a rectification first")
+        raise ControlRefused("pilot", Refusal.RECTIFICATION_MISSING, "record a rectification first")
     if not s.lifting.evaluated:
-        raise ControlRefused("pilot", "evaluation_missing", "record a passed re-evaluation first")
+        raise ControlRefused("pilot", Refusal.EVALUATION_MISSING, "record a passed re-evaluation first")
     if len(s.lifting.approvals) < 2:
-        raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
+        raise ControlRefused(
+            "pilot", Refusal.APPROVAL_MISSING, f"{2 - len(s.lifting.approvals)} more approver(s) needed"
+        )
     if s.halt_state.state != "verified" and not reason.strip():
         raise ControlRefused(
             "reason",
-            "halt_not_verified",
+            Refusal.HALT_NOT_VERIFIED,
             f"the halt is {stop_state(s.halt_state.state)}; give a reason why it is released all the same",
         )
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
@@ -167,9 +168,9 @@ def shelve(s: Standing, key: str, until: int, at: int) -> Transition:
     active = s.active.get(key)
     if active is None:
         there = ", ".join(sorted(s.active)) or "none"
-        raise ControlRefused("finding", "not_active", f"there is no active finding {key!r}; active: {there}")
+        raise ControlRefused("finding", Refusal.NOT_ACTIVE, f"there is no active finding {key!r}; active: {there}")
     if s.halted or active.level == Level.HALT or key.startswith("halt/"):
-        raise ControlRefused("finding", "never_a_halt", "a halt is not shelved; it is lifted by a release")
+        raise ControlRefused("finding", Refusal.NEVER_A_HALT, "a halt is not shelved; it is lifted by a release")
     shelved = {**s.shelved, key: Shelf(until, active.level)}
     return _settle(structs.replace(s, shelved=shelved), key, Reason.SHELVED, at, s)
 

@@ -9,6 +9,7 @@ from monitor.compile.plan import Plan
 from monitor.errors import Forged
 from monitor.model.events import CommandAcknowledged, Heartbeat
 from monitor.model.records import Record
+from monitor.model.refusals import Forgery
 from monitor.model.signing import HEADER, Proved, Trusted
 from monitor.validate.rejections import RejectionReason
 
@@ -53,9 +54,11 @@ def signed_by(
     if trusted is not None:
         return Proved(trusted.verify("control", body, text))
     if plan.signers and not isinstance(act, Admission):
-        raise Forged("author", "no_key", f"the charter names keys, but none of {act.author}")
+        raise Forged("author", Forgery.NO_KEY, f"the charter names keys, but none of {act.author}")
     if text.partition(":")[0] in plan.firm.ids:
-        raise Forged("signature", "key_of_the_firm", f"the firm's key signs for {plan.charter.participant.id} only")
+        raise Forged(
+            "signature", Forgery.KEY_OF_THE_FIRM, f"the firm's key signs for {plan.charter.participant.id} only"
+        )
     return Proved()
 
 

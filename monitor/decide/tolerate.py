@@ -19,6 +19,7 @@ from monitor.errors import ControlRefused
 from monitor.model.events import instant
 from monitor.model.records import Finding, Level, Reason
 from monitor.model.rectification_window import RectificationWindow, names_finding
+from monitor.model.refusals import Refusal
 from monitor.state.pilot import Stream
 
 LIMIT_DETECTOR = "limit_e_process"
@@ -87,7 +88,9 @@ def record_rectification(context: DecisionContext, finding: str) -> Transition:
         keys = sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})
         more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
         there = (", ".join(keys[:LISTED]) or "none") + more
-        raise ControlRefused("finding", "not_active", f"no halt stands, and no finding has that key; active: {there}")
+        raise ControlRefused(
+            "finding", Refusal.NOT_ACTIVE, f"no halt stands, and no finding has that key; active: {there}"
+        )
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(context.at)
     return outcome

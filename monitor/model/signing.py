@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from monitor.errors import Forged
+from monitor.model.refusals import Forgery
 
 SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
 HEADER = "signature"
@@ -65,14 +66,14 @@ class Trusted:
         key_id, _, text = signature.partition(":")
         key = self._keys.get(key_id)
         if key is None and not signature:
-            raise Forged("signature", "not_signed", "a key is named here, so its signature is asked for")
+            raise Forged("signature", Forgery.NOT_SIGNED, "a key is named here, so its signature is asked for")
         if key is None:
             known = ", ".join(sorted(self._keys)) or "no key"
-            raise Forged("signature", "unknown_key", f"{key_id[:40]} signed, where only {known} is believed")
+            raise Forged("signature", Forgery.UNKNOWN_KEY, f"{key_id[:40]} signed, where only {known} is believed")
         try:
             key.verify(b64decode(text, validate=True), _signed(kind, body))
         except (InvalidSignature, ValueError):
-            raise Forged("signature", "bad_signature", f"{key_id} did not sign these bytes") from None
+            raise Forged("signature", Forgery.BAD_SIGNATURE, f"{key_id} did not sign these bytes") from None
         return key_id
 
 
