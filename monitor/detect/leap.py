@@ -21,7 +21,7 @@ from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
 from monitor.state.exposure import exposure_unknown
 from monitor.state.pilot import Pilot, Stream, shared_tuple
-from monitor.state.sequences import gaps_since
+from monitor.state.sequences import conflicted_since, gaps_since
 from monitor.state.standing import Standing
 from monitor.state.timers import next_timer, timers
 from monitor.state.uncounted import UNCOUNTED_KEY
@@ -122,9 +122,9 @@ def _empty_periods(
     counted = any(
         name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, TELEMETRY_LOST_KEY)
     )  # quiet periods are
-    if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
+    if counted or gaps_since(pilot, start) or conflicted_since(pilot, start) or not _steady(pilot, watch, start, end):
         return None
-    if pilot.window.opened and pilot.window.shares(start):
+    if pilot.window.shares(start):
         return None  # evidence restarts with a period that a tolerated crossing has looked at
     gap = watch.by_source and exposure_unknown(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []

@@ -15,7 +15,7 @@ from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
 from monitor.state.pilot import Pilot, Stream, shared_tuple
-from monitor.state.sequences import forget_gaps, gaps_by_source, gaps_since
+from monitor.state.sequences import conflicted_since, forget_gaps, gaps_by_source, gaps_since
 from monitor.state.uncounted import UNCOUNTED_KEY
 
 HOUR_MS = 3_600_000
@@ -33,7 +33,7 @@ def close(context: DecisionContext, watch: CompiledIndicator) -> None:
         opened = stream.open.pop(index, None) or OpenPeriod()
         # A service that stands still because it was told to owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
+        gap = gaps_since(pilot, start) > 0 or conflicted_since(pilot, start)
         gap = gap or (watch.by_source and exposure_unknown(pilot, start, end))
         observation, partial = (None, False) if idle else observation_of(watch, stream, opened, start, end, gap)
         stream.next = index + 1
@@ -56,7 +56,7 @@ def close(context: DecisionContext, watch: CompiledIndicator) -> None:
             _judge(context, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
         restart_limit(context, watch, stream, start)
     _gaps(context, watch)
-    if watch is context.plan.slowest and pilot.uncounted.last < start:
+    if watch is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):
         context.mark_quiet(UNCOUNTED_KEY, Finding(rule=UNCOUNTED_KEY, detail="telemetry that counts nowhere"))
     forget_closed_gaps(pilot)
 
@@ -232,7 +232,7 @@ def _gaps(context: DecisionContext, watch: CompiledIndicator) -> None:
         context.mark_quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
     if watch is context.plan.slowest:
         context.mark_quiet(TELEMETRY_LOST_KEY, Finding(rule="telemetry", detail="nothing more was lost"))
-    if watch is context.plan.slowest and context.pilot.conflicted < start:
+    if watch is context.plan.slowest and not conflicted_since(context.pilot, start):
         context.mark_quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
 
 

@@ -45,9 +45,10 @@ from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS, HotPilots
 from monitor.observe.split import end_of_batch
 from monitor.state import acts_once
-from monitor.state.pilot import Pilot, restore
+from monitor.state.pilot import Pilot
 from monitor.state.pilot_cache import RESIDENT_PILOTS, PilotCache
 from monitor.state.sequences import arrived
+from monitor.state.snapshots import restore
 from monitor.state.timers import NEVER, next_closing, next_timer, postpone
 from monitor.validate.parse import validate, validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason
@@ -561,13 +562,15 @@ class Machine:
                 continue
             pilot.heard = {watch: min(now, at + step) for watch, at in pilot.heard.items()}
             if step:
-                pilot.away = (now - step, now)
+                pilot.outage = (now - step, now)
             standing = pilot.standing
-            if standing.halt_state.due:
+            if standing.halt_state.due is not None:
                 order = structs.replace(standing.halt_state, due=standing.halt_state.due + step)
                 pilot.standing = structs.replace(standing, halt_state=order)
             sending = standing.retransmission
-            if sending is not None and 0 < sending.due < now:  # at once, and once, not as often as was missed
+            if (
+                sending is not None and sending.due is not None and sending.due < now
+            ):  # at once, and once, not as often as was missed
                 pilot.standing = structs.replace(pilot.standing, retransmission=structs.replace(sending, due=now))
             self._own_fault(pilot, now, out).flag("monitor", Reason.MONITOR_GAP, absence)
             self._flagged.add(name)

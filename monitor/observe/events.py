@@ -99,7 +99,9 @@ def observe(context: DecisionContext, event: Envelope) -> bool:
 def made_late(pilot: Pilot, closes: int, received: int) -> bool:
     """Whether an event that was due until `closes` (ms) is late by our fault: we were away then, or had not been back for as long
     as we were away, and its service has had that long to send what had piled up."""
-    since, until = pilot.away
+    if pilot.outage is None:
+        return False
+    since, until = pilot.outage
     return closes >= since and received <= 2 * until - since
 
 

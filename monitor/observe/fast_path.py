@@ -211,7 +211,7 @@ class FastPath:
                         if index < stream.next and slot.k > 0 and watch.observes is Count:
                             return None
                         rest.append((place, stream, watch, index, slot))
-        if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
+        if source.offset is None and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first counter that is stated sets what is counted from
         return rest
 
@@ -279,7 +279,9 @@ class FastPath:
 
     def _made_late(self, at: int) -> bool:
         """Whether what is late may be so because we were away."""
-        since, until = self._pilot.away
+        if self._pilot.outage is None:
+            return False
+        since, until = self._pilot.outage
         return bool(self._pilot_plan.by_received) and at <= 2 * until - since
 
     def _known_model(self) -> str | None:
@@ -347,7 +349,7 @@ class FastPath:
                 found = lost.get((kind, getter(data)))
                 if found is not None:
                     out.uncount(found.field)
-                    memory.last = max(memory.last, received[int(event.sequence) - batch.first])
+                    memory.last = max(memory.last or 0, received[int(event.sequence) - batch.first])
 
     def _count_once(
         self, once: Sequence[CompiledIndicator], run: Sequence[IncidentReported], at: int, out: Outputs

@@ -31,7 +31,7 @@ def state_exposure(source: Source, at: int, counter: float, serving: bool, most:
     source.ended = not serving
     if counter <= 0:
         return
-    if source.offset < 0:
+    if source.offset is None:
         source.offset = max(counter - source.tallied, 0.0)
     marks = source.statements
     marks.at.append(at)
@@ -77,4 +77,4 @@ def exposure_unknown(pilot: Pilot, start: int, end: int) -> bool:
 def exposure_missing(source: Source, end: int = LAST_MS) -> bool:
     """Whether a source stated more exposure before `end` (ms) than it tallied: events of it are missing."""
     stated = max((counter for at, counter in source.statements.pairs() if at < end), default=0.0)
-    return stated - max(source.offset, 0.0) > source.tallied * (1 + SLACK) + SLACK
+    return stated - (source.offset or 0.0) > source.tallied * (1 + SLACK) + SLACK

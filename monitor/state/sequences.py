@@ -59,6 +59,11 @@ def arrived(pilot: Pilot, event: Envelope, received: int) -> Arrival:
     return "repeat" if known == ANY_DIGEST else "too_old"
 
 
+def conflicted_since(pilot: Pilot, start: int) -> bool:
+    """Whether a source sent two events under one number at or after `start` (ms)."""
+    return pilot.conflicted is not None and pilot.conflicted >= start
+
+
 def gaps_since(pilot: Pilot, start: int) -> int:
     """How many numbers are missing that were noticed at or after `start` (ms), those of forgotten sources included."""
     found = sum([source.missing.since(start) for source in pilot.sources.values() if source.missing.ranges])
@@ -106,7 +111,7 @@ def _new_source(pilot: Pilot, name: str, number: int) -> Source:
             pilot.lost = add_lost(pilot.lost, dropped.missing.drop_first())
         if exposure_missing(dropped):
             pilot.lost = add_lost(pilot.lost, (dropped.heard, 1))
-    source = sources[name] = Source(min(number - 1, 0), offset=0.0 if number <= 1 else -1.0)
+    source = sources[name] = Source(min(number - 1, 0), offset=0.0 if number <= 1 else None)
     if len(sources) == FEW_SOURCES + 1:
         for each in sources.values():
             each.seen.keep(seen_kept(len(sources)))

@@ -36,12 +36,12 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
     if unknown and "unknown" not in pilot.standing.active:
         since = min(since for _, since in unknown.values())
         yield plan.unknown_escalates_after.after(since), "unknown", ""
-    if pilot.standing.halt_state.due:
+    if pilot.standing.halt_state.due is not None:
         yield pilot.standing.halt_state.due, "overdue", ""
     sending = pilot.standing.retransmission
-    if sending is not None and sending.due:
+    if sending is not None and sending.due is not None:
         yield sending.due, "again", ""
-    if pilot.window.waiting and not pilot.standing.halted:
+    if pilot.window.due is not None and pilot.window.waiting and not pilot.standing.halted:
         yield pilot.window.due, "rectify", ""
     for name, shelf in pilot.standing.shelved.items():
         yield shelf.until, "unshelve", name

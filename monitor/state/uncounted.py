@@ -35,7 +35,7 @@ class ReportedLabels(Struct, array_like=True, gc=False):
     (ms)."""
 
     values: list[int] = []
-    last: int = -1
+    last: int | None = None
 
 
 class UncountedLabel(msgspec.Struct, frozen=True):

@@ -25,7 +25,8 @@ from monitor.model.bounds import CHARTER_BYTES, STATE_BYTES
 from monitor.model.builders import Emitter, one_of_each
 from monitor.model.events import Envelope, Event, Harm, Severity, encode
 from monitor.model.records import Outputs, Reason, Record
-from monitor.state.pilot import Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import HOUR, T0, charter
 

@@ -290,7 +290,7 @@ def _nameless(machine: Machine) -> None:
         sending = pilot.standing.retransmission
         if sending is not None:
             sending = replace(sending, command=replace(sending.command, epoch=0))
-            pilot.standing = replace(pilot.standing, sending=sending)
+            pilot.standing = replace(pilot.standing, retransmission=sending)
 
 
 def _unlike(have: bytes | None, need: bytes | None) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Command, Decision, Level, Outputs, Reason, Record
-from monitor.state.pilot import VERSION, Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import VERSION, restore, snapshot
 from tests.unit.engine.test_machine import HOUR, T0, Bench, lift, rejected
 
 SECOND = 1000

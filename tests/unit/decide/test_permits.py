@@ -10,7 +10,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import encode, instant
 from monitor.model.notice import Notice
 from monitor.model.records import Level, Outputs, Permit, Reason, Record
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.decide.test_enforcement import SECOND, Halted
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, lift
 

@@ -12,7 +12,7 @@ from monitor.charter.spec import ExposureSpec, Responses
 from monitor.compile.plan import build_detectors
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Level, Outputs, Reason
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HANDLING, HOUR, RATE, T0, Bench
 
 

@@ -15,7 +15,7 @@ from monitor.console.page import pilot_page
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.model.records import Reason
-from monitor.state.pilot import snapshot
+from monitor.state.snapshots import snapshot
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
 from tests.unit.engine.test_machine import HOUR, T0, Bench, charter

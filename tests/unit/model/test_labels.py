@@ -18,7 +18,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, encode
 from monitor.model.labels import tidy
 from monitor.model.records import Level, Reason, Record
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from monitor.state.uncounted import REPORTED_LABELS
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter, rejected
 

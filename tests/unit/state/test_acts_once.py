@@ -31,7 +31,7 @@ from monitor.state.acts_once import (
     ActMemory,
     validity,
 )
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.decide.test_signatures import ANNA, BEN, FIRM, Signed
 from tests.unit.engine.test_machine import HOUR, T0, Bench, charter, lift, rejected
 

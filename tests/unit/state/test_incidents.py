@@ -16,7 +16,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Evidence, Level, Record
 from monitor.state.incidents import INCIDENTS
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
 
 QUICK = msgspec.structs.replace(RATE, weight=0, detectors=(DetectorSpec("cusum", "watch"),))
