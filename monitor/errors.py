@@ -20,9 +20,9 @@ SandboxMonitorError
     ├── LogBroken          a log is not as it must be (a gap, a wrong timestamp type, records deleted unread)
     └── LedgerBroken       the ledger cannot be written, or its time would go backwards
 
-Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`; a
-replay then uses one process), and CursorBroken, Damage, Malformed, Mismatch, WordsBroken (`notary`, whose verifier imports
-nothing of this package; the command `ledger` reports them).
+Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
+a replay then uses one process), and CursorBroken, Damage, Malformed, Mismatch, WordsBroken (`notary`, whose verifier
+imports nothing of this package; the command `ledger` reports them).
 """
 
 from __future__ import annotations

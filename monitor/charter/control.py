@@ -62,8 +62,8 @@ class Rectification(ControlBase, frozen=True, kw_only=True, tag="sandbox.control
 
 
 class Evaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.evaluation"):
-    """Result of the re-evaluation. Where the charter names scenarios, `results` (scenario -> measure -> value) must hold each of
-    them, and a passed one must keep their bounds."""
+    """Result of the re-evaluation. Where the charter names scenarios, `results` (scenario -> measure -> value) must
+    hold each of them, and a passed one must keep their bounds."""
 
     passed: bool
     report: Words
@@ -82,8 +82,8 @@ class Release(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.relea
 
 
 class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shelving"):
-    """An active finding (by its key, as decisions name it: `indicator/segment/rule`) is set aside for `span`: it no longer holds
-    the level up. Never a halt."""
+    """An active finding (by its key, as decisions name it: `indicator/segment/rule`) is set aside for `span`: it no
+    longer holds the level up. Never a halt."""
 
     finding: Annotated[str, Meta(min_length=1, max_length=600)]
     reason: Words
@@ -91,14 +91,16 @@ class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shel
 
 
 class Acceptance(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.acceptance"):
-    """A new level of an indicator is accepted: detectors that learn what is usual learn it anew; limits stay as they are."""
+    """A new level of an indicator is accepted: detectors that learn what is usual learn it anew; limits stay as they
+    are."""
 
     indicator: Id
     reason: Words
 
 
 class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill"):
-    """Try out a halt: the service answers as it would, without stopping. `full_stop` stops it, inside the charter's windows."""
+    """Try out a halt: the service answers as it would, without stopping. `full_stop` stops it, inside the charter's
+    windows."""
 
     full_stop: bool = False
 

@@ -28,8 +28,9 @@ Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
-    """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of its
-    services: where there is one, heartbeats and acknowledgements must be signed with it, and so must the firm's own acts."""
+    """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of
+    its services: where there is one, heartbeats and acknowledgements must be signed with it, and so must the firm's own
+    acts."""
 
     id: Id
     name: str = ""
@@ -44,9 +45,10 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Authority(Struct, frozen=True, forbid_unknown_fields=True):
-    """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve the
-    release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public keys
-    (`ed25519:<base64>`): what such a name does must be signed with it, and once any name has a key, nobody acts without."""
+    """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve
+    the release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public
+    keys (`ed25519:<base64>`): what such a name does must be signed with it, and once any name has a key, nobody acts
+    without."""
 
     id: Id
     name: str = ""
@@ -84,8 +86,9 @@ class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A limit of `times` what went before: `events` were counted over `exposure` units. The less was counted, the larger the
-    rate that it does not rule out; `doubt` of the indicator's alpha pays for that (`detectors/baseline_limit.py`)."""
+    """A limit of `times` what went before: `events` were counted over `exposure` units. The less was counted, the
+    larger the rate that it does not rule out; `doubt` of the indicator's alpha pays for that
+    (`detectors/baseline_limit.py`)."""
 
     events: Annotated[float, Meta(ge=0, le=1e15)]
     exposure: Positive
@@ -94,8 +97,8 @@ class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DetectorSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params` go to
-    its constructor."""
+    """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params`
+    go to its constructor."""
 
     name: str
     level: LevelName
@@ -106,8 +109,9 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One indicator: `kind` is a key of `monitor.indicators.INDICATORS`.
 
     `limit` is per `per` units of exposure (counts), a share (proportions) or a value (gauges); counts may state a
-    `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many closed periods late events may still raise.
-    `variance_mean` is the overdispersion the charter grants. `weight` is this indicator's share of alpha.
+    `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many
+    closed periods late events may still raise. `variance_mean` is the overdispersion the charter grants. `weight` is
+    this indicator's share of alpha.
     """
 
     name: Id
@@ -262,8 +266,8 @@ _LATER: dict[str, Any] = {
 
 
 def canonical_charter(charter: Charter) -> bytes:
-    """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only where
-    it says something, so that a charter keeps the hash under which it was admitted."""
+    """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only
+    where it says something, so that a charter keeps the hash under which it was admitted."""
     whole = msgspec.to_builtins(charter, str_keys=True)
     later = ("tolerate_first", "shelve_at_most", "rectify_within")
     for part, *names in ((whole, "drills", "evaluation"), (whole["responses"], *later)):

@@ -1,7 +1,7 @@
 """What a well-formed charter may still have wrong: each mistake named, with the field and the fix. Pure; never raises.
 
-An error means that the charter cannot run as written, or would break a promise; a warning, that it runs but probably not
-as meant. A pilot is admitted only under a charter without errors.
+An error means that the charter cannot run as written, or would break a promise; a warning, that it runs but probably
+not as meant. A pilot is admitted only under a charter without errors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Charter files: YAML in, a charter or every mistake with its line out.
 
-YAML 1.2, read into a tree of nodes and turned into plain values here, because the usual loaders drop positions or guess:
-`no` is a word and not false, dates stay as written, `010`, `.nan`, tags and doubled keys are mistakes.
+YAML 1.2, read into a tree of nodes and turned into plain values here, because the usual loaders drop positions or
+guess: `no` is a word and not false, dates stay as written, `010`, `.nan`, tags and doubled keys are mistakes.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class LoadedCharter(Struct, frozen=True):
 def read_charter(text: str, file: str = "charter.yaml") -> LoadedCharter:
     """Read and lint a charter; never raises for what the text says. `file` is for messages only.
 
-    What is wrong as YAML, in form and in meaning is all found in one reading; but of a part (`cycle`, `indicators[2]`) that is
-    wrong in one way already nothing more is said, as the rest may follow from that.
+    What is wrong as YAML, in form and in meaning is all found in one reading; but of a part (`cycle`, `indicators[2]`)
+    that is wrong in one way already nothing more is said, as the rest may follow from that.
     """
     tree = _Tree(file)
     data = tree.load(text)
@@ -88,7 +88,8 @@ def read_charter(text: str, file: str = "charter.yaml") -> LoadedCharter:
 
 
 def load_charter(path: Path) -> Charter:
-    """The charter in a file. Raises CharterError for the first mistake (warnings are passed over), OSError as `open` does."""
+    """The charter in a file. Raises CharterError for the first mistake (warnings are passed over), OSError as `open`
+    does."""
     reading = read_bytes(path.read_bytes(), str(path))
     for error in reading.errors:
         raise CharterError(error.file, error.line, error.column, error.field, error.problem, error.fix)
@@ -166,7 +167,8 @@ class _Composer(Composer):
 
 
 class _Tree:
-    """The values of one file, where each stands, and what is wrong with it; `settled` are parts of which enough is said."""
+    """The values of one file, where each stands, and what is wrong with it; `settled` are parts of which enough is
+    said."""
 
     def __init__(self, file: str) -> None:
         self.file = file

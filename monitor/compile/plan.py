@@ -169,7 +169,8 @@ class Plan:
         self.streams = tuple((name, self.classes[w.name]) for w in self.indicators for name in w.keys.values())
 
     def closing(self, nexts: tuple[int, ...]) -> Closing:
-        """What of the periods in `nexts`, one for each of `closes`, closes first. Pilots under one charter mostly agree."""
+        """What of the periods in `nexts`, one for each of `closes`, closes first. Pilots under one charter mostly
+        agree."""
         known = self._closings.get(nexts)
         if known is None:
             if len(self._closings) >= CACHED_CLOSINGS:
@@ -218,7 +219,8 @@ CACHED_CLOSINGS = 64  # sets of open periods whose next close is remembered of o
 
 
 def plan_of(charter: Charter) -> Plan:
-    """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan` does."""
+    """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan`
+    does."""
     return _shared(_nameless(charter))
 
 

@@ -1,4 +1,5 @@
-"""Acts: what regulators and firms do by control record - admit, amend, override, rectify, approve, release, leave."""
+"""Acts of regulators and firms, by control record: admit, amend, override, rectify, approve, release, withdraw.
+Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ from monitor.state.standing import Standing
 
 
 def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
-    """A new pilot under its charter, its first periods those that hold `received` (ms). Raises ControlRefused."""
+    """A new pilot under its charter; its first periods are those that contain `received` (ms). Raises
+    ControlRefused."""
     acts_once.check_time(act, received)
     authority.check_admission(act, by, open_mode)
     plan = plan_for(act.pilot, act.charter)
@@ -53,7 +55,7 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
 
 
 def apply_act(context: DecisionContext, act: ControlBase) -> None:
-    """Let an act on an admitted pilot take effect. Raises ControlRefused."""
+    """Apply an act to an admitted pilot. Raises ControlRefused."""
     pilot, s, plan = context.pilot, context.pilot.standing, context.plan
     finding, about = Finding(), ""
     outcome: ladder.Transition
@@ -71,11 +73,11 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             span = parse_span(text).after(0)
             if not 0 < span <= plan.shelve_ms:
                 most = pilot.charter.responses.shelve_at_most
-                raise ControlRefused("span", Refusal.TOO_LONG, f"a finding is set aside for at most {most}")
+                raise ControlRefused("span", Refusal.TOO_LONG, f"a finding may be shelved for at most {most}")
             outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
             finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
         case Acceptance(indicator=name, reason=words):
-            _learn_again(context, name)
+            _accept_level(context, name)
             s = pilot.standing
             outcome = s, Move("act", s.level, s.level, Reason.LEVEL_ACCEPTED, False)
             finding = Finding(indicator=name, rule="acceptance", detail=words)
@@ -87,7 +89,7 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             words = f"finding: {found}; cause: {why}; action: {action}; evidence: {evidence}"
             finding = Finding(rule="rectification", detail=words)
         case Evaluation(passed=passed, report=report, results=results):
-            tried = _tried(pilot.charter, passed, results)
+            tried = _results_text(pilot.charter, passed, results)
             outcome = ladder.record_step(s, Reason.EVALUATION_RECORDED, passed=passed)
             finding = Finding(rule="evaluation", observed=float(passed), expected=1.0, detail=report + tried)
         case Approval(author=author):
@@ -107,29 +109,33 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
 
 
 def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> None:
-    """Try out a halt. Raises ControlRefused while one stands, while another drill is open, or outside the charter's windows."""
+    """Begin a drill: test the path of a halt. Raises ControlRefused while a halt stands or another drill is open, and
+    for a full stop outside the charter's windows."""
     s = context.pilot.standing
     if s.halted:
-        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; nothing can be tried out under it")
+        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; a drill can begin after its release")
     if s.halt_state.kind:
-        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been answered yet")
+        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been acknowledged yet")
     if full_stop and not context.plan.full_stop_allowed(context.at):
         raise ControlRefused(
-            "full_stop", Refusal.OUTSIDE_WINDOW, "the charter names no window for a full stop at this time"
+            "full_stop",
+            Refusal.OUTSIDE_WINDOW,
+            "the charter has no window for a full stop at this time; see `drills.full_stops`",
         )
     finding = Finding(rule="full_stop" if full_stop else "dry_run")
     context.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
 
 
-def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
-    """The results on the charter's scenarios in words. Raises ControlRefused for what is missing, or passed outside its bounds."""
+def _results_text(charter: Charter, passed: bool, results: dict[str, dict[str, float]]) -> str:
+    """The results on the charter's scenarios as text. Raises ControlRefused for a missing result, or one outside its
+    bounds in a passed evaluation."""
     said = []
     for trial in charter.evaluation:
         for measure, bound in sorted(trial.bounds.items()):
             name = f"{trial.name}/{measure}"
             value = results.get(trial.name, {}).get(measure)
             if value is None:
-                raise ControlRefused("results", Refusal.SCENARIO_MISSING, f"the charter asks for a result of {name}")
+                raise ControlRefused("results", Refusal.SCENARIO_MISSING, f"the charter requires a result of {name}")
             low, high = bound.least, bound.most
             if passed and ((low is not None and value < low) or (high is not None and value > high)):
                 bounds = f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
@@ -141,7 +147,8 @@ def _tried(charter: Charter, passed: bool, results: dict[str, dict[str, float]])
 
 
 def plan_for(pilot: str, charter: Charter) -> Plan:
-    """A charter made ready to run. Raises ControlRefused when it is not this pilot's or does not hold together."""
+    """The compiled charter. Raises ControlRefused when it is of another pilot, or has an error that `charter check`
+    reports."""
     if charter.pilot != pilot:
         raise ControlRefused("charter.pilot", Refusal.WRONG_PILOT, f"the charter is for {charter.pilot}")
     for problem in lint(charter):
@@ -163,8 +170,8 @@ def _begin(pilot: Pilot, watch: CompiledIndicator, at: int) -> None:
 
 
 def restart_statistics(pilot: Pilot, plan: Plan, number: int) -> None:
-    """Statistics start again on the next share of alpha. Open periods stay, but what of them the old statistics may have
-    looked at already is no evidence for the new ones."""
+    """Restart all statistics on the next share of alpha. Open periods stay, but counts that the old statistics may have
+    used are no evidence for the new ones."""
     for watch in plan.indicators:
         for segment in watch.segments:
             stream = pilot.streams[stream_key(watch, segment)]
@@ -175,16 +182,16 @@ def restart_statistics(pilot: Pilot, plan: Plan, number: int) -> None:
                     opened.used = opened.k
 
 
-def _learn_again(context: DecisionContext, name: str) -> None:
-    """Detectors that hold an indicator against its own past begin a new past; what they have found is answered by that."""
+def _accept_level(context: DecisionContext, name: str) -> None:
+    """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
     pilot, plan = context.pilot, context.plan
     try:
         watch = plan.indicator(name)
     except KeyError:
-        raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
+        raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter has no indicator {name}") from None
     learnt = [i for i, w in enumerate(watch.spec.detectors) if watch.learns(w)]
     if not learnt:
-        raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
+        raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns a baseline")
     for segment in watch.segments:
         stream = pilot.streams[stream_key(watch, segment)]
         fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
@@ -195,7 +202,8 @@ def _learn_again(context: DecisionContext, name: str) -> None:
 
 
 def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
-    """Forward only. A running bar never moves: an amendment that would move one is refused, a changed limit is not."""
+    """Put an amended charter in force, forward only. The threshold of a running e-process never moves: an amendment
+    that would move one is refused; a changed limit is allowed."""
     old = pilot.charter
     if charter.version <= old.version:
         raise ControlRefused("charter.version", Refusal.VERSION_MUST_RISE, f"version {old.version} is in force")
@@ -208,9 +216,7 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
     new = {spec.name: spec for spec in charter.indicators}
     for spec in old.indicators:
         if spec.name not in new or _running(new[spec.name]) != _running(spec):
-            what = (
-                "of an indicator that is watched only limit and variance_mean may change; add a new indicator instead"
-            )
+            what = "only limit and variance_mean of a running indicator may change; add a new indicator instead"
             raise ControlRefused(f"charter.indicators.{spec.name}", Refusal.RUNNING_BAR, what)
     plan = plan_for(pilot.id, charter)
     if charter.drills.every != old.drills.every:
@@ -225,13 +231,14 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
 
 
 def _running(spec: IndicatorSpec) -> IndicatorSpec:
-    """What of an indicator is fixed while it is watched: all but its limit (or the baseline in its place) and the dispersion it is granted."""
+    """The fields of an indicator that are fixed while it runs: all but its limit (or the baseline in its place) and the
+    dispersion that the charter assumes."""
     baseline = spec.baseline and structs.replace(spec.baseline, events=1.0, exposure=1.0, times=1.0)
     return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
 
 
 def _change(pilot: Pilot, watch: CompiledIndicator) -> None:
-    """Another limit from the next period on: an e-process goes on in the same product, other detectors begin anew."""
+    """Apply another limit from the next period on: an e-process continues its product, other detectors restart."""
     design = design_of(pilot.charter, watch, pilot.standing.restart)
     for segment in watch.segments:
         stream = pilot.streams[stream_key(watch, segment)]

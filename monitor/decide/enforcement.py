@@ -95,7 +95,8 @@ def _notice(context: DecisionContext) -> Notice | None:
 
 
 def resend(context: DecisionContext) -> None:
-    """Emit an unacknowledged command once more: same id, same standing. The next attempt is due after twice the wait."""
+    """Emit an unacknowledged command once more: same id, same standing. The next attempt is due after twice the
+    wait."""
     retransmission = context.pilot.standing.retransmission
     assert retransmission is not None
     command = structs.replace(retransmission.command, epoch=context.epoch, again=retransmission.attempts + 1)

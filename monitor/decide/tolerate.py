@@ -80,8 +80,8 @@ def rectification_overdue(context: DecisionContext) -> None:
 
 
 def record_rectification(context: DecisionContext, finding: str) -> Transition:
-    """Record a corrective action: under a halt, in an open window, or for an active finding that `finding` names. Raises
-    ControlRefused when it names none of them."""
+    """Record a corrective action: under a halt, in an open window, or for an active finding that `finding` names.
+    Raises ControlRefused when it names none of them."""
     pilot, s = context.pilot, context.pilot.standing
     if s.halted:
         outcome = ladder.record_step(s, Reason.RECTIFICATION_RECORDED)

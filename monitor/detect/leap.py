@@ -1,11 +1,11 @@
-"""Leap: closed periods that hold nothing are skipped at once, where closing them one by one would give the same state.
+"""Skips empty periods in one step, where closing them one by one would give the same state. Pure.
 
-A cycle that began early, short periods, a firm that sends nothing: then there are millions of periods without an event,
-and closing each costs as much as one that holds something. Most of them decide nothing and change nothing but the
-number of the next period. Those that are evidence all the same (the charter's cap stands in for an exposure that is not
-known; a complaint stays open) move detectors by equal observations (`detectors/repeat.py`).
+A cycle that began early, short periods, a firm that sends nothing: each gives millions of periods without an event, and
+closing one costs as much as closing a period with events. Most of them decide nothing and change only the number of the
+next period. Those that are evidence (the charter's cap replaces an unknown exposure; a complaint stays open) move
+detectors by equal observations (`detectors/repeat.py`).
 
-In doubt nothing is passed over: `monitor.detect.periods.close` then does the work, with the same result.
+Where the result is not certain, nothing is skipped, and `monitor.detect.periods.close` closes each period.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from monitor.state.standing import Standing
 from monitor.state.timers import next_timer, timers
 from monitor.state.uncounted import UNCOUNTED_KEY
 
-LEAST_PERIODS = 32  # periods below which it does not pay
-LONGEST_WAIT = 4_096  # periods closed between two looks, at most
+LEAST_PERIODS = 32  # fewer periods are not worth skipping
+LONGEST_WAIT = 4_096  # periods closed between two attempts, at most
 EmptyPeriods: TypeAlias = dict[str, list[tuple[Stream, Observation | None]]]
 
 
 class Tries:
-    """When to look for empty periods while one after the other is closed: after each round of the pilot's watches, and
-    more and more seldom while there are none, so that looking costs little where nothing is found."""
+    """When to search for empty periods while periods close one by one: after one period of each of the pilot's
+    indicators, then with exponential backoff while none are found, so that the search costs little."""
 
     __slots__ = ("_left", "_wait", "_watches")
 
@@ -41,7 +41,7 @@ class Tries:
         self._watches = self._wait = self._left = max(watches, 1)
 
     def closed(self, look: Callable[[], bool]) -> None:
-        """A period was closed: `look`, if it is time; it returns whether something was found."""
+        """A period was closed: call `look` if it is time; it returns whether periods were skipped."""
         self._left -= 1
         if self._left <= 0:
             self._wait = self._watches if look() else min(2 * self._wait, LONGEST_WAIT)
@@ -49,10 +49,10 @@ class Tries:
 
 
 def leap(pilot: Pilot, before: int, evidence: bool) -> int:
-    """Pass over periods that close before `before` (ms); returns the number passed over, 0 = none, close the next one.
+    """Skip empty periods that close before `before` (ms). Returns how many; 0 = none, the caller closes the next one.
 
-    `evidence`: every period that is an observation has to leave its evidence, so such are not passed over. Only to be
-    called when closing a period is what the pilot's next timer does.
+    `evidence`: every period that is an observation emits evidence, so none of these is skipped. Call it only when the
+    pilot's next timer closes a period.
     """
     plan = pilot.plan
     stop = min([before, *(due for due, kind, _ in timers(pilot) if kind != "close")])
@@ -76,7 +76,7 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
         moved = _moved(void, counts)
         if moved is not None:
             break
-        stop = now + (stop - now) // 16  # something may alarm on the way: not so far, then
+        stop = now + (stop - now) // 16  # a detector may alarm before `stop`: try a shorter stretch
     for stream, detectors in moved:
         stream.detectors = detectors
     for name, count in counts.items():
@@ -87,7 +87,7 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
 
 
 def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, list[Detector]]] | None:
-    """The detectors after so many empty periods of each watch; `None` where that cannot be told."""
+    """The detectors after so many empty periods of each indicator; `None` where that cannot be computed."""
     moved = []
     for name, count in counts.items():
         for stream, observation in void[name]:
@@ -115,13 +115,13 @@ def _pass(pilot: Pilot, watch: CompiledIndicator, found: list[tuple[Stream, Obse
 def _empty_periods(
     pilot: Pilot, watch: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
 ) -> list[tuple[Stream, Observation | None]] | None:
-    """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one
-    does more."""
+    """The observation of every period from `index` on in each segment while no event comes; `None` where closing one
+    has further effects."""
     start, end = watch.grid.start(index), watch.grid.start(index + 1)
     standing = pilot.standing
     counted = any(
         name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, TELEMETRY_LOST_KEY)
-    )  # quiet periods are
+    )  # quiet periods count
     if counted or gaps_since(pilot, start) or conflicted_since(pilot, start) or not _steady(pilot, watch, start, end):
         return None
     if pilot.window.shares(start):
@@ -138,7 +138,7 @@ def _empty_periods(
         if partial is not (f"{name}/partial" in standing.unknown) and (
             partial or standing.halted or observation is not None
         ):
-            return None  # the flag goes up or comes down
+            return None  # the unknown flag changes
         if observation is not None and (evidence or not _equal(watch, standing, name, partial)):
             return None
         found.append((stream, observation))
@@ -146,7 +146,7 @@ def _empty_periods(
 
 
 def _steady(pilot: Pilot, watch: CompiledIndicator, start: int, end: int) -> bool:
-    """Whether it is the same for this period and all later ones if exposure of them may still be unknown."""
+    """Whether the answer of `exposure_unknown` is the same for this period and all later ones."""
     if not watch.by_source:
         return True
     for source in pilot.sources.values():
@@ -158,18 +158,18 @@ def _steady(pilot: Pilot, watch: CompiledIndicator, start: int, end: int) -> boo
 
 
 def _equal(watch: CompiledIndicator, standing: Standing, name: str, partial: bool) -> bool:
-    """Whether an observation is the same in every period, and moves detectors alone."""
+    """Whether an observation is the same in every period and changes nothing but detectors."""
     if not watch.grid.span.ms:
         return False  # months differ in length
     if partial:
         return True
     keys = [f"{name}/{watcher.name}" for watcher in watch.spec.detectors]
     active = [standing.active[k] for full in keys for k in (full, f"{full}/half") if k in standing.active]
-    return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # else quiet periods are counted
+    return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # otherwise quiet periods count
 
 
 def _closing_before(watch: CompiledIndicator, index: int, stop: int) -> int:
-    """How many periods from `index` on close before `stop` (ms)."""
+    """How many periods from `index` on close before `stop` (ms): binary search."""
     low, high = 0, max(1, watch.grid.index(stop) - index + 1)
     while low < high:  # the first that does not
         middle = (low + high) // 2

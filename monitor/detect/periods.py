@@ -1,4 +1,5 @@
-"""Detect: closed periods, open periods, late events and silences meet their detectors, and scores become findings."""
+"""The detect stage: detectors score closed periods, open periods, late events and silences; scores become findings.
+Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from monitor.state.sequences import conflicted_since, forget_gaps, gaps_by_sourc
 from monitor.state.uncounted import UNCOUNTED_KEY
 
 HOUR_MS = 3_600_000
-TELEMETRY_LOST_KEY = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
+TELEMETRY_LOST_KEY = "telemetry_lost"  # key of the finding that the log deleted unread telemetry
 SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
 
 
@@ -31,7 +32,7 @@ def close(context: DecisionContext, watch: CompiledIndicator) -> None:
         index = stream.next
         start, end = watch.grid.start(index), watch.grid.start(index + 1)
         opened = stream.open.pop(index, None) or OpenPeriod()
-        # A service that stands still because it was told to owes no data.
+        # A halted service owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
         gap = gaps_since(pilot, start) > 0 or conflicted_since(pilot, start)
         gap = gap or (watch.by_source and exposure_unknown(pilot, start, end))
@@ -62,7 +63,7 @@ def close(context: DecisionContext, watch: CompiledIndicator) -> None:
 
 
 def forget_closed_gaps(pilot: Pilot) -> None:
-    """Forget the gaps that were noticed before all periods that are still open."""
+    """Drop the gaps that were noticed before the first open period."""
     if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
         firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)
         forget_gaps(pilot, min(watch.grid.start(pilot.streams[name].next) for watch, name in firsts))
@@ -71,9 +72,10 @@ def forget_closed_gaps(pilot: Pilot) -> None:
 def observation_of(
     watch: CompiledIndicator, stream: Stream, opened: OpenPeriod, start: int, end: int, gap: bool
 ) -> tuple[Observation | None, bool]:
-    """What a closed period says (`None` = nothing), and whether it is partial.
+    """The observation of a closed period (`None` = no observation), and whether it is partial.
 
-    An exposure that is not known in full stands at the charter's cap, never at 0; without a cap the period says nothing.
+    An exposure that is not known in full is taken to be the charter's cap, never 0; without a cap there is no
+    observation.
     """
     if watch.observes is Proportion:
         n = max(opened.m, 0.0)
@@ -86,13 +88,13 @@ def observation_of(
     if watch.stocks:
         m = max(opened.m + (opened.held + stream.stock * (end - start)) / HOUR_MS, 0.0)
         return (Count(k, m, stream.next) if m or k else None), gap
-    if opened.tallies and not gap and (opened.m > 0 or not k):  # events without any exposure: some of it is not known
+    if opened.tallies and not gap and (opened.m > 0 or not k):  # events without exposure: some exposure is unknown
         return (Count(k, opened.m, stream.next) if opened.m or k else None), False
     return (None if watch.cap is None else Count(k, max(opened.m, watch.cap), stream.next)), True
 
 
 def peek(context: DecisionContext, watch: CompiledIndicator, segment: str, stream: Stream) -> None:
-    """Provisional evidence of open periods: the charter's exposure cap stands in for the exposure not yet known."""
+    """Provisional evidence of open periods: the charter's exposure cap replaces the exposure that is not yet known."""
     cap = watch.cap
     assert cap is not None
     last = max(stream.open)
@@ -106,10 +108,10 @@ def peek(context: DecisionContext, watch: CompiledIndicator, segment: str, strea
 
 
 def peek_stays_quiet(stream: Stream, index: int, more: int, watch: CompiledIndicator) -> bool:
-    """Whether `peek` would have nothing to say even with `more` events in open period `index`, and so with any fewer.
+    """Whether `peek` would raise no finding with `more` events in open period `index`, and so with fewer either.
 
-    Evidence rises in k and falls in m (`detectors.base.Provisional`), so one look at the most answers for all below it; a
-    hair of room is kept, as both are rounded.
+    Evidence rises in k and falls in m (`detectors.base.Provisional`), so one evaluation at the maximum covers all
+    smaller counts; a small margin is kept, as both are rounded.
     """
     assert watch.cap is not None
     none, run = OpenPeriod(), []
@@ -126,9 +128,9 @@ def peek_stays_quiet(stream: Stream, index: int, more: int, watch: CompiledIndic
 def revise(
     context: DecisionContext, watch: CompiledIndicator, segment: str, stream: Stream, index: int, k: float
 ) -> bool:
-    """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only:
-    the late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they
-    count."""
+    """Raise the evidence of a closed period by `k` late events, while the charter's late window includes it. Counts
+    only: late trials of a proportion could lower the evidence, so its late events alone prove nothing. Returns whether
+    the events count."""
     if watch.observes is not Count or index not in stream.seen:
         return False
     lag = len(stream.seen) - 1 - stream.seen.index(index)
@@ -146,7 +148,8 @@ def revise(
 
 
 def raise_silence(context: DecisionContext, watch: CompiledIndicator) -> None:
-    """Nothing was heard for as long as the watch waits: the pilot is not known, and the detectors say how unlikely that is."""
+    """No event came for as long as the indicator waits: flag the pilot as unknown, and score how unlikely the gap
+    is."""
     assert watch.silence is not None
     context.flag(f"{watch.name}/", Reason.SILENCE)
     gap = watch.silence.gap(context.pilot.heard[watch.name], context.at)
@@ -161,14 +164,14 @@ def raise_silence(context: DecisionContext, watch: CompiledIndicator) -> None:
 
 
 def end_silence(context: DecisionContext, watch: CompiledIndicator) -> None:
-    """A silence is over."""
+    """An event ended a silence: clear its flag and its findings."""
     context.unflag(f"{watch.name}/")
     for watcher in watch.spec.detectors:
         context.clear(f"{watch.name}//{watcher.name}", context.finding(watch, "", watcher))
 
 
 def _may_peek(detector: Detector) -> TypeGuard[Provisional]:
-    return hasattr(detector, "peek")  # an isinstance of a protocol costs twenty times as much, and this is per event
+    return hasattr(detector, "peek")  # per event; isinstance of a protocol costs twenty times as much
 
 
 def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
@@ -188,7 +191,8 @@ def _judge(
     counts_as_quiet: bool = False,
     provisional: bool = False,
 ) -> None:
-    """At its bar a detector causes what the charter says; a limit's e-process half-way to it (in log) a step before."""
+    """Raise the finding of a score at its threshold, at the level of the charter; of an e-process half-way to it (in
+    log), an earlier one. Count quiet periods of findings that are active."""
     if score is None:
         return
     name = f"{watch.name}/{segment}/{watcher.name}"
@@ -221,9 +225,8 @@ def _judge(
 
 
 def _gaps(context: DecisionContext, watch: CompiledIndicator) -> None:
-    """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It
-    leaves after as many quiet periods as the charter asks of the indicator with the longest periods, however many
-    others close meanwhile."""
+    """Missing sequence numbers that were noticed in the period just closed are a finding about their sources. It clears
+    after as many quiet periods as the charter asks for, of the indicator with the longest periods."""
     start = watch.grid.start(context.pilot.streams[stream_key(watch, watch.segments[0])].next - 1)
     if gaps_since(context.pilot, start):
         level = Level[context.plan.charter.responses.sequence_gap.upper()]
@@ -237,7 +240,7 @@ def _gaps(context: DecisionContext, watch: CompiledIndicator) -> None:
 
 
 def _gap(context: DecisionContext, start: int) -> Finding:
-    """How many numbers are missing, of which sources, and since when."""
+    """The finding of missing numbers: how many, of which sources, since when."""
     found = gaps_by_source(context.pilot, start)
     sources = [f"{count} of {name[:SHOWN]}" for count, name, _ in found[:SOURCES_SHOWN]]
     more = [f"{len(found) - SOURCES_SHOWN} more sources"] if len(found) > SOURCES_SHOWN else []

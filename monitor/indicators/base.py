@@ -27,9 +27,9 @@ EXACT = 2.0**53  # below it a float holds every whole number
 class Slot(NamedTuple):
     """An increment at the period of `segment` that holds `at` (ms).
 
-    `k` adds events (or a gauge's sum), `m` adds exposure or trials (or a gauge's number of values); both may be negative
-    where a later event takes back an earlier one, and the sums of a period are held within `0 <= k` (`<= m` for a
-    proportion) by whoever adds them up. `stock` changes the number of things open from `at` on: the machine adds
+    `k` adds events (or a gauge's sum), `m` adds exposure or trials (or a gauge's number of values); both may be
+    negative where a later event takes back an earlier one, and the sums of a period are held within `0 <= k` (`<= m`
+    for a proportion) by whoever adds them up. `stock` changes the number of things open from `at` on: the machine adds
     stock x hours to `m` of every period they stay open.
     """
 
@@ -41,9 +41,9 @@ class Slot(NamedTuple):
 
 
 class OpenPeriod(msgspec.Struct, array_like=True, gc=False):
-    """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
-    share of alpha have looked at, what the change of stock adds up to until the period's end (stock x ms: whole numbers,
-    so that their order does not matter)."""
+    """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an
+    earlier share of alpha have looked at, what the change of stock adds up to until the period's end (stock x ms: whole
+    numbers, so that their order does not matter)."""
 
     k: float = 0.0
     m: float = 0.0
@@ -70,9 +70,9 @@ class OpenPeriod(msgspec.Struct, array_like=True, gc=False):
 class Indicator(Protocol):
     """The extension point: what it reads, what kind of observation it makes, and `slots`, which does the counting.
 
-    Built as `INDICATORS[spec.kind](spec)` from its `IndicatorSpec`; the constructor raises `BadSpec` for a specification
-    it cannot work with. Contract, held by `tests/contract/test_indicators.py` for everything in `INDICATORS`: `slots` is
-    pure, finite and bounded, and names only segments that the charter lists.
+    Built as `INDICATORS[spec.kind](spec)` from its `IndicatorSpec`; the constructor raises `BadSpec` for a
+    specification it cannot work with. Contract, held by `tests/contract/test_indicators.py` for everything in
+    `INDICATORS`: `slots` is pure, finite and bounded, and names only segments that the charter lists.
     """
 
     @property
@@ -81,8 +81,8 @@ class Indicator(Protocol):
 
     @property
     def observes(self) -> type[Observation]:
-        """What a closed period makes of its sums: `Count(k, m)`, `Proportion(k, n=m)`, `Gauge` (see `aggregate`), or `Gap` for
-        silence, whose `slots` are empty."""
+        """What a closed period makes of its sums: `Count(k, m)`, `Proportion(k, n=m)`, `Gauge` (see `aggregate`), or
+        `Gap` for silence, whose `slots` are empty."""
 
     @property
     def aggregate(self) -> Aggregate:
@@ -103,34 +103,35 @@ class Indicator(Protocol):
 class Folding(Protocol):
     """What an indicator may have besides, for speed: a whole run of events added to the open periods at once.
 
-    Contract, held by `tests/contract/test_indicators.py` for every indicator that has it: `fold` leaves in the periods, bit
-    for bit, what adding up `slots` would leave (see `monitor/observe/events.py`), also when the events of one type are folded before
-    those of another; of a count over exposure, a tally of exposure adds to `m` alone, at most its amount and only in the
-    charter's unit, and any other event at most 1 to `k` and nothing to `m`.
+    Contract, held by `tests/contract/test_indicators.py` for every indicator that has it: `fold` leaves in the periods,
+    bit for bit, what adding up `slots` would leave (see `monitor/observe/events.py`), also when the events of one type
+    are folded before those of another; of a count over exposure, a tally of exposure adds to `m` alone, at most its
+    amount and only in the charter's unit, and any other event at most 1 to `k` and nothing to `m`.
     """
 
     @property
     def placed_by(self) -> Literal["time", "received", "due"]:
-        """Where every slot lies: at the event's own `time`, at the time it was received, or at a time of its own ("due"; of a
-        share or a gauge only, as nothing may then raise the evidence of a period that is closed)."""
+        """Where every slot lies: at the event's own `time`, at the time it was received, or at a time of its own
+        ("due"; of a share or a gauge only, as nothing may then raise the evidence of a period that is closed)."""
 
     def fold(
         self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[Any, Any]
     ) -> None:
         """Add one or more events, received at `received` (ms), to the period that holds all of them.
 
-        Placed by time, or due, they are of one type of `reads`, and `data` are their payloads; placed by reception they are of any of
-        `reads`. `calm`: `received` lies before what `steady` says of them. `opened` maps a listed segment ("" without a
-        list) to the period, and makes it at the first touch: touch none that gets no slot. Placed at a time of their own, it
-        maps (segment, index of the period) to the period, or to `None` when that is closed and nothing is to be done."""
+        Placed by time, or due, they are of one type of `reads`, and `data` are their payloads; placed by reception they
+        are of any of `reads`. `calm`: `received` lies before what `steady` says of them. `opened` maps a listed segment
+        ("" without a list) to the period, and makes it at the first touch: touch none that gets no slot. Placed at a
+        time of their own, it maps (segment, index of the period) to the period, or to `None` when that is closed and
+        nothing is to be done."""
 
 
 class Receiving(Protocol):
     """What a folding indicator whose slots lie at the time of reception must have too."""
 
     def steady(self, since: int) -> int:
-        """Until when (ms, excluded) of reception events that are not older than `since` (ms) all fold alike, whenever within one
-        period they were received."""
+        """Until when (ms, excluded) of reception events that are not older than `since` (ms) all fold alike, whenever
+        within one period they were received."""
 
 
 Factory: TypeAlias = Callable[[IndicatorSpec], Indicator]

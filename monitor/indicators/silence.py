@@ -32,8 +32,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Silence:
-    """A gap without events: the machine remembers when one of `reads` was last received; `gap` says how many should have
-    come since, `due` when so many will be missing. Nothing is placed in periods."""
+    """A gap without events: the machine remembers when one of `reads` was last received; `gap` says how many should
+    have come since, `due` when so many will be missing. Nothing is placed in periods."""
 
     observes = Gap
     aggregate: Aggregate = "sum"

@@ -21,7 +21,8 @@ AHEAD_PERIODS = 64  # periods that may be open ahead of reception; what tells of
 NAME = 64  # bytes of a source's name that are kept as they are
 
 _MARKS, _MARKS_OF_MANY = 32, 6  # statements of exposure remembered per source
-# Digests of events remembered per source: 256 bytes, and 2 % of the cost of an event. The SDK resends 100 events at most.
+# Digests of events remembered per source: 256 bytes, and 2 % of the cost of an event. The SDK resends 100 events at
+# most.
 _SEEN, _SEEN_OF_MANY = 128, 16
 
 

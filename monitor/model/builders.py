@@ -1,6 +1,8 @@
-"""Builders for every type of telemetry event, numbered per source, with ids that depend on nothing but source and number.
+"""Builders for every type of telemetry event, numbered per source, with ids that depend on nothing but source and
+number.
 
-Pure: a time is an argument, either milliseconds since 1970 or a datetime with an offset. The same calls give the same bytes.
+Pure: a time is an argument, either milliseconds since 1970 or a datetime with an offset. The same calls give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ BATCH = "application/cloudevents-batch+json"
 
 
 def as_instant(at: int | datetime) -> datetime:
-    """A time as CloudEvents wants it: milliseconds since 1970 become a UTC datetime, exactly; a datetime stays as it is.
+    """A time as CloudEvents wants it: milliseconds since 1970 become a UTC datetime, exactly; a datetime stays as it
+    is.
 
     >>> instant(1698105600001).isoformat()
     '2023-10-24T00:00:00.001000+00:00'
@@ -60,7 +63,8 @@ def as_instant(at: int | datetime) -> datetime:
 
 
 def packed(events: Iterable[Envelope]) -> bytes:
-    """Events as one CloudEvents JSON batch, the body of a packed record (`content-type: application/cloudevents-batch+json`)."""
+    """Events as one CloudEvents JSON batch, the body of a packed record (`content-type:
+    application/cloudevents-batch+json`)."""
     return msgspec.json.encode(list(events))
 
 

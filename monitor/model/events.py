@@ -1,8 +1,8 @@
 """Telemetry: every event type a pilot's service may send, as one tagged union of CloudEvents 1.0.
 
-The attributes are CloudEvents'; `sequence` is its registered extension (a zero-padded decimal string that rises by one per
-`source`), `subject` is the pilot. The payload stands in `data`, together with `model`, the digest of the model that was
-serving. No free text and no direct identifiers: ids are pseudonymous.
+The attributes are CloudEvents'; `sequence` is its registered extension (a zero-padded decimal string that rises by one
+per `source`), `subject` is the pilot. The payload stands in `data`, together with `model`, the digest of the model that
+was serving. No free text and no direct identifiers: ids are pseudonymous.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from msgspec import Meta, Struct
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
-# The form of a sequence number is held by `monitor/validate/parse.py`: a pattern here would cost half of what decoding does.
+# The form of a sequence number is held by `monitor/validate/parse.py`: a pattern here would cost half of what decoding
+# does.
 SEQUENCE_FORM = r"^0{0,2}[0-9]{1,18}$"
 Sequence: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": SEQUENCE_FORM})]
 Tally: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -74,7 +75,8 @@ class ComplaintFiledData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class ComplaintFiled(Envelope, frozen=True, kw_only=True, tag="sandbox.complaint.filed", gc=False):
-    """A complaint was filed; `time` is the time of filing, `about` when what it complains of happened, if that is known."""
+    """A complaint was filed; `time` is the time of filing, `about` when what it complains of happened, if that is
+    known."""
 
     data: ComplaintFiledData
 
@@ -225,8 +227,9 @@ class AcknowledgedData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class CommandAcknowledged(Envelope, frozen=True, kw_only=True, tag="sandbox.command.acknowledged", gc=False):
-    """The service has seen `command` and, if it is a halt, has stopped: no work is in hand, and what was counted before is
-    reported before. `last_decision` names the last decision it served. Each emitter incarnation acknowledges for itself.
+    """The service has seen `command` and, if it is a halt, has stopped: no work is in hand, and what was counted before
+    is reported before. `last_decision` names the last decision it served. Each emitter incarnation acknowledges for
+    itself.
     """
 
     data: AcknowledgedData

@@ -128,7 +128,8 @@ class ControlRead(Struct, frozen=True, tag="control"):
 
 
 class TimeRead(Struct, frozen=True, tag="time"):
-    """Journal: telemetry was read to `telemetry_next`, control to `control_next`; `now` is this entry's own timestamp."""
+    """Journal: telemetry was read to `telemetry_next`, control to `control_next`; `now` is this entry's own
+    timestamp."""
 
     epoch: int
     telemetry_next: dict[str, int]
@@ -199,9 +200,9 @@ class Finding(Struct, frozen=True, kw_only=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """A move on the ladder, a finding beside it, a flag or an act of a regulator: the record both sides rely on.
 
-    `kind` is `level` when the level changed, `finding` when a further reason joined or left at an unchanged level, `flag`
-    when the unknown flag changed, `act` for everything a person did. `standing` rises by one with every record of the
-    pilot. `at` is when it could be taken (ms): the due time of a timer, else the `received` of its cause.
+    `kind` is `level` when the level changed, `finding` when a further reason joined or left at an unchanged level,
+    `flag` when the unknown flag changed, `act` for everything a person did. `standing` rises by one with every record
+    of the pilot. `at` is when it could be taken (ms): the due time of a timer, else the `received` of its cause.
     """
 
     id: str
@@ -215,8 +216,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     at: int
     standing: int
     epoch: int
-    # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"; of a rejected event also "/<id>@<standing>", and
-    # once a pilot has had 512 sources also "@<standing>", as a forgotten number may come again.
+    # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"; of a rejected event also "/<id>@<standing>",
+    # and once a pilot has had 512 sources also "@<standing>", as a forgotten number may come again.
     cause: str
     finding: Finding = Finding()
     first_out: bool = False  # the first cause of the level the pilot is at

@@ -1,4 +1,5 @@
-"""The rectification window: it opens with the first, tolerated crossing of a limit; which crossings belong to it. Pure."""
+"""The rectification window: it opens with the first, tolerated crossing of a limit; which crossings belong to it.
+Pure."""
 
 from __future__ import annotations
 

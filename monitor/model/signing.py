@@ -1,9 +1,9 @@
 """Who said it: Ed25519 signatures that travel beside a record, never inside it, over its exact bytes.
 
-What is signed is `sandbox-monitor/1 <kind>` LF and the body, so that a permit can never pass as a command. A signature is
-written `<key id>:<base64>` in the Kafka header `signature` and the HTTP header `Sandbox-Signature`; a key id is the first
-16 hex digits of the SHA-256 of the public key, which is written `ed25519:<base64>`. Keys are handled by `monitor/files/key_file.py`;
-the state machine neither signs nor holds a key.
+What is signed is `sandbox-monitor/1 <kind>` LF and the body, so that a permit can never pass as a command. A signature
+is written `<key id>:<base64>` in the Kafka header `signature` and the HTTP header `Sandbox-Signature`; a key id is the
+first 16 hex digits of the SHA-256 of the public key, which is written `ed25519:<base64>`. Keys are handled by
+`monitor/files/key_file.py`; the state machine neither signs nor holds a key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The state of a command to stop: commanded, acknowledged, verified, contradicted or overdue, from the service's events.
+"""The state of a command to stop: commanded, acknowledged, verified, contradicted or overdue, from the service's
+events.
 
 Verified means: acknowledged, then three consecutive heartbeats with `serving: false`, without a gap in the sequence
 numbers of that source and with its exposure counter unchanged, from every incarnation that is still heard. An

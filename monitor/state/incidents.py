@@ -1,4 +1,4 @@
-"""What a pilot's incident ids have been reported as, so that each incident counts once, however often it is reported.
+"""The incident ids of a pilot and the grades in which they were reported, so that each incident counts once. Pure.
 
 Several systems, sources and versions of a report name the same incident by its id. Under each indicator an id counts
 once, at the first report that the indicator lists; a later report that is graver counts in the indicators of graver
@@ -66,7 +66,7 @@ class Incidents(Struct, array_like=True, gc=False):
 
 
 class IncidentReport:
-    """One report of an incident, held against what is known of its id. `repeated`: the id was reported before."""
+    """One report of an incident, compared with what is known of its id. `repeated`: the id was reported before."""
 
     __slots__ = ("_bits", "_event", "_guesses", "_id", "_incidents", "repeated")
 
@@ -81,7 +81,7 @@ class IncidentReport:
         return bool(self._bits & self._bit(watch)) or (self._guesses and self._counted_as_it_was(watch))
 
     def count(self, watch: CompiledIndicator) -> None:
-        """The incident counts under this indicator, now."""
+        """Count the incident under this indicator."""
         self._bits |= self._bit(watch)
 
     def graver(self, rule: HardRule) -> bool:
@@ -89,7 +89,7 @@ class IncidentReport:
         return not self._bits & _at_least(self._event.data.severity, self._event.data.harm) & _listed(rule)
 
     def remember(self, out: Outputs) -> None:
-        """Keep what is known now; count a repeat, and an id that is dropped for it."""
+        """Store what is known now; count a repeat, and an id that is dropped to make space."""
         data = self._event.data
         if self.repeated:
             out.uncount("incident_repeat")

@@ -1,4 +1,5 @@
-"""What the machine remembers of one pilot: numbers and the charter in force. `monitor/state/snapshots.py` has its bytes. Pure."""
+"""What the machine remembers of one pilot: numbers and the charter in force. `monitor/state/snapshots.py` has its
+bytes. Pure."""
 
 from __future__ import annotations
 

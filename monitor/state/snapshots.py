@@ -1,8 +1,8 @@
 """The bytes of a pilot's state: snapshots of this version are written, those of older versions are read. Pure.
 
-A snapshot is msgpack that starts with its version. It carries the charter in full, compressed, and the pilot's name in a
-separate field, so that pilots under one charter carry the same bytes of it, which are read once. Detectors are stored as
-their fields, and read when a period ends or provisional evidence is computed.
+A snapshot is msgpack that starts with its version. It carries the charter in full, compressed, and the pilot's name in
+a separate field, so that pilots under one charter carry the same bytes of it, which are read once. Detectors are stored
+as their fields, and read when a period ends or provisional evidence is computed.
 
 A time that never was is `None` in memory. Snapshots are older than that rule: they have 0 there, or -1 where 0 is an
 ordinary value. `_numbers` and `_nones` translate.
@@ -35,8 +35,8 @@ from monitor.state.uncounted import ReportedLabels
 
 VERSION = 6
 READS = (2, 3, 4, 5, 6)
-# The fields that 3, 4 and 6 added stand at the end of each array, so an older snapshot leaves them empty. 5 compresses the
-# charter and the detectors; 6 has ranges of missing numbers.
+# The fields that 3, 4 and 6 added stand at the end of each array, so an older snapshot leaves them empty. 5 compresses
+# the charter and the detectors; 6 has ranges of missing numbers.
 
 
 class _Kept(Struct, array_like=True, gc=False):
@@ -102,8 +102,8 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
 
 
 def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
-    """A pilot and its plan from bytes; `plan` for a snapshot without its charter. Raises LogBroken when the bytes are not
-    a snapshot of a version that this code reads."""
+    """A pilot and its plan from bytes; `plan` for a snapshot without its charter. Raises LogBroken when the bytes are
+    not a snapshot of a version that this code reads."""
     try:
         s = _decode.decode(raw)
         if s.version not in READS:

@@ -1,12 +1,12 @@
 """Bytes in, events or rejections out: the first stage, which nothing bad gets through and nothing bad can stop.
 
-A record holds one event (structured JSON, or binary mode with `ce_*` headers) or a JSON batch of them. One bad event of a
-batch is rejected alone, with its place. Everything that needs no memory is judged here; what needs the state of a
+A record holds one event (structured JSON, or binary mode with `ce_*` headers) or a JSON batch of them. One bad event of
+a batch is rejected alone, with its place. Everything that needs no memory is judged here; what needs the state of a
 partition (admission, ownership, duplicates) is judged by the machine, with the same closed list of reasons.
 
-The usual case, a good record, costs one decode of the whole and one short loop. Only when something is wrong is the record
-taken apart. The result depends on the record alone: depth is bounded by us and not by the interpreter's stack, so a
-replay elsewhere rejects the same events.
+The usual case, a good record, costs one decode of the whole and one short loop. Only when something is wrong is the
+record taken apart. The result depends on the record alone: depth is bounded by us and not by the interpreter's stack,
+so a replay elsewhere rejects the same events.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
     return act
 
 
-# The usual case --------------------------------------------------------------------------------------------------------
+# The usual case
+# --------------------------------------------------------------------------------------------------------
 
 _events = msgspec.json.Decoder(list[Event])
 _event = msgspec.json.Decoder(Event)
@@ -152,7 +153,8 @@ def latest(received: int) -> datetime:
     return instant(received) + AHEAD
 
 
-# Taken apart -----------------------------------------------------------------------------------------------------------
+# Taken apart
+# -----------------------------------------------------------------------------------------------------------
 
 
 def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
@@ -348,8 +350,8 @@ _of_act = msgspec.json.Decoder(_OfAct)
 
 
 def _pilot_of(bad: bytes, reader: msgspec.json.Decoder[_OfEvent] | msgspec.json.Decoder[_OfAct]) -> str:
-    """The pilot that a bad event or act names, if that much of it can be read, so that its author is told: by HTTP a record
-    has no key that would say it."""
+    """The pilot that a bad event or act names, if that much of it can be read, so that its author is told: by HTTP a
+    record has no key that would say it."""
     try:
         return reader.decode(bad).pilot
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,6 +1,7 @@
 """Why input was rejected: the closed list of reasons, each in words with a field and a fix, never repeating a value.
 
-What a firm sends may be personal, so neither bytes nor values come back: only where they stand, and what should be there.
+What a firm sends may be personal, so neither bytes nor values come back: only where they stand, and what should be
+there.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ PATHS = re.compile(r"^( *(?:- )?)([\w]+): ?(.*)$", re.MULTILINE)
 
 
 def templates() -> list[str]:
-    """The charters to damage: the shipped templates, filled in with something else for each placeholder: the firm holds no office."""
+    """The charters to damage: the shipped templates, filled in with something else for each placeholder: the firm holds
+    no office."""
     texts = [
         resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8") for name in TEMPLATES
     ]

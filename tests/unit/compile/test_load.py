@@ -1,4 +1,5 @@
-"""Charter files: every mistake is found, with file, line, column, field, problem and fix; nothing a file says can raise."""
+"""Charter files: every mistake is found, with file, line, column, field, problem and fix; nothing a file says can
+raise."""
 
 from __future__ import annotations
 
@@ -108,8 +109,8 @@ MEANING = [
 
 @pytest.mark.parametrize("row", MISTAKES, ids=[row[0] for row in MISTAKES])
 def test_a_mistake_of_form_hides_none_of_meaning_elsewhere(row: tuple[str, str, str, int, int, str, str, str]) -> None:
-    """A name that does not exist, an end before the start, a key that is none are said at once, but for those in the same part
-    of the charter; where the file as a whole cannot be read nothing else is said."""
+    """A name that does not exist, an end before the start, a key that is none are said at once, but for those in the
+    same part of the charter; where the file as a whole cannot be read nothing else is said."""
     _, old, new, _, _, field, _, _ = row
     text, expected = GOOD.replace(old, new), [field]
     for right, wrong, where in MEANING:
@@ -123,7 +124,8 @@ def test_a_mistake_of_form_hides_none_of_meaning_elsewhere(row: tuple[str, str, 
 
 
 def test_mistakes_of_yaml_form_and_meaning_are_found_at_once_each_at_its_place() -> None:
-    """Elements of a list keep their places when one before them is wrong; what follows from another mistake is not said."""
+    """Elements of a list keep their places when one before them is wrong; what follows from another mistake is not
+    said."""
     text = (
         GOOD.replace("tier: limited", "tier: limited\ntier: high")
         .replace("models: [{digest: m1}]", "models: [{digest: 1}, {digest: m2}, {digest: m2}]")
@@ -245,7 +247,8 @@ class TestCommand:
 
     @pytest.mark.parametrize("template", TEMPLATES)
     def test_each_choice_that_a_template_shows_can_be_made(self, template: str) -> None:
-        """Without the `#` before them all choices together make a charter that passes (of a tier that may tolerate a crossing)."""
+        """Without the `#` before them all choices together make a charter that passes (of a tier that may tolerate a
+        crossing)."""
         shown = resources.files("monitor.charter.templates").joinpath(f"{template}.yaml").read_text("utf-8")
         made = re.sub(r"^( +)#(?=[a-z])", r"\1", shown, flags=re.MULTILINE)
         made = re.sub(r"^ +limit: .*\n( +baseline: )", r"\1", made, flags=re.MULTILINE)  # "in place of a limit"

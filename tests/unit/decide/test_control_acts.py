@@ -14,7 +14,8 @@ from tests.unit.engine.test_machine import HOUR, RATE, SILENCE, T0, Bench, chart
 
 
 def test_a_foreign_model_is_one_record_and_found_again_after_a_release() -> None:
-    """A canary that alternates between two models is one episode; after a release the same foreign model is found anew."""
+    """A canary that alternates between two models is one episode; after a release the same foreign model is found
+    anew."""
     bench, canary = Bench(), Emitter("svc/2", "p", model="m9")
     for n in range(20):
         bench.send(bench.emitter.heartbeat(T0 + n), canary.heartbeat(T0 + n), at=T0 + n)

@@ -113,8 +113,8 @@ def evaluated(passed: bool, **results: dict[str, float]) -> list[str]:
 
 
 def test_a_passed_evaluation_keeps_the_charters_bounds() -> None:
-    """Every scenario and measure that the charter names is there and within its bounds, ends included; the record holds the
-    figures."""
+    """Every scenario and measure that the charter names is there and within its bounds, ends included; the record holds
+    the figures."""
     assert evaluated(True, night={"misses": 0.02, "recall": 0.95}) == ["r; night/misses 0.02; night/recall 0.95"]
     (missing,) = evaluated(True, night={"misses": 0.02})
     assert "scenario_missing" in missing

@@ -28,7 +28,8 @@ def shelve(bench: Bench, at: int, key: str = KEY, span: str = "8h", author: str 
 
 
 def test_a_shelved_finding_holds_nothing_up_until_its_time_is_over() -> None:
-    """The level comes down with author and reason on record, and goes up again by itself at the end, to the millisecond."""
+    """The level comes down with author and reason on record, and goes up again by itself at the end, to the
+    millisecond."""
     bench = escalated()
     at = T0 + HOUR // 4
     (shelved,) = shelve(bench, at, span="2h").decisions
@@ -74,7 +75,8 @@ def test_shelving_has_an_end_and_an_object() -> None:
 
 
 def test_when_several_fire_together_the_first_is_marked() -> None:
-    """Of three findings of one record the one that brought the pilot to its level carries the mark, the others do not."""
+    """Of three findings of one record the one that brought the pilot to its level carries the mark, the others do
+    not."""
     twin = msgspec.structs.replace(RATE, name="twin", weight=0.5)
     bench = Bench(msgspec.structs.replace(RATE, weight=0.5), twin)
     bench.send(*(bench.emitter.incident(T0 + 60_000) for _ in range(80)), at=T0 + 61_000)

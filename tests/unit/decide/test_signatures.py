@@ -51,8 +51,8 @@ def why(out: Outputs) -> list[tuple[str, str]]:
 
 
 def test_who_has_a_key_in_the_charter_must_sign() -> None:
-    """Unsigned, signed by another, or signed over other bytes: rejected as forged; with the right key it takes effect, and the
-    record names the key."""
+    """Unsigned, signed by another, or signed over other bytes: rejected as forged; with the right key it takes effect,
+    and the record names the key."""
     bench = Signed(authorities=(BY,))
     bench.put(bench.admission, ANNA)
     body = msgspec.json.encode(HALT)
@@ -67,20 +67,22 @@ def test_who_has_a_key_in_the_charter_must_sign() -> None:
 
 
 def test_once_the_charter_names_keys_nobody_acts_without_one() -> None:
-    """An approver without a key could be anybody who writes that name: the act is refused, and says whose key is missing."""
+    """An approver without a key could be anybody who writes that name: the act is refused, and says whose key is
+    missing."""
     bench = Signed(authorities=(BY,))
     bench.put(bench.admission, ANNA)
     (said,) = bench.put(msgspec.structs.replace(HALT, author="ben"), BEN).rejected
     assert (said.field, said.reason, said.detail) == (
         "author",
         "forged",
-        "no_key: the charter names keys, but none of ben",
+        "no_key: the charter registers keys, but none of ben",
     )
     assert bench.level == Level.NORMAL
 
 
 def test_an_admission_is_signed_by_who_may_admit() -> None:
-    """Where the deployment names who may admit, nobody else does: unsigned, or signed by a key that only the charter names."""
+    """Where the deployment names who may admit, nobody else does: unsigned, or signed by a key that only the charter
+    names."""
     bench = Signed(Trusted([BEN.public]), authorities=(BY,))
     for signer in (None, ANNA, STRANGER):
         assert why(bench.put(bench.admission, signer)) == [("signature", "forged")]
@@ -90,8 +92,8 @@ def test_an_admission_is_signed_by_who_may_admit() -> None:
 
 
 def test_an_unsigned_admission_is_marked_as_such() -> None:
-    """Without such a deployment it is taken, but its record says that nobody's key signed it; an author whose key the charter
-    itself names must have signed."""
+    """Without such a deployment it is taken, but its record says that nobody's key signed it; an author whose key the
+    charter itself names must have signed."""
     plain = Signed()
     assert [d.signed for d in plain.put(plain.admission, None).decisions] == [""]
     named = Signed(authorities=(BY,))
@@ -111,8 +113,8 @@ def test_a_firm_with_a_key_signs_its_own_acts() -> None:
 
 
 def test_the_word_of_a_service_is_signed_where_the_charter_names_its_key() -> None:
-    """An acknowledgement or heartbeat that nobody, a stranger, or a regulator signed, or that was signed as something else, is
-    rejected as forged and spoils no number: the true one that follows counts and verifies."""
+    """An acknowledgement or heartbeat that nobody, a stranger, or a regulator signed, or that was signed as something
+    else, is rejected as forged and spoils no number: the true one that follows counts and verifies."""
     bench = Signed(participant=Participant("firm", keys=(FIRM.public,)))
     bench.put(bench.admission, None)
     (command,) = bench.put(HALT, None).commands

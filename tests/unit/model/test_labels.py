@@ -222,7 +222,8 @@ def test_labels_mean_the_same_one_by_one_and_packed(labels: list[tuple[str, str]
 MILES_BY_REGION = msgspec.structs.replace(MILES, name="by-mile", segments=(NFC, "north"))
 
 
-# Charters ----------------------------------------------------------------------------------------------------------------
+# Charters
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def linted(*indicators: IndicatorSpec) -> list[tuple[str, str]]:

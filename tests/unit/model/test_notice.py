@@ -30,7 +30,8 @@ def of(bench: Bench, reason: Reason) -> list[Decision]:
     return [d for d in bench.out.decisions if d.reason == reason]
 
 
-# Missing numbers ---------------------------------------------------------------------------------------------------------
+# Missing numbers
+# ---------------------------------------------------------------------------------------------------------
 
 
 def gap(*indicators: IndicatorSpec, watch_clears_after: int) -> Bench:
@@ -89,7 +90,8 @@ def test_a_new_gap_restarts_the_count() -> None:
     assert bench.level == Level.NORMAL
 
 
-# Work without a model ----------------------------------------------------------------------------------------------------
+# Work without a model
+# ----------------------------------------------------------------------------------------------------
 
 
 def unnamed(bench: Bench) -> Emitter:
@@ -128,7 +130,8 @@ def test_who_cannot_know_the_model_owes_none() -> None:
     assert bench.level == Level.NORMAL
 
 
-# Before the pilot began ----------------------------------------------------------------------------------------------------
+# Before the pilot began
+# ----------------------------------------------------------------------------------------------------
 
 
 def early(emitter: Emitter, at: int) -> list[Envelope]:

@@ -314,7 +314,8 @@ def test_acts_in_open_mode_are_judged_as_before() -> None:
 
 
 def test_an_act_under_a_forgotten_id_makes_a_decision_of_another_id() -> None:
-    """Readers drop a decision whose id they know, so no two may share one, however often an unsigned act is sent again."""
+    """Readers drop a decision whose id they know, so no two may share one, however often an unsigned act is sent
+    again."""
     bench = Bench()
     names = [f"o{n}" for n in range(RECENT_ACTS + 1)]
     for name in names * 3:

@@ -1,4 +1,5 @@
-"""What was seen under a number is kept cheaply until it is asked for: as records, as bytes, then as digests, always the same."""
+"""What was seen under a number is kept cheaply until it is asked for: as records, as bytes, then as digests, always the
+same."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def only(machine: Machine) -> Source:
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_events_read_again_from_their_records_have_the_digests_of_the_events(packed: bool) -> None:
-    """A source that is heard often has its records held; its state is the one of events that were stepped one by one."""
+    """A source that is heard often has its records held; its state is the one of events that were stepped one by
+    one."""
     fast, slow = machine_of(1, packed=packed), machine_of(1, packed=packed, fast_path=False)
     assert fast.fast_path_events >= 300
     assert any(not isinstance(held, bytes) for _, _, held in only(fast).seen._waiting)

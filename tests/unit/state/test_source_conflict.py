@@ -65,7 +65,8 @@ def test_decisions_on_events_with_one_source_number_and_id_have_different_ids() 
 
 
 def test_an_event_that_comes_again_after_its_source_was_forgotten_makes_a_decision_of_its_own() -> None:
-    """A correction that is resent when 512 other sources were heard since is on record twice, under two ids and causes."""
+    """A correction that is resent when 512 other sources were heard since is on record twice, under two ids and
+    causes."""
     bench = Bench()
     once = bench.emitter.exposure_corrected(T0 + 1)
     bench.send(once, at=T0 + 2)

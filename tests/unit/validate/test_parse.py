@@ -336,7 +336,8 @@ def test_control_is_validated_like_telemetry(value: bytes | None, key: bytes, fi
 
 
 def test_a_bad_act_by_http_is_told_to_its_pilot() -> None:
-    """There a record has no key: the rejection names the pilot all the same, or nobody could ask what became of the act."""
+    """There a record has no key: the rejection names the pilot all the same, or nobody could ask what became of the
+    act."""
     value = (
         b'{"type":"sandbox.control.shelving","id":"1","pilot":"p","author":"a","finding":"f","reason":"r","span":"3y"}'
     )

@@ -66,8 +66,8 @@ SEAM = SMALL.index(b'{"nonce"')  # where a value could be torn so that its secon
 @given(st.lists(st.sampled_from([*GOOD[:6], *GOOD[:6], *NESTS, *ODD]), min_size=1, max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_a_run_holds_what_its_records_hold_one_by_one(values: list[bytes]) -> None:
-    """Nests at the bound and beyond, two values in a record and none, halves of a value in two: whatever stands beside it, what
-    a run says of a record is what validation says of that record alone; and all of a key comes in order."""
+    """Nests at the bound and beyond, two values in a record and none, halves of a value in two: whatever stands beside
+    it, what a run says of a record is what validation says of that record alone; and all of a key comes in order."""
     given, at, order = records(values), 0, list[int]()
     while at < len(given):
         groups, stop = group_by_key(given, at)
@@ -89,7 +89,8 @@ def test_a_run_holds_what_its_records_hold_one_by_one(values: list[bytes]) -> No
 
 
 def test_a_nest_that_is_too_deep_does_not_fit_into_a_short_record() -> None:
-    """Records that are short are not looked into, so the shortest that has to be rejected is longer; long ones are counted."""
+    """Records that are short are not looked into, so the shortest that has to be rejected is longer; long ones are
+    counted."""
     deep = [value for value in NESTS if validate(Record(0, NOW, b"p", value), "t", 0, secret=b"").rejected]
     assert min(len(value) for value in deep if b"[" not in value) > SHALLOW_BYTES
     assert max(len(value) for value in deep) > LONG
