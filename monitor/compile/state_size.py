@@ -1,8 +1,8 @@
-"""How large the state of a pilot may grow under a charter, whatever is sent: bytes at most, by indicator. Pure.
+"""The largest state that a pilot can have under a charter, whatever is sent: bytes by indicator. Pure.
 
 Counted are the charter itself, and for each indicator and segment: open periods, detectors at their largest, findings
-and flags under all their names. `tests/property/test_state_bounds.py` holds the estimate against states grown on
-purpose.
+and flags with all their keys. `tests/property/test_state_bounds.py` compares the estimate with states that
+were made to grow.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
 NUMBER = 9  # bytes of the longest number
 OPEN = 8 * NUMBER  # an open period: its index, six numbers
 FINDING = 80  # a finding, a flag or a shelf, without its key
-STREAM = 64  # a stream, without what is counted apart
+STREAM = 64  # a stream, without the parts that are counted separately
 REST = 4096  # everything of a pilot that has a fixed size
 
-# What a detector may hold beyond what it begins with. One that is not listed keeps a fixed number of numbers.
+# How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
     "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4)),
     "e_detector": lambda d, late: 2 * NUMBER * len(d.ratios),
@@ -45,7 +45,7 @@ class Size(Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """Everything that follows from the charter."""
+        """All bytes that depend on the charter."""
         return self.charter + sum(self.indicators) + REST
 
 
@@ -96,7 +96,7 @@ def _indicator(charter: Charter, watch: CompiledIndicator) -> int:
     count = 3 * len(watch.spec.detectors) + 2
     for name in watch.keys.values():
         key = len(name.encode())
-        findings = 2 * (names + count * (key + FINDING))  # any of them may be set aside too
+        findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
         found += STREAM + key + held + findings + OPEN * open_periods(watch) + NUMBER * (watch.spec.late_window + 1)
     return found
 

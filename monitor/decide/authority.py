@@ -76,9 +76,9 @@ def check_role(charter: Charter, act: ControlBase, by: Proved) -> None:
     if roles_of(charter, act.author, by) & ROLES_OF_ACT[type(act)]:
         return
     if isinstance(act, Approval):
-        raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force lists no approver {act.author}")
+        raise ControlRefused("author", Refusal.NOT_AN_APPROVER, f"the charter in force names no approver {act.author}")
     raise ControlRefused(
-        "author", Refusal.NOT_AN_OFFICER, f"{act.author} is no officer in the charter in force; an officer must do this"
+        "author", Refusal.NOT_AN_OFFICER, f"the charter in force does not let {act.author} do this; an officer must"
     )
 
 
@@ -87,7 +87,7 @@ def check_admission(act: Admission, by: Proved, open_mode: bool) -> None:
     firm = act.charter.participant
     if open_mode or (act.author != firm.id and by.key not in key_ids(firm.keys)):
         return
-    raise ControlRefused("author", Refusal.FIRM_ALONE, f"{firm.id} runs this pilot; another author must admit it")
+    raise ControlRefused("author", Refusal.FIRM_ALONE, f"{firm.id} runs this pilot; somebody else must admit it")
 
 
 def check_rights(old: Charter, new: Charter) -> None:

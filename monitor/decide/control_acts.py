@@ -73,7 +73,7 @@ def apply_act(context: DecisionContext, act: ControlBase) -> None:
             span = parse_span(text).after(0)
             if not 0 < span <= plan.shelve_ms:
                 most = pilot.charter.responses.shelve_at_most
-                raise ControlRefused("span", Refusal.TOO_LONG, f"a finding may be shelved for at most {most}")
+                raise ControlRefused("span", Refusal.TOO_LONG, f"a finding is set aside for at most {most}")
             outcome, about = ladder.shelve(s, name, context.at + span, context.at), name
             finding = Finding(rule=name, detail=words, period_start=context.at, period_end=context.at + span)
         case Acceptance(indicator=name, reason=words):
@@ -113,14 +113,14 @@ def begin_drill(context: DecisionContext, full_stop: bool, author: str = "") -> 
     for a full stop outside the charter's windows."""
     s = context.pilot.standing
     if s.halted:
-        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; a drill can begin after its release")
+        raise ControlRefused("pilot", Refusal.HALTED, "a halt stands; nothing can be tried out under it")
     if s.halt_state.kind:
-        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been acknowledged yet")
+        raise ControlRefused("pilot", Refusal.DRILL_OPEN, "the last drill has not been answered yet")
     if full_stop and not context.plan.full_stop_allowed(context.at):
         raise ControlRefused(
             "full_stop",
             Refusal.OUTSIDE_WINDOW,
-            "the charter has no window for a full stop at this time; see `drills.full_stops`",
+            "the charter names no window for a full stop at this time",
         )
     finding = Finding(rule="full_stop" if full_stop else "dry_run")
     context.record(Move("act", s.level, s.level, Reason.DRILL_BEGUN, False), finding, author)
@@ -135,7 +135,7 @@ def _results_text(charter: Charter, passed: bool, results: dict[str, dict[str, f
             name = f"{trial.name}/{measure}"
             value = results.get(trial.name, {}).get(measure)
             if value is None:
-                raise ControlRefused("results", Refusal.SCENARIO_MISSING, f"the charter requires a result of {name}")
+                raise ControlRefused("results", Refusal.SCENARIO_MISSING, f"the charter asks for a result of {name}")
             low, high = bound.least, bound.most
             if passed and ((low is not None and value < low) or (high is not None and value > high)):
                 bounds = f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
@@ -188,10 +188,10 @@ def _accept_level(context: DecisionContext, name: str) -> None:
     try:
         watch = plan.indicator(name)
     except KeyError:
-        raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter has no indicator {name}") from None
+        raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
     learnt = [i for i, w in enumerate(watch.spec.detectors) if watch.learns(w)]
     if not learnt:
-        raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns a baseline")
+        raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
     for segment in watch.segments:
         stream = pilot.streams[stream_key(watch, segment)]
         fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
@@ -216,7 +216,9 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
     new = {spec.name: spec for spec in charter.indicators}
     for spec in old.indicators:
         if spec.name not in new or _running(new[spec.name]) != _running(spec):
-            what = "only limit and variance_mean of a running indicator may change; add a new indicator instead"
+            what = (
+                "of an indicator that is watched only limit and variance_mean may change; add a new indicator instead"
+            )
             raise ControlRefused(f"charter.indicators.{spec.name}", Refusal.RUNNING_BAR, what)
     plan = plan_for(pilot.id, charter)
     if charter.drills.every != old.drills.every:

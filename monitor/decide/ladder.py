@@ -102,7 +102,7 @@ def override(s: Standing, level: Level, at: int) -> Transition:
         raise ControlRefused(
             "level",
             Refusal.HALT_IS_LATCHED,
-            "only a release lifts a halt; it needs a rectification, a passed evaluation and two approvals",
+            "a halt is lifted by rectification, evaluation, two approvals, release",
         )
     key = "override"
     if level == Level.HALT:
@@ -119,7 +119,7 @@ def override(s: Standing, level: Level, at: int) -> Transition:
 def record_step(s: Standing, reason: Reason, author: str = "", passed: bool = True) -> Transition:
     """A step towards a release. Raises ControlRefused when there is no halt to lift or the author approved already."""
     if not s.halted:
-        raise ControlRefused("pilot", Refusal.NOT_HALTED, "no halt is in force, so there is nothing to release")
+        raise ControlRefused("pilot", Refusal.NOT_HALTED, "there is no halt that this could help to lift")
     lifting, number = s.lifting, s.counter + 1
     if reason == Reason.RECTIFICATION_RECORDED:
         lifting = Lifting(True, basis=number)  # approvals and evaluations are of the rectified system
@@ -128,9 +128,7 @@ def record_step(s: Standing, reason: Reason, author: str = "", passed: bool = Tr
     else:
         if not lifting.rectified or not lifting.evaluated:
             missing = Refusal.EVALUATION_MISSING if lifting.rectified else Refusal.RECTIFICATION_MISSING
-            raise ControlRefused(
-                "pilot", missing, "an approval needs a recorded rectification and a passed re-evaluation"
-            )
+            raise ControlRefused("pilot", missing, "approve what was rectified and passed its re-evaluation")
         if author in lifting.approvals:
             raise ControlRefused("author", Refusal.SAME_APPROVER, "the two approvals must come from different people")
         if len(lifting.approvals) < APPROVALS:
@@ -144,7 +142,7 @@ def release(s: Standing, at: int, reason: str = "") -> Transition:
     """Lift the halt. Raises ControlRefused that names the first missing step, or when the stop is not verified and no
     reason is given."""
     if not s.halted:
-        raise ControlRefused("pilot", Refusal.NOT_HALTED, "no halt is in force, so there is nothing to release")
+        raise ControlRefused("pilot", Refusal.NOT_HALTED, "there is no halt to lift")
     if not s.lifting.rectified:
         raise ControlRefused("pilot", Refusal.RECTIFICATION_MISSING, "record a rectification first")
     if not s.lifting.evaluated:
@@ -157,7 +155,7 @@ def release(s: Standing, at: int, reason: str = "") -> Transition:
         raise ControlRefused(
             "reason",
             Refusal.HALT_NOT_VERIFIED,
-            f"the halt is {stop_state(s.halt_state.state)}; state in `reason` why it is released nevertheless",
+            f"the halt is {stop_state(s.halt_state.state)}; give a reason why it is released all the same",
         )
     unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age restarts with the release
     new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
@@ -174,7 +172,7 @@ def shelve(s: Standing, key: str, until: int, at: int) -> Transition:
         there = ", ".join(sorted(s.active)) or "none"
         raise ControlRefused("finding", Refusal.NOT_ACTIVE, f"there is no active finding {key!r}; active: {there}")
     if s.halted or active.level == Level.HALT or key.startswith("halt/"):
-        raise ControlRefused("finding", Refusal.NEVER_A_HALT, "a halt cannot be shelved; only a release lifts it")
+        raise ControlRefused("finding", Refusal.NEVER_A_HALT, "a halt is not shelved; it is lifted by a release")
     shelved = {**s.shelved, key: Shelf(until, active.level)}
     return _settle(structs.replace(s, shelved=shelved), key, Reason.SHELVED, at, s)
 

@@ -58,7 +58,7 @@ def signed_by(
     if trusted is not None:
         return Proved(trusted.verify("control", body, text))
     if plan.signers and not isinstance(act, Admission):
-        raise Forged("author", Forgery.NO_KEY, f"the charter registers keys, but none of {act.author}")
+        raise Forged("author", Forgery.NO_KEY, f"the charter names keys, but none of {act.author}")
     if text.partition(":")[0] in plan.firm.ids:
         raise Forged(
             "signature", Forgery.KEY_OF_THE_FIRM, f"the firm's key signs for {plan.charter.participant.id} only"

@@ -1,4 +1,4 @@
-"""Who said it: Ed25519 signatures that travel beside a record, never inside it, over its exact bytes.
+"""Ed25519 signatures over the exact bytes of a record; they are sent in a header, never inside the record. Pure.
 
 What is signed is `sandbox-monitor/1 <kind>` LF and the body, so that a permit can never pass as a command. A signature
 is written `<key id>:<base64>` in the Kafka header `signature` and the HTTP header `Sandbox-Signature`; a key id is the
@@ -35,7 +35,7 @@ class Signer:
         self.key_id = _key_id(raw)
 
     def sign(self, kind: SignedKind, body: bytes) -> str:
-        """The signature of `body` as it stands beside it.
+        """The signature of `body`, as sent in the header.
 
         >>> signer = Signer(bytes(32))
         >>> Trusted([signer.public]).verify("permit", b"{}", signer.sign("permit", b"{}")) == signer.key_id
@@ -45,7 +45,7 @@ class Signer:
 
 
 class Trusted:
-    """The public keys (`ed25519:<base64>`) whose word is taken. Raises ValueError when one is not a key."""
+    """The public keys (`ed25519:<base64>`) whose signatures are accepted. Raises ValueError when one is not a key."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys: dict[str, Ed25519PublicKey] = {}

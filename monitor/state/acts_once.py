@@ -128,7 +128,7 @@ def check_time(act: ControlBase, received: int) -> None:
         raise ControlRefused(
             "not_before",
             Refusal.NOT_YET_VALID,
-            f"it is valid from {first.isoformat()}; wait, or correct the sender's clock",
+            f"it is valid from {first.isoformat()}; wait, or set the sender's clock",
         )
     if last is not None and received > millis(last):
         raise ControlRefused(
