@@ -56,7 +56,7 @@ class Forgery(NamedTuple):
 
 
 class Bench:
-    """A monitor with our pilot, halted and answered by its service, and another firm's beside it."""
+    """A monitor with our pilot, halted and acknowledged by its service, and another firm's pilot."""
 
     def __init__(self) -> None:
         self.machine = Machine(

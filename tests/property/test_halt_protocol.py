@@ -121,7 +121,7 @@ class Protocol(RuleBasedStateMachine):
         self.full_stop = False
         self.acknowledged: set[str] = set()
         self.row: dict[str, list[bool]] = {}
-        self.open = False  # the last command may be told again
+        self.open = False  # the last command may be resent
 
     @initialize(
         tier=st.sampled_from(["minimal", "limited", "high", "critical"]),
@@ -170,7 +170,7 @@ class Protocol(RuleBasedStateMachine):
         self._beat(serving, who, gap)
 
     def _word(self, source: str) -> None:
-        """Each incarnation gives its word once; what comes after it counts."""
+        """The first acknowledgement of an incarnation counts; heartbeats after it verify."""
         if source not in self.acknowledged:
             self.acknowledged.add(source)
             self.row[source] = []
@@ -318,8 +318,8 @@ class Protocol(RuleBasedStateMachine):
                 self.full_stop = False
         for command in out.commands:
             if self.commands and command.standing == self.commands[-1].standing:
-                told = msgspec.structs.replace(command, epoch=self.commands[-1].epoch, again=0)
-                assert told == self.commands[-1], "what is told again is the same command, and the last one"
+                resent = msgspec.structs.replace(command, epoch=self.commands[-1].epoch, again=0)
+                assert resent == self.commands[-1], "what is resent is the same command, and the last one"
                 assert opened or self.open, "what was answered is told no more"
                 continue
             assert not self.commands or command.standing > self.commands[-1].standing

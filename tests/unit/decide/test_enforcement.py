@@ -90,7 +90,7 @@ def test_silence_verifies_nothing() -> None:
     assert late.cause.startswith("timer:overdue/@")
 
 
-def test_a_halt_that_nobody_acknowledges_is_overdue() -> None:
+def test_an_unacknowledged_halt_is_overdue() -> None:
     """After the charter's time the authority hears of it, once; a late acknowledgement takes that back."""
     bench = Halted()
     bench.time(bench.at + WITHIN)
@@ -105,7 +105,7 @@ def test_a_halt_that_nobody_acknowledges_is_overdue() -> None:
 
 
 def test_a_gap_in_the_numbers_starts_the_row_again() -> None:
-    """What a missing event said nobody knows: three heartbeats after it are needed."""
+    """A missing event may have reported service: three heartbeats after it are needed."""
     bench = Halted()
     bench.acknowledge(bench.at + SECOND)
     bench.beat(bench.at + 2 * SECOND)
@@ -169,7 +169,7 @@ def test_what_was_before_the_stop_contradicts_nothing() -> None:
     assert bench.order == "verified"
 
 
-def test_work_in_hand_before_the_acknowledgement_is_no_contradiction() -> None:
+def test_pending_work_before_the_acknowledgement_is_no_contradiction() -> None:
     """A service may finish what it began, as long as it acknowledges in time and only afterwards."""
     bench = Halted()
     bench.beat(bench.at + SECOND, serving=True)
@@ -181,8 +181,8 @@ def test_work_in_hand_before_the_acknowledgement_is_no_contradiction() -> None:
 
 
 def test_a_second_worker_that_goes_on_is_found() -> None:
-    """One worker's word binds nobody else: another is found out once the charter's time is over, and until then nothing
-    is verified."""
+    """One worker's acknowledgement does not bind the others: another is contradicted once the charter's time has
+    passed, and until then nothing is verified."""
     bench = Halted()
     second = Emitter("svc/2", "p")
     bench.beat(bench.at + SECOND, serving=True, service=second)
@@ -259,7 +259,7 @@ def test_an_acknowledgement_of_another_command_is_rejected() -> None:
 
 
 def test_a_fault_of_the_monitor_makes_no_halt_overdue() -> None:
-    """While the monitor was away nobody could have been heard."""
+    """During an outage of the monitor no event could be received."""
     bench = Bench(journalled=True)
     bench.time(T0 + SECOND)
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0 + 2 * SECOND)
@@ -357,7 +357,7 @@ def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
     assert len({d.id for d in story()}) == len(story())
 
 
-def test_every_decision_has_an_id_of_its_own() -> None:
+def test_every_decision_has_a_different_id() -> None:
     """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a
     repeat."""
     bench = Halted()

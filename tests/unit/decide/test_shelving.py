@@ -56,7 +56,7 @@ def test_a_shelved_finding_that_rises_counts_at_once() -> None:
 
 
 def test_a_halt_is_never_shelved() -> None:
-    """Neither the halt, nor what is found beside it, nor anything while it stands."""
+    """Neither the halt, nor a finding about it, nor anything while it is in force."""
     bench = Halted()
     bench.time(bench.at + 2 * WITHIN)
     for key in ("override", "halt/overdue"):
@@ -90,7 +90,7 @@ def test_when_several_fire_together_the_first_is_marked() -> None:
 
 
 def test_only_those_whom_the_charter_names_act() -> None:
-    """Officers override, shelve, drill and release but do not approve; nobody else acts, least of all the firm."""
+    """Officers override, shelve, drill and release but do not approve; no other author may, and not the firm."""
     named = (Authority("authority", approvers=("anna", "ben"), officers=("olga",)),)
     bench = Bench(authorities=named)
     for number, author in enumerate(("mallory", "firm")):

@@ -21,7 +21,7 @@ def lenient() -> Bench:
 
 
 def test_the_first_crossing_of_a_low_tier_escalates_and_spends_its_share() -> None:
-    """It opens a rectification; the next crossing halts, against a bar four times as high."""
+    """It opens a rectification; the next crossing halts, against a threshold four times as high."""
     bench = lenient()
     bench.send(*(bench.emitter.incident(T0 + 1) for _ in range(20)), at=T0 + 2)
     first = next(d for d in bench.out.decisions if d.reason == Reason.LIMIT_TOLERATED)

@@ -55,8 +55,8 @@ def test_a_night_and_a_weekend_are_no_silence() -> None:
 
 
 def test_the_machine_waits_for_business_hours_before_it_does_not_know() -> None:
-    """Nothing heard since Friday evening is found on Monday, to the millisecond at which the bar is reached, not at
-    night."""
+    """Nothing heard since Friday evening is found on Monday, to the millisecond at which the threshold is reached, not
+    at night."""
     spec = IndicatorSpec(name="silence", kind="silence", params=OFFICE, detectors=(DetectorSpec("silence", "watch"),))
     bench = Bench(spec, cycle=charter().cycle)
     friday = T0 - T0 % DAY + 4 * DAY + 17 * HOUR
@@ -187,8 +187,7 @@ def test_an_amendment_moves_a_baseline_and_no_bar() -> None:
 
 
 def test_a_new_level_alarms_until_it_is_accepted_and_is_then_usual() -> None:
-    """A change escalates; accepted, its finding is answered, the detector learns again and stays silent at the new
-    level."""
+    """A change escalates; its acceptance clears the finding, and the detector learns the new level and stays quiet."""
     bench = Bench(LEARNT, hard_rules=())
     for hour in range(48):
         bench.hour(hour, incidents=4 if hour < 40 else 12)

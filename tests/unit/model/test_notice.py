@@ -183,7 +183,7 @@ def test_a_death_between_the_start_of_the_cycle_and_a_late_admission_halts(befor
     assert of(bench, Reason.HARD_RULE)[0].level == Level.HALT
 
 
-def test_a_heartbeat_from_before_the_pilot_began_is_answered_and_accuses_nobody() -> None:
+def test_a_heartbeat_from_before_the_pilot_began_gets_a_permit_and_is_no_rejection() -> None:
     """It counts nothing, so it is no back-fill; what model served then is none of the pilot's."""
     bench = Bench(hard_rules=(FOREIGN_HALTS,))
     bench.emitter.model = "m9"

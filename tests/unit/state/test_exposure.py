@@ -50,7 +50,7 @@ def test_exposure_that_is_not_known_is_never_zero() -> None:
     assert old.at == T0 + HOUR + HOUR // 2 + 2 * HOUR
 
 
-def test_a_halted_service_that_stands_still_is_not_unknown() -> None:
+def test_a_halted_service_that_stopped_is_not_unknown() -> None:
     """No exposure is what a halt asks for: its periods say nothing, and are not flagged as partial. It is overdue, as
     it is dark."""
     bench = Bench()
@@ -84,7 +84,7 @@ def test_a_source_that_says_it_serves_no_more_owes_nothing() -> None:
 
 
 def test_events_without_any_exposure_prove_nothing() -> None:
-    """A tally of zero beside five incidents says that exposure is missing, not that the rate is infinite."""
+    """A tally of zero with five incidents says that exposure is missing, not that the rate is infinite."""
     bench = Bench(msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions")))
     bench.send(*(bench.emitter.incident(T0 + 5) for _ in range(50)), at=T0 + 5)
     bench.hour(0, exposure=0)
@@ -134,7 +134,7 @@ def test_counters_that_agree_leave_the_period_whole() -> None:
     assert (first.m, first.unknown) == (300, "")
 
 
-def test_a_source_heard_first_in_its_midst_is_counted_from_there() -> None:
+def test_a_source_first_heard_after_its_start_is_counted_from_there() -> None:
     """A service that ran before its admission is not behind for ever."""
     bench = Bench()
     bench.emitter = Emitter("svc/old", "p", first=900)

@@ -103,7 +103,7 @@ def test_large_records_are_not_held() -> None:
 
 
 def test_a_pilot_that_is_put_away_keeps_digests_only() -> None:
-    """What is held of events for speed is not held of pilots that are not at hand."""
+    """Bytes of events that are held for speed are not held for evicted pilots."""
     machine = machine_of(5, packed=True, hot=2)
     sources = [source for pilot in machine.pilots.resident.values() for source in pilot.sources.values()]
     assert sum(bool(source.seen._waiting) for source in sources) <= 2
