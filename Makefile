@@ -82,8 +82,8 @@ test-long: install ## histories of random operations and faults, 1,000 with 200 
 	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
 
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
-FULL_STRENGTH = tests/property tests/failure tests/replay tests/unit/detectors
+FULL_STRENGTH = tests/property tests/failure tests/replay tests/unit
 
 .PHONY: bench-stream
-bench-stream: install ## the stream worker beside its peers on one broker; QUICK=1 within five minutes
+bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes
 	$(PY) -m monitor bench stream $(ARGS)

@@ -1,8 +1,9 @@
-"""`make stack`: the real stack on loopback without Docker - Kafka, a worker, actors, the notary, Prometheus, Alertmanager.
+"""`make stack`: the real stack on loopback without Docker - Kafka, a worker, actors, the notary, Prometheus,
+Alertmanager.
 
-`python deploy/stack.py up` starts what does not run, waits until each part is ready and prints its address; `down` stops all
-in reverse order; `status` says what runs. Data, logs and pid files lie in var/stack. Worker and actors are supervised: whatever
-ends them, they are started again after a second, as a platform would.
+`python deploy/stack.py up` starts what does not run, waits until each part is ready and prints its address; `down`
+stops all in reverse order; `status` says what runs. Data, logs and pid files lie in var/stack. Worker and actors are
+supervised: whatever ends them, they are started again after a second, as a platform would.
 
 Exit codes: 0 all runs (or: all is stopped), 1 something does not run, 2 called wrongly, 3 a part did not become ready.
 """
@@ -278,8 +279,9 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0
 
 
 def supervise(command: Sequence[str]) -> int:
-    """Run `command` again and again until SIGTERM, which is passed on. Between an end and the next start lies one second, twice as
-    long after each further end, at most 30 s; a child that lived for a minute begins with one second again."""
+    """Run `command` again and again until SIGTERM, which is passed on. Between an end and the next start lies one
+    second, twice as long after each further end, at most 30 s; a child that lived for a minute begins with one second
+    again."""
     stop = False
     pause = FIRST_PAUSE_S
     child: subprocess.Popen[bytes] | None = None

@@ -54,6 +54,10 @@ LARGEST = 1e18
 """Inputs are clipped to this value, which exceeds what telemetry may carry, so that products and sums stay finite."""
 
 
+LARGEST_VALUE = 1e100
+"""Values of observations without a likelihood are clipped to this absolute value."""
+
+
 def events_of(observation: Observation) -> tuple[float, float]:
     """Returns (events, exposure or trials) of a count or a proportion, clipped to `LARGEST`. Raises TypeError
     otherwise."""
@@ -62,6 +66,24 @@ def events_of(observation: Observation) -> tuple[float, float]:
     if isinstance(observation, Proportion):
         return min(observation.k, LARGEST), min(observation.n, LARGEST)
     raise TypeError(f"{type(observation).__name__}: expected a Count or a Proportion")
+
+
+def value_of(observation: Observation) -> float | None:
+    """Returns the value, rate or proportion of an observation, clipped to +-1e100; `None` without exposure and for a
+    gap."""
+    if isinstance(observation, Gauge):
+        value = observation.value
+    elif isinstance(observation, Count):
+        if observation.m <= 0:
+            return None
+        value = observation.k / max(observation.m, 1e-100)
+    elif isinstance(observation, Proportion):
+        if observation.n <= 0:
+            return None
+        value = observation.k / observation.n
+    else:
+        return None
+    return min(max(value, -LARGEST_VALUE), LARGEST_VALUE)
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):

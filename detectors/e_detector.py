@@ -89,10 +89,8 @@ class EDetector(msgspec.Struct, kw_only=True, array_like=True, dict=True):
     baseline: Baseline
     relearn: bool
     assumed_dispersion: float
-    calibrated_log_threshold: float | None = (
-        None  # the bar for Poisson counts, if the charter asks for a calibrated one
-    )
-    sums: list[float] = []  # empty until the baseline stands, and after an alarm
+    calibrated_log_threshold: float | None = None  # replaces the threshold for Poisson counts, if given
+    sums: list[float] = []  # empty until the baseline is ready, and after an alarm
     logs: bool = False  # whether `sums` are logarithms
 
     if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from math import erf, exp, log, pi, sqrt
+from math import exp, log, pi, sqrt
 from typing import ClassVar, Self, TypeAlias
 
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Score, within
 from detectors.baseline import Baseline
+from detectors.overshoot import siegmund_nu
 
 Onset: TypeAlias = tuple[float, float, int]
 """Cumulative expected events, observed events and periods at a possible onset of the change."""
@@ -190,11 +191,5 @@ def run_length(threshold: float) -> float:
     b = sqrt(2 * threshold)
     n, top = 400, 12.0  # nu falls like exp(-.583 x)
     step = top / n
-    total = sum((i + 0.5) * step * _nu((i + 0.5) * step) ** 2 for i in range(n)) * step
+    total = sum((i + 0.5) * step * siegmund_nu((i + 0.5) * step) ** 2 for i in range(n)) * step
     return 2 * sqrt(2 * pi) * exp(b * b / 2) / (b * total)
-
-
-def _nu(x: float) -> float:
-    phi = exp(-x * x / 8) / sqrt(2 * pi)
-    cdf = (1 + erf(x / 2 / sqrt(2))) / 2
-    return (2 / x) * (cdf - 0.5) / ((x / 2) * cdf + phi)

@@ -44,7 +44,7 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         return cls(rates, start, tuple(accumulate((r * HOUR for r in rates), initial=0.0)))
 
     @classmethod
-    def learnt(cls, events: Sequence[float], hours: Sequence[float], start: float = 345_600.0) -> HourOfWeek:
+    def from_counts(cls, events: Sequence[float], hours: Sequence[float], start: float = 345_600.0) -> HourOfWeek:
         """Builds a profile from `events` counted in each of the 168 hours of a week, and `hours` of observation of
         each.
 
@@ -54,7 +54,7 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         each its own. No rate is 0 unless the stream has no events. Raises ValueError for other than 168 cells,
         negative numbers, or no event.
 
-        >>> profile = HourOfWeek.learnt([3.0] * 8 + [9.0] * 16 + [0.0] * 144, [1.0] * 24 + [0.0] * 144)
+        >>> profile = HourOfWeek.from_counts([3.0] * 8 + [9.0] * 16 + [0.0] * 144, [1.0] * 24 + [0.0] * 144)
         >>> [round(3600 * profile.rates[hour], 1) for hour in (3, 12, 27)]
         [6.5, 7.3, 6.5]
         """
@@ -71,12 +71,12 @@ class HourOfWeek(msgspec.Struct, frozen=True):
         return cls.of(_shrunk(k, t, [day[h % 24] for h in range(168)]), start)
 
     @classmethod
-    def seen(cls, moments: Sequence[float], start: float = 345_600.0) -> HourOfWeek:
-        """Builds a profile from the moments (seconds since 1970) of at least two events, by `learnt`.
+    def from_event_times(cls, moments: Sequence[float], start: float = 345_600.0) -> HourOfWeek:
+        """Builds a profile from the moments (seconds since 1970) of at least two events, by `from_counts`.
 
         The observation time is from the first event to the last. Raises ValueError if that is 0.
 
-        >>> twice_an_hour = HourOfWeek.seen([1800.0 * i for i in range(2 * 168 * 2)])
+        >>> twice_an_hour = HourOfWeek.from_event_times([1800.0 * i for i in range(2 * 168 * 2)])
         >>> round(HOUR * twice_an_hour.rate, 1)
         2.0
         """
@@ -89,7 +89,7 @@ class HourOfWeek(msgspec.Struct, frozen=True):
             edge = min(start + ((at - start) // HOUR + 1) * HOUR, last)
             hours[_hour(at - start)] += (edge - at) / HOUR
             at = edge
-        return cls.learnt(events, hours, start)
+        return cls.from_counts(events, hours, start)
 
     @property
     def rate(self) -> float:

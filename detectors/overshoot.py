@@ -9,7 +9,7 @@ an asymptotic result, not a theorem at a finite A; `tests/bench/detbench` measur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, floor, lgamma, log, sqrt
+from math import erf, exp, floor, lgamma, log, pi, sqrt
 
 _EACH = 2_000  # terms of Spitzer's series summed one by one; the rest is integrated over ln n
 
@@ -26,6 +26,21 @@ def calibrated_threshold(
     """
     shares = [1 / len(ratios)] * len(ratios) if weights is None else weights
     return arl0 * sum(w * undershoot(r, mean) for w, r in zip(shares, ratios, strict=True))
+
+
+def siegmund_nu(x: float) -> float:
+    """Returns nu(x), about the mean of exp(-overshoot) of a normal random walk with steps of sd `x` >= 0.
+
+    Siegmund (1985), Sequential Analysis, chapter 4: nu(x) = (2/x) (Phi(x/2) - 1/2) / ((x/2) Phi(x/2) + phi(x/2)).
+
+    >>> round(siegmund_nu(1.0), 4)
+    0.5488
+    """
+    if x < 1e-6:
+        return 1.0
+    x = min(x, 1e6)
+    below, density = 0.5 * (1 + erf(x / 2 / sqrt(2))), exp(-x * x / 8) / sqrt(2 * pi)
+    return 2 / x * (below - 0.5) / (x / 2 * below + density)
 
 
 def undershoot(ratio: float, mean: float) -> float:

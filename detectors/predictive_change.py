@@ -6,12 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from math import erf, exp, lgamma, log, log1p, pi, sqrt
+from math import exp, lgamma, log, log1p, sqrt
 from typing import Any, ClassVar, Self
 
 import msgspec
 
 from detectors.base import LARGEST, Count, Design, Observation, Proportion, Score, ratios_of, within
+from detectors.overshoot import siegmund_nu
 from detectors.predictive import (
     MIN_EXPOSURE,
     BetaBinomial,
@@ -252,7 +253,7 @@ def threshold_of(arl0: float, ratios: Sequence[float], forecast: NegativeBinomia
     low, high = max(mean - deviation, 0.0), min(mean + deviation, most)
     rises = zip(evidence(ratios, low, forecast), evidence(ratios, high, forecast), strict=True)
     steps = [abs(b - a) / max(high - low, MIN_EXPOSURE) * deviation for a, b in rises]
-    return max(log(arl0) + log(sum(_nu(step) for step in steps) / len(steps)), 1.0)
+    return max(log(arl0) + log(sum(siegmund_nu(step) for step in steps) / len(steps)), 1.0)
 
 
 @lru_cache(maxsize=64)
@@ -262,14 +263,6 @@ def _squared(arl0: float) -> float:
 
 def _log_mean(sums: list[float]) -> float:
     return log(max(sum(sums) / len(sums), 1e-300))
-
-
-def _nu(x: float) -> float:
-    if x < 1e-6:
-        return 1.0
-    x = min(x, 1e6)
-    below, density = 0.5 * (1 + erf(x / 2 / sqrt(2))), exp(-x * x / 8) / sqrt(2 * pi)
-    return 2 / x * (below - 0.5) / (x / 2 * below + density)
 
 
 def _hits(k: float, n: float, a: float, b: float) -> float:

@@ -7,9 +7,7 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
-from detectors.base import Count, Design, Gauge, Observation, Proportion, Score, within
-
-_CUT = 1e100
+from detectors.base import Count, Design, Gauge, Observation, Proportion, Score, value_of, within
 
 
 class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
@@ -30,7 +28,7 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
 
     observes: ClassVar[tuple[type, ...]] = (Gauge, Count, Proportion)
     claims: ClassVar[str] = (
-        "A heuristic without a promised error rate; ADWIN's own bound assumes independent numbers in [0, 1]."
+        "A heuristic without a guaranteed error rate; ADWIN's own bound assumes independent numbers in [0, 1]."
     )
 
     delta: float
@@ -51,7 +49,7 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
 
     def update(self, observation: Observation) -> Score | None:
         """Processes one closed period. Returns `None` during warm-up and for a period without exposure."""
-        number = _number(observation)
+        number = value_of(observation)
         if number is None:
             return None
         if len(self.numbers) >= 2 * self.block:
@@ -69,7 +67,7 @@ class RiverDrift(msgspec.Struct, kw_only=True, dict=True):
 
     def repeat(self, observation: Observation, times: int) -> bool:
         """See `detectors.repeat.Repeating`: once all kept numbers are equal, only their count changes."""
-        number = _number(observation)
+        number = value_of(observation)
         if number is None:
             return True
         for _ in range(min(times, 2 * self.block)):  # until all kept numbers are equal to it
@@ -109,19 +107,3 @@ def _bend(z: float) -> float:
 def _unbend(u: float) -> float:
     z = 2 * u - 1
     return z / max(1 - abs(z), 1e-9)
-
-
-def _number(observation: Observation) -> float | None:
-    if isinstance(observation, Gauge):
-        value = observation.value
-    elif isinstance(observation, Count):
-        if observation.m <= 0:
-            return None
-        value = observation.k / max(observation.m, 1e-100)
-    elif isinstance(observation, Proportion):
-        if observation.n <= 0:
-            return None
-        value = observation.k / observation.n
-    else:
-        return None
-    return min(max(value, -_CUT), _CUT)

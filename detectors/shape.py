@@ -7,11 +7,9 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
-from detectors.base import Count, Design, Gauge, Observation, Proportion, Score, within
+from detectors.base import Count, Design, Gauge, Observation, Proportion, Score, value_of, within
 from detectors.shape_tail import Tail
 from detectors.shape_views import Level, Motif, Profile
-
-_CUT = 1e100
 
 
 class ShapeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +58,9 @@ class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
 
     settings: ClassVar[type] = ShapeSettings
     observes: ClassVar[tuple[type, ...]] = (Gauge, Count, Proportion)
-    claims: ClassVar[str] = "A heuristic without a promised error rate: rare by the stream's own past, at watch only."
+    claims: ClassVar[str] = (
+        "A heuristic without a guaranteed error rate: rare relative to the stream's past; level watch only."
+    )
 
     threshold: float
     cooldown: int
@@ -104,7 +104,7 @@ class Shape(msgspec.Struct, kw_only=True, rename={"threshold": "bar"}):
         at = getattr(observation, "at", None)
         row = self.row if at is None else at
         self.row = row + 1
-        number = _number(observation)
+        number = value_of(observation)
         if number is None:
             return None
         usual = self.level.far if self.level.seen else number
@@ -139,19 +139,3 @@ def _season(design: Design) -> int:
 
 def _first(value: float | None, other: float) -> float:
     return other if value is None else value
-
-
-def _number(observation: Observation) -> float | None:
-    if isinstance(observation, Gauge):
-        value = observation.value
-    elif isinstance(observation, Count):
-        if observation.m <= 0:
-            return None
-        value = observation.k / max(observation.m, 1e-100)
-    elif isinstance(observation, Proportion):
-        if observation.n <= 0:
-            return None
-        value = observation.k / observation.n
-    else:
-        return None
-    return min(max(value, -_CUT), _CUT)

@@ -46,7 +46,8 @@ def http_address(address: str, example: str = "http://127.0.0.1:9093") -> HttpAd
     """Read the base URL of an HTTP server. Raises Refused, naming the fix with `example`, when it can never work.
 
     >>> http_address("https://ann:s3cret@alerts.example.org/am/")
-    HttpAddress(url='https://alerts.example.org/am', authorization='Basic YW5uOnMzY3JldA==', shown='https://***@alerts.example.org/am/')
+    HttpAddress(url='https://alerts.example.org/am', authorization='Basic YW5uOnMzY3JldA==',
+    shown='https://***@alerts.example.org/am/')
     """
     seen = shown(address)
     scheme, rest = _split_scheme(address)

@@ -1,8 +1,9 @@
 """Who this process is to a Kafka that wants a login: read from the environment, for every client of it alike.
 
-`SANDBOX_KAFKA_USER` names the user, `SANDBOX_KAFKA_PASSWORD_FILE` the file with the password. `SANDBOX_KAFKA_MECHANISM` is
-SCRAM-SHA-512 unless it says PLAIN or SCRAM-SHA-256. `SANDBOX_KAFKA_CA` names the file of the authority that signed the broker's
-certificate, `system` those of the machine; without it the connection is in clear, which is for loopback alone.
+`SANDBOX_KAFKA_USER` names the user, `SANDBOX_KAFKA_PASSWORD_FILE` the file with the password. `SANDBOX_KAFKA_MECHANISM`
+is SCRAM-SHA-512 unless it says PLAIN or SCRAM-SHA-256. `SANDBOX_KAFKA_CA` names the file of the authority that signed
+the broker's certificate, `system` those of the machine; without it the connection is in clear, which is for loopback
+alone.
 """
 
 from __future__ import annotations

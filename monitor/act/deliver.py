@@ -99,7 +99,8 @@ class Deliver:
         return min((lane.due(now_ms) for lane in self._lanes), default=now_ms + LONGEST_BACKOFF_MS)
 
     def run(self, clock: Callable[[], int], sleep: Callable[[float], object], stopped: Callable[[], bool]) -> None:
-        """Tick until `stopped()`. `clock` gives ms, `sleep` takes seconds (an event's `wait` fits); at most 0.2 s apart."""
+        """Tick until `stopped()`. `clock` gives ms, `sleep` takes seconds (an event's `wait` fits); at most 0.2 s
+        apart."""
         while not stopped():
             due = self.tick(clock())
             sleep(min(0.2, max(0.0, (due - clock()) / 1000)))

@@ -48,7 +48,8 @@ class Grafana:
         self._face.api.s.headers["Connection"] = "close"  # calls are rare: no socket is kept open between them
 
     def push(self, dashboard: dict[str, Any], message: str) -> str:
-        """Create or overwrite the dashboard of that `uid`; returns its URL path. The `message` stands in its history."""
+        """Create or overwrite the dashboard of that `uid`; returns its URL path. The `message` stands in its
+        history."""
         payload = {"dashboard": dashboard | {"id": None}, "overwrite": True, "message": message}
         answer = self._call(lambda: self._face.dashboard.update_dashboard(payload))
         return str(answer["url"])

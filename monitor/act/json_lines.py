@@ -23,7 +23,8 @@ class JsonLines:
         self._standing: dict[str, int] | None = None
 
     def act(self, decision: Decision) -> None:
-        """Append one line. Raises `Unavailable` when the disk is full or away, `Refused` when the path cannot be a file."""
+        """Append one line. Raises `Unavailable` when the disk is full or away, `Refused` when the path cannot be a
+        file."""
         line = msgspec.json.encode(decision, order="sorted") + b"\n"
         try:
             if self._standing is None:

@@ -1,8 +1,8 @@
 """Lanes: one queue, cursor and backoff per actor, so that an unavailable one delays no other.
 
-`RecordLane` hands over every decision. `AlertLane` folds decisions into the alerts that stand (`monitor/projections/alerts.py`),
-hands over what begins and ends, and resends what stands. What an `AlertLane` is fed below its cursor, or before it
-attached, is history: it is folded silently.
+`RecordLane` hands over every decision. `AlertLane` folds decisions into the alerts that stand
+(`monitor/projections/alerts.py`), hands over what begins and ends, and resends what stands. What an `AlertLane` is fed
+below its cursor, or before it attached, is history: it is folded silently.
 """
 
 from __future__ import annotations

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import threading
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -13,17 +9,9 @@ import click
 from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
-from monitor.clock import wall_ms
-from monitor.errors import Unavailable
-from monitor.kafka import health
-from monitor.kafka.charters import follow_charters
-from monitor.kafka.output_consumer import Place, read
-from monitor.kafka.topics import Names
-from monitor.model.records import Decision, Reason
-from monitor.projections.metrics import CONTENT_TYPE, Metrics
-
-AWAY_SECONDS = 2.0
-CHARTERS_SECONDS = 10.0
+from monitor.kafka.act_service import run_actors, serve_metrics
+from monitor.kafka.topics import TopicNames
+from monitor.projections.metrics import Metrics
 
 
 @click.command()
@@ -83,73 +71,7 @@ def act(
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)
     if metrics_port is not None:
-        pages: dict[str, health.Page] = {
-            "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
-            "/live": health.page(lambda: True, "live"),
-        }
-        port = health.serve(metrics_port, pages, metrics_host)
+        port = serve_metrics(metrics, metrics_host, metrics_port)
         click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
     click.echo(f"act: {', '.join(actors)}", err=True)
-    asyncio.run(_act(bootstrap, Names(prefix), deliver, metrics))
-
-
-async def _act(bootstrap: str, names: Names, deliver: Deliver, metrics: Metrics) -> None:
-    over = threading.Event()
-    thread = threading.Thread(target=deliver.run, args=(wall_ms, over.wait, over.is_set), name="deliver")
-    known = asyncio.Event()  # the charters on control were read once
-    charters = asyncio.create_task(
-        follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=known.set)
-    )
-    reading = asyncio.create_task(_read(bootstrap, names.decisions, deliver, known))
-    beating = asyncio.create_task(_beat(metrics))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, reading.cancel)
-    thread.start()
-    try:
-        await reading
-    except asyncio.CancelledError:
-        click.echo("act: ended", err=True)
-    finally:
-        beating.cancel()
-        charters.cancel()
-        over.set()
-        await asyncio.to_thread(thread.join)
-
-
-async def _read(bootstrap: str, topic: str, deliver: Deliver, known: asyncio.Event) -> None:
-    """Feed the log as it was at the start, then what follows. Charters give labels: they are waited for, but not for
-    long."""
-    places: dict[tuple[str, int], Place] = {}
-    with suppress(TimeoutError):
-        await asyncio.wait_for(known.wait(), CHARTERS_SECONDS)
-    history = True
-    while True:
-        try:
-            async for seen in read(bootstrap, [topic], places, client_id="sandbox-act", follow=not history):
-                places[(seen.topic, seen.partition)] = seen.place
-                if isinstance(seen.value, Decision):
-                    if not history and seen.value.reason in (Reason.ADMITTED, Reason.AMENDED):
-                        await _charter_read(deliver, seen.value, known)
-                    deliver.feed([seen.value])
-            if history:
-                deliver.caught_up()
-            history = False
-        except Unavailable as error:
-            click.echo(f"act: {error}; trying again", err=True)
-            await asyncio.sleep(AWAY_SECONDS)
-
-
-async def _charter_read(deliver: Deliver, decision: Decision, read: asyncio.Event) -> None:
-    """Wait until the charter that a decision put in force is read, at most CHARTERS_SECONDS: an alert keeps the labels with
-    which it begins, and the first one may follow the admission at once. `read` is set each time that control was read."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CHARTERS_SECONDS):
-            while not deliver.knows(decision):
-                read.clear()
-                await read.wait()
-
-
-async def _beat(metrics: Metrics) -> None:
-    while True:
-        metrics.heartbeat(wall_ms())
-        await asyncio.sleep(1)
+    run_actors(bootstrap, TopicNames(prefix), deliver, metrics, lambda line: click.echo(line, err=True))

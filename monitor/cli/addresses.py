@@ -1,5 +1,4 @@
-"""Types of command-line options that are addresses: a malformed one is a wrong call (exit code 2), said with the
-fix."""
+"""Types of command-line options for addresses: a malformed one is a usage error (exit code 2) with the fix."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from monitor.errors import Refused
 
 
 class _HttpUrl(click.ParamType):
-    """The base URL of an HTTP server, credentials allowed; the value is what was given."""
+    """The base URL of an HTTP server, credentials allowed; the value is unchanged."""
 
     name = "url"
 
@@ -23,7 +22,7 @@ class _HttpUrl(click.ParamType):
 
 
 class _KafkaServers(click.ParamType):
-    """`host:port[,host:port]`; the value has a port for each."""
+    """`host:port[,host:port]`; the value has a port for each host."""
 
     name = "host:port[,host:port]"
 

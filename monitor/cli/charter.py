@@ -27,8 +27,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def charter() -> None:
     """Check a charter file, print its hash, start from a template, or show the charter of an admitted pilot.
 
-    A charter is the plan under which one pilot runs: its limits, what answers a broken limit, and how often a pilot
-    that keeps every limit may be halted all the same (alpha).
+    A charter is the plan under which one pilot runs: its limits, the responses to a broken limit, and the probability
+    that a pilot that keeps every limit is ever halted (alpha).
     """
 
 
@@ -36,15 +36,16 @@ def charter() -> None:
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on stdout instead of the text.")
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Say whether each FILE is a charter that can run.
+    """Check whether each FILE is a valid charter.
 
-    For a good one: pilot, hash, and how alpha is split (the threshold is the e-value at which a limit counts as broken). For a
-    bad one, on stderr, every mistake as `file:line:column: field: problem; fix`. Warnings do not fail the check.
+    For a valid one: pilot, hash, and how alpha is split (the threshold is the e-value at which a limit counts as
+    broken). For an invalid one, on stderr: every mistake as `file:line:column: field: problem; fix`. Warnings do not
+    fail the check.
 
     \b
     Exit codes:
-      0  every file can run
-      1  at least one cannot
+      0  every file is valid
+      1  at least one is not
     """
     readings = [(path, read_bytes(path.read_bytes(), str(path))) for path in files]
     for path, reading in readings:
@@ -64,8 +65,8 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 def hash_(file: Path) -> None:
     """Print the hash that both sides sign at admission.
 
-    SHA-256 of the canonical form: every field written out, sorted, so that comments, order and spelling of the YAML do not
-    matter. Exit code 1 when FILE cannot run.
+    SHA-256 of the canonical form: every field, sorted. Comments, order and formatting of the YAML do not matter. Exit
+    code 1 when FILE is not valid.
     """
     click.echo(charter_hash(load_charter(file)))
 
@@ -74,13 +75,12 @@ def hash_(file: Path) -> None:
 @click.argument("file", type=FILE)
 @click.option("--restart", type=click.IntRange(1, 10_000), default=1, show_default=True, help="which share of alpha")
 def alpha(file: Path, restart: int) -> None:
-    """Print what each stream's threshold may spend of alpha at a restart, and what all restarts up to it may spend.
+    """Print the share of alpha of each threshold at a restart, and the sum over all restarts up to it.
 
-    What a pilot has really used stands on its page of the board and at the end of `replay`: the shares of runs that are
-    over.
+    The page of a pilot on the board and the end of `replay` show the alpha that it has used.
 
     Statistics restart when a halt is released or a first crossing is tolerated. The shares of all restarts add up to
-    the charter's alpha, so a pilot that keeps its limits is ever halted with at most that probability.
+    the alpha of the charter: a pilot that keeps its limits is ever halted with at most that probability.
     """
     made = load_charter(file)
     shares = []
@@ -111,7 +111,7 @@ charter.add_command(show)
 
 
 def placeholders(made: Charter) -> list[str]:
-    """What a template leaves open and nobody has filled in: every `<...>` in a charter's text."""
+    """The placeholders of a template that are still in a charter: every `<...>` in its text."""
     return sorted(set(re.findall(r"<[^<>]+>", canonical_charter(made).decode())))
 
 

@@ -1,4 +1,4 @@
-"""`sandbox-monitor charter show`: the charter of a pilot as it stands in the record, after its admission."""
+"""`sandbox-monitor charter show`: the recorded charter of an admitted pilot."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _VERSIONS = msgspec.json.Decoder(list[Version]).decode
 
 @click.command()
 @click.argument("pilot")
-@click.option("--version", type=click.IntRange(1), help="this version instead of the one that came into force last")
+@click.option("--version", type=click.IntRange(1), help="this version instead of the latest in force")
 @click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port")
-@click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name")
+@click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 @click.option(
     "--dir",
     "directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="of an embedded monitor (running or not), in place of --to",
+    help="directory of an embedded monitor (running or not), instead of --to",
 )
 @click.option("--json", "as_json", is_flag=True, help="the canonical JSON whose SHA-256 is the hash, on one line")
 def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path | None, as_json: bool) -> None:
     """Print the charter of PILOT that is in force: YAML on stdout, which `charter check` reads back to the same hash.
 
-    On stderr stand all versions that came into force: when, by which act of whom, and the hash that the entries of the
-    ledger carry from then on. Admissions and amendments that were refused are not among them.
+    On stderr: all versions that came into force, with time, author, act, and the hash that ledger entries carry from
+    then on. Refused admissions and amendments are not listed.
 
     \b
     Example:
@@ -44,8 +44,8 @@ def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path 
     Exit codes:
       0  printed
       1  no such pilot was admitted, or no such version came into force
-      2  called wrongly
-      3  the other side is away
+      2  usage error
+      3  the server is unavailable
     """
     found = asyncio.run(_stored(directory, pilot)) if directory else _asked(to, prefix, pilot)
     if not found:
@@ -58,7 +58,7 @@ def show(pilot: str, version: int | None, to: str, prefix: str, directory: Path 
     chosen = [one for one in found if version is None or one.version == version]
     if not chosen:
         there = ", ".join(str(one.version) for one in found)
-        raise click.ClickException(f"version {version} of {pilot} never came into force; there are: {there}")
+        raise click.ClickException(f"version {version} of {pilot} never came into force; versions in force: {there}")
     charter = chosen[-1].charter
     click.echo(canonical_charter(charter) if as_json else charter_yaml(charter), nl=as_json)
 
@@ -67,7 +67,7 @@ def _line(one: Version, last: bool) -> str:
     signed = f"signed by key {one.signed}" if one.signed else "not signed"
     return (
         f"version {one.version} {one.reason} {stamp(one.at)} by {one.author or '?'} ({signed}; act {one.act}; "
-        f"entry at standing {one.standing}): hash {one.hash}{', came into force last' if last else ''}"
+        f"entry at standing {one.standing}): hash {one.hash}{'; latest in force' if last else ''}"
     )
 
 
@@ -77,7 +77,7 @@ async def _stored(directory: Path, pilot: str) -> list[Version]:
 
     path = directory / "monitor.db"
     if not path.exists():
-        raise Refused(f"{directory} holds no monitor.db: give --dir of `serve`")
+        raise Refused(f"{directory} holds no monitor.db: give the --dir of `serve`")
     store = Store(path)
     try:
         return await stored_versions(store, pilot)

@@ -1,10 +1,9 @@
-"""What regulators do by command: each of these puts one act, under the name of its author, on the `control` log, over
-Kafka or HTTP.
+"""The acts of regulators and firms as commands: each sends one act of its author to `control`, over Kafka or HTTP.
 
-The monitor decides whether an act takes effect. The command waits for that and says it: the entry, or the step that is
-missing. Each act carries the pilot's standing, read just before, and the time for which it is valid, so that no copy of
-it, resent by anybody, takes effect (`monitor/state/acts_once.py`). Exit codes: 0 it took effect (or is durable and was not judged
-in time), 1 it has no effect, 2 called wrongly, 3 the other side is away.
+The monitor decides whether an act takes effect. The command waits for the outcome and prints it: the entry, or the
+missing step. Each act carries the standing of the pilot, read just before, and a validity period, so that a copy of it
+that anybody resends has no effect (`monitor/state/acts_once.py`). Exit codes: 0 it took effect (or is durable and was
+not decided in time), 1 it has no effect, 2 usage error, 3 the server is unavailable.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from monitor.files.key_file import read_key
 from monitor.model.periods import parse_span
 from monitor.model.records import Rejected
 from monitor.model.refusals import Refusal
-from monitor.projections.known_state import Known
+from monitor.projections.known_state import KnownState
 from monitor.state.acts_once import AUTHOR_SKEW_MS, LONGEST_VALIDITY_MS, VALID_MS, validity
 from monitor.validate.rejections import RejectionReason
 
@@ -74,23 +73,23 @@ def _standing(context: click.Context, _option: click.Parameter, number: int | No
 
 
 def act_options(command: F) -> F:
-    """Where to, who acts, and the id that makes a repeat harmless."""
+    """Options of every act: server, author, key, waiting, validity and id."""
     for option in (
         click.option(
             "--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port"
         ),
-        click.option("--prefix", default="sandbox", show_default=True, help="first part of every Kafka topic's name"),
+        click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names"),
         click.option(
             "--author",
             required=True,
-            help="who acts: an officer or approver by the name in the charter, or the firm by its participant.id",
+            help="who acts: an officer or approver as named in the charter, or the firm by its participant.id",
         ),
         click.option(
             "--key",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
             expose_value=False,
-            help="the author's key file (`sandbox-monitor keys new`), where the charter names a key",
+            help="key file of the author (`sandbox-monitor keys new`); required when the charter names a key",
         ),
         click.option(
             "--wait",
@@ -99,7 +98,7 @@ def act_options(command: F) -> F:
             show_default=True,
             callback=_wait,
             expose_value=False,
-            help="seconds to wait for what becomes of it",
+            help="seconds to wait for the outcome",
         ),
         click.option(
             "--valid-for",
@@ -107,16 +106,18 @@ def act_options(command: F) -> F:
             show_default=True,
             callback=_valid_for,
             expose_value=False,
-            help="how long the act may be under way; received later it has no effect",
+            help="how long the act is valid; received later, it has no effect",
         ),
         click.option(
             "--standing",
             type=click.IntRange(0),
             callback=_standing,
             expose_value=False,
-            help="the pilot's last entry that you saw; a later act of yours makes this one void [default: read now]",
+            help="number of the last entry of the pilot that you saw [default: read now]",
         ),
-        click.option("--no-wait", is_flag=True, callback=_no_wait, expose_value=False, help="do not wait for it"),
+        click.option(
+            "--no-wait", is_flag=True, callback=_no_wait, expose_value=False, help="do not wait for the outcome"
+        ),
         click.option(
             "--id", "id_", default="", help="id of this act, to repeat it without a second effect [default: a new one]"
         ),
@@ -126,12 +127,12 @@ def act_options(command: F) -> F:
 
 
 def fresh() -> str:
-    """An id that no other act has."""
+    """A unique id for a new act."""
     return uuid.uuid4().hex
 
 
 def send(to: str, prefix: str, act: ControlBase) -> None:
-    """Put an act on `control` and say what became of it. Raises Unavailable, Refused when it is not durable there."""
+    """Send an act to `control` and print its outcome. Raises Unavailable or Refused when it was not stored."""
     meta = click.get_current_context().meta
     key: Path | None = meta.get(KEY)
     body = msgspec.json.encode(_valid(to, prefix, act, signed=key is not None))
@@ -144,7 +145,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
     click.echo(f"{kind} {act.pilot} {act.id}")
     if answer is not None and answer.repeated and not _in_force(answer.rejected):
-        click.echo("repeated: an act with this id was judged before; this copy changes nothing")
+        click.echo("repeated: an act with this id was decided before; this copy has no effect")
     if answer is not None and answer.decision is not None:
         taken = answer.decision
         moved = (
@@ -152,7 +153,8 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         )
         signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
         click.echo(
-            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}, {moved}; entry {taken.standing} of {taken.pilot}, {signed}"
+            f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}, {moved}; entry {taken.standing} of "
+            f"{taken.pilot}, {signed}"
         )
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
@@ -161,22 +163,22 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
             return
         if refused.reason == RejectionReason.REPEATED.value:
             raise click.ClickException(
-                "no effect: what became of the first one is too long ago; a new try needs a new --id"
+                "no effect: the first act with this id is too old to show its outcome; use a new --id"
             )
         fix = " (--reason)" if refused.detail.startswith(Refusal.HALT_NOT_VERIFIED.value) else ""
         raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}{fix}")
     else:
-        waited = f"not judged within {wait:g} s" if wait else "not waited for"
+        waited = f"not decided within {wait:g} s" if wait else "outcome not awaited"
         click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
 
 
 def _in_force(refused: Rejected | None) -> bool:
-    """Whether an admission was refused because the same charter, by the same author, is in force."""
+    """Whether an admission was refused because the same charter by the same author is in force."""
     return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
 
 
-def seen(to: str, prefix: str, pilot: str) -> Known | None:
-    """What the record says of a pilot now. Raises Unavailable, Refused."""
+def seen(to: str, prefix: str, pilot: str) -> KnownState | None:
+    """The recorded state of a pilot, `None` when there is none. Raises Unavailable, Refused."""
     try:
         return read_state(to, pilot, prefix=prefix)
     except ValueError as error:
@@ -184,7 +186,7 @@ def seen(to: str, prefix: str, pilot: str) -> Known | None:
 
 
 def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBase:
-    """The act with what makes it valid once. An unsigned one goes without where the pilot's standing cannot be read."""
+    """The act with standing and validity. An unsigned act is sent without them when the standing cannot be read."""
     meta = click.get_current_context().meta
     standing: int | None = meta.get(STANDING)
     if standing is None:
@@ -192,7 +194,8 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
         standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
     if standing is None and signed:
         raise click.ClickException(
-            f"no entry of {act.pilot} was found, which the act has to name; give --standing (see the board)"
+            f"no entry of {act.pilot} was found, and a signed act must name the last one; give --standing (see the "
+            f"board)"
         )
     if standing is None:
         return act
@@ -202,19 +205,19 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
 
 @click.command()
 @click.argument("files", metavar="CHARTER...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--amend", is_flag=True, help="the pilot is in the sandbox already: amend its charter (a higher version)")
+@click.option("--amend", is_flag=True, help="amend the charter of an admitted pilot (needs a higher version)")
 @act_options
 def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: str, id_: str) -> None:
-    """Admit pilots under their charters. A charter that does not hold together is refused here, with line and fix.
+    """Admit pilots under their charters. A charter with a mistake is refused here, with line and fix.
 
-    The same charter again, by the same author, is "already taken". Where another charter or author came first, the
-    answer says what is in force, and by whom. Exit codes: 0 in force (or durable and not judged in time), 1 a charter
-    is wrong or another one is in force, 2 called wrongly, 3 the other side is away.
+    The same charter by the same author again is "already taken". If another charter or author came first, the answer
+    says what is in force, and by whom. Exit codes: 0 in force (or durable and not decided in time), 1 a charter is
+    wrong or another one is in force, 2 usage error, 3 the server is unavailable.
     """
     for path in files:
         charter = load_charter(path)
         if left := placeholders(charter):
-            raise click.ClickException(f"{path}: fill in what the template leaves open: {', '.join(left)}")
+            raise click.ClickException(f"{path}: fill in the placeholders of the template: {', '.join(left)}")
         kind = Amendment if amend else Admission
         send(to, prefix, kind(id=id_ or fresh(), pilot=charter.pilot, author=author, charter=charter))
 
@@ -222,10 +225,10 @@ def admit(files: tuple[Path, ...], amend: bool, to: str, prefix: str, author: st
 @click.command()
 @click.argument("pilot")
 @click.argument("level", type=click.Choice(["normal", "watch", "escalate", "halt"]))
-@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@click.option("--reason", required=True, help="reason; recorded in the ledger")
 @act_options
 def override(pilot: str, level: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Set a pilot's level by hand. A halt is not lowered this way but by `release`."""
+    """Set the level of a pilot. This cannot end a halt; only `release` can."""
     send(to, prefix, Override(id=id_ or fresh(), pilot=pilot, author=author, level=level, reason=reason))  # type: ignore[arg-type]
 
 
@@ -234,17 +237,17 @@ def override(pilot: str, level: str, reason: str, to: str, prefix: str, author: 
 @click.option(
     "--finding", required=True, help="what was found; without a halt: the key or indicator of an active finding"
 )
-@click.option("--cause", required=True, help="why it happened")
-@click.option("--action", required=True, help="what was done about it")
-@click.option("--evidence", required=True, help="where that can be verified")
+@click.option("--cause", required=True, help="root cause")
+@click.option("--action", required=True, help="corrective action")
+@click.option("--evidence", required=True, help="where the correction can be verified")
 @act_options
 def rectify(
     pilot: str, finding: str, cause: str, action: str, evidence: str, to: str, prefix: str, author: str, id_: str
 ) -> None:
     """Record a corrective action: the first step towards the release of a halted pilot.
 
-    Without a halt --finding names an active finding, by its key (indicator/segment/detector) or by its indicator alone.
-    Where the charter tolerates a first crossing, this closes its rectification window.
+    Without a halt, --finding names an active finding by its key (indicator/segment/detector) or by its indicator. If
+    the charter tolerates a first crossing of a limit, this closes its rectification window.
     """
     act = Rectification(
         id=id_ or fresh(), pilot=pilot, author=author, finding=finding, cause=cause, action=action, evidence=evidence
@@ -254,14 +257,14 @@ def rectify(
 
 @click.command()
 @click.argument("pilot")
-@click.option("--passed/--failed", required=True, help="the result on the charter's scenarios")
-@click.option("--report", required=True, help="where the report lies")
+@click.option("--passed/--failed", required=True, help="result on the scenarios of the charter")
+@click.option("--report", required=True, help="where the report is")
 @click.option(
     "--result",
     "results",
     multiple=True,
     metavar="SCENARIO/MEASURE=VALUE",
-    help="a result on a scenario of the charter; repeatable",
+    help="result on a scenario of the charter; repeatable",
 )
 @act_options
 def evaluate(
@@ -269,7 +272,7 @@ def evaluate(
 ) -> None:
     """Record the re-evaluation of a halted pilot: the second step towards its release.
 
-    Where the charter names scenarios, a result of each measure is asked for, and a passed one must keep the bounds.
+    If the charter names scenarios, every measure needs a result, and --passed requires that all keep their bounds.
     """
     found: dict[str, dict[str, float]] = {}
     for text in results:
@@ -295,37 +298,35 @@ def approve(pilot: str, to: str, prefix: str, author: str, id_: str) -> None:
 
 @click.command()
 @click.argument("pilot")
-@click.option(
-    "--reason", default="", help="why, in words; needed where the stop is not verified, and on record in any case"
-)
+@click.option("--reason", default="", help="reason; required when the stop is not verified, always recorded")
 @act_options
 def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Lift a halt. Refused (see the rejected log) until rectification, evaluation and two approvals stand in the
-    record.
+    """End a halt. Refused until rectification, evaluation and two approvals are recorded.
 
-    Says first what became of the halt. Where the stop was not acknowledged or verified, is overdue or contradicted, a
-    reason is asked for, which stands in the ledger with that state.
+    First prints the state of the halt. If the stop is not verified (unacknowledged, overdue or contradicted), a reason
+    is required and recorded with that state.
 
-    The firm resumes by its own act afterwards; the statistics start on the next share of alpha.
+    Afterwards the firm decides when its service resumes. The statistics restart with the next share of alpha.
     """
     known = seen(to, prefix, pilot)
     if known is not None and known.level == "halt":
-        stop = known.stop or "older than what was looked at"
+        stop = known.stop or "state unknown (too long ago)"
         click.echo(f"halt of {pilot}: {stop}", err=True)
         if known.stop != "verified" and not reason and sys.stdin.isatty():
-            reason = click.prompt("reason for lifting a halt whose stop is not verified", err=True)
+            reason = click.prompt("reason for ending a halt whose stop is not verified", err=True)
     send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))
 
 
 @click.command()
 @click.argument("pilot")
 @click.argument("indicator")
-@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@click.option("--reason", required=True, help="reason; recorded in the ledger")
 @act_options
 def accept(pilot: str, indicator: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Accept a new level of an INDICATOR: detectors that learn what is usual learn it anew, and what they had found is answered.
+    """Accept a new normal level of an INDICATOR: detectors with a learnt baseline learn it again, and their findings
+    end.
 
-    Limits stay as they are, and so does the evidence against them: those change by `admit --amend` only.
+    Limits and the evidence against them do not change; only `admit --amend` changes limits.
     """
     act = Acceptance(id=id_ or fresh(), pilot=pilot, author=author, indicator=indicator, reason=reason)
     send(to, prefix, act)
@@ -334,14 +335,14 @@ def accept(pilot: str, indicator: str, reason: str, to: str, prefix: str, author
 @click.command()
 @click.argument("pilot")
 @click.argument("finding")
-@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
-@click.option("--for", "span", default="8h", show_default=True, help="how long, at most what the charter grants")
+@click.option("--reason", required=True, help="reason; recorded in the ledger")
+@click.option("--for", "span", default="8h", show_default=True, help="duration, at most what the charter allows")
 @act_options
 def shelve(pilot: str, finding: str, reason: str, span: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Set an active FINDING (`indicator/segment/rule`) aside: for that time it no longer holds the pilot's level up.
+    """Shelve an active FINDING (`indicator/segment/rule`): for that time it does not raise the level of the pilot.
 
-    It is watched all the same, counts again when the time is over, and can never be a halt. A refusal on the rejected log
-    names the findings that are active.
+    The indicator is still watched, and the finding counts again afterwards. A halt can never be shelved. A refusal
+    lists the active findings.
     """
     act = Shelving(id=id_ or fresh(), pilot=pilot, author=author, finding=finding, reason=reason, span=span)
     send(to, prefix, act)
@@ -349,26 +350,24 @@ def shelve(pilot: str, finding: str, reason: str, span: str, to: str, prefix: st
 
 @click.command()
 @click.argument("pilot")
-@click.option(
-    "--full-stop", is_flag=True, help="stop the service for real; only inside a window that the charter names"
-)
+@click.option("--full-stop", is_flag=True, help="really stop the service; only inside a window of the charter")
 @act_options
 def drill(pilot: str, full_stop: bool, to: str, prefix: str, author: str, id_: str) -> None:
-    """Try out a halt: a dry run from end to end, marked as such. The service answers as it would, without stopping.
+    """Test a halt: an end-to-end dry run, marked as such. The service acknowledges without stopping.
 
-    How long it took stands in the ledger as `drill_passed`; no answer within the charter's time escalates.
+    The time it took is recorded as `drill_passed`; no acknowledgement within the time of the charter escalates.
     """
     send(to, prefix, Drill(id=id_ or fresh(), pilot=pilot, author=author, full_stop=full_stop))
 
 
 @click.command()
 @click.argument("pilot")
-@click.option("--reason", required=True, help="why, in words; it stands in the ledger")
+@click.option("--reason", required=True, help="reason; recorded in the ledger")
 @act_options
 def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str) -> None:
-    """Let a pilot leave the sandbox: its telemetry is no longer counted.
+    """Remove a pilot from the sandbox: its telemetry is no longer counted.
 
-    A halted pilot leaves once its stop is verified; until then the halt, its command and its alert stand
+    A halted pilot leaves once its stop is verified; until then the halt, its command and its alert remain
     (`exit_pending`).
     """
     send(to, prefix, Withdrawal(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))

@@ -1,4 +1,5 @@
-"""`sandbox-monitor dashboards`: build the Grafana dashboards from their table of questions, or push the shipped ones."""
+"""`sandbox-monitor dashboards`: build the Grafana dashboards from their table of questions, or push the shipped
+ones."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ TAG = "sandbox-monitor"
 
 
 def shipped() -> Path:
-    """The folder of dashboards: packaged beside the code, or the repository's own."""
+    """The folder of dashboards: in the installed package, or in the repository."""
     inside = Path(monitor.__file__).parent / "dashboards"
     return inside if inside.is_dir() else Path(monitor.__file__).parents[1] / "dashboards"
 

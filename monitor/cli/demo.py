@@ -1,4 +1,4 @@
-"""`sandbox-monitor demo`: a simulated fleet on the embedded runtime, with the board, until somebody is halted and beyond."""
+"""`sandbox-monitor demo`: a simulated fleet on the embedded runtime, with the board."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Level, Outputs
 from monitor.projections.message import sentence
 from monitor.simulation.fleet import Fleet
-from monitor.simulation.simulated_service import Obedience
+from monitor.simulation.simulated_service import SimulatedService
 
 PERIOD_MS = 2_000
-ONSET = 3  # periods until stories begin
+ONSET = 3  # periods until the scenarios begin
 STORIES = ("calm", "death", "busy", "step", "overdispersed", "group", "calm", "drift", "silent_model", "silence", "spike", "late")  # fmt: skip
-TURN_S = 0.1  # how often what has fallen due is sent
-_LONG = 1_000_000  # periods: nobody watches so long
+TURN_S = 0.1  # how often due events are sent
+_LONG = 1_000_000  # periods: practically endless
 
 
 class Show:
-    """What has happened so far, and how it is told: one line per rise to escalate or halt, one line of progress."""
+    """What has happened so far; prints one line per rise to escalate or halt, and one progress line."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -51,17 +51,17 @@ class Show:
 
     @property
     def seconds(self) -> float:
-        """Since the command was given."""
+        """Seconds since the command started."""
         return time.monotonic() - self.began
 
     def take(self, outputs: Outputs) -> None:
-        """Tell what is new in committed outputs."""
+        """Add committed outputs; print what is new."""
         for decision in outputs.decisions:
             self.decisions += 1
-            self._tell(decision)
+            self._print(decision)
         self.commands += outputs.commands
 
-    def _tell(self, decision: Decision) -> None:
+    def _print(self, decision: Decision) -> None:
         self.levels[decision.pilot] = decision.level
         if decision.level <= decision.was or decision.level < Level.ESCALATE:
             return
@@ -75,7 +75,7 @@ class Show:
         return " ".join(f"{level.word} {at[level]}" for level in Level)
 
     def line(self, stepped: int) -> str:
-        """The line of progress."""
+        """The progress line."""
         return f"{self.seconds:4.0f} s  {self.counts()}  events {stepped} of {self.sent}  decisions {self.decisions}"
 
 
@@ -84,29 +84,29 @@ class Show:
     "--dir",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="keep the state there (an empty directory); default: a temporary one",
+    help="keep the state in this (empty) directory; default: a temporary one",
 )
 @click.option(
     "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="on 127.0.0.1; 0 = any free"
 )
-@click.option(
-    "--pilots", default=len(STORIES), show_default=True, type=click.IntRange(1, 500), help="how many there are"
-)
-@click.option("--seed", default=1, show_default=True, help="the same seed, the same fleet")
+@click.option("--pilots", default=len(STORIES), show_default=True, type=click.IntRange(1, 500), help="number of pilots")
+@click.option("--seed", default=1, show_default=True, help="the same seed gives the same fleet")
 @click.option(
     "--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 10), help="2 = periods of 1 s instead of 2 s"
 )
-@click.option("--for", "seconds", type=click.FloatRange(1), metavar="SECONDS", help="end by itself; default: at Ctrl-C")
+@click.option(
+    "--for", "seconds", type=click.FloatRange(1), metavar="SECONDS", help="stop after this time; default: at Ctrl-C"
+)
 def demo(directory: Path | None, port: int, pilots: int, seed: int, speed: float, seconds: float | None) -> None:
     """Watch a simulated fleet: the board in a browser, each escalation and halt as a line on standard output.
 
-    Everything is real but the firms: their events come over HTTP, are stored, judged, recorded in ledgers and shown. It
-    runs in real time, with charters that count in periods of two seconds where real ones count in hours or months.
+    Only the firms are simulated: their events arrive over HTTP and are stored, evaluated, recorded in ledgers and
+    shown. It runs in real time, with charters that have periods of two seconds instead of hours or months.
 
-    Exit codes: 0 ended, 1 the port is taken or the directory is not empty, 2 called wrongly.
+    Exit codes: 0 ended, 1 the port is taken or the directory is not empty, 2 usage error.
     """
     if directory is not None and directory.exists() and any(directory.iterdir()):
-        raise Refused(f"{directory} is not empty; a demo starts from nothing")
+        raise Refused(f"{directory} is not empty; give an empty or new --dir")
     with _kept(directory) as where:
         asyncio.run(_show(where, port, pilots, seed, round(PERIOD_MS / speed), seconds))
 
@@ -122,7 +122,7 @@ def _kept(directory: Path | None) -> Iterator[Path]:
 
 async def _show(directory: Path, port: int, pilots: int, seed: int, period: int, seconds: float | None) -> None:
     show = Show()
-    start = wall_ms() + period  # the grid begins at or before it, never ahead of the clock by much
+    start = wall_ms() + period  # the grid of periods begins at or before it, never far ahead of the clock
     fleet = Fleet(seed, pilots=pilots, scenarios=STORIES, start=start, hours=_LONG, period=f"{period}ms", onset=ONSET)
     charters = [fleet.charter_for(pilot) for pilot in fleet.pilots]
     monitor = Monitor(directory, port=port, charters=charters, watchers=[show.take])
@@ -130,24 +130,25 @@ async def _show(directory: Path, port: int, pilots: int, seed: int, period: int,
     def started() -> None:
         click.echo(f"board {monitor.address}")
         click.echo(
-            f"{pilots} simulated pilots in real time. Their charters count in periods of {period / 1000:g} s, where real ones "
-            "count in hours or months; nothing else is sped up. Ctrl-C ends it.",
+            f"{pilots} simulated pilots in real time. Their charters have periods of {period / 1000:g} s instead of "
+            f"hours or "
+            "months; nothing else is faster than in reality. Ctrl-C ends it.",
             err=True,
         )
 
     async def work() -> None:
         sending = asyncio.create_task(_send(fleet, monitor, show))
-        telling = asyncio.create_task(_progress(monitor, show))
+        printing = asyncio.create_task(_progress(monitor, show))
         try:
-            done, _ = await asyncio.wait({sending, telling}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({sending, printing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            show.over = True  # the sender ends between two requests, so that what was sent is what was counted
+            show.over = True  # the sender stops between two requests, so that sent and counted events agree
             await asyncio.wait({sending}, timeout=2)
-            for task in (sending, telling):
+            for task in (sending, printing):
                 task.cancel()
-            await asyncio.gather(sending, telling, return_exceptions=True)
+            await asyncio.gather(sending, printing, return_exceptions=True)
             for _ in range(200):
                 if monitor.events >= show.sent:
                     break
@@ -158,8 +159,8 @@ async def _show(directory: Path, port: int, pilots: int, seed: int, period: int,
 
 
 async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
-    """Be the firms: send what falls due, obey halts."""
-    obedience = Obedience()
+    """Act as the firms: send due events, obey halts."""
+    obedience = SimulatedService()
     async with aiohttp.ClientSession(headers={"Content-Type": BATCH}) as session:
         due: list[Envelope] = []
         for received, event in fleet:
@@ -175,8 +176,8 @@ async def _send(fleet: Fleet, monitor: Monitor, show: Show) -> None:
                 due.append(sent)
 
 
-def _obeyed(obedience: Obedience, show: Show) -> list[Envelope]:
-    """Acknowledgements of the commands that came in the meantime."""
+def _obeyed(obedience: SimulatedService, show: Show) -> list[Envelope]:
+    """Acknowledgements of the commands that arrived meanwhile."""
     commands, show.commands = show.commands, []
     answers = [obedience.command(command, wall_ms()) for command in commands]
     return [answer for answer in answers if answer is not None]
@@ -198,7 +199,7 @@ async def _progress(monitor: Monitor, show: Show) -> None:
             await asyncio.sleep(5)
             click.echo(show.line(monitor.events), err=True)
     with Live(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
-        if sys.stdout.isatty():  # both streams on one screen: the live line has to make room
+        if sys.stdout.isatty():  # both streams on one screen: print above the live line
             show.say = lambda line: console.print(Text(line), soft_wrap=True)
         try:
             while True:

@@ -1,5 +1,4 @@
-"""`sandbox-monitor export`: the input of a monitor as a file that `replay` takes: its whole history, or the telemetry
-alone."""
+"""`sandbox-monitor export`: writes the input of a monitor as a file for `replay`: its history, or telemetry alone."""
 
 from __future__ import annotations
 
@@ -20,9 +19,9 @@ from monitor.engine.history_of import PilotSelection
 from monitor.engine.history_order import MergedHistory
 from monitor.engine.replay import write_lines
 from monitor.errors import Refused
-from monitor.kafka.history_source import Past, partitions_of
+from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.partition_reader import PartitionReader, to_records
-from monitor.kafka.topics import Names, participants_of, partition_count
+from monitor.kafka.topics import TopicNames, participants_of, partition_count
 from monitor.model.records import Record
 from monitor.projections.formats import stamp
 from monitor.validate.parse import validate
@@ -45,7 +44,7 @@ AFTER = "records received after the last journal entry: their order is not fixed
     "--dir",
     "directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="of an embedded monitor; without it, Kafka",
+    help="directory of an embedded monitor; without it, Kafka",
 )
 @click.option(
     "--bootstrap",
@@ -54,11 +53,11 @@ AFTER = "records received after the last journal entry: their order is not fixed
     show_default=True,
     help="Kafka address, host:port[,host:port]",
 )
-@click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
-@click.option("--pilot", "pilots", multiple=True, help="only this pilot, and nothing of any other; may be given again")
-@click.option("--telemetry", "plain", is_flag=True, help="plain events alone, one on a line, to try other charters on")
+@click.option("--prefix", default="sandbox", show_default=True, help="prefix of the topic names")
+@click.option("--pilot", "pilots", multiple=True, help="only this pilot, and nothing of any other; repeatable")
+@click.option("--telemetry", "plain", is_flag=True, help="events alone, one per line, to test other charters")
 @click.option(
-    "--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, as of one participant"
+    "--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, such as that of one participant"
 )
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 def export(
@@ -70,19 +69,18 @@ def export(
     topic: str,
     quiet: bool,
 ) -> None:
-    """Write what a monitor was given to stdout, so that both sides can run it again.
+    """Write the input of a monitor to stdout, so that both sides can replay it.
 
-    The whole history (default): telemetry, control records and the journal that fixes their order and the time, with
-    original offsets, times, keys, signatures and bytes. `replay` comes from it to the same decisions, ids and numbers,
-    and compares them with a ledger. The first line says what is contained and what is not, also what retention has
-    taken.
+    The history (default): telemetry, control records and the journal that fixes their order and the time, with original
+    offsets, times, keys, signatures and bytes. `replay` gives the same decisions, ids and numbers from it, and compares
+    them with a ledger. The first line lists what is contained and what is missing, also what retention has deleted.
 
-    With --pilot, a firm's own part: nothing of another pilot is in it, and its decisions come out the same.
+    With --pilot: the part of one firm. It contains nothing of other pilots, and its decisions are the same.
 
-    With --telemetry: events alone, one CloudEvent on a line with its moment of reception as `recordedtime`. No acts, no
-    journal, and what cannot be read is left out and counted: for trying a charter on past data, not for an appeal.
+    With --telemetry: events alone, one CloudEvent per line with its time of reception as `recordedtime`. No acts, no
+    journal; invalid records are left out and counted. For testing a charter on past data, not for an appeal.
 
-    May be used while the monitor runs; it ends where the journal ended when reading began.
+    The monitor may be running; the export ends where the journal ended when it began.
 
     \b
     Examples:
@@ -95,19 +93,21 @@ def export(
     Exit codes:
       0  written
       1  there is no such log, or none of the pilots is in it
-      2  called wrongly
-      3  the broker is away
+      2  usage error
+      3  the broker is unavailable
     """
     if topic and not plain:
-        raise click.UsageError("--topic goes with --telemetry; a whole history holds every topic that was read")
+        raise click.UsageError("--topic needs --telemetry; a history contains every topic that was read")
     pulse = Pulse(quiet)
     if plain:
-        asyncio.run(_telemetry(directory, bootstrap, topic or Names(prefix).telemetry[0], frozenset(pilots), pulse))
+        asyncio.run(
+            _telemetry(directory, bootstrap, topic or TopicNames(prefix).telemetry[0], frozenset(pilots), pulse)
+        )
     else:
         asyncio.run(_histories(directory, bootstrap, prefix, frozenset(pilots), pulse))
 
 
-# ---- the whole history
+# ---- the history
 
 
 async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots: frozenset[str], pulse: Pulse) -> None:
@@ -120,17 +120,17 @@ async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots
         finally:
             await store.close()
     else:
-        names = Names(prefix, await participants_of(bootstrap, prefix))
+        names = TopicNames(prefix, await participants_of(bootstrap, prefix))
         for partition in await partitions_of(bootstrap, names, pilots):
-            async with Past(bootstrap, names, partition) as log:
+            async with PartitionHistory(bootstrap, names, partition) as log:
                 missing = await log.missing()
                 header = _header("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:
                     lost = ", ".join(f"{name} before {first}" for name, first in sorted(missing.items()))
-                    click.echo(f"partition {partition}: retention has taken {lost}; it cannot be replayed", err=True)
+                    click.echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)
                 records += await _history(header, await log.ordered(), pulse)
     if pilots and not records:
-        raise Refused(f"no record of {', '.join(sorted(pilots))} stands in this monitor's logs")
+        raise Refused(f"no record of {', '.join(sorted(pilots))} is in the logs of this monitor")
 
 
 def _header(
@@ -154,7 +154,7 @@ def _header(
 
 
 async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
-    """Write one partition's part; returns how many records are in it."""
+    """Write one partition. Returns its number of records."""
     out, records, received = sys.stdout.buffer, 0, 0
     chosen = PilotSelection(frozenset(header.pilots)) if header.pilots else None
     out.write(encode(header))
@@ -172,7 +172,8 @@ async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     click.echo(f"partition {header.partition}: {records:,} records up to {stamp(received)}", err=True)
     if chosen is not None and chosen.redacted:
         click.echo(
-            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of these "
+            f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of "
+            f"these "
             "records are signed as a whole, so that their signature can no longer be checked",
             err=True,
         )
@@ -197,11 +198,11 @@ async def _telemetry(directory: Path | None, bootstrap: str, topic: str, pilots:
         pulse.beat(_reached, record.received, written)
     out.flush()
     pulse.end()
-    click.echo(f"{written:,} events written, {unread:,} unreadable left out", err=True)
+    click.echo(f"{written:,} events written, {unread:,} invalid left out", err=True)
 
 
 async def _kept(directory: Path) -> AsyncIterator[Record]:
-    """Records of an embedded monitor's telemetry."""
+    """Telemetry records of an embedded monitor."""
     store = history_source.opened(directory)
     try:
         async for record in history_source.telemetry(store, TOPIC):
@@ -211,7 +212,7 @@ async def _kept(directory: Path) -> AsyncIterator[Record]:
 
 
 async def _on_kafka(bootstrap: str, topic: str) -> AsyncIterator[Record]:
-    """Records of all partitions by the time of reception; each partition in its own order."""
+    """Records of all partitions by time of reception; each partition in its order."""
     logs = [_partition(bootstrap, topic, number) for number in range(await partition_count(bootstrap, topic))]
     heads = [(record.received, n, record) for n, log in enumerate(logs) if (record := await anext(log, None))]
     heapq.heapify(heads)

@@ -1,4 +1,4 @@
-"""Keys: the monitor's signing key, made once; its public part is what services and verifiers are given."""
+"""`sandbox-monitor keys`: create signing keys and print their public part."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from monitor.model.signing import Trusted
 
 @click.group()
 def keys() -> None:
-    """Signing keys (Ed25519). The private file stays where it was made; hand out what `show` prints.
+    """Signing keys (Ed25519). Keep the key file secret; give others the public key that `show` prints.
 
-    Exit codes: 0 done, 1 there is a key already, or none that can be read.
+    Exit codes: 0 done, 1 the file exists already (`new`), or is missing or unreadable (`show`).
     """
 
 
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def new(file: Path) -> None:
-    """Make a key in FILE, readable by its owner only, and print its public part. An existing one is never overwritten."""
+    """Create a key in FILE, readable by its owner only, and print its public key. An existing file is never
+    overwritten."""
     click.echo(new_key(file).public)
 
 
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def show(file: Path) -> None:
-    """Print the public part of the key in FILE."""
+    """Print the public key of FILE."""
     click.echo(read_key(file).public)
 
 
 def checked(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """The same keys. Raises BadParameter when one is none."""
+    """Return the keys. Raises BadParameter when one is not a public key."""
     try:
         Trusted(keys)
     except ValueError as error:

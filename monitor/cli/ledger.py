@@ -1,5 +1,4 @@
-"""`sandbox-monitor ledger`: verify a ledger, read it, rebuild its end, disclose or erase the words that it only commits
-to."""
+"""`sandbox-monitor ledger`: verify, show and rebuild ledgers; disclose or erase texts that they only commit to."""
 
 from __future__ import annotations
 
@@ -17,12 +16,12 @@ from rich.progress import Progress
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
-from monitor.notary.commitment import FIELDS, Words, WordsBroken, by_entry, committed, get, line, lines, put
+from monitor.notary.commitment import FIELDS, Plaintext, PlaintextBroken, by_entry, committed, get, line, lines, put
 from monitor.notary.cursor import FIX, too_short
 from monitor.notary.encoding import Entry
 from monitor.notary.format import Damage
-from monitor.notary.plaintexts import WordsFile, beside
-from monitor.notary.rebuild import rebuild as start_again
+from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
+from monitor.notary.rebuild import rebuild as reset_cursor
 from monitor.notary.verify import Mismatch
 from monitor.projections.wording import REASONS, budget_words, sentence
 
@@ -31,29 +30,28 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.group()
 def ledger() -> None:
-    """Verify a ledger, read it, rebuild its end, disclose or erase words. Needs no network and nothing but the
-    files."""
+    """Verify, show and rebuild ledgers; disclose or erase plaintexts. Needs the files only, no network."""
 
 
 @ledger.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--root", "roots", multiple=True, metavar="HEX", help="a root noted earlier; may be given again")
-@click.option("--disclosed", type=FILE, help="hold these texts (`ledger disclose`) against what the ledger commits to")
+@click.option("--root", "roots", multiple=True, metavar="HEX", help="a root noted earlier; repeatable")
+@click.option("--disclosed", type=FILE, help="check these texts (`ledger disclose`) against their commitments")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per ledger")
 def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: bool) -> None:
-    """Re-read every entry of a ledger file, or of all in a directory, and print entries and root of each.
+    """Check every entry of a ledger file, or of all ledgers in a directory, and print the entries and root of each.
 
-    With --root, also say at which size a ledger had that root: everything before is unchanged since it was noted.
+    With --root, also print at which size a ledger had that root: all entries before are unchanged.
 
     The decisions of a pilot are numbered without gaps (`standing`): a missing number is damage. A ledger that begins
-    above 1 is sound, and stderr says so: it was begun when earlier decisions were no longer in the log. Of a directory,
-    its cursor.json must not know more entries than are here.
+    above 1 is sound, and stderr says so: it was started when earlier decisions were no longer in the log. In a
+    directory, cursor.json must not know more entries than the ledgers hold.
 
     Exit codes: 0 sound, 1 damaged (FILE:ENTRY:OFFSET on stderr; entries count from 0, offsets in bytes), entries
-    missing, a root not found, or a disclosed text that no ledger here commits to.
+    missing, a root not found, or a disclosed text that does not match its commitment.
     """
     bad = shown = 0
-    told = _told(disclosed) if disclosed else []
+    texts = _disclosed(disclosed) if disclosed else []
     missing = {root.lower() for root in roots}
     try:
         files = verifier.ledgers(path)
@@ -71,7 +69,7 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
                     file,
                     roots,
                     lambda read, done=done: bar.update(task, completed=done + read),  # type: ignore[misc]
-                    told,
+                    texts,
                 )
             except (Damage, Mismatch) as damage:
                 bad += 1
@@ -85,15 +83,15 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
                 sizes[sound.model] = sound.entries
                 _print(sound, as_json)
             done += file.stat().st_size
-    for text in [] if bad else too_short(cursor, sizes):
+    for problem in [] if bad else too_short(cursor, sizes):
         bad += 1
-        _say(f"{path}: {text}; {FIX.format(directory=path)}")
+        _say(f"{path}: {problem}; {FIX.format(directory=path)}")
     for root in sorted(missing):
         bad += 1
-        _say(f"no ledger here ever had the root {root}")
+        _say(f"no ledger here had the root {root}")
     if disclosed:
-        bad += shown != len(told)
-        _say(f"{shown} of {len(told)} disclosed texts are what the ledger commits to")
+        bad += shown != len(texts)
+        _say(f"{shown} of {len(texts)} disclosed texts match their commitments")
     _say(f"{len(files)} {'ledger' if len(files) == 1 else 'ledgers'}, {'sound' if not bad else f'{bad} wrong'}")
     sys.exit(1 if bad else 0)
 
@@ -102,28 +100,28 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per entry")
 def show(file: Path, as_json: bool) -> None:
-    """Print the entries of one ledger file, oldest first, checking each.
+    """Print and check the entries of one ledger file, oldest first.
 
-    Below each entry stands what was decided, in the words of the board: the rule, incident, severity and harm on which
-    a hard rule acted; events and what they came from, what was allowed, the ratio with its interval, and the evidence
-    (an e-value) against its threshold; then the alpha that this threshold may spend, and all thresholds up to now may.
-    Below an admission stands the hash of its charter: `charter show` prints the charter.
+    Below each entry: what was decided, in the words of the board. For a hard rule: rule, incident, severity and harm.
+    For a limit: events and exposure, what was allowed, the ratio with its interval, the evidence (an e-value) and its
+    threshold, then the alpha of this threshold and of all thresholds up to now. For an admission: the hash of the
+    charter; `charter show` prints the charter.
 
-    Author and words of a person are printed where they are kept next to the ledger and you may read them; the ledger
-    itself holds only a commitment to them.
+    Authors and texts of people are printed if their plaintexts are stored next to the ledger and you may read them; the
+    ledger holds only commitments to them.
 
-    Exit codes: 0 sound, 1 damaged (what comes before the damage is printed), or kept words are not what was committed
-    to.
+    Exit codes: 0 sound, 1 damaged (entries before the damage are printed), or a plaintext does not match its
+    commitment.
     """
     try:
         kept = by_entry(_kept(file).values())
         for number, entry in enumerate(verifier.entries(file)):
-            said = kept.get(entry.id, [])
-            verifier.hold_against(file, entry, said)
-            texts = {words.field: words.text for words in said}
+            known = kept.get(entry.id, [])
+            verifier.check_disclosure(file, entry, known)
+            texts = {plaintext.field: plaintext.text for plaintext in known}
             for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
                 click.echo(text)
-    except (Damage, Mismatch, WordsBroken) as damage:
+    except (Damage, Mismatch, PlaintextBroken) as damage:
         _say(str(damage))
         sys.exit(1)
 
@@ -132,76 +130,79 @@ def show(file: Path, as_json: bool) -> None:
 @click.argument("file", type=FILE)
 @click.option("--entry", "chosen", multiple=True, metavar="ID", help="of these entries only; repeatable [default: all]")
 def disclose(file: Path, chosen: tuple[str, ...]) -> None:
-    """Print the words behind the entries of one ledger file, with their salts, one JSON object per text.
+    """Print the plaintexts of the entries of one ledger file, with their salts, one JSON object per text.
 
-    Whoever is given them can hold them against the ledger: `ledger verify --disclosed`. Exit codes: 0 done, 1 there are none.
+    Anyone can check them against the ledger with `ledger verify --disclosed`. Exit codes: 0 done, 1 there are none.
     """
     try:
-        told = [words for words in _kept(file).values() if not chosen or words.id in chosen]
-    except WordsBroken as error:
+        texts = [text for text in _kept(file).values() if not chosen or text.id in chosen]
+    except PlaintextBroken as error:
         raise click.ClickException(str(error)) from error
-    for words in told:
-        click.echo(line(words))
-    if not told:
-        raise click.ClickException("no words of these entries are kept beside this ledger, or you may not read them")
+    for text in texts:
+        click.echo(line(text))
+    if not texts:
+        raise click.ClickException(
+            "no plaintexts of these entries are stored next to this ledger, or you may not read them"
+        )
 
 
 @ledger.command()
 @click.argument("file", type=FILE)
-@click.option("--entry", required=True, metavar="ID", help="the entry whose words are to go")
+@click.option("--entry", required=True, metavar="ID", help="the entry whose plaintexts to erase")
 @click.option(
     "--field", "fields", multiple=True, type=click.Choice(FIELDS), help="only this; repeatable [default: all]"
 )
 def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
-    """Erase the words of an entry, with their salts. The ledger stays as it is, and sound: no root changes.
+    """Erase the plaintexts of an entry and their salts. The ledger does not change and stays sound.
 
-    Afterwards nobody can show or tell what was said. May run beside the notary. Exit codes: 0 erased, 1 there was nothing.
+    Afterwards the text cannot be recovered or proved. The notary may be running. Exit codes: 0 erased, 1 there was
+    nothing to erase.
     """
     try:
-        gone = WordsFile(beside(file.parent.resolve())).erase(file.stem, entry, fields or FIELDS)
-    except (WordsBroken, OSError) as error:
+        erased = PlaintextStore(plaintext_dir(file.parent.resolve())).erase(file.stem, entry, fields or FIELDS)
+    except (PlaintextBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
-    if not gone:
-        raise click.ClickException(f"no words of entry {entry} are kept beside this ledger")
-    click.echo(f"erased: {gone} {'text' if gone == 1 else 'texts'} of entry {entry}")
+    if not erased:
+        raise click.ClickException(f"no plaintexts of entry {entry} are stored next to this ledger")
+    click.echo(f"erased: {erased} {'text' if erased == 1 else 'texts'} of entry {entry}")
 
 
 @ledger.command()
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def rebuild(directory: Path) -> None:
-    """Let the monitor fill the end of the ledgers in DIRECTORY from the decisions log when it is started next.
+    """Prepare the ledgers in DIRECTORY so that the next start appends missing entries from the decisions log.
 
-    For ledgers that were put back from an older copy, or are gone. Stop the monitor (`serve`, `notary`) first. Every
-    ledger here is verified; then the cursor is set to the beginning of the log, so that the next start reads all of it:
-    what is here is skipped, what is missing is appended, and the same records give the same bytes and roots as before.
-    Where the log no longer holds what is missing, that start ends with exit code 1 and names it. The old cursor, and
-    the index of a ledger that is gone, are kept as `<name>.old` (then `.old.1` ...).
+    For ledgers that were restored from an older copy, or are missing. Stop the monitor (`serve`, `notary`) first. Every
+    ledger here is verified; then the cursor is reset, so that the next start reads the log from its beginning: known
+    records are skipped, missing ones appended, with the same bytes and roots as before. If the log no longer holds a
+    missing record, that start ends with exit code 1 and names it. The old cursor, and the index of a missing ledger,
+    are kept as `<name>.old` (then `.old.1` ...).
 
-    Exit codes: 0 ready to be started, 1 a ledger is damaged or a monitor is running.
+    Exit codes: 0 ready to start, 1 a ledger is damaged or a monitor is running.
     """
     try:
-        for text in start_again(directory):
+        for text in reset_cursor(directory):
             _say(text)
     except (Damage, LedgerBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _kept(file: Path) -> dict[tuple[str, str], Words]:
-    """The words beside a ledger file; none where they are not kept here, or not for this reader."""
+def _kept(file: Path) -> dict[tuple[str, str], Plaintext]:
+    """The plaintexts of a ledger file; none when they are not stored here or not readable."""
     try:
-        return WordsFile(beside(file.parent.resolve())).of(file.stem)
+        return PlaintextStore(plaintext_dir(file.parent.resolve())).of(file.stem)
     except OSError:
         return {}
 
 
-def _told(path: Path) -> list[Words]:
+def _disclosed(path: Path) -> list[Plaintext]:
     try:
-        told = [words for words in lines(path, path.read_bytes()) if words.salt]
-    except (WordsBroken, OSError) as error:
+        texts = [text for text in lines(path, path.read_bytes()) if text.salt]
+    except (PlaintextBroken, OSError) as error:
         raise click.ClickException(str(error)) from error
-    if not told:
+    if not texts:
         raise click.ClickException(f"{path} discloses nothing; fix: give the lines that `ledger disclose` printed")
-    return told
+    return texts
 
 
 def _print(sound: verifier.Verified, as_json: bool) -> None:
@@ -212,7 +213,8 @@ def _print(sound: verifier.Verified, as_json: bool) -> None:
         click.echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
     for root, size in sound.found.items():
         _say(
-            f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before unchanged"
+            f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before "
+            f"unchanged"
         )
     for remark in sound.remarks:
         _say(remark)
@@ -241,8 +243,8 @@ def _as_lines(number: int, entry: Entry, texts: dict[str, str]) -> list[str]:
 
 
 def _explained(record: dict[str, Any], texts: dict[str, str]) -> list[str]:
-    """What was decided and on which numbers, as board and alerts say it; then the thresholds' alpha. Nothing where a
-    newer version wrote what this one has no words for: `--json` shows it."""
+    """What was decided and on which numbers, in the sentences of the board, then the alpha of the thresholds. Empty for
+    records of a newer version that this one does not know: `--json` shows them."""
     for field in FIELDS:
         if get(record, field):
             put(record, field, texts.get(field) or _clear(get(record, field)))
@@ -260,7 +262,7 @@ def _explained(record: dict[str, Any], texts: dict[str, str]) -> list[str]:
 
 
 def _clear(value: object) -> str:
-    """A text that stands in an entry; empty for a commitment."""
+    """The text in an entry; empty for a commitment."""
     return value if isinstance(value, str) else ""
 
 

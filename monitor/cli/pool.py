@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-
 import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
-from monitor.kafka.pooling import pool as run
-from monitor.kafka.pooling import pool_topics
-from monitor.kafka.topics import create, demand
+from monitor.kafka.pool_service import serve_pool
 from monitor.model.periods import parse_span
 from monitor.model.records import Outputs
 from monitor.projections.wording import sentence
@@ -32,27 +27,23 @@ from monitor.projections.wording import sentence
 def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
     """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. One of these is enough.
 
-    It pools, period by period, the events of all pilots that share a vendor against all that their limits allow, and says
-    `common_cause` where together they exceed it: a sign to look at the vendor, never a step against a pilot. What it says
-    stands on PREFIX.pool.decisions (its ledger: `sandbox-monitor notary --prefix PREFIX.pool`). Starting a second one
-    ends the first. Exit codes: 0 ended when told to, 1 after any failure (start it again), 2 called wrongly, 3 no broker answers.
-    """
+    It pools, period by period, the events of all pilots that share a vendor against all that their limits allow, and
+    says `common_cause` where together they exceed it: a sign to look at the vendor, never a step against a pilot. What
+    it says stands on PREFIX.pool.decisions (its ledger: `sandbox-monitor notary --prefix PREFIX.pool`). Starting a
+    second one ends the first. Exit codes: 0 ended when told to, 1 after any failure (start it again), 2 called wrongly,
+    3 no broker answers."""
     try:
         wait_ms = parse_span(wait).after(0)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from error
-    asyncio.run(_run(bootstrap, prefix, replication, wait_ms))
-
-
-async def _run(bootstrap: str, prefix: str, replication: int, wait_ms: int) -> None:
-    over = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
-    wanted = pool_topics(prefix, replication)
-    await create(bootstrap, wanted)
-    await demand(bootstrap, wanted)
-    click.echo(f"pool: evidence of {prefix} at {bootstrap}", err=True)
-    await run(bootstrap, prefix, wait_ms=wait_ms, on_outputs=_say, ending=over.is_set)
+    serve_pool(
+        bootstrap,
+        prefix,
+        replication=replication,
+        wait_ms=wait_ms,
+        on_outputs=_say,
+        started=lambda: click.echo(f"pool: evidence of {prefix} at {bootstrap}", err=True),
+    )
 
 
 def _say(outputs: Outputs) -> None:

@@ -12,8 +12,7 @@ SELDOM_S = 15.0  # in a file
 
 
 class Pulse:
-    """Call `beat` as often as you like: it writes every 0.2 s on a terminal, else every 15 s. `quiet`: writes
-    nothing."""
+    """Call `beat` often: it writes every 0.2 s on a terminal, else every 15 s. `quiet`: writes nothing."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._terminal = sys.stderr.isatty()

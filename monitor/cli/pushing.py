@@ -1,4 +1,4 @@
-"""Options of every command that pushes alerts, and the actor that they make."""
+"""Options of commands that push alerts to Alertmanager, and the actor they configure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ runbook_url = click.option(
     show_envvar=True,
     default=RUNBOOK,
     show_default=True,
-    help="page with deploy/runbook.md, for the link of each alert",
+    help="URL of deploy/runbook.md, for the links of alerts",
 )
 board_url = click.option(
     "--board-url",
@@ -27,14 +27,14 @@ board_url = click.option(
     envvar=BOARD_VARIABLE,
     show_envvar=True,
     default="",
-    help="address of the board as people reach it, for links from alerts to a pilot's page",
+    help="URL of the board as people reach it, for links from alerts to a pilot",
 )
 
 
 def pushing(address: str, runbook: str, board: str, metrics: Callable[[], Metrics]) -> Alertmanager:
-    """The Alertmanager actor; `metrics` is asked when there is something to measure. Raises Refused when a link is not
+    """The Alertmanager actor; `metrics` is called when there is something to measure. Raises Refused when a link is not
     absolute."""
     links = Links(checked(runbook, "--runbook-url"), checked(board, "--board-url") if board else "")
     if runbook == RUNBOOK:
-        click.echo(f"alerts link to {RUNBOOK}, a placeholder; name your page by --runbook-url", err=True)
+        click.echo(f"alerts link to {RUNBOOK}, a placeholder; set --runbook-url", err=True)
     return Alertmanager(address, links=links, skewed=lambda seconds: metrics().skewed("alertmanager", seconds))

@@ -1,4 +1,4 @@
-"""`sandbox-monitor real`: replay the three real data sets that ship with the product, and say what was found."""
+"""`sandbox-monitor real`: replays the three shipped data sets and prints what was found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 import monitor
 from monitor.compile.load import load_charter
-from monitor.console.report import Story, collect, move, report, told
+from monitor.console.report import Story, collect_stories, level_change, reason_sentence, report
 from monitor.console.svg.picture import picture
 from monitor.engine.replay import replay_charters, timed_records, write_lines
 from monitor.errors import SetAside
@@ -28,7 +28,7 @@ HERE = Path(monitor.__file__).resolve().parents[1] / "tests" / "data"
 
 
 class Case(Struct, frozen=True):
-    """One replay: a charter file, the events, and what to print of it. `segments` get a line each instead of the pilot."""
+    """One replay: a charter file, the events, and how to print it. `segments` get a line each instead of the pilot."""
 
     group: str  # ads, fpr, complaints
     name: str  # of the pilot in the printed lines
@@ -38,7 +38,7 @@ class Case(Struct, frozen=True):
     title: str
     note: str
     segments: tuple[str, ...] = ()
-    complaints: tuple[Row, ...] = ()  # for the facts beside an alarm
+    complaints: tuple[Row, ...] = ()  # for the facts next to an alarm
 
     @property
     def slug(self) -> str:
@@ -47,7 +47,7 @@ class Case(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What a `REAL` line says. Days are days on which the decision could be taken; figures are e-values."""
+    """The content of a `REAL` line. Days: when the decision could be made. Figures: e-values."""
 
     watch: str
     escalate: str
@@ -68,28 +68,29 @@ class Verdict(Struct, frozen=True):
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=HERE,
-    show_default="tests/data beside the package",
-    help="Where the data sets and their charters lie.",
+    show_default="tests/data next to the package",
+    help="Folder of the data sets and their charters.",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("build/real"), show_default=True,
-              help="Where pages and pictures go.")  # fmt: skip
+              help="Folder for pages and pictures.")  # fmt: skip
 @click.option(
     "--export",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write charters and events there instead, ready for `replay`.",
+    help="Instead write charters and events to this folder, ready for `replay`.",
 )
 @click.option("--no-progress", is_flag=True, help="No progress bar on stderr.")
 def real(data: Path, out: Path, export: Path | None, no_progress: bool) -> None:
-    """Replay crash reports of driverless cars, a risk score and city complaints, under the charters that ship with them.
+    """Replay crash reports of driverless cars, a risk score and city complaints, under the charters that ship with
+    them.
 
-    Prints each decision and, at the end, one line for each pilot and reading of its data. Writes a page for each set and a
-    picture for each replay to --out. Nothing is tuned to the data: what the charters state is all there is.
+    Prints each decision and, at the end, one line per pilot and variant of its data. Writes a page per data set and a
+    picture per replay to --out. Nothing is tuned to the data: the charters state everything.
 
     \b
     Exit codes:
       0  replayed
-      1  a file is missing or cannot be used
-      2  called wrongly
+      1  a file is missing or invalid
+      2  usage error
     """
     try:
         every = cases(data)
@@ -121,7 +122,8 @@ def real(data: Path, out: Path, export: Path | None, no_progress: bool) -> None:
 
 
 def cases(data: Path) -> list[Case]:
-    """Everything there is to replay under `data`. Raises OSError when a file is missing, ValueError or KeyError when one is broken."""
+    """Everything there is to replay under `data`. Raises OSError when a file is missing, ValueError or KeyError when
+    one is broken."""
     charters = data / "charters"
     incidents, exposure = rows(data / "ads" / "incidents.csv"), rows(data / "ads" / "exposure.csv")
     filed = rows(data / "complaints" / "complaints.csv")
@@ -146,7 +148,7 @@ def cases(data: Path) -> list[Case]:
             charters / "fpr-risk-score.yaml",
             fpr.events(rows(data / "fpr" / "outcomes.csv")),
             "Risk score, false-positive rate by group",
-            "One limit for every group. The pilot is halted once, by the first group whose evidence reaches the bar.",
+            "One limit for every group. The pilot is halted once, by the first group whose evidence reaches the threshold.",
             fpr.SEGMENTS,
         )
     )
@@ -160,29 +162,30 @@ def cases(data: Path) -> list[Case]:
                 charters / f"complaints-{pilot}.yaml",
                 complaints.events(agency, filed),
                 f"Complaints handled by {agency}",
-                "No incident is known: every alarm here counts as false unless a reader sees its reason in the numbers.",
+                "No incident is known: every alarm counts as false unless the numbers explain it.",
                 complaints=tuple(filed),
             )
         )
     return found
 
 
-# No command of a replay reaches the past, so nobody there could obey it, and that they went on says nothing.
+# No command of a replay reaches the recorded service, so it could not obey.
 UNHEARD = (Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED)
 
 
 def play(case: Case) -> tuple[Story, list[str], list[str]]:
-    """Replay one case: its story, its decisions in words, and its `REAL` lines."""
+    """Replay one case: its story, its decisions as text, and its `REAL` lines."""
     charter = load_charter(case.charter)
-    stories, rejected = collect([charter], replay_charters([charter], timed_records(case.events)))
+    stories, rejected = collect_stories([charter], replay_charters([charter], timed_records(case.events)))
     story = stories[charter.pilot]
     told_to_stop = [d for d in story.decisions if d.reason not in UNHEARD]
     story = structs.replace(story, title=case.title, note=case.note, decisions=told_to_stop)
     text = [
-        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, {len(rejected)} rejected)"
+        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, {len(rejected)} "
+        f"rejected)"
     ]
     for d in story.decisions:
-        text.append(f"  {day(d.at)}  {move(d)}: {told(d, charter)}")
+        text.append(f"  {day(d.at)}  {level_change(d)}: {reason_sentence(d, charter)}")
         if case.complaints and is_alarm(d):
             words = facts(case.name.upper(), case.complaints, d.finding.indicator, d.at)
             text.append(f"              in the data: {words}")
@@ -200,7 +203,8 @@ def is_alarm(d: Decision) -> bool:
 
 
 def verdict(story: Story, segment: str | None = None) -> Verdict:
-    """First day of each level (by decisions of `segment`, if given) and the limit's evidence nearest to its bar."""
+    """First day of each level (by decisions of `segment`, if given) and the evidence of the limit closest to its
+    threshold."""
     decisions = [d for d in story.decisions if segment is None or d.finding.segment == segment]
     evidence = [e for e in story.evidence if segment is None or e.segment == segment]
     scores = [e.scores["limit_e_process"] for e in evidence if "limit_e_process" in e.scores]
@@ -235,8 +239,10 @@ _READINGS = {
 _TITLES = {
     "ads": (
         "Driverless cars: crash reports per mile",
-        "One charter for two operators: at most 20 reported crashes per million driverless miles. A report counts from the last "
-        "day of the month in which it was filed. California suspended Cruise's permits on 24 October 2023; Waymo was not suspended.",
+        "One charter for two operators: at most 20 reported crashes per million driverless miles. A report counts "
+        "from the last "
+        "day of the month in which it was filed. California suspended Cruise's permits on 24 October 2023; Waymo was "
+        "not suspended.",
     ),
     "fpr": (
         "A risk score: false positives by group",
@@ -268,11 +274,11 @@ def _e_value(ln_e: float | None) -> str:
 def _alarm_count(alarms: Sequence[Decision]) -> str:
     if not alarms:
         return "no alarm"
-    return f"{len(alarms)} alarm{'s' if len(alarms) != 1 else ''}; no incident is known, so none can be called true"
+    return f"{len(alarms)} alarm{'s' if len(alarms) != 1 else ''}; no incident is known, so none is confirmed"
 
 
 def _export(every: Iterable[Case], target: Path) -> None:
-    """Each case as a charter file and a file of JSON lines, in a folder of its own."""
+    """Write each case as a charter file and a file of JSON lines, in a separate folder."""
     for case in every:
         folder = target / case.slug
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`sandbox-monitor replay`: step recorded input again, print what is decided, compare it with the record, draw it."""
+"""`sandbox-monitor replay`: replays recorded input, prints the decisions, compares them with a record, draws them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from monitor.model.lenient import refuse_utf16, without_bom
 from monitor.model.records import Outputs, digest
 from monitor.notary.compare import Comparison, recorded_at
 from monitor.notary.format import Damage
-from monitor.projections.alpha_budget import Runs
+from monitor.projections.alpha_budget import AlphaRuns
 from monitor.projections.formats import stamp
 
 _PATH = click.Path(exists=True, path_type=Path)
@@ -63,13 +63,11 @@ WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are t
     default=None,
     help="Events alone: whether services that must obey are part of the recording [default: if one acknowledges].",
 )
-@click.option(
-    "--twice", is_flag=True, help="Step it all again, cut otherwise, and hold the results against each other."
-)
+@click.option("--twice", is_flag=True, help="Replay twice, with different batches, and compare the two results.")
 @click.option(
     "--processes",
     type=click.IntRange(1, MOST),
-    help="Events alone: divide the pilots over so many processes, with the same output; with --out always 1 "
+    help="Events alone: divide the pilots over this many processes, with the same output; with --out always 1 "
     "[default: 2 for a large file, else 1].",
 )
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
@@ -86,19 +84,19 @@ def replay(
     processes: int | None,
     no_progress: bool,
 ) -> None:
-    """Step what FILE recorded again, and print what is decided, and when. FILE is one of two things:
+    """Replay FILE and print the decisions with their times. FILE is one of two kinds:
 
-    A history (`sandbox-monitor export`): telemetry, acts and journal of a monitor. The charters are inside. The same
-    decisions come out, with the same ids and numbers; --against compares them with a ledger, field by field.
+    A history (`sandbox-monitor export`): telemetry, acts and journal of a monitor, with the charters. The replay gives
+    the same decisions, with the same ids and numbers; --against compares them with a ledger, field by field.
 
-    Events alone (JSON lines: a CloudEvent, or an array of them, on each line, in order of reception): CHARTERS (YAML
-    files or directories of them) are run over them. An event counts as received at its `recordedtime`, else at its
-    `time`, unless that lies in the future. What such a file does not say is assumed, and printed on stderr and in the
-    report: when pilots were admitted, that time ran without outages, and, unless an acknowledgement of a command is in
-    the file, that no service was there to obey, so that nothing is said about obeying. A line that cannot be used is
-    listed as rejected, with its number, and stops nothing.
+    Events alone (JSON lines: a CloudEvent, or an array of them, per line, in order of reception): CHARTERS (YAML files
+    or directories) are applied to them. An event counts as received at its `recordedtime`, else at its `time`, unless
+    that is in the future. Facts that such a file does not contain are assumed, and printed on stderr and in the report:
+    when pilots were admitted, that there was no outage, and, unless the file contains an acknowledgement of a command,
+    that there was no service, so whether halts were obeyed is not evaluated. An invalid line is listed as rejected,
+    with its number; the replay continues.
 
-    --json writes one object on a line: {"replay": ...} first (file, kind, assumptions), {"decision": ...}, {"rejected":
+    --json writes one object per line: {"replay": ...} first (file, kind, assumptions), {"decision": ...}, {"rejected":
     ..., "line": n}, with --against {"compared": ...} for each decision and command, and {"summary": ...} last.
 
     \b
@@ -108,9 +106,9 @@ def replay(
 
     \b
     Exit codes:
-      0  replayed (whatever was decided); with --against: and the record says the same
-      1  a charter or the file cannot be used; with --against: the record says something else, or is damaged
-      2  called wrongly
+      0  replayed (whatever was decided); with --against: and the record agrees
+      1  a charter or the file is invalid; with --against: the record differs, or is damaged
+      2  usage error
       4  with --twice: the same input gave two results (NotDeterministic)
     """
     with events.open("rb") as file:
@@ -119,40 +117,41 @@ def replay(
     history = begins_history(without_bom(first))
     if history and (charters or until or admit_at != "cycle" or service is not None or processes is not None):
         raise click.UsageError(
-            f"{events} is a whole history: charters, admissions and time are inside, so leave out CHARTERS, --until, --admit-at, "
+            f"{events} is a history, which contains charters, admissions and time: leave out CHARTERS, --until, "
+            f"--admit-at, "
             "--service and --processes; to try another charter, use `export --telemetry`"
         )
-    # A report shows the evidence of every pilot, and evidence stays in the process that found it.
+    # A report needs the evidence of every pilot, which stays in the process that computed it.
     count = 1 if out is not None else processes
     run = _history(events) if history else _events(events, _load(charters), until, admit_at, service, count)
     try:
         comparison = None if against is None else Comparison(recorded_at(against, run.pilots))
         printer = Printer(run, as_json=as_json, comparison=comparison)
         printer.begin()
-        told = Collector(run.charters) if out is not None else None
+        collector = Collector(run.charters) if out is not None else None
         for step in _watched(run, quiet=no_progress or not sys.stderr.isatty()):
             printer.take(step)
-            if told is not None:
-                told.take(step)
+            if collector is not None:
+                collector.take(step)
         printer.end()
     except Damage as damage:
         raise click.ClickException(f"the record is damaged: {damage}") from damage
     if twice:
-        _hold_together(printer.digests, run.again())
-    if told is not None and out is not None:
+        _compare_results(printer.digests, run.again())
+    if collector is not None and out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        stories = told.stories()
+        stories = collector.stories()
         lead = f"{events.name} replayed. " + " ".join(f"{line[0].upper()}{line[1:]}." for line in run.assumptions)
-        out.write_text(report(f"Replay of {events.name}", stories, told.rejected, lead), encoding="utf-8")
+        out.write_text(report(f"Replay of {events.name}", stories, collector.rejected, lead), encoding="utf-8")
         click.echo(f"report: {out}", err=True)
     if comparison is not None and not comparison.same:
         sys.exit(1)
 
 
 class Run:
-    """One replay of a file. `kind` is `history` or `events`, `pilots` those that it is about (empty: all there are),
-    `charters` those in force by pilot (filled while it runs), `assumptions` what is taken for granted, in words. Of pilots that are
-    stepped in other processes no evidence is emitted: `runs` says at the end what it says of alpha, `periods` how much it was."""
+    """One replay of a file. `kind`: `history` or `events`; `pilots`: those in the file (empty: all); `charters`: those
+    in force by pilot (filled while it runs); `assumptions`: sentences for people. Pilots stepped in other processes
+    emit no evidence here: at the end `runs` has their use of alpha, `periods` their number of periods."""
 
     kind: Literal["history", "events"]
     pilots: frozenset[str] = frozenset()
@@ -164,8 +163,8 @@ class Run:
         self.position = 0  # bytes read
 
     @property
-    def runs(self) -> dict[str, Runs]:
-        """What was used of alpha by the pilots of other processes, once all steps are made."""
+    def runs(self) -> dict[str, AlphaRuns]:
+        """Alpha used by the pilots of other processes; complete after the last step."""
         return {}
 
     @property
@@ -175,7 +174,7 @@ class Run:
 
     @property
     def received(self) -> int:
-        """The moment that has been reached (ms)."""
+        """The time reached so far (ms)."""
         raise NotImplementedError
 
     @property
@@ -184,11 +183,11 @@ class Run:
         raise NotImplementedError
 
     def steps(self) -> Iterator[Outputs]:
-        """What each step emits."""
+        """The outputs of each step."""
         raise NotImplementedError
 
     def again(self) -> Iterable[Outputs]:
-        """The same once more, record by record and without shortcuts."""
+        """The outputs of a second replay, record by record on the slow path."""
         raise NotImplementedError
 
     def _lines(self, file: Iterable[bytes]) -> Iterator[bytes]:
@@ -260,7 +259,7 @@ class _OfEvents(Run):
         return sum(other.periods for other in self._divided.others)
 
     @property
-    def runs(self) -> dict[str, Runs]:
+    def runs(self) -> dict[str, AlphaRuns]:
         return {name: runs for other in self._divided.others for name, runs in other.runs.items()}
 
     def steps(self) -> Iterator[Outputs]:
@@ -280,7 +279,7 @@ def _events(
     path: Path, plans: Sequence[Charter], until: str | None, admit_at: str, service: bool | None, processes: int | None
 ) -> Run:
     if not plans:
-        raise click.UsageError(f"{path} holds events alone: name the charters to run over them, as CHARTERS... FILE")
+        raise click.UsageError(f"{path} holds events alone: name their charters, as CHARTERS... FILE")
     answers = _answers(path)
     served = answers if service is None else service
     admit: Literal["cycle", "first"] | int
@@ -293,10 +292,10 @@ def _events(
         when = f"at {stamp(admit)}"
     assumptions = (
         f"each pilot is admitted {when}; no other act is in the file",
-        "time ran without an outage of the monitor, and lines stand in the order of reception",
-        "services are part of the recording: halts are held to their acknowledgements and heartbeats"
+        "the monitor had no outage, and lines are in the order of reception",
+        "services are part of the recording: halts are verified from their acknowledgements and heartbeats"
         if served
-        else "no service is part of the recording: whether a halt was obeyed is not judged",
+        else "no service is part of the recording: whether a halt was obeyed is not evaluated",
     )
     end = None if until is None else _day(until, "--until") + 86_399_999
     count = processes_for(path.stat().st_size, len(plans)) if processes is None else min(processes, len(plans))
@@ -326,7 +325,7 @@ def _load(paths: Iterable[Path]) -> list[Charter]:
     for plan, path in zip(plans, files, strict=True):
         if plan.pilot in seen:
             raise click.UsageError(
-                f"{path} and {seen[plan.pilot]} are both charters of pilot {plan.pilot}; name one of them"
+                f"{path} and {seen[plan.pilot]} are both charters of pilot {plan.pilot}; give one of them"
             )
         seen[plan.pilot] = path
     return plans
@@ -340,7 +339,7 @@ def _day(text: str, option: str) -> int:
 
 
 def _watched(run: Run, quiet: bool) -> Iterator[Outputs]:
-    """The steps of a run, with a progress bar over the bytes of its file and what has been reached."""
+    """The steps of a run, with a progress bar over the bytes of its file."""
     columns = (*Progress.get_default_columns(), TextColumn("{task.fields[reached]}"))
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task("replay", total=run.path.stat().st_size, reached="")
@@ -352,13 +351,15 @@ def _watched(run: Run, quiet: bool) -> Iterator[Outputs]:
             yield step
 
 
-def _hold_together(first: dict[str, str], again: Iterable[Outputs]) -> None:
-    """Raise NotDeterministic unless each pilot's decisions are the same a second time."""
+def _compare_results(first: dict[str, str], again: Iterable[Outputs]) -> None:
+    """Raise NotDeterministic unless the decisions of each pilot are the same in both replays."""
     second: dict[str, str] = {}
     for step in again:
         for decision in step.decisions:
             second[decision.pilot] = digest(second.get(decision.pilot, ""), decision.id, repr(decision))
     for pilot in sorted(first.keys() | second.keys()):
         if first.get(pilot) != second.get(pilot):
-            raise NotDeterministic(f"the decisions of {pilot} differ when the same input is stepped twice; report this")
-    click.echo("stepped twice with the same result", err=True)
+            raise NotDeterministic(
+                f"the decisions of {pilot} differ between two replays of the same input; report this"
+            )
+    click.echo("replayed twice with the same result", err=True)

@@ -10,10 +10,10 @@ import click
 import msgspec
 
 from monitor.console.alpha import alpha_words
-from monitor.console.report import move, told
+from monitor.console.report import level_change, reason_sentence
 from monitor.model.records import Decision, Evidence, Outputs, Rejected, digest
 from monitor.notary.compare import Compared, Comparison, Difference
-from monitor.projections.alpha_budget import Runs, alpha_use
+from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import stamp
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ class Printer:
 
     def __init__(self, run: Run, *, as_json: bool, comparison: Comparison | None) -> None:
         self._run, self._json, self._comparison = run, as_json, comparison
-        self._runs: dict[str, Runs] = {}
+        self._runs: dict[str, AlphaRuns] = {}
         self._counts = {"decisions": 0, "rejected": 0}
         self._skipped: dict[str, int] = {}
         self.digests: dict[str, str] = {}
 
     def begin(self) -> None:
-        """Print what is replayed, and what is assumed."""
+        """Print the file and the assumptions."""
         if self._json:
             self._line(replay={"file": self._run.path.name, "kind": self._run.kind, "assumes": self._run.assumptions})
         for words in self._run.assumptions:
@@ -52,12 +52,12 @@ class Printer:
             self._rejected(rejected)
         for decision in out.decisions:
             self._counts["decisions"] += 1
-            self._runs.setdefault(decision.pilot, Runs()).decide(decision)
+            self._runs.setdefault(decision.pilot, AlphaRuns()).add_decision(decision)
             self.digests[decision.pilot] = digest(self.digests.get(decision.pilot, ""), decision.id, repr(decision))
             self._decision(decision)
         for entry in out.evidence:
             if isinstance(entry, Evidence):
-                self._runs.setdefault(entry.pilot, Runs()).observe(entry, self._run.charters[entry.pilot])
+                self._runs.setdefault(entry.pilot, AlphaRuns()).add_evidence(entry, self._run.charters[entry.pilot])
         for command in out.commands if self._comparison is not None else ():
             assert self._comparison is not None
             found = self._comparison.take(command)
@@ -66,14 +66,14 @@ class Printer:
             self._remember(found)
 
     def end(self) -> None:
-        """Print what is missing, and the summary."""
+        """Print missing records and the summary."""
         if self._comparison is not None:
             for found in self._comparison.rest(self._pilots(), self._run.received):
                 if self._json or found.verdict != "later":
                     self._compared(found, f"{stamp(found.at)}  {found.pilot}  {found.kind} {found.reason}")
         self._runs.update(self._run.runs)
         for name in sorted(self._run.charters.keys() - self._runs.keys()):
-            click.echo(f"{name}: never admitted, its admission lies after the last event", err=True)
+            click.echo(f"{name}: never admitted: its admission is after the last event", err=True)
         summary: dict[str, Any] = {**self._counts, "events": self._run.events, "until": self._run.received}
         if self._comparison is not None:
             summary |= {
@@ -95,7 +95,9 @@ class Printer:
     def _decision(self, decision: Decision) -> None:
         found = None if self._comparison is None else self._comparison.take(decision)
         charter = self._run.charters[decision.pilot]
-        words = f"{stamp(decision.at)}  {decision.pilot}  {move(decision)}  {told(decision, charter)}"
+        words = (
+            f"{stamp(decision.at)}  {decision.pilot}  {level_change(decision)}  {reason_sentence(decision, charter)}"
+        )
         if self._json:
             self._line(decision=decision)
         if found is not None:
@@ -127,7 +129,7 @@ class Printer:
 
     def _alphas(self) -> None:
         for name, charter in sorted(self._run.charters.items()):
-            uses = alpha_use(charter, self._runs.get(name, Runs()))
+            uses = alpha_use(charter, self._runs.get(name, AlphaRuns()))
             click.echo(f"{name}: {alpha_words(uses, charter.alpha)}")
 
     def _verdict(self, comparison: Comparison) -> None:
@@ -140,7 +142,7 @@ class Printer:
         skipped = [f"{name} of {count} (the ledger commits to it)" for name, count in sorted(self._skipped.items())]
         click.echo(f"not compared: {', '.join(['epoch (who wrote it, not what)', *skipped])}", err=True)
         if comparison.other_pilots:
-            click.echo(f"not looked at: {len(comparison.other_pilots)} other pilots of the record", err=True)
+            click.echo(f"ignored: {len(comparison.other_pilots)} other pilots of the record", err=True)
 
     @staticmethod
     def _line(**fields: Any) -> None:

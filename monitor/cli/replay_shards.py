@@ -1,10 +1,10 @@
-"""A replay divided over processes: each steps its share of the pilots, and the outputs are merged in the order of one process.
+"""A replay divided over processes: each steps its share of the pilots, and the outputs are merged in the order of one
+process.
 
-Every process reads the whole file, as the times of all lines decide when each record counts as received; it validates and steps
-only the records of its own pilots. The parent is shard 0. A child sends its outputs through a pipe, which bounds how far it can
-run ahead. If a line holds events of pilots in different shards, the replay is started again in one process, and what was already
-emitted is skipped.
-"""
+Every process reads the whole file, as the times of all lines decide when each record counts as received; it validates
+and steps only the records of its pilots. The parent is shard 0. A child sends its outputs through a pipe, which
+bounds how far it can run ahead. If a line holds events of pilots in different shards, the replay is started again in
+one process, and what was already emitted is skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import click
 from monitor.charter.spec import Charter
 from monitor.engine.replay import CharterReplay, NotDivisible, Shard, merged, read_lines
 from monitor.model.records import Evidence, Outputs
-from monitor.projections.alpha_budget import Runs
+from monitor.projections.alpha_budget import AlphaRuns
 
 LARGE = 32_000_000  # bytes of a file from which a second process pays for its start
 MOST = 8  # processes at most
@@ -32,7 +32,8 @@ Watch: TypeAlias = Callable[[Iterable[bytes]], Iterable[bytes]]
 
 
 class ShardOfFile(NamedTuple):
-    """What a process has to know to replay a shard of the events in a file; see `monitor.engine.replay.Replay` and `read_lines`."""
+    """What a process has to know to replay a shard of the events in a file; see `monitor.engine.replay.Replay` and
+    `read_lines`."""
 
     path: Path
     charters: Sequence[Charter]
@@ -52,22 +53,24 @@ class ShardOfFile(NamedTuple):
 
 
 def processes_for(size: int, pilots: int) -> int:
-    """How many processes a file of `size` bytes about so many pilots is divided over: one for small files, else two if the
-    machine has a second processor."""
+    """How many processes a file of `size` bytes about so many pilots is divided over: one for small files, else two if
+    the machine has a second processor."""
     return 2 if size >= LARGE and pilots > 1 and len(os.sched_getaffinity(0)) > 1 else 1
 
 
 class Progress:
-    """What the other processes have done: valid events, closed periods, and (at the end) what was used of alpha by pilot."""
+    """What the other processes have done: valid events, closed periods, and (at the end) what was used of alpha by
+    pilot."""
 
     def __init__(self) -> None:
         self.events = 0
         self.periods = 0
-        self.runs: dict[str, Runs] = {}
+        self.runs: dict[str, AlphaRuns] = {}
 
 
 class Divided:
-    """One replay in `count` processes. `own` is the replay of the parent's shard, `others` what the other processes have done."""
+    """One replay in `count` processes. `own` is the replay of the parent's shard, `others` what the other processes
+    have done."""
 
     def __init__(self, work: ShardOfFile, count: int, watched: Watch = iter) -> None:
         self._work, self._watched = work, watched
@@ -76,8 +79,8 @@ class Divided:
         self.others = [Progress() for _ in range(count - 1)]
 
     def steps(self) -> Iterator[Outputs]:
-        """What one replay of all pilots emits, without the evidence of the other shards. Raises what a shard raises, and
-        ClickException when a process ends early."""
+        """What one replay of all pilots emits, without the evidence of the other shards. Raises what a shard raises,
+        and ClickException when a process ends early."""
         emitted = -1
         try:
             with ExitStack() as stack:
@@ -115,18 +118,19 @@ def _child(work: ShardOfFile, shard: Shard) -> Iterator[Connection]:
 
 
 def _step(work: ShardOfFile, shard: Shard, pipe: Connection) -> None:
-    """The child: step a shard and send each phase; last of all what was used of alpha, or the exception that ended it."""
-    runs: dict[str, Runs] = {}
+    """The child: step a shard and send each phase; last of all what was used of alpha, or the exception that ended
+    it."""
+    runs: dict[str, AlphaRuns] = {}
     charters = {charter.pilot: charter for charter in work.charters}
     periods = 0
     try:
         replay, phases = work.start(shard)
         for phase, out in phases:
             for decision in out.decisions:
-                runs.setdefault(decision.pilot, Runs()).decide(decision)
+                runs.setdefault(decision.pilot, AlphaRuns()).add_decision(decision)
             for entry in out.evidence:
                 if isinstance(entry, Evidence):
-                    runs.setdefault(entry.pilot, Runs()).observe(entry, charters[entry.pilot])
+                    runs.setdefault(entry.pilot, AlphaRuns()).add_evidence(entry, charters[entry.pilot])
             periods += len(out.evidence)
             out.evidence, out.permits = [], []
             pipe.send((phase, out, replay.events, periods))

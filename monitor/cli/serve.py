@@ -25,7 +25,7 @@ from monitor.embedded.run import run_until_stopped
 
 @click.command()
 @click.option(
-    "--dir", "directory", required=True, type=click.Path(file_okay=False, path_type=Path), help="keeps all state"
+    "--dir", "directory", required=True, type=click.Path(file_okay=False, path_type=Path), help="directory of all state"
 )
 @click.option(
     "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="on 127.0.0.1; 0 = any free"
@@ -41,7 +41,7 @@ from monitor.embedded.run import run_until_stopped
     "--alertmanager",
     metavar="URL",
     type=HTTP_URL,
-    help="push halts, escalations and grave findings there while they stand",
+    help="push halts, escalations and grave findings to it while they are active",
 )
 @runbook_url
 @board_url
@@ -55,13 +55,13 @@ from monitor.embedded.run import run_until_stopped
     "source",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="take telemetry from a file of JSON lines too; - is standard input",
+    help="also read telemetry from a file of JSON lines; - is standard input",
 )
 @click.option(
     "--admit-key",
     "admitters",
     multiple=True,
-    help="public key (ed25519:...) of who may admit pilots over the door; repeatable [default: anybody]",
+    help="public key (ed25519:...) that may admit pilots over HTTP; repeatable [default: anyone]",
 )
 @click.option(
     "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
@@ -78,14 +78,13 @@ def serve(
     admitters: tuple[str, ...],
     checkpoint: float,
 ) -> None:
-    """Run the monitor here: SQLite in --dir, telemetry and control over HTTP, board, metrics.
+    """Run the monitor in this process: SQLite in --dir, telemetry and control over HTTP, board, metrics.
 
-    The address of the board is the first line on standard output. SIGTERM and Ctrl-C end it cleanly. Charters are
-    admitted when the monitor starts; giving the same ones again changes nothing, giving one with a higher version
-    amends it.
+    The URL of the board is the first line on standard output. SIGTERM and Ctrl-C stop it cleanly. Charters are admitted
+    at the start; the same ones again have no effect, one with a higher version amends.
 
-    Exit codes: 0 ended when told to, 1 wrong input, a directory or port that another process has, or a part of --dir
-    that is damaged or older than the rest (the message names the fix), 2 called wrongly.
+    Exit codes: 0 stopped by a signal, 1 wrong input, --dir or port used by another process, or a part of --dir damaged
+    or older than the rest (the message names the fix), 2 usage error.
     """
     actors: dict[str, AnyActor] = {}
     if alertmanager:
@@ -106,7 +105,7 @@ def serve(
         click.echo(f"board {monitor.address}")
         if monitor.open_mode:
             click.echo(
-                "open mode: anybody who reaches this port may admit pilots; give --admit-key to name who may", err=True
+                "open mode: anyone who reaches this port may admit pilots; restrict it with --admit-key", err=True
             )
         click.echo(
             f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True
@@ -123,12 +122,12 @@ def serve(
 def _filled_in(path: Path) -> Charter:
     made = load_charter(path)
     if left := placeholders(made):
-        raise click.ClickException(f"{path}: fill in what the template leaves open: {', '.join(left)}")
+        raise click.ClickException(f"{path}: fill in the placeholders of the template: {', '.join(left)}")
     return made
 
 
 async def _read(monitor: Monitor, source: str) -> int:
-    """Take the lines in, with a bar on stderr when a person watches."""
+    """Read the lines, with a progress bar on a terminal."""
     where: Path | BinaryIO = sys.stdin.buffer if source == "-" else Path(source)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -26,13 +26,13 @@ from monitor.simulation.scenarios import DEFAULT, SCENARIOS
 
 WEEK = 168  # hours
 DAY_MS = 86_400_000
-JUDGED_S = 60.0  # how long a worker may take to judge the admissions
+JUDGED_S = 60.0  # how long a worker may take to decide about the admissions
 
 
 @click.command(epilog="Scenarios: " + "; ".join(f"{name}: {s.story}" for name, s in SCENARIOS.items()))
 @click.argument("target")
 @click.option("--to", type=click.Choice(["kafka", "http", "file"]), required=True, help="what TARGET is")
-@click.option("--seed", type=int, default=1, show_default=True, help="same seed, same fleet")
+@click.option("--seed", type=int, default=1, show_default=True, help="the same seed gives the same fleet")
 @click.option("--pilots", type=click.IntRange(1, 100_000), default=10, show_default=True)
 @click.option("--hours", type=click.IntRange(1, 1_000_000), default=WEEK, show_default=True, help="number of periods")
 @click.option("--period", default="", help="length of a period [default: 1h to a file, 2s when live]")
@@ -41,7 +41,7 @@ JUDGED_S = 60.0  # how long a worker may take to judge the admissions
     "scenarios",
     multiple=True,
     type=click.Choice(list(SCENARIOS)),
-    help="repeat for several; dealt in turn",
+    help="repeatable; assigned to pilots in turn",
 )
 @click.option(
     "--volume", type=click.FloatRange(10, 1e6), default=1000.0, show_default=True, help="decisions per period"
@@ -49,12 +49,12 @@ JUDGED_S = 60.0  # how long a worker may take to judge the admissions
 @click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="UTC [default: now when live, else so that it ends now]",
+    help="UTC [default: now when live, else so that the last period ends now]",
 )
 @click.option(
     "--live/--at-once",
     default=None,
-    help="each event at its own time, or as fast as it goes [default: live unless to a file]",
+    help="each event at its time, or as fast as possible [default: live unless to a file]",
 )
 @click.option(
     "--rate", type=click.FloatRange(0, min_open=True), help="with --at-once: at most this many events per second"
@@ -63,9 +63,9 @@ JUDGED_S = 60.0  # how long a worker may take to judge the admissions
     "--pack", type=click.IntRange(1, 1000), default=100, show_default=True, help="events per record or request"
 )
 @click.option("--admit", is_flag=True, help="admit the pilots first (file: a directory TARGET.charters)")
-@click.option("--topic-prefix", default="sandbox", show_default=True, help="of the Kafka topics")
-@click.option("--prefix", default="pilot-", show_default=True, help="of the pilots' ids")
-@click.option("--json", "as_json", is_flag=True, help="print what was sent and the truth of each pilot as JSON")
+@click.option("--topic-prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
+@click.option("--prefix", default="pilot-", show_default=True, help="prefix of the pilot ids")
+@click.option("--json", "as_json", is_flag=True, help="print what was sent and the true scenario of each pilot as JSON")
 def simulate(
     target: str,
     to: str,
@@ -87,7 +87,7 @@ def simulate(
     """Send a seeded fleet of pilots to TARGET: 127.0.0.1:9092 (Kafka), http://127.0.0.1:8321, or a file of JSON lines.
 
     A line of the file is a CloudEvent with `recordedtime`, when it was received: what `sandbox-monitor replay` reads.
-    Exit codes: 0 all sent, 2 called wrongly, 3 the other side is away.
+    Exit codes: 0 all sent, 2 usage error, 3 the server is unavailable.
     """
     live = (to != "file" and rate is None) if live is None else live
     if live and (to == "file" or rate is not None):
@@ -114,7 +114,7 @@ def simulate(
             for admission in admissions:
                 sink.admit(admission)
             sink.flush()
-            judged(JUDGED_S)  # or the first events would meet a pilot that is not admitted yet
+            judged(JUDGED_S)  # otherwise the first events might precede the admission
         bar = progress.add_task("periods", total=hours)
         sent = _send(fleet, sink, _pace(live, rate), lambda p: progress.update(bar, completed=p))
         progress.update(bar, completed=hours)
@@ -130,8 +130,8 @@ def simulate(
 
 
 def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
-    """First moment (ms): given, now, or so that the last period has ended; then at a midnight if periods are of an hour or more,
-    since a replay admits at the beginning of the charter's first day."""
+    """First moment (ms): given, now, or so that the last period has ended; then at a midnight if periods are of an hour
+    or more, since a replay admits at the beginning of the charter's first day."""
     if start is not None:
         return int(start.replace(tzinfo=UTC).timestamp() * 1000)
     now = wall_ms()
@@ -143,14 +143,14 @@ def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
 
 
 def _progress() -> Progress:
-    """On stderr, and only on a terminal."""
+    """A progress bar on stderr, only on a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("simulate"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def _pace(live: bool, rate: float | None) -> Callable[[int, int], float]:
-    """(received ms, number of the event) -> seconds that it is still too early."""
+    """A function (received ms, number of the event) -> seconds to wait."""
     began = time.monotonic()
     if live:
         return lambda received, _: received / 1000 - time.time()
@@ -160,7 +160,7 @@ def _pace(live: bool, rate: float | None) -> Callable[[int, int], float]:
 
 
 def _send(fleet: Fleet, sink: Sink, early: Callable[[int, int], float], reached: Callable[[int], None]) -> int:
-    """Send every event when its time has come; what is packed goes out whenever there is time to wait."""
+    """Send every event at its time; packed events are sent whenever there is time to wait. Returns the number sent."""
     sent, period = 0, 0
     for received, event in fleet:
         wait = early(received, sent)
@@ -177,29 +177,30 @@ def _send(fleet: Fleet, sink: Sink, early: Callable[[int, int], float], reached:
 
 
 class Sink(Protocol):
-    """Where events go."""
+    """The destination of events."""
 
     def judged(self, pilots: list[str]) -> Callable[[float], None]:
-        """Asked before the admissions are sent: waits so many seconds until all of these pilots were judged."""
+        """Call before the admissions are sent. Returns a function that waits at most so many seconds for their
+        outcome."""
 
     def admit(self, admission: Admission) -> None:
         """Admit a pilot."""
 
     def put(self, received: int, event: Envelope) -> None:
-        """Take an event that is received at `received` (ms); it may be held to be packed."""
+        """Add an event with its time of reception (`received`, ms); it may be buffered to be packed."""
 
     def release(self) -> None:
-        """Hold nothing back any longer."""
+        """Send all buffered events."""
 
     def flush(self) -> None:
-        """Release, and wait until all of it is durable on the other side."""
+        """Send all buffered events and wait until they are durable."""
 
     def close(self) -> None:
-        """Let go."""
+        """Close connections and files."""
 
 
 class Packed:
-    """Packs `pack` events of a pilot and sends them to Kafka or HTTP; holds at most 100 packs' worth of events."""
+    """Packs `pack` events of a pilot per record and sends them to Kafka or HTTP; buffers at most 100 packs."""
 
     def __init__(self, bulk: Bulk, pack: int) -> None:
         self._bulk, self._pack = bulk, pack
@@ -207,7 +208,8 @@ class Packed:
         self._count = 0
 
     def judged(self, pilots: list[str]) -> Callable[[float], None]:
-        """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is stepped before."""
+        """See `Sink.judged`: on Kafka telemetry may be read before control; over HTTP control that came before is
+        stepped before."""
         if isinstance(self._bulk, KafkaBulk) and pilots:
             return PendingAdmissions(self._bulk.link, pilots).wait
         return lambda seconds: None
@@ -246,14 +248,14 @@ class Packed:
 
 
 class Lines:
-    """Writes JSON lines in received order, and charters into a directory beside them."""
+    """Writes JSON lines in order of reception, and charters into a directory next to the file."""
 
     def __init__(self, path: Path) -> None:
         self._charters = path.with_name(path.name + ".charters")
         self._file = path.open("wb")
 
     def judged(self, pilots: list[str]) -> Callable[[float], None]:
-        """See `Sink.judged`: nobody judges a file."""
+        """See `Sink.judged`: a file needs no decision."""
         return lambda seconds: None
 
     def admit(self, admission: Admission) -> None:
@@ -279,7 +281,7 @@ class Lines:
 
 
 def _pruned(value: object) -> object:
-    """Without what says nothing: nulls and empty lists and strings."""
+    """Remove nulls, empty lists and empty strings."""
     if isinstance(value, dict):
         return {k: p for k, v in value.items() if (p := _pruned(v)) not in (None, "", [], {})}
     return [_pruned(v) for v in value] if isinstance(value, (list, tuple)) else value

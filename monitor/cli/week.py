@@ -1,4 +1,4 @@
-"""`sandbox-monitor charter week`: the usual course of a week, learnt from recorded telemetry, for a silence to be held against."""
+"""`sandbox-monitor charter week`: estimates the weekly profile of events from recorded telemetry, for `silence`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from monitor.validate.parse import validate
 
 @click.command()
 @click.argument("events", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--pilot", required=True, help="Whose events count.")
+@click.option("--pilot", required=True, help="The pilot whose events count.")
 @click.option("--zone", "name", default="", help="IANA time zone of the hours, such as Europe/Berlin. [default: UTC]")
 @click.option("--of", type=click.Choice(["heartbeat", "any"]), default="any", show_default=True, help="Which events.")
 def week(events: Path, pilot: str, name: str, of: str) -> None:
-    """Print `week: [...]` for a charter's silence: events per hour in each of a week's 168 hours, Monday 00:00 first
-    (UTC, or by the clocks of --zone, summer time included).
+    """Print `week: [...]` for the silence indicator of a charter: events per hour for the 168 hours of a week, Monday
+    00:00 first (UTC, or local time of --zone with daylight saving).
 
-    EVENTS holds JSON lines as for `replay`. Counted by the time of the event, from the first to the last of the pilot.
-    Hours of which little was seen are drawn to the mean of their hour of the day, and that to the mean of all. Read
-    what it prints before you put it into a charter: weeks in which the service was down teach that it is usually down.
+    EVENTS has JSON lines as for `replay`. Events are counted by their time, from the first to the last of the pilot.
+    Hours with few events are shrunk towards the mean of their hour of the day, and that towards the overall mean. Check
+    the output before you use it: weeks in which the service was down lower the profile.
 
     \b
-    Exit code 1 when fewer than two events of the pilot can be read, or all of them have one time.
+    Exit code 1 when fewer than two events of the pilot are valid, or all have the same time.
     """
     if name and name not in names():
         raise click.BadParameter(f"there is no time zone {name!r}; {near(name)}", param_hint="--zone")
@@ -42,10 +42,11 @@ def week(events: Path, pilot: str, name: str, of: str) -> None:
         raise SandboxMonitorError(f"{events}: fewer than two events of {pilot} ({of}); check --pilot and --of")
     if min(moments) == max(moments):
         raise SandboxMonitorError(
-            f"{events}: time: all {len(moments)} events of {pilot} ({of}) say {instant(round(moments[0] * 1000)).isoformat()}, "
-            "and of a moment no week can be learnt; give a recording in which `time` is when each happened"
+            f"{events}: time: all {len(moments)} events of {pilot} ({of}) say "
+            f"{instant(round(moments[0] * 1000)).isoformat()}, "
+            "and a profile needs more than one; give a recording in which `time` is when each event happened"
         )
-    profile = HourOfWeek.seen([at + zone(name).offset(at) for at in moments] if name else moments)
+    profile = HourOfWeek.from_event_times([at + zone(name).offset(at) for at in moments] if name else moments)
     rows = [", ".join(f"{rate * HOUR:.4g}" for rate in profile.rates[day : day + 24]) for day in range(0, 168, 24)]
     click.echo("week: [\n  " + ",\n  ".join(rows) + "]")
     if name:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
 
-from detectors import build as build_detector
-from detectors.base import Design, Gauge
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.keys import checked
 from monitor.engine.failpoint import from_environment
 from monitor.files.key_file import read_key
-from monitor.kafka import health
-from monitor.kafka.app import build, prepare, run
-from monitor.kafka.topics import participants_of
-from monitor.kafka.worker import Settings
-from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import RejectionReason
+from monitor.kafka.settings import WorkerSettings
+from monitor.kafka.worker_service import Endpoint, serve_worker
 
 
 @click.command()
@@ -95,19 +88,16 @@ def worker(
 ) -> None:
     """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
 
-    Start as many as there are partitions. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure (start it again; the
-    log knows what was written), 2 called wrongly, 3 no broker answers.
-    """
+    Start as many as there are partitions. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure (start it again;
+    the log knows what was written), 2 called wrongly, 3 no broker answers."""
     if each and participants:
         raise click.UsageError("--each finds the participants by their topics; leave out --participant")
-    if each:
-        participants = asyncio.run(participants_of(bootstrap, prefix))
-    settings = Settings(
+    settings = WorkerSettings(
         bootstrap=bootstrap,
         group=group,
         prefix=prefix,
         participants=participants,
-        each=each,
+        per_participant=each,
         instance=instance,
         session_timeout=session_timeout,
         checkpoint_every_ms=int(checkpoint_every * 1000),
@@ -118,37 +108,19 @@ def worker(
         skip_lost=skip_lost,
     )
     if not admitters:
-        click.echo(
-            "open mode: anybody who may write to control may admit pilots; give --admit-key to name who may", err=True
-        )
+        _say("open mode: anybody who may write to control may admit pilots; give --admit-key to name who may")
     if key_file is None:
-        click.echo(
-            "commands and permits are not signed; give --key-file so that services can tell them from forged ones",
-            err=True,
-        )
-    _warm()
-    count = asyncio.run(prepare(settings, partition_count, replication))
-    metrics = Metrics(rejections=[why.value for why in RejectionReason])
-    metrics.open_mode(not admitters)
-    app = build(settings, metrics=metrics, failpoint=from_environment())
-    if metrics_port is not None:
-        kind = "text/plain; version=0.0.4; charset=utf-8"
-        port = health.serve(
-            metrics_port,
-            {
-                "/metrics": lambda: (200, kind, metrics.exposition()),
-                "/live": health.page(lambda: app.desk.quiet_for < stall, "live"),
-                "/ready": health.page(lambda: app.desk.ready, "ready"),
-            },
-            metrics_host,
-        )
-        click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
-    click.echo(f"worker of group {group}: {count} partitions at {bootstrap}", err=True)
-    run(app, loglevel=loglevel)
+        _say("commands and permits are not signed; give --key-file so that services can tell them from forged ones")
+    serve_worker(
+        settings,
+        partitions=partition_count,
+        replication=replication,
+        metrics_at=None if metrics_port is None else Endpoint(metrics_host, metrics_port),
+        loglevel=loglevel,
+        say=_say,
+        failpoint=from_environment(),
+    )
 
 
-def _warm() -> None:
-    """Pay for late imports now: river takes seconds, and a stream must not wait for them in its middle."""
-    drift = build_detector("river_drift", Design())
-    for value in range(40):
-        drift.update(Gauge(float(value)))
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from monitor.client.kafka import OutcomeReader, OutcomeRecord, send_control
 from monitor.errors import Unavailable
 from monitor.model.records import Decision, Rejected
-from monitor.projections.known_state import Known, known_of
+from monitor.projections.known_state import KnownState, known_of
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.transports import open_link
@@ -34,7 +34,7 @@ class Outcome(Struct, frozen=True):
 
 REJECTIONS_SEARCHED = 20
 """Rejections of a pilot among which that of a copy's first act is searched, on Kafka."""
-_KNOWN = msgspec.json.Decoder(Known)
+_KNOWN = msgspec.json.Decoder(KnownState)
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _DECISION = msgspec.json.Decoder(Decision)
 _REJECTED = msgspec.json.Decoder(Rejected)
@@ -42,7 +42,7 @@ _REJECTED = msgspec.json.Decoder(Rejected)
 
 def read_state(
     to: str, pilot: str, *, prefix: str = "sandbox", wait: float = 10.0, options: Mapping[str, Any] | None = None
-) -> Known | None:
+) -> KnownState | None:
     """Return the recorded state of a pilot, None where no decision about it exists.
 
     Over HTTP the monitor responds; on Kafka `decisions` is read backwards for at most `wait` seconds. Raises
@@ -60,9 +60,9 @@ def read_state(
         link.close()
 
 
-def _search_back(reader: OutcomeReader, pilot: str, until: float) -> Known | None:
+def _search_back(reader: OutcomeReader, pilot: str, until: float) -> KnownState | None:
     """Read chunks, newest first, until they determine the pilot's level and, under a halt, the state of its stop."""
-    known: Known | None = None
+    known: KnownState | None = None
     past: list[Decision] = []
     for chunk in reader.backwards(until):
         past = [d for raw in chunk if (d := _DECISION.decode(raw)).pilot == pilot] + past

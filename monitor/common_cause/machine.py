@@ -1,9 +1,10 @@
 """The second stage: closed periods of all partitions in one order, pooled over pilots that share a vendor.
 
-A deployment of its own over the same `Log` and runner: its telemetry are the partitions of `evidence`, one topic each. Records
-are only kept as they come; they are weighed at a journalled `time`, sorted by (end of period, indicator, vendor, pilot,
-segment), so that the order in which partitions were read never shows in a result. A period is weighed when every partition that
-ever spoke says that it is closed, or `WAIT_MS` after its end; what comes later than that is counted and left out. Pure.
+A deployment of its own over the same `Log` and runner: its telemetry are the partitions of `evidence`, one topic each.
+Records are only kept as they come; they are weighed at a journalled `time`, sorted by (end of period, indicator,
+vendor, pilot, segment), so that the order in which partitions were read never shows in a result. A period is weighed
+when every partition that ever spoke says that it is closed, or `WAIT_MS` after its end; what comes later than that is
+counted and left out. Pure.
 
 What it says is about a vendor and never about a pilot: it watches, and no pilot's standing rests on it.
 """
@@ -62,11 +63,13 @@ class _State(Struct, array_like=True):
 
 
 class CommonCauseMachine:
-    """The state machine of the second stage; one partition. See `monitor.engine.machine.Machine` for what a runner asks of it.
+    """The state machine of the second stage; one partition. See `monitor.engine.machine.Machine` for what a runner asks
+    of it.
 
-    The statistic: events of all of a vendor's pilots against all that their limits allow, one e-detector for each group. If
-    the pilots' counts are independent, Poisson and within their limits, a false word comes once in `ARL0` periods on the average or
-    less often, by its theorem; counts that move together break that, and finding them is its work.
+    The statistic: events of all of a vendor's pilots against all that their limits allow, one e-detector for each
+    group. If the pilots' counts are independent, Poisson and within their limits, a false word comes once in `ARL0`
+    periods on the average or less often, by its theorem; counts that move together break that, and finding them is its
+    work.
     """
 
     def __init__(self, partition: int = 0, epoch: int = 0, *, wait_ms: int = WAIT_MS) -> None:
@@ -86,7 +89,8 @@ class CommonCauseMachine:
 
     @property
     def notify_at(self) -> int | None:
-        """0 (at once) when periods can be weighed, else when the oldest has waited long enough; `None` when there is none."""
+        """0 (at once) when periods can be weighed, else when the oldest has waited long enough; `None` when there is
+        none."""
         if not self._kept:
             return None
         oldest = min(e.end for e in self._kept.values())
@@ -115,7 +119,8 @@ class CommonCauseMachine:
     # ---- the three inputs
 
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
-        """Keep the periods of one partition of `evidence`. Raises LogBroken for what the monitor cannot have written."""
+        """Keep the periods of one partition of `evidence`. Raises LogBroken for what the monitor cannot have
+        written."""
         heard = self._heard.setdefault(topic, Heard())
         for record in records:
             headers = dict(record.headers)

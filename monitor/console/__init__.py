@@ -1,5 +1,5 @@
-"""The board: a read-only page with every pilot, its level and why, and the evidence behind it, drawn.
+"""The board and the reports: read-only pages with the level of every pilot, the reason, and a picture of the evidence.
 
-`FleetView` is a projection of what the machine put out, `page` turns it into HTML, `routes` serves it. `words` holds the one sentence
-for each reason that pages and alerts share.
+`FleetView` folds outputs into one view per pilot; `fleet_page`, `pilot_page` and `board_json` render it; `routes`
+serves them; `report` renders a replay. Sentences come from `monitor.projections.wording`.
 """

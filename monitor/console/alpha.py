@@ -1,19 +1,19 @@
-"""The table that says how much of a pilot's alpha may be spent, how much was used, and how near each limit came."""
+"""The alpha of a pilot as a table: what each limit may spend and has used, and how close it came to its threshold."""
 
 from __future__ import annotations
 
 from html import escape
 
 from monitor.console.fleet_view import PilotView
-from monitor.projections.alpha_budget import Use, alpha_use
+from monitor.projections.alpha_budget import AlphaUse, alpha_use
 from monitor.projections.formats import e_value, figure
 from monitor.projections.wording import plain
 
 HEADS = ("Limit", "Share of this run", "Threshold (e-value)", "Largest e-value", "p-value", "Used")
 
 
-def alpha_words(uses: list[Use], alpha: float) -> str:
-    """What was used of alpha, and what the thresholds in force may spend, as one sentence."""
+def alpha_words(uses: list[AlphaUse], alpha: float) -> str:
+    """The alpha used, and what the thresholds in force may spend, as one clause."""
     used, may = sum(use.used for use in uses), sum(use.may_spend for use in uses)
     return f"alpha {figure(used)} of {figure(alpha)} is used; the thresholds in force may spend at most {figure(may)}"
 
@@ -23,17 +23,18 @@ def alpha_table(view: PilotView) -> str:
     uses = alpha_use(view.plan, view.runs, view.evidence) if view.plan else []
     if view.plan is None or not uses:
         return ""
-    said = alpha_words(uses, view.plan.alpha)
+    text = alpha_words(uses, view.plan.alpha)
     return (
-        f'<h2 id="alpha">False-halt probability</h2><p>Run {view.runs.number} of the statistics: {said}.</p>{table(uses)}'
-        '<p class="small">Alpha bounds the probability that a pilot which keeps every limit is ever halted by its statistics. '
-        "The share of a run is used when its threshold is reached or the run ends (a release, a tolerated crossing). The p-value is "
-        "min(1, 1 / largest e-value) of this run; by Ville's inequality a pilot that keeps the limit ever falls to p or below with "
-        "probability at most p.</p>"
+        '<h2 id="alpha">False-halt probability</h2>'
+        f"<p>Run {view.runs.number} of the statistics: {text}.</p>{table(uses)}"
+        '<p class="small">Alpha bounds the probability that the statistics halt a pilot that keeps every limit. '
+        "The share of a run is used when its threshold is reached or the run ends (release, tolerated excess). "
+        "The p-value is min(1, 1 / largest e-value) of this run. By Ville's inequality the p-value of a pilot that "
+        "keeps the limit ever falls to p or below with probability at most p.</p>"
     )
 
 
-def table(uses: list[Use]) -> str:
+def table(uses: list[AlphaUse]) -> str:
     """A row for each limit and segment."""
     heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
     rows = "".join(f"<tr>{_row(use)}</tr>" for use in uses)
@@ -43,7 +44,7 @@ def table(uses: list[Use]) -> str:
     )
 
 
-def _row(use: Use) -> str:
+def _row(use: AlphaUse) -> str:
     name = plain(use.indicator) + (f", {use.segment}" if use.segment else "")
     largest = "none yet" if use.largest is None else e_value(use.largest)
     cells = (figure(use.alpha), e_value(use.threshold), largest, figure(use.p_value), figure(use.used))

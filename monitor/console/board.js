@@ -1,4 +1,4 @@
-// Fetches this page again every two seconds and swaps its content in place; says so when the monitor does not answer.
+// Fetches this page every two seconds and replaces its content in place; shows a notice when the monitor does not answer.
 (() => {
   const main = document.getElementById("main");
   const fresh = document.getElementById("fresh");
@@ -9,7 +9,7 @@
     const chosen = window.getSelection();
     return (on && main.contains(on) && on.matches("input, select")) || (chosen && String(chosen) !== "");
   };
-  const again = async () => {
+  const refresh = async () => {
     if (document.hidden || busy()) return;
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
@@ -32,10 +32,10 @@
       lost = false;
       document.body.classList.remove("lost");
     } catch {
-      if (!lost) fresh.textContent = "The monitor does not answer: what you see is old.";
+      if (!lost) fresh.textContent = "The monitor does not answer: this page is out of date.";
       lost = true;
       document.body.classList.add("lost");
     }
   };
-  setInterval(again, 2000);
+  setInterval(refresh, 2000);
 })();

@@ -12,8 +12,8 @@ from monitor.projections.wording import sentence
 
 
 def charter_body(view: PilotView) -> str:
-    """What stands on the page: only a charter that a decision names is shown, never one that was refused."""
-    said = "".join(
+    """The content of the page. Only a charter that a decision names is shown, never a refused one."""
+    acts_in_force = "".join(
         f"<li>{stamp(d.at)}: {escape(sentence(d))}; by {escape(d.author or '?')}, "
         f"{escape(f'signed by key {d.signed}') if d.signed else 'not signed'}; entry at standing {d.standing}; "
         f"hash <code>{escape(d.charter)}</code></li>"
@@ -21,13 +21,16 @@ def charter_body(view: PilotView) -> str:
         if d.reason in CAUSES
     )
     acts = (
-        f"<ul>{said}</ul>" if said else "<p>The decisions that put it in force are older than what the board keeps.</p>"
+        f"<ul>{acts_in_force}</ul>"
+        if acts_in_force
+        else "<p>The decisions that put it in force are older than the decisions on this board.</p>"
     )
     hint = f"sandbox-monitor charter show {view.pilot} [--version N]"
     text = (
-        f"<h2>Version {view.plan.version}</h2><p>Hash <code>{escape(view.charter)}</code>, as the entries of the ledger carry it.</p>"
+        f"<h2>Version {view.plan.version}</h2>"
+        f"<p>Hash <code>{escape(view.charter)}</code>, as in the entries of the ledger.</p>"
         f'<pre class="charter" tabindex="0">{escape(charter_yaml(view.plan))}</pre>'
         if view.plan is not None
-        else f"<p>The board has not read the charter with the hash <code>{escape(view.charter)}</code> yet.</p>"
+        else f"<p>The board has not yet read the charter with the hash <code>{escape(view.charter)}</code>.</p>"
     )
-    return f'{acts}<p class="small">As a file, and earlier versions: <code>{escape(hint)}</code></p>{text}'
+    return f'{acts}<p class="small">Export, also of earlier versions: <code>{escape(hint)}</code></p>{text}'

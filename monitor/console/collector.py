@@ -1,4 +1,4 @@
-"""Collects what a report shows of a replay, in bounded memory however long the replay is."""
+"""Collects the content of a report from a replay of any length, in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from monitor.charter.spec import Charter
 from monitor.console.report import Story, nearness
 from monitor.model.records import Evidence, Outputs, Rejected
 
-DECISIONS = 5_000  # shown of one pilot
-REJECTED = 5_000  # shown in all
-POINTS = 200_000  # closed periods kept in all
-FEWEST = 64  # of one stream
+DECISIONS = 5_000  # of one pilot
+REJECTED = 5_000  # in total
+POINTS = 200_000  # closed periods in total
+FEWEST = 64  # closed periods of one stream
 
 
 class Collector:
-    """Give it every `Outputs`, then ask for `stories`. `charters` by pilot may grow while it runs.
+    """Pass every `Outputs` to `take`, then call `stories`. `charters` by pilot may grow in the meantime.
 
-    Of each stream (indicator and segment) so many periods are kept that all together are about `POINTS`; of two
-    neighbours the one nearer to its bar stays. `rejected` are the first that were met.
+    Each stream (indicator and segment) keeps a share of about `POINTS` periods; when it is full, of every two
+    neighbours the one nearer to its threshold stays. `rejected` are the first rejections.
     """
 
     def __init__(self, charters: Mapping[str, Charter]) -> None:
@@ -30,7 +30,7 @@ class Collector:
         self.rejected: list[Rejected] = []
 
     def take(self, out: Outputs) -> None:
-        """Take what one step emitted."""
+        """Add the outputs of one step."""
         self.rejected += out.rejected[: REJECTED - len(self.rejected)]
         for decision in out.decisions:
             story = self._story(decision.pilot)
@@ -38,7 +38,7 @@ class Collector:
                 story.decisions.append(decision)
             else:
                 self._more[decision.pilot] = self._more.get(decision.pilot, 0) + 1
-            story.runs.decide(decision)
+            story.runs.add_decision(decision)
         for entry in out.evidence:
             if isinstance(entry, Evidence):
                 self._keep(entry)
@@ -50,7 +50,7 @@ class Collector:
             kept = [e for series in self._series.get(name, {}).values() for e in series]
             story.evidence = sorted(kept, key=lambda e: (e.end, e.indicator, e.segment))
             if name in self._more:
-                story.note = f"{self._more[name]:,} later decisions are not shown here; `replay` prints them all."
+                story.note = f"{self._more[name]:,} later decisions are not shown; `sandbox-monitor replay` prints all."
         return [self._stories[name] for name in sorted(self._stories)]
 
     def _story(self, pilot: str) -> Story:
@@ -68,5 +68,5 @@ class Collector:
         series = streams[name]
         series.append(entry)
         if len(series) > max(FEWEST, POINTS // self._streams):
-            pairs = (series[at : at + 2] for at in range(0, len(series), 2))  # the newest may be left without a partner
+            pairs = (series[at : at + 2] for at in range(0, len(series), 2))  # the newest may have no neighbour
             streams[name] = [max(pair, key=nearness) for pair in pairs]

@@ -1,4 +1,4 @@
-"""The board's memory: what the machine put out, folded into one view per pilot. Pure, bounded, safe to feed twice."""
+"""The fleet as the board shows it: outputs folded into one view per pilot. Pure, bounded, idempotent."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from msgspec import Struct, field
 from monitor.charter.spec import Charter, charter_hash
 from monitor.console.owner_liveness import OwnerLiveness
 from monitor.model.records import Closed, Decision, Evidence, Level, Outputs, Reason
-from monitor.projections.alpha_budget import Runs, used_of
+from monitor.projections.alpha_budget import AlphaRuns, used_of
 from monitor.projections.open_commands import OpenCommand, after_attempt, after_decision
 from monitor.projections.wording import sentence
 
-KEPT = 8
-"""Charters of a pilot that are remembered until a decision names one: the newest."""
+CHARTERS = 8
+"""Charters of one pilot that are stored until a decision names one: the newest."""
 
 
 class PilotView(Struct):
-    """What is known of one pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that
-    put its charter in force was not signed; times in ms, None before anything."""
+    """One pilot. `why` is the decision that brought it to its level, `unsigned` whether the act that put its charter in
+    force had no signature. Times in ms, `None` = never."""
 
     pilot: str
     participant: str = ""
@@ -31,9 +31,9 @@ class PilotView(Struct):
     why: Decision | None = None
     unknown: str = ""
     unknown_since: int | None = None
-    alpha_spent: float | None = None  # what the thresholds up to now may spend; `alpha_used` is what was used
-    runs: Runs = field(default_factory=Runs)
-    used: tuple[tuple[str, int, int], float] | None = None  # what `alpha_used` was computed from, and the result
+    alpha_spent: float | None = None  # what all thresholds so far may spend; see `alpha_used`
+    runs: AlphaRuns = field(default_factory=AlphaRuns)
+    used: tuple[tuple[str, int, int], float] | None = None  # cache of `alpha_used`: its key and the result
     standing: int = -1
     restart: int = 1
     exited: bool = False
@@ -45,12 +45,12 @@ class PilotView(Struct):
 
     @property
     def evidence(self) -> list[Evidence]:
-        """Closed periods of all streams, as they came."""
+        """Closed periods of all streams, in the order of their arrival."""
         return [record for stream in self.streams.values() for record in stream.values()]
 
     @property
     def alpha_used(self) -> float | None:
-        """What was used of alpha; `None` while the charter is not known. Kept until a decision can have changed it."""
+        """The alpha used; `None` while the charter is not known. Cached until a decision can change it."""
         if self.plan is None:
             return None
         key = (self.charter, self.runs.number, len(self.runs.crossed))
@@ -68,12 +68,12 @@ class PilotView(Struct):
 
 
 class FleetView:
-    """Feed it outputs in their order, and charters as they come into force; it keeps `pilots`.
+    """A view of every pilot. Apply outputs in their order, and add charters as they are read.
 
-    Memory is bounded: the last `periods` closed periods of each indicator and segment, at most `streams` of these, the last
-    `decisions` decisions, for at most `most` pilots; `left_out` counts pilots beyond that. A record that comes again changes
-    nothing. `ledger` looks up size and root of a pilot's ledger. `worker` knows when who decides was last heard: whoever feeds
-    the board tells it.
+    Memory is bounded: the last `periods` closed periods of each indicator and segment, at most `streams` of these, the
+    last `decisions` decisions, for at most `most` pilots; `left_out` counts pilots beyond that. A repeated record
+    changes nothing. `ledger` returns size and root of a pilot's ledger. `liveness` is when the owner of each partition
+    was last seen; the caller updates it.
     """
 
     def __init__(
@@ -96,25 +96,25 @@ class FleetView:
 
     @property
     def left_out(self) -> int:
-        """Pilots that are not shown because the board is full (counted up to a bound of its own)."""
+        """Number of pilots that are not shown because the board is full (counted up to ten times `most`)."""
         return len(self._left_out)
 
     def learn(self, charter: Charter) -> None:
-        """Take note of a charter, be it in force, refused or not judged yet: gives a pilot its tier and limits once its decisions
-        name this charter's digest."""
+        """Add a charter, whether in force, refused or pending: a pilot takes its tier and limits once a decision names
+        the hash of this charter."""
         digest = charter_hash(charter)
         if charter.pilot not in self._charters and len(self._charters) >= self._most:
             return
         known = self._charters.setdefault(charter.pilot, {})
         known[digest] = charter
-        if len(known) > KEPT:
+        if len(known) > CHARTERS:
             del known[next(iter(known))]
         view = self.pilots.get(charter.pilot)
         if view is not None and view.charter in ("", digest):
             view.plan, view.charter, view.participant = charter, digest, charter.participant.id
 
     def apply(self, outputs: Outputs) -> None:
-        """Fold in what one or more steps put out."""
+        """Apply the outputs of one or more steps."""
         for decision in outputs.decisions:
             view = self._view(decision.pilot)
             if view is not None and decision.standing > view.standing:
@@ -136,9 +136,9 @@ class FleetView:
         return sorted(self.pilots.values(), key=lambda v: (v.exited, -v.level, not v.unknown, v.since or 0, v.pilot))
 
     def open_commands(self) -> list[PilotView]:
-        """Pilots whose command is still open, the one that waits longest first."""
-        waiting = [v for v in self.pilots.values() if v.command is not None and v.command.open and not v.exited]
-        return sorted(waiting, key=lambda v: (v.command.at if v.command else 0, v.pilot))
+        """Pilots with an open command, oldest command first."""
+        found = [v for v in self.pilots.values() if v.command is not None and v.command.open and not v.exited]
+        return sorted(found, key=lambda v: (v.command.at if v.command else 0, v.pilot))
 
     def unsigned(self) -> int:
         """The number of pilots in the sandbox whose charter was put in force by an unsigned act."""
@@ -156,7 +156,7 @@ class FleetView:
 
     def _decide(self, view: PilotView, decision: Decision) -> None:
         view.standing, view.restart = decision.standing, decision.restart
-        view.runs.decide(decision)
+        view.runs.add_decision(decision)
         view.participant = decision.participant
         if decision.charter != view.charter:
             view.charter = decision.charter
@@ -188,6 +188,6 @@ class FleetView:
         view.participant = view.participant or record.participant
         view.last_evidence = max(record.end, view.last_evidence or 0)
         stream[record.start, record.late] = record
-        view.runs.observe(record, view.plan)
+        view.runs.add_evidence(record, view.plan)
         if len(stream) > self._periods:
             del stream[min(stream)]

@@ -1,4 +1,5 @@
-"""When the owner of each partition was last seen: a board that receives no data must not look calm. Pure; times in ms."""
+"""When the owner of each partition was last seen: a board that receives no data must not look calm. Pure; times in
+ms."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ SILENT_MS = 30_000
 
 
 class OwnerLiveness:
-    """Last write of each partition's owner. A partition is silent when nothing was written for more than `silent_ms`; one
-    without any write, `silent_ms` after `watch`."""
+    """Last write of each partition's owner. A partition is silent when nothing was written for more than `silent_ms`;
+    one without any write, `silent_ms` after `watch`."""
 
     def __init__(self, silent_ms: int = SILENT_MS) -> None:
         self.silent_ms = silent_ms
@@ -21,8 +22,8 @@ class OwnerLiveness:
         self.seen_at.setdefault(partition, None)
 
     def mark_alive(self, partition: int, at: int) -> None:
-        """The owner wrote something at `at`. A late report does not lower the time; a time more than `silent_ms` earlier
-        means that the clock was set back, and it counts: the old time would hide a crash for as long."""
+        """The owner wrote something at `at`. A late report does not lower the time; a time more than `silent_ms`
+        earlier means that the clock was set back, and it counts: the old time would hide a crash for as long."""
         self._since.setdefault(partition, at)
         known = self.seen_at.get(partition) or 0
         self.seen_at[partition] = at if known - at > self.silent_ms else max(at, known)

@@ -1,6 +1,6 @@
-"""A replay as one HTML page: for each pilot its picture, its decisions in plain words, and what of alpha they spent.
+"""A replay as one HTML page: for each pilot its picture, its decisions, and the alpha they used.
 
-The page stands alone: no scripts, nothing loaded from elsewhere, light and dark, readable by a screen reader, printable.
+The page is self-contained: no scripts, no external resources, light and dark, readable by a screen reader, printable.
 """
 
 from __future__ import annotations
@@ -17,44 +17,48 @@ from monitor.console.alpha import alpha_words, table
 from monitor.console.svg.picture import describe, picture
 from monitor.indicators import INDICATORS
 from monitor.model.records import Decision, Evidence, Level, Outputs, Rejected
-from monitor.projections.alpha_budget import Runs, alpha_use
+from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import day, e_value, figure, is_evidence, stamp
 from monitor.projections.wording import sentence
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--soft:#5a6675;--paper:#fff;--rule:#dfe4ea;--link:#1f5fa8}
 @media (prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#a3afbd;--paper:#141a21;--rule:#313c49;--link:#7db3f0}}
-body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;color:var(--ink);background:var(--paper);
+body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;color:var(--ink);
+background:var(--paper);
 max-width:1040px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin-bottom:.2rem}h2{margin-top:2.8rem;font-size:1.25rem;border-top:1px solid var(--rule);padding-top:1.4rem}
+h1{font-size:1.5rem;margin-bottom:.2rem}h2{margin-top:2.8rem;font-size:1.25rem;border-top:1px solid var(--rule);
+padding-top:1.4rem}
 a{color:var(--link)}p.lead,small,.soft{color:var(--soft)}figure{margin:1rem 0;overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;font-weight:600;padding:.6rem 0}
 th,td{text-align:left;vertical-align:top;padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--rule)}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.nowrap{white-space:nowrap}details{margin:.8rem 0}summary{cursor:pointer}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.nowrap{white-space:nowrap}details{margin:.8rem 0}
+summary{cursor:pointer}
 .tablewrap{overflow-x:auto}
 """
 
 
-ROWS = 400  # of periods in one table: beyond that a page is no longer read, only loaded
+ROWS = 400  # of periods in one table: more are not readable
 
 
 class Story(Struct):
-    """What a replay emitted about one pilot, under a title; `note` is printed below it, each of `remarks` next to the
-    decision with that id. `runs` is what its decisions say of its alpha. `periods` is how many periods were closed
-    where `evidence` holds only some of them (0: all)."""
+    """The outputs of a replay about one pilot, under a title; `note` is printed below it, each of `remarks` next to the
+    decision with that id. `runs` are the alpha runs of its decisions. `periods` is the number of closed periods where
+    `evidence` holds only some of them (0: all)."""
 
     title: str
     charter: Charter
     decisions: list[Decision]
     evidence: list[Evidence]
-    runs: Runs = msgspec.field(default_factory=Runs)
+    runs: AlphaRuns = msgspec.field(default_factory=AlphaRuns)
     note: str = ""
     remarks: dict[str, str] = {}
     periods: int = 0
 
 
-def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[dict[str, Story], list[Rejected]]:
-    """Sort what a replay puts out by pilot: one story for each charter, titled with its pilot, and what was rejected."""
+def collect_stories(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[dict[str, Story], list[Rejected]]:
+    """Group the outputs of a replay by pilot. Returns one story per charter, titled with its pilot, and the
+    rejections."""
     stories = {c.pilot: Story(c.pilot, c, [], []) for c in charters}
     rejected: list[Rejected] = []
     for out in outputs:
@@ -66,17 +70,17 @@ def collect(charters: Sequence[Charter], outputs: Iterable[Outputs]) -> tuple[di
                 stories[entry.pilot].evidence.append(entry)
     for story in stories.values():
         for decision in story.decisions:
-            story.runs.decide(decision)
+            story.runs.add_decision(decision)
     return stories, rejected
 
 
-def move(d: Decision) -> str:
-    """What a decision does to the level, in a few words.
+def level_change(d: Decision) -> str:
+    """The effect of a decision on the level, in a few words.
 
     >>> from monitor.model.records import Reason
     >>> d = Decision(id="", pilot="p", participant="", charter="", kind="level", level=Level.WATCH, was=Level.NORMAL,
     ...     reason=Reason.DRIFT_SUSPECTED, at=0, standing=1, epoch=0, cause="")
-    >>> move(d)
+    >>> level_change(d)
     'normal to watch'
     """
     if d.kind == "level":
@@ -86,8 +90,8 @@ def move(d: Decision) -> str:
     return f"still {d.level.word}" if d.kind == "finding" else f"on record, {d.level.word}"
 
 
-def told(d: Decision, charter: Charter) -> str:
-    """Why, as one sentence with the numbers that a person can check; shares are printed as such."""
+def reason_sentence(d: Decision, charter: Charter) -> str:
+    """The reason as one sentence with its numbers; proportions are printed in per cent."""
     spec = next((s for s in charter.indicators if s.name == d.finding.indicator), None)
     share = spec is not None and INDICATORS[spec.kind](spec).observes is Proportion
     return sentence(d, "proportion" if share else "", spec is not None and spec.direction == "below")
@@ -133,24 +137,25 @@ def _story(number: int, s: Story) -> str:
         + f'<p class="soft">{escape(facts)}</p>'
         + f"<figure>{picture(s.title, s.evidence, s.decisions, c)}</figure>"
         + _decisions(s)
-        + (f"<details><summary>Alpha, limit by limit</summary>{table(uses)}</details>" if uses else "")
+        + (f"<details><summary>Alpha by limit</summary>{table(uses)}</details>" if uses else "")
         + _periods(s)
-        + f"<details><summary>The picture in words</summary><p>{escape(describe(s.title, s.evidence, s.decisions))}</p>"
-        "</details></section>"
+        + f"<details><summary>Text version of the picture</summary>"
+        f"<p>{escape(describe(s.title, s.evidence, s.decisions))}</p></details></section>"
     )
 
 
 def _decisions(s: Story) -> str:
     if not s.decisions:
-        return "<p>Nothing was decided.</p>"
+        return "<p>No decisions.</p>"
     rows = "".join(
-        f'<tr><td class="nowrap"><time>{stamp(d.at)}</time></td><td>{move(d)}</td><td>{escape(told(d, s.charter))}.{_remark(s, d)}</td>'
+        f'<tr><td class="nowrap"><time>{stamp(d.at)}</time></td><td>{level_change(d)}</td>'
+        f"<td>{escape(reason_sentence(d, s.charter))}.{_remark(s, d)}</td>"
         f'<td class="n">{figure(d.finding.alpha) if d.finding.alpha is not None else ""}</td></tr>'
         for d in s.decisions
     )
     return (
-        '<div class="tablewrap"><table><caption>Decisions, each at the moment at which it could be taken</caption><thead><tr>'
-        '<th scope="col">When</th><th scope="col">Level</th><th scope="col">Why</th>'
+        '<div class="tablewrap"><table><caption>Decisions, each at the earliest time that it could be taken</caption>'
+        '<thead><tr><th scope="col">When</th><th scope="col">Level</th><th scope="col">Why</th>'
         f'<th scope="col" class="n">Alpha of the threshold</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -164,7 +169,7 @@ def _periods(s: Story) -> str:
         words = []
         for name, (statistic, bar) in sorted(e.scores.items()):
             write = e_value if is_evidence(name) else figure
-            words.append(f"{name.replace('_', ' ')} {write(statistic)} of {write(bar)}")
+            words.append(f"{name.replace('_', ' ')} {write(statistic)} (threshold {write(bar)})")
         return "; ".join(words)
 
     shown = s.evidence
@@ -172,7 +177,8 @@ def _periods(s: Story) -> str:
         near = sorted(range(len(shown)), key=lambda i: (-nearness(shown[i]), i))[:ROWS]
         shown = [shown[i] for i in sorted(near)]
     rows = "".join(
-        f'<tr><td class="nowrap">{day(e.start)}</td><td>{escape(e.indicator)}{", " + escape(e.segment) if e.segment else ""}</td>'
+        f'<tr><td class="nowrap">{day(e.start)}</td><td>{escape(e.indicator)}'
+        f"{', ' + escape(e.segment) if e.segment else ''}</td>"
         f'<td class="n">{figure(e.k)}</td><td class="n">{figure(e.m)}</td><td>{escape(scores(e))}</td>'
         f"<td>{'late events; ' if e.late else ''}{escape(e.unknown.replace('_', ' '))}</td></tr>"
         for e in shown
@@ -183,19 +189,20 @@ def _periods(s: Story) -> str:
         f"<details><summary>{which} {closed:,} closed periods as a table</summary>"
         '<div class="tablewrap"><table><thead><tr><th scope="col">Period from</th><th scope="col">Indicator</th>'
         '<th scope="col" class="n">Events</th><th scope="col" class="n">Exposure or trials</th>'
-        '<th scope="col">Statistic of its threshold</th><th scope="col">Remarks</th></tr></thead>'
+        '<th scope="col">Statistic and threshold</th><th scope="col">Remarks</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )
 
 
 def nearness(e: Evidence) -> float:
-    """How near the statistics of a period came to their bars: 1 = reached."""
+    """The largest ratio of a statistic of the period to its threshold: 1 = reached."""
     return max((statistic / bar for statistic, bar in e.scores.values() if bar > 0), default=-1e9)
 
 
 def _rejected(rejected: Sequence[Rejected]) -> str:
     rows = "".join(
-        f'<tr><td class="n">{r.offset + 1}</td><td>{escape(r.field)}</td><td>{escape(r.reason)}</td><td>{escape(r.detail)}</td></tr>'
+        f'<tr><td class="n">{r.offset + 1}</td><td>{escape(r.field)}</td>'
+        f"<td>{escape(r.reason)}</td><td>{escape(r.detail)}</td></tr>"
         for r in rejected
     )
     return (

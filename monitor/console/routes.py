@@ -1,5 +1,4 @@
-"""The board's addresses, for whatever web application mounts them: `/`, `/pilot/<id>`, `/charter/<id>`,
-`/api/board.json` and two files."""
+"""The routes of the board: `/`, `/pilot/<id>`, `/charter/<id>`, `/api/board.json` and two static files."""
 
 from __future__ import annotations
 
@@ -10,13 +9,15 @@ import msgspec
 from aiohttp import web
 
 from monitor.clock import wall_ms
+from monitor.console.board_json import as_data
+from monitor.console.fleet_page import Query, fleet_page
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import Query, as_data, charter_page, fleet_page, missing_page, pilot_page
+from monitor.console.pilot_page import charter_page, missing_page, pilot_page
 
-# Nothing is loaded from elsewhere and nothing can be framed or sent; styles stand inside the pictures.
+# Nothing is loaded from another host, framed or submitted; inline styles are those of the pictures.
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
-    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -24,7 +25,7 @@ _HEADERS = {
 
 
 def routes(board: FleetView, clock: Callable[[], int] = wall_ms) -> list[web.RouteDef]:
-    """Read-only routes over `board`; every answer is made from what the board holds at that moment (`clock`, ms)."""
+    """Read-only routes over `board`; `clock` returns ms."""
 
     async def fleet(request: web.Request) -> web.Response:
         asked = {name: request.query[name] for name in ("level", "words", "sort") if name in request.query}

@@ -1,4 +1,4 @@
-"""The charters of a pilot from the embedded store: what came into force, when, and by whom."""
+"""The charters of a pilot from the embedded store: version, time and author of each that came into force."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ACTS = "SELECT place, received, key, value FROM control WHERE instr(value, ?) >
 
 
 async def stored_versions(store: Store, pilot: str) -> list[Version]:
-    """The charters that came into force for a pilot, the one in force last; empty when it was never admitted."""
+    """The charters that came into force for a pilot, the latest last; empty when it was never admitted."""
 
     def query(db: sqlite3.Connection) -> list[Version]:
         reasons = [f'"reason":"{reason.value}"'.encode() for reason in CAUSES]

@@ -1,4 +1,4 @@
-"""The past of an embedded monitor: its logs in the order that the journal fixes, read while it may be running."""
+"""The history of an embedded monitor: its logs in the order of the journal; the monitor may be running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ END = 1 << 40
 
 
 def opened(directory: Path) -> Store:
-    """The store of a directory that `serve` keeps. Raises Refused when there is none, and makes no file."""
+    """Open the store in the directory of `serve`. Raises Refused when there is none; creates no file."""
     path = directory / "monitor.db"
     if not path.exists():
         raise Refused(f"{directory} holds no monitor.db: give --dir of `serve`")
@@ -34,7 +34,7 @@ async def telemetry(store: Store, topic: str) -> AsyncIterator[Record]:
 
 
 async def ordered(store: Store) -> MergedHistory:
-    """The one partition, to where its journal ends now."""
+    """The one partition, up to the current end of its journal."""
     through, end = await store.through()
     return MergedHistory(_journal(store, end), _control(store), lambda topic: telemetry(store, topic), through)
 

@@ -1,12 +1,12 @@
-"""The HTTP door of the embedded monitor: telemetry and control in, standings and decisions out, on this machine only.
+"""The HTTP ingress of the embedded monitor: telemetry and control in, commands and decisions out, on loopback only.
 
-An append is answered with 202 after it is durable, never before. Nothing is judged here: what can be stored is stored and
-judged by the machine, which rejects it with position, field and reason. Only what cannot be stored is refused: too large
-(413), of an unknown kind (415), empty (400).
+A 202 is sent after the append is durable, never before. Events are not validated here: everything that can be stored is
+stored, and the machine rejects it with position, field and reason. Only what cannot be stored is refused: too large
+(413), of an unknown content type (415), empty (400).
 
-There is no authentication: it listens on the loopback interface for the processes of one machine, and refuses requests that
-name another host, so that a page in a browser cannot reach it under a name of its own. Everything that is not a simple
-form is refused by the browser itself, because no cross-origin answer is ever given.
+There is no authentication: it listens on the loopback interface for the processes of one machine. Requests that name
+another host are refused, so that a web page cannot reach it by DNS rebinding; as no cross-origin response is ever
+allowed, browsers refuse everything but simple forms.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ LARGEST = 8 * 1024 * 1024
 LONGEST_WAIT = 60.0
 """Seconds that a long poll may ask for."""
 NUMBER = "Sandbox-Number"
-"""Header of a command or permit: its place among all outputs. One that is told again has a new one."""
+"""Header of a command or permit: its number among all outputs. A resent one has a new number."""
 NONCES = 32
 """Nonces that one request may ask for."""
 RECENT = 256
-"""Permits of a pilot among which one nonce is looked for: more than it has workers that send heartbeats at once."""
+"""How many of the newest permits of a pilot are searched for a nonce; more than it has concurrent workers."""
 RESTORE_SECONDS = 5.0
-"""How long a scrape waits for metrics to be restored: below Prometheus's usual time-out of 10 s."""
+"""How long a scrape waits for metrics to be restored; less than the default time-out of Prometheus (10 s)."""
 PAGE = 1_000
-"""Decisions, or rejections, in one answer."""
+"""Decisions or rejections in one response."""
 
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}
 _EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -84,25 +84,24 @@ _STANDING = msgspec.json.Decoder(_Standing)
 
 
 class Bell:
-    """Wakes everyone who waits for something new. `ring` may be called at any time; a ring between two waits is not lost
-    to a caller who took its `ticket` before it looked."""
+    """Notifies all waiters. A notification between two waits is not lost if the caller took `ticket` before it read."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     @property
     def ticket(self) -> asyncio.Event:
-        """What to wait on; set at the next ring."""
+        """The event to wait for; set at the next `ring`."""
         return self._event
 
     def ring(self) -> None:
-        """Wake all who wait."""
+        """Wake all waiters."""
         self._event.set()
         self._event = asyncio.Event()
 
 
 async def waited(ticket: asyncio.Event, seconds: float) -> bool:
-    """Wait for a bell's ticket; False when `seconds` passed first."""
+    """Wait for a ticket of a `Bell`. Returns False after `seconds` without a notification."""
     try:
         await asyncio.wait_for(ticket.wait(), seconds)
     except TimeoutError:
@@ -111,7 +110,7 @@ async def waited(ticket: asyncio.Event, seconds: float) -> bool:
 
 
 def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes) -> tuple[list[Incoming], int | None]:
-    """What a request's body holds: records to store, and how many events (`None`: it is no JSON array, the machine will say).
+    """The records of a request body, and the number of events (`None`: unknown, the batch is not valid JSON).
 
     `headers` have lower-case names. Raises web.HTTPException (400, 413, 415) when it cannot be stored.
     """
@@ -133,7 +132,8 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
         lines = [line for line in body.splitlines() if line.strip()]
         return [Incoming(line, headers=_typed(STRUCTURED)) for line in lines], len(lines)
     if "ce-specversion" in headers:
-        # The Kafka binding's names: `ce_` instead of HTTP's `ce-`, so that both doors give the machine the same record.
+        # The Kafka binding's names: `ce_` instead of HTTP's `ce-`, so that HTTP and Kafka give the machine the same
+        # record.
         attributes = [("ce_" + k[3:], _bytes(unquote(v))) for k, v in sorted(headers.items()) if k.startswith("ce-")]
         content = _bytes(headers.get("content-type", "application/json"))
         return [Incoming(body, headers=(("content-type", content), *attributes))], 1
@@ -144,7 +144,7 @@ def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes
 
 
 def _bytes(header: str) -> bytes:
-    """The bytes of a header as they came: aiohttp decodes those that are not UTF-8 as surrogates."""
+    """The original bytes of a header: aiohttp decodes bytes that are not UTF-8 as surrogates."""
     return header.encode("utf-8", "surrogateescape")
 
 
@@ -153,13 +153,13 @@ def _typed(media: str) -> tuple[tuple[str, bytes], ...]:
 
 
 def _answered_already(record: logging.LogRecord) -> bool:
-    """False for what is no HTTP: aiohttp answers 400, and would log a traceback for each such request."""
+    """False for input that is not HTTP: aiohttp answers 400 and would log a traceback for each such request."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | ConnectionError)
 
 
 def http_log() -> logging.Logger:
-    """The logger for aiohttp's server: faults of ours, not those of a sender."""
+    """The logger of aiohttp's server, without errors of senders."""
     log = logging.getLogger("monitor.embedded.http")
     if _answered_already not in log.filters:
         log.addFilter(_answered_already)
@@ -167,25 +167,25 @@ def http_log() -> logging.Logger:
 
 
 class Ingress:
-    """Routes over one store. `arrived` rings when something was appended, `put_out` when outputs were written."""
+    """Routes over one store. `arrived` rings when something was appended, `emitted` when outputs were written."""
 
     def __init__(
         self,
         store: Store,
         *,
         arrived: Bell,
-        put_out: Bell,
+        emitted: Bell,
         exposition: Callable[[], bytes],
         signer: Signer | None = None,
     ) -> None:
         self.ready = False
-        self.restored = asyncio.Event()  # counters are where they were before the restart
+        self.restored = asyncio.Event()  # set when the counters are restored after a start
         self.events = 0  # acknowledged since the start
         self._signer = signer
-        self._store, self._arrived, self._put_out, self._exposition = store, arrived, put_out, exposition
+        self._store, self._arrived, self._emitted, self._exposition = store, arrived, emitted, exposition
 
     def app(self) -> web.Application:
-        """The application; the board's routes may be added to it."""
+        """The application; the routes of the board may be added to it."""
         app = web.Application(client_max_size=LARGEST, middlewares=[_plain_errors, _loopback_only])
         app.add_routes(
             [
@@ -206,9 +206,9 @@ class Ingress:
         return app
 
     def _opened(self) -> None:
-        """Nothing is taken before the first `time` entry: until then nobody could say what was late."""
+        """Refuse requests before the first `time` entry: until then lateness cannot be determined."""
         if not self.ready:
-            raise web.HTTPServiceUnavailable(text="recovering; send it again", headers={"Retry-After": "1"})
+            raise web.HTTPServiceUnavailable(text="recovering; retry", headers={"Retry-After": "1"})
 
     async def _telemetry(self, request: web.Request) -> web.Response:
         self._opened()
@@ -216,7 +216,7 @@ class Ingress:
         media = request.content_type if "content-type" in headers else ""
         records, events = unpack(media, request.charset, headers, await _body(request))
         signature = headers.get(HTTP_HEADER.lower())
-        # It is of the whole body, so of the one record that the body is.
+        # It covers the whole body, which is one record.
         if signature is not None and len(records) == 1:
             records = [structs.replace(records[0], headers=(*records[0].headers, (HEADER, _bytes(signature))))]
         kept = await self._store.feed(records)
@@ -246,7 +246,7 @@ class Ingress:
             pilot, after = request.match_info["pilot"], _number(request, "after", -1)
             seen, left = _number(request, "seen", 0), min(_number(request, "wait", 0.0), LONGEST_WAIT)
             nonces = set(request.query.getall("nonce", [])[:NONCES])
-            if kind == "permits" and not nonces:  # the newest one may be another machine's
+            if kind == "permits" and not nonces:  # the newest permit may answer another machine
                 raise web.HTTPBadRequest(text="name the nonce of your heartbeat: ?nonce=...")
 
             async def find(pilot: str) -> tuple[int, bytes]:
@@ -256,7 +256,7 @@ class Ingress:
 
             until = asyncio.get_running_loop().time() + left
             while True:
-                ticket = self._put_out.ticket
+                ticket = self._emitted.ticket
                 number, raw = await find(pilot)
                 if raw and (_STANDING.decode(raw).standing > after or 0 < seen < number):
                     answer = web.Response(body=raw, content_type="application/json")
@@ -272,12 +272,13 @@ class Ingress:
         return latest
 
     async def _act(self, request: web.Request) -> web.Response:
-        """What became of the act with this `id`, which stands at `offset` of control; of a copy, what became of the first one."""
+        """The outcome of the act with this `id` at this `offset` of control; for a copy, the outcome of the first
+        one."""
         pilot, offset = request.match_info["pilot"], _number(request, "offset", -1)
         name = request.query.get("id", "")
         until = asyncio.get_running_loop().time() + min(_number(request, "wait", 0.0), LONGEST_WAIT)
         while True:
-            ticket = self._put_out.ticket
+            ticket = self._emitted.ticket
             if 0 <= offset < await self._store.judged():
                 refused = await self._refused(pilot)
                 mine = refused.pop(offset, None)
@@ -293,13 +294,13 @@ class Ingress:
                 return web.Response(status=204)
 
     async def _known(self, request: web.Request) -> web.Response:
-        """Standing, level and state of the halt of a pilot, for the author of an act."""
+        """Standing, level and halt state of a pilot, for the author of an act."""
         rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
         known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
         return web.Response(status=204) if known is None else _json(known)
 
     async def _refused(self, pilot: str) -> dict[int, bytes]:
-        """The newest refusals of a pilot's acts, and of those that name none, by the offset of the act."""
+        """The newest refusals of acts of a pilot, and of acts without a pilot, by the offset of the act."""
         rows = [*await self._store.recent("rejected", pilot, RECENT), *await self._store.recent("rejected", "", RECENT)]
         placed = [(_PLACED.decode(raw), raw) for _, raw in rows]
         return {place.offset: raw for place, raw in placed if place.topic == "control"}
@@ -308,12 +309,12 @@ class Ingress:
         """The decision that an act caused, if it is among the newest."""
         for _, raw in await self._store.recent("decisions", pilot, RECENT):
             caused = _CAUSED.decode(raw)
-            if caused.author and caused.cause == f"control:{name}":  # what follows from it names no author
+            if caused.author and caused.cause == f"control:{name}":  # decisions that follow from it have no author
                 return {"decision": msgspec.Raw(raw)}
         return {}
 
     async def _first(self, name: str, refused: dict[int, bytes]) -> dict[str, object]:
-        """The refusal that an act met when it was judged, if it is among the newest."""
+        """The refusal of an act, if it is among the newest."""
         acts = await self._store.acts(list(refused))
         for offset, raw in refused.items():
             if _PLACED.decode(raw).reason != RejectionReason.REPEATED.value and _named(acts.get(offset, b"")) == name:
@@ -328,15 +329,15 @@ class Ingress:
             after = _number(request, "after", 0)
             limit = min(max(_number(request, "limit", PAGE), 0), PAGE)  # to SQLite a negative limit is none
             rows = await self._store.outputs(kind, after, limit)
-            # `seq` leads each line, so that a reader knows where to go on; the rest is the record as it was written.
+            # `seq` is the first field, so that a reader knows where to resume; the rest is the record as written.
             lines = [b'{"seq":%d,%s\n' % (seq, raw[1:]) for seq, raw in rows]
             return web.Response(body=b"".join(lines), content_type=LINES)
 
         return page
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        """Counters rise from 0 while past outputs are read at a start. A scrape in between would take them for new
-        ones, so it waits, and is refused (503) after RESTORE_SECONDS."""
+        """At a start the counters are rebuilt from past outputs. A scrape in between would count these as new, so it
+        waits, and gets 503 after RESTORE_SECONDS."""
         if not await waited(self.restored, RESTORE_SECONDS):
             raise web.HTTPServiceUnavailable(text="metrics are being restored", headers={"Retry-After": "1"})
         return web.Response(
@@ -351,12 +352,11 @@ class Ingress:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The body without its content coding, at most LARGEST bytes. Raises web.HTTPBadRequest when it does not come
-    whole."""
+    """The decoded body, at most LARGEST bytes. Raises web.HTTPBadRequest when it is incomplete."""
     try:
         raw = await request.read()
     except (ConnectionError, ClientError, HttpProcessingError) as error:
-        raise web.HTTPBadRequest(text=f"the body did not come whole: {error}; send it again") from None
+        raise web.HTTPBadRequest(text=f"the body is incomplete: {error}; retry") from None
     return decoded(request.headers.get("Content-Encoding", ""), raw, LARGEST)
 
 
@@ -372,7 +372,7 @@ N = TypeVar("N", int, float)
 
 
 def _number(request: web.Request, name: str, default: N) -> N:
-    """A number of the query, of the default's type."""
+    """A number of the query, of the type of `default`."""
     text = request.query.get(name)
     if text is None:
         return default
@@ -380,9 +380,9 @@ def _number(request: web.Request, name: str, default: N) -> N:
         number = type(default)(text)
     except ValueError:
         number = None
-    # A number that SQLite cannot hold, or NaN, is none.
+    # NaN, and numbers that SQLite cannot hold, are refused.
     if number is None or not abs(number) < 1 << 62:
-        raise web.HTTPBadRequest(text=f"{name}={text[:40]} is not a number that can be used here")
+        raise web.HTTPBadRequest(text=f"{name}={text[:40]} is not a valid number")
     return number
 
 
@@ -394,13 +394,13 @@ def _json(value: object, status: int = 200) -> web.Response:
 async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     name = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
     if name not in _LOOPBACK:
-        raise web.HTTPForbidden(text=f"host {name} is not this machine's loopback address")
+        raise web.HTTPForbidden(text=f"host {name} is not a loopback address")
     return await handler(request)
 
 
 @web.middleware
 async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals as JSON: {"error": what is wrong and what to do}."""
+    """Errors as JSON: {"error": problem and fix}."""
     try:
         return await handler(request)
     except web.HTTPRequestEntityTooLarge:
@@ -414,6 +414,6 @@ async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except UnicodeEncodeError:  # bytes of the path, the query or a header that are not UTF-8
         return _json({"error": "the request is not UTF-8; percent-encode it as UTF-8"}, 400)
     except sqlite3.Error as error:
-        answer = _json({"error": f"the store does not accept it now: {error}; send it again"}, 503)
+        answer = _json({"error": f"the store cannot accept it now: {error}; retry"}, 503)
         answer.headers["Retry-After"] = "5"
         return answer

@@ -1,4 +1,4 @@
-"""Telemetry from a file of JSON lines: one event per line, read once, taken up where it was left after a restart."""
+"""Reads telemetry from a file of JSON lines: one event per line, once; resumes after a restart."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _some(file: BinaryIO) -> tuple[list[Incoming], int]:
 
 
 async def read_file(store: Store, path: Path, appended: Callable[[int, int], None]) -> int:
-    """Append every line of `path` that was not appended before; returns how many. `appended` is told (lines, bytes) of
-    each transaction, bytes already read before the start as (0, bytes) first.
+    """Append every line of `path` that was not appended before; returns how many. `appended` is called with (lines,
+    bytes) of each transaction, bytes already read before the start as (0, bytes) first.
 
     How far the file was read is kept in the store with the lines themselves, so a crash neither loses nor repeats one.
     Raises Refused when the file is shorter than what was read of it already (it is another one then), or is UTF-16.

@@ -1,17 +1,18 @@
-"""The embedded monitor: store, state machine, notary, actors, metrics, board and HTTP door in one process.
+"""The embedded monitor: store, state machine, notary, actors, metrics, board and HTTP ingress in one process.
 
-    HTTP, JSON lines --> store --> runner (validate observe detect decide) --> store --> notary (record) | actors (act) | metrics | board
+    HTTP, JSON lines --> store --> runner (validate observe detect decide) --> store --> notary (record) | actors (act)
+    | metrics | board
 
-What acts reads committed outputs from the store, each from a cursor of its own, so a kill at any point loses nothing that
-was acknowledged. One process holds a directory; a lock file sees to it. The door opens after the first `time` entry is in the
-journal: from then on the monitor can tell silence of a firm from its own absence.
+Notary, actors, metrics and board read committed outputs from the store, each from its cursor, so a kill at any point
+loses nothing that was acknowledged. A lock file keeps a directory to one process. The ingress accepts requests after
+the first `time` entry is in the journal: from then on the monitor can distinguish silence of a firm from an outage of
+the monitor.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import secrets
 import threading
@@ -41,6 +42,7 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
+from monitor.logs import Log
 from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
@@ -48,17 +50,17 @@ from monitor.projections.metrics import Metrics
 from monitor.state.acts_once import validity
 from monitor.validate.rejections import RejectionReason
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 HOST = "127.0.0.1"
-TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine calls more than 30 s a gap of the monitor
-TIME_APART_MS = 20  # and at most this often, however close its timers lie
-IDLE_S = 1.0  # the longest wait between two looks at the clock
+TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine takes more than 30 s for an outage
+TIME_APART_MS = 20  # and at most this often, however close the timers are
+IDLE_S = 1.0  # the longest wait between two reads of the clock
 _decision = msgspec.json.Decoder(Decision).decode
 
 
-class Hold:
-    """This process's hold on a directory. Raises Refused when another one has it."""
+class DirectoryLock:
+    """Keeps a directory to this process. Raises Refused when another process uses it."""
 
     def __init__(self, directory: Path) -> None:
         try:
@@ -69,18 +71,19 @@ class Hold:
             raise Refused(f"{at} cannot be used: {error.strerror}; give a --dir that this user may write to") from error
         if lock is None:
             owner = (directory / "lock").read_text(errors="replace")[:32].strip() or "unknown"
-            raise Refused(f"{directory} is held by another monitor (process {owner}); stop it first")
+            raise Refused(f"{directory} is used by another monitor (process {owner}); stop it first")
         self._file = lock
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
-        """Let another process have the directory."""
+        """Unlock the directory."""
         os.close(self._file)
 
 
 def secret_of(directory: Path) -> bytes:
-    """The key of this directory's digests of rejected bytes (32 bytes), made on first use, readable by its owner only."""
+    """Return the key of the digests of rejected bytes (32 bytes); create it on first use, readable by its owner
+    only."""
     path = directory / "digest.key"
     price = "digests of rejected input differ from earlier ones of the same bytes"
     if not (secret := read_side_file(path, _secret, b"", price)):
@@ -98,8 +101,9 @@ def _secret(raw: bytes) -> bytes:
 class Monitor:
     """`start`, then `wait` until it fails or `stop` is called from elsewhere.
 
-    `charters` are admitted at the start, or amended when their version rose; repeating is harmless. `actors` are handed every
-    decision. `admitters` are public keys that alone may admit pilots over the door. `watchers` are told of all committed outputs, from the first one ever, in order, as metrics and board are.
+    `charters` are admitted at the start, or amended when their version is higher; repeating has no effect. `actors` get
+    every decision. Only the public keys in `admitters` may admit pilots over HTTP. `watchers` get all committed outputs
+    in order from the first one, like metrics and board.
     """
 
     def __init__(
@@ -118,7 +122,7 @@ class Monitor:
         self.directory, self.port, self.clock = directory, port, clock
         self.metrics = Metrics(rejections=[why.value for why in RejectionReason])
         self.events = 0  # stepped since the start
-        self.arrived, self.put_out = Bell(), Bell()
+        self.arrived, self.emitted = Bell(), Bell()
         self.open_mode = not admitters
         self.metrics.open_mode(self.open_mode)
         self.board = FleetView(ledger=self._ledger)
@@ -126,9 +130,9 @@ class Monitor:
         self._charters = charters
         self._learnt: dict[str, str] = {}
         self._watchers = [self.metrics.observe, self.board.apply, *watchers]
-        with contextlib.ExitStack() as undo:  # what is open is closed again when the next one cannot be opened
-            self._hold = Hold(directory)
-            undo.callback(self._hold.release)
+        with contextlib.ExitStack() as undo:  # closes what is open when the next one cannot be opened
+            self._directory_lock = DirectoryLock(directory)
+            undo.callback(self._directory_lock.release)
             self.notary = Notary(directory / "ledger")
             undo.callback(self.notary.close)
             secret = secret_of(directory)
@@ -142,7 +146,7 @@ class Monitor:
             )
             self.store = Store(directory / "monitor.db", clock=clock)
             undo.pop_all()
-        # Who starts the monitor here may name charters to it: those acts are signed with the monitor's own key.
+        # The operator may pass charters on the command line: those acts are signed with the key of the monitor.
         keys = [*admitters, self._signer.public]
         trusted = Trusted(keys)
         self._log = SqliteLog(self.store, owner=f"embedded/{os.getpid()}", admitters=keys, open_mode=self.open_mode)
@@ -153,14 +157,14 @@ class Monitor:
                 partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
             ),
             checkpoint_every_ms=checkpoint_every_ms,
-            on_outputs=lambda outputs: self.put_out.ring(),
+            on_outputs=lambda outputs: self.emitted.ring(),
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
             failpoint=failpoint,
         )
         self.ingress = Ingress(
             self.store,
             arrived=self.arrived,
-            put_out=self.put_out,
+            emitted=self.emitted,
             exposition=self.metrics.exposition,
             signer=self._signer,
         )
@@ -172,16 +176,16 @@ class Monitor:
 
     @property
     def address(self) -> str:
-        """Where the board is."""
+        """URL of the board."""
         return f"http://{HOST}:{self.port}/"
 
     # ---- start, wait, stop
 
     async def start(self) -> None:
-        """Recover, step what waits, admit the charters, journal the time, open the door.
+        """Recover, step pending input, admit the charters, journal the time, accept requests.
 
-        Raises Refused when the port is taken, LogBroken or LedgerBroken when the directory does not hold what it
-        should, or part of it was put back from an older copy.
+        Raises Refused when the port is taken, LogBroken or LedgerBroken when a file is damaged or part of the directory
+        was restored from an older copy.
         """
         await self._listen()
         await self._one_history()
@@ -191,7 +195,7 @@ class Monitor:
         await self._telemetry()
         if self.runner.replaying:
             raise LogBroken(
-                f"{self.store.path}: it holds outputs of telemetry that is no longer there; restore monitor.db from a backup"
+                f"{self.store.path}: it holds outputs of telemetry that is missing; restore monitor.db from a backup"
             )
         await self._admit()
         await self._control()
@@ -202,19 +206,19 @@ class Monitor:
         self._begin("runner", self._drive())
         self._begin("notary", self._record())
         self._begin("act", self._act())
-        hands = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
-        self._begin("actors", hands)
+        delivery = asyncio.to_thread(self._deliver.run, self.clock, self._stopped.wait, self._stopped.is_set)
+        self._begin("actors", delivery)
         self._begin("watchers", self._project())
 
     async def _one_history(self) -> None:
-        """Raise LedgerBroken unless store and ledger belong together: neither was put back from an older copy than the
-        other."""
+        """Raise LedgerBroken when store or ledger was restored from an older copy than the other."""
         at, end = self.notary.position.get("seq", 0), await self.store.last_output()
         if at > end:
             raise LedgerBroken(
-                f"{self.notary.directory} has entered outputs up to number {at}, {self.store.path} ends at {end}: the "
-                "database is older than the ledger; fix: put back a monitor.db that is as new as the ledger. Where there is none, "
-                "the ledger is the record of what was decided: keep it, and begin again with an empty --dir"
+                f"{self.notary.directory} holds outputs up to number {at}, {self.store.path} ends at {end}: the "
+                "database is older than the ledger; fix: restore a monitor.db that is as new as the ledger. Without "
+                "one, keep "
+                "the ledger as the record of what was decided and start with an empty --dir"
             )
         self.notary.must_hold([_decision(raw) for raw in await self.store.last_decisions(at)])
 
@@ -226,13 +230,14 @@ class Monitor:
                 raise error
 
     async def stop(self) -> None:
-        """Close the door, finish the batch in hand, checkpoint, let the readers come to the end, release the directory."""
+        """Stop accepting requests, finish the current batch, checkpoint, let the readers finish, release the
+        directory."""
         self._stopping = True
         self.ingress.ready = False
         if self._web is not None:
             await self._web.cleanup()
         self.arrived.ring()
-        self.put_out.ring()
+        self.emitted.ring()
         self._stopped.set()
         failed = any(t.done() and not t.cancelled() and t.exception() is not None for t in self._tasks)
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -242,7 +247,7 @@ class Monitor:
         finally:
             await self.store.close()
             self.notary.close()
-            self._hold.release()
+            self._directory_lock.release()
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -250,7 +255,7 @@ class Monitor:
     async def _listen(self) -> None:
         app = self.ingress.app()
         app.add_routes([charter_route(self.store), *routes(self.board, self.clock)])
-        # The door undoes content codings itself: aiohttp answers a broken one with 500, an unknown one in plain text.
+        # The ingress decodes content codings itself: aiohttp answers a broken one with 500.
         self._web = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, logger=http_log())
         await self._web.setup()
         site = web.TCPSite(self._web, HOST, self.port)
@@ -263,7 +268,7 @@ class Monitor:
     # ---- read and step
 
     async def _drive(self) -> None:
-        """The owner's loop: control and telemetry to their ends, then the time when it is due."""
+        """The loop of the owner: step control and telemetry to their ends, then journal the time when it is due."""
         while not self._stopping:
             ticket = self.arrived.ticket
             await self._telemetry()
@@ -277,7 +282,7 @@ class Monitor:
             await waited(ticket, max(0.001, min(IDLE_S, (self._next_time(now) - now) / 1000)))
 
     def _next_time(self, now: int) -> int:
-        """When the next `time` entry is due (ms): at once where the clock was set back, not only when it is again where it was."""
+        """When the next `time` entry is due (ms); immediately after the clock was set back."""
         if now < self._time_at:
             return now
         due, asked = self._time_at + TIME_EVERY_MS, self.runner.notify_at
@@ -285,10 +290,10 @@ class Monitor:
         return due if asked is None else max(self._time_at + TIME_APART_MS, min(due, asked + 1))
 
     async def _telemetry(self) -> None:
-        """Step telemetry until none is left."""
+        """Step telemetry until none is pending."""
         while not self._stopping:
             ends, control_end = await self.store.ends()
-            if not self.runner.replaying:  # who admits a pilot and then sends for it finds it admitted
+            if not self.runner.replaying:  # a pilot is admitted before telemetry sent after its admission is stepped
                 await self._control(control_end)
             behind = {topic: end - self.runner.next_telemetry.get(topic, 0) for topic, end in sorted(ends.items())}
             for topic, records in behind.items():
@@ -309,12 +314,11 @@ class Monitor:
         self.events += events
         self.metrics.stepped(asyncio.get_running_loop().time() - began, events)
         self.metrics.uncounted(self.runner.machine.drain_uncounted())
-        self.board.liveness.mark_alive(
-            0, self.clock()
-        )  # a backlog may be longer than the time between two `time` entries
+        # A backlog may take longer than the time between two `time` entries.
+        self.board.liveness.mark_alive(0, self.clock())
 
     async def _control(self, end: int | None = None) -> bool:
-        """Step control to `end` (its own, if none is given); whether there was any."""
+        """Step control to `end` (default: the end of the log). Returns whether there was any."""
         if end is None:
             _, end = await self.store.ends()
         start = self.runner.next_control
@@ -325,7 +329,7 @@ class Monitor:
         return True
 
     def _learn(self) -> None:
-        """Show board, actors and metrics the charters that are in force."""
+        """Pass the charters in force to board, actors and metrics."""
         for pilot in self.runner.machine.pilots.values():
             in_force = charter_hash(pilot.charter)
             if self._learnt.get(pilot.id) != in_force:
@@ -347,7 +351,7 @@ class Monitor:
             self.metrics.woken((self._time_at - asked) / 1000)
 
     async def _admit(self) -> None:
-        """Put the charters on control, unless they are in force already."""
+        """Send the charters to control, unless they are in force already."""
         acts = []
         for charter in self._charters:
             pilot, name = self.runner.machine.pilots.get(charter.pilot), charter_hash(charter)
@@ -364,23 +368,26 @@ class Monitor:
             await self.store.feed_control(acts)
 
     def _warn_of_others(self) -> None:
-        """Warn of each charter that was given to this process and refused: another one is in force."""
+        """Warn of each given charter that was refused because another one is in force."""
         for charter in self._charters:
             pilot = self.runner.machine.pilots.get(charter.pilot)
             if pilot is None or pilot.hash != charter_hash(charter):
                 log.warning(
-                    "charter version %d of %s is not in force, %s is; GET /v1/rejected says why",
-                    charter.version,
-                    charter.pilot,
-                    "none" if pilot is None else f"version {pilot.charter.version}, hash {pilot.hash}",
+                    "charter.not_in_force",
+                    stage="decide",
+                    pilot=charter.pilot,
+                    version=charter.version,
+                    version_in_force=None if pilot is None else pilot.charter.version,
+                    hash_in_force=None if pilot is None else pilot.hash,
+                    detail="GET /v1/rejected has the reason",
                 )
 
-    # ---- record, act, show: readers of what is committed
+    # ---- record, act, project: readers of committed outputs
 
     async def _follow(self, reader: Reader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
-        """Hand committed outputs on as they come; at a stop, come to their end first."""
+        """Pass on committed outputs as they appear; at a stop, first read to their end."""
         while True:
-            ticket = self.put_out.ticket
+            ticket = self.emitted.ticket
             outputs = await reader.read()
             if outputs is not None:
                 await take(outputs)
@@ -403,9 +410,9 @@ class Monitor:
         await self._follow(reader, take)
 
     async def _act(self) -> None:
-        # From the first decision on: the lanes keep their own cursors and skip what they acted on before.
+        # From the first decision on: each lane has a cursor and skips what it acted on before.
         reader = Reader(self.store, ("decisions",))
-        _, history = await self.store.put_out((), 0, most=1 << 62)
+        _, history = await self.store.outputs_after((), 0, most=1 << 62)
         if not history:
             self._deliver.caught_up()
 

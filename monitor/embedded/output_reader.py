@@ -1,4 +1,4 @@
-"""A reader of what was put out: committed outputs in order, from a cursor of its own, so that a crash loses nothing.
+"""Reads committed outputs in order from a cursor, so that a crash loses none.
 
 Notary, actors, metrics and board are such readers. They act only on what the store has already made durable.
 """
@@ -21,15 +21,15 @@ _closed = msgspec.json.Decoder(Closed).decode
 
 
 class Reader:
-    """Outputs of `kinds` after number `at`; `at` moves on with each `read`. Keeping it is up to whoever reads."""
+    """Outputs of `kinds` after number `at`; `at` advances with each `read`. The caller saves it."""
 
     def __init__(self, store: Store, kinds: Sequence[Output] = OUTPUTS, at: int = 0) -> None:
         self.at = at
         self._store, self._kinds = store, kinds
 
     async def read(self) -> Outputs | None:
-        """The next outputs, perhaps none of these kinds among them; `None` when the end is reached."""
-        rows, end = await self._store.put_out(self._kinds, self.at)
+        """The next outputs (possibly none of these kinds); `None` at the end."""
+        rows, end = await self._store.outputs_after(self._kinds, self.at)
         if end <= self.at:
             return None
         self.at = end

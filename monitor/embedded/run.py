@@ -1,4 +1,4 @@
-"""Run the embedded monitor until it is told to stop: by a signal, by an end of its work, or by a fault."""
+"""Runs the embedded monitor until a signal, the end of its work, or an error."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ async def run_until_stopped(
     work: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ends_with_work: bool = False,
 ) -> None:
-    """Start, call `started`, do `work` beside it, and stop cleanly (checkpoint included) on SIGTERM, SIGINT, a fault of monitor
-    or work (raised after the stop), or, if `ends_with_work`, when the work is done."""
+    """Start, call `started`, run `work` concurrently, and stop cleanly (with a checkpoint) on SIGTERM, SIGINT, an error
+    of monitor or work (raised after the stop), or, if `ends_with_work`, when the work is done."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -86,7 +86,7 @@ class SqliteLog:
 
         def change(db: sqlite3.Connection) -> None:
             self._check_fence(db)
-            _put_out(db, rows)
+            _insert_outputs(db, rows)
             if through is not None:
                 db.execute("UPDATE owner SET through = ?", (msgspec.json.encode(through),))
             if checkpoint is not None:
@@ -115,7 +115,7 @@ def _append(db: sqlite3.Connection, entry: JournalEntry, now: int) -> Journalled
 
 
 def _valid_journal(db: sqlite3.Connection, start: int) -> tuple[Journalled, ...]:
-    """From `start` on, without entries of a lower epoch than one before them."""
+    """Entries from `start` on, without void ones."""
     before = db.execute("SELECT epoch FROM journal WHERE place < ? ORDER BY epoch DESC LIMIT 1", (start,)).fetchone()
     epochs, kept = EpochFilter(0 if before is None else before[0]), []
     rows = db.execute("SELECT place, received, entry FROM journal WHERE place >= ? ORDER BY place", (start,))
@@ -130,7 +130,7 @@ PERMITS_KEPT = 100_000  # outputs after which a permit is forgotten
 
 
 def _rows(outputs: Outputs) -> list[tuple[str, list[tuple[str, bytes]]]]:
-    """(table, rows) in the order of the contract; encoded on the caller's thread, outside the transaction."""
+    """(table, rows) in the order of the contract; encoded on the thread of the caller, outside the transaction."""
     encode = msgspec.json.encode
     return [
         ("rejected", [(x.pilot, encode(x)) for x in outputs.rejected]),
@@ -141,8 +141,8 @@ def _rows(outputs: Outputs) -> list[tuple[str, list[tuple[str, bytes]]]]:
     ]
 
 
-def _put_out(db: sqlite3.Connection, rows: list[tuple[str, list[tuple[str, bytes]]]]) -> None:
-    """Number the rows through, over all tables, and insert them."""
+def _insert_outputs(db: sqlite3.Connection, rows: list[tuple[str, list[tuple[str, bytes]]]]) -> None:
+    """Number the rows consecutively over all tables and insert them."""
     (seq,) = db.execute("SELECT seq FROM owner").fetchone()
     for table, values in rows:
         db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", [(seq + i, *row) for i, row in enumerate(values, 1)])

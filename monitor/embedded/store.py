@@ -1,8 +1,8 @@
-"""One SQLite file holds all logs of an embedded monitor: what came in, what was decided, and where each reader stands.
+"""One SQLite file holds all logs of an embedded monitor: input, outputs and cursors.
 
-Two threads serve it: one writes (every change is one transaction, forced to the disk before it is answered), one reads.
-Appends that wait for the writer at the same moment share one transaction, so that many small requests cost one sync.
-`received` is assigned inside the transaction from one clock that never falls, so it is ordered over all logs.
+Two threads use it: one writes (every change is one transaction, synced before it is acknowledged), one reads. Appends
+that wait for the writer at the same time share one transaction, so that many small requests cost one sync. `received`
+is assigned inside the transaction from one clock that never decreases, so it is ordered over all logs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from monitor.errors import Refused
 from monitor.model.records import JournalEntry, Position, Record
 
 TOPIC = "telemetry"
-"""The one telemetry topic of the HTTP ingress and of JSON lines. Others may stand beside it in the same file."""
+"""The telemetry topic of the HTTP ingress and of JSON lines. The file may hold further topics."""
 
 Output: TypeAlias = Literal["decisions", "commands", "permits", "evidence", "rejected"]
 T = TypeVar("T")
@@ -59,7 +59,7 @@ _HEADERS = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """One record on its way into a telemetry topic or into control."""
+    """One record to append to a telemetry topic or to control."""
 
     value: bytes | None
     key: bytes | None = None
@@ -67,7 +67,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """Where an append went: offsets `first <= offset < next`, all with the log-append time `received` (ms)."""
+    """The result of an append: offsets `first <= offset < next`, all with the log-append time `received` (ms)."""
 
     first: int
     next: int
@@ -84,10 +84,10 @@ def tick(db: sqlite3.Connection, now: int) -> int:
 
 
 class Store:
-    """The file at `path`, created when missing. Call `close` at the end; every answered append is on the disk by then.
+    """The file at `path`, created when missing. Call `close` at the end; every acknowledged append is durable.
 
-    `clock` gives wall time in ms. All methods are for one event loop. Raises sqlite3.Error when the disk refuses; the
-    outcome of that transaction is then unknown to the caller and the process should end.
+    `clock` gives wall time in ms. All methods are for one event loop. Raises sqlite3.Error when the disk fails; the
+    outcome of that transaction is then unknown and the process should end.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], int] = wall_ms) -> None:
@@ -113,8 +113,8 @@ class Store:
 
     def _damaged(self, error: sqlite3.DatabaseError) -> Refused:
         return Refused(
-            f"{self.path} cannot be read as the monitor's database ({error}); restore it with its -wal file from a backup: it holds "
-            "telemetry, control and decisions, so no empty one is made in its place"
+            f"{self.path} is damaged ({error}); restore it with its -wal file from a backup: it holds telemetry, control "
+            "and decisions, so it is not replaced by an empty one"
         )
 
     def _opened(self) -> sqlite3.Connection:
@@ -136,7 +136,7 @@ class Store:
             db.execute("ALTER TABLE control ADD COLUMN headers BLOB")  # a file from before control was signed
 
     async def close(self) -> None:
-        """Wait for what is under way, then let go of file and threads."""
+        """Wait for pending work, then close the file and end the threads."""
         if self._flushing is not None:
             await self._flushing
         for pool, db in ((self._writer, self._write_db), (self._reader, self._read_db)):
@@ -144,7 +144,7 @@ class Store:
             pool.shutdown()
 
     async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `change` as one transaction: committed and synced when this returns, undone when it raised."""
+        """Run `change` as one transaction: committed and synced when this returns, rolled back when it raises."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._transact, change)
 
     def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
@@ -162,7 +162,7 @@ class Store:
         return result
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `query` on the reader's connection: it sees whole transactions only."""
+        """Run `query` on the read connection: it sees committed transactions only."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, query)
 
     def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -184,7 +184,7 @@ class Store:
         return await self._append("", records)
 
     async def feed_file(self, records: Sequence[Incoming], reader: str, next_byte: int) -> Kept:
-        """Append lines of a file and, in the same transaction, how far that file was read."""
+        """Append lines of a file and, in the same transaction, the cursor of that file."""
 
         def change(db: sqlite3.Connection) -> Kept:
             kept = self._insert(db, TOPIC, records, tick(db, self.clock()))
@@ -201,7 +201,7 @@ class Store:
         return await future
 
     async def _flush(self) -> None:
-        """Write all that waits in one transaction, until nothing waits."""
+        """Write all pending appends in one transaction, until none is pending."""
         while self._pending:
             batch, self._pending = self._pending, []
             try:
@@ -248,7 +248,8 @@ class Store:
                 return []
             base = found[0] << TOPIC_BITS
             rows = db.execute(
-                "SELECT place, received, key, value, headers FROM telemetry WHERE place >= ? AND place < ? ORDER BY place",
+                "SELECT place, received, key, value, headers FROM telemetry WHERE place >= ? AND place < ? ORDER BY "
+                "place",
                 (base + start, base + min(stop, 1 << TOPIC_BITS)),
             )
             return _bounded(
@@ -263,11 +264,12 @@ class Store:
         return await self.read(query)
 
     async def control(self, start: int, stop: int, *, records: int, size: int) -> list[Record]:
-        """The same of control."""
+        """The same for control."""
 
         def query(db: sqlite3.Connection) -> list[Record]:
             rows = db.execute(
-                "SELECT place, received, key, value, headers FROM control WHERE place >= ? AND place < ? ORDER BY place",
+                "SELECT place, received, key, value, headers FROM control WHERE place >= ? AND place < ? ORDER BY "
+                "place",
                 (start, min(stop, 1 << 62)),
             )
             return _bounded(
@@ -285,8 +287,7 @@ class Store:
         return [Journalled(place, received, _ENTRIES.decode(raw)) for place, received, raw in rows]
 
     async def through(self) -> tuple[Position | None, int]:
-        """Up to which position outputs are written (`None`: none ever was), and the place after the last journal
-        entry."""
+        """The position up to which outputs are written (`None`: never), and the place after the last journal entry."""
 
         def query(db: sqlite3.Connection) -> tuple[Position | None, int]:
             (raw,) = db.execute("SELECT through FROM owner").fetchone()
@@ -312,10 +313,11 @@ class Store:
         query = f"SELECT seq, value FROM {kind} WHERE seq > ? ORDER BY seq LIMIT ?"
         return await self.read(lambda db: db.execute(query, (after, limit)).fetchall())
 
-    async def put_out(
+    async def outputs_after(
         self, kinds: Sequence[Output], after: int, most: int = 2_000
     ) -> tuple[dict[Output, list[bytes]], int]:
-        """JSON of the outputs numbered `after + 1` up to at most `after + most`, by kind, and the last number looked at."""
+        """JSON of the outputs numbered `after + 1` up to at most `after + most`, by kind, and the last number
+        examined."""
 
         def query(db: sqlite3.Connection) -> tuple[dict[Output, list[bytes]], int]:
             # The end is read first: what is committed later has higher numbers and is left for the next call.
@@ -347,23 +349,24 @@ class Store:
         return await self.read(lambda db: db.execute(query, (pilot, most)).fetchall())
 
     async def judged(self) -> int:
-        """The next offset of control whose outcome is not put out yet: an act and what became of it share a transaction."""
+        """The next offset of control without an outcome yet: the outcome of an act is written in the transaction that
+        reads it."""
         (raw,) = await self.read(lambda db: db.execute("SELECT through FROM owner").fetchone())
         return 0 if raw is None else msgspec.json.decode(raw, type=Position).control
 
     async def acts(self, offsets: Sequence[int]) -> dict[int, bytes]:
-        """The control records at these offsets, as they came."""
+        """The control records at these offsets, unchanged."""
         query = f"SELECT place, value FROM control WHERE place IN ({', '.join('?' * len(offsets))})"
         return dict(await self.read(lambda db: db.execute(query, offsets).fetchall()))
 
     async def cursor(self, reader: str) -> int:
-        """How far a reader has come; 0 when it has never said."""
+        """The cursor of a reader; 0 when it has none."""
         query = "SELECT next FROM cursors WHERE reader = ?"
         row = await self.read(lambda db: db.execute(query, (reader,)).fetchone())
         return 0 if row is None else int(row[0])
 
     async def set_cursor(self, reader: str, at: int) -> None:
-        """Keep how far a reader has come."""
+        """Save the cursor of a reader."""
         await self.write(lambda db: _set_cursor(db, reader, at))
 
 

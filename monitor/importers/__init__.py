@@ -1,8 +1,8 @@
 """Turns public data sets into the telemetry that a pilot would have sent, each event with the moment it became visible.
 
 One file for each data set, each a pure function from rows (dictionaries of text, as `csv.DictReader` gives them) to
-`Timed` events in order of `received`. Nothing is invented: where the source gives a month, the event says no more than a
-month, and a report counts from the day on which the authority had it, never from the day it speaks of.
+`Timed` events in order of `received`. Nothing is invented: where the source gives a month, the event says no more than
+a month, and a report counts from the day on which the authority had it, never from the day it speaks of.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Crashes of driverless cars as filed with the US regulator, and driverless miles, as telemetry of one operator.
 
-Incidents: rows of `incidents.csv` whose operating entity names the operator and whose operator type says that nobody was
-aboard (`None`, or `Remote (Commercial / Test)`, which is how Cruise filed its driverless fleet); one incident for each
-distinct `incident_id` among these rows, however many versions and reporting entities it has. The public file gives months: an incident
-carries the first instant of its month and is received on the last day of the month of its first submission. A later
-version that grades the injury differently becomes an update, received on the last day of its own month.
+Incidents: rows of `incidents.csv` whose operating entity names the operator and whose operator type says that the car
+had no driver (`None`, or `Remote (Commercial / Test)`, which is how Cruise filed its driverless fleet); one incident
+for each distinct `incident_id` among these rows, however many versions and reporting entities it has. The public file
+gives months: an incident has the first instant of its month as time and is received on the last day of the month of its
+first submission. A later version with another grade of injury becomes an update, received on the last day of the month
+of that version.
 
-Exposure: miles for each month from the published running totals, in one of two readings, because monthly miles were never
-published. `reconstructed` draws straight lines between the published totals. `pace` departs from it for Cruise only: the
-last pace published before August 2023 (one million miles from 7 July to 4 August) goes on to the last published date.
+Exposure: miles for each month from the published running totals, in one of two variants, because monthly miles were
+never published. `reconstructed` interpolates linearly between the published totals. `pace` differs for Cruise only: the
+last rate published before August 2023 (one million miles from 7 July to 4 August) continues to the last published date.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _GRADE = {
 
 
 class _Item(NamedTuple):
-    """One event before it has a sequence number, in the order in which the authority would have met it."""
+    """One event before it has a sequence number, in the order of reception by the authority."""
 
     received: int
     rank: int  # exposure first, then reports, then updates
@@ -70,7 +71,8 @@ def events(operator: str, incidents: Iterable[Row], exposure: Iterable[Row], var
 
 
 def monthly_miles(operator: str, exposure: Iterable[Row], variant: Variant) -> dict[str, float]:
-    """Driverless miles of each month (`YYYY-MM`) in which any were driven and reports were due, in the given reading."""
+    """Driverless miles of each month (`YYYY-MM`) in which any were driven and reports were due, in the given
+    reading."""
     points = sorted(_published(p) for p in exposure if p["operator"] == operator)
     end = points[-1][0]
     if operator == "cruise" and variant == "pace":

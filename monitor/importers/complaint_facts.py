@@ -20,7 +20,8 @@ _DAY = 86_400_000
 
 
 def facts(agency: str, complaints: Iterable[Row], indicator: str, at: int) -> str:
-    """A sentence of counts about one agency for an alarm on `indicator` at `at` (ms). Raises KeyError for other indicators."""
+    """A sentence of counts about one agency for an alarm on `indicator` at `at` (ms). Raises KeyError for other
+    indicators."""
     every = list(complaints)
     start = min(instant(r["filed"]) for r in every) // _DAY * _DAY
     return _FACTS[indicator]([r for r in every if r["agency"] == agency], start, at)
@@ -31,13 +32,13 @@ def _complaint_rate(own: list[Row], start: int, at: int) -> str:
     now = [r for r in own if at - WINDOW * _DAY <= instant(r["filed"]) < at]
     after = [instant(r["filed"]) for r in own if instant(r["filed"]) >= at]
     days = (max(after) - at) / _DAY if after else 0.0
-    then, lately = len(before) / LEARNT, len(now) / WINDOW
+    then, recent = len(before) / LEARNT, len(now) / WINDOW
     lasted = f", {len(after) / days:.1f} from then to the end of the record" if days >= 1 else ""
     kinds = Counter({k: n / WINDOW for k, n in Counter(r["descriptor"] for r in now).items()})
     kinds.subtract({k: n / LEARNT for k, n in Counter(r["descriptor"] for r in before).items()})
     kind, change = max(kinds.items(), key=lambda item: (abs(item[1]), item[0]))
     return (
-        f"{lately:.1f} complaints a day in the {WINDOW} days before, {then:.1f} in the first {LEARNT} days{lasted}; "
+        f"{recent:.1f} complaints a day in the {WINDOW} days before, {then:.1f} in the first {LEARNT} days{lasted}; "
         f"the largest part of the change is {kind!r} ({change:+.1f} a day)"
     )
 
@@ -45,12 +46,11 @@ def _complaint_rate(own: list[Row], start: int, at: int) -> str:
 def _handling_time(own: list[Row], start: int, at: int) -> str:
     done = [instant(r["resolved"]) for r in own if r["resolved"]]
     then = sum(start <= d < start + LEARNT * _DAY for d in done) / LEARNT
-    lately = sum(at - WINDOW * _DAY <= d < at for d in done) / WINDOW
+    recent = sum(at - WINDOW * _DAY <= d < at for d in done) / WINDOW
     return (
-        f"{lately:.1f} resolved a day in the {WINDOW} days before, {then:.1f} in the first {LEARNT} days; "
-        f"{_open(own, at)} stood open at the alarm, {_open(own, start + LEARNT * _DAY)} after the first {LEARNT} days. "
-        "The record begins with nothing open, so what was learnt from its first days flatters: a fault of the record's start, "
-        "unless the backlog says otherwise"
+        f"{recent:.1f} resolved a day in the {WINDOW} days before, {then:.1f} in the first {LEARNT} days; "
+        f"{_open(own, at)} were open at the alarm, {_open(own, start + LEARNT * _DAY)} after the first {LEARNT} days. "
+        "The record begins with no open complaint, so handling times of its first days are too short to be a baseline"
     )
 
 

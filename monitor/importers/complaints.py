@@ -1,9 +1,10 @@
 """Complaints to a city's hotline, filed and resolved, as telemetry of one pilot for each agency.
 
 Each row of `complaints.csv` is a complaint filed at that minute and received with it, and, where the row names one, its
-resolution, received with it too. Times in the file are local (America/New_York) and become instants with an offset; a time
-that the clocks repeat in autumn would be read as the first of the two. Exposure is the day: one tally of 1 `day` for every
-day (UTC) between the first and the last whole day of the file, received at the day's last millisecond. Free text and places stay out.
+resolution, received with it too. Times in the file are local (America/New_York) and become instants with an offset; a
+time that the clocks repeat in autumn would be read as the first of the two. Exposure is the day: one tally of 1 `day`
+for every day (UTC) between the first and the last whole day of the file, received at the day's last millisecond. Free
+text and places stay out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Who may do what on the topics: one list of grants, printed as the commands of Kafka's own tool.
+"""Access control on the topics: one list of grants, printed as commands of `kafka-acls.sh`.
 
-A firm writes its own telemetry topic and no other. Everybody else gets what the part he plays asks for, and no more.
+A firm may write its own telemetry topic and no other. Each other user gets what its role needs, and no more.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from monitor.kafka.topics import Names
+from monitor.kafka.topics import TopicNames
 
 Resource: TypeAlias = Literal["topic", "group", "transactional-id"]
 
 
 class Grant(Struct, frozen=True):
-    """`user` may do `operations` (as Kafka writes them) on a `resource`, or on all whose name begins so (`prefixed`)."""
+    """`user` may do `operations` (Kafka's names) on a `resource`, or on all with that prefix (`prefixed`)."""
 
     user: str
     operations: tuple[str, ...]
@@ -33,10 +33,10 @@ class Grant(Struct, frozen=True):
 
 
 def grants(prefix: str, group: str, participants: Sequence[str], users: Users) -> Iterator[Grant]:
-    """Every grant of a deployment; each participant's user is called as it is."""
-    n = Names(prefix)
+    """Every grant of a deployment; a participant's user has the participant's name."""
+    n = TopicNames(prefix)
     for firm in participants:
-        # By its whole name: a prefix would let `acme` write for `acme-2`.
+        # By its full name: a prefix would let `acme` write for `acme-2`.
         yield Grant(firm, ("Write",), "topic", f"{prefix}.telemetry.{firm}")
         yield from (Grant(firm, ("Read",), "topic", topic) for topic in (n.commands, n.permits))
     worker = users.worker
@@ -45,18 +45,18 @@ def grants(prefix: str, group: str, participants: Sequence[str], users: Users) -
     yield from (Grant(worker, ("Read", "Write"), "topic", topic) for topic in (n.journal, n.state))
     outputs = (n.rejected, n.decisions, n.commands, n.permits, n.evidence)
     yield from (Grant(worker, ("Write",), "topic", topic) for topic in outputs)
-    # It refuses topics that are set up otherwise.
+    # It refuses topics with other settings.
     yield Grant(worker, ("DescribeConfigs",), "topic", f"{prefix}.", prefixed=True)
     yield Grant(worker, ("Read",), "group", group)
     yield Grant(worker, ("Write",), "transactional-id", f"{group}-", prefixed=True)
-    told = (n.decisions, n.commands, n.evidence, n.control)
-    yield from (Grant(users.reader, ("Read",), "topic", topic) for topic in told)
+    read = (n.decisions, n.commands, n.evidence, n.control)
+    yield from (Grant(users.reader, ("Read",), "topic", topic) for topic in read)
     yield Grant(users.regulator, ("Write",), "topic", n.control)
     yield from (Grant(users.regulator, ("Read",), "topic", topic) for topic in (n.decisions, n.rejected))
 
 
 class Users(Struct, frozen=True):
-    """What the other users are called: workers; who reads outputs (notary with its board, actors); who acts for the authority."""
+    """Names of the other users: workers; readers of outputs (notary with its board, actors); the authority's tools."""
 
     worker: str = "monitor"
     reader: str = "reader"

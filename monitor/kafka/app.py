@@ -1,4 +1,4 @@
-"""The worker: a Faust app that keeps membership and lifecycle to Faust and gives every record to the desk."""
+"""The worker process: a Faust app, which manages group membership and lifecycle, around `PartitionWorkers`."""
 
 from __future__ import annotations
 
@@ -11,117 +11,134 @@ from typing import Any, NoReturn
 
 import faust
 
+from monitor import logs
 from monitor.access.kafka_login import access
 from monitor.errors import SandboxMonitorError
 from monitor.kafka import faust_hooks
-from monitor.kafka.topics import Names, check, demand, participants_of, partition_count, topics
-from monitor.kafka.worker import Desk, Settings
+from monitor.kafka.settings import WorkerSettings
+from monitor.kafka.topics import TopicNames, check_topics, participants_of, partition_count, require_topics, topics
+from monitor.kafka.worker import PartitionWorkers
+from monitor.logs import Log
 from monitor.model.records import Outputs
 from monitor.projections.metrics import Metrics
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 
-class App(faust_hooks.App):
-    """One worker. Starts the watchdog before it joins, checkpoints before it leaves."""
+class WorkerApp(faust_hooks.PartitionedApp):
+    """One worker. Starts the watchdog before it joins the group, checkpoints before it leaves."""
 
-    settings: Settings
+    settings: WorkerSettings
 
     async def on_start(self) -> None:
         """Called by Faust before the consumer starts."""
-        self.desk.start_watchdog()
-        self.add_future(self.desk.look())
-        if self.settings.each:
-            self.add_future(self._find())
+        self.workers.watchdog.start()
+        self.add_future(self.workers.watchdog.watch_progress())
+        if self.settings.per_participant:
+            self.add_future(self._discover_participants())
         await super().on_start()
 
-    async def _find(self) -> None:
-        """For ever: subscribe to telemetry topics of participants that were not there before. One that is not set up as it
-        must be is left alone, with its fix in the log."""
-        s, met, told = self.settings, self.settings.participants, ""
+    async def _discover_participants(self) -> None:
+        """Subscribe to telemetry topics of new participants, for ever. A topic whose settings are wrong is not read;
+        the log names the fix."""
+        s, known, reported = self.settings, self.settings.participants, ""
         count = await partition_count(s.bootstrap, s.names.control)
         while True:
-            await asyncio.sleep(s.find_every)
+            await asyncio.sleep(s.discover_every)
             try:
-                now, wrong = await fitting(s, count)
-            except SandboxMonitorError as error:  # a broker that is away; the watchdog minds that
-                logger.info("participants cannot be looked up: %s", error)
+                found, wrong = await usable_participants(s, count)
+            except SandboxMonitorError as error:  # an outage of the broker is the watchdog's to judge
+                logger.info("participants.lookup_failed", error=error)
                 continue
-            if wrong != told:
-                told = wrong
+            if wrong != reported:
+                reported = wrong
                 if wrong:
-                    logger.error("participants' topics that are not read:\n%s", wrong)
-            if added := sorted(set(now) - set(met)):
-                logger.warning("new participants: %s", ", ".join(added))
-                met = tuple(sorted({*met, *now}))
-                self.desk.meet(met)
-                await self.consumer.subscribe(self.desk.topics)
+                    logger.error("participants.topics_refused", stage="validate", detail=wrong)
+            if added := sorted(set(found) - set(known)):
+                logger.warning("participants.found", participants=",".join(added))
+                known = tuple(sorted({*known, *found}))
+                self.workers.ownership.add_participants(known)
+                await self.consumer.subscribe(self.workers.topics)
 
     async def on_stop(self) -> None:
         """Called by Faust before the consumer stops."""
-        await self.desk.leave()
+        await self.workers.leave()
         await super().on_stop()
 
 
-def build(
-    settings: Settings,
+def app_options(settings: WorkerSettings) -> dict[str, Any]:
+    """The configuration of the Faust app: its group and sessions, and everything else of Faust switched off."""
+    timeout = settings.session_timeout
+    return {
+        "broker": ";".join(f"kafka://{address}" for address in settings.bootstrap.split(",")),
+        "store": "memory://",
+        # required by Faust; nothing is stored there
+        "datadir": f"{tempfile.gettempdir()}/sandbox-worker-{os.getuid()}",
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "worker_redirect_stdouts": False,
+        "table_standby_replicas": 0,
+        "broker_session_timeout": timeout,
+        "broker_heartbeat_interval": timeout / 4,
+        "broker_rebalance_timeout": max(2 * timeout, 20.0),
+        "broker_max_poll_records": settings.batch,
+        # It silently bounds recovery (`perform_seek`), and a worker would hang after it. The watchdog acts long before.
+        "broker_request_timeout": 24 * 3600.0,
+        "consumer_group_instance_id": settings.instance or None,
+        "broker_credentials": faust_hooks.credentials(access()),
+    }
+
+
+def build_worker(
+    settings: WorkerSettings,
     *,
     metrics: Metrics | None = None,
     on_outputs: Callable[[Outputs], None] = lambda outputs: None,
     failpoint: Callable[[str], None] = lambda name: None,
-) -> App:
-    """An app that is ready to run. Raises `Stop` when the installed Faust is another one than was read."""
-    faust_hooks.guard()
-    timeout = settings.session_timeout
-    app = App(
-        settings.group,
-        broker=";".join(f"kafka://{address}" for address in settings.bootstrap.split(",")),
-        store="memory://",
-        datadir=f"{tempfile.gettempdir()}/sandbox-worker-{os.getuid()}",  # Faust wants one; nothing of ours is kept there
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_enabled=False,
-        worker_redirect_stdouts=False,
-        table_standby_replicas=0,
-        broker_session_timeout=timeout,
-        broker_heartbeat_interval=timeout / 4,
-        broker_rebalance_timeout=max(2 * timeout, 20.0),
-        broker_max_poll_records=settings.batch,
-        # It silently bounds recovery (perform_seek), and past it the worker would hang: the watchdog comes long before.
-        broker_request_timeout=24 * 3600.0,
-        consumer_group_instance_id=settings.instance or None,
-        broker_credentials=faust_hooks.credentials(access()),
-    )
+) -> WorkerApp:
+    """An app that is ready to run. Raises `Stop` when another version of Faust, mode or aiokafka is installed."""
+    faust_hooks.check_versions()
+    app = WorkerApp(settings.group, **app_options(settings))
     app.settings = settings
-    app.desk = Desk(settings, lambda: app.consumer, metrics=metrics, on_outputs=on_outputs, failpoint=failpoint)
+    app.workers = PartitionWorkers(
+        settings, lambda: app.consumer, metrics=metrics, on_outputs=on_outputs, failpoint=failpoint
+    )
     return app
 
 
-async def fitting(settings: Settings, partitions: int) -> tuple[tuple[str, ...], str]:
-    """Participants whose telemetry topics are as they must be, and what is wrong with the others. Raises `Unavailable`."""
+async def usable_participants(settings: WorkerSettings, partitions: int) -> tuple[tuple[str, ...], str]:
+    """Participants whose telemetry topics have the required settings, and what is wrong with the others.
+
+    Raises `Unavailable`."""
     found = await participants_of(settings.bootstrap, settings.prefix)
-    wanted = topics(Names(settings.prefix, found, each=True), partitions, 1)[: len(found)]
-    wrong = await check(settings.bootstrap, wanted)
+    wanted = topics(TopicNames(settings.prefix, found, per_participant=True), partitions, 1)[: len(found)]
+    wrong = await check_topics(settings.bootstrap, wanted)
     bad = {m.topic for m in wrong}
     good = tuple(p for p, topic in zip(found, wanted, strict=True) if topic.name not in bad)
     return good, "\n".join(f"  {m}" for m in wrong)
 
 
-async def prepare(settings: Settings, partitions: int | None, replication: int = 1) -> int:
-    """Refuse topics that are not as they must be; returns the partition count. Raises `LogBroken`, `Unavailable`."""
+async def require_worker_topics(settings: WorkerSettings, partitions: int | None, replication: int = 1) -> int:
+    """Check all topics of a worker; returns the partition count. Raises `LogBroken`, `Unavailable`."""
     count = partitions or await partition_count(settings.bootstrap, settings.names.control)
-    await demand(settings.bootstrap, topics(settings.names, count, replication))
+    await require_topics(settings.bootstrap, topics(settings.names, count, replication))
     return count
 
 
-def run(app: App, *, loglevel: str = "INFO") -> NoReturn:
-    """Run until SIGTERM or SIGINT (exit code 0) or a failure (1)."""
+def run_worker(app: WorkerApp, *, loglevel: str = "INFO") -> NoReturn:
+    """Run until SIGTERM or SIGINT (exit code 0) or a failure (1). Logs go to stderr as `SANDBOX_LOG` says."""
+    logs.set_up()
+    logging.getLogger().setLevel(loglevel)
+    logging.getLogger("monitor").setLevel(loglevel)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker: Any = faust.Worker(app, loglevel=loglevel, loop=loop, redirect_stdouts=False, quiet=True)
+    worker: Any = faust.Worker(
+        app, loglevel=loglevel, loop=loop, redirect_stdouts=False, quiet=True, override_logging=False
+    )
     try:
         worker.execute_from_commandline()
     except BaseException:
-        if not app.desk.left:  # else all is written, and Faust fell over its own feet on the way out
+        if not app.workers.left:  # else all is written, and only the shutdown of Faust failed
             raise
     raise SystemExit(0)

@@ -1,34 +1,34 @@
-"""The charters of a pilot from Kafka: its acts on `control`, held against the decisions that they caused."""
+"""The charter versions of a pilot from Kafka: its acts on `control`, matched with the decisions that they caused."""
 
 from __future__ import annotations
 
 from monitor.charter.control import ControlBase
-from monitor.kafka.output_consumer import read
+from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.partition_reader import PartitionReader, to_records
-from monitor.kafka.topics import Names, partition_count
+from monitor.kafka.topics import TopicNames, partition_count
 from monitor.model.records import Decision, Rejected
 from monitor.projections.charter_record import CAUSES, Version, versions
 from monitor.validate.parse import validate_control
 
 
 async def kafka_versions(bootstrap: str, prefix: str, pilot: str) -> list[Version]:
-    """The charters that came into force for a pilot, the one in force last; empty when it was never admitted.
+    """The charters that came into force for a pilot, the present one last; empty when it was never admitted.
 
-    Reads `control` and `decisions` from their first record kept to their end: seconds for each million decisions.
+    Reads `control` and `decisions` from the first record kept to the end: seconds per million decisions.
     Raises Unavailable, LogBroken.
     """
-    names = Names(prefix)
+    names = TopicNames(prefix)
     acts = [act for act in await _acts(bootstrap, names) if act.pilot == pilot]
     decisions: list[Decision] = []
     if acts:
-        async for seen in read(bootstrap, [names.decisions], follow=False, client_id="sandbox-charter"):
+        async for seen in read_outputs(bootstrap, [names.decisions], follow=False, client_id="sandbox-charter"):
             value = seen.value
             if isinstance(value, Decision) and value.pilot == pilot and value.reason in CAUSES:
                 decisions.append(value)
     return versions(pilot, acts, decisions)
 
 
-async def _acts(bootstrap: str, names: Names) -> list[ControlBase]:
+async def _acts(bootstrap: str, names: TopicNames) -> list[ControlBase]:
     reader = PartitionReader(bootstrap, client_id="sandbox-charter")
     found: list[ControlBase] = []
     await reader.start()

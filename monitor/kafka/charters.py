@@ -1,4 +1,4 @@
-"""Charters as they stand on `control`: for readers of decisions that need a pilot's limits, tier or sector."""
+"""Reads charters from `control`, for consumers of decisions that need a pilot's limits, tier or sector."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def _ignore() -> None:
 async def follow_charters(
     bootstrap: str, topic: str, learn: Callable[[Charter], None], client_id: str, ended: Callable[[], None] = _ignore
 ) -> None:
-    """Call `learn` with every charter on the control log `topic`, whichever of them came into force, for ever; `ended`
-    each time that the end of the log is reached. Waits for a broker that is away or does not allow it."""
+    """Call `learn` with every charter on the control log `topic`, in force or not; never returns. Calls `ended` each
+    time that the end of the log is reached. Retries while the broker is unavailable or refuses access."""
     at: dict[int, int] = {}
     while True:
         reader = PartitionReader(bootstrap, client_id=client_id)

@@ -1,8 +1,8 @@
-"""What a fetch brought, cut into the batches that producers made, each checked against its checksum once.
+"""Record batches of a fetch, each checked against its checksum (CRC-32C) by the processor's own instruction.
 
-aiokafka reckons the checksum (CRC-32C over all that follows it in the batch) step by step, and that was a tenth of the worker's
-work on packed telemetry; here the processor's own instruction does it. Who asks for the check, when, and what becomes of a
-batch that fails it stays aiokafka's business: `PartitionRecords` calls `validate_crc` before it looks at any record.
+aiokafka computes the checksum in software, which took a tenth of the worker's time on packed telemetry. When a batch is
+checked, and what happens to one that fails, stays with aiokafka: `PartitionRecords` calls `validate_crc` before it
+reads any record.
 """
 
 from __future__ import annotations
@@ -17,27 +17,20 @@ from aiokafka.record import memory_records
 from aiokafka.record.default_records import DefaultRecordBatch
 
 # Of a batch: https://kafka.apache.org/documentation/#recordbatch
-LENGTH = slice(8, 12)  # of what follows these bytes
+LENGTH = slice(8, 12)  # number of bytes that follow it
 MAGIC = 16
-SUMMED = 21  # what the checksum covers begins here
+SUMMED = 21  # the checksum covers the batch from here on
 HEAD = 61  # bytes before the first record
 
-# Without its compiled part the package is slower than aiokafka by far.
+# Without its compiled extension the package is much slower than aiokafka.
 FAST = google_crc32c.implementation == "c"
 
 # aiokafka's own, for batches of the formats before Kafka 0.11; taken before `use` puts ours in its place.
-_Library = memory_records.MemoryRecords
-
-# Every private name that is used here.
-HOOKS: tuple[tuple[Any, str], ...] = (
-    (fetcher, "MemoryRecords"),
-    (fetcher.PartitionRecords, "_unpack_records"),
-    (DefaultRecordBatch, "validate_crc"),
-)
+_AiokafkaRecords = memory_records.MemoryRecords
 
 
-class Batch:
-    """One batch: aiokafka's, but for the checksum. `data` is all of it, at least `HEAD` bytes."""
+class ChecksummedBatch:
+    """One batch: aiokafka's, except for the checksum. `data` is the whole batch, at least `HEAD` bytes."""
 
     __slots__ = ("_data", "_inner")
 
@@ -46,7 +39,7 @@ class Batch:
         self._inner = DefaultRecordBatch(data)
 
     def validate_crc(self) -> bool:
-        """Whether the batch is what its producer made."""
+        """Whether the batch arrived as its producer wrote it."""
         if not FAST:
             return bool(self._inner.validate_crc())
         return bool(google_crc32c.value(bytes(self._data[SUMMED:])) == self._inner.crc)
@@ -61,8 +54,8 @@ class Batch:
         return getattr(self._inner, name)
 
 
-class Batches:
-    """The batches of one partition in an answer to a fetch; the last may be cut off, and is then left out."""
+class FetchedBatches:
+    """The batches of one partition in a fetch response. The last one may be truncated, and is then left out."""
 
     def __init__(self, data: bytes | memoryview) -> None:
         self._data = memoryview(data)
@@ -70,29 +63,29 @@ class Batches:
         self._next = self._cut()
 
     def size_in_bytes(self) -> int:
-        """Bytes of all batches, with one that is cut off."""
+        """Bytes of all batches, a truncated one included."""
         return len(self._data)
 
     def has_next(self) -> bool:
-        """Whether there is another whole batch."""
+        """Whether there is another complete batch."""
         return self._next is not None
 
     def next_batch(self) -> Any:
-        """The next whole batch, None without one. Raises `CorruptRecordException` for one that has no room for its head."""
+        """The next complete batch, or None. Raises `CorruptRecordException` for one that is shorter than its header."""
         part, self._next = self._next, None
         if part is None:
             return None
         if len(part) > MAGIC and part[MAGIC] < 2:
-            batch = _Library(bytes(part)).next_batch()
+            batch = _AiokafkaRecords(bytes(part)).next_batch()
         elif len(part) < HEAD:
             raise CorruptRecordException(f"a batch of {len(part)} bytes is less than its head")
         else:
-            batch = Batch(part)
+            batch = ChecksummedBatch(part)
         self._next = self._cut()
         return batch
 
     def _cut(self) -> memoryview | None:
-        """Move over the next batch and return it; None when less than a whole one is left."""
+        """Advance past the next batch and return it; None when what is left is incomplete."""
         head = self._data[self._at : self._at + LENGTH.stop]
         if len(head) < LENGTH.stop:
             return None
@@ -105,5 +98,5 @@ class Batches:
 
 
 def use() -> None:
-    """Have every consumer of this process that starts to fetch from now on read batches so."""
-    fetcher.MemoryRecords = Batches
+    """Make every consumer of this process that starts fetching from now on use `FetchedBatches`."""
+    fetcher.MemoryRecords = FetchedBatches

@@ -1,7 +1,7 @@
-"""Everything that fixed a partition's results, read back: telemetry, control and journal with their times and offsets.
+"""Reads back everything that determined a partition's results: telemetry, control and journal, with times and offsets.
 
-A dump is what an offline machine needs to come to the same decisions with the same ids. `replay` does just that: it steps
-the logs as the journal says, with no Kafka and no clock, and returns what was put out.
+A dump is what an offline machine needs to reach the same decisions with the same ids. `replay_dump` does that: it steps
+the logs in the order of the journal, without Kafka or a clock, and returns the outputs.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from monitor.engine.log import Journalled
 from monitor.engine.machine import Machine
 from monitor.errors import LogBroken
 from monitor.kafka.partition_reader import PartitionReader, high_waters, to_records
-from monitor.kafka.topics import Names
+from monitor.kafka.topics import TopicNames
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, JournalEntry, Outputs, Record, Skipped, TimeRead
 
 
-class Dump(Struct, frozen=True):
-    """One partition's input, whole. Offsets have holes where the log has them."""
+class PartitionDump(Struct, frozen=True):
+    """The complete input of one partition. Offsets have holes where the log has them."""
 
     partition: int
     telemetry: dict[str, list[Record]]
@@ -28,8 +28,8 @@ class Dump(Struct, frozen=True):
     journal: list[Journalled]
 
 
-async def dump(bootstrap: str, names: Names, partition: int) -> Dump:
-    """Read a partition to where it ends now, waiting for a transaction that is open. Raises `LogBroken`, `Unavailable`."""
+async def dump_partition(bootstrap: str, names: TopicNames, partition: int) -> PartitionDump:
+    """Read a partition up to its present end; waits for an open transaction. Raises `LogBroken`, `Unavailable`."""
     wanted = [*names.telemetry, names.control, names.journal]
     ends = await high_waters(bootstrap, [TopicPartition(topic, partition) for topic in wanted])
     reader = PartitionReader(bootstrap)
@@ -44,7 +44,7 @@ async def dump(bootstrap: str, names: Names, partition: int) -> Dump:
                 records += to_records(raw)
     finally:
         await reader.stop()
-    return Dump(
+    return PartitionDump(
         partition,
         {topic: found[topic] for topic in names.telemetry},
         found[names.control],
@@ -52,10 +52,10 @@ async def dump(bootstrap: str, names: Names, partition: int) -> Dump:
     )
 
 
-def replay(logs: Dump, machine: Machine) -> Outputs:
-    """Step a dump as its journal says and return everything that was put out, in order. Pure but for `machine`'s state.
+def replay_dump(logs: PartitionDump, machine: Machine) -> Outputs:
+    """Step a dump in the order of its journal; returns all outputs in order. Changes only the state of `machine`.
 
-    Telemetry and control beyond the last journal entry are stepped last, in that order.
+    Telemetry and control after the last journal entry are stepped last, in that order.
     """
     out = Outputs()
     control = iter(logs.control)
@@ -75,9 +75,9 @@ def replay(logs: Dump, machine: Machine) -> Outputs:
             waiting = next(control, None)
         if isinstance(entry, Skipped):
             for topic, (_, kept) in entry.lost.items():
-                telemetry[topic].up_to(kept)  # another store may have what the worker never read
+                telemetry[topic].up_to(kept)  # a copy may hold records that the worker never read
             out.extend(machine.lost(entry.lost))
-        if isinstance(entry, TimeRead):  # a `control` entry only orders control; time alone moves time
+        if isinstance(entry, TimeRead):  # only a `time` entry advances time
             out.extend(machine.time(row.received))
     for topic, cursor in telemetry.items():
         out.extend(machine.telemetry(topic, cursor.up_to(None)))
@@ -86,15 +86,15 @@ def replay(logs: Dump, machine: Machine) -> Outputs:
 
 class _Cursor:
     def __init__(self, records: list[Record]) -> None:
-        self._records = records
+        self._rows = records
         self._at = 0
 
     def up_to(self, offset: int | None) -> list[Record]:
         """Records not yet given with an offset below this one (None: all that are left)."""
         start = self._at
-        while self._at < len(self._records) and (offset is None or self._records[self._at].offset < offset):
+        while self._at < len(self._rows) and (offset is None or self._rows[self._at].offset < offset):
             self._at += 1
-        return self._records[start : self._at]
+        return self._rows[start : self._at]
 
 
 def _entry(record: Record) -> Journalled:

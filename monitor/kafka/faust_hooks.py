@@ -1,8 +1,8 @@
-"""Every private part of Faust, mode and aiokafka that the worker holds on to, named in one place, refused for other versions.
+"""Faust's app, transport and consumer, and aiokafka's consumer, as the worker needs them.
 
-Faust gives us group membership, assignment and lifecycle. Its reading, acknowledging and committing are replaced: no agent,
-no table and no channel exists, so that nothing is ever acknowledged that is not written. Each hook is named in `HOOKS`
-and held by a test; a new version of any of the three is a reason to read its source again, then to change `PINNED`.
+Faust provides group membership, assignment and lifecycle. Its reading, acknowledging and committing are replaced: there
+is no agent, table or channel, so that nothing is acknowledged that is not written. What is private among the parts used
+here stands in `private_hooks.HOOKS`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from importlib.metadata import version
 from typing import Any
 
 import aiokafka
@@ -26,60 +25,26 @@ from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Stop
 from monitor.kafka import crc32c, zero_copy
 from monitor.kafka.partition_reader import LOG_APPEND_TIME
+from monitor.kafka.private_hooks import HOOKS as HOOKS
+from monitor.kafka.private_hooks import PINNED as PINNED
+from monitor.kafka.private_hooks import check_versions as check_versions
 from monitor.kafka.topics import LARGE
 from monitor.model.records import Record
 
-PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
+# While the broker still writes the marker of the last transaction, beginning the next one fails and is retried.
+# aiokafka waits 20 ms before that; the marker takes one or two.
+TRANSACTION_BACKOFF_S = 0.002  # s
 
-# (owner, name): what is overridden or called although it is not public. The test looks each of them up.
-HOOKS: tuple[tuple[Any, str], ...] = (
-    (faust.App, "_new_transport"),
-    (driver.Transport, "Consumer"),
-    (driver.Consumer, "_new_consumer_thread"),
-    (driver.Consumer, "_drain_messages"),
-    (driver.Consumer, "_wait_next_records"),
-    (driver.Consumer, "_getmany"),
-    (driver.Consumer, "perform_seek"),
-    (driver.Consumer, "on_partitions_revoked"),
-    (driver.Consumer, "subscribe"),
-    (driver.Consumer, "verify_event_path"),
-    (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
-    (driver.AIOKafkaConsumerThread, "_fetch_records"),
-    (driver.AIOKafkaConsumerThread, "_ensure_consumer"),
-    (driver.AIOKafkaConsumerThread, "call_thread"),
-    (fetcher.Fetcher, "_get_actions_per_node"),
-    (fetcher.PartitionRecords, "_consumer_record"),
-    (fetcher.FetchResult, "getall"),
-    (sender, "BACKOFF_OVERRIDE"),
-    *crc32c.HOOKS,
-    *zero_copy.HOOKS,
-)
-
-# A transaction that begins while the broker still writes the marker of the last one is told to come again, and aiokafka
-# waits 20 ms before it does; the marker takes one or two.
-AGAIN_AFTER = 0.002  # s
-
-WAITS_FOR_SOME, WAITS_FOR_ALL = 10, 200  # ms that a fetch waits for records of some topics, and of all
+SOME_TOPICS_WAIT_MS, ALL_TOPICS_WAIT_MS = 10, 200  # the longest wait of a fetch
 
 
-def begin_soon() -> None:
-    """Let transactional producers of this process follow one transaction with the next without a long wait."""
-    sender.BACKOFF_OVERRIDE = AGAIN_AFTER
-
-
-def guard(installed: Callable[[str], str] = version) -> None:
-    """Refuse to run on any other version of the three than the one whose source was read. Raises `Stop`."""
-    wrong = {name: installed(name) for name, pinned in PINNED.items() if installed(name) != pinned}
-    if wrong:
-        raise Stop(
-            "the worker holds on to private parts of "
-            + ", ".join(f"{name} {PINNED[name]} (found {found})" for name, found in wrong.items())
-            + "; fix: install the locked versions"
-        )
+def use_short_backoff() -> None:
+    """Let transactional producers of this process begin a transaction soon after the last one."""
+    sender.BACKOFF_OVERRIDE = TRANSACTION_BACKOFF_S
 
 
 def credentials(access: Mapping[str, Any]) -> Any:
-    """The same login for what Faust connects by itself (a producer that sends nothing); None without one."""
+    """The same login for the connections that Faust makes itself (a producer that sends nothing); None without one."""
     context = access.get("ssl_context")
     if user := access.get("sasl_plain_username"):
         password, mechanism = access["sasl_plain_password"], access["sasl_mechanism"]
@@ -87,28 +52,31 @@ def credentials(access: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context=context) if context is not None else None
 
 
-class Fetches(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
-    """A consumer whose fetches wait for records as long as nothing else waits for them."""
+class FetchConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+    """A consumer with `PatientFetcher`, whose batches are checked by the processor and received without copies."""
 
     async def start(self) -> None:
         crc32c.use()
         zero_copy.use(self)
         await super().start()
-        self._fetcher.__class__ = Fetcher
+        self._fetcher.__class__ = PatientFetcher
 
 
-class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
-    """One fetch is under way per broker. While telemetry that has come waits to be taken, the next fetch asks for the other
-    topics alone, finds nothing, and holds back whatever telemetry comes meanwhile for as long as it waits: not long, then.
-    One that asks for all topics is answered as soon as anything comes, and may wait."""
+class PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
+    """Chooses how long each fetch may wait. There is one fetch per broker at a time.
+
+    While fetched telemetry waits to be taken, the next fetch asks for the other topics only. It usually finds nothing,
+    and telemetry that arrives meanwhile is not fetched until it returns: it waits briefly. A fetch of all topics
+    returns as soon as anything arrives, and may wait long.
+    """
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
-        self._fetch_max_wait_ms = WAITS_FOR_SOME if self._records else WAITS_FOR_ALL
+        self._fetch_max_wait_ms = SOME_TOPICS_WAIT_MS if self._records else ALL_TOPICS_WAIT_MS
         return super()._get_actions_per_node(assignment)
 
 
 def as_record(partition: TopicPartition, raw: Any) -> Record:
-    """A record out of a fetched batch as our own. Raises `LogBroken` for one that does not carry the log's own append time."""
+    """A fetched record as `Record`. Raises `LogBroken` for one without log-append time."""
     if raw.timestamp_type != LOG_APPEND_TIME:
         raise LogBroken(
             f"{partition.topic}/{partition.partition}/{raw.offset} has no log-append time; "
@@ -117,9 +85,11 @@ def as_record(partition: TopicPartition, raw: Any) -> Record:
     return Record(raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
 
 
-class Prefetched(OrderedDict[TopicPartition, Any]):
-    """What a fetcher holds until it is asked for, to come out as our records: to have aiokafka make its own first, of eleven
-    fields and looked after by the garbage collector, costs a microsecond more for each."""
+class PrefetchedRecords(OrderedDict[TopicPartition, Any]):
+    """Fetched results until they are taken; their records are made as `Record`.
+
+    aiokafka's own record has eleven fields and is tracked by the garbage collector: a microsecond more for each.
+    """
 
     def __setitem__(self, partition: TopicPartition, result: Any) -> None:
         if isinstance(result, fetcher.FetchResult):
@@ -127,25 +97,26 @@ class Prefetched(OrderedDict[TopicPartition, Any]):
         super().__setitem__(partition, result)
 
 
-class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread with a consumer of our making: co-partitioned, committed records only."""
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's consumer thread with `FetchConsumer`: range assignment, committed records only."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
-        return Fetches(
+        return FetchConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
-            # By range, partition p of every topic goes to the same member, as all have the same count. Round robin and
-            # Faust's own choice without tables would tear control and telemetry of one partition apart.
+            # By range, partition p of every topic goes to the same member, as all topics have the same count. Round
+            # robin, which Faust uses without tables, may give control and telemetry of a partition to different
+            # members.
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            isolation_level="read_committed",  # what a firm aborted never happened
+            isolation_level="read_committed",  # a transaction that a firm aborted is never seen
             max_poll_records=conf.broker_max_poll_records,
             max_partition_fetch_bytes=LARGE,
-            request_timeout_ms=40_000,  # not broker_request_timeout: that one bounds recovery, see Settings in app.py
+            request_timeout_ms=40_000,  # not broker_request_timeout, which bounds recovery: see `app_options`
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
@@ -155,98 +126,99 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *arguments: Any, **more: Any) -> Any:
         held = consumer._fetcher._records
-        if not isinstance(held, Prefetched):
-            consumer._fetcher._records = Prefetched()
+        if not isinstance(held, PrefetchedRecords):
+            consumer._fetcher._records = PrefetchedRecords()
             for partition, result in held.items():
                 consumer._fetcher._records[partition] = result
         return await super()._fetch_records(consumer, *arguments, **more)
 
 
-class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Membership and fetching of Faust's consumer; what becomes of the records is `self.app.desk`'s business.
+class WorkerConsumer(driver.Consumer):  # type: ignore[misc]
+    """Membership and fetching of Faust's consumer. `self.app.workers` gets the records: it has `topics`, `claim`
+    (recover, return where to read from), `standby`, `revoke` (finish the batch, release) and `drain`.
 
-    The desk has `topics`, `seat` (recover, return where to read from), `unseat` (finish, let go) and `drain`.
+    Implements `monitor.kafka.interfaces.GroupConsumer`.
     """
 
-    def _new_consumer_thread(self) -> Thread:
-        return Thread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Our topics, whatever Faust's conductor (which knows of no channel) asks for."""
-        await super().subscribe(self.app.desk.topics)
+        """Subscribe to the worker's topics; Faust's conductor, which knows of no channel, would ask for none."""
+        await super().subscribe(self.app.workers.topics)
 
     async def perform_seek(self) -> None:
-        """Called after assignment with heartbeats running and before records flow: the place to recover."""
+        """Recover. Faust calls it after assignment, with heartbeats running, before records flow."""
         generation = self.generation
-        places = await self.app.desk.seat({(tp.topic, tp.partition) for tp in self.assignment()}, generation)
+        places = await self.app.workers.claim({(tp.topic, tp.partition) for tp in self.assignment()}, generation)
         if places and generation == self.generation:
             await self.seek_wait({TopicPartition(*name): offset for name, offset in places.items()})
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
-        """What Faust does; and as it seeks nothing where nothing was assigned, the desk is told."""
+        """Faust does not seek after an empty assignment, so the worker is told here that it is a standby."""
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
-            self.app.desk.spare()
+            self.app.workers.standby()
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        """Stop the flow, let the batch in flight finish, let go; only then what Faust does."""
+        """Stop the flow, finish the batch in progress, release; only then continue as Faust does."""
         self.flow_active = False
-        await self.app.desk.unseat()
+        await self.app.workers.revoke()
         await super().on_partitions_revoked(revoked)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         def ending() -> bool:
             return bool(self._stopped.is_set() or fetcher._stopped.is_set())
 
-        await self.app.desk.drain(self, ending)
+        await self.app.workers.drain(self, ending)
 
     def verify_event_path(self, now: float, tp: Any) -> None:
-        """Faust's look-out for stuck streams knows nothing of our drain; the desk has a watchdog of its own."""
+        """Does nothing: Faust's search for stuck streams does not know `drain`; `monitor.kafka.watchdog` does that."""
 
-    # ---- what the desk may ask
+    # ---- GroupConsumer
 
     @property
     def generation(self) -> int:
-        """The group's generation as of the last assignment."""
+        """See `GroupConsumer`."""
         return int(self.app.consumer_generation_id)
 
     @property
     def flowing(self) -> bool:
-        """Whether records may be worked on: False from the moment a rebalance begins until recovery is done."""
+        """See `GroupConsumer`."""
         return bool(self.flow_active)
 
     async def records(self, timeout: float) -> dict[tuple[str, int], list[Record]]:
-        """The next fetched records by (topic, partition), after at most about `timeout` s; waits while flow is stopped."""
+        """See `GroupConsumer`. Waits while the flow is stopped."""
         fetched, _ = await self._wait_next_records(timeout)
         return {(tp.topic, tp.partition): list(rows) for tp, rows in (fetched or {}).items()}
 
     async def position_of(self, name: tuple[str, int]) -> int:
-        """Offset of the next record that will be handed out: moves over holes, unlike the last record's offset."""
+        """See `GroupConsumer`."""
         return int(await self._call(self._thread._ensure_consumer().position, TopicPartition(*name)))
 
-    async def hint(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Commit offsets for people who look at lag. Recovery never reads them. Raises `Stop` when the group refuses."""
+    async def commit_hint(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """See `GroupConsumer`."""
         consumer = self._thread._ensure_consumer()
         try:
             await self._call(consumer.commit, {TopicPartition(*name): at for name, at in offsets.items()})
         except KafkaError as error:
-            raise Stop(f"the group does not take a commit: {error!r}") from error
+            raise Stop(f"the group refuses a commit: {error!r}") from error
 
     async def _call(self, method: Callable[..., Awaitable[Any]], argument: Any) -> Any:
         async with asyncio.timeout(45):
             return await self._thread.call_thread(method, argument)
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class WorkerTransport(driver.Transport):  # type: ignore[misc]
     """Faust's aiokafka transport with our consumer."""
 
-    Consumer = Consumer
+    Consumer = WorkerConsumer
 
 
-class App(faust.App):  # type: ignore[misc]
-    """A Faust app whose records all go to one desk."""
+class PartitionedApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose records all go to `workers`."""
 
-    desk: Any
+    workers: Any
 
-    def _new_transport(self) -> Transport:
-        return Transport(self.conf.broker, self, loop=self.loop)
+    def _new_transport(self) -> WorkerTransport:
+        return WorkerTransport(self.conf.broker, self, loop=self.loop)

@@ -1,6 +1,6 @@
-"""`/metrics`, `/live` and `/ready` of a worker, on loopback, from a thread of their own.
+"""Serves `/metrics`, `/live` and `/ready` from a separate thread.
 
-Live means that the watchdog has had its proof of progress; ready means that this worker's share is recovered.
+Live: the watchdog has a recent proof of progress. Ready: the partitions assigned to this worker are recovered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Page = Callable[[], tuple[int, str, bytes]]  # status, media type, body
 
 
 def page(good: Callable[[], bool], word: str) -> Page:
-    """A page that says `word` with 200 while `good()`, else `not word` with 503."""
+    """A page with body `word` and status 200 while `good()`, else `not word` and 503."""
 
     def answer() -> tuple[int, str, bytes]:
         fine = good()
@@ -25,7 +25,7 @@ def page(good: Callable[[], bool], word: str) -> Page:
 
 
 def serve(port: int, pages: dict[str, Page], host: str = "127.0.0.1") -> int:
-    """Answer GET on these paths until the process ends; port 0 picks a free one. Returns the port.
+    """Serve GET on these paths until the process ends; port 0 picks a free one. Returns the port.
 
     Raises Refused when host and port cannot be listened on.
     """
@@ -41,7 +41,7 @@ def serve(port: int, pages: dict[str, Page], host: str = "127.0.0.1") -> int:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the overridden name)
-            """Health checks are not worth a line each."""
+            """Does nothing: health checks are too frequent to log."""
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)

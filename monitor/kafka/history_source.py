@@ -1,5 +1,4 @@
-"""The past of one partition on Kafka: its logs in the order that the journal fixes, read while workers may be
-running."""
+"""The history of one partition on Kafka: its logs in the order of the journal. Workers may be running."""
 
 from __future__ import annotations
 
@@ -11,22 +10,22 @@ from monitor.engine.history_order import MergedHistory
 from monitor.engine.log import Journalled
 from monitor.kafka import state_keys
 from monitor.kafka.partition_reader import PartitionReader, to_records
-from monitor.kafka.topics import Names, partition_count
+from monitor.kafka.topics import TopicNames, partition_count
 from monitor.model.records import JournalEntry, Position, Record
 
 _entry = msgspec.json.Decoder(JournalEntry)
 
 
-class Past:
-    """Use as `async with`. One reader for each log, so that each is read on from where it was. Raises as
-    `PartitionReader` does."""
+class PartitionHistory:
+    """Use as `async with`. Each log has a separate reader, which continues from its last position. Raises what
+    `PartitionReader` raises."""
 
-    def __init__(self, bootstrap: str, names: Names, partition: int) -> None:
+    def __init__(self, bootstrap: str, names: TopicNames, partition: int) -> None:
         self.names, self.partition = names, partition
         self._bootstrap = bootstrap
         self._readers: list[PartitionReader] = []
 
-    async def __aenter__(self) -> Past:
+    async def __aenter__(self) -> PartitionHistory:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -34,12 +33,12 @@ class Past:
             await reader.stop()
 
     async def ordered(self) -> MergedHistory:
-        """The partition, to where its journal ends now."""
-        through = await self._through()  # before the end of the journal is looked at: an entry after it never says less
-        return MergedHistory(self._journal(), self._records(self.names.control), self._records, through)
+        """The partition up to the present end of its journal."""
+        through = await self._through()  # before the end of the journal is read: a later `through` is never smaller
+        return MergedHistory(self._journal(), self._read_topic(self.names.control), self._read_topic, through)
 
     async def missing(self) -> dict[str, int]:
-        """Of each log whose beginning retention has taken: the first offset that is left."""
+        """The first offset kept of each log whose beginning retention has deleted."""
         reader = await self._reader()
         found = {}
         for name, topic in (
@@ -59,7 +58,7 @@ class Past:
         return reader
 
     async def _through(self) -> Position | None:
-        live = state_keys.Live()
+        live = state_keys.LiveKeys()
         reader = await self._reader()
         async for raw in reader.all(self.names.state, self.partition):
             if state_keys.parse(raw.key)[0] == state_keys.THROUGH:
@@ -72,15 +71,15 @@ class Past:
         async for raw in reader.all(self.names.journal, self.partition):
             yield Journalled(raw.offset, raw.timestamp, _entry.decode(raw.value))
 
-    async def _records(self, topic: str) -> AsyncIterator[Record]:
+    async def _read_topic(self, topic: str) -> AsyncIterator[Record]:
         reader = await self._reader()
         async for raw in reader.all(topic, self.partition):
             for record in to_records([raw]):
                 yield record
 
 
-async def partitions_of(bootstrap: str, names: Names, pilots: Iterable[str]) -> list[int]:
-    """The partitions in which control records of these pilots stand; without pilots, all."""
+async def partitions_of(bootstrap: str, names: TopicNames, pilots: Iterable[str]) -> list[int]:
+    """The partitions that hold control records of these pilots; all partitions without pilots."""
     count = await partition_count(bootstrap, names.control)
     wanted = {pilot.encode() for pilot in pilots}
     if not wanted:

@@ -1,15 +1,15 @@
-"""The Log protocol on Kafka: one partition of every topic, owned through a transactional producer that shuts out others.
+"""The Log protocol on Kafka: one partition of every topic, owned through a transactional producer that fences others.
 
-The producer's transactional id names the group and the partition. Starting it makes the broker refuse every older
-producer of that name for good (a fence) and end what that one left open; all writes of the owner go through it, and all
-reads see committed records only. The fence is no promise by itself: ids stay deterministic and readers drop repeats.
+The transactional id names the group and the partition. Starting the producer makes the broker refuse every older
+producer with that id from then on (the fence) and abort the transaction that it left open. All writes of the owner go
+through this producer, and all reads see committed records only. The fence alone is no guarantee, so ids are
+deterministic and readers drop duplicates.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -23,10 +23,11 @@ from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
-from monitor.kafka.topics import LARGE, Names
+from monitor.kafka.settings import LogSettings
+from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
-from monitor.model.signing import HEADER, SignedKind, Signer
+from monitor.model.signing import HEADER, SignedKind
 
 JSON = b"application/json"
 NO_EPOCH = 0
@@ -36,57 +37,44 @@ _Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic
 
 
 class KafkaLog:
-    """One partition of all topics under `prefix`. `claim` first; after any exception only `close`.
+    """One partition of all topics. Call `claim` first; after any exception, only `close`.
 
-    `timeout` (s) bounds each write and each request: what is not acknowledged by then has an unknown outcome, and the
-    owner must end. `generation` is the consumer group's, so that epochs rise with it too. `signer` signs commands and
-    permits; `admitters` are written into the claim. `failpoint` is for tests that kill owners.
+    `generation` is the consumer group's, so that epochs rise with it too. `failpoint` is for tests that kill owners.
     """
 
     def __init__(
         self,
-        bootstrap: str,
+        settings: LogSettings,
         partition: int,
-        prefix: str = "sandbox",
-        group: str = "sandbox-monitor",
         *,
-        participants: Sequence[str] = (),
-        each: bool = False,
-        owner: str = "",
         generation: int = 0,
-        timeout: float = 30.0,
-        chunk: int = 5000,
-        signer: Signer | None = None,
-        admitters: Sequence[str] = (),
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.partition = partition
-        self.names = Names(prefix, tuple(participants), each)
-        self.transactional_id = f"{group}-{partition}"
+        self.names = settings.names
+        self.transactional_id = f"{settings.group}-{partition}"
         self.epoch = NO_EPOCH
-        self.moves = 0  # reads and writes that went through: what a watchdog looks at
-        self._owner = owner
+        self.moves = 0  # reads and writes that succeeded: the watchdog compares it
+        self._settings = settings
         self._generation = generation
-        self._timeout = timeout
-        self._bootstrap = bootstrap
-        self._client_id = f"{group}-{partition}"
-        self._chunk = chunk
-        self._signer = signer
-        self._admitters = tuple(admitters)
         self._failpoint = failpoint
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
-        self._live = state_keys.Live()
+        self._live = state_keys.LiveKeys()
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
         self._failed: Stop | None = None
 
     async def claim(self) -> Recovery:
-        """See `monitor.engine.log.Log.claim`. Starts the fence before anything is read."""
+        """See `monitor.engine.log.Log.claim`. Raises Unavailable, LogBroken, Fenced."""
         self._reader = PartitionReader(
-            self._bootstrap, chunk=self._chunk, timeout=self._timeout, client_id=self._client_id
+            self._settings.bootstrap,
+            chunk=self._settings.chunk,
+            timeout=self._settings.timeout,
+            client_id=self.transactional_id,
         )
         await self._reader.start()
+        # Fence before the first read: nothing that an older owner writes can follow what is read below.
         self._producer = await self._fence()
         self._failpoint("fenced")
         async for raw in self._reader.all(self.names.state, self.partition):
@@ -97,18 +85,21 @@ class KafkaLog:
         raw_through = self._live.values.get((state_keys.THROUGH, ""))
         through = None if raw_through is None else state_keys.decode_position(raw_through)
         await self._check_kept(watermark.position, through, entries)
+        # Above every epoch ever written here, also where a topic lost its end or the group its generation.
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
         owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
-        claim = await self.append(Claim(self.epoch, self._owner, self._admitters, owners))
+        claim = await self.append(Claim(self.epoch, self._settings.owner, self._settings.admitters, owners))
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)
+        # Entries that an older owner appended between the first read and the claim: they precede the claim, so they
+        # count.
         async for raw in self._reader.all(self.names.journal, self.partition, last + 1):
             entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
         snapshots = self._snapshots(watermark.position)
-        self._live.let_go()
+        self._live.drop_values()
         return Recovery(
             epoch=self.epoch,
             watermark=watermark.position,
@@ -130,14 +121,14 @@ class KafkaLog:
 
     async def append(self, entry: JournalEntry) -> Journalled:
         """See `monitor.engine.log.Log.append`. `LogBroken` when the journal is not stamped with its own append time."""
-        before = time.time()
+        before = wall_ms()
         line: _Line = (self.names.journal, None, msgspec.json.encode(entry), self._headers("journal"))
         (ack,) = await self._transact([line])
         if ack.timestamp_type != LOG_APPEND_TIME:
             raise LogBroken(
                 f"{self.names.journal} does not stamp its records; fix: set message.timestamp.type=LogAppendTime on it"
             )
-        self._skew = int(ack.timestamp - (before + time.time()) * 500)
+        self._skew = ack.timestamp - (before + wall_ms()) // 2
         return Journalled(ack.offset, ack.timestamp, entry)
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
@@ -152,7 +143,7 @@ class KafkaLog:
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked of the broker now."""
-        async with asyncio.timeout(self._timeout):
+        async with asyncio.timeout(self._settings.timeout):
             return await self._started()[1].ends(topics, self.partition)
 
     async def first(self, topic: str) -> int:
@@ -164,22 +155,22 @@ class KafkaLog:
         return wall_ms() + self._skew
 
     async def close(self) -> None:
-        """Let go of connections. An open transaction is left to the next claim, or to the broker's time-out."""
+        """Close connections. An open transaction is aborted by the next claim, or by the broker after its timeout."""
         producer, self._producer = self._producer, None
         reader, self._reader = self._reader, None
         if producer is not None:
-            # A fenced or half-dead producer says so once more on its way out; there is nobody left to act on it.
+            # A fenced or broken producer fails once more here; the owner has failed already.
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(producer.stop(), 5.0)
         if reader is not None:
             await reader.stop()
 
     async def _fence(self) -> AIOKafkaProducer:
-        milliseconds = int(self._timeout * 1000)
-        faust_hooks.begin_soon()
+        milliseconds = int(self._settings.timeout * 1000)
+        faust_hooks.use_short_backoff()
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id=self._client_id,
+            bootstrap_servers=self._settings.bootstrap,
+            client_id=self.transactional_id,
             transactional_id=self.transactional_id,
             transaction_timeout_ms=milliseconds,
             request_timeout_ms=milliseconds,
@@ -189,7 +180,7 @@ class KafkaLog:
             **access(),
         )
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._settings.timeout):
                 await producer.start()
         except (KafkaError, TimeoutError) as error:
             with contextlib.suppress(KafkaError, TimeoutError):
@@ -199,48 +190,56 @@ class KafkaLog:
 
     def _started(self) -> tuple[AIOKafkaProducer, PartitionReader]:
         if self._failed is not None:
-            raise type(self._failed)(f"not to be used after a failure: {self._failed}")
+            raise type(self._failed)(f"the log cannot be used after a failure: {self._failed}")
         if self._producer is None or self._reader is None:
-            raise Fenced(f"partition {self.partition} is not claimed, or let go")
+            raise Fenced(f"partition {self.partition} is not claimed, or released")
         return self._producer, self._reader
 
     async def _transact(self, lines: Sequence[_Line]) -> list[RecordMetadata]:
-        """All lines in one transaction, in order; returns their acknowledgements once it is committed."""
+        """Write all lines in one transaction, in order; returns their acknowledgements once it is committed.
+
+        Raises Fenced when another owner has claimed the partition: nothing of the transaction will ever be read. Raises
+        LogBroken when the outcome is unknown: the commit may have been written although it was not acknowledged. Either
+        way the log is unusable afterwards, and the next claim reads what was committed.
+        """
         producer, _ = self._started()
         sent: list[asyncio.Future[RecordMetadata]] = []
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._settings.timeout):
                 await producer.begin_transaction()
                 for topic, key, value, headers in lines:
                     sent.append(await producer.send(topic, value, key, self.partition, headers=headers))
+                # Every line must be acknowledged before the commit: a line that fails later would be missing from a
+                # transaction that readers already see.
                 acks = await asyncio.gather(*sent)
                 for ack in acks:
-                    if ack.offset < 0:  # what aiokafka returns for a duplicate sequence number: nobody knows its place
+                    if ack.offset < 0:  # what aiokafka returns for a duplicate sequence number: its offset is unknown
                         raise LogBroken(f"{ack.topic}/{ack.partition}: acknowledged without an offset")
                 self._failpoint("in_transaction")
+                # From here on the write may be durable whatever this process is told about it.
                 await producer.commit_transaction()
                 self._failpoint("committed")
         except ProducerFenced as error:
             self._failed = Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
             raise self._failed from error
-        except IllegalOperation as error:  # the first lines failed for good while the next were being handed over
-            self._failed = await self._why(sent)
+        except IllegalOperation as error:  # an earlier line failed for good while later ones were being sent
+            self._failed = await self._cause(sent)
             raise self._failed from error
         except (KafkaError, TimeoutError) as error:
             self._failed = LogBroken(f"partition {self.partition}: a write was not acknowledged: {error!r}")
             raise self._failed from error
-        except BaseException as error:  # cancelled in the middle, too: nobody knows what of it will stand
-            self._failed = LogBroken(f"partition {self.partition}: a write was cut off: {error!r}")
+        except BaseException as error:  # a cancellation too: the outcome is unknown
+            self._failed = LogBroken(f"partition {self.partition}: a write was interrupted: {error!r}")
             raise
         finally:
-            for future in sent:  # of a failed write each one fails; one error is enough
+            for future in sent:  # each line of a failed write fails; the others would be logged as never retrieved
                 future.add_done_callback(lambda f: f.cancelled() or f.exception())
         self.moves += 1
         return list(acks)
 
-    async def _why(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
-        """What a producer that takes no more lines has met: its lines know."""
-        done, _ = await asyncio.wait(sent, timeout=self._timeout) if sent else (set(), set())
+    async def _cause(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
+        """The error of a producer that accepts no more lines: the first lines carry it."""
+        done, _ = await asyncio.wait(sent, timeout=self._settings.timeout) if sent else (set(), set())
         errors = [f.exception() for f in done if not f.cancelled()]
         if any(isinstance(error, ProducerFenced) for error in errors):
             return Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
@@ -253,7 +252,9 @@ class KafkaLog:
     def _snapshots(self, watermark: Position) -> dict[str, bytes]:
         found, values = {}, self._live.values
         for kind, pilot in [name for name in values if name[0] == state_keys.SNAPSHOT]:
-            snapshot = state_keys.decode_snapshot(values.pop((kind, pilot)))  # one at a time: never all of them twice
+            snapshot = state_keys.decode_snapshot(
+                values.pop((kind, pilot))
+            )  # one at a time, so that memory never holds all of them twice
             if snapshot.position.journal > watermark.journal:
                 raise LogBroken(
                     f"{self.names.state}/{self.partition}: the snapshot of {pilot!r} is beyond the watermark"
@@ -273,8 +274,8 @@ class KafkaLog:
         return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
 
     async def _check_kept(self, start: Position, through: Position | None, entries: Sequence[Journalled]) -> None:
-        """Raise LogBroken where telemetry behind the last checkpoint was deleted that an owner has stepped: what it
-        decided on it stands, and the state behind those decisions cannot be computed again."""
+        """Raise LogBroken where telemetry after the last checkpoint was deleted that an owner has stepped: its
+        decisions on it were emitted, and the state behind them cannot be computed again."""
         _, reader = self._started()
         stepped = [through.telemetry] if through is not None else []
         stepped += [e.entry.telemetry_next for e in entries if not isinstance(e.entry, Claim)]
@@ -288,23 +289,25 @@ class KafkaLog:
             first, _ = await reader.bounds(topic, self.partition)
             if at < first:
                 raise LogBroken(
-                    f"{topic}/{self.partition} begins at {first}, but {at} is needed: offsets {at} to {min(first, done) - 1} were deleted, "
-                    "and what was decided on them before a crash cannot be computed again; restore them from a backup "
-                    "(runbook, SandboxTelemetryLost)"
+                    f"{topic}/{self.partition} begins at {first}, but {at} is needed: offsets {at} to "
+                    f"{min(first, done) - 1} were deleted, and what was decided on them before a crash cannot be "
+                    "computed again; restore them from a backup (runbook, SandboxTelemetryLost)"
                 )
 
     async def _visible(self, offset: int) -> None:
-        """Wait until committed readers see this journal offset: a commit is acknowledged a little before its marker is in."""
+        """Wait until committed readers see this journal offset: the broker acknowledges a commit before it writes the
+        marker."""
         _, reader = self._started()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._settings.timeout):
                 while (await reader.bounds(self.names.journal, self.partition))[1] <= offset:
                     await asyncio.sleep(0.005)
         except TimeoutError as error:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {offset} does not appear") from error
 
     def _valid(self, entries: Sequence[Journalled], in_force: int) -> Iterator[Journalled]:
-        """Leave out what a higher epoch precedes, and remember from where on each epoch was in force."""
+        """Entries that are not void (a higher epoch precedes them); records from which offset on each epoch was in
+        force."""
         self._claims, epochs = [(0, in_force)], EpochFilter(in_force)
         for entry in entries:
             before = epochs.highest
@@ -321,7 +324,7 @@ class KafkaLog:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
 
     def _signed(self, kind: SignedKind, raw: bytes) -> list[tuple[str, bytes]]:
-        return [] if self._signer is None else [(HEADER, self._signer.sign(kind, raw).encode())]
+        return [] if self._settings.signer is None else [(HEADER, self._settings.signer.sign(kind, raw).encode())]
 
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
         encode, names = msgspec.json.encode, self.names
@@ -342,7 +345,7 @@ class KafkaLog:
                 yield names.evidence, item.pilot.encode(), encode(item), self._headers("evidence")
 
     def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[_Line]:
-        """A value under our epoch's key with tombstones for the others; `None`: tombstones only."""
+        """A value under this epoch's key, with tombstones for the keys of other epochs; `None`: tombstones only."""
         state, live = self.names.state, self._live
         if value is None:
             for raw in live.alive(kind, pilot):

@@ -1,8 +1,8 @@
-"""Reading what the monitor put out: decisions, commands, permits, evidence, rejections - each taking effect once.
+"""Consumes the monitor's outputs: decisions, commands, permits, evidence and rejections, deduplicated.
 
-Outputs are written at least once. A reader therefore drops what it has seen (same id) and what is void: a record is
-void if a higher epoch precedes it in the same partition. Position and epochs are the reader's own to keep, so that a
-notary or an actor continues where it durably stands, not where it happened to have read to.
+Outputs are written at least once. A consumer therefore drops duplicates (same id) and void records: a record is void if
+a higher epoch precedes it in the same partition. The consumer stores its positions itself, with its own results, so
+that a notary or an actor resumes from what it has durably processed and not from what it has merely read.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ TYPES: dict[bytes, type[Any]] = {
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in TYPES.items()}
 
 
-class Place(Struct, frozen=True):
-    """Where a reader goes on in one partition: the next offset, and the highest epoch seen before it."""
+class ReadPosition(Struct, frozen=True):
+    """Where a consumer resumes in one partition: the next offset, and the highest epoch before it."""
 
     next: int = 0
     epoch: int = 0
 
 
-class Seen(Struct, frozen=True):
-    """One output as read, and the `place` to store once it has taken effect."""
+class ConsumedOutput(Struct, frozen=True):
+    """One output, and the `position` to store once it has been processed."""
 
     topic: str
     partition: int
@@ -52,19 +52,19 @@ class Seen(Struct, frozen=True):
     received: int  # ms
     epoch: int
     value: Output
-    place: Place
+    position: ReadPosition
 
 
-class Sieve:
-    """Drops void records and repeats. Remembers the last `window` ids; older repeats cannot come back, as a new owner
-    puts out again at most what its predecessor wrote after its last checkpoint."""
+class OutputDeduplicator:
+    """Recognizes duplicates by their ids, of which it remembers the last `window`. An older duplicate cannot occur: a
+    new owner emits again at most what its predecessor wrote after its last checkpoint."""
 
     def __init__(self, window: int = 100_000) -> None:
         self._window = window
         self._ids: OrderedDict[str, None] = OrderedDict()
 
-    def takes(self, value: Output) -> bool:
-        """Whether this record, which is in force, is no repeat; remembers its id if so."""
+    def is_new(self, value: Output) -> bool:
+        """Whether this output, which is not void, is new; remembers its id if so."""
         name = identity(value)
         if name in self._ids:
             return False
@@ -75,7 +75,7 @@ class Sieve:
 
 
 def identity(value: Output) -> str:
-    """What makes two outputs the same one: the id where there is one, else everything but the epoch."""
+    """What identifies an output: its id where it has one, else everything except the epoch."""
     if isinstance(value, (Decision, Command, Rejected)):
         return value.id
     if isinstance(value, Permit):
@@ -88,29 +88,29 @@ def decode(record: Any) -> tuple[int, Output]:
     headers = dict(record.headers)
     decoder = _DECODERS.get(headers.get("type", b""))
     if decoder is None or record.value is None:
-        raise LogBroken(f"{record.topic}/{record.partition}/{record.offset} is no output of the monitor")
+        raise LogBroken(f"{record.topic}/{record.partition}/{record.offset} is not an output of the monitor")
     try:
         return int(headers["epoch"]), decoder.decode(record.value)
     except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise LogBroken(f"{record.topic}/{record.partition}/{record.offset}: {error}") from error
 
 
-async def read(
+async def read_outputs(
     bootstrap: str,
     topics: Sequence[str],
-    places: dict[tuple[str, int], Place] | None = None,
+    positions: dict[tuple[str, int], ReadPosition] | None = None,
     *,
     follow: bool = True,
     client_id: str = "sandbox-reader",
     repeats: bool = False,
-) -> AsyncIterator[Seen]:
-    """Committed outputs of all partitions of `topics`, from `places` ((topic, partition) -> place; missing: the first
-    kept).
+) -> AsyncIterator[ConsumedOutput]:
+    """Committed outputs of all partitions of `topics`, from `positions` by (topic, partition); without one, from the
+    first record kept.
 
-    `repeats` gives what was put out again too, for readers that such a thing changes nothing of. `follow=False` ends
-    where the topics ended when reading began (waiting for a transaction then open); else it goes on for ever. Order
-    holds within a partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention overtook a place
-    or a topic ends before one.
+    `repeats` includes duplicates, for consumers whose result they do not change. `follow=False` ends where the topics
+    ended when reading began (after a transaction that was open then); otherwise it never ends. Order holds within a
+    partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention deleted records from a position
+    on, or a topic ends before it.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -126,7 +126,7 @@ async def read(
         await consumer.start()
         tps = [TopicPartition(t, p) for t in topics for p in range(await partition_count(bootstrap, t))]
         ends = None if follow else await high_waters(bootstrap, tps)
-        async for seen in _read(consumer, tps, dict(places or {}), ends, repeats):
+        async for seen in _read(consumer, tps, dict(positions or {}), ends, repeats):
             yield seen
     except KafkaError as error:
         raise Unavailable(f"outputs cannot be read at {bootstrap}: {error!r}") from error
@@ -137,43 +137,44 @@ async def read(
 async def _read(
     consumer: AIOKafkaConsumer,
     tps: Sequence[TopicPartition],
-    places: dict[tuple[str, int], Place],
+    positions: dict[tuple[str, int], ReadPosition],
     ends: dict[TopicPartition, int] | None,
     repeats: bool,
-) -> AsyncIterator[Seen]:
-    sieve = Sieve()
+) -> AsyncIterator[ConsumedOutput]:
+    deduplicator = OutputDeduplicator()
     consumer.assign(tps)
     first, last = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     for tp in tps:
-        place = places.setdefault((tp.topic, tp.partition), Place(first[tp]))
-        # Compaction and transaction markers may take the beginning of a topic; only a place that was read to can be lost.
-        if 0 < place.next < first[tp]:
+        position = positions.setdefault((tp.topic, tp.partition), ReadPosition(first[tp]))
+        # Compaction and markers may take the beginning of a topic; only a position that was stored can be lost.
+        if 0 < position.next < first[tp]:
             raise LogBroken(
-                f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {place.next}: retention took what it had "
-                "not read; fix: restore those records from a copy of the topic, or keep what the reader wrote and start it with "
-                "an empty directory"
+                f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {position.next}: retention "
+                "deleted records that it had not read; fix: restore them from a copy of the topic, or keep what the "
+                "reader wrote and start it with an empty directory"
             )
-        if place.next > last[tp]:
+        if position.next > last[tp]:
             raise LogBroken(
-                f"{tp.topic}/{tp.partition} ends at {last[tp]}, the reader stands at {place.next}: the topic was recreated, or restored "
-                "from an older copy; fix: restore the newer one, or start the reader with an empty directory"
+                f"{tp.topic}/{tp.partition} ends at {last[tp]}, the reader stands at {position.next}: the topic was "
+                "recreated, or restored from an older copy; fix: restore the newer one, or start the reader with an "
+                "empty directory"
             )
-        consumer.seek(tp, max(place.next, first[tp]))
+        consumer.seek(tp, max(position.next, first[tp]))
     while ends is None or not await _ended(consumer, ends):
         for tp, records in (await consumer.getmany(timeout_ms=200)).items():
             for record in records:
                 if ends is not None and record.offset >= ends[tp]:
                     break
-                if record.value is None:  # a tombstone of a compacted topic says nothing to a reader
+                if record.value is None:  # a tombstone of a compacted topic carries no output
                     continue
                 epoch, value = decode(record)
-                before = places[(tp.topic, tp.partition)]
+                before = positions[(tp.topic, tp.partition)]
                 epochs = EpochFilter(before.epoch)
-                counts = epochs.accepts(epoch) and (repeats or sieve.takes(value))
-                after = Place(record.offset + 1, epochs.highest)
-                places[(tp.topic, tp.partition)] = after
+                counts = epochs.accepts(epoch) and (repeats or deduplicator.is_new(value))
+                after = ReadPosition(record.offset + 1, epochs.highest)
+                positions[(tp.topic, tp.partition)] = after
                 if counts:
-                    yield Seen(tp.topic, tp.partition, record.offset, record.timestamp, epoch, value, after)
+                    yield ConsumedOutput(tp.topic, tp.partition, record.offset, record.timestamp, epoch, value, after)
 
 
 async def _ended(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

@@ -23,7 +23,7 @@ LOG_APPEND_TIME = 1
 
 
 def to_records(raw: Iterable[Any]) -> list[Record]:
-    """Consumer records as our own. Raises `LogBroken` for a record that does not carry the log's own append time."""
+    """Consumer records as `Record`. Raises `LogBroken` for a record without log-append time."""
     records = []
     for r in raw:
         if r.timestamp_type != LOG_APPEND_TIME:
@@ -36,9 +36,9 @@ def to_records(raw: Iterable[Any]) -> list[Record]:
 
 
 class PartitionReader:
-    """Reads committed records of any topic's partition, a bounded stretch at a time. No group, commits nothing.
+    """Reads committed records of any topic's partition, a bounded number at a time. Joins no group, commits nothing.
 
-    All methods raise `LogBroken` when retention has already deleted what is asked for, `Unavailable` when the broker
+    All methods raise `LogBroken` when retention has deleted what is asked for, `Unavailable` when the broker
     does not answer.
     """
 
@@ -49,7 +49,7 @@ class PartitionReader:
             bootstrap_servers=bootstrap,
             client_id=client_id,
             enable_auto_commit=False,
-            auto_offset_reset="none",  # never jump silently over what retention took
+            auto_offset_reset="none",  # never skip silently what retention deleted
             isolation_level="read_committed",
             fetch_max_wait_ms=100,
             max_partition_fetch_bytes=LARGE,
@@ -57,8 +57,8 @@ class PartitionReader:
             request_timeout_ms=int(timeout * 1000),
             **access(),
         )
-        # Offsets are asked for on a connection of their own: a broker answers the requests of one connection in order, and a
-        # fetch that waits for records would hold the answer back.
+        # Offsets are asked for on a separate connection: a broker answers the requests of one connection in order, and
+        # a fetch that waits for records would delay the answer.
         self._asker = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             client_id=client_id,
@@ -67,7 +67,9 @@ class PartitionReader:
             request_timeout_ms=int(timeout * 1000),
             **access(),
         )
-        self._at: tuple[TopicPartition, int] | None = None  # where the next record would come from, if we just go on
+        self._at: tuple[TopicPartition, int] | None = (
+            None  # the partition and offset that the consumer would read next without a seek
+        )
 
     async def start(self) -> None:
         """Connect. Raises `Unavailable`."""
@@ -105,8 +107,8 @@ class PartitionReader:
         return {tp.topic: int(offset) for tp, offset in found.items()}
 
     async def chunk(self, topic: str, partition: int, start: int, stop: int) -> tuple[list[Any], int]:
-        """Some consumer records with `start <= offset < stop`, and the offset to go on from (>= `stop` or the end of the
-        log: there is no more). Fewer than exist is usual; none only when none exist."""
+        """Some consumer records with `start <= offset < stop`, and the offset to go on from (>= `stop` or the end of
+        the log: there is no more). Fewer than exist is usual; none only when none exist."""
         tp = TopicPartition(topic, partition)
         first, end = await self.bounds(topic, partition)
         if start < first:

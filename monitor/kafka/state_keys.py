@@ -1,7 +1,8 @@
 """Keys and values of the state topic: who wrote which snapshot in which epoch, and where it stands.
 
 Each key carries the epoch of its writer. Compaction keeps the last record of a key, so a late write of an older owner
-can never hide a newer owner's record. The older epoch's key gets a tombstone in the transaction that replaces it.
+can never hide a newer owner's record. The older key gets a tombstone in the transaction that replaces it: apart, a
+crash between the two would leave either both values or none.
 """
 
 from __future__ import annotations
@@ -57,17 +58,19 @@ def parse(raw: bytes) -> tuple[str, int, str]:
     return kind, int(epoch), pilot
 
 
-class Live:
-    """The state topic folded: for each thing the value of its highest epoch, and every key that is still alive.
+class LiveKeys:
+    """The state topic folded: the value of the highest epoch of each entry, and every key without a tombstone.
 
-    Values are for recovery: `let_go` forgets them, and what is fed from then on leaves only keys.
+    Values are for recovery: after `drop_values`, only keys are remembered.
     """
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], bytes] = {}  # (kind, pilot) -> value of the highest epoch
         self._epochs: dict[tuple[str, str], tuple[int, ...]] = {}  # rising
-        self._same: dict[tuple[int, ...], tuple[int, ...]] = {}  # most things are alive in the same epochs
-        self._keeps = True
+        self._same: dict[
+            tuple[int, ...], tuple[int, ...]
+        ] = {}  # most entries have keys in the same epochs, and share the tuple
+        self._keep_values = True
         self.highest = 0
 
     def feed(self, raw: bytes, value: bytes | None) -> None:
@@ -82,21 +85,21 @@ class Live:
             epochs = tuple(sorted((*epochs, epoch)))
         if epochs:
             self._epochs[name] = self._same.setdefault(epochs, epochs)
-            if value is not None and epoch == epochs[-1] and self._keeps:
+            if value is not None and epoch == epochs[-1] and self._keep_values:
                 self.values[name] = value
         else:
             self._epochs.pop(name, None)
             self.values.pop(name, None)
 
-    def let_go(self) -> None:
-        """Forget all values, now and from now on."""
+    def drop_values(self) -> None:
+        """Forget all values; from now on only keys are remembered."""
         self.values.clear()
-        self._keeps = False
+        self._keep_values = False
 
     def others(self, kind: str, epoch: int, pilot: str = "") -> list[bytes]:
-        """Keys of the same thing under other epochs: what must be tombstoned when `epoch` writes it."""
+        """Keys of the same entry under other epochs: those that need a tombstone when `epoch` writes it."""
         return [key(kind, e, pilot) for e in self._epochs.get((kind, pilot), ()) if e != epoch]
 
     def alive(self, kind: str, pilot: str = "") -> list[bytes]:
-        """Every key under which this thing is alive."""
+        """Every key of this entry without a tombstone."""
         return [key(kind, e, pilot) for e in self._epochs.get((kind, pilot), ())]

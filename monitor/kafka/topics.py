@@ -1,7 +1,7 @@
-"""The Kafka topics the monitor needs: their names, their settings, how to create them and how to see that they are right.
+"""The Kafka topics of the monitor: their names and settings, how to create and how to check them.
 
-A worker refuses to start on a topic that is missing or set up differently, because the promises of the log (order by
-log-append time, nothing compacted away that is a record, outputs all or nothing) are made by these settings.
+A worker refuses to start on a topic that is missing or has other settings, because they are what the guarantees of the
+log rest on: order by log-append time, no record compacted away, outputs all or nothing.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ FOREVER = "-1"
 VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that we ask
 
 
-class Names(Struct, frozen=True):
-    """Topic names under one prefix. `participants` non-empty: one telemetry topic each; empty: one for all, or none yet where
-    `each` says that every participant has its own.
+class TopicNames(Struct, frozen=True):
+    """Topic names under one prefix. With `participants`: one telemetry topic each. Without: one topic for all, or none
+    yet where `per_participant` says that each participant has a separate one.
 
-    >>> Names("sandbox").decisions
+    >>> TopicNames("sandbox").decisions
     'sandbox.decisions'
-    >>> Names("sandbox", ("acme", "bolt")).telemetry
+    >>> TopicNames("sandbox", ("acme", "bolt")).telemetry
     ('sandbox.telemetry.acme', 'sandbox.telemetry.bolt')
     """
 
     prefix: str = "sandbox"
     participants: tuple[str, ...] = ()
-    each: bool = False
+    per_participant: bool = False
 
     @property
     def telemetry(self) -> tuple[str, ...]:
         """Every telemetry topic, in order."""
         base = f"{self.prefix}.telemetry"
-        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.each else (base,))
+        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.per_participant else (base,))
 
     @property
     def control(self) -> str:
-        """What regulators send."""
+        """Acts of regulators and firms."""
         return f"{self.prefix}.control"
 
     @property
@@ -60,12 +60,12 @@ class Names(Struct, frozen=True):
 
     @property
     def decisions(self) -> str:
-        """The record."""
+        """Decisions: the record."""
         return f"{self.prefix}.decisions"
 
     @property
     def commands(self) -> str:
-        """What services must obey."""
+        """Commands to services."""
         return f"{self.prefix}.commands"
 
     @property
@@ -80,12 +80,12 @@ class Names(Struct, frozen=True):
 
     @property
     def rejected(self) -> str:
-        """Bad input, with its reason."""
+        """Rejected input, with reasons."""
         return f"{self.prefix}.rejected"
 
 
 class Topic(Struct, frozen=True):
-    """One topic as it must be. `settings` are topic-level Kafka settings, name to value."""
+    """One topic as required. `settings` are topic-level Kafka settings, name to value."""
 
     name: str
     partitions: int
@@ -94,7 +94,7 @@ class Topic(Struct, frozen=True):
 
 
 class Mismatch(Struct, frozen=True):
-    """One thing that is not as it must be, and the command that mends it."""
+    """One difference from what is required, and the command that fixes it."""
 
     topic: str
     what: str
@@ -104,9 +104,9 @@ class Mismatch(Struct, frozen=True):
         return f"{self.topic}: {self.what}; fix: {self.fix}"
 
 
-def topics(names: Names, partitions: int, replication: int) -> list[Topic]:
-    """Every topic of a deployment. All have the same partition count: what concerns a pilot shares one partition number."""
-    # With three replicas one may be away and an acknowledged record still lies on two machines.
+def topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
+    """Every topic of a deployment. All have the same partition count: a pilot has one partition number in all."""
+    # With three replicas, one may fail and an acknowledged record is still on two machines.
     safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
     kept = {**safe, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
     stamped = {**kept, "message.timestamp.type": "LogAppendTime"}
@@ -126,8 +126,8 @@ def topics(names: Names, partitions: int, replication: int) -> list[Topic]:
     return [Topic(name, partitions, replication, settings) for name, settings in wanted.items()]
 
 
-async def create(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
-    """Create what is missing and return its names; what exists is left as it is (`check` looks at that).
+async def create_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
+    """Create missing topics; returns their names. Existing ones are not changed (`check_topics` compares them).
 
     Raises `Unavailable` when no broker answers, `LogBroken` when the cluster refuses a topic.
     """
@@ -139,14 +139,14 @@ async def create(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
         new = [NewTopic(t.name, t.partitions, t.replication, topic_configs=t.settings) for t in missing]
         response = await admin.create_topics(new)
         for name, code, message in response.topic_errors:
-            if code and code != TopicAlreadyExistsError.errno:  # another of us was quicker
+            if code and code != TopicAlreadyExistsError.errno:  # another process created it first
                 raise LogBroken(f"{name}: the cluster does not create it: {message or for_code(code).__name__}")
         await _visible(admin, missing)
         return [t.name for t in missing]
 
 
 async def _visible(admin: AIOKafkaAdminClient, made: Sequence[Topic]) -> None:
-    """Wait until the broker that answers knows what the controller has made. Raises `Unavailable` after `VISIBLE_S`."""
+    """Wait until the broker that answers knows the new topics. Raises `Unavailable` after `VISIBLE_S`."""
     deadline = asyncio.get_running_loop().time() + VISIBLE_S
     names = {t.name for t in made}
     while True:
@@ -160,8 +160,8 @@ async def _visible(admin: AIOKafkaAdminClient, made: Sequence[Topic]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def check(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
-    """Everything about the topics that is not as it must be; empty when all is well. More replicas than asked are fine.
+async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
+    """Every difference from the required topics; empty when there is none. More replicas than required are accepted.
 
     Raises `Unavailable` when no broker answers.
     """
@@ -183,15 +183,15 @@ async def check(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
         return found
 
 
-async def demand(bootstrap: str, wanted: Sequence[Topic]) -> None:
-    """Refuse to go on unless `check` is clean: raises `LogBroken` with every mismatch and its fix."""
-    found = await check(bootstrap, wanted)
+async def require_topics(bootstrap: str, wanted: Sequence[Topic]) -> None:
+    """Raise `LogBroken` with every mismatch and its fix, unless `check_topics` finds none."""
+    found = await check_topics(bootstrap, wanted)
     if found:
         raise LogBroken("the topics are not as they must be:\n" + "\n".join(f"  {m}" for m in found))
 
 
 async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
-    """Participants that have a telemetry topic of their own, sorted. Raises `Unavailable` when no broker answers."""
+    """Participants with a separate telemetry topic, sorted. Raises `Unavailable` when no broker answers."""
     start = f"{prefix}.telemetry."
     async with _Admin(bootstrap) as admin:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
@@ -210,7 +210,8 @@ def _shape(bootstrap: str, topic: Topic, partitions: list[dict[str, Any]]) -> li
     found = []
     if len(partitions) != topic.partitions:
         fix = (
-            f"kafka-topics.sh --bootstrap-server {bootstrap} --alter --topic {topic.name} --partitions {topic.partitions}"
+            f"kafka-topics.sh --bootstrap-server {bootstrap} --alter --topic {topic.name} "
+            f"--partitions {topic.partitions}"
             if len(partitions) < topic.partitions
             else "start the worker with the count that exists; a topic cannot lose partitions"
         )
@@ -232,7 +233,7 @@ def _differences(bootstrap: str, topic: Topic, actual: dict[str, str]) -> list[M
 
 
 def _enough(key: str, actual: str | None, wanted: str) -> bool:
-    """Sizes and replica minima may be larger than asked; all else must be equal."""
+    """Sizes and replica minima may be larger than required; all else must be equal."""
     if key in ("max.message.bytes", "min.insync.replicas") and actual is not None:
         return int(actual) >= int(wanted)
     return actual == wanted
@@ -250,19 +251,19 @@ async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
 
 
 class _Admin:
-    """An admin connection for one `async with`; says `Unavailable` when no broker answers."""
+    """An admin connection for one `async with`. Raises `Unavailable` when no broker answers."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
         self._bootstrap = bootstrap
 
     async def __aenter__(self) -> AIOKafkaAdminClient:
         try:
-            await self._client.start()
+            await self._admin.start()
         except KafkaConnectionError as error:
-            await self._client.close()
+            await self._admin.close()
             raise Unavailable(f"no Kafka broker answers at {self._bootstrap}: {error}") from error
-        return self._client
+        return self._admin
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+        await self._admin.close()

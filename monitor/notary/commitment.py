@@ -1,11 +1,11 @@
-"""Commitments: the ledger holds a salted hash in the place of words that may name a person, so that erasing them breaks no root.
+"""Commitments: the ledger holds a salted hash instead of text that may name a person, so erasing text changes no root.
 
     commitment = SHA-256(02 || salt, 32 bytes || 2: n, n bytes of field || 4: n, n bytes of text)
     salt       = HMAC-SHA-256(key, 2: n, n bytes of id || 2: n, n bytes of field)
 
-Integers are unsigned and big-endian, all text is UTF-8. 02 keeps a commitment apart from leaves (00) and nodes (01) of the
-tree. Without its 32 bytes of salt a commitment tells nothing of the text, however few texts there could be. Standard library
-only.
+Integers are unsigned and big-endian, all text is UTF-8. The byte 02 separates commitments from leaves (00) and nodes
+(01) of the tree. Without the 32 bytes of salt a commitment reveals nothing about the text, even if there are few
+possible texts. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FIELDS = ("author", "finding.detail")
-"""What of a record people write about people."""
+"""Fields of a record in which people write about people."""
 SALT = 32
 
 
-class Words(NamedTuple):
-    """A text that the ledger only commits to, with its salt (64 hex digits): who has both can show what the entry `id` said."""
+class Plaintext(NamedTuple):
+    """A text that the ledger only commits to, with its salt (64 hex digits). Both together prove what entry `id`
+    said."""
 
     pilot: str
     id: str
@@ -32,16 +33,16 @@ class Words(NamedTuple):
     text: str
 
     def commitment(self) -> str:
-        """What the entry must say of it. Raises ValueError when the salt is no salt."""
+        """The commitment that the entry must hold. Raises ValueError when the salt is not 32 bytes of hex."""
         return commitment(bytes.fromhex(self.salt), self.field, self.text)
 
 
-class WordsBroken(Exception):
-    """A file of words is not what was written: file, line (from 1), problem."""
+class PlaintextBroken(Exception):
+    """A file of plaintexts is damaged: file, line (from 1), problem."""
 
 
 def salt(key: bytes, identity: str, field: str) -> bytes:
-    """The salt of one field of one record: the same whenever the record is entered again under this key (32 bytes or more).
+    """The salt (32 bytes) of one field of one record; deterministic under this key (at least 32 bytes).
 
     >>> len(salt(bytes(32), "id", "author"))
     32
@@ -50,7 +51,7 @@ def salt(key: bytes, identity: str, field: str) -> bytes:
 
 
 def commitment(salt: bytes, field: str, text: str) -> str:
-    """64 hex digits. Raises ValueError when `salt` has not 32 bytes.
+    """The commitment as 64 hex digits. Raises ValueError unless `salt` has 32 bytes.
 
     >>> commitment(bytes(32), "author", "a") == commitment(bytes(32), "autho", "ra")
     False
@@ -60,36 +61,36 @@ def commitment(salt: bytes, field: str, text: str) -> str:
     return hashlib.sha256(b"\x02" + salt + _prefixed(field, 2) + _prefixed(text, 4)).hexdigest()
 
 
-def line(words: Words) -> str:
-    """A text as it is kept and handed on: one line of JSON, without salt and text when it was erased."""
-    fields = words._asdict() if words.salt else {"field": words.field, "id": words.id, "pilot": words.pilot}
+def line(text: Plaintext) -> str:
+    """One line of JSON, as stored and disclosed; without salt and text when it was erased."""
+    fields = text._asdict() if text.salt else {"field": text.field, "id": text.id, "pilot": text.pilot}
     return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def lines(path: Path, raw: bytes) -> Iterator[Words]:
-    """The lines of a file of words; of one that was erased salt and text are empty. Raises WordsBroken."""
+def lines(path: Path, raw: bytes) -> Iterator[Plaintext]:
+    """The lines of a plaintext file; an erased one has empty salt and text. Raises PlaintextBroken."""
     for number, text in enumerate(raw.splitlines(), 1):
         try:
             said = json.loads(text)
-            fields = {name: said.get(name, "") for name in Words._fields}
+            fields = {name: said.get(name, "") for name in Plaintext._fields}
             "".join(fields.values()).encode()
             if fields["salt"] and len(bytes.fromhex(fields["salt"])) != SALT:
-                raise ValueError("the salt is none")
-            yield Words(**fields)
+                raise ValueError(f"a salt has {SALT} bytes")
+            yield Plaintext(**fields)
         except (ValueError, AttributeError, TypeError) as error:
-            raise WordsBroken(f"{path}:{number}: not a line of words: {error}") from None
+            raise PlaintextBroken(f"{path}:{number}: not a line of plaintext: {error}") from None
 
 
-def by_entry(words: Iterable[Words]) -> dict[str, list[Words]]:
+def by_entry(plaintexts: Iterable[Plaintext]) -> dict[str, list[Plaintext]]:
     """The texts by the id of the entry that commits to them."""
-    found: dict[str, list[Words]] = {}
-    for one in words:
+    found: dict[str, list[Plaintext]] = {}
+    for one in plaintexts:
         found.setdefault(one.id, []).append(one)
     return found
 
 
 def get(record: dict[str, Any], field: str) -> Any:
-    """A field of `FIELDS` in a record, `None` when it is not there."""
+    """The value of a dotted field in a record, `None` when it is missing."""
     *parents, last = field.split(".")
     for name in parents:
         inner = record.get(name)
@@ -98,7 +99,7 @@ def get(record: dict[str, Any], field: str) -> Any:
 
 
 def put(record: dict[str, Any], field: str, value: Any) -> None:
-    """Set a field that is there."""
+    """Set a dotted field that exists."""
     *parents, last = field.split(".")
     for name in parents:
         record = record[name]
@@ -106,7 +107,7 @@ def put(record: dict[str, Any], field: str, value: Any) -> None:
 
 
 def committed(value: Any) -> str | None:
-    """The hash that stands in a field of an entry, empty for an empty text; `None` when it is neither."""
+    """The commitment in a field of an entry, "" for an empty text, `None` when the value is neither."""
     if value == "":
         return ""
     if isinstance(value, dict) and list(value) == ["commitment"]:

@@ -1,7 +1,7 @@
-"""Compares what a replay decided with what a ledger, or a file of decisions, says was decided: field by field, by id.
+"""Compares the decisions of a replay with a ledger or a file of decisions: by id, field by field.
 
-What is not compared is said: the epoch (who wrote it, not what) and texts to which a ledger only commits, unless they
-are kept next to it.
+Not compared, and reported as such: the epoch (it depends on the run), and texts to which a ledger only commits, unless
+their plaintexts are available.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from monitor.errors import HistoryBroken
 from monitor.model.canonical import canonical
 from monitor.model.records import Command, Decision
 from monitor.notary import verify
-from monitor.notary.commitment import FIELDS, Words, committed
+from monitor.notary.commitment import FIELDS, Plaintext, committed
 from monitor.notary.encoding import COMMITTED
 from monitor.notary.entries import NOT_ENTERED
 from monitor.notary.format import Reader
-from monitor.notary.plaintexts import WordsFile, beside
+from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 
 UNCOMPARED = ("epoch",)
-# What follows from the rest of a ledger may be missing there: on Kafka the notary derives commands from decisions, and does not
-# enter `lifted` with a later halt or drill; the release itself is compared.
+# Fields that a ledger may lack: on Kafka the notary derives commands from decisions and does not enter `lifted` with a
+# later halt or drill; the release itself is compared.
 DERIVED = (*NOT_ENTERED, "lifted")
 Fields = dict[str, Any]
 
 
 class Recorded(Struct, frozen=True):
-    """One record of the other side: `commits` where texts of people stand as commitments, `words` those kept next to
-    it."""
+    """One record of the ledger or file: `commits` when texts of people are commitments, `plaintexts` those
+    available."""
 
     fields: Fields
     commits: bool = False
-    words: dict[str, Words] = {}
+    plaintexts: dict[str, Plaintext] = {}
 
 
 class Difference(Struct, frozen=True):
-    """A field (dotted) that the two sides say differently."""
+    """A field (dotted) whose values differ."""
 
     field: str
     recorded: Any
@@ -49,8 +49,8 @@ class Difference(Struct, frozen=True):
 
 
 class Compared(Struct, frozen=True):
-    """One decision or command: `verdict` is `same`, `different`, `not_recorded` (the replay alone has it),
-    `not_replayed` (the record alone has it) or `later` (recorded after the end of the history)."""
+    """One decision or command: `verdict` is `same`, `different`, `not_recorded` (only the replay has it),
+    `not_replayed` (only the record has it) or `later` (recorded after the end of the history)."""
 
     verdict: str
     id: str
@@ -64,46 +64,46 @@ class Compared(Struct, frozen=True):
 
 
 class Comparison:
-    """Give it the records of the other side; `take` what is replayed, then read `rest`. `commands` says whether the
-    other side holds commands at all. Holds the other side's records in memory until they are met."""
+    """Give it the records; call `take` with each replayed one, then read `rest`. `commands`: whether the record holds
+    commands at all. Records stay in memory until their replayed counterpart is taken."""
 
     def __init__(self, recorded: Iterable[Recorded]) -> None:
-        self._waiting: dict[str, Recorded] = {}
+        self._pending: dict[str, Recorded] = {}
         self.counts = dict.fromkeys(("same", "different", "not_recorded", "not_replayed", "later"), 0)
         self.commands = False
         self.other_pilots: set[str] = set()
         for one in recorded:
-            self._waiting[one.fields["id"]] = one
+            self._pending[one.fields["id"]] = one
             self.commands = self.commands or "action" in one.fields
         self._met: set[str] = set()
 
     @property
     def same(self) -> bool:
-        """Whether both sides say the same."""
+        """Whether replay and record agree."""
         return not (self.counts["different"] or self.counts["not_recorded"] or self.counts["not_replayed"])
 
     def take(self, record: Decision | Command) -> Compared | None:
-        """Compare one replayed record; `None` for what is not to be compared: a command that is resent, or commands
-        where the other side holds none."""
+        """Compare one replayed record. Returns `None` for a resent command, and for commands when the record holds
+        none."""
         if record.id in self._met or (isinstance(record, Command) and not self.commands):
             return None
         self._met.add(record.id)
         fields = canonical_fields(record)
-        other = self._waiting.pop(record.id, None)
+        other = self._pending.pop(record.id, None)
         if other is None:
             return self._count("not_recorded", fields)
         found, skipped = differences(other, fields)
         return self._count("different" if found else "same", fields, tuple(found), tuple(skipped))
 
     def rest(self, pilots: Iterable[str], until: int) -> Iterator[Compared]:
-        """What the replay never gave: of `pilots` it is missing, unless it was recorded after `until` (ms)."""
+        """Records that were not replayed: missing for `pilots`, or `later` when recorded after `until` (ms)."""
         mine = set(pilots)
-        for one in self._waiting.values():
+        for one in self._pending.values():
             if one.fields["pilot"] not in mine:
                 self.other_pilots.add(one.fields["pilot"])
             else:
                 yield self._count("later" if one.fields["at"] > until else "not_replayed", one.fields)
-        self._waiting.clear()
+        self._pending.clear()
 
     def _count(
         self,
@@ -119,13 +119,13 @@ class Comparison:
 
 
 def canonical_fields(record: Decision | Command) -> Fields:
-    """A record as canonical JSON has it: levels as numbers, numbers as they are printed."""
+    """A record as in canonical JSON: levels as numbers, numbers in their canonical form."""
     found: Fields = json.loads(canonical(msgspec.to_builtins(record, str_keys=True)))
     return found
 
 
 def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference], list[str]]:
-    """Fields that differ, and those that could not be compared."""
+    """Return the fields that differ, and the names of those that could not be compared."""
     theirs, ours = _flat(recorded.fields), _flat(replayed)
     found, skipped = [], []
     for name in sorted(theirs.keys() | ours.keys()):
@@ -135,9 +135,9 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
             continue
         left, right = theirs.get(name), ours.get(name)
         if recorded.commits and name in FIELDS and committed(left):
-            words = recorded.words.get(name)
-            if words is not None and words.commitment() == committed(left):
-                left = words.text
+            plaintext = recorded.plaintexts.get(name)
+            if plaintext is not None and plaintext.commitment() == committed(left):
+                left = plaintext.text
             elif right:
                 skipped.append(name)
                 continue
@@ -149,7 +149,7 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
 def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
     """The records of `pilots` (empty: of all) in a directory of ledgers, in one ledger, or in JSON lines of decisions
     (`serve --decisions`, the `json_lines` actor, `replay --json`). Raises HistoryBroken for anything else, Damage for a
-    ledger that is damaged."""
+    damaged ledger."""
     if path.is_dir() or path.suffix == ".ledger":
         for file in verify.ledgers(path):
             with file.open("rb") as opened:
@@ -162,13 +162,13 @@ def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
 
 def _ledger(file: Path) -> Iterator[Recorded]:
     try:
-        kept = WordsFile(beside(file.parent.resolve())).of(file.stem)
+        kept = PlaintextStore(plaintext_dir(file.parent.resolve())).of(file.stem)
     except OSError:
         kept = {}
     for entry in verify.entries(file):
         commits = entry.version == COMMITTED
-        words = {name: kept[entry.id, name] for name in FIELDS if (entry.id, name) in kept} if commits else {}
-        yield Recorded(entry.record(), commits, words)
+        texts = {name: kept[entry.id, name] for name in FIELDS if (entry.id, name) in kept} if commits else {}
+        yield Recorded(entry.record(), commits, texts)
 
 
 def _json_lines(path: Path) -> Iterator[Recorded]:

@@ -1,11 +1,10 @@
-"""The notary's cursor, `cursor.json`: where reading of the logs resumes, and how much each ledger held then.
+"""The notary's cursor, `cursor.json`: where reading of the logs resumes, and how many entries each ledger held then.
 
     {"position": {log: next place}, "epochs": {log: highest epoch}, "entries": {pilot: entries of its ledger}}
 
-A ledger that holds fewer entries than its cursor says was put back from an older copy, or is gone: the records between
-the two would never be read again, so nothing may be appended before it is put right. Cursors of older versions have no
-`entries`. Standard library only.
-"""
+A ledger with fewer entries than its cursor says was restored from an older copy or is missing. The records in between
+would never be read again, so nothing may be appended until this is repaired. Cursors of older versions have no
+`entries`. Standard library only."""
 
 from __future__ import annotations
 
@@ -22,19 +21,19 @@ class CursorBroken(ValueError):
 
 
 class Cursor(NamedTuple):
-    """`entries` is `None` in a cursor that an older version wrote: it knows nothing of the ledgers' sizes."""
+    """`entries` is `None` in a cursor that an older version wrote."""
 
     position: dict[str, int]
     epochs: dict[str, int]
     entries: dict[str, int] | None
 
     def line(self) -> bytes:
-        """The file's content."""
+        """The content of the file."""
         return json.dumps(self._asdict(), sort_keys=True).encode() + b"\n"
 
 
 def empty() -> Cursor:
-    """The cursor of a directory in which nothing was entered yet."""
+    """The cursor of a directory without entries."""
     return Cursor({}, {}, {})
 
 
@@ -57,13 +56,12 @@ def read_cursor(directory: Path) -> Cursor:
 
 
 def too_short(cursor: Cursor, sizes: Mapping[str, int]) -> list[str]:
-    """What the ledgers of `sizes` (pilot -> entries) lack of what the cursor says that they held, one sentence for each
-    pilot."""
+    """One sentence for each pilot whose ledger has fewer entries (`sizes`: pilot -> entries) than the cursor says."""
     lacking = []
     for pilot, known in sorted((cursor.entries or {}).items()):
         here = sizes.get(pilot, 0)
         if here < known:
-            held = f"holds {here} {'entry' if here == 1 else 'entries'}" if here else "is gone"
+            held = f"holds {here} {'entry' if here == 1 else 'entries'}" if here else "is missing"
             lacking.append(f"the ledger of {pilot} {held}, {NAME} knows {known}")
     if cursor.entries is None and cursor.position and not sizes:
         lacking.append(f"no ledger is here, but {NAME} says that the logs were read up to {cursor.position}")
@@ -71,8 +69,8 @@ def too_short(cursor: Cursor, sizes: Mapping[str, int]) -> list[str]:
 
 
 FIX = (
-    "fix: put back the newer copy of the .ledger and .index files, words included; without one, run "
-    "`sandbox-monitor ledger rebuild {directory}` and start again: what is missing is entered from the decisions log, "
-    "and a log that no longer holds it is reported"
+    "fix: restore the newer copy of the .ledger and .index files and of the plaintexts; without one, run "
+    "`sandbox-monitor ledger rebuild {directory}` and restart: missing entries are entered from the decisions log, "
+    "and a log that no longer holds them is reported"
 )
-"""What to do about ledgers that are older than their cursor; `directory` is theirs."""
+"""What to do about ledgers in `directory` that are older than their cursor."""

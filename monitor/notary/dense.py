@@ -1,12 +1,11 @@
-"""A pilot's decisions are numbered 1, 2, 3 ... by `standing`: a number that is skipped is an entry that is missing.
+"""Finds missing entries: the decisions of a pilot are numbered 1, 2, 3 ... by `standing`, so a gap is a missing entry.
 
-Commands repeat the standing of their decision and are left out. Two kinds of ledger are not dense and sound all the
-same:
+Commands repeat the standing of their decision and are ignored. Two kinds of ledger have gaps and are sound:
 
-- what the second stage says of a vendor (its records name no charter) is counted over all vendors together;
-- older versions could give two findings that one event cleared the same id, and the second was dropped as a repeat. A number
-  missing right after a `cleared` may therefore be such a loss (one for each further segment whose exposure cap was cleared);
-  the ledger alone cannot tell.
+- decisions of the second stage about a vendor (they name no charter) are numbered over all vendors together;
+- older versions could give two findings that one event cleared the same id, and the second was dropped as a repeat. A
+  number missing right after a `cleared` may be such a loss (one for each further segment whose exposure cap was
+  cleared); the ledger alone cannot tell.
 
 Standard library only.
 """
@@ -18,12 +17,12 @@ from typing import Any
 from monitor.notary.encoding import Entry, EntryType
 
 SEGMENTS = 64
-"""Segments of one indicator whose exposure caps one period may clear together: more than a charter has."""
+"""Upper bound on the segments of one indicator whose exposure caps one period may clear."""
 
 
 class Standings:
-    """Reads the entries of one ledger in order. `first` and `last` are the lowest and highest standing of a decision
-    (`None`: there is none yet), `doubtful` the numbers that an older version may have lost."""
+    """Follows the entries of one ledger in order. `first` and `last` are the lowest and highest standing of a decision
+    (`None`: none yet), `doubtful` the numbers that an older version may have lost."""
 
     def __init__(self) -> None:
         self.first: int | None = None
@@ -37,7 +36,7 @@ class Standings:
         return range(0) if len(skipped) <= self._may_be_lost() else skipped
 
     def take(self, entry: Entry) -> None:
-        """Note an entry that follows those taken so far."""
+        """Add the next entry."""
         if entry.type is EntryType.COMMAND:
             return
         if skipped := self._skipped(entry):
@@ -60,7 +59,7 @@ class Standings:
 
 
 def _body(entry: Entry) -> dict[str, Any]:
-    """The record; what cannot be read counts as a decision under a charter, and is found by who checks encodings."""
+    """The record. An unreadable body counts as a decision under a charter; the check of encodings reports it."""
     try:
         return entry.record()
     except ValueError:

@@ -1,9 +1,9 @@
-"""An entry's bytes: fixed for ever, length-prefixed, so that two different entries never have the same bytes.
+"""The bytes of an entry: never changed, length-prefixed, so that two different entries never have the same bytes.
 
 All integers are unsigned and big-endian, all text is UTF-8:
 
     offset  size  field
-    0       1     format version: 1, or 2 for what a person did: there the body holds commitments in the place of words
+    0       1     format version: 1, or 2 for acts of people: the body then holds commitments instead of text
     1       1     type: 1 decision, 2 act (a decision taken by a person), 3 command
     2       2     n = length of id, then n bytes of id
             2     n = length of pilot, then n bytes of pilot
@@ -12,10 +12,9 @@ All integers are unsigned and big-endian, all text is UTF-8:
             8     epoch
             2     n = length of body, then n bytes of body: the record as canonical JSON (RFC 8785)
 
-In a body of version 2 the fields of `commitment.FIELDS` are each "" or {"commitment": 64 hex digits}. Nothing follows the
-body. An entry is at most 65,535 bytes, because that is what a C2SP tlog-tiles entry bundle can carry.
-Test vectors: `tests/data/ledger/entries.json`. Standard library only.
-"""
+In a body of version 2 the fields of `commitment.FIELDS` are each "" or {"commitment": 64 hex digits}. Nothing follows
+the body. An entry is at most 65,535 bytes, because that is what a C2SP tlog-tiles entry bundle can carry. Test vectors:
+`tests/data/ledger/entries.json`. Standard library only."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ _NUMBERS = struct.Struct(">QQQ")
 
 
 class EntryType(IntEnum):
-    """What kind of record the body is. Numbers are never used again for something else."""
+    """The kind of record in the body. A number is never reused for another meaning."""
 
     DECISION = 1
     ACT = 2
@@ -41,7 +40,7 @@ class EntryType(IntEnum):
 
 
 class Entry(NamedTuple):
-    """One record as the ledger holds it: `at` in ms, `body` canonical JSON of the whole record."""
+    """One record in the ledger: `at` in ms, `body` canonical JSON of the whole record."""
 
     type: EntryType
     id: str
@@ -61,7 +60,7 @@ class Entry(NamedTuple):
 
 
 class Malformed(ValueError):
-    """Bytes that are no entry; `offset` (bytes from the entry's start) is where reading failed."""
+    """Bytes that are not an entry; `offset` (bytes from the start of the entry) is where decoding failed."""
 
     def __init__(self, offset: int, problem: str) -> None:
         super().__init__(problem)
@@ -69,7 +68,7 @@ class Malformed(ValueError):
 
 
 def encode(entry: Entry) -> bytes:
-    """The bytes of an entry. Raises ValueError when a field does not fit (lengths, negative numbers, 65,535 bytes in all)."""
+    """The bytes of an entry. Raises ValueError when a field is out of range or the entry exceeds 65,535 bytes."""
     if entry.version not in VERSIONS:
         raise ValueError(f"format version {entry.version} does not exist")
     for name in ("at", "standing", "epoch"):
@@ -90,7 +89,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode(raw: bytes) -> Entry:
-    """Read an entry's bytes. Raises Malformed with the offset when they are not exactly one entry."""
+    """Decode an entry. Raises Malformed with the offset when the bytes are not exactly one entry."""
     if len(raw) < 2:
         raise Malformed(0, "an entry has at least two bytes")
     if raw[0] not in VERSIONS:
@@ -109,7 +108,7 @@ def decode(raw: bytes) -> Entry:
 
 
 def check(raw: bytes) -> Entry:
-    """Read an entry's bytes and hold the body against the fields before it. Raises Malformed."""
+    """Decode an entry and compare its body with the fields before it. Raises Malformed."""
     entry = decode(raw)
     body_at = len(raw) - len(entry.body)
     try:
@@ -120,15 +119,15 @@ def check(raw: bytes) -> Entry:
         if record.get(name) != getattr(entry, name):
             raise Malformed(body_at, f"body says {name} {record.get(name)!r}, the entry says {getattr(entry, name)!r}")
     if entry.type != type_of(record):
-        raise Malformed(body_at, f"the body is no {entry.type.name.lower()}")
+        raise Malformed(body_at, f"the body is not a {entry.type.name.lower()}")
     for field in FIELDS if entry.version == COMMITTED else ():
         if committed(get(record, field)) is None:
-            raise Malformed(body_at, f"{field} holds no commitment, as version {COMMITTED} asks")
+            raise Malformed(body_at, f"{field} must hold a commitment in version {COMMITTED}")
     return entry
 
 
 def type_of(record: dict[str, Any]) -> EntryType:
-    """The entry type that belongs to a record's body: commands have an `action`, acts are decisions of kind `act`."""
+    """The entry type of a record: commands have an `action`, acts are decisions of kind `act`."""
     if "action" in record:
         return EntryType.COMMAND
     return EntryType.ACT if record.get("kind") == "act" else EntryType.DECISION
@@ -146,7 +145,7 @@ def _bytes(raw: bytes, at: int, name: str) -> tuple[bytes, int]:
     start = at + 2
     end = start + int.from_bytes(raw[at:start], "big")
     if len(raw) < end:
-        raise Malformed(at, f"{name} is said to end at byte {end}, the entry at {len(raw)}")
+        raise Malformed(at, f"{name} should end at byte {end}, the entry ends at {len(raw)}")
     return raw[start:end], end
 
 

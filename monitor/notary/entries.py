@@ -1,5 +1,4 @@
-"""Records in, entries out: how a Decision or a Command of the machine becomes the bytes a ledger holds, and which words it only
-commits to."""
+"""Converts decisions and commands to ledger entries, with commitments instead of text that people wrote."""
 
 from __future__ import annotations
 
@@ -10,21 +9,22 @@ from msgspec import NODEFAULT, Struct, structs
 
 from monitor.model.canonical import canonical
 from monitor.model.records import Command, Decision, Finding
-from monitor.notary.commitment import FIELDS, Words, commitment, get, put, salt
+from monitor.notary.commitment import FIELDS, Plaintext, commitment, get, put, salt
 from monitor.notary.encoding import CLEAR, COMMITTED, Entry, type_of
 
 NOT_ENTERED = ("finding_key", "finding_level")  # fields of a decision that follow from the rest of the record
 
 
 def by_a_person(record: Decision | Command) -> bool:
-    """Whether a control record caused it: then its author and its words are somebody's."""
+    """Whether an act on `control` caused the record: its author and detail are then personal data."""
     return isinstance(record, Decision) and record.cause.startswith("control:")
 
 
-def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]]:
-    """The entry of a record, and the words that it only commits to, salted with `key` (32 bytes): every field written
-    out, levels as numbers 0-3, reasons as words. Fields that records gained after formats 1 and 2 were fixed are
-    written only where they say something, so that a record keeps the bytes under which it was entered.
+def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Plaintext]]:
+    """The entry of a record, and the plaintexts it only commits to, salted with `key` (32 bytes).
+
+    Every field is written, levels as numbers 0-3, reasons as words. Fields added after formats 1 and 2 were fixed are
+    written only when they differ from their default, so that older records keep their bytes.
 
     Raises ValueError on what canonical JSON cannot hold (NaN, an infinity).
     """
@@ -32,17 +32,17 @@ def entry_of(record: Decision | Command, key: bytes) -> tuple[Entry, list[Words]
     _without_later(fields, record)
     for name in NOT_ENTERED:
         fields.pop(name, None)
-    kind, version, words = type_of(fields), CLEAR, []
+    kind, version, plaintexts = type_of(fields), CLEAR, []
     if by_a_person(record):
         version = COMMITTED
         for field in FIELDS:
             text = get(fields, field)
             if text:
                 salted = salt(key, record.id, field)
-                words.append(Words(record.pilot, record.id, field, salted.hex(), text))
+                plaintexts.append(Plaintext(record.pilot, record.id, field, salted.hex(), text))
                 put(fields, field, {"commitment": commitment(salted, field, text)})
     body = canonical(fields)
-    return Entry(kind, record.id, record.pilot, record.at, record.standing, record.epoch, body, version), words
+    return Entry(kind, record.id, record.pilot, record.at, record.standing, record.epoch, body, version), plaintexts
 
 
 _FIRST: dict[type, frozenset[str]] = {
@@ -97,7 +97,7 @@ _FIRST: dict[type, frozenset[str]] = {
 
 
 def _without_later(fields: dict[str, Any], record: Decision | Command) -> None:
-    """Take out of `fields` what formats 1 and 2 did not know and is at its default."""
+    """Remove from `fields` those that formats 1 and 2 did not know and that have their default."""
     parts: list[tuple[dict[str, Any], Struct]] = [(fields, record)]
     if isinstance(record, Decision):
         parts.append((fields["finding"], record.finding))
@@ -112,7 +112,7 @@ def _without_later(fields: dict[str, Any], record: Decision | Command) -> None:
 def in_order(decisions: list[Decision], commands: list[Command]) -> list[Decision | Command]:
     """Decisions in their order, each followed by the commands that name it; commands without their decision come last.
 
-    One step puts both out in one transaction, so the order is the same for every reader that does not cut transactions.
+    Both are emitted in one transaction, so every reader that reads whole transactions sees the same order.
     """
     waiting: dict[str, list[Command]] = {}
     for command in commands:

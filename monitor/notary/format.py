@@ -7,8 +7,8 @@ Ledger: a header, then frames. Integers are unsigned and big-endian.
 
 Index: one record of 44 bytes per entry: 8: offset just after its frame | 32: leaf hash | 4: CRC-32 of the 40 before.
 
-A crash can leave an incomplete last frame: `torn` bytes, never acknowledged. The length has a checksum of its own, so a
-damaged length can never pass for a torn end; the header is never torn, because a new file appears whole. Standard library
+A crash can leave an incomplete last frame: `torn` bytes, never acknowledged. The length has a separate checksum,
+so a damaged length is never taken for a torn end. The header is never torn: a new file appears whole. Standard library
 only.
 """
 
@@ -31,7 +31,8 @@ INDEX_RECORD = _INDEXED.size + 4
 
 
 class Damage(Exception):
-    """A ledger's files are not what was written. `entry` counts from 0, -1 in the header; `offset` in bytes from the file's start."""
+    """A file of a ledger is damaged. `entry` counts from 0 (-1: the header), `offset` in bytes from the start of the
+    file."""
 
     def __init__(self, file: Path, entry: int, offset: int, problem: str) -> None:
         super().__init__(f"{file}:{entry}:{offset}: {problem}")
@@ -39,7 +40,7 @@ class Damage(Exception):
 
 
 class Frame(NamedTuple):
-    """One complete entry as it stands in the file: its `number`, where its frame starts and ends, its hash and bytes."""
+    """One complete entry of the file: its `number`, start and end of its frame (byte offsets), its hash and bytes."""
 
     number: int
     start: int
@@ -66,7 +67,7 @@ def frame(number: int, entry: bytes) -> bytes:
 
 
 def index_record(end: int, leaf: bytes) -> bytes:
-    """What the index says of one acknowledged entry."""
+    """The index record of one acknowledged entry."""
     raw = _INDEXED.pack(end, leaf)
     return raw + zlib.crc32(raw).to_bytes(4, "big")
 
@@ -78,9 +79,8 @@ def _length_check(number: int, length: int) -> int:
 def read_index(path: Path) -> list[tuple[int, bytes]]:
     """(end offset, leaf hash) of each acknowledged entry; empty without an index.
 
-    An incomplete or zero-filled end is what a power failure leaves of an index, which is not fsynced: it is left out.
-    Raises Damage on anything else.
-    """
+    The index is not fsynced: a power failure may leave an incomplete or zero-filled end, which is ignored. Raises
+    Damage on anything else."""
     raw = path.read_bytes() if path.exists() else b""
     whole = len(raw) - len(raw) % INDEX_RECORD
     records: list[tuple[int, bytes]] = []
@@ -95,7 +95,7 @@ def read_index(path: Path) -> list[tuple[int, bytes]]:
 
 
 class Reader:
-    """Reads one ledger file front to back in bounded memory; after the last frame `end` and `torn` are set.
+    """Reads one ledger file from front to back in bounded memory; after the last frame `end` and `torn` are set.
 
     `model` is the model file id of the header. `torn` counts the bytes after `end` that are the beginning of an entry.
     Raises Damage on anything that is neither a sound header or entry nor such a beginning.
@@ -140,10 +140,11 @@ class Reader:
             number += 1
 
 
-def hold(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[Frame]:
-    """The frames of `reader`, each held against the index. Raises Damage, also at the end when acknowledged ones are missing.
+def checked_frames(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[Frame]:
+    """The frames of `reader`, each compared with the index. Raises Damage, at the end also for missing acknowledged
+    ones.
 
-    Read the index before opening the ledger: then one that is being written is never taken for a damaged one.
+    Read the index before opening the ledger, so that a ledger that is being written is never taken for a damaged one.
     """
     count = 0
     for item in reader:
@@ -153,7 +154,8 @@ def hold(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[Frame]:
         yield item
     if count < len(index):
         problem = (
-            f"{len(index)} entries were acknowledged, {count} are here: the ledger was cut; fix: put back the newer copy of it, or "
-            "see `sandbox-monitor ledger rebuild`"
+            f"{len(index)} entries were acknowledged, {count} are here: the ledger was cut; fix: restore the newer "
+            f"copy, or see "
+            "`sandbox-monitor ledger rebuild`"
         )
         raise Damage(reader.path, count, reader.end, problem)

@@ -1,5 +1,5 @@
-"""After a restore: let the notary read its logs again from the beginning, so that what ledgers lack at their end is
-appended."""
+"""After a restore: resets the cursor, so that the notary reads its logs from the beginning and appends missing
+entries."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ OLD = ".old"
 
 
 def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
-    """Set the cursor of a directory of ledgers to the beginning of the logs; yields what a person should know, line by
-    line.
+    """Set the cursor of a directory of ledgers to the beginning of the logs. Yields lines of a report for people.
 
     Every ledger is verified before the cursor is changed. Raises Damage when one is not sound (nothing can be appended
-    to it), LedgerBroken when a notary holds the directory, OSError.
+    to it), LedgerBroken when a notary has the directory open, OSError.
     """
     lock = own(directory)
     try:
@@ -30,7 +29,7 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
         for path in sorted(directory.glob("*.ledger")):
             index = path.with_suffix(".index")
             if _is_cut(path, index):
-                yield f"{index}: knows more entries than {path.name} holds; kept as {move_aside(index, OLD)}"
+                yield f"{index}: knows more entries than {path.name} has; moved to {move_aside(index, OLD)}"
             sound = verify(path)
             known = (cursor.entries or {}).get(sound.model)
             of = f" of {known} that the cursor knows" if known is not None else ""
@@ -38,17 +37,17 @@ def rebuild(directory: Path, disk: Disk | None = None) -> Iterator[str]:
             yield from sound.remarks
         for index in sorted(directory.glob("*.index")):
             if not index.with_suffix(".ledger").exists():
-                yield f"{index}: its ledger is gone and will be rebuilt; kept as {move_aside(index, OLD)}"
+                yield f"{index}: its ledger is missing and will be rebuilt; moved to {move_aside(index, OLD)}"
         if (directory / NAME).exists():
-            yield f"{directory / NAME}: kept as {move_aside(directory / NAME, OLD)}"
+            yield f"{directory / NAME}: moved to {move_aside(directory / NAME, OLD)}"
         (disk or RealDisk()).replace(directory / NAME, empty().line())
-        yield "the next start reads the decisions log from its beginning; verify the ledgers after it"
+        yield "the next start reads the decisions log from its beginning; verify the ledgers afterwards"
     finally:
         os.close(lock)
 
 
 def _is_cut(path: Path, index: Path) -> bool:
-    """Whether a ledger holds fewer entries than its index, and those that it should. Raises Damage."""
+    """Whether a ledger holds fewer entries than its index, and all of them match it. Raises Damage."""
     known = read_index(index)
     with path.open("rb") as file:
         held = [(item.end, item.leaf) for item in Reader(path, file)]

@@ -14,25 +14,27 @@ from monitor.files.durable import Disk
 from monitor.notary.cursor import FIX
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, decode, encode
-from monitor.notary.format import INDEX_RECORD, Damage, Reader, frame, header, hold, index_record, read_index
+from monitor.notary.format import INDEX_RECORD, Damage, Reader, checked_frames, frame, header, index_record, read_index
 from monitor.notary.tree import Frontier, leaf_hash
 
 SET_ASIDE = (
-    "fix: put back a copy that has them; without one, move this file and its .index aside (keep both: they are a record), then "
-    "`sandbox-monitor ledger rebuild` and start again"
+    "fix: restore a copy that has them; without one, move this file and its .index to another place (keep both: they "
+    "are a "
+    "record), run `sandbox-monitor ledger rebuild` and restart"
 )
-"""What to do about a ledger with a hole in it."""
+"""What to do about a ledger in which entries are missing."""
 
 
 class Head(NamedTuple):
-    """How long a ledger is and the RFC 6962 tree head (64 hex digits) of its entries."""
+    """The number of entries of a ledger and their RFC 6962 tree head (64 hex digits)."""
 
     size: int
     root: str
 
 
 def file_name(model: str) -> str:
-    """The file of a model file id: a readable part, and 64 bits of its SHA-256 that keep strange ids apart and harmless.
+    """The file name of a model file id: a readable part and 64 bits of its SHA-256, so any id gives a safe, unique
+    name.
 
     >>> file_name("acme/scoring")
     'acme-scoring-40cd4f64e1625b65.ledger'
@@ -42,11 +44,11 @@ def file_name(model: str) -> str:
 
 
 class ModelFile:
-    """The open ledger of one model file. Nothing of an append is visible here before it is durable.
+    """The open ledger of one model file. An append becomes visible here only once it is durable.
 
-    `ids` are the records it holds; `epochs` and `standing` say, per kind of record, the highest so far, `standings`
-    which decisions are here. Raises LedgerBroken, with file, entry and offset, when the files are not what was written
-    or a decision is missing among them; after any OSError the object must not be used again.
+    `ids` are the records it holds; `epochs` and `standing` are the highest so far per kind of record, `standings` the
+    decisions it holds. Raises LedgerBroken, with file, entry and offset, when a file is damaged or a decision is
+    missing; after any OSError the object must not be used again.
     """
 
     def __init__(self, path: Path, model: str, disk: Disk) -> None:
@@ -61,7 +63,8 @@ class ModelFile:
 
     @classmethod
     def open(cls, path: Path, disk: Disk) -> ModelFile:
-        """Read an existing file whole, cut an incomplete last entry, and make durable what was written but not acknowledged."""
+        """Read an existing file, cut an incomplete last entry, and make durable what was written but not
+        acknowledged."""
         try:
             index = read_index(path.with_suffix(".index"))
             with path.open("rb") as file:
@@ -70,7 +73,7 @@ class ModelFile:
                     raise Damage(path, -1, 0, f"the file of {reader.model!r} is called {file_name(reader.model)}")
                 self = cls(path, reader.model, disk)
                 pending: list[tuple[int, bytes, bytes]] = []
-                for item in hold(reader, index):
+                for item in checked_frames(reader, index):
                     entry = decode(item.entry)
                     if hole := self.standings.hole_before(entry):
                         raise Damage(path, item.number, item.start, f"{named(hole)} before this entry; {SET_ASIDE}")
@@ -85,9 +88,10 @@ class ModelFile:
         if reader.torn:
             disk.cut(path, self._end)
         if pending:
-            # After a failed fsync the kernel may hold these pages as clean: write them again, so that this fsync is a real one.
-            again = b"".join(raw for _, _, raw in pending)
-            disk.append(path, self._end - len(again), again)
+            # A failed fsync may have marked these pages clean without writing them: write them again, so that this
+            # fsync covers them.
+            rewritten = b"".join(raw for _, _, raw in pending)
+            disk.append(path, self._end - len(rewritten), rewritten)
         self._acknowledge(len(index), [(end, leaf) for end, leaf, _ in pending])
         return self
 
@@ -97,11 +101,11 @@ class ModelFile:
         return Head(self._tree.size, self._tree.root().hex())
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Append all of them with one write and one fsync (two for a new file: it appears whole).
+        """Append all entries with one write and one fsync (two for a new file, which appears whole).
 
-        Raises LedgerBroken, writing nothing, when an entry does not fit or its standing does not follow the last one:
-        standing is the ledger's clock, another history must not be written behind this one, and nothing behind a hole.
-        Raises OSError with the outcome unknown.
+        Raises LedgerBroken, writing nothing, when an entry is too large or its standing does not follow the last one:
+        standings order a ledger, so neither another history nor an entry after a gap may be appended. Raises OSError
+        with the outcome unknown.
         """
         standing, standings = dict(self.standing), copy(self.standings)
         written, at = self._tree.size, self._end or len(header(self.model))
@@ -113,14 +117,16 @@ class ModelFile:
             # A command may stand at its decision's standing; two decisions never share one.
             if entry.standing < last or (entry.standing == last and not command):
                 raise LedgerBroken(
-                    f"{self.path}: standing {entry.standing} after {last} (record {entry.id}): time would go backwards; "
-                    "these records are of another history than this ledger's. Fix: where the decisions log (embedded: "
-                    "monitor.db) was put back from an older copy, put back the newest one; where there is none, keep this "
-                    "ledger as the record of what was decided and begin one in a new directory"
+                    f"{self.path}: standing {entry.standing} after {last} (record {entry.id}): these records "
+                    "belong to another history than this ledger. Fix: if the decisions log (embedded: monitor.db) was "
+                    "restored from an older copy, restore the newest one; without one, keep this ledger as the record "
+                    "of "
+                    "what was decided and start a new one in an empty directory"
                 )
             if hole := standings.hole_before(entry):
                 raise LedgerBroken(
-                    f"{self.path}: {named(hole)} between the last entry and standing {entry.standing} (record {entry.id}). "
+                    f"{self.path}: {named(hole)} between the last entry and standing {entry.standing} (record "
+                    f"{entry.id}). "
                     f"{FIX.format(directory=self.path.parent)}"
                 )
             standing[command] = entry.standing

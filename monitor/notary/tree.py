@@ -1,6 +1,6 @@
-"""The Merkle tree of RFC 6962: leaf hashes, node hashes and the tree head, of which one hash fixes a whole ledger.
+"""The Merkle tree of RFC 6962: leaf hashes, node hashes and the tree head, one hash that identifies a whole ledger.
 
-Inclusion and consistency proofs will stand on the same two hashes and on `Frontier.nodes`. Standard library only.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def tree_head(leaves: Sequence[bytes]) -> bytes:
-    """MTH of leaf hashes, written as RFC 6962 defines it; `Frontier` gives the same one leaf at a time."""
+    """MTH of leaf hashes as RFC 6962, 2.1 defines it; `Frontier` computes the same incrementally."""
     if not leaves:
         return EMPTY
     if len(leaves) == 1:
@@ -36,7 +36,7 @@ def tree_head(leaves: Sequence[bytes]) -> bytes:
 
 
 class Frontier:
-    """The tree head of a growing list of leaf hashes, in memory that grows with its logarithm.
+    """The tree head of a growing list of leaf hashes, in O(log n) memory.
 
     `nodes` are the roots of the perfect subtrees from left to right, one for each set bit of `size`.
     """
@@ -46,7 +46,7 @@ class Frontier:
         self.nodes: list[bytes] = []
 
     def push(self, leaf: bytes) -> None:
-        """Add the hash of the next leaf."""
+        """Append the hash of the next leaf."""
         node, size = leaf, self.size
         while size & 1:
             node = node_hash(self.nodes.pop(), node)
@@ -55,7 +55,7 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        """The tree head of all leaves so far, 32 bytes.
+        """The tree head of all leaves so far (32 bytes).
 
         >>> Frontier().root() == EMPTY
         True

@@ -1,7 +1,7 @@
-"""Verify ledgers with the standard library alone: no network, no database, none of the code that wrote them.
+"""Verifies ledgers with the standard library alone: no network, no database, none of the code that wrote them.
 
-`python -m monitor.notary.verify PATH...` does the same as `sandbox-monitor ledger verify` without its dependencies. A stranger
-who would rather not run our code finds every format in `README.md` beside this file.
+`python -m monitor.notary.verify PATH...` does the same as `sandbox-monitor ledger verify`, without its dependencies. To
+verify without this code, see `README.md` in this folder: it documents every format.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from monitor.notary.commitment import Words, WordsBroken, by_entry, committed, get, lines
+from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, committed, get, lines
 from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor, too_short
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, check
-from monitor.notary.format import Damage, Reader, hold, read_index
+from monitor.notary.format import Damage, Reader, checked_frames, read_index
 from monitor.notary.tree import Frontier
 
 
 class Verified(NamedTuple):
-    """A sound ledger: its model file id, entries, tree head, bytes; `torn` bytes of an entry that was never
-    acknowledged; `found` maps each root asked for to the size at which this ledger had it; `shown` counts disclosed
-    texts that are what it commits to. Its decisions have the standings `first` to `last`, all of them (`None`: it holds
-    none); a `first` above 1 says that it was begun when earlier ones were no longer in the log. `doubtful` are numbers
-    that an older version may have lost."""
+    """A sound ledger: its model file id, entries, tree head and bytes.
+
+    `torn` counts bytes of an incomplete last entry that was never acknowledged. `found` maps each root asked for to the
+    size at which this ledger had it. `shown` counts disclosed texts that match their commitments. Its decisions have
+    all standings from `first` to `last` (`None`: no decision); a `first` above 1 means that the ledger was started when
+    earlier ones were no longer in the log. `doubtful` are numbers that an older version may have lost."""
 
     file: Path
     model: str
@@ -40,35 +41,35 @@ class Verified(NamedTuple):
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader must know of a sound ledger."""
-        said = []
+        """Sentences that a reader of a sound ledger must know."""
+        found = []
         if self.torn:
-            said.append(f"{self.file}: ends with {self.torn} bytes of an entry that was never acknowledged")
+            found.append(f"{self.file}: ends with {self.torn} bytes of an entry that was never acknowledged")
         if self.first is not None and self.first > 1:
-            said.append(f"{self.file}: begins at standing {self.first}; what was decided before is not in this file")
+            found.append(f"{self.file}: begins at standing {self.first}; earlier decisions are not in this file")
         if self.doubtful:
             numbers = ", ".join(map(str, self.doubtful))
-            said.append(
+            found.append(
                 f"{self.file}: no entry at standing {numbers}: an older version may have dropped it as a repeat of the "
                 "`cleared` before it; compare with the decisions log"
             )
-        return said
+        return found
 
 
 class Mismatch(Exception):
-    """A disclosed text is not what the ledger commits to; the ledger itself may be sound."""
+    """A disclosed text does not match its commitment; the ledger itself may be sound."""
 
 
 def ledgers(path: Path) -> list[Path]:
-    """The ledger files that `path` names: itself, or those in the directory. Raises Damage when there is none."""
+    """The ledger files at `path`: itself, or those in the directory. Raises Damage when there is none."""
     if not path.is_dir():
         if not path.exists():
-            raise Damage(path, -1, 0, "there is no such file")
+            raise Damage(path, -1, 0, "no such file")
         return [path]
     files = sorted(path.glob("*.ledger"))
-    gone = [index for index in path.glob("*.index") if not index.with_suffix(".ledger").exists()]
-    if gone:
-        raise Damage(gone[0].with_suffix(".ledger"), -1, 0, "its index is here, the ledger is gone")
+    orphans = [index for index in path.glob("*.index") if not index.with_suffix(".ledger").exists()]
+    if orphans:
+        raise Damage(orphans[0].with_suffix(".ledger"), -1, 0, "its index is here, the ledger is missing")
     if not files:
         raise Damage(path, -1, 0, "there is no ledger in this directory")
     return files
@@ -86,34 +87,33 @@ def verify(
     path: Path,
     roots: Iterable[str] = (),
     progress: Callable[[int], object] = lambda done: None,
-    disclosed: Iterable[Words] = (),
+    disclosed: Iterable[Plaintext] = (),
 ) -> Verified:
-    """Re-read one ledger file whole. Raises Damage (file, entry, offset) at the first thing that is not as it must be.
+    """Read and check one ledger file. Raises Damage (file, entry, offset) at the first error.
 
     Checked: checksums of header, lengths and index; every leaf hash; encoding and canonical body; fields against the
     body; one model file per file; unique ids; rising epoch; standings of decisions without a gap; that no acknowledged
-    entry is gone. `roots` are tree heads noted earlier, in hex; `progress` is told the bytes read. Of `disclosed`,
-    those of this model file are held against their entries: raises Mismatch.
-    """
+    entry is missing. `roots` are tree heads noted earlier, in hex; `progress` is called with the bytes read.
+    `disclosed` texts of this model file are compared with their commitments; raises Mismatch."""
     wanted = {root.lower() for root in roots}
     standings = Standings()
     tree, found = Frontier(), dict[str, int]()
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
         reader = Reader(path, file)
-        told = [words for words in disclosed if words.pilot == reader.model]
-        waiting = by_entry(told)
+        texts = [text for text in disclosed if text.pilot == reader.model]
+        pending = by_entry(texts)
         if tree.root().hex() in wanted:
             found[tree.root().hex()] = 0
         for leaf, entry in _checked(reader, index, standings):
             tree.push(leaf)
-            if entry.id in waiting:
-                hold_against(path, entry, waiting.pop(entry.id))
+            if entry.id in pending:
+                check_disclosure(path, entry, pending.pop(entry.id))
             if wanted and (root := tree.root().hex()) in wanted:
                 found[root] = tree.size
             progress(reader.end)
-    if waiting:
-        raise Mismatch(f"{path}: there is no entry {min(waiting)}, of which something is disclosed")
+    if pending:
+        raise Mismatch(f"{path}: there is no entry {min(pending)}, of which a text is disclosed")
     return Verified(
         path,
         reader.model,
@@ -122,7 +122,7 @@ def verify(
         reader.end,
         reader.torn,
         found,
-        len(told),
+        len(texts),
         standings.first,
         standings.last,
         standings.doubtful,
@@ -130,21 +130,23 @@ def verify(
 
 
 def cursor_of(path: Path) -> Cursor:
-    """What `cursor.json` in a directory of ledgers knows; nothing for a file, or where it is not there or cannot be
-    read. Read it before the ledgers: one that is being written holds at least what the cursor said before."""
+    """The cursor in a directory of ledgers; an empty one for a file, or when it is missing or unreadable.
+
+    Read it before the ledgers: a ledger that is being written then holds at least what the cursor says.
+    """
     try:
         return read_cursor(path)
     except (CursorBroken, OSError):
-        return empty()  # the notary refuses it; it says nothing of the ledgers
+        return empty()  # the notary reports it; the ledgers may be sound
 
 
-def hold_against(path: Path, entry: Entry, told: Iterable[Words]) -> None:
-    """Raise Mismatch unless each of these texts is what the entry commits to."""
+def check_disclosure(path: Path, entry: Entry, texts: Iterable[Plaintext]) -> None:
+    """Raise Mismatch unless each text matches its commitment in the entry."""
     record = entry.record()
-    for words in told:
-        stands = committed(get(record, words.field))
-        if not stands or stands != words.commitment():
-            raise Mismatch(f"{path}: {words.field} of entry {entry.id} is not the text that is disclosed")
+    for text in texts:
+        expected = committed(get(record, text.field))
+        if not expected or expected != text.commitment():
+            raise Mismatch(f"{path}: {text.field} of entry {entry.id} does not match the disclosed text")
 
 
 def _checked(reader: Reader, index: list[tuple[int, bytes]], standings: Standings) -> Iterator[tuple[bytes, Entry]]:
@@ -152,7 +154,7 @@ def _checked(reader: Reader, index: list[tuple[int, bytes]], standings: Standing
     ids: set[str] = set()
     standing: dict[bool, int] = {}
     epochs: dict[bool, int] = {}
-    for item in hold(reader, index):
+    for item in checked_frames(reader, index):
         try:
             entry = check(item.entry)
         except Malformed as bad:
@@ -163,7 +165,7 @@ def _checked(reader: Reader, index: list[tuple[int, bytes]], standings: Standing
         if entry.pilot != reader.model:
             problem = f"an entry of {entry.pilot!r} in the file of {reader.model!r}"
         elif entry.id in ids:
-            problem = f"the id {entry.id} is here twice"
+            problem = f"the id {entry.id} occurs twice"
         elif entry.standing < last or (entry.standing == last and not command):
             problem = f"standing {entry.standing} after {last}"
         elif hole := standings.hole_before(entry):
@@ -179,13 +181,13 @@ def _checked(reader: Reader, index: list[tuple[int, bytes]], standings: Standing
 
 
 def main(arguments: list[str]) -> int:
-    """Verify each path; one line per sound ledger on stdout, damage on stderr. 0 all sound, 1 damage, 2 called wrongly."""
-    told: list[Words] = []
+    """Verify each path; one line per sound ledger on stdout, damage on stderr. Returns 0 sound, 1 damage, 2 usage."""
+    texts: list[Plaintext] = []
     if arguments[:1] == ["--disclosed"] and len(arguments) > 2:
         disclosed, arguments = Path(arguments[1]), arguments[2:]
         try:
-            told = [words for words in lines(disclosed, disclosed.read_bytes()) if words.salt]
-        except (WordsBroken, OSError) as error:
+            texts = [text for text in lines(disclosed, disclosed.read_bytes()) if text.salt]
+        except (PlaintextBroken, OSError) as error:
             print(error, file=sys.stderr)
             return 1
     if not arguments or arguments[0].startswith("-"):
@@ -202,7 +204,7 @@ def main(arguments: list[str]) -> int:
         cursor, sizes = cursor_of(Path(argument)), dict[str, int]()
         for file in files:
             try:
-                sound = verify(file, disclosed=told)
+                sound = verify(file, disclosed=texts)
                 shown += sound.shown
                 sizes[sound.model] = sound.entries
                 print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
@@ -211,12 +213,12 @@ def main(arguments: list[str]) -> int:
             except (Damage, Mismatch) as damage:
                 print(damage, file=sys.stderr)
                 bad += 1
-        for text in [] if bad else too_short(cursor, sizes):
-            print(f"{argument}: {text}", file=sys.stderr)
+        for problem in [] if bad else too_short(cursor, sizes):
+            print(f"{argument}: {problem}", file=sys.stderr)
             bad += 1
-    if told and not bad:
-        print(f"{shown} of {len(told)} disclosed texts are what these ledgers commit to", file=sys.stderr)
-        bad += shown != len(told)
+    if texts and not bad:
+        print(f"{shown} of {len(texts)} disclosed texts match their commitments", file=sys.stderr)
+        bad += shown != len(texts)
     return 1 if bad else 0
 
 

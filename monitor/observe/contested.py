@@ -9,23 +9,26 @@ from __future__ import annotations
 
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import track_conflict
+from monitor.decide.events import apply_hard_rules, check_model
 from monitor.model.events import Envelope, IncidentReported, IncidentUpdated
 from monitor.model.records import Finding, Level, Reason
-from monitor.observe.events import before_admission, foreign, hard_rules
+from monitor.observe.events import before_admission
 from monitor.state.incidents import incident_report
 
 CONFLICT = "source_conflict"
 
 
-def contested(context: DecisionContext, event: Envelope, conflict: bool) -> None:
-    """Apply an event that is rejected for its number to hard rules, models and the command to stop. `conflict`: another
-    event is known to have used it; else its number is too old to tell, and only an incident is looked at, as its id
-    tells whether it is known."""
-    known = not before_admission(context.pilot, event)  # else it is none of the pilot's
-    if known and isinstance(event, IncidentReported | IncidentUpdated):
-        seen = incident_report(context.pilot.incidents, context.plan.once, event)
-        hard_rules(context, event, seen)
-        seen.remember(context.out)
+def observe_contested(context: DecisionContext, event: Envelope, conflict: bool) -> None:
+    """Apply hard rules, model rules and the command in force to an event that is rejected for its sequence number.
+
+    `conflict`: another event is known to have used the number. Otherwise the number is too old to tell, and only an
+    incident takes effect, as its id tells whether it is known.
+    """
+    about_pilot = not before_admission(context.pilot, event)
+    if about_pilot and isinstance(event, IncidentReported | IncidentUpdated):
+        known = incident_report(context.pilot.incidents, context.plan.once, event)
+        apply_hard_rules(context, event, known)
+        known.remember(context.out)
     if not conflict:
         return
     context.pilot.conflicted = context.at
@@ -33,7 +36,7 @@ def contested(context: DecisionContext, event: Envelope, conflict: bool) -> None
     finding = Finding(rule="sequence", observed=float(int(event.sequence)), detail=event.source)
     context.raise_finding(CONFLICT, level, Reason.SOURCE_CONFLICT, finding)
     model = event.data.model  # type: ignore[attr-defined]
-    if known and not context.plan.any_model and model not in context.plan.models:
-        foreign(context, event, model)
-    if known and context.pilot.standing.halt_state.stops:
+    if about_pilot and not context.plan.any_model and model not in context.plan.models:
+        check_model(context, event, model)
+    if about_pilot and context.pilot.standing.halt_state.stops:
         track_conflict(context, event)

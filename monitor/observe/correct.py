@@ -1,8 +1,8 @@
-"""Correct: takes back what a firm tallied too much, in open periods only and on record.
+"""Correct: take back what a firm tallied too much, in open periods only and on record.
 
 A closed period was judged, and a correction could lower what was found there; so it does not count in it. In an open
-period it takes back at most what was tallied. Complaints and incidents are never taken back: a withdrawal and an update
-have rules of their own.
+period it takes back at most what was tallied. Complaints and incidents are never taken back: they have withdrawals and
+updates.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TypeAlias
 from monitor.charter.values import escaped
 from monitor.compile.plan import CompiledIndicator
 from monitor.decide.context import DecisionContext
-from monitor.decide.ladder import Move
 from monitor.indicators.base import Slot
 from monitor.model.events import (
     Envelope,
@@ -23,32 +22,31 @@ from monitor.model.events import (
     OutcomesData,
     OutcomesTallied,
 )
-from monitor.model.records import Finding, Reason
+from monitor.model.records import Finding
 
 Correction: TypeAlias = ExposureCorrected | OutcomesCorrected
 CORRECTIONS = (ExposureCorrected, OutcomesCorrected)
 NAMED, SHOWN = 5, 60  # indicators that the record names, and characters of a label
 
 
-def correct(context: DecisionContext, event: Correction) -> None:
-    """Take back what a correction names, and put on record where it counted."""
+def take_back(context: DecisionContext, event: Correction) -> Finding:
+    """Take back what a correction names. Returns what was taken back and where, for the record."""
     tally = _tally(event)
     applied: list[str] = []
     closed: list[str] = []
-    for watch in context.plan.by_type.get(type(tally), ()):
-        if watch.late is None:
-            for slot in watch.implementation.slots(tally, context.at):
-                (applied if _taken_back(context, watch, slot) else closed).append(watch.name)
+    for indicator in context.plan.by_type.get(type(tally), ()):
+        if indicator.late is None:
+            for slot in indicator.implementation.slots(tally, context.at):
+                (applied if _taken_back(context, indicator, slot) else closed).append(indicator.name)
     if not applied:
         context.out.uncount("correction")
-    level = context.pilot.standing.level
-    context.record(Move("finding", level, level, Reason.CORRECTED, False), _finding(event, applied, closed))
+    return _finding(event, applied, closed)
 
 
-def _taken_back(context: DecisionContext, watch: CompiledIndicator, slot: Slot) -> bool:
-    """Take an increment back. Returns whether there was an open period to take it from."""
-    stream = context.pilot.streams[watch.keys[slot.segment]]
-    opened = stream.open.get(watch.grid.index(slot.at))
+def _taken_back(context: DecisionContext, indicator: CompiledIndicator, slot: Slot) -> bool:
+    """Take back an increment. Returns whether there was an open period to take it from."""
+    stream = context.pilot.streams[indicator.keys[slot.segment]]
+    opened = stream.open.get(indicator.grid.index(slot.at))
     if opened is None:
         return False
     opened.k = max(0.0, opened.k - slot.k)

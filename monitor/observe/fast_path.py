@@ -16,13 +16,15 @@ from detectors.base import Count
 from monitor.compile.plan import CompiledIndicator, stream_key
 from monitor.decide.context import DecisionContext
 from monitor.decide.enforcement import grant_permit
+from monitor.decide.events import MISSING_MODEL, UNREGISTERED_MODEL, WORK
+from monitor.detect.events import fully_reported
 from monitor.detect.periods import peek_stays_quiet
 from monitor.indicators.base import InOneUnit, OpenPeriod, Slot
 from monitor.model.bounds import marks_kept, seen_kept, short
 from monitor.model.events import Envelope, ExposureTallied, Heartbeat, IncidentReported, instant, millis
 from monitor.model.labels import LABEL_OF, Label, tidied
 from monitor.model.records import Outputs
-from monitor.observe.events import FOREIGN, UNNAMED, WORK, add, told
+from monitor.observe.events import add
 from monitor.observe.fast_path_plan import PeriodFrame, fast_path_plan_of
 from monitor.state.exposure import state_exposures
 from monitor.state.incidents import incident_report
@@ -189,7 +191,7 @@ class FastPath:
         """Where what has slots only goes; `None` when an event is not ordinary by itself, or might raise the evidence of a
         closed period."""
         model, rest = self._known_model(), []
-        blank = self._plan.any_model or UNNAMED in self._pilot.standing.active
+        blank = self._plan.any_model or MISSING_MODEL in self._pilot.standing.active
         for kind_of, run in batch.by_type.items():
             kind = self._kinds.get(kind_of)
             if kind is None:
@@ -235,7 +237,7 @@ class FastPath:
             for label in set(map(LABEL_OF[kind_of], data)):
                 found = uncounted_label(self._plan, kind_of, label)
                 if found is not None:
-                    if not told(self._pilot, found):
+                    if not fully_reported(self._pilot, found):
                         return None
                     lost[kind_of, label] = found
         return lost
@@ -287,7 +289,7 @@ class FastPath:
     def _known_model(self) -> str | None:
         """The model serving, unless there is something to be said of it."""
         pilot, plan = self._pilot, self._plan
-        known = plan.any_model or pilot.model in plan.models or FOREIGN in pilot.standing.active
+        known = plan.any_model or pilot.model in plan.models or UNREGISTERED_MODEL in pilot.standing.active
         return pilot.model if known else None
 
     def _has_room(self, window: Window, tallies: Sequence[Any]) -> bool:

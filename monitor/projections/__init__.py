@@ -1,1 +1,1 @@
-"""Read models of what the machine emitted: metrics, alerts, open commands, wording. Pure."""
+"""Read models of the emitted outputs: metrics, alerts, open commands, alpha budget, sentences, number formats. Pure."""

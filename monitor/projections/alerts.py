@@ -1,14 +1,12 @@
-"""Which alerts stand: a pure projection of decisions. Decisions of a pilot in order go in, its standing alerts come
-out.
+"""The firing alerts of a pilot, computed from its decisions in order. Pure.
 
-Two kinds of alert stand for a pilot: one for its level (halt or escalate), and one for each *grave* finding (`GRAVE`),
-also where the level does not change. An alert ends when its cause ends: the finding is cleared, released, overridden
-down or shelved. A pilot that leaves ends its alerts; `exited` is on record only once no halt stands or its stop is
-verified (`monitor/decide/leave.py`).
+A pilot has one alert for its level (halt or escalate), and one for each *grave* finding (`GRAVE`), also where the level
+does not change. An alert ends when its cause ends: the finding is cleared, released, overridden down or shelved. The
+alerts of a pilot end with `exited`, which is recorded only when no halt stands or its stop is verified
+(`monitor/decide/leave.py`).
 
-A pilot has at most `MOST` alerts of findings; further ones count in one alert, `BEYOND`, until the finding that they
-belong to ends. Incidents of one hard rule are alerts of their own, and an incident that is reported again is the same
-alert.
+A pilot has at most `MOST` alerts of findings; further ones are one alert, `BEYOND`, until their finding ends. Each
+incident under a hard rule has a separate alert; a repeated report of an incident is the same alert.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ LEVEL = "level"  # key of the alert of a pilot's level
 
 
 class Facts(Struct, frozen=True):
-    """What of a charter becomes labels. Empty where it is not known."""
+    """The labels that a charter adds to an alert; empty where the charter is not known."""
 
     tier: str = ""
     sector: str = ""
@@ -39,12 +37,12 @@ class Facts(Struct, frozen=True):
 
 
 def facts_of(charter: Charter) -> Facts:
-    """The labels that a charter gives; its own words are cut to 100 characters."""
+    """The labels of a charter; free text is cut to 100 characters."""
     return Facts(charter.tier, charter.sector[:100], charter.region[:100])
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One standing alert. `occurrence` is the same for all that one cause began; `at` is when it began (ms)."""
+    """One firing alert. `occurrence` is equal for all alerts of one cause; `at` is the start (ms)."""
 
     name: str
     severity: str
@@ -61,14 +59,14 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """What makes two alerts the same one: all that becomes a label."""
+        """Equal for two records of the same alert: everything that becomes a label."""
         words = (self.pilot, self.participant, self.name, self.severity, self.level.word, self.reason.value)
         return "\n".join((*words, self.finding, self.occurrence, *structs.astuple(self.facts)))
 
 
 class GraveFinding(Struct, frozen=True):
-    """A grave finding that is active: the level it asks for, its alerts by incident ("" where there is none), and
-    whether there were more of them than fit."""
+    """An active grave finding: the level it requires, its alerts by incident ("" without one), and the alert for those
+    above the limit."""
 
     level: Level
     reason: Reason
@@ -77,8 +75,8 @@ class GraveFinding(Struct, frozen=True):
 
 
 class PilotAlerts(Struct, frozen=True):
-    """What the decisions of one pilot up to number `counter` leave standing. `shelved` maps keys to the level up to
-    which a finding is set aside."""
+    """The alerts of one pilot after decision number `counter`. `shelved` maps keys to the level up to which a finding
+    is shelved."""
 
     counter: int = 0
     level: Level = Level.NORMAL
@@ -87,8 +85,7 @@ class PilotAlerts(Struct, frozen=True):
     shelved: dict[str, Level] = {}
 
     def alerts(self) -> Iterator[Alert]:
-        """The alerts that stand, the one of the level first; of those beyond the most that a pilot may have only the
-        oldest."""
+        """The firing alerts, the one of the level first; of those above `MOST` only the oldest."""
         if self.of_level is not None:
             yield self.of_level
         beyond = []
@@ -102,7 +99,7 @@ class PilotAlerts(Struct, frozen=True):
 
 
 def after_decision(s: PilotAlerts, d: Decision, facts: Facts = Facts()) -> PilotAlerts:  # noqa: B008 (a frozen value)
-    """What stands after one more decision of the pilot. One that is not newer than all before it changes nothing."""
+    """The alerts after one more decision of the pilot. A decision that is not newer than `counter` changes nothing."""
     if d.standing <= s.counter:
         return s
     if d.reason is Reason.EXITED:
@@ -111,29 +108,29 @@ def after_decision(s: PilotAlerts, d: Decision, facts: Facts = Facts()) -> Pilot
 
 
 def difference(before: PilotAlerts, now: PilotAlerts) -> tuple[list[Alert], list[Alert]]:
-    """The alerts that begin and those that end between two standings."""
+    """The alerts that start and those that end between two states of a pilot."""
     old = {alert.identity: alert for alert in before.alerts()}
     new = {alert.identity: alert for alert in now.alerts()}
     return [a for name, a in new.items() if name not in old], [a for name, a in old.items() if name not in new]
 
 
 def restored_alerts(pilot: Pilot) -> PilotAlerts:
-    """What stands of a pilot by the machine's own state, for metrics of who takes over a partition: its alerts carry no
-    words, and a hard rule's finding has the worst harm on which the rule acts."""
+    """The alerts of a pilot from the state of the machine, for the metrics of a process that takes over a partition.
+    They have no summary, and a hard rule's finding has the worst harm that the rule covers."""
     standing, worst = pilot.standing, {}
     for rule in pilot.charter.hard_rules:
-        harms = rule.harm or tuple(WORST)  # without harms it acts on any
+        harms = rule.harm or tuple(WORST)  # without harms it covers all
         worst[f"rule/{rule.name}"] = next((harm for harm in harms if harm in WORST), Harm.NONE)
     held = {}
     for key, active in standing.active.items():
         if active.reason in GRAVE:
             how = severity(active.reason, worst.get(key, Harm.NONE), active.level)
-            alert = _silent(pilot.id, GRAVE[active.reason], how or "", key, active)
+            alert = _restored(pilot.id, GRAVE[active.reason], how or "", key, active)
             held[key] = GraveFinding(active.level, active.reason, {"": alert} if how else {})
     return PilotAlerts(standing.counter, standing.level, None, held, {k: s.level for k, s in standing.shelved.items()})
 
 
-def _silent(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
+def _restored(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
     return Alert(
         name=name,
         severity=how,
@@ -153,7 +150,7 @@ def _silent(pilot: str, name: str, how: str, key: str, active: Active) -> Alert:
 
 
 def _of_level(s: PilotAlerts, d: Decision, facts: Facts) -> PilotAlerts:
-    """The alert of the level begins with the decision that brought the pilot there."""
+    """The alert of the level starts with the decision that brought the pilot to it."""
     names = {Level.HALT: HALTED, Level.ESCALATE: ESCALATED}
     if d.level not in names:
         return structs.replace(s, of_level=None)
@@ -179,10 +176,10 @@ def _of_finding(s: PilotAlerts, d: Decision, facts: Facts) -> PilotAlerts:
             level = s.held[key].level if key in s.held else Level.ESCALATE
             return structs.replace(s, shelved={**s.shelved, key: level})
         case Reason.UNSHELVED:
-            return _counts_again(s, d.finding_key or d.finding.rule)
+            return _unshelved(s, d.finding_key or d.finding.rule)
     if d.reason in GRAVE:
         return _found(s, d, d.finding_key or _key(d), facts)
-    return _without(s, d.finding_key) if d.finding_level is not None else s  # a finding whose ground is another one now
+    return _without(s, d.finding_key) if d.finding_level is not None else s  # the finding now has another reason
 
 
 def _found(s: PilotAlerts, d: Decision, key: str, facts: Facts) -> PilotAlerts:
@@ -202,7 +199,7 @@ def _found(s: PilotAlerts, d: Decision, key: str, facts: Facts) -> PilotAlerts:
     highest = max(level, old.level) if old is not None else level
     held = {**s.held, key: GraveFinding(highest, d.reason, alerts, beyond)}
     if key in s.shelved and level > s.shelved[key]:
-        s = _counts_again(s, key)
+        s = _unshelved(s, key)
     return structs.replace(s, held=held)
 
 
@@ -214,12 +211,12 @@ def _without(s: PilotAlerts, key: str) -> PilotAlerts:
     return structs.replace(s, held={k: h for k, h in s.held.items() if k != key}) if key in s.held else s
 
 
-def _counts_again(s: PilotAlerts, key: str) -> PilotAlerts:
+def _unshelved(s: PilotAlerts, key: str) -> PilotAlerts:
     return structs.replace(s, shelved={k: level for k, level in s.shelved.items() if k != key})
 
 
 def occurrence(d: Decision) -> str:
-    """What all that one cause began has in common: two rules that one incident breaks come in one message."""
+    """Equal for all alerts of one cause, so that two rules broken by one incident come in one message."""
     return digest(d.pilot, d.cause)[:12]
 
 
@@ -244,7 +241,7 @@ def _alert(d: Decision, name: str, how: str, key: str, facts: Facts) -> Alert:
 
 
 def _key(d: Decision) -> str:
-    """The key of a grave finding, from what it rests on."""
+    """The key of a grave finding, from its rule and indicator."""
     finding = d.finding
     match d.reason:
         case Reason.HARD_RULE:
@@ -260,8 +257,7 @@ def _key(d: Decision) -> str:
 
 
 def _cleared(s: PilotAlerts, d: Decision) -> str:
-    """The key of the finding that ended: those of a command are told apart by which of them stands, the overdue one
-    first."""
+    """The key of the finding that ended. Of the findings of a command it is the one that is active, overdue first."""
     finding = d.finding
     if finding.indicator:
         return f"{finding.indicator}/{finding.segment}/{finding.rule}"

@@ -1,13 +1,14 @@
-"""How much of a pilot's alpha may its thresholds spend, and how much was really used?
+"""The alpha that the thresholds of a pilot may spend, and the alpha used.
 
 Every limit of a charter has a share of alpha for each run of its statistics; run j ends, and run j + 1 begins, when a
-halt is released or a first crossing is tolerated (`charter.alpha_share`). Two sums follow from that, and they differ:
+halt is released or a first crossing is tolerated (`charter.alpha_share`). This gives two different sums:
 
-- **may spend**: the shares of all runs up to the one in force. It stands from the first day on, whatever was observed.
-- **used**: the shares of the runs that are over, for good, and of a run in force whose threshold was reached. A run that is in
-  force and below its threshold has used nothing yet: how near it came is its *anytime-valid p-value*, min(1, 1 / largest
-  e-value). By Ville's inequality (J. Ville, 1939: P(sup E >= 1/p) <= p for a non-negative supermartingale that starts at 1) a
-  pilot that keeps the limit ever reaches a p-value of p or less with probability at most p, however often one looks.
+- **may spend**: the shares of all runs up to the one in force. It is known from the first day on, whatever is observed.
+- **used**: the shares of the runs that are over, and of a run in force whose threshold was reached. A run that is in
+  force and below its threshold has used nothing yet; how close it came is its *anytime-valid p-value*, min(1, 1 /
+  largest e-value). By Ville's inequality (J. Ville, 1939: P(sup E >= 1/p) <= p for a non-negative supermartingale that
+  starts at 1) a pilot that keeps the limit ever reaches a p-value of p or less with probability at most p, however
+  often it is computed.
 
 For every limit used <= may spend, and over all limits and any number of runs may spend <= alpha. Pure.
 """
@@ -28,18 +29,18 @@ Stream = tuple[str, str]
 """Indicator and segment."""
 
 
-class Runs(Struct):
-    """What the decisions of a pilot say of its runs: the number of the run in force, since when (ms), which limits
-    reached their threshold in it, and the largest e-value seen (natural logarithm). Feed it in their order; repeats
-    change nothing."""
+class AlphaRuns(Struct):
+    """The alpha runs of a pilot: the number of the run in force, its start (ms), the limits that reached their
+    threshold in it, and the largest e-values (natural logarithms). Add decisions in their order; repeats change
+    nothing."""
 
     number: int = 1
     since: int = 0
     crossed: set[Stream] = field(default_factory=set)
     largest: dict[Stream, float] = field(default_factory=dict)
 
-    def decide(self, decision: Decision) -> None:
-        """Take a decision into account."""
+    def add_decision(self, decision: Decision) -> None:
+        """Apply a decision."""
         number = decision.restart + (decision.reason is Reason.LIMIT_TOLERATED)
         if number > self.number:
             self.number, self.since = number, decision.at
@@ -54,8 +55,8 @@ class Runs(Struct):
         if finding.statistic >= finding.bar:
             self.crossed.add(stream)
 
-    def observe(self, record: Evidence, charter: Charter | None) -> None:
-        """Take a closed period into account, unless it closed before the run in force began."""
+    def add_evidence(self, record: Evidence, charter: Charter | None) -> None:
+        """Apply a closed period, unless it closed before the run in force began."""
         score = record.scores.get(LIMIT)
         if score is not None and _closed(record, charter) > self.since:
             self._seen((record.indicator, record.segment), score[0])
@@ -64,9 +65,9 @@ class Runs(Struct):
         self.largest[stream] = max(statistic, self.largest.get(stream, -inf))
 
 
-class Use(NamedTuple):
+class AlphaUse(NamedTuple):
     """One limit in one segment: `alpha` is the share of the run in force, `threshold` the e-value at which it counts as
-    broken, `largest` the largest e-value of this run (natural logarithms, `None`: none yet), `p_value` its
+    exceeded, `largest` the largest e-value of this run (natural logarithms, `None`: none yet), `p_value` its
     anytime-valid p-value."""
 
     indicator: str
@@ -79,14 +80,14 @@ class Use(NamedTuple):
     p_value: float
 
 
-def alpha_use(charter: Charter, runs: Runs, evidence: Iterable[Evidence] = ()) -> list[Use]:
-    """What each limit of a charter may spend and has used, in the charter's order.
+def alpha_use(charter: Charter, runs: AlphaRuns, evidence: Iterable[Evidence] = ()) -> list[AlphaUse]:
+    """The alpha that each limit of a charter may spend and has used, in the order of the charter.
 
-    `evidence` are closed periods that `runs` may not have met; those of earlier runs are left out.
+    `evidence` are closed periods that may be missing in `runs`; those of earlier runs are skipped.
     """
-    seen = Runs(runs.number, runs.since, runs.crossed, dict(runs.largest))
+    seen = AlphaRuns(runs.number, runs.since, runs.crossed, dict(runs.largest))
     for record in evidence:
-        seen.observe(record, charter)
+        seen.add_evidence(record, charter)
     return [
         _use(charter, spec, segment, seen)
         for spec in charter.indicators
@@ -95,19 +96,19 @@ def alpha_use(charter: Charter, runs: Runs, evidence: Iterable[Evidence] = ()) -
     ]
 
 
-def used_of(charter: Charter, runs: Runs) -> float:
-    """What a pilot has used of its alpha, over all limits."""
+def used_of(charter: Charter, runs: AlphaRuns) -> float:
+    """The alpha that a pilot has used, over all limits."""
     return sum(use.used for use in alpha_use(charter, runs))
 
 
-def _use(charter: Charter, spec: IndicatorSpec, segment: str, runs: Runs) -> Use:
+def _use(charter: Charter, spec: IndicatorSpec, segment: str, runs: AlphaRuns) -> AlphaUse:
     stream = (spec.name, segment)
     now = alpha_share(charter, spec, runs.number)
     before = sum(alpha_share(charter, spec, j) for j in range(1, runs.number))
     largest = runs.largest.get(stream)
-    kept = 1 - spec.baseline.doubt if spec.baseline else 1.0  # the rest pays for what is not known of the baseline
+    kept = 1 - spec.baseline.doubt if spec.baseline else 1.0  # the rest covers the uncertainty of the baseline
     p_value = 1.0 if largest is None else min(1.0, exp(-max(largest, -1.0)) / kept)
-    return Use(
+    return AlphaUse(
         indicator=spec.name,
         segment=segment,
         alpha=now,

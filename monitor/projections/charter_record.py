@@ -1,7 +1,7 @@
-"""Which charters of a pilot came into force: what `control` asked for, held against the decisions that it caused. Pure.
+"""The charters of a pilot that came into force: acts on `control` joined with the decisions they caused. Pure.
 
-An admission or an amendment that was refused caused no decision, and a copy with the same id and another charter has
-another hash: neither is listed.
+A refused admission or amendment caused no decision, and a copy with the same id and another charter has another hash;
+neither is listed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ CAUSES = (Reason.ADMITTED, Reason.AMENDED)
 
 
 class Version(Struct, frozen=True, kw_only=True):
-    """A charter as it came into force: by which act (`act` its id, `author`, `signed` the id of the key), when (`at`,
-    ms) and by which entry of the ledger (`standing`, `decision`). `hash` stands in the ledger's entries from then
-    on."""
+    """A charter in force: the act (`act` its id, `author`, `signed` the id of the key), the time (`at`, ms) and the
+    ledger entry (`standing`, `decision`). `hash` is in all later ledger entries of the pilot."""
 
     version: int
     hash: str
@@ -35,8 +34,8 @@ class Version(Struct, frozen=True, kw_only=True):
 
 
 def versions(pilot: str, acts: Iterable[ControlBase], decisions: Iterable[Decision]) -> list[Version]:
-    """The charters of a pilot in the order in which they came into force; the last one is in force (or was, until the
-    pilot left). `acts` and `decisions` may be of any pilots, in any order, and may come twice."""
+    """The charters of a pilot in the order in which they came into force; the last one is in force, or was until the
+    pilot left. `acts` and `decisions` may be of any pilots, in any order, with repeats."""
     asked: dict[tuple[str, str], Charter] = {}
     for act in acts:
         if isinstance(act, Admission | Amendment) and act.pilot == pilot:

@@ -11,17 +11,17 @@ from monitor.projections.open_commands import OpenCommand, after_decision
 from monitor.state.halt_state import stop_state
 
 
-class Known(Struct, frozen=True):
-    """What the record says of a pilot now: its standing and level, and, under a halt, what became of the command to
-    stop (empty = the halt is older than what was looked at)."""
+class KnownState(Struct, frozen=True):
+    """The recorded state of a pilot: standing, level, and under a halt the state of the command to stop (empty = the
+    halt is older than the decisions that were read)."""
 
     standing: int
     level: str
     stop: str = ""
 
 
-def known_of(decisions: Iterable[Decision]) -> Known | None:
-    """What decisions about one pilot, oldest first, say of it; `None` where there are none."""
+def known_of(decisions: Iterable[Decision]) -> KnownState | None:
+    """The state after the decisions of one pilot, oldest first; `None` without decisions."""
     last: Decision | None = None
     command: OpenCommand | None = None
     for decision in decisions:
@@ -30,4 +30,4 @@ def known_of(decisions: Iterable[Decision]) -> Known | None:
     if last is None:
         return None
     halted = last.level is Level.HALT and command is not None and command.action == "halt"
-    return Known(last.standing, last.level.word, stop_state(command.state) if halted and command else "")
+    return KnownState(last.standing, last.level.word, stop_state(command.state) if halted and command else "")

@@ -1,4 +1,4 @@
-"""Who moved where, and the board's own sentence that says why: for people who read it on a phone at night."""
+"""A decision as a message to a person: which pilot, which level, and why, in the sentence of the board."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from monitor.projections import wording
 _MOVED = {
     Level.HALT: "was halted",
     Level.ESCALATE: "was escalated",
-    Level.WATCH: "is on watch",
-    Level.NORMAL: "is back at normal",
+    Level.WATCH: "was put on watch",
+    Level.NORMAL: "returned to normal",
 }
 
 
 def sentence(decision: Decision) -> str:
-    """Who, what, why and the numbers it rests on.
+    """Pilot, change of level, reason and numbers.
 
-    >>> from monitor.model.records import Reason
-    >>> d = Decision(id="1", pilot="p7", participant="acme", charter="c", kind="level", level=Level.HALT, was=Level.WATCH,
-    ...              reason=Reason.LIMIT_EXCEEDED, at=0, standing=1, epoch=1, cause="event:s#1")
+    >>> from monitor.model.records import Finding, Reason
+    >>> from monitor.testing.records import decision
+    >>> d = decision(1, "p7", participant="acme", level=Level.HALT, was=Level.WATCH, reason=Reason.LIMIT_EXCEEDED,
+    ...              finding=Finding())
     >>> sentence(d)
-    'Pilot p7 of acme was halted. A limit of the charter is broken.'
+    'Pilot p7 of acme was halted. Charter limit exceeded.'
     """
     verb = _MOVED[decision.level] if decision.level is not decision.was else f"stays at {decision.level.word}"
     by = f" Done by {decision.author}." if decision.author else ""

@@ -1,8 +1,8 @@
 """Every metric of the monitor, as one object that projects what the machine put out onto what the catalogue lists.
 
-All label sets that can be known beforehand exist at zero from the start, so that the first event of a kind is a rise and not
-a birth. Event ids, users and free text never become labels. `pilot` does, up to a cap: pilots beyond it count in the
-aggregates only (`sandbox_monitor_pilots`), and how many they are is itself a metric.
+All label sets that can be known beforehand exist at zero from the start, so that the first event of a kind is a rise
+and not a birth. Event ids, users and free text never become labels. `pilot` does, up to a cap: pilots beyond it count
+in the aggregates only (`sandbox_monitor_pilots`), and how many they are is itself a metric.
 
 This is the only home of prometheus_client.
 """
@@ -182,7 +182,8 @@ class Metrics:
         reason: Reason | None = None,
         alerts: PilotAlerts | None = None,
     ) -> None:
-        """Say where a pilot stands without a decision: after recovery, so that a halted pilot does not vanish from view."""
+        """Say where a pilot stands without a decision: after recovery, so that a halted pilot does not vanish from
+        view."""
         with self._lock:
             known = self._pilot(pilot, participant)
             if known is None:
@@ -354,7 +355,8 @@ class Metrics:
             self._of["pilots_held"].labels(str(partition), state).set(number)
 
     def revoked(self, partition: int) -> None:
-        """The partition is gone: its series end, so that no stale age raises an alert. Pilots are forgotten one by one."""
+        """The partition is gone: its series end, so that no stale age raises an alert. Pilots are forgotten one by
+        one."""
         for name in (
             "partition_epoch",
             "leases_short",

@@ -1,6 +1,6 @@
-"""Which findings have their own alerts, and how severe an alert is: tables over reason, harm and level.
+"""The findings with a separate alert, and the severity of alerts: tables over reason, harm and level.
 
-`critical` wakes a person, `warning` waits for working hours; `None` = no alert. The first row that matches counts.
+`critical` pages a person, `warning` waits for working hours; `None` = no alert. The first matching row applies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from monitor.projections.wording import incident
 
 HALTED, ESCALATED = "SandboxPilotHalted", "SandboxPilotEscalated"
 
-# The reasons whose findings are grave, and the name of their alert. `deploy/runbook.md` has a heading for each.
+# Reasons of grave findings, and the name of their alert; `deploy/runbook.md` has a heading for each.
 GRAVE: dict[Reason, str] = {
     Reason.HARD_RULE: "SandboxHardRule",
     Reason.LIMIT_EXCEEDED: "SandboxLimitExceeded",
@@ -24,16 +24,15 @@ GRAVE: dict[Reason, str] = {
     Reason.RECTIFICATION_OVERDUE: "SandboxRectificationOverdue",
 }
 
-# The limbs of Art. 3(49) (a) to (c) of the EU AI Act that concern people, and critical infrastructure.
+# EU AI Act, Art. 3(49) (a) to (c): harm to people, fundamental rights and critical infrastructure.
 WORST: frozenset[Harm] = frozenset(
     {Harm.DEATH, Harm.SERIOUS_INJURY, Harm.CRITICAL_INFRASTRUCTURE, Harm.FUNDAMENTAL_RIGHTS}
 )
 ANY: frozenset[Harm] = frozenset(Harm)
 
 
-class Row(NamedTuple):
-    """`severity` of a finding with one of these reasons (none given: any), one of these harms, and at least this
-    level."""
+class SeverityRow(NamedTuple):
+    """`severity` of a finding with one of `reasons` (empty: any), one of `harms`, and at least `level`."""
 
     reasons: tuple[Reason, ...]
     harms: frozenset[Harm]
@@ -41,16 +40,18 @@ class Row(NamedTuple):
     severity: str
 
 
-SEVERITY: tuple[Row, ...] = (
-    Row((), ANY, Level.HALT, "critical"),
-    Row((Reason.HARD_RULE,), WORST, Level.WATCH, "critical"),  # also where the charter only watches or escalates
-    Row((Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED), ANY, Level.WATCH, "critical"),
-    Row((), ANY, Level.ESCALATE, "warning"),
+SEVERITY: tuple[SeverityRow, ...] = (
+    SeverityRow((), ANY, Level.HALT, "critical"),
+    SeverityRow(
+        (Reason.HARD_RULE,), WORST, Level.WATCH, "critical"
+    ),  # also where the charter only watches or escalates
+    SeverityRow((Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED), ANY, Level.WATCH, "critical"),
+    SeverityRow((), ANY, Level.ESCALATE, "warning"),
 )
 
 
 def severity(reason: Reason, harm: Harm, level: Level) -> str | None:
-    """How severe an alert is; `None` = no alert."""
+    """The severity of an alert; `None` = no alert."""
     for row in SEVERITY:
         if (not row.reasons or reason in row.reasons) and harm in row.harms and level >= row.level:
             return row.severity
@@ -58,18 +59,18 @@ def severity(reason: Reason, harm: Harm, level: Level) -> str | None:
 
 
 def harm_of(decision: Decision) -> Harm:
-    """The harm that a hard rule's finding names, `none` for every other decision.
+    """The harm in a hard rule's finding; `none` for every other decision.
 
     >>> from monitor.testing.records import decision
     >>> from monitor.model.records import Finding
     >>> harm_of(decision(1, reason=Reason.HARD_RULE, finding=Finding(detail="serious_incident, death, i-1")))
     <Harm.DEATH: 'death'>
     """
-    said = incident(decision)
-    return Harm(said[2]) if said is not None else Harm.NONE
+    found = incident(decision)
+    return Harm(found[2]) if found is not None else Harm.NONE
 
 
 def incident_of(decision: Decision) -> str:
-    """The id of the incident that a hard rule's finding names, "" for every other decision."""
-    said = incident(decision)
-    return said[0] if said is not None else ""
+    """The incident id in a hard rule's finding; "" for every other decision."""
+    found = incident(decision)
+    return found[0] if found is not None else ""

@@ -1,4 +1,5 @@
-"""Plain words for levels and reasons, and one sentence that says a decision with its numbers; pages and alerts share them."""
+"""Sentences for levels, reasons and decisions, with their numbers; board, alerts, command line and reports share
+them."""
 
 from __future__ import annotations
 
@@ -9,64 +10,64 @@ from monitor.model.records import Decision, Finding, Level, Reason
 from monitor.projections.formats import e_value, figure, is_evidence, span, stamp
 
 LEVELS: dict[Level, str] = {
-    Level.NORMAL: "In range. Nothing that the charter asks to act on.",
-    Level.WATCH: "A quick detector noticed something. Noisy on purpose; a person looks.",
-    Level.ESCALATE: "Brought before the authority responsible for this pilot.",
-    Level.HALT: "The service was told to stop. Stays until the authority releases it.",
+    Level.NORMAL: "No finding that requires action.",
+    Level.WATCH: "A sensitive detector reported something; false alarms are expected. A person checks.",
+    Level.ESCALATE: "Reported to the authority responsible for this pilot. A person must decide.",
+    Level.HALT: "The service was commanded to stop. Stands until the authority releases it.",
 }
 
 REASONS: dict[Reason, str] = {
     Reason.ADMITTED: "Admitted to the sandbox",
-    Reason.AMENDED: "The charter was amended, from here on",
-    Reason.EXITED: "The pilot has left the sandbox",
-    Reason.EXIT_PENDING: "The pilot is to leave the sandbox; the halt stands until the stop is verified",
-    Reason.LIMIT_EXCEEDED: "A limit of the charter is broken",
-    Reason.LIMIT_HALF_WAY: "The evidence of a broken limit is half-way to its threshold",
-    Reason.HARD_RULE: "An event happened on which the charter acts at once",
-    Reason.CHANGE_DETECTED: "The rate has changed from what it was",
-    Reason.DRIFT_SUSPECTED: "The numbers may be drifting",
-    Reason.GAUGE_OUT_OF_RANGE: "A value lies outside what the charter states",
-    Reason.UNKNOWN_TOO_LONG: "The state of the pilot has been unknown for too long",
+    Reason.AMENDED: "Charter amended",
+    Reason.EXITED: "Left the sandbox",
+    Reason.EXIT_PENDING: "Exit pending; the halt stands until the stop is verified",
+    Reason.LIMIT_EXCEEDED: "Charter limit exceeded",
+    Reason.LIMIT_HALF_WAY: "Evidence of an exceeded limit is half-way to its threshold",
+    Reason.HARD_RULE: "Hard rule of the charter triggered",
+    Reason.CHANGE_DETECTED: "Rate has changed",
+    Reason.DRIFT_SUSPECTED: "Possible drift",
+    Reason.GAUGE_OUT_OF_RANGE: "Value outside the range of the charter",
+    Reason.UNKNOWN_TOO_LONG: "State unknown for longer than the charter allows",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
-    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one restarted at 1: different events under one number",
-    Reason.TELEMETRY_LOST: "Telemetry was deleted before the monitor had read it; events of this pilot may be among it",
-    Reason.STATE_LIMIT: "More periods are open than can be kept, and the oldest were dropped unjudged; amend the charter",
-    Reason.LATE_SHARE: "Too much telemetry comes after its period has closed",
-    Reason.EXPOSURE_CAP: "The pilot is used more than the charter allows",
-    Reason.OUTSIDE_CYCLE: "The pilot is used outside the time that the charter grants",
-    Reason.UNREGISTERED_MODEL: "A model is serving that the charter does not name",
-    Reason.CORRECTED: "The firm corrected what it had tallied",
-    Reason.COUNTED_NOWHERE: "Telemetry is accepted and counts nowhere",
-    Reason.MISSING_MODEL: "Telemetry names no model, so a model may be serving that the charter does not name",
-    Reason.CLEARED: "Quiet for as long as the charter asks",
-    Reason.OVERRIDDEN: "Set by hand by a regulator",
-    Reason.RECTIFICATION_RECORDED: "A corrective action was put on record",
-    Reason.EVALUATION_RECORDED: "A re-evaluation was put on record",
-    Reason.APPROVAL_RECORDED: "An approver agreed to lifting the halt",
-    Reason.RELEASED: "The halt was lifted; resuming is the firm's own act",
-    Reason.COMMAND_ACKNOWLEDGED: "The service acknowledged the command",
-    Reason.HALT_VERIFIED: "The service stands still: its own heartbeats bear out that it stopped",
-    Reason.HALT_OVERDUE: "A halt is not obeyed in time, or the service went dark before that could be verified",
-    Reason.HALT_CONTRADICTED: "A halted service goes on: what was reported is of a time after its stop",
-    Reason.LIMIT_TOLERATED: "A limit of the charter is broken for the first time; it must be rectified, the next time halts",
-    Reason.RECTIFICATION_OVERDUE: "A broken limit that was tolerated was not rectified in time",
-    Reason.SHELVED: "A finding was set aside for a while by a regulator",
-    Reason.UNSHELVED: "A finding that was set aside counts again",
-    Reason.COMMON_CAUSE: "Pilots of one vendor together exceed what their limits allow",
-    Reason.LEVEL_ACCEPTED: "A new level was accepted; what is usual is learnt anew",
-    Reason.DRILL_BEGUN: "A halt is tried out",
-    Reason.DRILL_PASSED: "The service answered a drill as it must",
-    Reason.DRILL_OVERDUE: "The service did not answer a drill in time",
-    Reason.DRILL_ENDED: "The drill is over; resuming is the firm's own act",
-    Reason.LAPSED: "No more permits are given, as the state has been unknown for too long; this is no halt",
-    Reason.SILENCE: "Nothing has been heard for longer than is usual",
-    Reason.PARTIAL_DATA: "A period closed with data missing",
-    Reason.MONITOR_GAP: "The monitor itself was away",
-    Reason.HEARD_AGAIN: "Heard again; the state is known",
+    Reason.SOURCE_CONFLICT: "Two emitters share one source, or one restarted at 1; events with equal numbers differ",
+    Reason.TELEMETRY_LOST: "Telemetry deleted before the monitor read it; events of this pilot may be lost",
+    Reason.STATE_LIMIT: "Too many open periods; the oldest were dropped without evaluation, amend the charter",
+    Reason.LATE_SHARE: "Too many events arrive after their period has closed",
+    Reason.EXPOSURE_CAP: "Exposure above the cap of the charter",
+    Reason.OUTSIDE_CYCLE: "Used outside the trial period of the charter",
+    Reason.UNREGISTERED_MODEL: "Model in use that the charter does not name",
+    Reason.CORRECTED: "The firm corrected earlier reports",
+    Reason.COUNTED_NOWHERE: "Telemetry accepted, but no indicator counts it",
+    Reason.MISSING_MODEL: "Telemetry names no model; a model that the charter does not name may be in use",
+    Reason.CLEARED: "Quiet for as long as the charter requires",
+    Reason.OVERRIDDEN: "Level set by an officer",
+    Reason.RECTIFICATION_RECORDED: "Corrective action recorded",
+    Reason.EVALUATION_RECORDED: "Re-evaluation recorded",
+    Reason.APPROVAL_RECORDED: "Release approved by one approver",
+    Reason.RELEASED: "Halt released; the firm decides when to resume",
+    Reason.COMMAND_ACKNOWLEDGED: "Service acknowledged the command",
+    Reason.HALT_VERIFIED: "Service stopped; confirmed by its heartbeats",
+    Reason.HALT_OVERDUE: "Halt overdue; not acknowledged or not verified in the time that the charter allows",
+    Reason.HALT_CONTRADICTED: "Halt contradicted; the service was active after its reported stop",
+    Reason.LIMIT_TOLERATED: "Charter limit exceeded for the first time; must be rectified, the next excess halts",
+    Reason.RECTIFICATION_OVERDUE: "Tolerated excess of a limit not rectified in time",
+    Reason.SHELVED: "Finding shelved by an officer",
+    Reason.UNSHELVED: "Shelved finding is active again",
+    Reason.COMMON_CAUSE: "Pilots of one vendor together exceed their limits",
+    Reason.LEVEL_ACCEPTED: "New rate accepted as normal; the baseline is learned again",
+    Reason.DRILL_BEGUN: "Halt drill started",
+    Reason.DRILL_PASSED: "Halt drill passed",
+    Reason.DRILL_OVERDUE: "Halt drill overdue; the service did not respond in time",
+    Reason.DRILL_ENDED: "Halt drill ended; the firm decides when to resume",
+    Reason.LAPSED: "No further permits, because the state has been unknown for too long; this is not a halt",
+    Reason.SILENCE: "No data for longer than usual",
+    Reason.PARTIAL_DATA: "Period closed with data missing",
+    Reason.MONITOR_GAP: "Monitor outage",
+    Reason.HEARD_AGAIN: "Data resumed; the state is known",
 }
 
 
-# Reasons whose rule says what happened, and those whose number is a time in seconds since the command.
+# Reasons whose finding names what happened in `rule`, and those whose number is a time in seconds since the command.
 RULED = (
     Reason.ADMITTED, Reason.AMENDED, Reason.HALT_OVERDUE, Reason.HALT_CONTRADICTED, Reason.SHELVED, Reason.UNSHELVED,
     Reason.DRILL_BEGUN, Reason.DRILL_PASSED, Reason.DRILL_OVERDUE, Reason.DRILL_ENDED, Reason.RELEASED,
@@ -76,26 +77,29 @@ TIMED = (
 )  # fmt: skip
 SINGLE = {
     Reason.SEQUENCE_GAP: "{} events missing",
-    Reason.OUTSIDE_CYCLE: "an exposure of {}",
+    Reason.OUTSIDE_CYCLE: "exposure {}",
     Reason.HALT_CONTRADICTED: "{} after the stop",
     Reason.SOURCE_CONFLICT: "number {}",
     Reason.TELEMETRY_LOST: "{} records of its partition",
     Reason.RECTIFICATION_OVERDUE: "open for {} s",
 }
-"""Reasons with one number of their own, and how it is said."""
+"""Reasons with a single number, and its format."""
 ENDED = {
-    "acknowledge": "The service acknowledged: the halt is not overdue any more",
-    "heartbeats": "The heartbeats show the stop: the halt is neither overdue nor contradicted any more",
-    "dry_run": "The drill was passed, so a former one is not overdue any more",
-    "full_stop": "The drill was passed, so a former one is not overdue any more",
-    "unknown": "The state of the pilot is known again",
+    "acknowledge": "Halt acknowledged; it is no longer overdue",
+    "heartbeats": "Stop confirmed by heartbeats; the halt is no longer overdue or contradicted",
+    "dry_run": "Drill passed; the earlier drill is no longer overdue",
+    "full_stop": "Drill passed; the earlier drill is no longer overdue",
+    "unknown": "State of the pilot known again",
 }
-"""What ended a finding that is about no indicator, by its rule: nothing was quiet for a while."""
-FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that stands, itself a reason
+"""What ended a finding without an indicator, by its rule; such a finding does not end by quiet periods."""
+_PROPORTION = re.compile(r"[\d,.]+ of ([\d,.]+) \([^)]+ %\) |[^ ]+ % of ([\d,.]+) where ")
+"""How the explanation of a proportion begins: `63 of 1,323 (4.76 %) ...`; in older records `4.76 % of 1,323 where
+...`."""
+FLAGGED = (Reason.UNKNOWN_TOO_LONG, Reason.LAPSED)  # their detail is the flag that is set, itself a reason
 
 
 def plain(word: str) -> str:
-    """A name from a charter as a person would write it.
+    """A name from a charter with spaces instead of underscores.
 
     >>> plain("incident_rate")
     'incident rate'
@@ -104,9 +108,10 @@ def plain(word: str) -> str:
 
 
 def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
-    """One sentence, without a full stop at its end: the reason, then the numbers that a person can check.
+    """One sentence without a final full stop: the reason, then the numbers that a person can check.
 
-    `kind` is the indicator's kind of observation (`proportion` prints shares in per cent), `below` whether its limit is a least.
+    `kind` is the indicator's kind of observation (`proportion` prints per cent), `below` whether its limit is a
+    minimum.
     """
     finding, reason = decision.finding, decision.reason
     words = REASONS[reason]
@@ -120,13 +125,12 @@ def sentence(decision: Decision, kind: str = "", below: bool = False) -> str:
     text = "; ".join(part for part in parts if part)
     said = ": ".join(part for part in (words, _subject(decision), text) if part)
     if finding.provisional:
-        said += " (before the period has closed)"
+        said += " (provisional: the period is still open)"
     return said
 
 
 def _subject(decision: Decision) -> str:
-    """The indicator, and its segment, that a decision is about. A flag names them in its rule,
-    `indicator/segment...`."""
+    """The indicator and segment of a decision. A flag names them in its rule, `indicator/segment...`."""
     finding = decision.finding
     indicator, segment = finding.indicator, finding.segment
     if not indicator and decision.kind == "flag" and "/" in finding.rule:
@@ -135,13 +139,13 @@ def _subject(decision: Decision) -> str:
 
 
 def _rule(decision: Decision) -> str:
-    """What of a decision stands in its rule, in words; empty where the reason has said it."""
+    """The rule of a decision in words; empty where the reason says it."""
     rule, reason = decision.finding.rule, decision.reason
     if not rule:
         return ""
     if reason is Reason.HARD_RULE:
         return f"rule {plain(rule)}"
-    if reason in (Reason.SHELVED, Reason.UNSHELVED):  # as one writes it to `shelve`
+    if reason in (Reason.SHELVED, Reason.UNSHELVED):  # the key that `shelve` takes
         end = decision.finding.period_end
         return rule + (f", until {stamp(end)}" if reason is Reason.SHELVED and end is not None else "")
     if reason in RULED:
@@ -154,8 +158,9 @@ def _detail(decision: Decision) -> str:
     if reason is Reason.HARD_RULE:
         said = incident(decision)
         return f"incident {said[0]}, severity {plain(said[1])}, harm {plain(said[2])}" if said else detail
-    if reason in FLAGGED and detail in set(Reason):  # else somebody's own word
-        return REASONS[Reason(detail)].lower()
+    if reason in FLAGGED and detail in set(Reason):  # else free text of a person
+        text = REASONS[Reason(detail)]
+        return text[0].lower() + text[1:]
     if reason is Reason.COMMAND_ACKNOWLEDGED and detail:
         return f"decision {detail}"
     return f"at {detail}" if reason is Reason.OUTSIDE_CYCLE and detail else detail
@@ -169,17 +174,16 @@ def incident(decision: Decision) -> tuple[str, str, str] | None:
 
 
 def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
-    """What was seen, what is allowed, and the evidence against its threshold; empty where a decision rests on no
-    number.
+    """The observed and the allowed value, and the evidence with its threshold; empty for a decision without numbers.
 
-    A finding that cleared has nothing to show, and of silence only the expected says anything. Evidence of e-processes
-    and e-detectors is printed as the e-value itself, never as its logarithm.
+    A cleared finding has no numbers, and silence only an expected count. Evidence of e-processes and e-detectors is
+    printed as an e-value, never as its logarithm.
     """
     finding, reason = decision.finding, decision.reason
     if reason is Reason.CLEARED:
         return ""
     if reason is Reason.SILENCE:
-        return "" if finding.expected is None else f"about {figure(finding.expected)} events would have come by now"
+        return "" if finding.expected is None else f"about {figure(finding.expected)} events expected by now"
     if reason in TIMED:
         if finding.observed is None:
             return ""
@@ -188,35 +192,35 @@ def numbers(decision: Decision, kind: str = "", below: bool = False) -> str:
     if reason in SINGLE:
         return "" if finding.observed is None else SINGLE[reason].format(figure(finding.observed))
     if reason is Reason.STATE_LIMIT and finding.observed is not None and finding.expected is not None:
-        return f"{figure(finding.observed)} open, at most {figure(finding.expected)} are kept"
+        return f"{figure(finding.observed)} periods open, at most {figure(finding.expected)} kept"
     parts = []
-    if finding.observed is not None and finding.expected is not None and _counts(decision):
+    if finding.observed is not None and finding.expected is not None and _has_comparison(decision):
         parts.append(_compared(decision, finding.observed, finding.expected, kind, below))
         if finding.ratio is not None and finding.ratio_low is not None and finding.ratio_high is not None:
             low, high = figure(finding.ratio_low), figure(finding.ratio_high)
-            parts[-1] += f", {figure(finding.ratio)} times that (95 % interval {low} to {high})"
+            parts[-1] += f", {figure(finding.ratio)} times as many (95 % interval {low} to {high})"
     if finding.statistic is not None and finding.bar is not None:
         if is_evidence(finding.rule):
-            parts.append(f"evidence {e_value(finding.statistic)} against a threshold of {e_value(finding.bar)}")
+            parts.append(f"e-value {e_value(finding.statistic)}, threshold {e_value(finding.bar)}")
         else:
-            parts.append(f"statistic {figure(finding.statistic)} against a threshold of {figure(finding.bar)}")
+            parts.append(f"statistic {figure(finding.statistic)}, threshold {figure(finding.bar)}")
     return "; ".join(parts)
 
 
 def budget_words(finding: Finding) -> list[str]:
-    """What the threshold of a finding may spend of the pilot's alpha, and what all thresholds up to now may spend."""
+    """The alpha that the threshold of a finding may spend, and that of all thresholds of the pilot so far."""
     said = []
     if finding.alpha is not None:
         said.append(f"this threshold may spend alpha {figure(finding.alpha)}")
     if finding.alpha_spent is not None:
-        said.append(f"all thresholds up to now may spend {figure(finding.alpha_spent)}")
+        said.append(f"all thresholds so far may spend {figure(finding.alpha_spent)}")
     return said
 
 
 def _compared(decision: Decision, observed: float, expected: float, kind: str, below: bool) -> str:
-    """What was seen next to what is allowed or usual: `63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed`."""
+    """The observed value and the allowed or usual one: `63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed`."""
     finding, reason = decision.finding, decision.reason
-    share = kind == "proportion" or (not kind and " % of " in finding.explanation.partition(" where ")[0])
+    share = kind == "proportion" or (not kind and _PROPORTION.match(finding.explanation) is not None)
     share = share and max(observed, expected) <= 1
     usual = reason in (Reason.CHANGE_DETECTED, Reason.DRIFT_SUSPECTED)
     trials = _trials(finding) if share else None
@@ -241,20 +245,20 @@ def _compared(decision: Decision, observed: float, expected: float, kind: str, b
 
 
 def _trials(finding: Finding) -> float | None:
-    """How many trials a share is of: from the finding, or, in records that older versions wrote, from its
-    explanation."""
+    """The number of trials of a proportion: from the finding, or from its explanation in records of older versions."""
     if finding.exposure is not None:
         return finding.exposure
-    told = re.match(r"[\d.]+ % of ([\d,.]+) where ", finding.explanation)
-    return None if told is None else float(told[1].replace(",", ""))
+    match = _PROPORTION.match(finding.explanation)
+    return None if match is None else float((match[1] or match[2]).replace(",", ""))
 
 
 def _whole(count: float) -> float:
-    """A count without what rounding of a share added to it."""
+    """A count without the rounding error of its proportion."""
     return round(count) if abs(count - round(count)) < 1e-6 * max(1.0, count) else count
 
 
-def _counts(decision: Decision) -> bool:
+def _has_comparison(decision: Decision) -> bool:
+    """Whether `observed` and `expected` of the finding are an observation and its limit."""
     return decision.reason not in (
         Reason.HARD_RULE,
         Reason.EVALUATION_RECORDED,

@@ -1,4 +1,4 @@
-"""ASGI middleware: each request and each websocket is a piece of work; what may not begin is answered 503 with the reason."""
+"""ASGI middleware: each request and each websocket is one piece of work; a refused one gets 503 with the reason."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ import msgspec
 
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.sdk.guard import Guard
+from monitor.sdk.refusals import WorkRefusal
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 PROBLEM = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+RETRY_AFTER = (b"retry-after", b"5")  # s; a halt does not end by waiting, so it has none
+TITLES = {
+    WorkRefusal.HALTED: "The pilot is halted",
+    WorkRefusal.LAPSED: "The pilot has no permit",
+    WorkRefusal.UNAVAILABLE: "Not known yet",
+}
 
 
 class GuardedApp:
-    """`app` behind the guard. Paths that begin with one of `exempt` pass (health pages), and so does the lifespan."""
+    """`app` behind the guard. Not guarded: paths that begin with one of `exempt` (health pages), and the lifespan."""
 
-    def __init__(self, app: App, pilot: str, guard: Guard, exempt: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, pilot: str, guard: Guard, exempt: tuple[str, ...]) -> None:
         self._app, self._pilot, self._guard, self._exempt = app, pilot, guard, exempt
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """One connection."""
+        """Handle one connection. Raises what the application raises, and a refusal after the response has begun."""
         if scope["type"] not in ("http", "websocket") or scope["path"].startswith(self._exempt):
             await self._app(scope, receive, send)
             return
@@ -36,19 +43,19 @@ class GuardedApp:
             await send(message)
 
         try:
-            async with self._guard.entry("", False):
+            async with self._guard.work("", False):
                 await self._app(scope, receive, watched)
         except (Halted, Lapsed, Unavailable) as error:
-            if begun:  # half an answer is out: the server must break it off
+            if begun:  # the response has begun: the server must abort the connection
                 raise
             await self._refuse(scope, send, error)
 
     async def _refuse(self, scope: MutableMapping[str, Any], send: Send, error: Halted | Lapsed | Unavailable) -> None:
         body = msgspec.json.encode(problem(self._pilot, error))
-        headers = PROBLEM if isinstance(error, Halted) else [*PROBLEM, (b"retry-after", b"5")]
+        headers = PROBLEM if isinstance(error, Halted) else [*PROBLEM, RETRY_AFTER]
         if scope["type"] == "websocket":
             if "websocket.http.response" not in scope.get("extensions", {}):
-                await send({"type": "websocket.close", "code": 1013, "reason": type(error).__name__.lower()})
+                await send({"type": "websocket.close", "code": 1013, "reason": _word(error).value})
                 return
             kind = "websocket.http.response"
         else:
@@ -58,18 +65,25 @@ class GuardedApp:
 
 
 def problem(pilot: str, error: Halted | Lapsed | Unavailable) -> dict[str, Any]:
-    """The refusal as RFC 9457 problem details; `reason` is a word of `monitor.model.records.Reason`, `not_resumed`, `lapsed` or
-    `unavailable`."""
-    halted = isinstance(error, Halted)
-    kind = "halted" if halted else type(error).__name__.lower()
+    """Return the refusal as RFC 9457 problem details.
+
+    `reason` is a word of `WorkRefusal`, or the reason of the halt (`monitor.model.records.Reason`). Under a halt `detail`
+    leaves out incidents and counts: they are not for the public.
+    """
+    word = _word(error)
+    halted = error if isinstance(error, Halted) else None
     return {
-        "type": f"urn:sandbox-monitor:{kind}",
-        "title": {"halted": "The pilot is halted", "lapsed": "The pilot has no permit"}.get(kind, "Not known yet"),
+        "type": f"urn:sandbox-monitor:{word.value}",
+        "title": TITLES[word],
         "status": 503,
-        "detail": error.brief
-        if isinstance(error, Halted)
-        else str(error),  # incidents and counts are not for the public
+        "detail": halted.brief if halted else str(error),
         "pilot": pilot,
-        "reason": error.reason if isinstance(error, Halted) else kind,
-        "decision": error.decision if isinstance(error, Halted) else "",
+        "reason": halted.reason if halted else word.value,
+        "decision": halted.decision if halted else "",
     }
+
+
+def _word(error: Halted | Lapsed | Unavailable) -> WorkRefusal:
+    if isinstance(error, Halted):
+        return WorkRefusal.HALTED
+    return WorkRefusal.LAPSED if isinstance(error, Lapsed) else WorkRefusal.UNAVAILABLE

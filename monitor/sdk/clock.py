@@ -1,4 +1,4 @@
-"""The clock that leases run on: it counts through sleep, and nobody can set it."""
+"""The clock of leases: monotonic, includes the time that the machine sleeps, and cannot be set."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boottime() -> Clock:
-    """Nanoseconds since this machine started, its sleep included. Raises OSError where the system has no such clock."""
+    """Return a clock of nanoseconds since boot, sleep included. Raises OSError where the system has no such clock."""
     which = getattr(time, "CLOCK_BOOTTIME", None)
-    if which is None and sys.platform == "darwin":  # its monotonic clock goes on while the machine sleeps
+    if which is None and sys.platform == "darwin":  # its monotonic clock includes sleep
         which = time.CLOCK_MONOTONIC
     if which is None:
-        raise OSError("this system has no clock that counts through sleep, so no lease can be kept on it")
+        raise OSError("this system has no clock that includes the time asleep, so a lease cannot be measured on it")
     return functools.partial(time.clock_gettime_ns, which)
 
 
 def boot_id() -> str:
-    """Which start of this machine it is; readings of `boottime` compare only within one."""
+    """Return an identifier of this boot; readings of `boottime` are comparable only within one boot."""
     try:
         return _BOOT_ID.read_text().strip()
-    except OSError:  # not Linux: the moment of the start, to the minute, tells as much
+    except OSError:  # not Linux: the time of boot, rounded to a minute, serves as the identifier
         return str(round((time.time() - boottime()() / SECOND) / 60))

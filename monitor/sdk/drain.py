@@ -1,31 +1,31 @@
-"""The time between a halt and the hard refusal: work in hand is finished or handed over, nothing new begins."""
+"""Draining: the time between a halt and its acknowledgement, in which running work ends and no new work begins."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from monitor.logs import Log
 from monitor.model.records import Command
 
-LOG = logging.getLogger("monitor.sdk")
+LOG = Log("monitor.sdk")
 
 
 class Drain:
-    """One halt being obeyed: the `command`, and until when work in hand may go on."""
+    """One halt that is being enforced: its `command`, and how long running work may go on."""
 
     def __init__(self, command: Command, seconds: float) -> None:
         self.command = command
         self._end = time.monotonic() + seconds
-        self.over = False  # set when the halt is about to be acknowledged
+        self.over = False  # set just before the halt is acknowledged
 
     @property
     def left(self) -> float:
-        """Seconds until the hard refusal, 0 after it."""
+        """Seconds until running work must have ended; 0 afterwards."""
         return 0.0 if self.over else max(0.0, self._end - time.monotonic())
 
 
@@ -33,19 +33,19 @@ Hook: TypeAlias = Callable[[Drain], None] | Callable[[Drain], Awaitable[None]]
 
 
 class Hooks:
-    """What the service wants done at a halt. Each hook runs in a thread of its own, a coroutine function in the loop that ran
-    when it was added; what one raises is logged."""
+    """Callbacks at a halt. A function runs in its own thread, a coroutine function in the event loop that was running
+    when it was added. An exception of one is logged."""
 
     def __init__(self) -> None:
         self._hooks: list[tuple[Hook, asyncio.AbstractEventLoop | None]] = []
 
     def add(self, hook: Hook) -> None:
-        """Add a hook. Raises RuntimeError for a coroutine function outside a running loop."""
+        """Add a hook. Raises RuntimeError for a coroutine function when no event loop is running."""
         loop = asyncio.get_running_loop() if inspect.iscoroutinefunction(hook) else None
         self._hooks.append((hook, loop))
 
     def run(self, drain: Drain) -> Callable[[], bool]:
-        """Start all hooks; what is returned tells whether they are done."""
+        """Start all hooks and return a function that tells whether all have ended. Does not block."""
         threads = [
             threading.Thread(target=self._one, args=(hook, loop, drain), name="sandbox-on-halt", daemon=True)
             for hook, loop in self._hooks
@@ -61,6 +61,8 @@ class Hooks:
             if loop is not None:
                 asyncio.run_coroutine_threadsafe(done, loop).result(drain.left)
         except TimeoutError:
-            LOG.error("pilot %s: an on_halt hook was not done in time", drain.command.pilot)
+            LOG.error("halt.hook_timed_out", stage="act", pilot=drain.command.pilot, command=drain.command.id)
         except Exception:
-            LOG.exception("pilot %s: an on_halt hook failed", drain.command.pilot)
+            LOG.error(
+                "halt.hook_failed", stage="act", exc_info=True, pilot=drain.command.pilot, command=drain.command.id
+            )

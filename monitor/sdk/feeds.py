@@ -1,190 +1,180 @@
-"""The threads of the leading process: one follows the pilot's commands, one the permits; both write on the board."""
+"""The threads of the leading process that read feeds: commands, permits, notices. Each writes to the shared state."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
 from msgspec import structs
 
 from monitor.errors import SandboxMonitorError
+from monitor.logs import Log
 from monitor.model.notice import Notice
+from monitor.sdk.command_state import CommandState
 from monitor.sdk.lease import Lease
 from monitor.sdk.link import Feed, SignedMessage
-from monitor.sdk.standing import Standing
+from monitor.sdk.refusals import MessageRejection
 from monitor.sdk.verifier import MessageVerifier
 
-LOG = logging.getLogger("monitor.sdk")
-POLL = 1.0  # seconds of one long poll: bounds how long `stop` takes, not how quickly a halt is seen
+LOG = Log("monitor.sdk")
+POLL_S = 1.0  # of one long poll: bounds how long `stop` blocks, not how fast a halt is seen
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 2.0
 
 
-class Reader:
-    """A thread that polls a feed and hands on what came; waits and tries again while the other side is away."""
+class FeedPoller:
+    """A thread that polls one feed and passes messages on; retries with backoff while the other side is unavailable."""
 
-    def __init__(self, feed: Feed, pilot: str, what: str) -> None:
+    def __init__(self, feed: Feed, verifier: MessageVerifier, name: str) -> None:
         self._feed = feed
-        self._pilot = pilot
-        self._what = what
+        self._verifier = verifier
+        self._name = name
         self._stop = threading.Event()
-        self.error = ""
-        self._thread = threading.Thread(target=self._run, name=f"sandbox-{what}-{pilot}", daemon=True)
+        self.error = ""  # why the last poll failed, "" when it did not
+        self._thread = threading.Thread(target=self._run, name=f"sandbox-{name}-{verifier.pilot}", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether it still reads: false after a fault of our own, which is in the log."""
+        """Whether the thread runs; False after an unexpected exception, which is logged."""
         return self._thread.is_alive()
 
     def end(self) -> None:
-        """Have it stop after the poll that it is in."""
+        """Request the end of the thread after its current poll. Does not block."""
         self._stop.set()
 
     def stop(self) -> None:
-        """Stop; what was learnt stays."""
+        """End the thread and block until it has ended."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
 
+    def want(self, nonce: str) -> None:
+        """Announce that a heartbeat with this nonce was sent. Any thread may call it."""
+        self._feed.want(nonce)
+
     def _after(self) -> int:
         return -1
 
-    def _take(self, letters: list[SignedMessage]) -> None:
+    def _take(self, messages: list[SignedMessage]) -> None:
         raise NotImplementedError
 
     def _run(self) -> None:
-        pause = 0.1
+        pause = MIN_BACKOFF_S
         try:
             while not self._stop.is_set():
                 try:
-                    letters = self._feed.poll(self._after(), POLL)
-                    self.error, pause = "", 0.1
+                    messages = self._feed.poll(self._after(), POLL_S)
+                    self.error, pause = "", MIN_BACKOFF_S
                 except SandboxMonitorError as error:
                     if not self.error:
-                        LOG.warning("pilot %s: %s cannot be read, trying again: %s", self._pilot, self._what, error)
+                        LOG.warning("feed.unavailable", pilot=self._verifier.pilot, feed=self._name, error=error)
                     self.error = str(error)
                     self._stop.wait(pause)
-                    pause = min(2.0, pause * 2)
+                    pause = min(MAX_BACKOFF_S, pause * 2)
                     continue
-                self._take(letters)
-        except Exception:
-            LOG.exception("pilot %s: the reader of %s ended", self._pilot, self._what)
+                self._take(messages)
+        except Exception as error:
+            LOG.error("feed.failed", exc_info=True, pilot=self._verifier.pilot, feed=self._name)
+            self.error = f"the thread that reads {self._name} failed: {error!r}"
         finally:
             self._feed.close()
 
 
-class Follower(Reader):
-    """Holds the current `Standing`; `moved` is called in this thread after it changed, `again` when the command that stands
-    was heard once more.
+class CommandFollower(FeedPoller):
+    """Keeps the current `CommandState`.
 
-    While the commands that already stood are being read, a letter that cannot be believed keeps the standing unknown
-    unless a good one is found too: on a compacted log it may have taken the place of a halt.
+    Calls `changed` in its thread after the state changed, and `resent` when the newest command was received again.
+    While existing commands are read, a message that is not valid keeps the state unknown unless a valid one is found
+    too: on a compacted log it may have replaced a halt.
     """
 
     def __init__(
         self,
         feed: Feed,
-        pilot: str,
-        intake: MessageVerifier,
-        begin: Standing,
+        verifier: MessageVerifier,
+        begin: CommandState,
         *,
-        moved: Callable[[], None],
-        again: Callable[[], None],
+        changed: Callable[[], None],
+        resent: Callable[[], None],
     ) -> None:
-        super().__init__(feed, pilot, "commands")
-        self._intake = intake
-        self._moved = moved
-        self._again = again
-        self._doubted = False
-        self.standing = begin
+        super().__init__(feed, verifier, "commands")
+        self._changed = changed
+        self._resent = resent
+        self._invalid = False  # an invalid message was read and no valid command yet
+        self.state = begin
 
     def _after(self) -> int:
-        return self.standing.number
+        return self.state.number
 
-    def _take(self, letters: list[SignedMessage]) -> None:
-        """Move to the highest standing among the letters."""
-        new = self.standing
-        for letter in letters:
-            before = self._intake.counts
-            command = self._intake.command(letter, new)
-            if command is not None:
-                new, self._doubted = new.meet(command), False
-                continue
-            after = self._intake.counts
-            if after.get("repeated", 0) > before.get("repeated", 0):
-                self._again()
-            elif after.get("lower_standing", 0) == before.get("lower_standing", 0):
-                self._doubted = self._doubted or new.command is None
+    def _take(self, messages: list[SignedMessage]) -> None:
+        """Move to the command with the highest standing among the messages."""
+        new = self.state
+        for message in messages:
+            command = self._verifier.command(message, new)
+            if command is MessageRejection.REPEATED:
+                self._resent()
+            elif isinstance(command, MessageRejection):
+                if command is not MessageRejection.LOWER_STANDING:
+                    self._invalid = self._invalid or new.command is None
+            else:
+                new, self._invalid = new.after(command), False
         if self._feed.complete and not new.known:
-            if self._doubted:
-                self.error = "the commands hold a letter that cannot be believed, and none that can"
+            if self._invalid:
+                self.error = "the commands contain a message that is not valid, and no valid one"
             else:
                 new = structs.replace(new, known=True)
-        if new != self.standing:
-            self.standing = new
-            self._moved()
+        if new != self.state:
+            self.state = new
+            self._changed()
 
 
-class Renewer(Reader):
-    """Renews the lease with each permit that answers a heartbeat of ours. `ready` is called in this thread when permits
-    can be heard, again after each time they could not; `heard` with what a permit says of the pilot's telemetry."""
+class LeaseRenewer(FeedPoller):
+    """Renews the lease with each permit that answers a heartbeat of this machine.
+
+    Calls, in its thread, `ready` once permits can be received, and `renewed` with each new lease and what its permit
+    says about the pilot's telemetry. `state` returns the current state of the commands.
+    """
 
     def __init__(
         self,
         feed: Feed,
-        pilot: str,
-        intake: MessageVerifier,
+        verifier: MessageVerifier,
         begin: Lease,
         *,
-        standing: Callable[[], Standing],
-        renewed: Callable[[Lease], None],
+        state: Callable[[], CommandState],
+        renewed: Callable[[Lease, Notice], None],
         ready: Callable[[], None],
-        heard: Callable[[Notice], None],
     ) -> None:
-        super().__init__(feed, pilot, "permits")
-        self._notice = heard
-        self._intake = intake
-        self._standing = standing
+        super().__init__(feed, verifier, "permits")
+        self._state = state
         self._renewed = renewed
         self._ready = ready
-        self._heard = False
+        self._announced = False
         self.lease = begin
 
-    def want(self, nonce: str) -> None:
-        """A heartbeat with this nonce was sent."""
-        self._feed.want(nonce)
-
-    def _take(self, letters: list[SignedMessage]) -> None:
-        if not self._heard and self._feed.complete:
-            self._heard = True
+    def _take(self, messages: list[SignedMessage]) -> None:
+        if not self._announced and self._feed.complete:
+            self._announced = True
             self._ready()
-        for letter in letters:
-            standing = self._standing()
-            lease = self._intake.permit(letter, self.lease, standing.number, standing.halted)
+        for message in messages:
+            lease = self._verifier.permit(message, self.lease, self._state())
             if lease is not None:
                 self.lease = lease
-                self._renewed(lease)
-                self._notice(self._intake.notice(letter) or Notice())
+                self._renewed(lease, self._verifier.notice(message) or Notice())
 
 
-class Listener(Reader):
-    """Reads permits only for their notice about the pilot's telemetry. `heard` is called in this thread, with each
-    notice."""
+class NoticeListener(FeedPoller):
+    """Reads permits only for their notice about the pilot's telemetry, and calls `received` with each."""
 
-    def __init__(self, feed: Feed, pilot: str, intake: MessageVerifier, heard: Callable[[Notice], None]) -> None:
-        super().__init__(feed, pilot, "notices")
-        self._intake = intake
-        self._heard = heard
+    def __init__(self, feed: Feed, verifier: MessageVerifier, received: Callable[[Notice], None]) -> None:
+        super().__init__(feed, verifier, "notices")
+        self._received = received
 
-    def want(self, nonce: str) -> None:
-        """A heartbeat with this nonce was sent."""
-        self._feed.want(nonce)
-
-    def _take(self, letters: list[SignedMessage]) -> None:
-        for letter in letters:
-            notice = self._intake.notice(letter)
+    def _take(self, messages: list[SignedMessage]) -> None:
+        for message in messages:
+            notice = self._verifier.notice(message)
             if notice is not None:
-                self._heard(notice)
+                self._received(notice)

@@ -1,23 +1,33 @@
-"""The guard: asked before each piece of work, refuses while a halt stands, the permit has lapsed or nothing is known."""
+"""The guard: called before each piece of work; refuses while a halt is in force, the permit has lapsed, or nothing is
+known.
+
+The usual answer costs about a microsecond: it compares two words of the shared memory with the clock. A word counts
+only if it was written after this process began, so that no earlier start's permission is inherited.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import os
 import threading
 import time
 import weakref
 from asyncio import current_task, get_running_loop
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 from msgspec import structs
 
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.model.notice import Notice
 from monitor.sdk.clock import SECOND, Clock
+from monitor.sdk.command_state import CommandState, halted_text, not_resumed_text
 from monitor.sdk.drain import Drain
 from monitor.sdk.lease import Lease
+from monitor.sdk.refusals import WorkRefusal
 from monitor.sdk.shared_state import (
     CONFIRMED,
     HALTED,
@@ -29,37 +39,43 @@ from monitor.sdk.shared_state import (
     STATE,
     SharedState,
 )
-from monitor.sdk.standing import Standing, not_resumed, refusal
 
-LOOK = 0.01  # seconds between two looks at the board while something is not known yet
+P = ParamSpec("P")
+R = TypeVar("R")
+RETRY_S = 0.01  # between two attempts while the state is not known yet
+# A first permit that never comes while commands can be read usually has one of these causes, seen by the monitor only.
+NO_PERMIT_YET = (
+    "none has arrived since this process began; if that lasts, the monitor may reject its heartbeats as not admitted, not "
+    "signed with the charter's key, or of a wrong clock: see `rejected`"
+)
 
 
 class Guard:
-    """Counts work in hand, remembers the last decision that was served, and answers from two words of the board.
+    """Counts running pieces of work, remembers the last decision served, and decides whether work may begin.
 
-    A word of the board counts only if it was written after this process began (`since`): whatever an earlier start was
-    told or permitted is worth nothing to this one. `stops` says whether the end of the lease stops work.
+    `timeout` (s) is how long a piece of work waits for a state or a first permit that is not known yet. `stops` says
+    whether work stops when the lease ends. Thread-safe.
     """
 
-    def __init__(self, pilot: str, board: SharedState | None, clock: Clock, timeout: float, stops: bool) -> None:
+    def __init__(self, pilot: str, shared: SharedState | None, clock: Clock, timeout: float, stops: bool) -> None:
         self._pilot = pilot
-        self._board = board
-        self._words: Any = board.words if board else [0] * 16
+        self._shared = shared
+        self._words: Any = shared.words if shared else [0] * 16
         self._clock = clock
         self.timeout = timeout
         self._lock = threading.Lock()
         self._since = clock()
-        self._met = False  # the board was written since we began; with `stops`, so was the lease
+        self._verified = False  # the words that the fast path reads were written since this process began
         self._stops = stops
         self._forked = False
         self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
-        self._cut: set[asyncio.Task[Any]] = set()
-        self.drain: Drain | None = None  # while a halt stands
-        self.in_hand = 0
+        self._cancelled: set[asyncio.Task[Any]] = set()
+        self.drain: Drain | None = None  # while a halt is in force
+        self.running = 0  # pieces of work
         self.last_decision = ""
-        self.page = ""  # of the pilot on the board, if that is known
-        self.error = ""  # why the board's writer, if it is ours, learns nothing
-        self._plain = Entry(self, "", False)
+        self.page = ""  # address of the pilot's page on the board, "" when it is not known
+        self.error = ""  # why commands or permits cannot be read by this process
+        self._plain = GuardedWork(self, "", False)
         _all.add(self)
 
     @property
@@ -70,64 +86,64 @@ class Guard:
     @stops.setter
     def stops(self, value: bool) -> None:
         if value and not self._stops:
-            self._met = False  # entitled by what commands say alone so far
+            self._verified = False  # so far only commands were checked
         self._stops = value
 
     @property
     def lease(self) -> Lease | None:
-        """The lease of the last permit, None when none came since this process began."""
-        lease = self._board.lease if self._board else Lease()
-        return lease if self._board and lease.sent >= self._since else None
+        """The lease of the newest permit, None when none arrived since this process began."""
+        lease = self._shared.lease if self._shared else Lease()
+        return lease if self._shared and lease.sent >= self._since else None
 
     @property
     def notice(self) -> Notice | None:
-        """What the monitor said last of the pilot's telemetry."""
-        return self._board.notice if self._board else None
+        """The monitor's newest notice about the pilot's telemetry."""
+        return self._shared.notice if self._shared else None
 
     @property
     def serving(self) -> bool:
-        """Whether work is in hand or may begin."""
-        return self.in_hand > 0 or self._board is None or self.refusal() is None
+        """Whether work is running or may begin."""
+        return self.running > 0 or self._shared is None or self.refusal() is None
 
     def enter(self, decision: str, finishing: bool = False) -> None:
-        """Begin a piece of work. Raises `Halted`, `Lapsed` or `Unavailable`, without waiting."""
-        # Counted first, then asked: whoever closes the board and then finds nothing in hand knows that nothing begins.
+        """Begin a piece of work. Does not block. Raises `Halted`, `Lapsed` or `Unavailable`."""
+        # Counted before the check: when the leader has closed the guard and then counts no running work, none begins.
         words = self._words
         with self._lock:
-            self.in_hand += 1
-            if self._met:
+            self.running += 1
+            if self._verified:
                 now = self._clock()
                 if now < words[OPEN_UNTIL] and (not self._stops or now < words[LEASE_UNTIL]):
                     if decision:
                         self.last_decision = decision
                     return
-            self.in_hand -= 1
-        self._slowly(decision, finishing)
+            self.running -= 1
+        self._enter_slow(decision, finishing)
 
     def leave(self) -> None:
-        """A piece of work has ended."""
+        """End a piece of work."""
         with self._lock:
-            self.in_hand -= 1
+            self.running -= 1
 
-    def entry(self, decision: str, finishing: bool) -> Entry:
-        """A context manager for one piece of work."""
-        return Entry(self, decision, finishing) if decision or finishing else self._plain
+    def work(self, decision: str, finishing: bool) -> GuardedWork:
+        """Return a context manager for one piece of work."""
+        return GuardedWork(self, decision, finishing) if decision or finishing else self._plain
 
-    def _slowly(self, decision: str, finishing: bool) -> None:
+    def _enter_slow(self, decision: str, finishing: bool) -> None:
         with self._lock:
-            self.in_hand += 1
+            self.running += 1
             error = self.refusal()
             if error is None or (finishing and isinstance(error, Halted) and self.drain and self.drain.left):
                 if decision:
                     self.last_decision = decision
                 return
-            self.in_hand -= 1
+            self.running -= 1
         raise error
 
     def refusal(self) -> Halted | Lapsed | Unavailable | None:
-        """Why no work may begin now; None when it may."""
-        board, words = self._board, self._words
-        if board is None:
+        """Return why no work may begin now, None when it may."""
+        shared, words = self._shared, self._words
+        if shared is None:
             return Unavailable("this Pilot was made with follow=False: it reads no commands, so it cannot guard")
         if self._forked:
             return Unavailable("this Pilot was made before a fork: make a new one in the child")
@@ -135,33 +151,32 @@ class Guard:
         if words[CONFIRMED] < self._since or state not in (RUNNING, HALTED, RELEASED):
             return self._unknown("is not known yet")
         if state != RUNNING:
-            standing = board.standing
-            if standing.command is None or (state == RELEASED and not standing.lifted):
+            commands = shared.commands
+            if commands.command is None or (state == RELEASED and not commands.lifted):
                 return self._unknown("is being written")
-            return self._halted(standing, state == RELEASED)
+            return self._halted(commands, state == RELEASED)
         if now >= words[OPEN_UNTIL]:
             return self._unknown("was not confirmed for too long")
         if self._stops and (words[LEASE_SENT] < self._since or now >= words[LEASE_UNTIL]):
             return self._lapse(now)
-        self._met = True
+        self._verified = True
         return None
 
-    def _halted(self, standing: Standing, released: bool) -> Halted:
-        command = standing.command
+    def _halted(self, commands: CommandState, released: bool) -> Halted:
+        command = commands.command
         assert command is not None
         if released:
             return Halted(
-                not_resumed(self._pilot, standing),
+                not_resumed_text(self._pilot, commands),
                 page=self.page,
                 pilot=self._pilot,
-                reason="not_resumed",
-                decision=standing.lifted,
-                standing=(standing.release or command).standing,
+                reason=WorkRefusal.NOT_RESUMED.value,
+                decision=commands.lifted,
+                standing=(commands.release or command).standing,
             )
-        brief = refusal(structs.replace(command, ground=None))
         return Halted(
-            refusal(command) + (f". See {self.page}" if self.page else ""),
-            brief=brief,
+            halted_text(command) + (f". See {self.page}" if self.page else ""),
+            brief=halted_text(structs.replace(command, ground=None)),
             page=self.page,
             pilot=self._pilot,
             reason=command.reason.value,
@@ -178,68 +193,64 @@ class Guard:
 
     def _lapse(self, now: int) -> Lapsed:
         words = self._words
-        since = (now - words[LEASE_UNTIL]) / SECOND if words[LEASE_SENT] >= self._since else None
-        # A first one that never comes while the standing is read has mostly one of these causes, which only the monitor sees.
-        never = (
-            "none has come since this process began; if that lasts, the monitor may set its heartbeats aside as not "
-        )
-        never += "admitted, not signed with the charter's key, or of a wrong clock: look at `rejected`"
+        why = NO_PERMIT_YET
+        if words[LEASE_SENT] >= self._since:
+            why = f"the last one expired {(now - words[LEASE_UNTIL]) / SECOND:.1f} s ago"
         return Lapsed(
-            f"pilot {self._pilot} has no permit: "
-            + (never if since is None else f"the last one ran out {since:.1f} s ago")
-            + ". No work may begin until the monitor answers a heartbeat; this is not a halt",
+            f"pilot {self._pilot} has no permit: {why}. No work may begin until the monitor responds to a heartbeat; this "
+            "is not a halt",
             pilot=self._pilot,
         )
 
-    def patient(self, error: Unavailable | Lapsed) -> bool:
-        """Whether waiting may help: nothing is known yet, or the first permit has not come."""
-        if self._board is None or self._forked:
+    def may_wait(self, error: Unavailable | Lapsed) -> bool:
+        """Whether waiting may resolve `error`: the state is not known yet, or the first permit has not arrived."""
+        if self._shared is None or self._forked:
             return False
         return isinstance(error, Unavailable) or self._words[LEASE_SENT] < self._since
 
     def wait(self, decision: str, finishing: bool) -> None:
-        """`enter`, as soon as what is not known yet is known, for at most `timeout` seconds."""
+        """`enter`, but blocks for up to `timeout` seconds while the state or a first permit is not known yet."""
         end = time.monotonic() + self.timeout
         while True:
             try:
                 return self.enter(decision, finishing)
             except (Unavailable, Lapsed) as error:
-                if time.monotonic() >= end or not self.patient(error):
+                if time.monotonic() >= end or not self.may_wait(error):
                     raise
-            time.sleep(LOOK)
+            time.sleep(RETRY_S)
 
     def check(self) -> None:
-        """For work in hand: raises `Halted` once a halt's time to finish is over."""
+        """For running work: raises `Halted` once the drain time of a halt is over."""
         if self.drain is not None and not self.drain.left:
             error = self.refusal()
             if isinstance(error, Halted):
                 raise error
 
-    def finished(self) -> bool:
-        """End the time to finish if nothing is in hand; whether it has ended."""
+    def drained(self) -> bool:
+        """End the drain if no work is running; return whether it has ended."""
         with self._lock:
-            if self.drain is not None and not self.in_hand:
+            if self.drain is not None and not self.running:
                 self.drain.over = True
             return self.drain is None or not self.drain.left
 
-    def cut(self) -> None:
-        """A halt's time to finish is over: end the asyncio tasks that still work. Threads end at their next `check`."""
+    def cancel_tasks(self) -> None:
+        """Cancel the asyncio tasks that still work after the drain time. Threads learn it from their next `check`."""
         with self._lock:
             tasks = dict(self._tasks)
         for task, loop in tasks.items():
-            self._cut.add(task)
+            self._cancelled.add(task)
             loop.call_soon_threadsafe(task.cancel)
 
     def forked(self) -> None:
-        """In a forked child: nothing here is watched any more."""
-        self._forked, self._met = True, False
+        """In a forked child: refuse all work, since none of this object's threads runs here."""
+        self._forked, self._verified = True, False
         self._lock = threading.Lock()
-        if self._board is not None:
-            self._board.forked()
+        if self._shared is not None:
+            self._shared.forked()
 
 
-class Entry:
-    """One piece of work, as a plain or an async context manager."""
+class GuardedWork:
+    """One piece of work, as a plain or an async context manager. Entering may block for the guard's timeout."""
 
     __slots__ = ("_decision", "_finishing", "_guard")
 
@@ -253,7 +264,7 @@ class Entry:
             self._guard.enter(self._decision, self._finishing)
             return
         except (Unavailable, Lapsed) as error:
-            if not self._guard.patient(error):
+            if not self._guard.may_wait(error):
                 raise
         self._guard.wait(self._decision, self._finishing)
 
@@ -264,12 +275,12 @@ class Entry:
         await self.begin()
 
     async def begin(self) -> asyncio.Task[Any] | None:
-        """Enter; returns the task that works now, for `end`."""
+        """Enter; return the current task, to be passed to `end`."""
         guard = self._guard
         try:
             guard.enter(self._decision, self._finishing)
         except (Unavailable, Lapsed) as error:
-            if not guard.patient(error):
+            if not guard.may_wait(error):
                 raise
             await asyncio.to_thread(guard.wait, self._decision, self._finishing)
         loop = get_running_loop()
@@ -285,8 +296,8 @@ class Entry:
         if task is None:
             return
         guard._tasks.pop(task, None)
-        if guard._cut and task in guard._cut:
-            guard._cut.discard(task)
+        if guard._cancelled and task in guard._cancelled:
+            guard._cancelled.discard(task)
             if isinstance(error, asyncio.CancelledError) and task.uncancel() == 0:
                 guard.check()
 
@@ -294,6 +305,35 @@ class Entry:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.end(current_task(get_running_loop()), error)
+
+
+def guarded(guard: Guard, function: Callable[P, R]) -> Callable[P, R]:
+    """Return `function`, plain or async, with each call as one piece of work."""
+    work = guard.work("", False)
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def later(*args: P.args, **kwargs: P.kwargs) -> Any:
+            task, error = await work.begin(), None
+            try:
+                return await cast("Awaitable[Any]", function(*args, **kwargs))
+            except BaseException as raised:
+                error = raised
+                raise
+            finally:
+                work.end(task, error)
+
+        return cast("Callable[P, R]", later)
+
+    @functools.wraps(function)
+    def now(*args: P.args, **kwargs: P.kwargs) -> R:
+        work.__enter__()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            guard.leave()
+
+    return now
 
 
 _all: weakref.WeakSet[Guard] = weakref.WeakSet()

@@ -1,4 +1,4 @@
-"""The link over HTTP: POST of CloudEvents batches, long poll for commands; standard library only."""
+"""The link over HTTP: POST of CloudEvents batches, long polling for commands and permits. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import msgspec
 from monitor.access.address import http_address
 from monitor.errors import Refused, Unavailable
 from monitor.model.signing import HTTP_HEADER
-from monitor.sdk.link import BATCH, SignedMessage, What
+from monitor.sdk.link import BATCH, FeedName, SignedMessage
 
-TIMEOUT = 10.0  # seconds for an answer, on top of a long poll's own
+TIMEOUT_S = 10.0  # for a response, in addition to the time of a long poll
 NUMBER = "Sandbox-Number"
-WANTED = 8  # heartbeats whose permits are looked for: the newest ones of this process
+MAX_WANTED = 8  # newest heartbeats of this process whose permits are requested
 
 
 class _Nonce(msgspec.Struct):
@@ -24,7 +24,7 @@ class _Nonce(msgspec.Struct):
 
 
 class _Connection:
-    """One kept-alive connection, reopened when the other side has dropped it."""
+    """One persistent connection, reopened after the other side has closed it. Not thread-safe."""
 
     def __init__(self, address: str) -> None:
         base = http_address(address, "http://127.0.0.1:8321")
@@ -43,10 +43,13 @@ class _Connection:
         path: str,
         body: bytes | None = None,
         kind: str = "",
-        timeout: float = TIMEOUT,
+        timeout: float = TIMEOUT_S,
         signature: str = "",
     ) -> tuple[int, bytes, str]:
-        """Status, body and signature; `number` is that of the answer. Raises `Unavailable` when there is no whole answer within `timeout` seconds."""
+        """Return status, body and signature of the response; `number` is then the header of that name, "" without one.
+
+        Blocks for up to `timeout` seconds. Raises `Unavailable` when there is no complete response by then.
+        """
         headers = dict(self._authorization)
         if kind:
             headers["Content-Type"] = kind
@@ -58,12 +61,12 @@ class _Connection:
             if self._open.sock is not None:
                 self._open.sock.settimeout(timeout)
             self._open.request(method, self._base + path, body, headers)
-            answer = self._open.getresponse()
-            self.number = answer.getheader(NUMBER, "")
-            return answer.status, answer.read(), answer.getheader(HTTP_HEADER, "")
+            response = self._open.getresponse()
+            self.number = response.getheader(NUMBER, "")
+            return response.status, response.read(), response.getheader(HTTP_HEADER, "")
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise Unavailable(f"{self._address} does not answer: {error or type(error).__name__}") from error
+            raise Unavailable(f"{self._address} does not respond: {error or type(error).__name__}") from error
 
     def close(self) -> None:
         if self._open is not None:
@@ -72,7 +75,7 @@ class _Connection:
 
 
 class HttpLink:
-    """Sends to `<address>/v1/telemetry`; 202 means durable."""
+    """Sends to `<address>/v1/telemetry`; status 202 means durable."""
 
     def __init__(self, address: str) -> None:
         self._target = address
@@ -84,18 +87,21 @@ class HttpLink:
         self.post("/v1/telemetry", body, BATCH, signature)
 
     def get(self, path: str, wait: float = 0.0) -> bytes:
-        """GET, which may be answered after `wait` seconds, and expect 2xx; empty when there is nothing. Raises as `post`."""
-        status, answer, _ = self._connection.request("GET", path, timeout=TIMEOUT + wait)
-        check(f"GET {self.address}{path}", status, answer)
-        return answer
+        """Return the body of a GET, b"" when there is none. `wait` is the time of a long poll (s). Raises as `post`."""
+        status, body, _ = self._connection.request("GET", path, timeout=TIMEOUT_S + wait)
+        raise_for_status(f"GET {self.address}{path}", status, body)
+        return body
 
     def post(self, path: str, body: bytes, kind: str, signature: str = "") -> bytes:
-        """POST and expect 2xx; returns the answer. Raises `Unavailable` on 429 and 5xx, `Refused` on any other answer."""
-        status, answer, _ = self._connection.request("POST", path, body, kind, signature=signature)
-        check(f"POST {self.address}{path}", status, answer)
-        return answer
+        """Return the body of the response to a POST.
 
-    def feed(self, pilot: str, what: What = "commands") -> HttpFeed | HttpPermits:
+        Raises `Unavailable` on 408, 425, 429 and 5xx and without a response, `Refused` on other statuses than 2xx.
+        """
+        status, response, _ = self._connection.request("POST", path, body, kind, signature=signature)
+        raise_for_status(f"POST {self.address}{path}", status, response)
+        return response
+
+    def feed(self, pilot: str, what: FeedName = "commands") -> HttpFeed | HttpPermits:
         """See `Link.feed`."""
         return HttpFeed(self._target, pilot) if what == "commands" else HttpPermits(self._target, pilot)
 
@@ -105,28 +111,28 @@ class HttpLink:
 
 
 class HttpFeed:
-    """Long poll of `<address>/v1/commands/<pilot>`."""
+    """Commands by long polling of `<address>/v1/commands/<pilot>`."""
 
     def __init__(self, address: str, pilot: str) -> None:
         self._address = http_address(address).shown
         self._path = f"/v1/commands/{quote(pilot, safe='')}"
         self._connection = _Connection(address)
         self._complete = False
-        self._seen = 0  # the number of the command heard last: one that is told again has a higher one
+        self._seen = 0  # number of the command received last; a resent command has a higher one
 
     @property
     def complete(self) -> bool:
-        """True after the first answer: it carries the standing command or says that there is none."""
+        """True after the first response: it holds the newest command, or says that there is none."""
         return self._complete
 
     def poll(self, after: int, wait: float) -> list[SignedMessage]:
         """See `Feed.poll`. The first poll does not wait."""
         wait = wait if self._complete else 0.0
-        letters = look(self._connection, f"{self._path}?after={after}&seen={self._seen}&wait={wait:g}", wait)
+        messages = fetch(self._connection, f"{self._path}?after={after}&seen={self._seen}&wait={wait:g}", wait)
         if self._connection.number.isdecimal():
             self._seen = int(self._connection.number)
         self._complete = True
-        return letters
+        return messages
 
     def want(self, nonce: str) -> None:
         """See `Feed.want`."""
@@ -137,45 +143,45 @@ class HttpFeed:
 
 
 class HttpPermits:
-    """Long poll of `<address>/v1/permits/<pilot>` for the permits of our own heartbeats, by their nonces: the newest permit of a
-    pilot may be another machine's."""
+    """Permits by long polling of `<address>/v1/permits/<pilot>`, requested by the nonces of our own heartbeats: the
+    newest permit of a pilot may be another machine's."""
 
     def __init__(self, address: str, pilot: str) -> None:
         self._path = f"/v1/permits/{quote(pilot, safe='')}"
         self._connection = _Connection(address)
         self._changed = threading.Condition()
-        self._wanted: deque[str] = deque(maxlen=WANTED)
+        self._wanted: deque[str] = deque(maxlen=MAX_WANTED)
 
     @property
     def complete(self) -> bool:
-        """Always: permits are read from now on."""
+        """Always True: permits are read from now on."""
         return True
 
     def want(self, nonce: str) -> None:
-        """See `Feed.want`. Any thread may say it."""
+        """See `Feed.want`. Thread-safe."""
         with self._changed:
             self._wanted.append(nonce)
             self._changed.notify_all()
 
     def poll(self, after: int, wait: float) -> list[SignedMessage]:
-        """See `Feed.poll`. Without a heartbeat to be answered nothing is asked."""
+        """See `Feed.poll`. Sends no request while there is no heartbeat whose permit is missing."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._wanted), wait)
-            asked = list(self._wanted)
-        if not asked:
+            requested = list(self._wanted)
+        if not requested:
             return []
-        query = "&".join(f"nonce={quote(nonce, safe='')}" for nonce in asked)
-        letters = look(self._connection, f"{self._path}?{query}&wait={wait:g}", wait)
-        if letters:
-            self._answered(letters[0].body, asked)
-        return letters
+        query = "&".join(f"nonce={quote(nonce, safe='')}" for nonce in requested)
+        messages = fetch(self._connection, f"{self._path}?{query}&wait={wait:g}", wait)
+        if messages:
+            self._received(messages[0].body, requested)
+        return messages
 
-    def _answered(self, body: bytes, asked: list[str]) -> None:
-        """A permit came: what was sent before its heartbeat is wanted no more."""
+    def _received(self, body: bytes, requested: list[str]) -> None:
+        """A permit was received: stop requesting those of its heartbeat and of earlier ones."""
         try:
             nonce = msgspec.json.decode(body, type=_Nonce).nonce
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            nonce = asked[-1]  # nobody can tell which; the intake refuses it
+            nonce = requested[-1]  # not readable; the verifier rejects the message
         with self._changed:
             while nonce in self._wanted:
                 self._wanted.popleft()
@@ -185,16 +191,16 @@ class HttpPermits:
         self._connection.close()
 
 
-def look(connection: _Connection, path: str, wait: float = 0.0) -> list[SignedMessage]:
-    """The one letter behind `path`, or none."""
-    status, answer, signature = connection.request("GET", path, timeout=TIMEOUT + wait)
-    check(f"GET {path}", status, answer)
-    return [SignedMessage(answer, signature)] if status == 200 else []
+def fetch(connection: _Connection, path: str, wait: float) -> list[SignedMessage]:
+    """Return the message at `path` as a list of one; [] when there is none. `wait` is the time of a long poll (s)."""
+    status, body, signature = connection.request("GET", path, timeout=TIMEOUT_S + wait)
+    raise_for_status(f"GET {path}", status, body)
+    return [SignedMessage(body, signature)] if status == 200 else []
 
 
-def check(what: str, status: int, answer: bytes) -> None:
-    """Raise unless `status` is 2xx."""
+def raise_for_status(request: str, status: int, body: bytes) -> None:
+    """Raise `Unavailable` for a temporary error status, `Refused` for a permanent one."""
     if 200 <= status < 300:
         return
-    said = f"{what} was answered {status}: {answer[:200].decode(errors='replace')}"
-    raise Unavailable(said) if status in (408, 425, 429) or status >= 500 else Refused(said)
+    text = f"{request}: status {status}: {body[:200].decode(errors='replace')}"
+    raise Unavailable(text) if status in (408, 425, 429) or status >= 500 else Refused(text)

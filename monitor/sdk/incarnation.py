@@ -1,7 +1,7 @@
-"""One emitter incarnation per start of a process: its own directory, locked; what earlier ones left is found and adopted.
+"""One incarnation per start of a process: its own spool directory, locked; spools of earlier incarnations are adopted.
 
-`source` of an event names an incarnation, so that numbers start at 1 with each and are never used twice. Several
-processes may serve one pilot: a directory whose process lives is locked and left alone.
+`source` of an event names the incarnation, so that sequence numbers start at 1 with each and are never used twice.
+Several processes may serve one pilot: a directory whose process is running is locked, and is not adopted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DAMAGED = "damaged-"
 
 
 class Incarnation:
-    """The spool of one incarnation and the lock that says that its owner lives."""
+    """The spool of one incarnation, and the lock that shows that its process is running."""
 
     def __init__(self, name: str, spool: Spool, lock: int) -> None:
         self.name = name
@@ -28,15 +28,15 @@ class Incarnation:
         self._lock = lock
 
     def close(self) -> None:
-        """Let go; the directory goes too if everything was delivered, else the next start finds it."""
+        """Release the lock. Deletes the directory if everything was delivered, else the next start adopts it."""
         gate = wait_lock(self.spool.directory.parent / "lock")
         try:
-            self.end()
+            self.close_locked()
         finally:
             os.close(gate)
 
-    def end(self) -> None:
-        """`close` for a caller that holds the gate."""
+    def close_locked(self) -> None:
+        """`close` for a caller that holds the lock of the parent directory."""
         if self.spool.unsent:
             self.spool.close()
         else:
@@ -44,7 +44,7 @@ class Incarnation:
         os.close(self._lock)
 
     def set_aside(self) -> Path:
-        """Keep a damaged directory for people to look at, out of the way of the next start."""
+        """Rename a damaged directory, so that it is kept for inspection and not adopted. Returns the new path."""
         self.spool.close()
         kept = self.spool.directory.rename(self.spool.directory.with_name(f"{DAMAGED}{self.name}"))
         os.close(self._lock)
@@ -52,10 +52,10 @@ class Incarnation:
 
 
 def begin(home: Path, pilot: str, limit: int) -> tuple[Incarnation, list[Incarnation]]:
-    """A new incarnation of `pilot` under `home`, and those of dead processes that still hold events, oldest first.
+    """Return a new incarnation of `pilot` under `home`, and those of ended processes that hold events, oldest first.
 
-    The adopted ones count towards `limit` (bytes) of the new one. Raises OSError when the directory cannot be written,
-    `SpoolFull` when its disk has no room; either way what earlier ones left stays for the next try.
+    The bytes of the adopted ones count towards `limit`, that of the new one. Raises OSError when the directory cannot
+    be written, `SpoolFull` when its disk is full; either way the adopted spools stay for the next attempt.
     """
     base, adopted = home / quote(pilot, safe=""), list[Incarnation]()
     try:
@@ -69,31 +69,32 @@ def begin(home: Path, pilot: str, limit: int) -> tuple[Incarnation, list[Incarna
 
 
 def _begin(base: Path, limit: int, adopted: list[Incarnation]) -> Incarnation:
-    """A new incarnation; those that are adopted are added to the list."""
+    """Return a new incarnation and append those that it adopts to the list."""
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     gate = wait_lock(base / "lock")
     try:
         for directory in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(DAMAGED)):
             lock = try_lock(directory / "lock")
             if lock is not None:
-                old = _held(directory, limit, lock)
+                old = _opened(directory, limit, lock)
                 if old.spool.unsent:
                     adopted.append(old)
                 else:
-                    old.end()
+                    old.close_locked()
         name = f"{wall_ms():013d}-{secrets.token_hex(3)}"
         directory = base / name
         directory.mkdir(mode=0o700)
+        # The name is durable before the first event is acknowledged: a synced file in a lost directory is lost.
         sync_directory(base)
         lock = wait_lock(directory / "lock")
-        assert lock is not None
-        return _held(directory, max(0, limit - sum(old.spool.used for old in adopted)), lock)
+        return _opened(directory, max(0, limit - sum(old.spool.used for old in adopted)), lock)
     finally:
         os.close(gate)
 
 
-def _held(directory: Path, limit: int, lock: int) -> Incarnation:
-    """The incarnation in `directory`. Where its spool cannot be opened the lock goes: no next try may take its owner for alive."""
+def _opened(directory: Path, limit: int, lock: int) -> Incarnation:
+    """The incarnation in `directory`. When its spool cannot be opened the lock is released, so that the next attempt
+    does not take its process for running."""
     try:
         return Incarnation(directory.name, Spool(directory, limit=limit), lock)
     except BaseException:

@@ -1,7 +1,7 @@
-"""The link over Kafka: the one home of kafka-python.
+"""The link over Kafka, with kafka-python.
 
-Keys are hashed with murmur2 as by every other client, so that telemetry, control and commands of a pilot lie in the
-same partition number. Nothing creates a topic here.
+Keys are partitioned with murmur2, as in every other Kafka client, so that telemetry, control and commands of a pilot are
+in the same partition number. No topic is created here.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from kafka.partitioner.default import murmur2
 from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
 from monitor.model.signing import HEADER
-from monitor.sdk.link import BATCH, SignedMessage, What
+from monitor.sdk.link import BATCH, FeedName, SignedMessage
 
-REQUEST_TIMEOUT_S = 10.0  # seconds
+REQUEST_TIMEOUT_S = 10.0
 HEADERS = [("content-type", BATCH.encode())]
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of `key` among `partitions`, as Kafka's own default partitioner has it.
+    """Return the partition of `key` among `partitions`, as Kafka's default partitioner computes it.
 
     >>> partition_of("pilot-1", 8) == partition_of("pilot-1", 8)
     True
@@ -33,7 +33,7 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 class KafkaLink:
-    """Sends each batch as one record, `acks=all`, one in flight, so that order holds whatever fails."""
+    """Sends each batch as one record with `acks=all`, one in flight, so that a failure never changes the order."""
 
     def __init__(self, servers: list[str], *, telemetry: str, prefix: str, options: Mapping[str, Any]) -> None:
         self.servers = servers
@@ -47,9 +47,11 @@ class KafkaLink:
         """The address, for messages."""
         return f"kafka://{','.join(self.servers)}"
 
-    def knock(self) -> None:
-        """Raise `Unavailable` unless one of the servers takes a connection: kafka-python itself tries for seconds and leaves
-        sockets behind when nobody answers."""
+    def require_reachable(self) -> None:
+        """Raise `Unavailable` unless one of the servers accepts a connection.
+
+        kafka-python itself would retry for seconds and leak sockets when no server accepts one.
+        """
         problem: OSError | None = None
         for server in self.servers:
             host, _, port = server.rpartition(":") if ":" in server else (server, "", "9092")
@@ -58,17 +60,17 @@ class KafkaLink:
                 return
             except OSError as error:
                 problem = error
-        raise Unavailable(f"{self.where} does not answer: {problem}")
+        raise Unavailable(f"{self.where} does not respond: {problem}")
 
     def producer(self, **more: Any) -> KafkaProducer:
-        """The producer, made when first asked for. Raises `Unavailable` when no broker answers."""
+        """Return the producer, created on first use. Raises `Unavailable` when no broker responds."""
         if self._producer is None:
-            self.knock()
+            self.require_reachable()
             settings: dict[str, Any] = {
                 "bootstrap_servers": self.servers,
                 "acks": "all",
                 "enable_idempotence": True,
-                # Its checksum is plain Python: 120,000 packed events took 9.9 s bare and 1.1 s compressed.
+                # kafka-python computes checksums in Python: 120,000 packed events took 9.9 s plain, 1.1 s compressed.
                 "compression_type": "gzip",
                 "max_in_flight_requests_per_connection": 1,
                 "delivery_timeout_ms": 20_000,
@@ -82,7 +84,7 @@ class KafkaLink:
             try:
                 self._producer = KafkaProducer(**{**settings, **self.options, **more})
             except (KafkaError, OSError) as error:
-                raise Unavailable(f"{self.where} does not answer: {error}") from error
+                raise Unavailable(f"{self.where} does not respond: {error}") from error
         return self._producer
 
     def send(self, pilot: str, body: bytes, signature: str = "") -> None:
@@ -92,12 +94,12 @@ class KafkaLink:
             future = self.producer().send(self.telemetry, body, key=pilot.encode(), headers=headers)
             future.get(timeout=30)
         except KafkaError as error:
-            self.close()  # nothing of this batch may still be in flight when it is sent again
-            raise Unavailable(f"{self.where} did not take a record for {self.telemetry}: {error!r}") from error
+            self.close()  # this batch must not be in flight any more when it is retried
+            raise Unavailable(f"{self.where} did not acknowledge a record for {self.telemetry}: {error!r}") from error
 
     def consumer(self) -> KafkaConsumer:
-        """A consumer of committed records without a group. Raises `Unavailable` when no broker answers."""
-        self.knock()
+        """Return a consumer of committed records without a group. Raises `Unavailable` when no broker responds."""
+        self.require_reachable()
         keep = {k: v for k, v in self.options.items() if k in KafkaConsumer.DEFAULT_CONFIG}
         try:
             return KafkaConsumer(
@@ -116,24 +118,26 @@ class KafkaLink:
                 }
             )
         except (KafkaError, OSError) as error:
-            raise Unavailable(f"{self.where} does not answer: {error!r}") from error
+            raise Unavailable(f"{self.where} does not respond: {error!r}") from error
 
-    def feed(self, pilot: str, what: What = "commands") -> KafkaFeed:
+    def feed(self, pilot: str, what: FeedName = "commands") -> KafkaFeed:
         """See `Link.feed`."""
         return KafkaFeed(self, pilot, what)
 
     def close(self) -> None:
-        """See `Link.close`. Does not wait for what is in flight."""
+        """See `Link.close`. Does not wait for records in flight."""
         if self._producer is not None:
             producer, self._producer = self._producer, None
             producer.close(timeout=0)
 
 
 class KafkaFeed:
-    """The pilot's partition of the compacted topic `<prefix>.commands` or `.permits`, committed records only: commands from
-    the beginning, permits from now on."""
+    """The pilot's partition of the compacted topic `<prefix>.commands` (from the beginning) or `.permits` (from now on).
 
-    def __init__(self, link: KafkaLink, pilot: str, what: What) -> None:
+    Reads committed records only.
+    """
+
+    def __init__(self, link: KafkaLink, pilot: str, what: FeedName) -> None:
         self._link = link
         self._pilot = pilot
         self._what = what
@@ -144,11 +148,11 @@ class KafkaFeed:
         self._complete = False
 
     def want(self, nonce: str) -> None:
-        """See `Feed.want`: all permits of the pilot are read."""
+        """See `Feed.want`. Does nothing: all permits of the pilot are read."""
 
     @property
     def complete(self) -> bool:
-        """True once the position has passed the end that the partition had when the feed was opened."""
+        """True once the position has reached the end that the partition had when the feed was opened."""
         return self._complete
 
     def _connect(self) -> KafkaConsumer:
@@ -168,7 +172,7 @@ class KafkaFeed:
             self._end = consumer.end_offsets([self._partition])[self._partition]
         except (KafkaError, OSError) as error:
             consumer.close(autocommit=False, timeout_ms=0)
-            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+            raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
         except Unavailable:
             consumer.close(autocommit=False, timeout_ms=0)
             raise
@@ -185,7 +189,7 @@ class KafkaFeed:
                 self._complete = at is not None and at >= self._end
         except (KafkaError, OSError) as error:
             self.close()
-            raise Unavailable(f"{self._link.where} does not answer: {error!r}") from error
+            raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
         return [
             SignedMessage(record.value, _signature(record.headers))
             for batch in batches.values()
@@ -194,7 +198,7 @@ class KafkaFeed:
         ]
 
     def close(self) -> None:
-        """See `Feed.close`. A closed feed reads from the beginning when it is polled again."""
+        """See `Feed.close`. A closed feed starts from the beginning when it is polled again."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             consumer.close(autocommit=False, timeout_ms=0)

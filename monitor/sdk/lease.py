@@ -1,7 +1,7 @@
-"""The permit's lease: it runs from the moment the heartbeat that it answers was sent. Pure.
+"""The lease of a permit: it starts when the heartbeat that the permit answers was sent. Pure.
 
-A heartbeat's nonce carries that moment, sealed with a secret of the processes that serve the pilot on this machine. So
-whichever of them reads the answer knows when the heartbeat was sent, and nobody else can make up a nonce.
+The nonce of a heartbeat holds that time, authenticated with a secret that the pilot's processes on this machine share.
+So each of them can compute the lease of any permit, and a nonce made by anybody else is detected.
 """
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ import hmac
 from msgspec import Struct
 
 from monitor.model.records import Permit
+from monitor.sdk.refusals import MessageRejection
 
-LONGEST_MS = 600_000  # a permit that claims more is cut to it: a lease is short, or it is none
+MAX_LEASE_MS = 600_000  # a longer lease in a permit is cut to this
 
 
 class NonceSealer:
-    """Makes nonces and opens them again. `secret` is shared by the processes of one pilot on one machine."""
+    """Makes and verifies nonces. `secret` is shared by the processes of one pilot on one machine."""
 
     def __init__(self, secret: bytes, pilot: str) -> None:
         self._secret = secret
         self._pilot = pilot.encode()
 
-    def nonce(self, sent: int, salt: bytes) -> str:
-        """The nonce of a heartbeat sent at `sent` (ns of the lease's clock); `salt` tells two of one moment apart.
+    def seal(self, sent: int, salt: bytes) -> str:
+        """Return the nonce of a heartbeat sent at `sent` (ns, lease clock); `salt` makes nonces of one time distinct.
 
-        >>> seal = NonceSealer(b"k" * 32, "p")
-        >>> seal.opened(seal.nonce(17, b"abcd"))
+        >>> sealer = NonceSealer(b"k" * 32, "p")
+        >>> sealer.open(sealer.seal(17, b"abcd"))
         17
-        >>> seal.opened(seal.nonce(17, b"abcd").replace("11.", "12.")) is None
+        >>> sealer.open(sealer.seal(17, b"abcd").replace("11.", "12.")) is None
         True
         """
         text = f"{sent:x}.{salt.hex()}"
         return f"{text}.{self._mac(text)}"
 
-    def opened(self, nonce: str) -> int | None:
-        """When the heartbeat of `nonce` was sent; None when it was not one of ours."""
+    def open(self, nonce: str) -> int | None:
+        """Return when the heartbeat of `nonce` was sent (ns, lease clock); None when the nonce is not authentic."""
         text, _, mac = nonce.rpartition(".")
         if not hmac.compare_digest(mac.encode(), self._mac(text).encode()):
             return None
@@ -47,24 +48,27 @@ class NonceSealer:
 
 
 class Lease(Struct, frozen=True):
-    """`sent` and `until` in ns of the lease's clock, both 0 before the first permit. `stop`: what the monitor says that the
-    end of the lease means for this pilot, None before it has said so."""
+    """From when until when the newest permit holds, in ns of the lease clock; both 0 before the first permit.
+
+    `stop` is what the monitor says about the end of the lease: True = stop work, False = work may go on, None = not
+    stated yet.
+    """
 
     sent: int = 0
     until: int = 0
     stop: bool | None = None
 
-    def meet(self, permit: Permit, sent: int | None, standing: int, halted: bool) -> Lease | str:
-        """The lease after `permit`, or one word saying why it is void.
+    def renewed(self, permit: Permit, sent: int | None, standing: int, halted: bool) -> Lease | MessageRejection:
+        """Return the lease after `permit`, or why the permit is void.
 
-        `sent` is what the seal opened its nonce to, `standing` that of the highest command met, `halted` whether that is
-        a halt.
+        `sent` is the time in its nonce (None: not authentic), `standing` that of the newest command, `halted` whether
+        that command is a halt.
         """
         if sent is None:
-            return "other_nonce"
+            return MessageRejection.OTHER_NONCE
         if permit.standing != standing or halted:
-            return "other_standing"
+            return MessageRejection.OTHER_STANDING
         if sent <= self.sent:
-            return "replayed"
-        lease = max(0, min(permit.lease_ms, LONGEST_MS)) * 1_000_000
+            return MessageRejection.REPLAYED
+        lease = max(0, min(permit.lease_ms, MAX_LEASE_MS)) * 1_000_000
         return Lease(sent=sent, until=sent + lease, stop=permit.stop)

@@ -1,4 +1,7 @@
-"""What the SDK needs of the other side: send a batch, read commands. Kafka and HTTP each have one home that does it."""
+"""The interface between the SDK and the monitor: send a batch, read commands and permits.
+
+`http_link` and `kafka_link` implement it; `monitor.testing.memory_link` is an implementation for tests.
+"""
 
 from __future__ import annotations
 
@@ -7,49 +10,50 @@ from typing import Literal, Protocol, TypeAlias
 from msgspec import Struct
 
 BATCH = "application/cloudevents-batch+json"
-What: TypeAlias = Literal["commands", "permits"]
+FeedName: TypeAlias = Literal["commands", "permits"]
 
 
 class SignedMessage(Struct, frozen=True):
-    """A command or permit as it came: its bytes, and the signature that travelled beside them (empty when none did)."""
+    """A command or permit as received, not verified: its bytes and its detached signature ("" when there was none)."""
 
     body: bytes
     signature: str = ""
 
 
 class Feed(Protocol):
-    """The commands or the permits of one pilot. Used by one thread."""
+    """The commands or the permits of one pilot. Not thread-safe, except for `want`."""
 
     def poll(self, after: int, wait: float) -> list[SignedMessage]:
-        """What came in the last `wait` seconds, `after` that standing or not; empty when there is nothing.
+        """Return messages that have arrived, blocking for at most about `wait` seconds; [] when there are none.
 
-        Commands are read from the first that still stands, permits from now on. Raises `Unavailable` when the other side
-        does not answer.
+        `after` is the highest standing that the caller knows (-1: none); messages up to it may be left out. A feed of
+        commands starts with the newest command that exists already, a feed of permits with those sent from now on.
+        Raises `Unavailable` when the other side does not respond; the caller may poll again.
         """
 
     def want(self, nonce: str) -> None:
-        """A heartbeat with this nonce was sent: its permit is looked for. Feeds that read all permits need not care."""
+        """Announce that a heartbeat with this nonce was sent, so that its permit is requested. May do nothing."""
 
     @property
     def complete(self) -> bool:
-        """Whether everything that stood when the feed was opened has been read: for commands, the standing is known."""
+        """Whether everything that existed when the feed was opened has been returned by `poll`."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 class Link(Protocol):
-    """One address. `send` is used by one thread; a feed has a connection of its own."""
+    """One address of the monitor. `send` is called from one thread; each feed has its own connection."""
 
     def send(self, pilot: str, body: bytes, signature: str = "") -> None:
-        """Deliver a CloudEvents JSON batch of `pilot`, its signature beside it; returns when the other side has it on durable storage.
+        """Deliver a CloudEvents JSON batch of `pilot` with its detached signature.
 
-        Raises `Unavailable` (passing) or `Refused` (somebody must change something); after either the batch may or may
-        not have arrived.
+        Blocks until the other side has it on durable storage. Raises `Unavailable` (temporary) or `Refused` (permanent
+        until somebody changes something); after either the batch may or may not have arrived.
         """
 
-    def feed(self, pilot: str, what: What = "commands") -> Feed:
-        """The commands or permits of `pilot`, not yet connected."""
+    def feed(self, pilot: str, what: FeedName = "commands") -> Feed:
+        """Return a feed of `pilot`; it connects on its first poll."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""

@@ -1,30 +1,33 @@
-"""The thread that empties spools: packs durable events into batches and delivers them in order, for as long as it takes.
+"""The thread that empties spools: packs durable events into batches and delivers them in order, with retries.
 
-One batch is in flight at a time, so that order holds whatever fails; packing, not pipelining, is what makes it quick.
-What dead incarnations left goes first.
+One batch is in flight at a time, so that a failure never changes the order; throughput comes from packing, not from
+pipelining. Spools of earlier incarnations are delivered first.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from monitor.errors import SandboxMonitorError
+from monitor.logs import Log
 from monitor.model.signing import Signer
 from monitor.sdk.incarnation import Incarnation
 from monitor.sdk.link import Link
 from monitor.sdk.spool import Spool, SpoolBroken
 
-LOG = logging.getLogger("monitor.sdk")
-BODY = 512 << 10  # bytes of a batch: half of what a broker takes by default
-SLOWEST = 5.0  # seconds between two tries
+LOG = Log("monitor.sdk")
+BATCH_BYTES = 512 << 10  # half of what a broker accepts by default
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 5.0
+LOG_EVERY_S = 60.0
 
 
 class Sender:
-    """Drains `adopted`, then `own` until told to stop. `pack` events or `pack_ms` milliseconds make a batch; `signer`
-    signs each."""
+    """Delivers the spools of `adopted`, then `own` until stopped.
+
+    A batch is sent when it holds `pack` events or `pack_ms` milliseconds have passed; `signer` signs each batch.
+    """
 
     def __init__(
         self,
@@ -46,29 +49,29 @@ class Sender:
         self._wait = pack_ms / 1000
         self._stop = threading.Event()
         self._changed = threading.Condition()
-        self._reported = 0  # events of our own incarnation that are durable, and those of them delivered
-        self._delivered = 0
-        self._hurry = 0  # positions before this one are wanted at once
-        self.error = ""  # why the last try failed, empty when it did not
+        self._reported = 0  # durable events of our own incarnation
+        self._delivered = 0  # of them
+        self._hurry = 0  # flush: deliver up to this position without waiting for fuller batches
+        self.error = ""  # why the last attempt failed, "" when it did not
         self._thread = threading.Thread(target=self._run, name=f"sandbox-sender-{pilot}", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self, reported: int) -> None:
-        """`reported` events of this incarnation are durable."""
+        """Announce that `reported` events of this incarnation are durable."""
         with self._changed:
             self._reported = max(self._reported, reported)
             self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
-        """Bytes not yet delivered, those of earlier incarnations included."""
+        """Bytes that are not delivered yet, including those of earlier incarnations."""
         return self._own.spool.unsent + sum(old.spool.unsent for old in list(self._adopted))
 
     def flush(self, timeout: float) -> bool:
-        """Deliver everything appended so far without waiting for fuller batches; False when `timeout` seconds were not enough."""
+        """Block until everything durable so far is delivered; return False when it is not after `timeout` seconds."""
         want = self._own.spool.durable
         with self._changed:
             self._hurry = max(self._hurry, want)
@@ -78,12 +81,12 @@ class Sender:
             )
 
     def stop(self) -> None:
-        """Stop after the try in hand and let go of the spools; what was not delivered stays in them."""
+        """End the thread after its current attempt and close the spools; what is not delivered stays in them."""
         self._stop.set()
         self.wake(0)
         self._thread.join(0.5)
         if self._thread.is_alive():
-            self._link.close()  # ends a send that waits for a broker
+            self._link.close()  # aborts a send that waits for a broker
             self._thread.join()
         for incarnation in (*self._adopted, self._own):
             incarnation.close()
@@ -94,19 +97,19 @@ class Sender:
                 self._adopt(self._adopted[0])
             while not self._stop.is_set():
                 if self._linger():
-                    self._drain(self._own.spool)
+                    self._deliver(self._own.spool)
         except Exception:
-            LOG.exception("the sender of pilot %s ended; events stay in the spool", self._pilot)
-            self.error = self.error or "the sender thread ended, see the log"
+            LOG.error("sender.failed", exc_info=True, pilot=self._pilot, detail="events stay in the spool")
+            self.error = self.error or "the sender thread failed, see the log"
         finally:
             self._link.close()
 
     def _adopt(self, old: Incarnation) -> None:
         try:
             while old.spool.unsent and not self._stop.is_set():
-                self._drain(old.spool)
+                self._deliver(old.spool)
         except SpoolBroken as error:
-            LOG.error("%s; kept as %s", error, old.set_aside())
+            LOG.error("spool.damaged", pilot=self._pilot, error=error, kept_as=old.set_aside())
         else:
             if old.spool.unsent:
                 return
@@ -117,7 +120,7 @@ class Sender:
             self._changed.notify_all()
 
     def _linger(self) -> bool:
-        """Wait for something durable to send, then up to `pack_ms` for more of it; False when there is nothing."""
+        """Wait for a durable event, then up to `pack_ms` for more; return False when there is none."""
         spool = self._own.spool
         with self._changed:
             if not self._changed.wait_for(lambda: self._stop.is_set() or spool.durable > spool.sent, timeout=1.0):
@@ -129,32 +132,33 @@ class Sender:
                 self._changed.wait(timeout=left)
         return spool.durable > spool.sent
 
-    def _drain(self, spool: Spool) -> None:
-        """Deliver one batch, for as many tries as it takes, unless stopped."""
-        taken = spool.read(self._pack, BODY)
+    def _deliver(self, spool: Spool) -> None:
+        """Deliver one batch, with as many attempts as it takes, unless stopped."""
+        taken = spool.read(self._pack, BATCH_BYTES)
         if not taken:
             return
         body = b"[" + b",".join(payload for _, payload in taken) + b"]"
         signature = self._signer.sign("telemetry", body) if self._signer else ""
-        if self._insist(lambda: self._link.send(self._pilot, body, signature)):
+        if self._retried(lambda: self._link.send(self._pilot, body, signature)):
             spool.release(taken[-1][0])
             with self._changed:
                 if spool is self._own.spool:
                     self._delivered += len(taken)
                 self._changed.notify_all()
 
-    def _insist(self, attempt: Callable[[], None]) -> bool:
-        pause, told = 0.1, -60.0
+    def _retried(self, attempt: Callable[[], None]) -> bool:
+        """Repeat `attempt` with backoff until it succeeds; return False when stopped before."""
+        pause, logged = MIN_BACKOFF_S, -LOG_EVERY_S
         while not self._stop.is_set():
             try:
                 attempt()
             except SandboxMonitorError as error:
                 self.error = str(error)
-                if time.monotonic() - told >= 60:
-                    told = time.monotonic()
-                    LOG.warning("pilot %s: events wait in the spool, trying again: %s", self._pilot, error)
+                if time.monotonic() - logged >= LOG_EVERY_S:
+                    logged = time.monotonic()
+                    LOG.warning("telemetry.delayed", pilot=self._pilot, waiting_bytes=self.waiting, error=error)
                 self._stop.wait(pause)
-                pause = min(SLOWEST, pause * 2)
+                pause = min(MAX_BACKOFF_S, pause * 2)
             else:
                 self.error = ""
                 return True

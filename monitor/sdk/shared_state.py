@@ -1,8 +1,11 @@
-"""The board: one small file, mapped by every process that serves a pilot on this machine, written by one of them.
+"""The state that all processes of a pilot on one machine share: one memory-mapped file with a seqlock.
 
-It holds what the guard needs to know before each piece of work, as 64-bit words that are read and written whole, and the
-commands' standing. A process becomes the writer by taking a lock that ends with its life. Readings of the clock in it are
-good for one start of the machine: on the next the board begins anew.
+One process, the leader, writes; all read, without locks and without system calls. The file begins with 64-bit words,
+each of which is read and written whole. The commands' state is longer than a word and protected by a *seqlock*: the
+writer makes `SEQUENCE` odd, writes, and makes it even again; a reader retries when it saw an odd number or another one
+after reading. The leader is elected by a file lock, which the kernel releases when the process dies.
+
+Clock readings in the file are comparable only within one boot of the machine: the file of an earlier boot is replaced.
 """
 
 from __future__ import annotations
@@ -20,19 +23,24 @@ from monitor.files.durable import replace_file
 from monitor.files.lock import try_lock, wait_lock
 from monitor.model.notice import Notice
 from monitor.sdk.clock import boot_id
+from monitor.sdk.command_state import CommandState
 from monitor.sdk.lease import Lease
-from monitor.sdk.standing import Standing
 
 SIZE = 8192
-NOTICE = 32_768  # bytes of a notice at most
-# Words. OPEN_UNTIL: until when (ns) work may begin, as far as commands say; 0 = no. CONFIRMED: when the writer last knew.
-OPEN_UNTIL, CONFIRMED, STATE, STANDING, LEASE_SENT, LEASE_UNTIL, LEASE_STOP, RESENDS, SEQUENCE, LENGTH = range(10)
-UNKNOWN, RUNNING, HALTED, RELEASED = range(4)  # STATE
-SECRET, BOOT, TEXT = 256, 512, 1024  # places of bytes
+MAX_NOTICE_BYTES = 32_768
+# Index of each word. OPEN_UNTIL: until when (ns) work may begin, as far as commands say; 0 = not at all. CONFIRMED: when
+# (ns) the leader last confirmed STATE; 0 = never. STANDING: of the newest command. RESENDS: how often it was received
+# again. LEASE_STOP: 0 not stated, 1 work may go on, 2 stop. LENGTH: bytes of the encoded commands' state.
+(
+    OPEN_UNTIL, CONFIRMED, STATE, STANDING, LEASE_SENT, LEASE_UNTIL, LEASE_STOP, RESENDS, SEQUENCE, LENGTH,
+) = range(10)  # fmt: skip
+UNKNOWN, RUNNING, HALTED, RELEASED = range(4)  # values of STATE
+SECRET, BOOT, TEXT = 256, 512, 1024  # offsets of bytes
+READ_RETRIES, READ_PAUSE_S = 100, 0.001
 
 
 class SharedState:
-    """The board in `base` (created when missing). Any number of threads and processes read; only a leader `put`s.
+    """The shared file in `base` (created when missing). Any number of threads and processes read; the leader writes.
 
     Raises OSError when the directory cannot be written.
     """
@@ -41,11 +49,11 @@ class SharedState:
         base.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._base = base
         self._lead: int | None = None
-        self._noticed: Notice | None = None
+        self._written_notice: Notice | None = None
         gate = wait_lock(base / "lock")
         try:
             self._map = self._mapped(base / "board")
-            # now, and not when the disk may be full
+            # Created now: later the disk may be full.
             os.close(os.open(base / "leader", os.O_RDWR | os.O_CREAT, 0o600))
         finally:
             os.close(gate)
@@ -60,6 +68,7 @@ class SharedState:
             body = bytearray(SIZE)
             body[SECRET : SECRET + 32] = secrets.token_bytes(32)
             body[BOOT : BOOT + 256] = boot
+            # Not synced: a power failure is a new boot, and then the file is replaced.
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(body)
             fresh.replace(path)
@@ -69,62 +78,64 @@ class SharedState:
         finally:
             os.close(file_descriptor)
 
-    # The writer.
+    # The leader.
 
     @property
     def leading(self) -> bool:
-        """Whether this object is the writer."""
+        """Whether this object is the leader."""
         return self._lead is not None
 
     def lead(self) -> bool:
-        """Try to become the writer."""
+        """Try to become the leader; return whether this object is. Does not block."""
         if self._lead is None:
             self._lead = try_lock(self._base / "leader")
         return self._lead is not None
 
-    def put(self, standing: Standing) -> None:
-        """Put what the commands say. A reader in the middle of it reads again."""
-        raw = msgspec.json.encode(standing)
-        self.words[SEQUENCE] |= 1
+    def write_commands(self, state: CommandState) -> None:
+        """Publish what the commands say. Leader only."""
+        raw = msgspec.json.encode(state)
+        self.words[SEQUENCE] |= 1  # odd: being written
         self._map[TEXT : TEXT + len(raw)] = raw
         self.words[LENGTH] = len(raw)
-        self.words[STANDING] = standing.number
+        self.words[STANDING] = state.number
         self.words[SEQUENCE] += 1
 
-    def put_lease(self, lease: Lease) -> None:
-        """Put a newer lease."""
+    def write_lease(self, lease: Lease) -> None:
+        """Publish a newer lease. Leader only."""
         self.words[LEASE_STOP] = 0 if lease.stop is None else 1 + lease.stop
         self.words[LEASE_SENT] = lease.sent
         self.words[LEASE_UNTIL] = lease.until
 
-    def put_notice(self, notice: Notice) -> None:
-        """Put what the monitor says of the pilot's telemetry. Without room on the disk the older one stays."""
+    def write_notice(self, notice: Notice) -> None:
+        """Publish what the monitor says about the pilot's telemetry. Leader only. On a full disk the older one stays."""
         raw = msgspec.json.encode(notice)
-        if notice == self._noticed or len(raw) > NOTICE:
+        if notice == self._written_notice or len(raw) > MAX_NOTICE_BYTES:
             return
         fresh = self._base / "notice.new"
         with contextlib.suppress(OSError):
             fresh.write_bytes(raw)
             fresh.replace(self._base / "notice")
-            self._noticed = notice
+            self._written_notice = notice
 
     # Readers.
 
     @property
-    def standing(self) -> Standing:
-        """What the commands said when the writer last knew. Unknown, should a writer have died in the middle of writing it."""
-        for _ in range(100):
-            turn = self.words[SEQUENCE]
+    def commands(self) -> CommandState:
+        """What the commands say. Unknown if a leader died while it was writing and no other one has written since.
+
+        Blocks for up to 0.1 s while a write is in progress.
+        """
+        for _ in range(READ_RETRIES):
+            sequence = self.words[SEQUENCE]
             raw = bytes(self._map[TEXT : TEXT + self.words[LENGTH]])
-            if not turn & 1 and self.words[SEQUENCE] == turn:
-                return msgspec.json.decode(raw, type=Standing) if raw else Standing()
-            time.sleep(0.001)
-        return Standing()
+            if not sequence & 1 and self.words[SEQUENCE] == sequence:
+                return msgspec.json.decode(raw, type=CommandState) if raw else CommandState()
+            time.sleep(READ_PAUSE_S)
+        return CommandState()
 
     @property
     def notice(self) -> Notice | None:
-        """What the monitor said last of the pilot's telemetry, also to an earlier start; None before it said
-        anything."""
+        """The newest notice, also one from before this process started; None when there was none."""
         try:
             return msgspec.json.decode((self._base / "notice").read_bytes(), type=Notice)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
@@ -132,33 +143,32 @@ class SharedState:
 
     @property
     def lease(self) -> Lease:
-        """The lease of the last permit."""
+        """The lease of the newest permit."""
         stop = self.words[LEASE_STOP]
         return Lease(self.words[LEASE_SENT], self.words[LEASE_UNTIL], bool(stop - 1) if stop else None)
 
-    # Resuming: any process may, and it is kept on the disk.
+    # Resuming: any process may write it.
 
     def resume(self, release: str) -> None:
-        """The firm has resumed from the release with this command id; the next start knows it too."""
+        """Record that the firm resumed from the release with this command id. Durable when this returns: a restarted
+        service must not need a second act of the firm. Raises OSError."""
         replace_file(self._base / "resumed", f"{release}\n".encode())
 
     @property
     def resumed(self) -> str:
-        """Command id of the last release that the firm resumed from; empty when there was none."""
+        """Command id of the release that the firm last resumed from; "" when there was none."""
         try:
-            # a damaged file names no release, so the firm resumes again
+            # A damaged file names no release, so that the firm resumes again.
             return (self._base / "resumed").read_bytes().decode(errors="replace").strip()
         except (FileNotFoundError, IsADirectoryError):
             return ""
 
     def forked(self) -> None:
-        """In a forked child: let go of the parent's lock without ending it there."""
-        if self._lead is not None:
-            os.close(self._lead)
-            self._lead = None
+        """Close the parent's lock in a forked child, without releasing it in the parent."""
+        self.close()
 
     def close(self) -> None:
-        """Let go of the lead; another process may lead. What the guard reads stays mapped, so that a late call is refused, not torn."""
+        """Give up the lead. The file stays mapped, so that a later call of the guard is refused and does not crash."""
         if self._lead is not None:
             os.close(self._lead)
             self._lead = None

@@ -1,16 +1,15 @@
-"""A bounded, append-only spool on disk: what was synced survives a SIGKILL and a power cut, in order.
+"""A bounded, append-only spool on disk: records that were synced survive a SIGKILL and a power failure, in order.
 
-One directory holds one emitter incarnation. It consists of segments named after the position of their first byte; each
-record is its length and a CRC-32 of length and payload (both big-endian, 4 bytes), then the payload. A record that a
-crash tore off the end was never acknowledged to anybody and is dropped when the spool is opened. The file `sent` says up
-to which position everything was delivered; it is not synced, since sending again is harmless.
+One directory holds one incarnation. It consists of segments named after the position of their first byte. A record is
+its length and a CRC-32 of length and payload (both big-endian, 4 bytes), then the payload. A torn record at the end, left
+by a crash, was never acknowledged to a caller and is dropped when the spool is opened. The file `sent` holds the position
+up to which everything was delivered; it is not synced, since a repeated delivery is harmless.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import struct
 import threading
@@ -21,7 +20,6 @@ from pathlib import Path
 from monitor.errors import Refused, TryAgain
 from monitor.files.durable import sync_directory, write_all
 
-LOG = logging.getLogger("monitor.sdk")
 HEADER = struct.Struct(">II")
 SENT = struct.Struct(">QI")
 SUFFIX = ".segment"
@@ -29,24 +27,24 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SpoolFull(TryAgain):
-    """The spool holds as much as it may, or its disk is full. The event was *not* recorded: call again when there is room."""
+    """The spool has reached its limit, or its disk is full. The event was *not* recorded: call again when there is room."""
 
 
 class SpoolBroken(Refused):
-    """The disk failed. The event was not acknowledged, and nothing more can be recorded until the process starts again."""
+    """The disk failed: the event may be lost, and no other one can be recorded until the process is restarted."""
 
 
 class Spool:
-    """Appends, syncs, reads back and releases records of one directory (created when missing).
+    """Appends, syncs, reads and releases records of one directory (created when missing).
 
-    Safe for many appending threads and one reading thread. `limit` bounds the bytes on disk, `segment_bytes` the size at
-    which a new segment is begun. Positions count bytes since the incarnation began and never go back.
+    Safe for many appending threads and one reading thread. `limit` bounds the bytes on disk, `segment_bytes` is the size
+    at which a new segment is started. Positions count bytes since the incarnation began and never decrease.
     """
 
     def __init__(self, directory: Path, *, limit: int, segment_bytes: int = 4 << 20) -> None:
         self.directory = directory
         self.limit = limit
-        self.segment_bytes = max(1, min(segment_bytes, limit // 4))  # a full spool holds whole segments that can go
+        self.segment_bytes = max(1, min(segment_bytes, limit // 4))  # a full spool has segments to release
         self._append = threading.Lock()
         self._sync = threading.Lock()
         self._broken: OSError | None = None
@@ -60,7 +58,7 @@ class Spool:
             self._file = self._begin(0)
         else:
             self._file = os.open(self._path(self._starts[-1]), os.O_WRONLY)
-            os.ftruncate(self._file, self.written - self._starts[-1])  # drop what a crash tore
+            os.ftruncate(self._file, self.written - self._starts[-1])  # the torn record
             os.lseek(self._file, 0, os.SEEK_END)
 
     def _path(self, start: int) -> Path:
@@ -69,6 +67,7 @@ class Spool:
     def _begin(self, start: int) -> int:
         file = os.open(self._path(start), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
+            # The name is durable before a record in the file is acknowledged.
             sync_directory(self.directory)
         except OSError:
             os.close(file)
@@ -98,28 +97,28 @@ class Spool:
 
     @property
     def used(self) -> int:
-        """Bytes on disk, delivered ones in the oldest segment included."""
+        """Bytes on disk, including delivered ones in the oldest segment."""
         return self.written - self._starts[0]
 
     @property
     def unsent(self) -> int:
-        """Bytes that still have to be delivered."""
+        """Bytes that are not delivered yet."""
         return self.written - self.sent
 
     def append(self, payload: bytes) -> int:
-        """Write one record (at least one byte) and return the position behind it; it is durable only after `sync(position)`.
+        """Write one record (at least one byte) and return the position after it; durable only after `sync(position)`.
 
-        Raises `SpoolFull`, naming the limit, or `SpoolBroken`; in both cases nothing of the record stays.
+        Raises `SpoolFull`, with the limit, or `SpoolBroken`; in both cases nothing of the record stays in the spool.
         """
         if not payload:
             raise ValueError("a record needs at least one byte")
         record = HEADER.pack(len(payload), check_of(payload)) + payload
         with self._append:
-            self._whole()
+            self._raise_if_broken()
             if self.used + len(record) > self.limit:
                 raise SpoolFull(
                     f"the spool {self.directory} holds {self.used} of at most {self.limit} bytes; the event was not "
-                    "recorded: bring the other side back, or give spool_bytes a larger value"
+                    "recorded: make the monitor reachable again, or set spool_bytes to a larger value"
                 )
             try:
                 if self.written - self._starts[-1] >= self.segment_bytes:
@@ -136,7 +135,7 @@ class Spool:
             return self.written
 
     def _undo(self, error: OSError) -> None:
-        """Take a half-written record back; if even that fails the spool is closed for good."""
+        """Remove a partly written record; if that fails too, the spool accepts no more records."""
         try:
             os.ftruncate(self._file, self.written - self._starts[-1])
             os.lseek(self._file, 0, os.SEEK_END)
@@ -144,41 +143,44 @@ class Spool:
             self._broken = error
 
     def _rotate(self) -> None:
-        """Begin a new segment. Raises OSError when there is no room for one; then the last one goes on."""
+        """Start a new segment. Raises OSError when there is no room for one; the last one stays in use then."""
         with self._sync:
             try:
                 os.fsync(self._file)
             except OSError as error:
                 self._broken = error
-                self._whole()
+                self._raise_if_broken()
             self.durable = self.written
             before, self._file = self._file, self._begin(self.written)
             os.close(before)
 
-    def _whole(self) -> None:
+    def _raise_if_broken(self) -> None:
         if self._broken:
-            raise SpoolBroken(f"the spool {self.directory} is closed after an error of the disk: {self._broken}")
+            raise SpoolBroken(f"the spool {self.directory} is closed after a disk error: {self._broken}")
 
     def sync(self, position: int) -> None:
-        """Return once everything before `position` is on the disk. Threads that wait together share one fsync.
+        """Block until everything before `position` is on the disk. Threads that wait at the same time share one fsync.
 
-        Raises `SpoolBroken` when the disk refuses: after a failed fsync nobody can know what was written.
+        Raises `SpoolBroken` when the sync fails: it is unknown then what was written.
         """
         with self._sync:
             if self.durable >= position:
                 return
-            self._whole()
+            self._raise_if_broken()
             upto = self.written
             try:
                 os.fdatasync(self._file)
             except OSError as error:
                 self._broken = error
-                self._whole()
+                self._raise_if_broken()
             self.durable = upto
 
     def read(self, limit: int, bytes_limit: int) -> list[tuple[int, bytes]]:
-        """Up to `limit` durable records from `sent` on, as (position behind it, payload), of at most `bytes_limit` bytes but
-        at least one if there is one; never more than one segment's worth."""
+        """Return up to `limit` durable records after `sent`, each as (position after it, payload).
+
+        At most `bytes_limit` bytes, but at least one record if there is one; all from one segment. Raises `SpoolBroken`
+        when a record is damaged.
+        """
         if self.sent >= self.durable:
             return []
         start = max(s for s in tuple(self._starts) if s <= self.sent)
@@ -215,9 +217,9 @@ class Spool:
             self._reader = None
 
     def release(self, position: int) -> None:
-        """Everything before `position` was delivered: forget it, and remove segments that hold nothing else.
+        """Mark everything before `position` as delivered and remove segments that hold nothing else.
 
-        A full disk is no reason to stop here: what is removed makes room, and a mark that cannot be written costs repeats.
+        Does not raise on a full disk: removing makes room, and a mark that cannot be written costs repeated deliveries.
         """
         self.sent = position
         with contextlib.suppress(OSError):
@@ -231,7 +233,7 @@ class Spool:
                 del self._starts[0]
             if self.unsent == 0 and self.used >= self.segment_bytes:
                 with contextlib.suppress(OSError):
-                    self._rotate()  # so that the last segment can go, too
+                    self._rotate()  # so that the last segment can be removed, too
 
     def _mark(self, position: int) -> None:
         raw = struct.pack(">Q", position)
@@ -242,7 +244,7 @@ class Spool:
             os.close(file)
 
     def close(self) -> None:
-        """Sync and let go of the files; they stay."""
+        """Sync and close the files; they stay on disk."""
         with self._append, self._sync:
             if self._file >= 0:
                 try:
@@ -254,25 +256,25 @@ class Spool:
         self._shut_reader()
 
     def delete(self) -> None:
-        """Close and remove the directory; only when nothing is left to deliver."""
+        """Close and remove the directory. Raises ValueError while something is not delivered."""
         if self.unsent:
             raise ValueError(f"{self.unsent} bytes were not delivered")
         self.close()
-        for path in sorted(self.directory.iterdir()):  # `sent` goes after the segments it speaks of
+        for path in sorted(self.directory.iterdir()):  # `sent` sorts after the segments, so it is removed last
             path.unlink()
         self.directory.rmdir()
 
 
 def no_room(directory: Path, error: OSError) -> str:
-    """What to tell of a disk without room, and what helps."""
+    """The message for a full disk, with the fix."""
     return (
         f"no room on the disk of the spool {directory} ({error.strerror}); the event was not recorded: free space there, or "
-        "give spool_dir a place with room"
+        "set spool_dir to a disk with room"
     )
 
 
 def records(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """Intact records from the beginning of `raw`: (end, payload) each, up to the first that is torn or damaged."""
+    """Yield (end, payload) of each intact record from the beginning of `raw`, up to the first torn or damaged one."""
     at = 0
     while at + HEADER.size <= len(raw):
         length, check = HEADER.unpack_from(raw, at)
@@ -285,5 +287,5 @@ def records(raw: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def check_of(payload: bytes) -> int:
-    """CRC-32 over length and payload: without the length, four bytes of ones are their own checksum."""
+    """CRC-32 over length and payload. Without the length, `ff ff ff ff` is its own CRC."""
     return zlib.crc32(payload, zlib.crc32(len(payload).to_bytes(4, "big")))

@@ -1,4 +1,4 @@
-"""An address as a link: what stands before `://` says which; its library is imported only then."""
+"""Choose the transport by the scheme of the address; the Kafka client is imported only for `kafka://`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from monitor.sdk.link import Link
 def open_link(
     to: str, *, prefix: str = "sandbox", telemetry: str = "", options: Mapping[str, Any] | None = None
 ) -> Link:
-    """The link for `kafka://host:port[,host:port]` or `http(s)://host:port`; connects when first used.
+    """Return the link for `kafka://host:port[,host:port]` or `http(s)://host:port`; it connects on first use.
 
-    `telemetry` overrides the topic `<prefix>.telemetry`; `options` go to kafka-python (security settings, compression).
+    `telemetry` replaces the topic `<prefix>.telemetry`; `options` go to kafka-python (security settings, compression).
     Raises ValueError on any other address.
     """
     try:
@@ -27,7 +27,7 @@ def open_link(
         else:
             raise Refused("give kafka://host:9092 or http://host:8321")
     except Refused as error:
-        raise ValueError(f"{shown(to)!r} is no address: {error}") from None
+        raise ValueError(f"{shown(to)!r} is not an address: {error}") from None
     if not servers:
         from monitor.sdk.http_link import HttpLink
 

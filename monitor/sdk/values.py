@@ -1,5 +1,4 @@
-"""Arguments of a report as plain JSON values: what converts is converted, what does not is refused by field, before
-anything is written."""
+"""Convert the arguments of a report to plain JSON values, or reject them by field before anything is written."""
 
 from __future__ import annotations
 
@@ -11,20 +10,25 @@ from decimal import Decimal
 from typing import Any
 
 from monitor.errors import SetAside
+from monitor.sdk.refusals import ArgumentError
 
-EXACT = 1 << 53  # integers up to here are exact as a float
-TEXT = 200  # characters of a name
+EXACT = 1 << 53  # integers up to here have an exact float
+NAME_CHARACTERS = 200
+OFFSET_FIX = "give a datetime with a UTC offset, such as datetime.now(UTC)"
 
 
 class BadEvent(SetAside):
-    """An argument is wrong: `field` names it, `detail` says what to give instead. Nothing was recorded."""
+    """An argument is wrong and nothing was recorded.
+
+    `field` names the argument, `reason` is a word of `monitor.sdk.refusals.ArgumentError`, `detail` says the fix.
+    """
 
 
 def converted(field: str, value: Any, fix: str = "give a finite number") -> Any:
-    """`value` as str, int, float, datetime in UTC, or itself where it is none of these. Raises `BadEvent`.
+    """Return `value` as str, int, float or datetime in UTC; a value of any other type is returned unchanged.
 
     Decimal, Fraction and the numbers of numpy become int where they are whole, else float; subclasses of str and
-    datetime become str and datetime.
+    datetime become str and datetime. Raises `BadEvent` for `field`, with `fix` where a number is not finite.
 
     >>> converted("amount", Decimal("7")), converted("amount", Decimal("7.5"))
     (7, 7.5)
@@ -47,11 +51,8 @@ def _text(field: str, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise BadEvent(
-            field,
-            "not_text",
-            f"character {error.start + 1} is half of a surrogate pair; give text that UTF-8 can encode",
-        ) from None
+        fix = f"character {error.start + 1} is half of a surrogate pair; give text that UTF-8 can encode"
+        raise BadEvent(field, ArgumentError.NOT_TEXT, fix) from None
     return value
 
 
@@ -61,23 +62,22 @@ def _number(field: str, value: Any, fix: str) -> int | float:
     except (OverflowError, ValueError, TypeError):
         number = math.nan
     if not math.isfinite(number):
-        raise BadEvent(field, "not_finite", fix)
+        raise BadEvent(field, ArgumentError.NOT_FINITE, fix)
     if isinstance(value, float) or not number.is_integer() or abs(number) > EXACT:
         return number
     return int(number)
 
 
 def _utc(field: str, value: datetime) -> datetime:
-    fix = "give a datetime with a UTC offset, such as datetime.now(UTC)"
     try:
         if value.utcoffset() is None:
-            raise BadEvent(field, "no_offset", fix)
+            raise BadEvent(field, ArgumentError.NO_OFFSET, OFFSET_FIX)
         moved = value.astimezone(UTC)
     except (OverflowError, ValueError, TypeError) as error:
-        raise BadEvent(field, "not_a_time", f"{error}; {fix}") from None
-    return datetime.combine(moved.date(), moved.time(), UTC)  # of a subclass too
+        raise BadEvent(field, ArgumentError.NOT_A_TIME, f"{error}; {OFFSET_FIX}") from None
+    return datetime.combine(moved.date(), moved.time(), UTC)  # a plain datetime also for a subclass
 
 
-def shown(text: object) -> str:
-    """`text` as a name that can always be sent: at most 200 characters, what UTF-8 cannot encode replaced."""
-    return str(text)[:TEXT].encode(errors="replace").decode()
+def sendable(text: object) -> str:
+    """Return `text` as a name that can always be sent: at most 200 characters, those that UTF-8 lacks replaced."""
+    return str(text)[:NAME_CHARACTERS].encode(errors="replace").decode()

@@ -1,15 +1,14 @@
-"""What comes from the monitor is judged here before anything believes it: who signed it, whom it is for, how old it is.
+"""Verifies commands and permits before they take effect: signature, schema, addressee, order.
 
-Every refusal is counted under one word: `forged`, `unreadable`, `other_pilot`, `lower_standing`, `other_nonce`,
-`other_standing`, `replayed`. `repeated` counts the standing command heard again, which is how the monitor asks again for
-an acknowledgement.
+Each rejection is counted under its word of `monitor.sdk.refusals.MessageRejection`; forged and unreadable messages are
+also logged, at most once a minute each.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,28 +18,31 @@ import msgspec
 from msgspec import structs
 
 from monitor.errors import Forged
+from monitor.logs import Log
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Permit
 from monitor.model.signing import Trusted
+from monitor.sdk.command_state import CommandState
 from monitor.sdk.lease import Lease, NonceSealer
 from monitor.sdk.link import SignedMessage
-from monitor.sdk.standing import Standing
+from monitor.sdk.refusals import MessageRejection
 
-LOG = logging.getLogger("monitor.sdk")
+LOG = Log("monitor.sdk")
 Trust: TypeAlias = str | bytes | Path | Iterable[str] | None
 T = TypeVar("T")
-LONGEST = 3_400  # bytes of a command: the board has room for two
-APART = 60.0  # seconds between two lines of the log about letters of one kind
+MAX_COMMAND_BYTES = 3_400  # the shared state has room for two
+LOG_EVERY_S = 60.0  # between two log lines about rejections of one kind
 
 
 def trusted(trust: Trust) -> Trusted | None:
-    """Public keys from `ed25519:<base64>` text, the 32 bytes of one key, the path of a file with one key a line, or several
-    texts; None when there is no `trust`. Raises ValueError when a key is none, OSError when the file cannot be read."""
+    """Return the public keys that `trust` names, None when it is None.
+
+    `trust` is `ed25519:<base64>`, the 32 bytes of one key, the path of a file with one key per line, or several texts.
+    Raises ValueError when it names no key or a malformed one, OSError when the file cannot be read.
+    """
     if trust is None:
         return None
     if isinstance(trust, bytes) and len(trust) == 32:
-        from base64 import b64encode
-
         return Trusted(["ed25519:" + b64encode(trust).decode()])
     if isinstance(trust, bytes):
         trust = trust.decode()
@@ -56,84 +58,82 @@ def trusted(trust: Trust) -> Trusted | None:
 
 
 class MessageVerifier:
-    """Judges the letters of one pilot. Safe for several threads."""
+    """Verifies the messages of one pilot. Thread-safe. Without `keys` signatures are not checked."""
 
-    def __init__(self, pilot: str, keys: Trusted | None, seal: NonceSealer) -> None:
-        self._pilot = pilot
+    def __init__(self, pilot: str, keys: Trusted | None, nonces: NonceSealer) -> None:
+        self.pilot = pilot
         self._keys = keys
-        self._seal = seal
+        self._nonces = nonces
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-        self._told: dict[str, float] = {}
+        self._counts: Counter[MessageRejection] = Counter()
+        self._logged: dict[MessageRejection, float] = {}
 
     @property
     def counts(self) -> dict[str, int]:
-        """Letters refused so far, by word."""
+        """Messages rejected so far, by word."""
         with self._lock:
-            return dict(self._counts)
+            return {word.value: count for word, count in self._counts.items()}
 
-    def command(self, letter: SignedMessage, standing: Standing) -> Command | None:
-        """The command of a letter when it is ours and new; None when it changes nothing (and is counted)."""
-        command = self._opened(letter, "command", Command)
-        if command is None:
-            return None
-        if command.standing == standing.number and standing.command is not None and command.id == standing.command.id:
-            self._count("repeated")
-            return None
-        if command.standing <= standing.number:
-            self._count("lower_standing")
-            return None
+    def command(self, message: SignedMessage, state: CommandState) -> Command | MessageRejection:
+        """Return the command of a message if it is newer than `state`, else why it changes nothing (counted)."""
+        command = self._decoded(message, "command", Command)
+        if isinstance(command, MessageRejection):
+            return command
+        if command.standing == state.number and state.command is not None and command.id == state.command.id:
+            return self._count(MessageRejection.REPEATED)
+        if command.standing <= state.number:
+            return self._count(MessageRejection.LOWER_STANDING)
         return self._fitting(command)
 
-    def _fitting(self, command: Command) -> Command | None:
-        """The command, without its ground where that does not fit on the board; None (and counted) when it is still too
-        long."""
+    def _fitting(self, command: Command) -> Command | MessageRejection:
+        """The command, without its ground where only that fits into the shared state."""
         for fitting in (command, structs.replace(command, ground=None)):
-            if len(msgspec.json.encode(fitting)) <= LONGEST:
+            if len(msgspec.json.encode(fitting)) <= MAX_COMMAND_BYTES:
                 return fitting
-        self._raise("unreadable", "command", ValueError(f"it has more than {LONGEST} bytes"))
-        return None
+        return self._log(MessageRejection.UNREADABLE, "command", f"it has more than {MAX_COMMAND_BYTES} bytes")
 
-    def notice(self, letter: SignedMessage) -> Notice | None:
-        """What the permit of a letter says of this pilot's telemetry, from any service's heartbeat; None when its
-        signature is not valid (and counted)."""
-        permit = self._opened(letter, "permit", Permit)
-        return None if permit is None else permit.notice or Notice()
+    def notice(self, message: SignedMessage) -> Notice | None:
+        """Return what the permit of a message says about the pilot's telemetry; None when it is rejected (counted).
 
-    def permit(self, letter: SignedMessage, lease: Lease, standing: int, halted: bool) -> Lease | None:
-        """The lease after the permit of a letter; None when it is void (and is counted)."""
-        permit = self._opened(letter, "permit", Permit)
-        if permit is None:
+        The permit may answer a heartbeat of any machine: neither nonce nor standing is checked.
+        """
+        permit = self._decoded(message, "permit", Permit)
+        return None if isinstance(permit, MessageRejection) else permit.notice or Notice()
+
+    def permit(self, message: SignedMessage, lease: Lease, state: CommandState) -> Lease | None:
+        """Return the lease after the permit of a message; None when the permit is void (counted)."""
+        permit = self._decoded(message, "permit", Permit)
+        if isinstance(permit, MessageRejection):
             return None
-        met = lease.meet(permit, self._seal.opened(permit.nonce), standing, halted)
-        if isinstance(met, str):
-            self._count(met)
+        renewed = lease.renewed(permit, self._nonces.open(permit.nonce), state.number, state.halted)
+        if isinstance(renewed, MessageRejection):
+            self._count(renewed)
             return None
-        return met
+        return renewed
 
-    def _opened(self, letter: SignedMessage, kind: Literal["command", "permit"], what: type[T]) -> T | None:
+    def _decoded(
+        self, message: SignedMessage, kind: Literal["command", "permit"], struct: type[T]
+    ) -> T | MessageRejection:
         try:
             if self._keys is not None:
-                self._keys.verify(kind, letter.body, letter.signature)
-            opened: Any = msgspec.json.decode(letter.body, type=what)
+                self._keys.verify(kind, message.body, message.signature)
+            decoded: Any = msgspec.json.decode(message.body, type=struct)
         except Forged as error:
-            self._raise("forged", kind, error)
-            return None
+            return self._log(MessageRejection.FORGED, kind, str(error))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self._raise("unreadable", kind, error)
-            return None
-        if opened.pilot != self._pilot:
-            self._count("other_pilot")
-            return None
-        return opened  # type: ignore[no-any-return]
+            return self._log(MessageRejection.UNREADABLE, kind, str(error))
+        if decoded.pilot != self.pilot:
+            return self._count(MessageRejection.OTHER_PILOT)
+        return decoded  # type: ignore[no-any-return]
 
-    def _raise(self, word: str, kind: str, error: Exception) -> None:
-        """Count, and tell people: at once, then at most every minute."""
-        self._count(word)
-        if time.monotonic() - self._told.get(word, -APART) >= APART:
-            self._told[word] = time.monotonic()
-            LOG.critical("pilot %s: a %s was not believed (%s): %s", self._pilot, kind, word, error)
+    def _log(self, word: MessageRejection, kind: str, error: str) -> MessageRejection:
+        """Count and log: the first time at once, then at most every `LOG_EVERY_S`."""
+        if time.monotonic() - self._logged.get(word, -LOG_EVERY_S) >= LOG_EVERY_S:
+            self._logged[word] = time.monotonic()
+            LOG.critical("message.rejected", stage="validate", pilot=self.pilot, kind=kind, reason=word, error=error)
+        return self._count(word)
 
-    def _count(self, word: str) -> None:
+    def _count(self, word: MessageRejection) -> MessageRejection:
         with self._lock:
             self._counts[word] += 1
+        return word

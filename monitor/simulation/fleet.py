@@ -1,8 +1,8 @@
-"""Seeded fleets of pilots: telemetry in the order in which it would be received, with the truth beside it.
+"""Seeded fleets of simulated pilots: telemetry in order of reception, with the true scenario of each pilot.
 
-A fleet is a stream: it holds what is still to be sent (open complaints, late reports), never what was. The same
-arguments give the same events, byte for byte. Time is event time from `start` on, in periods of any length: an hour for
-a year of behaviour in a second, two seconds for a demo that runs in real time.
+A fleet is a stream that stores only pending events (open complaints, late reports). The same arguments give the same
+events, byte for byte. Time is event time from `start` on, in periods of any length: an hour for long simulations, two
+seconds for a demo in real time.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def binomial(rng: Random, n: int, p: float) -> int:
 class Fleet:
     """Pilots `pilot-0001 ...`, each with one scenario in turn, from `start` (ms) for `hours` periods.
 
-    `period` is a span such as `1h` or `2s` (at least 100 ms), `volume` the mean exposure per period in decisions, `onset`
-    the period in which stories begin (default: a third of the run, at most two weeks), spread over pilots by a tenth.
+    `period` is a span such as `1h` or `2s` (at least 100 ms), `volume` the mean exposure per period in decisions,
+    `onset` the period in which stories begin (default: a third of the run, at most two weeks), spread over pilots by a
+    tenth.
 
     >>> fleet = Fleet(7, pilots=2, scenarios=["calm", "step"], start=0, hours=48)
     >>> sum(1 for _ in fleet) == sum(1 for _ in fleet)
@@ -183,7 +184,8 @@ class _Service:
 
     @staticmethod
     def rate(story: Scenario, since: int) -> float:
-        """Rate as a share of the limit, `since` periods after the onset (negative before it), without its daily swing."""
+        """Rate as a share of the limit, `since` periods after the onset (negative before it), without its daily
+        swing."""
         if story.change == "none" or since < 0 or (story.change == "spike" and since >= story.lasts):
             return story.rate
         if story.change == "drift":

@@ -16,8 +16,8 @@ from monitor.model.records import Level, Reason
 class Scenario(Struct, frozen=True, kw_only=True):
     """One story. Everything left at its default is a quiet pilot.
 
-    `rate` and `after` are the rates of complaints and incidents before and from the onset on, as shares of their limits;
-    `dispersion` is the variance/mean of their counts (gamma-mixed Poisson, 1 = Poisson); `fpr_after` is the
+    `rate` and `after` are the rates of complaints and incidents before and from the onset on, as shares of their
+    limits; `dispersion` is the variance/mean of their counts (gamma-mixed Poisson, 1 = Poisson); `fpr_after` is the
     false-positive rate of one segment from the onset on; shares and probabilities lie in 0..1.
     """
 
@@ -109,7 +109,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "upgrade": Scenario(story="Changes to its second registered model and says so.", model="announced"),
     "silent_model": Scenario(
-        story="Another model serves from one moment on; no charter names it and nobody said so.",
+        story="Another model serves from one moment on; it is not in the charter and was not announced.",
         model="silent",
         worst=Level.ESCALATE,
         reasons=(Reason.UNREGISTERED_MODEL, Reason.HARD_RULE),

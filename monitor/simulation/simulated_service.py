@@ -1,6 +1,6 @@
-"""What a well-built service does when it is halted: it acknowledges, stops serving, and goes on with its heartbeats.
+"""A service that obeys halts: it acknowledges, stops serving, and continues its heartbeats.
 
-Wrap the events of a simulated fleet in `Obedience`, tell it of each command, and the fleet obeys.
+Pass the events of a simulated fleet through `SimulatedService` and give it each command; the fleet then obeys.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from monitor.model.events import Envelope, Heartbeat, millis
 from monitor.model.records import Command
 
 
-class Obedience:
-    """Passes events on while a pilot may run; of a halted pilot only heartbeats, with `serving` false and exposure frozen.
+class SimulatedService:
+    """Passes events while a pilot may run; for a halted pilot only heartbeats, with `serving` false and constant
+    exposure.
 
-    Numbers of a source go on without a gap. A halted pilot stays halted: resuming is an act of the firm, not modelled here.
+    Sequence numbers of a source continue without a gap. A halted pilot stays halted: resuming is not simulated.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class Obedience:
         self._drilled: dict[str, Emitter] = {}
 
     def passes(self, event: Envelope) -> Envelope | None:
-        """The event to send in place of `event`, or None when a halted service would not have sent anything."""
+        """The event to send instead of `event`, `None` when a halted service would not send anything."""
         stopped = self._halted.get(event.subject)
         if stopped is not None:
             return stopped.heartbeat(event.time, serving=False) if isinstance(event, Heartbeat) else None
@@ -35,16 +36,16 @@ class Obedience:
         return event
 
     def command(self, command: Command, now: int) -> Envelope | None:
-        """Obey a halt at `now` (ms): the acknowledgement to send, None when there is nothing new to obey.
+        """Obey a halt at `now` (ms). Returns the acknowledgement to send, `None` when there is nothing new to obey.
 
-        An acknowledgement is never dated before the pilot's last event. A drill is answered under a source of its own, as the
-        numbers of the fleet's are given out already.
+        An acknowledgement is never dated before the last event of the pilot. A drill is acknowledged by a separate
+        source, because the numbers of the source of the fleet are already assigned.
         """
         last = self._last.get(command.pilot)
         if command.dry_run and last is not None and command.pilot not in self._halted:
             new = Emitter(f"{last.source}/drills", last.subject, model=last.data.model)  # type: ignore[attr-defined]
-            desk = self._drilled.setdefault(command.pilot, new)
-            return desk.acknowledged(max(now, millis(last.time)), command.id, command.standing, command.decision)
+            drills = self._drilled.setdefault(command.pilot, new)
+            return drills.acknowledged(max(now, millis(last.time)), command.id, command.standing, command.decision)
         if command.action != "halt" or command.pilot in self._halted or last is None:
             return None
         model: str = last.data.model  # type: ignore[attr-defined]

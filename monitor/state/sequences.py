@@ -19,7 +19,7 @@ from monitor.state.seen import ANY_DIGEST, NO_DIGEST, digest_of
 Arrival: TypeAlias = Literal["new", "repeat", "conflict", "too_old"]
 
 
-def arrived(pilot: Pilot, event: Envelope, received: int) -> Arrival:
+def accept_sequence(pilot: Pilot, event: Envelope, received: int) -> Arrival:
     """Classify an event by its sequence number, and remember the number. Only a "new" event is counted.
 
     A source starts at 0 or 1; a first number above that is a gap. Missing numbers may come up to `WINDOW` numbers late.

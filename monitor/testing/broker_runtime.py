@@ -85,7 +85,7 @@ def format_storage(config: Path, data: Path, node_id: str) -> None:
     """Write the two files that a new KRaft node needs into `data`: its identity, and the feature levels to begin with.
 
     Kafka's own tool runs once per version of the jars; the feature levels depend on that version alone, so later nodes get a
-    copy and an identity of their own. Raises `Unavailable` when the tool fails.
+    copy and a fresh identity. Raises `Unavailable` when the tool fails.
     """
     features = HOME / "prepared" / f"{_version()}-bootstrap.checkpoint"
     if not features.exists():

@@ -25,8 +25,8 @@ from monitor.charter.spec import Charter, Drills, Participant, Responses
 from monitor.client.bulk import open_bulk
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.files.key_file import own_key
-from monitor.kafka.output_consumer import Place, read
-from monitor.kafka.topics import Names, create, topics
+from monitor.kafka.output_consumer import ReadPosition, read_outputs
+from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.builders import packed
 from monitor.model.events import Envelope
 from monitor.model.records import Decision, Reason
@@ -235,10 +235,10 @@ class Kafka:
             "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
         }
         self.broker = KafkaBroker(home / "kafka", own, inner, settings).start()
-        self.names = Names("halt")
+        self.names = TopicNames("halt")
         self._signer = own_key(home / "authority.key")
         self._over = threading.Event()
-        asyncio.run(create(self.broker.bootstrap, topics(self.names, 2, 1)))
+        asyncio.run(create_topics(self.broker.bootstrap, topics(self.names, 2, 1)))
         self.workers: list[Worker | None] = [None] * workers
         self._lock = threading.Lock()
         self._bulk = open_bulk(f"kafka://{self.broker.bootstrap}", prefix=self.names.prefix)
@@ -329,17 +329,17 @@ class Kafka:
             await following
 
     async def _follow(self) -> None:
-        places: dict[tuple[str, int], Place] = {}
+        places: dict[tuple[str, int], ReadPosition] = {}
         while True:
             try:
-                async for seen in read(self.broker.bootstrap, [self.names.decisions], places, follow=False):
-                    places[(seen.topic, seen.partition)] = seen.place
+                async for seen in read_outputs(self.broker.bootstrap, [self.names.decisions], places, follow=False):
+                    places[(seen.topic, seen.partition)] = seen.position
                     if isinstance(seen.value, Decision):
                         self.seen.put(seen.value)
-                following = read(self.broker.bootstrap, [self.names.decisions], places)
+                following = read_outputs(self.broker.bootstrap, [self.names.decisions], places)
                 async with contextlib.aclosing(following):  # type: ignore[type-var]
                     async for seen in following:
-                        places[(seen.topic, seen.partition)] = seen.place
+                        places[(seen.topic, seen.partition)] = seen.position
                         if isinstance(seen.value, Decision):
                             self.seen.put(seen.value)
             except Exception:  # the broker was killed; it is started again

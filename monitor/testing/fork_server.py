@@ -24,12 +24,11 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
-from detectors import build as build_detector
-from detectors.base import Design, Gauge
 from monitor.engine.failpoint import VARIABLE, from_environment
 from monitor.errors import SandboxMonitorError, Unavailable
-from monitor.kafka.app import build, prepare, run
-from monitor.kafka.worker import Settings
+from monitor.kafka.app import build_worker, require_worker_topics, run_worker
+from monitor.kafka.settings import WorkerSettings
+from monitor.kafka.worker_service import warm_up
 from monitor.projections.metrics import Metrics
 from monitor.validate.rejections import RejectionReason
 
@@ -49,7 +48,7 @@ class Order(Struct, frozen=True, kw_only=True):
     checkpoint_every_ms: int = 1_000
     time_every_ms: int = 500
     stall: float = 20.0
-    kept: int = 10_000
+    max_pending_control: int = 10_000
     failpoint: str = ""
     clock_ms: int = 0
 
@@ -174,7 +173,7 @@ class Nursery:
 
 def main() -> None:
     """Fork a worker for every line of standard input; say when each is born and has ended. At the end of input kill all."""
-    _warm()
+    warm_up()
     children: dict[int, int] = {}  # pid -> number
     print("ready", flush=True)
     rest = b""
@@ -205,12 +204,6 @@ def main() -> None:
 def _say(said: _Said) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")
     sys.stdout.flush()
-
-
-def _warm() -> None:
-    drift = build_detector("river_drift", Design())  # what a charter may name and is imported late
-    for value in range(40):
-        drift.update(Gauge(float(value)))
 
 
 def _work(order: Order) -> NoReturn:
@@ -252,12 +245,13 @@ def _tell_where(*_: object) -> None:
 def _shift(milliseconds: int) -> None:
     """A machine whose clock is wrong, as far as Python code can tell."""
     if milliseconds:
-        right, wrong = time.time, milliseconds / 1000
-        time.time = lambda: right() + wrong
+        seconds, nanoseconds = time.time, time.time_ns
+        time.time = lambda: seconds() + milliseconds / 1000
+        time.time_ns = lambda: nanoseconds() + milliseconds * 1_000_000
 
 
 def _run(order: Order) -> None:
-    settings = Settings(
+    settings = WorkerSettings(
         bootstrap=order.bootstrap,
         group=order.prefix,
         prefix=order.prefix,
@@ -269,11 +263,11 @@ def _run(order: Order) -> None:
         checkpoint_every_ms=order.checkpoint_every_ms,
         time_every_ms=order.time_every_ms,
         stall=order.stall,
-        kept=order.kept,
+        max_pending_control=order.max_pending_control,
     )
-    asyncio.run(prepare(settings, None, order.replication))
+    asyncio.run(require_worker_topics(settings, None, order.replication))
     metrics = Metrics(rejections=[why.value for why in RejectionReason])
-    run(build(settings, metrics=metrics, failpoint=from_environment()))
+    run_worker(build_worker(settings, metrics=metrics, failpoint=from_environment()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fresh topics on the shared broker, and the few hands a test needs on them: send, read what came out, wait."""
+"""Fresh topics on the shared broker, and what a test does with them: send, read outputs, wait."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from monitor.charter.control import ControlBase
-from monitor.kafka.output_consumer import Seen, read
+from monitor.kafka.output_consumer import ConsumedOutput, read_outputs
 from monitor.kafka.partition_reader import PartitionReader
-from monitor.kafka.topics import LARGE, Names, create, topics
+from monitor.kafka.topics import LARGE, TopicNames, create_topics, topics
 from monitor.model.records import Outputs
 from monitor.testing.broker import shared
 
@@ -25,13 +25,13 @@ Sent = tuple[str, bytes | None, bytes | None, Sequence[tuple[str, bytes]], int] 
 
 
 class Fresh:
-    """A set of topics of its own, named after the test process, on the broker that tests share."""
+    """A fresh set of topics, named after the test process, on the broker that tests share."""
 
     def __init__(self, partitions: int = 1, participants: tuple[str, ...] = (), bootstrap: str | None = None) -> None:
         self.bootstrap = bootstrap or shared().bootstrap
         self.partitions = partitions
-        self.names = Names(f"try-{os.getpid()}-{next(_numbers)}", participants)
-        asyncio.run(create(self.bootstrap, topics(self.names, partitions, 1)))
+        self.names = TopicNames(f"try-{os.getpid()}-{next(_numbers)}", participants)
+        asyncio.run(create_topics(self.bootstrap, topics(self.names, partitions, 1)))
 
     @property
     def telemetry(self) -> str:
@@ -52,14 +52,14 @@ class Fresh:
             (self.names.control, act.pilot.encode(), msgspec.json.encode(act), (), partition(act.pilot)) for act in acts
         ]
 
-    async def seen(self) -> list[Seen]:
-        """Every output up to now, repeats and void ones dropped."""
+    async def seen(self) -> list[ConsumedOutput]:
+        """Every output up to now, without duplicates and records of fenced owners."""
         n = self.names
         every = (n.rejected, n.decisions, n.commands, n.permits, n.evidence)
-        return [item async for item in read(self.bootstrap, every, follow=False)]
+        return [item async for item in read_outputs(self.bootstrap, every, follow=False)]
 
     async def raw(self, topic: str) -> list[Any]:
-        """Every committed record of a topic as it stands there, repeats included."""
+        """Every committed record of a topic, duplicates included."""
         reader = PartitionReader(self.bootstrap)
         await reader.start()
         try:
@@ -68,7 +68,7 @@ class Fresh:
             await reader.stop()
 
 
-def gathered(seen: Iterable[Seen]) -> Outputs:
+def gathered(seen: Iterable[ConsumedOutput]) -> Outputs:
     """Outputs sorted by kind, in the order read."""
     out = Outputs()
     kinds: dict[str, list[Any]] = {
@@ -85,7 +85,7 @@ def gathered(seen: Iterable[Seen]) -> Outputs:
 
 
 async def until(true: Callable[[], Awaitable[bool]], timeout: float = 30.0) -> None:
-    """Ask every 0.2 s until it is true. Raises `TimeoutError` after `timeout` (s)."""
+    """Check every 0.2 s until it is true. Raises `TimeoutError` after `timeout` (s)."""
     deadline = time.monotonic() + timeout
     while not await true():
         if time.monotonic() > deadline:

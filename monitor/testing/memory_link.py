@@ -16,7 +16,9 @@ from monitor.model.events import Event, Heartbeat
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Permit
 from monitor.model.signing import Signer
-from monitor.sdk.link import SignedMessage, What
+from monitor.sdk.link import FeedName, SignedMessage
+
+POLL_S = 0.05  # the longest that a poll blocks: a pilot that closes waits for the poll of its readers
 
 _BATCH = msgspec.json.Decoder(list[Event])
 
@@ -24,7 +26,7 @@ _BATCH = msgspec.json.Decoder(list[Event])
 class MemoryLink:
     """While `away` is set nothing answers; `lose_answers` batches arrive, but the sender is told that they did not.
 
-    With `lease_ms` each heartbeat is answered with a permit, unless a halt stands; `stop` and `notice` are what the
+    With `lease_ms` a permit answers each heartbeat, unless a halt is in force; `stop` and `notice` are what the
     permits say. With `signer` commands and permits are signed.
     """
 
@@ -88,11 +90,11 @@ class MemoryLink:
         body = msgspec.json.encode(permit)
         self._permits.put(SignedMessage(body, self.signer.sign("permit", body) if self.signer else ""))
 
-    def deliver(self, message: SignedMessage, what: What = "commands") -> None:
+    def deliver(self, message: SignedMessage, what: FeedName = "commands") -> None:
         """Put anything before the service."""
         (self._post if what == "commands" else self._permits).put(message)
 
-    def feed(self, pilot: str, what: What = "commands") -> MemoryFeed:
+    def feed(self, pilot: str, what: FeedName = "commands") -> MemoryFeed:
         """See `monitor.sdk.link.Link.feed`."""
         return MemoryFeed(self, self._post if what == "commands" else self._permits, what)
 
@@ -116,7 +118,7 @@ class _Post:
 class MemoryFeed:
     """Reads a post from its beginning (commands) or from now on (permits)."""
 
-    def __init__(self, link: MemoryLink, post: _Post, what: What) -> None:
+    def __init__(self, link: MemoryLink, post: _Post, what: FeedName) -> None:
         self._link = link
         self._post = post
         self._next = 0 if what == "commands" else len(post.messages)
@@ -129,7 +131,7 @@ class MemoryFeed:
         """See `monitor.sdk.link.Feed.poll`."""
         with self._post.changed:
             if self.complete:
-                self._post.changed.wait_for(lambda: len(self._post.messages) > self._next, timeout=wait)
+                self._post.changed.wait_for(lambda: len(self._post.messages) > self._next, timeout=min(wait, POLL_S))
             if self._link.away:
                 raise Unavailable("the memory link is away")
             messages = self._post.messages[self._next :]

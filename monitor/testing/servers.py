@@ -39,7 +39,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.log = directory / f"{name}.log"
         with self.log.open("ab") as out:
-            # A session of its own, so that a Ctrl-C meant for us does not take the server down under us.
+            # A separate session, so that a Ctrl-C in the terminal does not stop the server before the tests end.
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -87,7 +87,7 @@ def answers(url: str) -> bool:
 
 
 def asked(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
-    """The answer of a server on loopback to one request over a connection of its own; status 0 when nobody answers."""
+    """Send one request over a new connection to loopback; returns (status, body), status 0 when no server answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request(method, path, body, {"Content-Type": kind} if kind else {})
@@ -122,7 +122,7 @@ def prometheus(
     config.write_text("\n".join(lines) + "\n")
     command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={directory / 'data'}"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
-    # Prometheus finds Alertmanagers five seconds after its start; what fired before is lost until it is sent again.
+    # Prometheus finds Alertmanagers five seconds after its start; an alert that fired before is lost until it is resent.
     command += ["--rules.alert.resend-delay=1s"]
     return Server(command, port, directory, "prometheus").wait_ready()
 

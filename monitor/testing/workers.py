@@ -1,4 +1,4 @@
-"""A Kafka worker as a process of its own, to be killed: what tests and trials start beside a broker."""
+"""A Kafka worker in a separate process, to be killed: what tests and trials start next to a broker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitor.testing.broker import free_port
 
 
 class Worker:
-    """One `sandbox-monitor worker`. `options` are further flags of the command line; its talk goes to `log`.
+    """One `sandbox-monitor worker`. `options` are further flags of the command line; its output goes to `log`.
 
     `environment` is added to this process's own, for failpoints and logins; `group` is called like the prefix unless named.
     """

@@ -15,11 +15,11 @@ from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import TOPIC_BITS, Store
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
-from monitor.kafka.dump import Dump, dump
+from monitor.kafka.dump import PartitionDump, dump_partition
 from monitor.model.events import encode
 from monitor.model.records import Command, Decision, Evidence, TimeRead
 from monitor.notary.notary import Notary
-from monitor.notary.plaintexts import KEY, beside
+from monitor.notary.plaintexts import KEY, plaintext_dir
 from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh, Sent, gathered, until
 from monitor.testing.workers import Worker
@@ -27,7 +27,7 @@ from monitor.testing.workers import Worker
 Row = Decision | Command | Evidence
 
 
-def load(store: Store, logs: Dump) -> None:
+def load(store: Store, logs: PartitionDump) -> None:
     """Put a partition's logs into an embedded store as they stand on Kafka: offsets, times, holes and journal included."""
 
     def change(db: sqlite3.Connection) -> None:
@@ -52,7 +52,7 @@ def load(store: Store, logs: Dump) -> None:
     asyncio.run(store.write(change))
 
 
-async def embedded(store: Store, logs: Dump) -> None:
+async def embedded(store: Store, logs: PartitionDump) -> None:
     """Let the embedded runtime's own runner recover the loaded logs from their beginning, then read to their end."""
     log = SqliteLog(store)
     runner = Runner(log, clock=lambda: 0, machine=lambda partition, epoch: Machine(logs.partition, epoch))
@@ -73,7 +73,7 @@ def per_pilot(rows: list[Row]) -> dict[str, list[Row]]:
 
 def ledgers(directory: Path, rows: list[Row]) -> dict[str, bytes]:
     """The ledgers and words that a notary of one key makes of these records."""
-    words = beside(directory)
+    words = plaintext_dir(directory)
     words.mkdir()
     (words / KEY).write_bytes(bytes(32))
     notary = Notary(directory)
@@ -109,7 +109,7 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
 
     async def caught_up() -> bool:
         for partition in range(2):
-            logs = await dump(fresh.bootstrap, fresh.names, partition)
+            logs = await dump_partition(fresh.bootstrap, fresh.names, partition)
             times = [row.entry for row in logs.journal if isinstance(row.entry, TimeRead)]
             last = logs.telemetry[fresh.telemetry][-1].offset
             if not times or times[-1].telemetry_next.get(fresh.telemetry, 0) <= last:
@@ -127,12 +127,12 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
     stood = gathered(asyncio.run(fresh.seen()))
     assert any(d.level.word == "halt" for d in stood.decisions)
     for partition in range(2):
-        logs = asyncio.run(dump(fresh.bootstrap, fresh.names, partition))
+        logs = asyncio.run(dump_partition(fresh.bootstrap, fresh.names, partition))
         store = Store(tmp_path / f"partition-{partition}.db")
         try:
             load(store, logs)
             asyncio.run(embedded(store, logs))
-            out, _ = asyncio.run(store.put_out(("decisions", "commands", "evidence"), 0, most=1 << 40))
+            out, _ = asyncio.run(store.outputs_after(("decisions", "commands", "evidence"), 0, most=1 << 40))
         finally:
             asyncio.run(store.close())
         again: list[Row] = [msgspec.json.decode(raw, type=Decision) for raw in out["decisions"]]

@@ -12,8 +12,9 @@ from aiokafka import AIOKafkaProducer
 
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.kafka.log import KafkaLog
-from monitor.kafka.output_consumer import read
-from monitor.kafka.topics import Names, create, topics
+from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.settings import LogSettings
+from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.records import Closed, Command, Decision, JournalEntry, Outputs, Permit, Position, Record, Rejected
 from monitor.testing.broker import shared
 
@@ -47,13 +48,13 @@ class KafkaBench:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self.names = Names(f"contract-{os.getpid()}-{next(_numbers)}", ("acme", "birch"))
+        self.names = TopicNames(f"contract-{os.getpid()}-{next(_numbers)}", ("acme", "birch"))
         self.logs: list[KafkaLog] = []
         self.made = False
 
     async def make(self) -> None:
         if not self.made:
-            await create(self.bootstrap, topics(self.names, 1, 1))
+            await create_topics(self.bootstrap, topics(self.names, 1, 1))
             self.made = True
 
     async def send(self, topic: str, values: Sequence[bytes], key: bytes | None = b"p", hole: bool = False) -> None:
@@ -70,7 +71,10 @@ class KafkaBench:
 
     async def owner(self) -> Renamed:
         await self.make()
-        log = KafkaLog(self.bootstrap, 0, self.names.prefix, self.names.prefix, participants=("acme", "birch"), chunk=3)
+        prefix, firms = self.names.prefix, ("acme", "birch")
+        log = KafkaLog(
+            LogSettings(bootstrap=self.bootstrap, prefix=prefix, group=prefix, participants=firms, chunk=3), 0
+        )
         self.logs.append(log)
         return Renamed(log, self.names.prefix)
 
@@ -89,7 +93,7 @@ class KafkaBench:
 
     async def outputs(self) -> Outputs:
         seen, n = Outputs(), self.names
-        async for item in read(
+        async for item in read_outputs(
             self.bootstrap, [n.rejected, n.decisions, n.commands, n.permits, n.evidence], follow=False
         ):
             match item.value:

@@ -137,7 +137,7 @@ def test_the_base_installation_is_what_the_sdk_imports() -> None:
     assert {name for module in used for name in GIVEN_BY[module]} >= {"cryptography", "kafka-python", "msgspec"}
 
 
-SDK_FOLDERS = ("access", "errors.py", "files", "halt_ground.py", "model", "sdk")
+SDK_FOLDERS = ("access", "clock.py", "errors.py", "files", "halt_ground.py", "logs.py", "model", "sdk")
 
 
 def test_the_sdk_runs_without_the_monitor() -> None:

@@ -1,4 +1,4 @@
-"""Everything in DETECTORS keeps every promise of `detectors/checks.py`; a new line in the dict is met without a new test."""
+"""Every entry of DETECTORS passes every check of `detectors/checks.py`; a new entry needs no new test."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def design(kind: type, direction: str = "above") -> Design:
 
 
 def refused(name: str, made: Design) -> str:
-    """Why a detector does not watch under such a charter (empty = it does)."""
+    """Returns why a detector refuses such a charter (empty = it does not)."""
     try:
         build(name, made)
     except ValueError as wrong:
@@ -52,7 +52,7 @@ def maker(name: str, kind: type, direction: str, **change: object) -> Make:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize(("name", "kind", "direction"), CASES)
 def test_every_detector_keeps_every_promise(name: str, kind: type, direction: str, check) -> None:  # type: ignore[no-untyped-def]
-    """Each promise holds on each stream that broke a monitor before."""
+    """Each check on each sample stream."""
     for label, stream in SAMPLES[kind].items():
         try:
             check(maker(name, kind, direction), stream)
@@ -64,8 +64,8 @@ def test_every_detector_keeps_every_promise(name: str, kind: type, direction: st
 @pytest.mark.parametrize(
     ("name", "kind"), [(n, k) for n, cls in DETECTORS.items() for k in cls.observes if k in (Count, Proportion)]
 )
-def test_promises_hold_for_granted_overdispersion_and_no_limit_room(name: str, kind: type, check) -> None:  # type: ignore[no-untyped-def]
-    """The same promises with variance/mean 3, no late window and many minimum events."""
+def test_promises_hold_for_assumed_overdispersion_and_no_limit_margin(name: str, kind: type, check) -> None:  # type: ignore[no-untyped-def]
+    """The same checks with variance/mean 3, no late window and many minimum events."""
     change = {"variance_mean": 3.0, "late_window": 0, "minimum_events": 50, "uncertainty": 0.0}
     if why := refused(name, msgspec.structs.replace(design(kind), **change)):
         assert why.startswith("variance_mean: ")
@@ -79,13 +79,13 @@ def test_promises_hold_for_granted_overdispersion_and_no_limit_room(name: str, k
 )
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_promises_hold_against_a_learnt_baseline(name: str, kind: type, check) -> None:  # type: ignore[no-untyped-def]
-    """Without a limit the baseline is learnt, and every promise holds while it is learnt and learnt again."""
+    """Without a limit the baseline is learnt; the checks hold while it is learnt and learnt again."""
     for stream in SAMPLES[kind].values():
         check(maker(name, kind, "above", limit=None), stream)
 
 
 def test_every_entry_is_a_detector() -> None:
-    """What stands in the dict has the one method and says what it observes and claims."""
+    """Every entry has the one method and declares what it observes and claims."""
     for name, cls in DETECTORS.items():
         made = build(name, design(cls.observes[0]))
         assert isinstance(made, Detector)
@@ -133,13 +133,13 @@ def test_every_entry_is_a_detector() -> None:
 def test_a_wrong_parameter_is_named(
     name: str, change: dict[str, object], params: dict[str, object], message: str
 ) -> None:
-    """A parameter that cannot work raises ValueError that starts with its name, before anything is monitored."""
+    """An invalid parameter raises ValueError that starts with its name."""
     with pytest.raises(ValueError, match=f"^{message}: "):
         build(name, msgspec.structs.replace(design(Count), **change), params)
 
 
 def test_detectors_are_pure() -> None:
-    """No detector imports a clock, chance, the operating system, a network or anything of the monitor."""
+    """No detector imports a clock, randomness, the operating system, a network or the monitor."""
     banned = {
         "time",
         "os",
@@ -174,7 +174,7 @@ def test_river_has_one_home_and_only_its_users_pay_for_it() -> None:
 
 
 def test_a_detector_is_added_by_copying_a_neighbour() -> None:
-    """The seam is small: the neighbour to copy is under 30 lines of code, docstrings aside, plus one line in the dict."""
+    """The file to copy has under 30 lines of code without docstrings, plus one line in the dict."""
     tree = ast.parse((PURE / "gauge_limit.py").read_text())
     lines: set[int] = set()
     for node in ast.walk(tree):
@@ -189,7 +189,7 @@ def test_a_detector_is_added_by_copying_a_neighbour() -> None:
 
 
 def test_the_examples_of_the_readme_run() -> None:
-    """What detectors/README.md shows is what comes out."""
+    """The examples of detectors/README.md give the output shown."""
     failed, tried = doctest.testfile(
         str(PURE / "README.md"), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE
     )
@@ -198,7 +198,7 @@ def test_the_examples_of_the_readme_run() -> None:
 
 
 def test_the_readme_names_every_detector() -> None:
-    """The table of choice has one row for each entry of the dict."""
+    """The table has one row for each entry of the dict."""
     page = (PURE / "README.md").read_text()
     for name in DETECTORS:
         assert f"| `{name}` |" in page

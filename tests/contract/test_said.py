@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from monitor.cli.ledger import ledger
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import pilot_page
-from monitor.console.report import told
+from monitor.console.pilot_page import pilot_page
+from monitor.console.report import reason_sentence
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
@@ -70,8 +70,8 @@ def _timed(seconds: float, **changes: Any) -> Finding:
 ROWS = [
     Row(Reason.ADMITTED, Finding(rule="version 1"), ("Admitted", "version 1"), "act"),
     Row(Reason.AMENDED, Finding(rule="version 2"), ("amended", "version 2"), "act"),
-    Row(Reason.EXITED, Finding(rule="exit", detail="trial over"), ("left the sandbox", "trial over"), "act"),
-    Row(Reason.EXIT_PENDING, Finding(rule="exit", detail="trial over"), ("is to leave", "trial over"), "act"),
+    Row(Reason.EXITED, Finding(rule="exit", detail="trial over"), ("Left the sandbox", "trial over"), "act"),
+    Row(Reason.EXIT_PENDING, Finding(rule="exit", detail="trial over"), ("Exit pending", "trial over"), "act"),
     Row(Reason.LIMIT_EXCEEDED, _limit(), COUNTED),
     Row(Reason.LIMIT_EXCEEDED, SHARE, ("63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed", "south")),
     Row(
@@ -103,21 +103,26 @@ ROWS = [
     Row(
         Reason.CHANGE_DETECTED,
         _limit(rule="e_detector", statistic=12.0, bar=9.2),
-        ("incidents", "36 in 6,090 km where 6.09 is usual", "against a threshold of"),
+        ("incidents", "36 in 6,090 km where 6.09 is usual", "threshold"),
     ),
     Row(
         Reason.DRIFT_SUSPECTED,
         Finding(indicator="complaints", rule="cusum", statistic=6.5, bar=5.0, observed=9.0, expected=4.0),
-        ("complaints", "9 where 4 is usual", "statistic 6.5 against a threshold of 5"),
+        ("complaints", "9 where 4 is usual", "statistic 6.5, threshold 5"),
     ),
     Row(
         Reason.GAUGE_OUT_OF_RANGE,
         Finding(indicator="cost", rule="gauge_limit", statistic=1.6, bar=1.0, observed=2400.0, expected=1500.0),
         ("cost", "2,400 where at most 1,500 is allowed"),
     ),
-    Row(Reason.UNKNOWN_TOO_LONG, Finding(rule="unknown", detail="silence"), ("unknown", "nothing has been heard")),
     Row(
-        Reason.LAPSED, Finding(rule="unknown", detail="silence"), ("No more permits", "nothing has been heard"), "flag"
+        Reason.UNKNOWN_TOO_LONG, Finding(rule="unknown", detail="silence"), ("unknown", "no data for longer than usual")
+    ),
+    Row(
+        Reason.LAPSED,
+        Finding(rule="unknown", detail="silence"),
+        ("No further permits", "no data for longer than usual"),
+        "flag",
     ),
     Row(
         Reason.SEQUENCE_GAP,
@@ -135,9 +140,9 @@ ROWS = [
     Row(
         Reason.OUTSIDE_CYCLE,
         Finding(rule="cycle", observed=12.0, expected=0.0, detail="2024-01-01T00:00:00+00:00"),
-        ("an exposure of 12", "at 2024-01-01T00:00:00+00:00"),
+        ("exposure 12", "at 2024-01-01T00:00:00+00:00"),
     ),
-    Row(Reason.UNREGISTERED_MODEL, Finding(rule="unregistered_model", detail="m9"), ("model", "m9")),
+    Row(Reason.UNREGISTERED_MODEL, Finding(rule="unregistered_model", detail="m9"), ("Model in use", "m9")),
     Row(
         Reason.MISSING_MODEL,
         Finding(rule="missing_model", detail="sandbox.exposure.tallied without data.model"),
@@ -146,7 +151,7 @@ ROWS = [
     Row(
         Reason.COUNTED_NOWHERE,
         Finding(rule="data.segment", detail="data.segment 'nroth' counts nowhere; did you mean 'north'?"),
-        ("counts nowhere", "nroth", "did you mean"),
+        ("no indicator counts it", "nroth", "did you mean"),
     ),
     Row(
         Reason.CORRECTED,
@@ -168,9 +173,9 @@ ROWS = [
     Row(
         Reason.STATE_LIMIT,
         Finding(rule="open_periods", observed=65.0, expected=64.0),
-        ("dropped unjudged", "65 open, at most 64 are kept"),
+        ("dropped without evaluation", "65 periods open, at most 64 kept"),
     ),
-    Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by hand", "looks wrong"), "act"),
+    Row(Reason.OVERRIDDEN, Finding(rule="override", detail="looks wrong"), ("by an officer", "looks wrong"), "act"),
     Row(Reason.RECTIFICATION_RECORDED, Finding(rule="rectification", detail="cause: a bug"), ("cause: a bug",), "act"),
     Row(
         Reason.EVALUATION_RECORDED,
@@ -215,11 +220,11 @@ ROWS = [
     Row(Reason.DRILL_PASSED, _timed(0.4, rule="dry_run", expected=60.0), ("after 0.4 s, 60 s allowed",), "act"),
     Row(Reason.DRILL_OVERDUE, _timed(60.0, rule="full_stop", expected=60.0), ("full stop", "60 s allowed")),
     Row(Reason.DRILL_ENDED, Finding(rule="full_stop"), ("full stop",), "act"),
-    Row(Reason.SILENCE, Finding(rule="heartbeat/"), ("Nothing has been heard", "heartbeat"), "flag"),
+    Row(Reason.SILENCE, Finding(rule="heartbeat/"), ("No data for longer than usual", "heartbeat"), "flag"),
     Row(
         Reason.SILENCE,
         Finding(indicator="silence", rule="silence", statistic=12.8, bar=12.8, observed=0.0, expected=12.8),
-        ("about 12.8 events would have come",),
+        ("about 12.8 events expected",),
     ),
     Row(Reason.PARTIAL_DATA, Finding(rule="complaints/north/partial"), ("complaints, north",), "flag"),
     Row(
@@ -272,7 +277,7 @@ def _surfaces(record: Decision, directory: Path) -> dict[str, str]:
     by = f" by {record.author}" if record.author else ""
     return {
         "board": unescape(page[page.index("<h2>Decisions</h2>") :]),
-        "replay": told(record, CHARTER) + by,
+        "replay": reason_sentence(record, CHARTER) + by,
         "notification": notification(record),
         "ledger show": shown.stdout,
     }

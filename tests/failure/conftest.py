@@ -1,4 +1,4 @@
-"""What several files of this folder need."""
+"""Fixtures that several files of this folder share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.testing.disk import Disk, small
 
 @pytest.fixture
 def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
-    """A small disk, of as many MB as the file says (`MEGABYTES`); skipped where nobody may mount one."""
+    """A disk of `MEGABYTES` MB, a constant of the test file; skips the test where mounting is not permitted."""
     try:
         with small(tmp_path / "disk", request.module.MEGABYTES) as disk:
             yield disk

@@ -1,4 +1,5 @@
-"""What is slow slows down what feeds it: nobody piles up records, nobody drops one, and who waits can tell how much."""
+"""Backpressure: a slow part slows down what feeds it; memory stays bounded, nothing is dropped, and the lag is
+visible."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from monitor.charter.control import Override
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.model.builders import Emitter
 from monitor.model.events import encode
 from monitor.model.records import ControlRead, JournalEntry, TimeRead
@@ -28,7 +29,7 @@ from monitor.testing.workers import Worker
 
 pytestmark = pytest.mark.kafka
 MEGABYTES = 80  # of backlog
-BESIDE = 50  # MB that a worker may need for it: one fetch of 8 MB as bytes, as records and decoded
+EXTRA_MB = 50  # MB that a worker may need for it: one fetch of 8 MB as bytes, as records and decoded
 PAD = b"x" * 20_000
 
 
@@ -39,16 +40,16 @@ def memory(pid: int) -> int:
 
 
 def lag(worker: Worker, topic: str) -> int:
-    """Records that the worker says it is behind in a topic."""
+    """The worker's reported lag in a topic, in records."""
     start = f'sandbox_monitor_lag_records{{partition="0",topic="{topic}"}}'
     found = [row.split()[-1] for row in worker.metrics().splitlines() if row.startswith(start)]
     return int(float(found[0])) if found else 0
 
 
 @pytest.mark.long
-def test_a_worker_whose_broker_is_slow_takes_no_more_than_it_can_step(tmp_path: Path) -> None:
-    """80 MB wait while every answer of the broker is late: the worker's memory stays far below them, it says how far it is behind,
-    it goes on in order, and with a quick broker it is soon at the end; every position is as an offline step has it."""
+def test_a_worker_whose_broker_is_slow_fetches_no_more_than_it_can_step(tmp_path: Path) -> None:
+    """80 MB wait while every response of the broker is late: the worker's memory stays far below that, it reports its
+    lag, continues in order, and catches up once the broker is fast; every position equals that of an offline replay."""
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     pilot, emitter = fleet.pilots[0], Emitter("s/1", fleet.pilots[0])
     with Site(tmp_path / "broker", 1) as site:
@@ -81,11 +82,11 @@ def test_a_worker_whose_broker_is_slow_takes_no_more_than_it_can_step(tmp_path: 
             behind = max(positions)
             lane.proxies[0].delay = 0.0
             assert worker.running, worker.tail()
-            assert most - before < BESIDE, f"{most - before} MB more for {MEGABYTES} MB of backlog"
+            assert most - before < EXTRA_MB, f"{most - before} MB more for {MEGABYTES} MB of backlog"
             assert behind > count // 10, positions
             await until(lambda: at_end(count), 60)
             most = max(most, memory(worker.process.pid))
-            assert most - before < BESIDE
+            assert most - before < EXTRA_MB
             assert await asyncio.to_thread(worker.stop) == 0, worker.tail()
 
         async def at_end(number: int) -> bool:
@@ -97,13 +98,14 @@ def test_a_worker_whose_broker_is_slow_takes_no_more_than_it_can_step(tmp_path: 
         finally:
             worker.kill()
     assert sum(map(len, stands.dump.telemetry.values())) == count
-    settings = Settings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
-    assert check(stands, lambda p: machine(settings, p, 1)) == []
+    settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
+    assert check(stands, lambda p: configured_machine(settings, p, 1)) == []
 
 
 def test_a_service_whose_broker_is_frozen_is_pushed_back_and_loses_nothing(tmp_path: Path) -> None:
-    """The broker stands still: reports go into the spool until it is full, then each is refused by name and counted, memory does
-    not grow with them; the broker goes on, and exactly what was taken arrives, each number once or again in its place."""
+    """While the broker is frozen, reports go into the spool until it is full; then each is refused by name and
+    counted, and memory does not grow. When the broker continues, exactly the accepted reports arrive, each number once
+    or repeated in place."""
     with Site(tmp_path / "broker", 1) as site:
         fresh = Fresh(bootstrap=site.broker.bootstrap)
         to, pid = f"kafka://{site.broker.bootstrap}", site.broker.pid
@@ -136,8 +138,8 @@ def test_a_service_whose_broker_is_frozen_is_pushed_back_and_loses_nothing(tmp_p
 
 
 @pytest.mark.long
-def test_control_behind_a_backlog_is_kept_in_the_log_not_in_memory(tmp_path: Path) -> None:
-    """Far more acts wait than a worker keeps while telemetry is behind: all are stepped, in order, once."""
+def test_control_behind_a_backlog_stays_in_the_log(tmp_path: Path) -> None:
+    """Far more acts wait than a worker holds while telemetry lags: all are stepped, in order, once."""
     fresh = Fresh()
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     (pilot,), now = fleet.pilots, int(time.time() * 1000)
@@ -157,7 +159,7 @@ def test_control_behind_a_backlog_is_kept_in_the_log_not_in_memory(tmp_path: Pat
             log=str(tmp_path / "worker.log"),
             session_timeout=6.0,
             batch=5,
-            kept=7,
+            max_pending_control=7,
         )
         child = await nursery.fork(order)
 
@@ -172,7 +174,7 @@ def test_control_behind_a_backlog_is_kept_in_the_log_not_in_memory(tmp_path: Pat
     with Nursery() as nursery:
         asyncio.run(story(nursery))
     stands = asyncio.run(stood(fresh.bootstrap, fresh.names, 0))
-    settings = Settings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
-    assert check(stands, lambda p: machine(settings, p, 1)) == []
+    settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
+    assert check(stands, lambda p: configured_machine(settings, p, 1)) == []
     entries = [row.entry for row in stands.dump.journal if isinstance(row.entry, ControlRead)]
     assert len(entries) > 10, "so much was kept at once that this test proves nothing"

@@ -1,4 +1,4 @@
-"""The clock of the broker's machine is set, an hour ahead and an hour behind: nothing is lost, nothing is decided twice, and it
+"""The clock of the broker's machine is set an hour ahead and an hour behind: nothing is lost or decided twice, and it
 is never taken for silence of a firm."""
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ HOUR = 3600
 
 
 class World:
-    """One pilot that has to be heard every minute, beats four times a second, and one worker that writes the time as often."""
+    """One pilot that has to be heard every minute, beats four times a second, and one worker that writes the time as
+    often."""
 
     def __init__(self, fresh: Fresh, nursery: Nursery, log: Path) -> None:
         self.fresh, self.nursery, self.log = fresh, nursery, log
@@ -37,7 +38,7 @@ class World:
         (admission,) = fleet.admissions()
         assert isinstance(admission, Admission)
         silence = next(i for i in admission.charter.indicators if i.kind == "silence")
-        charter = structs.replace(  # nothing else may be unknown of it, whatever the time of day
+        charter = structs.replace(  # it is unknown for no other reason, at any time of day
             admission.charter, indicators=(structs.replace(silence, params={"every": "60s"}),)
         )
         self.admission = structs.replace(admission, charter=charter)
@@ -67,7 +68,7 @@ class World:
         return await self.fresh.raw(self.fresh.names.journal)
 
     async def stepped(self) -> bool:
-        """Whether a `time` entry stands behind every beat."""
+        """Whether a `time` entry exists after every heartbeat."""
         entries = [msgspec.json.decode(r.value, type=JournalEntry) for r in await self.raw()]  # type: ignore[attr-defined]
         reached = [e.telemetry_next.get(self.fresh.telemetry, 0) for e in entries if isinstance(e, TimeRead)]
         return bool(reached) and reached[-1] >= self.beats
@@ -80,9 +81,9 @@ class World:
 
 @pytest.mark.long
 @pytest.mark.parametrize("hour", [HOUR, -HOUR], ids=["ahead", "behind"])
-def test_a_broker_whose_clock_is_set_is_no_silent_firm(tmp_path: Path, hour: int) -> None:
-    """Wrong and right again, the worker killed on the way: every beat is stepped, those that seem to come out of the future are
-    rejected by name, the jump is flagged as the monitor's own fault, and no decision stands twice."""
+def test_a_broker_whose_clock_is_set_is_not_a_silent_firm(tmp_path: Path, hour: int) -> None:
+    """Wrong and right again, with the worker killed in between: every heartbeat is stepped, those that seem to come
+    from the future are rejected by name, the jump is flagged as the monitor's own fault, and no decision is doubled."""
     try:
         clock = WallClock(tmp_path / "clock")
     except Unavailable as error:

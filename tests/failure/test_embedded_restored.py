@@ -112,7 +112,7 @@ def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
     shutil.copytree(newer, here)
     whole = found(here)
     change(older, here)
-    with pytest.raises(LedgerBroken, match="put back"):
+    with pytest.raises(LedgerBroken, match="restore"):
         run(here, range(9, 10))
     assert CliRunner().invoke(ledger, ["rebuild", str(here / "ledger")]).exit_code == 0
     run(here, range(9, 12))

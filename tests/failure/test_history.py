@@ -25,11 +25,11 @@ def held(tally: Tally) -> None:
 
 
 def test_histories_in_memory() -> None:
-    """Thirty cheap histories, owners dying at failpoints and in broken calls, zombies waking up: every position as it must be."""
-    tally = Tally()
-    cheap(range(30), tally.add)
+    """Cheap histories, owners dying at failpoints and in broken calls, zombies waking up: every position as it must be."""
+    tally, count = Tally(), examples(12, 30)
+    cheap(range(count), tally.add)
     held(tally)
-    assert tally.histories["memory"] == 30
+    assert tally.histories["memory"] == count
 
 
 def test_histories_on_sqlite() -> None:

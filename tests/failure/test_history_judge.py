@@ -165,7 +165,7 @@ class Twice(Runner):
 class Blind(Runner):
     """A runner that does not step what an earlier owner had journalled: weakened on purpose."""
 
-    async def _replay(self, row: Any) -> None:
+    async def _replay_entry(self, row: Any) -> None:
         self._journal = row.offset + 1
 
 

@@ -1,4 +1,4 @@
-"""Workers that die in the middle of a stream: what stands on Kafka afterwards is what one undisturbed machine would have said."""
+"""Workers killed in the middle of a stream: the outputs on Kafka equal those of one machine that was not disturbed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.kafka.dump import dump, replay
+from monitor.kafka.dump import dump_partition, replay_dump
 from monitor.kafka.partition_reader import PartitionReader
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.model.builders import BATCH, packed
 from monitor.model.events import encode
 from monitor.model.records import Command, Decision, JournalEntry, TimeRead
@@ -30,7 +30,7 @@ PARTITIONS = 2
 
 
 class Stream:
-    """A fleet in real time on fresh topics: admissions, then telemetry as it would have come, one record per event or packed."""
+    """A fleet in real time on fresh topics: admissions, then telemetry at its times, one record per event or packed."""
 
     def __init__(self, pilots: int, periods: int, period_ms: int, pack: int = 1) -> None:
         self.fresh = Fresh(partitions=PARTITIONS)
@@ -70,7 +70,7 @@ class Stream:
             await self.fresh.send(batch)
 
     async def caught_up(self) -> bool:
-        """Whether a `time` entry of every partition stands at or after all its telemetry."""
+        """Whether every partition has a `time` entry at or after the end of its telemetry."""
         names = self.fresh.names
         reader = PartitionReader(self.fresh.bootstrap)
         await reader.start()
@@ -89,13 +89,13 @@ class Stream:
             await reader.stop()
 
     def verify(self) -> Counter[str]:
-        """Compare what stands with an offline step of the logs; returns how often each reason stands."""
+        """Compare the outputs with an offline replay of the logs; returns the number of decisions per reason."""
         stood = gathered(asyncio.run(self.fresh.seen()))
-        settings = Settings(bootstrap=self.fresh.bootstrap, prefix=self.fresh.names.prefix)
+        settings = WorkerSettings(bootstrap=self.fresh.bootstrap, prefix=self.fresh.names.prefix)
         told: Counter[str] = Counter()
         for partition in range(PARTITIONS):
-            logs = asyncio.run(dump(self.fresh.bootstrap, self.fresh.names, partition))
-            again = replay(logs, machine(settings, partition, 1))
+            logs = asyncio.run(dump_partition(self.fresh.bootstrap, self.fresh.names, partition))
+            again = replay_dump(logs, configured_machine(settings, partition, 1))
             told.update(command.id for command in again.commands)
             mine = {p for p, n in self.number.items() if n == partition}
             assert by_pilot(d for d in stood.decisions if d.pilot in mine) == by_pilot(again.decisions)
@@ -103,16 +103,16 @@ class Stream:
         names = self.fresh.names
         raw = asyncio.run(self.fresh.raw(names.decisions))
         ids = Counter(msgspec.json.decode(r.value, type=Decision).id for r in raw)
-        assert set(ids.values()) == {1}, "each id stands once for a reader of committed records"
+        assert set(ids.values()) == {1}, "each id is committed once"
         commands = Counter(
             msgspec.json.decode(r.value, type=Command).id for r in asyncio.run(self.fresh.raw(names.commands))
         )
-        assert commands == told, "a command that nobody answers is told again as often as the offline step says"
+        assert commands == told, "an unacknowledged command is resent as often as in the offline replay"
         return Counter(d.reason.value for d in stood.decisions)
 
 
 def by_pilot(decisions: Iterator[Decision] | list[Decision]) -> dict[str, list[Decision]]:
-    """Decisions per pilot, in order, without the epoch (which says who wrote it, not what)."""
+    """Decisions per pilot, in order, without the epoch (which names the writer, not the content)."""
     found: defaultdict[str, list[Decision]] = defaultdict(list)
     for d in decisions:
         found[d.pilot].append(msgspec.structs.replace(d, epoch=0))
@@ -124,7 +124,7 @@ Start = Callable[..., Worker]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts workers of a stream; whatever still runs at the end is killed."""
+    """Starts workers of a stream; those still running at the end are killed."""
     workers: list[Worker] = []
 
     def begin(stream: Stream, *options: str, failpoint: str = "", log: str = "worker") -> Worker:
@@ -156,8 +156,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_a_kill_and_a_stop_in_the_middle_of_a_stream_change_no_decision(
     pack: int, options: tuple[str, ...], start: Start
 ) -> None:
-    """SIGKILL and SIGTERM in the middle of 50,000 events, 100,000 with FULL=1: every pilot's decisions equal those of an offline
-    step, each once."""
+    """SIGKILL and SIGTERM during 50,000 events (100,000 with FULL=1): every pilot's decisions equal those of an
+    offline replay, each once."""
     pilots = examples(20, 40)
     stream = Stream(pilots=pilots, periods=88, period_ms=250, pack=pack)
     assert len(stream.events) >= 2_500 * pilots
@@ -183,7 +183,7 @@ def test_a_kill_and_a_stop_in_the_middle_of_a_stream_change_no_decision(
 
 
 def test_a_kill_at_every_failpoint_changes_no_decision(start: Start) -> None:
-    """Killed before and after a write, before and after a checkpoint, after a journal entry: nothing is lost, nothing twice."""
+    """Killed before and after a write, a checkpoint and a journal entry: nothing is lost or doubled."""
     stream = Stream(pilots=10, periods=100, period_ms=200)
     points = ["after_write:kill@9", "before_write:kill@5", "after_checkpoint:kill@2", "before_checkpoint:kill@3"]
     points += ["after_append:kill@7", ""]
@@ -209,7 +209,7 @@ def test_a_kill_at_every_failpoint_changes_no_decision(start: Start) -> None:
 
 
 def test_a_frozen_worker_that_wakes_up_ends_and_changes_nothing(start: Start) -> None:
-    """A worker that is frozen until another owns its partitions may write nothing any more: it ends with exit code 1."""
+    """A worker that is frozen until another owns its partitions writes nothing more: it ends with exit code 1."""
     stream = Stream(pilots=10, periods=80, period_ms=200)
     frozen = start(stream, failpoint="before_write:stop@30", log="frozen").wait_ready()
 

@@ -1,4 +1,4 @@
-"""Workers that come and go, and a broker that goes away."""
+"""Workers that join and leave, and a broker that fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.kafka.standby import Others
+from monitor.kafka.standby import OtherOwners
 from monitor.testing.broker import KafkaBroker
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.wait import Until
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """A broker of this test's own, to be killed."""
+    """A separate broker for one test, to be killed."""
     with KafkaBroker(tmp_path / "broker") as broker:
         yield broker
 
 
-def test_a_worker_without_its_broker_ends_by_itself(broker: KafkaBroker, tmp_path: Path) -> None:
-    """When nothing moves for `--stall` seconds the worker ends with exit code 1, so that a supervisor can start it again."""
+def test_a_worker_without_its_broker_ends(broker: KafkaBroker, tmp_path: Path) -> None:
+    """After `--stall` seconds without progress the worker ends with exit code 1, so that a supervisor restarts it."""
     fresh = Fresh(bootstrap=broker.bootstrap)
     worker = Worker(broker.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--stall", "6").wait_ready()
     try:
@@ -38,7 +38,7 @@ def test_a_worker_without_its_broker_ends_by_itself(broker: KafkaBroker, tmp_pat
 
 
 def test_an_idle_worker_outlives_the_stall_time(tmp_path: Path) -> None:
-    """No telemetry at all is no stall: an idle worker with no lag stays alive and live."""
+    """No telemetry is not a stall: an idle worker without lag stays live."""
     fresh = Fresh()
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--stall", "5").wait_ready()
     try:
@@ -49,7 +49,8 @@ def test_an_idle_worker_outlives_the_stall_time(tmp_path: Path) -> None:
 
 
 def test_two_workers_share_the_partitions_and_one_takes_over(tmp_path: Path) -> None:
-    """Each partition has one owner at a time: a second worker takes its half, and the first takes all again when it leaves."""
+    """Each partition has one owner at a time: a second worker takes half of them, and the first takes all when it
+    leaves."""
     fresh = Fresh(partitions=2)
     first = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "first.log").wait_ready()
     second = None
@@ -71,9 +72,9 @@ def test_two_workers_share_the_partitions_and_one_takes_over(tmp_path: Path) -> 
             second.kill()
 
 
-def test_a_worker_without_partitions_waits_for_some(tmp_path: Path) -> None:
-    """With more workers than partitions one has none: it is ready, lives on past `--stall`, disturbs nobody, and takes over when
-    the owner dies."""
+def test_a_standby_waits_for_partitions(tmp_path: Path) -> None:
+    """With more workers than partitions one has none: it is ready, outlives `--stall`, disturbs no owner, and takes
+    over when the owner dies."""
     fresh = Fresh()
     options = ("--stall", "6", "--session-timeout", "6")
     workers = [Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / f"{n}.log", *options).wait_ready() for n in "ab"]
@@ -83,38 +84,38 @@ def test_a_worker_without_partitions_waits_for_some(tmp_path: Path) -> None:
 
     try:
         Until(30.0, 0.2)(lambda: all(w.ready for w in workers) and sum(len(owned(w)) for w in workers) == 1)
-        owner, spare = sorted(workers, key=lambda w: -len(owned(w)))
-        seated = said("partition 0 seated")
+        owner, standby = sorted(workers, key=lambda w: -len(owned(w)))
+        claimed = said("partition.claimed stage=record partition=0")
         time.sleep(15)
-        assert spare.ready, spare.tail()
+        assert standby.ready, standby.tail()
         assert owner.ready, owner.tail()
-        assert owned(spare) == set()
-        assert said("partition 0 seated") == seated
+        assert owned(standby) == set()
+        assert said("partition.claimed stage=record partition=0") == claimed
         owner.kill()
-        asyncio.run(until(lambda: holds(spare, None, 1), 40))
+        asyncio.run(until(lambda: holds(standby, None, 1), 40))
     finally:
         for worker in workers:
             worker.kill()
 
 
-def test_a_worker_without_partitions_sees_whether_the_others_work() -> None:
-    """The others work while every journal grows: one that stands still is seen, and seen to go on."""
+def test_a_standby_sees_whether_the_owners_are_working() -> None:
+    """The owners are working while every journal grows; one that stops growing is noticed, and so is its recovery."""
     fresh = Fresh(partitions=2)
-    others = Others(fresh.bootstrap, fresh.names.journal, within=1.0)
+    others = OtherOwners(fresh.bootstrap, fresh.names.journal, within=1.0)
 
     async def story() -> None:
-        assert await others.work()
+        assert await others.active()
         await asyncio.sleep(1.1)
         await fresh.send([(fresh.names.journal, None, b"{}", (), 0)])
-        assert not await others.work()
+        assert not await others.active()
         await fresh.send([(fresh.names.journal, None, b"{}", (), 1)])
-        assert await others.work()
+        assert await others.active()
 
     asyncio.run(story())
 
 
 def owned(worker: Worker) -> set[int]:
-    """Partitions that the worker says it owns."""
+    """Partitions that the worker reports as owned."""
     name = 'sandbox_monitor_partition_epoch{partition="'
     return {int(line[len(name) :].split('"')[0]) for line in worker.metrics().splitlines() if line.startswith(name)}
 

@@ -1,4 +1,5 @@
-"""The notary on Kafka does not go on where its ledger was put back from an older copy, or its topic is another one."""
+"""The notary on Kafka refuses to continue where its ledger was restored from an older copy, or its topic was
+recreated."""
 
 from __future__ import annotations
 
@@ -40,8 +41,7 @@ async def produce(fresh: Fresh, decisions: list[Decision]) -> None:
 
 
 def notary(fresh: Fresh, home: Path, upto: int | None) -> tuple[int, str]:
-    """Run the notary until its ledger has `upto` entries (`None`: until it ends by itself); exit code and what it
-    said."""
+    """Run the notary until its ledger has `upto` entries (`None`: until it ends); returns exit code and output."""
     command = [
         sys.executable,
         "-m",
@@ -70,8 +70,8 @@ def notary(fresh: Fresh, home: Path, upto: int | None) -> tuple[int, str]:
 
 
 def test_a_ledger_older_than_its_cursor_is_refused_and_can_be_rebuilt(tmp_path: Path) -> None:
-    """Put back an older ledger next to the newer cursor: refused with the fix. After `ledger rebuild` the topic fills
-    the end, byte for byte."""
+    """A restored older ledger next to the newer cursor is refused with the fix. After `ledger rebuild` the topic fills
+    in the rest, byte for byte."""
     fresh = Fresh(1)
     directory = tmp_path / "ledger"
     asyncio.run(produce(fresh, [decision(n) for n in range(1, 5)]))
@@ -84,16 +84,15 @@ def test_a_ledger_older_than_its_cursor_is_refused_and_can_be_rebuilt(tmp_path: 
         shutil.copyfile(path, directory / path.name)
     code, said = notary(fresh, tmp_path, None)
     assert code == 1
-    assert "holds 4 entries, cursor.json knows 8; fix: put back" in said
+    assert "holds 4 entries, cursor.json knows 8; fix: restore" in said
     assert CliRunner().invoke(ledger, ["rebuild", str(directory)]).exit_code == 0
     assert notary(fresh, tmp_path, 8)[0] == 0
     assert (directory / FILE).read_bytes() == whole
     assert verify(directory / FILE).last == 8
 
 
-def test_a_place_beyond_the_end_of_a_topic_is_refused(tmp_path: Path) -> None:
-    """A topic that was made anew ends before the cursor: the notary stops and names the fix, and does not wait for
-    ever."""
+def test_a_position_beyond_the_end_of_a_topic_is_refused(tmp_path: Path) -> None:
+    """A recreated topic ends before the cursor: the notary stops and names the fix instead of waiting for ever."""
     fresh = Fresh(1)
     asyncio.run(produce(fresh, [decision(1)]))
     assert notary(fresh, tmp_path, 1)[0] == 0

@@ -1,4 +1,4 @@
-"""A worker that cannot go on says so and ends with exit code 1, so that a supervisor can start another one."""
+"""A worker that cannot continue reports it and ends with exit code 1, so that a supervisor starts another one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """A broker of this test's own, to be frozen."""
+    """A separate broker for one test, to be frozen."""
     with KafkaBroker(tmp_path / "broker") as broker:
         yield broker
         if broker.pid is not None:
@@ -40,7 +40,7 @@ def stopped(pid: int) -> bool:
 
 
 def test_a_recovery_that_hangs_ends(broker: KafkaBroker, tmp_path: Path) -> None:
-    """The broker answers nothing any more just after the fence: the recovery watchdog ends the worker after `--stall`."""
+    """The broker stops responding just after the fence: the watchdog ends the worker after `--stall`."""
     fresh = Fresh(bootstrap=broker.bootstrap)
     worker = Worker(
         broker.bootstrap,
@@ -64,9 +64,9 @@ def test_a_recovery_that_hangs_ends(broker: KafkaBroker, tmp_path: Path) -> None
         worker.kill()
 
 
-def test_partitions_given_up_and_never_given_back_end_the_worker(broker: KafkaBroker, tmp_path: Path) -> None:
-    """In the middle of a rebalance, just after it gave its partition up, a worker hears nothing any more: it has no lag and no
-    progress, says that it is not ready, and ends after `--stall`."""
+def test_a_worker_that_gets_its_revoked_partitions_never_back_ends(broker: KafkaBroker, tmp_path: Path) -> None:
+    """During a rebalance, just after it released its partition, a worker is cut off: it has no lag and no progress, is
+    not ready, and ends after `--stall`."""
     fresh = Fresh(bootstrap=broker.bootstrap)
     worker = Worker(
         broker.bootstrap,
@@ -77,7 +77,7 @@ def test_partitions_given_up_and_never_given_back_end_the_worker(broker: KafkaBr
     )
 
     async def joined() -> None:
-        """A second member joins, until the worker stands still where it gives its partition up."""
+        """A second member joins, until the worker is frozen where it revokes its partition."""
         stranger = AIOKafkaConsumer(
             *(fresh.telemetry, fresh.names.control),
             bootstrap_servers=broker.bootstrap,
@@ -106,8 +106,8 @@ def test_partitions_given_up_and_never_given_back_end_the_worker(broker: KafkaBr
 
 
 def test_lag_without_progress_is_not_ready_and_ends(tmp_path: Path) -> None:
-    """A worker that holds telemetry but, through a stranger in its group, not control owns nothing: it says that it is not
-    ready, and with lag and no progress it ends after `--stall` with exit code 1."""
+    """A worker that is assigned telemetry but not control, because another member of its group has that, owns nothing:
+    it is not ready, and with lag and no progress it ends after `--stall` with exit code 1."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -115,7 +115,7 @@ def test_lag_without_progress_is_not_ready_and_ends(tmp_path: Path) -> None:
             fresh.names.control,
             bootstrap_servers=fresh.bootstrap,
             group_id=fresh.names.prefix,
-            client_id="aaa",  # ranges go by member id: it must come first
+            client_id="aaa",  # ranges are assigned in the order of member ids: it must come first
             partition_assignment_strategy=[RangePartitionAssignor],
         )
         await stranger.start()
@@ -124,7 +124,7 @@ def test_lag_without_progress_is_not_ready_and_ends(tmp_path: Path) -> None:
         try:
             beat = Emitter("s/1", "p1").heartbeat(int(time.time() * 1000))
             await fresh.send([(fresh.telemetry, b"p1", packed([beat]), (), 0)])
-            await until(lambda: said(worker, "held in part only"), 40)
+            await until(lambda: said(worker, "partition.assigned_in_part"), 40)
             assert not await asyncio.to_thread(lambda: worker.ready)
             assert await asyncio.to_thread(worker.process.wait, 60) == 1
             assert "no progress for" in worker.tail()
@@ -147,9 +147,9 @@ async def said(worker: Worker, words: str) -> bool:
 
 
 @pytest.mark.parametrize("beyond", [False, True], ids=["below_the_watermark", "beyond_it"])
-def test_telemetry_that_retention_took(beyond: bool, tmp_path: Path) -> None:
-    """Telemetry taken below the last checkpoint is not missed; taken beyond it, the worker refuses to jump over the hole and
-    names the offset it needs."""
+def test_telemetry_that_retention_deleted(beyond: bool, tmp_path: Path) -> None:
+    """Telemetry deleted below the last checkpoint is not needed; where it is deleted beyond, the worker refuses to
+    skip it and names the offset it needs."""
     fresh = Fresh()
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     beats = Emitter("s/1", fleet.pilots[0])
@@ -172,7 +172,7 @@ def test_telemetry_that_retention_took(beyond: bool, tmp_path: Path) -> None:
     try:
         asyncio.run(fresh.send([*fresh.control(fleet.admissions()), *some(20)]))
         time.sleep(3)
-        assert first.stop() == 0, first.tail()  # its checkpoint stands behind all twenty
+        assert first.stop() == 0, first.tail()  # its checkpoint is after all twenty
         asyncio.run(fresh.send(some(10)))
         asyncio.run(taken(25 if beyond else 15))
         if beyond:
@@ -189,9 +189,10 @@ def test_telemetry_that_retention_took(beyond: bool, tmp_path: Path) -> None:
                 worker.kill()
 
 
-def test_an_act_does_not_run_ahead_of_a_backlog(tmp_path: Path) -> None:
-    """40,000 records wait when an act is sent and a worker starts: the act is journalled behind all of them. Else it would close
-    periods whose data still wait, and an owner that lost its state could not step in the same order again."""
+def test_an_act_does_not_overtake_a_backlog(tmp_path: Path) -> None:
+    """40,000 records wait when an act is sent and a worker starts: the act is journalled after all of them. Otherwise
+    it would close periods whose data are waiting, and an owner that lost its state could not step in the same order
+    again."""
     fresh = Fresh()
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     pilot, beats, now = fleet.pilots[0].encode(), Emitter("s/1", fleet.pilots[0]), int(time.time() * 1000)

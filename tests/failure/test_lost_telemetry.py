@@ -14,8 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import Unavailable
-from monitor.kafka.dump import Dump, dump, replay
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.dump import PartitionDump, dump_partition, replay_dump
+from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Level, Outputs, Reason, Skipped
@@ -122,7 +122,7 @@ def test_an_offline_replay_of_the_journal_skips_the_same() -> None:
     gone = [msgspec.structs.replace(kept[0], offset=first + n, value=b"never read") for n in range(21)]
     whole = sorted([*kept, *gone], key=lambda record: record.offset)
     for records in (kept, whole):
-        again = replay(Dump(0, {TOPIC: records}, control, list(store.journal())), Machine())
+        again = replay_dump(PartitionDump(0, {TOPIC: records}, control, list(store.journal())), Machine())
         assert without_epoch(again) == without_epoch(outputs)
 
 
@@ -202,12 +202,12 @@ def test_a_worker_names_the_offsets_and_the_way_on_and_takes_it(tmp_path: Path) 
         three = worker().wait_ready(90)
     finally:
         three.stop()
-    logs = asyncio.run(dump(fresh.bootstrap, fresh.names, 0))
+    logs = asyncio.run(dump_partition(fresh.bootstrap, fresh.names, 0))
     assert sum(isinstance(row.entry, Skipped) for row in logs.journal) == 1
     outputs = gathered(asyncio.run(fresh.seen()))
     assert sum(d.reason is Reason.TELEMETRY_LOST for d in outputs.decisions) == 1
-    settings = Settings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
-    assert machine(settings, 0, 1).lost({}).decisions == []
+    settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
+    assert configured_machine(settings, 0, 1).lost({}).decisions == []
 
 
 @pytest.mark.kafka

@@ -1,4 +1,5 @@
-"""Break every write of the notary, and every bit on the disk: nothing acknowledged is lost, nothing damaged is believed."""
+"""Break every write of the notary, and every bit on the disk: nothing acknowledged is lost, nothing damaged is
+believed."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from monitor.notary.encoding import encode
 from monitor.notary.entries import entry_of
 from monitor.notary.format import Damage, frame, header
 from monitor.notary.notary import Notary
-from monitor.notary.plaintexts import WordsFile, beside
+from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.store import file_name
 from monitor.notary.verify import entries, ledgers, verify
 from monitor.testing.records import command, decision
@@ -113,8 +114,8 @@ def operations(tmp_path: Path) -> int:
 
 @pytest.mark.parametrize("how", ["before", "half", "after"])
 def test_every_write_broken_once(tmp_path: Path, how: str) -> None:
-    """Whichever write fails, before, half-way or after it was done: acknowledged entries stay, the whole comes out in the end,
-    and the files are sound after every step."""
+    """Whichever write fails, before, half-way or after it was done: acknowledged entries stay, the whole comes out in
+    the end, and the files are sound after every step."""
     for at in range(1, operations(tmp_path) + 1):
         directory = tmp_path / f"{how}-{at}"
         acknowledged = run(directory, BreakableDisk(at, how))
@@ -123,7 +124,7 @@ def test_every_write_broken_once(tmp_path: Path, how: str) -> None:
         assert kept[:promised] == WHOLE[:promised], (at, how)
         assert run(directory, RealDisk()) == len(STEPS), (at, how)
         assert ids(directory) == WHOLE, (at, how)
-        words = WordsFile(beside(directory)).of(FILE.removesuffix(".ledger"))
+        words = PlaintextStore(plaintext_dir(directory)).of(FILE.removesuffix(".ledger"))
         assert len(words) == 4, "an entry's words are kept before it is"
         assert verify(directory / FILE, disclosed=words.values()).torn == 0
 
@@ -142,7 +143,8 @@ def test_a_second_failure_while_opening_again(tmp_path: Path, how: str) -> None:
 
 
 def test_a_last_entry_torn_at_any_byte_is_cut(tmp_path: Path) -> None:
-    """An entry that was being written when the power went is cut at opening, at whichever byte it ends, and nothing else."""
+    """An entry that was being written at a power failure is cut at opening, at whichever byte it ends, and nothing
+    else."""
     notary = Notary(tmp_path)
     notary.record([decision(1)])
     whole = (tmp_path / FILE).read_bytes()
@@ -202,7 +204,8 @@ def test_a_flipped_bit_anywhere_is_found(tmp_path: Path, with_index: bool) -> No
 
 
 def test_a_flipped_bit_of_the_index_is_found(tmp_path: Path) -> None:
-    """The index is checked too; an incomplete or zero-filled end of it is only what a power failure leaves, and is made again."""
+    """The index is checked too; an incomplete or zero-filled end of it is only what a power failure leaves, and is made
+    again."""
     notary = Notary(tmp_path)
     notary.record([decision(1), decision(2)])
     notary.close()
@@ -250,8 +253,8 @@ def test_whole_entries_moved_are_found(
 
 
 def test_number_of_fsyncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One fsync per pilot and append, two for a pilot's first (its file appears whole), two more for a position, none for repeats;
-    for what people wrote the same again, and three once for their directory and its key."""
+    """One fsync per pilot and append, two for a pilot's first (its file appears whole), two more for a position, none
+    for repeats; for what people wrote the same again, and three once for their directory and its key."""
     real, calls = os.fsync, Counter[str]()
 
     def counted(handle: int) -> None:
@@ -370,7 +373,7 @@ def test_a_damaged_cursor_is_said(tmp_path: Path) -> None:
         ledgers(tmp_path)
 
 
-# ---- put back from a backup
+# ---- restored from a backup
 
 
 def grown(directory: Path, upto: int, *pilots: str, disk: RealDisk | None = None) -> Notary:
@@ -426,7 +429,7 @@ def test_a_ledger_that_ends_before_its_cursor_is_refused(tmp_path: Path, restore
     and verifying the directory fails too."""
     restored(tmp_path)
     before = copied(tmp_path, "*.ledger")
-    with pytest.raises(LedgerBroken, match=r"(14|is gone).*fix: put back.*ledger rebuild"):
+    with pytest.raises(LedgerBroken, match=r"(14|is missing).*fix: restore.*ledger rebuild"):
         Notary(tmp_path)
     assert copied(tmp_path, "*.ledger") == before
     checked = subprocess.run(
@@ -457,7 +460,7 @@ def test_a_log_that_no_longer_holds_what_is_missing_is_said(tmp_path: Path) -> N
     older_copy(tmp_path)
     assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 0
     notary = Notary(tmp_path)
-    with pytest.raises(LedgerBroken, match=r"standings 9 to 11 are missing.*standing 12.*put back"):
+    with pytest.raises(LedgerBroken, match=r"standings 9 to 11 are missing.*standing 12.*restore"):
         notary.record([decision(12), decision(13)], position={"seq": 13})
     notary.close()
     assert len(ids(tmp_path)) == 8
@@ -503,7 +506,7 @@ def test_a_missing_standing_is_damage(tmp_path: Path, missing: tuple[int, ...], 
         (CliRunner().invoke(ledger, ["verify", str(tmp_path)]).exit_code, said),
     ]:
         assert (code, told) == (1, said)
-    with pytest.raises(LedgerBroken, match=f"{said}.*aside"):
+    with pytest.raises(LedgerBroken, match=f"{said}.*another place"):
         Notary(tmp_path)
     assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 1
 

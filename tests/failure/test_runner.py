@@ -13,6 +13,7 @@ from monitor.model.events import encode
 from monitor.model.records import Claim, Outputs
 from monitor.simulation.fleet import Fleet
 from monitor.testing.memory_log import MemoryStore
+from tests.strength import examples
 
 TOPIC = "telemetry"
 POINTS = ("before_write", "after_write", "before_checkpoint", "after_checkpoint", "after_append")
@@ -141,7 +142,7 @@ async def live(seed: int, killer: Killer, hours: int = 30, checkpoint_every_ms: 
 
 
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(examples(2, 3)))
 def test_death_at_a_labelled_point_changes_nothing_on_record(point: str, seed: int) -> None:
     """Each of many deaths at the point, between outputs and the next checkpoint too, leaves the record as it must be."""
     killer = Killer({point: list(range(1 + seed, 400, 3))})
@@ -152,7 +153,7 @@ def test_death_at_a_labelled_point_changes_nothing_on_record(point: str, seed: i
         assert got[kind] == rows, kind
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(examples(4, 8)))
 def test_deaths_anywhere_change_nothing_on_record(seed: int) -> None:
     """All points at random, rare checkpoints, so that owners die while they replay what others had put out."""
     rng = random.Random(1000 + seed)

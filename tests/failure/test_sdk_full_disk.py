@@ -72,7 +72,7 @@ def test_delivery_goes_on_while_the_disk_is_full(disk: Disk) -> None:
             pilot.complaint("c" * 100)
         disk.fill()
         until_full(pilot)
-        taken = pilot._number
+        taken = pilot._reporter.number
         link.away = False
         pilot.flush(10)
         pilot.complaint("after")

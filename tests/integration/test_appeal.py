@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from monitor.__main__ import cli
 from monitor.charter.control import Approval, Evaluation, Rectification, Release
 from monitor.charter.spec import Responses
-from monitor.kafka.output_consumer import Seen, read
+from monitor.kafka.output_consumer import ConsumedOutput, read_outputs
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Reason
@@ -70,9 +70,9 @@ def ledger_of(world: World) -> Path:
         return world.home / "monitor" / "ledger"
     import asyncio
 
-    async def outputs() -> list[Seen]:
+    async def outputs() -> list[ConsumedOutput]:
         topics = (world.names.decisions, world.names.commands)
-        return [seen async for seen in read(world.broker.bootstrap, topics, follow=False)]
+        return [seen async for seen in read_outputs(world.broker.bootstrap, topics, follow=False)]
 
     everything = asyncio.run(outputs())
     directory = world.home / "ledger"

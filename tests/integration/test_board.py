@@ -169,7 +169,8 @@ def opened(served: Served, browser: webdriver.Chrome, width: int, scheme: str) -
 def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
-    """On wide and narrow screens, light and dark: worst first, level in words, reason in words, nothing overflows, no error."""
+    """On wide and narrow screens, light and dark: worst first, level in words, reason in words, nothing overflows, no
+    error."""
     opened(served, browser, width, scheme)
     picture_to(browser, f"fleet-{width}-{scheme}")
     names = [cell.text.split("\n")[0] for cell in browser.find_elements(By.CSS_SELECTOR, "tbody th")]
@@ -180,7 +181,7 @@ def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
     for words in ("■ halt", "◆ escalate", "▲ watch", "● normal", "? unknown"):
         assert words in page
     assert "15 counted where at most 6.2 were allowed" in page
-    assert "Nothing has been heard for longer than is usual" in page
+    assert "No data for longer than usual" in page
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert problems(browser) == []
     assert contrast_below(browser, 4.5) == []
@@ -191,7 +192,8 @@ def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
 def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
-    """One click from the fleet: why, the picture, each decision with its numbers, the digest of the charter, the ledger's root."""
+    """One click from the fleet: why, the picture, each decision with its numbers, the digest of the charter, the
+    ledger's root."""
     opened(served, browser, width, scheme)
     browser.find_element(By.LINK_TEXT, "credit-scoring-nord").click()
     WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".picture svg"))
@@ -205,8 +207,8 @@ def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     assert plan is not None
     assert charter_hash(plan) in page
     assert "high" in page
-    assert "A limit of the charter is broken: incident rate: 15 counted where at most 6.2 were allowed" in page
-    assert "against a threshold of 164" in page
+    assert "Charter limit exceeded: incident rate: 15 counted where at most 6.2 were allowed" in page
+    assert "threshold 164" in page
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert problems(browser) == []
     assert contrast_below(browser, 4.5) == []
@@ -221,7 +223,7 @@ def test_a_name_that_looks_like_a_script_does_nothing(served: Served, browser: w
     assert browser.current_url.startswith(served.url + "/pilot/" + quote(EVIL, safe="")[:6])
     assert [s.get_attribute("src") for s in browser.find_elements(By.TAG_NAME, "script")] == [served.url + "/board.js"]
     browser.get(served.url + "/?words=" + quote('"><script>alert(1)</script>'))
-    assert "No pilot fits" in text(browser)
+    assert "No pilot matches" in text(browser)
     browser.get(served.url + "/pilot/nobody")
     assert "No such pilot" in text(browser)
     assert [p for p in problems(browser) if "404" not in p] == []

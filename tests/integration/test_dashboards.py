@@ -97,7 +97,8 @@ def test_no_metric_is_without_a_reader() -> None:
 
 
 def simulated() -> Iterator[Outputs]:
-    """What the real machine puts out for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls silent."""
+    """What the real machine puts out for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls
+    silent."""
     for seed in itertools.count(1):
         fleet = Fleet(
             seed, pilots=4, scenarios=("death", "step", "silence", "late"), hours=40, onset=12, prefix=f"f{seed}-"
@@ -248,7 +249,8 @@ def test_push_sends_reads_back_and_finds() -> None:
 def test_push_says_what_is_wrong_by_its_exit_code(
     url: str, token: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Refused ends with 1, a malformed address with 2, an unavailable server with 3; each with one line of error on stderr."""
+    """Refused ends with 1, a malformed address with 2, an unavailable server with 3; each with one line of error on
+    stderr."""
     from monitor.__main__ import main
 
     with Recorder(FakeGrafana()) as recorder:

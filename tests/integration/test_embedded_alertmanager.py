@@ -41,8 +41,8 @@ def alerts(port: int) -> list[str]:
 
 
 def test_a_halt_is_pushed_and_pushed_again(tmp_path: Path) -> None:
-    """A death halts; the alert stands within five seconds. Alertmanager loses its memory and the monitor is started again:
-    the alert comes back, although nothing new was decided."""
+    """A death halts; the alert stands within five seconds. Alertmanager loses its memory and the monitor is started
+    again: the alert comes back, although nothing new was decided."""
     config = tmp_path / "alertmanager.yaml"
     config.write_text(CONFIG)
     now = time.time_ns() // 1_000_000

@@ -396,6 +396,6 @@ def test_a_charter_given_at_the_start_is_in_force_or_warned_of(
 
     assert asyncio.run(run(first, halt=True)) == 1
     assert asyncio.run(run(better)) == 2
-    assert "not in force" not in caplog.text
+    assert "charter.not_in_force" not in caplog.text
     assert asyncio.run(run(others)) == 2
-    assert "charter version 3 of p is not in force, version 2, hash" in caplog.text
+    assert "charter.not_in_force stage=decide pilot=p version=3 version_in_force=2 hash_in_force=" in caplog.text

@@ -1,5 +1,5 @@
-"""A broker with logins and an authorizer, and the very lines that `sandbox-monitor topics acls` prints: each user can do its part,
-and nothing else."""
+"""A broker with logins and an authorizer, and the lines that `sandbox-monitor topics acls` prints: each user can do
+its part, and nothing else."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from monitor.access.kafka_login import access
 from monitor.charter.control import Override
 from monitor.cli.topics import topics as command
 from monitor.client.control import send_act
-from monitor.kafka.output_consumer import read
-from monitor.kafka.topics import Names, create, topics
+from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.records import Decision
 from monitor.sdk import Pilot
 from monitor.simulation.fleet import Fleet
@@ -40,13 +40,13 @@ from monitor.testing.workers import Worker
 pytestmark = pytest.mark.kafka
 USERS = ("monitor", "reader", "regulator", "firm-1", "firm-2")
 FIRMS = ("firm-1", "firm-2")
-NAMES = Names("sandbox", FIRMS)
+NAMES = TopicNames("sandbox", FIRMS)
 JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 until = Until(20.0, every=0.05)
 
 
 class Guarded:
-    """The broker: `open` is the address of its operator, `bootstrap` that of everybody else, who has to log in."""
+    """The broker: `open` is the operator's address, `bootstrap` that of all others, who have to log in."""
 
     def __init__(self, broker: KafkaBroker, bootstrap: str, home: Path) -> None:
         self.open, self.bootstrap, self.home = broker.bootstrap, bootstrap, home
@@ -61,7 +61,7 @@ class Guarded:
         }
 
     def reach(self, user: str) -> tuple[set[str], set[str]]:
-        """The topics that a user may write, and those that it may read: each is tried."""
+        """The topics that a user can write, and those that it can read, found by trying each."""
         return asyncio.run(self._reach(access(self.environment(user))))
 
     async def _reach(self, login: dict[str, str]) -> tuple[set[str], set[str]]:
@@ -97,7 +97,7 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """A broker that refuses everything that is not granted; granted is what the command prints."""
+    """A broker that refuses everything that is not granted; the command's lines are granted."""
     home = tmp_path_factory.mktemp("acls")
     port, login, controller = free_port(), free_port(), free_port()
     users = " ".join(f'user_{user}="{user}-secret"' for user in USERS)
@@ -113,7 +113,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         "group.min.session.timeout.ms": "1000",
     }
     with KafkaBroker(home / "broker", port, controller, settings) as broker:
-        asyncio.run(create(broker.bootstrap, topics(NAMES, 1, 1)))
+        asyncio.run(create_topics(broker.bootstrap, topics(NAMES, 1, 1)))
         flags = [word for firm in FIRMS for word in ("--participant", firm)]
         printed = CliRunner().invoke(command, ["acls", "--bootstrap", broker.bootstrap, *flags])
         assert printed.exit_code == 0, printed.output
@@ -128,7 +128,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 def parsed(line: str) -> Iterator[ACL]:
-    """What a line of `kafka-acls.sh` asks for."""
+    """The arguments of a line of `kafka-acls.sh`."""
     reader = argparse.ArgumentParser()
     for flag in ("--bootstrap-server", "--allow-principal", "--topic", "--group", "--transactional-id"):
         reader.add_argument(flag)
@@ -171,13 +171,13 @@ OUTPUTS = {NAMES.rejected, NAMES.decisions, NAMES.commands, NAMES.permits, NAMES
 def test_each_user_reaches_its_own_topics_and_no_other(
     guarded: Guarded, user: str, writes: set[str], reads: set[str]
 ) -> None:
-    """Every topic is tried both ways: a firm writes its own telemetry alone, and reads commands and permits alone."""
+    """Every topic is tried both ways: a firm writes only its telemetry, and reads only commands and permits."""
     assert guarded.reach(user) == (writes, reads)
 
 
 def test_the_whole_way_with_logins(guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The regulator admits and halts, the worker decides, the firm's service obeys and is heard, the reader reads the record: each
-    under its own login."""
+    """The regulator admits and halts, the worker decides, the firm's service obeys and is heard, the reader reads the
+    record: each under its own login."""
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     (admission,), (name,) = fleet.admissions(), fleet.pilots
     halt = Override(id="stop-1", pilot=name, author="regulator-1", level="halt", reason="stop")
@@ -208,7 +208,7 @@ def test_the_whole_way_with_logins(guarded: Guarded, tmp_path: Path, monkeypatch
         monkeypatch.setenv(variable, value)
 
     async def record() -> list[str]:
-        seen = read(guarded.bootstrap, [NAMES.decisions], follow=False)
+        seen = read_outputs(guarded.bootstrap, [NAMES.decisions], follow=False)
         return [s.value.level.name async for s in seen if isinstance(s.value, Decision) and s.value.pilot == name]
 
     assert "HALT" in asyncio.run(record())

@@ -1,4 +1,5 @@
-"""`sandbox-monitor act` on a real broker and a real Alertmanager: attached to a past, it notifies of what stands."""
+"""`sandbox-monitor act` on a real broker and a real Alertmanager: started on a log with history, it notifies of the
+present state."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def decided(fresh: Fresh, *decisions: Decision) -> list[Sent]:
 
 @contextmanager
 def acting(fresh: Fresh, home: Path, alertmanager: str) -> Iterator[None]:
-    """`act` as a process of its own, killed at the end."""
+    """Run `act` as a separate process; it is killed at the end."""
     command = [sys.executable, "-m", "monitor", "act", "--bootstrap", fresh.bootstrap, "--prefix", fresh.names.prefix]
     command += ["--dir", str(home), "--alertmanager", alertmanager, "--board-url", "https://board.test/"]
     command += ["--runbook-url", "https://wiki.test/runbook"]
@@ -58,9 +59,8 @@ def held(url: str) -> dict[str, dict[str, Any]]:
 
 
 def test_what_stands_is_sent_what_is_over_is_not_and_nothing_is_lost_in_an_outage(tmp_path: Path) -> None:
-    """Attached to a log with a lifted and a standing halt it sends the second alone, with the labels of its charter.
-    While it is dead the alert stands. What was decided meanwhile is sent at the next start: an end, and another
-    halt."""
+    """Started on a log with a lifted and a standing halt it sends only the second, with the labels of its charter.
+    While it is down the alert stays. What was decided meanwhile is sent at the next start: an end, and another halt."""
     fresh = Fresh()
     release = {"level": Level.NORMAL, "was": Level.HALT, "reason": Reason.RELEASED}
     admission = Admission(id="a", pilot="p-2", author="x", charter=PLAN)

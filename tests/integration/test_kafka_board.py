@@ -1,4 +1,4 @@
-"""The board of the notary on Kafka says when nobody decides, with a real broker, worker and notary."""
+"""The notary's board on Kafka shows that no worker is deciding, with a real broker, worker and notary."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ until = Until(40.0, every=0.2)
 
 @contextmanager
 def notary(fresh: Fresh, home: Path) -> Iterator[int]:
-    """`sandbox-monitor notary` as a process of its own; the port of its board."""
+    """Run `sandbox-monitor notary` as a separate process; returns the port of its board."""
     port = free_port()
     command = [
         sys.executable,
@@ -50,7 +50,7 @@ def notary(fresh: Fresh, home: Path) -> Iterator[int]:
 
 
 def got(port: int, path: str) -> str:
-    """A page; empty while nobody answers."""
+    """A page; empty while the board does not respond."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return str(answer.read().decode())
@@ -59,13 +59,13 @@ def got(port: int, path: str) -> str:
 
 
 @pytest.mark.kafka
-def test_the_board_says_that_the_worker_is_dead_and_when_it_was_heard(tmp_path: Path) -> None:
-    """While one works its last word is never old. Killed: within the time set and a few seconds there is a banner with that moment,
-    and the data says which partitions are silent; a new worker is heard, and the banner goes."""
+def test_the_board_shows_that_the_worker_is_dead_and_when_it_last_wrote(tmp_path: Path) -> None:
+    """While a worker runs, its last write is recent. After it is killed, a banner with that time appears within the
+    limit and a few seconds, and the data names the silent partitions; with a new worker the banner disappears."""
     fresh, workers = Fresh(2), []
 
     def begun() -> Worker:
-        options = ("--instance", "w0", "--session-timeout", "6")  # so that the group takes it back at once
+        options = ("--instance", "w0", "--session-timeout", "6")  # so that the group readmits it at once
         return Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", *options)
 
     try:
@@ -78,7 +78,7 @@ def test_the_board_says_that_the_worker_is_dead_and_when_it_was_heard(tmp_path: 
             until(lambda: told().get("last_heard"), 30)
             assert told()["silent_partitions"] == []
             assert 'role="alert"' not in got(port, "/")
-            assert "; worker last heard <time" in got(port, "/")
+            assert "; worker last seen <time" in got(port, "/")
             workers[-1].kill()
             killed = time.time() * 1000
             until(lambda: told()["silent_partitions"] == [0, 1], SILENT_S + 5)
@@ -88,7 +88,7 @@ def test_the_board_says_that_the_worker_is_dead_and_when_it_was_heard(tmp_path: 
             assert min(last.values()) <= heard <= killed + 5_000, "it is not the moment of its last word"
             page = got(port, "/")
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(heard / 1000))
-            assert '<p class="alarm" role="alert"><b>■ No worker has been heard since <time' in page
+            assert '<p class="alarm" role="alert"><b>■ No worker seen since <time' in page
             assert moment in page
             workers.append(begun())
             until(lambda: told()["silent_partitions"] == [], 40)

@@ -1,4 +1,4 @@
-"""The worker's consumer on a real broker: what it fetches, received into place, is what stands on the topic."""
+"""The worker's consumer on a real broker returns exactly what the topic holds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.kafka
 
 
 async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
-    """So many records of telemetry as a worker's consumer yields them, and what reads the connection they came on."""
-    consumer = faust_hooks.Fetches(
+    """The first `count` records of telemetry from a worker's consumer, and the protocol of their connection."""
+    consumer = faust_hooks.FetchConsumer(
         bootstrap_servers=fresh.bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -29,7 +29,7 @@ async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
     try:
         partition = TopicPartition(fresh.telemetry, 0)
         consumer.assign([partition])
-        consumer._fetcher._records = faust_hooks.Prefetched()
+        consumer._fetcher._records = faust_hooks.PrefetchedRecords()
         found: list[Record] = []
         async with asyncio.timeout(30):
             while len(found) < count:
@@ -42,9 +42,9 @@ async def fetched(fresh: Fresh, count: int) -> tuple[list[Record], object]:
 
 
 @pytest.mark.parametrize("codec", [None, "zstd"])
-def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
-    """Records of all sizes, from nothing to several megabytes, in any codec, come off the diverted connection as a reader of our
-    own sees them, each batch checked here."""
+def test_what_is_fetched_is_what_the_topic_holds(codec: str | None) -> None:
+    """Records of all sizes, up to several megabytes, in any codec, are received without copies as `PartitionReader`
+    reads them, each batch checked."""
     fresh = Fresh()
     sizes = [0, 1, 100, 70_000, 3_000_000, 12, 900_000, *range(300)]
     sent = [(fresh.telemetry, b"p", bytes([i % 251]) * size, [("n", b"%d" % i)], 0) for i, size in enumerate(sizes)]
@@ -52,7 +52,7 @@ def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
     async def story() -> None:
         await fresh.send(sent, compression=codec)
         found, reading = await fetched(fresh, len(sent))
-        assert isinstance(reading, zero_copy.Frames)
+        assert isinstance(reading, zero_copy.FrameReceiver)
         assert [(r.value, r.headers) for r in found] == [(value, tuple(headers)) for _, _, value, headers, _ in sent]
         reader = PartitionReader(fresh.bootstrap)
         await reader.start()
@@ -62,4 +62,4 @@ def test_what_is_fetched_is_what_stands_on_the_topic(codec: str | None) -> None:
             await reader.stop()
 
     asyncio.run(story())
-    assert faust_hooks.fetcher.MemoryRecords is crc32c.Batches
+    assert faust_hooks.fetcher.MemoryRecords is crc32c.FetchedBatches

@@ -1,23 +1,25 @@
-"""What only the log on Kafka promises, beside the shared contract: the fence, transactions, stamped times, state keys."""
+"""What the log on Kafka guarantees beyond the shared contract: fence, transactions, stamped times, state keys."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from msgspec import structs
 
 from monitor.engine.log import Checkpoint
 from monitor.errors import Fenced, Forged, LogBroken, Unavailable
 from monitor.kafka import state_keys
 from monitor.kafka.log import KafkaLog
-from monitor.kafka.output_consumer import Place, read
+from monitor.kafka.output_consumer import ReadPosition, read_outputs
 from monitor.kafka.partition_reader import PartitionReader
-from monitor.kafka.topics import create, topics
+from monitor.kafka.settings import LogSettings
+from monitor.kafka.topics import create_topics, topics
 from monitor.model.records import Closed, Outputs, Permit, Position, TimeRead
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.testing.broker import free_port
@@ -27,10 +29,21 @@ from monitor.testing.records import command, decision, evidence
 pytestmark = pytest.mark.kafka
 
 
+def log_settings(fresh: Fresh, **more: object) -> LogSettings:
+    prefix = fresh.names.prefix
+    return structs.replace(LogSettings(bootstrap=fresh.bootstrap, prefix=prefix, group=prefix), **more)
+
+
 @asynccontextmanager
-async def owner(fresh: Fresh, partition: int = 0, **more: object) -> AsyncIterator[KafkaLog]:
-    """A log that is closed in the end."""
-    log = KafkaLog(fresh.bootstrap, partition, fresh.names.prefix, fresh.names.prefix, **more)  # type: ignore[arg-type]
+async def owner(
+    fresh: Fresh,
+    partition: int = 0,
+    generation: int = 0,
+    failpoint: Callable[[str], None] = lambda name: None,
+    **more: object,
+) -> AsyncIterator[KafkaLog]:
+    """A log that is closed at the end."""
+    log = KafkaLog(log_settings(fresh, **more), partition, generation=generation, failpoint=failpoint)
     try:
         yield log
     finally:
@@ -41,8 +54,9 @@ def at(telemetry: int, journal: int = 0) -> Position:
     return Position({"t": telemetry}, 0, journal)
 
 
-def test_nothing_of_a_transaction_that_was_left_open_is_read() -> None:
-    """An owner that dies inside a write leaves nothing: the next claim ends its transaction, and its records stay unseen."""
+def test_nothing_of_an_open_transaction_is_read() -> None:
+    """An owner that dies inside a write leaves nothing: the next claim aborts its transaction, and its records stay
+    invisible."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -63,7 +77,7 @@ def test_nothing_of_a_transaction_that_was_left_open_is_read() -> None:
 
 
 def test_the_older_owner_is_fenced_even_before_the_newer_one_wrote() -> None:
-    """The fence stands with the claim itself: a write already on its way from the older owner is refused."""
+    """The fence holds from the claim on: a write already in progress by the older owner is refused."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -80,7 +94,7 @@ def test_the_older_owner_is_fenced_even_before_the_newer_one_wrote() -> None:
 
 
 def test_outputs_carry_pilot_as_key_and_type_and_epoch_as_headers() -> None:
-    """Whoever reads with another client finds JSON, keyed by pilot, on the partition of the telemetry it came from."""
+    """Another client finds JSON, keyed by pilot, on the partition of the telemetry it came from."""
     fresh = Fresh(partitions=3)
 
     async def story() -> None:
@@ -106,7 +120,8 @@ def test_outputs_carry_pilot_as_key_and_type_and_epoch_as_headers() -> None:
 
 
 def test_a_newer_epoch_tombstones_the_state_keys_of_the_older() -> None:
-    """After a checkpoint of epoch 2 the keys of epoch 1 are dead, so that compaction keeps one snapshot per pilot."""
+    """After a checkpoint of epoch 2 the keys of epoch 1 have tombstones, so that compaction keeps one snapshot per
+    pilot."""
     fresh = Fresh()
 
     async def story() -> None:
@@ -132,10 +147,10 @@ def test_a_journal_without_log_append_time_is_refused() -> None:
         await admin.start()
         wanted = topics(type(fresh.names)(f"{fresh.names.prefix}-own-time"), 1, 1)
         journal = next(t for t in wanted if t.name.endswith(".journal"))
-        await create(fresh.bootstrap, [t for t in wanted if t is not journal])
+        await create_topics(fresh.bootstrap, [t for t in wanted if t is not journal])
         await admin.create_topics([NewTopic(journal.name, 1, 1)])
         await admin.close()
-        log = KafkaLog(fresh.bootstrap, 0, f"{fresh.names.prefix}-own-time", fresh.names.prefix)
+        log = KafkaLog(log_settings(fresh, prefix=f"{fresh.names.prefix}-own-time"), 0)
         try:
             with pytest.raises(LogBroken, match=r"message\.timestamp\.type=LogAppendTime"):
                 await log.claim()
@@ -145,11 +160,11 @@ def test_a_journal_without_log_append_time_is_refused() -> None:
     asyncio.run(story())
 
 
-def test_a_broker_that_is_away_is_said_to_be_away() -> None:
-    """A claim without a broker says `Unavailable`, and leaves nothing running behind it."""
+def test_an_unavailable_broker_is_reported() -> None:
+    """A claim without a broker raises `Unavailable`, and leaves nothing running."""
 
     async def story() -> None:
-        log = KafkaLog(f"127.0.0.1:{free_port()}", 0, timeout=2)
+        log = KafkaLog(LogSettings(bootstrap=f"127.0.0.1:{free_port()}", timeout=2), 0)
         with pytest.raises(Unavailable):
             await log.claim()
         await log.close()
@@ -157,8 +172,8 @@ def test_a_broker_that_is_away_is_said_to_be_away() -> None:
     asyncio.run(story())
 
 
-def test_a_reader_drops_repeats_and_void_records() -> None:
-    """The same id twice counts once; a record of a lower epoch after a higher one does not count at all."""
+def test_a_consumer_drops_duplicates_and_void_records() -> None:
+    """The same id twice counts once; a record of a lower epoch after a higher one does not count."""
     fresh = Fresh()
 
     def record(number: int, epoch: int) -> tuple[str, bytes, bytes, list[tuple[str, bytes]], int]:
@@ -167,18 +182,18 @@ def test_a_reader_drops_repeats_and_void_records() -> None:
 
     async def story() -> None:
         await fresh.send([record(1, 1), record(1, 1), record(2, 2), record(1, 2), record(3, 1), record(4, 2)])
-        seen = [s async for s in read(fresh.bootstrap, [fresh.names.decisions], follow=False)]
+        seen = [s async for s in read_outputs(fresh.bootstrap, [fresh.names.decisions], follow=False)]
         assert [(s.value.standing, s.epoch) for s in seen] == [(1, 1), (2, 2), (4, 2)]  # type: ignore[union-attr]
-        place = {(fresh.names.decisions, 0): seen[1].place}
-        assert seen[1].place == Place(3, 2)
-        rest = [s async for s in read(fresh.bootstrap, [fresh.names.decisions], place, follow=False)]
+        place = {(fresh.names.decisions, 0): seen[1].position}
+        assert seen[1].position == ReadPosition(3, 2)
+        rest = [s async for s in read_outputs(fresh.bootstrap, [fresh.names.decisions], place, follow=False)]
         assert [s.value.standing for s in rest] == [1, 4], "from a place on, only what is void there is known"  # type: ignore[union-attr]
 
     asyncio.run(story())
 
 
 def test_a_sources_aborted_transaction_never_happened() -> None:
-    """A firm may send in transactions: what it aborted is not telemetry, what it committed is."""
+    """A firm may send in transactions: what it aborts is not telemetry, what it commits is."""
     fresh = Fresh()
 
     async def story() -> None:

@@ -1,4 +1,5 @@
-"""A telemetry topic for each participant: a new one is read without a restart, a wrong one is left alone and named."""
+"""A telemetry topic for each participant: a new one is read without a restart, one with wrong settings is named and
+not read."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import pytest
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import Participant
-from monitor.kafka.topics import Names, create, topics
+from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Decision, Level
@@ -26,13 +27,13 @@ def admission(pilot: str, firm: str) -> Admission:
     return Admission(id=f"admit-{pilot}", pilot=pilot, author="anna", charter=made)
 
 
-def death(names: Names, firm: str, pilot: str, partition: int) -> Sent:
+def death(names: TopicNames, firm: str, pilot: str, partition: int) -> Sent:
     event = Emitter(f"svc/{pilot}", pilot).incident(int(time.time() * 1000), Severity.SERIOUS_INCIDENT, Harm.DEATH)
     return f"{names.prefix}.telemetry.{firm}", pilot.encode(), encode(event), (), partition
 
 
 def test_a_new_participant_is_read_without_a_restart(tmp_path: Path) -> None:
-    """Two firms have topics; a third one's is created while the worker runs, and its pilot is halted like any other."""
+    """Two firms have topics; a third one is created while the worker runs, and its pilot is halted like any other."""
     fresh = Fresh(partitions=2, participants=("acme", "bolt"))
     acts = [admission(f"p-{firm}", firm) for firm in ("acme", "bolt", "cove")]
     where = {"p-acme": 0, "p-bolt": 1, "p-cove": 1}
@@ -49,9 +50,9 @@ def test_a_new_participant_is_read_without_a_restart(tmp_path: Path) -> None:
         await asyncio.sleep(2)
         await fresh.send([death(fresh.names, "acme", "p-acme", 0)])
         await until(lambda: halted("p-acme"), 40)
-        wrong = topics(Names(fresh.names.prefix, ("dune",)), 1, 1)[0]  # one partition is too few
-        right = topics(Names(fresh.names.prefix, ("cove",)), 2, 1)[0]
-        await create(fresh.bootstrap, [wrong, right])
+        wrong = topics(TopicNames(fresh.names.prefix, ("dune",)), 1, 1)[0]  # one partition is too few
+        right = topics(TopicNames(fresh.names.prefix, ("cove",)), 2, 1)[0]
+        await create_topics(fresh.bootstrap, [wrong, right])
         await fresh.send([death(fresh.names, "cove", "p-cove", 1), death(fresh.names, "bolt", "p-bolt", 1)])
         await until(lambda: halted("p-cove"), 60)
         await until(lambda: halted("p-bolt"), 20)

@@ -1,4 +1,5 @@
-"""The second stage on a real broker: evidence of several partitions in, a word about a vendor out, once, whoever wrote it."""
+"""The second stage on a real broker: evidence of several partitions in, each decision about a vendor out once,
+whichever process wrote it."""
 
 from __future__ import annotations
 
@@ -12,15 +13,15 @@ import time
 import pytest
 
 from monitor.errors import Fenced, LogBroken
-from monitor.kafka.output_consumer import read
-from monitor.kafka.pooling import pool, pool_names, pool_topics
-from monitor.kafka.topics import create
+from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.pool_service import pool_names, pool_topics, run_pool
+from monitor.kafka.topics import create_topics
 from monitor.model.records import Decision
 from monitor.testing.kafka import Fresh, Sent, until
 from tests.unit.common_cause.test_common_cause import PARTS, story
 
 pytestmark = pytest.mark.kafka
-NOW = int(time.time() // 3600)  # periods of long ago would be past waiting for
+NOW = int(time.time() // 3600)  # older periods would not be waited for
 
 
 def lines(fresh: Fresh, hours: slice) -> list[Sent]:
@@ -35,11 +36,14 @@ def lines(fresh: Fresh, hours: slice) -> list[Sent]:
 
 async def said(fresh: Fresh) -> list[Decision]:
     topic = pool_names(fresh.names.prefix).decisions
-    return [s.value async for s in read(fresh.bootstrap, [topic], follow=False) if isinstance(s.value, Decision)]
+    return [
+        s.value async for s in read_outputs(fresh.bootstrap, [topic], follow=False) if isinstance(s.value, Decision)
+    ]
 
 
-def test_a_killed_pool_says_the_same_once() -> None:
-    """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that lives."""
+def test_a_killed_pool_decides_the_same_once() -> None:
+    """Half of the evidence, SIGKILL, the other half, another process: the decisions are those of one that was not
+    killed."""
     broken, whole = Fresh(partitions=2), Fresh(partitions=2)
 
     def start(fresh: Fresh) -> subprocess.Popen[bytes]:
@@ -57,7 +61,7 @@ def test_a_killed_pool_says_the_same_once() -> None:
 
     async def go() -> tuple[list[Decision], list[Decision]]:
         for fresh in (broken, whole):
-            await create(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
+            await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
         first = start(broken)
         second = start(whole)
         try:
@@ -92,17 +96,17 @@ def test_a_killed_pool_says_the_same_once() -> None:
     assert len({d.id for d in got}) == len(got)
 
 
-def test_who_starts_last_fences_whoever_ran_before() -> None:
-    """Two second stages are one too many: the older one ends with a named error."""
+def test_a_second_instance_fences_the_first() -> None:
+    """Of two second stages the older one ends with a named error."""
     fresh = Fresh(partitions=2)
 
     async def go() -> BaseException | None:
-        await create(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
-        older = asyncio.create_task(pool(fresh.bootstrap, fresh.names.prefix, every=0.1))
+        await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
+        older = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1))
         await asyncio.sleep(3)
         assert not older.done()
         over = asyncio.Event()
-        newer = asyncio.create_task(pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
+        newer = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
         await fresh.send(lines(fresh, slice(0, 6)))
         done, _ = await asyncio.wait([older], timeout=30)
         over.set()

@@ -1,5 +1,4 @@
-"""On a real broker: events made to let a pilot's state grow leave the worker, its next start and other pilots as they
-are."""
+"""On a real broker: events made to enlarge a pilot's state do not affect the worker, its next start or other pilots."""
 
 from __future__ import annotations
 
@@ -34,9 +33,8 @@ def bomb(pilot: str) -> list[bytes]:
     return [encode(event) for event in events]
 
 
-def test_a_state_bomb_is_one_pilots_trouble_only(tmp_path: Path) -> None:
-    """The worker takes it, writes a state below the limit, starts again on it, and watches its other pilot all the
-    time."""
+def test_a_state_bomb_affects_one_pilot_only(tmp_path: Path) -> None:
+    """The worker steps it, writes a state below the limit, recovers from it, and watches its other pilot throughout."""
     fresh, now = Fresh(), int(time.time() * 1000)
     pilots = Fleet(1, pilots=2, hours=48, start=now - 48 * 3_600_000)
     hostile, other = pilots.pilots

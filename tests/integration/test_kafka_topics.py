@@ -1,4 +1,4 @@
-"""`sandbox-monitor topics` on a real broker: creates what is missing, finds what is wrong, says how to mend it."""
+"""`sandbox-monitor topics` on a real broker: creates missing topics, finds wrong settings, names the fix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from monitor.cli.topics import topics as command
 from monitor.errors import LogBroken, Unavailable
-from monitor.kafka.topics import Names, Topic, check, create, demand, topics
+from monitor.kafka.topics import Topic, TopicNames, check_topics, create_topics, require_topics, topics
 from monitor.testing.broker import free_port
 from monitor.testing.kafka import Fresh
 
@@ -19,15 +19,15 @@ pytestmark = pytest.mark.kafka
 
 
 def test_created_topics_pass_the_check() -> None:
-    """What `create` makes, `check` finds right, with one telemetry topic for each participant."""
+    """What `topics create` creates, `topics check` accepts, with one telemetry topic for each participant."""
     fresh = Fresh(partitions=2, participants=("acme", "bolt"))
-    assert asyncio.run(check(fresh.bootstrap, topics(fresh.names, 2, 1))) == []
+    assert asyncio.run(check_topics(fresh.bootstrap, topics(fresh.names, 2, 1))) == []
 
 
 def test_every_mismatch_is_found_with_its_fix() -> None:
-    """A missing topic, a wrong count, a wrong setting: each is named, each with a command that mends it."""
+    """A missing topic, a wrong count, a wrong setting: each is named, with a command that fixes it."""
     fresh = Fresh(partitions=2)
-    names = Names(f"{fresh.names.prefix}-wrong")
+    names = TopicNames(f"{fresh.names.prefix}-wrong")
     wanted = topics(names, 2, 1)
 
     async def story() -> list[tuple[str, str]]:
@@ -40,8 +40,8 @@ def test_every_mismatch_is_found_with_its_fix() -> None:
         await admin.create_topics([NewTopic(telemetry.name, 2, 1, topic_configs=own_time)])
         await admin.create_topics([NewTopic(state.name, 1, 1, topic_configs=state.settings)])
         await admin.close()
-        await create(fresh.bootstrap, list(right.values()))
-        return [(m.topic, m.fix) for m in await check(fresh.bootstrap, wanted)]
+        await create_topics(fresh.bootstrap, list(right.values()))
+        return [(m.topic, m.fix) for m in await check_topics(fresh.bootstrap, wanted)]
 
     found = dict(asyncio.run(story()))
     assert set(found) == {names.telemetry[0], names.state, names.evidence}
@@ -49,11 +49,11 @@ def test_every_mismatch_is_found_with_its_fix() -> None:
     assert "--partitions 2" in found[names.state]
     assert "sandbox-monitor topics create" in found[names.evidence]
     with pytest.raises(LogBroken, match="CreateTime, not LogAppendTime"):
-        asyncio.run(demand(fresh.bootstrap, wanted))
+        asyncio.run(require_topics(fresh.bootstrap, wanted))
 
 
-def test_the_command_tells_by_its_exit_code() -> None:
-    """0 when all is right, 1 with the mismatches as JSON when it is not."""
+def test_the_exit_code_shows_the_result() -> None:
+    """0 when all is right, 1 with the mismatches as JSON otherwise."""
     fresh = Fresh()
     prefix = f"{fresh.names.prefix}-cli"
     flags = ["--bootstrap", fresh.bootstrap, "--prefix", prefix, "--partitions", "1", "--json"]
@@ -65,13 +65,13 @@ def test_the_command_tells_by_its_exit_code() -> None:
 
 
 def test_a_topic_the_cluster_refuses_is_an_error() -> None:
-    """More copies than brokers cannot be made: that is said, not passed over."""
+    """More replicas than brokers cannot be created: that is reported."""
     fresh = Fresh()
     with pytest.raises(LogBroken, match="replication"):
-        asyncio.run(create(fresh.bootstrap, [Topic(f"{fresh.names.prefix}.three", 1, 3, {})]))
+        asyncio.run(create_topics(fresh.bootstrap, [Topic(f"{fresh.names.prefix}.three", 1, 3, {})]))
 
 
 def test_no_broker_is_unavailable() -> None:
-    """Without a broker the answer is to try again, not a stack of errors."""
+    """Without a broker the error is `Unavailable`: try again."""
     with pytest.raises(Unavailable):
-        asyncio.run(check(f"127.0.0.1:{free_port()}", topics(Names(), 1, 1)))
+        asyncio.run(check_topics(f"127.0.0.1:{free_port()}", topics(TopicNames(), 1, 1)))

@@ -1,4 +1,4 @@
-"""The worker on a real broker: what comes in comes out, and nothing that a firm sends stops it."""
+"""The worker on a real broker: input becomes output, and no input of a firm stops it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.kafka.dump import dump, replay
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.dump import dump_partition, replay_dump
+from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Decision, Level, Reason, Rejected
@@ -33,7 +33,7 @@ def record(fresh: Fresh, value: bytes | None, key: str = PILOT, **headers: bytes
 
 
 def rubbish(fresh: Fresh, good: bytes) -> dict[str, Sent]:
-    """Reason -> a record that earns it; `good` is an event to spoil."""
+    """Reason -> a record that is rejected for it; `good` is an event to modify."""
     now = b'"time":"'
     at = good.index(now) + len(now)
 
@@ -58,8 +58,9 @@ def rubbish(fresh: Fresh, good: bytes) -> dict[str, Sent]:
     }
 
 
-def test_rubbish_is_rejected_with_its_reason_and_good_events_go_through(tmp_path: Path) -> None:
-    """Each kind of rubbish ends in `rejected` with its own reason; events before and after it take effect; the worker lives."""
+def test_invalid_records_are_rejected_with_their_reason_and_good_events_count(tmp_path: Path) -> None:
+    """Each kind of invalid record is in `rejected` with its own reason; events before and after it count; the worker
+    runs on."""
     fresh = Fresh()
     service = Emitter("svc/1", PILOT)
     now = int(time.time() * 1000)
@@ -90,7 +91,7 @@ def test_rubbish_is_rejected_with_its_reason_and_good_events_go_through(tmp_path
 def test_compressed_records_are_read_like_any_other(
     codec: str, tmp_path: Path, kept_worker: tuple[Fresh, Worker]
 ) -> None:
-    """A firm may compress with any codec of Kafka; its event takes effect and the worker lives."""
+    """A firm may compress with any codec of Kafka; its event counts and the worker runs on."""
     fresh, worker = kept_worker
     event = Emitter(f"svc/{codec}", PILOT).incident(
         int(time.time() * 1000), severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH
@@ -119,8 +120,9 @@ def kept_worker(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-un
         worker.kill()
 
 
-def test_the_offline_replay_of_the_logs_comes_to_the_same_outputs(tmp_path: Path) -> None:
-    """Stepping the dumped telemetry, control and journal offline gives the decisions, ids and rejections that stand on Kafka."""
+def test_the_offline_replay_of_the_logs_gives_the_same_outputs(tmp_path: Path) -> None:
+    """Stepping the dumped telemetry, control and journal offline gives the decisions, ids and rejections that Kafka
+    holds."""
     fresh = Fresh(partitions=2)
     pilots = Fleet(3, pilots=6, hours=20, period="200ms", start=int(time.time() * 1000) + 4_000, volume=300)
     number = {pilot: i % 2 for i, pilot in enumerate(pilots.pilots)}
@@ -139,10 +141,10 @@ def test_the_offline_replay_of_the_logs_comes_to_the_same_outputs(tmp_path: Path
     finally:
         worker.kill()
     stood = gathered(asyncio.run(fresh.seen()))
-    settings = Settings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
+    settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
     for partition in range(2):
-        logs = asyncio.run(dump(fresh.bootstrap, fresh.names, partition))
-        again = replay(logs, machine(settings, partition, 1))
+        logs = asyncio.run(dump_partition(fresh.bootstrap, fresh.names, partition))
+        again = replay_dump(logs, configured_machine(settings, partition, 1))
         mine = {p for p, n in number.items() if n == partition}
         assert [d for d in stood.decisions if d.pilot in mine] == again.decisions
         assert len(again.decisions) > len(mine), "more than the admissions"
@@ -159,8 +161,8 @@ def test_the_worker_opens_no_socket_but_its_health_page(tmp_path: Path) -> None:
         worker.kill()
 
 
-def test_a_worker_refuses_topics_that_are_not_as_they_must_be(tmp_path: Path) -> None:
-    """Without the right topics the worker does not start, and says which one and what to do."""
+def test_a_worker_refuses_topics_with_wrong_settings(tmp_path: Path) -> None:
+    """Without the right topics the worker does not start, and names the topic and the fix."""
     fresh = Fresh(partitions=2)
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--partition-count", "3")
     assert worker.process.wait(30) == 1
@@ -196,7 +198,7 @@ async def causes(fresh: Fresh, wanted: set[str]) -> bool:
 
 
 async def stepped(fresh: Fresh, source: str) -> bool:
-    """Whether a record after the event of this source exists: each codec's event is a death of its own."""
+    """Whether a record after the event of this source exists: each codec's event is a separate death."""
     return any(
         isinstance(s.value, Decision)
         and s.value.cause.startswith(f"event:{source}#")

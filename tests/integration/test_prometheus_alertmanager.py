@@ -1,4 +1,5 @@
-"""From a decision to a person: the real Metrics, Prometheus, Alertmanager and the shipped configuration, on loopback."""
+"""From a decision to a person: the real Metrics, Prometheus, Alertmanager and the shipped configuration, on
+loopback."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ def test_alerts_are_routed(labels: list[str], receiver: str) -> None:
 
 
 def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people: Recorder) -> None:
-    """Real /metrics, real Prometheus with the shipped rules, real Alertmanager with the shipped routes: halt and Watchdog."""
+    """Real /metrics, real Prometheus with the shipped rules, real Alertmanager with the shipped routes: halt and
+    Watchdog."""
     metrics = Metrics()
     now = time.time_ns() // 1_000_000
     metrics.observe(Outputs(decisions=[halted(at=now)]), now_ms=now)

@@ -30,6 +30,8 @@ RECORDED = {rule["record"]: rule["expr"] for rule in EVERY if "record" in rule}
 LATCHES = DEPLOY / "prometheus" / "latch_test.yaml"
 HEADINGS = {line[3:].strip().lower() for line in (DEPLOY / "runbook.md").read_text().splitlines() if line[:3] == "## "}
 
+SECTIONS = dict(re.findall(r"(?ms)^## (\w+)$\n(.*?)(?=^#|\Z)", (DEPLOY / "runbook.md").read_text()))
+
 
 def built() -> ModuleType:
     spec = importlib.util.spec_from_file_location("rules_build", DEPLOY / "prometheus" / "build.py")
@@ -135,6 +137,12 @@ def test_every_alert_has_a_runbook_heading(alert: str) -> None:
 def test_every_runbook_heading_has_an_alert() -> None:
     """The runbook tells of every alert, of Prometheus's rules or pushed, and of none that is gone."""
     assert {alert.lower() for alert in (*ALERTS, *GRAVE.values(), BEYOND)} == HEADINGS
+
+
+@pytest.mark.parametrize("heading", sorted(SECTIONS))
+def test_every_runbook_heading_says_what_to_check_and_what_to_do(heading: str) -> None:
+    """A section has four parts: what the alert means, what to check, what to do, when it ends."""
+    assert re.findall(r"^- \*\*(\w+)\*\*", SECTIONS[heading], re.M) == ["Means", "Check", "Do", "Ends"]
 
 
 def test_a_pushed_alert_leads_to_the_runbook_too() -> None:

@@ -34,7 +34,8 @@ def lines(file: Path) -> list[dict[str, Any]]:
 @pytest.mark.kafka
 @pytest.mark.servers
 def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
-    """Up, a simulated death, the halt reaches a person; killed processes come back and repeat nothing; down leaves nothing."""
+    """Up, a simulated death, the halt reaches a person; killed processes come back and repeat nothing; down leaves
+    nothing."""
     ports = {part: free_port() for part in PARTS}
     stack = [sys.executable, str(DEPLOY / "stack.py")]
     where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
@@ -158,7 +159,8 @@ def test_what_is_not_executed_says_so(file: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
 def test_a_service_is_pinned_private_and_whole(name: str) -> None:
-    """Images have a version, ports are bound to loopback, files and volumes and dependencies exist, commands are ours."""
+    """Images have a version, ports are bound to loopback, files and volumes and dependencies exist, commands are
+    ours."""
     service = COMPOSE["services"][name]
     assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
     for port in service.get("ports", ()):

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from monitor.charter.spec import BaselineSpec, alpha_share
 from monitor.model.records import Decision, Finding, Level, Reason
-from monitor.projections.alpha_budget import Runs, Use, alpha_use, used_of
+from monitor.projections.alpha_budget import AlphaRuns, AlphaUse, alpha_use, used_of
 from monitor.simulation.fleet_charter import HOUR_MS, charter
 from monitor.testing.records import decision, evidence
 
 T0 = 1_700_000_000_000
 CHARTER = charter("p-1", number=0, period_ms=HOUR_MS, cap=1e6, dispersion=1.0, start=T0, end=T0 + HOUR_MS)
-STREAMS = [(use.indicator, use.segment) for use in alpha_use(CHARTER, Runs())]
+STREAMS = [(use.indicator, use.segment) for use in alpha_use(CHARTER, AlphaRuns())]
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["crossed", "half", "tolerated", "released", "other"]),
@@ -55,12 +55,12 @@ def test_what_is_used_never_exceeds_what_may_be_spent_nor_that_alpha(
 ) -> None:
     """Over any number of crossings, releases and tolerances; use only rises, a run that is over is used in full, and
     decisions that come twice change nothing."""
-    runs, before = Runs(), 0.0
+    runs, before = AlphaRuns(), 0.0
     for made in story(events):
-        runs.decide(made)
+        runs.add_decision(made)
         uses = alpha_use(CHARTER, runs)
         once = [tuple(use) for use in uses]
-        runs.decide(made)
+        runs.add_decision(made)
         assert [tuple(use) for use in alpha_use(CHARTER, runs)] == once
         used, may = sum(use.used for use in uses), sum(use.may_spend for use in uses)
         assert before <= used + 1e-15
@@ -78,13 +78,13 @@ def test_what_is_used_never_exceeds_what_may_be_spent_nor_that_alpha(
 
 def test_nothing_is_used_on_the_first_day() -> None:
     """Before anything was observed the thresholds may spend their first shares, and none of alpha is used."""
-    uses = alpha_use(CHARTER, Runs())
+    uses = alpha_use(CHARTER, AlphaRuns())
     assert sum(use.used for use in uses) == 0
     assert 0 < sum(use.may_spend for use in uses) < CHARTER.alpha
     assert {use.p_value for use in uses} == {1.0}
 
 
-def _incidents(runs: Runs, *periods: float) -> Use:
+def _incidents(runs: AlphaRuns, *periods: float) -> AlphaUse:
     records = [
         evidence(n, scores={"limit_e_process": (s, 6.3)}, start=T0, end=T0 + n) for n, s in enumerate(periods, 1)
     ]
@@ -93,17 +93,17 @@ def _incidents(runs: Runs, *periods: float) -> Use:
 
 def test_the_p_value_is_that_of_the_largest_e_value_of_the_run() -> None:
     """It stays when evidence falls again, and reaches the run's share of alpha where the threshold is reached."""
-    use = _incidents(Runs(), 1.0, 4.0, -2.0)
+    use = _incidents(AlphaRuns(), 1.0, 4.0, -2.0)
     assert use.largest == 4.0
     assert use.p_value == pytest.approx(exp(-4.0))
-    reached = _incidents(Runs(), use.threshold)
+    reached = _incidents(AlphaRuns(), use.threshold)
     assert reached.p_value == pytest.approx(reached.alpha)
 
 
 def test_evidence_of_an_earlier_run_does_not_count_in_the_next() -> None:
     """A period that closed before the release belongs to the run that the release ended."""
-    runs = Runs()
-    runs.decide(decision(1, restart=2, reason=Reason.RELEASED, at=T0 + 10 * HOUR_MS, finding=Finding()))
+    runs = AlphaRuns()
+    runs.add_decision(decision(1, restart=2, reason=Reason.RELEASED, at=T0 + 10 * HOUR_MS, finding=Finding()))
     assert _incidents(runs, 4.0).largest is None
 
 
@@ -118,8 +118,8 @@ def test_the_share_that_pays_for_a_baseline_is_no_evidence() -> None:
         baseline=BaselineSpec(times=2.0, events=30.0, exposure=1e4, doubt=0.8),
     )
     made = msgspec.structs.replace(CHARTER, indicators=(spec,))
-    runs = Runs(largest={("incidents", ""): 9.0})
+    runs = AlphaRuns(largest={("incidents", ""): 9.0})
     (use,) = alpha_use(made, runs)
     assert use.p_value == pytest.approx(5 * exp(-9.0))
-    (reached,) = alpha_use(made, Runs(largest={("incidents", ""): use.threshold}))
+    (reached,) = alpha_use(made, AlphaRuns(largest={("incidents", ""): use.threshold}))
     assert reached.p_value == pytest.approx(reached.alpha)

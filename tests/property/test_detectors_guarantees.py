@@ -1,4 +1,4 @@
-"""The guarantees themselves: expectations summed exactly, and error rates counted over thousands of innocent pilots."""
+"""The guarantees: expectations summed exactly, and error rates over thousands of pilots within their limit."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_poisson_e_values_expect_at_most_one_within_the_limit(ratio: float, shar
     ("ratio", "assumed_dispersion", "actual", "share_of_limit", "mean"),
     list(product((1.25, 2.0, 5.0, 0.8, 0.5, 0.2), (1.5, 3.0), (1.0, 1.25, 1.5), (0.3, 1.0), (0.05, 1.0, 8.0))),
 )
-def test_overdispersed_e_values_expect_at_most_one_up_to_the_granted_spread(
+def test_overdispersed_e_values_expect_at_most_one_up_to_the_assumed_dispersion(
     ratio: float, assumed_dispersion: float, actual: float, share_of_limit: float, mean: float
 ) -> None:
-    """Any variance/mean up to the granted one and any rate within the limit: E[e] <= 1, and = 1 at both edges."""
+    """Any variance/mean up to the assumed one and any rate within the limit: E[e] <= 1, and = 1 at both edges."""
     true_mean = mean * share_of_limit if ratio > 1 else mean / share_of_limit
     pmf = poisson_pmf(true_mean, 2_000) if actual == 1 else negative_binomial_pmf(true_mean, actual, 2_000)
     found = expectation(pmf, count_line(ratio, 1.0, assumed_dispersion), mean)
@@ -63,7 +63,7 @@ def test_overdispersed_e_values_expect_at_most_one_up_to_the_granted_spread(
 
 
 def test_the_familiar_overdispersed_ratio_would_break_the_promise() -> None:
-    """Why the line it is: two negative binomials of equal variance/mean give a Poisson pilot E[e] > 1."""
+    """Two negative binomials of equal variance/mean give a Poisson pilot E[e] > 1, so they are not used."""
     mean, dispersion, ratio = 0.5, 2.0, 1.5
     shape = mean / (dispersion - 1)
 
@@ -79,8 +79,8 @@ def test_the_familiar_overdispersed_ratio_would_break_the_promise() -> None:
 
 
 @pytest.mark.parametrize(("ratio", "p", "limit"), list(product(RATIOS, (0.01, 0.1, 0.3), (0.3, 0.5))))
-def test_share_e_values_expect_at_most_one_within_the_limit(ratio: float, p: float, limit: float) -> None:
-    """Binomial trials at or below the limit, one by one or in groups that hit together up to the granted size."""
+def test_proportion_e_values_expect_at_most_one_within_the_limit(ratio: float, p: float, limit: float) -> None:
+    """Binomial trials at or below the limit, independent or in correlated groups up to the assumed size."""
     for dispersion in (1, 2, 5):
         together = binomial_pmf(20 // dispersion, p, 21)
         pmf = [
@@ -100,8 +100,8 @@ def error_margin(rate: float, runs: int = PILOTS) -> float:
 
 
 @pytest.mark.parametrize("dispersion", [1.0, 2.0])
-def test_two_thousand_innocent_pilots_watched_for_two_years(dispersion: float) -> None:
-    """Weekly looks at pilots exactly at their limit: at most alpha of them ever alarm (Ville)."""
+def test_two_thousand_pilots_within_their_limit_watched_for_two_years(dispersion: float) -> None:
+    """Weekly scores of pilots exactly at their limit: at most alpha of them ever alarm (Ville)."""
     chance = np.random.default_rng(20260101)
     if dispersion == 1:
         counts = chance.poisson(5.0, (PILOTS, PERIODS))
@@ -114,7 +114,7 @@ def test_two_thousand_innocent_pilots_watched_for_two_years(dispersion: float) -
     assert halted / PILOTS <= ALPHA + error_margin(ALPHA)
 
 
-def test_the_same_promise_for_shares() -> None:
+def test_the_same_promise_for_proportions() -> None:
     """Pilots exactly at a 30 % limit, 40 trials a week."""
     chance = np.random.default_rng(20260102)
     halted = 0
@@ -124,8 +124,8 @@ def test_the_same_promise_for_shares() -> None:
     assert halted / PILOTS <= ALPHA + error_margin(ALPHA)
 
 
-def test_the_promise_survives_late_events_and_looks_into_open_periods() -> None:
-    """A third of the events comes one period late and every period is peeked at half time: still at most alpha."""
+def test_the_guarantee_holds_with_late_events_and_scores_of_open_periods() -> None:
+    """A third of the events comes one period late and every period is peeked at half time: at most alpha alarm."""
     chance = np.random.default_rng(20260103)
     pilots = 1_000
     halted = 0
@@ -143,8 +143,8 @@ def test_the_promise_survives_late_events_and_looks_into_open_periods() -> None:
     assert halted / pilots <= ALPHA + error_margin(ALPHA, pilots)
 
 
-def test_testing_again_and_again_breaks_the_promise() -> None:
-    """What most monitors do: a 5 % Poisson test each week alarms on most innocent pilots within a year."""
+def test_repeated_tests_break_the_guarantee() -> None:
+    """A 5 % Poisson test each week alarms on most pilots within their limit in a year."""
     chance = np.random.default_rng(20260104)
     pmf = poisson_pmf(5.0, 60)
     critical = next(c for c in range(60) if sum(pmf[c:]) <= ALPHA)
@@ -153,13 +153,13 @@ def test_testing_again_and_again_breaks_the_promise() -> None:
 
 
 @pytest.mark.parametrize("share", [False, True], ids=["counts", "shares"])
-def test_the_e_detector_runs_as_long_as_it_promises(share: bool) -> None:
+def test_the_e_detector_keeps_its_declared_run_length(share: bool) -> None:
     """Unchanged streams: the mean run to the first alarm is at least A."""
     chance = np.random.default_rng(20260105)
-    promised, runs, longest = 50.0, 400, 5_000
+    declared, runs, longest = 50.0, 400, 5_000
     lengths = []
     for _ in range(runs):
-        detector = build("e_detector", Design(), {"baseline": 0.3 if share else 4.0, "arl0": promised})
+        detector = build("e_detector", Design(), {"baseline": 0.3 if share else 4.0, "arl0": declared})
         t = 0
         while t < longest:
             t += 1
@@ -171,20 +171,20 @@ def test_the_e_detector_runs_as_long_as_it_promises(share: bool) -> None:
                 break
         lengths.append(t)
     mean, error = float(np.mean(lengths)), float(np.std(lengths)) / math.sqrt(runs)
-    assert mean + 3 * error >= promised
-    assert mean < 30 * promised, "so long that it would find nothing"
+    assert mean + 3 * error >= declared
+    assert mean < 30 * declared, "so long that no change would be detected"
 
 
 def test_a_learnt_baseline_keeps_the_run_length_although_it_is_uncertain() -> None:
-    """Learnt from ten periods: most runs are long. A chart that believed its point estimate would break the same promise."""
+    """Learnt from ten periods: most runs are long. A chart against the point estimate alarms too early."""
     chance = np.random.default_rng(20260106)
-    promised, runs, horizon = 50.0, 300, 50
+    declared, runs, horizon = 50.0, 300, 50
     careful = naive = 0
     for _ in range(runs):
         stream = chance.poisson(3.0, 10 + horizon)
-        ours = build("e_detector", Design(), {"arl0": promised, "baseline_periods": 10})
+        ours = build("e_detector", Design(), {"arl0": declared, "baseline_periods": 10})
         rate = max(float(stream[:10].mean()), 0.1)
-        theirs = build("e_detector", Design(), {"arl0": promised, "baseline": rate})
+        theirs = build("e_detector", Design(), {"arl0": declared, "baseline": rate})
         first = [ours.update(Count(k=float(k), m=1.0)) for k in stream]
         second = [theirs.update(Count(k=float(k), m=1.0)) for k in stream[10:]]
         careful += any(s.alarm for s in first if s)
@@ -195,7 +195,8 @@ def test_a_learnt_baseline_keeps_the_run_length_although_it_is_uncertain() -> No
 
 @pytest.mark.parametrize("baseline", [False, True], ids=["against a limit", "against a learnt baseline"])
 def test_the_cusum_runs_about_as_long_as_it_declares(baseline: bool) -> None:
-    """Constant exposure at the limit: the mean run is arl0 within error; against a learnt upper end it is longer."""
+    """Constant exposure at the limit: the mean run is arl0 within its error; against a learnt upper bound it is
+    longer."""
     chance = np.random.default_rng(20260107)
     declared, runs = 100.0, 300
     lengths = []

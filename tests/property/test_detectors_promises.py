@@ -1,4 +1,4 @@
-"""The same promises on streams that nobody thought of."""
+"""The contract suite on generated streams."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def streams(draw: st.DrawFn, kind: type) -> list[Observation]:
 @settings(max_examples=examples(50, 150), deadline=None, derandomize=True)
 @given(data=st.data())
 def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
-    """Every detector, either direction, with and without a limit, keeps every promise on any finite stream."""
+    """Every detector, either direction, with and without a limit, passes every check on any finite stream."""
     name = data.draw(st.sampled_from(sorted(DETECTORS)))
     kind = data.draw(st.sampled_from(DETECTORS[name].observes))
     limited = name in ("limit_e_process", "gauge_limit", "maxsprt") or data.draw(st.booleans())
-    plain = name == "maxsprt"  # refuses a charter that is not Poisson or looks downward
+    plain = name == "maxsprt"  # refuses a charter that is not Poisson or has direction below
     design = Design(
         limit=data.draw(st.sampled_from([1e-6, 0.3, 0.999, 20.0])) if limited else None,
         alpha=0.01,
@@ -63,7 +63,7 @@ def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
 def test_what_is_not_yet_known_never_strengthens_the_evidence(
     counts: list[tuple[int, int]], exposures: list[float]
 ) -> None:
-    """Path by path: partial counts with the exposure at its cap give at most what complete periods give."""
+    """Path by path: partial counts with the exposure at its upper bound give at most the score of complete periods."""
     partial, complete = (build("limit_e_process", Design(limit=1.0, alpha=0.01, variance_mean=1.5)) for _ in range(2))
     for (k, more), m in zip(counts, exposures, strict=False):
         a = partial.update(Count(k=float(k), m=5.0))

@@ -30,7 +30,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Severity, encode
 from monitor.model.records import Outputs, Record
 from monitor.simulation.fleet import Fleet
-from monitor.simulation.simulated_service import Obedience
+from monitor.simulation.simulated_service import SimulatedService
 from tests.strength import examples
 
 STORIES = ["step", "silence", "late", "gaps", "duplicates", "busy", "calm", "death", "silent_model"]
@@ -58,7 +58,7 @@ class Script:
         self.fleet = Fleet(seed, pilots=6, scenarios=stories, hours=hours, onset=1, volume=volume)
         self.machine = OneByOne(journalled=False)
         self.steps: list[Step] = []
-        self.obedience = Obedience()
+        self.obedience = SimulatedService()
         self.waiting: dict[str, list[bytes]] = {}
         self.bursts: dict[str, Emitter] = {}
         self.charters: dict[str, Charter] = {}

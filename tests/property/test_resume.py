@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitor.charter.control import Approval, Drill, Evaluation, Override, Rectification, Release
 from monitor.charter.spec import Drills, Window
 from monitor.model.records import Command
-from monitor.sdk.standing import Standing
+from monitor.sdk.command_state import CommandState
 from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import T0, Bench
@@ -70,7 +70,7 @@ class World:
 def test_a_service_works_only_without_a_halt_and_resumed_from_the_newest_release(data: st.DataObject) -> None:
     """Whatever came after the release, and whichever older commands compaction took: work is allowed exactly where no
     halt stands and the firm resumed after the newest release; a fresh disk has resumed from nothing."""
-    world, service, resumed = World(), Standing(known=True), ""
+    world, service, resumed = World(), CommandState(known=True), ""
     for what in data.draw(st.lists(st.sampled_from([*STEPS, "resume", "restart", "fresh_disk"]), max_size=14)):
         if what == "resume":
             if not service.halted and service.lifted:
@@ -78,16 +78,16 @@ def test_a_service_works_only_without_a_halt_and_resumed_from_the_newest_release
         elif what in ("restart", "fresh_disk"):
             resumed = "" if what == "fresh_disk" else resumed
             world.owes = world.owes or (not resumed and any(c.action == "release" for c in world.commands))
-            service = Standing(known=True)
+            service = CommandState(known=True)
             kept = data.draw(st.sets(st.sampled_from(range(len(world.commands))))) if world.commands else set()
             for n, command in enumerate(world.commands):
                 if n in kept or n == len(world.commands) - 1:
-                    service = service.meet(command)
+                    service = service.after(command)
         else:
             before = len(world.commands)
             world.step(what)
             for command in world.commands[before:]:
-                service = service.meet(command)
+                service = service.after(command)
         works = not service.halted and not service.to_resume(resumed)
         assert works == (not world.halted and not world.owes)
 
@@ -100,9 +100,9 @@ def test_the_order_of_arrival_lifts_nothing(order: list[int]) -> None:
     for what in ("halt", "release", "dry_run", "drill_ends", "full_stop", "drill_ends"):
         world.step(what)
     assert len(world.commands) == len(order)
-    service = Standing(known=True)
+    service = CommandState(known=True)
     for n in order:
-        service = service.meet(world.commands[n])
+        service = service.after(world.commands[n])
     assert not service.halted
     assert service.lifted == world.commands[-1].decision
     assert service.to_resume(world.commands[1].id)

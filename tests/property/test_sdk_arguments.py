@@ -91,8 +91,8 @@ def test_a_report_that_raises_changed_nothing(pilot: Pilot, data: st.DataObject)
     arguments = [data.draw(st.sampled_from(values)) for values in positional]
     more = {key: data.draw(st.sampled_from(values)) for key, values in named.items()}
     more["at"] = data.draw(st.sampled_from([NOW, None, *TIMES]))
-    spool = pilot._own.spool
-    before = (spool.written, pilot._number, pilot._counter, pilot._model)
+    spool = pilot._runtime.incarnation.spool
+    before = (spool.written, pilot._reporter.number, pilot._reporter.counter, pilot._reporter.model)
     event_id, refused = "", None
     try:
         event_id = getattr(pilot, name)(*arguments, **more)
@@ -101,15 +101,15 @@ def test_a_report_that_raises_changed_nothing(pilot: Pilot, data: st.DataObject)
     if refused is not None:
         assert refused.field
         assert refused.detail
-        assert (spool.written, pilot._number, pilot._counter, pilot._model) == before
+        assert (spool.written, pilot._reporter.number, pilot._reporter.counter, pilot._reporter.model) == before
         return
     written = [payload for _, payload in records(newest(spool.directory, before[0]))]
     assert len(written) == 1
     event: Any = msgspec.json.decode(written[0], type=Event)
     assert (event.id, int(event.sequence)) == (event_id, before[1] + 1)
     raised = event.data.amount if isinstance(event, ExposureTallied) else 0.0
-    assert pilot._counter == before[2] + raised
-    assert pilot._model == event.data.model
+    assert pilot._reporter.counter == before[2] + raised
+    assert pilot._reporter.model == event.data.model
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_report_that_raises_changed_nothing(pilot: Pilot, data: st.DataObject)
 )
 def test_numbers_of_other_libraries_are_taken(pilot: Pilot, amount: Any) -> None:
     """What converts is recorded once, and the counter rises by it."""
-    before = pilot._counter
+    before = pilot._reporter.counter
     assert pilot.exposure(amount, "decisions")
-    assert pilot._counter == before + 7
+    assert pilot._reporter.counter == before + 7
 
 
 def test_an_exposure_beyond_what_a_heartbeat_can_state_does_not_end_heartbeats(pilot: Pilot) -> None:
@@ -127,4 +127,4 @@ def test_an_exposure_beyond_what_a_heartbeat_can_state_does_not_end_heartbeats(p
     pilot.exposure(1e15, "decisions")
     pilot.exposure(1e15, "decisions")
     assert pilot.heartbeat()
-    pilot._counter = 0.0
+    pilot._reporter.counter = 0.0

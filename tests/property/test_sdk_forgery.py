@@ -1,4 +1,4 @@
-"""What nobody trusted has signed, what is old, and what is for somebody else moves nothing: 0 accepted, each counted.
+"""FeedName nobody trusted has signed, what is old, and what is for somebody else moves nothing: 0 accepted, each counted.
 
 10,000 messages; `QUICK=1`: 1,000.
 """
@@ -20,7 +20,7 @@ from monitor.model.events import Heartbeat
 from monitor.model.records import Permit
 from monitor.model.signing import Signer
 from monitor.sdk import Pilot
-from monitor.sdk.link import SignedMessage, What
+from monitor.sdk.link import FeedName, SignedMessage
 from monitor.testing.memory_link import MemoryLink
 from monitor.testing.records import command
 from monitor.testing.wait import Until
@@ -38,7 +38,7 @@ class Forger:
         self.random = random.Random(seed)
         self.standing = standing
         self.permit = permit  # a true one, already used
-        self.ways: list[Callable[[], tuple[What, SignedMessage]]] = [
+        self.ways: list[Callable[[], tuple[FeedName, SignedMessage]]] = [
             self.unsigned,
             self.of_another_key,
             self.changed_after_signing,
@@ -53,16 +53,16 @@ class Forger:
         ]
 
     def release(self, higher: int = 1) -> bytes:
-        """What a forger wants: a release above everything."""
+        """FeedName a forger wants: a release above everything."""
         return encode(command(self.standing + higher, "release"))
 
     def a_permit(self, **changes: object) -> bytes:
         return encode(msgspec.structs.replace(self.permit, **changes))
 
-    def unsigned(self) -> tuple[What, SignedMessage]:
+    def unsigned(self) -> tuple[FeedName, SignedMessage]:
         return "commands", SignedMessage(self.release(self.random.randint(1, 99)))
 
-    def of_another_key(self) -> tuple[What, SignedMessage]:
+    def of_another_key(self) -> tuple[FeedName, SignedMessage]:
         signer = self.random.choice([OTHER_AUTHORITY, FIRM])
         if self.random.random() < 0.5:
             body = self.release()
@@ -70,14 +70,14 @@ class Forger:
         body = self.a_permit(lease_ms=10**6)
         return "permits", SignedMessage(body, signer.sign("permit", body))
 
-    def changed_after_signing(self) -> tuple[What, SignedMessage]:
+    def changed_after_signing(self) -> tuple[FeedName, SignedMessage]:
         body = bytearray(self.release())
         signature = AUTHORITY.sign("command", bytes(body))
         at = self.random.randrange(len(body))
         body[at] ^= 1 << self.random.randrange(8)
         return "commands", SignedMessage(bytes(body), signature)
 
-    def broken_signature(self) -> tuple[What, SignedMessage]:
+    def broken_signature(self) -> tuple[FeedName, SignedMessage]:
         body = self.release()
         true = AUTHORITY.sign("command", body)
         odd = self.random.choice(
@@ -85,34 +85,34 @@ class Forger:
         )
         return "commands", SignedMessage(body, odd)
 
-    def a_permit_as_a_command(self) -> tuple[What, SignedMessage]:
+    def a_permit_as_a_command(self) -> tuple[FeedName, SignedMessage]:
         body = self.release()
         return "commands", SignedMessage(body, AUTHORITY.sign(self.random.choice(["permit", "control"]), body))  # type: ignore[arg-type]
 
-    def lower_standing(self) -> tuple[What, SignedMessage]:
+    def lower_standing(self) -> tuple[FeedName, SignedMessage]:
         body = encode(command(self.random.randint(0, self.standing - 1), self.random.choice(["release", "halt"])))
         return "commands", SignedMessage(body, AUTHORITY.sign("command", body))
 
-    def other_pilot(self) -> tuple[What, SignedMessage]:
+    def other_pilot(self) -> tuple[FeedName, SignedMessage]:
         body = encode(command(self.standing + 5, "release", pilot=self.random.choice(["p-2", "", "p-1 ", "P-1"])))
         return "commands", SignedMessage(body, AUTHORITY.sign("command", body))
 
-    def repeated_permit(self) -> tuple[What, SignedMessage]:
+    def repeated_permit(self) -> tuple[FeedName, SignedMessage]:
         body = self.a_permit(lease_ms=self.random.choice([60_000, 10**9]))
         return "permits", SignedMessage(body, AUTHORITY.sign("permit", body))
 
-    def made_up_nonce(self) -> tuple[What, SignedMessage]:
+    def made_up_nonce(self) -> tuple[FeedName, SignedMessage]:
         sent, _, rest = self.permit.nonce.partition(".")
         later = f"{int(sent, 16) + self.random.randrange(1, 10**12):x}.{rest}"
         nonce = self.random.choice([later, later[::-1], self.random.randbytes(20).hex(), "", "."])
         body = self.a_permit(nonce=nonce)
         return "permits", SignedMessage(body, AUTHORITY.sign("permit", body))
 
-    def other_standing(self) -> tuple[What, SignedMessage]:
+    def other_standing(self) -> tuple[FeedName, SignedMessage]:
         body = self.a_permit(standing=self.standing + self.random.choice([-1, 1, 50]))
         return "permits", SignedMessage(body, AUTHORITY.sign("permit", body))
 
-    def rubbish(self) -> tuple[What, SignedMessage]:
+    def rubbish(self) -> tuple[FeedName, SignedMessage]:
         body = self.random.randbytes(self.random.randrange(80))
         return self.random.choice(["commands", "permits"]), SignedMessage(body, AUTHORITY.sign("command", body))
 

@@ -111,7 +111,7 @@ def decisions_of(home: Path) -> dict[str, list[Decision]]:
 
     async def outputs() -> list[bytes]:
         store = Store(home / "monitor.db")
-        out, _ = await store.put_out(("decisions",), 0, most=1 << 40)
+        out, _ = await store.outputs_after(("decisions",), 0, most=1 << 40)
         await store.close()
         return out["decisions"]
 
@@ -183,7 +183,7 @@ def test_charters_are_inside_of_a_history_and_outside_of_events(recorded: Path, 
     assert not begins_history(events.read_bytes())
     for arguments, words in (
         ([str(charter), str(history)], "leave out CHARTERS"),
-        ([str(events)], "name the charters"),
+        ([str(events)], "name their charters"),
         ([str(charter), str(events), "--admit-at", "soon"], "write YYYY-MM-DD"),
     ):
         result = ran("replay", *arguments)

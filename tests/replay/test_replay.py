@@ -106,7 +106,7 @@ def test_bad_lines_are_listed_with_their_number_and_stop_nothing(recorded: Path)
     assert result.exit_code == 0, result.output
     refused = [line for line in result.stdout.splitlines() if " rejected: " in line]
     assert [line.split(":")[0] for line in refused] == ["line 4 rejected", "line 5 rejected"]
-    assert "evidence 106 against a threshold of 164" in result.stdout
+    assert "e-value 106, threshold 164" in result.stdout
 
 
 def test_json_output_is_one_object_a_line(recorded: Path, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_json_output_is_one_object_a_line(recorded: Path, tmp_path: Path) -> Non
         "hard_rule",
     ]
     text = page.read_text(encoding="utf-8")
-    assert "bar 164 → halt" in text
+    assert "threshold 164 → halt" in text
     assert "Rejected lines" in text
     assert "<script" not in text
 
@@ -153,10 +153,10 @@ def test_wrong_calls_say_what_would_be_right(recorded: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One simulated pilot of each scenario, four days of hours, as a file with its charters beside it."""
+    """One simulated pilot of each scenario, two days of hours, as a file with its charters beside it."""
     file = tmp_path_factory.mktemp("fleet") / "fleet.jsonl"
     named = [word for name in SCENARIOS for word in ("--scenario", name)]
-    size = ["--pilots", str(len(SCENARIOS)), "--hours", "96", "--volume", "150"]
+    size = ["--pilots", str(len(SCENARIOS)), "--hours", "48", "--volume", "150"]
     arguments = [str(file), "--to", "file", "--admit", *size, *named]
     result = CliRunner().invoke(simulate, [*arguments, "--start", "2026-01-05"])
     assert result.exit_code == 0, result.output
@@ -194,5 +194,5 @@ def test_one_line_from_the_year_9999_does_not_carry_the_replay_there(recorded: P
     result = CliRunner().invoke(command, [str(CHARTERS / "ads-cruise.yaml"), str(recorded)])
     assert result.exit_code == 0, result.output
     assert [line for line in result.stdout.splitlines() if line.startswith(("line 2 ", "line 3 "))]
-    assert "evidence 106 against a threshold of 164" in result.stdout
+    assert "e-value 106, threshold 164" in result.stdout
     assert "unknown, " not in result.stdout, "no period was closed without its data"

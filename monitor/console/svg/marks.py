@@ -1,13 +1,14 @@
-"""Marks decisions on a picture: a shape for each level, words where there is room, a stem to what the mark speaks of."""
+"""Decision marks on a picture: a shape for each level, a label where there is room, a stem down to the panel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-from monitor.console.svg.canvas import CHARACTER, LEFT, RIGHT, WIDTH, Canvas, plain_word
+from monitor.console.svg.canvas import CHARACTER, LEFT, RIGHT, WIDTH, Canvas
 from monitor.model.records import Decision, Level, Reason
 from monitor.projections.formats import figure, stamp, when
+from monitor.projections.wording import plain
 
 _ROW = 17.0  # of decision labels
 _ROWS = 5
@@ -32,20 +33,20 @@ def legend(canvas: Canvas) -> None:
     canvas.text(
         LEFT - 50,
         y + 21,
-        "A mark stands at the time at which the decision could be taken; evidence stands at the end of the period it speaks of, which closes later.",
+        "Mark: time of the decision. Evidence: end of its period, which closes later, so a mark can come later.",
         "soft",
     )
     canvas.y += 26
 
 
 def marks(canvas: Canvas, decisions: Sequence[Decision], top: float, depth: float) -> float:
-    """Draw each decision as a shape with a stem of `depth` below it and its words beside it; returns where they end.
+    """Draw each decision as a shape with a label and a stem of `depth` below it. Returns the lower edge.
 
     Circle = watch, triangle = escalate, octagon = halt, hollow diamond = the unknown flag, square = anything else.
     """
     if not decisions:
         return top + 6
-    rows: list[float] = []  # where each row is taken up to
+    rows: list[float] = []  # the right edge of each row
     placed: list[tuple[Decision, int, bool, str]] = []
     wordless = 0
     for d in decisions:
@@ -63,8 +64,8 @@ def marks(canvas: Canvas, decisions: Sequence[Decision], top: float, depth: floa
         else:
             rows[row] = stop
             placed.append((d, row, left, words))
-    spare = any(row < 0 for _, row, _, _ in placed)
-    bottom = top + (len(rows) + spare) * _ROW + 2
+    last_row = any(row < 0 for _, row, _, _ in placed)
+    bottom = top + (len(rows) + last_row) * _ROW + 2
     for d, row, left, words in placed:
         x, y = canvas.x(d.at), top + (row if row >= 0 else len(rows)) * _ROW + 9
         canvas.line(x, y + 5, x, bottom + depth, f"stem s-{d.level.word}")
@@ -72,26 +73,28 @@ def marks(canvas: Canvas, decisions: Sequence[Decision], top: float, depth: floa
         if words:
             canvas.text(x - 9 if left else x + 9, y + 4, words, "halo", "end" if left else "start")
     if wordless:
-        canvas.text(RIGHT + 8, bottom - 5, f"{wordless} without words", "soft")
+        canvas.text(RIGHT + 8, bottom - 5, f"{wordless} without label", "soft")
     return bottom
 
 
 def _mark_words(d: Decision, length: float) -> str:
     if d.reason is Reason.CLEARED:
-        return ""  # the strip shows it
+        return ""  # the level strip shows it
     if d.kind == "flag":
-        return f"{'unknown' if d.unknown else 'known again'} {when(d.at, length)}: {plain_word(d.reason)}"
-    rule = f" {plain_word(d.finding.rule)}" if d.reason is Reason.HARD_RULE and d.finding.rule else ""
+        return f"{'unknown' if d.unknown else 'known again'} {when(d.at, length)}: {plain(d.reason)}"
+    rule = f" {plain(d.finding.rule)}" if d.reason is Reason.HARD_RULE and d.finding.rule else ""
     joined = "" if d.kind == "level" else " (further finding)" if d.kind == "finding" else " (act)"
-    return f"{d.level.word} {when(d.at, length)}: {plain_word(d.reason)}{rule}{joined}"
+    return f"{d.level.word} {when(d.at, length)}: {plain(d.reason)}{rule}{joined}"
 
 
 def _mark_hint(d: Decision) -> str:
     f = d.finding
     numbers = (
-        f"; statistic {figure(f.statistic)} of {figure(f.bar)}" if f.statistic is not None and f.bar is not None else ""
+        f"; statistic {figure(f.statistic)}, threshold {figure(f.bar)}"
+        if f.statistic is not None and f.bar is not None
+        else ""
     )
-    return f"{stamp(d.at)}: {d.was.word} to {d.level.word}, {plain_word(d.reason)}{numbers}"
+    return f"{stamp(d.at)}: {d.was.word} to {d.level.word}, {plain(d.reason)}{numbers}"
 
 
 def _shape(d: Decision, x: float, y: float) -> str:

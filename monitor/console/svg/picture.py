@@ -1,12 +1,12 @@
-"""Draws one pilot as a picture: evidence against its bar over time, what was counted, what was decided.
+"""One pilot as an SVG picture: evidence and its threshold over time, the counts, the decisions.
 
-Small multiples, one panel per indicator and segment. Each panel shows, from top to bottom: the decisions on this
-indicator; the evidence (e-values on a logarithmic axis) with its bar and the half-way line; quick detectors as a share
-of their own bar; the observations beside what the limit allows. Unknown periods are hatched. A strip above all panels
-shows the level of the pilot.
+Small multiples, one panel per indicator and segment. A panel shows, from top to bottom: the decisions on this
+indicator; the evidence (e-values, logarithmic axis) with its threshold and the half-way line; quick detectors in per
+cent of their thresholds; the observations with the limit. Unknown periods are hatched. A strip above all panels shows
+the level.
 
-The picture is one standalone SVG text without scripts or outside parts: it opens in a browser, goes into a page, follows
-its reader's light or dark setting, says in words what it shows, and never relies on colour alone. Equal input gives equal bytes.
+The picture is one self-contained SVG without scripts or external resources. It follows the light or dark setting, has a
+text description, and never relies on colour alone. Equal input gives equal bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from html import escape
 
 from monitor.charter.spec import Charter, IndicatorSpec
-from monitor.console.svg.canvas import CHARACTER, LEFT, RIGHT, STYLE, WIDTH, Canvas, dates, plain_word
+from monitor.console.svg.canvas import CHARACTER, LEFT, RIGHT, STYLE, WIDTH, Canvas, date_axis
 from monitor.console.svg.marks import legend, marks
 from monitor.console.svg.plots import (
     COUNT_HEIGHT,
@@ -27,8 +27,10 @@ from monitor.console.svg.plots import (
     quick_plot,
     spec_of,
 )
+from monitor.console.svg.scales import Scale
 from monitor.model.records import Decision, Evidence, Level, Reason, digest
-from monitor.projections.formats import Scale, e_value, figure, is_evidence, when
+from monitor.projections.formats import e_value, figure, is_evidence, when
+from monitor.projections.wording import plain
 
 
 def picture(
@@ -36,8 +38,8 @@ def picture(
 ) -> str:
     """A standalone SVG of one pilot: `evidence` are its closed periods, `decisions` its record, both in any order.
 
-    With the pilot's `charter` the observations are drawn beside what its limits allow, and bars say what they lead to.
-    Nothing to draw gives a picture that says so. Never raises on finite records.
+    With the pilot's `charter` the observations are drawn with their limits, and thresholds name the level they lead to.
+    Without records the picture says that there are none. Never raises on finite records.
     """
     decisions = sorted(decisions, key=lambda d: (d.at, d.standing))
     panels = _panels(evidence)
@@ -53,7 +55,7 @@ def picture(
     canvas.text(LEFT - 50, 46, _verdict(panels, decisions), "soft")
     canvas.y = 60.0
     if not times:
-        canvas.text(LEFT - 50, 46, "No period has closed and nothing was decided yet.", "soft")
+        canvas.text(LEFT - 50, 46, "No closed period and no decision yet.", "soft")
         canvas.y = 76.0
     else:
         _strip(
@@ -72,14 +74,15 @@ def picture(
         f'height="{height:g}" style="max-width:100%;height:auto" role="img" aria-labelledby="{name}-t {name}-d">'
         f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(words)}</desc>'
         f"<style>{STYLE}</style>"
-        f'<defs><pattern id="{name}-h" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        f'<defs><pattern id="{name}-h" width="7" height="7" patternUnits="userSpaceOnUse" '
+        'patternTransform="rotate(45)">'
         f'<line x1="0" y1="0" x2="0" y2="7" class="hatch"/></pattern></defs>'
         f'<rect class="paper" width="{WIDTH:g}" height="{height:g}"/>' + "\n".join(canvas.parts) + "</svg>\n"
     )
 
 
 def describe(title: str, evidence_records: Sequence[Evidence], decisions: Sequence[Decision]) -> str:
-    """The picture in words: for each panel the strongest evidence and its bar, then the moves of the level."""
+    """The picture as text: for each panel the strongest evidence and its threshold, then the changes of the level."""
     sentences = [f"{title}."]
     panels = _panels(evidence_records)
     length = _length(panels, decisions)
@@ -94,18 +97,19 @@ def describe(title: str, evidence_records: Sequence[Evidence], decisions: Sequen
             )
             verdict = "reached" if statistic >= bar else "not reached"
             sentences.append(
-                f"{plain_word(detector)}: closest to its bar {value} of {limit} in the period from {when(at, length)}, {verdict}."
+                f"{plain(detector)}: closest to its threshold: {value} of {limit} in the period from "
+                f"{when(at, length)}, {verdict}."
             )
     moves = [d for d in decisions if d.kind == "level"]
-    sentences += [f"{when(d.at, length)}: {d.was.word} to {d.level.word}, {plain_word(d.reason)}." for d in moves]
+    sentences += [f"{when(d.at, length)}: {d.was.word} to {d.level.word}, {plain(d.reason)}." for d in moves]
     if not moves:
         sentences.append("The level never changed.")
     return " ".join(sentences)
 
 
 def _panels(records: Sequence[Evidence]) -> dict[tuple[str, str], list[Point]]:
-    """Points by indicator and segment, in order of time. A late revision adds its events to the period it speaks of, and
-    its scores count where they are higher than those that stood when the period closed."""
+    """Points by indicator and segment, in order of time. A late revision adds its events to its period, and its scores
+    replace lower ones."""
     grid: dict[tuple[str, str], dict[int, Point]] = {}
     for e in sorted(records, key=lambda e: e.late):
         row = grid.setdefault((e.indicator, e.segment), {})
@@ -126,15 +130,16 @@ def _length(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Deci
 
 
 def _verdict(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Decision]) -> str:
-    """One line for a reader in a hurry: how high the level ever stood, and the evidence nearest to a limit's bar."""
+    """One line: the highest level, and the evidence closest to the threshold of a limit."""
     if not panels and not decisions:
         return ""
     moves = [d for d in decisions if d.kind == "level" and d.level > d.was]
-    words = "Never left normal." if not moves else ""
+    words = "Level always normal." if not moves else ""
     for level in (Level.HALT, Level.ESCALATE, Level.WATCH):
         first = next((d for d in moves if d.level is level), None)
         if first is not None:
-            words = f"Highest level: {level.word}, first on {when(first.at, _length(panels, decisions))} ({plain_word(first.reason)})."
+            at = when(first.at, _length(panels, decisions))
+            words = f"Highest level: {level.word}, first on {at} ({plain(first.reason)})."
             break
     scored = [
         (s[0] - s[1], s, _heading(*key))
@@ -147,7 +152,8 @@ def _verdict(panels: dict[tuple[str, str], list[Point]], decisions: Sequence[Dec
         _, (statistic, bar), where = max(scored)
         verdict = "reached" if statistic >= bar else "not reached"
         words += (
-            f" Strongest evidence of a broken limit: {e_value(statistic)} of {e_value(bar)} ({where}), bar {verdict}."
+            f" Strongest evidence of an exceeded limit: e-value {e_value(statistic)}, "
+            f"threshold {e_value(bar)} {verdict} ({where})."
         )
     return words.strip()
 
@@ -157,7 +163,7 @@ def _detectors(points: Sequence[Point]) -> list[str]:
 
 
 def _heading(indicator: str, segment: str) -> str:
-    return plain_word(indicator) + (f", {segment}" if segment else "")
+    return plain(indicator) + (f", {segment}" if segment else "")
 
 
 def _say_unknown(points: Sequence[Point]) -> str:
@@ -166,7 +172,7 @@ def _say_unknown(points: Sequence[Point]) -> str:
 
 
 def _strip(canvas: Canvas, decisions: Sequence[Decision], unplaced: Sequence[Decision], end: int) -> None:
-    """The level of the pilot over time, and above it the decisions that belong to no panel (hard rules, flags, acts)."""
+    """The level of the pilot over time, and above it the decisions without a panel (hard rules, flags, acts)."""
     top = marks(canvas, [d for d in unplaced if d.reason is not Reason.ADMITTED or d.kind == "level"], canvas.y, 22)
     canvas.text(LEFT - 8, top + 15, "level", "soft", "end")
     moves = [d for d in decisions if d.kind == "level"]
@@ -191,7 +197,7 @@ def _strip(canvas: Canvas, decisions: Sequence[Decision], unplaced: Sequence[Dec
     if decisions:
         canvas.text(RIGHT + 8, top + 15, f"ends at {decisions[-1].level.word}", "b")
     canvas.y = top + 22
-    dates(canvas, top, canvas.y)
+    date_axis(canvas, canvas.y)
     canvas.y += 46
 
 
@@ -219,15 +225,16 @@ def _panel(
         if p.unknown:
             x1, x2 = canvas.x(p.start), canvas.x(p.end)
             canvas.parts.append(
-                f'<rect x="{x1:g}" y="{top:g}" width="{max(x2 - x1, 1):g}" height="{height:g}" fill="url(#{canvas.hatch})" '
-                f'opacity="0.45"><title>unknown: {escape(plain_word(p.unknown))}, {when(p.start, length)}</title></rect>'
+                f'<rect x="{x1:g}" y="{top:g}" width="{max(x2 - x1, 1):g}" height="{height:g}" '
+                f'fill="url(#{canvas.hatch})" opacity="0.45">'
+                f"<title>unknown: {escape(plain(p.unknown))}, {when(p.start, length)}</title></rect>"
             )
     if strong:
         evidence_plot(canvas, strong, points, indicator, charter)
     if quick:
         quick_plot(canvas, quick, points)
     count_plot(canvas, points, spec)
-    dates(canvas, canvas.y - COUNT_HEIGHT, canvas.y)
+    date_axis(canvas, canvas.y)
     canvas.y += 46
 
 
@@ -243,5 +250,6 @@ def _limit_words(spec: IndicatorSpec, kind: str) -> str:
     room = f" (exposure known to ±{spec.exposure.uncertainty:.0%})" if spec.exposure.uncertainty else ""
     if spec.baseline is not None:
         b = spec.baseline
-        return f"limit {figure(b.times)} times the {figure(b.events)} per {figure(b.exposure)} {unit} of before{room}"
+        baseline = f"{figure(b.events)} per {figure(b.exposure)} {unit}"
+        return f"limit {figure(b.times)} times the baseline of {baseline}{room}"
     return f"limit {figure(nominal)} per {figure(spec.per)} {unit}{room}"

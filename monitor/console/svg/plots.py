@@ -1,4 +1,4 @@
-"""The three plots of a panel: evidence against its bar, quick detectors, observations beside what the limit allows."""
+"""The three plots of a panel: evidence with its threshold, quick detectors, observations with their limit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from math import log
 from msgspec import Struct
 
 from monitor.charter.spec import Charter, IndicatorSpec
-from monitor.console.svg.canvas import LEFT, RIGHT, Canvas, beside, plain_word
+from monitor.console.svg.canvas import LEFT, RIGHT, Canvas, edge_labels
+from monitor.console.svg.scales import Scale, decades, round_ticks
 from monitor.indicators import INDICATORS
-from monitor.projections.formats import LN10, Scale, decades, e_value, figure, moment, round_ticks, when
+from monitor.projections.formats import LN10, e_value, figure, moment, when
+from monitor.projections.wording import plain
 
 EVIDENCE_HEIGHT, QUICK_HEIGHT, COUNT_HEIGHT = 150.0, 56.0, 84.0
-_BEYOND = 3.0  # how many times (in log) the highest bar the axis of evidence reaches
+_BEYOND = 3.0  # the axis of evidence reaches to this multiple (in log) of the highest threshold
 
 
 class Point(Struct, frozen=True):
-    """One closed period as drawn: edges in ms, observation, scores, and whether anything of it was missing."""
+    """One closed period as drawn: edges in ms, observation, scores, and whether data was missing."""
 
     start: int
     end: int
@@ -37,12 +39,15 @@ def evidence_plot(
     values = [s for p in points for n, s in p.scores.items() if n in names]
     low = max(min(min(s[0] for s in values), log(0.1)), -3 * LN10)
     high = max(max(max(s) for s in values), LN10)
-    # What stands far beyond its bar is drawn at the edge, so that bar and crossing stay readable.
+    # Evidence far above its threshold is drawn at the edge, so that threshold and crossing stay readable.
     high = min(high, _BEYOND * max(bar for _, bar in values))
-    high += (high - low) * 0.12  # room for words above the highest point
+    high += (high - low) * 0.12  # room for a label above the highest point
     y = Scale(low, high, bottom, top)
     canvas.text(
-        LEFT, canvas.y + 12, "Evidence (e-value, logarithmic; 1 = none, ten times higher = ten times stronger)", "soft"
+        LEFT,
+        canvas.y + 12,
+        "Evidence (e-value, logarithmic axis; 1 = no evidence, 10 times the value = 10 times the evidence)",
+        "soft",
     )
     for value, label in decades(low, high):
         canvas.line(LEFT, y(value), RIGHT, y(value), "grid")
@@ -55,7 +60,7 @@ def evidence_plot(
         bars = [(canvas.x(at), y(s[1])) for p, s in line for at in (p.start, p.end)]
         leads = _leads_to(spec, name)
         canvas.path(bars, f"bar s-{leads}" if leads else "bar")
-        labels.append((y(line[-1][1][1]), f"bar {e_value(line[-1][1][1])}{' → ' + leads if leads else ''}", "b"))
+        labels.append((y(line[-1][1][1]), f"threshold {e_value(line[-1][1][1])}{' → ' + leads if leads else ''}", "b"))
         if "e_process" in name:
             canvas.path([(canvas.x(at), y(s[1] / 2)) for p, s in line for at in (p.start, p.end)], "half")
             labels.append((y(line[-1][1][1] / 2), f"half-way {e_value(line[-1][1][1] / 2)}{half}", ""))
@@ -64,16 +69,17 @@ def evidence_plot(
         canvas.parts.append(f'<circle cx="{canvas.x(peak.end):g}" cy="{y(best[0]):g}" r="3.6" class="ink{ink}"/>')
         left = canvas.x(peak.end) > LEFT + 150
         if len(names) == 1 or "e_process" in name:  # two labels would hide each other
+            above = ", above this scale" if best[0] > high else ""
             canvas.text(
                 canvas.x(peak.end) + (-8 if left else 8),
                 y(best[0]) + (14 if 0 <= y(best[0]) - y(best[1]) < 22 or best[0] > high else -6),
-                f"highest {e_value(best[0])}{', beyond this scale' if best[0] > high else ''}, {_period_words(peak, canvas.x.high - canvas.x.low)}",
+                f"highest {e_value(best[0])}{above}, {_period_words(peak, canvas.x.high - canvas.x.low)}",
                 f"b halo ink{ink}",
                 "end" if left else "start",
             )
         if len(names) > 1:
-            labels.append((y(line[-1][1][0]), plain_word(name), f"ink{ink}"))
-    beside(canvas, labels, top, bottom)
+            labels.append((y(line[-1][1][0]), plain(name), f"ink{ink}"))
+    edge_labels(canvas, labels, top, bottom)
     canvas.line(LEFT, bottom, RIGHT, bottom, "axis")
     canvas.y = bottom + 4
 
@@ -85,39 +91,40 @@ def _leads_to(spec: IndicatorSpec | None, name: str) -> str:
 def quick_plot(canvas: Canvas, names: Sequence[str], points: Sequence[Point]) -> None:
     top = canvas.y + 18
     bottom = top + QUICK_HEIGHT
-    canvas.text(LEFT, canvas.y + 12, "Quick detectors (statistic as a share of its own bar)", "soft")
+    canvas.text(LEFT, canvas.y + 12, "Quick detectors (statistic in % of its threshold)", "soft")
     shares = {
         n: [(p, p.scores[n][0] / p.scores[n][1]) for p in points if p.scores.get(n, (0, 0))[1] > 0] for n in names
     }
     high = max([1.2, *[share for row in shares.values() for _, share in row]])
     y = Scale(0, high, bottom, top)
     canvas.line(LEFT, y(1), RIGHT, y(1), "bar")
-    labels = [(y(1), "bar", "b")]
+    labels = [(y(1), "threshold", "b")]
     for number, (name, row) in enumerate(shares.items(), start=1):
         if row:
             ink = (number + 1) % 3 + 1
             canvas.path(_thin([(canvas.x(p.end), y(share)) for p, share in row]), f"line{ink}")
-            labels.append((y(row[-1][1]), plain_word(name), f"ink{ink}"))
+            labels.append((y(row[-1][1]), plain(name), f"ink{ink}"))
     for value in (0.0, 1.0):
         canvas.text(LEFT - 6, y(value) + 4, f"{value:.0%}", "soft", "end")
-    beside(canvas, labels, top, bottom)
+    edge_labels(canvas, labels, top, bottom)
     canvas.line(LEFT, bottom, RIGHT, bottom, "axis")
     canvas.y = bottom + 4
 
 
 class _Limit(Struct, frozen=True):
-    """What the charter allows: `rate` per unit of exposure or trial (a value, for gauges), with room; `below`: at least that."""
+    """The limit of the charter: `rate` per unit of exposure or trial (a value for gauges), with its uncertainty;
+    `below`: a minimum."""
 
     rate: float
     below: bool
 
     def of(self, kind: str, m: float) -> float:
-        """What it allows in a period of exposure `m`: events, a share or a value."""
+        """The limit for a period of exposure `m`: events, a proportion or a value."""
         return self.rate * m if kind == "count" else self.rate
 
 
 def _limit(spec: IndicatorSpec | None) -> _Limit | None:
-    """The limit as the indicator itself reads it (handling times, for one, turn into rates)."""
+    """The limit as the indicator applies it (for example, handling times become rates)."""
     nominal = None if spec is None else spec.nominal()
     if spec is None or nominal is None:
         return None
@@ -137,9 +144,9 @@ def count_plot(canvas: Canvas, points: Sequence[Point], spec: IndicatorSpec | No
     share = kind == "proportion"
     merged = _merge(points)
     tall = [(p, _seen(p), limit.of(kind, p.m) if limit else None) for p in merged]
-    words = {"proportion": "Observed share", "gauge": "Value"}.get(kind, "Counted")
-    verb = "asks for" if limit and limit.below else "allows"
-    tail = f", and what the limit {verb} (line)" if limit else ""
+    words = {"proportion": "Proportion", "gauge": "Value"}.get(kind, "Count")
+    verb = "requires" if limit and limit.below else "allows"
+    tail = f"; line: what the limit {verb}" if limit else ""
     canvas.text(LEFT, canvas.y + 12, f"{words} per {_length_words(points, merged)}{tail}", "soft")
     values = [v for _, seen, allowed in tall for v in (seen, allowed) if v is not None]
     y = Scale(min(0.0, *values) * 1.08, max(1e-9, *values) * 1.08, bottom, top)
@@ -160,7 +167,7 @@ def count_plot(canvas: Canvas, points: Sequence[Point], spec: IndicatorSpec | No
         canvas.path([(canvas.x(at), y(a)) for p, _, a in tall if a is not None for at in (p.start, p.end)], "allow")
         last = limit.of(kind, merged[-1].m)
         canvas_word = f"{'at least' if limit.below else 'at most'} {_written(last, share)}"
-        beside(canvas, [(y(last), canvas_word, "b")], top, bottom)
+        edge_labels(canvas, [(y(last), canvas_word, "b")], top, bottom)
     canvas.line(LEFT, y(0), RIGHT, y(0), "axis")
     canvas.y = bottom
 
@@ -197,7 +204,7 @@ def _length_words(points: Sequence[Point], merged: Sequence[Point]) -> str:
 
 
 def _merge(points: Sequence[Point], most: int = 380) -> list[Point]:
-    """At most `most` bars: neighbours are added up, so that a year of hours stays a picture."""
+    """At most `most` columns: neighbours are added up, so that a year of hours stays readable."""
     size = -(-len(points) // most)
     if size <= 1:
         return list(points)

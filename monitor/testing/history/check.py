@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from monitor.engine.log import Journalled
 from monitor.engine.machine import Machine
-from monitor.kafka.dump import Dump, replay
+from monitor.kafka.dump import PartitionDump, replay_dump
 from monitor.kafka.output_consumer import Output, identity
 from monitor.model.records import Claim, Closed, Command, Outputs, Permit, Position
 
@@ -46,7 +46,7 @@ class Stood(Struct, frozen=True, kw_only=True):
     `states`: pilot -> bytes at `watermark`. `forgot` says that the state was taken from the owner on purpose, so that outputs
     may stand twice, with the same id and the same words."""
 
-    dump: Dump
+    dump: PartitionDump
     outputs: dict[str, list[Written]]
     states: dict[str, bytes]
     watermark: Position
@@ -70,7 +70,7 @@ def check(stood: Stood, machine: Callable[[int], Machine]) -> list[Difference]:
     """Every difference, the earliest of each kind first. `machine` makes the machine of a partition as the owner's was."""
     again = machine(stood.dump.partition)
     again.fast_path = False  # the offline step takes every event the long way, so that the fast one is judged too
-    should = replay(stood.dump, again)
+    should = replay_dump(stood.dump, again)
     found = list(_acknowledged(stood))
     found += _journal(stood.dump)
     found += _after_telemetry(stood)
@@ -111,7 +111,7 @@ def _reached(journal: Sequence[Journalled]) -> Position:
     return Position()
 
 
-def _journal(dump: Dump) -> Iterator[Difference]:
+def _journal(dump: PartitionDump) -> Iterator[Difference]:
     """Epochs only rise with claims, no two claims share one, and what is read never goes back."""
     epoch, control = 0, 0
     telemetry: dict[str, int] = {}
@@ -268,13 +268,13 @@ def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
     where = f"state/{stood.dump.partition}"
     mine.restore(stood.states)
     at, dump = stood.watermark, stood.dump
-    rest = Dump(
+    rest = PartitionDump(
         dump.partition,
         {t: [r for r in rows if r.offset >= at.telemetry.get(t, 0)] for t, rows in dump.telemetry.items()},
         [r for r in dump.control if r.offset >= at.control],
         [row for row in dump.journal if row.offset >= at.journal],
     )
-    replay(rest, mine)
+    replay_dump(rest, mine)
     _nameless(mine)
     _nameless(again)
     have, need = mine.snapshots(mine.pilots), again.snapshots(again.pilots)
@@ -285,12 +285,12 @@ def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
 
 
 def _nameless(machine: Machine) -> None:
-    """Of a command that may have to be told again the state keeps who wrote it first: that is not what it says."""
+    """Clear the epoch of commands that may be resent: the state keeps who wrote a command first, which is not its content."""
     for pilot in [machine.pilots[name] for name in machine.pilots]:
-        sending = pilot.standing.retransmission
-        if sending is not None:
-            sending = replace(sending, command=replace(sending.command, epoch=0))
-            pilot.standing = replace(pilot.standing, retransmission=sending)
+        resent = pilot.standing.retransmission
+        if resent is not None:
+            resent = replace(resent, command=replace(resent.command, epoch=0))
+            pilot.standing = replace(pilot.standing, retransmission=resent)
 
 
 def _unlike(have: bytes | None, need: bytes | None) -> tuple[str, str]:

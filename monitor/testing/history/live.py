@@ -21,8 +21,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from monitor.errors import Unavailable
-from monitor.kafka.topics import LARGE, Names, create, topics
-from monitor.kafka.worker import Settings, machine
+from monitor.kafka.settings import WorkerSettings, configured_machine
+from monitor.kafka.topics import LARGE, TopicNames, create_topics, topics
 from monitor.model.records import JournalEntry, TimeRead
 from monitor.testing.fork_server import Nursery, Order
 from monitor.testing.history.check import Acked, Difference, check
@@ -54,7 +54,7 @@ class Live:
         self.plan, self.lane, self.nursery, self.home = plan, lane, nursery, home
         self.rng = Random(f"live/{plan.seed}/{plan.kind}")
         firms = tuple(f"firm-{n + 1}" for n in range(plan.topics)) if plan.topics > 1 else ()
-        self.names = Names(f"h{plan.seed}-{time.time_ns() // 1_000_000 % 10**8}", firms)
+        self.names = TopicNames(f"h{plan.seed}-{time.time_ns() // 1_000_000 % 10**8}", firms)
         self.report = Report(seed=plan.seed, kind=plan.kind)
         self.slots: dict[str, Slot] = {}
         self.acked: dict[int, list[Acked]] = {}
@@ -314,7 +314,9 @@ class Live:
         ]
 
     async def _judge(self) -> None:
-        settings = Settings(bootstrap=self.lane.direct, prefix=self.names.prefix, participants=self.names.participants)
+        settings = WorkerSettings(
+            bootstrap=self.lane.direct, prefix=self.names.prefix, participants=self.names.participants
+        )
         for partition in range(self.plan.partitions):
             stands = await stood(
                 self.lane.direct,
@@ -326,7 +328,9 @@ class Live:
             (self.home / f"stood-{partition}.json").write_bytes(msgspec.json.encode(stands))
             self.report.records += sum(map(len, stands.dump.telemetry.values())) + len(stands.dump.control)
             self.report.outputs += sum(map(len, stands.outputs.values()))
-            self.report.differences += await asyncio.to_thread(check, stands, lambda p: machine(settings, p, 1))
+            self.report.differences += await asyncio.to_thread(
+                check, stands, lambda p: configured_machine(settings, p, 1)
+            )
 
     # ---- topics
 
@@ -341,7 +345,7 @@ class Live:
         ]
 
     async def _create(self) -> None:
-        await create(self.lane.direct, self.topics())
+        await create_topics(self.lane.direct, self.topics())
 
     async def _delete(self) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.lane.direct)

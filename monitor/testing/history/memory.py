@@ -21,7 +21,7 @@ from monitor.engine.log import Journalled, Log
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.errors import Fenced
-from monitor.kafka.dump import Dump
+from monitor.kafka.dump import PartitionDump
 from monitor.model.records import Closed, Command, Decision, Evidence, JournalEntry, Outputs, Permit, Position, Rejected
 from monitor.testing.breakable_log import BreakableLog, Broken, Call, When
 from monitor.testing.history.check import Acked, Difference, Stood, Written, check
@@ -69,7 +69,7 @@ class Bench(Protocol):
     async def put_back(self, kept: Any) -> None:
         """Lose the state that was kept since `kept`; None: all of it."""
 
-    async def read(self) -> tuple[Dump, Outputs, dict[str, bytes], Position]:
+    async def read(self) -> tuple[PartitionDump, Outputs, dict[str, bytes], Position]:
         """The logs, what readers are shown, the state and where it stands."""
 
     async def close(self) -> None:
@@ -102,10 +102,10 @@ class Memory:
     async def put_back(self, kept: Any) -> None:
         self.store.put_back(kept or self._empty)
 
-    async def read(self) -> tuple[Dump, Outputs, dict[str, bytes], Position]:
+    async def read(self) -> tuple[PartitionDump, Outputs, dict[str, bytes], Position]:
         telemetry, control = self.store.dumped()
         states, watermark, _ = self.store.kept()
-        dump = Dump(0, {t: telemetry.get(t, []) for t in self.topics}, control, list(self.store.journal()))
+        dump = PartitionDump(0, {t: telemetry.get(t, []) for t in self.topics}, control, list(self.store.journal()))
         return dump, self.store.outputs(), states, watermark
 
     async def close(self) -> None:
@@ -148,7 +148,7 @@ class Sqlite:
 
         await self.store.write(change)
 
-    async def read(self) -> tuple[Dump, Outputs, dict[str, bytes], Position]:
+    async def read(self) -> tuple[PartitionDump, Outputs, dict[str, bytes], Position]:
         telemetry = {t: list(await self.store.telemetry(t, 0, MOST, records=MOST, size=MOST)) for t in self.topics}
         control = list(await self.store.control(0, MOST, records=MOST, size=MOST))
 
@@ -171,7 +171,7 @@ class Sqlite:
             [decode(raw, type=Permit) for raw in out["permits"]],
             [_evidence(raw) for raw in out["evidence"]],
         )
-        return Dump(0, telemetry, control, rows), outputs, states, mark
+        return PartitionDump(0, telemetry, control, rows), outputs, states, mark
 
     async def close(self) -> None:
         await self.store.close()

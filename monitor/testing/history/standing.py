@@ -12,17 +12,17 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from monitor.kafka import state_keys
-from monitor.kafka.dump import dump
+from monitor.kafka.dump import dump_partition
 from monitor.kafka.output_consumer import decode
 from monitor.kafka.partition_reader import PartitionReader, high_waters
-from monitor.kafka.topics import LARGE, Names, Topic, create
+from monitor.kafka.topics import LARGE, Topic, TopicNames, create_topics
 from monitor.model.records import Position
 from monitor.testing.history.check import KINDS as OUTPUTS
 from monitor.testing.history.check import Acked, Stood, Written
 
 
 async def stood(
-    bootstrap: str, names: Names, partition: int, acked: Sequence[Acked] = (), *, forgot: bool = False
+    bootstrap: str, names: TopicNames, partition: int, acked: Sequence[Acked] = (), *, forgot: bool = False
 ) -> Stood:
     """What a partition holds now. Raises `TimeoutError` when a transaction in it stays open."""
     outputs: dict[str, list[Written]] = {}
@@ -32,7 +32,7 @@ async def stood(
             if row.value is not None:
                 epoch, value = decode(row)
                 outputs[kind].append(Written(row.offset, epoch, value))
-    live = state_keys.Live()
+    live = state_keys.LiveKeys()
     for row in await raw(bootstrap, names.state, partition):
         live.feed(row.key, row.value)
     states = {
@@ -43,7 +43,7 @@ async def stood(
     raw_mark = live.values.get((state_keys.WATERMARK, ""))
     mark = state_keys.decode_watermark(raw_mark).position if raw_mark else Position()
     return Stood(
-        dump=await dump(bootstrap, names, partition),
+        dump=await dump_partition(bootstrap, names, partition),
         outputs=outputs,
         states=states,
         watermark=mark,
@@ -72,7 +72,7 @@ async def raw(bootstrap: str, topic: str, partition: int) -> list[Any]:
         await reader.stop()
 
 
-async def lose_state(bootstrap: str, names: Names, wanted: Sequence[Topic], rng: Random) -> None:
+async def lose_state(bootstrap: str, names: TopicNames, wanted: Sequence[Topic], rng: Random) -> None:
     """Replace the state topic by a beginning of itself, cut where a transaction ends; often nothing is left of it."""
     kept: dict[int, list[Any]] = {}
     for partition in range(wanted[0].partitions):
@@ -93,7 +93,7 @@ async def lose_state(bootstrap: str, names: Names, wanted: Sequence[Topic], rng:
             await asyncio.sleep(0.05)
     finally:
         await admin.close()
-    await create(bootstrap, [t for t in wanted if t.name == names.state])
+    await create_topics(bootstrap, [t for t in wanted if t.name == names.state])
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=LARGE) as producer:
         for partition, rows in kept.items():
             for row in rows:

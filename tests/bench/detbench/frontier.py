@@ -120,8 +120,8 @@ def main(runs: int = 60_000) -> None:
         found = [delays(rule, threshold, r, runs) for r in g2.BOUNDS]
         worst = max(e.value / b for e, b in zip(found, g2.BOUNDS.values(), strict=True))
         cells = "".join(f"{f'{e.value:.3f} +- {e.error:.3f}':>18}" for e in found)
-        told = f"  largest excess {100 * (worst - 1):.1f} %" if math.isfinite(worst) and len(rule.ratios) > 1 else ""
-        print(f"{rule.name:<42}{threshold:>7.1f}{cells}{told}", flush=True)
+        excess = f"  largest excess {100 * (worst - 1):.1f} %" if math.isfinite(worst) and len(rule.ratios) > 1 else ""
+        print(f"{rule.name:<42}{threshold:>7.1f}{cells}{excess}", flush=True)
 
 
 if __name__ == "__main__":

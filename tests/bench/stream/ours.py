@@ -6,9 +6,9 @@ import asyncio
 import os
 import threading
 
-from monitor.cli.worker import _warm
-from monitor.kafka.app import build, prepare, run
-from monitor.kafka.worker import Settings
+from monitor.kafka.app import build_worker, require_worker_topics, run_worker
+from monitor.kafka.settings import WorkerSettings
+from monitor.kafka.worker_service import warm_up
 from monitor.projections.metrics import Metrics
 from monitor.validate.rejections import RejectionReason
 from tests.bench.stream.job import Meter, arguments
@@ -34,12 +34,12 @@ class Metered(Metrics):
 
 def main() -> None:
     bootstrap, prefix, events = arguments()
-    settings = Settings(bootstrap=bootstrap, group=prefix, prefix=prefix)
-    _warm()
-    asyncio.run(prepare(settings, None))
+    settings = WorkerSettings(bootstrap=bootstrap, group=prefix, prefix=prefix)
+    warm_up()
+    asyncio.run(require_worker_topics(settings, None))
     metrics = Metered(rejections=[why.value for why in RejectionReason])
     metrics.clock(events)
-    run(build(settings, metrics=metrics), loglevel="WARN")
+    run_worker(build_worker(settings, metrics=metrics), loglevel="WARN")
 
 
 main()

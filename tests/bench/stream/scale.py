@@ -23,8 +23,9 @@ from monitor.engine.log import Checkpoint
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.settings import LogSettings
 from monitor.model.records import Outputs, Position, Record
-from monitor.observe.fast_path_cache import READY
+from monitor.observe.fast_path_cache import HOT_PILOTS
 from tests.bench.stream.load import Load
 from tests.bench.stream.pure import HOUR, PER_PERIOD, START
 
@@ -69,7 +70,7 @@ def named(seed: list[Any], name: str) -> bytes:
 
 async def fill(bootstrap: str, prefix: str, pilots: list[str]) -> None:
     """Write the state of so many pilots."""
-    log = KafkaLog(bootstrap, 0, prefix, prefix)
+    log = KafkaLog(LogSettings(bootstrap=bootstrap, prefix=prefix, group=prefix), 0)
     await log.claim()
     known = seeds()
     for start in range(0, len(pilots), CHUNK):
@@ -84,7 +85,7 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
     pilots = len(load.pilots)
     gc.collect()
     before, began, busy = resident(), time.perf_counter(), time.process_time()
-    log = KafkaLog(bootstrap, 0, prefix, prefix)
+    log = KafkaLog(LogSettings(bootstrap=bootstrap, prefix=prefix, group=prefix), 0)
     runner = Runner(log, clock=lambda: int(time.monotonic() * 1000))
     await runner.recover()
     recovered, busy = time.perf_counter() - began, time.process_time() - busy
@@ -92,7 +93,9 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
     gc.collect()
     at_rest = resident() - before
     machine, spent, counted, first, turn = runner.machine, 0.0, 0, 0.0, 0
-    settled = pilots + min(pilots, 2 * READY)  # by then those made ready last by their first record are put away again
+    settled = pilots + min(
+        pilots, 2 * HOT_PILOTS
+    )  # by then those made ready last by their first record are put away again
     while counted < events:
         batch = []
         for _ in range(min(50, pilots)):

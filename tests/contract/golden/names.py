@@ -38,12 +38,13 @@ from monitor.console.routes import routes as board_routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress
 from monitor.embedded.store import Store
-from monitor.engine.machine import Machine, PartitionState
+from monitor.engine.machine import Machine
+from monitor.engine.partition import PartitionState
 from monitor.engine.replay import replay_charters, timed_records
 from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
 from monitor.kafka.output_consumer import identity
-from monitor.kafka.topics import Names, topics
+from monitor.kafka.topics import TopicNames, topics
 from monitor.model.builders import Emitter, as_instant
 from monitor.model.canonical import canonical
 from monitor.model.events import EVENT_TYPES, Harm, Severity, encode
@@ -72,7 +73,7 @@ from monitor.notary.store import file_name as ledger_file
 from monitor.projections.metric_catalogue import CATALOGUE
 from monitor.sdk.link import Link
 from monitor.simulation.fleet import Fleet
-from monitor.simulation.simulated_service import Obedience
+from monitor.simulation.simulated_service import SimulatedService
 from monitor.state.acts_once import short_digest
 from monitor.state.snapshots import restore, snapshot
 from monitor.validate.rejections import RejectionReason
@@ -98,7 +99,7 @@ async def http_application(path: Path) -> web.Application:
     """The embedded monitor's web application over a store at `path`, as its process builds it."""
     store = Store(path)
     try:
-        app = Ingress(store, arrived=Bell(), put_out=Bell(), exposition=bytes).app()
+        app = Ingress(store, arrived=Bell(), emitted=Bell(), exposition=bytes).app()
         app.add_routes([charter_route(store), *board_routes(FleetView())])
         return app
     finally:
@@ -216,8 +217,6 @@ __all__ = [
     "Level",
     "Link",
     "Machine",
-    "Names",
-    "Obedience",
     "OneByOne",
     "Outputs",
     "Participant",
@@ -228,8 +227,10 @@ __all__ = [
     "Record",
     "Rejected",
     "Signer",
+    "SimulatedService",
     "Skipped",
     "TimeRead",
+    "TopicNames",
     "Trial",
     "Trusted",
     "as_instant",

@@ -16,32 +16,33 @@ from monitor.charter.spec import charter_hash
 from monitor.client.control import Outcome as Answer
 from monitor.common_cause.machine import CommonCauseMachine
 from monitor.compile.load import load_charter
+from monitor.console.board_json import as_data
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import as_data
 from monitor.embedded.monitor import Monitor as EmbeddedMonitor
 from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
 from monitor.kafka.acls import Users, grants
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.settings import LogSettings
 from monitor.model.notice import Notice
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, Permit, Record, Rejected
 from monitor.model.signing import Signer
 from monitor.notary.cursor import Cursor
 from monitor.notary.encoding import encode as encode_entry
 from monitor.notary.entries import entry_of
-from monitor.notary.plaintexts import WordsFile as PlaintextStore
-from monitor.notary.plaintexts import beside as plaintext_folder
+from monitor.notary.plaintexts import PlaintextStore
+from monitor.notary.plaintexts import plaintext_dir as plaintext_folder
 from monitor.projections.alerts import Alert, Facts
 from monitor.projections.alerts import PilotAlerts as AlertStanding
 from monitor.projections.alerts import after_decision as alerts_after
 from monitor.projections.alerts import difference as alert_changes
-from monitor.projections.known_state import Known as KnownState
+from monitor.projections.known_state import KnownState as KnownState
 from monitor.projections.known_state import known_of
 from monitor.sdk.asgi import problem
+from monitor.sdk.command_state import CommandState
 from monitor.sdk.lease import Lease, NonceSealer
 from monitor.sdk.shared_state import BOOT, SECRET, SharedState
 from monitor.sdk.spool import Spool
-from monitor.sdk.standing import Standing as SdkStanding
 from monitor.testing.records import decision, evidence, halted
 
 from .filler import as_json, full
@@ -70,7 +71,7 @@ def cursor_line(position: dict[str, int], epochs: dict[str, int], entries: dict[
 
 def nonce(secret: bytes, pilot: str, sent: int, salt: bytes) -> str:
     """The nonce of a heartbeat."""
-    return NonceSealer(secret, pilot).nonce(sent, salt)
+    return NonceSealer(secret, pilot).seal(sent, salt)
 
 
 def sdk_files(home: Path) -> dict[str, str]:
@@ -85,9 +86,9 @@ def sdk_files(home: Path) -> dict[str, str]:
     spool.close()
     state = SharedState(home / "state")
     state.lead()
-    state.put(full(SdkStanding))
-    state.put_lease(Lease(17, 23, True))
-    state.put_notice(Notice(rejected={"not_json": 2}, findings=("a//b",), rectify_by=9))
+    state.write_commands(full(CommandState))
+    state.write_lease(Lease(17, 23, True))
+    state.write_notice(Notice(rejected={"not_json": 2}, findings=("a//b",), rectify_by=9))
     state.resume("release-1")
     state.close()
     files = {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
@@ -213,7 +214,7 @@ def charter_hashes() -> dict[str, str]:
 
 def kafka_lines() -> list[list[str]]:
     """Topic, key and headers under which each kind of output goes to Kafka."""
-    log = KafkaLog("127.0.0.1:1", 3, "sandbox", "group", signer=Signer(bytes(32)))
+    log = KafkaLog(LogSettings(bootstrap="127.0.0.1:1", group="group", signer=Signer(bytes(32))), 3)
     log.epoch = 7
     out = Outputs(
         rejected=[full(Rejected)],

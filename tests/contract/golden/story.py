@@ -7,7 +7,7 @@ The script is made once, by a machine that takes events one by one, since servic
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from . import names
 
 HOUR = 3_600_000
 SECOND = 1000
+LOOK = 750  # steps between two looks at all states
 HOURS = 30
 OFFICERS = ("regulator-1", "regulator-2")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -85,7 +86,7 @@ class Script:
     def __init__(self) -> None:
         self.fleet = names.Fleet(5, pilots=len(SCENARIOS), scenarios=SCENARIOS, hours=HOURS, onset=6, volume=2000)
         self.machine = names.OneByOne(journalled=False)
-        self.obedience = names.Obedience()
+        self.obedience = names.SimulatedService()
         self.steps: list[Step] = []
         self.waiting: dict[str, list[bytes]] = {}
         self.active: dict[str, set[str]] = {}  # keys of findings, by pilot
@@ -135,6 +136,7 @@ class Script:
             (12.1, "burst", 1, {"count": 300}),
             (14.1, "shelve_any", 5, {}),
             (16.1, "rectify", 11, {}),
+            (17.1, "prepare", 8, {}),
             (20.1, "lift", 8, {}),
             (21.1, "lift", 0, {}),
             (22.1, "other_source", 1, {}),
@@ -177,7 +179,7 @@ class Script:
         self.acts += 1
 
     def step(self, step: Step) -> None:
-        """Take a step; the services answer to commands, but for two pilots."""
+        """Take a step; the services answer to commands, but for three pilots."""
         self.steps.append(step)
         out = taken(self.machine, [step])
         for d in out.decisions:
@@ -187,7 +189,7 @@ class Script:
             elif d.finding_key:
                 keys.add(d.finding_key)
         for command in out.commands:
-            deaf = command.pilot in (self.fleet.pilots[8], self.fleet.pilots[2])
+            deaf = command.pilot in (self.fleet.pilots[8], self.fleet.pilots[7], self.fleet.pilots[2])
             answer = None if deaf else self.obedience.command(command, command.at)
             if answer is not None:
                 self.waiting.setdefault(answer.subject, []).append(names.encode(answer))
@@ -240,6 +242,17 @@ class Script:
         for n, author in enumerate((OFFICERS[0], OFFICERS[0], OFFICERS[1])):
             self.act(at + 2 + n, "approval", pilot, author)
         self.act(at + 9, "release", pilot, reason="seen on site")
+
+    def prepare(self, at: int, pilot: str) -> None:
+        """The first steps towards a release, and then nothing for hours."""
+        results = {"replayed-week": {"false_alarms": 2.0}}
+        self.act(at, "rectification", pilot, finding="f", cause="c", action="a", evidence="e")
+        self.act(at + 1, "evaluation", pilot, passed=True, report="r", results=results)
+        self.act(at + 2, "approval", pilot, OFFICERS[1])
+        firm = self.charters[pilot].participant.id
+        self.act(at + 3, "evaluation", pilot, firm, passed=False, report="r", results=results)
+        self.act(at + 4, "evaluation", pilot, passed=True, report="r", results=results)
+        self.act(at + 5, "approval", pilot, OFFICERS[1])
 
     def corrections(self, at: int, pilot: str) -> None:
         """Tallies taken back, of an open period and of a closed one."""
@@ -361,10 +374,14 @@ def script() -> Script:
     return Script()
 
 
-def run(machine: names.Machine, cut: int) -> names.Outputs:
-    """What a machine puts out over the whole script, `cut` steps at a time."""
-    steps, out = script().steps, names.Outputs()
+def run(
+    machine: names.Machine, steps: list[Step], cut: int, look: Callable[[int], None] = lambda step: None
+) -> names.Outputs:
+    """What a machine puts out over all steps, `cut` of them at a time; `look` is called after each `LOOK` of them."""
+    out = names.Outputs()
     for start in range(0, len(steps), cut):
         out.extend(taken(machine, steps[start : start + cut]))
+        if (start + cut) % LOOK == 0 and start + cut <= len(steps):
+            look(start + cut)
     out.newest_permits()
     return out

@@ -19,7 +19,7 @@ KEY = bytes(range(32))  # of the salts
 
 def test_entries_of_the_ledger_keep_their_bytes() -> None:
     """Every decision and command of the scripted day, as the ledger holds it; the first of each format in full."""
-    _, out = played("in batches")
+    out = played("in batches").out
     first: dict[str, Any] = {}
     digests: dict[str, list[str]] = {}
     for record in (*out.decisions, *out.commands):

@@ -14,7 +14,7 @@ RULE = "A name that other systems read never changes."
 
 def test_alerts_keep_their_labels() -> None:
     """Routes, silences and inhibitions match on labels; whatever is a label is pinned, sentences are not."""
-    _, out = played("in batches")
+    out = played("in batches").out
     lines, standing = [], {}
     for decision in out.decisions:
         before = standing.get(decision.pilot, parts.AlertStanding())
@@ -28,7 +28,7 @@ def test_alerts_keep_their_labels() -> None:
 def test_the_board_as_data_keeps_its_keys() -> None:
     """`/api/board.json` is read by programs."""
     pinned(
-        "board_json", RULE, keys_of(parts.board_data(played("in batches")[1], iter(story.script().charters.values())))
+        "board_json", RULE, keys_of(parts.board_data(played("in batches").out, iter(story.script().charters.values())))
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -29,6 +30,20 @@ def opened(raw: bytes) -> list[Any]:
     return _plain(state)  # type: ignore[no-any-return]
 
 
+def leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested arrays by its place; keys of maps are `*`, but for those that name fields."""
+    if isinstance(value, list | dict) and not value:
+        yield at, value
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from leaves(inner, f"{at}/{place}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{at}/{key if key.isidentifier() else '*'}")
+    else:
+        yield at, value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex() if len(value) <= 64 else f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()}"
@@ -45,7 +60,7 @@ def _digest(value: Any) -> str:
 @pytest.mark.parametrize("way", WAYS)
 def test_states_after_a_scripted_day_are_the_same(way: str) -> None:
     """Each place of each pilot's snapshot, with every detector and indicator, halts, drills, releases and exits behind it."""
-    machine, _ = played(way)
+    machine = played(way).machine
     states = {pilot: opened(names.state_of(machine, pilot)) for pilot in story.script().fleet.pilots}
     assert {state[0] for state in states.values()} == {6}
     pinned("state_whole", RULE, {pilot: states[pilot] for pilot in WHOLE})
@@ -54,9 +69,26 @@ def test_states_after_a_scripted_day_are_the_same(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_each_place_of_a_state_holds_the_same_through_the_day(way: str) -> None:
+    """All pilots, looked at again and again: one digest for each place in the nested arrays, over all looks."""
+    columns: dict[str, list[Any]] = {}
+    for states in (played(way).states, signed_hour(way).states):
+        for (step, pilot), raw in states.items():
+            state = opened(raw)
+            state[CHARTER] = None  # pinned on the wire
+            for place, value in leaves(state):
+                columns.setdefault(place, []).append([step, pilot, value])
+    found = {
+        place: f"{_digest(values)} {len({repr(value[2]) for value in values})} values"
+        for place, values in sorted(columns.items())
+    }
+    pinned("state_leaves", RULE, found)
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_states_after_an_hour_with_keys_are_the_same(way: str) -> None:
     """Keys of acts, an outage, lost telemetry; and the partition's own state."""
-    machine, _ = signed_hour(way)
+    machine = signed_hour(way).machine
     found: dict[str, Any] = {pilot: opened(names.state_of(machine, pilot)) for pilot in signed.PILOTS}
     found["partition"] = names.state_of(machine, "").hex()
     pinned("state_signed", RULE, found)
@@ -64,7 +96,7 @@ def test_states_after_an_hour_with_keys_are_the_same(way: str) -> None:
 
 def test_a_state_is_read_and_written_again_to_the_same_bytes() -> None:
     """Also the charter and the detectors, which are packed."""
-    machine, _ = played("one by one")
+    machine = played("one by one").machine
     for pilot in story.script().fleet.pilots:
         raw = names.state_of(machine, pilot)
         assert names.written_again(raw) == raw

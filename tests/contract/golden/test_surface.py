@@ -80,12 +80,12 @@ def test_the_asyncapi_page_keeps_the_names_of_its_messages_and_schemas() -> None
 
 def test_topics_keep_their_names_and_settings() -> None:
     """A deployment finds its topics again."""
-    one = names.topics(names.Names("sandbox", ("acme", "bolt")), 12, 3)
+    one = names.topics(names.TopicNames("sandbox", ("acme", "bolt")), 12, 3)
     found = {
         topic.name: {"partitions": topic.partitions, "replication": topic.replication, **topic.settings}
         for topic in one
     }
-    pinned("topics", "A topic keeps its name and settings.", found | {"all": names.Names().telemetry})
+    pinned("topics", "A topic keeps its name and settings.", found | {"all": names.TopicNames().telemetry})
 
 
 def test_the_file_of_an_embedded_monitor_keeps_its_tables(tmp_path: Path) -> None:

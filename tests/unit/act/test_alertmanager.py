@@ -60,8 +60,8 @@ def test_a_halt_is_a_critical_alert() -> None:
         "region": "north",
     }
     assert alert["annotations"] == {
-        "summary": "Pilot p-1 of firm-1 was halted. A limit of the charter is broken: incidents: 15 counted where at most 6.2 "
-        "were allowed; statistic 4.66 against a threshold of 5.1.",
+        "summary": "Pilot p-1 of firm-1 was halted. Charter limit exceeded: incidents: 15 counted where at most "
+        "6.2 were allowed; statistic 4.66, threshold 5.1.",
         "runbook_url": "https://wiki.test/runbook#sandboxpilothalted",
         "board_url": "https://board.test/pilot/p-1",
         "decision": halted().id,

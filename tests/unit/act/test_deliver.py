@@ -237,7 +237,8 @@ def test_run_ticks_until_stopped() -> None:
 
 
 def test_an_alert_actor_attaches_at_what_stands() -> None:
-    """Halts that were lifted and pilots that left before it was attached cause no notification; what stands is sent, once."""
+    """Halts that were lifted and pilots that left before it was attached cause no notification; what stands is sent,
+    once."""
     actor = Pager()
     deliver = Deliver({"a": actor}, history=True)
     deliver.feed([halted(), RELEASE, halted(pilot="p-2"), halted(pilot="p-3")])

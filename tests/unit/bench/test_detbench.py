@@ -1,4 +1,4 @@
-"""The bench measures rightly: estimates, simulated moments, the yardstick, how goals are found, held and shown."""
+"""The bench: estimates, simulated moments, the reference chart, and how goals are found, compared and shown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_goal_prints_one_line() -> None:
     [(0.11, "<= 0.11", True), (0.12, "<= 0.11", False), (0.4, ">= 0.4", True), (-1, ">= 0", False)],
 )
 def test_a_bound_is_held_without_mercy(figure: float, bound: str, kept: bool) -> None:
-    """The plain comparison; no error bar forgives."""
+    """The plain comparison, without the error."""
     assert held(figure, bound) is kept
 
 
@@ -59,7 +59,7 @@ def test_goals_are_found_by_their_name_and_in_their_order() -> None:
 
 
 def test_estimates_and_their_errors() -> None:
-    """Mean, share, quantile, cut run lengths and quotient agree with the textbook."""
+    """Mean, fraction, quantile, censored run lengths and quotient agree with the textbook."""
     assert metrics.mean([1.0, 2.0, 3.0]) == pytest.approx((2.0, 1 / math.sqrt(3)))
     assert metrics.share(30, 100).value == 0.3
     assert metrics.share(30, 100).error == pytest.approx(math.sqrt(0.3 * 0.7 / 100), rel=0.02)
@@ -72,7 +72,7 @@ def test_estimates_and_their_errors() -> None:
         metrics.arl([5], [True])
 
 
-def test_stated_errors_are_the_spread_of_repetitions() -> None:
+def test_stated_errors_are_the_dispersion_of_repetitions() -> None:
     """Over 400 repetitions the standard deviation of quantile and run length agrees with their mean error."""
     rng = simulators.rng("errors")
     for make in (
@@ -103,7 +103,7 @@ def test_simulated_counts_have_their_moments(mean: float, spread: float) -> None
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.05])
-def test_simulated_shares_have_their_moments(rho: float) -> None:
+def test_simulated_proportions_have_their_moments(rho: float) -> None:
     """Mean n p, variance n p (1-p) (1 + (n-1) rho)."""
     k = simulators.shares(simulators.rng("shares"), 50, 0.1, rho, 200_000)
     assert k.mean() == pytest.approx(5.0, rel=0.01)
@@ -133,7 +133,7 @@ def test_outbreaks_have_their_size_and_shape() -> None:
 
 
 def test_late_batches_keep_every_event() -> None:
-    """As many are heard as happened, none before it happened."""
+    """All events are delivered, none before it happened."""
     rng = simulators.rng("late")
     times = simulators.events(rng, simulators.office_hours(168, 20.0))
     heard = simulators.late_batches(rng, times, 0.3, 7200.0)
@@ -147,7 +147,8 @@ def test_seeds_are_names() -> None:
 
 
 def test_the_yardstick_is_a_likelihood_ratio_with_the_stated_run_length() -> None:
-    """Its probabilities sum to 1 and its CUSUM is exact: Poisson mean 5, doubled, ARL0 1,000, against the chain's bar."""
+    """Its probabilities sum to 1 and its CUSUM is exact: Poisson mean 5, doubled, ARL0 1,000, against the chain's
+    threshold."""
     for spread in (1.0, 3.0):
         assert np.exp(log_pmf(np.arange(300.0), np.float64(5.0), spread)).sum() == pytest.approx(1.0)
     best = Oracle(simulators.rng("oracle"), 5.0, 1.0, 0.0, 2.0, 1000, 2000)
@@ -155,7 +156,7 @@ def test_the_yardstick_is_a_likelihood_ratio_with_the_stated_run_length() -> Non
 
 
 def test_picture_and_table_show_every_row() -> None:
-    """Names, figures, what is compared with, the verdict; text is escaped."""
+    """Names, figures, references, the verdict; text is escaped."""
     rows = (Row("delay <p50>", "mean 5", 3.5, 0.1, 4.0), Row("share", "mean 5", 0.02, 0.001))
     goal = Goal("G1", 3.5, "<= 4", True, 0.1, "what & why", rows)
     page, text = show.picture([goal], True), show.tables([goal])

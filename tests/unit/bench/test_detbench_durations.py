@@ -1,4 +1,4 @@
-"""Durations with cases still open: what counts as late, and the curve that open cases do not bend."""
+"""Durations with open cases: which ones are late, and a curve that is unbiased under censoring."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.bench.detbench.durations import Ages, Survival, usual_edges
 
 
 def test_every_case_is_counted_once_however_it_goes_on() -> None:
-    """In time when it ends early; late when it comes to the age, and not again when it ends after that."""
+    """In time if it ends early; late when it reaches the age, and not counted again when it ends later."""
     ages = Ages.limit(10.0)
     ages.closed(9.9)
     ages.reached()
@@ -29,7 +29,7 @@ def test_every_case_is_counted_once_however_it_goes_on() -> None:
 
 
 def test_cases_that_never_end_are_found() -> None:
-    """A service that quietly stops closing a third of its cases is past its limit, although closed ones look as ever."""
+    """A service that stops closing a third of its cases exceeds its limit, although closed cases look unchanged."""
     rng, ages = Random(2), Ages.limit(30.0)
     detector = build("limit_e_process", Design(limit=0.15, alpha=0.01))
     alarms = []
@@ -49,7 +49,7 @@ def test_cases_that_never_end_are_found() -> None:
 
 @pytest.mark.parametrize("censor", [math.inf, 1.0, 0.5])
 def test_open_cases_do_not_bend_the_curve(censor: float) -> None:
-    """Exponential durations of mean 1, some cut off at random ages: share beyond an age, and the median, within the error."""
+    """Exponential durations of mean 1, some censored: fraction beyond an age, and the median, within the error."""
     rng = Random(7)
     survival = Survival.grid([0.1 * i for i in range(1, 21)])
     for _ in range(4000):
@@ -65,7 +65,7 @@ def test_open_cases_do_not_bend_the_curve(censor: float) -> None:
     assert survival.quantile(0.5) == pytest.approx(math.log(2), rel=0.1)
 
 
-def test_the_stated_error_is_the_spread_of_repeated_curves() -> None:
+def test_the_stated_error_is_the_dispersion_of_repeated_curves() -> None:
     """Over 200 repetitions the standard deviation of the share agrees with the mean stated error."""
     rng, shares, errors = Random(9), [], []
     for _ in range(200):
@@ -84,7 +84,7 @@ def test_the_stated_error_is_the_spread_of_repeated_curves() -> None:
 
 
 def test_what_nobody_was_seen_for_is_not_known() -> None:
-    """No opinion beyond the longest observation, and none at all without cases."""
+    """no score beyond the longest observation, and none at all without cases."""
     survival = Survival.grid([1.0, 2.0])
     assert survival.beyond(0.5) is None
     assert survival.quantile(0.5) is None

@@ -1,4 +1,4 @@
-"""Farrington's flexible method, the yardstick of the bench: fits season and trend, and forgets past outbreaks."""
+"""Farrington's flexible method, the reference of the bench: fits season and trend, and weights past outbreaks down."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_coming_week_is_forecast(trend: float) -> None:
 
 
 def test_the_dispersion_is_learnt_and_never_below_poisson() -> None:
-    """Variance/mean 3 is found (the weights take a little of it); Poisson counts give at least 1."""
+    """Variance/mean 3 is estimated (the weights lower it a little); Poisson counts give at least 1."""
     wide, _ = series(2, dispersion=3.0)
     plain, _ = series(3)
     assert expected(wide).dispersion.mean() == pytest.approx(2.8, abs=0.3)
@@ -69,6 +69,6 @@ def test_empty_series_stay_finite() -> None:
 
 
 def test_too_short_a_history_is_refused() -> None:
-    """Under three years there is nothing to learn a season from."""
+    """A history below three years raises ValueError."""
     with pytest.raises(ValueError, match=r"^history: "):
         expected(np.ones((2, 60)))

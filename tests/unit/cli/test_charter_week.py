@@ -67,4 +67,4 @@ def test_events_of_one_moment_are_no_week(tmp_path: Path) -> None:
     done = CliRunner().invoke(charter, ["week", str(beats(tmp_path / "log.jsonl", [5, 5, 5])), "--pilot", "pilot-a"])
     assert isinstance(done.exception, SandboxMonitorError)
     assert "time: all 3 events of pilot-a (any) say 2026-01-05T00:05:00+00:00" in str(done.exception)
-    assert "give a recording in which `time` is when each happened" in str(done.exception)
+    assert "give a recording in which `time` is when each event happened" in str(done.exception)

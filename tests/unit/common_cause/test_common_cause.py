@@ -73,7 +73,8 @@ def run(pool: CommonCauseMachine, logs: dict[str, list[Record]], now: int) -> li
 
 
 def test_pilots_just_above_their_limits_are_seen_together_and_not_alone() -> None:
-    """Twice what is allowed, by four pilots at once, is a common cause within hours; one pilot alone is no vendor's matter."""
+    """Twice what is allowed, by four pilots at once, is a common cause within hours; one pilot alone is no vendor's
+    matter."""
     together = run(CommonCauseMachine(), story(12, 4.0), 13 * HOUR)
     assert together
     assert together[0].reason == Reason.COMMON_CAUSE
@@ -111,7 +112,8 @@ def test_the_order_in_which_partitions_are_read_never_shows(data: st.DataObject)
 
 
 def test_a_period_waits_for_every_partition_that_spoke_and_not_for_ever() -> None:
-    """One partition is behind: its periods are waited for until the time-out; what comes after that is counted, not weighed."""
+    """One partition is behind: its periods are waited for until the time-out; what comes after that is counted, not
+    weighed."""
     pool = CommonCauseMachine(wait_ms=2 * HOUR)
     logs = story(12, 4.0)
     pool.telemetry(PARTS[0], logs[PARTS[0]])

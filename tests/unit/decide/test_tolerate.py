@@ -13,6 +13,7 @@ from monitor.compile.plan import build_detectors
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Level, Outputs, Reason
 from monitor.state.snapshots import restore, snapshot
+from tests.strength import examples
 from tests.unit.engine.test_machine import HANDLING, HOUR, RATE, T0, Bench
 
 
@@ -217,10 +218,10 @@ def test_a_window_survives_a_snapshot() -> None:
 
 
 def test_halting_at_all_stays_as_rare_as_the_charter_declares() -> None:
-    """250 pilots at their limit, two indicators on the same events: those that ever cross are at most alpha of them,
+    """Pilots at their limit, two indicators on the same events: those that ever cross are at most alpha of them,
     and those that halt are fewer (three standard errors of room)."""
     random = Random(7)
-    alpha, pilots, halts, crossed = 0.2, 250, 0, 0
+    alpha, pilots, halts, crossed = 0.2, examples(100, 250), 0, 0
     for _ in range(pilots):
         bench = Bench(
             *BOTH, tier="limited", responses=Responses(tolerate_first=True, rectify_within="20000h"), alpha=alpha

@@ -241,7 +241,7 @@ def test_a_decision_carries_its_rate_ratio_its_interval_and_its_sentence() -> No
     assert f.ratio_low < f.ratio < f.ratio_high
     assert f.explanation.startswith(f"{f.observed:g} events against a limit of {f.expected:g} (ratio {f.ratio:.3g}, ")
     assert f.explanation.endswith("threshold reached.")
-    assert "times that (95 % interval" in sentence(halt)
+    assert "times as many (95 % interval" in sentence(halt)
 
 
 def test_a_silence_says_how_many_events_are_missing() -> None:

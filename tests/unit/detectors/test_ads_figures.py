@@ -1,4 +1,4 @@
-"""The published figures: what the limit e-process says of two real robotaxi fleets under one charter."""
+"""The published figures: scores of the limit e-process for two real robotaxi fleets under one charter."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def incidents(operator: str) -> Counter[str]:
 
 
 def miles(operator: str, at: date) -> float:
-    """Cumulative driverless miles at 00:00 of a day, straight between the published totals."""
+    """Cumulative driverless miles at 00:00 of a day, interpolated linearly between the published totals."""
     with (ADS / "exposure.csv").open() as rows:
         points = [
             (date.fromisoformat(r["date"]).toordinal(), float(r["cumulative_driverless_miles"]))
@@ -53,7 +53,7 @@ def miles(operator: str, at: date) -> float:
 
 
 def replay(operator: str, first: date, last: date, uncertainty: float) -> dict[str, float]:
-    """The e-value when each month closes."""
+    """Returns the e-value at the close of each month."""
     counts = incidents(operator)
     detector = build("limit_e_process", Design(limit=20e-6, alpha=ALPHA, uncertainty=uncertainty, late_window=4))
     values: dict[str, float] = {}
@@ -68,7 +68,8 @@ def replay(operator: str, first: date, last: date, uncertainty: float) -> dict[s
 
 
 def test_cruise_reaches_106_against_164_when_august_2023_closes() -> None:
-    """With 20 % of room for the exposure the evidence is more than half-way (in log) and stays below the bar."""
+    """With a margin of 20 % for the exposure the evidence is more than half-way (in log) and stays below the
+    threshold."""
     values = replay("Cruise", date(2021, 11, 1), date(2023, 10, 1), 0.2)
     assert max(values, key=values.__getitem__) == "2023-08"
     assert values["2023-08"] == pytest.approx(105.73, abs=0.01)
@@ -77,7 +78,7 @@ def test_cruise_reaches_106_against_164_when_august_2023_closes() -> None:
 
 
 def test_cruise_at_face_value_crosses_when_august_2023_closes() -> None:
-    """If the reconstructed exposure were exact, the bar would be passed twenty-fold."""
+    """If the reconstructed exposure were exact, the evidence would be twenty times the threshold."""
     values = replay("Cruise", date(2021, 11, 1), date(2023, 10, 1), 0.0)
     assert values["2023-08"] == pytest.approx(3762.7, abs=0.1)
     assert max(v for m, v in values.items() if m < "2023-08") < 1
@@ -92,7 +93,7 @@ def test_waymo_never_passes_three_quarters(uncertainty: float) -> None:
 
 
 def test_adding_up_from_day_one_would_have_missed_it() -> None:
-    """Without the mixture over onsets two quiet years pay for August 2023: the product never returns even to 1."""
+    """Without the mixture over onsets two years below the limit offset August 2023: the product never returns to 1."""
     counts, product = incidents("Cruise"), dict.fromkeys((1.25, 1.5, 2.0, 3.0, 5.0), 1.0)
     means = []
     for month in months(date(2021, 11, 1), date(2023, 10, 1)):

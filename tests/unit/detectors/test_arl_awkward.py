@@ -1,4 +1,4 @@
-"""Run lengths where charts are awkward: rare events, references off the lattice, bars nobody reaches in a lifetime."""
+"""Run lengths of difficult charts: rare events, references off the lattice, very high thresholds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detectors.arl_normal import gaussian_cusum, gaussian_ewma
 
 
 def solved(pmf: list[float], unit: int, down: int, threshold: int, start: int = 0) -> float:
-    """Run length from the whole matrix of the chain, by a library's solver."""
+    """Returns the run length from the full transition matrix, by a library's solver."""
     matrix = np.zeros((threshold, threshold))
     for state in range(threshold):
         for k, p in enumerate(pmf):
@@ -38,7 +38,7 @@ def solved(pmf: list[float], unit: int, down: int, threshold: int, start: int = 
 def test_poisson_cusum_against_a_dense_solution(
     mean: float, k: float, h: float, head_start: float, strict: bool
 ) -> None:
-    """Means far above and below the reference, bars off the lattice, head starts: the whole matrix says the same."""
+    """Means far above and below the reference, thresholds off the lattice, head starts: equal to the full matrix."""
     unit = 100
     threshold = math.floor(h * unit + 1e-9) + 1 if strict else math.ceil(h * unit - 1e-9)
     expected = solved(poisson_pmf(mean, 200), unit, round(k * unit), threshold, round(head_start * unit))
@@ -46,8 +46,8 @@ def test_poisson_cusum_against_a_dense_solution(
 
 
 @pytest.mark.parametrize(("mean", "ratio"), [(1e-3, 1.0), (1e-3, 2.0), (2e-4, 1.0)])
-def test_events_so_rare_that_time_is_all_there_is(mean: float, ratio: float) -> None:
-    """Below 1/2,000 of an event a period the run length in expected events is that of any other rare stream."""
+def test_very_rare_events_depend_on_expected_events_only(mean: float, ratio: float) -> None:
+    """Below 1/2,000 of an event a period, the run length in expected events equals that of other rare streams."""
     k = 1.4427
     rare = poisson_cusum(mean * ratio / 10, mean * k / 10, 3) * mean / 10
     common = poisson_cusum(mean * ratio, mean * k, 3) * mean
@@ -67,21 +67,21 @@ def test_events_so_rare_that_time_is_all_there_is(mean: float, ratio: float) -> 
     ],
 )
 def test_bernoulli_cusum_against_a_dense_solution(p: float, p0: float, p1: float, h: float) -> None:
-    """Lattices of 2 to 200 cells an event, shares far from those designed for, bars below one event."""
+    """Lattices of 2 to 200 cells an event, proportions far from the designed ones, thresholds below one event."""
     m = bernoulli_lattice(p0, p1)
     expected = solved([1 - p, p], m, 1, math.ceil(h * m - 1e-9))
     assert bernoulli_cusum(p, p0, p1, h) == pytest.approx(expected, rel=1e-8)
 
 
-def test_a_share_near_nothing_is_solved_in_one_pass() -> None:
-    """p0 = 1e-5 (m = 69,315): run lengths in expected hits are those of p0 = 1e-4 and 1e-3."""
+def test_a_proportion_near_nothing_is_solved_in_one_pass() -> None:
+    """p0 = 1e-5 (m = 69,315): run lengths in expected successes are those of p0 = 1e-4 and 1e-3."""
     lengths = [bernoulli_cusum(p, p, 2 * p, 3) * p for p in (1e-5, 1e-4, 1e-3)]
     assert lengths[0] == pytest.approx(lengths[1], rel=2e-3)
     assert lengths[1] == pytest.approx(lengths[2], rel=5e-3)
 
 
 def test_a_bernoulli_cusum_simulated() -> None:
-    """5,000 charts, a share three times the one in range, at a cell of no table."""
+    """5,000 charts, a proportion three times the one in control, in a cell of no table."""
     m, chance, total = bernoulli_lattice(0.03, 0.05), np.random.default_rng(6), 0
     chart, alive = np.zeros(5_000), np.full(5_000, True)
     while alive.any():
@@ -92,7 +92,7 @@ def test_a_bernoulli_cusum_simulated() -> None:
 
 
 def test_very_long_run_lengths_keep_their_digits() -> None:
-    """ln ARL0 grows evenly with the bar for as long as one likes: no noise of 1e-16 alarms in place of the chart."""
+    """ln ARL0 grows evenly with the threshold: rounding errors of 1e-16 do not act as alarms."""
     charts: list[tuple[Callable[[float], float], list[float]]] = [
         (lambda h: poisson_cusum(5, 6.25, h), [40, 60, 80, 100]),
         (lambda h: bernoulli_cusum(0.01, 0.01, 0.02, h), [20, 30, 40, 50]),
@@ -108,8 +108,8 @@ def test_very_long_run_lengths_keep_their_digits() -> None:
 
 
 @pytest.mark.parametrize(("mu", "k", "h"), [(50.0, 0.5, 4.0), (0.0, 0.0, 5.0), (0.0, -0.5, 5.0), (0.2, 0.5, 0.1)])
-def test_normal_cusum_simulated_where_it_is_awkward(mu: float, k: float, h: float) -> None:
-    """No reference at all, one below the mean, an alarm at once: 20,000 simulated charts, one-sided."""
+def test_difficult_normal_cusums_agree_with_simulation(mu: float, k: float, h: float) -> None:
+    """Reference 0, a reference below the mean, an immediate alarm: 20,000 simulated charts, one-sided."""
     chance, c, alive, total = np.random.default_rng(7), np.zeros(20_000), np.full(20_000, True), 0
     while alive.any():
         total += int(alive.sum())
@@ -118,7 +118,7 @@ def test_normal_cusum_simulated_where_it_is_awkward(mu: float, k: float, h: floa
     assert gaussian_cusum(mu, k, h, sided=1) == pytest.approx(total / 20_000, rel=0.03)
 
 
-def test_a_slow_ewma_that_hardly_ever_alarms() -> None:
+def test_a_slow_ewma_with_a_very_long_run_length() -> None:
     """lambda .1, L 9: one side is exceeded at most as often as by independent numbers, and far less than by L 6."""
     tail = math.erfc(9 / math.sqrt(2))
     assert gaussian_ewma(0, 1.0, 9.0) == pytest.approx(1 / tail, rel=1e-9)
@@ -139,7 +139,7 @@ def test_a_slow_ewma_that_hardly_ever_alarms() -> None:
         (lambda: poisson_cusum(5, 6.25, 1e7), "h"),
     ],
 )
-def test_what_would_never_end_is_refused_by_name(call: Callable[[], float], name: str) -> None:
-    """ValueError that starts with the parameter, at once."""
+def test_a_computation_that_is_too_long_is_refused_by_name(call: Callable[[], float], name: str) -> None:
+    """ValueError that starts with the parameter, without a long computation."""
     with pytest.raises(ValueError, match=f"^{name}: "):
         call()

@@ -1,4 +1,4 @@
-"""Run lengths of CUSUM charts against exact values, most of them in print since 1985."""
+"""Run lengths of CUSUM charts against exact values, most of them published in 1985."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detectors.arl import binomial_pmf, poisson_pmf, run_length, threshold_for
     ids=["alarm at C >= 10", "head start of 5", "alarm at C > 10"],
 )
 def test_poisson_cusum_of_lucas(start: int, threshold: int, expected: float) -> None:
-    """Lucas (1985): reference .25, bar 10, mean .25."""
+    """Lucas (1985): reference .25, threshold 10, mean .25."""
     assert run_length(poisson_pmf(0.25, 80), 4, 1, threshold, start) == pytest.approx(expected, abs=0.01)
 
 
@@ -27,21 +27,23 @@ def test_poisson_cusum_of_lucas(start: int, threshold: int, expected: float) -> 
     ],
 )
 def test_poisson_cusum_of_mean_five(threshold: int, ratio: float, expected: float) -> None:
-    """Mean 5, reference 6.25: both bars give the declared run length at the limit and the delays beyond it."""
+    """Mean 5, reference 6.25: both thresholds give the declared run length at the limit and the delays beyond it."""
     found = run_length(poisson_pmf(5 * ratio, 120), 4, 25, threshold * 4)
     assert found == pytest.approx(expected, rel=0.0015)
 
 
 @pytest.mark.parametrize(("ratio", "expected"), [(1, 2300.7), (1.5, 717.5), (2, 373.4), (3, 180.8)])
 def test_bernoulli_cusum(ratio: float, expected: float) -> None:
-    """Share .01 against .02 (m = 69), bar 3: observations to the alarm."""
+    """Share .01 against .02 (m = 69), threshold 3: observations to the alarm."""
     assert run_length(binomial_pmf(1, 0.01 * ratio, 2), 69, 1, 207) == pytest.approx(expected, abs=0.06)
 
 
 @pytest.mark.parametrize(
     ("mean", "reference", "arl0"), [(0.1, 0.144, 1000), (1, 1.443, 500), (5, 7.2, 1000), (40, 57.7, 2000)]
 )
-def test_the_chosen_bar_is_the_smallest_that_keeps_the_run_length(mean: float, reference: float, arl0: float) -> None:
+def test_the_chosen_threshold_is_the_smallest_that_keeps_the_run_length(
+    mean: float, reference: float, arl0: float
+) -> None:
     """`threshold_for` meets the run length, and one cell less would not."""
     found = threshold_for(mean, 0, reference, arl0, 40.0)
     assert found is not None
@@ -59,11 +61,11 @@ def test_the_chosen_bar_is_the_smallest_that_keeps_the_run_length(mean: float, r
 
 
 def test_a_chain_too_large_is_not_solved() -> None:
-    """A mean of one in a million would need millions of cells: no answer rather than a long wait."""
+    """A mean of one in a million would need millions of cells: `None` instead of a long computation."""
     assert threshold_for(1e-6, 0, 1.44e-6, 1000, 10.0) is None
 
 
-def test_a_chart_that_cannot_rise_runs_for_ever_and_gets_no_bar() -> None:
-    """One trial a period and a reference of one: nothing can ever accumulate."""
+def test_a_chart_that_cannot_rise_has_an_infinite_run_length_and_no_threshold() -> None:
+    """One trial a period and a reference of one: the chart cannot rise."""
     assert run_length(binomial_pmf(1, 0.5, 2), 1, 1, 3) == math.inf
     assert threshold_for(0.5, 1, 1.0, 1000, 10.0) is None

@@ -1,4 +1,4 @@
-"""Run lengths of the published tables, computed: every listed cell, and cells that no function could have by heart."""
+"""Run lengths of published tables: every listed cell, and cells of no table."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_two_sided_cusum(mu: float, arl: float) -> None:
 
 @pytest.mark.parametrize(("k", "h", "arl"), [(0.5, 5, 930.9), (0.5, 4, 335.4), (0.25, 8, 736.8), (1.0, 2.5, 715.8)])
 def test_one_sided_cusum(k: float, h: float, arl: float) -> None:
-    """In-control values that a simulation (seed fixed, below) and the literature agree on."""
+    """In-control values from a simulation (fixed seed, below) and the literature."""
     assert gaussian_cusum(0, k, h, sided=1) == pytest.approx(arl, rel=0.003)
 
 
 def test_a_cusum_of_normal_numbers_simulated() -> None:
-    """The integral equation against 20,000 simulated charts at a cell of no table."""
+    """The integral equation against 20,000 simulated charts, in a cell of no table."""
     chance, c, alive = np.random.default_rng(1), np.zeros(20_000), np.full(20_000, True)
     total = 0
     while alive.any():
@@ -74,7 +74,7 @@ def test_poisson_cusum_of_lucas(head_start: float, strict: bool, arl: float) -> 
     ],
 )
 def test_poisson_cusum_of_mean_five(h: float, ratio: float, arl: float) -> None:
-    """k 6.25: two bars, and the delays beyond the mean in range."""
+    """k 6.25: two thresholds, and the delays beyond the mean in range."""
     assert poisson_cusum(5 * ratio, 6.25, h) == pytest.approx(arl, rel=0.0015)
 
 
@@ -87,8 +87,8 @@ def test_bernoulli_cusum(ratio: float, arl: float) -> None:
 @pytest.mark.parametrize(
     ("mean", "unit", "down", "threshold"), [(5, 4, 25, 48), (0.25, 4, 1, 40), (1.3, 10, 19, 55), (8, 2, 15, 30)]
 )
-def test_elimination_and_following_the_survivors_agree(mean: float, unit: int, down: int, threshold: int) -> None:
-    """Two ways to the same number, above and below the drift of the chart."""
+def test_elimination_and_iteration_of_survivors_agree(mean: float, unit: int, down: int, threshold: int) -> None:
+    """Two solvers give the same number, above and below the drift of the chart."""
     pmf = poisson_pmf(mean, (threshold + down) // unit + 2)
     assert survivors(pmf, unit, down, threshold) == pytest.approx(run_length(pmf, unit, down, threshold), rel=1e-7)
 
@@ -104,8 +104,8 @@ def test_a_reference_off_every_coarse_lattice(k: float, h: float, head_start: fl
     assert poisson_cusum(6.5, k, h, head_start) == pytest.approx(total / 20_000, rel=0.03)
 
 
-def test_what_cannot_alarm_runs_for_ever() -> None:
-    """No events, or a share of nothing."""
+def test_a_chart_that_cannot_alarm_has_an_infinite_run_length() -> None:
+    """No events, or a proportion of 0."""
     assert poisson_cusum(0, 1, 5) == math.inf
     assert bernoulli_cusum(0, 0.1, 0.2, 3) == math.inf
 
@@ -124,7 +124,7 @@ def test_what_cannot_alarm_runs_for_ever() -> None:
         (lambda: gaussian_ewma(0, 0.1, 0), "L"),
     ],
 )
-def test_a_chart_that_makes_no_sense_is_refused_by_name(call, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_parameters_are_refused_by_name(call, name: str) -> None:  # type: ignore[no-untyped-def]
     """ValueError that starts with the parameter."""
     with pytest.raises(ValueError, match=f"^{name}"):
         call()

@@ -1,4 +1,4 @@
-"""What is learnt as normal, and how uncertain that is."""
+"""The learnt baseline and its uncertainty."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_count_limits_hold_garwoods_exact_ones(k: float, x: float, low: float, h
     assert ours[1] - ours[0] < 1.45 * (high - low)
 
 
-def test_share_limits_hold_clopper_and_pearsons() -> None:
-    """Also at the ends, where nothing or everything was a hit."""
+def test_proportion_limits_hold_clopper_and_pearsons() -> None:
+    """Also at the ends: no success, or only successes."""
     low, high = interval(3.0, 100.0, True, 1.0, math.log(40))
     assert low <= 0.006230
     assert high >= 0.085176
@@ -32,13 +32,13 @@ def test_share_limits_hold_clopper_and_pearsons() -> None:
 
 
 def test_overdispersion_widens_the_limits() -> None:
-    """Clustered events say less of the rate."""
+    """Clustered events carry less information on the rate."""
     narrow, wide = (interval(100.0, 20.0, False, v, math.log(40)) for v in (1.0, 3.0))
     assert wide[0] < narrow[0] < 5 < narrow[1] < wide[1]
 
 
-def test_spread_is_learnt_but_never_below_what_was_granted() -> None:
-    """Twenty equal periods leave the granted value; counts that swing raise it to what they show."""
+def test_dispersion_is_learnt_but_never_below_what_was_granted() -> None:
+    """Twenty equal periods leave the assumed value; variable counts raise it to their estimate."""
     calm, wild = Baseline(dispersion=1.5), Baseline(dispersion=1.5)
     for i in range(20):
         calm.learn(5.0, 1.0, False)
@@ -49,7 +49,7 @@ def test_spread_is_learnt_but_never_below_what_was_granted() -> None:
 
 
 def test_periods_without_exposure_teach_nothing() -> None:
-    """An empty period is not a quiet one."""
+    """A period without exposure is ignored."""
     baseline = Baseline(required_periods=2)
     for _ in range(10):
         assert not baseline.learn(0.0, 0.0, False)
@@ -58,12 +58,12 @@ def test_periods_without_exposure_teach_nothing() -> None:
 
 
 def test_learning_waits_for_enough_events() -> None:
-    """With a least number of events, quiet periods alone do not end the learning."""
+    """With a required number of events, periods without events do not end the learning."""
     baseline = Baseline(required_periods=2, required_events=3.0)
     assert [baseline.learn(1.0, 1.0, False) for _ in range(3)] == [False, False, True]
 
 
 def test_a_trace_of_an_event_is_none() -> None:
-    """The smallest numbers a float can hold do not divide by zero."""
+    """The smallest floating-point numbers do not divide by zero."""
     assert interval(5e-324, 1.0, True, 1.0, 3.0)[0] == 0.0
     assert interval(5e-324, 1.0, False, 1.0, 3.0)[0] == 0.0

@@ -1,4 +1,4 @@
-"""A limit of so many times a baseline pays for the baseline's doubt out of alpha."""
+"""A limit as a multiple of a baseline pays for the baseline's uncertainty out of alpha."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def chance(k: int, mean: float, dispersion: float) -> float:
 
 @pytest.mark.parametrize(("events", "error", "bound"), [(0, 0.05, 2.9957), (1, 0.025, 5.5716), (10, 0.025, 18.3904)])
 def test_highest_is_garwoods_bound(events: int, error: float, bound: float) -> None:
-    """For Poisson it is the upper limit of every table."""
+    """For Poisson it equals the tabulated upper limit."""
     assert highest(events, 2.0, 1.0, error) == pytest.approx(bound / 2, rel=1e-4)
 
 
@@ -29,18 +29,19 @@ def test_highest_is_garwoods_bound(events: int, error: float, bound: float) -> N
 @pytest.mark.parametrize("mean", [3.0, 10.0, 30.0])
 @pytest.mark.parametrize("side", ["highest", "lowest"])
 def test_the_bound_misses_the_true_rate_at_most_as_often_as_stated(dispersion: float, mean: float, side: str) -> None:
-    """Exact sum over all baselines that could be seen: the share whose bound leaves out the true rate is <= the error."""
+    """Exact sum over all possible baselines: the probability that the bound is below the true rate is at most the
+    error."""
     error, missed = 0.025, 0.0
     for k in range(120):
         bound = highest(k, 1.0, dispersion, error) if side == "highest" else lowest(k, 1.0, dispersion, error)
         if (bound < mean) if side == "highest" else (bound > mean):
             missed += chance(k, mean, dispersion)
     assert missed <= error + 1e-9
-    assert missed > 0.0005 or mean < 10  # few counts cannot be cut that fine
+    assert missed > 0.0005 or mean < 10  # the bound cannot be that sharp for few counts
 
 
 def test_many_events_hand_over_to_chernoff_without_a_step() -> None:
-    """Where the exact sum ends, its successor is a little wider, never narrower."""
+    """Where the exact sum ends, Chernoff's bound is slightly wider, never narrower."""
     exact = highest(20_000, 1.0, 1.0, 0.025), lowest(20_000, 1.0, 1.0, 0.025)
     bound = highest(20_001, 1.0, 1.0, 0.025), lowest(20_001, 1.0, 1.0, 0.025)
     assert exact[0] < bound[0] < exact[0] * 1.01
@@ -48,7 +49,7 @@ def test_many_events_hand_over_to_chernoff_without_a_step() -> None:
 
 
 def test_alpha_is_split_between_baseline_and_evidence() -> None:
-    """What pays for the baseline is not spent again; a firmer baseline brings the limit nearer to its multiple."""
+    """Alpha spent on the baseline is not spent again; a longer baseline brings the limit closer to its multiple."""
     loose = against_baseline(Design(alpha=0.04), times=2.0, events=10, exposure=10.0, doubt=0.25)
     firm = against_baseline(Design(alpha=0.04), times=2.0, events=1000, exposure=1000.0, doubt=0.25)
     assert loose.alpha == firm.alpha == pytest.approx(0.03)
@@ -59,7 +60,7 @@ def test_alpha_is_split_between_baseline_and_evidence() -> None:
 
 
 def test_a_floor_takes_the_smallest_rate() -> None:
-    """For `below` the limit is a multiple of the lower bound; no events leave nothing to stay above."""
+    """For `below` the limit is a multiple of the lower bound; a baseline without events is refused."""
     design = Design(alpha=0.05, direction="below")
     made = against_baseline(design, times=0.5, events=40, exposure=10.0)
     assert made.limit == pytest.approx(0.5 * lowest(40, 10.0, 1.0, 0.04))
@@ -83,7 +84,7 @@ def test_a_wrong_number_is_named(change: dict[str, float], name: str) -> None:
         against_baseline(Design(alpha=0.05), **{**good, **change})
 
 
-def test_without_alpha_there_is_no_bar() -> None:
+def test_without_alpha_there_is_no_threshold() -> None:
     """An indicator that may not spend any alpha cannot halt on a baseline either."""
     with pytest.raises(ValueError, match=r"^alpha: "):
         against_baseline(Design(), times=2.0, events=10, exposure=1.0)

@@ -1,4 +1,4 @@
-"""The limit e-process: its sum over onsets written out, its open periods, its late events, its bar."""
+"""The limit e-process: its sum over onsets, its open periods, its late events, its threshold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def made(**change: object) -> LimitEProcess:
 
 
 def by_hand(counts: list[tuple[float, float]], rate: float) -> float:
-    """The definition: every onset's product, weighed 1/(j(j+1)), plus the weight not yet started; mean over ratios."""
+    """The definition: every onset's product, weighted 1/(j(j+1)), plus the weight not yet started; mean over ratios."""
     total, t = 0.0, len(counts)
     for r in RATIOS:
         for j in range(1, t + 1):
@@ -32,7 +32,7 @@ def by_hand(counts: list[tuple[float, float]], rate: float) -> float:
 
 
 def test_the_recursion_is_the_sum_over_onsets() -> None:
-    """One number per ratio remembers every onset."""
+    """One number per ratio represents every onset."""
     detector = made()
     for t, (k, m) in enumerate(COUNTS, 1):
         score = detector.update(Count(k=k, m=m))
@@ -42,14 +42,15 @@ def test_the_recursion_is_the_sum_over_onsets() -> None:
         assert score.threshold == pytest.approx(math.log(100))
 
 
-def test_uncertainty_gives_the_limit_room_on_the_side_of_the_firm() -> None:
-    """Exposure that may be 20 % larger than reported raises an upper limit by 20 % and lowers a lower one by a sixth."""
+def test_uncertainty_gives_the_limit_margin_on_the_side_of_the_firm() -> None:
+    """Exposure that may be 20 % larger than reported raises an upper limit by 20 % and lowers a lower one by a
+    sixth."""
     assert made(uncertainty=0.2).rate == pytest.approx(2.4)
     assert made(uncertainty=0.2, direction="below").rate == pytest.approx(2 / 1.2)
 
 
 def test_late_events_count_as_if_they_had_come_in_time() -> None:
-    """After late events the evidence is what complete periods would have given, and stays so afterwards."""
+    """After late events the score equals that of complete periods, then and later."""
     late, full = made(), made()
     for k, m in COUNTS:
         late.update(Count(k=k, m=m))
@@ -65,7 +66,7 @@ def test_late_events_count_as_if_they_had_come_in_time() -> None:
 
 
 def test_late_events_outside_the_window_have_no_effect() -> None:
-    """The window holds `late_window` periods; without one nothing is raised."""
+    """The window holds `late_window` periods; without one nothing is added."""
     detector = made()
     for k, m in COUNTS:
         detector.update(Count(k=k, m=m))
@@ -75,7 +76,7 @@ def test_late_events_outside_the_window_have_no_effect() -> None:
 
 
 def test_late_events_show_the_largest_value_since_their_period() -> None:
-    """A crossing that quiet periods have hidden since is still found: the e-process was above its bar then."""
+    """A crossing that later periods have reversed is still returned: the e-process was above its threshold then."""
     detector = made(alpha=0.05)
     for k in (0.0, 6.0, 0.0, 0.0):
         detector.update(Count(k=k, m=2.0))
@@ -89,7 +90,7 @@ def test_late_events_show_the_largest_value_since_their_period() -> None:
 
 
 def test_an_open_period_is_scored_like_a_closed_one_of_largest_exposure() -> None:
-    """`peek` at one period equals its close with these numbers, once that is above what closed periods gave."""
+    """`peek` at one period equals its score at the close, if that is above the scores of closed periods."""
     for k in (20.0, 0.0):
         seen, closed = made(), made()
         first = seen.update(Count(k=2.0, m=1.0))
@@ -102,7 +103,7 @@ def test_an_open_period_is_scored_like_a_closed_one_of_largest_exposure() -> Non
 
 
 def test_a_burst_is_not_diluted_by_the_open_period_after_it() -> None:
-    """The largest over prefixes: an empty next period does not take the evidence of this one back."""
+    """The largest over prefixes: an empty next period does not reduce the score of this one."""
     detector = made()
     one = detector.peek((Count(k=20.0, m=1.0),))
     two = detector.peek((Count(k=20.0, m=1.0), Count(k=0.0, m=5.0)))
@@ -112,7 +113,7 @@ def test_a_burst_is_not_diluted_by_the_open_period_after_it() -> None:
 
 
 def test_no_alarm_before_minimum_events() -> None:
-    """Overwhelming evidence from fewer events than the charter asks for stays just below the bar, and late ones count."""
+    """Large evidence from fewer than `minimum_events` stays just below the threshold; late events count."""
     detector = made(minimum_events=10, limit=0.001)
     score = detector.update(Count(k=9.0, m=1.0))
     assert score is not None
@@ -123,7 +124,7 @@ def test_no_alarm_before_minimum_events() -> None:
 
 
 def test_a_changed_limit_enters_the_same_product() -> None:
-    """After an amendment old evidence stands, the bar stays, and each period is judged by the limit then in force."""
+    """After an amendment the evidence and the threshold stay, and each period is compared with the limit in force."""
     detector = made(alpha=0.01)
     detector.update(Count(k=6.0, m=1.0))
     detector.amend(Design(limit=4.0, alpha=0.5))
@@ -139,7 +140,7 @@ def test_a_changed_limit_enters_the_same_product() -> None:
 
 
 def test_below_looks_for_too_few() -> None:
-    """With `below` quiet periods are the evidence, and neither open periods nor late events have a say."""
+    """With `below` periods without events are the evidence, and `peek` and `raise_late` return `None`."""
     detector = made(direction="below", limit=5.0)
     scores = [detector.update(Count(k=0.0, m=1.0)) for _ in range(4)]
     assert scores[-1] is not None
@@ -148,8 +149,8 @@ def test_below_looks_for_too_few() -> None:
     assert detector.raise_late(0, 1.0) is None
 
 
-def test_a_share_over_its_limit_alarms_and_one_within_does_not() -> None:
-    """45 of 100 against 30 % is found in a few periods; 27 of 100 never."""
+def test_a_proportion_over_its_limit_alarms_and_one_within_does_not() -> None:
+    """45 of 100 against 30 % is detected in a few periods; 27 of 100 never."""
     over, within = made(limit=0.3), made(limit=0.3)
     bad = [over.update(Proportion(k=45.0, n=100.0)) for _ in range(6)]
     good = [within.update(Proportion(k=27.0, n=100.0)) for _ in range(200)]
@@ -159,16 +160,16 @@ def test_a_share_over_its_limit_alarms_and_one_within_does_not() -> None:
     assert (bad[0].observed, bad[0].expected) == (0.45, 0.3)
 
 
-def test_a_share_limit_that_cannot_be_exceeded_has_no_opinion() -> None:
-    """A limit of 90 % with 20 % of room allows everything."""
+def test_a_proportion_limit_that_cannot_be_exceeded_returns_no_score() -> None:
+    """A limit of 90 % with a margin of 20 % allows every proportion."""
     observation: Observation = Proportion(k=1.0, n=1.0)
     detector = made(limit=0.9, uncertainty=0.2)
     assert detector.update(observation) is None
     assert detector.peek((observation,)) is None
 
 
-def test_granted_overdispersion_only_ever_weakens_the_evidence_of_an_excess() -> None:
-    """For counts beyond every ratio's tilt the e-value falls as the granted variance/mean rises."""
+def test_assumed_overdispersion_only_ever_weakens_the_evidence_of_an_excess() -> None:
+    """For counts beyond every ratio's tilt the e-value decreases as the assumed variance/mean increases."""
     for line in (count_line, proportion_line):
         values = [slope * 9 + cost * 10 for slope, cost in (line(2.0, 0.5, v) for v in (1.0, 1.5, 2.0, 4.0))]
         assert values == sorted(values, reverse=True)

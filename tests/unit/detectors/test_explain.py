@@ -1,4 +1,4 @@
-"""The sentence a regulator reads, and the exact intervals in it."""
+"""The sentence in decisions, and its exact intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from detectors import DETECTORS, build
 from detectors.alpha import account, report
 from detectors.base import Count, Design, Gap, Gauge, Proportion, Score
 from detectors.checks import SAMPLES
-from detectors.explain import beta_i, explain, gamma_p, proportion_interval, rate_interval
+from detectors.explain import explain
+from detectors.intervals import beta_i, gamma_p, proportion_interval, rate_interval
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,8 @@ from detectors.explain import beta_i, explain, gamma_p, proportion_interval, rat
     [(0, 0.0, 3.688879), (1, 0.0253178, 5.571643), (3, 0.6186721, 8.767273), (100, 81.363991, 121.626794)],
 )
 def test_garwoods_limits(k: float, low: float, high: float) -> None:
-    """Exact 95 % limits of a Poisson mean, from the chi-square quantiles; below one in ten million they meet the normal ones."""
+    """Exact 95 % limits of a Poisson mean, from the chi-square quantiles; for large counts they agree with the normal
+    ones."""
     assert rate_interval(k) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
     just_below, just_above = rate_interval(1e6), rate_interval(1e6 + 1)
     assert just_below == pytest.approx(just_above, rel=1e-5)
@@ -34,7 +36,7 @@ def test_garwoods_limits(k: float, low: float, high: float) -> None:
     ],
 )
 def test_clopper_and_pearsons_limits(k: float, n: float, low: float, high: float) -> None:
-    """Exact 95 % limits of a share, from the beta quantiles; no trial says nothing."""
+    """Exact 95 % limits of a proportion, from the beta quantiles; without trials (0, 1)."""
     assert proportion_interval(k, n) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
     assert proportion_interval(0, 0) == (0.0, 1.0)
 
@@ -49,8 +51,8 @@ def test_tail_probabilities_are_sums_of_the_distribution() -> None:
         assert beta_i(a, n - a + 1, p) == pytest.approx(tail, abs=1e-12)
 
 
-def test_the_sentence_says_what_was_seen_what_was_allowed_and_how_near_the_bar_is() -> None:
-    """Counts, shares, silences and gauges, each in its own words."""
+def test_the_sentence_says_what_was_seen_what_was_allowed_and_how_near_the_threshold_is() -> None:
+    """Counts, proportions, silences and gauges, each with its own sentence."""
     crossed = explain(Count(12.0, 1.0), Score(5.0, 4.6052, 2.0, 12.0, 0.01), "limit_e_process")
     assert crossed.sentence == (
         "12 events against a limit of 2 (ratio 6, 95 % confidence interval of this period 3.1 to 10.5). "
@@ -66,8 +68,8 @@ def test_the_sentence_says_what_was_seen_what_was_allowed_and_how_near_the_bar_i
     assert explain(Gauge(3.5), Score(3.5, 3.0, 3.0, 3.5)).ratio is None
 
 
-def test_granted_overdispersion_widens_the_interval_and_says_so() -> None:
-    """Half the information, and no claim to be exact."""
+def test_assumed_overdispersion_widens_the_interval_and_says_so() -> None:
+    """Half the information, and not marked as exact."""
     score = Score(1.0, 4.6, 5.0, 10.0)
     narrow, wide = (explain(Count(10.0, 1.0), score, variance_mean=v) for v in (1.0, 2.0))
     assert narrow.low is not None
@@ -77,14 +79,14 @@ def test_granted_overdispersion_widens_the_interval_and_says_so() -> None:
 
 
 def test_nothing_expected_has_no_ratio() -> None:
-    """No division by nothing."""
+    """No ratio is computed."""
     said = explain(Count(3.0, 0.0), Score(1.0, 4.6, 0.0, 3.0))
     assert (said.ratio, said.low, said.high) == (None, None, None)
 
 
 @pytest.mark.parametrize("name", list(DETECTORS))
 def test_every_score_can_be_explained(name: str) -> None:
-    """Whatever a detector says of the streams that broke monitors before has a sentence of finite numbers."""
+    """Every score on the sample streams has a sentence of finite numbers."""
     limits = {Count: 0.1, Proportion: 0.3, Gauge: 5.0, Gap: 1 / 60}
     for kind in DETECTORS[name].observes:
         for stream in SAMPLES[kind].values():
@@ -101,7 +103,7 @@ def test_every_score_can_be_explained(name: str) -> None:
 
 
 def test_the_account_spends_no_more_than_alpha_for_ever() -> None:
-    """All streams over a thousand restarts together; and weights above one are refused."""
+    """All streams over a thousand restarts together; weights above one are refused."""
     shares = account(0.01, {"a": 0.6, "b": 0.4, "unused": 0.0}, {"b": 3}, restart=1000)
     assert [s.stream for s in shares] == ["a", "b/1", "b/2", "b/3"]
     assert sum(s.spent for s in shares) == pytest.approx(0.01, rel=1e-3)
@@ -109,6 +111,6 @@ def test_the_account_spends_no_more_than_alpha_for_ever() -> None:
     assert shares[0].threshold == pytest.approx(1 / (0.006 * 6 / math.pi**2) * 1_000_000)
     assert report(shares, 0.01).splitlines()[-1].endswith("of 0.01")
     wide = account(0.01, {"false-positives-by-group": 1.0}, {"false-positives-by-group": 2})
-    assert {len(line.split()) for line in report(wide, 0.01).splitlines()[1:3]} == {5}  # names never run into numbers
+    assert {len(line.split()) for line in report(wide, 0.01).splitlines()[1:3]} == {5}  # names never touch the numbers
     with pytest.raises(ValueError, match=r"^weights: "):
         account(0.01, {"a": 0.7, "b": 0.5})

@@ -1,4 +1,4 @@
-"""What was written out to be quick says, to the last bit, what the plain way says."""
+"""Fast paths give bit-equal results to the slow paths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ periods = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=60)
 
 @settings(max_examples=150, deadline=None)
 @given(periods, st.booleans(), st.sampled_from([0, 3]), st.sampled_from(["above", "below"]))
-def test_a_limit_e_process_without_its_plan_says_the_same(
+def test_a_limit_e_process_without_the_fast_path_gives_equal_scores(
     stream: Pairs, share: bool, window: int, direction: str
 ) -> None:
     """Counts and shares, both directions, with and without a late window, sums that overflow into logarithms."""
@@ -37,8 +37,10 @@ def test_a_limit_e_process_without_its_plan_says_the_same(
 
 @settings(max_examples=150, deadline=None)
 @given(periods, st.booleans(), st.sampled_from([None, 0.2]))
-def test_an_e_detector_without_its_plan_says_the_same(stream: Pairs, share: bool, baseline: float | None) -> None:
-    """Known and learnt baselines, over alarms and new beginnings."""
+def test_an_e_detector_without_the_fast_path_gives_equal_scores(
+    stream: Pairs, share: bool, baseline: float | None
+) -> None:
+    """Known and learnt baselines, over alarms and restarts."""
     quick, plain = (EDetector.design(Design(), arl0=50, baseline=baseline, baseline_periods=4) for _ in range(2))
     for k, x in stream:
         plain.unpacked = ()
@@ -49,7 +51,7 @@ def test_an_e_detector_without_its_plan_says_the_same(stream: Pairs, share: bool
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=12), numbers, numbers)
 def test_no_onset_is_passed_over_that_could_be_the_best(onsets: Pairs, x: float, y: float) -> None:
-    """`glr` skips onsets by a bound without logarithms: the largest evidence is that of trying them all."""
+    """`glr` skips onsets by a bound without logarithms: the result equals the maximum over all onsets."""
     corners = [(a, b, i) for i, (a, b) in enumerate(sorted(onsets)) if a <= x and b <= y]
     best = 0.0
     for a, b, _ in corners:
@@ -63,8 +65,8 @@ def test_no_onset_is_passed_over_that_could_be_the_best(onsets: Pairs, x: float,
 
 
 @pytest.mark.parametrize("name", ["e_detector", "limit_e_process"])
-def test_an_ordinary_stream_takes_the_quick_way(name: str) -> None:
-    """The plan stands after the second period, so that what is measured is what runs."""
+def test_an_ordinary_stream_takes_the_fast_path(name: str) -> None:
+    """The fast path is active after the second period, so that benchmarks measure it."""
     detector = build(name, Design(limit=5.0, alpha=0.01))
     scores = [detector.update(Count(float(k), 1.0)) for k in np.random.default_rng(11).poisson(5, 60)]
     assert scores[-1] is not None

@@ -1,4 +1,4 @@
-"""Two watchers more: the likelihood ratio over all onsets, exactly, and the moving average, with their run lengths."""
+"""The GLR chart (maximum over all onsets) and the EWMA chart, with their run lengths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUNS = examples(100, 300)
 
 @pytest.mark.parametrize(("direction", "mean"), [("above", 5.4), ("below", 4.6), ("above", 5.0)])
 def test_the_glr_is_the_maximum_over_every_onset(direction: str, mean: float) -> None:
-    """The few corners kept give what trying all onsets gives, at each of 300 periods of changing exposure."""
+    """The remaining vertices give the maximum over all onsets, at each of 300 periods of changing exposure."""
     chance = np.random.default_rng(41)
     detector = build("glr", Design(limit=5.0, direction=direction), {"arl0": 1e12})  # type: ignore[arg-type]
     seen: list[tuple[float, float]] = []
@@ -35,7 +35,7 @@ def test_the_glr_is_the_maximum_over_every_onset(direction: str, mean: float) ->
 
 
 def test_the_window_of_the_glr_forgets() -> None:
-    """A slow excess is seen with a long window and not with a short one."""
+    """A slow excess is detected with a long window and not with a short one."""
     stream = [Count(k=6.0, m=1.0)] * 400
     found = [
         any(d.update(o).alarm for o in stream)  # type: ignore[union-attr]
@@ -67,13 +67,13 @@ def lengths(
 
 
 @pytest.mark.parametrize("mean", [0.5, 5.0, 50.0])
-def test_the_glr_runs_at_least_as_long_as_it_says(mean: float) -> None:
+def test_the_glr_run_length_is_at_least_the_declared_one(mean: float) -> None:
     """ARL0 200 declared: measured 1.2 to 1.8 times that."""
     found = lengths("glr", Design(limit=mean), {"arl0": 200}, mean, RUNS)
     assert 200 - 3 * found.std() / math.sqrt(RUNS) <= found.mean() <= 600
 
 
-def test_the_ewma_runs_about_as_long_as_it_says() -> None:
+def test_the_ewma_run_length_is_about_the_declared_one() -> None:
     """Counts of mean 50 with ARL0 200, one-sided: between the two-sided value and twice it."""
     found = lengths("ewma", Design(limit=50.0), {"arl0": 200}, 50.0, RUNS)
     assert 200 - 3 * found.std() / math.sqrt(RUNS) <= found.mean() <= 480
@@ -81,7 +81,7 @@ def test_the_ewma_runs_about_as_long_as_it_says() -> None:
 
 @pytest.mark.parametrize(("name", "periods"), [("glr", 8), ("ewma", 12)])
 def test_a_doubled_rate_is_found_and_learnt(name: str, periods: int) -> None:
-    """Against a learnt baseline: found soon, then the new level is normal."""
+    """Against a learnt baseline: detected soon, then the new level is learnt."""
     wave = (3, 6, 4, 7, 5, 9, 2, 6, 5, 3)
     stream = [Count(k=float(wave[i % 10] * (1 if i < 200 else 2.4)), m=1.0) for i in range(1200)]
     detector = build(name, Design(), {"baseline_periods": 60})
@@ -91,8 +91,8 @@ def test_a_doubled_rate_is_found_and_learnt(name: str, periods: int) -> None:
     assert found[-1] < 300
 
 
-def test_the_ewma_of_a_gauge_has_no_opinion_of_a_constant_and_finds_a_drift() -> None:
-    """A constant is no scale to measure with; a lasting shift is found on either side, none before."""
+def test_the_ewma_of_a_gauge_returns_no_score_of_a_constant_and_finds_a_drift() -> None:
+    """A constant has no standard deviation; a lasting shift is detected on either side, none before."""
     constant = build("ewma", Design())
     assert [constant.update(Gauge(value=7.0)) for _ in range(500)] == [None] * 500
     for shift in (1.5, -1.5):
@@ -112,7 +112,7 @@ def test_the_ewma_watches_the_harmful_side_of_a_limit_only() -> None:
 
 
 def test_a_two_sided_limit_finds_too_few_and_too_many() -> None:
-    """A promised rate of 10 per period: 4 and 20 are both found, 10 is not, and nothing is said of open periods."""
+    """A stated rate of 10 per period: 4 and 20 are detected, 10 is not, and open periods have no score."""
     for k, found in ((4.0, True), (20.0, True), (10.0, False)):
         detector = build("limit_e_process", Design(limit=10.0, alpha=0.01, late_window=3), {"two_sided": True})
         assert any(detector.update(Count(k=k, m=1.0)).alarm for _ in range(40)) is found  # type: ignore[union-attr]
@@ -121,7 +121,7 @@ def test_a_two_sided_limit_finds_too_few_and_too_many() -> None:
 
 
 def test_two_sided_pilots_at_their_rate_stay_within_alpha() -> None:
-    """1,000 pilots with 20 % of room on both sides, at either end of it: at most alpha ever alarm."""
+    """1,000 pilots with a margin of 20 % on both sides, at either end of it: at most alpha ever alarm."""
     chance = np.random.default_rng(44)
     for mean in (12.0, 10.0 / 1.2):
         alarmed = 0

@@ -1,4 +1,4 @@
-"""Silence where the rate has hours: the integral over any gap, and the false rate that it keeps."""
+"""Silence with business hours: the integral over any gap, and the false alarm rate."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ MONDAY = 345_600.0
     ],
 )
 def test_expected_events_are_the_integral(begin: float, end: float, expected: float) -> None:
-    """Within an hour, over its edge, over whole weeks, over the week's end and before its first Monday."""
+    """Within an hour, across hours, over whole weeks, over the week's end and before its first Monday."""
     assert OFFICE.expected(MONDAY + begin, MONDAY + end) == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_timer_is_where_the_integral_reaches_the_bar() -> None:
+def test_the_timer_is_where_the_integral_reaches_the_threshold() -> None:
     """`when` inverts `expected`, from any moment, through hours without events."""
     shut = HourOfWeek.of([6.0 if h % 24 == 3 else 0.0 for h in range(168)])
     for profile in (OFFICE, shut):
@@ -53,7 +53,7 @@ def test_a_quiet_night_is_no_silence_and_a_quiet_morning_is() -> None:
 
 
 def test_clustered_streams_keep_their_false_rate_where_the_charter_grants_them() -> None:
-    """Logarithmic clusters with variance/mean 3: about the stated number of gaps pass, not dozens of times as many."""
+    """Logarithmic clusters with variance/mean 3: about the declared number of gaps exceed the threshold."""
     chance, v, years = np.random.default_rng(31), 3.0, 400
     p = (v - 1) / v
     rate_of_clusters = 2_000 * math.log(v) / (v - 1)
@@ -66,7 +66,7 @@ def test_clustered_streams_keep_their_false_rate_where_the_charter_grants_them()
         assert low < float((gaps >= threshold).sum()) / years < high
 
 
-def test_a_profile_that_makes_no_sense_is_refused() -> None:
+def test_an_invalid_profile_is_refused() -> None:
     """Too few hours, a negative rate, no events at all."""
     for rates in ([1.0] * 24, [-1.0] * 168, [0.0] * 168):
         with pytest.raises(ValueError, match=r"^per_hour: "):
@@ -74,14 +74,16 @@ def test_a_profile_that_makes_no_sense_is_refused() -> None:
 
 
 @pytest.mark.parametrize("weeks", [1, 4, 50])
-def test_a_learnt_profile_is_nearer_the_truth_than_raw_shares_and_than_a_flat_rate(weeks: int) -> None:
-    """Working hours in five days of seven: drawn in, few weeks lose less than raw cells, many weeks less than one flat rate."""
+def test_a_learnt_profile_is_nearer_the_truth_than_raw_proportions_and_than_a_flat_rate(weeks: int) -> None:
+    """Business hours in five days of seven: with few weeks shrinkage loses less than raw cells, with many weeks less
+    than one flat rate.
+    """
     chance = np.random.default_rng(8)
     truth = np.array([4.0 if 8 <= h % 24 < 18 and h < 120 else 0.4 for h in range(168)])
     worse = 0.0
     for _ in range(30):
         k = chance.poisson(truth * weeks).astype(float)
-        rates = 3600 * np.array(HourOfWeek.learnt(k.tolist(), [float(weeks)] * 168).rates)
+        rates = 3600 * np.array(HourOfWeek.from_counts(k.tolist(), [float(weeks)] * 168).rates)
         error = ((rates - truth) ** 2).sum()
         raw, flat = ((k / weeks - truth) ** 2).sum(), ((k.mean() / weeks - truth) ** 2).sum()
         worse += error / min(raw, flat) / 30
@@ -90,9 +92,10 @@ def test_a_learnt_profile_is_nearer_the_truth_than_raw_shares_and_than_a_flat_ra
 
 
 def test_equal_cells_are_learnt_as_one_rate() -> None:
-    """A stream without cycles: after two weeks of one event an hour the cells differ by less than a fifth of raw chance."""
+    """A stream without cycles: after two weeks of one event an hour the cells differ by less than a fifth of their
+    raw variation."""
     k = np.random.default_rng(9).poisson(2.0, 168).astype(float)
-    rates = 3600 * np.array(HourOfWeek.learnt(k.tolist(), [2.0] * 168).rates)
+    rates = 3600 * np.array(HourOfWeek.from_counts(k.tolist(), [2.0] * 168).rates)
     assert rates.mean() == pytest.approx(k.mean() / 2, rel=0.02)
     assert rates.std() < 0.2 * (k / 2).std()
 
@@ -100,7 +103,7 @@ def test_equal_cells_are_learnt_as_one_rate() -> None:
 @pytest.mark.parametrize(
     ("events", "hours"), [([1.0] * 167, [1.0] * 168), ([0.0] * 168, [1.0] * 168), ([-1.0] * 168, [1.0] * 168)]
 )
-def test_a_profile_cannot_be_learnt_from_nonsense(events: list[float], hours: list[float]) -> None:
-    """A cell too few, no event at all, a negative count: refused by name."""
+def test_a_profile_cannot_be_learnt_from_invalid_counts(events: list[float], hours: list[float]) -> None:
+    """Too few cells, no events, a negative count: refused by name."""
     with pytest.raises(ValueError, match=r"^events"):
-        HourOfWeek.learnt(events, hours)
+        HourOfWeek.from_counts(events, hours)

@@ -1,4 +1,5 @@
-"""A share out of thousands of trials that hit together: the CUSUM's declared run length is near the true one."""
+"""A proportion of thousands of trials with correlated outcomes: the CUSUM's declared run length is near the true
+one."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from detectors.cusum import Cusum
 
 
 @pytest.mark.parametrize(("trials", "share", "rho"), [(2_000, 0.1, 0.05), (50_000, 0.02, 0.01)])
-def test_the_bar_of_many_dependent_trials(trials: int, share: float, rho: float) -> None:
+def test_the_threshold_of_many_dependent_trials(trials: int, share: float, rho: float) -> None:
     """2,000 simulated charts, beta-binomial: true ARL0 between 0.95 and 1.15 of the 200 periods declared."""
     odds = 2 * share / (1 - 2 * share) / (share / (1 - share))
     design = Design(limit=share, variance_mean=1 + (trials - 1) * rho)

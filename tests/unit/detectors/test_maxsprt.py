@@ -1,4 +1,4 @@
-"""MaxSPRT: critical values to 1e-5, power, time to signal, and what the detector makes of them."""
+"""MaxSPRT: critical values to 1e-5, power, time to signal, and the detector built on them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_power_and_time_to_signal() -> None:
 
 
 def test_power_and_time_against_a_simulation_event_by_event() -> None:
-    """10,000 streams at twice the rate, T = 6, looked at after every event, at a cell of no table."""
+    """10,000 streams at twice the rate, T = 6, scored after every event, in a cell of no table."""
     chance, cv, hits, times = np.random.default_rng(3), critical_value(6, 0.03, 2), 0, 0.0
     for gaps in chance.exponential(0.5, (10_000, 60)):
         now = 0.0
@@ -52,7 +52,7 @@ def test_power_and_time_against_a_simulation_event_by_event() -> None:
 
 
 def test_too_many_minimum_events_are_refused() -> None:
-    """Fifty events where one is expected never come by chance: no bar spends alpha."""
+    """Fifty events where one is expected are rarer than alpha: no threshold spends alpha."""
     with pytest.raises(ValueError, match=r"^min_events: "):
         critical_value(1, 0.05, 50)
 
@@ -61,7 +61,8 @@ def test_too_many_minimum_events_are_refused() -> None:
     ("upper", "alpha", "least"), [(0.06, 0.05, 1), (35.5, 1e-6, 1), (14.2, 0.2, 10), (120, 0.01, 7), (300, 0.05, 2)]
 )
 def test_the_critical_value_spends_alpha_at_awkward_settings(upper: float, alpha: float, least: int) -> None:
-    """Barely possible, very strict, many minimum events, large: the walk spends alpha at it, and less just above it."""
+    """Barely possible, very small alpha, many minimum events, long horizon: alpha is spent at the value, and less
+    just above."""
     found = critical_value(upper, alpha, least)
     assert power(found, upper, 1.0, least).power == pytest.approx(alpha, rel=1e-7)
     assert power(found + 1e-3, upper, 1.0, least).power < alpha
@@ -69,13 +70,13 @@ def test_the_critical_value_spends_alpha_at_awkward_settings(upper: float, alpha
 
 @pytest.mark.parametrize("least", [0, 2.5, -1])
 def test_minimum_events_are_a_whole_number(least: float) -> None:
-    """Halves of an event are refused by name."""
+    """A fraction of an event is refused by name."""
     with pytest.raises(ValueError, match=r"^min_events: "):
         critical_value(10, 0.05, least)  # type: ignore[arg-type]
 
 
-def test_innocent_pilots_stay_below_alpha_until_the_horizon() -> None:
-    """2,000 pilots at their limit, looked at each period until 20 events were expected: at most alpha alarm."""
+def test_pilots_within_their_limit_stay_below_alpha_until_the_horizon() -> None:
+    """2,000 pilots at their limit, scored each period until 20 events were expected: at most alpha alarm."""
     chance, alarmed = np.random.default_rng(4), 0
     for pilot in chance.poisson(1.0, (2_000, 25)):
         detector = build("maxsprt", Design(limit=1.0, alpha=0.05), {"horizon": 20})
@@ -87,7 +88,7 @@ def test_innocent_pilots_stay_below_alpha_until_the_horizon() -> None:
 
 
 def test_no_signal_before_the_minimum_events() -> None:
-    """Three events at once are no signal where four are asked for."""
+    """Three events at once are no signal if four are required."""
     detector = build("maxsprt", Design(limit=0.01, alpha=0.05, minimum_events=4), {"horizon": 10})
     scores = [detector.update(Count(k=k, m=1.0)) for k in (3.0, 1.0)]
     assert [s.alarm for s in scores if s] == [False, True]

@@ -1,4 +1,4 @@
-"""The sums behind the evidence: plain numbers, carried on in logarithms before they overflow, and back."""
+"""The sums over onsets: plain numbers, continued as logarithms before they overflow, and back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_logs(stream: list[tuple[float, float]], ratios: tuple[float, ...]) -> flo
 
 @pytest.mark.parametrize("ratios", [RATIOS, (1.25, 1.5, 2.0, 3.0), (*RATIOS, 7.0, 9.0, 11.0)], ids=["5", "4", "8"])
 def test_sums_carry_on_beyond_what_a_float_holds_and_come_back(ratios: tuple[float, ...]) -> None:
-    """A thousand-fold burst, then a long calm: at every step what logarithms give."""
+    """A thousand-fold burst, then a long time without events: at every step equal to logarithms throughout."""
     stream = [(3.0, 2.0)] * 5 + [(900.0, 1.0)] * 4 + [(0.0, 30.0)] * 200
     lines, a, logs = flattened(count_line(r, 1.0) for r in ratios), [0.0] * len(ratios), False
     seen = []
@@ -42,7 +42,7 @@ def test_sums_carry_on_beyond_what_a_float_holds_and_come_back(ratios: tuple[flo
 
 
 def test_an_update_and_a_peek_give_the_same_bits() -> None:
-    """The step that `update` has written out is the one that `peek` takes, to the last digit, also past overflow."""
+    """`update` and `peek` give bit-equal results, also after overflow."""
     seen, peeked = (build("limit_e_process", Design(limit=1.0, alpha=0.01)) for _ in range(2))
     best = 0.0
     for k in (0.0, 3.0, 2.0, 7.0, 500.0, 500.0, 0.0, 1.0):

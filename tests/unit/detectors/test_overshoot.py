@@ -1,4 +1,4 @@
-"""The calibrated bar: renewal theory against simulation."""
+"""The calibrated threshold: renewal theory against simulation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from detectors.overshoot import calibrated_threshold, undershoot
 
 
 @pytest.mark.parametrize("mean", [0.5, 5.0])
-def test_the_calibrated_bar_runs_as_long_as_it_says(mean: float) -> None:
-    """4,000 unchanged Poisson streams, 4 ratios, ARL0 500: within 6 %, where the proved bar runs half as long again."""
+def test_the_calibrated_threshold_has_the_declared_run_length(mean: float) -> None:
+    """4,000 unchanged Poisson streams, 4 ratios, ARL0 500: within 6 %; the proved threshold runs half as long again."""
     ratios, arl0, runs = (1.25, 1.5, 2.0, 3.0), 500.0, 4_000
     threshold = calibrated_threshold(ratios, mean, arl0)
     chance, total = np.random.default_rng(11), 0
@@ -42,12 +42,12 @@ def test_the_mean_of_exp_minus_overshoot_simulated(ratio: float) -> None:
 
 
 def test_a_long_series_is_summed_to_its_end() -> None:
-    """A mean of .02 and ratio 1.05: two hundred thousand terms, and still below one and above half."""
+    """A mean of .02 and ratio 1.05: two hundred thousand terms; the result is between one half and one."""
     assert 0.5 < undershoot(1.05, 0.02) < 1
 
 
-def test_only_poisson_counts_of_a_known_baseline_get_the_lower_bar() -> None:
-    """Shares keep the proved bar; a learnt baseline or granted overdispersion cannot ask for the other."""
+def test_only_poisson_counts_of_a_known_baseline_get_the_lower_threshold() -> None:
+    """Proportions keep the proved threshold; a learnt baseline or assumed overdispersion is refused."""
     made = build("e_detector", Design(), {"baseline": 0.3, "arl0": 1000, "calibrate_for": 5})
     shares, counts = made.update(Proportion(k=1.0, n=5.0)), None
     assert shares is not None

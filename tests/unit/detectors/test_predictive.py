@@ -1,4 +1,4 @@
-"""Forecasts learn level, cycle, trend and dispersion, own up to how little they know, and survive what streams do."""
+"""Forecasts learn level, cycle, trend and dispersion with their uncertainty, and stay finite on unusual streams."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def level(hour: int, cycle: float) -> float:
 
 
 def test_one_period_without_waves_is_the_conjugate_rule() -> None:
-    """With a level alone the posterior is the gamma distribution of the textbook: Jeffreys' half an event, then sums."""
+    """With a level alone the posterior is the gamma distribution of the textbook: Jeffreys' half an event, then
+    sums."""
     rate = SeasonalRate(predictor=Predictor(drift=0.0))
     for k, m in ((3.0, 1.0), (0.0, 2.0), (4.0, 1.5)):
         rate.learn(k, m, 0)
@@ -31,8 +32,9 @@ def test_one_period_without_waves_is_the_conjugate_rule() -> None:
     assert forecast.shape == pytest.approx(7.5)
 
 
-def test_the_forecast_is_as_wide_as_what_comes() -> None:
-    """Over many learnt baselines the squared error of the next period averages to the forecast's variance, and its error to 0."""
+def test_the_forecast_variance_equals_the_forecast_error() -> None:
+    """Over many learnt baselines the mean squared error of the next period equals the forecast's variance, and the
+    mean error 0."""
     rng = Random(5)
     errors, squares = [], []
     for _ in range(400):
@@ -73,8 +75,8 @@ def test_uncertain_exposure_widens_the_forecast() -> None:
     assert b.variance - a.variance == pytest.approx((0.2 * 50) ** 2, rel=0.1)
 
 
-def test_a_share_learns_its_correlation() -> None:
-    """Trials that agree with each other are noticed: rho .05 out of groups of 50."""
+def test_a_proportion_learns_its_correlation() -> None:
+    """Correlated trials are detected: rho .05 out of groups of 50."""
     rng = Random(3)
     share = SeasonalProportion()
     for hour in range(2000):
@@ -86,7 +88,7 @@ def test_a_share_learns_its_correlation() -> None:
 
 
 def test_the_evidence_is_a_likelihood_ratio() -> None:
-    """Its exponential has expectation exactly 1 under the forecast, for counts and for shares."""
+    """Its exponential has expectation exactly 1 under the forecast, for counts and proportions."""
     forecast = NegativeBinomial(3.0, 1.5)
     total = 0.0
     for k in range(400):
@@ -109,8 +111,8 @@ def test_the_evidence_is_a_likelihood_ratio() -> None:
     assert total == pytest.approx(1.0, abs=1e-9)
 
 
-def test_the_bar_falls_with_the_overshoot() -> None:
-    """Coarse counts jump far over the bar, so theirs is lower; fine ones need ln(arl0) itself."""
+def test_the_threshold_falls_with_the_overshoot() -> None:
+    """Small counts overshoot the threshold by far, so theirs is lower; large ones need ln(arl0)."""
     fine = threshold_of(1000, (1.5, 2.0, 3.0), NegativeBinomial(1e-4, 1e9))
     coarse = threshold_of(1000, (1.5, 2.0, 3.0), NegativeBinomial(50.0, 1e9))
     assert fine == pytest.approx(math.log(1000), abs=0.02)
@@ -120,14 +122,14 @@ def test_the_bar_falls_with_the_overshoot() -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("kind", [Count, Proportion])
 @pytest.mark.parametrize("direction", ["above", "below"])
-def test_it_keeps_every_promise_of_a_detector(check, kind: type, direction: str) -> None:  # type: ignore[no-untyped-def]
-    """The promises of `checks.py`, with a short warm-up so that the chart runs on every stream."""
+def test_it_passes_the_contract_suite(check, kind: type, direction: str) -> None:  # type: ignore[no-untyped-def]
+    """The contract suite, with a short warm-up so that the chart runs on every stream."""
     design = msgspec.convert({"direction": direction, "variance_mean": 1.5}, Design)
     for stream in SAMPLES[kind].values():
         check(lambda: SeasonalChange.design(design, baseline_periods=20, cycles=(24.0,)), stream)
 
 
-def test_it_has_no_opinion_until_it_has_learnt() -> None:
+def test_it_returns_no_score_until_it_has_learnt() -> None:
     """`None` for `baseline_periods` periods and until `baseline_events` events came."""
     detector = SeasonalChange.design(Design(), baseline_periods=30, baseline_events=10)
     scores = [detector.update(Count(0.0 if hour < 40 else 1.0, 1.0, hour)) for hour in range(60)]
@@ -135,8 +137,8 @@ def test_it_has_no_opinion_until_it_has_learnt() -> None:
     assert scores[50] is not None
 
 
-def test_nothing_happening_for_ever_is_no_alarm() -> None:
-    """All-zero, constant, and one event in 10,000: not one alarm."""
+def test_streams_without_a_change_do_not_alarm() -> None:
+    """All-zero, constant, and one event in 10,000: no alarm."""
     for stream in ([0.0] * 10_000, [4.0] * 10_000, [0.0] * 5_000 + [1.0] + [0.0] * 4_999):
         detector = SeasonalChange.design(Design())
         for hour, k in enumerate(stream):
@@ -146,7 +148,8 @@ def test_nothing_happening_for_ever_is_no_alarm() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(5.0, 10.0), (10.0, 5.0), (5.0, 5000.0)])
 def test_a_new_level_is_learnt_and_does_not_alarm_for_ever(before: float, after: float) -> None:
-    """Up, down, or a thousandfold: few alarms soon after the change, the new level forecast, then rest."""
+    """Up, down, or a thousandfold: few alarms soon after the change, then the new level is forecast and nothing
+    alarms."""
     rng = Random(11)
     detector = SeasonalChange.design(Design(), arl0=1e5, cycles=(24.0,))
     alarms: list[int] = []
@@ -163,7 +166,7 @@ def test_a_new_level_is_learnt_and_does_not_alarm_for_ever(before: float, after:
 
 
 def test_gaps_do_not_shift_the_phase() -> None:
-    """Periods that say nothing leave the daily wave where it is, because the observation says when it was."""
+    """Periods without exposure do not shift the daily cycle, because observations carry their index."""
     rng = Random(13)
     detector = SeasonalChange.design(Design(), cycles=(24.0,))
     expected = 0.0
@@ -176,7 +179,7 @@ def test_gaps_do_not_shift_the_phase() -> None:
 
 @pytest.mark.parametrize("kind", [Count, Proportion])
 def test_shifts_are_changes_of_so_many_sds(kind: type) -> None:
-    """Each shift moves the mean by as many sds of the forecast; for `below` the ratios are turned over."""
+    """Each shift moves the mean by its number of forecast standard deviations; for `below` the ratios are inverted."""
     up = SeasonalChange.design(Design(), shifts=(0.5, 2.0), baseline_periods=10)
     down = SeasonalChange.design(Design(direction="below"), shifts=(0.5, 2.0), baseline_periods=10)
     for hour in range(40):
@@ -196,7 +199,7 @@ def test_shifts_are_changes_of_so_many_sds(kind: type) -> None:
 
 
 def test_without_relearning_the_level_is_kept() -> None:
-    """An outbreak that lasts alarms again and again against the old level."""
+    """A lasting outbreak alarms repeatedly against the old level."""
     detector = SeasonalChange.design(Design(), relearn=False, drift=0.0)
     scores = [detector.update(Count(5.0 if hour < 200 else 15.0, 1.0, hour)) for hour in range(230)]
     alarms = [hour for hour, score in enumerate(scores) if score is not None and score.alarm]

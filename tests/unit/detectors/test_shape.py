@@ -1,4 +1,4 @@
-"""The shape detector: finds what does not look like the stream's own past, then gets used to it; silent where nothing moves."""
+"""The shape detector: detects values unlike the stream's own past, then learns them; silent on unchanged streams."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAVE = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 
 
 
 def day(row: int) -> float:
-    """A day of 24 hours with a rough edge that is never twice the same in one week."""
+    """A day of 24 hours with noise that does not repeat within a week."""
     return 10 + 6 * math.sin(2 * math.pi * row / 24) + 0.1 * WAVE[row % 27]
 
 
@@ -43,14 +43,14 @@ def alarms(scores: list[Score | None]) -> list[int]:
     ],
 )
 def test_no_alarm_where_nothing_ever_changed(values: list[float]) -> None:
-    """A stream without a scale of its own gives no alarm, not even for its first movement."""
+    """A stream without variation gives no alarm, not even for its first movement."""
     assert alarms(run(Shape.design(Design()), values)) == []
 
 
 @pytest.mark.parametrize("season", [0, 24])
 @pytest.mark.parametrize("factor", [0.2, 3.0, 1000.0])
 def test_a_new_level_is_found_and_then_learnt(factor: float, season: int) -> None:
-    """A change of level alarms within two days, again at most thrice while it is learnt, and never in the years after."""
+    """A change of level alarms within two days, at most three times more while it is learnt, and never later."""
     values = [day(i) for i in range(1500)] + [day(i) * factor for i in range(1500, 12000)]
     found = alarms(run(Shape.design(Design(), season=season), values))
     assert found
@@ -60,7 +60,7 @@ def test_a_new_level_is_found_and_then_learnt(factor: float, season: int) -> Non
 
 
 def test_a_day_that_stays_away_is_found_although_every_number_of_it_is_usual() -> None:
-    """A flat day at the stream's own mean is the wrong course, and the wrong height for its hours."""
+    """A flat day at the stream's mean has an unusual course and unusual values for its hours."""
     values = [day(i) for i in range(1200)] + [10.0] * 36 + [day(i) for i in range(1236, 2000)]
     detector = Shape.design(Design(periods_per_year=8766))
     found = alarms(run(detector, values))
@@ -69,7 +69,7 @@ def test_a_day_that_stays_away_is_found_although_every_number_of_it_is_usual() -
 
 
 def test_periods_without_a_number_keep_the_time_of_the_day() -> None:
-    """A stream whose nights have no exposure is scored on the same profile as the clock, not on what is left of it."""
+    """A stream without exposure at night is scored on the profile of the clock."""
     detector = Shape.design(Design(periods_per_year=8766), block=8)
     scores = [
         detector.update(Count(k=round(100 * day(i)), m=100.0) if i % 24 < 17 else Count(k=0.0, m=0.0))
@@ -82,7 +82,7 @@ def test_periods_without_a_number_keep_the_time_of_the_day() -> None:
 
 
 def test_periods_that_were_not_handed_over_keep_the_time_of_the_day() -> None:
-    """Where observations say at which period they were made, leaving out the nights gives the scores that empty nights give."""
+    """If observations carry their index, omitting the nights gives the same scores as empty nights."""
     whole, days = Shape.design(Design(), block=8), Shape.design(Design(), block=8)
     for i in range(1200):
         night = i % 24 >= 17
@@ -92,10 +92,10 @@ def test_periods_that_were_not_handed_over_keep_the_time_of_the_day() -> None:
 
 
 def test_an_episode_alarms_once() -> None:
-    """Until `cooldown` periods in a row stayed under the bar by themselves, the statistic is held under it."""
-    loud, again = Shape.design(Design(), cooldown=0), Shape.design(Design(), cooldown=100)
+    """The statistic is capped below the threshold until it has stayed there for `cooldown` periods in a row."""
+    without, with_cooldown = Shape.design(Design(), cooldown=0), Shape.design(Design(), cooldown=100)
     values = [day(i) for i in range(1500)] + [30.0] * 5 + [day(i) for i in range(1505, 2500)] + [30.0] * 5
-    every, first = alarms(run(loud, values)), alarms(run(again, values))
+    every, first = alarms(run(without, values)), alarms(run(with_cooldown, values))
     expected, quiet_until = [], -1
     for i in every:
         if i > quiet_until:
@@ -106,14 +106,14 @@ def test_an_episode_alarms_once() -> None:
 
 
 def test_the_unit_of_a_number_does_not_matter() -> None:
-    """Milliseconds and seconds give the same statistics: rarity is judged by the stream itself."""
+    """Milliseconds and seconds give equal statistics: rarity is relative to the stream itself."""
     values = [day(i) for i in range(1500)] + [25.0, 3.0] * 50
     near = run(Shape.design(Design()), values)
     far = run(Shape.design(Design()), [v * 1024 for v in values])
     assert [s and s.statistic for s in near] == [s and s.statistic for s in far]
 
 
-def test_counts_and_shares_are_watched_as_rates() -> None:
+def test_counts_and_proportions_are_watched_as_rates() -> None:
     """Ten times the exposure with ten times the events is the same observation."""
     kinds: list[list[Observation]] = [
         [Count(k=float(WAVE[i % 27]), m=10.0) for i in range(400)],
@@ -166,7 +166,7 @@ def test_a_wrong_parameter_is_refused_by_name(params: dict[str, float]) -> None:
     )
 )
 def test_the_promises_hold_where_it_speaks_soon(values: list[float]) -> None:
-    """With the shortest lengths, so that every view is judged within a few periods, on any finite numbers."""
+    """With the shortest lengths, so that every view has a score within a few periods, on any finite numbers."""
 
     def make() -> Shape:
         return Shape.design(
@@ -190,7 +190,7 @@ def test_the_tail_is_exponential_beyond_the_level_a_fifth_of_blocks_reach() -> N
 
 
 def test_the_tail_forgets_and_learns() -> None:
-    """Once the past is full of large distances, a large one is usual; a small one never was rare."""
+    """Once the past is full of large distances, a large one is usual; small ones never were rare."""
     tail = Tail(block=4, keep=16)
     for _ in range(64):
         tail.rarity(1.0)
@@ -202,7 +202,7 @@ def test_the_tail_forgets_and_learns() -> None:
 
 
 def test_the_level_compares_with_what_was_before() -> None:
-    """Plain means at first: after 1, 2, 3 the quick mean is 2 and the slow one, not yet knowing of 3, 1.5."""
+    """Plain means at first: after 1, 2, 3 the fast mean is 2 and the slow one, before 3 enters, 1.5."""
     level = Level(fast=100, slow=100)
     assert [level.update(x) for x in (1.0, 2.0, 3.0)] == pytest.approx([0.0, 0.5, 0.5])
 

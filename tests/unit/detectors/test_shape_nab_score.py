@@ -1,4 +1,4 @@
-"""The scorer of the anomaly benchmark gives what the benchmark's definition and its own published tables give."""
+"""The scorer of the anomaly benchmark agrees with the benchmark's definition and published tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_it_agrees_with_sums_the_benchmark_publishes(made: Labelled, alarms: Ite
 
 
 def test_only_the_best_alarm_of_a_window_counts() -> None:
-    """Earlier is better, more is not."""
+    """Only the earliest alarm of a window counts."""
     made = series(4032, (1000, 1399))
     assert made.earned([1300, 1200, 1100]) == made.earned([1100]) > made.earned([1200]) > 0
 

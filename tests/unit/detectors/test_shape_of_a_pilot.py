@@ -1,4 +1,4 @@
-"""A pilot whose charter watches a gauge for its shape: told in days, silent at night, saved and restored on the way."""
+"""A pilot whose charter watches the shape of a gauge: daily cycle, no reports at night, snapshots in between."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ CHARTER = Charter(
 
 
 def share(hour: int) -> float:
-    """The gain at an hour of the trial: a hill by day; from the 36th day on the hill stands in the evening."""
+    """The gain at an hour of the trial: a peak by day, moved to the evening from the 36th day on."""
     shift = 0 if hour < 24 * BREAK else 9
     return 0.2 + 0.1 * math.exp(-(((hour % 24 - 9 - shift) / 2) ** 2)) + 0.001 * WAVE[hour % 23]
 
 
 def run(restart_every: int | None = None) -> tuple[list[Decision], Machine]:
-    """Decisions of the whole trial, in which nothing is reported from 20 to 24 o'clock nor on Sundays."""
+    """Returns the decisions of the whole trial, without reports from 20 to 24 o'clock and on Sundays."""
     machine, emitter, out = Machine(journalled=False), Emitter("svc/1", "p"), Outputs()
     admitted = Admission(id="adm", pilot="p", author="anna", charter=CHARTER)
     out.decisions += machine.control(Record(0, T0, b"p", msgspec.json.encode(admitted))).decisions
@@ -66,7 +66,8 @@ def run(restart_every: int | None = None) -> tuple[list[Decision], Machine]:
 
 
 def test_a_day_that_moves_is_watched_and_not_before() -> None:
-    """Thirty-six days of the same hill are left alone although nights and Sundays are missing; the moved hill is watched."""
+    """Thirty-six days with the same peak give no finding although nights and Sundays are missing; the moved peak
+    does."""
     decisions, machine = run()
     raised = [d for d in decisions if d.level is Level.WATCH]
     assert raised, "the moved hill was not seen"
@@ -79,5 +80,5 @@ def test_a_day_that_moves_is_watched_and_not_before() -> None:
 
 
 def test_a_restored_pilot_decides_what_one_that_ran_through_decides() -> None:
-    """Saved and restored every 50 reports: the same decisions at the same times."""
+    """Saved and restored every 50 reports: equal decisions at equal times."""
     assert [(d.id, d.at, d.level) for d in run(50)[0]] == [(d.id, d.at, d.level) for d in run()[0]]

@@ -11,7 +11,7 @@ import pytest
 from monitor.charter.control import Admission
 from monitor.charter.spec import DetectorSpec, IndicatorSpec
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import pilot_page
+from monitor.console.pilot_page import pilot_page
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.model.records import Reason
@@ -104,4 +104,4 @@ def test_from_when_to_when_the_monitor_was_away_is_said(caplog: pytest.LogCaptur
     assert (gap.finding.period_start, gap.finding.period_end) == (T0 + 20_000, BACK)
     page = pilot_page(board, "p", BACK)
     assert page is not None
-    assert page.count("The monitor itself was away, 2026-01-05 00:00:20 to 2026-01-05 06:00:00.") == 1
+    assert page.count("Monitor outage, 2026-01-05 00:00:20 to 2026-01-05 06:00:00.") == 1

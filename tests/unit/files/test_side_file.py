@@ -152,7 +152,7 @@ SDK = ("lock", "board", "leader", "resumed")
 def test_no_damaged_file_of_the_guard_lets_a_service_work_or_ends_in_a_surprise(
     name: str, damage: str, tmp_path: Path
 ) -> None:
-    """The board starts empty, which permits nothing; or the directory is refused as the operating
+    """The shared state starts empty and permits nothing; or the directory is refused as the operating
     system does."""
     SharedState(tmp_path).close()
     if not (tmp_path / name).exists():
@@ -160,13 +160,13 @@ def test_no_damaged_file_of_the_guard_lets_a_service_work_or_ends_in_a_surprise(
     DAMAGES[damage](tmp_path / name)
     if damage == "a directory" and name != "resumed":
         with pytest.raises(OSError, match=name):
-            SharedState(tmp_path).standing.number  # noqa: B018
+            SharedState(tmp_path).commands.number  # noqa: B018
         return
-    board = SharedState(tmp_path)
-    assert board.standing.number == 0
-    assert board.resumed != "release-1"
-    board.lead()
-    board.close()
+    shared = SharedState(tmp_path)
+    assert shared.commands.number == 0
+    assert shared.resumed != "release-1"
+    shared.lead()
+    shared.close()
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "garbage"])

@@ -1,4 +1,4 @@
-"""What a fetch brought is cut into batches as aiokafka cuts it, and a batch that is not what its producer made is refused."""
+"""A fetch response is split into batches as aiokafka does, and a batch with a wrong checksum is refused."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def made(offset: int = 0, *, count: int = 3, codec: int = 0) -> bytes:
 
 
 def unpacked(data: bytes | memoryview) -> list[tuple[object, ...]]:
-    """The records of a fetch as the worker's fetcher unpacks them."""
+    """The records of a fetch, as the worker's fetcher unpacks them."""
     found = fetcher.PartitionRecords(
-        TopicPartition("t", 0), crc32c.Batches(data), [], 0, None, None, True, fetcher.READ_COMMITTED
+        TopicPartition("t", 0), crc32c.FetchedBatches(data), [], 0, None, None, True, fetcher.READ_COMMITTED
     )
     return [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in found]
 
 
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4])
 def test_batches_are_cut_and_read_as_aiokafka_does(codec: int) -> None:
-    """The same batches with the same records and marks come out, whatever codec they are packed with; one cut off is left out."""
+    """Batches, records and attributes equal aiokafka's for every codec; a truncated batch is left out."""
     data = made(0, codec=codec) + made(3, count=1, codec=codec) + made(4, codec=codec)[:-1]
-    ours, theirs = crc32c.Batches(data), MemoryRecords(data)
+    ours, theirs = crc32c.FetchedBatches(data), MemoryRecords(data)
     assert ours.size_in_bytes() == theirs.size_in_bytes() == len(data)
     offsets = []
     while theirs.has_next():
@@ -65,31 +65,31 @@ def test_batches_are_cut_and_read_as_aiokafka_does(codec: int) -> None:
 
 @pytest.mark.parametrize("form", [bytes, bytearray, lambda data: memoryview(bytearray(b"--" + data))[2:]])
 def test_any_buffer_will_do(form: Callable[[bytes], bytes]) -> None:
-    """What is fetched may lie in any part of any buffer."""
+    """The data may lie at any offset of any buffer."""
     assert unpacked(form(made())) == unpacked(made())
     assert len(unpacked(made())) == 3
 
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_a_flipped_bit_is_refused(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever bit of what the checksum covers is not what it was, or of the checksum itself, the batch is not read."""
+    """A batch with one bit changed, in the covered part or in the checksum itself, is not read."""
     monkeypatch.setattr(crc32c, "FAST", fast)
     good = made()
     assert len(unpacked(good)) == 3
     for byte in [17, *range(21, len(good), 7), len(good) - 1]:
         bad = bytearray(good)
         bad[byte] ^= 1 << byte % 8
-        assert not crc32c.Batches(bytes(bad)).next_batch().validate_crc()
+        assert not crc32c.FetchedBatches(bytes(bad)).next_batch().validate_crc()
         with pytest.raises(CorruptRecordException, match="Invalid CRC"):
             unpacked(bytes(bad))
 
 
 def test_records_before_a_bad_batch_are_read() -> None:
-    """A batch is checked when its turn comes, and none of its records comes out."""
+    """A batch is checked when it is reached, before any of its records is returned."""
     bad = bytearray(made(3))
     bad[-1] ^= 1
     found = fetcher.PartitionRecords(
-        TopicPartition("t", 0), crc32c.Batches(made() + bad), [], 0, None, None, True, fetcher.READ_COMMITTED
+        TopicPartition("t", 0), crc32c.FetchedBatches(made() + bad), [], 0, None, None, True, fetcher.READ_COMMITTED
     )
     assert [next(found).offset for _ in range(3)] == [0, 1, 2]
     with pytest.raises(CorruptRecordException):
@@ -99,16 +99,16 @@ def test_records_before_a_bad_batch_are_read() -> None:
 
 @pytest.mark.parametrize("length", [-1, -(2**31), 0, 10, 48])
 def test_a_batch_without_room_for_its_head_is_refused(length: int) -> None:
-    """A length that no batch can have ends the reading, instead of leading beyond the batch or back to it."""
+    """An impossible length ends reading; it does not lead outside the batch or back to its start."""
     data = bytearray(made())
     struct.pack_into(">i", data, 8, length)
     with pytest.raises(CorruptRecordException):
-        crc32c.Batches(bytes(data)).next_batch()
+        crc32c.FetchedBatches(bytes(data)).next_batch()
 
 
 @pytest.mark.parametrize("magic", [0, 1])
 def test_batches_of_old_formats_are_left_to_aiokafka(magic: int) -> None:
-    """What an old producer wrote is read and checked as before."""
+    """Batches of formats before Kafka 0.11 are read and checked by aiokafka."""
     builder = LegacyRecordBatchBuilder(magic, 0, 1000)
     builder.append(0, 5_000 if magic else None, b"p", b"one")
     raw = bytes(builder.build())
@@ -118,10 +118,10 @@ def test_batches_of_old_formats_are_left_to_aiokafka(magic: int) -> None:
 
 
 def test_the_fetcher_reads_and_checks_through_the_name_that_is_replaced() -> None:
-    """aiokafka cuts what it fetched with `MemoryRecords`, asks each batch whether it is whole before its first record, and checks
-    unless it is told not to; the worker does not tell it."""
+    """aiokafka splits a fetch with `MemoryRecords` and checks each batch before its first record unless told
+    otherwise; the worker does not tell it otherwise."""
     crc32c.use()
-    assert fetcher.MemoryRecords is crc32c.Batches
+    assert fetcher.MemoryRecords is crc32c.FetchedBatches
     assert "records = MemoryRecords(part_data[-1])" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
     source = inspect.getsource(fetcher.PartitionRecords._unpack_records)
     check = source.index("if self._check_crcs and not next_batch.validate_crc():")
@@ -129,13 +129,13 @@ def test_the_fetcher_reads_and_checks_through_the_name_that_is_replaced() -> Non
     assert inspect.signature(fetcher.Fetcher).parameters["check_crcs"].default is True
 
 
-def test_the_checksum_is_reckoned_by_the_processor() -> None:
-    """The locked package brings its compiled part."""
+def test_the_checksum_is_computed_by_the_processor() -> None:
+    """The locked package has its compiled extension."""
     assert crc32c.FAST
 
 
-def test_the_head_is_as_long_as_is_said() -> None:
-    """A batch without records is its head."""
+def test_the_header_length_is_right() -> None:
+    """A batch without records is its header."""
     raw = bytes(DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1000).build())
     assert len(raw) == crc32c.HEAD
     assert DefaultRecordBatch(memoryview(raw)).magic == 2

@@ -1,9 +1,8 @@
-"""The private parts of Faust, mode and aiokafka that the worker holds on to: each is there, and is what was read."""
+"""What the worker overrides in Faust and aiokafka is called as it was when their source was read."""
 
 from __future__ import annotations
 
 import inspect
-from importlib.metadata import version
 
 import aiokafka
 import pytest
@@ -16,28 +15,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
 
-from monitor.errors import LogBroken, Stop
+from monitor.errors import LogBroken
 from monitor.kafka import faust_hooks
 from monitor.kafka.partition_reader import PartitionReader, to_records
-
-
-def test_the_installed_versions_are_the_ones_that_were_read() -> None:
-    """Faust, mode and aiokafka are pinned exactly, and the guard lets exactly these through."""
-    faust_hooks.guard()
-    assert {name: version(name) for name in faust_hooks.PINNED} == faust_hooks.PINNED
-
-
-@pytest.mark.parametrize("changed", sorted(faust_hooks.PINNED))
-def test_another_version_is_refused(changed: str) -> None:
-    """A worker on any other version of one of the three does not start, and says which one."""
-    with pytest.raises(Stop, match=rf"{changed} .*found 9\.9"):
-        faust_hooks.guard(lambda name: "9.9" if name == changed else faust_hooks.PINNED[name])
-
-
-@pytest.mark.parametrize(("owner", "name"), faust_hooks.HOOKS, ids=lambda x: getattr(x, "__name__", x))
-def test_each_hook_exists(owner: type, name: str) -> None:
-    """Every private name that is overridden or called exists where it is looked for."""
-    assert inspect.getattr_static(owner, name) is not None
 
 
 @pytest.mark.parametrize(
@@ -61,12 +41,13 @@ def test_each_hook_exists(owner: type, name: str) -> None:
     ids=lambda x: getattr(x, "__name__", ""),
 )
 def test_each_hook_takes_what_it_is_given(function: object, parameters: list[str]) -> None:
-    """The parameters of what is overridden are those that the override has."""
+    """The parameters of what is overridden are those of the override."""
     assert list(inspect.signature(function).parameters) == parameters  # type: ignore[arg-type]
 
 
 def test_what_faust_calls_is_what_is_overridden() -> None:
-    """Recovery calls `perform_seek`, the fetcher calls `_drain_messages`, the app makes its transport through `_new_transport`."""
+    """Recovery calls `perform_seek`, the fetcher calls `_drain_messages`, the app makes its transport through
+    `_new_transport`."""
     from faust.app.base import App
     from faust.tables.recovery import Recovery
 
@@ -77,7 +58,7 @@ def test_what_faust_calls_is_what_is_overridden() -> None:
 
 
 def test_recovery_seeks_before_records_flow() -> None:
-    """`perform_seek` has ended before `resume_flow`: nothing is handed out before the seat is taken."""
+    """`perform_seek` ends before `resume_flow`: no record is returned before its partition is claimed."""
     from faust.tables.recovery import Recovery
 
     source = inspect.getsource(Recovery._resume_streams)
@@ -85,7 +66,7 @@ def test_recovery_seeks_before_records_flow() -> None:
 
 
 def test_one_worker_holds_the_same_partitions_of_every_topic() -> None:
-    """The assignor keeps partition p of telemetry and control together, whatever the number of workers."""
+    """The assignor keeps partition p of telemetry and control together for any number of workers."""
 
     class Cluster:
         def partitions_for_topic(self, topic: str) -> set[int]:
@@ -105,12 +86,12 @@ def test_one_worker_holds_the_same_partitions_of_every_topic() -> None:
 
 def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
     """The override names the assignor, committed reads and no automatic commit."""
-    source = inspect.getsource(faust_hooks.Thread._create_worker_consumer)
+    source = inspect.getsource(faust_hooks.ConsumerThread._create_worker_consumer)
     for line in (
         "[RangePartitionAssignor]",
         'isolation_level="read_committed"',
         "enable_auto_commit=False",
-        "return Fetches(",
+        "return FetchConsumer(",
     ):
         assert line in source
     assert {"partition_assignment_strategy", "isolation_level", "group_instance_id"} <= set(
@@ -119,9 +100,11 @@ def test_the_range_assignor_is_the_one_the_consumer_gets() -> None:
     assert TopicPartition("t", 1) == ("t", 1)
 
 
-@pytest.mark.parametrize(("waiting", "longest"), [({}, faust_hooks.WAITS_FOR_ALL), ({TopicPartition("t", 0): ()}, 10)])
-def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, object], longest: int) -> None:
-    """A fetch that leaves out topics whose records wait to be taken comes back soon; one for all topics may wait."""
+@pytest.mark.parametrize(
+    ("waiting", "longest"), [({}, faust_hooks.ALL_TOPICS_WAIT_MS), ({TopicPartition("t", 0): ()}, 10)]
+)
+def test_a_fetch_of_some_topics_waits_briefly(waiting: dict[TopicPartition, object], longest: int) -> None:
+    """A fetch that leaves out topics with waiting records returns soon; one of all topics may wait."""
     asked = []
 
     class Asked(fetcher.Fetcher):
@@ -131,7 +114,7 @@ def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, ob
         def _get_actions_per_node(self, assignment: object) -> None:
             asked.append(self._fetch_max_wait_ms)
 
-    class Ours(faust_hooks.Fetcher, Asked):
+    class Ours(faust_hooks.PatientFetcher, Asked):
         pass
 
     Ours()._get_actions_per_node(None)
@@ -139,27 +122,27 @@ def test_a_fetch_for_some_topics_waits_not_long(waiting: dict[TopicPartition, ob
 
 
 def test_the_fetcher_is_where_the_worker_looks_for_it() -> None:
-    """The consumer makes its fetcher when it starts, and each fetch carries the longest wait as it stands then."""
+    """The consumer makes its fetcher when it starts, and each fetch carries the present longest wait."""
     assert "self._fetcher = Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "self._fetch_max_wait_ms," in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
     assert "self._records" in inspect.getsource(fetcher.Fetcher._get_actions_per_node)
 
 
-def test_what_is_fetched_is_received_into_place_and_checked_by_the_processor() -> None:
-    """The worker's consumer and the reader that recovers take both, before their first connection."""
-    for start in (faust_hooks.Fetches.start, PartitionReader.start):
+def test_a_fetch_is_received_without_copies_and_checked_by_the_processor() -> None:
+    """The worker's consumer and the reader of a recovery install both before their first connection."""
+    for start in (faust_hooks.FetchConsumer.start, PartitionReader.start):
         source = inspect.getsource(start)
         assert 0 < source.index("crc32c.use()") < source.index("zero_copy.use(") < source.index(".start()")
 
 
-def test_one_transaction_soon_follows_another() -> None:
-    """The wait between two transactions is ours to set, and shorter than what aiokafka ships."""
-    faust_hooks.begin_soon()
-    assert faust_hooks.sender.BACKOFF_OVERRIDE == faust_hooks.AGAIN_AFTER < 0.02
+def test_transactions_follow_one_another_soon() -> None:
+    """The wait between two transactions is set here, and shorter than aiokafka's."""
+    faust_hooks.use_short_backoff()
+    assert faust_hooks.sender.BACKOFF_OVERRIDE == faust_hooks.TRANSACTION_BACKOFF_S < 0.02
 
 
 def fetched(times: int) -> fetcher.PartitionRecords:
-    """Two records as a broker would send them; `times` is their type of timestamp."""
+    """Two records as a broker sends them; `times` is their timestamp type."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
     builder.append(0, 5_000, b"p", b"one", [("ce_id", b"1")])
     builder.append(1, 5_001, None, b"two", [])
@@ -169,9 +152,9 @@ def fetched(times: int) -> fetcher.PartitionRecords:
     return fetcher.PartitionRecords(TopicPartition("t", 0), records, [], 0, None, None, False, fetcher.READ_COMMITTED)
 
 
-def test_fetched_records_come_out_as_our_own() -> None:
-    """What the fetcher holds for us yields the records that would else be made out of aiokafka's; errors are held as they are."""
-    held = faust_hooks.Prefetched()
+def test_fetched_records_are_made_as_records() -> None:
+    """`PrefetchedRecords` yields the records that aiokafka's would be converted to; errors are kept as they are."""
+    held = faust_hooks.PrefetchedRecords()
     ours, theirs = fetched(1), to_records(fetched(1))
     held[TopicPartition("t", 0)] = fetcher.FetchResult(None, assignment=None, partition_records=ours, backoff=0)
     assert list(ours) == theirs
@@ -184,18 +167,18 @@ def test_fetched_records_come_out_as_our_own() -> None:
     assert ours.next_fetch_offset == 2
 
 
-def test_a_record_without_the_logs_own_time_is_refused_as_it_is_fetched() -> None:
-    """Times that producers set are no order to go by; the message says how to set the topic right."""
+def test_a_record_without_log_append_time_is_refused() -> None:
+    """A producer's timestamps give no order; the message names the topic setting that fixes it."""
     records = fetched(0)
-    faust_hooks.Prefetched()[TopicPartition("t", 0)] = fetcher.FetchResult(
+    faust_hooks.PrefetchedRecords()[TopicPartition("t", 0)] = fetcher.FetchResult(
         None, assignment=None, partition_records=records, backoff=0
     )
     with pytest.raises(LogBroken, match=r"t/0/0 .*message.timestamp.type=LogAppendTime on t"):
         next(records)
 
 
-def test_the_fetcher_keeps_what_it_fetched_in_one_mapping() -> None:
-    """It is made once, so that the one put in its place stays there."""
+def test_the_fetcher_keeps_fetched_records_in_one_mapping() -> None:
+    """The mapping is made once, so the replacement stays in place."""
     source = inspect.getsource(fetcher.Fetcher)
     assert source.count("self._records = ") == 1
     assert "self._records[tp] = FetchResult(" in source

@@ -1,4 +1,4 @@
-"""The connection for fetches: answers come out whole however they came in, and all that can go wrong ends as it did before."""
+"""Fetch responses are received whole however the stream is cut, and errors end as in aiokafka."""
 
 from __future__ import annotations
 
@@ -33,20 +33,23 @@ ASK = FetchRequest(100, 1, 1 << 20, 1, [("t", [(0, 0, 1 << 20)])])
 
 
 def answer(records: bytes) -> bytes:
-    """What a broker says to `ASK`."""
+    """A broker's response to `ASK`."""
     return bytes(FetchResponse_v11(0, 0, 0, [("t", [(0, 0, 7, 7, 0, [(5, 6)], -1, records)])]).encode())
 
 
 def framed(number: int, body: bytes) -> bytes:
-    """An answer with its length and the number of its request."""
+    """A response with its length and its correlation id."""
     return struct.pack(">ii", len(body) + 4, number) + body
 
 
 Script = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def beside(script: Script, then: Callable[[Any], Awaitable[Any]], context: Any = None, mine: Any = None) -> Any:
-    """`then(connection)` beside a broker that tells its versions first, and goes by the script for each later request."""
+async def with_broker(
+    script: Script, then: Callable[[Any], Awaitable[Any]], context: Any = None, mine: Any = None
+) -> Any:
+    """Run `then(connection)` against a broker that sends its versions first, and follows the script for later
+    requests."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -74,11 +77,11 @@ async def beside(script: Script, then: Callable[[Any], Awaitable[Any]], context:
         await closed
         server.close()
         await server.wait_closed()
-        await asyncio.sleep(0.01)  # the broker's side ends too
+        await asyncio.sleep(0.01)  # the broker's side closes too
 
 
 def certified(directory: Path) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 that vouches for itself, and its key."""
+    """A self-signed certificate of 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -101,12 +104,12 @@ def certified(directory: Path) -> tuple[Path, Path]:
 
 
 def records_of(response: Any) -> Any:
-    """The records in an answer."""
+    """The records in a response."""
     return response.topics[0][1][0][-1]
 
 
 class Kept(conn.AIOKafkaConnection):  # type: ignore[misc]
-    """A connection that keeps what is handed to it."""
+    """A connection that records what it is given."""
 
     def _handle_frame(self, resp: bytes) -> None:
         self.__dict__.setdefault("kept", []).append(resp)
@@ -116,18 +119,18 @@ class Kept(conn.AIOKafkaConnection):  # type: ignore[misc]
     st.lists(st.one_of(st.integers(0, 9), st.integers(50, 200)), min_size=1, max_size=8),
     st.lists(st.one_of(st.integers(1, 9), st.integers(50, 200)), min_size=1, max_size=8),
 )
-def test_answers_come_out_whole_however_they_came_in(sizes: list[int], pieces: list[int]) -> None:
-    """Small and large answers in a row come out in order, byte for byte, wherever the stream is cut."""
+def test_responses_are_complete_however_the_stream_is_cut(sizes: list[int], pieces: list[int]) -> None:
+    """Small and large responses in a row arrive in order, byte for byte, wherever the stream is cut."""
 
     async def fed() -> list[bytes]:
         connection = Kept("127.0.0.1", 0)
         connection._writer = object()
         connection._requests.extend([(None, None, None)] * len(sizes))
-        reading = zero_copy.Frames(connection, asyncio.Protocol(), wire, small=64)
+        reading = zero_copy.FrameReceiver(connection, asyncio.Protocol(), wire, small=64)
         at, turn = 0, 0
         while at < len(stream):
             assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) <= len(stream) - at, (
-                "what is waited for comes"
+                "never wait for bytes that will not come"
             )
             room = reading.get_buffer(-1)
             some = stream[at : at + min(pieces[turn % len(pieces)], len(room))]
@@ -145,8 +148,8 @@ def test_answers_come_out_whole_however_they_came_in(sizes: list[int], pieces: l
 
 
 def test_a_fetch_is_received_into_place() -> None:
-    """The records of an answer are a view of it, and what the library would have made of the same answer; the next request on
-    the connection is answered too."""
+    """The records of a response are a view of it, equal to what aiokafka makes of it; the next request on the
+    connection works too."""
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
         writer.write(framed(number, answer(bytes([number]) * WHOLE)))
@@ -154,7 +157,7 @@ def test_a_fetch_is_received_into_place() -> None:
     async def ask(connection: Any) -> list[Any]:
         plain = await connection.send(ASK)
         assert zero_copy.divert(connection)
-        assert zero_copy.divert(connection), "a second time does no harm"
+        assert zero_copy.divert(connection), "idempotent"
         return [
             plain,
             await connection.send(ASK),
@@ -162,19 +165,20 @@ def test_a_fetch_is_received_into_place() -> None:
             await connection.send(ASK),
         ]
 
-    plain, first, versions, second = asyncio.run(beside(script, ask))
+    plain, first, versions, second = asyncio.run(with_broker(script, ask))
     assert isinstance(records_of(plain), bytes)
     for response, like in ((first, plain), (second, plain)):
         records = records_of(response)
         assert isinstance(records, memoryview)
         assert len(records) == WHOLE == len(records_of(like))
         assert response.topics[0][1][0][:-1] == like.topics[0][1][0][:-1] == (0, 0, 7, 7, 0, [(5, 6)], -1)
-    assert bytes(records_of(first)[:1]) != bytes(records_of(second)[:1]), "an answer is not written over by the next"
+    assert bytes(records_of(first)[:1]) != bytes(records_of(second)[:1]), "a response is not overwritten by the next"
     assert versions.api_versions == VERSIONS.api_versions
 
 
-def test_a_long_answer_wakes_its_reader_a_few_times() -> None:
-    """Nine megabytes that come in two hundred pieces are read in a few turns, as each takes the interpreter from another thread."""
+def test_a_long_response_wakes_its_reader_a_few_times() -> None:
+    """Nine megabytes that arrive in two hundred pieces are read in a few turns, as each takes the interpreter lock
+    from another thread."""
     long = 9_000_000
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
@@ -195,17 +199,17 @@ def test_a_long_answer_wakes_its_reader_a_few_times() -> None:
             read(nbytes)
 
         reading.buffer_updated = counted
-        for _ in range(3):  # the kernel makes room for long answers once it has met one
+        for _ in range(3):  # the kernel enlarges its buffer after the first long response
             turns.clear()
             assert len(records_of(await connection.send(ASK))) == long
         return len(turns)
 
-    assert asyncio.run(beside(script, ask)) <= 20
+    assert asyncio.run(with_broker(script, ask)) <= 20
 
 
 @pytest.mark.parametrize("sent", [2, 100, 200_000, WHOLE])
-def test_a_connection_that_ends_within_an_answer_fails_what_is_awaited(sent: int) -> None:
-    """Whoever waits for an answer hears at once that the connection is gone, and the connection knows it."""
+def test_a_connection_that_ends_within_a_response_fails_the_request(sent: int) -> None:
+    """A waiting request fails at once, and the connection is marked as closed."""
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
         writer.write(framed(number, answer(bytes(WHOLE)))[:sent])
@@ -218,12 +222,12 @@ def test_a_connection_that_ends_within_an_answer_fails_what_is_awaited(sent: int
             await connection.send(ASK)
         assert not connection.connected()
 
-    asyncio.run(beside(script, ask))
+    asyncio.run(with_broker(script, ask))
 
 
 @pytest.mark.parametrize("diverted", [True, False])
-def test_an_answer_to_another_request_ends_the_connection(diverted: bool) -> None:
-    """Answers that are out of step are given to nobody, here as in the library."""
+def test_a_response_to_another_request_ends_the_connection(diverted: bool) -> None:
+    """A response out of step is delivered to no request, here as in aiokafka."""
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
         writer.write(framed(number + 1, answer(bytes(WHOLE))))
@@ -234,12 +238,12 @@ def test_an_answer_to_another_request_ends_the_connection(diverted: bool) -> Non
             await connection.send(ASK)
         assert not connection.connected()
 
-    asyncio.run(beside(script, ask))
+    asyncio.run(with_broker(script, ask))
 
 
 @pytest.mark.parametrize("rubbish", [b"\xff\xff\xff\xff", framed(2, b"\0\0\0\0\0\0\0\0\0\0\x7f\xff\xff\xff")])
-def test_rubbish_ends_the_connection(rubbish: bytes) -> None:
-    """A length below zero, or an answer that cannot be decoded, fails what is awaited; nobody waits for a time-out."""
+def test_invalid_data_ends_the_connection(rubbish: bytes) -> None:
+    """A negative length, or a response that cannot be decoded, fails the request at once instead of after a timeout."""
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
         writer.write(rubbish)
@@ -252,12 +256,12 @@ def test_rubbish_ends_the_connection(rubbish: bytes) -> None:
         assert not connection.connected()
 
     said: list[str] = []
-    asyncio.run(beside(script, ask))
+    asyncio.run(with_broker(script, ask))
     assert said == ["Fatal error: protocol.buffer_updated() call failed."]
 
 
-def test_a_connection_under_tls_is_left_as_it_is(tmp_path: Path) -> None:
-    """What is decrypted comes the library's way, and is the same."""
+def test_a_connection_under_tls_is_not_changed(tmp_path: Path) -> None:
+    """Decrypted data is read by aiokafka, with the same result."""
     certificate, key = certified(tmp_path)
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(certificate, key)
@@ -269,12 +273,12 @@ def test_a_connection_under_tls_is_left_as_it_is(tmp_path: Path) -> None:
         assert not zero_copy.divert(connection)
         return await connection.send(ASK)
 
-    response = asyncio.run(beside(script, ask, theirs, ssl.create_default_context(cafile=str(certificate))))
+    response = asyncio.run(with_broker(script, ask, theirs, ssl.create_default_context(cafile=str(certificate))))
     assert records_of(response) == b"x" * WHOLE
 
 
-def test_a_connection_that_awaits_an_answer_is_left_as_it_is() -> None:
-    """Part of the answer may be in the library's reader already; the next use of the connection finds it free."""
+def test_a_connection_that_waits_for_a_response_is_not_changed() -> None:
+    """Part of the response may be in aiokafka's reader already; the next request finds the connection free."""
 
     async def script(number: int, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
@@ -287,13 +291,14 @@ def test_a_connection_that_awaits_an_answer_is_left_as_it_is() -> None:
         await waiting
         assert zero_copy.divert(connection)
 
-    asyncio.run(beside(script, ask))
+    asyncio.run(with_broker(script, ask))
 
 
 def test_a_view_reads_as_bytes_do() -> None:
-    """Names and numbers are bytes, long values are views, and at the end there is less, as the library's decoders expect."""
+    """Names and numbers are bytes, long values are views, and reads at the end are short, as aiokafka's decoders
+    expect."""
     data = bytes(range(256)) * 8
-    view, plain = zero_copy.Views(memoryview(data)), BytesIO(data)
+    view, plain = zero_copy.ViewReader(memoryview(data)), BytesIO(data)
     for size in (4, 0, zero_copy.WORD, zero_copy.WORD + 1, 5000, 3):
         got = view.read(size)
         assert bytes(got) == plain.read(size)
@@ -301,9 +306,9 @@ def test_a_view_reads_as_bytes_do() -> None:
     assert zero_copy.WORD > 249, "the longest name of a topic"
 
 
-def test_what_the_library_does_with_an_answer_is_what_was_read() -> None:
-    """An answer goes to the first request that waits, is decoded once, marks the connection as used, and is then done with; it is
-    awaited by a task that ends the connection on any error, and reads nothing but through the reader."""
+def test_aiokafka_handles_a_response_as_was_read() -> None:
+    """A response goes to the first waiting request, is decoded once, marks the connection as used and removes the
+    request; a task awaits it, ends the connection on any error, and reads only through the reader."""
     source = inspect.getsource(conn.AIOKafkaConnection._handle_frame)
     for line in (
         "correlation_id, request, fut = self._requests[0]",

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from monitor.charter.control import Admission
+from monitor.console.fleet_page import fleet_page
 from monitor.console.fleet_view import FleetView
-from monitor.console.page import fleet_page, pilot_page
+from monitor.console.pilot_page import pilot_page
 from monitor.embedded.monitor import Monitor
 from monitor.engine.machine import Machine
 from monitor.model.records import Record

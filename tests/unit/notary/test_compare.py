@@ -17,7 +17,8 @@ def verdict(recorded: Command, replayed: Command, *, without: str = "") -> str:
 
 
 def test_a_later_command_is_the_same_where_the_ledger_leaves_out_the_release_before_it() -> None:
-    """On Kafka the notary derives commands from decisions, and enters no `lifted` with a halt or drill after a release."""
+    """On Kafka the notary derives commands from decisions, and enters no `lifted` with a halt or drill after a
+    release."""
     again = command(9, lifted=digest("p-1", 7, "decision"))
     assert verdict(again, again, without="lifted") == "same"
 

@@ -1,4 +1,5 @@
-"""The bytes of an entry, of a ledger and of its hashes never change: public vectors, and every way of being malformed."""
+"""The bytes of an entry, of a ledger and of its hashes never change: public vectors, and every way of being
+malformed."""
 
 from __future__ import annotations
 

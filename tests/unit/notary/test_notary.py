@@ -95,7 +95,7 @@ def test_standing_that_does_not_rise_stops_the_process(tmp_path: Path) -> None:
     notary = Notary(tmp_path)
     notary.record([decision(7)])
     before = notary.head("p-1")
-    with pytest.raises(LedgerBroken, match=r"standing 3 after 7.*backwards"):
+    with pytest.raises(LedgerBroken, match=r"standing 3 after 7.*another history"):
         notary.record([decision(3)])
     assert notary.head("p-1") == before
     with pytest.raises(LedgerBroken, match="earlier error"):
@@ -120,7 +120,7 @@ def test_a_record_that_cannot_be_entered_stops_the_process(tmp_path: Path) -> No
 
 
 def test_two_processes_never_share_a_directory(tmp_path: Path) -> None:
-    """A second notary on the same directory is refused until the first lets go."""
+    """A second notary on the same directory is refused until the first releases it."""
     first = Notary(tmp_path)
     with pytest.raises(LedgerBroken, match="another process"):
         Notary(tmp_path)
@@ -193,7 +193,8 @@ def test_the_verifier_stands_alone(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom monitor.notary.verify import main\nstatus = main([sys.argv[1]])\n"
         "ours = {m for m in sys.modules if m.split('.')[0] in ('monitor', 'detectors')}\n"
-        "allowed = {'monitor', 'monitor.model', 'monitor.model.canonical', 'monitor.notary'} | {'monitor.notary.' + m for m in "
+        "allowed = {'monitor', 'monitor.model', 'monitor.model.canonical', 'monitor.notary'} | {'monitor.notary.' + m "
+        "for m in "
         "('verify', 'encoding', 'commitment', 'format', 'tree', 'cursor', 'dense')}\n"
         "assert ours <= allowed, ours - allowed\n"
         "assert not {'msgspec', 'click', 'rich', 'aiohttp'} & set(sys.modules)\n"
@@ -253,12 +254,12 @@ def test_cli_shows_the_numbers_that_a_decision_rests_on(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     first, said, alpha, second, evidence_said, spent, third, _, order, told = shown.stdout.splitlines()
     assert said.strip() == (
-        "The evidence of a broken limit is half-way to its threshold: incidents: "
-        "15 counted where at most 6.2 were allowed; statistic 4.66 against a threshold of 5.1."
+        "Evidence of an exceeded limit is half-way to its threshold: incidents: "
+        "15 counted where at most 6.2 were allowed; statistic 4.66, threshold 5.1."
     )
     assert alpha.strip() == "this threshold may spend alpha 0.006"
-    assert evidence_said.strip().endswith("incidents, night: evidence 200 against a threshold of 100.")
-    assert spent.strip() == "this threshold may spend alpha 0.01; all thresholds up to now may spend 0.03"
+    assert evidence_said.strip().endswith("incidents, night: e-value 200, threshold 100.")
+    assert spent.strip() == "this threshold may spend alpha 0.01; all thresholds so far may spend 0.03"
     assert told.strip().startswith(f"Command to halt for decision {decision(3).id}")
     for line, record in ((first, decision(1)), (second, decision(2)), (third, decision(3)), (order, command(3))):
         assert record.id in line

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitor.engine.machine import STALE_TIMERS, Machine
+from monitor.engine.machine import Machine
+from monitor.engine.partition import STALE_TIMERS
 from monitor.errors import LogBroken
 from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
@@ -99,12 +100,12 @@ def test_detectors_that_cannot_be_read_stop_the_process() -> None:
 
 def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
     """After recovery no value is kept, of what was read and of what is written, and older keys are still known."""
-    live = state_keys.Live()
+    live = state_keys.LiveKeys()
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"old")
     live.feed(state_keys.key(state_keys.SNAPSHOT, 4, "p"), b"new")
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"late")
     assert live.values == {(state_keys.SNAPSHOT, "p"): b"new"}
-    live.let_go()
+    live.drop_values()
     live.feed(state_keys.key(state_keys.SNAPSHOT, 5, "p"), b"newest")
     assert live.values == {}
     assert live.others(state_keys.SNAPSHOT, 5, "p") == [b"snapshot/3/p", b"snapshot/4/p"]
@@ -119,4 +120,4 @@ def test_the_queue_of_timers_does_not_grow_with_events() -> None:
     for n in range(100):
         deaths = [bench.emitter.incident(T0 + n, harm=Harm.DEATH) for _ in range(100)]
         bench.send(*deaths, at=T0 + n)
-    assert len(bench.machine._due) <= 2 * len(bench.machine.pilots) + STALE_TIMERS
+    assert bench.machine.queued_timers <= 2 * len(bench.machine.pilots) + STALE_TIMERS

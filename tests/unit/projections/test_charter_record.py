@@ -24,6 +24,7 @@ from monitor.projections.charter_record import versions
 from monitor.simulation.fleet_charter import HOUR_MS
 from monitor.simulation.fleet_charter import charter as fleet
 from monitor.testing.records import decision
+from tests.strength import examples
 
 T0 = 1_700_000_000_000
 ONE = fleet("p-1", number=0, period_ms=HOUR_MS, cap=1e6, dispersion=1.0, start=T0, end=T0 + HOUR_MS)
@@ -92,7 +93,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50, 150), deadline=None)
 @given(WORDS, WORDS)
 def test_any_words_survive(scenario: str, sector: str) -> None:
     """Whatever a charter says in words is quoted as YAML asks for."""

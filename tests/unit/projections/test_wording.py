@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from detectors.base import Proportion, Score
+from detectors.explain import explain
 from monitor.model.records import Finding, Level, Reason
 from monitor.projections.wording import LEVELS, REASONS, sentence
 from monitor.testing.records import decision
@@ -38,8 +40,8 @@ LIMIT = Finding(
             Reason.LIMIT_HALF_WAY,
             LIMIT,
             {},
-            "The evidence of a broken limit is half-way to its threshold: incident rate: "
-            "15 counted where at most 6.2 were allowed; evidence 106 against a threshold of 164",
+            "Evidence of an exceeded limit is half-way to its threshold: incident rate: "
+            "15 counted where at most 6.2 were allowed; e-value 106, threshold 164",
         ),
         (
             Reason.LIMIT_EXCEEDED,
@@ -53,11 +55,10 @@ LIMIT = Finding(
                 expected=0.3,
             ),
             {"kind": "proportion"},
-            "A limit of the charter is broken: fpr, A: 41.2 % where at most 30 % is allowed; "
-            "evidence 403 against a threshold of 148",
+            "Charter limit exceeded: fpr, A: 41.2 % where at most 30 % is allowed; e-value 403, threshold 148",
         ),
         (
-            Reason.LIMIT_EXCEEDED,  # the detector's own sentence tells that it is a share, and the ratio stands beside
+            Reason.LIMIT_EXCEEDED,  # a record of an older version: its explanation shows that it is a proportion
             Finding(
                 indicator="fpr",
                 rule="limit_e_process",
@@ -69,59 +70,59 @@ LIMIT = Finding(
                 explanation="40 % of 100 where 20 % were allowed, twice as many.",
             ),
             {},
-            "A limit of the charter is broken: fpr: 40 of 100 (40 %) where at most 20 (20 %) are allowed, "
-            "2 times that (95 % interval 1.5 to 2.6)",
+            "Charter limit exceeded: fpr: 40 of 100 (40 %) where at most 20 (20 %) are allowed, "
+            "2 times as many (95 % interval 1.5 to 2.6)",
         ),
         (
             Reason.GAUGE_OUT_OF_RANGE,
             Finding(indicator="efficiency_gain", rule="gauge_limit", observed=0.02, expected=0.1),
             {"below": True},
-            "A value lies outside what the charter states: efficiency gain: 0.02 where at least 0.1 is allowed",
+            "Value outside the range of the charter: efficiency gain: 0.02 where at least 0.1 is allowed",
         ),
         (
             Reason.DRIFT_SUSPECTED,
             Finding(indicator="complaints", rule="cusum", statistic=6.5, bar=5.0, observed=9.0, expected=4.0),
             {},
-            "The numbers may be drifting: complaints: 9 where 4 is usual; statistic 6.5 against a threshold of 5",
+            "Possible drift: complaints: 9 where 4 is usual; statistic 6.5, threshold 5",
         ),
         (
             Reason.HARD_RULE,
             Finding(rule="serious_injury", observed=1.0, expected=0.0, detail="incident, serious_injury, i-7"),
             {},
-            "An event happened on which the charter acts at once: rule serious injury; "
+            "Hard rule of the charter triggered: rule serious injury; "
             "incident i-7, severity incident, harm serious injury",
         ),
-        (Reason.SILENCE, Finding(rule="heartbeat/"), {}, "Nothing has been heard for longer than is usual"),
+        (Reason.SILENCE, Finding(rule="heartbeat/"), {}, "No data for longer than usual"),
         (
             Reason.SILENCE,
             Finding(indicator="silence", rule="silence", statistic=12.8, bar=12.8, observed=0.0, expected=12.8),
             {},
-            "Nothing has been heard for longer than is usual: silence: about 12.8 events would have come by now",
+            "No data for longer than usual: silence: about 12.8 events expected by now",
         ),
-        (Reason.CLEARED, LIMIT, {}, "Quiet for as long as the charter asks: incident rate"),
+        (Reason.CLEARED, LIMIT, {}, "Quiet for as long as the charter requires: incident rate"),
         (
             Reason.CLEARED,
             Finding(rule="acknowledge"),
             {},
-            "The service acknowledged: the halt is not overdue any more",
+            "Halt acknowledged; it is no longer overdue",
         ),
-        (Reason.CLEARED, Finding(rule="sequence"), {}, "Quiet for as long as the charter asks: sequence"),
+        (Reason.CLEARED, Finding(rule="sequence"), {}, "Quiet for as long as the charter requires: sequence"),
         (
             Reason.UNKNOWN_TOO_LONG,
             Finding(rule="unknown", detail="silence"),
             {},
-            "The state of the pilot has been unknown for too long: nothing has been heard for longer than is usual",
+            "State unknown for longer than the charter allows: no data for longer than usual",
         ),
-        (  # a person's own word stays one, whatever else it may mean here
+        (  # free text of a person is not a flag
             Reason.OVERRIDDEN,
             Finding(rule="override", detail="silence"),
             {},
-            "Set by hand by a regulator: silence",
+            "Level set by an officer: silence",
         ),
     ],
 )
 def test_a_decision_is_said_with_its_numbers(reason: Reason, finding: Finding, more: dict[str, Any], said: str) -> None:
-    """What was seen, what is allowed, the evidence as an e-value beside its bar."""
+    """The observed and the allowed value, and the evidence as an e-value with its threshold."""
     assert sentence(decision(1, reason=reason, finding=finding), **more) == said
 
 
@@ -130,4 +131,19 @@ def test_provisional_evidence_is_called_so() -> None:
     import msgspec
 
     finding = msgspec.structs.replace(LIMIT, provisional=True)
-    assert sentence(decision(1, finding=finding)).endswith("(before the period has closed)")
+    assert sentence(decision(1, finding=finding)).endswith("(provisional: the period is still open)")
+
+
+def test_the_explanation_of_a_proportion_is_read_as_one() -> None:
+    """Without the charter, the explanation that detectors write shows that observed and expected are proportions."""
+    observation = Proportion(63.0, 1323.0)
+    score = Score(statistic=16.8, threshold=7.4, observed=63 / 1323, expected=0.02)
+    finding = Finding(
+        indicator="fpr",
+        rule="limit_e_process",
+        observed=score.observed,
+        expected=score.expected,
+        explanation=explain(observation, score, "limit_e_process").sentence,
+    )
+    text = sentence(decision(1, reason=Reason.LIMIT_EXCEEDED, finding=finding))
+    assert "63 of 1,323 (4.76 %) where at most 26.5 (2 %) are allowed" in text

@@ -54,7 +54,7 @@ def test_the_acknowledgement_waits_for_work_in_hand_and_for_the_hooks(tmp_path: 
 
         worker = threading.Thread(target=work)
         worker.start()
-        until(lambda: pilot._guard.in_hand == 1)
+        until(lambda: pilot._guard.running == 1)
         link.command(HALT)
         until(lambda: pilot.standing.halted)
         with pytest.raises(Halted), pilot.guard():
@@ -126,12 +126,12 @@ def test_work_that_does_not_end_is_ended_where_that_is_possible(
         loop = threading.Thread(target=lambda: asyncio.run(both()))
         worker.start()
         loop.start()
-        until(lambda: pilot._guard.in_hand == 3)
+        until(lambda: pilot._guard.running == 3)
         link.command(HALT)
         until(lambda: sorted(ended) == ["decorated", "task", "thread"])
         loop.join(5)
         until(lambda: bool(acknowledged(link)))
-        assert "work go on after the time to finish" in caplog.text
+        assert "halt.work_still_running" in caplog.text
         assert pilot.serving  # the stubborn thread
         stubborn.set()
         worker.join()
@@ -152,7 +152,7 @@ def test_a_cancellation_of_the_caller_stays_one(tmp_path: Path) -> None:
                 await asyncio.wait_for(later(), 0.2)
 
         asyncio.run(cancelled())
-        assert pilot._guard.in_hand == 0
+        assert pilot._guard.running == 0
 
 
 def test_a_hook_that_hangs_or_fails_delays_the_acknowledgement_only_so_long(

@@ -215,8 +215,8 @@ def test_together_is_durable_when_the_block_ends(tmp_path: Path) -> None:
             for n in range(500):
                 pilot.complaint(f"c-{n}")
             assert link.events == []
-            assert pilot._own.spool.durable == 0
-        assert pilot._own.spool.durable == pilot._own.spool.written
+            assert pilot._runtime.incarnation.spool.durable == 0
+        assert pilot._runtime.incarnation.spool.durable == pilot._runtime.incarnation.spool.written
         pilot.flush()
     assert numbers(link.events) == list(range(1, 501))
 
@@ -299,12 +299,12 @@ def test_an_acknowledgement_waits_for_room(tmp_path: Path, caplog: pytest.LogCap
         fill(pilot, "c" * 20)  # leaves less room than an acknowledgement needs
         link.command(command(2))
         until(lambda: pilot.standing.halted)
-        until(lambda: "is not acknowledged yet" in caplog.text)
+        until(lambda: "command.not_acknowledged" in caplog.text)
         time.sleep(1.0)  # it is tried again and again
         assert not any(isinstance(e, CommandAcknowledged) for e in link.events)
         link.deaf = False
         until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events), 10)
-        assert caplog.text.count("is not acknowledged yet") == 1
+        assert caplog.text.count("command.not_acknowledged") == 1
         assert pilot.status().not_recorded == 1
 
 
@@ -336,8 +336,8 @@ def test_bad_settings_are_refused_at_once(tmp_path: Path) -> None:
     """An address, a size or a pilot that cannot work is refused when the Pilot is made, by name."""
     for change, words in (
         ({"to": "127.0.0.1:9092"}, "kafka://host"),
-        ({"to": "kafka://"}, "no address"),
-        ({"to": "kafka://127.0.0.1:port"}, "no address"),
+        ({"to": "kafka://"}, "not an address"),
+        ({"to": "kafka://127.0.0.1:port"}, "not an address"),
         ({"pack": 0}, "pack is 0"),
         ({"spool_bytes": 10}, "spool_bytes is 10"),
         ({"participant": ""}, "participant is empty"),

@@ -25,7 +25,7 @@ def test_the_files_that_take_longest_exist() -> None:
 
 def test_long_files_come_before_short_ones() -> None:
     """The listed files first, in their order; then folders with processes; unit tests and doctests last."""
-    package = TESTS.parent / "monitor" / "decide.py"
+    package = TESTS.parent / "monitor" / "decide" / "ladder.py"
     order = [
         TESTS / LONGEST[0],
         TESTS / LONGEST[1],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.engine.machine import nondecreasing
+from monitor.engine.batched import nondecreasing
 from monitor.model.builders import Emitter
 from monitor.model.events import encode
 from monitor.model.records import Record

@@ -10,8 +10,9 @@ import pytest
 
 from monitor.charter.spec import Authority, Charter, Cycle, DetectorSpec, ExposureSpec, IndicatorSpec, Participant
 from monitor.console.svg.picture import describe, picture
+from monitor.console.svg.scales import date_ticks
 from monitor.model.records import Decision, Evidence, Finding, Level, Reason, RecordKind
-from monitor.projections.formats import date_ticks, day
+from monitor.projections.formats import day
 
 DAY = 86_400_000
 START = 1_690_848_000_000  # 2023-08-01
@@ -102,7 +103,8 @@ def test_equal_input_gives_equal_bytes_in_any_order() -> None:
 
 
 def test_says_in_words_what_it_shows() -> None:
-    """A screen reader meets an image with a title and a description that names evidence, bar and every move."""
+    """A screen reader meets an image with a title and a description that names evidence, threshold and every change of
+    level."""
     root = ElementTree.fromstring(picture("Pilot <1> & co", EVIDENCE, DECISIONS, charter()))
     assert root.get("role") == "img"
     names = (root.get("aria-labelledby") or "").split()
@@ -112,16 +114,16 @@ def test_says_in_words_what_it_shows() -> None:
     assert "2023-08-05: escalate to halt, hard rule." in by_id[names[1]]
 
 
-def test_shows_the_bar_the_half_way_line_and_the_highest_evidence_as_e_values() -> None:
-    """The bar, the half-way line (half in log) and the peak stand beside the curve as e-values, with what they lead to."""
+def test_shows_threshold_half_way_line_and_highest_evidence_as_e_values() -> None:
+    """Threshold, half-way line (half in log) and peak are labelled as e-values, with the level they lead to."""
     shown = words(picture("Pilot", EVIDENCE, DECISIONS, charter()))
-    assert "bar 164 → halt" in shown
+    assert "threshold 164 → halt" in shown
     assert "half-way 12.8 → escalate" in shown
     assert any(text.startswith("highest 106") for text in shown)
 
 
 def test_marks_decisions_with_word_date_and_reason_and_not_by_colour_alone() -> None:
-    """Each rise of the level is marked by its word, its date and its reason; each level has a shape of its own."""
+    """Each rise of the level is marked by its word, its date and its reason; each level has a different shape."""
     svg = picture("Pilot", EVIDENCE, DECISIONS, charter())
     shown = words(svg)
     assert "escalate 2023-08-04: limit half way" in shown
@@ -130,7 +132,8 @@ def test_marks_decisions_with_word_date_and_reason_and_not_by_colour_alone() -> 
 
 
 def test_a_picture_of_seconds_names_times_and_not_only_the_day() -> None:
-    """Where all happened within a day, marks and periods say the second: eight labels of one date tell nobody anything."""
+    """Where all happened within a day, marks and periods say the second: eight labels of one date tell nobody
+    anything."""
     noon = START + DAY // 2
     short = [
         msgspec.structs.replace(closed(0, e), start=noon + i * 5_000, end=noon + (i + 1) * 5_000)
@@ -201,7 +204,7 @@ def test_stays_small_for_a_year_of_hours() -> None:
 
 def test_nothing_yet_is_said_so() -> None:
     """Without any period or decision the picture says that there is nothing yet."""
-    assert "No period has closed and nothing was decided yet." in words(picture("Pilot", [], []))
+    assert "No closed period and no decision yet." in words(picture("Pilot", [], []))
     assert describe("Pilot", [], []) == "Pilot. The level never changed."
 
 
@@ -221,11 +224,11 @@ def test_needs_nothing_from_outside() -> None:
         assert foreign not in svg
 
 
-def test_evidence_far_beyond_its_bar_does_not_flatten_the_bar() -> None:
-    """What stands far beyond the bar is drawn at the edge and said so; bar and crossing stay where they can be read."""
+def test_evidence_far_above_its_threshold_does_not_flatten_the_plot() -> None:
+    """Evidence far above the threshold is drawn at the edge and labelled so; threshold and crossing stay readable."""
     svg = picture("Pilot", [closed(0, 1.0), closed(1, 1e60)], [], charter())
     shown = words(svg)
-    assert any(text.startswith("highest 1×10⁶⁰, beyond this scale") for text in shown)
+    assert any(text.startswith("highest 1×10⁶⁰, above this scale") for text in shown)
     assert "10⁵⁰" not in shown
 
 

@@ -1,32 +1,35 @@
-"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.machine` over a log of its own.
+"""The second stage on Kafka: one owner reads all partitions of `evidence` and runs `monitor.common_cause.machine` over
+them.
 
-Its topics are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger, the board and the
-actors read its decisions as they read any. No group and no rebalance: who starts last fences whoever ran before, and the
-journal makes what either of them puts out the same.
+Its topics are those of a deployment with the prefix `<prefix>.pool` and one partition, so that the ledger, the board
+and the actors read its decisions like any other. There is no consumer group and no rebalance: the instance that starts
+last fences the one before it, and the journal makes the outputs of both the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import signal
 from collections.abc import Callable, Sequence
 
 from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
 from monitor.kafka.log import KafkaLog
-from monitor.kafka.topics import Names, Topic, partition_count, topics
+from monitor.kafka.settings import LogSettings
+from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
+from monitor.logs import Log
 from monitor.model.records import Outputs, Record
 
-logger = logging.getLogger(__name__)
+logger = Log(__name__)
 
 TIME_EVERY_MS = 10_000
 END = 1 << 62
 
 
-def pool_names(prefix: str) -> Names:
+def pool_names(prefix: str) -> TopicNames:
     """The second stage's own topics."""
-    return Names(f"{prefix}.pool")
+    return TopicNames(f"{prefix}.pool")
 
 
 def pool_topics(prefix: str, replication: int) -> list[Topic]:
@@ -47,7 +50,7 @@ class PoolLog(KafkaLog):
         return [Record(r.offset, r.timestamp, r.key, r.value, tuple(r.headers)) for r in records]
 
     async def control(self, start: int, stop: int) -> Sequence[Record]:
-        """There is none."""
+        """Returns nothing: the second stage has no control topic."""
         return ()
 
     async def first_of(self, topic: str) -> int:
@@ -56,7 +59,34 @@ class PoolLog(KafkaLog):
         return (await self._started()[1].bounds(name, int(partition)))[0]
 
 
-async def pool(
+def serve_pool(
+    bootstrap: str,
+    prefix: str,
+    *,
+    replication: int,
+    wait_ms: int,
+    on_outputs: Callable[[Outputs], None],
+    started: Callable[[], None] = lambda: None,
+) -> None:
+    """Create its topics, then run until SIGTERM or SIGINT. `started` is called once the topics are as required.
+
+    Raises Fenced, LogBroken, Unavailable.
+    """
+
+    async def serve() -> None:
+        over = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, over.set)
+        wanted = pool_topics(prefix, replication)
+        await create_topics(bootstrap, wanted)
+        await require_topics(bootstrap, wanted)
+        started()
+        await run_pool(bootstrap, prefix, wait_ms=wait_ms, on_outputs=on_outputs, ending=over.is_set)
+
+    asyncio.run(serve())
+
+
+async def run_pool(
     bootstrap: str,
     prefix: str = "sandbox",
     *,
@@ -65,14 +95,15 @@ async def pool(
     ending: Callable[[], bool] = lambda: False,
     every: float = 0.5,
 ) -> CommonCauseMachine:
-    """Run until `ending()`; returns the machine as it stood. Any failure is raised: start again, the log knows the rest.
+    """Run until `ending()`; returns the machine in its last state. After any exception: start again, and it recovers
+    from the log. Polls every `every` s while idle.
 
     Raises Fenced, LogBroken, Unavailable.
     """
-    evidence = Names(prefix).evidence
+    evidence = TopicNames(prefix).evidence
     parts = [f"{evidence}/{p}" for p in range(await partition_count(bootstrap, evidence))]
     names = pool_names(prefix)
-    log = PoolLog(bootstrap, 0, names.prefix, names.prefix)
+    log = PoolLog(LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix), 0)
     runner: Runner[CommonCauseMachine] = Runner(
         log,
         clock=log.clock,
@@ -81,7 +112,7 @@ async def pool(
     )
     try:
         await runner.recover()
-        logger.info("second stage seated, epoch %d", runner.epoch)
+        logger.info("common_cause.claimed", stage="record", epoch=runner.epoch)
         timed = 0
         while not ending():
             moved = False
@@ -106,7 +137,7 @@ async def pool(
 
 
 async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str) -> bool:
-    """Hand over what is new in one partition, a bounded stretch at a time; whether there was anything."""
+    """Step what is new in one partition, a bounded number of records at a time; returns whether there was anything."""
     at, first = runner.next_telemetry.get(part, 0), await log.first_of(part)
     if 0 < at < first:
         raise LogBroken(f"{part} begins at {first}, but {at} is needed")

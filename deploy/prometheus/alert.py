@@ -1,0 +1,32 @@
+"""One alert as a row of a table: its rule, its summary, and the three cases that test it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+JOB = "sandbox-monitor"
+M = "sandbox_monitor_"
+WHO = '{pilot="p1",participant="acme"}'
+PILOT = {"pilot": "p1", "participant": "acme"}
+Series = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert. `firing` and `silent` map series to values (one per minute); `expect` are the labels of the alerts
+    that must fire at minute `at`, `absent` of those that must fire without any series. `always` is the reason for
+    having no silent case."""
+
+    name: str
+    group: str
+    expr: str
+    severity: str
+    summary: str
+    firing: Series
+    silent: Series
+    expect: tuple[dict[str, str], ...] = ({},)
+    hold: str = "0s"
+    labels: dict[str, str] = field(default_factory=dict)
+    absent: tuple[dict[str, str], ...] = ()
+    at: str = "20m"
+    always: str = ""

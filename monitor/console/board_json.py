@@ -1,0 +1,54 @@
+"""The board as data: what `/api/board.json` answers."""
+
+from __future__ import annotations
+
+from monitor.console.fleet_view import FleetView, PilotView
+from monitor.console.html import link
+
+
+def as_data(board: FleetView, now: int = 0) -> dict[str, object]:
+    """The fleet as plain data. Times in ms since 1970, evidence as natural logarithms of e-values."""
+    return {
+        "left_out": board.left_out,
+        "through": board.through,
+        "worker": {"last_heard": board.liveness.last_seen, "silent_partitions": board.liveness.silent(now)},
+        "open_mode": board.open_mode,
+        "pilots": [_pilot(board, view) for view in board.fleet()],
+    }
+
+
+def _pilot(board: FleetView, view: PilotView) -> dict[str, object]:
+    head = board.ledger(view.pilot)
+    return {
+        "pilot": view.pilot,
+        "participant": view.participant,
+        "tier": view.plan.tier if view.plan else None,
+        "level": view.level.word,
+        "since": view.since,
+        "reason": view.why.reason.value if view.why else None,
+        "why": view.say(view.why) if view.why else None,
+        "unknown": view.unknown or None,
+        "unknown_since": view.unknown_since,
+        "alpha_spent": view.alpha_spent,  # what all thresholds so far may spend: an old name
+        "alpha_used": view.alpha_used,
+        "last_evidence": view.last_evidence,
+        "charter": view.charter,
+        "standing": view.standing,
+        "exited": view.exited,
+        "order": _command(view),
+        "ledger": {"size": head[0], "root": head[1]} if head else None,
+        "url": link(view.pilot),
+    }
+
+
+def _command(view: PilotView) -> dict[str, object] | None:
+    command = view.command
+    if command is None:
+        return None
+    return {
+        "action": command.action,
+        "state": command.state,
+        "at": command.at,
+        "told": command.attempts,  # an old name
+        "open": command.open,
+    }

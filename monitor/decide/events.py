@@ -1,0 +1,103 @@
+"""Decide on one event: what the charter says of a single event, and what the event means for the command in force."""
+
+from __future__ import annotations
+
+from monitor.decide.context import DecisionContext
+from monitor.decide.enforcement import ACKNOWLEDGEMENTS, grant_permit, track
+from monitor.decide.ladder import Move
+from monitor.model.events import (
+    Envelope,
+    ExposureTallied,
+    Heartbeat,
+    IncidentReported,
+    IncidentUpdated,
+    OutcomesTallied,
+    event_type,
+    millis,
+)
+from monitor.model.records import Finding, Level, Reason
+from monitor.state.incidents import IncidentReport, breaks
+from monitor.state.observed import Observed
+
+UNREGISTERED_MODEL, MISSING_MODEL = "unregistered_model", "missing_model"  # keys of findings
+# Events about the work of the AI system, so that the model that did it has to be named.
+WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
+
+
+def decide(context: DecisionContext, event: Envelope, observed: Observed) -> bool:
+    """Apply the rules for single events and follow the command in force. Returns whether timers have to be set again."""
+    kind, plan, pilot = type(event), context.plan, context.pilot
+    model = event.data.model  # type: ignore[attr-defined]
+    if model and model != pilot.model:
+        pilot.model = model
+    if not plan.any_model and model not in plan.models:
+        check_model(context, event, model)
+    if kind is ExposureTallied:
+        _check_use(context, event)  # type: ignore[arg-type]
+    elif observed.correction is not None:
+        level = pilot.standing.level
+        context.record(Move("finding", level, level, Reason.CORRECTED, False), observed.correction)
+    elif observed.incident is not None:
+        apply_hard_rules(context, event, observed.incident)  # type: ignore[arg-type]
+        observed.incident.remember(context.out)
+    changed = bool(observed.ended_silences)
+    if kind in ACKNOWLEDGEMENTS or pilot.standing.halt_state.kind:
+        changed |= track(context, event)
+    if kind is Heartbeat:
+        grant_permit(context, event)  # type: ignore[arg-type]
+    return changed
+
+
+def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
+    """Raise a finding for a model that the charter does not name: WATCH, or the level of the charter's rule. Work without
+    a model may be the work of such a model: the same level, but no halt, as it proves nothing."""
+    name = UNREGISTERED_MODEL if model else MISSING_MODEL
+    if name in context.pilot.standing.active or millis(event.time) < context.pilot.began:
+        return
+    if not model and not isinstance(event, WORK):
+        return
+    levels = [Level[rule.level.upper()] for rule in context.plan.charter.hard_rules if rule.unregistered_model]
+    level = max(levels, default=Level.WATCH)
+    if model:
+        finding = Finding(rule=name, detail=model)
+        context.raise_finding(name, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
+        return
+    finding = Finding(rule=name, detail=f"{event_type(event)} without data.model")
+    context.raise_finding(name, min(level, Level.ESCALATE), Reason.MISSING_MODEL, finding, "until_lowered")
+
+
+def apply_hard_rules(
+    context: DecisionContext, event: IncidentReported | IncidentUpdated, known: IncidentReport
+) -> None:
+    """Apply the charter's hard rules to an incident: again only when it is graver than what they were applied to before."""
+    data = event.data
+    for rule in context.plan.charter.hard_rules:
+        if not breaks(rule, event) or not known.graver(rule):
+            continue
+        finding = Finding(
+            segment=data.segment,
+            rule=rule.name,
+            observed=1.0,
+            expected=0.0,
+            detail=f"{data.severity.value}, {data.harm.value}, {data.incident}",
+        )
+        level = Level[rule.level.upper()]
+        context.raise_finding(f"rule/{rule.name}", level, Reason.HARD_RULE, finding, "until_lowered")
+
+
+def _check_use(context: DecisionContext, event: ExposureTallied) -> None:
+    """Escalate use of the system outside of its cycle, or by more people than the charter allows (unit `users`)."""
+    plan, amount = context.plan, event.data.amount
+    start, end = plan.cycle
+    if amount > 0 and not start <= millis(event.time) < end:
+        finding = Finding(rule="cycle", observed=amount, expected=0.0, detail=event.time.isoformat())
+        context.raise_finding("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)
+    if plan.user_cap is not None and event.data.unit == "users" and amount > plan.user_cap:
+        finding = Finding(
+            segment=event.data.segment,
+            rule="user_cap",
+            observed=amount,
+            expected=float(plan.user_cap),
+            unit="users",
+        )
+        context.raise_finding("user_cap", Level.ESCALATE, Reason.EXPOSURE_CAP, finding)

@@ -1,0 +1,155 @@
+"""Telemetry in batches: the fast path of `monitor/engine/telemetry.py`, with the same result.
+
+Records are grouped by key, and each group is read in runs of events. A batch of a run is taken at once when
+`monitor/observe/fast_path.py` takes it; otherwise it is split, and what is left goes one by one through the step of single
+events that this stepper is given. How a run is split never changes a result (`tests/property/test_fold.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+
+from monitor.compile.plan import Plan
+from monitor.compile.state_size import open_allowance
+from monitor.decide.signatures import SIGNED_EVENTS, forged
+from monitor.engine.partition import Partition
+from monitor.engine.telemetry import RecordStepper, Stretch
+from monitor.model.bounds import short
+from monitor.model.events import Envelope
+from monitor.model.records import Outputs, Record
+from monitor.observe.split import end_of_batch
+from monitor.state.pilot import Pilot
+from monitor.validate.runs import MIN_BATCH, EventBatch, EventRun, as_batch, group_by_key, runs
+
+
+class BatchStepper:
+    """Steps records in batches. `single` steps records and events one by one, `catch_up` brings a pilot to a time of
+    reception. `events` counts the events that were taken in batches."""
+
+    def __init__(
+        self, partition: Partition, single: RecordStepper, catch_up: Callable[[Pilot, int, Outputs], int]
+    ) -> None:
+        self._partition = partition
+        self._single = single
+        self._catch_up = catch_up
+        self.events = 0
+
+    def records(self, records: Sequence[Record], stretch: Stretch) -> Outputs:
+        """Step records in offset order. Returns their outputs."""
+        out = Outputs()
+        at = 0
+        while at < len(records):
+            groups, at = group_by_key(records, at)
+            for group in groups:
+                for run in runs(group):
+                    if isinstance(run, EventRun):
+                        self._step_run(run, stretch, valid=False)
+                    else:
+                        self._each(run, stretch)
+            if at < len(records):
+                self._each(records[at : at + 1], stretch)
+                at += 1
+            out.extend(stretch.outputs())
+            stretch.pieces = []
+        return out
+
+    def _each(self, records: Iterable[Record], stretch: Stretch) -> None:
+        """Validate records one by one; the events of a record that holds several are still tried as a batch."""
+        for record in records:
+            events, places, rejected = self._single.validated(record, stretch.topic)
+            if events:
+                count = len(events)
+                run = EventRun(events, [record] * count, [record.received] * count, places)
+                self._step_run(run, stretch, valid=True)
+            self._single.add_rejected(rejected, record, stretch)
+
+    def _step_run(self, run: EventRun, stretch: Stretch, *, valid: bool) -> None:
+        """Step a run, in batches as far as it is ordinary. Unless all events are known to be `valid`, what is no batch is
+        validated record by record."""
+        todo = [(0, len(run.events), valid)]
+        while todo:
+            first, stop, valid = todo.pop()
+            if (end := self._batch_end(run, first, stop, valid)) < stop:
+                todo.append((end, stop, valid))
+                stop = end
+            batch = as_batch(run, first, stop) if stop - first >= MIN_BATCH else None
+            valid = valid or batch is not None
+            if batch is not None and self._take(batch, run, first, stretch):
+                self.events += stop - first
+            elif valid and self._batch_end(run, first, stop, valid) < stop:
+                todo.append((first, stop, valid))
+            elif not valid and run.records[first] is run.records[stop - 1]:
+                self._each(run.records[first : first + 1], stretch)
+            elif valid and first == 0 and stop >= MIN_BATCH and self._first_alone(run.events[0], run.received[0]):
+                self._single.step_run(run, 0, 1, stretch)
+                todo.append((1, stop, True))
+            elif stop - first >= 2 * MIN_BATCH and self._splits(run.events[first].subject):
+                half = run.middle(first, stop)  # one event that is not ordinary holds back its neighbours only
+                todo += [(half, stop, valid), (first, half, valid)]
+            elif valid:
+                self._single.step_run(run, first, stop, stretch)
+            else:
+                self._each(run.records_of(first, stop), stretch)
+
+    def _take(self, batch: EventBatch, run: EventRun, first: int, stretch: Stretch) -> bool:
+        """Take a batch, the events of `run` from `first` on, if all of them are ordinary. Timers that are due before its first
+        event fire in any case."""
+        partition, owner = self._partition, stretch.owner
+        pilot = partition.pilots.get(batch.events[0].subject)
+        if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
+            return False
+        if open_allowance(pilot.plan) is not None:
+            return False  # each event may open a period too many
+        if pilot.plan.firm and not _signed(pilot.plan, batch, run, first):
+            return False
+        clipped = nondecreasing(run.received[first : first + len(batch.events)], pilot.received)
+        if pilot.due < clipped[0]:
+            fired = Outputs()
+            self._catch_up(pilot, clipped[0], fired)
+            stretch.pieces.append((run.records[first].offset, fired))
+        if clipped[-1] > pilot.received and pilot.due < clipped[-1]:
+            return False
+        out = Outputs()
+        if not partition.hot.fast_path(pilot).take(batch, clipped, out):
+            return False
+        stretch.pieces.append((run.records[first + len(batch.events) - 1].offset, out))
+        pilot.received = clipped[-1]
+        partition.changed.add(pilot.id)
+        return True
+
+    def _batch_end(self, run: EventRun, first: int, stop: int, valid: bool) -> int:
+        """Where a batch that begins at `first` should end, by the timers and periods of its pilot."""
+        pilot = self._partition.pilots.get(run.events[first].subject) if stop - first >= MIN_BATCH else None
+        return stop if pilot is None or pilot.exited else end_of_batch(pilot, run, first, stop, not valid)
+
+    def _first_alone(self, event: Envelope, received: int) -> bool:
+        """Whether the first event has to be stepped before its neighbours: its source is new, or a timer fires before it."""
+        pilot = self._partition.pilots.get(event.subject)
+        if pilot is None or pilot.exited:
+            return False
+        return short(event.source) not in pilot.sources or (received > pilot.received and pilot.due < received)
+
+    def _splits(self, name: str) -> bool:
+        """Whether a part of a batch may be ordinary when the whole was not."""
+        pilot = self._partition.pilots.get(name)
+        return pilot is not None and not self._partition.hot.fast_path(pilot).idle
+
+
+def _signed(plan: Plan, batch: EventBatch, run: EventRun, first: int) -> bool:
+    """Whether every record with events that must be signed carries a valid signature."""
+    for kind in SIGNED_EVENTS:
+        judged = None
+        for event in batch.by_type.get(kind, ()):
+            record = run.records[first + int(event.sequence) - batch.first]
+            if record is not judged and forged(plan, record):
+                return False
+            judged = record  # one signature covers all events of a record
+    return True
+
+
+def nondecreasing(received: list[int], least: int) -> list[int]:
+    """Times of reception (ms), each raised to the latest before it and at least to `least`."""
+    if received[0] >= least and received == sorted(received):  # as a rule; to accumulate costs five times as much
+        return received
+    return list(accumulate(received, max, initial=least))[1:]

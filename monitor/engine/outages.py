@@ -1,0 +1,94 @@
+"""Outages of the monitor: no `time` for too long, a clock that was set back, telemetry that the log deleted unread.
+
+They are faults of the monitor, never silence of a firm: deadlines are extended, and every pilot is flagged until time goes
+on as it should.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from monitor.decide.context import DecisionContext
+from monitor.detect.periods import TELEMETRY_LOST_KEY
+from monitor.engine.partition import Partition
+from monitor.model.records import Finding, Level, Outputs, Reason
+from monitor.state.pilot import Pilot
+
+FLAG = "monitor"
+
+
+class Outages:
+    """Flags pilots for outages and clears the flags."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+        self.flagged: set[str] = set()
+
+    def restored(self, pilot: Pilot) -> None:
+        """Take note of the flag of a pilot that was restored."""
+        if FLAG in pilot.standing.unknown:
+            self.flagged.add(pilot.id)
+
+    def begin(self, lasted: int, now: int, out: Outputs) -> None:
+        """Flag every pilot for an outage that lasted `lasted` ms and ended `now` (ms), and extend its deadlines by as much.
+        `lasted` 0: the clock was set back."""
+        finding = (
+            Finding(rule="monitor", period_start=now - lasted, period_end=now) if lasted else Finding(rule="monitor")
+        )
+        for name in sorted(self._partition.pilots):
+            pilot = self._partition.pilots[name]
+            if pilot.exited:
+                continue
+            _extend_deadlines(pilot, lasted, now)
+            self._context(pilot, now, out).flag(FLAG, Reason.MONITOR_GAP, finding)
+            self._flagged(pilot)
+
+    def end(self, now: int, out: Outputs) -> None:
+        """Clear the flags: time goes on without a gap again."""
+        for name in sorted(self.flagged):
+            pilot = self._partition.pilots[name]
+            if FLAG in pilot.standing.unknown:
+                self._context(pilot, now, out).unflag(FLAG)
+                self._partition.arm(pilot)
+        self.flagged.clear()
+
+    def lost(self, topic: str, first: int, kept: int, owner: str | None, out: Outputs) -> None:
+        """The log deleted the offsets from `first` to before `kept` of a telemetry topic unread: every pilot that may have
+        sent some of them gets a finding, and is flagged. `owner`: the participant that alone may write the topic. No time
+        passes."""
+        where = f"{topic}/{self._partition.number} offsets {first} to {kept - 1}"
+        finding = Finding(rule="telemetry", observed=float(kept - first), detail=where)
+        for name in sorted(self._partition.pilots):
+            pilot = self._partition.pilots[name]
+            if pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
+                continue
+            self._partition.changed.add(name)
+            context = self._partition.context(pilot, pilot.received, f"lost:{topic}@{first}-{kept}", out)
+            context.flag(FLAG, Reason.MONITOR_GAP, finding)
+            if pilot.plan.slowest is not None:  # its quiet periods clear the finding
+                level = Level[pilot.charter.responses.sequence_gap.upper()]
+                context.raise_finding(TELEMETRY_LOST_KEY, level, Reason.TELEMETRY_LOST, finding)
+            self._flagged(pilot)
+
+    def _flagged(self, pilot: Pilot) -> None:
+        self.flagged.add(pilot.id)
+        self._partition.arm(pilot)
+        self._partition.pilots.evict_excess()
+
+    def _context(self, pilot: Pilot, now: int, out: Outputs) -> DecisionContext:
+        self._partition.changed.add(pilot.id)
+        pilot.received = max(pilot.received, now)
+        return self._partition.context(pilot, pilot.received, f"timer:monitor_gap@{now}", out)
+
+
+def _extend_deadlines(pilot: Pilot, lasted: int, now: int) -> None:
+    pilot.heard = {indicator: min(now, at + lasted) for indicator, at in pilot.heard.items()}
+    if lasted:
+        pilot.outage = (now - lasted, now)
+    standing = pilot.standing
+    if standing.halt_state.due is not None:
+        state = structs.replace(standing.halt_state, due=standing.halt_state.due + lasted)
+        pilot.standing = structs.replace(standing, halt_state=state)
+    resend = standing.retransmission
+    if resend is not None and resend.due is not None and resend.due < now:  # at once and once, not as often as it was missed
+        pilot.standing = structs.replace(pilot.standing, retransmission=structs.replace(resend, due=now))

@@ -1,0 +1,116 @@
+"""What the parts of a machine share: the pilots of one partition, the queue of their timers, and how a decision starts and
+ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+
+from msgspec import Struct, structs
+
+from monitor.decide.context import DecisionContext
+from monitor.decide.control_acts import restart_statistics
+from monitor.decide.enforcement import stop_tracking
+from monitor.model.events import Envelope
+from monitor.model.records import Outputs
+from monitor.observe.fast_path_cache import HotPilots
+from monitor.state.pilot import Pilot
+from monitor.state.pilot_cache import PilotCache
+from monitor.state.timers import NEVER, next_closing, next_timer
+
+STALE_TIMERS = 1_024  # outdated entries that the queue of timers may hold
+
+
+class PartitionState(Struct, array_like=True):
+    """State of the partition that belongs to no pilot: the last `time` (ms), and up to where every period is closed (ms)."""
+
+    last_time: int = 0
+    closed: int = 0
+
+
+class Partition:
+    """The pilots of one partition and when their timers are due.
+
+    `changed` are the pilots whose state differs from the last checkpoint. `service` is False for replays of telemetry
+    without a service: then commands are neither resent nor followed up.
+    """
+
+    def __init__(self, number: int, epoch: int, *, resident: int, hot: int, service: bool) -> None:
+        self.number = number
+        self.epoch = epoch
+        self.service = service
+        self.state = PartitionState()
+        self.hot = HotPilots(epoch, hot)
+        self.pilots = PilotCache(resident, on_load=self._loaded, on_evict=self.hot.evicted)
+        self.changed: set[str] = set()
+        self._queue: list[tuple[int, str]] = []  # (due, pilot), a heap; entries may be outdated
+        self._due: dict[str, int] = {}  # the due time that is true, by pilot
+        self._closed: dict[str, int] = {}  # up to where (ms) the periods of each pilot are closed
+
+    # ---- decisions
+
+    def context(self, pilot: Pilot, at: int, source: Envelope | str, out: Outputs, signed: str = "") -> DecisionContext:
+        """A decision context for one cause; see `DecisionContext`."""
+        return DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
+
+    def settle(self, context: DecisionContext) -> None:
+        """End a cause: when a crossing of a limit was tolerated, its share of alpha is spent and statistics restart."""
+        pilot = context.pilot
+        if context.tolerated:
+            restart = pilot.standing.restart + 1
+            pilot.standing = structs.replace(pilot.standing, restart=restart)
+            restart_statistics(pilot, context.plan, restart)
+        if not self.service:
+            stop_tracking(pilot)
+
+    # ---- timers
+
+    def arm(self, pilot: Pilot) -> None:
+        """Compute the next due time of a pilot and up to where its periods are closed."""
+        due = pilot.due = next_timer(pilot)[0]
+        if due != self._due.get(pilot.id) and due < NEVER:
+            heappush(self._queue, (due, pilot.id))
+        self._due[pilot.id] = due
+        if len(self._queue) > 2 * len(self._due) + STALE_TIMERS:  # most entries are outdated
+            self._queue = [(at, name) for name, at in self._due.items() if at < NEVER]
+            heapify(self._queue)
+        if pilot.exited:
+            self._closed.pop(pilot.id, None)
+            return
+        closes = next_closing(pilot)
+        if closes is not None:
+            self._closed[pilot.id] = closes.edge
+
+    @property
+    def notify_at(self) -> int | None:
+        """When the first timer is due (ms), `None` without one. May be too early, never too late."""
+        while self._queue:
+            due, name = self._queue[0]
+            if self._due[name] == due:
+                return due
+            heappop(self._queue)
+        return None
+
+    def fire_due(self, now: int, fire: Callable[[Pilot], None]) -> bool:
+        """Call `fire` with each pilot that has a timer due before `now` (ms). Returns whether there was one."""
+        fired = False
+        while (due := self.notify_at) is not None and due < now:
+            pilot = self.pilots[heappop(self._queue)[1]]
+            self.hot.use(pilot)
+            fire(pilot)
+            fired = True
+            self.pilots.evict_excess()
+        return fired
+
+    def closed_until(self) -> int:
+        """Up to where (ms) every period of the partition is closed."""
+        return min(self._closed.values(), default=0)
+
+    @property
+    def queued_timers(self) -> int:
+        """Entries of the timer queue, outdated ones included."""
+        return len(self._queue)
+
+    def _loaded(self, pilot: Pilot) -> None:
+        """An evicted pilot becomes resident: its snapshot does not hold the due time."""
+        pilot.due = self._due[pilot.id]

@@ -1,0 +1,104 @@
+"""The actors on Kafka: reads `decisions` and delivers them to Alertmanager, Grafana or a file.
+
+Stage: act. A task reads; a thread delivers, so that a slow or failing destination never holds up reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from monitor.act import Deliver
+from monitor.clock import wall_ms
+from monitor.errors import Unavailable
+from monitor.kafka import health
+from monitor.kafka.charters import follow_charters
+from monitor.kafka.output_consumer import ReadPosition, read_outputs
+from monitor.kafka.topics import TopicNames
+from monitor.model.records import Decision, Reason
+from monitor.projections.metrics import CONTENT_TYPE, Metrics
+
+RETRY_S = 2.0
+CHARTERS_S = 10.0  # the longest wait for charters, which give alerts their labels
+
+Say = Callable[[str], None]
+
+
+def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
+    """Serve `/metrics` and `/live` until the process ends; port 0 picks a free one.
+
+    Returns the port. Raises Refused."""
+    pages: dict[str, health.Page] = {
+        "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
+        "/live": health.page(lambda: True, "live"),
+    }
+    return health.serve(port, pages, host)
+
+
+def run_actors(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+    """Deliver decisions until SIGTERM or SIGINT; waits through outages of the broker. Raises LogBroken."""
+    asyncio.run(_serve(bootstrap, names, deliver, metrics, say))
+
+
+async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=deliver.run, args=(wall_ms, over.wait, over.is_set), name="deliver")
+    charters_read = asyncio.Event()  # set each time that the end of control is reached
+    charters = asyncio.create_task(
+        follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=charters_read.set)
+    )
+    reading = asyncio.create_task(_read(bootstrap, names.decisions, deliver, charters_read, say))
+    beating = asyncio.create_task(_heartbeat(metrics))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, reading.cancel)
+    thread.start()
+    try:
+        await reading
+    except asyncio.CancelledError:
+        say("act: ended")
+    finally:
+        beating.cancel()
+        charters.cancel()
+        over.set()
+        await asyncio.to_thread(thread.join)
+
+
+async def _read(bootstrap: str, topic: str, deliver: Deliver, charters_read: asyncio.Event, say: Say) -> None:
+    """Feed the log as it stood at the start, then what follows. First waits for charters, at most CHARTERS_S."""
+    positions: dict[tuple[str, int], ReadPosition] = {}
+    with suppress(TimeoutError):
+        await asyncio.wait_for(charters_read.wait(), CHARTERS_S)
+    history = True
+    while True:
+        try:
+            async for seen in read_outputs(bootstrap, [topic], positions, client_id="sandbox-act", follow=not history):
+                positions[(seen.topic, seen.partition)] = seen.position
+                if isinstance(seen.value, Decision):
+                    if not history and seen.value.reason in (Reason.ADMITTED, Reason.AMENDED):
+                        await _wait_for_charter(deliver, seen.value, charters_read)
+                    deliver.feed([seen.value])
+            if history:
+                deliver.caught_up()
+            history = False
+        except Unavailable as error:
+            say(f"act: {error}; trying again")
+            await asyncio.sleep(RETRY_S)
+
+
+async def _wait_for_charter(deliver: Deliver, decision: Decision, charters_read: asyncio.Event) -> None:
+    """Wait until the charter that a decision put in force has been read, at most CHARTERS_S: an alert keeps the labels
+    with which it begins, and the first one may follow the admission at once."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CHARTERS_S):
+            while not deliver.knows(decision):
+                charters_read.clear()
+                await charters_read.wait()
+
+
+async def _heartbeat(metrics: Metrics) -> None:
+    while True:
+        metrics.heartbeat(wall_ms())
+        await asyncio.sleep(1)

@@ -1,0 +1,207 @@
+"""The notary on Kafka: reads `decisions`, appends them to the ledger, and serves the board.
+
+Stage: record. One task reads decisions from where the ledger durably stands and a second appends them; a third reads
+the outputs again from the start for the board, whose memory does not survive a restart. All wait through an outage of
+the broker and go on from where they were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+from msgspec import Struct
+
+from monitor.clock import wall_ms
+from monitor.console.fleet_view import FleetView
+from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
+from monitor.console.routes import routes
+from monitor.errors import Refused, Unavailable
+from monitor.kafka.charters import follow_charters
+from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
+from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.topics import TopicNames, partition_count
+from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, command_of
+from monitor.notary.notary import Notary
+
+RETRY_S = 2.0
+LIVENESS_POLL_S = 1.0
+JOURNAL_TAIL = 100  # offsets before the end of a journal among which its last record is looked for: markers take some
+MAX_BATCH = 500  # records that share one durable append
+
+Say = Callable[[str], None]
+
+
+class NotarySettings(Struct, frozen=True, kw_only=True):
+    """How a notary runs. `port` 0 serves no board; a partition's owner counts as silent after `silent_ms`."""
+
+    bootstrap: str
+    names: TopicNames
+    directory: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    silent_ms: int = SILENT_MS
+
+
+def run_notary(settings: NotarySettings, say: Say) -> None:
+    """Keep the ledger and serve the board until SIGTERM or SIGINT. `say` is given one line per event for the operator.
+
+    Raises LogBroken, LedgerBroken and the other errors of `Notary`; Refused when the board's address is taken.
+    """
+    ledger = Notary(settings.directory)
+    try:
+        asyncio.run(_serve(settings, ledger, say))
+    finally:
+        ledger.close()
+
+
+async def _serve(settings: NotarySettings, ledger: Notary, say: Say) -> None:
+    bootstrap, names = settings.bootstrap, settings.names
+    board = FleetView(ledger=lambda pilot: _head(ledger, pilot))
+    board.liveness = OwnerLiveness(settings.silent_ms)
+    unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
+    recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
+    outputs = [names.decisions, names.commands, names.evidence]
+    tasks = [
+        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, say)),
+        asyncio.create_task(_record(unrecorded, ledger)),
+        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), say, repeats=True)),
+        asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
+        asyncio.create_task(_watch_owners(bootstrap, names, board)),
+    ]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
+    runner = await _serve_board(settings, board, say)
+    say(f"notary: ledger in {ledger.directory}")
+    try:
+        await asyncio.gather(*tasks)
+    except asyncio.CancelledError:
+        say("notary: ended")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await runner.cleanup()
+
+
+async def _serve_board(settings: NotarySettings, board: FleetView, say: Say) -> web.AppRunner:
+    app = web.Application()
+    app.add_routes(routes(board))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    if settings.port:
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            raise Refused(
+                f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another"
+            ) from error
+        say(f"board http://{settings.host}:{settings.port}/")
+    return runner
+
+
+def _partition_of(name: str) -> tuple[str, int]:
+    topic, _, partition = name.rpartition("/")
+    return topic, int(partition)
+
+
+def _head(ledger: Notary, pilot: str) -> tuple[int, str] | None:
+    head = ledger.head(pilot)
+    return None if head is None else (head.size, head.root)
+
+
+async def _follow(
+    bootstrap: str,
+    topics: list[str],
+    positions: dict[tuple[str, int], ReadPosition],
+    take: Callable[[ConsumedOutput], Awaitable[None]],
+    say: Say,
+    *,
+    repeats: bool = False,
+) -> None:
+    """Pass every output of `topics` from `positions` on to `take`; retries through outages of the broker."""
+    while True:
+        try:
+            async for seen in read_outputs(bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats):
+                await take(seen)
+                positions[(seen.topic, seen.partition)] = seen.position
+        except Unavailable as error:
+            say(f"notary: {error}; trying again")
+            await asyncio.sleep(RETRY_S)
+
+
+async def _record(unrecorded: asyncio.Queue[ConsumedOutput], ledger: Notary) -> None:
+    """Append the decisions that have been read: those of one partition that are waiting share one durable write.
+
+    The read position is stored with the records, in the same append: a crash between the two would either lose
+    decisions or record them twice.
+    """
+    position = ledger.position
+    while True:
+        batch = [await unrecorded.get()]
+        while not unrecorded.empty() and len(batch) < MAX_BATCH:
+            batch.append(unrecorded.get_nowait())
+        by_partition: dict[int, list[ConsumedOutput]] = {}
+        for seen in batch:
+            by_partition.setdefault(seen.partition, []).append(seen)
+        for partition, rows in by_partition.items():
+            decisions = [row.value for row in rows if isinstance(row.value, Decision)]
+            # A command follows from its decision, so the ledger needs one topic only.
+            commands = [command for decision in decisions if (command := command_of(decision)) is not None]
+            position = {**position, f"{rows[-1].topic}/{partition}": rows[-1].position.next}
+            # In a thread: an fsync of a slow disk must not stop heartbeats of the readers or the board.
+            await asyncio.to_thread(ledger.record, decisions, commands, partition=partition, position=position)
+
+
+def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]:
+    async def take(seen: ConsumedOutput) -> None:
+        if isinstance(seen.value, Decision):
+            board.apply(Outputs(decisions=[seen.value]))
+        elif isinstance(seen.value, Command):
+            board.apply(Outputs(commands=[seen.value]))
+        elif isinstance(seen.value, Evidence | Closed):
+            board.apply(Outputs(evidence=[seen.value]))
+
+    return take
+
+
+async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> None:
+    """Note for each partition when its owner last wrote: it appends to `journal` every ten seconds, and to `state`
+    while it recovers from a backlog.
+
+    The time is this machine's clock at the moment when the end of a log was seen to have moved. The last journal record
+    before this service started counts with its own time.
+    """
+    ends: dict[tuple[str, int], int] = {}
+    while True:
+        reader = PartitionReader(bootstrap, client_id="sandbox-notary")
+        try:
+            await reader.start()
+            partitions = range(await partition_count(bootstrap, names.journal))
+            while True:
+                for partition in partitions:
+                    await _look_for_writes(reader, names, partition, board, ends)
+                await asyncio.sleep(LIVENESS_POLL_S)
+        except Unavailable:  # reported by the tasks that follow the outputs
+            await asyncio.sleep(RETRY_S)
+        finally:
+            await reader.stop()
+
+
+async def _look_for_writes(
+    reader: PartitionReader, names: TopicNames, partition: int, board: FleetView, ends: dict[tuple[str, int], int]
+) -> None:
+    board.liveness.watch(partition, wall_ms())
+    for topic in (names.journal, names.state):
+        first, end = await reader.bounds(topic, partition)
+        if (topic, partition) in ends:
+            if end != ends[topic, partition]:
+                board.liveness.mark_alive(partition, wall_ms())
+        elif topic == names.journal:
+            rows, _ = await reader.chunk(topic, partition, max(first, end - JOURNAL_TAIL), end)
+            if rows:
+                board.liveness.mark_alive(partition, min(rows[-1].timestamp, wall_ms()))
+        ends[topic, partition] = end

@@ -1,0 +1,104 @@
+"""What a worker says about its partitions in metrics: after recovery, at a checkpoint, on release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from monitor.clock import wall_ms
+from monitor.engine.machine import Machine
+from monitor.kafka.owned_partition import OwnedPartition
+from monitor.logs import Log
+from monitor.model.records import Outputs, Reason
+from monitor.projections.alerts import restored_alerts
+from monitor.projections.metrics import Metrics
+from monitor.projections.open_commands import restored_command
+
+logger = Log(__name__)
+
+
+class PartitionMetrics:
+    """Translates what happens to partitions into `Metrics`. `wall` is the wall clock (ms)."""
+
+    def __init__(self, metrics: Metrics, wall: Callable[[], int] = wall_ms) -> None:
+        self._metrics = metrics
+        self._wall = wall
+
+    def recovered(self, owned: OwnedPartition) -> None:
+        """Seed the series of every pilot: a halted one must not vanish from view with a restart."""
+        metrics = self._metrics
+        metrics.owns(owned.partition, owned.runner.epoch)
+        for pilot in owned.runner.machine.pilots.values():
+            standing = pilot.standing
+            first = standing.active.get(standing.first_out)
+            if pilot.exited:
+                metrics.left(pilot.id, pilot.charter.participant.id)
+            else:
+                metrics.seed(
+                    pilot.id,
+                    pilot.charter.participant.id,
+                    standing.level,
+                    unknown=bool(standing.unknown),
+                    command=restored_command(standing.halt_state, standing.retransmission),
+                    reason=first.reason if first is not None else None,
+                    standing=standing.counter,
+                    since_ms=standing.since,
+                    alerts=restored_alerts(pilot),
+                )
+                metrics.learn(pilot.charter)
+
+    def check_leases(self, machine: Machine, least: float) -> None:
+        """Say which services would stop if this worker crashed now: those whose lease is below `least` (s), which is
+        twice the session timeout and the recovery just measured."""
+        short = [p.id for p in machine.pilots.values() if not p.exited and p.plan.lease_ms < least * 1000]
+        if short:
+            logger.error(
+                "lease.too_short",
+                stage="act",
+                partition=machine.partition,
+                pilots=len(short),
+                examples=",".join(short[:3]),
+                least_seconds=round(least, 1),
+                detail="a crash of one worker may stop their services: a lease must outlive twice session timeout and "
+                "recovery",
+            )
+        self._metrics.short_leases(machine.partition, len(short))
+
+    def released(self, owned: OwnedPartition) -> None:
+        """End the series of the partition and of its pilots: another worker reports them now."""
+        self._metrics.revoked(owned.partition)
+        for pilot in owned.runner.machine.pilots:
+            self._metrics.forget(pilot)
+
+    def checkpointed(self, partition: int, owned: OwnedPartition | None) -> None:
+        """State was written now; `owned` is None while the partition is still being recovered."""
+        self._metrics.checkpointed(partition, self._wall())
+        if owned is not None:
+            pilots = owned.runner.machine.pilots
+            self._metrics.held(partition, len(pilots.resident), len(pilots.evicted))
+
+    def observe(self, outputs: Outputs, partitions: Iterable[OwnedPartition]) -> None:
+        """Count outputs; a charter that came into force gives its pilot new labels."""
+        self._metrics.observe(outputs)
+        for decision in outputs.decisions:
+            if decision.reason in (Reason.ADMITTED, Reason.AMENDED):
+                for owned in partitions:
+                    pilot = owned.runner.machine.pilots.get(decision.pilot)
+                    if pilot is not None:
+                        self._metrics.learn(pilot.charter)
+
+    def stepped(self, owned: OwnedPartition, seconds: float, events: int) -> None:
+        """One batch of `events` events went through the machine in `seconds`."""
+        self._metrics.stepped(seconds, events)
+        self._metrics.uncounted(owned.runner.machine.drain_uncounted())
+
+    def timer_fired(self, late: float) -> None:
+        """A timer fired `late` seconds after its due time."""
+        self._metrics.woken(late)
+
+    def lagging(self, topic: str, partition: int, records: int) -> None:
+        """So many records of this partition are not yet read."""
+        self._metrics.lagging(topic, partition, records)
+
+    def heartbeat(self) -> None:
+        """The worker's loop runs."""
+        self._metrics.heartbeat(self._wall())

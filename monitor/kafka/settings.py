@@ -1,0 +1,99 @@
+"""How a worker and its logs are configured, and the machine that these settings give."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from monitor.engine.machine import Machine
+from monitor.kafka.topics import TopicNames
+from monitor.model.signing import Signer, Trusted
+
+IDLE_SLACK_S = 5.0  # by which the `time` entry of an idle partition may be late before it no longer counts as progress
+REPLAY_CHUNK = 5_000  # records per read during recovery, at most
+
+
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """One deployment's log, the same for each of its partitions.
+
+    `timeout` (s) bounds each write and each request: a write that is not acknowledged by then has an unknown outcome,
+    and the owner must end. `chunk` is the largest number of records per read. `signer` signs commands and permits;
+    `owner` and `admitters` are written into the claim.
+    """
+
+    bootstrap: str
+    prefix: str = "sandbox"
+    group: str = "sandbox-monitor"
+    participants: tuple[str, ...] = ()
+    per_participant: bool = False
+    owner: str = ""
+    timeout: float = 30.0
+    chunk: int = REPLAY_CHUNK
+    signer: Signer | None = None
+    admitters: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> TopicNames:
+        """The topics."""
+        return TopicNames(self.prefix, self.participants, self.per_participant)
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True):
+    """How a worker runs. Times in seconds unless the name says ms."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    group: str = "sandbox-monitor"
+    prefix: str = "sandbox"
+    participants: tuple[str, ...] = ()
+    per_participant: bool = False  # each participant has its own telemetry topic; new ones are found while running
+    discover_every: float = 10.0
+    instance: str = ""  # a stable name makes membership static: a restart causes no rebalance
+    session_timeout: float = 10.0
+    write_timeout: float = 30.0  # a write that is not acknowledged by then ends the process
+    checkpoint_every_ms: int = 5_000
+    time_every_ms: int = 10_000  # a `time` entry at least this often
+    batch: int = 20_000  # records per write, at most; a fetch of large records holds fewer
+    max_pending_control: int = 10_000  # control records held until telemetry is read up; the rest stays in the log
+    stall: float = 120.0  # the process ends after so long without progress
+    secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
+    signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
+    skip_lost: bool = False  # skip telemetry that the log deleted unread, and record the loss; else the worker ends
+    admitters: tuple[str, ...] = ()  # public keys that may admit pilots; empty: any writer of control may
+
+    @property
+    def names(self) -> TopicNames:
+        """The topics."""
+        return TopicNames(self.prefix, self.participants, self.per_participant)
+
+    @property
+    def idle_limit(self) -> float:
+        """Seconds within which the owner of a partition has written a `time` entry, if it is working."""
+        return 2 * self.time_every_ms / 1000 + IDLE_SLACK_S
+
+    def log(self, owner: str) -> LogSettings:
+        """The settings of its logs; `owner` is used where `instance` is empty."""
+        return LogSettings(
+            bootstrap=self.bootstrap,
+            prefix=self.prefix,
+            group=self.group,
+            participants=self.participants,
+            per_participant=self.per_participant,
+            owner=self.instance or owner,
+            timeout=self.write_timeout,
+            chunk=min(self.batch, REPLAY_CHUNK),
+            signer=self.signer,
+            admitters=self.admitters,
+        )
+
+
+def configured_machine(settings: WorkerSettings, partition: int, epoch: int) -> Machine:
+    """The machine of one partition in this deployment. A replay agrees only with a machine that is set up the same."""
+    owners = dict(zip(settings.names.telemetry, settings.participants, strict=False))
+    return Machine(
+        partition,
+        epoch,
+        secret=settings.secret,
+        control_topic=settings.names.control,
+        keyed=True,
+        owner_of=owners.get,
+        admitters=Trusted(settings.admitters),
+    )

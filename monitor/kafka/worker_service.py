@@ -1,0 +1,71 @@
+"""The worker on Kafka as a service: checks its topics, serves metrics and health checks, runs until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NoReturn
+
+from msgspec import Struct, structs
+
+from detectors import build as build_detector
+from detectors.base import Design, Gauge
+from monitor.kafka import health
+from monitor.kafka.app import WorkerApp, build_worker, require_worker_topics, run_worker
+from monitor.kafka.settings import WorkerSettings
+from monitor.kafka.topics import participants_of
+from monitor.projections.metrics import CONTENT_TYPE, Metrics
+from monitor.validate.rejections import RejectionReason
+
+
+class Endpoint(Struct, frozen=True):
+    """Where `/metrics`, `/live` and `/ready` are served; port 0 picks a free one."""
+
+    host: str
+    port: int
+
+
+def serve_worker(
+    settings: WorkerSettings,
+    *,
+    partitions: int | None,
+    replication: int,
+    metrics_at: Endpoint | None,
+    loglevel: str,
+    say: Callable[[str], None],
+    failpoint: Callable[[str], None] = lambda name: None,
+) -> NoReturn:
+    """Run one worker until SIGTERM or SIGINT (exit code 0) or a failure (1). `say` is given lines for the operator.
+
+    Raises LogBroken when a topic is missing or has other settings (or another count than `partitions`), Unavailable
+    when no broker answers, Refused when the metrics address is taken.
+    """
+    if settings.per_participant:
+        participants = asyncio.run(participants_of(settings.bootstrap, settings.prefix))
+        settings = structs.replace(settings, participants=participants)
+    warm_up()
+    count = asyncio.run(require_worker_topics(settings, partitions, replication))
+    metrics = Metrics(rejections=[why.value for why in RejectionReason])
+    metrics.open_mode(not settings.admitters)
+    app = build_worker(settings, metrics=metrics, failpoint=failpoint)
+    if metrics_at is not None:
+        port = _serve_health(app, metrics, metrics_at)
+        say(f"metrics http://{metrics_at.host}:{port}/metrics")
+    say(f"worker of group {settings.group}: {count} partitions at {settings.bootstrap}")
+    run_worker(app, loglevel=loglevel)
+
+
+def warm_up() -> None:
+    """Import what is imported late: river takes seconds, during which a stream would have to wait."""
+    drift = build_detector("river_drift", Design())
+    for value in range(40):
+        drift.update(Gauge(float(value)))
+
+
+def _serve_health(app: WorkerApp, metrics: Metrics, at: Endpoint) -> int:
+    pages = {
+        "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
+        "/live": health.page(lambda: app.workers.quiet_for < app.settings.stall, "live"),
+        "/ready": health.page(lambda: app.workers.ready, "ready"),
+    }
+    return health.serve(at.port, pages, at.host)

@@ -1,0 +1,111 @@
+"""What the commands received so far say: whether a halt is in force, and whether the firm has to resume. Pure.
+
+Commands are ordered by their `standing`, never by epoch or arrival: an old `release` that arrives after a later `halt`
+changes nothing. A release ends a halt but starts no work: the firm resumes by its own act.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from monitor.halt_ground import Ground
+from monitor.model.records import Command, command_id
+
+
+class CommandState(Struct, frozen=True):
+    """The newest command and the newest release.
+
+    `known` is False until all commands that existed at the start were read. `command` has the highest standing. `lifted`
+    is the decision of the newest release, from which the firm must have resumed before work begins; "" when there was
+    none. `release` is the command of that release if it was received itself: a later command may be the only one that
+    the service receives, and then names the release in its own `lifted`.
+    """
+
+    known: bool = False
+    command: Command | None = None
+    release: Command | None = None
+    lifted: str = ""
+
+    @property
+    def number(self) -> int:
+        """The highest standing received, 0 when there was no command."""
+        return self.command.standing if self.command else 0
+
+    @property
+    def halted(self) -> bool:
+        """Whether a halt is in force."""
+        return self.command is not None and self.command.halts
+
+    def after(self, command: Command) -> CommandState:
+        """Return the state after `command`; unchanged for a command that is not newer."""
+        if command.standing <= self.number:
+            return self
+        ends = command.action == "release" or (self.halted and not command.halts and not command.lifted)
+        lifted = command.decision if ends else command.lifted or self.lifted
+        release = self.release if self.release and self.release.decision == lifted else None
+        if ends:
+            release = command
+        elif command.halts:
+            release = None
+        return CommandState(known=self.known, command=command, release=release, lifted=lifted)
+
+    def to_resume(self, resumed: str) -> bool:
+        """Whether the firm has to resume, if `resumed` is the release that it last resumed from
+        (`SharedState.resumed`)."""
+        return bool(self.lifted) and resumed != self.release_id
+
+    @property
+    def release_id(self) -> str:
+        """The command id of the newest release, "" when there was none."""
+        if self.release is not None:
+            return self.release.id
+        return command_id(self.lifted) if self.lifted else ""
+
+
+def halted_text(command: Command) -> str:
+    """The message of a refusal under a halt: since when, why, which decision, what to do."""
+    why = ground_text(command.ground)
+    return (
+        f"pilot {command.pilot} is halted since {_when(command)}: {command.reason.value}{f', {why}' if why else ''} "
+        f"(decision {command.decision}, standing {command.standing}). Stop serving. A release needs a recorded "
+        "rectification, a passed re-evaluation and two approvals; ask the authority that your charter names, and quote "
+        "the decision"
+    )
+
+
+def not_resumed_text(pilot: str, state: CommandState) -> str:
+    """The message of a refusal after a release and before `resume()`."""
+    release = state.release
+    where = f"decision {state.lifted}" + (f", standing {release.standing}" if release else "")
+    when = f" at {_when(release)}" if release else ""
+    return (
+        f"the halt of pilot {pilot} was lifted{when} ({where}), but the firm has not resumed: call resume() when you are "
+        "ready to serve"
+    )
+
+
+def ground_text(ground: Ground | None) -> str:
+    """The finding behind a halt in one phrase: indicator, segment, counts, limit; "" without a ground.
+
+    >>> ground_text(Ground(indicator="complaints", segment="north", observed=36.0, expected=6.09, ratio=5.91))
+    'complaints, north: 36 observed, 6.09 expected, 5.91 times that'
+    """
+    if ground is None:
+        return ""
+    place = ", ".join(part for part in (ground.indicator or ground.rule, ground.segment) if part)
+    if ground.explanation:
+        return f"{place}: {ground.explanation}" if place else ground.explanation
+    counts = []
+    if ground.indicator and ground.observed is not None and ground.expected is not None:
+        counts += [f"{ground.observed:.4g} observed", f"{ground.expected:.4g} expected"]
+        if ground.ratio is not None:
+            counts.append(f"{ground.ratio:.4g} times that")
+    if ground.detail:
+        counts.append(ground.detail)
+    return ": ".join(part for part in (place, ", ".join(counts)) if part)
+
+
+def _when(command: Command) -> str:
+    return datetime.fromtimestamp(command.at / 1000, UTC).isoformat()
