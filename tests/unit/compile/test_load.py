@@ -66,7 +66,7 @@ MISTAKES = [
         6,
         8,
         "sectr",
-        "no such field",
+        "unknown field",
         "did you mean sector?",
     ),
     (
@@ -130,7 +130,7 @@ MISTAKES = [
         5,
         1,
         "scenario",
-        "the key is there twice",
+        "the key is written twice",
         "remove one",
     ),
     ("a tab", "  - name: incidents", "\t- name: incidents", 10, 1, "charter", "cannot start any token", "spaces"),
@@ -256,7 +256,7 @@ def test_an_alias_is_followed_and_a_bomb_of_aliases_is_not() -> None:
         f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
     )
     assert "too many values" in found(bomb)[0][3]
-    assert "hold themselves" in found("a: &a [*a]\n")[0][3]
+    assert "contains itself" in found("a: &a [*a]\n")[0][3]
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ class TestCommand:
         path.write_text(CliRunner().invoke(cli, ["charter", "new", "consumer_finance"]).stdout)
         result = CliRunner().invoke(cli, ["serve", "--dir", str(tmp_path / "d"), "--port", "0", "--charter", str(path)])
         assert result.exit_code == 1
-        assert f"{path}: fill in what the template leaves open: <" in result.stderr
+        assert f"{path}: fill in the placeholders of the template: <" in result.stderr
         assert not (tmp_path / "d").exists()
 
     def test_a_bad_file_ends_with_1_and_its_mistakes_on_stderr(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A halt is tried out: whole, without stopping anything, in the windows of the charter."""
+"""Drills test the path of a halt: as a dry run, or as a full stop inside the windows of the charter."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_once_the_charter_registers_keys_unsigned_acts_are_refused() -> None:
     assert (said.field, said.reason, said.detail) == (
         "author",
         "forged",
-        "no_key: the charter registers keys, but none of ben",
+        "no_key: the charter names keys, but none of ben",
     )
     assert bench.level == Level.NORMAL
 

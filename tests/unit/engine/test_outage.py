@@ -71,7 +71,7 @@ def test_runs_and_single_events_come_to_the_same_state(monkeypatch: pytest.Monke
         states.append(snapshot(bench.machine.pilots["p"]))
         machine = Machine()
         machine.restore({"p": states[-1]})
-        assert machine.pilots["p"].away == (T0 + 2 * HOUR, BACK)
+        assert machine.pilots["p"].outage == (T0 + 2 * HOUR, BACK)
     assert states[0] == states[1]
 
 
