@@ -284,39 +284,39 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
         yield _warning(f"{at}.detectors", "no detector reads this indicator", "add a detector")
     if spec.weight > 0 and not any(w.name == HALTING for w in spec.detectors):
         yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
-    for number, watcher in enumerate(spec.detectors):
-        yield from _watcher(charter, spec, watcher, indicator.observes, f"{at}.detectors[{number}]")
+    for number, detector_spec in enumerate(spec.detectors):
+        yield from _detector(charter, spec, detector_spec, indicator.observes, f"{at}.detectors[{number}]")
 
 
-def _watcher(
-    charter: Charter, spec: IndicatorSpec, watcher: DetectorSpec, observes: type, at: str
+def _detector(
+    charter: Charter, spec: IndicatorSpec, detector_spec: DetectorSpec, observes: type, at: str
 ) -> Iterator[Problem]:
     known = detectors.DETECTORS
-    if watcher.name not in known:
-        yield _error(f"{at}.name", f"there is no detector {watcher.name!r}", nearest(watcher.name, known))
+    if detector_spec.name not in known:
+        yield _error(f"{at}.name", f"there is no detector {detector_spec.name!r}", nearest(detector_spec.name, known))
         return
-    taken = known[watcher.name].observes
+    taken = known[detector_spec.name].observes
     if observes not in taken:
         others = [name for name, kind in known.items() if observes in kind.observes]
         yield _error(
             f"{at}.name",
-            f"{watcher.name} cannot read a {observes.__name__.lower()}",
+            f"{detector_spec.name} cannot read a {observes.__name__.lower()}",
             f"write one of {', '.join(others)}",
         )
         return
-    if watcher.level == "halt" and watcher.name != HALTING:
+    if detector_spec.level == "halt" and detector_spec.name != HALTING:
         yield _error(
             f"{at}.level",
-            f"{watcher.name} has no declared rate of false halts, so no halt may rest on it",
+            f"{detector_spec.name} has no declared rate of false halts, so no halt may rest on it",
             f"write escalate, or halt on {HALTING}",
         )
-    if watcher.level == "halt" and spec.kind == "complaint_handling_time":
+    if detector_spec.level == "halt" and spec.kind == "complaint_handling_time":
         yield _error(
             f"{at}.level",
             "handling times are rarely exponential, so the rate of false halts would not hold",
             "write escalate, or halt on complaint_over_promise",
         )
-    if watcher.name == HALTING and (spec.nominal() is None or spec.weight == 0):
+    if detector_spec.name == HALTING and (spec.nominal() is None or spec.weight == 0):
         field = "limit" if spec.nominal() is None else "weight"
         yield _error(
             f"{at[: at.index('.')]}.{field}", f"{HALTING} needs a limit and a weight above 0", f"add `{field}`"
@@ -325,17 +325,21 @@ def _watcher(
     if not _length(spec.period):
         return  # already reported; no detector can be built for it
     try:
-        build_detectors(charter, CompiledIndicator(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
+        build_detectors(charter, CompiledIndicator(msgspec.structs.replace(spec, detectors=(detector_spec,))), 1)
     except TypeError as error:
-        takes = detectors.parameters_of(watcher.name)
+        takes = detectors.parameters_of(detector_spec.name)
         named = re.search(r"argument '(\w+)'", str(error))
         field = f"params.{named[1]}" if named else "params"
-        problem = f"{watcher.name} takes no such parameter" if named else f"{watcher.name} cannot use these values"
+        problem = (
+            f"{detector_spec.name} takes no such parameter"
+            if named
+            else f"{detector_spec.name} cannot use these values"
+        )
         yield _error(f"{at}.{field}", problem, f"it takes {', '.join(takes)}" if takes else "remove it")
     except (ValueError, ArithmeticError) as error:
         name, _, text = str(error).partition(": ")
         problem, _, fix = text.partition("; ")
-        field = f"{at}.params.{name}" if name in watcher.params else f"{at}.params"
+        field = f"{at}.params.{name}" if name in detector_spec.params else f"{at}.params"
         if spec.baseline is not None and name in spec.baseline.__struct_fields__:
             field = f"{at[: at.index('.')]}.baseline.{name}"
         yield _error(field, problem or str(error), fix or "change it")

@@ -81,18 +81,18 @@ class CompiledIndicator:
         """When period `index` closes (ms)."""
         return self.delay.after(self.grid.start(index + 1))
 
-    def learns(self, watcher: DetectorSpec) -> bool:
+    def learns(self, detector_spec: DetectorSpec) -> bool:
         """Whether this detector compares the indicator with a learnt baseline, not with the charter."""
-        return ALARM_REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED) in (
+        return ALARM_REASONS.get(detector_spec.name, Reason.DRIFT_SUSPECTED) in (
             Reason.CHANGE_DETECTED,
             Reason.DRIFT_SUSPECTED,
         )
 
-    def reason(self, watcher: DetectorSpec) -> Reason:
+    def reason(self, detector_spec: DetectorSpec) -> Reason:
         """The reason of this detector's alarms."""
         if self.spec.kind == "late_share":
             return Reason.LATE_SHARE
-        return ALARM_REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
+        return ALARM_REASONS.get(detector_spec.name, Reason.DRIFT_SUSPECTED)
 
 
 def _tidied(spec: IndicatorSpec) -> IndicatorSpec:
@@ -101,9 +101,9 @@ def _tidied(spec: IndicatorSpec) -> IndicatorSpec:
     return structs.replace(spec, segments=tuple(dict.fromkeys(map(tidy, spec.segments))), exposure=exposure)
 
 
-def stream_key(watch: CompiledIndicator, segment: str) -> str:
+def stream_key(indicator: CompiledIndicator, segment: str) -> str:
     """Name of a stream: indicator and segment; also the prefix of its findings' keys. One string for all pilots."""
-    return watch.keys[segment]
+    return indicator.keys[segment]
 
 
 class Closing(NamedTuple):
@@ -128,13 +128,13 @@ class Plan:
     def __init__(self, charter: Charter) -> None:
         self.charter = charter
         self.indicators = tuple(CompiledIndicator(spec) for spec in charter.indicators)
-        self._by_name = {watch.name: watch for watch in self.indicators}
+        self._by_name = {indicator.name: indicator for indicator in self.indicators}
         self.by_type: dict[type[Envelope], tuple[CompiledIndicator, ...]] = {}
         self.silences: dict[type[Envelope], tuple[CompiledIndicator, ...]] = {}
-        for watch in self.indicators:
-            table = self.silences if watch.silence else self.by_type
-            for kind in watch.implementation.reads:
-                table[kind] = (*table.get(kind, ()), watch)
+        for indicator in self.indicators:
+            table = self.silences if indicator.silence else self.by_type
+            for kind in indicator.implementation.reads:
+                table[kind] = (*table.get(kind, ()), indicator)
         self.cycle = (_midnight(charter.cycle.start), _midnight(charter.cycle.end) + DAY_MS)
         self.user_cap = charter.users.cap
         self.models = {m.digest for m in charter.models}
@@ -151,22 +151,22 @@ class Plan:
         self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
-        self.closes = tuple(watch for watch in self.indicators if watch.silence is None)
-        self.silent = tuple(watch for watch in self.indicators if watch.silence is not None)
+        self.closes = tuple(indicator for indicator in self.indicators if indicator.silence is None)
+        self.silent = tuple(indicator for indicator in self.indicators if indicator.silence is not None)
         self.leap_ms = LEAP_PERIODS * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
-        self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
-        self.once = tuple(watch for watch in self.indicators if watch.once)
-        self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
+        self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
+        self.once = tuple(indicator for indicator in self.indicators if indicator.once)
+        self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
         self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one
-        self.classes: dict[str, tuple[type[Detector], ...]] = {}  # of each watch's detectors
-        for watch in self.indicators:
-            built = build_detectors(charter, watch, 1)
-            self.classes[watch.name] = tuple(type(detector) for detector in built)
-            if watch.silence is not None:
-                self._missing[watch.name] = _missing(watch.silence, built)
+        self.classes: dict[str, tuple[type[Detector], ...]] = {}  # detectors of each indicator
+        for indicator in self.indicators:
+            built = build_detectors(charter, indicator, 1)
+            self.classes[indicator.name] = tuple(type(detector) for detector in built)
+            if indicator.silence is not None:
+                self._missing[indicator.name] = _missing(indicator.silence, built)
         self.streams = tuple((name, self.classes[w.name]) for w in self.indicators for name in w.keys.values())
 
     def closing(self, nexts: tuple[int, ...]) -> Closing:
@@ -177,8 +177,10 @@ class Plan:
             if len(self._closings) >= CACHED_CLOSINGS:
                 self._closings.clear()
             found = list(zip(self.closes, nexts, strict=True))
-            due, name = min((watch.closes(index), watch.name) for watch, index in found)
-            known = self._closings[nexts] = Closing(due, name, min(watch.grid.start(index) for watch, index in found))
+            due, name = min((indicator.closes(index), indicator.name) for indicator, index in found)
+            known = self._closings[nexts] = Closing(
+                due, name, min(indicator.grid.start(index) for indicator, index in found)
+            )
         return known
 
     @functools.cached_property
@@ -190,10 +192,10 @@ class Plan:
         """The compiled indicator of that name. Raises KeyError."""
         return self._by_name[name]
 
-    def silence_due(self, watch: CompiledIndicator, heard: int) -> int:
+    def silence_due(self, indicator: CompiledIndicator, heard: int) -> int:
         """When (ms) a silence that began at `heard` (ms) is due: when the fastest detector reaches its threshold."""
-        assert watch.silence is not None
-        return watch.silence.due(heard, self._missing[watch.name])
+        assert indicator.silence is not None
+        return indicator.silence.due(heard, self._missing[indicator.name])
 
     def full_stop_allowed(self, at: int) -> bool:
         """Whether `at` (ms) lies in a window in which a drill may stop the service."""
@@ -243,19 +245,19 @@ def _nameless(charter: Charter) -> bytes:
 _charter = msgspec.msgpack.Decoder(Charter)
 
 
-def design_of(charter: Charter, watch: CompiledIndicator, restart: int) -> Design:
+def design_of(charter: Charter, indicator: CompiledIndicator, restart: int) -> Design:
     """The design that the charter gives the detectors of an indicator at the given restart."""
-    spec = watch.spec
+    spec = indicator.spec
     alpha = alpha_share(charter, spec, restart)
     design = Design(
-        limit=watch.silence.rate if watch.silence else watch.implementation.limit,
-        direction=watch.implementation.direction,
+        limit=indicator.silence.rate if indicator.silence else indicator.implementation.limit,
+        direction=indicator.implementation.direction,
         alpha=alpha if alpha > 0 else None,
         uncertainty=spec.exposure.uncertainty if spec.exposure else 0.0,
         variance_mean=spec.variance_mean,
         minimum_events=spec.minimum_events,
         late_window=spec.late_window,
-        periods_per_year=YEAR_MS / watch.length,
+        periods_per_year=YEAR_MS / indicator.length,
     )
     if spec.baseline is None:
         return design
@@ -263,10 +265,10 @@ def design_of(charter: Charter, watch: CompiledIndicator, restart: int) -> Desig
     return against_baseline(design, times=b.times, events=b.events, exposure=b.exposure, doubt=b.doubt)
 
 
-def build_detectors(charter: Charter, watch: CompiledIndicator, restart: int) -> list[Detector]:
+def build_detectors(charter: Charter, indicator: CompiledIndicator, restart: int) -> list[Detector]:
     """Fresh detectors of one segment for the given restart. Raises ValueError or KeyError as `Plan` does."""
-    design = design_of(charter, watch, restart)
-    return [detectors.build(w.name, design, w.params) for w in watch.spec.detectors]
+    design = design_of(charter, indicator, restart)
+    return [detectors.build(w.name, design, w.params) for w in indicator.spec.detectors]
 
 
 def _midnight(date: str) -> int:
@@ -279,6 +281,6 @@ def _missing(silence: Silence, built: list[Detector]) -> float:
     return min((score.threshold for detector in built if (score := detector.update(none)) is not None), default=10.0)
 
 
-def level_of(watcher: DetectorSpec) -> Level:
+def level_of(detector_spec: DetectorSpec) -> Level:
     """The highest level that this detector may cause."""
-    return LEVEL_OF_NAME[watcher.level]
+    return LEVEL_OF_NAME[detector_spec.level]

@@ -52,7 +52,7 @@ class Size(Struct, frozen=True):
 @functools.lru_cache(maxsize=CACHED_PLANS)
 def size_of(plan: Plan) -> Size:
     """The size of a pilot's state under this plan, at most."""
-    return Size(_charter(plan), tuple(_indicator(plan.charter, watch) for watch in plan.indicators))
+    return Size(_charter(plan), tuple(_indicator(plan.charter, indicator) for indicator in plan.indicators))
 
 
 @functools.lru_cache(maxsize=CACHED_PLANS)
@@ -62,15 +62,15 @@ def open_allowance(plan: Plan) -> int | None:
     size = size_of(plan)
     if size.total <= CHARTER_BYTES:
         return None
-    streams = sum(OPEN * open_periods(watch) * len(watch.keys) for watch in plan.indicators)
+    streams = sum(OPEN * open_periods(indicator) * len(indicator.keys) for indicator in plan.indicators)
     return max(len(plan.streams), (CHARTER_BYTES - size.total + streams) // OPEN)
 
 
-def open_periods(watch: CompiledIndicator) -> int:
+def open_periods(indicator: CompiledIndicator) -> int:
     """How many periods of one stream may be open at once: those that wait for late reports, and those of clocks that
     are ahead."""
-    waits = -(-(watch.delay.after(0) + watch.promised) // watch.length)
-    return waits + min(AHEAD_PERIODS, -(-AHEAD_MS // watch.length)) + 2
+    waits = -(-(indicator.delay.after(0) + indicator.promised) // indicator.length)
+    return waits + min(AHEAD_PERIODS, -(-AHEAD_MS // indicator.length)) + 2
 
 
 def parts_of(charter: Charter) -> list[tuple[int, str]]:
@@ -87,17 +87,21 @@ def _charter(plan: Plan) -> int:
     return len(plan.packed) + rules + keys
 
 
-def _indicator(charter: Charter, watch: CompiledIndicator) -> int:
+def _indicator(charter: Charter, indicator: CompiledIndicator) -> int:
     """All streams of one indicator."""
     found = 0
-    built = build_detectors(charter, watch, 1)
-    held = sum(_detector(w.name, d, watch.spec.late_window) for w, d in zip(watch.spec.detectors, built, strict=True))
-    names = 3 * sum(len(w.name) + FINDING for w in watch.spec.detectors)  # itself, half-way, tolerated
-    count = 3 * len(watch.spec.detectors) + 2
-    for name in watch.keys.values():
+    built = build_detectors(charter, indicator, 1)
+    held = sum(
+        _detector(w.name, d, indicator.spec.late_window) for w, d in zip(indicator.spec.detectors, built, strict=True)
+    )
+    names = 3 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated
+    count = 3 * len(indicator.spec.detectors) + 2
+    for name in indicator.keys.values():
         key = len(name.encode())
         findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
-        found += STREAM + key + held + findings + OPEN * open_periods(watch) + NUMBER * (watch.spec.late_window + 1)
+        found += (
+            STREAM + key + held + findings + OPEN * open_periods(indicator) + NUMBER * (indicator.spec.late_window + 1)
+        )
     return found
 
 

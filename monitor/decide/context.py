@@ -181,9 +181,9 @@ class DecisionContext:
 
     def finding(
         self,
-        watch: CompiledIndicator,
+        indicator: CompiledIndicator,
         segment: str,
-        watcher: DetectorSpec,
+        detector_spec: DetectorSpec,
         score: Score | None = None,
         observation: Observation | None = None,
         *,
@@ -195,13 +195,13 @@ class DecisionContext:
         observed. `start` and `end` bound the period (ms)."""
         spent = self.plan.alpha_spent(self.pilot.standing.restart)
         if score is None:
-            return Finding(indicator=watch.name, segment=segment, rule=watcher.name, alpha_spent=spent)
+            return Finding(indicator=indicator.name, segment=segment, rule=detector_spec.name, alpha_spent=spent)
         given = Count(score.observed, 0.0) if observation is None else observation
-        words = explain(given, score, watcher.name, variance_mean=watch.spec.variance_mean)
+        words = explain(given, score, detector_spec.name, variance_mean=indicator.spec.variance_mean)
         return Finding(
-            indicator=watch.name,
+            indicator=indicator.name,
             segment=segment,
-            rule=watcher.name,
+            rule=detector_spec.name,
             statistic=score.statistic,
             bar=score.threshold,
             observed=score.observed,
@@ -215,16 +215,16 @@ class DecisionContext:
             ratio_low=_short(words.low),
             ratio_high=_short(words.high),
             explanation=words.sentence,
-            **_counted(watch, observation),
+            **_counted(indicator, observation),
         )
 
 
-def _counted(watch: CompiledIndicator, observation: Observation | None) -> dict[str, Any]:
+def _counted(indicator: CompiledIndicator, observation: Observation | None) -> dict[str, Any]:
     """Events and their exposure as observed; empty where the exposure is not known yet (open periods)."""
     if isinstance(observation, Proportion):
         return {"events": observation.k, "exposure": observation.n}
-    if isinstance(observation, Count) and observation.m > 0 and watch.spec.exposure is not None:
-        return {"events": observation.k, "exposure": observation.m, "unit": watch.spec.exposure.unit}
+    if isinstance(observation, Count) and observation.m > 0 and indicator.spec.exposure is not None:
+        return {"events": observation.k, "exposure": observation.m, "unit": indicator.spec.exposure.unit}
     return {}
 
 

@@ -47,8 +47,8 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
     standing = Standing(since=received)
     charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
     pilot = Pilot(act.pilot, charter, plan, charter_hash(charter), standing, received, received, drilled=received)
-    for watch in plan.indicators:
-        _begin(pilot, watch, received)
+    for indicator in plan.indicators:
+        _begin(pilot, indicator, received)
     pilot.acts.by = (act.author, by.key)
     pilot.incidents.whole = True
     return pilot
@@ -160,24 +160,26 @@ def plan_for(pilot: str, charter: Charter) -> Plan:
         raise ControlRefused("charter", Refusal.BAD_CHARTER, str(error)) from error
 
 
-def _begin(pilot: Pilot, watch: CompiledIndicator, at: int) -> None:
-    first = watch.grid.index(at)
-    for segment in watch.segments:
-        built = build_detectors(pilot.charter, watch, pilot.standing.restart)
-        pilot.streams[stream_key(watch, segment)] = Stream(first, held=built, kinds=pilot.plan.classes[watch.name])
-    if watch.silence is not None:
-        pilot.heard[watch.name] = at
+def _begin(pilot: Pilot, indicator: CompiledIndicator, at: int) -> None:
+    first = indicator.grid.index(at)
+    for segment in indicator.segments:
+        built = build_detectors(pilot.charter, indicator, pilot.standing.restart)
+        pilot.streams[stream_key(indicator, segment)] = Stream(
+            first, held=built, kinds=pilot.plan.classes[indicator.name]
+        )
+    if indicator.silence is not None:
+        pilot.heard[indicator.name] = at
 
 
 def restart_statistics(pilot: Pilot, plan: Plan, number: int) -> None:
     """Restart all statistics on the next share of alpha. Open periods stay, but counts that the old statistics may have
     used are no evidence for the new ones."""
-    for watch in plan.indicators:
-        for segment in watch.segments:
-            stream = pilot.streams[stream_key(watch, segment)]
-            stream.detectors = build_detectors(pilot.charter, watch, number)
+    for indicator in plan.indicators:
+        for segment in indicator.segments:
+            stream = pilot.streams[stream_key(indicator, segment)]
+            stream.detectors = build_detectors(pilot.charter, indicator, number)
             stream.seen = ()
-            if watch.provisional:
+            if indicator.provisional:
                 for opened in stream.open.values():
                     opened.used = opened.k
 
@@ -186,19 +188,22 @@ def _accept_level(context: DecisionContext, name: str) -> None:
     """Reset the detectors that learn what is usual, and clear their findings: the new level is accepted."""
     pilot, plan = context.pilot, context.plan
     try:
-        watch = plan.indicator(name)
+        indicator = plan.indicator(name)
     except KeyError:
         raise ControlRefused("indicator", Refusal.UNKNOWN_INDICATOR, f"the charter names no indicator {name}") from None
-    learnt = [i for i, w in enumerate(watch.spec.detectors) if watch.learns(w)]
+    learnt = [i for i, w in enumerate(indicator.spec.detectors) if indicator.learns(w)]
     if not learnt:
         raise ControlRefused("indicator", Refusal.NOTHING_LEARNT, f"no detector of {name} learns what is usual")
-    for segment in watch.segments:
-        stream = pilot.streams[stream_key(watch, segment)]
-        fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
+    for segment in indicator.segments:
+        stream = pilot.streams[stream_key(indicator, segment)]
+        fresh = build_detectors(pilot.charter, indicator, pilot.standing.restart)
         for i in learnt:
-            watcher = watch.spec.detectors[i]
+            detector_spec = indicator.spec.detectors[i]
             stream.detectors[i] = fresh[i]
-            context.clear(f"{stream_key(watch, segment)}/{watcher.name}", context.finding(watch, segment, watcher))
+            context.clear(
+                f"{stream_key(indicator, segment)}/{detector_spec.name}",
+                context.finding(indicator, segment, detector_spec),
+            )
 
 
 def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
@@ -224,11 +229,11 @@ def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
     if charter.drills.every != old.drills.every:
         pilot.drilled = at
     pilot.charter, pilot.plan, pilot.hash = structs.replace(plan.charter, pilot=pilot.id), plan, charter_hash(charter)
-    for watch in plan.indicators:
-        if stream_key(watch, watch.segments[0]) not in pilot.streams:
-            _begin(pilot, watch, at)
-        elif watch.spec != old.indicator(watch.name):
-            _change(pilot, watch)
+    for indicator in plan.indicators:
+        if stream_key(indicator, indicator.segments[0]) not in pilot.streams:
+            _begin(pilot, indicator, at)
+        elif indicator.spec != old.indicator(indicator.name):
+            _change(pilot, indicator)
     return plan
 
 
@@ -239,12 +244,12 @@ def _running(spec: IndicatorSpec) -> IndicatorSpec:
     return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
 
 
-def _change(pilot: Pilot, watch: CompiledIndicator) -> None:
+def _change(pilot: Pilot, indicator: CompiledIndicator) -> None:
     """Apply another limit from the next period on: an e-process continues its product, other detectors restart."""
-    design = design_of(pilot.charter, watch, pilot.standing.restart)
-    for segment in watch.segments:
-        stream = pilot.streams[stream_key(watch, segment)]
-        fresh = build_detectors(pilot.charter, watch, pilot.standing.restart)
+    design = design_of(pilot.charter, indicator, pilot.standing.restart)
+    for segment in indicator.segments:
+        stream = pilot.streams[stream_key(indicator, segment)]
+        fresh = build_detectors(pilot.charter, indicator, pilot.standing.restart)
         for i, detector in enumerate(stream.detectors):
             amend = getattr(detector, "amend", None)
             if amend is not None:

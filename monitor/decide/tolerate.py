@@ -26,10 +26,10 @@ LIMIT_DETECTOR = "limit_e_process"  # the only detector whose crossings are tole
 LISTED = 16  # keys of active findings that the text of a refusal lists, at most
 
 
-def tolerate(context: DecisionContext, watcher: DetectorSpec, name: str, start: int, end: int) -> bool:
+def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, start: int, end: int) -> bool:
     """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), escalates instead of
     halting. If so, it joins the rectification window, and opens it if it is the first."""
-    if not context.plan.tolerates or watcher.name != LIMIT_DETECTOR or level_of(watcher) != Level.HALT:
+    if not context.plan.tolerates or detector_spec.name != LIMIT_DETECTOR or level_of(detector_spec) != Level.HALT:
         return False
     pilot = context.pilot
     if pilot.tolerated is None:
@@ -48,15 +48,15 @@ def with_due_date(window: RectificationWindow, finding: Finding) -> Finding:
     return structs.replace(finding, detail=f"rectify by {_date(window.due)}")
 
 
-def restart_limit(context: DecisionContext, watch: CompiledIndicator, stream: Stream, start: int) -> None:
+def restart_limit(context: DecisionContext, indicator: CompiledIndicator, stream: Stream, start: int) -> None:
     """Restart a limit detector after a period that the first crossing used through another stream: the period is not
     evidence a second time."""
     window = context.pilot.window
-    if context.tolerated or watch.provisional or not window.shares(start):
+    if context.tolerated or indicator.provisional or not window.shares(start):
         return
-    fresh = build_detectors(context.pilot.charter, watch, context.pilot.standing.restart)
-    for place, watcher in enumerate(watch.spec.detectors):
-        if watcher.name == LIMIT_DETECTOR:
+    fresh = build_detectors(context.pilot.charter, indicator, context.pilot.standing.restart)
+    for place, detector_spec in enumerate(indicator.spec.detectors):
+        if detector_spec.name == LIMIT_DETECTOR:
             stream.detectors[place] = fresh[place]
 
 

@@ -37,8 +37,8 @@ class Tries:
 
     __slots__ = ("_left", "_wait", "_watches")
 
-    def __init__(self, watches: int) -> None:
-        self._watches = self._wait = self._left = max(watches, 1)
+    def __init__(self, indicators: int) -> None:
+        self._watches = self._wait = self._left = max(indicators, 1)
 
     def closed(self, look: Callable[[], bool]) -> None:
         """A period was closed: call `look` if it is time; it returns whether periods were skipped."""
@@ -57,17 +57,17 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
     plan = pilot.plan
     stop = min([before, *(due for due, kind, _ in timers(pilot) if kind != "close")])
     void: EmptyPeriods = {}
-    for watch in plan.closes:
-        streams = [pilot.streams[stream_key(watch, segment)] for segment in watch.segments]
+    for indicator in plan.closes:
+        streams = [pilot.streams[stream_key(indicator, segment)] for segment in indicator.segments]
         index = streams[0].next
         filled = [min(stream.open) for stream in streams if stream.open]
-        found = None if index in filled else _empty_periods(pilot, watch, streams, index, evidence)
+        found = None if index in filled else _empty_periods(pilot, indicator, streams, index, evidence)
         if found is None:
             filled.append(index)
         else:
-            void[watch.name] = found
+            void[indicator.name] = found
         if filled:
-            stop = min(stop, watch.closes(min(filled)))
+            stop = min(stop, indicator.closes(min(filled)))
     now = next_timer(pilot)[0]
     while True:
         counts = {name: _closing_before(plan.indicator(name), found[0][0].next, stop) for name, found in void.items()}
@@ -101,53 +101,60 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
     return moved
 
 
-def _pass(pilot: Pilot, watch: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int) -> None:
-    window = watch.spec.late_window
+def _pass(
+    pilot: Pilot, indicator: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int
+) -> None:
+    window = indicator.spec.late_window
     for stream, observation in found:
         index = stream.next
         if observation is not None:
             last = range(max(index, index + count - window), index + count) if window else ()
             stream.seen = shared_tuple((*stream.seen, *last)[-window:]) if window else ()
         stream.next = index + count
-    pilot.received = max(pilot.received, watch.closes(found[0][0].next - 1))
+    pilot.received = max(pilot.received, indicator.closes(found[0][0].next - 1))
 
 
 def _empty_periods(
-    pilot: Pilot, watch: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
+    pilot: Pilot, indicator: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
 ) -> list[tuple[Stream, Observation | None]] | None:
     """The observation of every period from `index` on in each segment while no event comes; `None` where closing one
     has further effects."""
-    start, end = watch.grid.start(index), watch.grid.start(index + 1)
+    start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
     standing = pilot.standing
     counted = any(
         name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, TELEMETRY_LOST_KEY)
     )  # quiet periods count
-    if counted or gaps_since(pilot, start) or conflicted_since(pilot, start) or not _steady(pilot, watch, start, end):
+    if (
+        counted
+        or gaps_since(pilot, start)
+        or conflicted_since(pilot, start)
+        or not _steady(pilot, indicator, start, end)
+    ):
         return None
     if pilot.window.shares(start):
         return None  # evidence restarts with a period that a tolerated crossing has looked at
-    gap = watch.by_source and exposure_unknown(pilot, start, end)
+    gap = indicator.by_source and exposure_unknown(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
-    for segment, stream in zip(watch.segments, streams, strict=True):
-        name = stream_key(watch, segment)
-        if watch.cap is not None and f"{name}/exposure_cap" in standing.active:
+    for segment, stream in zip(indicator.segments, streams, strict=True):
+        name = stream_key(indicator, segment)
+        if indicator.cap is not None and f"{name}/exposure_cap" in standing.active:
             return None
         observation, partial = (
-            (None, False) if standing.halted else observation_of(watch, stream, OpenPeriod(), start, end, gap)
+            (None, False) if standing.halted else observation_of(indicator, stream, OpenPeriod(), start, end, gap)
         )
         if partial is not (f"{name}/partial" in standing.unknown) and (
             partial or standing.halted or observation is not None
         ):
             return None  # the unknown flag changes
-        if observation is not None and (evidence or not _equal(watch, standing, name, partial)):
+        if observation is not None and (evidence or not _equal(indicator, standing, name, partial)):
             return None
         found.append((stream, observation))
     return found
 
 
-def _steady(pilot: Pilot, watch: CompiledIndicator, start: int, end: int) -> bool:
+def _steady(pilot: Pilot, indicator: CompiledIndicator, start: int, end: int) -> bool:
     """Whether the answer of `exposure_unknown` is the same for this period and all later ones."""
-    if not watch.by_source:
+    if not indicator.by_source:
         return True
     for source in pilot.sources.values():
         if source.tallied and not source.ended and source.latest >= 2 * start - end:
@@ -157,23 +164,23 @@ def _steady(pilot: Pilot, watch: CompiledIndicator, start: int, end: int) -> boo
     return True
 
 
-def _equal(watch: CompiledIndicator, standing: Standing, name: str, partial: bool) -> bool:
+def _equal(indicator: CompiledIndicator, standing: Standing, name: str, partial: bool) -> bool:
     """Whether an observation is the same in every period and changes nothing but detectors."""
-    if not watch.grid.span.ms:
+    if not indicator.grid.span.ms:
         return False  # months differ in length
     if partial:
         return True
-    keys = [f"{name}/{watcher.name}" for watcher in watch.spec.detectors]
+    keys = [f"{name}/{detector_spec.name}" for detector_spec in indicator.spec.detectors]
     active = [standing.active[k] for full in keys for k in (full, f"{full}/half") if k in standing.active]
     return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # otherwise quiet periods count
 
 
-def _closing_before(watch: CompiledIndicator, index: int, stop: int) -> int:
+def _closing_before(indicator: CompiledIndicator, index: int, stop: int) -> int:
     """How many periods from `index` on close before `stop` (ms): binary search."""
-    low, high = 0, max(1, watch.grid.index(stop) - index + 1)
+    low, high = 0, max(1, indicator.grid.index(stop) - index + 1)
     while low < high:  # the first that does not
         middle = (low + high) // 2
-        if watch.closes(index + middle) < stop:
+        if indicator.closes(index + middle) < stop:
             low = middle + 1
         else:
             high = middle

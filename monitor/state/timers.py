@@ -30,9 +30,9 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
     plan, unknown = pilot.plan, pilot.standing.unknown
     if (closes := next_closing(pilot)) is not None:
         yield closes.due, "close", closes.name
-    for watch in plan.silent:
-        if f"{watch.name}/" not in unknown:
-            yield plan.silence_due(watch, pilot.heard[watch.name]), "silence", watch.name
+    for indicator in plan.silent:
+        if f"{indicator.name}/" not in unknown:
+            yield plan.silence_due(indicator, pilot.heard[indicator.name]), "silence", indicator.name
     if unknown and "unknown" not in pilot.standing.active:
         since = min(since for _, since in unknown.values())
         yield plan.unknown_escalates_after.after(since), "unknown", ""

@@ -64,18 +64,20 @@ def uncounted_label(plan: Plan, kind: type[Envelope], label: Label) -> Uncounted
 def counted_labels(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, frozenset[Label]]:
     """A function that reads the labels from payloads of this type, and the labels that count. `None` when every label
     counts, or when no indicator reads such events."""
-    watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
-    if kind not in LABEL_OF or not watches:
+    indicators = [indicator for indicator in plan.by_type.get(kind, ()) if indicator.late is None]
+    if kind not in LABEL_OF or not indicators:
         return None, frozenset()
-    segments = dict.fromkeys(["", *(name for watch in watches if watch.spec.segments for name in watch.segments)])
+    segments = dict.fromkeys(
+        ["", *(name for indicator in indicators if indicator.spec.segments for name in indicator.segments)]
+    )
     if kind is CostReported:
-        currencies = [getattr(watch.implementation, "currency", None) for watch in watches]
+        currencies = [getattr(indicator.implementation, "currency", None) for indicator in indicators]
         return (None, frozenset()) if None in currencies else (_currencies, frozenset(filter(None, currencies)))
     if kind is not ExposureTallied:
         if len(segments) == 1:
             return None, frozenset()
         return _segments, frozenset(name for name in segments if uncounted_label(plan, kind, name) is None)
-    units = dict.fromkeys(watch.unit for watch in watches)
+    units = dict.fromkeys(indicator.unit for indicator in indicators)
     if len(segments) == 1:
         return (None, frozenset()) if None in units else (_units, frozenset(filter(None, units)))
     labels: list[Label] = [(unit, name) for unit in units if unit is not None for name in segments]
@@ -115,30 +117,30 @@ def uncounted_finding(found: UncountedLabel, last: bool) -> Finding:
 
 
 def _judged(plan: Plan, kind: type[Envelope], label: Label) -> UncountedLabel | None:
-    watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
-    if not watches:
+    indicators = [indicator for indicator in plan.by_type.get(kind, ()) if indicator.late is None]
+    if not indicators:
         return None
     tag = str(kind.__struct_config__.tag)
     segment = label if isinstance(label, str) else label[-1]
     if kind is CostReported:
-        currencies: dict[str, list[Any]] = {getattr(w.implementation, "currency", segment): [] for w in watches}
+        currencies: dict[str, list[Any]] = {getattr(w.implementation, "currency", segment): [] for w in indicators}
         return None if segment in currencies else _uncounted(tag, "currency", segment, currencies)
     if kind is ExposureTallied:
         unit = label[0]
-        units = {watch.unit: None for watch in watches if watch.unit is not None}
-        watches = [watch for watch in watches if watch.unit in (None, unit)]
-        if not watches:
+        units = {indicator.unit: None for indicator in indicators if indicator.unit is not None}
+        indicators = [indicator for indicator in indicators if indicator.unit in (None, unit)]
+        if not indicators:
             is_cap = unit == "users" and plan.user_cap is not None
             return None if is_cap else _uncounted(tag, "unit", unit, units)
-    return _in_segments(tag, segment, watches)
+    return _in_segments(tag, segment, indicators)
 
 
-def _in_segments(tag: str, segment: str, watches: list[CompiledIndicator]) -> UncountedLabel | None:
-    listing = [watch for watch in watches if watch.spec.segments]
-    known = {name: None for watch in listing for name in watch.segments}
+def _in_segments(tag: str, segment: str, indicators: list[CompiledIndicator]) -> UncountedLabel | None:
+    listing = [indicator for indicator in indicators if indicator.spec.segments]
+    known = {name: None for indicator in listing for name in indicator.segments}
     if segment in known:
         return None
-    if len(listing) == len(watches):
+    if len(listing) == len(indicators):
         return _uncounted(tag, "segment", segment, known)
     twin = alike(segment) in _alike(tuple(known))
     return _uncounted(tag, "segment", segment, known, elsewhere=True) if twin else None
