@@ -1,10 +1,10 @@
-"""A guarded service on a server of several processes, each of which makes its own `Pilot`; they share one standing.
+"""A guarded service on a multi-process server. Each process makes its own `Pilot`; they share one state.
 
     uvicorn guarded_app:app --workers 2
     gunicorn guarded_app:app --worker-class uvicorn_worker.UvicornWorker --workers 2
     gunicorn guarded_app:wsgi --workers 2
 
-Settings come from the environment: TO, PILOT, PARTICIPANT, and where there are such TRUST, KEY, SPOOL.
+Settings come from the environment: TO, PILOT, PARTICIPANT, and optionally TRUST, KEY, SPOOL, HEARTBEAT_S.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ pilot = Pilot(
 
 
 async def decide(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The service itself: answers each request with the process that served it."""
+    """The service: responds to each request with the id of the process."""
     if scope["type"] != "http":
         return
     pilot.exposure(1, "decisions")
@@ -44,7 +44,7 @@ app = pilot.asgi(decide, exempt=("/health",))
 
 
 def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """The same for a server that speaks WSGI: the guard around each request."""
+    """The same as a WSGI application, with the guard around each request."""
     try:
         with pilot.guard():
             pilot.exposure(1, "decisions")

@@ -1,4 +1,4 @@
-// Obeys halts without the SDK, over HTTP: Node 18 and nothing else. What each step is for: monitor/sdk/WITHOUT-SDK.md.
+// Obeys halts without the SDK, over HTTP; needs Node 18 only. monitor/sdk/WITHOUT-SDK.md explains each step.
 // usage: node obey.mjs http://127.0.0.1:8321 PILOT SOURCE DIR 'command that starts the service' 'command that stops it'
 import { execSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -7,7 +7,7 @@ import { signatures } from "./signatures.mjs";
 const [to, pilot, stem, dir, start, stop] = process.argv.slice(2);
 const { get, post } = signatures(dir);
 const [source, halted, lifted] = [`${stem}/${randomUUID()}`, `${dir}/halted`, `${dir}/lifted`];
-const uptime = () => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]); // CLOCK_BOOTTIME: counts through sleep
+const uptime = () => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]); // CLOCK_BOOTTIME: includes sleep
 let [standing, up, until, sequence] = [0, false, 0, 0];
 async function send(type, data) {
   const event = { specversion: "1.0", id: `${source}-${++sequence}`, source, type: `sandbox.${type}`, subject: pilot, data,
@@ -28,13 +28,13 @@ async function turn() {
 }
 const unresumed = (release) => release && !(existsSync(lifted) && readFileSync(lifted, "utf8") === release);
 function stand() { execSync(stop); up = false; }
-function obey(release) { // `halted` stays after a release: removing it is how the firm resumes; `lifted` names that release
+function obey(release) { // the firm resumes by removing `halted`; `lifted` names the release
   stand(); writeFileSync(halted, ""); if (release) writeFileSync(lifted, release);
 }
 function watch() {
   if (existsSync(halted) || uptime() >= until) { if (up) stand(); } else if (!up) { execSync(start); up = true; }
 }
 function again() { turn().catch((error) => console.error(`obey: ${error.message}`)).finally(() => setTimeout(again, 200)); }
-stand(); // whatever an earlier start of ours left running
+stand(); // what an earlier start left running
 process.on("SIGTERM", () => { stand(); process.exit(); });
-setInterval(watch, 100), again(); // the lease ends by itself, whatever hangs
+setInterval(watch, 100), again(); // the lease ends even if a request hangs

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Obeys halts without the SDK: needs kcat, jq and openssl. What each step is for stands in monitor/sdk/WITHOUT-SDK.md.
+# Obeys halts without the SDK: needs kcat, jq and openssl. monitor/sdk/WITHOUT-SDK.md explains each step.
 # usage: obey.sh BROKER PILOT SOURCE DIR 'command that starts the service' 'command that stops it'
 set -uo pipefail
 broker=$1 pilot=$2 source=$3/$(date +%s)-$$ dir=$4 start=$5 stop=$6 prefix=${PREFIX:-sandbox} every=${EVERY:-2}
 standing=$(cat "$dir/standing" 2>/dev/null || echo 0) halt=false up=false sequence=0 nonce=none sent=0 until=0
 . "$(dirname "$0")/signatures.sh"; stand() { bash -c "$stop"; up=false; }
-now() { cut -d. -f1 /proc/uptime; } # CLOCK_BOOTTIME in seconds: counts through sleep, and nobody sets it
-listen() { # kind, offset: what is committed there about our pilot, a line each, for ever; kcat ends when no broker answers
+now() { cut -d. -f1 /proc/uptime; } # CLOCK_BOOTTIME in seconds: includes sleep and cannot be set
+listen() { # kind, offset: prints each committed record of our pilot, endlessly; kcat ends without a broker
     while kill -0 $$ && sleep 1; do kcat -quCJ -b "$broker" -t "$prefix.${1}s" -o "$2" -X isolation.level=read_committed |
         jq -r --unbuffered --arg kind "$1" --arg pilot "$pilot" 'select(.key == $pilot and .payload) | "\($kind) \(tojson)"'; done
 }
@@ -17,9 +17,9 @@ send() { # type, data: one event
     timeout 3 kcat -qP -b "$broker" -t "$prefix.telemetry" -k "$pilot" -X acks=all -X partitioner=murmur2_random \
         -H content-type=application/cloudevents+json -H "signature=$(signature telemetry "$dir/event")" "$dir/event"
 }
-stand && trap 'stand; trap - TERM; kill 0' EXIT # whatever an earlier start of ours left running
+stand && trap 'stand; trap - TERM; kill 0' EXIT # what an earlier start left running
 while true; do
-    if $halt; then touch "$dir/halted"; fi # stays after a release: removing it is how the firm resumes
+    if $halt; then touch "$dir/halted"; fi # stays after a release: the firm resumes by removing it
     if [ -e "$dir/halted" ] || [ "$(now)" -ge $until ]; then $up && stand
     elif ! $up; then bash -c "$start" && up=true; fi
     if [ "$(now)" -ge $((sent + every)) ]; then
@@ -27,7 +27,7 @@ while true; do
         send heartbeat "{\"nonce\":\"$nonce\",\"serving\":$up,\"exposure\":0}"
     fi
     read -r -t 1 -u 3 kind record || continue
-    verified "$kind" "$record" || { echo "obey: a $kind was not believed" >&2; continue; }
+    verified "$kind" "$record" || { echo "obey: rejected a $kind: signature not valid" >&2; continue; }
     read -r number action drill id echo lease lifted < <(jq -r '.payload | fromjson |
         "\(.standing) \(.action) \(.dry_run) \(.id) \(.nonce) \(.lease_ms) \(.lifted // "")"' <<<"$record")
     if [ "$kind $number $echo" = "permit $standing $nonce" ]; then until=$((sent + lease / 1000)); fi

@@ -1,4 +1,4 @@
-"""Send one act to `control` and return its outcome: the decision that it caused, or the reason for which it was refused."""
+"""Send one act to `control` and return its outcome: the decision that it caused, or why it was rejected."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class OutcomeReader:
 
 
 class KafkaBulk:
-    """`monitor.client.bulk.Bulk` over Kafka: many records in flight, ordered per partition by the idempotent producer."""
+    """`monitor.client.bulk.Bulk` over Kafka: many records in flight, in order per partition (idempotent producer)."""
 
     def __init__(self, link: KafkaLink) -> None:
         self.link = link

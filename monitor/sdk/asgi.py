@@ -67,8 +67,8 @@ class GuardedApp:
 def problem(pilot: str, error: Halted | Lapsed | Unavailable) -> dict[str, Any]:
     """Return the refusal as RFC 9457 problem details.
 
-    `reason` is a word of `WorkRefusal`, or the reason of the halt (`monitor.model.records.Reason`). Under a halt `detail`
-    leaves out incidents and counts: they are not for the public.
+    `reason` is a word of `WorkRefusal`, or the reason of the halt (`monitor.model.records.Reason`). Under a halt
+    `detail` leaves out incidents and counts: they are not for the public.
     """
     word = _word(error)
     halted = error if isinstance(error, Halted) else None

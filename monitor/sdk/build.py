@@ -67,7 +67,7 @@ def build(
 
 
 def _check_times(when: datetime, filed: object, now: datetime) -> None:
-    """Raise `BadEvent` for a time before 2000 or more than 5 minutes ahead, or a complaint closed before it was filed."""
+    """Raise `BadEvent` for a time before 2000 or over 5 minutes ahead, or a complaint closed before it was filed."""
     for field, at in (("time", when), ("filed", filed)):
         if not isinstance(at, datetime):
             continue

@@ -20,7 +20,7 @@ def boottime() -> Clock:
     if which is None and sys.platform == "darwin":  # its monotonic clock includes sleep
         which = time.CLOCK_MONOTONIC
     if which is None:
-        raise OSError("this system has no clock that includes the time asleep, so a lease cannot be measured on it")
+        raise OSError("this system has no clock that includes sleep, so a lease cannot be measured on it")
     return functools.partial(time.clock_gettime_ns, which)
 
 

@@ -17,10 +17,10 @@ from monitor.model.records import Command, command_id
 class CommandState(Struct, frozen=True):
     """The newest command and the newest release.
 
-    `known` is False until all commands that existed at the start were read. `command` has the highest standing. `lifted`
-    is the decision of the newest release, from which the firm must have resumed before work begins; "" when there was
-    none. `release` is the command of that release if it was received itself: a later command may be the only one that
-    the service receives, and then names the release in its own `lifted`.
+    `known` is False until all commands that existed at the start were read. `command` has the highest standing.
+    `lifted` is the decision of the newest release, from which the firm must have resumed before work begins; "" when
+    there was none. `release` is the command of that release if it was received itself: a later command may be the only
+    one that the service receives, and then names the release in its own `lifted`.
     """
 
     known: bool = False
@@ -81,8 +81,8 @@ def not_resumed_text(pilot: str, state: CommandState) -> str:
     where = f"decision {state.lifted}" + (f", standing {release.standing}" if release else "")
     when = f" at {_when(release)}" if release else ""
     return (
-        f"the halt of pilot {pilot} was lifted{when} ({where}), but the firm has not resumed: call resume() when you are "
-        "ready to serve"
+        f"the halt of pilot {pilot} was lifted{when} ({where}), but the firm has not resumed: call resume() when "
+        "you are ready to serve"
     )
 
 

@@ -94,7 +94,7 @@ class ControlLoop:
             poller.want(nonce)
 
     def stop(self) -> None:
-        """End the thread, blocking until it has ended, and give up the lead. The shared state stays until it is stale."""
+        """End the thread and give up the lead; blocks until then. The shared state stays valid until it is stale."""
         self._stop.set()
         self._wake.set()
         self._thread.join()

@@ -45,8 +45,8 @@ R = TypeVar("R")
 RETRY_S = 0.01  # between two attempts while the state is not known yet
 # A first permit that never comes while commands can be read usually has one of these causes, seen by the monitor only.
 NO_PERMIT_YET = (
-    "none has arrived since this process began; if that lasts, the monitor may reject its heartbeats as not admitted, not "
-    "signed with the charter's key, or of a wrong clock: see `rejected`"
+    "none has arrived since this process began; if that lasts, the monitor may reject its heartbeats as not admitted, "
+    "not signed with the charter's key, or of a wrong clock: see `rejected`"
 )
 
 
@@ -197,8 +197,8 @@ class Guard:
         if words[LEASE_SENT] >= self._since:
             why = f"the last one expired {(now - words[LEASE_UNTIL]) / SECOND:.1f} s ago"
         return Lapsed(
-            f"pilot {self._pilot} has no permit: {why}. No work may begin until the monitor responds to a heartbeat; this "
-            "is not a halt",
+            f"pilot {self._pilot} has no permit: {why}. No work may begin until the monitor responds to a heartbeat; "
+            "this is not a halt",
             pilot=self._pilot,
         )
 

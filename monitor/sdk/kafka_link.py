@@ -1,7 +1,7 @@
 """The link over Kafka, with kafka-python.
 
-Keys are partitioned with murmur2, as in every other Kafka client, so that telemetry, control and commands of a pilot are
-in the same partition number. No topic is created here.
+Keys are partitioned with murmur2, as in every other Kafka client, so that telemetry, control and commands of a pilot
+are in the same partition number. No topic is created here.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ class KafkaLink:
 
 
 class KafkaFeed:
-    """The pilot's partition of the compacted topic `<prefix>.commands` (from the beginning) or `.permits` (from now on).
+    """The pilot's partition of the compacted topic `<prefix>.commands` (from the beginning) or `.permits` (from now
+    on).
 
     Reads committed records only.
     """

@@ -65,15 +65,16 @@ class Pilot:
     | `guard_timeout` | s that a guard waits while the state or a first permit is not known yet |
     | `serving` | returns whether the service works; default: derived from the guard |
     | `topic_prefix`, `telemetry_topic`, `options` | Kafka only; `options` go to kafka-python (security, compression) |
-    | `permits` | "required": no work without a permit, which answers a heartbeat and ends (60 s by default) counted from
-      the sending of that heartbeat. "off": halts are obeyed, an outage of the monitor stops nothing. Default: required
-      for the tiers high and critical, which cannot be off; else off |
-    | `on_lapse` | the end of a permit refuses work ("stop") or is logged ("shout"). Default: by `tier`; without one what
-      the permits state, and stop until they state it. A permit that states stop is always obeyed |
+    | `permits` | "required": no work without a permit. "off": halts are obeyed, an outage of the monitor stops nothing.
+      Default: required for the tiers high and critical, which cannot be off; else off |
+    | `on_lapse` | the end of a permit refuses work ("stop") or is logged ("shout"). Default: by `tier`; without one
+      what the permits state, and stop until they state it. A permit that states stop is always obeyed |
     | `trust` | public keys of the monitor (`monitor.sdk.verifier.trusted`): only what they signed is accepted |
     | `key` | private key of the service (a file of `sandbox-monitor keys new`); signs what is sent |
     | `drain_s` | s that running work may go on after a halt |
     | `clock` | ns, sleep included; for tests |
+
+    A permit answers a heartbeat and ends, after 60 s by default, counted from the sending of that heartbeat.
 
     Raises `BadEvent` on a bad pilot or source, ValueError on a bad address or setting, OSError when the spool cannot be
     written, `SpoolFull` when its disk is full, `Refused` when `key` cannot be read.
@@ -239,13 +240,14 @@ class Pilot:
         return self._runtime.serving
 
     def guard(self, decision: str = "", *, finishing: bool = False) -> GuardedWork:
-        """`with pilot.guard():` (or `async with`) around a piece of work; `decision` is the pseudonymous id that it serves.
+        """`with pilot.guard():` (or `async with`) around a piece of work; `decision` is the pseudonymous id that it
+        serves.
 
-        Blocks for up to `guard_timeout` seconds while the state or a first permit is not known. Raises `Halted` under a
-        halt and until the firm has resumed after its release; `Lapsed` without a permit, where work needs one;
-        `Unavailable` when the state is still unknown. Work that began before a halt may go on for `drain_s` seconds, and
-        heartbeats say `serving` until then; with `finishing=True` a piece that belongs to such work may begin within
-        that time.
+        Blocks for up to `guard_timeout` seconds while the state or a first permit is not known. Raises `Halted` under
+        a halt and until the firm has resumed after its release; `Lapsed` without a permit, where work needs one;
+        `Unavailable` when the state is still unknown. Work that began before a halt may go on for `drain_s` seconds,
+        and heartbeats say `serving` until then; with `finishing=True` a piece that belongs to such work may begin
+        within that time.
         """
         return self._guard.work(decision, finishing)
 
@@ -257,9 +259,9 @@ class Pilot:
     def on_halt(self, hook: Hook) -> Hook:
         """Decorator: call `hook(drain)` at a halt, to finish or hand over running work within `drain.left` seconds.
 
-        A plain function runs in its own thread, a coroutine function in the running event loop. The halt is acknowledged
-        when no work is running and every hook has returned, at the latest after `drain_s`. Raises ValueError with
-        `follow=False`, RuntimeError for a coroutine function when no event loop is running.
+        A plain function runs in its own thread, a coroutine function in the running event loop. The halt is
+        acknowledged when no work is running and every hook has returned, at the latest after `drain_s`. Raises
+        ValueError with `follow=False`, RuntimeError for a coroutine function when no event loop is running.
         """
         if self._loop is None:
             raise ValueError("this Pilot was made with follow=False: it receives no halt")
@@ -269,16 +271,16 @@ class Pilot:
     def resume(self) -> None:
         """The firm's own act after a release: work may begin again in every process of this machine.
 
-        Durable when it returns, also for later starts. Blocks for up to `guard_timeout` seconds. Does nothing when there
-        is nothing to resume from. Raises `Halted` under a halt, `Unavailable` while the state is not known.
+        Durable when it returns, also for later starts. Blocks for up to `guard_timeout` seconds. Does nothing when
+        there is nothing to resume from. Raises `Halted` under a halt, `Unavailable` while the state is not known.
         """
         if self._loop is None:
             raise Unavailable("this Pilot was made with follow=False: it receives no release")
         self._loop.resume()
 
     def asgi(self, app: ASGIApp, *, exempt: tuple[str, ...] = ()) -> GuardedApp:
-        """Return `app` with each request guarded: a refused one gets 503 with problem details that name pilot, reason and
-        decision. Paths that begin with one of `exempt` are not guarded."""
+        """Return `app` with each request guarded: a refused one gets 503 with problem details that name pilot, reason
+        and decision. Paths that begin with one of `exempt` are not guarded."""
         return GuardedApp(app, self.pilot, self._guard, exempt)
 
     def guarded(self, function: Callable[P, R]) -> Callable[P, R]:

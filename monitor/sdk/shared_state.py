@@ -28,9 +28,9 @@ from monitor.sdk.lease import Lease
 
 SIZE = 8192
 MAX_NOTICE_BYTES = 32_768
-# Index of each word. OPEN_UNTIL: until when (ns) work may begin, as far as commands say; 0 = not at all. CONFIRMED: when
-# (ns) the leader last confirmed STATE; 0 = never. STANDING: of the newest command. RESENDS: how often it was received
-# again. LEASE_STOP: 0 not stated, 1 work may go on, 2 stop. LENGTH: bytes of the encoded commands' state.
+# Index of each word. OPEN_UNTIL: until when (ns) work may begin, as far as commands say; 0 = not at all. CONFIRMED:
+# when (ns) the leader last confirmed STATE; 0 = never. STANDING: of the newest command. RESENDS: how often it was
+# received again. LEASE_STOP: 0 not stated, 1 work may go on, 2 stop. LENGTH: bytes of the encoded commands' state.
 (
     OPEN_UNTIL, CONFIRMED, STATE, STANDING, LEASE_SENT, LEASE_UNTIL, LEASE_STOP, RESENDS, SEQUENCE, LENGTH,
 ) = range(10)  # fmt: skip
@@ -107,7 +107,7 @@ class SharedState:
         self.words[LEASE_UNTIL] = lease.until
 
     def write_notice(self, notice: Notice) -> None:
-        """Publish what the monitor says about the pilot's telemetry. Leader only. On a full disk the older one stays."""
+        """Publish the monitor's newest notice. Leader only. On a full disk the older one stays."""
         raw = msgspec.json.encode(notice)
         if notice == self._written_notice or len(raw) > MAX_NOTICE_BYTES:
             return

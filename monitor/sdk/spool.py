@@ -1,9 +1,9 @@
 """A bounded, append-only spool on disk: records that were synced survive a SIGKILL and a power failure, in order.
 
 One directory holds one incarnation. It consists of segments named after the position of their first byte. A record is
-its length and a CRC-32 of length and payload (both big-endian, 4 bytes), then the payload. A torn record at the end, left
-by a crash, was never acknowledged to a caller and is dropped when the spool is opened. The file `sent` holds the position
-up to which everything was delivered; it is not synced, since a repeated delivery is harmless.
+its length and a CRC-32 of length and payload (both big-endian, 4 bytes), then the payload. A torn record at the end,
+left by a crash, was never acknowledged to a caller and is dropped when the spool is opened. The file `sent` holds the
+position up to which everything was delivered; it is not synced, since a repeated delivery is harmless.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SpoolFull(TryAgain):
-    """The spool has reached its limit, or its disk is full. The event was *not* recorded: call again when there is room."""
+    """The spool or its disk is full. The event was *not* recorded: call again when there is room."""
 
 
 class SpoolBroken(Refused):
@@ -37,8 +37,8 @@ class SpoolBroken(Refused):
 class Spool:
     """Appends, syncs, reads and releases records of one directory (created when missing).
 
-    Safe for many appending threads and one reading thread. `limit` bounds the bytes on disk, `segment_bytes` is the size
-    at which a new segment is started. Positions count bytes since the incarnation began and never decrease.
+    Safe for many appending threads and one reading thread. `limit` bounds the bytes on disk, `segment_bytes` is the
+    size at which a new segment is started. Positions count bytes since the incarnation began and never decrease.
     """
 
     def __init__(self, directory: Path, *, limit: int, segment_bytes: int = 4 << 20) -> None:
@@ -268,8 +268,8 @@ class Spool:
 def no_room(directory: Path, error: OSError) -> str:
     """The message for a full disk, with the fix."""
     return (
-        f"no room on the disk of the spool {directory} ({error.strerror}); the event was not recorded: free space there, or "
-        "set spool_dir to a disk with room"
+        f"no room on the disk of the spool {directory} ({error.strerror}); the event was not recorded: free space "
+        "there, or set spool_dir to a disk with room"
     )
 
 

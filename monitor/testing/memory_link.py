@@ -1,4 +1,4 @@
-"""A link of the SDK that keeps everything in memory and can be broken: what a service's own tests send to.
+"""A link of the SDK in memory that can be made unavailable, for the tests of a service.
 
 link = MemoryLink()
 with Pilot("pilot-1", participant="firm", to=link, spool_dir=tmp_path) as pilot: ...
@@ -24,7 +24,7 @@ _BATCH = msgspec.json.Decoder(list[Event])
 
 
 class MemoryLink:
-    """While `away` is set nothing answers; `lose_answers` batches arrive, but the sender is told that they did not.
+    """While `away` is set every call raises `Unavailable`; `lose_answers` batches arrive, but their response is lost.
 
     With `lease_ms` a permit answers each heartbeat, unless a halt is in force; `stop` and `notice` are what the
     permits say. With `signer` commands and permits are signed.
@@ -65,7 +65,7 @@ class MemoryLink:
             raise Unavailable("the answer was lost")
 
     def answer(self, beat: Heartbeat) -> Permit:
-        """The permit that answers a heartbeat."""
+        """Return the permit that answers a heartbeat."""
         number = self.standing.standing if self.standing else 0
         return Permit(
             pilot=beat.subject,
@@ -79,19 +79,19 @@ class MemoryLink:
         )
 
     def command(self, command: Command) -> None:
-        """Put a command before the service."""
+        """Send a command to the service."""
         if self.standing is None or command.standing > self.standing.standing:
             self.standing = command
         body = msgspec.json.encode(command)
         self._post.put(SignedMessage(body, self.signer.sign("command", body) if self.signer else ""))
 
     def permit(self, permit: Permit) -> None:
-        """Put a permit before the service."""
+        """Send a permit to the service."""
         body = msgspec.json.encode(permit)
         self._permits.put(SignedMessage(body, self.signer.sign("permit", body) if self.signer else ""))
 
     def deliver(self, message: SignedMessage, what: FeedName = "commands") -> None:
-        """Put anything before the service."""
+        """Send any message to the service."""
         (self._post if what == "commands" else self._permits).put(message)
 
     def feed(self, pilot: str, what: FeedName = "commands") -> MemoryFeed:
@@ -116,7 +116,7 @@ class _Post:
 
 
 class MemoryFeed:
-    """Reads a post from its beginning (commands) or from now on (permits)."""
+    """Reads messages from the beginning (commands) or from now on (permits)."""
 
     def __init__(self, link: MemoryLink, post: _Post, what: FeedName) -> None:
         self._link = link

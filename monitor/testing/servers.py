@@ -45,7 +45,7 @@ class Server:
             )
         self.pid = self.process.pid
 
-    def wait_ready(self, path: str = "/-/ready", seconds: float = 20.0) -> Server:
+    def wait_ready(self, path: str = "/-/ready", seconds: float = 60.0) -> Server:
         """Return when `path` answers 200. Raises `Stop` with the log's end when the server died, `Unavailable` when late."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -82,7 +82,7 @@ class Service:
                 self.said.append(Said(**json.loads(line)))
                 self._changed.notify_all()
 
-    def wait(self, state: str, workers: int = 1, since: int = 0, timeout: float = 20.0) -> list[Said]:
+    def wait(self, state: str, workers: int = 1, since: int = 0, timeout: float = 60.0) -> list[Said]:
         """The first word `state` of each of so many workers at or after `since`. Raises `Unavailable` after `timeout` seconds."""
 
         def found() -> dict[int, Said]:

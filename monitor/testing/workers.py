@@ -53,7 +53,7 @@ class Worker:
         except (OSError, urllib.error.URLError):
             return False
 
-    def wait_ready(self, timeout: float = 40.0) -> Worker:
+    def wait_ready(self, timeout: float = 90.0) -> Worker:
         """Return once it is ready. Raises `Unavailable` with the end of its log when it ends or takes longer (s)."""
         deadline = time.monotonic() + timeout
         while not self.ready:
@@ -61,6 +61,19 @@ class Worker:
                 raise Unavailable(f"worker not ready (exit code {self.process.poll()}):\n{self.tail()}")
             time.sleep(0.1)
         return self
+
+    def wait_read(self, events: int, timeout: float = 40.0) -> Worker:
+        """Return once it has stepped or rejected so many telemetry events since it started. Raises `Unavailable` after `timeout` (s)."""
+        deadline = time.monotonic() + timeout
+        while (read := self._read_events()) < events:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"worker read {read:g} of {events} events within {timeout:g} s:\n{self.tail()}")
+            time.sleep(0.1)
+        return self
+
+    def _read_events(self) -> float:
+        counters = ("sandbox_monitor_events_total ", "sandbox_monitor_rejected_total{")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in self.metrics().splitlines() if line.startswith(counters))
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""

@@ -103,7 +103,7 @@ class Served:
 
     def reap(self) -> int:
         assert self.process is not None
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
@@ -244,7 +244,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     served = Served(tmp_path, [])
     served.start(None)
     command = [sys.executable, *SERVE, "--dir", str(tmp_path), "--port", "0"]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 1
     assert served.process is not None
     assert f"held by another monitor (process {served.process.pid})" in second.stderr
@@ -258,7 +258,7 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, *SERVE, "--dir", str(tmp_path), "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert f"port {port}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -184,8 +184,7 @@ def test_a_worker_names_the_offsets_and_the_way_on_and_takes_it(tmp_path: Path) 
 
     one = worker().wait_ready(90)
     asyncio.run(admit())
-    time.sleep(2)
-    assert one.stop() == 0
+    assert one.wait_read(20).stop() == 0
     asyncio.run(send(30))
     asyncio.run(delete(fresh, 45))
     two = worker()
@@ -227,7 +226,6 @@ def test_what_was_decided_on_before_a_crash_cannot_be_skipped(tmp_path: Path) ->
         await fresh.send(fresh.control(fleet.admissions()))
         await until(lambda: decided(fresh, Reason.ADMITTED))
         await send([service.exposure(int(time.time() * 1000), 10.0) for _ in range(20)])
-        await asyncio.sleep(2)
 
     async def harm() -> None:
         await send([service.incident(int(time.time() * 1000), severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)])
@@ -235,7 +233,7 @@ def test_what_was_decided_on_before_a_crash_cannot_be_skipped(tmp_path: Path) ->
 
     one = worker().wait_ready(90)
     asyncio.run(admit())
-    assert one.stop() == 0
+    assert one.wait_read(20).stop() == 0
     two = worker("--checkpoint-every", "3600").wait_ready(90)
     asyncio.run(harm())
     two.kill()

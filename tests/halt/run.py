@@ -1,11 +1,12 @@
-"""Halts under faults, with real processes: `python tests/halt/run.py` (or `make test-halt`) prints one line per promise.
+"""Halts under faults, with real processes: `python tests/halt/run.py` (or `make test-halt`) prints one line per
+promise.
 
-A real monitor, embedded or on a real Kafka broker; real services that work without pause and sign their word; a proxy before
-them that can be cut or lose one message. Each run breaches a limit of a pilot of its own (a death is reported by somebody
-else), does one fault to it, and holds what happened against the promise. Runs go side by side, some at a time, in lanes: the
-embedded monitor is one, and the faults on Kafka are dealt out to several brokers. 100 runs of each fault; 5 with QUICK=1; or
-`--runs N`. Lines: `GOAL name figure bound ok|short`. Exit code 1 when one is short. Times are of CLOCK_BOOTTIME: a refusal as seen in the
-service's own process, records as seen by a reader that asks every 10 ms.
+A real monitor, embedded or on a real Kafka broker; real services that work without pause and sign their telemetry; a
+proxy in front of them that can be cut or lose one message. Each run breaches a limit of a separate pilot (another
+source reports a death), injects one fault, and compares the outcome with the promise. Runs are concurrent, in lanes:
+the embedded monitor is one, and the faults on Kafka are distributed over several brokers. 100 runs of each fault; 5
+with QUICK=1; or `--runs N`. Lines: `GOAL name figure bound ok|short`. Exit code 1 when one is short. Times are of
+CLOCK_BOOTTIME: a refusal as seen in the service's process, records as seen by a reader that polls every 10 ms.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ HOUR = 3_600
 
 
 class Run:
-    """One pilot, its service behind a proxy, and what became of a breach."""
+    """One pilot, its service behind a proxy, and the outcome of a breach."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
@@ -55,7 +56,7 @@ class Run:
 
     @property
     def service(self) -> Service:
-        """The one that was started last."""
+        """The service that was started last."""
         return self.services[-1]
 
     def serve(self, **more: Any) -> None:
@@ -66,12 +67,12 @@ class Run:
         self.services.append(Service(**settings, **firm, **pace, **more))
 
     def serving(self) -> None:
-        """Wait until it serves, and some heartbeats were answered."""
-        self.service.wait("serving", timeout=40)
+        """Wait until it serves and some heartbeats have an answer."""
+        self.service.wait("serving", timeout=90)
         time.sleep(2.4 * BEAT_S)
 
     def breach(self) -> None:
-        """Somebody else reports a death."""
+        """Another source reports a death."""
         event = Emitter(f"outside/{self.pilot}", self.pilot).incident(
             time.time_ns() // 1_000_000, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH
         )
@@ -86,7 +87,8 @@ class Run:
         return said
 
     def lapsed(self, since: int) -> Said:
-        """Wait for the service to stop by itself: how long after the last answered heartbeat work last began."""
+        """Wait for the service to stop without a command; measure how long after the last answered heartbeat work
+        began."""
         (said,) = self.service.wait("Lapsed", since=since)
         self.figures["self_stop"] = (max(said.served, said.sent) - said.sent) / SECOND
         return said
@@ -98,7 +100,7 @@ class Run:
             self.figures["verified"] = (at - self.at) / 1e6
 
     def resumed(self) -> bool:
-        """Whether work began after the first refusal that a halt brought, or in a later start at all."""
+        """Whether work began after the first refusal by a halt, or at all after a restart."""
         found = False
         for number, service in enumerate(self.services):
             halted = next((said.at for said in service.said if said.state == "Halted"), 0 if number else None)
@@ -106,7 +108,7 @@ class Run:
         return found
 
     def end(self) -> None:
-        """Stop what runs."""
+        """Stop the services."""
         for service in self.services:
             service.kill()
         if self.world.name == "embedded":
@@ -114,7 +116,7 @@ class Run:
 
 
 class Batch:
-    """Runs that go through the same fault side by side. A run that broke a promise takes no further part."""
+    """Concurrent runs with the same fault. A run that broke a promise takes no further part."""
 
     def __init__(self, world: World, name: str, runs: int) -> None:
         self.world = world
@@ -122,7 +124,7 @@ class Batch:
         self.runs = [Run(world, f"{name}-{number}") for number in range(runs)]
 
     def each(self, step: Callable[[Run], Any]) -> None:
-        """Do a step of each run, all at once."""
+        """Execute one step of each run, concurrently."""
 
         def tried(run: Run) -> None:
             try:
@@ -137,30 +139,30 @@ class Batch:
             list(pool.map(tried, going))
 
     def network(self, mode: Any) -> None:
-        """What the proxies do from now on."""
+        """Set what the proxies do."""
         for proxy in {run.proxy for run in self.runs}:
             proxy.set(mode)
 
     def begin(self, **more: Any) -> None:
-        """Services that serve."""
+        """Start the services and wait until they serve."""
         self.each(lambda run: run.serve(**more))
         self.each(Run.serving)
 
     def halted(self, measure: bool = False) -> None:
-        """Every service refuses, and its halt is verified."""
+        """Wait until every service refuses and its halt is verified."""
         self.each(lambda run: run.refused(measure))
         self.each(lambda run: run.verified(measure))
 
 
 def undisturbed(batch: Batch) -> None:
-    """No fault: how long it takes."""
+    """No fault: measures how long it takes."""
     batch.begin()
     batch.each(Run.breach)
     batch.halted(measure=True)
 
 
 def command_lost(batch: Batch) -> None:
-    """The first answer that carries the command does not arrive."""
+    """The first response with the command is lost."""
     batch.begin()
     batch.each(lambda run: run.proxy.lose(b'"pilot":"%b","action":"halt"' % run.pilot.encode(), answer=True))
     before = sum(proxy.lost for proxy in {run.proxy for run in batch.runs})
@@ -172,7 +174,7 @@ def command_lost(batch: Batch) -> None:
 
 
 def acknowledgement_lost(batch: Batch) -> None:
-    """The answer to the acknowledgement is swallowed: the service cannot know that it has arrived."""
+    """The response to the acknowledgement is lost: the service cannot know that it arrived."""
     batch.begin()
     marks = [(b'"type":"sandbox.command.acknowledged"', b'"subject":"%b"' % run.pilot.encode()) for run in batch.runs]
     for run, two in zip(batch.runs, marks, strict=True):
@@ -186,7 +188,7 @@ def acknowledgement_lost(batch: Batch) -> None:
 
 
 def service_killed(batch: Batch) -> None:
-    """SIGKILL as soon as it refuses, and started again: it must never serve."""
+    """SIGKILL to the service as soon as it refuses, then a restart: it must never serve."""
 
     def again(run: Run) -> None:
         run.refused()
@@ -200,7 +202,7 @@ def service_killed(batch: Batch) -> None:
 
 
 def monitor_killed(batch: Batch) -> None:
-    """SIGKILL as soon as the breaches are taken, and started again a second later."""
+    """SIGKILL to the monitor as soon as it has the breaches, and a restart a second later."""
     batch.begin()
     batch.each(Run.breach)
     batch.world.kill()
@@ -210,7 +212,7 @@ def monitor_killed(batch: Batch) -> None:
 
 
 def network_cut(batch: Batch) -> None:
-    """Cut off before the breach: the service stops by itself when its lease is over, and obeys when the network is back."""
+    """Network cut before the breach: the service stops when its lease ends, and obeys once the network is back."""
     batch.begin()
     since = boottime()
     batch.network("cut")
@@ -228,12 +230,12 @@ def network_cut(batch: Batch) -> None:
 
 
 def clock_forward(batch: Batch) -> None:
-    """The service's time of day moves an hour ahead while it is cut off; its word is taken when it is right again."""
+    """The service's wall clock is an hour ahead while the network is cut; its events count once the clock is right."""
     _clock(batch, HOUR)
 
 
 def clock_back(batch: Batch) -> None:
-    """The service's time of day moves back an hour."""
+    """The service's wall clock is moved back by an hour."""
     _clock(batch, -HOUR)
 
 
@@ -257,7 +259,7 @@ def _clock(batch: Batch, shift: int) -> None:
 
 
 def suspended(batch: Batch) -> None:
-    """SIGSTOP past the end of the lease, breached meanwhile: when it wakes it begins no work, and obeys."""
+    """SIGSTOP beyond the end of the lease, with a breach during it: after SIGCONT no work begins, and it obeys."""
     batch.begin()
     batch.each(lambda run: run.service.suspend())
     batch.each(Run.breach)
@@ -273,7 +275,7 @@ def suspended(batch: Batch) -> None:
 
 
 def broker_down(batch: Batch) -> None:
-    """SIGKILL to the broker: services stop by themselves; the breach comes when it is back and no worker is."""
+    """SIGKILL to the broker: services stop at the end of their lease; the breach comes before the worker is back."""
     assert isinstance(batch.world, Kafka)
     batch.begin()
     since = boottime()
@@ -287,20 +289,20 @@ def broker_down(batch: Batch) -> None:
 
 
 def broker_killed_mid_halt(batch: Batch) -> None:
-    """SIGKILL to the broker as soon as the breaches are taken, and started again."""
+    """SIGKILL to the broker as soon as it has the breaches, and a restart."""
     assert isinstance(batch.world, Kafka)
     batch.begin()
     batch.each(Run.breach)
     batch.world.broker.kill()
     time.sleep(1.0)
     batch.world.broker.start()
-    batch.world.kill()  # a worker ends by itself when a write is not acknowledged; its supervisor starts another
+    batch.world.kill()  # a worker exits when a write is not acknowledged; its supervisor starts another
     batch.world.start()
     batch.halted()
 
 
 def lying(batch: Batch) -> None:
-    """It acknowledges and goes on serving."""
+    """The service acknowledges and continues to serve."""
     batch.begin(lies=True)
     batch.each(Run.breach)
     batch.each(Run.refused)
@@ -332,7 +334,7 @@ FAULTS: dict[str, Sequence[Callable[[Batch], None]]] = {
 
 
 class Series:
-    """What all batches of one world came to."""
+    """The results of all batches of one world."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -342,7 +344,7 @@ class Series:
         self.lost = self.resumed = 0
 
     def take(self, fault: str, batch: Batch) -> None:
-        """Count the runs of a batch, and end them."""
+        """Count the runs of a batch and end them."""
         for run in batch.runs:
             self.ran[fault] += 1
             self.lost += "no Halted" in run.broken
@@ -355,7 +357,7 @@ class Series:
             list(pool.map(Run.end, batch.runs))
 
     def add(self, other: Series) -> None:
-        """Count what another lane came to."""
+        """Add the results of another lane."""
         for name, values in other.figures.items():
             self.figures[name].extend(values)
         self.broken += other.broken
@@ -364,7 +366,7 @@ class Series:
         self.resumed += other.resumed
 
     def report(self) -> int:
-        """One line per promise; 1 when one is short."""
+        """Print one line per promise; return 1 when one is short."""
         began, figures, of = sum(self.ran.values()), self.figures, self.name
         goals: list[tuple[str, float, float, str]] = [
             ("halts_lost", self.lost, 0, f"of {began}"),
@@ -424,7 +426,7 @@ def series(name: str, faults: Sequence[Callable[[Batch], None]], runs: int, side
 
 
 def together(lanes: Sequence[tuple[str, Sequence[Callable[[Batch], None]]]], runs: int, side_by_side: int) -> int:
-    """Run all lanes at once, then report by world."""
+    """Run all lanes concurrently, then report by world."""
     began = time.monotonic()
     with ThreadPoolExecutor(len(lanes)) as pool:
         going = [pool.submit(series, name, faults, runs, side_by_side) for name, faults in lanes]
@@ -447,7 +449,7 @@ def main() -> int:
     parser.add_argument("--side-by-side", type=int, default=10, help="runs at a time, in each lane")
     parser.add_argument("--lanes", type=int, default=2, help="brokers that share the faults on Kafka")
     given = parser.parse_args()
-    for library in ("aiokafka", "kafka"):  # brokers are killed here on purpose
+    for library in ("aiokafka", "kafka"):  # brokers are killed on purpose
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     lanes = []
     for name in given.world or WORLDS:

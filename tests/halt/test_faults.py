@@ -1,4 +1,4 @@
-"""Faults five times each, with real processes, embedded and on Kafka; `make test-halt` does all of them 100 times."""
+"""Each fault five times, with real processes, embedded and on Kafka; `make test-halt` runs each 100 times."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ KAFKA = ("undisturbed", "monitor_killed", "network_cut", "suspended", "lying", "
 
 
 def kept(line: str, slowness: float) -> bool:
-    """Whether a `GOAL name figure bound ok|short` line keeps its promise. How soon a service refuses is promised for a machine
-    with a processor to spare; on a busy one it may take longer by what the machine is slower."""
+    """Whether a `GOAL name figure bound ok|short` line keeps its promise. The time to refuse is promised for an idle
+    machine; on a busy one it may take longer by the factor by which the machine is slower."""
     _, name, figure, bound, word, *_ = line.split()
     if "_breach_to_refusal_" in name:
         return float(figure) <= float(bound) * slowness
@@ -24,7 +24,7 @@ def kept(line: str, slowness: float) -> bool:
 
 
 def test_only_the_time_to_refuse_stretches_with_the_load() -> None:
-    """A lost halt is a failure on any machine; a refusal after three seconds is one on an idle machine only."""
+    """A lost halt is a failure on any machine; a refusal after three seconds is a failure on an idle machine only."""
     late = "GOAL kafka_breach_to_refusal_p99_ms 2942 1000 short of 5"
     assert kept(late, 5.0)
     assert not kept(late, 1.2)
@@ -38,8 +38,9 @@ def test_only_the_time_to_refuse_stretches_with_the_load() -> None:
     ids=["embedded", "kafka"],
 )
 def test_no_halt_is_lost_and_nothing_resumes(world: str, only: tuple[str, ...]) -> None:
-    """Command or acknowledgement lost, service or monitor killed in the middle, broker down, network cut, clock moved both ways,
-    service suspended, a lying service: every promise is kept, and self-stop comes within lease + 1 s."""
+    """Command or acknowledgement lost, service or monitor killed during a halt, broker down, network cut, clock moved
+    in both directions, service suspended, a lying service: every promise is kept, and a service without a permit stops
+    within lease + 1 s."""
     command = [sys.executable, str(Path(__file__).with_name("run.py")), "--world", world, "--runs", str(RUNS)]
     for fault in only:
         command += ["--only", fault]

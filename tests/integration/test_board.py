@@ -91,7 +91,7 @@ class Served:
         self.url = ""
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def _run(self) -> None:
         app = web.Application()

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(bool(servers.missing("prometheus-alertmanager")), reason="no prometheus-alertmanager here"),
 ]
 
-until = Until(15.0, every=0.1)
+until = Until(60.0, every=0.1)
 CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
 

@@ -18,7 +18,7 @@ from monitor.model.records import Position
 from monitor.simulation.fleet import Fleet
 from monitor.testing.wait import Until
 
-until = Until(10.0, every=0.05)
+until = Until(60.0, every=0.05)
 
 
 def fleet() -> Fleet:
@@ -62,7 +62,7 @@ def get(address: str, path: str) -> bytes:
 def ended(process: subprocess.Popen[bytes]) -> str:
     """End it with SIGTERM; what it said on stderr."""
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     return said.decode()
 

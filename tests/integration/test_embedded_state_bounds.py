@@ -17,7 +17,7 @@ from monitor.state.snapshots import VERSION
 from monitor.testing.wait import Until
 from tests.integration.test_embedded_serve import ended, fleet, prepare, serve
 
-until = Until(20.0, every=0.1)
+until = Until(60.0, every=0.1)
 
 
 def poison(path: Path, pilot: str) -> int:

@@ -14,7 +14,7 @@ from monitor.charter.spec import Participant
 from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
-from monitor.model.records import Decision, Level
+from monitor.model.records import Decision, Level, Reason
 from monitor.testing.kafka import Fresh, Sent, until
 from monitor.testing.workers import Worker
 from tests.unit.engine.test_machine import charter
@@ -45,9 +45,13 @@ def test_a_new_participant_is_read_without_a_restart(tmp_path: Path) -> None:
             for s in await fresh.seen()
         )
 
+    async def admitted() -> bool:
+        decisions = [s.value for s in await fresh.seen() if isinstance(s.value, Decision)]
+        return {d.pilot for d in decisions if d.reason is Reason.ADMITTED} == set(where)
+
     async def go() -> None:
         await fresh.send(fresh.control(acts, where.__getitem__))
-        await asyncio.sleep(2)
+        await until(admitted)
         await fresh.send([death(fresh.names, "acme", "p-acme", 0)])
         await until(lambda: halted("p-acme"), 40)
         wrong = topics(TopicNames(fresh.names.prefix, ("dune",)), 1, 1)[0]  # one partition is too few

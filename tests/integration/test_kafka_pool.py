@@ -14,6 +14,7 @@ import pytest
 
 from monitor.errors import Fenced, LogBroken
 from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.pool_service import pool_names, pool_topics, run_pool
 from monitor.kafka.topics import create_topics
 from monitor.model.records import Decision
@@ -83,7 +84,7 @@ def test_a_killed_pool_decides_the_same_once() -> None:
             await until(done, 60)
             for process in (first, second):
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(20) == 0
+                assert process.wait(60) == 0
             return await said(broken), await said(whole)
         finally:
             for process in (first, second):
@@ -100,15 +101,24 @@ def test_a_second_instance_fences_the_first() -> None:
     """Of two second stages the older one ends with a named error."""
     fresh = Fresh(partitions=2)
 
+    async def claimed() -> bool:
+        reader = PartitionReader(fresh.bootstrap)
+        await reader.start()
+        try:
+            _, end = await reader.bounds(pool_names(fresh.names.prefix).journal, 0)
+        finally:
+            await reader.stop()
+        return end > 0
+
     async def go() -> BaseException | None:
         await create_topics(fresh.bootstrap, pool_topics(fresh.names.prefix, 1))
         older = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1))
-        await asyncio.sleep(3)
+        await until(claimed)
         assert not older.done()
         over = asyncio.Event()
         newer = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
         await fresh.send(lines(fresh, slice(0, 6)))
-        done, _ = await asyncio.wait([older], timeout=30)
+        done, _ = await asyncio.wait([older], timeout=90)
         over.set()
         await newer
         assert done, "the older one went on"

@@ -165,8 +165,11 @@ def test_a_worker_refuses_topics_with_wrong_settings(tmp_path: Path) -> None:
     """Without the right topics the worker does not start, and names the topic and the fix."""
     fresh = Fresh(partitions=2)
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--partition-count", "3")
-    assert worker.process.wait(30) == 1
-    assert f"{fresh.names.journal}: has 2 partitions, not 3; fix:" in worker.tail()
+    try:
+        assert worker.process.wait(90) == 1
+        assert f"{fresh.names.journal}: has 2 partitions, not 3; fix:" in worker.tail()
+    finally:
+        worker.kill()
 
 
 def listening(pid: int) -> set[str]:

@@ -1,4 +1,4 @@
-"""The SDK against the embedded monitor's own door: the same calls, over HTTP."""
+"""The SDK with the embedded monitor: the same calls, over HTTP."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import free_port
 from monitor.testing.wait import Until
 
-until = Until(10.0)
+until = Until(60.0)
 
 
 @contextmanager
 def monitor(directory: Path, port: int, fleet: Fleet) -> Iterator[tuple[Monitor, list[Outputs]]]:
-    """A real embedded monitor in a thread, with the charters of a fleet, and what it puts out."""
+    """A real embedded monitor in a thread, with the charters of a fleet, and its outputs."""
     outputs: list[Outputs] = []
     ready, done = threading.Event(), threading.Event()
     running: list[Monitor] = []
@@ -48,7 +48,7 @@ def monitor(directory: Path, port: int, fleet: Fleet) -> Iterator[tuple[Monitor,
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     try:
         yield running[0], outputs
     finally:
@@ -57,13 +57,13 @@ def monitor(directory: Path, port: int, fleet: Fleet) -> Iterator[tuple[Monitor,
 
 
 def fleet_of_one() -> Fleet:
-    """One pilot, whose charter says that a death halts at once."""
+    """One pilot, whose charter halts at once on a death."""
     now = time.time_ns() // 1_000_000
     return Fleet(1, pilots=1, scenarios=["calm"], start=now, hours=24)
 
 
 def test_a_death_reported_halts_the_service_that_reported_it(tmp_path: Path) -> None:
-    """Report to refusal through the whole monitor: the hard rule halts, the guard refuses, the halt is acknowledged."""
+    """From report to refusal through the monitor: the hard rule halts, the guard refuses, the halt is acknowledged."""
     port = free_port()
     with monitor(tmp_path / "monitor", port, fleet_of_one()) as (_, outputs):
         with Pilot(
@@ -89,8 +89,9 @@ def test_a_death_reported_halts_the_service_that_reported_it(tmp_path: Path) -> 
         assert [r for o in outputs for r in o.rejected] == []
 
 
-def test_reports_wait_while_the_monitor_is_away(tmp_path: Path) -> None:
-    """Stopped and started again on the same port: everything arrives, nothing is rejected, work begins only with it there."""
+def test_reports_wait_during_an_outage_of_the_monitor(tmp_path: Path) -> None:
+    """After a restart of the monitor on the same port every event arrives and none is rejected; no work begins while
+    the state is unknown."""
     port = free_port()
     fleet = fleet_of_one()
     with Pilot(
@@ -120,8 +121,8 @@ def test_reports_wait_while_the_monitor_is_away(tmp_path: Path) -> None:
             pilot.flush(20)
 
 
-def test_the_simulator_feeds_the_door(tmp_path: Path) -> None:
-    """`simulate --to http --admit` is taken whole: as many events stepped as sent, and none rejected."""
+def test_the_simulator_sends_over_http(tmp_path: Path) -> None:
+    """All events of `simulate --to http --admit` are processed, and none is rejected."""
     port = free_port()
     empty = Fleet(1, pilots=0, start=0, hours=1)
     with monitor(tmp_path / "monitor", port, empty) as (running, outputs):
@@ -149,8 +150,8 @@ def test_the_simulator_feeds_the_door(tmp_path: Path) -> None:
 
 
 def test_the_status_shows_what_the_monitor_rejected(tmp_path: Path) -> None:
-    """An event with a wrong field, sent past the SDK: the service's own health page says how many, which field and the
-    fix."""
+    """After an event with a wrong field, sent without the SDK, `status()` shows how many were rejected, the field and
+    the fix."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     with monitor(tmp_path / "monitor", port, fleet_of_one()) as _:

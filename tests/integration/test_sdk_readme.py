@@ -1,4 +1,4 @@
-"""The SDK's page: what it shows runs, and what it lists exists."""
+"""The README of the SDK: its examples run, and its tables are complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "monitor" / "sdk" / "README.md"
 
 
 def test_the_first_event_of_the_page_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first Python block runs as printed; without a broker the event waits where the page says."""
+    """The first Python block runs as printed; without a broker the event waits in the documented directory."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     block = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
     block = block.replace("127.0.0.1:9092", "127.0.0.1:9").replace("pilot.close()", "pilot.close(timeout=0)")
@@ -24,7 +24,7 @@ def test_the_first_event_of_the_page_arrives(tmp_path: Path, monkeypatch: pytest
 
 
 def test_every_call_of_the_page_exists_and_every_call_is_on_the_page() -> None:
-    """The table of reports and the methods of `Pilot` name each other."""
+    """The table of reports lists exactly the reporting methods of `Pilot`."""
     text = PAGE.read_text()
     table = text[text.index("| call | when |") : text.index("Every call takes")]
     named = set(re.findall(r"`([a-z_]+)\(", table))
@@ -36,7 +36,7 @@ def test_every_call_of_the_page_exists_and_every_call_is_on_the_page() -> None:
 
 
 def test_the_message_of_the_page_is_the_message(tmp_path: Path) -> None:
-    """The example of a refusal is what the SDK says."""
+    """The example of an error message is the SDK's message."""
     with (
         Pilot("p", participant="f", to=MemoryLink(), spool_dir=tmp_path, heartbeat_s=0, follow=False) as pilot,
         pytest.raises(BadEvent) as refused,

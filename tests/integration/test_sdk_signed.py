@@ -1,4 +1,4 @@
-"""The SDK's word is signed, its permits are asked for by nonce, and a command that is told again is heard again over HTTP."""
+"""Signed telemetry, permits requested by nonce, and resent commands over HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def halt(pilot: str) -> Override:
 
 
 def test_every_batch_is_signed_with_the_services_key(tmp_path: Path) -> None:
-    """What is signed is the body as it is sent, as telemetry; adopted spools of an earlier start are signed too."""
+    """The signature covers the body as sent, as kind telemetry; adopted spools of an earlier start are signed too."""
     link, later = MemoryLink(), MemoryLink()
     link.away = True
     given = {"participant": "firm", "spool_dir": tmp_path, "heartbeat_s": 0, "key": FIRM}
@@ -38,7 +38,7 @@ def test_every_batch_is_signed_with_the_services_key(tmp_path: Path) -> None:
 
 
 def test_two_machines_of_one_pilot_each_get_their_own_permits(tmp_path: Path) -> None:
-    """The newest permit of a pilot is mostly the other machine's; asked for by nonce, neither ever goes without."""
+    """The newest permit of a pilot is often the other machine's; requested by nonce, each gets its permits."""
     (tmp_path / "world").mkdir()
     world = Embedded(tmp_path / "world", 1, Responses(lease="2s"))
     charter, settings = world.next(), world.settings(world.proxy())
@@ -69,8 +69,8 @@ def test_two_machines_of_one_pilot_each_get_their_own_permits(tmp_path: Path) ->
     assert refused.get("other_nonce", 0) == 0
 
 
-def test_a_command_that_nobody_answers_is_heard_again_over_http(tmp_path: Path) -> None:
-    """After five seconds the same command comes again to a long poll that has heard it; answered, it comes no more."""
+def test_an_unacknowledged_command_is_resent_over_http(tmp_path: Path) -> None:
+    """After five seconds a long poll returns the same command again; once acknowledged it is not resent."""
     (tmp_path / "world").mkdir()
     world = Embedded(tmp_path / "world", 1, Responses())
     pilot = world.next().pilot
@@ -88,8 +88,8 @@ def test_a_command_that_nobody_answers_is_heard_again_over_http(tmp_path: Path) 
         world.close()
 
 
-def test_an_acknowledgement_of_a_stranger_is_rejected_and_the_true_one_counts(tmp_path: Path) -> None:
-    """Over the real door: unsigned, then signed by the firm."""
+def test_an_unsigned_acknowledgement_is_rejected_and_the_signed_one_counts(tmp_path: Path) -> None:
+    """Over HTTP: first unsigned, then signed with the firm's key."""
     (tmp_path / "world").mkdir()
     world = Embedded(tmp_path / "world", 1, Responses())
     charter, settings = world.next(), world.settings(world.proxy())

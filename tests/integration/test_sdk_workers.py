@@ -1,4 +1,4 @@
-"""The workers of a pre-forking server share one standing: real processes, one reads for all, and any of them may die."""
+"""The workers of a pre-forking server share one state: one process reads for all, and any of them may be killed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from monitor.testing.wait import Until
 
 EVENTS = msgspec.json.Decoder(list[Event])
 WORKERS = 4
-until = Until(10.0)
+until = Until(60.0)
 
 
 class Door(ThreadingHTTPServer):
-    """The monitor's HTTP door with nothing behind it: keeps events, answers heartbeats, gives the command it was told."""
+    """The HTTP interface of a monitor without a monitor: stores events, answers heartbeats, serves a given command."""
 
     daemon_threads = True
 
@@ -37,11 +37,11 @@ class Door(ThreadingHTTPServer):
         self.events: list[Any] = []
         self.command: Command | None = None
         self.permit: Permit | None = None
-        self.readers: set[Any] = set()  # connections that asked for commands
+        self.readers: set[Any] = set()  # connections that polled for commands
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, *_: object) -> None:
-        """Workers are killed in the middle of a request: nothing to tell."""
+        """Logs nothing: workers are killed during requests."""
 
     @property
     def address(self) -> str:
@@ -93,8 +93,8 @@ def boottime() -> int:
 
 @pytest.mark.parametrize("permits", ["off", "required"])
 def test_all_workers_obey_what_one_of_them_reads(tmp_path: Path, permits: str) -> None:
-    """4 processes, one connection that asks for commands: all serve, all refuse within a second of the halt, each acknowledges
-    for itself; the leader is killed, another takes over, and a release reaches those who are left only when it is resumed."""
+    """Of 4 processes one polls for commands. All serve; all refuse within a second of the halt, and each acknowledges.
+    The leader is killed and another one takes over; after a release the others work only once the firm has resumed."""
     door = Door()
     with Service(
         to=door.address,
@@ -111,7 +111,7 @@ def test_all_workers_obey_what_one_of_them_reads(tmp_path: Path, permits: str) -
         assert len(leaders) == 1
         assert len(door.readers) == 1
         os.kill(leaders[0], signal.SIGKILL)
-        until(lambda: len(door.readers) == 2)  # another one asks now
+        until(lambda: len(door.readers) == 2)  # another process polls now
         assert set(service.last().values()) == {"serving"}
         at = boottime()
         door.command = command(2)
@@ -133,14 +133,14 @@ def test_all_workers_obey_what_one_of_them_reads(tmp_path: Path, permits: str) -
         with Pilot("p-1", participant="firm", to=door.address, spool_dir=tmp_path, heartbeat_s=0) as pilot:
             until(lambda: pilot.standing.number == 3)
             assert not pilot.status().leading
-            pilot.resume()  # said in any process of the machine
+            pilot.resume()  # in any process of the machine
         assert {said.worker for said in service.wait("serving", WORKERS - 1, since=at)} == survivors
     door.shutdown()
     door.server_close()
 
 
 def test_a_pilot_made_before_a_fork_refuses_in_the_child(tmp_path: Path) -> None:
-    """The child has no thread that would see a halt, so its guard lets nothing begin; the parent goes on."""
+    """No thread in the child would see a halt, so its guard refuses all work; the parent is not affected."""
     with Pilot("p-1", participant="firm", to=MemoryLink(), spool_dir=tmp_path, heartbeat_s=0) as pilot:
         with pilot.guard():
             pass

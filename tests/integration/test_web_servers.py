@@ -1,4 +1,4 @@
-"""Real servers of several processes: all workers share the standing, and the crash of one stops no service."""
+"""Real multi-process servers: all workers share the state, and the crash of one does not stop the service."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ until = Until(40.0, every=0.05)
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Path, name: str) -> None:
-    """All serve under permits; one is killed: the others answer every request, a new one joins them. A reported death: no
-    request that begins a second after the halt is on record is served, by any of them, and it is verified from every worker's word."""
+    """All workers serve under permits. One is killed: the others serve every request, and a new one joins. After a
+    reported death no worker serves a request that begins a second after the recorded halt, and the halt is verified
+    from the events of all workers."""
     (tmp_path / "world").mkdir()
     world = Embedded(tmp_path / "world", 1, Responses(lease="6s", acknowledge_within="6s"))
     charter, settings, port = world.next(), world.settings(world.proxy()), free_port()
@@ -57,7 +58,7 @@ def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Pa
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def workers(tries: int = 60) -> set[int]:
-        """Processes that served some requests."""
+        """Ids of the processes that served some requests."""
         said = [asked(port, "GET", "/") for _ in range(tries)]
         return {int(body.split()[-1]) for status, body in said if status == 200}
 
@@ -68,7 +69,7 @@ def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Pa
         os.kill(killed, signal.SIGKILL)
         time.sleep(0.2)
         answers = [asked(port, "GET", "/")[0] for _ in range(100)]
-        assert answers.count(200) >= 99, answers  # a connection that the dead one had taken is lost with it
+        assert answers.count(200) >= 99, answers  # a connection that the killed worker had accepted is lost
         until(lambda: len(workers() - {killed}) == WORKERS)
         now = int(time.time() * 1000)
         death = Emitter("outside/1", charter.pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)

@@ -60,7 +60,8 @@ def firm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_bare_wheel_sends_events_and_obeys(firm: Path, tmp_path: Path) -> None:
-    """With nothing but the wheel a firm reports to a real monitor, and is halted by it; the monitor's libraries are absent."""
+    """With nothing but the wheel a firm reports to a real monitor, and is halted by it; the monitor's libraries are
+    absent."""
     fleet = Fleet(3, pilots=1, scenarios=["death"], start=int(time.time() * 1000) - 20_000, hours=6, period="2s")
     (pilot,) = fleet.pilots
     charter = fleet.charter_for(pilot)

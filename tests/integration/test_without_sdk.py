@@ -34,7 +34,7 @@ until = Until(40.0, every=0.1)
 
 
 def said(beginning: str, home: Path, **variables: str) -> str:
-    """Run the one command of the page that begins so, in `home`; what it prints."""
+    """Run the command of the page that begins with this text, in `home`; return its output."""
     (line,) = [line for line in PAGE.read_text().splitlines() if line.startswith(beginning)]
     return subprocess.run(
         ["bash", "-c", line], cwd=home, env={**os.environ, **variables}, check=True, capture_output=True, text=True
@@ -42,7 +42,7 @@ def said(beginning: str, home: Path, **variables: str) -> str:
 
 
 def world_of(kind: type[Embedded] | type[Kafka], tmp_path: Path, pilots: int = 1) -> World:
-    """A monitor whose charters name a key that was made as the page says; the authority's key lies beside it."""
+    """A monitor whose charters name a key that was made with the page's commands; the authority's key is next to it."""
     home, state = tmp_path / "world", tmp_path / "state"
     home.mkdir()
     state.mkdir()
@@ -59,12 +59,12 @@ def world_of(kind: type[Embedded] | type[Kafka], tmp_path: Path, pilots: int = 1
 
 
 def believe(state: Path, trust: str) -> None:
-    """Name the key that the example believes, as the page says."""
+    """Set the key that the example trusts, with the page's command."""
     said("printf -- ", state, TRUST=trust.strip())
 
 
 class Example:
-    """An example as a process; its service is a file that is there while it serves."""
+    """An example as a process; its service is a file that exists while it serves."""
 
     def __init__(self, home: Path, command: list[str]) -> None:
         self.serving, self.halted = home / "serving", home / "state" / "halted"
@@ -72,7 +72,7 @@ class Example:
         self.start()
 
     def start(self) -> None:
-        """Start it, anew after a kill or an end."""
+        """Start it; also again after it was killed or ended."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._command, f"touch {self.serving}", f"rm -f {self.serving}"],
@@ -83,11 +83,11 @@ class Example:
             )
 
     def up(self) -> bool:
-        """Whether the service serves."""
+        """Whether the service runs."""
         return self.serving.exists()
 
     def kill(self) -> None:
-        """SIGKILL, the programs it runs included."""
+        """SIGKILL to it and the programs it runs."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -116,14 +116,14 @@ def obeys(world: World, pilot: str, example: Example) -> None:
     world.seen.wait(pilot, Reason.RELEASED)
     time.sleep(2.5)  # by now a permit was given for the next standing
     assert not example.up()
-    world.act(Drill(id="d1", **by))  # the newest command: over HTTP the only one that a new start meets
+    world.act(Drill(id="d1", **by))  # the newest command: over HTTP the only one that a new start reads
     world.seen.wait(pilot, Reason.DRILL_PASSED)
     assert not example.up()
     example.halted.unlink()
     until(example.up)
     example.kill()
     state = example.halted.parent
-    for name in ("lifted", "standing"):  # a disk that remembers no release and no command
+    for name in ("lifted", "standing"):  # a disk without a record of release or command
         (state / name).unlink(missing_ok=True)
     example.start()
     until(example.halted.exists)
@@ -134,7 +134,7 @@ def obeys(world: World, pilot: str, example: Example) -> None:
 
 
 def test_the_examples_are_short() -> None:
-    """Whoever obeys in another language has 40 lines to read, none wider than a screen."""
+    """An example has at most 40 lines, none wider than a screen."""
     for name in ("obey.sh", "obey.mjs"):
         lines = (EXAMPLES / name).read_text().splitlines()
         assert len(lines) <= 40, name
@@ -143,8 +143,9 @@ def test_the_examples_are_short() -> None:
 
 @contextmanager
 def obeyed(kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str) -> Iterator[tuple[World, str, Example]]:
-    """A world, its pilot and an example that serves and has done what each must: it obeyed; killed while it served, started again
-    it stopped what was left running and served anew; it stopped when its lease was over, and went on with the network back."""
+    """A world, its pilot and an example that serves. Before, it has obeyed a halt; after a kill and a restart it has
+    stopped the running service and served again; without a network it has stopped at the end of its lease and
+    served again afterwards."""
     world = world_of(kind, tmp_path)
     pilot, proxy = world.next().pilot, world.proxy()
     to = f"{'http://' if kind is Embedded else ''}127.0.0.1:{proxy.port}"
@@ -153,7 +154,7 @@ def obeyed(kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str) ->
         obeys(world, pilot, example)
         example.kill()
         example.start()
-        until(lambda: not example.up())  # what the killed one left running
+        until(lambda: not example.up())  # the service that the killed one left running
         until(example.up)
         proxy.set("cut")
         until(lambda: not example.up())  # its lease is over
@@ -166,7 +167,7 @@ def obeyed(kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str) ->
 
 
 def forge(world: Kafka, pilot: str) -> None:
-    """A stranger signs a release above everything."""
+    """Send a release with a high standing, signed with an untrusted key."""
     forged = command(10_000, "release", pilot, epoch=9)
     producer = open_bulk(f"kafka://{world.broker.bootstrap}", prefix="halt")
     body = msgspec.json.encode(forged)
@@ -178,16 +179,16 @@ def forge(world: Kafka, pilot: str) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat: deploy/local/install-test-servers.sh")
-def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> None:
-    """On Kafka, in two partitions, its own word signed. A release that a stranger signed lifts nothing, and without its file the
-    command alone keeps it stopped."""
+def test_the_shell_example_obeys_only_its_authority(tmp_path: Path) -> None:
+    """On Kafka, in two partitions, with signed telemetry. A release signed with another key lifts nothing; with its
+    file `halted` removed the command keeps it stopped."""
     with obeyed(Kafka, tmp_path, "bash", str(EXAMPLES / "obey.sh")) as (world, pilot, example):
         assert isinstance(world, Kafka)
         now = int(time.time() * 1000)
         world.report(Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
         until(lambda: not example.up() and example.halted.exists())
         forge(world, pilot)
-        until(lambda: "a command was not believed" in example.log.read_text())
+        until(lambda: "rejected a command" in example.log.read_text())
         example.halted.unlink()
         until(example.halted.exists)
         time.sleep(2.5)
@@ -197,15 +198,15 @@ def test_the_shell_example_obeys_and_believes_nobody_else(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: deploy/local/install-test-servers.sh")
-def test_the_node_example_obeys_and_believes_only_its_authority(tmp_path: Path) -> None:
-    """Over HTTP, its own word signed. It stops with the process. With the key of another authority no permit is believed, so it
-    never serves again."""
+def test_the_node_example_obeys_only_its_authority(tmp_path: Path) -> None:
+    """Over HTTP, with signed telemetry. The service stops with the example. With the key of another authority every
+    permit is rejected, and the service does not start again."""
     with obeyed(Embedded, tmp_path, "node", str(EXAMPLES / "obey.mjs")) as (_, _, example):
         example.process.terminate()
         example.process.wait(10)
         assert not example.up()
         believe(tmp_path / "state", Signer(b"s" * 32).public)
         example.start()
-        until(lambda: "was not believed" in example.log.read_text())
+        until(lambda: "rejected a " in example.log.read_text())
         time.sleep(1.5)
         assert not example.up()

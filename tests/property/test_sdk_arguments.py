@@ -1,4 +1,4 @@
-"""A report that raises recorded nothing; one that returns recorded exactly what the monitor reads."""
+"""A report that raises has recorded nothing; one that returns has recorded what the monitor reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from tests.strength import examples
 NOW = datetime.now(UTC) - timedelta(minutes=1)
 NUMBERS: list[Any] = [
     0, 7, 7.0, 7.5, -1, Decimal(-7), True, None, "7", 10**400, 2**63, 1e16, math.nan, math.inf,
-    Decimal(7), Decimal("7.5"), Decimal("1e999999"), Decimal("sNaN"), Decimal("Infinity"), Fraction(7, 2), Fraction(10**400),
+    Decimal(7), Decimal("7.5"), Decimal("1e999999"), Decimal("sNaN"), Decimal("Infinity"), Fraction(7, 2),
+    Fraction(10**400),
     numpy.int64(7), numpy.uint8(7), numpy.float64(7.5), numpy.float32(7.5), numpy.float64("nan"), numpy.bool_(True),
     numpy.array([7.0]), 7j, [7], object(),
 ]  # fmt: skip
@@ -35,7 +36,8 @@ TEXTS: list[Any] = [
 ]  # fmt: skip
 TIMES: list[Any] = [
     NOW, NOW - timedelta(days=9), NOW.replace(tzinfo=None), NOW + timedelta(days=400), datetime(1970, 1, 1, tzinfo=UTC),
-    datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
+    datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+    datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
     NOW.astimezone(timezone(timedelta(hours=5, minutes=30, seconds=7))), "2026-01-01", 0, None, NOW.date(),
 ]  # fmt: skip
 CALLS: dict[str, tuple[tuple[list[Any], ...], dict[str, list[Any]]]] = {
@@ -68,14 +70,14 @@ def a_pilot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pilot]:
 
 
 def newest(directory: Path, position: int) -> bytes:
-    """The bytes that the spool holds behind `position`."""
+    """The bytes in the spool after `position`."""
     (segment,) = directory.glob("*.segment")
     return segment.read_bytes()[position:]
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_the_list_of_calls_is_whole(name: str) -> None:
-    """Every report of `Pilot` is called here, and nothing else."""
+def test_the_list_of_calls_is_complete(name: str) -> None:
+    """The list holds every reporting method of `Pilot` and nothing else."""
     reports = {n for n, f in vars(Pilot).items() if not n.startswith("_") and "at" in getattr(f, "__annotations__", {})}
     assert reports == set(CALLS)
     assert name in reports
@@ -84,8 +86,8 @@ def test_the_list_of_calls_is_whole(name: str) -> None:
 @settings(max_examples=examples(500, 1500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_report_that_raises_changed_nothing(pilot: Pilot, data: st.DataObject) -> None:
-    """Over all reports and hostile arguments: `BadEvent` that names a field and leaves spool, numbers, counter and
-    model as they were; or one more event, which the monitor reads back, with the counter raised by what it says."""
+    """For all reports and hostile arguments: either `BadEvent` with a field, and spool, number, counter and model are
+    unchanged; or one more event, which the monitor decodes, and the counter increased by its amount."""
     name = data.draw(st.sampled_from(sorted(CALLS)))
     positional, named = CALLS[name]
     arguments = [data.draw(st.sampled_from(values)) for values in positional]
@@ -115,15 +117,15 @@ def test_a_report_that_raises_changed_nothing(pilot: Pilot, data: st.DataObject)
 @pytest.mark.parametrize(
     "amount", [Decimal(7), numpy.int64(7), numpy.float64(7.0), numpy.float32(7.0), Fraction(14, 2), 7, 7.0]
 )
-def test_numbers_of_other_libraries_are_taken(pilot: Pilot, amount: Any) -> None:
-    """What converts is recorded once, and the counter rises by it."""
+def test_numbers_of_other_libraries_are_accepted(pilot: Pilot, amount: Any) -> None:
+    """A convertible number is recorded once, and the counter increases by it."""
     before = pilot._reporter.counter
     assert pilot.exposure(amount, "decisions")
     assert pilot._reporter.counter == before + 7
 
 
 def test_an_exposure_beyond_what_a_heartbeat_can_state_does_not_end_heartbeats(pilot: Pilot) -> None:
-    """The counter stops at the largest value that the monitor takes."""
+    """The counter is capped at the largest value that the monitor accepts."""
     pilot.exposure(1e15, "decisions")
     pilot.exposure(1e15, "decisions")
     assert pilot.heartbeat()

@@ -1,4 +1,4 @@
-"""FeedName nobody trusted has signed, what is old, and what is for somebody else moves nothing: 0 accepted, each counted.
+"""Messages that are not signed by a trusted key, old, or for another pilot have no effect: 0 accepted, each counted.
 
 10,000 messages; `QUICK=1`: 1,000.
 """
@@ -32,12 +32,12 @@ until = Until(60.0, every=0.005)
 
 
 class Forger:
-    """Makes messages that must not be believed, from everything a forger may have seen. `standing` is the true one."""
+    """Makes messages that must be rejected, from everything that a forger may have seen. `standing` is the true one."""
 
     def __init__(self, seed: int, standing: int, permit: Permit) -> None:
         self.random = random.Random(seed)
         self.standing = standing
-        self.permit = permit  # a true one, already used
+        self.permit = permit  # a valid one, used before
         self.ways: list[Callable[[], tuple[FeedName, SignedMessage]]] = [
             self.unsigned,
             self.of_another_key,
@@ -53,7 +53,7 @@ class Forger:
         ]
 
     def release(self, higher: int = 1) -> bytes:
-        """FeedName a forger wants: a release above everything."""
+        """The forger's goal: a release with a higher standing."""
         return encode(command(self.standing + higher, "release"))
 
     def a_permit(self, **changes: object) -> bytes:
@@ -118,8 +118,8 @@ class Forger:
 
 
 @pytest.mark.parametrize("halted", [True, False], ids=["while halted", "while released"])
-def test_no_forged_replayed_or_lower_message_is_believed(tmp_path: Path, halted: bool) -> None:
-    """Whatever comes: the standing, the lease and the refusal stay as they were, and the counts add up to what was sent."""
+def test_no_forged_replayed_or_lower_message_is_accepted(tmp_path: Path, halted: bool) -> None:
+    """State, lease and refusal are unchanged by any of them, and the counts add up to the number sent."""
     link = MemoryLink(lease_ms=600_000, signer=AUTHORITY)
     with Pilot(
         "p-1",
@@ -143,7 +143,7 @@ def test_no_forged_replayed_or_lower_message_is_believed(tmp_path: Path, halted:
         pilot.flush()
         beat = next(e for e in reversed(link.events) if isinstance(e, Heartbeat))
         used = link.answer(beat)
-        link.lease_ms = 0  # no true permit comes from here on
+        link.lease_ms = 0  # no valid permit is sent from here on
         time.sleep(0.3)
         before = pilot._guard.lease
         forger = Forger(20260301, pilot.standing.number, used)
@@ -163,7 +163,7 @@ def test_no_forged_replayed_or_lower_message_is_believed(tmp_path: Path, halted:
         assert (accepted, pilot.standing.number, pilot.standing.halted) == (0, 7 if halted else 8, halted)
         if halted:
             with pytest.raises(Halted), pilot.guard():
-                pytest.fail("a message that must not be believed lifted a halt")
+                pytest.fail("a message that must be rejected lifted a halt")
         else:
             assert pilot._guard.lease == before
         assert set(made) == {way.__name__ for way in forger.ways}
@@ -171,8 +171,8 @@ def test_no_forged_replayed_or_lower_message_is_believed(tmp_path: Path, halted:
         assert {"forged", "unreadable", "other_pilot", "lower_standing"} <= set(status.refused)
 
 
-def test_a_forged_record_in_the_place_of_a_halt_keeps_the_service_from_starting(tmp_path: Path) -> None:
-    """On a compacted log a forgery may have taken a halt's place: with nothing else to believe, nothing is known."""
+def test_a_forged_record_in_place_of_a_halt_prevents_the_start_of_work(tmp_path: Path) -> None:
+    """On a compacted log a forgery may have replaced a halt: without a valid command the state stays unknown."""
     link = MemoryLink(signer=FIRM)
     link.command(command(9, "release"))
     with Pilot(
@@ -192,8 +192,8 @@ def test_a_forged_record_in_the_place_of_a_halt_keeps_the_service_from_starting(
         until(lambda: pilot.standing.halted)
 
 
-def test_keys_are_taken_as_text_bytes_list_or_file(tmp_path: Path) -> None:
-    """The ways to name a key mean the same key; what is no key is refused when the Pilot is made."""
+def test_keys_are_accepted_as_text_bytes_list_or_file(tmp_path: Path) -> None:
+    """All ways to name a key give the same key; the constructor raises for anything else."""
     from monitor.model.signing import read_public
     from monitor.sdk.verifier import trusted
 

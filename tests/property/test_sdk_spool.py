@@ -1,4 +1,4 @@
-"""The spool under crashes: whatever the last bytes on the disk are, what was acknowledged is there, in order."""
+"""The spool after crashes: acknowledged records are there, in order, whatever the last bytes on the disk are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAYLOADS = st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=25)
 
 
 def drain(spool: Spool, pack: int = 7) -> list[bytes]:
-    """Everything that is left, read and released as the sender does it."""
+    """Read and release all remaining records, like the sender."""
     taken: list[bytes] = []
     while batch := spool.read(pack, 200):
         taken += [payload for _, payload in batch]
@@ -26,7 +26,8 @@ def drain(spool: Spool, pack: int = 7) -> list[bytes]:
 @settings(max_examples=60, deadline=None)
 @given(payloads=PAYLOADS, data=st.data())
 def test_a_crash_at_any_byte_keeps_every_acknowledged_record(payloads: list[bytes], data: st.DataObject) -> None:
-    """A file cut at any byte not yet synced, with any rubbish behind it, gives back a prefix that holds all synced records."""
+    """From a file cut at any byte after the last sync, with any bytes appended, all synced records are read, and a
+    prefix of the others."""
     with tempfile.TemporaryDirectory() as home:
         directory = Path(home) / "spool"
         spool = Spool(directory, limit=1 << 20, segment_bytes=100)
@@ -52,7 +53,7 @@ def test_a_crash_at_any_byte_keeps_every_acknowledged_record(payloads: list[byte
 
 
 def test_every_single_cut_of_one_spool(tmp_path: Path) -> None:
-    """Cutting one segment at each of its bytes in turn gives back exactly the records that end before the cut."""
+    """A segment cut at any of its bytes holds exactly the records that end before the cut."""
     directory = tmp_path / "spool"
     spool = Spool(directory, limit=1 << 20)
     payloads = [b"one", b"two-two", b"x", b"four" * 5]
@@ -72,7 +73,7 @@ def test_every_single_cut_of_one_spool(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(steps=st.lists(st.one_of(st.binary(min_size=1, max_size=80), st.sampled_from([1, 3]), st.none()), max_size=60))
 def test_order_holds_over_any_mix_of_appending_sending_and_restarting(steps: list[bytes | int | None]) -> None:
-    """Bytes are appended, a number sends so many, None restarts: all arrives once and in order, for restarts are clean."""
+    """Steps: bytes append, a number delivers so many, None restarts. All records arrive once and in order."""
     with tempfile.TemporaryDirectory() as home:
         spool = Spool(Path(home) / "s", limit=1 << 20, segment_bytes=120)
         put, got = [], []
@@ -92,8 +93,8 @@ def test_order_holds_over_any_mix_of_appending_sending_and_restarting(steps: lis
         spool.delete()
 
 
-def test_a_restart_that_lost_the_sent_mark_sends_again_and_loses_nothing(tmp_path: Path) -> None:
-    """A missing or damaged `sent` file costs repeats, never events."""
+def test_a_restart_without_the_sent_mark_repeats_deliveries_and_loses_nothing(tmp_path: Path) -> None:
+    """A missing or damaged `sent` file causes repeated deliveries, never lost events."""
     for damage in (b"", b"\0" * 12, b"\xff" * 12, None):
         directory = tmp_path / f"s{damage!r:.9}".replace("/", "").replace("\\", "")
         spool = Spool(directory, limit=1 << 20)
@@ -110,8 +111,8 @@ def test_a_restart_that_lost_the_sent_mark_sends_again_and_loses_nothing(tmp_pat
         after.close()
 
 
-def test_a_full_spool_refuses_and_takes_again_when_room_was_made(tmp_path: Path) -> None:
-    """The bound holds, the refusal names it, and delivery makes room again: nothing is ever dropped to make room."""
+def test_a_full_spool_raises_and_accepts_again_after_a_delivery(tmp_path: Path) -> None:
+    """The size limit holds, the error names it, and a delivery makes room; no record is dropped to make room."""
     spool = Spool(tmp_path / "s", limit=4096, segment_bytes=1 << 20)
     put = [b"%060d" % n for n in range(4096 // 68)]
     for payload in put:

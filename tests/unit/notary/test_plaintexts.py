@@ -223,7 +223,7 @@ def test_a_disclosed_text_is_held_against_its_entry(tmp_path: Path) -> None:
     told.write_text(ran("disclose", directory / FILE, "--entry", act(1).id).output)
     good = ran("verify", directory, "--disclosed", told)
     assert good.exit_code == 0
-    assert "2 of 2 disclosed texts are what the ledger commits to" in good.output
+    assert "2 of 2 disclosed texts match their commitments" in good.output
     words = PlaintextStore(plaintext_dir(directory)).of(NAME)[act(1).id, "author"]
     for bad in (
         {"text": "Ada Lovelacf"},

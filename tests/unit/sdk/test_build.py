@@ -1,4 +1,4 @@
-"""What the SDK refuses to record, and how it says so."""
+"""Which arguments the SDK rejects, and with which message."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ BAD: list[tuple[str, type, dict[str, Any], dict[str, Any], str, str]] = [
 def test_a_bad_argument_is_refused_by_name_with_the_fix(
     sentence: str, kind: type, change: dict[str, Any], data: dict[str, Any], field: str, fix: str
 ) -> None:
-    """Each wrong argument raises `BadEvent` that names the field and says what to give instead."""
+    """Each wrong argument raises `BadEvent`, which names the field and the fix."""
     with pytest.raises(BadEvent) as caught:
         build(kind, **{**GOOD, **change}, data=data)
     assert caught.value.field == field
     assert fix in caught.value.detail
 
 
-def test_what_is_built_is_what_the_monitor_decodes() -> None:
-    """A built event survives encoding and decoding by the monitor's own union, with the number as a padded sequence."""
+def test_the_monitor_decodes_what_is_built() -> None:
+    """An event is unchanged by encoding and by decoding with the monitor's union; `sequence` is the padded number."""
     event = build(OutcomesTallied, **GOOD, data=COUNTS)
     assert msgspec.json.decode(encode(event), type=Event) == event
     assert event.sequence == "000000000007"

@@ -1,4 +1,4 @@
-"""Between a halt and the hard refusal: work in hand is finished or handed over, nothing new begins, and then it is over."""
+"""Draining after a halt: running work ends or is handed over, no new work begins, and then the halt is acknowledged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ until = Until(5.0, every=0.005)
 
 
 def make(link: MemoryLink, home: Path, **more: Any) -> Pilot:
-    """A pilot whose heart beats often."""
+    """A pilot with frequent heartbeats."""
     given = {"heartbeat_s": 0.05, "pack_ms": 0} | more
     return Pilot("p-1", participant="firm", to=link, spool_dir=home, **given)
 
@@ -34,8 +34,8 @@ def acknowledged(link: MemoryLink) -> list[Event]:
     return [e for e in link.events if isinstance(e, CommandAcknowledged)]
 
 
-def test_the_acknowledgement_waits_for_work_in_hand_and_for_the_hooks(tmp_path: Path) -> None:
-    """What a hook reports stands before the acknowledgement; after it no heartbeat says serving and no exposure moves."""
+def test_the_acknowledgement_waits_for_running_work_and_for_the_hooks(tmp_path: Path) -> None:
+    """A hook's reports precede the acknowledgement; after it no heartbeat says serving and the exposure is constant."""
     link = MemoryLink()
     with make(link, tmp_path) as pilot:
         finish = threading.Event()
@@ -67,7 +67,7 @@ def test_the_acknowledgement_waits_for_work_in_hand_and_for_the_hooks(tmp_path: 
         until(lambda: bool(acknowledged(link)))
         pilot.flush()
         with pytest.raises(Halted), pilot.guard(finishing=True):
-            pytest.fail("work of before began after the acknowledgement")
+            pytest.fail("work began after the acknowledgement")
         (answer,) = acknowledged(link)
         assert answer.data.last_decision == "case-9b"  # type: ignore[union-attr]
 
@@ -80,11 +80,11 @@ def test_the_acknowledgement_waits_for_work_in_hand_and_for_the_hooks(tmp_path: 
         assert {(e.data.serving, e.data.exposure) for e in beats()} == {(False, 7.0)}
 
 
-def test_work_that_does_not_end_is_ended_where_that_is_possible(
+def test_work_that_does_not_end_in_time_is_cancelled_if_it_can_be(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When the time is over an asyncio task is cancelled and its guard raises `Halted`, a thread is told by `check`; what
-    still works is acknowledged truthfully: its heartbeats go on saying so."""
+    """After the drain time an asyncio task is cancelled and its guard raises `Halted`, and `check` raises it in a
+    thread. Work that goes on after the acknowledgement is visible: heartbeats keep saying serving."""
     link = MemoryLink()
     ended: list[str] = []
     with make(link, tmp_path, drain_s=0.2) as pilot, caplog.at_level(logging.CRITICAL, "monitor.sdk"):
@@ -102,13 +102,13 @@ def test_work_that_does_not_end_is_ended_where_that_is_possible(
             with pytest.raises(Halted):
                 await decorated()
 
-        async def beside() -> None:
+        async def decorated_work() -> None:
             with pytest.raises(Halted):
                 await decorated()
             ended.append("decorated")
 
         async def both() -> None:
-            await asyncio.gather(later(), beside())
+            await asyncio.gather(later(), decorated_work())
 
         stubborn = threading.Event()
 
@@ -138,8 +138,8 @@ def test_work_that_does_not_end_is_ended_where_that_is_possible(
         assert not pilot.serving
 
 
-def test_a_cancellation_of_the_caller_stays_one(tmp_path: Path) -> None:
-    """Only a halt's own cancellation becomes `Halted`; anybody else's goes through, and nothing stays in hand."""
+def test_a_cancellation_by_the_caller_stays_a_cancellation(tmp_path: Path) -> None:
+    """Only the cancellation by a halt becomes `Halted`; any other is raised unchanged, and no work stays counted."""
     link = MemoryLink()
     with make(link, tmp_path) as pilot:
 
@@ -155,10 +155,10 @@ def test_a_cancellation_of_the_caller_stays_one(tmp_path: Path) -> None:
         assert pilot._guard.running == 0
 
 
-def test_a_hook_that_hangs_or_fails_delays_the_acknowledgement_only_so_long(
+def test_a_hook_that_hangs_or_fails_delays_the_acknowledgement_by_the_drain_time_at_most(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The acknowledgement comes at the latest after `drain_s`, and what a hook raised is in the log."""
+    """The halt is acknowledged at the latest after `drain_s`, and the exception of a hook is logged."""
     link = MemoryLink()
     with make(link, tmp_path, drain_s=0.3) as pilot:
         hang, returned = threading.Event(), threading.Event()
@@ -183,7 +183,7 @@ def test_a_hook_that_hangs_or_fails_delays_the_acknowledgement_only_so_long(
 
 
 def test_a_coroutine_hook_runs_in_its_loop(tmp_path: Path) -> None:
-    """An async hook is awaited where it was added; outside a loop it is refused at once."""
+    """An async hook runs in the event loop where it was added; without a running loop adding it raises."""
     link = MemoryLink()
     with make(link, tmp_path) as pilot:
         loops: list[object] = []
@@ -205,13 +205,13 @@ def test_a_coroutine_hook_runs_in_its_loop(tmp_path: Path) -> None:
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers 200 to every request."""
+    """Responds with 200 to every request."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"served"})
 
 
 def ask(guarded: Any, path: str, kind: str = "http") -> tuple[dict[str, Any], bytes]:
-    """One request through an ASGI app: the first message, and the body."""
+    """Send one request to an ASGI app; return the first message and the body."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
@@ -222,7 +222,8 @@ def ask(guarded: Any, path: str, kind: str = "http") -> tuple[dict[str, Any], by
 
 
 def test_the_middleware_answers_503_with_the_reason(tmp_path: Path) -> None:
-    """Served while it may; under a halt a problem document with pilot, reason and decision; exempt paths pass."""
+    """Requests are served without a halt; under one they get problem details with pilot, reason and decision; exempt
+    paths are served."""
     link = MemoryLink()
     with make(link, tmp_path) as pilot:
         guarded = pilot.asgi(app, exempt=("/health",))
@@ -241,8 +242,8 @@ def test_the_middleware_answers_503_with_the_reason(tmp_path: Path) -> None:
         assert ask(guarded, "/socket", "websocket")[0] == {"type": "websocket.close", "code": 1013, "reason": "halted"}
 
 
-def test_the_middleware_tells_a_lapse_from_a_halt(tmp_path: Path) -> None:
-    """Without a permit: 503, reason `lapsed`, and when to ask again."""
+def test_the_middleware_distinguishes_a_lapse_from_a_halt(tmp_path: Path) -> None:
+    """Without a permit: 503, reason `lapsed`, and a `Retry-After` header."""
     with make(MemoryLink(), tmp_path, permits="required", guard_timeout=0.1) as pilot:
         until(lambda: pilot.standing.known)
         first, body = ask(pilot.asgi(app), "/decide")
@@ -250,8 +251,8 @@ def test_the_middleware_tells_a_lapse_from_a_halt(tmp_path: Path) -> None:
         assert json.loads(body)["reason"] == "lapsed"
 
 
-def test_half_an_answer_is_broken_off(tmp_path: Path) -> None:
-    """A halt that ends work in the middle of an answer raises to the server instead of sending a second start."""
+def test_a_response_that_has_begun_is_aborted(tmp_path: Path) -> None:
+    """A halt that cancels work during its response raises to the server instead of sending a second start."""
     link = MemoryLink()
     with make(link, tmp_path, drain_s=0.1) as pilot:
 

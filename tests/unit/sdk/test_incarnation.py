@@ -1,4 +1,4 @@
-"""One incarnation per start; what earlier ones left is found."""
+"""One incarnation per start; spools of earlier ones are adopted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from monitor.sdk.incarnation import begin
 
 
-def test_a_start_that_failed_takes_nothing_from_the_next_one(tmp_path: Path) -> None:
-    """What a dead process left cannot be read for a while: every try says so, and the first that can read it delivers it."""
+def test_a_failed_start_does_not_block_the_next_one(tmp_path: Path) -> None:
+    """While the spool of an ended process cannot be read each start raises; the first one that can read it delivers
+    it."""
     dead, _ = begin(tmp_path, "p-1", 1 << 20)
     dead.spool.sync(dead.spool.append(b"kept"))
     dead.close()

@@ -1,4 +1,4 @@
-"""No work without a permit, and no way around it: not the wall clock, not sleep, not a restart, not an old answer."""
+"""No work without a permit: neither the wall clock, nor sleep, nor a restart, nor an old answer replaces one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ until = Until(5.0, every=0.005)
 
 
 class HandClock:
-    """The lease's clock, moved by hand."""
+    """A lease clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000 * SECOND
@@ -43,7 +43,7 @@ class HandClock:
 
 
 def make(link: MemoryLink, home: Path, clock: Callable[[], int] | None = None, **more: Any) -> Pilot:
-    """A pilot under permits whose heart beats once, and then only when told."""
+    """A pilot under permits that sends one heartbeat, and further ones only on request."""
     given = {"permits": "required", "heartbeat_s": 3600.0, "pack_ms": 0, "guard_timeout": 2.0, "clock": clock} | more
     return Pilot("p-1", participant="firm", to=link, spool_dir=home, **given)
 
@@ -58,7 +58,7 @@ def works(pilot: Pilot) -> bool:
 
 
 def quiet(link: MemoryLink, pilot: Pilot) -> None:
-    """From here on nothing is answered: the first heartbeat and the one that follows the first look for permits are out."""
+    """Stop the answers to heartbeats, after the two that follow the start were sent."""
     until(lambda: sum(isinstance(e, Heartbeat) and e.source == pilot.source for e in link.events) >= 2)
     link.lease_ms = 0
     until(lambda: pilot._guard.lease is not None)
@@ -66,20 +66,20 @@ def quiet(link: MemoryLink, pilot: Pilot) -> None:
 
 
 def renew(pilot: Pilot) -> None:
-    """A heartbeat, and its answer on the board."""
+    """Send a heartbeat and wait for the lease that its answer gives."""
     before = pilot._guard.lease
     pilot.heartbeat()
     until(lambda: pilot._guard.lease != before)
 
 
 def test_the_lease_runs_from_the_sending_of_the_heartbeat(tmp_path: Path) -> None:
-    """However late the answer comes, work is refused 60 s after the heartbeat was sent, and each answer renews it."""
+    """Work is refused 60 s after the heartbeat was sent, however late its answer came; each answer renews the lease."""
     link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
     with make(link, tmp_path, clock) as pilot:
         with pilot.guard():
             pass
         quiet(link, pilot)
-        pilot.heartbeat()  # sent now, answered 30 s later
+        pilot.heartbeat()  # sent now; its permit arrives 30 s later
         pilot.flush()
         clock.passes(30)
         beat = next(e for e in reversed(link.events) if isinstance(e, Heartbeat))
@@ -97,7 +97,7 @@ def test_the_lease_runs_from_the_sending_of_the_heartbeat(tmp_path: Path) -> Non
 
 
 def test_without_a_first_permit_no_work_begins(tmp_path: Path) -> None:
-    """A service whose heartbeats nobody answers never begins, and says that it has no permit."""
+    """A service whose heartbeats get no answer begins no work and reports that it has no permit."""
     with make(MemoryLink(), tmp_path, guard_timeout=0.2) as pilot:
         until(lambda: pilot.standing.known)
         with pytest.raises(Lapsed, match=r"none has arrived since this process began; .*`rejected`"), pilot.guard():
@@ -107,7 +107,7 @@ def test_without_a_first_permit_no_work_begins(tmp_path: Path) -> None:
 
 
 def test_a_restart_begins_without_a_permit(tmp_path: Path) -> None:
-    """The lease of an earlier start, and the answer to its heartbeat, are worth nothing to the next one."""
+    """The lease of an earlier start, and the answer to its heartbeat, are void for the next one."""
     link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
     with make(link, tmp_path, clock) as pilot:
         assert works(pilot)
@@ -127,7 +127,7 @@ def test_a_restart_begins_without_a_permit(tmp_path: Path) -> None:
 
 
 def test_sleep_is_counted_and_the_wall_clock_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour asleep ends the lease on waking; setting the wall clock back an hour or forward a day changes nothing."""
+    """An hour of sleep ends the lease; moving the wall clock back by an hour or forward by a day changes nothing."""
     link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
     with make(link, tmp_path, clock) as pilot:
         assert works(pilot)
@@ -143,14 +143,15 @@ def test_sleep_is_counted_and_the_wall_clock_is_not(tmp_path: Path, monkeypatch:
         assert not works(pilot)
 
 
-def test_the_default_clock_counts_through_sleep() -> None:
-    """Unless told otherwise leases run on CLOCK_BOOTTIME."""
+def test_the_default_clock_includes_sleep() -> None:
+    """By default leases are measured on CLOCK_BOOTTIME."""
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     assert before <= boottime()() <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def test_old_answers_renew_nothing(tmp_path: Path) -> None:
-    """The answer to an older heartbeat, a repeat with a longer lease, another's nonce, another standing: each void, each counted."""
+    """The answer to an older heartbeat, a repeat with a longer lease, another nonce, another standing: each is void and
+    counted."""
     link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
     with make(link, tmp_path, clock) as pilot:
         assert works(pilot)
@@ -175,7 +176,7 @@ def test_old_answers_renew_nothing(tmp_path: Path) -> None:
 
 
 def test_a_lease_is_never_longer_than_ten_minutes() -> None:
-    """A permit that claims a year is cut; one that claims less than nothing is over at once."""
+    """A longer lease in a permit is cut to ten minutes; a negative one has ended at once."""
 
     def permit(lease_ms: int) -> Permit:
         return Permit(pilot="p", nonce="n", standing=0, epoch=1, lease_ms=lease_ms)
@@ -184,8 +185,8 @@ def test_a_lease_is_never_longer_than_ten_minutes() -> None:
     assert Lease().renewed(permit(-1), 5, 0, False) == Lease(5, 5, True)
 
 
-def test_a_nonce_is_opened_only_by_its_own_seal() -> None:
-    """Another secret, another pilot or one changed digit: not ours."""
+def test_a_nonce_is_opened_only_with_its_secret_and_pilot() -> None:
+    """Another secret, another pilot or one changed character: not authentic."""
     seal = NonceSealer(b"k" * 32, "p")
     nonce = seal.seal(123, b"salt")
     assert seal.open(nonce) == 123
@@ -199,7 +200,8 @@ def test_a_nonce_is_opened_only_by_its_own_seal() -> None:
 
 
 def test_a_lapse_is_no_halt_and_no_halt_is_a_lapse(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """While a halt stands the guard says so, permit or not; a lapse says what it is, is logged, and ends with the next permit."""
+    """Under a halt the guard raises `Halted`, with or without a permit. A lapse is named and logged as one, and ends
+    with the next permit."""
     link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
     with make(link, tmp_path, clock) as pilot, caplog.at_level(logging.WARNING, "monitor.sdk"):
         assert works(pilot)
@@ -222,7 +224,7 @@ def test_a_lapse_is_no_halt_and_no_halt_is_a_lapse(tmp_path: Path, caplog: pytes
 
 
 def test_a_release_needs_a_resume_and_a_new_permit(tmp_path: Path) -> None:
-    """A permit from before the halt is void after the release, although its lease is not over; the next one serves."""
+    """A permit from before the halt is void after the release, even if its lease goes on; the next one is valid."""
     link, clock = MemoryLink(lease_ms=LEASE_MS), HandClock()
     with make(link, tmp_path, clock) as pilot:
         assert works(pilot)
@@ -238,12 +240,12 @@ def test_a_release_needs_a_resume_and_a_new_permit(tmp_path: Path) -> None:
         pilot.resume()
         until(lambda: works(pilot))
         assert pilot.status().permit_s is not None
-    with make(link, tmp_path, clock) as pilot:  # what was resumed stays so over a restart
+    with make(link, tmp_path, clock) as pilot:  # the resumption holds over a restart
         assert works(pilot)
 
 
 def test_a_release_alone_holds_over_a_restart(tmp_path: Path) -> None:
-    """A supervisor that starts the service again does not resume it."""
+    """A restart of the service by a supervisor does not resume it."""
     link = MemoryLink(lease_ms=LEASE_MS)
     link.command(command(2))
     link.command(command(3, "release"))
@@ -256,17 +258,17 @@ def test_a_release_alone_holds_over_a_restart(tmp_path: Path) -> None:
     ("settings", "says_stop", "goes_on"),
     [
         ({"tier": "critical"}, True, False),
-        ({"tier": "high"}, False, False),  # the firm's own word is stricter
+        ({"tier": "high"}, False, False),  # the tier is stricter
         ({"tier": "limited"}, False, True),
-        ({"tier": "minimal"}, True, False),  # the permit's word is stricter
+        ({"tier": "minimal"}, True, False),  # the permit is stricter
         ({"on_lapse": "shout"}, False, True),
         ({"on_lapse": "stop"}, False, False),
-        ({}, False, True),  # learnt from the permit
+        ({}, False, True),  # as the permit states
         ({}, True, False),
     ],
 )
 def test_what_a_lapse_means(tmp_path: Path, settings: dict[str, Any], says_stop: bool, goes_on: bool) -> None:
-    """By tier, by choice or by what the permit says, the stricter counts: stop, or go on and say so."""
+    """The stricter of the tier or setting and the permit applies: work stops, or continues and is reported."""
     link, clock = MemoryLink(lease_ms=LEASE_MS, stop=says_stop), HandClock()
     with make(link, tmp_path, clock, **settings) as pilot:
         until(lambda: pilot._guard.lease is not None)
@@ -279,7 +281,7 @@ def test_what_a_lapse_means(tmp_path: Path, settings: dict[str, Any], says_stop:
 
 
 def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
-    """A high tier without permits, a lapse without permits, permits without a heart: refused when the Pilot is made."""
+    """High tier without permits, lapse policy without permits, permits without heartbeats: the constructor raises."""
     for settings, words in (
         ({"tier": "high", "permits": "off"}, "tier high stops"),
         ({"tier": "critical", "on_lapse": "shout"}, "tier critical stops"),
@@ -298,8 +300,8 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None
         assert pilot.status().permits == "off"
 
 
-def test_a_drill_is_answered_and_stops_nothing(tmp_path: Path) -> None:
-    """A dry run is acknowledged as such; work goes on under the permits that follow it."""
+def test_a_drill_is_acknowledged_and_stops_nothing(tmp_path: Path) -> None:
+    """A dry run is acknowledged as such; work continues under the permits that follow it."""
     link = MemoryLink(lease_ms=LEASE_MS)
     with make(link, tmp_path) as pilot:
         assert works(pilot)
@@ -311,8 +313,8 @@ def test_a_drill_is_answered_and_stops_nothing(tmp_path: Path) -> None:
         until(lambda: works(pilot))
 
 
-def test_a_command_heard_again_is_acknowledged_again(tmp_path: Path) -> None:
-    """A monitor that asks once more has not got the answer: it is given again, and again only when asked."""
+def test_a_resent_command_is_acknowledged_each_time(tmp_path: Path) -> None:
+    """A monitor that resends a command has no acknowledgement: it gets one per resend, and no others."""
     link = MemoryLink()
     with make(link, tmp_path, permits="off") as pilot:
 
@@ -328,8 +330,8 @@ def test_a_command_heard_again_is_acknowledged_again(tmp_path: Path) -> None:
         assert pilot.status().refused == {"repeated": 1}
 
 
-def test_a_reader_that_fails_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A fault of our own in reading ends no obedience: it is logged, the lead is given up and taken again, the halt is met."""
+def test_a_feed_thread_that_fails_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """After an unexpected exception in a feed thread, which is logged, the lead is taken again and a halt is obeyed."""
 
     class Faulty(MemoryLink):
         faults = 2
@@ -357,9 +359,8 @@ def test_a_reader_that_fails_is_replaced(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("permits", ["off", "required"])
-def test_the_status_shows_what_the_monitor_says_of_the_telemetry(tmp_path: Path, permits: str) -> None:
-    """With and without permits, in every process of the machine, after a restart and while the monitor does not
-    answer."""
+def test_the_status_shows_the_monitors_notice(tmp_path: Path, permits: str) -> None:
+    """With and without permits, in every process of the machine, after a restart and in an outage of the monitor."""
     link = MemoryLink(lease_ms=LEASE_MS, notice=Notice(rejected={"bad_time": 2}, findings=("sequence",)))
     more: dict[str, Any] = {"permits": permits, "heartbeat_s": 0.05}
     with make(link, tmp_path, **more) as pilot, make(link, tmp_path, **more) as other:
@@ -372,12 +373,12 @@ def test_the_status_shows_what_the_monitor_says_of_the_telemetry(tmp_path: Path,
     link.away = True
     with make(link, tmp_path, **more) as pilot:
         assert pilot.status().notice == link.notice
-        link.away = False  # else closing waits for what cannot be delivered
+        link.away = False  # otherwise closing waits for delivery
 
 
-def test_a_start_that_meets_only_a_drill_still_has_to_resume(tmp_path: Path) -> None:
-    """The newest command alone, as over HTTP or on a compacted topic: refused over restarts and on a new disk until the
-    firm resumes, also from a release that an older SDK has not seen."""
+def test_a_start_that_reads_only_a_drill_still_has_to_resume(tmp_path: Path) -> None:
+    """With the newest command alone, as over HTTP or on a compacted topic, work is refused over restarts and on a new
+    disk until the firm resumes, also from a release that an older SDK did not record."""
     drill = command(5, "halt", dry_run=True, lifted=command(4).decision, reason=Reason.DRILL_BEGUN)
     for disk in ("one", "new"):
         link = MemoryLink(lease_ms=LEASE_MS)
@@ -394,9 +395,9 @@ def test_a_start_that_meets_only_a_drill_still_has_to_resume(tmp_path: Path) -> 
             assert works(pilot)
 
 
-def test_a_halt_says_why_and_the_public_is_told_less(tmp_path: Path) -> None:
-    """The error carries the numbers; the brief text and the body of the ASGI answer leave them out. A ground that does
-    not fit on the board is left out, and the halt stands."""
+def test_a_halt_states_its_ground_but_not_to_the_public(tmp_path: Path) -> None:
+    """The error carries the numbers; the brief text and the ASGI response leave them out. A ground that does not fit
+    into the shared state is left out, and the halt is in force."""
     ground = Ground(
         indicator="complaints", segment="north", observed=36.0, expected=6.09, statistic=28.0, threshold=6.3
     )

@@ -1,4 +1,4 @@
-"""`Pilot` over a link in memory that can be broken."""
+"""`Pilot` with an in-memory link that can be made unavailable."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ until = Until(5.0, every=0.005)
 
 
 def make(link: MemoryLink, home: Path, **more: Any) -> Pilot:
-    """A quiet pilot: nothing is sent by itself."""
+    """A pilot that sends nothing automatically."""
     return Pilot("p-1", participant="firm", to=link, **{"spool_dir": home, "heartbeat_s": 0, "follow": False} | more)
 
 
@@ -42,7 +42,7 @@ def numbers(events: list[Any]) -> list[int]:
 
 
 def fill(pilot: Pilot, complaint: str) -> SpoolFull:
-    """Report until the spool refuses."""
+    """Report until the spool is full."""
     for _ in range(10_000):
         try:
             pilot.complaint(complaint)
@@ -52,7 +52,7 @@ def fill(pilot: Pilot, complaint: str) -> SpoolFull:
 
 
 def report_each(pilot: Pilot) -> None:
-    """Every report once."""
+    """Call every report once."""
     now = datetime.now(UTC)
     pilot.complaint("c-1", segment="north")
     pilot.complaint_resolved("c-1", filed=now)
@@ -91,8 +91,8 @@ def test_the_builders_of_tests_and_the_sdk_have_the_same_verbs() -> None:
     assert verbs - {"skip", "packed", "acknowledged"} <= set(dir(Pilot))
 
 
-def test_nothing_is_lost_while_the_other_side_is_away(tmp_path: Path) -> None:
-    """Calls go on returning while nothing answers; later everything arrives once and in order."""
+def test_nothing_is_lost_during_an_outage_of_the_monitor(tmp_path: Path) -> None:
+    """Calls return during an outage; after it everything arrives once and in order."""
     link = MemoryLink()
     link.away = True
     with make(link, tmp_path, pack=10) as pilot:
@@ -108,8 +108,8 @@ def test_nothing_is_lost_while_the_other_side_is_away(tmp_path: Path) -> None:
     assert max(len(batch) for batch in link.batches) == 10
 
 
-def test_a_lost_answer_costs_a_repeat_with_the_same_sequence(tmp_path: Path) -> None:
-    """A batch that arrived unanswered comes again whole: at least once, and the numbers show that it is the same."""
+def test_after_a_lost_response_the_batch_is_resent_with_the_same_sequence(tmp_path: Path) -> None:
+    """A batch whose response was lost is resent unchanged: at least once, with the same numbers."""
     link = MemoryLink()
     link.lose_answers = 2
     with make(link, tmp_path) as pilot, pilot.together():
@@ -119,8 +119,8 @@ def test_a_lost_answer_costs_a_repeat_with_the_same_sequence(tmp_path: Path) -> 
     assert len({e.id for e in link.events}) == 5
 
 
-def test_a_new_start_delivers_what_the_last_one_left_first(tmp_path: Path) -> None:
-    """Each start is an incarnation of its own; the older one's events come before the newer one's, in order."""
+def test_a_new_start_delivers_the_spool_of_the_last_one_first(tmp_path: Path) -> None:
+    """Each start is a new incarnation; the events of the older one are delivered first, in order."""
     link = MemoryLink()
     link.away = True
     sources = []
@@ -136,8 +136,8 @@ def test_a_new_start_delivers_what_the_last_one_left_first(tmp_path: Path) -> No
     assert list((tmp_path / "p-1").glob("[0-9]*")) == []
 
 
-def test_a_living_process_keeps_its_spool_to_itself(tmp_path: Path) -> None:
-    """Two emitters of one pilot at the same time: neither takes the other's events, both arrive once."""
+def test_the_spool_of_a_running_process_is_not_adopted(tmp_path: Path) -> None:
+    """With two processes of one pilot neither delivers the other's events, and the events of both arrive once."""
     link = MemoryLink()
     link.away = True
     with make(link, tmp_path) as one, make(link, tmp_path) as two:
@@ -148,7 +148,8 @@ def test_a_living_process_keeps_its_spool_to_itself(tmp_path: Path) -> None:
 
 
 def test_many_threads_share_numbers_without_gap_or_repeat(tmp_path: Path) -> None:
-    """8 threads report at once: what arrives is 1..n in order, and the counter of each heartbeat fits what came before it."""
+    """With 8 reporting threads the numbers that arrive are 1..n in order, and each heartbeat's counter is the sum
+    before it."""
     link = MemoryLink()
     with make(link, tmp_path, pack=50) as pilot:
 
@@ -171,8 +172,8 @@ def test_many_threads_share_numbers_without_gap_or_repeat(tmp_path: Path) -> Non
             assert event.data.exposure == total
 
 
-def test_a_full_spool_is_told_and_leaves_no_gap(tmp_path: Path) -> None:
-    """When the bound is reached the call raises; refused events use no number, and reporting goes on after delivery."""
+def test_a_full_spool_raises_and_leaves_no_gap(tmp_path: Path) -> None:
+    """At the limit a call raises and uses no number; after a delivery reporting works again."""
     link = MemoryLink()
     link.away = True
     with make(link, tmp_path, spool_bytes=65536) as pilot:
@@ -199,7 +200,7 @@ def test_a_refused_argument_uses_no_number(tmp_path: Path) -> None:
 
 
 def test_a_closed_pilot_reports_nothing(tmp_path: Path) -> None:
-    """After `close` a report raises instead of vanishing."""
+    """After `close` a report raises `BadEvent`."""
     pilot = make(MemoryLink(), tmp_path)
     pilot.close()
     pilot.close()
@@ -208,7 +209,7 @@ def test_a_closed_pilot_reports_nothing(tmp_path: Path) -> None:
 
 
 def test_together_is_durable_when_the_block_ends(tmp_path: Path) -> None:
-    """Inside the block nothing is delivered yet, at its end everything is durable: 500 events, one sync."""
+    """Inside the block nothing is durable; at its end everything is: 500 events, one sync."""
     link = MemoryLink()
     with make(link, tmp_path, pack=1000) as pilot:
         with pilot.together():
@@ -222,7 +223,7 @@ def test_together_is_durable_when_the_block_ends(tmp_path: Path) -> None:
 
 
 def test_no_work_before_the_standing_is_known(tmp_path: Path) -> None:
-    """While commands cannot be read the guard refuses; once they can, and none stands, it lets work begin."""
+    """The guard refuses while commands cannot be read; once they are read and there is no halt, work may begin."""
     link = MemoryLink()
     link.away = True
     with make(link, tmp_path, follow=True, guard_timeout=0.05) as pilot:
@@ -237,14 +238,14 @@ def test_no_work_before_the_standing_is_known(tmp_path: Path) -> None:
 
 
 def test_a_halt_stops_new_work_is_acknowledged_and_ends_serving(tmp_path: Path) -> None:
-    """The halt refuses work with its reason, the acknowledgement names the last decision, heartbeats say not serving."""
+    """Work is refused with the reason, the acknowledgement names the last decision, heartbeats say not serving."""
     link = MemoryLink()
     with make(link, tmp_path, follow=True, heartbeat_s=0.05, pack_ms=0) as pilot:
         until(lambda: pilot.standing.known)
         with pilot.guard("case-17"):
             link.command(command(2))
             until(lambda: pilot.standing.halted)
-            assert pilot.serving is True  # work in hand
+            assert pilot.serving is True  # work is running
         with (
             pytest.raises(Halted, match=f"p-1 is halted since 2023-11-14.*limit_exceeded.*{command(2).decision}"),
             pilot.guard("case-18"),
@@ -266,7 +267,7 @@ def test_a_halt_stops_new_work_is_acknowledged_and_ends_serving(tmp_path: Path) 
         until(lambda: len(quiet()) >= 3)
         nonces = [e.data.nonce for e in link.events if isinstance(e, Heartbeat)]
         assert len(set(nonces)) == len(nonces)
-        link.command(command(1, "release"))  # an old release comes late
+        link.command(command(1, "release"))  # an old release arrives late
         time.sleep(0.1)
         assert pilot.standing.halted
         link.command(command(3, "release"))
@@ -279,19 +280,19 @@ def test_a_halt_stops_new_work_is_acknowledged_and_ends_serving(tmp_path: Path) 
 
 
 class Unheard(MemoryLink):
-    """What is sent to it does not arrive while it is `deaf`; commands can be read."""
+    """A link on which nothing can be sent while it is `deaf`; commands can be read."""
 
     deaf = False
 
     def send(self, pilot: str, body: bytes, signature: str = "") -> None:
         if self.deaf:
-            raise Unavailable("nobody takes it")
+            raise Unavailable("the link is deaf")
         super().send(pilot, body, signature)
 
 
 def test_an_acknowledgement_waits_for_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A halt that meets a full spool takes effect at once and is acknowledged when there is room again; that it waits is told
-    once, and is no report that was lost."""
+    """With a full spool a halt takes effect at once and is acknowledged when there is room. The delay is logged once
+    and not counted as a lost report."""
     link = Unheard()
     with make(link, tmp_path, follow=True, spool_bytes=65536) as pilot:
         until(lambda: pilot.standing.known)
@@ -300,7 +301,7 @@ def test_an_acknowledgement_waits_for_room(tmp_path: Path, caplog: pytest.LogCap
         link.command(command(2))
         until(lambda: pilot.standing.halted)
         until(lambda: "command.not_acknowledged" in caplog.text)
-        time.sleep(1.0)  # it is tried again and again
+        time.sleep(1.0)  # it is retried
         assert not any(isinstance(e, CommandAcknowledged) for e in link.events)
         link.deaf = False
         until(lambda: any(isinstance(e, CommandAcknowledged) for e in link.events), 10)
@@ -309,7 +310,7 @@ def test_an_acknowledgement_waits_for_room(tmp_path: Path, caplog: pytest.LogCap
 
 
 def test_guarded_functions_plain_and_async(tmp_path: Path) -> None:
-    """The decorator guards a function and a coroutine function alike, and keeps what they return."""
+    """The decorator guards functions and coroutine functions and returns what they return."""
     link = MemoryLink()
     with make(link, tmp_path, follow=True) as pilot:
 
@@ -333,7 +334,7 @@ def test_guarded_functions_plain_and_async(tmp_path: Path) -> None:
 
 
 def test_bad_settings_are_refused_at_once(tmp_path: Path) -> None:
-    """An address, a size or a pilot that cannot work is refused when the Pilot is made, by name."""
+    """The constructor raises for a bad address, size or pilot, and names the setting."""
     for change, words in (
         ({"to": "127.0.0.1:9092"}, "kafka://host"),
         ({"to": "kafka://"}, "not an address"),

@@ -1,4 +1,4 @@
-"""Which command counts: the one of the highest standing."""
+"""The state of the commands: the one with the highest standing decides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMANDS = [command(3, "halt"), command(5, "release", epoch=9), command(8, "halt
 
 
 def test_the_highest_standing_wins_in_every_order_of_arrival() -> None:
-    """Repeats, lower standings and higher epochs change nothing: every order ends at the same halt."""
+    """Repeats, lower standings and higher epochs change nothing: every order of arrival ends in the same state."""
     for order in itertools.permutations(COMMANDS + COMMANDS[:1]):
         standing = CommandState()
         for each in order:
@@ -25,7 +25,7 @@ def test_the_highest_standing_wins_in_every_order_of_arrival() -> None:
 
 
 def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
-    """The words of a halted_text name pilot, reason, time, decision and the way out."""
+    """The message names pilot, reason, time, decision and the next step."""
     halt = command(3, "halt")
     words = halted_text(halt)
     for part in ("pilot p-1 is halted since 2023-11-14T22:13:20", "limit_exceeded", halt.decision, "two approvals"):
@@ -37,7 +37,7 @@ def test_a_refusal_says_who_why_since_when_and_what_to_do() -> None:
 
 
 def test_a_refusal_says_what_was_counted_against_which_limit() -> None:
-    """The ground of a halt is in the words: the detector's own sentence, else the numbers; a hard rule names its
+    """The message contains the ground of the halt: the detector's sentence, else the numbers; a hard rule names its
     incident."""
     ground = Ground(indicator="complaints", segment="north", observed=36.0, expected=6.09, ratio=5.91)
     assert "complaints, north: 36 observed, 6.09 expected, 5.91 times that" in halted_text(command(3, ground=ground))
@@ -52,7 +52,7 @@ def test_a_refusal_says_what_was_counted_against_which_limit() -> None:
 
 
 def test_a_later_command_does_not_hide_a_release() -> None:
-    """A drill names the release before it, so whoever meets the drill alone still has to resume from that release."""
+    """A drill names the release before it, so a service that reads only the drill still has to resume."""
     release = command(4, "release", lifted=command(4).decision)
     drill = command(5, "halt", dry_run=True, lifted=release.decision)
     alone, both = CommandState().after(drill), CommandState().after(release).after(drill)
@@ -65,9 +65,9 @@ def test_a_later_command_does_not_hide_a_release() -> None:
     assert f"was lifted (decision {release.decision})" in not_resumed_text("p-1", alone)
 
 
-def test_what_has_to_be_resumed_from() -> None:
-    """A release has to be resumed from, a later halt takes its place, a drill changes nothing; one that ends a halt whose
-    release was compacted away is a release too."""
+def test_from_which_release_the_firm_has_to_resume() -> None:
+    """The firm has to resume from a release; a later halt replaces it, a drill does not. A drill that ends a halt whose
+    release was compacted away counts as a release."""
     halted = CommandState().after(command(3, "halt"))
     released = halted.after(command(4, "release"))
     drill = msgspec.structs.replace(command(5, "halt"), dry_run=True)
