@@ -21,10 +21,10 @@ from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.kafka.time_journal import TimeJournal
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Outputs
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 OpenLog = Callable[[WorkerSettings, int, int], PartitionLog]
 """Makes the log of one partition, not yet claimed, from settings, partition and the group's generation."""

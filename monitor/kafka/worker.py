@@ -21,11 +21,11 @@ from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.standby import OtherOwners
 from monitor.kafka.watchdog import Watchdog
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Outputs, Record
 from monitor.projections.metrics import Metrics
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 LINGER_S = 0.005  # records that arrive within it share a transaction, which costs as much for one as for many
 HINT_EVERY_S = 1.0

@@ -23,7 +23,8 @@ SPENT_S = 25.0  # the longest that a history waits for the places that are left
 
 
 class Faults:
-    """The faults of one history. Each ends by itself; while there is more to come, each goes on until the story is told."""
+    """The faults of one history. Each ends by itself; while there is more to come, each goes on until the story is
+    told."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
@@ -100,7 +101,7 @@ class Faults:
                 await self._land()
 
     async def _frozen_at_point(self, slot: Slot, timeout: float = 12.0) -> Child | None:
-        """Wait until the worker stands still at its failpoint."""
+        """Wait until the worker is stopped at its failpoint."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and (self.live.faulting or slot.lives == 1):
             if slot.child is not None and slot.child.stopped:

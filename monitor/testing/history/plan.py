@@ -29,7 +29,7 @@ BROKERS = {
     "away": "the broker is away for more than a minute: workers end, are started again in vain, and go on when it is back",
     "hour": "the broker's clock jumps an hour ahead or behind and back, again and again; then the broker is started anew",
     "leader": "one broker of three is stopped or killed, with the leaders it holds, and comes back",
-    "frozen": "one broker of three, with the leaders it holds, stands still for moments and for seconds",
+    "frozen": "one broker of three, with the leaders it holds, is suspended for moments and for seconds",
 }
 WRITING = ("before_append", "before_write", "before_checkpoint", "in_transaction")  # a zombie woken here must end
 EARLY = ("fenced", "state_read", "claimed", "seated")  # passed once per partition or assignment
