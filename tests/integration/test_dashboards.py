@@ -98,7 +98,7 @@ def test_no_metric_is_without_a_reader() -> None:
 
 
 def simulated() -> Iterator[Outputs]:
-    """What the real machine puts out for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls
+    """The outputs of the real machine for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls
     silent."""
     for seed in itertools.count(1):
         fleet = Fleet(
@@ -111,7 +111,7 @@ def simulated() -> Iterator[Outputs]:
 
 
 def feed(metrics: Metrics, outputs: Outputs) -> None:
-    """One step of the machine, with what runner, notary and actors say beside it."""
+    """One step of the machine, with the metrics of runner, notary and actors."""
     now = time.time_ns() // 1_000_000
     began = time.perf_counter()
     metrics.observe(outputs, now_ms=now)
@@ -178,7 +178,7 @@ def ask(server: Server, expr: str, instant: bool) -> list[Any]:
 
 @pytest.mark.servers
 @pytest.mark.parametrize(("expr", "instant"), QUERIES)
-def test_every_query_is_answered(loaded: Server, halted: str, expr: str, instant: bool) -> None:
+def test_every_query_has_a_result(loaded: Server, halted: str, expr: str, instant: bool) -> None:
     """Each query, with its variables filled in as Grafana fills them, returns numbers from the real Prometheus."""
     filled = expr.replace("$pilot", halted).replace("$__rate_interval", "5s")
     assert "$" not in filled
