@@ -1,8 +1,8 @@
 """A nursery of workers: a process that has imported everything once and forks real workers that start in a moment.
 
-A worker takes three seconds of CPU to import what it needs. A test that kills hundreds of them would spend its time there.
-What is forked is what `sandbox-monitor worker` runs: the same app with the same settings, plus a failpoint and a clock that
-is wrong by so many ms. Each is a process of its own, to be killed, stopped and waited for.
+A worker takes three seconds of CPU to import what it needs. A test that kills hundreds of them would spend its time
+there. What is forked is what `sandbox-monitor worker` runs: the same app with the same settings, plus a failpoint and a
+clock that is wrong by so many ms. Each is a separate process, to be killed, stopped and waited for.
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ class Nursery:
 
 
 def main() -> None:
-    """Fork a worker for every line of standard input; say when each is born and has ended. At the end of input kill all."""
+    """Fork a worker for every line of standard input; say when each is born and has ended. At the end of input kill
+    all."""
     warm_up()
     children: dict[int, int] = {}  # pid -> number
     print("ready", flush=True)

@@ -98,7 +98,7 @@ def test_no_metric_is_without_a_reader() -> None:
 
 
 def simulated() -> Iterator[Outputs]:
-    """The outputs of the real machine for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls
+    """What the real machine emits for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls
     silent."""
     for seed in itertools.count(1):
         fleet = Fleet(
@@ -111,7 +111,7 @@ def simulated() -> Iterator[Outputs]:
 
 
 def feed(metrics: Metrics, outputs: Outputs) -> None:
-    """One step of the machine, with the metrics of runner, notary and actors."""
+    """One step of the machine, with what runner, notary and actors report."""
     now = time.time_ns() // 1_000_000
     began = time.perf_counter()
     metrics.observe(outputs, now_ms=now)

@@ -77,7 +77,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.
 
 
 def started(directory: Path, options: list[str], environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
-    """`serve` as a process, and the address of its ingress."""
+    """`serve` as a separate process, and the address of its door."""
     command = [sys.executable, "-m", "monitor", "serve", "--dir", str(directory), "--port", "0", *options]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment}

@@ -58,7 +58,7 @@ def promtool(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
     return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=300, cwd=cwd, check=False)
 
 
-def test_the_committed_rules_are_what_the_tables_build() -> None:
+def test_the_committed_rules_are_what_the_table_builds() -> None:
     """The built files are not edited by hand."""
     module = built()
     assert RULES.read_text() == module.text(module.rules())

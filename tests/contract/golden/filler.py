@@ -1,5 +1,5 @@
-"""Whole and least instances of any struct, made from its field types: each value differs from its neighbours, so that two
-fields that change places change the bytes."""
+"""Whole and least instances of any struct, made from its field types: each value differs from its neighbours, so that
+two fields that change places change the bytes."""
 
 from __future__ import annotations
 
