@@ -170,11 +170,7 @@ class Protocol(RuleBasedStateMachine):
         self._beat(serving, who, gap)
 
     def _word(self, source: str) -> None:
-<<<<<<< HEAD
-        """The first acknowledgement of an incarnation counts; heartbeats after it verify."""
-=======
         """Each incarnation sends its evidence once; what comes after it counts."""
->>>>>>> integration
         if source not in self.acknowledged:
             self.acknowledged.add(source)
             self.row[source] = []
@@ -322,13 +318,8 @@ class Protocol(RuleBasedStateMachine):
                 self.full_stop = False
         for command in out.commands:
             if self.commands and command.standing == self.commands[-1].standing:
-<<<<<<< HEAD
-                resent = msgspec.structs.replace(command, epoch=self.commands[-1].epoch, again=0)
-                assert resent == self.commands[-1], "what is resent is the same command, and the last one"
-=======
                 told = msgspec.structs.replace(command, epoch=self.commands[-1].epoch, again=0)
                 assert told == self.commands[-1], "what is resent is the same command, and the last one"
->>>>>>> integration
                 assert opened or self.open, "what was answered is told no more"
                 continue
             assert not self.commands or command.standing > self.commands[-1].standing
