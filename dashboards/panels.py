@@ -227,9 +227,10 @@ HEALTH = (
         ((f"max by (topic, partition) ({M}lag_records)", "{{topic}}/{{partition}}"),),
     ),
     Panel(
-        "How many pilots are in memory (awake) and how many evicted to a snapshot (asleep)?",
+        "How many pilots are resident, and how many evicted?",
         "lines",
         ((f"sum by (state) ({M}pilots_held)", "{{state}}"),),
+        help='"awake" = resident in memory, "asleep" = evicted to a compressed snapshot.',
     ),
     Panel(
         "How long does a step (one batch) take?",

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 
 from monitor.errors import SandboxMonitorError
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.signing import Signer
 from monitor.sdk.incarnation import Incarnation
 from monitor.sdk.link import Link
 from monitor.sdk.spool import Spool, SpoolBroken
 
-LOG = Log("monitor.sdk")
+LOG = EventLogger("monitor.sdk")
 BATCH_BYTES = 512 << 10  # half of what a broker accepts by default
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 5.0
 LOG_EVERY_S = 60.0

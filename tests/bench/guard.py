@@ -1,6 +1,7 @@
 """What the guard costs a call: `python tests/bench/guard.py` prints nanoseconds per call, the best of several runs.
 
-Each line is the time with the guard less the time without it. The bound of the promise is 2,000 ns. Exit code 1 above it.
+Each line is the time with the guard less the time without it. The bound of the promise is 2,000 ns. Exit code 1 above
+it.
 """
 
 from __future__ import annotations

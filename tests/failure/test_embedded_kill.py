@@ -1,4 +1,5 @@
-"""SIGKILL the embedded monitor in the middle of a stream, again and again: nothing that was acknowledged is lost or counted twice."""
+"""SIGKILL the embedded monitor in the middle of a stream, again and again: nothing that was acknowledged is lost or
+counted twice."""
 
 from __future__ import annotations
 
@@ -137,7 +138,7 @@ def stream(served: Served, bodies: list[bytes]) -> tuple[list[bytes], int]:
         while served.port and body is not None:
             if not post(connection, body):  # the sender does not know whether it was stored, so it sends it again
                 if death is None and (patience := patience - 1):
-                    time.sleep(0.1)  # nobody kills this owner: it is busy
+                    time.sleep(0.1)  # this owner is not killed: it is busy
                     continue
                 break
             acknowledged.append(body)
@@ -153,7 +154,7 @@ def stream(served: Served, bodies: list[bytes]) -> tuple[list[bytes], int]:
 
 
 async def contents(path: Path) -> tuple[MemoryStore, Outputs]:
-    """The file's logs copied into memory, with the journal's own times, and what was put out."""
+    """The file's logs copied into memory, with the journal's own times, and what was emitted."""
     clock = MovingClock(0)
     memory, store = MemoryStore(clock), Store(path)
     for record in await store.telemetry(TOPIC, 0, 1 << 40, records=1 << 30, size=1 << 40):
@@ -199,8 +200,8 @@ def plain(outputs: Outputs) -> dict[str, list[bytes]]:
 
 
 def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
-    """Eight kills, by the clock and at every labelled point: all acknowledged events are kept, every id takes effect once,
-    the decisions are those of an offline step through the same logs, and the ledgers hold each of them once."""
+    """Eight kills, by the clock and at every labelled point: all acknowledged events are kept, every id takes effect
+    once, the decisions are those of an offline step through the same logs, and the ledgers hold each of them once."""
     pilots, charters = fleet(), []
     for pilot in pilots.pilots:
         path = tmp_path / f"{pilot}.yaml"

@@ -1,4 +1,5 @@
-"""A service whose disk is full: its reports are refused by name, what was acknowledged arrives, and all goes on with room."""
+"""A service whose disk is full: its reports are refused by name, what was acknowledged arrives, and all goes on with
+room."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def test_a_report_that_finds_no_room_is_refused_and_the_next_is_taken_when_there
 
 
 def test_delivery_goes_on_while_the_disk_is_full(disk: Disk) -> None:
-    """What the spool holds is delivered although not a byte can be written; what is delivered makes room for reports."""
+    """What the spool holds is delivered although not a byte can be written; what is delivered makes room for
+    reports."""
     link = MemoryLink()
     link.away = True
     with make(link, disk.path / "spool", spool_bytes=1 << 18) as pilot:
@@ -81,8 +83,8 @@ def test_delivery_goes_on_while_the_disk_is_full(disk: Disk) -> None:
 
 
 def test_a_service_killed_on_a_full_disk_loses_nothing_it_was_told_is_kept(disk: Disk) -> None:
-    """Its process filled the disk and was killed; a new one is refused by name while there is no room, and with room delivers
-    everything that was acknowledged."""
+    """Its process filled the disk and was killed; a new one is refused by name while there is no room, and with room
+    delivers everything that was acknowledged."""
     home = disk.path / "spool"
     ballast = disk.path / "ballast"
     ballast.write_bytes(b"x" * (1 << 19))

@@ -82,7 +82,7 @@ def fleet(notary: Notary) -> FleetView:
 
 
 class Served:
-    """The board's routes on a free loopback port, in a thread of their own."""
+    """The board's routes on a free loopback port, in a separate thread."""
 
     def __init__(self, board: FleetView) -> None:
         self.board = board
@@ -224,7 +224,7 @@ def test_a_name_that_looks_like_a_script_does_nothing(served: Served, browser: w
     assert [s.get_attribute("src") for s in browser.find_elements(By.TAG_NAME, "script")] == [served.url + "/board.js"]
     browser.get(served.url + "/?words=" + quote('"><script>alert(1)</script>'))
     assert "No pilot matches" in text(browser)
-    browser.get(served.url + "/pilot/nobody")
+    browser.get(served.url + "/pilot/stranger")
     assert "No such pilot" in text(browser)
     assert [p for p in problems(browser) if "404" not in p] == []
 

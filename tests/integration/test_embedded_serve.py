@@ -77,7 +77,8 @@ async def position(path: Path) -> tuple[Position, int]:
 
 
 def test_a_file_is_read_once_over_restarts(tmp_path: Path) -> None:
-    """`--read` takes every line in, halts the pilot that deserves it, and at the next start finds nothing left to read."""
+    """`--read` takes every line in, halts the pilot that deserves it, and at the next start finds nothing left to
+    read."""
     options, events, lines = prepare(tmp_path)
     for left in (lines, 0):
         process, address = serve(tmp_path, *options, "--read", str(events))

@@ -96,7 +96,7 @@ def test_compressed_records_are_read_like_any_other(
     event = Emitter(f"svc/{codec}", PILOT).incident(
         int(time.time() * 1000), severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH
     )
-    padding = [record(fresh, encode(Emitter("svc/pad", "nobody").complaint(0)), key="nobody") for _ in range(20)]
+    padding = [record(fresh, encode(Emitter("svc/pad", "stranger").complaint(0)), key="stranger") for _ in range(20)]
 
     async def story() -> None:
         await fresh.send([*padding, record(fresh, encode(event))], compression=codec)

@@ -240,7 +240,7 @@ def test_an_attached_alertmanager_is_told_what_stands(manager: Server, people: R
     assert {alert["labels"]["pilot"] for seen in people.seen for alert in seen.body["alerts"]} == {"p-2"}
 
 
-def test_alertmanager_that_forgets_is_told_again(tmp_path: Path) -> None:
+def test_alertmanager_that_forgets_gets_everything_again(tmp_path: Path) -> None:
     """Alertmanager killed and started anew on an empty disk knows the halt after the next resending."""
     first = alertmanager(tmp_path / "first", CONFIG)
     port = int(first.url.rsplit(":", 1)[1])

@@ -59,7 +59,7 @@ def promtool(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 
 
 def test_the_committed_rules_are_what_the_table_builds() -> None:
-    """Nobody edits the built files by hand."""
+    """The built files are not edited by hand."""
     module = built()
     assert RULES.read_text() == module.text(module.rules())
     assert TESTS.read_text() == module.text(module.tests())
