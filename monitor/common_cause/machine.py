@@ -147,13 +147,8 @@ class CommonCauseMachine:
         return Outputs()
 
     def control(self, record: Record) -> Outputs:
-<<<<<<< HEAD
-        """Nobody acts on the second stage."""
-        raise SetAside("control", "no_control", "the second stage takes no acts")
-=======
         """Refuse: the second stage takes no acts."""
-        raise ControlRefused("control", "no_control", "the second stage takes no acts")
->>>>>>> integration
+        raise SetAside("control", "no_control", "the second stage takes no acts")
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
         """Evidence that the log deleted unread is missing in its periods; there is no finding about it."""

@@ -178,14 +178,9 @@ class CharterReplay:
         return self._machine.events
 
     def steps(self, log: Iterable[TimedRecord], until: int | None = None) -> Iterator[Outputs]:
-<<<<<<< HEAD
-        """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in order of
-        their time, those of one moment in order of their pilots' names. Raises SetAside when a charter is not admitted."""
-=======
         """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in
-        order of their time, those of one moment in order of their pilots' names. Raises ControlRefused when a charter
+        order of their time, those of one moment in order of their pilots' names. Raises SetAside when a charter
         is not admitted."""
->>>>>>> integration
         return (out for _, out in self.phases(log, until))
 
     def phases(self, log: Iterable[TimedRecord], until: int | None = None) -> Iterator[tuple[int, Outputs]]:
@@ -309,15 +304,9 @@ def replay_charters(
     """Admit each charter's pilot when its cycle starts, step the log, and let time run on; yields what each step
     emitted.
 
-<<<<<<< HEAD
-    The replay goes on to `until` (ms); without it, to the moment at which every period that was over at the last record has
-    closed, or only to the last record where a charter watches for silence, since the end of a file is no silence. Raises
-    SetAside when a charter is not admitted (a repeated pilot, an unusable detector).
-=======
     The replay goes on to `until` (ms); without it, to the moment at which every period that was over at the last
     record has closed, or only to the last record where a charter watches for silence, since the end of a file is no
     silence. Raises ControlRefused when a charter is not admitted (a repeated pilot, an unusable detector).
->>>>>>> integration
     """
     return CharterReplay(charters, batch=batch).steps(log, until)
 

@@ -221,17 +221,10 @@ class FastPath:
                         stream, index = self._pilot.streams[names[slot.segment]], indicator.grid.index(slot.at)
                         if index < stream.next and slot.k > 0 and indicator.observes is Count:
                             return None
-<<<<<<< HEAD
-                        rest.append((place, stream, watch, index, slot))
-        if source.offset is None and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
-            return None  # the first counter that is stated sets what is counted from
-        return rest
-=======
                         slots.append((place, stream, indicator, index, slot))
-        if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
+        if source.offset is None and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first stated counter sets the offset of its source
         return slots
->>>>>>> integration
 
     def _uncounted_labels(self, batch: EventBatch) -> UncountedLabels | None:
         """Labels that count nowhere; `None` when one of them has still to be reported. Labels are normalized in the
@@ -295,17 +288,11 @@ class FastPath:
             self._received_to = min(w.grid.start(i + 1) for w, i in indexes)
         return began >= self._received_from
 
-<<<<<<< HEAD
-    def _made_late(self, at: int) -> bool:
-        """Whether what is late may be so because we were away."""
+    def _excused(self, at: int) -> bool:
+        """Whether late events may be late because the monitor was unavailable."""
         if self._pilot.outage is None:
             return False
         since, until = self._pilot.outage
-=======
-    def _excused(self, at: int) -> bool:
-        """Whether late events may be late because the monitor was unavailable."""
-        since, until = self._pilot.away
->>>>>>> integration
         return bool(self._pilot_plan.by_received) and at <= 2 * until - since
 
     def _known_model(self) -> str | None:

@@ -56,11 +56,7 @@ class Forgery(NamedTuple):
 
 
 class Bench:
-<<<<<<< HEAD
-    """A monitor with our pilot, halted and acknowledged by its service, and another firm's pilot."""
-=======
     """A monitor with our pilot, halted and answered by its service, and one of another firm."""
->>>>>>> integration
 
     def __init__(self) -> None:
         self.machine = Machine(

@@ -89,11 +89,7 @@ ATTACKERS = [author for author in AUTHORS if not (author.own and author.name in 
 
 
 class World:
-<<<<<<< HEAD
-    """A monitor with one pilot, all its outputs, and every act that was sent."""
-=======
     """A monitor with one pilot, everything it emitted, and every act ever sent."""
->>>>>>> integration
 
     def __init__(self, open_mode: bool = False) -> None:
         self.admitters = None if open_mode else Trusted([PUBLIC["admitter"]])
@@ -287,11 +283,7 @@ def complete(world: World, release: Decision) -> None:
 
 
 def test_every_act_has_its_row_in_the_table() -> None:
-<<<<<<< HEAD
-    """Every act has a row: without one no author, or every author, could do it."""
-=======
     """An act that is in no row would be allowed to no author, or to every author."""
->>>>>>> integration
     assert set(ROLES_OF_ACT) == set(CONTROL_TYPES.values()) - {Admission}
     assert {type(act) for act in acts(made(normal), AUTHORS[0])} == set(CONTROL_TYPES.values())
 
@@ -316,11 +308,7 @@ def test_no_single_act_ends_a_halt_but_a_release(state: Callable[[World], None])
 
 @pytest.mark.parametrize("state", [halted, half_released, leaving, gone], ids=lambda s: s.__name__)
 def test_no_two_acts_of_attackers_change_anything_under_a_halt(state: Callable[[World], None]) -> None:
-<<<<<<< HEAD
-    """The firm, strangers and forgers, in every pair of acts: no command, no other level, no new person who may
-=======
     """The firm, strangers and forgers, in every pair of acts: no command, no other level, no new author who may
->>>>>>> integration
     release; only the firm's own steps go on record."""
     start = made(state)
     for first in ATTACKERS:

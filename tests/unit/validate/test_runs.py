@@ -66,14 +66,9 @@ SEAM = SMALL.index(b'{"nonce"')  # where a value could be torn so that its secon
 @given(st.lists(st.sampled_from([*GOOD[:6], *GOOD[:6], *NESTS, *ODD]), min_size=1, max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_a_run_holds_what_its_records_hold_one_by_one(values: list[bytes]) -> None:
-<<<<<<< HEAD
-    """Nests at the bound and beyond, two values in a record and none, halves of a value in two: whatever stands beside
-    it, what a run says of a record is what validation says of that record alone; and all of a key comes in order."""
-=======
     """Nesting at the bound and above, two values in a record and none, halves of a value in two: whichever records
     are read with it, a run gives the same result for a record as validating it alone; and events of a key keep their
     order."""
->>>>>>> integration
     given, at, order = records(values), 0, list[int]()
     while at < len(given):
         groups, stop = group_by_key(given, at)
