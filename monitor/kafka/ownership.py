@@ -108,7 +108,7 @@ class PartitionOwnership:
         self.claimed = True
         # Collections would visit 100,000 pilots, of which none is garbage, and hold up a halt.
         self._host.freeze_heap()
-        self._failpoint("seated")
+        self._failpoint("recovered")
         for owned in recovered:
             logger.info(
                 "partition.claimed",

@@ -16,7 +16,7 @@ from monitor.console.pilot_page import pilot_page
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.model.records import Reason
-from monitor.state.pilot import snapshot
+from monitor.state.snapshots import snapshot
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
 from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
@@ -74,7 +74,7 @@ def test_runs_and_single_events_come_to_the_same_state(monkeypatch: pytest.Monke
         states.append(snapshot(bench.machine.pilots["p"]))
         machine = Machine()
         machine.restore({"p": states[-1]})
-        assert machine.pilots["p"].away == (T0 + 2 * HOUR, BACK)
+        assert machine.pilots["p"].outage == (T0 + 2 * HOUR, BACK)
     assert states[0] == states[1]
 
 
