@@ -84,7 +84,7 @@ def test_the_stated_error_is_the_dispersion_of_repeated_curves() -> None:
 
 
 def test_ages_without_observations_have_no_estimate() -> None:
-    """no score beyond the longest observation, and without cases."""
+    """`None` beyond the longest observation, and without cases."""
     survival = Survival.grid([1.0, 2.0])
     assert survival.beyond(0.5) is None
     assert survival.quantile(0.5) is None
