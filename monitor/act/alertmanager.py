@@ -22,11 +22,11 @@ from monitor.act.http import get, post
 from monitor.act.links import Links
 from monitor.clock import wall_ms
 from monitor.errors import Refused
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Level, Reason
 from monitor.projections.alerts import Alert, Facts
 
-log = Log(__name__)
+log = EventLogger(__name__)
 
 EXACT_MS = 2_000  # `Date` has whole seconds: a smaller difference counts as zero
 SKEW_MS = 30_000  # a larger one is logged

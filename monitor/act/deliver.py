@@ -18,11 +18,11 @@ from monitor.act.queues import LONGEST_BACKOFF_MS, ActorQueue, AlertQueue, Recor
 from monitor.charter.spec import Charter, charter_hash
 from monitor.files.durable import replace_file
 from monitor.files.side_file import read_side_file
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Decision
 from monitor.projections.alerts import Facts, facts_of
 
-log = Log(__name__)
+log = EventLogger(__name__)
 
 CHARTERS = 8  # charters of one pilot whose labels are stored: the newest
 PILOTS = 100_000  # pilots whose labels are stored: the newest

@@ -8,10 +8,10 @@ import msgspec
 
 from monitor.errors import Refused, Unavailable
 from monitor.files.durable import append_synced
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Decision
 
-log = Log(__name__)
+log = EventLogger(__name__)
 _decode = msgspec.json.Decoder(Decision).decode
 
 

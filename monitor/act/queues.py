@@ -14,11 +14,11 @@ from msgspec import Struct, field
 
 from monitor.act.base import Actor, Notifier
 from monitor.errors import Refused, Unavailable
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Decision
 from monitor.projections.alerts import Alert, Facts, PilotAlerts, after_decision, difference
 
-log = Log(__name__)
+log = EventLogger(__name__)
 
 FIRST_BACKOFF_MS = 1_000
 LONGEST_BACKOFF_MS = 60_000

@@ -21,7 +21,7 @@ from msgspec import Struct
 from detectors.base import Count, Design
 from detectors.e_detector import EDetector
 from detectors.explain import explain
-from monitor.errors import ControlRefused, LogBroken
+from monitor.errors import LogBroken, SetAside
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, Record, digest
 
@@ -148,7 +148,7 @@ class CommonCauseMachine:
 
     def control(self, record: Record) -> Outputs:
         """Refuse: the second stage takes no acts."""
-        raise ControlRefused("control", "no_control", "the second stage takes no acts")
+        raise SetAside("control", "no_control", "the second stage takes no acts")
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
         """Evidence that the log deleted unread is missing in its periods; there is no finding about it."""

@@ -43,14 +43,14 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
 from monitor.state.acts_once import validity
 
-log = Log(__name__)
+log = EventLogger(__name__)
 
 HOST = "127.0.0.1"
 TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine takes more than 30 s for an outage

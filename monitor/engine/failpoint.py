@@ -18,7 +18,7 @@ PLACES = {
     "state_read": "the state is read to its end, the journal is not",
     "claimed": "the claim is durable, the journal before it is not stepped",
     "replayed": "one journal entry of an earlier owner is stepped again, and its missing outputs are emitted",
-    "seated": "partitions are recovered, no record flows",
+    "recovered": "partitions are recovered, no record flows",
     "before_append": "control or time is about to be journalled",
     "after_append": "control or time is journalled, not stepped",
     "before_write": "records are stepped, their outputs are not written",
@@ -27,8 +27,8 @@ PLACES = {
     "after_checkpoint": "outputs and state are durable",
     "in_transaction": "every line of a transaction is acknowledged, its commit is not requested",
     "committed": "the commit is acknowledged, no caller was notified",
-    "hinted": "the group has accepted an offset, which is for monitoring only",
-    "unseating": "the batch is done, partitions are about to be revoked",
+    "hint_committed": "the group has accepted an offset, which is for monitoring only",
+    "revoking": "the batch is done, partitions are about to be revoked",
     "leaving": "the batch is done, the last checkpoint of an orderly stop is not written",
 }
 ACTIONS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "stop": signal.SIGSTOP}

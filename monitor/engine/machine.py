@@ -39,9 +39,10 @@ from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
-from monitor.state.pilot import Pilot, restore
+from monitor.state.pilot import Pilot
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import accept_sequence
+from monitor.state.snapshots import restore
 from monitor.state.timers import NEVER
 from monitor.validate.parse import validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason

@@ -84,11 +84,13 @@ class Outages:
 def _extend_deadlines(pilot: Pilot, lasted: int, now: int) -> None:
     pilot.heard = {indicator: min(now, at + lasted) for indicator, at in pilot.heard.items()}
     if lasted:
-        pilot.away = (now - lasted, now)
+        pilot.outage = (now - lasted, now)
     standing = pilot.standing
-    if standing.halt_state.due:
+    if standing.halt_state.due is not None:
         state = structs.replace(standing.halt_state, due=standing.halt_state.due + lasted)
         pilot.standing = structs.replace(standing, halt_state=state)
     resend = standing.retransmission
-    if resend is not None and 0 < resend.due < now:  # at once and once, not as often as it was missed
+    if (
+        resend is not None and resend.due is not None and resend.due < now
+    ):  # at once and once, not as often as it was missed
         pilot.standing = structs.replace(pilot.standing, retransmission=structs.replace(resend, due=now))

@@ -22,10 +22,11 @@ from msgspec import Struct
 from monitor.charter.control import Admission
 from monitor.charter.spec import Charter
 from monitor.engine.machine import Machine
-from monitor.errors import ControlRefused
+from monitor.errors import ControlRefused, SetAside
 from monitor.model.events import Envelope, encode, millis
 from monitor.model.lenient import without_bom, without_leap_seconds
 from monitor.model.records import Outputs, Record
+from monitor.model.refusals import Refusal
 
 TOPIC = "telemetry"
 BATCH = 10_000  # records that are stepped together
@@ -156,7 +157,7 @@ class CharterReplay:
         for name in names:
             if names.count(name) > 1:
                 raise ControlRefused(
-                    "charter.pilot", "already_admitted", f"{name} has more than one charter here; name one"
+                    "charter.pilot", Refusal.ALREADY_ADMITTED, f"{name} has more than one charter here; name one"
                 )
         self._machine = Machine(journalled=False, service=service, evidence=evidence)
         self._charters, self._batch = charters, batch
@@ -178,7 +179,7 @@ class CharterReplay:
 
     def steps(self, log: Iterable[TimedRecord], until: int | None = None) -> Iterator[Outputs]:
         """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in
-        order of their time, those of one moment in order of their pilots' names. Raises ControlRefused when a charter
+        order of their time, those of one moment in order of their pilots' names. Raises SetAside when a charter
         is not admitted."""
         return (out for _, out in self.phases(log, until))
 
@@ -320,7 +321,7 @@ def _admit(machine: Machine, charter: Charter, number: int, at: int) -> Outputs:
     record = Record(number, at, charter.pilot.encode(), msgspec.json.encode(act))
     out = machine.control(record)
     for refused in out.rejected:
-        raise ControlRefused(refused.field, refused.reason, refused.detail)
+        raise SetAside(refused.field, refused.reason, refused.detail)
     return out
 
 

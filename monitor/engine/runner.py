@@ -9,7 +9,6 @@ unknown - a write that failed may have been written -, so the process must exit 
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
 
@@ -17,10 +16,11 @@ from monitor.engine.checkpoint_pacing import CheckpointPacer
 from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
 from monitor.engine.machine import Machine
 from monitor.errors import LogBroken
+from monitor.logs import EventLogger
 from monitor.model.events import instant
 from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason, Record, Skipped, TimeRead
 
-logger = logging.getLogger(__name__)
+logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
 END = 1 << 62
@@ -295,14 +295,17 @@ class Runner(Generic[M]):
         """Log an outage of the monitor, for the operator who started it again."""
         gaps = [d for d in outputs.decisions if d.reason is Reason.MONITOR_GAP and d.finding.period_start is not None]
         if gaps:
+            start, end = (
+                instant(at or 0).isoformat(timespec="milliseconds")
+                for at in (gaps[0].finding.period_start, gaps[0].finding.period_end)
+            )
             logger.warning(
-                "partition %d: the monitor was unavailable from %s; pilots flagged for it: %d",
-                self._log.partition,
-                " to ".join(
-                    instant(at or 0).isoformat(timespec="milliseconds")
-                    for at in (gaps[0].finding.period_start, gaps[0].finding.period_end)
-                ),
-                len(gaps),
+                "monitor.outage",
+                stage="detect",
+                partition=self._log.partition,
+                start=start,
+                end=end,
+                pilots=len(gaps),
             )
 
     # ---- write and checkpoint

@@ -88,7 +88,9 @@ def _count(context: DecisionContext, event: Envelope, incident: IncidentReport |
 def excused(pilot: Pilot, closes: int, received: int) -> bool:
     """Whether an event that was due until `closes` (ms) is late because the monitor was unavailable: it was so at that
     time, or has been back for less time than it was unavailable, which the service has to send its backlog."""
-    since, until = pilot.away
+    if pilot.outage is None:
+        return False
+    since, until = pilot.outage
     return closes >= since and received <= 2 * until - since
 
 

@@ -222,7 +222,7 @@ class FastPath:
                         if index < stream.next and slot.k > 0 and indicator.observes is Count:
                             return None
                         slots.append((place, stream, indicator, index, slot))
-        if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
+        if source.offset is None and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
             return None  # the first stated counter sets the offset of its source
         return slots
 
@@ -290,7 +290,9 @@ class FastPath:
 
     def _excused(self, at: int) -> bool:
         """Whether late events may be late because the monitor was unavailable."""
-        since, until = self._pilot.away
+        if self._pilot.outage is None:
+            return False
+        since, until = self._pilot.outage
         return bool(self._pilot_plan.by_received) and at <= 2 * until - since
 
     def _known_model(self) -> str | None:
@@ -360,7 +362,7 @@ class FastPath:
                 found = uncounted.get((kind, getter(data)))
                 if found is not None:
                     out.uncount(found.field)
-                    memory.last = max(memory.last, received[int(event.sequence) - batch.first])
+                    memory.last = max(memory.last or 0, received[int(event.sequence) - batch.first])
 
     def _count_once(
         self, once: Sequence[CompiledIndicator], run: Sequence[IncidentReported], at: int, out: Outputs

@@ -12,7 +12,8 @@ from heapq import nsmallest
 from typing import TypeVar, overload
 
 from monitor.compile.plan import unpacked
-from monitor.state.pilot import Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import restore, snapshot
 
 RESIDENT_PILOTS = 100_000  # default number of pilots of one partition that are kept as objects
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.engine.runner import Runner
 from monitor.model.records import Claim, TimeRead
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from monitor.testing.history.check import Acked, Stood, Written, check
 from monitor.testing.history.memory import START, Cheap, Memory, machine, of_epoch
 from monitor.testing.history.story import Story

@@ -73,7 +73,7 @@ def test_a_worker_that_gets_its_revoked_partitions_never_back_ends(broker: Kafka
         fresh.names.prefix,
         tmp_path / "worker.log",
         *("--stall", "6", "--session-timeout", "6"),
-        environment={"SANDBOX_FAILPOINT": "unseating:stop@1"},
+        environment={"SANDBOX_FAILPOINT": "revoking:stop@1"},
     )
 
     async def joined() -> None:

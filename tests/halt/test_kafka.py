@@ -80,7 +80,7 @@ def test_after_an_outage_of_the_broker_a_halt_is_obeyed(broker: KafkaBroker, tmp
         workers.append(Worker(broker.bootstrap, prefix, tmp_path / "worker.log").wait_ready(60))
         # Logged at every start: this lease is shorter than the recovery from a crash of a worker.
         assert 'sandbox_monitor_leases_short{partition="0"} 1.0' in workers[-1].metrics()
-        assert "the lease of 1 pilots (pilot-0001 ...) is below" in workers[-1].tail(400)
+        assert "lease.too_short stage=act partition=0 pilots=1 examples=pilot-0001" in workers[-1].tail(400)
         since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         until(lambda: set(service.last().values()) == {"serving"})
         now = int(time.time() * 1000)

@@ -13,7 +13,7 @@ from monitor.model.bounds import STATE_BYTES
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Decision, Reason
-from monitor.state.pilot import VERSION
+from monitor.state.snapshots import VERSION
 from monitor.testing.wait import Until
 from tests.integration.test_embedded_serve import ended, fleet, prepare, serve
 

@@ -37,7 +37,7 @@ from monitor.model.events import Envelope, encode
 from monitor.model.records import Command, Decision, Level, Outputs, Reason, Record
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.state.acts_once import validity
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import RATE, T0, charter
 

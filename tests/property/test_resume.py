@@ -11,7 +11,7 @@ from monitor.charter.control import Approval, Drill, Evaluation, Override, Recti
 from monitor.charter.spec import Drills, Window
 from monitor.model.records import Command
 from monitor.sdk.command_state import CommandState
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import T0, Bench
 

@@ -75,7 +75,7 @@ from monitor.sdk.link import Link
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
 from monitor.state.acts_once import short_digest
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from monitor.validate.rejections import RejectionReason
 
 SDK_ERRORS: dict[str, type[Exception]] = {

@@ -30,8 +30,9 @@ from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Decision, Evidence, Level, Outputs, Reason, Record
 from monitor.state.acts_once import short_digest
 from monitor.state.incidents import Incidents
-from monitor.state.pilot import Pilot, Stream, restore, snapshot
+from monitor.state.pilot import Pilot, Stream
 from monitor.state.seen import SequenceDigests
+from monitor.state.snapshots import restore, snapshot
 
 HOUR = 3_600_000
 T0 = 1_767_571_200_000  # Monday 5 January 2026

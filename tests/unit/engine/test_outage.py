@@ -16,7 +16,7 @@ from monitor.console.pilot_page import pilot_page
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.model.records import Reason
-from monitor.state.pilot import snapshot
+from monitor.state.snapshots import snapshot
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
 from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
@@ -74,7 +74,7 @@ def test_runs_and_single_events_come_to_the_same_state(monkeypatch: pytest.Monke
         states.append(snapshot(bench.machine.pilots["p"]))
         machine = Machine()
         machine.restore({"p": states[-1]})
-        assert machine.pilots["p"].away == (T0 + 2 * HOUR, BACK)
+        assert machine.pilots["p"].outage == (T0 + 2 * HOUR, BACK)
     assert states[0] == states[1]
 
 
@@ -99,8 +99,8 @@ def test_from_when_to_when_the_monitor_was_away_is_said(caplog: pytest.LogCaptur
         asyncio.run(life(BACK, BACK + 10_000))
         asyncio.run(life(BACK + 20_000))
     (line,) = (record.getMessage() for record in caplog.records)
-    away = "2026-01-05T00:00:20.000+00:00 to 2026-01-05T06:00:00.000+00:00"
-    assert line == f"partition 0: the monitor was unavailable from {away}; pilots flagged for it: 1"
+    outage = "start=2026-01-05T00:00:20.000+00:00 end=2026-01-05T06:00:00.000+00:00"
+    assert line == f"monitor.outage stage=detect partition=0 {outage} pilots=1"
     board = FleetView()
     board.apply(store.outputs())
     (gap,) = (d for d in board.pilots["p"].decisions if d.reason is Reason.MONITOR_GAP)

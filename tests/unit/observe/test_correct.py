@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitor.charter.spec import DetectorSpec, ExposureSpec, IndicatorSpec
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Decision, Evidence, Level, Reason, Record
-from monitor.state.pilot import snapshot
+from monitor.state.snapshots import snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, rejected
 
 QUICK = (DetectorSpec("cusum", "watch"),)

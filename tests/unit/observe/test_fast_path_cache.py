@@ -12,7 +12,8 @@ from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
 from monitor.model.events import Harm
 from monitor.model.records import Record
-from monitor.state.pilot import Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import restore, snapshot
 from tests.bench.stream.load import Load
 from tests.unit.engine.test_machine import T0, Bench
 
