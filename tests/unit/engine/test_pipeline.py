@@ -22,15 +22,16 @@ def _calls(source: str) -> list[str]:
 
 
 def test_the_pipeline_of_one_event_calls_its_stages_in_order() -> None:
-    """`Machine.step_event` reads top to bottom: validate, timers, sequence, observe, detect, decide, record; in under 50
-    lines."""
+    """`Machine.step_event` reads top to bottom: validate, timers, sequence, observe, detect, decide, record; in under
+    50 lines."""
     source = textwrap.dedent(inspect.getsource(Machine.step_event))
     assert [name for name in _calls(source) if name in STAGES] == STAGES
     assert len(source.splitlines()) < 50
 
 
 def test_every_kind_of_timer_has_a_function() -> None:
-    """The kinds that a pilot's state can have are the kinds that fire; those that an outage postpones are among them."""
+    """The kinds that a pilot's state can have are the kinds that fire; those that an outage postpones are among
+    them."""
     tree = ast.parse(Path(monitor.state.timers.__file__).read_text("utf-8"))
     yielded = [node.value for node in ast.walk(tree) if isinstance(node, ast.Yield)]
     kinds = {

@@ -53,7 +53,8 @@ def test_every_event_is_valid_numbered_without_gaps_and_in_order(timed: list[tup
 
 
 def test_cruise_by_month_of_the_crash() -> None:
-    """One incident for each distinct id: the monthly counts of Cruise's driverless fleet, November 2021 to October 2023."""
+    """One incident for each distinct id: the monthly counts of Cruise's driverless fleet, November 2021 to October
+    2023."""
     timed = ads.events("cruise", INCIDENTS, EXPOSURE, "reconstructed")
     counted = Counter(f"{e.time:%Y-%m}" for _, e in timed if isinstance(e, IncidentReported))
     span = range(months.index("2021-11"), months.index("2023-10") + 1)
@@ -69,7 +70,8 @@ def test_waymo_has_825_incidents_with_nobody_aboard() -> None:
 
 
 def test_a_report_becomes_visible_on_the_last_day_of_its_submission_month() -> None:
-    """A month-precision report is received in the last millisecond of the month of its first submission, never before."""
+    """A month-precision report is received in the last millisecond of the month of its first submission, never
+    before."""
     row = {
         "report_id": "1",
         "report_version": "1",
