@@ -33,8 +33,8 @@ def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
     """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. Run one per deployment.
 
     For each period it compares the events of all pilots that share a vendor with the sum of their limits, and emits
-    `common_cause` where the sum is exceeded: a reason to look at the vendor; it never moves a pilot. Its decisions are on
-    PREFIX.pool.decisions (ledger: `sandbox-monitor notary --prefix PREFIX.pool`). A second instance ends the first.
+    `common_cause` where the sum is exceeded: a reason to look at the vendor; it never moves a pilot. Its decisions are
+    on PREFIX.pool.decisions (ledger: `sandbox-monitor notary --prefix PREFIX.pool`). A second instance ends the first.
     Exit codes: 0 stopped by a signal, 1 after any failure (start it again), 2 usage error, 3 no broker responds.
     """
     try:

@@ -93,7 +93,7 @@ def worker(
     skip_lost: bool,
     loglevel: str,
 ) -> None:
-    """Run one worker until SIGTERM: it recovers its share of the partitions, steps their records and writes the outputs.
+    """Run one worker until SIGTERM: it recovers its share of partitions, steps their records, writes the outputs.
 
     Start as many as there are partitions; more are standbys. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure
     (start it again: the log knows what was written), 2 usage error, 3 no broker responds.
