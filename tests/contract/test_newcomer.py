@@ -73,6 +73,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("detectors", "monitor"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "tests" / "contract", root / "tests" / "contract")
+    shutil.copy(ROOT / "tests" / "strength.py", root / "tests")
     shutil.copy(ROOT / "pyproject.toml", root)
     for kind in ADDITIONS:
         add(kind, root)

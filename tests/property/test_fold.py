@@ -235,7 +235,7 @@ def recorded(machine: Machine, steps: Sequence[Step], cuts: Sequence[int]) -> li
 
 
 @pytest.mark.parametrize("volume", [100, 20_000])
-@settings(max_examples=examples(6, 12), deadline=None)
+@settings(max_examples=examples(4, 12), deadline=None)
 @given(
     seed=st.integers(0, 5),
     pack=st.sampled_from([1, 3, 40, 200]),
@@ -248,7 +248,7 @@ def test_the_fast_path_equals_the_slow_path(volume: int, seed: int, pack: int, c
     assert recorded(Machine(journalled=False), steps, cuts) == expected
 
 
-@settings(max_examples=examples(6, 12), deadline=None)
+@settings(max_examples=examples(4, 12), deadline=None)
 @given(
     seed=st.integers(0, 5),
     pack=st.sampled_from([1, 40]),

@@ -379,10 +379,10 @@ def run(examples: int) -> None:
 
 
 def test_no_path_leads_from_halted_to_running_but_the_whole_one() -> None:
-    """Rectification, passed evaluation, two different approvals, release; standing never falls; first-out is right. 200
+    """Rectification, passed evaluation, two different approvals, release; standing never falls; first-out is right. 150
     runs of at most 50 steps, which on average have 39; 650 runs, 25,000 steps, with FULL=1; 60 runs with QUICK=1."""
     quick = os.environ.get("QUICK", "") not in ("", "0")
-    run(60 if quick else examples(200, 650))
+    run(60 if quick else examples(150, 650))
 
 
 @pytest.mark.long

@@ -143,7 +143,7 @@ def stepped(machine: Machine, script: list[tuple[str, Any]], at: int) -> Outputs
 
 
 @pytest.mark.parametrize("evidence", [True, False], ids=["with evidence", "without"])
-@settings(deadline=None, max_examples=examples(8, 25))
+@settings(deadline=None, max_examples=examples(5, 25))
 @given(seed=st.integers(0, 1 << 32), which=st.integers(0, 3), service=st.booleans())
 def test_passing_over_empty_periods_changes_no_decision_and_no_state(
     evidence: bool, seed: int, which: int, service: bool

@@ -53,7 +53,7 @@ HOMES = {
     "faust": ("monitor/kafka/",),
     "mode": ("monitor/kafka/",),
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
-    "kafka": ("monitor/sdk/", "monitor/client/", "monitor/cli/simulate.py"),
+    "kafka": ("monitor/sdk/kafka_link.py", "monitor/client/kafka.py"),
     "river": ("detectors/river_adapters.py",),
     "prometheus_client": ("monitor/projections/metrics.py",),
     "grafana_api": ("monitor/act/",),

@@ -61,7 +61,7 @@ def test_closed_label_sets_exist_at_zero() -> None:
 
 
 def test_nothing_outside_the_catalogue_is_exposed() -> None:
-    """What is exposed is what the table says, with the labels the table says (the process's own numbers beside it)."""
+    """The exposition has the metrics and labels of the catalogue (and the metrics of the process)."""
     metrics = Metrics()
     fill(metrics)
     seen = {name for name, _ in read(metrics) if not name.startswith("process_")}
