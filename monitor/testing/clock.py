@@ -1,4 +1,4 @@
-"""A clock that moves when it is told to: a year of behaviour is tested in a second.
+"""A clock that the test moves, so that a year of behaviour is tested in a second.
 
 Times are integer milliseconds since 1970-01-01T00:00Z, as everywhere in the monitor.
 """

@@ -1,4 +1,4 @@
-"""A small disk that can be filled: a tmpfs of a few MB, for tests of what happens without room."""
+"""A small disk that can be filled: a tmpfs of a few MB, for tests of full disks."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Disk:
             raise Unavailable(f"a small disk needs the right to mount one: {done.stderr.strip()}")
 
     def fill(self) -> None:
-        """Leave no byte."""
+        """Write until no space is left."""
         with (self.path / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 65536)
 
     def free(self) -> None:
-        """Room again."""
+        """Delete what `fill` wrote."""
         (self.path / "ballast").unlink()
 
-    def gone(self) -> None:
+    def unmount(self) -> None:
         """Unmount it."""
         subprocess.run(["umount", "-l", str(self.path)], check=True)
 
@@ -49,4 +49,4 @@ def small(path: Path, megabytes: int, files: int = 10_000) -> Iterator[Disk]:
     try:
         yield disk
     finally:
-        disk.gone()
+        disk.unmount()

@@ -1,7 +1,7 @@
-"""A monitor in real processes that a service can be cut off from, killed and halted by: embedded, or on Kafka.
+"""Environments for end-to-end tests: a monitor in separate processes, embedded or on Kafka, behind a network proxy.
 
-Both worlds have the same hands, so that one fault is tried on both. What the monitor put on record is collected with
-the moment at which it was seen; times are nanoseconds of CLOCK_BOOTTIME unless they say ms.
+Both environments implement the protocol `Environment`, so that one test runs on both. Every decision is collected with
+the time at which it was seen; times are nanoseconds of CLOCK_BOOTTIME unless a name ends in `ms`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from monitor.model.records import Decision, Reason
 from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker, free_port
 from monitor.testing.proxy import Proxy
-from monitor.testing.servers import asked
+from monitor.testing.servers import http_request
 from monitor.testing.workers import Worker
 
 MONITOR = """
@@ -49,12 +49,12 @@ asyncio.run(run_until_stopped(Monitor(Path(sys.argv[1]), port=int(sys.argv[2]), 
 
 
 def boottime() -> int:
-    """The services' clock, ns."""
+    """CLOCK_BOOTTIME (ns), the clock of the services."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-class Seen:
-    """Decisions as they were put on record, by pilot, each with the moment at which it was seen."""
+class RecordedDecisions:
+    """Decisions by pilot, each with the time at which it was seen (CLOCK_BOOTTIME, ns). Thread-safe."""
 
     def __init__(self) -> None:
         self._of: dict[str, list[tuple[int, Decision]]] = defaultdict(list)
@@ -62,7 +62,7 @@ class Seen:
         self._changed = threading.Condition()
 
     def put(self, decision: Decision) -> None:
-        """A decision came; a repeat is dropped."""
+        """Add a decision; a duplicate is dropped."""
         with self._changed:
             if decision.id not in self._ids:
                 self._ids.add(decision.id)
@@ -70,12 +70,13 @@ class Seen:
                 self._changed.notify_all()
 
     def of(self, pilot: str) -> list[Decision]:
-        """All of one pilot so far, in order."""
+        """All decisions of one pilot so far, in order."""
         with self._changed:
             return [decision for _, decision in self._of[pilot]]
 
     def wait(self, pilot: str, reason: Reason, timeout: float = 30.0) -> tuple[int, Decision]:
-        """The first decision of that reason, and when it was seen. Raises `Unavailable` after `timeout` (s)."""
+        """Block until a decision has this reason; returns when it was seen, and the decision. Raises `Unavailable`
+        after `timeout` (s)."""
 
         def found() -> tuple[int, Decision] | None:
             return next((row for row in self._of[pilot] if row[1].reason == reason), None)
@@ -83,8 +84,10 @@ class Seen:
         with self._changed:
             row = self._changed.wait_for(found, timeout)
             if row is None:
-                there = ", ".join(decision.reason for _, decision in self._of[pilot])
-                raise Unavailable(f"{reason} of {pilot} is not on record within {timeout:g} s: {there}")
+                found_reasons = ", ".join(decision.reason for _, decision in self._of[pilot])
+                raise Unavailable(
+                    f"{reason} of {pilot} was not recorded within {timeout:g} s; recorded: {found_reasons}"
+                )
             return row
 
 
@@ -100,47 +103,47 @@ def charters(pilots: int, key: str, responses: Responses, drills: Drills) -> lis
     ]
 
 
-class World(Protocol):
-    """One monitor with as many admitted pilots as asked for."""
+class Environment(Protocol):
+    """One monitor with a given number of admitted pilots."""
 
     name: str
     home: Path
-    seen: Seen
+    decisions: RecordedDecisions
     key: Path  # the firms' private key
 
     def start(self) -> None:
-        """Start the monitor; returns when it works."""
+        """Start the monitor. Blocks until it is ready."""
 
     def kill(self) -> None:
         """SIGKILL to the monitor."""
 
     def close(self) -> None:
-        """End everything."""
+        """Stop all processes and proxies."""
 
     def next(self) -> Charter:
-        """An unused pilot."""
+        """The charter of a pilot that no test has used yet."""
 
     def proxy(self) -> Proxy:
-        """The network of one service; on Kafka all services have the same."""
+        """The network between one service and the monitor; on Kafka all services share one."""
 
     def settings(self, proxy: Proxy) -> dict[str, Any]:
-        """What a service's `Pilot` must be given to reach the monitor through `proxy`."""
+        """Arguments for the `Pilot` of a service that reaches the monitor through `proxy`."""
 
     def report(self, event: Envelope) -> None:
-        """Somebody outside sends an event, past every proxy; durable when this returns."""
+        """Send an event from outside the service, not through a proxy; it is durable when this returns."""
 
     def act(self, act: ControlBase) -> None:
-        """A regulator acts."""
+        """Send an act of a regulator."""
 
 
 class Embedded:
-    """`sandbox-monitor serve` in a separate process. See `World`."""
+    """`sandbox-monitor serve` in a separate process. See `Environment`."""
 
     name = "embedded"
 
     def __init__(self, home: Path, pilots: int, responses: Responses, drills: Drills | None = None) -> None:
         self.home, self.port, self.key = home, free_port(), home / "firm.key"
-        self.seen = Seen()
+        self.decisions = RecordedDecisions()
         self._left = charters(pilots, own_key(self.key).public, responses, drills or Drills())
         (home / "charters.json").write_bytes(msgspec.json.encode(self._left))
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,24 +155,24 @@ class Embedded:
         self._watching.start()
 
     def start(self) -> None:
-        """See `World.start`."""
+        """See `Environment.start`."""
         with (self.home / "monitor.log").open("ab") as log:
             arguments = [str(self.home / "monitor"), str(self.port), str(self.home / "charters.json")]
             self._process = subprocess.Popen([sys.executable, "-c", MONITOR, *arguments], stdout=log, stderr=log)
         end = time.monotonic() + 60
         while self._ask("GET", "/ready")[0] != 200:
             if time.monotonic() > end or self._process.poll() is not None:
-                raise Unavailable("the monitor does not start: " + (self.home / "monitor.log").read_text()[-2000:])
+                raise Unavailable("the monitor did not start: " + (self.home / "monitor.log").read_text()[-2000:])
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """See `World.kill`."""
+        """See `Environment.kill`."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def close(self) -> None:
-        """See `World.close`."""
+        """See `Environment.close`."""
         self._over.set()
         self.kill()
         self._watching.join(15)
@@ -177,25 +180,25 @@ class Embedded:
             proxy.close()
 
     def next(self) -> Charter:
-        """See `World.next`."""
+        """See `Environment.next`."""
         return self._left.pop()
 
     def proxy(self) -> Proxy:
-        """See `World.proxy`."""
+        """See `Environment.proxy`."""
         proxy = Proxy(self.port)
         self._proxies.append(proxy)
         return proxy
 
     def settings(self, proxy: Proxy) -> dict[str, Any]:
-        """See `World.settings`."""
+        """See `Environment.settings`."""
         return {"to": f"http://127.0.0.1:{proxy.port}", "trust": self._trust, "key": str(self.key)}
 
     def report(self, event: Envelope) -> None:
-        """See `World.report`."""
+        """See `Environment.report`."""
         self._post("/v1/telemetry", packed([event]), "application/cloudevents-batch+json")
 
     def act(self, act: ControlBase) -> None:
-        """See `World.act`."""
+        """See `Environment.act`."""
         self._post("/v1/control", msgspec.json.encode(act), "application/json")
 
     def _post(self, path: str, body: bytes, kind: str) -> None:
@@ -204,7 +207,7 @@ class Embedded:
             raise Unavailable(f"POST {path} was answered {status}: {answer[:200]!r}")
 
     def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
-        return asked(self.port, method, path, body, kind)
+        return http_request(self.port, method, path, body, kind)
 
     def _watch(self) -> None:
         after, decode = 0, msgspec.json.Decoder(Decision).decode
@@ -212,26 +215,26 @@ class Embedded:
             status, raw = self._ask("GET", f"/v1/decisions?after={after}")
             for line in raw.splitlines() if status == 200 else ():
                 after = int(json.loads(line)["seq"])
-                self.seen.put(decode(line))
+                self.decisions.put(decode(line))
 
 
 class Kafka:
-    """A broker and a worker. Services reach the broker through a listener that a proxy stands before. See `World`."""
+    """A broker and a worker. Services reach the broker through a proxy on a separate listener. See `Environment`."""
 
     name = "kafka"
-    SESSION_S = 6.0  # the least that a broker allows by default
+    SESSION_S = 6.0  # the minimum that a broker allows by default
 
     def __init__(
         self, home: Path, pilots: int, responses: Responses, drills: Drills | None = None, workers: int = 1
     ) -> None:
-        self.home, self.key, self.seen = home, home / "firm.key", Seen()
+        self.home, self.key, self.decisions = home, home / "firm.key", RecordedDecisions()
         own, inner, self._firms = free_port(), free_port(), free_port()
         self._proxy = Proxy(self._firms)
         listeners = {"PLAINTEXT": own, "CONTROLLER": inner, "FIRMS": self._firms}
-        told = {"PLAINTEXT": own, "FIRMS": self._proxy.port}
+        advertised = {"PLAINTEXT": own, "FIRMS": self._proxy.port}
         settings = {
             "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items()),
-            "advertised.listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in told.items()),
+            "advertised.listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in advertised.items()),
             "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
         }
         self.broker = KafkaBroker(home / "kafka", own, inner, settings).start()
@@ -249,10 +252,10 @@ class Kafka:
         for charter in self._left:
             self.act(Admission(id=f"admit-{charter.pilot}", pilot=charter.pilot, author="authority", charter=charter))
         for charter in self._left:
-            self.seen.wait(charter.pilot, Reason.ADMITTED, 60)
+            self.decisions.wait(charter.pilot, Reason.ADMITTED, 60)
 
     def start(self) -> None:
-        """See `World.start`."""
+        """See `Environment.start`."""
         for number, worker in enumerate(self.workers):
             if worker is not None and worker.running:
                 continue
@@ -265,13 +268,13 @@ class Kafka:
                 worker.wait_ready(60)
 
     def kill(self) -> None:
-        """See `World.kill`."""
+        """See `Environment.kill`."""
         for worker in self.workers:
             if worker is not None:
                 worker.kill()
 
     def close(self) -> None:
-        """See `World.close`."""
+        """See `Environment.close`."""
         self._over.set()
         self.kill()
         self._watching.join(15)
@@ -281,15 +284,15 @@ class Kafka:
         self.broker.kill()
 
     def next(self) -> Charter:
-        """See `World.next`."""
+        """See `Environment.next`."""
         return self._left.pop()
 
     def proxy(self) -> Proxy:
-        """See `World.proxy`."""
+        """See `Environment.proxy`."""
         return self._proxy
 
     def settings(self, proxy: Proxy) -> dict[str, Any]:
-        """See `World.settings`."""
+        """See `Environment.settings`."""
         return {
             "to": f"kafka://127.0.0.1:{proxy.port}",
             "topic_prefix": self.names.prefix,
@@ -299,11 +302,11 @@ class Kafka:
         }
 
     def report(self, event: Envelope) -> None:
-        """See `World.report`."""
+        """See `Environment.report`."""
         self._send(lambda: self._bulk.telemetry(event.subject, packed([event])))
 
     def act(self, act: ControlBase) -> None:
-        """See `World.act`."""
+        """See `Environment.act`."""
         self._send(lambda: self._bulk.control(act.pilot, msgspec.json.encode(act)))
 
     def _send(self, send: Callable[[], None]) -> None:
@@ -324,7 +327,7 @@ class Kafka:
         following = asyncio.create_task(self._follow())
         while not self._over.is_set():
             await asyncio.sleep(0.1)
-        following.cancel()  # else it would look for a dead broker as long as the process lives
+        following.cancel()  # else it would reconnect to a stopped broker until the process ends
         with contextlib.suppress(asyncio.CancelledError):
             await following
 
@@ -335,18 +338,18 @@ class Kafka:
                 async for seen in read_outputs(self.broker.bootstrap, [self.names.decisions], places, follow=False):
                     places[(seen.topic, seen.partition)] = seen.position
                     if isinstance(seen.value, Decision):
-                        self.seen.put(seen.value)
+                        self.decisions.put(seen.value)
                 following = read_outputs(self.broker.bootstrap, [self.names.decisions], places)
                 async with contextlib.aclosing(following):  # type: ignore[type-var]
                     async for seen in following:
                         places[(seen.topic, seen.partition)] = seen.position
                         if isinstance(seen.value, Decision):
-                            self.seen.put(seen.value)
+                            self.decisions.put(seen.value)
             except Exception:  # the broker was killed; it is started again
                 await asyncio.sleep(0.2)
 
 
-WORLDS: dict[str, Callable[..., World]] = {"embedded": Embedded, "kafka": Kafka}
+ENVIRONMENTS: dict[str, Callable[..., Environment]] = {"embedded": Embedded, "kafka": Kafka}
 
 
 def lines(seen: Sequence[Decision]) -> list[Reason]:

@@ -1,8 +1,8 @@
-"""A nursery of workers: a process that has imported everything once and forks real workers that start in a moment.
+"""Forks worker processes quickly: the fork server imports everything once, then each fork starts in milliseconds.
 
-A worker takes three seconds of CPU to import what it needs. A test that kills hundreds of them would spend its time
-there. What is forked is what `sandbox-monitor worker` runs: the same app with the same settings, plus a failpoint and a
-clock that is wrong by so many ms. Each is a separate process, to be killed, stopped and waited for.
+A worker needs three seconds of CPU for its imports, too long for a test that kills hundreds of workers. Each fork runs
+the same app with the same settings as `sandbox-monitor worker`, plus a failpoint and a shifted clock (ms). Each is a
+separate process that can be killed, stopped and waited for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from monitor.projections.metrics import Metrics
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """One worker to be forked. Times in seconds, `clock_ms` is added to what its Python takes for the time."""
+    """Settings of one worker to fork. Times in seconds; `clock_ms` is added to the wall clock that its Python reads."""
 
     bootstrap: str
     prefix: str
@@ -53,8 +53,8 @@ class Order(Struct, frozen=True, kw_only=True):
     clock_ms: int = 0
 
 
-class _Said(Struct, frozen=True):
-    """What the nursery says: worker `number` has this pid, and (later) has ended with `code`, negative for a signal."""
+class _WorkerStatus(Struct, frozen=True):
+    """A line from the fork server: worker `number` runs as `pid`, or has exited with `code` (negative for a signal)."""
 
     number: int
     pid: int
@@ -64,30 +64,30 @@ class _Said(Struct, frozen=True):
 class Child:
     """One forked worker."""
 
-    def __init__(self, nursery: Nursery, number: int, pid: int, log: Path) -> None:
+    def __init__(self, fork_server: ForkServer, number: int, pid: int, log: Path) -> None:
         self.pid, self.log = pid, log
-        self._nursery, self._number = nursery, number
+        self._nursery, self._number = fork_server, number
 
     @property
     def code(self) -> int | None:
-        """Exit code, negative for a signal; None while it lives."""
+        """Exit code, negative for a signal; None while it runs."""
         return self._nursery.code(self._number)
 
     @property
     def running(self) -> bool:
-        """Whether it lives (a stopped one does)."""
+        """Whether it runs; a stopped process counts as running."""
         return self.code is None
 
     @property
     def stopped(self) -> bool:
-        """Whether SIGSTOP holds it."""
+        """Whether it is stopped by SIGSTOP."""
         try:
             return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
         except OSError:
             return False
 
     def signal(self, number: signal.Signals) -> bool:
-        """Send it a signal; False when it is gone."""
+        """Send a signal. Returns False when the process has exited."""
         if not self.running:
             return False
         with contextlib.suppress(ProcessLookupError):
@@ -95,20 +95,20 @@ class Child:
             return True
         return False
 
-    async def gone(self, timeout: float) -> int:
-        """Wait for its end; returns the code. Raises `TimeoutError` after `timeout` (s)."""
+    async def exited(self, timeout: float) -> int:
+        """Wait until it exits; returns the exit code. Raises `TimeoutError` after `timeout` (s)."""
         deadline = time.monotonic() + timeout
         while (code := self.code) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"worker {self.pid} lives after {timeout:.0f} s, see {self.log}")
+                raise TimeoutError(f"worker {self.pid} still runs after {timeout:.0f} s, see {self.log}")
             await asyncio.sleep(0.02)
         return code
 
 
-class Nursery:
-    """Starts with `with`; every worker that still lives at the end is killed."""
+class ForkServer:
+    """A context manager; workers that still run at its end are killed."""
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         # A fork copies one thread only, so nothing imported there may keep more.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -121,7 +121,7 @@ class Nursery:
         assert self._in is not None
         assert self._out is not None
         if self._out.readline() != b"ready\n":
-            raise Unavailable(f"the nursery of workers did not start (exit code {self._process.wait()})")
+            raise Unavailable(f"the fork server did not start (exit code {self._process.wait()})")
         os.set_blocking(self._out.fileno(), False)
         self._rest = b""
         self._count = 0
@@ -132,12 +132,12 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         assert self._in is not None
         assert self._out is not None
-        self._in.close()  # it kills what it has forked, and ends
+        self._in.close()  # on end of input it kills its workers and exits
         self._process.wait(20)
         self._out.close()
 
     async def fork(self, order: Order) -> Child:
-        """Start one worker. Its talk goes to `order.log`. Raises `Unavailable` when the nursery is gone."""
+        """Start one worker. Its output goes to `order.log`. Raises `Unavailable` when the fork server is gone."""
         assert self._in is not None
         self._count += 1
         number = self._count
@@ -145,35 +145,35 @@ class Nursery:
         self._in.flush()
         deadline = time.monotonic() + 20
         while number not in self._pids:
-            self._hear()
+            self._read_statuses()
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise Unavailable("the nursery of workers does not fork")
+                raise Unavailable("the fork server does not fork")
             await asyncio.sleep(0.005)
         return Child(self, number, self._pids[number], Path(order.log))
 
     def code(self, number: int) -> int | None:
-        """Exit code of a worker, None while it lives."""
-        self._hear()
+        """Exit code of a worker, None while it runs."""
+        self._read_statuses()
         return self._codes.get(number)
 
-    def _hear(self) -> None:
+    def _read_statuses(self) -> None:
         assert self._out is not None
         while raw := self._out.read(65536):
             *whole, self._rest = (self._rest + raw).split(b"\n")
             for line in whole:
-                said = msgspec.json.decode(line, type=_Said)
-                if said.code is None:
-                    self._pids[said.number] = said.pid
+                status = msgspec.json.decode(line, type=_WorkerStatus)
+                if status.code is None:
+                    self._pids[status.number] = status.pid
                 else:
-                    self._codes[said.number] = said.code
+                    self._codes[status.number] = status.code
 
 
-# ---- inside the nursery
+# ---- inside the fork_server
 
 
 def main() -> None:
-    """Fork a worker for every line of standard input; say when each is born and has ended. At the end of input kill
-    all."""
+    """Fork a worker for each line of standard input; print its pid, and its exit code when it ends. Kill all workers at
+    the end of input."""
     warm_up()
     children: dict[int, int] = {}  # pid -> number
     print("ready", flush=True)
@@ -192,34 +192,34 @@ def main() -> None:
                 if pid == 0:
                     _work(order)
                 children[pid] = number
-                _say(_Said(number, pid))
+                _send_status(_WorkerStatus(number, pid))
         while children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
-            _say(_Said(children.pop(pid), pid, os.waitstatus_to_exitcode(status)))
+            _send_status(_WorkerStatus(children.pop(pid), pid, os.waitstatus_to_exitcode(status)))
     for pid in children:
         os.kill(pid, signal.SIGKILL)
 
 
-def _say(said: _Said) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")
+def _send_status(status: _WorkerStatus) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(status) + b"\n")
     sys.stdout.flush()
 
 
 def _work(order: Order) -> NoReturn:
-    """Be the worker. Never returns to the nursery's loop, whatever happens."""
+    """Be the worker. Never returns to the fork server's loop, whatever happens."""
     code = 1
     try:
         os.setsid()
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no worker outlives the nursery
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no worker outlives the fork_server
         log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, sink in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, sink)
         os.environ[VARIABLE] = order.failpoint
-        signal.signal(signal.SIGUSR1, _tell_where)
-        _shift(order.clock_ms)
+        signal.signal(signal.SIGUSR1, _dump_stacks)
+        _shift_clock(order.clock_ms)
         _run(order)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -236,15 +236,15 @@ def _work(order: Order) -> NoReturn:
         os._exit(code)
 
 
-def _tell_where(*_: object) -> None:
-    """What every task and thread of a worker that hangs waits for."""
+def _dump_stacks(*_: object) -> None:
+    """Write the stack of every thread and task, for a worker that hangs."""
     faulthandler.dump_traceback()
     for task in asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop()):
         task.print_stack()
 
 
-def _shift(milliseconds: int) -> None:
-    """A machine whose clock is wrong, as far as Python code can tell."""
+def _shift_clock(milliseconds: int) -> None:
+    """Shift the wall clock that Python code of this process reads."""
     if milliseconds:
         seconds, nanoseconds = time.time, time.time_ns
         time.time = lambda: seconds() + milliseconds / 1000

@@ -137,17 +137,17 @@ class MemoryStore:
         """The whole journal, void entries too."""
         return tuple(self._partitions[partition].journal)
 
-    def kept(self, partition: int = 0) -> tuple[dict[str, bytes], Position, Position | None]:
+    def saved_state(self, partition: int = 0) -> tuple[dict[str, bytes], Position, Position | None]:
         """What recovery would find now: states, watermark, `through` (a copy)."""
         of = self._partitions[partition]
         return dict(of.states), _copied(of.watermark), None if of.through is None else _copied(of.through)
 
-    def put_back(self, kept: tuple[dict[str, bytes], Position, Position | None], partition: int = 0) -> None:
+    def restore_state(self, kept: tuple[dict[str, bytes], Position, Position | None], partition: int = 0) -> None:
         """Lose what was kept since then: the state as it would be had its log ended earlier."""
         of = self._partitions[partition]
         of.states, of.watermark, of.through = dict(kept[0]), kept[1], kept[2]
 
-    def dumped(self, partition: int = 0) -> tuple[dict[str, list[Record]], list[Record]]:
+    def inputs(self, partition: int = 0) -> tuple[dict[str, list[Record]], list[Record]]:
         """Every record of every telemetry topic, and of control."""
         of = self._partitions[partition]
         return {topic: list(t.records) for topic, t in sorted(of.telemetry.items())}, list(of.control.records)

@@ -15,10 +15,10 @@ class Proxy:
     """Listens on `port` (a free one) and forwards to `target`, until `close`.
 
     `pass`: as if it were not there. `cut`: connections are broken and new ones refused at once. `mute`: what is sent
-    arrives, but answers are swallowed and the connection is broken: the sender cannot know. `delay` (s) holds back each
+    arrives, but answers are dropped and the connection is broken: the sender cannot know. `delay` (s) holds back each
     piece of an answer.
 
-    `lose` aims at one message. `lost` counts the messages that met that fate.
+    `lose` aims at one message. `lost` counts the messages that were lost.
     """
 
     def __init__(self, target: int) -> None:
@@ -46,11 +46,11 @@ class Proxy:
 
     def lose(self, *marks: bytes, answer: bool) -> None:
         """Lose the next message that holds all `marks`, once: an answer does not arrive; a request does, but its answer
-        is swallowed. The connection is broken either way."""
+        is dropped. The connection is broken either way."""
         with self._lock:
             self._aims.append((answer, marks))
 
-    def _met(self, data: bytes, answer: bool) -> bool:
+    def _hits(self, data: bytes, answer: bool) -> bool:
         with self._lock:
             for aim in self._aims:
                 if aim[0] == answer and all(mark in data for mark in aim[1]):
@@ -98,10 +98,10 @@ class Proxy:
             while data := source.recv(65536):
                 if answers and self.delay:
                     time.sleep(self.delay)
-                if answers and (self._mode == "mute" or self._met(data, True)):
+                if answers and (self._mode == "mute" or self._hits(data, True)):
                     break
                 sink.sendall(data)
-                if not answers and self._met(data, False):
+                if not answers and self._hits(data, False):
                     break
         except OSError:
             pass

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that records what it is sent and answers as it is told: the other side of an actor."""
+"""An HTTP server on loopback that records its requests and returns the configured responses: the peer of an actor."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Recorder:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 recorded = Recorded(self.command, self.path, headers, body)
                 recorder.seen.append(recorded)
-                status, said = recorder.answer(recorded)
-                out = json.dumps(said).encode()
+                status, response = recorder.answer(recorded)
+                out = json.dumps(response).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(out)))

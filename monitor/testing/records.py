@@ -1,4 +1,4 @@
-"""Records without a machine: short ways to a Decision, a Command and an Evidence for tests of whatever reads them."""
+"""Builders for decisions, commands and evidence, for tests of their readers."""
 
 from __future__ import annotations
 

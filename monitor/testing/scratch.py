@@ -1,6 +1,7 @@
-"""Temporary directories that do not pile up: each names its process, and creating one removes those of dead processes.
+"""Temporary directories that do not accumulate: each names its process, and creating one removes those of dead
+processes.
 
-A process that is killed cannot clean up after itself; the next one does.
+A killed process cannot remove its directories, so the next process does.
 """
 
 from __future__ import annotations
@@ -29,6 +30,6 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # a process of another user
         return True
     return True

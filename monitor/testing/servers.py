@@ -88,7 +88,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def asked(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
+def http_request(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
     """Send one request over a new connection to loopback; returns (status, body), status 0 when no server answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:

@@ -1,7 +1,7 @@
 """A participant's service as a separate process, to be halted, cut off and killed.
 
-It works without pause, a small piece every few milliseconds in each of its worker processes, reports exposure, and
-writes a line of JSON for each change of what the guard says. `Service` starts one and reads its lines:
+Each of its worker processes does a piece of work every few milliseconds and reports exposure; it writes a line of JSON
+whenever the state of its guard changes. `Service` starts one and reads its lines:
 
     with Service(to=f"http://127.0.0.1:{port}", pilot="p-1", participant="firm-1", spool=tmp_path) as service:
         service.wait("serving")
@@ -27,10 +27,10 @@ from msgspec import Struct
 from monitor.errors import Unavailable
 
 
-class Said(Struct, frozen=True):
-    """A worker said that its guard now answers `state`: `serving`, or the name of the error. `at` and `sent` are
-    nanoseconds of CLOCK_BOOTTIME: when, and when the last heartbeat was sent that a permit answered (0: none); so is
-    `served`, when the last piece of work began (0: none). `wall` is what the process takes for the time of day (s)."""
+class GuardChange(Struct, frozen=True):
+    """The guard of one worker process changed to `state`: `serving`, or the name of the error. Nanoseconds of
+    CLOCK_BOOTTIME, 0 for never: `at` (the change), `sent` (the last heartbeat that a permit answered), `served` (start
+    of the last piece of work). `wall` is the wall clock of the process (s)."""
 
     worker: int
     at: int
@@ -42,8 +42,8 @@ class Said(Struct, frozen=True):
 
 
 class Service:
-    """One service with `workers` processes. `settings` go to `Pilot`; `lies` goes on serving through a halt. With
-    `clock`, a file, its time of day is what libfaketime makes of it, and `move_clock` moves that."""
+    """One service with `workers` processes. `settings` go to `Pilot`. With `ignores_halt` it goes on serving through a
+    halt. With `clock`, a file, libfaketime sets its wall clock, and `move_clock` shifts it."""
 
     def __init__(
         self,
@@ -53,14 +53,18 @@ class Service:
         participant: str,
         spool: Path,
         workers: int = 1,
-        lies: bool = False,
+        ignores_halt: bool = False,
         clock: Path | None = None,
         **settings: Any,
     ) -> None:
         given = {"to": to, "pilot": pilot, "participant": participant, "spool_dir": str(spool), **settings}
         command = [sys.executable, "-m", "monitor.testing.service"]
-        command.append(json.dumps({"settings": given, "workers": workers, "lies": lies, "faked": clock is not None}))
-        self.said: list[Said] = []
+        command.append(
+            json.dumps(
+                {"settings": given, "workers": workers, "ignores_halt": ignores_halt, "faked": clock is not None}
+            )
+        )
+        self.changes: list[GuardChange] = []
         self._clock = clock
         self.move_clock(0)
         self._changed = threading.Condition()
@@ -79,42 +83,42 @@ class Service:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with self._changed:
-                self.said.append(Said(**json.loads(line)))
+                self.changes.append(GuardChange(**json.loads(line)))
                 self._changed.notify_all()
 
-    def wait(self, state: str, workers: int = 1, since: int = 0, timeout: float = 60.0) -> list[Said]:
-        """The first word `state` of each of so many workers at or after `since`. Raises `Unavailable` after `timeout`
-        seconds."""
+    def wait(self, state: str, workers: int = 1, since: int = 0, timeout: float = 60.0) -> list[GuardChange]:
+        """Block until so many workers have changed to `state` at or after `since`; returns the first such change of
+        each. Raises `Unavailable` after `timeout` seconds."""
 
-        def found() -> dict[int, Said]:
-            first: dict[int, Said] = {}
-            for said in self.said:
-                if said.state == state and said.at >= since:
-                    first.setdefault(said.worker, said)
+        def found() -> dict[int, GuardChange]:
+            first: dict[int, GuardChange] = {}
+            for change in self.changes:
+                if change.state == state and change.at >= since:
+                    first.setdefault(change.worker, change)
             return first
 
         with self._changed:
             if not self._changed.wait_for(lambda: len(found()) >= workers, timeout):
-                raise Unavailable(f"no {state} of {workers} within {timeout:g} s: {self.said[-5:]}")
+                raise Unavailable(f"no {state} of {workers} within {timeout:g} s: {self.changes[-5:]}")
             return list(found().values())
 
     def last(self) -> dict[int, str]:
-        """The last word of each worker."""
+        """The current state of each worker."""
         with self._changed:
-            return {said.worker: said.state for said in self.said}
+            return {change.worker: change.state for change in self.changes}
 
     def move_clock(self, seconds: int) -> None:
-        """From now on its time of day is the true one and so many seconds."""
+        """Shift its wall clock by so many seconds from now on."""
         if self._clock is not None:
             fresh = self._clock.with_suffix(".new")
             fresh.write_text(f"{seconds:+d}")
             fresh.replace(self._clock)
 
     def suspend(self) -> None:
-        """SIGSTOP to all of its processes: suspended, as on a machine that sleeps."""
+        """SIGSTOP to all of its processes, as on a suspended machine."""
         os.killpg(self.process.pid, signal.SIGSTOP)
 
-    def wake(self) -> None:
+    def resume(self) -> None:
         """SIGCONT."""
         os.killpg(self.process.pid, signal.SIGCONT)
 
@@ -135,8 +139,8 @@ class Service:
 
 
 def faked(clock: Path) -> dict[str, str]:
-    """The environment in which a process's time of day is moved by what stands in the file `clock`, and no other clock
-    is. Raises `Unavailable` without libfaketime."""
+    """Environment variables that shift the wall clock of a process by the content of the file `clock`; other clocks are
+    not shifted. Raises `Unavailable` without libfaketime."""
     for library in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
         return {
             "LD_PRELOAD": str(library),
@@ -148,7 +152,7 @@ def faked(clock: Path) -> dict[str, str]:
     raise Unavailable("no libfaketime: deploy/local/install-test-servers.sh installs it from Debian")
 
 
-def work(settings: dict[str, Any], lies: bool, faked: bool) -> None:
+def work(settings: dict[str, Any], ignores_halt: bool, faked: bool) -> None:
     """One worker, until it is killed."""
     from monitor.sdk import Halted, Lapsed, Pilot
     from monitor.sdk.clock import boottime
@@ -156,7 +160,7 @@ def work(settings: dict[str, Any], lies: bool, faked: bool) -> None:
     if faked:  # libfaketime 0.9.10 refuses the absolute clock_nanosleep that Python's own sleep is made of
         time.sleep = lambda seconds: select.select([], [], [], float(seconds)) and None
     clock, last, case, reported, served = boottime(), "", 0, 0.0, 0
-    if lies:
+    if ignores_halt:
         settings = {**settings, "serving": lambda: True}
     pilot = Pilot(**settings, guard_timeout=0.05)
     while True:
@@ -168,14 +172,16 @@ def work(settings: dict[str, Any], lies: bool, faked: bool) -> None:
         except (Halted, Lapsed, Unavailable) as error:
             state = type(error).__name__
         now = time.monotonic()
-        if (state == "serving" or lies) and now - reported > 0.2:
+        if (state == "serving" or ignores_halt) and now - reported > 0.2:
             reported = now
             pilot.exposure(1, "decisions")
         if state != last:
             last, lease = state, pilot._guard.lease
             leading = pilot.status().leading
-            said = Said(os.getpid(), clock(), state, lease.sent if lease else 0, leading, served, int(time.time()))
-            os.write(1, json.dumps({name: getattr(said, name) for name in said.__struct_fields__}).encode() + b"\n")
+            change = GuardChange(
+                os.getpid(), clock(), state, lease.sent if lease else 0, leading, served, int(time.time())
+            )
+            os.write(1, json.dumps({name: getattr(change, name) for name in change.__struct_fields__}).encode() + b"\n")
         time.sleep(0.003)
 
 
@@ -184,7 +190,7 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     for _ in range(given["workers"]):
         if os.fork() == 0:
-            work(given["settings"], given["lies"], given["faked"])
+            work(given["settings"], given["ignores_halt"], given["faked"])
     signal.pause()
 
 

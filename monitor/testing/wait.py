@@ -1,4 +1,4 @@
-"""Waiting for something to become true, within a time that the test states."""
+"""Waits for a condition, with a timeout that the test states."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ class Until:
         given = self.seconds if seconds is None else seconds
         end = time.monotonic() + given
         while not (found := true()):
-            assert time.monotonic() < end, f"it did not come true within {given:g} s"
+            assert time.monotonic() < end, f"the condition was not met within {given:g} s"
             time.sleep(self.every)
         return found

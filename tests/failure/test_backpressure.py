@@ -20,10 +20,10 @@ from monitor.model.events import encode
 from monitor.model.records import ControlRead, JournalEntry, TimeRead
 from monitor.sdk import Pilot, SpoolFull
 from monitor.simulation.fleet import Fleet
-from monitor.testing.fork_server import Nursery, Order
+from monitor.testing.fork_server import ForkServer, Order
 from monitor.testing.history.check import check
-from monitor.testing.history.site import Site
-from monitor.testing.history.standing import stood
+from monitor.testing.history.clusters import SingleBroker
+from monitor.testing.history.contents import stood
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
 
@@ -52,9 +52,9 @@ def test_a_worker_whose_broker_is_slow_fetches_no_more_than_it_can_step(tmp_path
     lag, continues in order, and catches up once the broker is fast; every position equals that of an offline replay."""
     fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
     pilot, emitter = fleet.pilots[0], Emitter("s/1", fleet.pilots[0])
-    with Site(tmp_path / "broker", 1) as site:
-        (lane,), fresh = site.lanes, Fresh(bootstrap=site.broker.bootstrap)
-        worker = Worker(lane.workers, fresh.names.prefix, tmp_path / "worker.log", "--stall", "20")
+    with SingleBroker(tmp_path / "broker", 1) as cluster:
+        (route,), fresh = cluster.routes, Fresh(bootstrap=cluster.broker.bootstrap)
+        worker = Worker(route.workers, fresh.names.prefix, tmp_path / "worker.log", "--stall", "20")
         count = MEGABYTES * 1_000_000 // len(PAD)
 
         async def send(number: int) -> None:
@@ -68,19 +68,19 @@ def test_a_worker_whose_broker_is_slow_fetches_no_more_than_it_can_step(tmp_path
             rows = [msgspec.json.decode(r.value, type=JournalEntry) for r in await fresh.raw(fresh.names.journal)]
             return [e.telemetry_next.get(fresh.telemetry, 0) for e in rows if isinstance(e, TimeRead)]
 
-        async def story() -> None:
+        async def scenario() -> None:
             await fresh.send(fresh.control(fleet.admissions()))
             await send(100)
             await until(lambda: at_end(100), 30)
             before, most, behind, positions = memory(worker.process.pid), 0, 0, []
-            lane.proxies[0].delay = 0.05
+            route.proxies[0].delay = 0.05
             await send(count - 100)
             for _ in range(16):
                 await asyncio.sleep(0.4)
                 most = max(most, memory(worker.process.pid))
                 positions.append(await asyncio.to_thread(lag, worker, fresh.telemetry))
             behind = max(positions)
-            lane.proxies[0].delay = 0.0
+            route.proxies[0].delay = 0.0
             assert worker.running, worker.tail()
             assert most - before < EXTRA_MB, f"{most - before} MB more for {MEGABYTES} MB of backlog"
             assert behind > count // 10, positions
@@ -93,7 +93,7 @@ def test_a_worker_whose_broker_is_slow_fetches_no_more_than_it_can_step(tmp_path
             return max(await reached(), default=0) >= number
 
         try:
-            asyncio.run(story())
+            asyncio.run(scenario())
             stands = asyncio.run(stood(fresh.bootstrap, fresh.names, 0))
         finally:
             worker.kill()
@@ -106,9 +106,9 @@ def test_a_service_whose_broker_is_frozen_is_pushed_back_and_loses_nothing(tmp_p
     """While the broker is frozen, reports go into the spool until it is full; then each is refused by name and
     counted, and memory does not grow. When the broker continues, exactly the accepted reports arrive, each number once
     or repeated in place."""
-    with Site(tmp_path / "broker", 1) as site:
-        fresh = Fresh(bootstrap=site.broker.bootstrap)
-        to, pid = f"kafka://{site.broker.bootstrap}", site.broker.pid
+    with SingleBroker(tmp_path / "broker", 1) as cluster:
+        fresh = Fresh(bootstrap=cluster.broker.bootstrap)
+        to, pid = f"kafka://{cluster.broker.bootstrap}", cluster.broker.pid
         assert pid is not None
         settings = {"spool_dir": tmp_path / "spool", "spool_bytes": 1 << 20, "topic_prefix": fresh.names.prefix}
         with Pilot("p-1", participant="firm", to=to, heartbeat_s=0, follow=False, **settings) as pilot:  # type: ignore[arg-type]
@@ -150,7 +150,7 @@ def test_control_behind_a_backlog_stays_in_the_log(tmp_path: Path) -> None:
         for n in range(200)
     ]
 
-    async def story(nursery: Nursery) -> None:
+    async def scenario(fork_server: ForkServer) -> None:
         telemetry = [(fresh.telemetry, pilot.encode(), encode(beats.heartbeat(now)), (), 0) for _ in range(1_000)]
         await fresh.send([*fresh.control(fleet.admissions()), *telemetry, *fresh.control(acts)])
         order = Order(
@@ -161,7 +161,7 @@ def test_control_behind_a_backlog_stays_in_the_log(tmp_path: Path) -> None:
             batch=5,
             max_pending_control=7,
         )
-        child = await nursery.fork(order)
+        child = await fork_server.fork(order)
 
         async def done() -> bool:
             rows = [msgspec.json.decode(r.value, type=JournalEntry) for r in await fresh.raw(fresh.names.journal)]
@@ -169,10 +169,10 @@ def test_control_behind_a_backlog_stays_in_the_log(tmp_path: Path) -> None:
 
         await until(done, 40)
         child.signal(signal.SIGTERM)
-        assert await child.gone(20) == 0
+        assert await child.exited(20) == 0
 
-    with Nursery() as nursery:
-        asyncio.run(story(nursery))
+    with ForkServer() as fork_server:
+        asyncio.run(scenario(fork_server))
     stands = asyncio.run(stood(fresh.bootstrap, fresh.names, 0))
     settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
     assert check(stands, lambda p: configured_machine(settings, p, 1)) == []

@@ -19,8 +19,8 @@ from monitor.model.events import encode
 from monitor.model.records import Decision, JournalEntry, Level, Rejected, TimeRead
 from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.fork_server import Child, Nursery, Order
-from monitor.testing.history.site import QUICK
+from monitor.testing.fork_server import Child, ForkServer, Order
+from monitor.testing.history.clusters import QUICK
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.wallclock import WallClock
 
@@ -28,12 +28,12 @@ pytestmark = pytest.mark.kafka
 HOUR = 3600
 
 
-class World:
+class Setup:
     """One pilot that has to be heard every minute, beats four times a second, and one worker that writes the time as
     often."""
 
-    def __init__(self, fresh: Fresh, nursery: Nursery, log: Path) -> None:
-        self.fresh, self.nursery, self.log = fresh, nursery, log
+    def __init__(self, fresh: Fresh, fork_server: ForkServer, log: Path) -> None:
+        self.fresh, self.fork_server, self.log = fresh, fork_server, log
         fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
         (admission,) = fleet.admissions()
         assert isinstance(admission, Admission)
@@ -47,7 +47,7 @@ class World:
         self.beats = 0
 
     async def work(self) -> Child:
-        return await self.nursery.fork(
+        return await self.fork_server.fork(
             Order(bootstrap=self.fresh.bootstrap, prefix=self.fresh.names.prefix, log=str(self.log), time_every_ms=250)
         )
 
@@ -89,33 +89,33 @@ def test_a_broker_whose_clock_is_set_is_not_a_silent_firm(tmp_path: Path, hour: 
     except Unavailable as error:
         pytest.skip(str(error))
 
-    async def story(world: World) -> None:
-        await world.fresh.send(world.fresh.control([world.admission]))
-        child = await world.work()
-        await until(lambda: world.time_at(0), 20)
-        await world.beat(0.6)
+    async def scenario(setup: Setup) -> None:
+        await setup.fresh.send(setup.fresh.control([setup.admission]))
+        child = await setup.work()
+        await until(lambda: setup.time_at(0), 20)
+        await setup.beat(0.6)
         for seconds in (hour, 0):
             clock.move(seconds)
-            await world.beat(0.6)
-            await until(lambda s=seconds: world.time_at(s), 20)  # type: ignore[misc]
-            await until(world.stepped, 20)
+            await setup.beat(0.6)
+            await until(lambda s=seconds: setup.time_at(s), 20)  # type: ignore[misc]
+            await until(setup.stepped, 20)
             if seconds == hour:
                 child.signal(signal.SIGKILL)
-                await child.gone(5)
-                child = await world.work()
-        await until(world.stepped, 20)
-        assert child.running, world.log.read_text()
+                await child.exited(5)
+                child = await setup.work()
+        await until(setup.stepped, 20)
+        assert child.running, setup.log.read_text()
         child.signal(signal.SIGTERM)
-        assert await child.gone(20) == 0
+        assert await child.exited(20) == 0
 
     with (
         KafkaBroker(tmp_path / "broker", settings=QUICK, environment=clock.environment) as broker,
-        Nursery() as nursery,
+        ForkServer() as fork_server,
     ):
-        world = World(Fresh(bootstrap=broker.bootstrap), nursery, tmp_path / "worker.log")
-        asyncio.run(story(world))
-        raw = asyncio.run(world.fresh.raw(world.fresh.names.decisions))
-        rejected = [s.value for s in asyncio.run(world.fresh.seen()) if isinstance(s.value, Rejected)]
+        setup = Setup(Fresh(bootstrap=broker.bootstrap), fork_server, tmp_path / "worker.log")
+        asyncio.run(scenario(setup))
+        raw = asyncio.run(setup.fresh.raw(setup.fresh.names.decisions))
+        rejected = [s.value for s in asyncio.run(setup.fresh.seen()) if isinstance(s.value, Rejected)]
     decisions = [msgspec.json.decode(r.value, type=Decision) for r in raw]
     assert len({d.id for d in decisions}) == len(decisions)
     flagged = [d.unknown for d in decisions if d.kind == "flag"]

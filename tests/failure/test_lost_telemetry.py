@@ -116,7 +116,7 @@ def test_a_loss_is_on_record_once_wherever_the_owner_is_killed(point: str) -> No
 def test_an_offline_replay_of_the_journal_skips_the_same() -> None:
     """Also from a store that still has what the worker never read."""
     store, outputs = asyncio.run(story("none"))
-    telemetry, control = store.dumped()
+    telemetry, control = store.inputs()
     first = next(row.entry for row in store.journal() if isinstance(row.entry, Skipped)).lost[TOPIC][0]
     kept = list(telemetry[TOPIC])
     gone = [msgspec.structs.replace(kept[0], offset=first + n, value=b"never read") for n in range(21)]

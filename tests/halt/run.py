@@ -29,9 +29,9 @@ from monitor.errors import SandboxMonitorError
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Reason
-from monitor.testing.environments import WORLDS, Kafka, World, boottime
+from monitor.testing.environments import ENVIRONMENTS, Environment, Kafka, boottime
 from monitor.testing.scratch import scratch
-from monitor.testing.service import Said, Service
+from monitor.testing.service import GuardChange, Service
 
 BEAT_S, WITHIN_S = 0.5, 6.0
 LEASES = {"embedded": 3.0, "kafka": 4.0}
@@ -42,13 +42,13 @@ HOUR = 3_600
 class Run:
     """One pilot, its service behind a proxy, and the outcome of a breach."""
 
-    def __init__(self, world: World, name: str) -> None:
-        self.world, self.name = world, name
-        self.home = world.home / name
+    def __init__(self, environment: Environment, name: str) -> None:
+        self.environment, self.name = environment, name
+        self.home = environment.home / name
         self.home.mkdir()
-        self.charter = world.next()
+        self.charter = environment.next()
         self.pilot = self.charter.pilot
-        self.proxy = world.proxy()
+        self.proxy = environment.proxy()
         self.services: list[Service] = []
         self.at = 0
         self.figures: dict[str, float] = {}
@@ -61,7 +61,7 @@ class Run:
 
     def serve(self, **more: Any) -> None:
         """Start the service (again)."""
-        settings = self.world.settings(self.proxy)
+        settings = self.environment.settings(self.proxy)
         firm = {"pilot": self.pilot, "participant": self.charter.participant.id, "model": "m1", "tier": "high"}
         pace = {"heartbeat_s": BEAT_S, "pack_ms": 5, "spool": self.home / "spool"}
         self.services.append(Service(**settings, **firm, **pace, **more))
@@ -77,25 +77,25 @@ class Run:
             time.time_ns() // 1_000_000, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH
         )
         self.at = boottime()
-        self.world.report(event)
+        self.environment.report(event)
 
-    def refused(self, measure: bool = False) -> Said:
+    def refused(self, measure: bool = False) -> GuardChange:
         """Wait for the refusal."""
-        (said,) = self.service.wait("Halted", since=self.at, timeout=40)
+        (change,) = self.service.wait("Halted", since=self.at, timeout=40)
         if measure:
-            self.figures["refusal"] = (said.at - self.at) / 1e6
-        return said
+            self.figures["refusal"] = (change.at - self.at) / 1e6
+        return change
 
-    def lapsed(self, since: int) -> Said:
+    def lapsed(self, since: int) -> GuardChange:
         """Wait for the service to stop without a command; measure how long after the last answered heartbeat work
         began."""
-        (said,) = self.service.wait("Lapsed", since=since)
-        self.figures["self_stop"] = (max(said.served, said.sent) - said.sent) / SECOND
-        return said
+        (change,) = self.service.wait("Lapsed", since=since)
+        self.figures["self_stop"] = (max(change.served, change.sent) - change.sent) / SECOND
+        return change
 
     def verified(self, measure: bool = False) -> None:
         """Wait for the verification."""
-        at, _ = self.world.seen.wait(self.pilot, Reason.HALT_VERIFIED, 60)
+        at, _ = self.environment.decisions.wait(self.pilot, Reason.HALT_VERIFIED, 60)
         if measure:
             self.figures["verified"] = (at - self.at) / 1e6
 
@@ -103,25 +103,25 @@ class Run:
         """Whether work began after the first refusal by a halt, or at all after a restart."""
         found = False
         for number, service in enumerate(self.services):
-            halted = next((said.at for said in service.said if said.state == "Halted"), 0 if number else None)
-            found = found or (halted is not None and any(said.served > halted for said in service.said))
+            halted = next((change.at for change in service.changes if change.state == "Halted"), 0 if number else None)
+            found = found or (halted is not None and any(change.served > halted for change in service.changes))
         return found
 
     def end(self) -> None:
         """Stop the services."""
         for service in self.services:
             service.kill()
-        if self.world.name == "embedded":
+        if self.environment.name == "embedded":
             self.proxy.close()
 
 
 class Batch:
     """Concurrent runs with the same fault. A run that broke a promise takes no further part."""
 
-    def __init__(self, world: World, name: str, runs: int) -> None:
-        self.world = world
-        self.lease = LEASES[world.name]
-        self.runs = [Run(world, f"{name}-{number}") for number in range(runs)]
+    def __init__(self, environment: Environment, name: str, runs: int) -> None:
+        self.environment = environment
+        self.lease = LEASES[environment.name]
+        self.runs = [Run(environment, f"{name}-{number}") for number in range(runs)]
 
     def each(self, step: Callable[[Run], Any]) -> None:
         """Execute one step of each run, concurrently."""
@@ -205,9 +205,9 @@ def monitor_killed(batch: Batch) -> None:
     """SIGKILL to the monitor as soon as it has the breaches, and a restart a second later."""
     batch.begin()
     batch.each(Run.breach)
-    batch.world.kill()
+    batch.environment.kill()
     time.sleep(1.0)
-    batch.world.start()
+    batch.environment.start()
     batch.halted()
 
 
@@ -223,8 +223,8 @@ def network_cut(batch: Batch) -> None:
     batch.halted()
 
     def quiet(run: Run) -> None:
-        stopped = next(said.at for said in run.service.said if said.state == "Lapsed" and said.at >= since)
-        assert not any(said.served > stopped for said in run.service.said), "served after the cut"
+        stopped = next(change.at for change in run.service.changes if change.state == "Lapsed" and change.at >= since)
+        assert not any(change.served > stopped for change in run.service.changes), "served after the cut"
 
     batch.each(quiet)
 
@@ -241,8 +241,8 @@ def clock_back(batch: Batch) -> None:
 
 def _clock(batch: Batch, shift: int) -> None:
     def moved(run: Run) -> None:
-        said = run.lapsed(since)
-        off = said.wall - time.time()
+        change = run.lapsed(since)
+        off = change.wall - time.time()
         assert abs(off - shift) < 60, f"the clock of the service is {off:.0f} s off, not {shift}"
 
     batch.each(lambda run: run.serve(clock=run.home / "clock"))
@@ -265,51 +265,51 @@ def suspended(batch: Batch) -> None:
     batch.each(Run.breach)
     time.sleep(batch.lease + 1.0)
     woken = boottime()
-    batch.each(lambda run: run.service.wake())
+    batch.each(lambda run: run.service.resume())
     batch.halted()
 
     def quiet(run: Run) -> None:
-        assert not any(said.served > woken for said in run.service.said), "work began after it woke"
+        assert not any(change.served > woken for change in run.service.changes), "work began after it woke"
 
     batch.each(quiet)
 
 
 def broker_down(batch: Batch) -> None:
     """SIGKILL to the broker: services stop at the end of their lease; the breach comes before the worker is back."""
-    assert isinstance(batch.world, Kafka)
+    assert isinstance(batch.environment, Kafka)
     batch.begin()
     since = boottime()
-    batch.world.broker.kill()
+    batch.environment.broker.kill()
     batch.each(lambda run: run.lapsed(since))
-    batch.world.kill()
-    batch.world.broker.start()
+    batch.environment.kill()
+    batch.environment.broker.start()
     batch.each(Run.breach)
-    batch.world.start()
+    batch.environment.start()
     batch.halted()
 
 
 def broker_killed_mid_halt(batch: Batch) -> None:
     """SIGKILL to the broker as soon as it has the breaches, and a restart."""
-    assert isinstance(batch.world, Kafka)
+    assert isinstance(batch.environment, Kafka)
     batch.begin()
     batch.each(Run.breach)
-    batch.world.broker.kill()
+    batch.environment.broker.kill()
     time.sleep(1.0)
-    batch.world.broker.start()
-    batch.world.kill()  # a worker exits when a write is not acknowledged; its supervisor starts another
-    batch.world.start()
+    batch.environment.broker.start()
+    batch.environment.kill()  # a worker exits when a write is not acknowledged; its supervisor starts another
+    batch.environment.start()
     batch.halted()
 
 
 def lying(batch: Batch) -> None:
     """The service acknowledges and continues to serve."""
-    batch.begin(lies=True)
+    batch.begin(ignores_halt=True)
     batch.each(Run.breach)
     batch.each(Run.refused)
 
     def found(run: Run) -> None:
-        _, word = run.world.seen.wait(run.pilot, Reason.COMMAND_ACKNOWLEDGED)
-        _, other = run.world.seen.wait(run.pilot, Reason.HALT_CONTRADICTED)
+        _, word = run.environment.decisions.wait(run.pilot, Reason.COMMAND_ACKNOWLEDGED)
+        _, other = run.environment.decisions.wait(run.pilot, Reason.HALT_CONTRADICTED)
         run.figures["found"] = (other.at - word.at) / 1000
 
     batch.each(found)
@@ -334,7 +334,7 @@ FAULTS: dict[str, Sequence[Callable[[Batch], None]]] = {
 
 
 class Series:
-    """The results of all batches of one world."""
+    """The results of all batches of one environment."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -396,16 +396,16 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def series(name: str, faults: Sequence[Callable[[Batch], None]], runs: int, side_by_side: int) -> Series:
-    """All runs of some faults in one world."""
+    """All runs of some faults in one environment."""
     done = Series(name)
     responses = Responses(lease=f"{LEASES[name]:g}s", acknowledge_within=f"{WITHIN_S:g}s")
     with tempfile.TemporaryDirectory(prefix=scratch("halt")) as home:
-        world = WORLDS[name](Path(home), len(faults) * runs, responses)
+        environment = ENVIRONMENTS[name](Path(home), len(faults) * runs, responses)
         try:
             for fault in faults:
                 took, before = time.monotonic(), len(done.broken)
                 for first in range(0, runs, side_by_side):
-                    batch = Batch(world, f"{fault.__name__}-{first}", min(side_by_side, runs - first))
+                    batch = Batch(environment, f"{fault.__name__}-{first}", min(side_by_side, runs - first))
                     try:
                         fault(batch)
                         time.sleep(0.3)
@@ -419,14 +419,14 @@ def series(name: str, faults: Sequence[Callable[[Batch], None]], runs: int, side
                 seconds, broken = time.monotonic() - took, len(done.broken) - before
                 print(f"{name} {fault.__name__}: {runs} runs in {seconds:.0f} s, {broken} broken", file=sys.stderr)
         finally:
-            world.close()
+            environment.close()
     for line in done.broken:
         print(f"{name} {line}", file=sys.stderr)
     return done
 
 
 def together(lanes: Sequence[tuple[str, Sequence[Callable[[Batch], None]]]], runs: int, side_by_side: int) -> int:
-    """Run all lanes concurrently, then report by world."""
+    """Run all lanes concurrently, then report by environment."""
     began = time.monotonic()
     with ThreadPoolExecutor(len(lanes)) as pool:
         going = [pool.submit(series, name, faults, runs, side_by_side) for name, faults in lanes]
@@ -444,7 +444,7 @@ def main() -> int:
     quick = os.environ.get("QUICK", "") not in ("", "0")
     names = sorted({fault.__name__ for faults in FAULTS.values() for fault in faults})
     parser.add_argument("--runs", type=int, help="of each fault (default 100; 5 with QUICK=1)")
-    parser.add_argument("--world", choices=list(WORLDS), action="append", help="one of them only")
+    parser.add_argument("--environment", choices=list(ENVIRONMENTS), action="append", help="one of them only")
     parser.add_argument("--only", choices=names, action="append", help="one fault only; repeatable")
     parser.add_argument("--side-by-side", type=int, default=10, help="runs at a time, in each lane")
     parser.add_argument("--lanes", type=int, default=2, help="brokers that share the faults on Kafka")
@@ -452,7 +452,7 @@ def main() -> int:
     for library in ("aiokafka", "kafka"):  # brokers are killed on purpose
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     lanes = []
-    for name in given.world or WORLDS:
+    for name in given.environment or ENVIRONMENTS:
         faults = [fault for fault in FAULTS[name] if not given.only or fault.__name__ in given.only]
         count = given.lanes if name == "kafka" else 1
         lanes += [(name, dealt) for first in range(count) if (dealt := faults[first::count])]

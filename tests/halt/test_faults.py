@@ -33,15 +33,22 @@ def test_only_the_time_to_refuse_stretches_with_the_load() -> None:
 
 
 @pytest.mark.parametrize(
-    ("world", "only"),
+    ("environment", "only"),
     [("embedded", ()), pytest.param("kafka", KAFKA, marks=pytest.mark.kafka)],
     ids=["embedded", "kafka"],
 )
-def test_no_halt_is_lost_and_nothing_resumes(world: str, only: tuple[str, ...]) -> None:
+def test_no_halt_is_lost_and_nothing_resumes(environment: str, only: tuple[str, ...]) -> None:
     """Command or acknowledgement lost, service or monitor killed during a halt, broker down, network cut, clock moved
     in both directions, service suspended, a lying service: every promise is kept, and a service without a permit stops
     within lease + 1 s."""
-    command = [sys.executable, str(Path(__file__).with_name("run.py")), "--world", world, "--runs", str(RUNS)]
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("run.py")),
+        "--environment",
+        environment,
+        "--runs",
+        str(RUNS),
+    ]
     for fault in only:
         command += ["--only", fault]
     with Slowness() as slowness:

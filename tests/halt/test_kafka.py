@@ -73,8 +73,8 @@ def test_after_an_outage_of_the_broker_a_halt_is_obeyed(broker: KafkaBroker, tmp
         time.sleep(2)
         since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         broker.kill()
-        for said in service.wait("Lapsed", 2, since=since, timeout=20):
-            assert said.at - said.sent <= (LEASE_S + 1) * SECOND
+        for change in service.wait("Lapsed", 2, since=since, timeout=20):
+            assert change.at - change.sent <= (LEASE_S + 1) * SECOND
         broker.start()
         workers[-1].kill()  # it may have exited: a supervisor restarts it
         workers.append(Worker(broker.bootstrap, prefix, tmp_path / "worker.log").wait_ready(60))
@@ -89,7 +89,7 @@ def test_after_an_outage_of_the_broker_a_halt_is_obeyed(broker: KafkaBroker, tmp
         asyncio.run(fresh.send([(fresh.telemetry, PILOT.encode(), encode(death), (), 0)]))
         durable = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         refused = service.wait("Halted", 2, since=since)
-        assert max(said.at for said in refused) - durable < SECOND
+        assert max(change.at for change in refused) - durable < SECOND
         until(lambda: Reason.HALT_VERIFIED in reasons(fresh))
         workers[-1].kill()
         time.sleep(2)
@@ -103,31 +103,35 @@ def test_after_an_outage_of_the_broker_a_halt_is_obeyed(broker: KafkaBroker, tmp
 def test_the_crash_of_one_worker_stops_no_service(tmp_path: Path) -> None:
     """Two workers, four pilots, a lease longer than twice the session timeout plus the recovery: when a worker is
     killed no service's permit lapses; the other worker takes over the partitions, and a halt is obeyed and verified."""
-    world = Kafka(tmp_path, 4, Responses(lease="30s"), workers=2)
+    environment = Kafka(tmp_path, 4, Responses(lease="30s"), workers=2)
     services = []
     try:
-        charters = [world.next() for _ in range(4)]
+        charters = [environment.next() for _ in range(4)]
         for charter in charters:
-            settings = {**world.settings(world.proxy()), "pilot": charter.pilot, "participant": charter.participant.id}
+            settings = {
+                **environment.settings(environment.proxy()),
+                "pilot": charter.pilot,
+                "participant": charter.participant.id,
+            }
             services.append(
                 Service(**settings, model="m1", spool=tmp_path / charter.pilot, heartbeat_s=0.5, pack_ms=5, tier="high")
             )
         for service in services:
             service.wait("serving", timeout=90)
-        killed = world.workers[0]
+        killed = environment.workers[0]
         assert killed is not None
         killed.kill()
         time.sleep(20)
         for charter in charters:
             now = int(time.time() * 1000)
             death = Emitter(f"outside/{charter.pilot}", charter.pilot)
-            world.report(death.incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
+            environment.report(death.incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
         for charter, service in zip(charters, services, strict=True):
             service.wait("Halted")
-            world.seen.wait(charter.pilot, Reason.HALT_VERIFIED)
-            states = [said.state for said in service.said]
+            environment.decisions.wait(charter.pilot, Reason.HALT_VERIFIED)
+            states = [change.state for change in service.changes]
             assert states[states.index("serving") :] == ["serving", "Halted"]
     finally:
         for service in services:
             service.kill()
-        world.close()
+        environment.close()

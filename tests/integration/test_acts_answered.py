@@ -18,7 +18,7 @@ from monitor.charter.spec import Responses, charter_hash
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
 from monitor.model.records import Reason
-from monitor.testing.environments import WORLDS, World
+from monitor.testing.environments import ENVIRONMENTS, Environment
 from monitor.testing.kafka import Fresh, gathered
 from monitor.testing.wait import Until
 from monitor.testing.workers import Worker
@@ -36,10 +36,10 @@ def ran(*arguments: str) -> Result:
 def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str) -> None:
     """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one,
     changes nothing, and says what became of the first. With --no-wait the command does not wait."""
-    world: World = WORLDS[name](tmp_path, 2, Responses())
-    charter = world.next()
+    environment: Environment = ENVIRONMENTS[name](tmp_path, 2, Responses())
+    charter = environment.next()
     pilot, firm = charter.pilot, charter.participant.id
-    to = ["--to", str(world.settings(world.proxy())["to"])]
+    to = ["--to", str(environment.settings(environment.proxy())["to"])]
     if name == "kafka":
         to += ["--prefix", "halt"]
 
@@ -58,7 +58,7 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
             "forged",  # the charter names the firm's key
         ),
         (
-            ran("rectify", pilot, *["--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e", "--author", firm, "--key"], str(world.key), *to),
+            ran("rectify", pilot, *["--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e", "--author", firm, "--key"], str(environment.key), *to),
             0,
             "signed by key",
         ),
@@ -71,7 +71,7 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         (act("approve", firm), 1, "forged"),
         (act("approve", "regulator-2"), 0, "not signed"),
         (act("dismiss", firm, *why), 1, "forged"),
-        (ran("dismiss", pilot, *why, "--author", firm, "--key", str(world.key), *to), 1, "not_an_officer"),
+        (ran("dismiss", pilot, *why, "--author", firm, "--key", str(environment.key), *to), 1, "not_an_officer"),
         (act("release", "regulator-1"), 1, "halt_not_verified: the halt is not acknowledged"),
         (act("dismiss", "regulator-1", *why), 0, "taken: exit_pending, stays at halt"),
         (act("dismiss", "regulator-1", *why), 1, "exit_pending"),
@@ -79,7 +79,7 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         (act("drill", "regulator-1"), 1, "after_exit"),
         (act("dismiss", "regulator-1", *why), 1, "no effect: control_refused, pilot: after_exit"),
     ]  # fmt: skip
-    free = world.next().pilot
+    free = environment.next().pilot
 
     def more(command: str, author: str, *more: str) -> Result:
         return ran(command, free, *more, *to, "--author", author)
@@ -98,9 +98,9 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         for result, code, words in steps:
             assert words in result.output, (words, result.output)
             assert result.exit_code == code, result.output
-        world.seen.wait(free, Reason.DRILL_BEGUN)
+        environment.decisions.wait(free, Reason.DRILL_BEGUN)
     finally:
-        world.close()
+        environment.close()
 
 
 @pytest.mark.kafka

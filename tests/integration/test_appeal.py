@@ -18,7 +18,7 @@ from monitor.model.events import Harm, Severity
 from monitor.model.records import Decision, Reason
 from monitor.notary.notary import Notary
 from monitor.sdk import Pilot
-from monitor.testing.environments import WORLDS, Kafka, World
+from monitor.testing.environments import ENVIRONMENTS, Environment, Kafka
 from monitor.testing.kafka import gathered
 from monitor.testing.service import Service
 from monitor.testing.wait import Until
@@ -37,45 +37,45 @@ def told(result: Result, key: str) -> list[dict[str, object]]:
     return [line[key] for line in lines if key in line]
 
 
-def walked(world: World, pilot: str, participant: str, home: Path) -> None:
+def walked(environment: Environment, pilot: str, participant: str, home: Path) -> None:
     """Halt, acknowledgement, verification, the monitor killed and started again, rectification, evaluation, approvals,
     release."""
     by = {"pilot": pilot, "author": "regulator-1"}
-    settings = {**world.settings(world.proxy()), "pilot": pilot, "participant": participant}
+    settings = {**environment.settings(environment.proxy()), "pilot": pilot, "participant": participant}
     with Service(**settings, model="m1", spool=home, heartbeat_s=0.3, pack_ms=5, tier="high") as service:
         service.wait("serving", timeout=60)
         event = Emitter(f"outside/{pilot}", pilot).incident(
             int(time.time() * 1000), severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH
         )
-        world.report(event)
-        world.seen.wait(pilot, Reason.HALT_VERIFIED, 60)
-        world.kill()
-        world.start()
-        world.act(Release(id="too-soon", **by))
-        world.act(Rectification(id="r", **by, finding="f", cause="c", action="a", evidence="e"))
-        world.act(Evaluation(id="e", **by, passed=True, report="r"))
-        world.act(Approval(id="a", **by))
-        world.act(Approval(id="b", pilot=pilot, author="regulator-2"))
-        world.act(Release(id="l", **by))
-        world.seen.wait(pilot, Reason.RELEASED, 60)
-        with Pilot(pilot, spool_dir=home, participant=participant, **world.settings(world.proxy())) as firm:
+        environment.report(event)
+        environment.decisions.wait(pilot, Reason.HALT_VERIFIED, 60)
+        environment.kill()
+        environment.start()
+        environment.act(Release(id="too-soon", **by))
+        environment.act(Rectification(id="r", **by, finding="f", cause="c", action="a", evidence="e"))
+        environment.act(Evaluation(id="e", **by, passed=True, report="r"))
+        environment.act(Approval(id="a", **by))
+        environment.act(Approval(id="b", pilot=pilot, author="regulator-2"))
+        environment.act(Release(id="l", **by))
+        environment.decisions.wait(pilot, Reason.RELEASED, 60)
+        with Pilot(pilot, spool_dir=home, participant=participant, **environment.settings(environment.proxy())) as firm:
             until(lambda: firm.standing.release)
             firm.resume()
         service.wait("serving")
 
 
-def ledger_of(world: World) -> Path:
+def ledger_of(environment: Environment) -> Path:
     """The ledger of an embedded monitor; on Kafka one that a notary makes of what stands there now."""
-    if not isinstance(world, Kafka):
-        return world.home / "monitor" / "ledger"
+    if not isinstance(environment, Kafka):
+        return environment.home / "monitor" / "ledger"
     import asyncio
 
     async def outputs() -> list[ConsumedOutput]:
-        topics = (world.names.decisions, world.names.commands)
-        return [seen async for seen in read_outputs(world.broker.bootstrap, topics, follow=False)]
+        topics = (environment.names.decisions, environment.names.commands)
+        return [seen async for seen in read_outputs(environment.broker.bootstrap, topics, follow=False)]
 
     everything = asyncio.run(outputs())
-    directory = world.home / "ledger"
+    directory = environment.home / "ledger"
     directory.mkdir(exist_ok=True)
     notary = Notary(directory)
     for partition in sorted({seen.partition for seen in everything}):  # epochs are those of one partition
@@ -89,32 +89,32 @@ def ledger_of(world: World) -> Path:
 def test_a_firms_history_replays_to_the_ledger(tmp_path: Path, name: str) -> None:
     """Halted, verified, the monitor restarted, released: the history of the pilot alone and of everybody give the
     ledger's ids and numbers; nothing of the other pilot is in the firm's file; a changed ledger or history is found."""
-    world: World = WORLDS[name](tmp_path, 2, Responses(acknowledge_within="20s"))
+    environment: Environment = ENVIRONMENTS[name](tmp_path, 2, Responses(acknowledge_within="20s"))
     try:
-        charter, other = world.next(), world.next().pilot
-        walked(world, charter.pilot, charter.participant.id, tmp_path / "spool")
+        charter, other = environment.next(), environment.next().pilot
+        walked(environment, charter.pilot, charter.participant.id, tmp_path / "spool")
         time.sleep(6)  # a `time` entry after the last record
         where = ["--dir", str(tmp_path / "monitor")]
-        if isinstance(world, Kafka):
-            where = ["--bootstrap", world.broker.bootstrap, "--prefix", world.names.prefix]
+        if isinstance(environment, Kafka):
+            where = ["--bootstrap", environment.broker.bootstrap, "--prefix", environment.names.prefix]
         exported = ran("export", *where, "--pilot", charter.pilot)
         assert exported.exit_code == 0, exported.output
-        ledger = ledger_of(world)
+        ledger = ledger_of(environment)
         mine = tmp_path / "mine.history"
         mine.write_bytes(exported.stdout_bytes)
         whole = tmp_path / "whole.history"
         whole.write_bytes(ran("export", *where).stdout_bytes)
     finally:
-        world.close()
+        environment.close()
     assert other.encode() not in mine.read_bytes()
     assert other.encode() in whole.read_bytes()
-    decided = {d.reason for d in world.seen.of(charter.pilot)}
+    decided = {d.reason for d in environment.decisions.of(charter.pilot)}
     assert {Reason.HALT_VERIFIED, Reason.MONITOR_GAP, Reason.RELEASED} - decided <= {Reason.MONITOR_GAP}
     for file in (mine, whole):
         result = ran("replay", str(file), "--against", str(ledger), "--twice")
         assert result.exit_code == 0, result.output
         assert "0 different, 0 not recorded, 0 not replayed" in result.stderr
-    record = {d.id: d for d in world.seen.of(charter.pilot)}
+    record = {d.id: d for d in environment.decisions.of(charter.pilot)}
     result = ran("replay", str(mine), "--json")
     replayed = [msgspec.convert(d, Decision) for d in told(result, "decision")]
     assert {d.id: msgspec.structs.replace(d, epoch=0) for d in replayed if d.id in record} == {
@@ -125,18 +125,18 @@ def test_a_firms_history_replays_to_the_ledger(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("change", ["finding", "missing"])
 def test_what_the_record_says_otherwise_is_named(tmp_path: Path, change: str) -> None:
     """A number that was changed, and a decision that was left out, are listed with their fields; exit code 1."""
-    world: World = WORLDS["embedded"](tmp_path, 1, Responses())
+    environment: Environment = ENVIRONMENTS["embedded"](tmp_path, 1, Responses())
     try:
-        charter = world.next()
+        charter = environment.next()
         event = Emitter(f"outside/{charter.pilot}", charter.pilot).incident(
             int(time.time() * 1000), severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH
         )
-        world.report(event)
-        world.seen.wait(charter.pilot, Reason.HARD_RULE)
+        environment.report(event)
+        environment.decisions.wait(charter.pilot, Reason.HARD_RULE)
         time.sleep(6)
         exported = ran("export", "--dir", str(tmp_path / "monitor"), "--pilot", charter.pilot)
     finally:
-        world.close()
+        environment.close()
     history = tmp_path / "mine.history"
     history.write_bytes(exported.stdout_bytes)
     plain = ran("replay", str(history), "--json")

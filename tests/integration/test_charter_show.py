@@ -14,7 +14,7 @@ from monitor.__main__ import cli
 from monitor.charter.spec import Responses, charter_hash
 from monitor.compile.dump import charter_yaml
 from monitor.compile.load import read_charter
-from monitor.testing.environments import WORLDS, World
+from monitor.testing.environments import ENVIRONMENTS, Environment
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -27,12 +27,16 @@ def ran(*arguments: str) -> Result:
 def test_the_charter_in_force_is_shown_and_a_refused_one_is_not(tmp_path: Path, name: str) -> None:
     """Admitted, amended, and an amendment refused: the YAML has the hash of what is in force, all versions are
     named."""
-    world: World = WORLDS[name](tmp_path, 2, Responses())
+    environment: Environment = ENVIRONMENTS[name](tmp_path, 2, Responses())
     try:
-        first = world.next()
+        first = environment.next()
         second = structs.replace(first, version=2, scenario="Only loans below 1,000 EUR")
         third = structs.replace(first, version=3, alpha=first.alpha / 2)  # alpha is fixed at admission
-        to = ["--to", str(world.settings(world.proxy())["to"]), *(["--prefix", "halt"] if name == "kafka" else [])]
+        to = [
+            "--to",
+            str(environment.settings(environment.proxy())["to"]),
+            *(["--prefix", "halt"] if name == "kafka" else []),
+        ]
         for made, taken in ((second, 0), (third, 1)):
             path = tmp_path / f"{made.version}.yaml"
             path.write_text(charter_yaml(made))
@@ -62,4 +66,4 @@ def test_the_charter_in_force_is_shown_and_a_refused_one_is_not(tmp_path: Path, 
         assert unknown.exit_code == 1
         assert "no pilot stranger was admitted" in unknown.stderr
     finally:
-        world.close()
+        environment.close()

@@ -39,9 +39,9 @@ def test_every_batch_is_signed_with_the_services_key(tmp_path: Path) -> None:
 
 def test_two_machines_of_one_pilot_each_get_their_own_permits(tmp_path: Path) -> None:
     """The newest permit of a pilot is often the other machine's; requested by nonce, each gets its permits."""
-    (tmp_path / "world").mkdir()
-    world = Embedded(tmp_path / "world", 1, Responses(lease="2s"))
-    charter, settings = world.next(), world.settings(world.proxy())
+    (tmp_path / "environment").mkdir()
+    environment = Embedded(tmp_path / "environment", 1, Responses(lease="2s"))
+    charter, settings = environment.next(), environment.settings(environment.proxy())
     common = {"participant": charter.participant.id, "heartbeat_s": 0.3, "pack_ms": 5, "tier": "high", **settings}
     lapses = served = 0
     try:
@@ -63,7 +63,7 @@ def test_two_machines_of_one_pilot_each_get_their_own_permits(tmp_path: Path) ->
                 time.sleep(0.01)
             refused = {**one.status().refused, **two.status().refused}
     finally:
-        world.close()
+        environment.close()
     assert lapses == 0
     assert served > 100
     assert refused.get("other_nonce", 0) == 0
@@ -71,13 +71,13 @@ def test_two_machines_of_one_pilot_each_get_their_own_permits(tmp_path: Path) ->
 
 def test_an_unacknowledged_command_is_resent_over_http(tmp_path: Path) -> None:
     """After five seconds a long poll returns the same command again; once acknowledged it is not resent."""
-    (tmp_path / "world").mkdir()
-    world = Embedded(tmp_path / "world", 1, Responses())
-    pilot = world.next().pilot
-    feed = HttpLink(str(world.settings(world.proxy())["to"])).feed(pilot, "commands")
+    (tmp_path / "environment").mkdir()
+    environment = Embedded(tmp_path / "environment", 1, Responses())
+    pilot = environment.next().pilot
+    feed = HttpLink(str(environment.settings(environment.proxy())["to"])).feed(pilot, "commands")
     try:
         assert feed.poll(-1, 1.0) == []
-        world.act(halt(pilot))
+        environment.act(halt(pilot))
         (first,) = feed.poll(-1, 10.0)
         (again,) = feed.poll(2, 15.0)
         assert again.body.replace(b'"again":1', b'"again":0') == first.body
@@ -85,14 +85,14 @@ def test_an_unacknowledged_command_is_resent_over_http(tmp_path: Path) -> None:
         assert feed.poll(2, 1.0) == []
     finally:
         feed.close()
-        world.close()
+        environment.close()
 
 
 def test_an_unsigned_acknowledgement_is_rejected_and_the_signed_one_counts(tmp_path: Path) -> None:
     """Over HTTP: first unsigned, then signed with the firm's key."""
-    (tmp_path / "world").mkdir()
-    world = Embedded(tmp_path / "world", 1, Responses())
-    charter, settings = world.next(), world.settings(world.proxy())
+    (tmp_path / "environment").mkdir()
+    environment = Embedded(tmp_path / "environment", 1, Responses())
+    charter, settings = environment.next(), environment.settings(environment.proxy())
     try:
         with Pilot(
             charter.pilot,
@@ -101,9 +101,9 @@ def test_an_unsigned_acknowledgement_is_rejected_and_the_signed_one_counts(tmp_p
             heartbeat_s=0.5,
             **{**settings, "key": None},  # type: ignore[arg-type]
         ):
-            world.act(halt(charter.pilot))
+            environment.act(halt(charter.pilot))
             time.sleep(2)
-            assert Reason.COMMAND_ACKNOWLEDGED not in [d.reason for d in world.seen.of(charter.pilot)]
+            assert Reason.COMMAND_ACKNOWLEDGED not in [d.reason for d in environment.decisions.of(charter.pilot)]
         with Pilot(
             charter.pilot,
             participant=charter.participant.id,
@@ -111,6 +111,6 @@ def test_an_unsigned_acknowledgement_is_rejected_and_the_signed_one_counts(tmp_p
             heartbeat_s=0.5,
             **settings,  # type: ignore[arg-type]
         ):
-            world.seen.wait(charter.pilot, Reason.HALT_VERIFIED)
+            environment.decisions.wait(charter.pilot, Reason.HALT_VERIFIED)
     finally:
-        world.close()
+        environment.close()

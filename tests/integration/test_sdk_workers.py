@@ -107,7 +107,7 @@ def test_all_workers_obey_what_one_of_them_reads(tmp_path: Path, permits: str) -
         permits=permits,
     ) as service:
         began = service.wait("serving", WORKERS)
-        leaders = [said.worker for said in began if said.leading]
+        leaders = [change.worker for change in began if change.leading]
         assert len(leaders) == 1
         assert len(door.readers) == 1
         os.kill(leaders[0], signal.SIGKILL)
@@ -116,25 +116,25 @@ def test_all_workers_obey_what_one_of_them_reads(tmp_path: Path, permits: str) -
         at = boottime()
         door.command = command(2)
         refused = service.wait("Halted", WORKERS - 1, since=at)
-        assert max(said.at for said in refused) - at < 1_000_000_000
-        assert leaders[0] not in {said.worker for said in refused}
+        assert max(change.at for change in refused) - at < 1_000_000_000
+        assert leaders[0] not in {change.worker for change in refused}
 
         def answered() -> set[str]:
             return {e.source for e in door.events if isinstance(e, CommandAcknowledged)}
 
         until(lambda: len(answered()) == WORKERS - 1)
         words = {e.data.last_decision.split("-")[1] for e in door.events if isinstance(e, CommandAcknowledged)}
-        assert words == {str(said.worker) for said in refused}
+        assert words == {str(change.worker) for change in refused}
         door.command = command(3, "release")
         time.sleep(0.5)
-        survivors = {said.worker for said in refused}
+        survivors = {change.worker for change in refused}
         assert {service.last()[worker] for worker in survivors} == {"Halted"}
         at = boottime()
         with Pilot("p-1", participant="firm", to=door.address, spool_dir=tmp_path, heartbeat_s=0) as pilot:
             until(lambda: pilot.standing.number == 3)
             assert not pilot.status().leading
             pilot.resume()  # in any process of the machine
-        assert {said.worker for said in service.wait("serving", WORKERS - 1, since=at)} == survivors
+        assert {change.worker for change in service.wait("serving", WORKERS - 1, since=at)} == survivors
     door.shutdown()
     door.server_close()
 

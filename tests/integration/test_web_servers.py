@@ -18,7 +18,7 @@ from monitor.model.events import Harm, Severity
 from monitor.model.records import Reason
 from monitor.testing.broker import free_port
 from monitor.testing.environments import Embedded
-from monitor.testing.servers import asked
+from monitor.testing.servers import http_request
 from monitor.testing.wait import Until
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
@@ -39,14 +39,14 @@ def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Pa
     """All workers serve under permits. One is killed: the others serve every request, and a new one joins. After a
     reported death no worker serves a request that begins a second after the recorded halt, and the halt is verified
     from the events of all workers."""
-    (tmp_path / "world").mkdir()
-    world = Embedded(tmp_path / "world", 1, Responses(lease="6s", acknowledge_within="6s"))
-    charter, settings, port = world.next(), world.settings(world.proxy()), free_port()
+    (tmp_path / "environment").mkdir()
+    environment = Embedded(tmp_path / "environment", 1, Responses(lease="6s", acknowledge_within="6s"))
+    charter, settings, port = environment.next(), environment.settings(environment.proxy()), free_port()
     environment = {
         **os.environ,
         "TO": str(settings["to"]),
         "TRUST": str(settings["trust"]),
-        "KEY": str(world.key),
+        "KEY": str(environment.key),
         "PILOT": charter.pilot,
         "PARTICIPANT": charter.participant.id,
         "SPOOL": str(tmp_path / "spool"),
@@ -59,7 +59,7 @@ def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Pa
 
     def workers(tries: int = 60) -> set[int]:
         """Ids of the processes that served some requests."""
-        said = [asked(port, "GET", "/") for _ in range(tries)]
+        said = [http_request(port, "GET", "/") for _ in range(tries)]
         return {int(body.split()[-1]) for status, body in said if status == 200}
 
     try:
@@ -68,22 +68,22 @@ def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Pa
         killed = min(first)
         os.kill(killed, signal.SIGKILL)
         time.sleep(0.2)
-        answers = [asked(port, "GET", "/")[0] for _ in range(100)]
+        answers = [http_request(port, "GET", "/")[0] for _ in range(100)]
         assert answers.count(200) >= 99, answers  # a connection that the killed worker had accepted is lost
         until(lambda: len(workers() - {killed}) == WORKERS)
         now = int(time.time() * 1000)
         death = Emitter("outside/1", charter.pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
-        world.report(death)
-        world.seen.wait(charter.pilot, Reason.HARD_RULE)
+        environment.report(death)
+        environment.decisions.wait(charter.pilot, Reason.HARD_RULE)
         time.sleep(1.0)
-        refused = [asked(port, "GET", "/") for _ in range(100)]
+        refused = [http_request(port, "GET", "/") for _ in range(100)]
         assert {status for status, _ in refused} == {503}
         problem = json.loads(refused[0][1])
         assert (problem["pilot"], problem["reason"]) == (charter.pilot, "hard_rule")
-        world.seen.wait(charter.pilot, Reason.HALT_VERIFIED)
-        words = {d.author for d in world.seen.of(charter.pilot) if d.reason == Reason.COMMAND_ACKNOWLEDGED}
+        environment.decisions.wait(charter.pilot, Reason.HALT_VERIFIED)
+        words = {d.author for d in environment.decisions.of(charter.pilot) if d.reason == Reason.COMMAND_ACKNOWLEDGED}
         assert len(words) == WORKERS
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
-        world.close()
+        environment.close()

@@ -22,7 +22,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Reason
 from monitor.model.signing import Signer
-from monitor.testing.environments import Embedded, Kafka, World
+from monitor.testing.environments import Embedded, Environment, Kafka
 from monitor.testing.records import command
 from monitor.testing.wait import Until
 
@@ -41,9 +41,9 @@ def said(beginning: str, home: Path, **variables: str) -> str:
     ).stdout.strip()
 
 
-def world_of(kind: type[Embedded] | type[Kafka], tmp_path: Path, pilots: int = 1) -> World:
+def world_of(kind: type[Embedded] | type[Kafka], tmp_path: Path, pilots: int = 1) -> Environment:
     """A monitor whose charters name a key that was made with the page's commands; the authority's key is next to it."""
-    home, state = tmp_path / "world", tmp_path / "state"
+    home, state = tmp_path / "environment", tmp_path / "state"
     home.mkdir()
     state.mkdir()
     said("openssl genpkey", state)
@@ -52,10 +52,10 @@ def world_of(kind: type[Embedded] | type[Kafka], tmp_path: Path, pilots: int = 1
     )
     (home / "firm.key").touch(mode=0o600)
     (home / "firm.key").write_bytes(private.stdout[-32:])
-    world = kind(home, pilots, LEASE)
-    assert said('echo "ed25519:', state) == read_key(world.key).public
-    believe(state, str(world.settings(world.proxy())["trust"]))
-    return world
+    environment = kind(home, pilots, LEASE)
+    assert said('echo "ed25519:', state) == read_key(environment.key).public
+    believe(state, str(environment.settings(environment.proxy())["trust"]))
+    return environment
 
 
 def believe(state: Path, trust: str) -> None:
@@ -93,31 +93,31 @@ class Example:
             self.process.wait()
 
 
-def obeys(world: World, pilot: str, example: Example) -> None:
+def obeys(environment: Environment, pilot: str, example: Example) -> None:
     """Permit, start, halt by a reported death, stop, acknowledgement, verification; killed and started again it stays
     stopped; after the release it stays stopped until its file is removed, also on a new disk that meets a drill after
     the release."""
     until(example.up)
     now = int(time.time() * 1000)
-    world.report(Emitter("outside/1", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
+    environment.report(Emitter("outside/1", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
     until(lambda: not example.up(), 15)
-    world.seen.wait(pilot, Reason.HALT_VERIFIED)
-    assert Reason.COMMAND_ACKNOWLEDGED in [d.reason for d in world.seen.of(pilot)]
+    environment.decisions.wait(pilot, Reason.HALT_VERIFIED)
+    assert Reason.COMMAND_ACKNOWLEDGED in [d.reason for d in environment.decisions.of(pilot)]
     example.kill()
     example.start()
     time.sleep(2.5)
     assert not example.up()
     by = {"pilot": pilot, "author": "regulator-1"}
-    world.act(Rectification(id="r1", **by, finding="f", cause="c", action="a", evidence="e"))
-    world.act(Evaluation(id="e1", **by, passed=True, report="r"))
-    world.act(Approval(id="a1", **by))
-    world.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
-    world.act(Release(id="l1", **by, reason="seen on site"))
-    world.seen.wait(pilot, Reason.RELEASED)
+    environment.act(Rectification(id="r1", **by, finding="f", cause="c", action="a", evidence="e"))
+    environment.act(Evaluation(id="e1", **by, passed=True, report="r"))
+    environment.act(Approval(id="a1", **by))
+    environment.act(Approval(id="a2", pilot=pilot, author="regulator-2"))
+    environment.act(Release(id="l1", **by, reason="seen on site"))
+    environment.decisions.wait(pilot, Reason.RELEASED)
     time.sleep(2.5)  # by now a permit was given for the next standing
     assert not example.up()
-    world.act(Drill(id="d1", **by))  # the newest command: over HTTP the only one that a new start reads
-    world.seen.wait(pilot, Reason.DRILL_PASSED)
+    environment.act(Drill(id="d1", **by))  # the newest command: over HTTP the only one that a new start reads
+    environment.decisions.wait(pilot, Reason.DRILL_PASSED)
     assert not example.up()
     example.halted.unlink()
     until(example.up)
@@ -142,16 +142,18 @@ def test_the_examples_are_short() -> None:
 
 
 @contextmanager
-def obeyed(kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str) -> Iterator[tuple[World, str, Example]]:
-    """A world, its pilot and an example that serves. Before, it has obeyed a halt; after a kill and a restart it has
+def obeyed(
+    kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str
+) -> Iterator[tuple[Environment, str, Example]]:
+    """An environment, its pilot and an example that serves. Before, it has obeyed a halt; after a kill and a restart it has
     stopped the running service and served again; without a network it has stopped at the end of its lease and
     served again afterwards."""
-    world = world_of(kind, tmp_path)
-    pilot, proxy = world.next().pilot, world.proxy()
+    environment = world_of(kind, tmp_path)
+    pilot, proxy = environment.next().pilot, environment.proxy()
     to = f"{'http://' if kind is Embedded else ''}127.0.0.1:{proxy.port}"
     example = Example(tmp_path, [*program, to, pilot, "firm-1/example", str(tmp_path / "state")])
     try:
-        obeys(world, pilot, example)
+        obeys(environment, pilot, example)
         example.kill()
         example.start()
         until(lambda: not example.up())  # the service that the killed one left running
@@ -160,16 +162,16 @@ def obeyed(kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str) ->
         until(lambda: not example.up())  # its lease is over
         proxy.set("pass")
         until(example.up)
-        yield world, pilot, example
+        yield environment, pilot, example
     finally:
         example.kill()
-        world.close()
+        environment.close()
 
 
-def forge(world: Kafka, pilot: str) -> None:
+def forge(environment: Kafka, pilot: str) -> None:
     """Send a release with a high standing, signed with an untrusted key."""
     forged = command(10_000, "release", pilot, epoch=9)
-    producer = open_bulk(f"kafka://{world.broker.bootstrap}", prefix="halt")
+    producer = open_bulk(f"kafka://{environment.broker.bootstrap}", prefix="halt")
     body = msgspec.json.encode(forged)
     signature = Signer(b"s" * 32).sign("command", body)
     producer._send("halt.commands", pilot, body, [("signature", signature.encode())])  # type: ignore[attr-defined]
@@ -182,12 +184,14 @@ def forge(world: Kafka, pilot: str) -> None:
 def test_the_shell_example_obeys_only_its_authority(tmp_path: Path) -> None:
     """On Kafka, in two partitions, with signed telemetry. A release signed with another key lifts nothing; with its
     file `halted` removed the command keeps it stopped."""
-    with obeyed(Kafka, tmp_path, "bash", str(EXAMPLES / "obey.sh")) as (world, pilot, example):
-        assert isinstance(world, Kafka)
+    with obeyed(Kafka, tmp_path, "bash", str(EXAMPLES / "obey.sh")) as (environment, pilot, example):
+        assert isinstance(environment, Kafka)
         now = int(time.time() * 1000)
-        world.report(Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH))
+        environment.report(
+            Emitter("outside/2", pilot).incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH)
+        )
         until(lambda: not example.up() and example.halted.exists())
-        forge(world, pilot)
+        forge(environment, pilot)
         until(lambda: "rejected a command" in example.log.read_text())
         example.halted.unlink()
         until(example.halted.exists)

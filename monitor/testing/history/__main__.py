@@ -1,11 +1,11 @@
-"""`python -m monitor.testing.history`: runs histories and prints one line per promise, `GOAL name figure bound
+"""`python -m monitor.testing.history`: runs histories and prints one line per guarantee, `GOAL name figure bound
 ok|short`.
 
 `--real N` histories on a real broker with real worker processes, `--brokers N` under each fault of the brokers
 themselves (one broker, or three), `--memory N` and `--sqlite N` cheap ones. A failed history prints its seed and the
 first position that differs, and leaves its logs and the talk of its workers in `build/history/SEED-KIND`. `--seed SEED
 [--kind KIND]` runs one again: the same operations and the same faults, though what processes make of them depends on
-time. Exit code 1 when a promise is broken.
+time. Exit code 1 when a guarantee is broken.
 """
 
 from __future__ import annotations
@@ -25,58 +25,67 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from monitor.engine.failpoint import PLACES
-from monitor.testing.fork_server import Nursery
-from monitor.testing.history.brokers import disturbed
-from monitor.testing.history.live import Live
-from monitor.testing.history.memory import Cheap
-from monitor.testing.history.parts import Lane, Report
+from monitor.testing.fork_server import ForkServer
+from monitor.testing.history.broker_faults import run_with_broker_faults
+from monitor.testing.history.clusters import SingleBroker
+from monitor.testing.history.in_process import InProcessHistory
+from monitor.testing.history.kafka_history import KafkaHistory
+from monitor.testing.history.parts import BrokerRoute, Report
 from monitor.testing.history.plan import BROKERS, KINDS, Plan, plan
-from monitor.testing.history.site import Site
 from monitor.testing.history.tally import Tally
 from monitor.testing.scratch import scratch
 
 HOME = Path("build") / "history"
-LANES = 8  # histories wait most of their time; so many at once keep two cores busy
-Told = Callable[[Report, str], None]
+CONCURRENT = 8  # histories wait most of their time; so many at once keep two cores busy
+OnReport = Callable[[Report, str], None]
 
 
-async def run_lanes(
-    plans: Iterable[Plan], lanes: Sequence[Lane], nursery: Nursery, home: Path, told: Told, until: float = math.inf
+async def run_concurrently(
+    plans: Iterable[Plan],
+    routes: Sequence[BrokerRoute],
+    fork_server: ForkServer,
+    home: Path,
+    on_report: OnReport,
+    until: float = math.inf,
 ) -> None:
-    """Run the plans, as many at a time as there are lanes, beginning none after `until` (monotonic s). What fails
+    """Run the plans, as many at a time as there are routes, beginning none after `until` (monotonic s). What fails
     leaves its directory behind."""
     waiting = iter(list(plans))
 
-    async def work(lane: Lane) -> None:
+    async def work(route: BrokerRoute) -> None:
         for each in waiting:
             if time.monotonic() > until:
                 return
             directory = home / f"{each.seed}-{each.kind}"
             shutil.rmtree(directory, ignore_errors=True)
-            report = await Live(each, lane, nursery, directory).run()
-            told(report, "kafka")
+            report = await KafkaHistory(each, route, fork_server, directory).run()
+            on_report(report, "kafka")
             if not report.differences:
                 shutil.rmtree(directory, ignore_errors=True)
 
-    await asyncio.gather(*(work(lane) for lane in lanes))
+    await asyncio.gather(*(work(route) for route in routes))
 
 
-def real(plans: Sequence[Plan], home: Path, told: Told, lanes: int = LANES, minutes: float = math.inf) -> None:
+def run_on_kafka(
+    plans: Sequence[Plan], home: Path, on_report: OnReport, routes: int = CONCURRENT, minutes: float = math.inf
+) -> None:
     """Histories on one real broker."""
     with (
         tempfile.TemporaryDirectory(prefix=scratch("history")) as directory,
-        Site(Path(directory) / "broker", min(lanes, len(plans))) as site,
-        Nursery() as nursery,
+        SingleBroker(Path(directory) / "broker", min(routes, len(plans))) as cluster,
+        ForkServer() as fork_server,
     ):
-        asyncio.run(run_lanes(plans, site.lanes, nursery, home, told, time.monotonic() + 60 * minutes))
+        asyncio.run(
+            run_concurrently(plans, cluster.routes, fork_server, home, on_report, time.monotonic() + 60 * minutes)
+        )
 
 
-def cheap(seeds: Iterable[int], told: Told, *, on_disk: bool = False) -> None:
+def run_in_process(seeds: Iterable[int], on_report: OnReport, *, on_disk: bool = False) -> None:
     """Histories in memory, or on SQLite in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory:
         for seed in seeds:
-            report = Cheap(seed, Path(directory) if on_disk else None).run()
-            told(report, report.kind)
+            report = InProcessHistory(seed, Path(directory) if on_disk else None).run()
+            on_report(report, report.kind)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=0, help="bound on killed worker processes")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no further real one after so long")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--lanes", type=int, default=LANES, help=f"histories at a time (default {LANES})")
+    parser.add_argument("--lanes", type=int, default=CONCURRENT, help=f"histories at a time (default {CONCURRENT})")
     parser.add_argument("--seed", type=int, default=None, help="run this one history again")
     parser.add_argument(
         "--kind", default="", choices=["", "memory", "sqlite", *KINDS, *BROKERS], help="with --seed: what goes wrong"
@@ -106,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     with Progress(*columns, console=talk) as progress:
         task = progress.add_task("histories", total=total)
 
-        def told(report: Report, where: str) -> None:
+        def on_report(report: Report, where: str) -> None:
             tally.add(report, where)
             progress.advance(task)
             if report.differences:
@@ -117,22 +126,22 @@ def main(arguments: list[str] | None = None) -> int:
                 progress.console.print(f"  {report.differences[0]}", markup=False, soft_wrap=True)
 
         if given.seed is not None and given.kind in ("memory", "sqlite"):
-            cheap([given.seed], told, on_disk=given.kind == "sqlite")
+            run_in_process([given.seed], on_report, on_disk=given.kind == "sqlite")
         elif given.kind in BROKERS:
-            disturbed(given.kind, [plan(given.seed, given.kind)], home, told)
+            run_with_broker_faults(given.kind, [plan(given.seed, given.kind)], home, on_report)
         elif given.seed is not None:
-            real([plan(given.seed, given.kind)], home, told)
+            run_on_kafka([plan(given.seed, given.kind)], home, on_report)
         else:
-            cheap(range(given.first, given.first + given.memory), told)
-            cheap(range(given.first, given.first + given.sqlite), told, on_disk=True)
+            run_in_process(range(given.first, given.first + given.memory), on_report)
+            run_in_process(range(given.first, given.first + given.sqlite), on_report, on_disk=True)
             for number, kind in enumerate(BROKERS if given.brokers else ()):
                 seeds = range(given.first + number * given.brokers, given.first + (number + 1) * given.brokers)
-                disturbed(kind, [plan(seed, kind) for seed in seeds], home, told)
+                run_with_broker_faults(kind, [plan(seed, kind) for seed in seeds], home, on_report)
             if given.real:
-                real(
+                run_on_kafka(
                     [plan(seed) for seed in range(given.first, given.first + given.real)],
                     home,
-                    told,
+                    on_report,
                     given.lanes,
                     given.minutes,
                 )

@@ -1,6 +1,6 @@
 """The judge of a history: what stands in the logs, position by position, against an offline step of the same logs.
 
-Pure. `Stood` is what one partition holds when a history is over, read back from whatever store; `check` steps its
+Pure. `PartitionContents` is what one partition holds when a history is over, read back from whatever store; `check` steps its
 telemetry, control and journal through one machine that never died and compares every output, their order per pilot, and
 the state.
 """
@@ -21,7 +21,7 @@ from monitor.kafka.dump import PartitionDump, replay_dump
 from monitor.kafka.output_consumer import Output, identity
 from monitor.model.records import Claim, Closed, Command, Outputs, Permit, Position
 
-Promise: TypeAlias = Literal["lost", "doubled", "order", "content", "state", "journal", "stuck"]
+Guarantee: TypeAlias = Literal["lost", "doubled", "order", "content", "state", "journal", "stuck"]
 KINDS = ("rejected", "decisions", "commands", "permits", "evidence")
 
 
@@ -43,7 +43,7 @@ class Acked(Struct, frozen=True):
     burst: int = 0
 
 
-class Stood(Struct, frozen=True, kw_only=True):
+class PartitionContents(Struct, frozen=True, kw_only=True):
     """What one partition holds at the end. `outputs`: kind -> every committed record in order, void and repeated ones
     too. `states`: pilot -> bytes at `watermark`. `forgot` says that the state was taken from the owner on purpose, so
     that outputs may stand twice, with the same id and the same words."""
@@ -57,41 +57,41 @@ class Stood(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True):
-    """One broken promise: which, where, what stands and what should."""
+    """One broken guarantee: which, where, what stands and what should."""
 
-    promise: Promise
+    guarantee: Guarantee
     where: str
     stands: str
     should: str
 
     def __str__(self) -> str:
-        return f"{self.promise} at {self.where}: stands {self.stands}; should be {self.should}"
+        return f"{self.guarantee} at {self.where}: stands {self.stands}; should be {self.should}"
 
 
-def check(stood: Stood, machine: Callable[[int], Machine]) -> list[Difference]:
+def check(contents: PartitionContents, machine: Callable[[int], Machine]) -> list[Difference]:
     """Every difference, the earliest of each kind first. `machine` makes the machine of a partition as the owner's
     was."""
-    again = machine(stood.dump.partition)
+    again = machine(contents.dump.partition)
     again.fast_path = False  # the offline step takes the slow path, so that the fast path is checked too
-    should = replay_dump(stood.dump, again)
-    found = list(_acknowledged(stood))
-    found += _journal(stood.dump)
-    found += _after_telemetry(stood)
+    should = replay_dump(contents.dump, again)
+    found = list(_acknowledged(contents))
+    found += _journal(contents.dump)
+    found += _after_telemetry(contents)
     for kind in KINDS:
-        found += _outputs(kind, stood, should)
-    found += _state(stood, again, machine(stood.dump.partition))
+        found += _outputs(kind, contents, should)
+    found += _state(contents, again, machine(contents.dump.partition))
     return found
 
 
 # ---- what went in
 
 
-def _acknowledged(stood: Stood) -> Iterator[Difference]:
+def _acknowledged(contents: PartitionContents) -> Iterator[Difference]:
     """What a sender was told is kept is kept, and has been stepped: the last `time` stands behind it."""
-    dump = stood.dump
+    dump = contents.dump
     kept = {topic: {r.offset: r.value for r in rows} for topic, rows in dump.telemetry.items()}
     control = {r.offset: r.value for r in dump.control}
-    for sent in stood.acked:
+    for sent in contents.acked:
         rows = kept.get(sent.topic, control)
         if sent.offset not in rows or rows[sent.offset] != sent.value:
             where = f"{sent.topic}/{dump.partition}/{sent.offset}"
@@ -136,13 +136,13 @@ def _journal(dump: PartitionDump) -> Iterator[Difference]:
         telemetry, control = dict(entry.telemetry_next), entry.control_next
 
 
-def _after_telemetry(stood: Stood) -> Iterator[Difference]:
+def _after_telemetry(contents: PartitionContents) -> Iterator[Difference]:
     """An act is stepped after all telemetry that was acknowledged before it was sent: it cannot run ahead of a
     backlog."""
-    telemetry = stood.dump.telemetry
-    acts = sorted((a for a in stood.acked if a.topic not in telemetry), key=lambda a: a.offset)
-    sent = sorted((a for a in stood.acked if a.topic in telemetry), key=lambda a: a.burst)
-    entries = [row for row in stood.dump.journal if not isinstance(row.entry, Claim)]
+    telemetry = contents.dump.telemetry
+    acts = sorted((a for a in contents.acked if a.topic not in telemetry), key=lambda a: a.offset)
+    sent = sorted((a for a in contents.acked if a.topic in telemetry), key=lambda a: a.burst)
+    entries = [row for row in contents.dump.journal if not isinstance(row.entry, Claim)]
     for act in acts:
         entry = next((row for row in entries if row.entry.control_next > act.offset), None)  # type: ignore[union-attr]
         if entry is None:
@@ -155,18 +155,18 @@ def _after_telemetry(stood: Stood) -> Iterator[Difference]:
         at = entry.entry.telemetry_next  # type: ignore[union-attr]
         ahead = {topic: offset for topic, offset in before.items() if at.get(topic, 0) <= offset}
         if ahead:
-            where = f"control/{stood.dump.partition}/{act.offset}"
-            yield Difference("order", where, f"stepped when telemetry stood at {at}", f"after {ahead}")
+            where = f"control/{contents.dump.partition}/{act.offset}"
+            yield Difference("order", where, f"stepped when telemetry was at {at}", f"after {ahead}")
             return
 
 
 # ---- what came out
 
 
-def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
-    where = f"{kind}/{stood.dump.partition}"
+def _outputs(kind: str, contents: PartitionContents, should: Outputs) -> Iterator[Difference]:
+    where = f"{kind}/{contents.dump.partition}"
     valid, epoch = [], 0
-    for row in stood.outputs.get(kind, []):
+    for row in contents.outputs.get(kind, []):
         if row.epoch >= epoch:
             valid.append(row)
         epoch = max(epoch, row.epoch)
@@ -174,21 +174,23 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
     first: dict[str, Written] = {}
     for row in valid:
         before = first.setdefault(_name(row.value), row)
-        if before is row or (kind == "commands" and not stood.forgot):  # a command is resent until it is acknowledged
+        if before is row or (
+            kind == "commands" and not contents.forgot
+        ):  # a command is resent until it is acknowledged
             once.append(row)
-        elif not stood.forgot:
+        elif not contents.forgot:
             yield Difference("doubled", f"{where}/{row.offset}", _short(row.value), f"once, at {before.offset}")
         elif _plain(before.value) != _plain(row.value):
             yield Difference("content", f"{where}/{row.offset}", _short(row.value), _short(before.value))
     if kind == "permits":
-        yield from _permits(where, once, should.permits, stood.forgot)
+        yield from _permits(where, once, should.permits, contents.forgot)
         return
     want: list[Any] = getattr(should, kind)
-    if stood.forgot:
-        told: dict[str, Any] = {}
+    if contents.forgot:
+        first_of: dict[str, Any] = {}
         for value in want:
-            told.setdefault(_name(value), value)
-        want = list(told.values())
+            first_of.setdefault(_name(value), value)
+        want = list(first_of.values())
     groups: defaultdict[str, list[Written]] = defaultdict(list)
     wanted: defaultdict[str, list[Any]] = defaultdict(list)
     for row in once:
@@ -212,16 +214,16 @@ def _compare(where: str, stands: Sequence[Written], should: Sequence[Any]) -> It
     at = next((i for i, (a, b) in enumerate(zip(have, need, strict=False)) if a != b), min(len(have), len(need)))
     missing, more = Counter(need) - Counter(have), Counter(have) - Counter(need)
     names, words = {identity(value) for value in should}, set(need)
-    promise: Promise = "order"
+    guarantee: Guarantee = "order"
     if any(identity(row.value) in names and _plain(row.value) not in words for row in stands):
-        promise = "content"
+        guarantee = "content"
     elif missing:
-        promise = "lost"
+        guarantee = "lost"
     elif more:
-        promise = "doubled"
+        guarantee = "doubled"
     place = f"{where}, number {at}" + (f" (offset {stands[at].offset})" if at < len(stands) else "")
     yield Difference(
-        promise,
+        guarantee,
         place,
         _short(have[at] if at < len(have) else None),
         _short(need[at] if at < len(need) else None)
@@ -268,11 +270,11 @@ def _group(value: Any) -> str:
 # ---- the state
 
 
-def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
+def _state(contents: PartitionContents, again: Machine, mine: Machine) -> Iterator[Difference]:
     """The stored state, stepped from its watermark to the end, is the state of the machine that never died."""
-    where = f"state/{stood.dump.partition}"
-    mine.restore(stood.states)
-    at, dump = stood.watermark, stood.dump
+    where = f"state/{contents.dump.partition}"
+    mine.restore(contents.states)
+    at, dump = contents.watermark, contents.dump
     rest = PartitionDump(
         dump.partition,
         {t: [r for r in rows if r.offset >= at.telemetry.get(t, 0)] for t, rows in dump.telemetry.items()},

@@ -13,7 +13,7 @@ from monitor.testing.history.check import Difference
 from monitor.testing.proxy import Proxy
 
 
-class Lane(Struct, frozen=True):
+class BrokerRoute(Struct, frozen=True):
     """Where a history runs: the broker's own address, and the one (through a proxy) that its workers get."""
 
     direct: str
@@ -22,15 +22,15 @@ class Lane(Struct, frozen=True):
     replication: int = 1
 
 
-class Disturbed:
+class BrokerFaults:
     """Faults of the brokers themselves, which meet several histories at once for so many seconds: each releases `begun`
-    when its topics stand and `told` when its story is told; `over` is set when the brokers are well again."""
+    when its topics stand and `told` when its workload is told; `over` is set when the brokers are well again."""
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
-        self.begun = asyncio.Semaphore(0)
-        self.told = asyncio.Semaphore(0)
-        self.over = asyncio.Event()
+        self.started = asyncio.Semaphore(0)
+        self.ended = asyncio.Semaphore(0)
+        self.brokers_up = asyncio.Event()
 
 
 class Report(Struct, kw_only=True):
@@ -44,7 +44,7 @@ class Report(Struct, kw_only=True):
     kills: int = 0
     stops: int = 0
     points: Counter[str] = msgspec.field(default_factory=Counter)
-    woken: int = 0
+    resumed: int = 0
     fenced: int = 0
     deaths: int = 0  # ends by a worker's own hand, with another code than 0
     seconds: float = 0.0
@@ -53,7 +53,7 @@ class Report(Struct, kw_only=True):
     error: str = ""
 
 
-class Slot:
+class WorkerSlot:
     """One place for a worker, with its supervisor. `points` are the failpoints of its next lives."""
 
     def __init__(self, name: str) -> None:

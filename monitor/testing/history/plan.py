@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[str, int]] = {
     "forgot": ("the state topic is lost, wholly or from some transaction on, while everybody is dead", 6),
     "compacted": ("the state topic is compacted hard between deaths", 4),
     "clock": ("each owner's clock is an hour ahead or behind", 4),
-    "calm": ("nothing: the story alone, with bad records at the edges of batches", 2),
+    "calm": ("nothing: the workload alone, with bad records at the edges of batches", 2),
 }
 BROKERS = {
     "broker": "the broker is stopped or killed, again and again, and comes back after seconds",

@@ -1,4 +1,4 @@
-"""Adds up what histories showed: one line for each promise."""
+"""Adds up what histories showed: one line for each guarantee."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from monitor.engine.failpoint import PLACES
 from monitor.testing.history.parts import Report
 
-PROMISES = {
+GUARANTEES = {
     "lost": "records_lost",
     "doubled": "effects_twice",
     "order": "order_broken",
@@ -21,13 +21,13 @@ LONG = 60.0  # s; catching up takes no longer, on a machine that other histories
 
 
 class Tally:
-    """`add` each report; `lines` are the promises, `ok` whether all hold."""
+    """`add` each report; `lines` are the guarantees, `ok` whether all hold."""
 
     def __init__(self) -> None:
         self.histories: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()
         self.points: Counter[str] = Counter()
-        self.kills = self.stops = self.woken = self.fenced = self.deaths = self.records = self.outputs = 0
+        self.kills = self.stops = self.resumed = self.fenced = self.deaths = self.records = self.outputs = 0
         self.slowest = 0.0
         self.failed: list[Report] = []
 
@@ -37,21 +37,21 @@ class Tally:
         self.histories[f"{where} {report.kind}"] += 1
         self.kills += report.kills if where == "kafka" else 0
         self.stops += report.stops
-        self.woken += report.woken
+        self.resumed += report.resumed
         self.fenced += report.fenced
         self.deaths += report.deaths
         self.records += report.records
         self.outputs += report.outputs
         self.points.update(report.points)
         self.slowest = max(self.slowest, report.seconds)
-        self.broken.update({d.promise for d in report.differences})
+        self.broken.update({d.guarantee for d in report.differences})
         if report.differences:
             self.failed.append(report)
 
     def goals(
         self, real: int, cheap: int, kills: int, points: Iterable[str] = PLACES
     ) -> Iterator[tuple[str, str, str, bool]]:
-        """(name, figure, bound, held) of each promise, given how many of each were to be run."""
+        """(name, figure, bound, held) of each guarantee, given how many of each were to be run."""
         yield "histories_on_kafka", f"{self.histories['kafka']}", f">={real}", self.histories["kafka"] >= real
         rest = self.histories["memory"] + self.histories["sqlite"]
         yield "histories_in_memory_and_sqlite", f"{rest}", f">={cheap}", rest >= cheap
@@ -60,13 +60,13 @@ class Tally:
         if wanted:
             hit = len(wanted & set(self.points))
             yield "labelled_points_killed_at", f"{hit}", f">={len(wanted)}", hit == len(wanted)
-        for promise, name in PROMISES.items():
-            yield name, f"{self.broken[promise]}", "=0", not self.broken[promise]
-        yield "woken_zombies_that_ended", f"{self.fenced}/{self.woken}", "all", self.fenced == self.woken
+        for guarantee, name in GUARANTEES.items():
+            yield name, f"{self.broken[guarantee]}", "=0", not self.broken[guarantee]
+        yield "woken_zombies_that_ended", f"{self.fenced}/{self.resumed}", "all", self.fenced == self.resumed
         yield "slowest_catch_up_s", f"{self.slowest:.1f}", f"<={LONG:.0f}", self.slowest <= LONG
 
     def lines(self, real: int, cheap: int, kills: int, points: Iterable[str] = PLACES) -> list[str]:
-        """`GOAL name figure bound ok|short` of each promise."""
+        """`GOAL name figure bound ok|short` of each guarantee."""
         return [
             f"GOAL {name} {figure} {bound} {'ok' if held else 'short'}"
             for name, figure, bound, held in self.goals(real, cheap, kills, points)

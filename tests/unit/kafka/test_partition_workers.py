@@ -261,7 +261,7 @@ def test_an_orderly_stop_checkpoints_and_exits_in_time() -> None:
         s.beat(2)
         await s.drain()
         await s.workers.leave()
-        states, watermark, _ = s.cluster.store.kept()
+        states, watermark, _ = s.cluster.store.saved_state()
         assert watermark.telemetry == {s.telemetry: 2}
         assert states
         assert s.workers.left
@@ -387,15 +387,15 @@ def test_a_predecessors_outputs_are_not_emitted_twice() -> None:
 
     async def story() -> None:
         s = WorkerStory()
-        before = s.cluster.store.kept()
+        before = s.cluster.store.saved_state()
         await s.claim()
         s.admit()
         s.beat(3)
         await s.drain()
         await s.workers.leave()
         emitted = len(s.cluster.store.outputs().decisions)
-        through = s.cluster.store.kept()[2]
-        s.cluster.store.put_back((before[0], before[1], through))  # its checkpoint is lost
+        through = s.cluster.store.saved_state()[2]
+        s.cluster.store.restore_state((before[0], before[1], through))  # its checkpoint is lost
         s.workers = s.worker(s.consumer)
         await s.claim()
         await s.drain()

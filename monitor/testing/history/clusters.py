@@ -1,11 +1,11 @@
-"""Where histories run: a separate broker (or three) with quick settings, and lanes, each behind a separate proxy."""
+"""Where histories run: a separate broker (or three) with quick settings, and routes, each behind a separate proxy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from monitor.testing.broker import KafkaBroker, free_port
-from monitor.testing.history.parts import Lane
+from monitor.testing.history.parts import BrokerRoute
 from monitor.testing.proxy import Proxy
 
 QUICK = {
@@ -17,19 +17,19 @@ QUICK = {
 }
 
 
-class Site:
-    """One broker in `directory` with `lanes` lanes, its process with `environment` added to that of this process. Use
+class SingleBroker:
+    """One broker in `directory` with `routes` routes, its process with `environment` added to that of this process. Use
     with `with`."""
 
-    def __init__(self, directory: Path, lanes: int, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, routes: int, environment: dict[str, str] | None = None) -> None:
         port, controller = free_port(), free_port()
-        inner = [free_port() for _ in range(lanes)]
+        inner = [free_port() for _ in range(routes)]
         proxies = [Proxy(target) for target in inner]
         listen, advertise, kinds = [f"PLAINTEXT://127.0.0.1:{port}"], [f"PLAINTEXT://127.0.0.1:{port}"], ["PLAINTEXT"]
         for number, (target, proxy) in enumerate(zip(inner, proxies, strict=True)):
-            listen.append(f"LANE{number}://127.0.0.1:{target}")
-            advertise.append(f"LANE{number}://127.0.0.1:{proxy.port}")  # what a client that came through it is told
-            kinds.append(f"LANE{number}")
+            listen.append(f"ROUTE{number}://127.0.0.1:{target}")
+            advertise.append(f"ROUTE{number}://127.0.0.1:{proxy.port}")  # what a client that came through it is told
+            kinds.append(f"ROUTE{number}")
         listen.append(f"CONTROLLER://127.0.0.1:{controller}")
         self.broker = KafkaBroker(
             directory,
@@ -43,15 +43,15 @@ class Site:
             },
             environment,
         )
-        self.lanes = [Lane(self.broker.bootstrap, f"127.0.0.1:{proxy.port}", (proxy,)) for proxy in proxies]
+        self.routes = [BrokerRoute(self.broker.bootstrap, f"127.0.0.1:{proxy.port}", (proxy,)) for proxy in proxies]
 
-    def __enter__(self) -> Site:
+    def __enter__(self) -> SingleBroker:
         self.broker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for lane in self.lanes:
-            for proxy in lane.proxies:
+        for route in self.routes:
+            for proxy in route.proxies:
                 proxy.close()
         self.broker.stop()
 
@@ -82,7 +82,7 @@ class Cluster:
             for n, controller in enumerate(controllers)
         ]
         bootstrap = ",".join(broker.bootstrap for broker in self.brokers)
-        self.lane = Lane(bootstrap, bootstrap, replication=3)
+        self.route = BrokerRoute(bootstrap, bootstrap, replication=3)
 
     def __enter__(self) -> Cluster:
         for broker in self.brokers:  # none answers before two of them have met

@@ -19,12 +19,12 @@ from monitor.kafka.partition_reader import PartitionReader, high_waters
 from monitor.kafka.topics import LARGE, Topic, TopicNames, create_topics
 from monitor.model.records import Position
 from monitor.testing.history.check import KINDS as OUTPUTS
-from monitor.testing.history.check import Acked, Stood, Written
+from monitor.testing.history.check import Acked, PartitionContents, Written
 
 
-async def stood(
+async def read_contents(
     bootstrap: str, names: TopicNames, partition: int, acked: Sequence[Acked] = (), *, forgot: bool = False
-) -> Stood:
+) -> PartitionContents:
     """What a partition holds now. Raises `TimeoutError` when a transaction in it stays open."""
     outputs: dict[str, list[Written]] = {}
     for kind in OUTPUTS:
@@ -43,7 +43,7 @@ async def stood(
     }
     raw_mark = live.values.get((state_keys.WATERMARK, ""))
     mark = state_keys.decode_watermark(raw_mark).position if raw_mark else Position()
-    return Stood(
+    return PartitionContents(
         dump=await dump_partition(bootstrap, names, partition),
         outputs=outputs,
         states=states,

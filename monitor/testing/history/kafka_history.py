@@ -1,8 +1,8 @@
 """One history on a real broker: fresh topics, real worker processes under a supervisor, faults as planned, then the
 judge.
 
-The story goes straight to the broker; the workers reach it through a proxy of their lane, so that their network alone
-can be cut. Whatever ends a worker, the supervisor starts the next one, as a platform would. When story and faults are
+The workload goes straight to the broker; the workers reach it through a proxy of their route, so that their network alone
+can be cut. Whatever ends a worker, the supervisor starts the next one, as a platform would. When workload and faults are
 over, what is left must catch up by itself; then everything stops and the logs are read.
 """
 
@@ -25,13 +25,13 @@ from monitor.errors import Unavailable
 from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.kafka.topics import LARGE, TopicNames, create_topics, topics
 from monitor.model.records import JournalEntry, TimeRead
-from monitor.testing.fork_server import Nursery, Order
+from monitor.testing.fork_server import ForkServer, Order
 from monitor.testing.history.check import Acked, Difference, check
+from monitor.testing.history.contents import read_contents
 from monitor.testing.history.faults import Faults
-from monitor.testing.history.parts import Disturbed, Lane, Report, Slot
+from monitor.testing.history.parts import BrokerFaults, BrokerRoute, Report, WorkerSlot
 from monitor.testing.history.plan import Plan
-from monitor.testing.history.standing import stood
-from monitor.testing.history.story import PERIOD_MS, Burst, Item, Story
+from monitor.testing.history.workload import PERIOD_MS, Burst, Item, Workload
 
 LEAD_MS = 1_200  # from the start of the workers to the first period: about what a worker needs
 LONG_PERIOD_MS = 1_000  # where the clock jumps: an hour would else be 18,000 periods of every pilot
@@ -46,22 +46,28 @@ HARD = {
 }
 
 
-class Live:
+class KafkaHistory:
     """One history. `run` returns its report; it never raises for what the workers do."""
 
     def __init__(
-        self, plan: Plan, lane: Lane, nursery: Nursery, home: Path, *, disturbed: Disturbed | None = None
+        self,
+        plan: Plan,
+        route: BrokerRoute,
+        fork_server: ForkServer,
+        home: Path,
+        *,
+        broker_faults: BrokerFaults | None = None,
     ) -> None:
-        self.plan, self.lane, self.nursery, self.home = plan, lane, nursery, home
+        self.plan, self.route, self.fork_server, self.home = plan, route, fork_server, home
         self.rng = Random(f"live/{plan.seed}/{plan.kind}")
         firms = tuple(f"firm-{n + 1}" for n in range(plan.topics)) if plan.topics > 1 else ()
         self.names = TopicNames(f"h{plan.seed}-{time.time_ns() // 1_000_000 % 10**8}", firms)
         self.report = Report(seed=plan.seed, kind=plan.kind)
-        self.slots: dict[str, Slot] = {}
+        self.slots: dict[str, WorkerSlot] = {}
         self.acked: dict[int, list[Acked]] = {}
         self.bursts = 0
         self.faulting = True
-        self._disturbed = disturbed
+        self._broker_faults = broker_faults
         home.mkdir(parents=True, exist_ok=True)
 
     async def run(self) -> Report:
@@ -69,11 +75,11 @@ class Live:
         plan = self.plan
         try:
             await self._create()
-            # The broker stamps records with this machine's clock, so the story can be told in its terms.
+            # The broker stamps records with this machine's clock, so the workload can be told in its terms.
             self.zero = int(time.time() * 1000) + LEAD_MS
             length = LONG_PERIOD_MS if plan.kind == "hour" else PERIOD_MS
-            periods = self._disturbed.seconds * 1000 // length if self._disturbed else 0
-            self.story = Story(
+            periods = self._broker_faults.seconds * 1000 // length if self._broker_faults else 0
+            self.workload = Workload(
                 plan.seed,
                 start=self.zero,
                 partitions=plan.partitions,
@@ -81,8 +87,8 @@ class Live:
                 periods=periods,
                 period_ms=length,
             )
-            if self._disturbed:
-                self._disturbed.begun.release()
+            if self._broker_faults:
+                self._broker_faults.started.release()
             async with self._producer() as self.producer:
                 for number in range(plan.workers if plan.kind not in ("zombie", "join", "storm") else 1):
                     self.start(f"w{number}", plan.points if number == 0 else ())
@@ -98,9 +104,9 @@ class Live:
                 self.faulting = False
                 if faults is not None:
                     await faults
-                if self._disturbed:
-                    self._disturbed.told.release()
-                    await self._disturbed.over.wait()
+                if self._broker_faults:
+                    self._broker_faults.ended.release()
+                    await self._broker_faults.brokers_up.wait()
                 await self._end()
             await self._judge()
         except (TimeoutError, Unavailable, KafkaError) as error:
@@ -110,9 +116,9 @@ class Live:
             await asyncio.sleep(1.0)
             self.report.differences.append(Difference("stuck", "the history", repr(error), "an end"))
         finally:
-            if self._disturbed:  # a history that failed early is not awaited
-                self._disturbed.begun.release()
-                self._disturbed.told.release()
+            if self._broker_faults:  # a history that failed early is not awaited
+                self._broker_faults.started.release()
+                self._broker_faults.ended.release()
             await self._stop_all()
             if not self.report.differences:
                 await self._delete()
@@ -120,26 +126,26 @@ class Live:
 
     # ---- workers
 
-    def start(self, name: str, points: tuple[str, ...] | list[str] = ()) -> Slot:
+    def start(self, name: str, points: tuple[str, ...] | list[str] = ()) -> WorkerSlot:
         """Have a worker in this place, under its supervisor; `points` are failpoints of its next lives."""
-        slot = self.slots.setdefault(name, Slot(name))
+        slot = self.slots.setdefault(name, WorkerSlot(name))
         slot.points += list(points)
         slot.wanted = True
         if slot.task is None or slot.task.done():
             slot.task = asyncio.create_task(self._supervise(slot))
         return slot
 
-    async def _supervise(self, slot: Slot) -> None:
+    async def _supervise(self, slot: WorkerSlot) -> None:
         plan = self.plan
         while slot.wanted:
             point = slot.armed = slot.points.pop(0) if slot.points and self.faulting else ""
             slot.lives += 1
-            slot.child = child = await self.nursery.fork(
+            slot.child = child = await self.fork_server.fork(
                 Order(
-                    bootstrap=self.lane.workers,
+                    bootstrap=self.route.workers,
                     prefix=self.names.prefix,
                     participants=self.names.participants,
-                    replication=self.lane.replication,
+                    replication=self.route.replication,
                     log=str(self.home / f"{slot.name}.log"),
                     instance=slot.name if plan.static else "",
                     batch=plan.batch,
@@ -162,19 +168,19 @@ class Live:
                 self.report.deaths += 1
             await asyncio.sleep(0.05)
 
-    def hit(self, slot: Slot, number: signal.Signals) -> bool:
+    def hit(self, slot: WorkerSlot, number: signal.Signals) -> bool:
         """Send a signal to the worker of a slot; False when none lives."""
         hit = slot.child is not None and slot.child.signal(number)
         self.report.stops += hit and number == signal.SIGSTOP
         return hit
 
-    async def leave(self, slot: Slot, number: signal.Signals = signal.SIGTERM) -> None:
+    async def leave(self, slot: WorkerSlot, number: signal.Signals = signal.SIGTERM) -> None:
         """Take a worker away for good: it ends, and no other one is started in its place."""
         slot.wanted = False
         self.hit(slot, number)
         try:
             if slot.child is not None:
-                await slot.child.gone(20)
+                await slot.child.exited(20)
         except TimeoutError:
             self.report.differences.append(
                 Difference("stuck", f"worker {slot.name}", f"alive 20 s after {number.name}", "an end")
@@ -195,7 +201,7 @@ class Live:
     def _producer(self, **more: Any) -> AIOKafkaProducer:
         compression = self.rng.choice((None, None, "gzip", "lz4", "zstd"))
         return AIOKafkaProducer(
-            bootstrap_servers=self.lane.direct,
+            bootstrap_servers=self.route.direct,
             compression_type=compression,
             max_request_size=LARGE,
             linger_ms=2,
@@ -205,7 +211,7 @@ class Live:
         )
 
     async def _feed(self) -> None:
-        for burst in sorted(self.story.bursts(), key=lambda b: b.at):
+        for burst in sorted(self.workload.bursts(), key=lambda b: b.at):
             await asyncio.sleep(max(0.0, (self.zero + burst.at) / 1000 - time.time()))
             if burst.aborted:
                 await self._aborted(burst)
@@ -255,7 +261,7 @@ class Live:
         if not any(s.wanted for s in self.slots.values()):
             self.start("w0")
         began = time.monotonic()
-        targets = await self.send(self.story.closing(int(time.time() * 1000)), needed=True)
+        targets = await self.send(self.workload.closing(int(time.time() * 1000)), needed=True)
         await self._reached(targets)
         self.report.seconds = time.monotonic() - began
         for slot in self.slots.values():
@@ -274,7 +280,7 @@ class Live:
         """Wait until a `time` entry of each partition stands at or after the given offsets. Raises `TimeoutError`."""
         journal = self.names.journal
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.lane.direct,
+            bootstrap_servers=self.route.direct,
             enable_auto_commit=False,
             isolation_level="read_committed",
             fetch_max_wait_ms=100,
@@ -317,28 +323,28 @@ class Live:
 
     async def _judge(self) -> None:
         settings = WorkerSettings(
-            bootstrap=self.lane.direct, prefix=self.names.prefix, participants=self.names.participants
+            bootstrap=self.route.direct, prefix=self.names.prefix, participants=self.names.participants
         )
         for partition in range(self.plan.partitions):
-            stands = await stood(
-                self.lane.direct,
+            contents = await read_contents(
+                self.route.direct,
                 self.names,
                 partition,
                 self.acked.get(partition, ()),
                 forgot=self.plan.kind == "forgot",
             )
-            (self.home / f"stood-{partition}.json").write_bytes(msgspec.json.encode(stands))
-            self.report.records += sum(map(len, stands.dump.telemetry.values())) + len(stands.dump.control)
-            self.report.outputs += sum(map(len, stands.outputs.values()))
+            (self.home / f"contents-{partition}.json").write_bytes(msgspec.json.encode(contents))
+            self.report.records += sum(map(len, contents.dump.telemetry.values())) + len(contents.dump.control)
+            self.report.outputs += sum(map(len, contents.outputs.values()))
             self.report.differences += await asyncio.to_thread(
-                check, stands, lambda p: configured_machine(settings, p, 1)
+                check, contents, lambda p: configured_machine(settings, p, 1)
             )
 
     # ---- topics
 
     def topics(self) -> list[Any]:
         """The topics of this history as they must be."""
-        wanted = topics(self.names, self.plan.partitions, self.lane.replication)
+        wanted = topics(self.names, self.plan.partitions, self.route.replication)
         if self.plan.kind != "compacted":
             return wanted
         return [
@@ -347,10 +353,10 @@ class Live:
         ]
 
     async def _create(self) -> None:
-        await create_topics(self.lane.direct, self.topics())
+        await create_topics(self.route.direct, self.topics())
 
     async def _delete(self) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.lane.direct)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.route.direct)
         with contextlib.suppress(KafkaError):
             await admin.start()
             await admin.delete_topics([t.name for t in self.topics()])

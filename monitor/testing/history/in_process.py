@@ -1,4 +1,4 @@
-"""Cheap histories: the same stories and the same judge over logs in memory or in SQLite, owners that die by exception.
+"""InProcessHistory histories: the same stories and the same judge over logs in memory or in SQLite, owners that die by exception.
 
 No process, no broker and no waiting: time is moved by hand, so that one takes a fraction of a second. They say nothing
 of Kafka and are counted apart. A death is an exception at the n-th call of a failpoint, or a log whose n-th call breaks
@@ -24,9 +24,9 @@ from monitor.errors import Fenced
 from monitor.kafka.dump import PartitionDump
 from monitor.model.records import Closed, Command, Decision, Evidence, JournalEntry, Outputs, Permit, Position, Rejected
 from monitor.testing.breakable_log import BreakableLog, Broken, Call, When
-from monitor.testing.history.check import Acked, Difference, Stood, Written, check
+from monitor.testing.history.check import Acked, Difference, PartitionContents, Written, check
 from monitor.testing.history.parts import Report
-from monitor.testing.history.story import PERIOD_MS, Item, Story
+from monitor.testing.history.workload import PERIOD_MS, Item, Workload
 from monitor.testing.memory_log import MemoryStore
 
 START = 1_767_571_200_000
@@ -52,7 +52,7 @@ class Killer:
             raise Killed(place)
 
 
-class Bench(Protocol):
+class StoreUnderTest(Protocol):
     """A store under test. `now` is its clock (ms)."""
 
     now: int
@@ -61,12 +61,12 @@ class Bench(Protocol):
         """A new owner, not yet claimed."""
 
     async def feed(self, item: Item) -> Acked:
-        """Append one record of a story."""
+        """Append one record of a workload."""
 
-    async def keep(self) -> Any:
+    async def save_state(self) -> Any:
         """What recovery would find now."""
 
-    async def put_back(self, kept: Any) -> None:
+    async def restore_state(self, kept: Any) -> None:
         """Lose the state that was kept since `kept`; None: all of it."""
 
     async def read(self) -> tuple[PartitionDump, Outputs, dict[str, bytes], Position]:
@@ -76,14 +76,14 @@ class Bench(Protocol):
         """Release files and threads."""
 
 
-class Memory:
+class MemoryUnderTest:
     """Logs in memory, one partition."""
 
     def __init__(self, topics: tuple[str, ...]) -> None:
         self.now = START
         self.topics = topics
         self.store = MemoryStore(lambda: self.now)
-        self._empty = self.store.kept()
+        self._empty = self.store.saved_state()
 
     def owner(self, chunk: int) -> Log:
         return self.store.log(chunk=chunk)
@@ -96,15 +96,15 @@ class Memory:
             return Acked(topic, at, item.value)
         return Acked("control", self.store.feed_control(item.value, received=self.now, key=item.key), item.value)
 
-    async def keep(self) -> Any:
-        return self.store.kept()
+    async def save_state(self) -> Any:
+        return self.store.saved_state()
 
-    async def put_back(self, kept: Any) -> None:
-        self.store.put_back(kept or self._empty)
+    async def restore_state(self, kept: Any) -> None:
+        self.store.restore_state(kept or self._empty)
 
     async def read(self) -> tuple[PartitionDump, Outputs, dict[str, bytes], Position]:
-        telemetry, control = self.store.dumped()
-        states, watermark, _ = self.store.kept()
+        telemetry, control = self.store.inputs()
+        states, watermark, _ = self.store.saved_state()
         dump = PartitionDump(0, {t: telemetry.get(t, []) for t in self.topics}, control, list(self.store.journal()))
         return dump, self.store.outputs(), states, watermark
 
@@ -112,7 +112,7 @@ class Memory:
         """Nothing to release."""
 
 
-class Sqlite:
+class SqliteUnderTest:
     """The embedded store on a file."""
 
     def __init__(self, topics: tuple[str, ...], path: Path) -> None:
@@ -130,7 +130,7 @@ class Sqlite:
             return Acked(topic, (await self.store.feed([record], topic)).first, item.value)
         return Acked("control", (await self.store.feed_control([record])).first, item.value)
 
-    async def keep(self) -> Any:
+    async def save_state(self) -> Any:
         def query(db: Any) -> Any:
             return list(db.execute("SELECT * FROM state")), db.execute(
                 "SELECT through, watermark FROM owner"
@@ -138,7 +138,7 @@ class Sqlite:
 
         return await self.store.read(query)
 
-    async def put_back(self, kept: Any) -> None:
+    async def restore_state(self, kept: Any) -> None:
         states, (through, watermark) = kept or ([], (None, None))
 
         def change(db: Any) -> None:
@@ -183,55 +183,57 @@ def machine(topics: tuple[str, ...]) -> Callable[[int], Machine]:
     return lambda partition: Machine(partition, 1, keyed=True, owner_of=owners.get)
 
 
-class Cheap:
-    """One history over a bench. `run` returns its report."""
+class InProcessHistory:
+    """One history over a store. `run` returns its report."""
 
     def __init__(self, seed: int, home: Path | None = None, runner: type[Runner] = Runner) -> None:
         rng = self.rng = Random(f"cheap/{seed}")
         self.seed, self.on_disk, self._runner = seed, home is not None, runner
         self.topics = ("telemetry",) if rng.random() < 0.6 else ("telemetry.firm-1", "telemetry.firm-2")
-        self.bench: Bench = Memory(self.topics) if home is None else Sqlite(self.topics, home / f"{seed}.db")
+        self.store: StoreUnderTest = (
+            MemoryUnderTest(self.topics) if home is None else SqliteUnderTest(self.topics, home / f"{seed}.db")
+        )
         self.killer = Killer(rng, rng.choice((0.01, 0.05, 0.2)))
         self.forgets, self.jumps = rng.random() < 0.2, rng.random() < 0.2
         self.every = rng.choice((1, 20, 1_000))
-        self.ticks = self.deaths = self.woken = self.fenced = 0
+        self.ticks = self.deaths = self.resumed = self.fenced = 0
         self.acked: list[Acked] = []
         self.held: tuple[Runner, Log] | None = None
         self.zombies: list[tuple[Runner, Log]] = []
         self.kept: list[Any] = []
 
     def run(self) -> Report:
-        """The story, the faults, the verdict."""
+        """The workload, the faults, the verdict."""
         return asyncio.run(self._run())
 
     async def _run(self) -> Report:
         rng = self.rng
         length = HOUR // 6 if self.jumps else PERIOD_MS  # an hour of the shortest periods would be thousands of them
-        story = Story(self.seed, start=START, partitions=1, topics=len(self.topics), period_ms=length)
+        workload = Workload(self.seed, start=START, partitions=1, topics=len(self.topics), period_ms=length)
         try:
-            for burst in sorted(story.bursts(), key=lambda b: b.at):
+            for burst in sorted(workload.bursts(), key=lambda b: b.at):
                 if burst.aborted:
                     continue
                 shift = rng.choice((-HOUR, 0, HOUR)) if self.jumps else 0
-                self.bench.now = story.fleet.start + burst.at + shift
+                self.store.now = workload.fleet.start + burst.at + shift
                 for item in burst.items:
-                    self.acked.append(await self.bench.feed(item))
+                    self.acked.append(await self.store.feed(item))
                 for _ in range(rng.randrange(0, 4)):
                     await self._turn(rng)
             self.killer.armed = False
-            self.bench.now = max(self.bench.now, story.fleet.end) + 2 * length
-            for item in story.closing(story.fleet.end):
-                self.acked.append(await self.bench.feed(item))
+            self.store.now = max(self.store.now, workload.fleet.end) + 2 * length
+            for item in workload.closing(workload.fleet.end):
+                self.acked.append(await self.store.feed(item))
             await self._finish()
             found = await self._judge()
         finally:
-            await self.bench.close()
+            await self.store.close()
         return Report(
             seed=self.seed,
             kind="sqlite" if self.on_disk else "memory",
             differences=found,
             kills=self.killer.kills + self.deaths,
-            woken=self.woken,
+            resumed=self.resumed,
             fenced=self.fenced,
             records=len(self.acked),
         )
@@ -242,7 +244,7 @@ class Cheap:
 
     async def _owner(self) -> tuple[Runner, Log]:
         rng = self.rng
-        log: Log = self.bench.owner(rng.choice((1, 3, 50, 500)))
+        log: Log = self.store.owner(rng.choice((1, 3, 50, 500)))
         if self.killer.armed and rng.random() < 0.5:
             when: When = "before" if rng.random() < 0.5 else "after"
             log = BreakableLog(log, at=rng.randrange(0, 12), when=when, calls=CALLS)
@@ -271,7 +273,7 @@ class Cheap:
             if not runner.replaying and at_end:
                 await runner.time()
             if rng.random() < 0.1:
-                self.kept.append(await self.bench.keep())
+                self.kept.append(await self.store.save_state())
             if rng.random() < 0.03:  # frozen: the next owner claims, and this one will wake up
                 self.zombies.append(self.held)
                 self.held = None
@@ -281,11 +283,11 @@ class Cheap:
             self.deaths += 1
             self.held = None
             if self.forgets and rng.random() < 0.5:
-                await self.bench.put_back(rng.choice([None, *self.kept]))
+                await self.store.restore_state(rng.choice([None, *self.kept]))
 
     async def _wake(self, runner: Runner, log: Log) -> None:
         """A zombie goes on where it stood; it may write nothing any more."""
-        self.woken += 1
+        self.resumed += 1
         try:
             for topic in self.topics:
                 start = runner.next_telemetry.get(topic, 0)
@@ -311,11 +313,11 @@ class Cheap:
                 self.held = None
 
     async def _judge(self) -> list[Difference]:
-        dump, outputs, states, watermark = await self.bench.read()
+        dump, outputs, states, watermark = await self.store.read()
         written: dict[str, list[Written]] = {
             kind: [Written(i, 0, value) for i, value in enumerate(getattr(outputs, kind))] for kind in OUTPUTS
         }
-        stood = Stood(
+        contents = PartitionContents(
             dump=dump,
             outputs=written,
             states=states,
@@ -323,7 +325,7 @@ class Cheap:
             acked=self.acked,
             forgot=self.forgets,
         )
-        return check(stood, machine(self.topics))
+        return check(contents, machine(self.topics))
 
 
 def of_epoch(machine: Machine, epoch: int) -> Machine:

@@ -12,67 +12,69 @@ from pathlib import Path
 from random import Random
 
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.fork_server import Nursery
-from monitor.testing.history.live import Live
-from monitor.testing.history.parts import Disturbed, Lane, Report
+from monitor.testing.fork_server import ForkServer
+from monitor.testing.history.clusters import Cluster, SingleBroker
+from monitor.testing.history.kafka_history import KafkaHistory
+from monitor.testing.history.parts import BrokerFaults, BrokerRoute, Report
 from monitor.testing.history.plan import Plan
-from monitor.testing.history.site import Cluster, Site
 from monitor.testing.scratch import scratch
 from monitor.testing.wallclock import WallClock
 
-SECONDS = 14  # of story under faults
+SECONDS = 14  # of workload under faults
 AT_ONCE = 4
-AWAY_S = 75.0
+OUTAGE_S = 75.0
 HOUR_S = 3600
 
 
-def disturbed(kind: str, plans: Sequence[Plan], home: Path, told: Callable[[Report, str], None]) -> None:
+def run_with_broker_faults(
+    kind: str, plans: Sequence[Plan], home: Path, on_report: Callable[[Report, str], None]
+) -> None:
     """Run the plans under the brokers' fault `kind`, `AT_ONCE` at a time."""
-    with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory, Nursery() as nursery:
+    with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory, ForkServer() as fork_server:
         clock = WallClock(Path(directory) / "clock") if kind == "hour" else None
         if kind in ("broker", "away", "hour"):
-            with Site(Path(directory) / "broker", 1, clock.environment if clock else None) as site:
-                lane = Lane(site.broker.bootstrap, site.broker.bootstrap)
-                asyncio.run(_rounds(kind, plans, home, told, nursery, [site.broker], lane, clock))
+            with SingleBroker(Path(directory) / "broker", 1, clock.environment if clock else None) as cluster:
+                route = BrokerRoute(cluster.broker.bootstrap, cluster.broker.bootstrap)
+                asyncio.run(_rounds(kind, plans, home, on_report, fork_server, [cluster.broker], route, clock))
         else:
             with Cluster(Path(directory)) as cluster:
-                asyncio.run(_rounds(kind, plans, home, told, nursery, cluster.brokers, cluster.lane))
+                asyncio.run(_rounds(kind, plans, home, on_report, fork_server, cluster.brokers, cluster.route))
 
 
 async def _rounds(
     kind: str,
     plans: Sequence[Plan],
     home: Path,
-    told: Callable[[Report, str], None],
-    nursery: Nursery,
+    on_report: Callable[[Report, str], None],
+    fork_server: ForkServer,
     brokers: list[KafkaBroker],
-    lane: Lane,
+    route: BrokerRoute,
     clock: WallClock | None = None,
 ) -> None:
     for start in range(0, len(plans), AT_ONCE):
         some = plans[start : start + AT_ONCE]
         rng = Random(f"brokers/{kind}/{some[0].seed}")
-        shared = Disturbed(SECONDS)
-        lives = [Live(p, lane, nursery, home / f"{p.seed}-{kind}", disturbed=shared) for p in some]
-        running = [asyncio.create_task(live.run()) for live in lives]
-        for _ in lives:
-            await shared.begun.acquire()
-        told_all = asyncio.gather(*(shared.told.acquire() for _ in lives))
-        while not told_all.done():
+        shared = BrokerFaults(SECONDS)
+        histories = [KafkaHistory(p, route, fork_server, home / f"{p.seed}-{kind}", broker_faults=shared) for p in some]
+        running = [asyncio.create_task(history.run()) for history in histories]
+        for _ in histories:
+            await shared.started.acquire()
+        all_ended = asyncio.gather(*(shared.ended.acquire() for _ in histories))
+        while not all_ended.done():
             if clock is None:
                 await _fault(kind, brokers, rng)
             else:
                 await _jump(clock, rng)
             if kind == "away":
-                await told_all
+                await all_ended
         if clock is not None:
             await asyncio.to_thread(brokers[0].kill)  # see `_jump`
-        await asyncio.gather(*(_well(broker) for broker in brokers))
-        shared.over.set()
-        for live, report in zip(lives, await asyncio.gather(*running), strict=True):
-            told(report, "kafka")
+        await asyncio.gather(*(_restore(broker) for broker in brokers))
+        shared.brokers_up.set()
+        for history, report in zip(histories, await asyncio.gather(*running), strict=True):
+            on_report(report, "kafka")
             if not report.differences:
-                shutil.rmtree(live.home, ignore_errors=True)
+                shutil.rmtree(history.home, ignore_errors=True)
 
 
 async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
@@ -85,7 +87,7 @@ async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
         _signal(broker, signal.SIGCONT)
         return
     await asyncio.to_thread(rng.choice((broker.kill, broker.stop)))
-    await asyncio.sleep(AWAY_S if kind == "away" else rng.uniform(0.2, 4.0))
+    await asyncio.sleep(OUTAGE_S if kind == "away" else rng.uniform(0.2, 4.0))
     broker.launch()
     await asyncio.to_thread(broker.ready)
 
@@ -100,7 +102,7 @@ async def _jump(clock: WallClock, rng: Random) -> None:
     clock.move(0)
 
 
-async def _well(broker: KafkaBroker) -> None:
+async def _restore(broker: KafkaBroker) -> None:
     _signal(broker, signal.SIGCONT)
     broker.launch()
     await asyncio.to_thread(broker.ready)

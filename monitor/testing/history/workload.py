@@ -56,7 +56,7 @@ class Burst(Struct, frozen=True):
     aborted: bool = False
 
 
-class Story:
+class Workload:
     """All sends of one history. `start` (ms) is when its first period begins; `topics` how many telemetry topics there
     are. A period lasts `period_ms`; things go out twice in it."""
 
