@@ -18,19 +18,20 @@ def _calls(source: str) -> list[str]:
     """Names of the called functions and methods, in the order of the text."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     calls.sort(key=lambda call: (call.lineno, call.col_offset))
-    return [call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "") for call in calls]
+    named = [call.func for call in calls]
+    return [func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in named]
 
 
 def test_the_pipeline_of_one_event_calls_its_stages_in_order() -> None:
-    """`Machine.step_event` reads top to bottom: validate, timers, sequence, observe, detect, decide, record; in under 50
-    lines."""
+    """`Machine.step_event` reads top to bottom, in under 50 lines: validate, timers, sequence, observe, detect, decide,
+    record."""
     source = textwrap.dedent(inspect.getsource(Machine.step_event))
     assert [name for name in _calls(source) if name in STAGES] == STAGES
     assert len(source.splitlines()) < 50
 
 
 def test_every_kind_of_timer_has_a_function() -> None:
-    """The kinds that a pilot's state can have are the kinds that fire; those that an outage postpones are among them."""
+    """The kinds that a pilot's state can have are the kinds that fire, those that an outage postpones included."""
     tree = ast.parse(Path(monitor.state.timers.__file__).read_text("utf-8"))
     yielded = [node.value for node in ast.walk(tree) if isinstance(node, ast.Yield)]
     kinds = {
