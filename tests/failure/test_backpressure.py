@@ -23,7 +23,7 @@ from monitor.simulation.fleet import Fleet
 from monitor.testing.fork_server import ForkServer, Order
 from monitor.testing.history.check import check
 from monitor.testing.history.clusters import SingleBroker
-from monitor.testing.history.contents import stood
+from monitor.testing.history.contents import read_contents
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
 
@@ -94,7 +94,7 @@ def test_a_worker_whose_broker_is_slow_fetches_no_more_than_it_can_step(tmp_path
 
         try:
             asyncio.run(scenario())
-            stands = asyncio.run(stood(fresh.bootstrap, fresh.names, 0))
+            stands = asyncio.run(read_contents(fresh.bootstrap, fresh.names, 0))
         finally:
             worker.kill()
     assert sum(map(len, stands.dump.telemetry.values())) == count
@@ -173,7 +173,7 @@ def test_control_behind_a_backlog_stays_in_the_log(tmp_path: Path) -> None:
 
     with ForkServer() as fork_server:
         asyncio.run(scenario(fork_server))
-    stands = asyncio.run(stood(fresh.bootstrap, fresh.names, 0))
+    stands = asyncio.run(read_contents(fresh.bootstrap, fresh.names, 0))
     settings = WorkerSettings(bootstrap=fresh.bootstrap, prefix=fresh.names.prefix)
     assert check(stands, lambda p: configured_machine(settings, p, 1)) == []
     entries = [row.entry for row in stands.dump.journal if isinstance(row.entry, ControlRead)]
