@@ -51,7 +51,8 @@ def maker(name: str, kind: type, direction: str, **change: object) -> Make:
 
 
 def streams(check: object, kind: type) -> list[str]:
-    """The sample streams for a check: all, but only the varied ones for the check that takes 2,000 observations of each."""
+    """The sample streams for a check: all, but only the varied ones for the check that takes 2,000 observations of
+    each."""
     if check is keeps_a_bounded_state and not FULL:
         return ["ordinary", "burst", "new level", "huge and tiny"]
     return list(SAMPLES[kind])

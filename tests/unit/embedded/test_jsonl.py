@@ -19,7 +19,8 @@ async def values(store: Store) -> list[bytes | None]:
 
 
 def test_a_restart_neither_loses_nor_repeats_a_line(tmp_path: Path) -> None:
-    """Stopped between two transactions, started again, then the file grows: each line stands in the log once, in order."""
+    """Stopped between two transactions, started again, then the file grows: each line stands in the log once, in
+    order."""
     lines = [b"%d" % n for n in range(CHUNK * 3 + 7)]
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"\n".join(lines) + b"\n")

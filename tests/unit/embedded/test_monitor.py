@@ -25,7 +25,8 @@ async def begun(directory: Path, clock: MovingClock) -> AsyncIterator[Monitor]:
 
 
 def test_who_works_off_a_backlog_is_not_called_silent(tmp_path: Path) -> None:
-    """Until telemetry is stepped to its end no `time` is journalled: then each batch tells the board that somebody decides."""
+    """Until telemetry is stepped to its end no `time` is journalled: then each batch tells the board that somebody
+    decides."""
 
     async def story() -> None:
         clock = MovingClock(1_700_000_000_000)
@@ -40,7 +41,8 @@ def test_who_works_off_a_backlog_is_not_called_silent(tmp_path: Path) -> None:
 
 
 def test_a_clock_set_back_delays_no_time_entry(tmp_path: Path) -> None:
-    """Set back by an hour, the clock would hold up the `time` for an hour: it is written at once, then as often as ever."""
+    """Set back by an hour, the clock would hold up the `time` for an hour: it is written at once, then as often as
+    ever."""
 
     async def story() -> None:
         clock = MovingClock(1_700_000_000_000)

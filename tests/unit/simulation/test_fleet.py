@@ -80,7 +80,8 @@ def test_a_fleet_is_a_stream() -> None:
 
 @pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"gaps", "duplicates"}))
 def test_numbers_rise_by_one(scenario: str) -> None:
-    """Without a scenario that says otherwise there is neither gap nor repeat, and heartbeats state the true exposure."""
+    """Without a scenario that says otherwise there is neither gap nor repeat, and heartbeats state the true
+    exposure."""
     _, events = only(scenario, hours=72)
     assert sequences(events) == list(range(1, len(events) + 1))
     total = 0.0
@@ -195,7 +196,8 @@ def test_what_cannot_be_simulated_is_refused_with_the_choices(change: dict[str, 
 
 
 def test_charters_survive_the_canonical_form() -> None:
-    """A pilot's charter read back from its canonical bytes has the same bytes, hence the same hash; admissions have ids of their own."""
+    """A pilot's charter read back from its canonical bytes has the same bytes, hence the same hash;
+    admissions have separate ids."""
     one = fleet("calm", "step", "overdispersed")
     for pilot in one.pilots:
         charter = one.charter_for(pilot)
@@ -206,8 +208,8 @@ def test_charters_survive_the_canonical_form() -> None:
 
 
 def test_a_right_monitor_says_of_each_scenario_what_the_truth_owes() -> None:
-    """The whole machine over five days of every scenario: halts exactly where a halt is owed, with an owed reason, after the
-    onset; the levels below it where they are owed; nothing for a pilot that owes nothing."""
+    """The whole machine over five days of every scenario: halts exactly where a halt is owed, with an owed reason,
+    after the onset; the levels below it where they are owed; nothing for a pilot that owes nothing."""
     one = fleet(*SCENARIOS, hours=120, seed=1, onset=48)
     decisions = list(
         itertools.chain.from_iterable(

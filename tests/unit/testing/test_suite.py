@@ -47,7 +47,8 @@ def test_every_folder_is_in_the_fast_suite_or_starts_processes() -> None:
 
 
 def test_what_draws_fewer_examples_runs_in_full_elsewhere() -> None:
-    """Every test file that asks for its strength, and every `long` one, lies in a folder that `make test-long` runs with FULL=1."""
+    """Every test file that asks for its strength, and every `long` one, lies in a folder that `make test-long` runs
+    with FULL=1."""
     (line,) = re.findall(r"^FULL_STRENGTH = (.*)$", (TESTS.parent / "Makefile").read_text(), re.MULTILINE)
     full = [TESTS.parent / path for path in line.split()]
     asking = [
