@@ -1,5 +1,5 @@
-"""A scripted hour of a partition with keys and a journal: acts and heartbeats are signed, some are forged, the monitor was
-away, the log lost telemetry, a topic belongs to one participant, a cycle is over."""
+"""A scripted hour of a partition with keys and a journal: signed and forged acts and heartbeats, an outage of the monitor,
+lost telemetry, a topic owned by one participant, and an expired cycle."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def charters() -> dict[str, names.Charter]:
 
 
 class SignedScript:
-    """The steps. Nothing in them depends on what a machine says."""
+    """The steps. They do not depend on the outputs of a machine."""
 
     def __init__(self) -> None:
         self.start = names.Fleet(3, pilots=1).start
@@ -57,7 +57,7 @@ class SignedScript:
     def at(self, at: int, tick: int) -> None:
         """One tick of ten seconds."""
         if tick == 120:
-            at += 20 * MINUTE  # nobody looked for as long
+            at += 20 * MINUTE  # an outage of the monitor
         at += 20 * MINUTE if tick > 120 else 0
         self.steps.append(("time", self.start + at))
         for pilot in PILOTS:
@@ -84,7 +84,7 @@ class SignedScript:
             self.offset += 7
 
     def work(self, at: int, pilot: str, tick: int) -> None:
-        """A minute's work; once under the topic of another participant."""
+        """Telemetry of one minute; once without a model."""
         emit = self.emitters[pilot]
         events: list[Any] = [emit.exposure(self.start + at, 16.0), emit.complaint(self.start + at, segment="north")]
         if tick == 60:

@@ -1,7 +1,7 @@
 """A scripted day of a partition: one pilot for each simulated scenario under a charter with every kind of indicator and
 detector, every act of a regulator at least once, services that obey, and bad input.
 
-The script is made once, by a machine that takes events one by one, since services answer to what it says.
+The script is generated once by a machine on the slow path, because services respond to its commands.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import names
 
 HOUR = 3_600_000
 SECOND = 1000
-LOOK = 750  # steps between two looks at all states
+LOOK = 750  # steps between two snapshots of all states
 HOURS = 30
 OFFICERS = ("regulator-1", "regulator-2")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -25,7 +25,7 @@ SCENARIOS = (
     "step", "calm", "step", "silence", "late", "gaps", "duplicates", "group", "death", "silent_model", "upgrade",
     "overdispersed", "spike", "busy", "rise",
 )  # fmt: skip
-# Detectors that watch beside the one that may halt.
+# Detectors in addition to the one that may halt.
 COUNTS = ("e_detector", "cusum", "seasonal", "glr", "ewma", "river_drift", "shape")
 SHARES = ("e_detector", "cusum", "seasonal", "ewma", "river_drift", "shape")
 GAUGES = ("gauge_limit", "ewma", "river_drift", "shape")
@@ -107,7 +107,7 @@ class Script:
             self.step(("time", self.fleet.end + hours * HOUR))
 
     def schedule(self) -> list[tuple[int, str, str, dict[str, Any]]]:
-        """What happens besides telemetry: (time, method, pilot, arguments), in order of time."""
+        """Events other than telemetry: (time, method, pilot, arguments), in order of time."""
         pilots = self.fleet.pilots
         rows: list[tuple[float, str, int, dict[str, Any]]] = [
             (1.2, "bad_input", 1, {}),
@@ -255,7 +255,7 @@ class Script:
         self.act(at + 5, "approval", pilot, OFFICERS[1])
 
     def corrections(self, at: int, pilot: str) -> None:
-        """Tallies taken back, of an open period and of a closed one."""
+        """Corrections of an open period and of a closed period."""
         desk = names.Emitter("desk/corrections", pilot)
         for when in (at - 60_000, at - 4 * HOUR):
             self.send(pilot, at, names.encode(desk.exposure_corrected(when, -7.0)))
@@ -317,7 +317,7 @@ class Script:
         self.send(pilot, at, names.encode(names.Emitter("desk/late", pilot, first=1).complaint(at, "old")))
 
     def bad_input(self, at: int, pilot: str) -> None:
-        """Bytes that are rejected, each for a reason of its own."""
+        """Bytes that are rejected, each for a different reason."""
         good = names.encode(names.Emitter("desk/bad", pilot).exposure(at, 5.0))
         for value in (
             None,
@@ -377,7 +377,7 @@ def script() -> Script:
 def run(
     machine: names.Machine, steps: list[Step], cut: int, look: Callable[[int], None] = lambda step: None
 ) -> names.Outputs:
-    """What a machine puts out over all steps, `cut` of them at a time; `look` is called after each `LOOK` of them."""
+    """Returns the outputs of a machine over all steps, `cut` of them at a time. Calls `look` after every `LOOK` steps."""
     out = names.Outputs()
     for start in range(0, len(steps), cut):
         out.extend(taken(machine, steps[start : start + cut]))

@@ -1,4 +1,4 @@
-"""A stream of outputs as golden values: small enough to read, exact enough that no byte moves unseen."""
+"""Reduces a stream of outputs to golden values: small, readable, and different whenever one byte differs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = ("rejected", "decisions", "commands", "permits", "evidence")
 
 def pinned_form(out: names.Outputs) -> dict[str, Any]:
     """For each stream of outputs: how many records, the SHA-256 of their bytes, one digest for each field over all records,
-    and, where there are few, each record in a line. Explanations are blank: they are pinned by themselves."""
+    and one line for each decision, command and rejection. Explanations are blank; `explanations.json` holds them."""
     found: dict[str, Any] = {}
     for kind in KINDS:
         records = [blank(record) for record in getattr(out, kind)]

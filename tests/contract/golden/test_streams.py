@@ -1,4 +1,4 @@
-"""Everything that the machine puts out over a scripted day and over the real data stays as it is, to the byte."""
+"""All outputs of the machine over a scripted day and over the real data are equal to the golden files, byte for byte."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ REAL = (
     "complaints-dsny-promise-30d",
     "complaints-nypd-promise-30d",
 )
-# Reasons of the second stage, of the real data, and of a state as large as may be.
+# Reasons of the second stage, of the real data, and of a state at its size limit.
 ELSEWHERE = {"common_cause", "drift_suspected", "state_limit"}
 
 
 class Played(NamedTuple):
-    """A machine after a script, what it put out, and the state of every pilot at each look (step and pilot -> bytes)."""
+    """A machine after a script, its outputs, and snapshots of every pilot over time ((step, pilot) -> bytes)."""
 
     machine: names.Machine
     out: names.Outputs
@@ -63,7 +63,7 @@ def _played(machine: names.Machine, steps: list[story.Step], cut: int, pilots: S
 
 
 def test_the_script_of_the_day_is_the_same() -> None:
-    """When this fails alone, it is the simulator or the script that moved, not the machine."""
+    """If only this test fails, the simulator or the script changed, not the machine."""
     raw = msgspec.msgpack.encode(story.script().steps)
     found = {"steps": len(story.script().steps), "sha256": hashlib.sha256(raw).hexdigest()}
     pinned("script", "The scripted input never changes.", found)
