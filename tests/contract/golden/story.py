@@ -300,7 +300,7 @@ class Script:
     def copies(self, at: int, pilot: str) -> None:
         """The same act twice, another under its id, acts out of their time, and by people who may not act."""
         self.act(at, "override", pilot, level="watch", reason="a")
-        for reason, author in (("a", OFFICERS[0]), ("b", OFFICERS[0]), ("c", "nobody")):
+        for reason, author in (("a", OFFICERS[0]), ("b", OFFICERS[0]), ("c", "stranger")):
             self.act(at + 1, "override", pilot, author, id=f"act-{self.acts - 1}", level="watch", reason=reason)
         self.act(at + 2, "override", pilot, level="watch", reason="x", not_after="2026-01-05T00:00:00Z")
         self.act(at + 2, "override", pilot, level="watch", reason="x", expected_standing=1)
@@ -344,7 +344,7 @@ class Script:
         self.send(pilot, at, good, content_type=b"application/cloudevents-batch+json")
         self.send(pilot, at, b"[" + b",".join([b"{}"] * 5001) + b"]")
         self.send(pilot, at, b" " * (1 << 20) + good)
-        self.send("nobody", at, names.encode(names.Emitter("x", "nobody").heartbeat(at)))
+        self.send("stranger", at, names.encode(names.Emitter("x", "stranger").heartbeat(at)))
 
 
 def taken(machine: names.Machine, steps: Iterable[Step]) -> names.Outputs:
