@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: install lock lint test test-fast servers demo real stack stack-down generate help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 install: .venv/.installed ## the locked environment, hashes checked
 
@@ -28,10 +28,10 @@ generate: install ## what is built from the code: the AsyncAPI page, alert rules
 lock: install ## resolve again; the file names no registry
 	$(UV) pip compile pyproject.toml --extra monitor --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -q -o requirements.lock
 
-test: lint servers ## installs what tests need (packages, Prometheus, Alertmanager, Chromium, Kafka's jars), then runs everything
+test: lint servers ## lint, then all tests but `long` ones, on real servers, which it installs (Prometheus, Chromium, Kafka ...); 10 minutes
 	$(PY) -m pytest -m "not long" -n 4 $(BY_FILE) $(ARGS)
 
-test-fast: install ## the tests without broker, browser and worker processes, within 90 s; ARGS="-k halt" for some of them
+test-fast: install ## unit, contract, property and replay tests, without servers, in 90 s; ARGS="-k halt" selects
 	$(PY) -m pytest -m "not long and not kafka and not servers" -n 2 $(BY_FILE) $(FAST) $(ARGS)
 
 # Folders whose tests run inside one process, and the doctests.
@@ -77,12 +77,12 @@ bench-detection: install ## measure the detectors by simulation; QUICK=1 within 
 .PHONY: test-long
 # 340 histories meet a real broker with real worker processes; the cheap ones are counted apart.
 HISTORIES := $(if $(QUICK),--real 25 --memory 30 --sqlite 4 --kills 20,--real 300 --brokers 8 --memory 608 --sqlite 60 --kills 200)
-test-long: install ## histories of random operations and faults, 1,000 with 200 kills, then randomized and `long` tests in full numbers; QUICK=1: 59 histories; one GOAL line each
+test-long: install ## 1,000 histories of random faults, then randomized and `long` tests in full; QUICK=1: 59 histories; GOAL lines
 	$(PY) -m monitor.testing.history $(HISTORIES) $(ARGS)
 	$(if $(QUICK),,FULL=1 $(PY) -m pytest -n 2 $(BY_FILE) $(FULL_STRENGTH))
 
 # Tests that draw fewer examples in `make test` than here (tests/strength.py), and those marked `long`.
-FULL_STRENGTH = tests/property tests/failure tests/replay tests/unit
+FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/unit
 
 .PHONY: bench-stream
 bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes

@@ -43,7 +43,7 @@ from panels import FLEET, HEALTH, PILOT, M, Panel  # noqa: E402 (next to this fi
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-KINDS = {"stat": stat, "table": table, "lines": timeseries, "states": statetimeline, "bars": bargauge}
+KINDS = {"stat": stat, "table": table, "lines": timeseries, "states": statetimeline, "gauges": bargauge}
 
 
 def _mapping(words: tuple[tuple[int, str, str], ...]) -> ValueMap:
@@ -65,7 +65,7 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> Any:
         steps += [Threshold(value=0.5, color="orange"), Threshold(value=1.0, color="red")]
         built.min(0)
     built.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
-    now = panel.kind in ("stat", "table", "bars")
+    now = panel.kind in ("stat", "table", "gauges")
     for place, (expr, legend) in enumerate(panel.queries):
         query = prometheus.Dataquery().expr(expr).ref_id("ABCDEF"[place]).datasource(SOURCE)
         query.instant() if now else query.range()

@@ -12,7 +12,7 @@ SLOT = "max by (indicator, segment)"
 SCORE = "max by (indicator, segment, detector)"
 LEVELS = ((0, "normal", "green"), (1, "watch", "yellow"), (2, "escalate", "orange"), (3, "halt", "red"))
 
-Kind = Literal["stat", "table", "lines", "states", "bars"]
+Kind = Literal["stat", "table", "lines", "states", "gauges"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ FLEET = (
     ),
     Panel(
         "Which pilots are closest to a threshold?",
-        "bars",
+        "gauges",
         (
             (
                 f"topk(10, max by (pilot, indicator, segment, detector) ({M}statistic / {M}bar))",
@@ -90,7 +90,7 @@ FLEET = (
     ),
     Panel(
         "Which pilots have the thresholds that may spend the most alpha?",
-        "bars",
+        "gauges",
         ((f"topk(10, {WHO} ({M}alpha_spent_ratio))", "{{pilot}}"),),
         unit="percentunit",
         help="False-halt probability that all thresholds so far may spend; the board shows the alpha used.",
@@ -227,9 +227,10 @@ HEALTH = (
         ((f"max by (topic, partition) ({M}lag_records)", "{{topic}}/{{partition}}"),),
     ),
     Panel(
-        "How many pilots are in memory (awake) and how many evicted to a snapshot (asleep)?",
+        "How many pilots are resident, and how many evicted?",
         "lines",
         ((f"sum by (state) ({M}pilots_held)", "{{state}}"),),
+        help='"awake" = resident in memory, "asleep" = evicted to a compressed snapshot.',
     ),
     Panel(
         "How long does a step (one batch) take?",

@@ -1,11 +1,10 @@
-"""`make stack`: the real stack on loopback without Docker - Kafka, a worker, actors, the notary, Prometheus,
-Alertmanager.
+"""`make stack`: the real stack on loopback without Docker: Kafka, worker, act, notary, Prometheus, Alertmanager.
 
-`python deploy/stack.py up` starts what does not run, waits until each part is ready and prints its address; `down`
-stops all in reverse order; `status` says what runs. Data, logs and pid files lie in var/stack. Worker and actors are
-supervised: whatever ends them, they are started again after a second, as a platform would.
+`python deploy/stack.py up` starts the parts that are not running, waits until each is ready and prints its address;
+`down` stops all in reverse order; `status` prints the state of each. Data, logs and pid files are in var/stack. Worker,
+act and notary are supervised: they are restarted after any end, with growing pauses.
 
-Exit codes: 0 all runs (or: all is stopped), 1 something does not run, 2 called wrongly, 3 a part did not become ready.
+Exit codes: 0 all parts run (or are stopped), 1 a part does not run, 2 usage error, 3 a part did not become ready.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ STOP_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Part:
-    """One process: how it is started, what `ready` means, what a person is told."""
+    """One process: its command, its readiness check, and the line printed when it is ready."""
 
     name: str
     command: tuple[str, ...]
     ready: Callable[[], bool]
-    told: str
+    summary: str
     supervised: bool = False
 
 
@@ -86,7 +85,7 @@ class Stack:
                     str(data / "notified.jsonl"),
                 ),
                 _http(at["receiver"], "/"),
-                f"people on call    {data / 'notified.jsonl'}",
+                f"notifications     {data / 'notified.jsonl'}",
             ),
             Part(
                 "alertmanager",
@@ -146,35 +145,35 @@ class Stack:
         )
 
     def up(self) -> int:
-        """Start what does not run; on failure stop what this call started."""
+        """Start the parts that are not running; on failure stop those that this call started."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._configure()
         started: list[Part] = []
         for part in self.parts:
             if self.pid(part) is None:
                 if taken(self.ports[part.name]):
-                    return self._give_up(
+                    return self._abort(
                         started, f"port {self.ports[part.name]} of {part.name} is taken by another process"
                     )
                 if part.name == "worker" and (wrong := self._topics()):
-                    return self._give_up(started, wrong)
+                    return self._abort(started, wrong)
                 say(f"starting {part.name} ...")
                 self._start(part)
                 started.append(part)
             end = time.monotonic() + READY_SECONDS
             while not part.ready():
                 if self.pid(part) is None:
-                    return self._give_up(started, f"{part.name} ended: {self._tail(part)}")
+                    return self._abort(started, f"{part.name} ended: {self._tail(part)}")
                 if time.monotonic() > end:
-                    return self._give_up(started, f"{part.name} is not ready: {self._tail(part)}")
+                    return self._abort(started, f"{part.name} is not ready: {self._tail(part)}")
                 time.sleep(0.1)
         for part in self.parts:
-            print(part.told)
+            print(part.summary)
         say(f"logs in {self.directory}; `make stack-down` stops all")
         return 0
 
     def down(self, parts: Sequence[Part] | None = None) -> int:
-        """Stop in reverse order: SIGTERM, and SIGKILL when that is not heard."""
+        """Stop in reverse order: SIGTERM, then SIGKILL after `STOP_SECONDS`."""
         for part in reversed(self.parts if parts is None else parts):
             pid = self.pid(part)
             if pid is None:
@@ -201,7 +200,7 @@ class Stack:
         return 0 if good else 1
 
     def pid(self, part: Part) -> int | None:
-        """The process id, if the process that we started still runs (a recycled id is not it)."""
+        """The process id while the process that we started runs; a reused id is not it."""
         try:
             kept = json.loads(self._pid_file(part).read_text())
         except (FileNotFoundError, ValueError):
@@ -227,7 +226,7 @@ class Stack:
             )
         self._pid_file(part).write_text(json.dumps({"pid": process.pid, "born": born(process.pid)}))
 
-    def _give_up(self, started: Sequence[Part], why: str) -> int:
+    def _abort(self, started: Sequence[Part], why: str) -> int:
         say(f"stack: {why}")
         self.down(started)
         return 3
@@ -238,7 +237,7 @@ class Stack:
         return answers(self.ports["kafka"])
 
     def _topics(self) -> str:
-        """Create the topics; the complaint, if there is one."""
+        """Create the topics. Returns the error message; empty on success."""
         command = [
             sys.executable,
             "-m",
@@ -252,7 +251,7 @@ class Stack:
         return "" if done.returncode == 0 else f"topics: {done.stdout}{done.stderr}"
 
     def _configure(self) -> None:
-        """The shipped configuration, with this stack's ports."""
+        """Write the shipped configuration with the ports of this stack."""
         prometheus = (DEPLOY / "prometheus" / "prometheus.local.yaml").read_text()
         alertmanager = (DEPLOY / "alertmanager" / "alertmanager.yaml").read_text()
         for part, port in (("worker", 9464), ("act", 9465)):
@@ -279,23 +278,22 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0
 
 
 def supervise(command: Sequence[str]) -> int:
-    """Run `command` again and again until SIGTERM, which is passed on. Between an end and the next start lies one
-    second, twice as long after each further end, at most 30 s; a child that lived for a minute begins with one second
-    again."""
+    """Run `command`, and restart it after any end, until SIGTERM, which is passed on. The pause before a restart is 1
+    s, doubled after each further end up to 30 s; after a run of a minute it is 1 s again."""
     stop = False
     pause = FIRST_PAUSE_S
     child: subprocess.Popen[bytes] | None = None
 
-    def told(number: int, frame: object) -> None:
+    def on_signal(number: int, frame: object) -> None:
         nonlocal stop
         stop = True
         if child is not None and child.poll() is None:
             child.terminate()
 
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
-    keeper = shutil.which("setpriv")  # where there is one, the child does not outlive a killed supervisor
-    prefix = [keeper, "--pdeathsig", "TERM"] if keeper else []
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    setpriv = shutil.which("setpriv")  # if installed, the child does not outlive a killed supervisor
+    prefix = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
     while not stop:
         began = time.monotonic()
         child = subprocess.Popen([*prefix, *command])
@@ -305,7 +303,7 @@ def supervise(command: Sequence[str]) -> int:
         if not stop:
             if time.monotonic() - began > 60:
                 pause = FIRST_PAUSE_S
-            say(f"supervise: {' '.join(command[:4])} ended with {code}; starting it again in {pause:.0f} s")
+            say(f"supervise: {' '.join(command[:4])} ended with {code}; restarting in {pause:.0f} s")
             until = time.monotonic() + pause
             while not stop and time.monotonic() < until:
                 time.sleep(0.1)
@@ -314,7 +312,7 @@ def supervise(command: Sequence[str]) -> int:
 
 
 def born(pid: int) -> str | None:
-    """When the process began, in clock ticks since boot; None when there is none, or only its remains."""
+    """The start time of the process in clock ticks since boot; None for no process or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -340,7 +338,7 @@ def _http(address: str, path: str) -> Callable[[], bool]:
 
 
 def say(text: str) -> None:
-    """Talk goes to stderr."""
+    """Print to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -24,52 +24,55 @@ A sandbox monitor reads what the AI systems under test ("pilots") report, compar
 authority signed ("charter"), and answers with decisions and commands. This page is the whole interface.
 
 **To take part, a firm** (1) sends telemetry about its pilots, (2) reads `commands` and `permits` before and while it
-serves, (3) answers each command with `sandbox.command.acknowledged`. Everything else on this page is for reading.
+serves, (3) acknowledges each command with `sandbox.command.acknowledged`. Everything else on this page is read-only.
 
 **Key.** Every record's key is the pilot's id in UTF-8, equal to the event's `subject`. Order is kept per key; a record
 whose key and `subject` differ is rejected.
 
 **Form.** CloudEvents 1.0 in JSON, in one of three content modes: *structured* (header `content-type:
 application/cloudevents+json`, one event per record), *batch* (`application/cloudevents-batch+json`, a JSON array of
-events; our documented extension of the Kafka binding), *binary* (headers `ce_specversion`, `ce_id`, `ce_source`, `ce_type`,
-`ce_subject`, `ce_time`, `ce_sequence`; the value is `data` alone). Without headers the first byte decides between object
-and array. At most {MAX_EVENTS:,} events and {MAX_BYTES:,} bytes per record after decompression, nested at most {MAX_DEPTH}
-deep. gzip, lz4, snappy and zstd are read. Pack: nothing else
-makes as much of a difference to the cost per event. All events of a batch are about the same pilot.
+events; our documented extension of the Kafka binding), *binary* (headers `ce_specversion`, `ce_id`, `ce_source`,
+`ce_type`, `ce_subject`, `ce_time`, `ce_sequence`; the value is `data` alone). Without headers the first byte decides
+between object and array. At most {MAX_EVENTS:,} events and {MAX_BYTES:,} bytes per record after decompression, nested
+at most {MAX_DEPTH} deep. gzip, lz4, snappy and zstd are read. Send batches: nothing else lowers the cost per event as
+much. All events of a batch are about the same pilot.
 
 **Source and sequence.** `source` names one incarnation of one emitter: a restart that has lost its counter takes a new
 name, and two replicas never share one. Another event (id, type, time or payload) under a used number is rejected as
 `source_conflict`. `sequence` is a decimal string that rises by one with every event of the source, zero-padded to a
-width of your choice. A resent event keeps both and counts once; a number left out is a gap, which marks the period
-as partial. Send in order; after an outage send what was kept before anything new.
+width of your choice. A resent event keeps both and counts once; a number left out is a gap, which marks the period as
+partial. Send in order; after an outage send stored events before new ones.
 
-**Time.** `time` is when it happened, RFC 3339 with a UTC offset; at most 5 minutes after the broker's own time. Events are
-counted in the period that holds their `time`. What arrives after the period has closed counts as late.
+**Time.** `time` is when it happened, RFC 3339 with a UTC offset; at most 5 minutes after the broker's own time. Events
+are counted in the period that holds their `time`. What arrives after the period has closed counts as late.
 
 **Model.** `data.model` is the digest of the model that was serving, as registered in the charter.
 
-**Forward compatibility.** Unknown fields are ignored, of a doubled key the last wins (a doubled `type` must agree). An event
-that cannot be read is never lost and never stops anything: it appears on `rejected` with its position, field and reason.
+**Forward compatibility.** Unknown fields are ignored, of a doubled key the last wins (a doubled `type` must agree). An
+event that cannot be read is never lost and never stops anything: it appears on `rejected` with its position, field and
+reason.
 
-**Sandbox rules.** No free text and no direct identifiers: ids are pseudonyms that only the firm can resolve. Producers use
-`acks=all`. Delivery is at least once with idempotent effects: readers keep the highest `standing` of a pilot and drop
-repeated ids. A halt is obeyed when it is read, acknowledged, and then shown by heartbeats with `serving: false`.
+**Sandbox rules.** No free text and no direct identifiers: ids are pseudonyms that only the firm can resolve. Producers
+use `acks=all`. Delivery is at least once with idempotent effects: readers keep the highest `standing` of a pilot and
+drop repeated ids. The service obeys a halt when it reads it, acknowledges it, and then sends heartbeats with `serving:
+false`.
 
-**Permits.** Each heartbeat of a pilot that may run is answered by a permit with its `nonce` and `source`. The lease of
-`lease_ms` runs from the moment that heartbeat was sent; a permit of a lower `standing` than the highest command met is
-void. A command with `dry_run` is answered like any other and stops nothing. `notice` says what of the pilot's telemetry
-was rejected and which findings are active.
+**Permits.** For each heartbeat of a pilot that may run the monitor emits a permit with its `nonce` and `source`. The
+lease of `lease_ms` starts when that heartbeat was sent; a permit of a lower `standing` than the highest command
+received is void. A command with `dry_run` is acknowledged like any other and stops nothing. `notice` states what of
+the pilot's telemetry was rejected and which findings are active.
 
-**Release.** A release starts nothing: the firm resumes by its own act. Every command names in `lifted` the decision of
-the pilot's newest release; a service works only if the firm has resumed from that one, whatever command came after it.
-`ground` is what a halt rests on.
+**Release.** A release starts nothing: the firm resumes by a separate act. Every command names in `lifted` the decision
+of the pilot's newest release; a service works only if the firm has resumed from that one, whatever command came after
+it. `ground` is what a halt rests on.
 
-**Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` carry the header `signature`:
-`<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`), a line feed and the record's value.
-The key id is the first 16 hex digits of the SHA-256 of the public key. By HTTP the header is `Sandbox-Signature`.
+**Signatures.** `commands`, `permits` and, where the charter names a key for the author, `control` carry the header
+`signature`: `<key id>:<base64>`, Ed25519 over `sandbox-monitor/1 command` (or `permit`, `control`), a line feed and
+the record's value. The key id is the first 16 hex digits of the SHA-256 of the public key. By HTTP the header is
+`Sandbox-Signature`.
 
-Times inside the monitor's own records (`at`, `start`, `end`, `received`) are milliseconds since 1970-01-01T00:00Z.
-The embedded runtime takes the same bodies by HTTP: `POST /v1/telemetry`, `POST /v1/control`.
+Times inside the monitor's own records (`at`, `start`, `end`, `received`) are milliseconds since 1970-01-01T00:00Z. The
+embedded runtime takes the same bodies by HTTP: `POST /v1/telemetry`, `POST /v1/control`.
 """
 
 CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
@@ -78,17 +81,17 @@ CHANNELS: dict[str, tuple[str, str, str]] = {  # name: (who writes, key, what)
     "journal": (
         "the monitor",
         "none",
-        "Time, order and epoch of a partition: with it any replay gives the same result.",
+        "Time, order and epoch of a partition: with it, every replay gives the same result.",
     ),
     "state": (
         "the monitor",
         "`kind/epoch/pilot`",
-        "Snapshots of the monitor, MessagePack, compacted. No interface: may change.",
+        "Snapshots of the monitor, MessagePack, compacted. Internal: the format may change.",
     ),
-    "decisions": ("the monitor", "pilot", "The record: every move, finding, flag and act. Kept for ever."),
+    "decisions": ("the monitor", "pilot", "The record: every move, finding, flag and act. Retained without limit."),
     "commands": ("the monitor", "pilot", "What a service must obey. Compacted: read it to its end before you serve."),
-    "permits": ("the monitor", "pilot", "The lease under which a service may run, answering one heartbeat. Compacted."),
-    "evidence": ("the monitor", "pilot", "Every closed period with what each detector said of it."),
+    "permits": ("the monitor", "pilot", "The lease under which a service may run, one per heartbeat. Compacted."),
+    "evidence": ("the monitor", "pilot", "Every closed period with the score of each detector."),
     "rejected": ("the monitor", "pilot, if known", "Input that could not be used, and why."),
 }
 
@@ -105,7 +108,7 @@ FIELDS = {  # what a field means, wherever it stands in telemetry
     "segment": "Group of users, as the charter names it; empty for none.",
     "category": "The firm's own category, no free text.",
     "about": "When what is complained of happened, if that is known.",
-    "dry_run": "Whether this answers a drill.",
+    "dry_run": "Whether this acknowledges a drill.",
     "filed": "When the complaint was filed: its first event's `time`.",
     "was": "What it was before: the severity, or the model's digest.",
     "tp": "True positives.",

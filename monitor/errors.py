@@ -1,34 +1,43 @@
-"""What can go wrong, as a tree; the type says what to do.
+"""The tree of errors: the type says what the caller does.
 
 SandboxMonitorError
-├── SetAside            this one input is bad: reject it with its reason, count it, go on
-│   ├── ControlRefused  a control record that may not take effect (a release without its approvals)
-│   └── Forged          a signature that is missing, by a key that is not trusted, or of other bytes
-├── HistoryBroken       a file of recorded input is not what `export` writes: say the line and the fix
-├── NotDeterministic    the same history gave two results: the promise of replay does not hold, report it
-├── CharterError        a charter file is wrong: say file, line, column, field and the fix
-├── TryAgain            the other side is away: wait and repeat, nothing is lost
-│   ├── Unavailable     an actor's or the SDK's address does not answer
-│   └── Lapsed          the guard refuses work: the permit ran out (no halt; the next permit clears it)
-├── Refused             the other side said no: do not repeat, report it
-│   └── Halted          the guard refuses work: the pilot is halted
-└── Stop                this process must end and be started again
-    ├── Fenced          another owner has claimed the partition
-    ├── LogBroken       a log does not hold what it promised (a gap, a wrong timestamp type, retention overtook us)
-    └── LedgerBroken    the ledger cannot be written, or its time would go backwards
+├── SetAside               one input is bad: reject it with its reason, count it, continue
+│   ├── ControlRefused     a control record may not take effect (a release without its approvals)
+│   ├── Forged             a signature is missing, of a key that is not trusted, or not of these bytes
+│   └── BadEvent           the service passed the SDK a value that no event can carry: fix the call
+├── HistoryBroken          a file of recorded input is not what `export` writes: report line and fix
+├── NotDeterministic       one history gave two results: report it, the guarantee of replay is broken
+├── CharterError           a charter file is wrong: report file, line, column, field and fix
+├── TryAgain               the other side is unavailable: wait and retry, nothing is lost
+│   ├── Unavailable        an actor's or the SDK's address does not answer, or answers with a transient error
+│   ├── Lapsed             the guard refuses work: the permit expired; not a halt, the next permit clears it
+│   └── SpoolFull          the SDK's spool has no room: retry once records were delivered
+├── Refused                the other side refused for good: do not retry, report it
+│   ├── Halted             the guard refuses work: the pilot is halted
+│   └── SpoolBroken        the SDK's spool failed to write: report it and replace the file
+└── Stop                   this process must end; its supervisor starts it again
+    ├── Fenced             another owner has claimed the partition
+    ├── LogBroken          a log is not as it must be (a gap, a wrong timestamp type, records deleted unread)
+    └── LedgerBroken       the ledger cannot be written, or its time would go backwards
+
+Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
+a replay then uses one process), and CursorBroken, Damage, Malformed, Mismatch, PlaintextBroken (`notary`, whose
+verifier imports nothing of this package; the command `ledger` reports them).
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from monitor.halt_ground import Ground
 
 
 class SandboxMonitorError(Exception):
-    """Root of everything this package raises on purpose."""
+    """Root of everything that this package raises on purpose."""
 
 
 class SetAside(SandboxMonitorError):
-    """One input is bad. `field` names what is wrong, `reason` is a short closed word, `detail` is for people."""
+    """One input is bad. `field` names what is wrong, `reason` is a word of a closed list, `detail` is for people."""
 
     def __init__(self, field: str, reason: str, detail: str = "") -> None:
         super().__init__(f"{field}: {reason}" + (f" ({detail})" if detail else ""))
@@ -38,11 +47,17 @@ class SetAside(SandboxMonitorError):
 
 
 class ControlRefused(SetAside):
-    """A control record is well formed but may not take effect."""
+    """A control record is well formed but may not take effect. `reason` is a `monitor.model.refusals.Refusal`."""
+
+    def __init__(self, field: str, reason: StrEnum, detail: str = "") -> None:
+        super().__init__(field, reason, detail)
 
 
 class Forged(SetAside):
-    """Somebody else may have written this: its signature is missing, of an unknown key, or of other bytes."""
+    """The author of a record is not proved. `reason` is a `monitor.model.refusals.Forgery`."""
+
+    def __init__(self, field: str, reason: StrEnum, detail: str = "") -> None:
+        super().__init__(field, reason, detail)
 
 
 class CharterError(SandboxMonitorError):
@@ -54,19 +69,19 @@ class CharterError(SandboxMonitorError):
 
 
 class HistoryBroken(SandboxMonitorError):
-    """A file of recorded input cannot be read."""
+    """A file of recorded input cannot be read. The message names the line and the fix."""
 
 
 class NotDeterministic(SandboxMonitorError):
-    """One history was replayed twice and gave two results. Exit code 4."""
+    """One history was replayed twice and gave two results. The command line exits with 4."""
 
 
 class TryAgain(SandboxMonitorError):
-    """The other side is away; repeat later."""
+    """The other side is unavailable; retry later."""
 
 
 class Unavailable(TryAgain):
-    """An address does not answer or answers with a passing fault."""
+    """An address does not answer, or answers with a transient error."""
 
 
 class Lapsed(TryAgain):
@@ -78,7 +93,7 @@ class Lapsed(TryAgain):
 
 
 class Refused(SandboxMonitorError):
-    """The other side said no for good; repeating cannot help."""
+    """The other side refused for good; a retry cannot succeed."""
 
 
 class Halted(Refused):
@@ -109,7 +124,7 @@ class Halted(Refused):
 
 
 class Stop(SandboxMonitorError):
-    """The process must end; a supervisor starts it again and the log decides what happened."""
+    """The process must end. Its supervisor starts it again, and it recovers from the log."""
 
 
 class Fenced(Stop):
@@ -117,7 +132,7 @@ class Fenced(Stop):
 
 
 class LogBroken(Stop):
-    """A log does not hold what it promised."""
+    """A log is not as it must be; the message says what is missing."""
 
 
 class LedgerBroken(Stop):

@@ -1,5 +1,4 @@
-"""The ground of a halt: the numbers that are sent with its command, so that a service that is refused sees why.
-Pure."""
+"""The ground of a halt: the numbers that are sent with its command, so that a stopped service sees the reason. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Structured logs through the standard library: an event name and key=value fields; JSON lines on request.
 
-    log = Log(__name__)
+    log = EventLogger(__name__)
     log.warning("partition.revoked", stage="observe", partition=3, epoch=7)
 
 prints `partition.revoked stage=observe partition=3 epoch=7`, and with `SANDBOX_LOG=json` one JSON object per line with
@@ -24,7 +24,7 @@ TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 ENVIRONMENT = "SANDBOX_LOG"  # `text` (default) or `json`
 
 
-class Log:
+class EventLogger:
     """Events of one module, handed to `logging.getLogger(name)`."""
 
     def __init__(self, name: str) -> None:
@@ -60,6 +60,9 @@ class Log:
         self._logger.log(
             level, "%s", line(event, found), exc_info=exc_info, extra={"event": event, "fields": found}, stacklevel=3
         )
+
+
+Log = EventLogger  # to be removed
 
 
 def line(event: str, fields: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """What holds for every test file: the order in which files run, and that no file leaves a thread running.
 
-A thread that survives its file would disturb the files after it. So does its garbage: objects that aiokafka leaves behind
-print tracebacks when they are collected, and CPython 3.11 fails with "AST constructor recursion depth mismatch" where that
-happens while a source is parsed, as Hypothesis does.
+A thread that survives its file would disturb the files after it. So does its garbage: objects that aiokafka leaves
+behind print tracebacks when they are collected, and CPython 3.11 fails with "AST constructor recursion depth mismatch"
+where that happens while a source is parsed, as Hypothesis does.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pytest
 TESTS = Path(__file__).parent
 GRACE_S = 20.0  # for threads to end, on a busy machine
 
-# Where two processes share the files, a long one that comes last keeps one of them waiting for the other. So the files that
-# take longest come first, then folders by what their tests cost on average.
+# Where two processes share the files, a long one that comes last keeps one of them waiting for the other. So the files
+# that take longest come first, then folders by what their tests cost on average.
 LONGEST = (
     "halt/test_faults.py",
     "failure/test_history.py",

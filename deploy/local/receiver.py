@@ -1,4 +1,4 @@
-"""Stands in for the people on call in `make stack`: keeps what Alertmanager sends, one JSON line per alert."""
+"""The receiver of alerts in `make stack`: stores what Alertmanager sends, one JSON line per alert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main(port: int, file: Path) -> None:
-    """Listen on 127.0.0.1:`port` for ever; append `{receiver, status, labels, annotations}` to `file`."""
+    """Listen on 127.0.0.1:`port` until killed; append `{receiver, status, labels, annotations}` to `file`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,8 +1,8 @@
 """Recording rules that latch: the last known value of a pilot, until a monitor reports another one.
 
-An alert about a pilot must end when its cause ends, not when a series does: a monitor that is down, or a partition
-without an owner, ends no halt. Each rule takes the current value, or else its own last one. So it costs one series per
-pilot, and looks back `BRIDGE` at most: the longest outage of Prometheus itself that it bridges.
+An alert about a pilot must end when its cause ends, not when its series ends: a monitor that is down, or a partition
+without an owner, ends no halt. Each rule takes the current value, or else its own last one. It costs one series per
+pilot, and looks back at most `BRIDGE`: the longest outage of Prometheus itself that it bridges.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Addresses: every `--to`, `--bootstrap`, URL of an actor and of the SDK is read here. A malformed one is refused with
-the fix.
+"""Parses addresses: every `--to`, `--bootstrap`, URL of an actor and of the SDK. A malformed one is refused with the
+fix.
 
-Whether a host resolves or answers is not asked here: that may change, and is retried. Credentials of a URL become an
-`Authorization` header (RFC 7617); what is shown of an address in logs, errors and metrics never holds them.
+Whether a host resolves or responds is not checked here: that may change, and is retried. Credentials of a URL become an
+`Authorization` header (RFC 7617); addresses in logs, errors and metrics never contain them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class HttpAddress(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What each request needs."""
+        """The headers that each request needs."""
         return {"Authorization": self.authorization} if self.authorization else {}
 
 
 def shown(address: str) -> str:
-    """`address` as people may see it: without credentials, however malformed it is.
+    """`address` for logs and errors: without credentials, also where it is malformed.
 
     >>> shown("http://user:p@ss/word@host:9093"), shown("user:secret@host"), shown("host:9092")
     ('http://***@host:9093', '***@host', 'host:9092')
@@ -53,11 +53,11 @@ def http_address(address: str, example: str = "http://127.0.0.1:9093") -> HttpAd
     scheme, rest = _split_scheme(address)
     if any(character.isspace() or not character.isprintable() for character in address) or not address.isascii():
         raise Refused(
-            f"{seen!r} holds characters that no URL has; percent-encode them, and write a host name as xn--..."
+            f"{seen!r} has characters that a URL cannot have; percent-encode them, and write a host name as xn--..."
         )
     if scheme.lower() not in ("http", "https"):
         fix = f"http://{seen}" if not scheme and rest else example
-        raise Refused(f"{seen!r} is no URL of an HTTP server; write http:// or https:// in front: {fix}")
+        raise Refused(f"{seen!r} is not the URL of an HTTP server; write http:// or https:// in front: {fix}")
     try:
         parts = urlsplit(address)
         port = parts.port
@@ -65,7 +65,9 @@ def http_address(address: str, example: str = "http://127.0.0.1:9093") -> HttpAd
         parts, port = urlsplit(""), -1
     host = parts.netloc.rpartition("@")[2]
     if port == -1 or port == 0:
-        problem = "is no number from 1 to 65535, or the credentials hold a character to be percent-encoded (/ as %2F)"
+        problem = (
+            "is not a number from 1 to 65535, or the credentials hold a character to be percent-encoded (/ as %2F)"
+        )
         raise Refused(f"{seen!r}: the port {problem}; write it as {example}")
     name = host.rpartition(":")[0] if port is not None or host.endswith(":") else host
     if not _HOST.fullmatch(name):
@@ -91,16 +93,16 @@ def kafka_servers(address: str) -> list[str]:
     """
     seen, example = shown(address), "write host:port[,host:port], such as 127.0.0.1:9092"
     if "://" in address:
-        raise Refused(f"{seen!r} has a scheme where a Kafka address has none; {example}")
+        raise Refused(f"{seen!r} has a scheme, which a Kafka address has not; {example}")
     if "@" in address:
-        raise Refused(f"{seen!r} holds credentials; give them as SANDBOX_KAFKA_USER and SANDBOX_KAFKA_PASSWORD_FILE")
+        raise Refused(f"{seen!r} contains credentials; give them as SANDBOX_KAFKA_USER and SANDBOX_KAFKA_PASSWORD_FILE")
     servers = []
     for server in filter(None, address.split(",")) if address.strip(",") else [""]:
         host, colon, port = server.rpartition(":") if not server.endswith("]") and ":" in server else (server, "", "")
         if not _HOST.fullmatch(host):
             raise Refused(f"{seen!r}: {server!r} names no host; {example}")
         if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise Refused(f"{seen!r}: {port!r} is no port from 1 to 65535; {example}")
+            raise Refused(f"{seen!r}: {port!r} is not a port from 1 to 65535; {example}")
         servers.append(f"{host}:{port or 9092}")
     return servers
 

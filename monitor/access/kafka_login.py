@@ -1,9 +1,9 @@
-"""Who this process is to a Kafka that wants a login: read from the environment, for every client of it alike.
+"""Login and encryption of this process's Kafka clients, read from the environment.
 
 `SANDBOX_KAFKA_USER` names the user, `SANDBOX_KAFKA_PASSWORD_FILE` the file with the password. `SANDBOX_KAFKA_MECHANISM`
-is SCRAM-SHA-512 unless it says PLAIN or SCRAM-SHA-256. `SANDBOX_KAFKA_CA` names the file of the authority that signed
-the broker's certificate, `system` those of the machine; without it the connection is in clear, which is for loopback
-alone.
+is SCRAM-SHA-512 by default, PLAIN or SCRAM-SHA-256. `SANDBOX_KAFKA_CA` names the PEM file of the authority that signed
+the broker's certificate, or `system` for those of the machine; without it the connection is not encrypted, which is for
+loopback only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 
 
 def access(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Settings that aiokafka and kafka-python both take; empty without a user and an authority.
+    """Client settings for aiokafka and kafka-python alike; empty without a user and an authority.
 
-    Raises Refused that names the variable and the fix when one of them cannot be, or its file cannot be read.
+    Raises Refused, naming the variable and the fix, for an invalid value or an unreadable file.
     """
     user, ca = environment.get("SANDBOX_KAFKA_USER", ""), environment.get("SANDBOX_KAFKA_CA", "")
     settings: dict[str, Any] = {}
@@ -31,7 +31,7 @@ def access(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
             settings["ssl_context"] = ssl.create_default_context(cafile=None if ca == "system" else ca)
         except OSError as error:  # ssl.SSLError is one
             raise Refused(
-                f"SANDBOX_KAFKA_CA names {ca}, which is no file of certificates ({error}); give PEM"
+                f"SANDBOX_KAFKA_CA names {ca}, which is not a file of certificates ({error}); give PEM"
             ) from error
     if user:
         mechanism = environment.get("SANDBOX_KAFKA_MECHANISM", MECHANISMS[0])

@@ -1,7 +1,7 @@
-"""Actors: readers of `decisions`, one file each. `ACTORS` maps a name to what builds one from its address.
+"""Actors deliver decisions to other systems, one file each. `ACTORS` maps a name to the factory that takes an address;
+it is the only registration: the options of `sandbox-monitor act`, the metrics and the contract tests read it.
 
-Everything an actor does is a projection of the record; taking every actor away loses no decision. Retry and resending
-live in `monitor.act.deliver` alone.
+Without any actor no decision is lost: the record has all. Only `monitor.act.deliver` retries and resends.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from monitor.act.alertmanager import Alertmanager
 from monitor.act.annotations import Annotations
-from monitor.act.base import Actor, AnyActor, Notifier
+from monitor.act.base import Actor, AnyActor, HttpUrl, Notifier
 from monitor.act.deliver import Deliver
 from monitor.act.json_lines import JsonLines
 
@@ -20,4 +20,4 @@ ACTORS: dict[str, Callable[[str], AnyActor]] = {
     "json_lines": JsonLines,
 }
 
-__all__ = ["ACTORS", "Actor", "AnyActor", "Deliver", "Notifier"]
+__all__ = ["ACTORS", "Actor", "AnyActor", "Deliver", "HttpUrl", "Notifier"]

@@ -1,15 +1,13 @@
-"""Pushes standing alerts to Alertmanager, past Prometheus: no scrape stands between a halt and a person.
+"""Pushes firing alerts to Alertmanager directly, without waiting for a scrape of Prometheus.
 
-Alertmanager keeps alerts in memory, so what stands is resent every minute. A standing alert carries no end (`endsAt`):
-it must not end because this process died or because its clock is behind. Alertmanager then keeps it for its own
-`resolve_timeout`, which has to be long: 168 h in `deploy/alertmanager`; one below a day is reported in the log. What
-ended is sent once with an end, in Alertmanager's own time: the `Date` header of its answers shows how far its clock is
-from ours.
+Alertmanager keeps alerts in memory, so firing alerts are resent every minute. A firing alert has no end (`endsAt`): it
+must not end because this process died or because its clock is behind. Alertmanager then keeps it for its
+`resolve_timeout`, which must be long: 168 h in `deploy/alertmanager`; less than a day is logged. An alert that ended is
+sent once with its end, in the time of Alertmanager: the `Date` header of its responses gives the clock skew.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -18,24 +16,27 @@ from email.utils import parsedate_to_datetime
 import msgspec
 from msgspec import Struct
 
+from monitor.access.address import http_address
+from monitor.act.base import HttpUrl
 from monitor.act.http import get, post
 from monitor.act.links import Links
 from monitor.clock import wall_ms
 from monitor.errors import Refused
+from monitor.logs import EventLogger
 from monitor.model.records import Level, Reason
 from monitor.projections.alerts import Alert, Facts
 
-log = logging.getLogger(__name__)
+log = EventLogger(__name__)
 
-EXACT_MS = 2_000  # `Date` has whole seconds: a smaller difference is none
-SKEW_MS = 30_000  # a larger one is reported
+EXACT_MS = 2_000  # `Date` has whole seconds: a smaller difference counts as zero
+SKEW_MS = 30_000  # a larger one is logged
 SHORTEST_TIMEOUT_S = 86_400
 ALERTS = 1 << 26  # bytes of an answer that lists alerts
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 
 def _ignore(seconds: float) -> None:
-    """Measure nothing."""
+    """The default for `skewed`."""
 
 
 class _Held(Struct):
@@ -45,18 +46,22 @@ class _Held(Struct):
 
 
 class Alertmanager:
-    """`address` is the base URL of an Alertmanager (API v2), `clock` gives wall time in ms, `skewed` is called after
-    each answer with the seconds by which its clock is ahead of ours."""
+    """Push halts, escalations and grave findings, while they last, to the Alertmanager at this URL (API v2).
+
+    `clock` returns wall time in ms. `skewed` is called after each response with the seconds by which Alertmanager's
+    clock is ahead of ours. Raises Refused for a malformed `address`.
+    """
 
     resend_ms = 60_000
 
     def __init__(
         self,
-        address: str,
+        address: HttpUrl,
         clock: Callable[[], int] = wall_ms,
         links: Links = Links(),  # noqa: B008 (a frozen value)
         skewed: Callable[[float], None] = _ignore,
     ) -> None:
+        http_address(address)
         self._base = address.rstrip("/") + "/api/v2"
         self._clock = clock
         self._links = links
@@ -65,7 +70,7 @@ class Alertmanager:
         self._reported = False
 
     def notify(self, standing: Sequence[Alert], ended: Sequence[Alert]) -> None:
-        """Post both in one request; when it shows that the clocks moved apart, once more in the corrected time."""
+        """Post both in one request; post again in corrected time if the response shows a new clock skew."""
         if self._skew is None:
             self._look()
         for _ in range(2):
@@ -113,21 +118,22 @@ class Alertmanager:
         return body
 
     def _look(self) -> None:
-        """Before the first alert: how far the clocks are apart, and how long Alertmanager keeps an alert that has no
+        """Before the first alert: measure the clock skew, and check how long Alertmanager keeps an alert without an
         end."""
         try:
             date, body = get(f"{self._base}/status")
         except Refused as error:  # an old version, or a proxy that lets alerts through only
-            log.warning("act: alertmanager says nothing of its configuration: %s", error)
+            log.warning("alertmanager.status_unreadable", stage="act", error=error)
             self._skew = 0
             return
         self._measure(date)
         timeout = resolve_timeout(body)
         if timeout < SHORTEST_TIMEOUT_S:
             log.warning(
-                "act: alertmanager ends alerts %.0f s after it last heard of them: a halt that stands would be reported as "
-                "resolved when this process stops; set global.resolve_timeout to 168h",
-                timeout,
+                "alertmanager.resolve_timeout_short",
+                stage="act",
+                seconds=round(timeout),
+                detail="alerts end when this process stops for longer; set global.resolve_timeout to 168h",
             )
 
     def _measure(self, date: str | None) -> None:
@@ -136,12 +142,12 @@ class Alertmanager:
             try:
                 skew = round(parsedate_to_datetime(date).timestamp() * 1000) - self._clock()
             except ValueError:
-                log.debug("act: alertmanager's Date header is %r", date)
+                log.debug("alertmanager.date_unreadable", stage="act", header=date)
         self._skew = skew if abs(skew) > EXACT_MS else 0
         self._skewed(self._skew / 1000)
         if (abs(self._skew) > SKEW_MS) is not self._reported:
             self._reported = not self._reported
-            log.warning("act: alertmanager's clock is %.0f s ahead of this machine's", self._skew / 1000)
+            log.warning("alertmanager.clock_skew", stage="act", ahead_seconds=round(self._skew / 1000))
 
 
 def resolve_timeout(status: bytes) -> float:

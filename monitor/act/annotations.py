@@ -1,20 +1,25 @@
-"""Marks moves on the ladder in Grafana, so that a curve and the decision it caused stand in one picture."""
+"""Annotates changes of level in Grafana, so that a dashboard shows a curve with the decision it caused."""
 
 from __future__ import annotations
 
+from monitor.act.base import HttpUrl
 from monitor.act.grafana import Grafana
 from monitor.model.records import Decision
 from monitor.projections.message import sentence
 
 
 class Annotations:
-    """`address` is Grafana's base URL; the token comes from the environment (see `monitor.act.grafana`)."""
+    """Annotate changes of level and acts of people in the Grafana at this URL.
 
-    def __init__(self, address: str) -> None:
+    The token comes from the environment (see `monitor.act.grafana`). Raises Refused for a malformed `address`.
+    """
+
+    def __init__(self, address: HttpUrl) -> None:
         self._grafana = Grafana(address)
 
     def act(self, decision: Decision) -> None:
-        """Annotate a change of level or an act of a person. Grafana would keep a repeat, so it is asked first."""
+        """Annotate a change of level or an act of a person. Grafana stores repeats, so an existing one is looked up
+        first."""
         if decision.kind not in ("level", "act"):
             return
         once = f"decision:{decision.id}"

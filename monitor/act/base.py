@@ -1,7 +1,7 @@
-"""What an actor is: it knows one address and two words, *unavailable* and *refused*.
+"""The interface of an actor: it delivers to one address, and an error is `Unavailable` (retry) or `Refused` (do not).
 
-Two kinds. An `Actor` keeps a record: it is handed every decision. A `Notifier` notifies people: it is handed the alerts
-that stand, computed from decisions by `monitor/projections/alerts.py`, and resends them.
+There are two kinds. An `Actor` receives every decision. A `Notifier` receives the firing alerts, computed from
+decisions by `monitor/projections/alerts.py`.
 """
 
 from __future__ import annotations
@@ -17,27 +17,29 @@ class Actor(Protocol):
     """The extension point: one method. Built as `ACTORS[name](address)`.
 
     Contract, held by `tests/contract/test_actors.py` for everything in `ACTORS`: `act` returns when the decision has
-    taken effect outside; it raises `Unavailable` when the address does not answer or says "later" (the same decision is
-    then handed over again) and `Refused` when repeating cannot help; the same decision handed over twice has the effect
-    of once; it never sleeps and never retries, that is `Deliver`'s part. It may block for a few seconds.
+    taken effect outside. It raises `Unavailable` when the address does not answer or asks for a retry (the same
+    decision is then delivered again), and `Refused` when a retry cannot help. A repeated decision has no second effect.
+    `act` never sleeps and never retries, which is the job of `Deliver`. It may block for a few seconds.
     """
 
     def act(self, decision: Decision) -> None:
-        """Make one decision known outside."""
+        """Deliver one decision."""
 
 
 @runtime_checkable
 class Notifier(Protocol):
-    """The same contract for alerts: what stands is handed over again every `resend_ms`, and what ended is handed over
-    once."""
+    """The same contract for alerts: firing alerts are delivered again every `resend_ms`, ended ones once."""
 
     resend_ms: int
 
     def notify(self, standing: Sequence[Alert], ended: Sequence[Alert]) -> None:
-        """Make known outside that the first of these stand and the second have ended."""
+        """Deliver firing alerts and alerts that have ended."""
 
     def open(self) -> Sequence[Alert]:
-        """The alerts that the other side holds; empty when it does not tell."""
+        """The alerts that are open at the target; empty when it cannot list them."""
 
 
 AnyActor: TypeAlias = Actor | Notifier
+
+HttpUrl: TypeAlias = str
+"""Annotation of an actor's `address` that is an HTTP URL: the command line then checks it as one."""

@@ -1,13 +1,12 @@
-"""Hands decisions and alerts to actors: the one place that queues, retries and resends what stands.
+"""Delivers decisions and alerts to actors: the only place that queues, retries and resends.
 
-Each actor has a lane (`monitor/act/queues.py`). The cursor is the pilot's `standing`, which rises by one with every
-record of the pilot. That makes `feed` safe to call with the whole decisions log after a restart: what was acted on is
-skipped, whatever the partition or the order between pilots. Delivery is at least once; actors are idempotent.
+Each actor has a queue (`monitor/act/queues.py`). The cursor is the pilot's `standing`, which rises by one with every
+record of the pilot. That makes `feed` safe to call with the whole decisions log after a restart: delivered decisions
+are skipped, whatever the partition or the order between pilots. Delivery is at least once; actors are idempotent.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,32 +14,33 @@ from pathlib import Path
 import msgspec
 
 from monitor.act.base import AnyActor, Notifier
-from monitor.act.queues import LONGEST_BACKOFF_MS, AlertLane, Lane, RecordLane, Saved
+from monitor.act.queues import LONGEST_BACKOFF_MS, ActorQueue, AlertQueue, RecordQueue, Saved
 from monitor.charter.spec import Charter, charter_hash
 from monitor.files.durable import replace_file
 from monitor.files.side_file import read_side_file
+from monitor.logs import EventLogger
 from monitor.model.records import Decision
 from monitor.projections.alerts import Facts, facts_of
 
-log = logging.getLogger(__name__)
+log = EventLogger(__name__)
 
-KEPT = 8  # charters of one pilot whose labels are remembered: the newest
-PILOTS = 100_000  # pilots whose labels are remembered: the newest
+CHARTERS = 8  # charters of one pilot whose labels are stored: the newest
+PILOTS = 100_000  # pilots whose labels are stored: the newest
 
 _decode_saved = msgspec.json.Decoder(dict[str, Saved]).decode
 
 
 def _ignore(actor: str, outcome: str) -> None:
-    """Count nothing."""
+    """The default for `counted`."""
 
 
 class Deliver:
     """`actors` by name; `file` keeps cursors over restarts; `counted(actor, outcome)` is called for every delivery
-    attempt, outcome being done, unavailable, refused or dropped; `waiting(actor, n)` of queue lengths. `history`: the
-    log is fed from its start, and `caught_up` is called where it ended when reading began; without it all that is fed
-    is new.
+    attempt, outcome being done, unavailable, refused or dropped; `waiting(actor, n)` reports queue lengths. `history`:
+    the log is fed from its start, and `caught_up` is called at the end that it had when reading began; without it all
+    decisions are new.
 
-    `feed` never blocks and never raises. `tick` blocks as long as actors do: call it from a thread of its own (or use
+    `feed` never blocks and never raises. `tick` blocks as long as actors do: call it from a dedicated thread (or use
     `run`), never from an event loop. Both may be called from different threads.
     """
 
@@ -57,46 +57,48 @@ class Deliver:
         self._waiting = waiting
         self._facts: dict[str, dict[str, Facts]] = {}
         kept = self._load()
-        self._lanes = [self._lane(name, actor, kept.get(name), counted, history) for name, actor in actors.items()]
+        self._queues = [
+            self._queue_for(name, actor, kept.get(name), counted, history) for name, actor in actors.items()
+        ]
         self._incoming: deque[Decision | None] = deque()
         self._unsaved = False
 
     def feed(self, decisions: Iterable[Decision]) -> None:
-        """Take decisions that are already durable, in the order of their log. Repeats are harmless."""
+        """Queue durable decisions in the order of their log. Repeats have no effect. Never blocks."""
         self._incoming.extend(decisions)
 
     def caught_up(self) -> None:
-        """The log was fed up to where it ended when reading began. Never blocks."""
+        """The log was fed up to the end that it had when reading began. Never blocks."""
         self._incoming.append(None)
 
     def learn(self, charter: Charter) -> None:
-        """Take tier, sector and region of a charter for the labels of alerts that begin from now on. Never blocks."""
+        """Store tier, sector and region of a charter for the labels of later alerts. Never blocks."""
         known = dict(self._facts.get(charter.pilot, {}))
         known[charter_hash(charter)] = facts_of(charter)
-        self._facts[charter.pilot] = dict(list(known.items())[-KEPT:])
-        while len(self._facts) > PILOTS:  # charters of refused admissions come here too
+        self._facts[charter.pilot] = dict(list(known.items())[-CHARTERS:])
+        while len(self._facts) > PILOTS:  # includes charters of refused admissions
             del self._facts[next(iter(self._facts))]
 
     def knows(self, decision: Decision) -> bool:
-        """Whether the charter of a decision was taken. Never blocks."""
+        """Whether the charter of a decision is stored. Never blocks."""
         return decision.charter in self._facts.get(decision.pilot, {})
 
     def tick(self, now_ms: int) -> int:
-        """Hand over what is due; returns the time (ms) at which it wants to be called next. `now_ms` must not fall."""
+        """Deliver what is due. Returns the time (ms) of the next call. `now_ms` must not decrease."""
         while self._incoming:
             decision = self._incoming.popleft()
-            for lane in self._lanes:
+            for queue in self._queues:
                 if decision is None:
-                    lane.caught_up()
+                    queue.caught_up()
                 else:
-                    lane.take(decision)
-        for lane in self._lanes:
-            lane.serve(now_ms)
+                    queue.take(decision)
+        for queue in self._queues:
+            queue.serve(now_ms)
             if self._waiting is not None:
-                self._waiting(lane.name, len(lane.queue))
-        if any(lane.dirty for lane in self._lanes):
+                self._waiting(queue.name, len(queue.queue))
+        if any(queue.dirty for queue in self._queues):
             self._save()
-        return min((lane.due(now_ms) for lane in self._lanes), default=now_ms + LONGEST_BACKOFF_MS)
+        return min((queue.due(now_ms) for queue in self._queues), default=now_ms + LONGEST_BACKOFF_MS)
 
     def run(self, clock: Callable[[], int], sleep: Callable[[float], object], stopped: Callable[[], bool]) -> None:
         """Tick until `stopped()`. `clock` gives ms, `sleep` takes seconds (an event's `wait` fits); at most 0.2 s
@@ -107,15 +109,15 @@ class Deliver:
 
     @property
     def idle(self) -> bool:
-        """Nothing waits to be handed over."""
-        return not self._incoming and not any(lane.queue for lane in self._lanes)
+        """Whether no delivery is pending."""
+        return not self._incoming and not any(queue.queue for queue in self._queues)
 
-    def _lane(
+    def _queue_for(
         self, name: str, actor: AnyActor, saved: Saved | None, counted: Callable[[str, str], None], history: bool
-    ) -> Lane:
+    ) -> ActorQueue:
         if isinstance(actor, Notifier):
-            return AlertLane(name, actor, saved or Saved(attached=not history), counted, self._facts_of, history)
-        return RecordLane(name, actor, saved or Saved(), counted)
+            return AlertQueue(name, actor, saved or Saved(attached=not history), counted, self._facts_of, history)
+        return RecordQueue(name, actor, saved or Saved(), counted)
 
     def _facts_of(self, decision: Decision) -> Facts:
         known = self._facts.get(decision.pilot, {})
@@ -125,7 +127,7 @@ class Deliver:
         if self._file is None:
             return {}
         empty: dict[str, Saved] = {}
-        price = "records are handed over again, alerts begin with what stands"
+        price = "records are delivered again, alerts start with the firing ones"
         return read_side_file(self._file, _decode_saved, empty, price)
 
     def _save(self) -> None:
@@ -133,16 +135,18 @@ class Deliver:
             self._clean()
             return
         try:
-            replace_file(self._file, msgspec.json.encode({lane.name: lane.saved for lane in self._lanes}), mode=0o644)
+            replace_file(
+                self._file, msgspec.json.encode({queue.name: queue.saved for queue in self._queues}), mode=0o644
+            )
         except OSError as error:
-            # A full disk must not keep a halt from anybody; the price is repeats after a restart.
+            # A full disk must not block the alert of a halt; the cost is repeated deliveries after a restart.
             if not self._unsaved:
-                log.error("act: cursors cannot be saved: %s", error)
+                log.error("cursors.not_saved", stage="act", path=self._file, error=error)
             self._unsaved = True
             return
         self._unsaved = False
         self._clean()
 
     def _clean(self) -> None:
-        for lane in self._lanes:
-            lane.dirty = False
+        for queue in self._queues:
+            queue.dirty = False

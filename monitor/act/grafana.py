@@ -1,4 +1,4 @@
-"""The one home of grafana-api: five calls of Grafana's HTTP API, with our two words for what can go wrong."""
+"""The only home of grafana-api: five calls of Grafana's HTTP API; errors are `Unavailable` or `Refused`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTTP request of an actor, with every answer turned into success, `Unavailable` or `Refused`."""
+"""One HTTP request of an actor; every response is a success, `Unavailable` or `Refused`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LATER = frozenset({408, 425, 429})
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    # Following one would turn the POST into a GET and report success for a message nobody got.
+    # Following one would turn the POST into a GET and report success for a message that was not received.
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import msgspec
 
 from monitor.errors import Refused, Unavailable
 from monitor.files.durable import append_synced
+from monitor.logs import EventLogger
 from monitor.model.records import Decision
 
-log = logging.getLogger(__name__)
+log = EventLogger(__name__)
 _decode = msgspec.json.Decoder(Decision).decode
 
 
 class JsonLines:
-    """`address` is the path of the file. A decision already in it (by the pilot's standing) is not written again."""
+    """Append each decision to this file.
+
+    A decision that the file contains (by the standing of the pilot) is not written again.
+    """
 
     def __init__(self, address: str) -> None:
         self._path = Path(address)
@@ -39,7 +42,7 @@ class JsonLines:
         self._standing[decision.pilot] = decision.standing
 
     def _read(self) -> dict[str, int]:
-        """The highest standing per pilot; a last line torn by a crash is cut off, other unreadable lines are
+        """The highest standing per pilot. A last line that a crash cut short is truncated; other unreadable lines are
         skipped."""
         found: dict[str, int] = {}
         if not self._path.exists():
@@ -55,7 +58,9 @@ class JsonLines:
                     decision = _decode(line)
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     if line.strip():
-                        log.warning("%s:%d: no decision (%s); left as it is", self._path, number, error)
+                        log.warning(
+                            "json_lines.line_unreadable", stage="act", path=self._path, line=number, error=error
+                        )
                     continue
                 found[decision.pilot] = max(found.get(decision.pilot, 0), decision.standing)
         return found

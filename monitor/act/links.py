@@ -1,4 +1,4 @@
-"""Where an alert leads: the runbook's heading and the pilot's page on the board, as absolute addresses."""
+"""The links of an alert: its heading in the runbook and the pilot's page on the board, as absolute URLs."""
 
 from __future__ import annotations
 

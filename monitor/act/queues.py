@@ -1,58 +1,57 @@
-"""Lanes: one queue, cursor and backoff per actor, so that an unavailable one delays no other.
+"""One queue, cursor and backoff per actor, so that an unavailable actor delays no other.
 
-`RecordLane` hands over every decision. `AlertLane` folds decisions into the alerts that stand
-(`monitor/projections/alerts.py`), hands over what begins and ends, and resends what stands. What an `AlertLane` is fed
-below its cursor, or before it attached, is history: it is folded silently.
+`RecordQueue` delivers every decision. `AlertQueue` folds decisions into alerts (`monitor/projections/alerts.py`),
+delivers those that start and end, and resends the firing ones. Decisions below its cursor, or from before it attached,
+are history: they are folded without a delivery.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from monitor.act.base import Actor, Notifier
 from monitor.errors import Refused, Unavailable
+from monitor.logs import EventLogger
 from monitor.model.records import Decision
 from monitor.projections.alerts import Alert, Facts, PilotAlerts, after_decision, difference
 
-log = logging.getLogger(__name__)
+log = EventLogger(__name__)
 
 FIRST_BACKOFF_MS = 1_000
 LONGEST_BACKOFF_MS = 60_000
-QUEUE = 100_000  # decisions that may wait for one actor; beyond it the oldest go, counted: the ledger has them
-TURN = 500  # decisions handed to one actor before the next one gets its turn
-TOGETHER = 200  # alerts in one hand-over
+QUEUE = 100_000  # pending decisions of one actor; beyond it the oldest are dropped and counted: the ledger has them
+TURN = 500  # decisions delivered to one actor before the next actor
+TOGETHER = 200  # alerts in one delivery
 
 
 class Saved(Struct):
-    """What a lane needs after a restart: the last standing handed over, by pilot; for alerts also what stood at that
-    cursor, and the alerts that were sent to the other side and not yet ended there. `attached`: history was read to its
-    end."""
+    """The state of a queue over restarts: the last standing delivered, by pilot; for alerts also the alerts at that
+    cursor, and those that were sent and not yet ended. `attached`: history was read to its end."""
 
     cursor: dict[str, int] = {}
     pilots: dict[str, PilotAlerts] = {}
-    told: dict[str, Alert] = {}
+    sent: dict[str, Alert] = field(default_factory=dict, name="told")
     attached: bool = True
 
 
-class Lane:
+class ActorQueue:
     """`counted(actor, outcome)` is called for every delivery attempt: done, unavailable, refused or dropped."""
 
     def __init__(self, name: str, saved: Saved, counted: Callable[[str, str], None]) -> None:
         self.name = name
         self.saved = saved
         self.queue: deque[Decision] = deque()
-        self.dirty = False  # `saved` changed since it was last on disk
+        self.dirty = False  # `saved` has unwritten changes
         self._counted = counted
         self._queued = dict(saved.cursor)
         self._failures = 0
         self._not_before = 0
 
     def take(self, decision: Decision) -> None:
-        """Queue a decision, unless it was handed over before."""
+        """Queue a decision, unless it was delivered before."""
         if self._queued.get(decision.pilot, 0) >= decision.standing:
             return
         self._queued[decision.pilot] = decision.standing
@@ -62,10 +61,10 @@ class Lane:
         self.queue.append(decision)
 
     def caught_up(self) -> None:
-        """History ends here: all that is taken from now on happened after the start."""
+        """History ends here: later decisions are new."""
 
     def serve(self, now: int) -> None:
-        """Hand over what is due at `now` (ms), until the actor is unavailable or its turn is over."""
+        """Deliver what is due at `now` (ms), at most `TURN` decisions, until the actor is unavailable."""
         if now < self._not_before:
             return
         for _ in range(TURN):
@@ -76,7 +75,7 @@ class Lane:
             self._passed(self.queue.popleft())
 
     def due(self, now: int) -> int:
-        """When (ms) `serve` is to be called next."""
+        """The time (ms) of the next call of `serve`."""
         return max(now, self._not_before) if self.queue else now + LONGEST_BACKOFF_MS
 
     def _process(self, decision: Decision, now: int) -> bool:
@@ -90,21 +89,21 @@ class Lane:
         self.dirty = True
 
     def _attempt(self, call: Callable[[], None], what: str, now: int) -> str:
-        """Call the actor once; returns done, unavailable (to be repeated after a pause) or refused."""
+        """Call the actor once. Returns done, unavailable (retried after a backoff) or refused."""
         try:
             call()
         except Unavailable as error:
             self._not_before = now + min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS << min(self._failures, 16))
             self._failures += 1
             if self._failures == 1:
-                log.warning("act: %s is unavailable, trying again: %s", self.name, error)
+                log.warning("actor.unavailable", stage="act", actor=self.name, error=error)
             outcome = "unavailable"
         except Refused as error:
-            log.error("act: %s refused %s: %s", self.name, what, error)
+            log.error("actor.refused", stage="act", actor=self.name, delivery=what, error=error)
             outcome = "refused"
         except Exception:
-            # A mistake in one outlet must stop neither the others nor the monitor; the ledger has the decision.
-            log.exception("act: %s failed on %s", self.name, what)
+            # A bug in one actor must stop neither the others nor the monitor; the ledger has the decision.
+            log.error("actor.failed", stage="act", actor=self.name, delivery=what, exc_info=True)
             outcome = "refused"
         else:
             outcome = "done"
@@ -114,8 +113,8 @@ class Lane:
         return outcome
 
 
-class RecordLane(Lane):
-    """Hands every decision over, once."""
+class RecordQueue(ActorQueue):
+    """Delivers every decision once."""
 
     def __init__(self, name: str, actor: Actor, saved: Saved, counted: Callable[[str, str], None]) -> None:
         super().__init__(name, saved, counted)
@@ -126,12 +125,11 @@ class RecordLane(Lane):
         return outcome != "unavailable"
 
 
-class AlertLane(Lane):
-    """Hands over alerts. `facts` gives the labels that a decision's charter adds; `history`: `caught_up` will be
-    called.
+class AlertQueue(ActorQueue):
+    """Delivers alerts. `facts` returns the labels of a decision's charter; `history`: `caught_up` will be called.
 
-    A lane without saved state attaches at what stands: it is silent until `caught_up` and then sends what stands, once.
-    A lane with a cursor hands over whatever happened after it, a halt that began and ended in between included.
+    A queue without saved state delivers nothing until `caught_up` and then the firing alerts, once. A queue with a
+    cursor delivers everything after it, including a halt that started and ended in the meantime.
     """
 
     def __init__(
@@ -148,10 +146,10 @@ class AlertLane(Lane):
         self._facts = facts
         self._history = history
         self._resent_at: int | None = None
-        self._asked = saved.attached  # whether the other side was asked what it still holds
+        self._asked = saved.attached  # whether the alerts open at the target were read
 
     def take(self, decision: Decision) -> None:
-        """Fold history silently; queue what is new."""
+        """Fold history without a delivery; queue new decisions."""
         cursor = self.saved.cursor.get(decision.pilot, 0)
         if self.saved.attached and decision.standing > cursor:
             super().take(decision)
@@ -162,15 +160,15 @@ class AlertLane(Lane):
             self.dirty = True
 
     def caught_up(self) -> None:
-        """From now on what stands is known: a lane that attaches sends it."""
+        """The firing alerts are now known: a queue that attaches delivers them."""
         self._history = False
         self.dirty = self.dirty or not self.saved.attached
         self.saved.attached = True
-        if self._standing().keys() != self.saved.told.keys():
+        if self._standing().keys() != self.saved.sent.keys():
             self._resent_at = None
 
     def serve(self, now: int) -> None:
-        """As for every lane; but what stands goes first after a start, as the other side may have forgotten it."""
+        """As for every queue, but after a start firing alerts are resent first: the target may have lost them."""
         if now < self._not_before or not self.saved.attached:
             return
         if self._resent_at is None and not self._resend(now):
@@ -180,11 +178,11 @@ class AlertLane(Lane):
             self._resend(now)
 
     def due(self, now: int) -> int:
-        """When the queue or what stands is due."""
+        """The time (ms) when the queue or a resend is due."""
         due = super().due(now)
         if self._resent_at is None:
             return max(now, self._not_before)
-        return min(due, self._resent_at + self._actor.resend_ms) if self.saved.told or self.saved.pilots else due
+        return min(due, self._resent_at + self._actor.resend_ms) if self.saved.sent or self.saved.pilots else due
 
     def _fold(self, decision: Decision) -> PilotAlerts:
         before = self.saved.pilots.get(decision.pilot, PilotAlerts())
@@ -195,29 +193,29 @@ class AlertLane(Lane):
         before = self.saved.pilots.get(decision.pilot, PilotAlerts())
         then = after_decision(before, decision, self._facts(decision))
         begun, ended = difference(before, then)
-        if (begun or ended) and not self._say(begun, ended, now):
+        if (begun or ended) and not self._deliver(begun, ended, now):
             return False
         self.saved.pilots[decision.pilot] = then
         return True
 
     def _overflowed(self, decision: Decision) -> None:
-        self._fold(decision)  # what it began or ended is found at the next resending
+        self._fold(decision)  # alerts that it started or ended are delivered at the next resend
         self._passed(decision)
 
     def _standing(self) -> dict[str, Alert]:
-        if self._history:  # what stood when the state was saved; what stands now is not known yet
-            return dict(self.saved.told)
+        if self._history:  # the alerts when the state was saved; the present ones are not known yet
+            return dict(self.saved.sent)
         return {alert.identity: alert for pilot in self.saved.pilots.values() for alert in pilot.alerts()}
 
     def _resend(self, now: int) -> bool:
-        """Resend what stands when it is due, and end what should have ended. False when the actor became
+        """Resend firing alerts when due, and end those that no longer fire. Returns False when the actor is
         unavailable."""
         if self._resent_at is not None and now < self._resent_at + self._actor.resend_ms:
             return True
         if not self._asked and not self._ask(now):
             return False
         standing = self._standing()
-        ended = [alert for name, alert in self.saved.told.items() if name not in standing]
+        ended = [alert for name, alert in self.saved.sent.items() if name not in standing]
         todo: list[tuple[list[Alert], list[Alert]]] = [
             ([], ended[i : i + TOGETHER]) for i in range(0, len(ended), TOGETHER)
         ]
@@ -225,28 +223,27 @@ class AlertLane(Lane):
         todo += [(alerts[i : i + TOGETHER], []) for i in range(0, len(alerts), TOGETHER)]
         self._resent_at = now
         for begun, over in todo:
-            if not self._say(begun, over, now):
-                self._resent_at = None  # from its beginning, with what stands by then
+            if not self._deliver(begun, over, now):
+                self._resent_at = None  # restart with the alerts of that time
                 return False
         return True
 
     def _ask(self, now: int) -> bool:
-        """A lane that attaches learns which alerts the other side still holds of these pilots, so that it can end
-        them."""
+        """Read the alerts of these pilots that are open at the target, so that they can be ended."""
         found: list[Alert] = []
         if self._attempt(lambda: found.extend(self._actor.open()), "to say what is open", now) == "unavailable":
             return False
-        self.saved.told |= {alert.identity: alert for alert in found if alert.pilot in self.saved.pilots}
+        self.saved.sent |= {alert.identity: alert for alert in found if alert.pilot in self.saved.pilots}
         self._asked = True
         return True
 
-    def _say(self, begun: Sequence[Alert], ended: Sequence[Alert], now: int) -> bool:
-        """Send alerts. Returns False when the actor is unavailable; refused alerts are sent again at each resending."""
+    def _deliver(self, begun: Sequence[Alert], ended: Sequence[Alert], now: int) -> bool:
+        """Deliver alerts. Returns False when the actor is unavailable; refused alerts are retried at each resend."""
         what = "alerts of " + ", ".join(sorted({alert.pilot for alert in (*begun, *ended)})[:5])
         outcome = self._attempt(lambda: self._actor.notify(begun, ended), what, now)
         if outcome == "done":
             for alert in ended:
-                self.saved.told.pop(alert.identity, None)
-            self.saved.told |= {alert.identity: alert for alert in begun}
+                self.saved.sent.pop(alert.identity, None)
+            self.saved.sent |= {alert.identity: alert for alert in begun}
             self.dirty = True
         return outcome != "unavailable"

@@ -1,4 +1,4 @@
-"""Control: what regulators (and, for rectifications, firms) put on the `control` log, as one tagged union."""
+"""Acts: what regulators (and, for rectifications, firms) send on the `control` log, as one tagged union."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Counter: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 62)]
 
 
 class ControlBase(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """`id` is chosen by the sender and makes repeats harmless; `author` is who acts.
+    """`id` is chosen by the sender and makes a repeat idempotent; `author` is who acts.
 
     What makes an act valid once: `expected_standing` is the pilot's standing that the author saw, `not_before` and
     `not_after` bound when it may be received. Signed acts carry all three. See `monitor/state/acts_once.py`.
@@ -38,20 +38,20 @@ class Admission(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.adm
 
 
 class Amendment(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.amendment"):
-    """From here on (never backwards) this charter is in force; its version must rise."""
+    """From now on (never backwards) this charter is in force; its version must be higher."""
 
     charter: Charter
 
 
 class Override(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.override"):
-    """A regulator sets the level by hand. Lowering a halt is not an override but a release."""
+    """A regulator sets the level. A halt is lifted by a release, never by an override."""
 
     level: Literal["normal"] | LevelName
     reason: Words
 
 
 class Rectification(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.rectification"):
-    """Finding, cause, action and evidence of a corrective action. While no halt stands `finding` names an active
+    """Finding, cause, action and evidence of a corrective action. While no halt is in force, `finding` names an active
     finding or one of the open rectification window: its key (`indicator/segment/detector`), or the first parts of
     it."""
 
@@ -62,8 +62,8 @@ class Rectification(ControlBase, frozen=True, kw_only=True, tag="sandbox.control
 
 
 class Evaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.evaluation"):
-    """Result of the re-evaluation. Where the charter names scenarios, `results` (scenario -> measure -> value) must hold each of
-    them, and a passed one must keep their bounds."""
+    """Result of the re-evaluation. Where the charter names scenarios, `results` (scenario -> measure -> value) must
+    hold each of them, and a passed one must keep their bounds."""
 
     passed: bool
     report: Words
@@ -71,19 +71,19 @@ class Evaluation(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.ev
 
 
 class Approval(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.approval"):
-    """One approver agrees to the release of a halt. Two different ones are needed."""
+    """One approver agrees to the release of a halt. Approvals by two different people are needed."""
 
 
 class Release(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.release"):
-    """Lift the halt. Refused until rectification, a passed evaluation and two approvals stand in the record; and, where
-    the stop is not verified, without a `reason`."""
+    """Lift the halt. Refused until a rectification, a passed evaluation and two approvals are recorded; and, where the
+    stop is not verified, without a `reason`."""
 
     reason: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shelving"):
-    """An active finding (by its key, as decisions name it: `indicator/segment/rule`) is set aside for `span`: it no longer holds
-    the level up. Never a halt."""
+    """An active finding (by its key, as decisions name it: `indicator/segment/rule`) is set aside for `span`: it no
+    longer holds the level up. Never a halt."""
 
     finding: Annotated[str, Meta(min_length=1, max_length=600)]
     reason: Words
@@ -91,14 +91,15 @@ class Shelving(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.shel
 
 
 class Acceptance(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.acceptance"):
-    """A new level of an indicator is accepted: detectors that learn what is usual learn it anew; limits stay as they are."""
+    """Accept a new level of an indicator: detectors that learn a baseline learn it again; limits do not change."""
 
     indicator: Id
     reason: Words
 
 
 class Drill(ControlBase, frozen=True, kw_only=True, tag="sandbox.control.drill"):
-    """Try out a halt: the service answers as it would, without stopping. `full_stop` stops it, inside the charter's windows."""
+    """Test the path of a halt: the service acknowledges as it would, without stopping. `full_stop` stops it, inside the
+    charter's windows."""
 
     full_stop: bool = False
 

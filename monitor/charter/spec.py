@@ -1,7 +1,7 @@
 """The sandbox plan as code: what a charter says, as frozen values, and its canonical hash.
 
-`monitor/compile/load.py` reads the YAML and points at mistakes; this file holds meaning only. Spans are written `1h`,
-`1d`, `1mo` and parsed once by `span()`/`period()`.
+`monitor/compile/load.py` reads the YAML and reports mistakes with their place; this file defines the values. Spans are
+written `1h`, `1d`, `1mo` and parsed once by `span()`/`period()`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
-    """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of its
-    services: where there is one, heartbeats and acknowledgements must be signed with it, and so must the firm's own acts."""
+    """The firm. `id` is what telemetry topics and the ledger call it. `keys` are public keys (`ed25519:<base64>`) of
+    its services: where there is one, heartbeats and acknowledgements must be signed with it, and so must the firm's own
+    acts."""
 
     id: Id
     name: str = ""
@@ -44,9 +45,10 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Authority(Struct, frozen=True, forbid_unknown_fields=True):
-    """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve the
-    release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public keys
-    (`ed25519:<base64>`): what such a name does must be signed with it, and once any name has a key, nobody acts without."""
+    """A competent authority and who of it may do what, as names that `control` records may carry: `approvers` approve
+    the release of a halt; `officers` (and approvers) override, shelve, drill and release. `keys` maps names to public
+    keys (`ed25519:<base64>`): acts of such a name must be signed with it, and once any name has a key, an author
+    without one is refused."""
 
     id: Id
     name: str = ""
@@ -72,10 +74,10 @@ class Cycle(Struct, frozen=True, forbid_unknown_fields=True):
 class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """`unit` selects which exposure tallies count. `cap` (units per period) is the most that a period may hold: what an
     open or incomplete period is assumed to have; without it there is no provisional evidence. `uncertainty` 0.2 = the
-    reported exposure may be 20 % too small, and the limit is given that much room. `complete`: when the exposure of a
+    reported exposure may be 20 % too small, and the limit is raised by as much. `complete`: when the exposure of a
     period is known in full: `by_source` once every source of exposure was heard at its end, `on_close` when the period
     closes. The second is for services in which every call is a new source; exposure that was not tallied by the close
-    is then taken for none, so a lost tally makes the rate look higher than it is."""
+    is then taken to be 0, so a lost tally makes the rate appear higher than it is."""
 
     unit: Id
     cap: Positive | None = None
@@ -84,8 +86,9 @@ class ExposureSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A limit of `times` what went before: `events` were counted over `exposure` units. The less was counted, the larger the
-    rate that it does not rule out; `doubt` of the indicator's alpha pays for that (`detectors/baseline_limit.py`)."""
+    """A limit of `times` an earlier rate: `events` were counted over `exposure` units. The less was counted, the
+    larger the rate that it does not rule out; `doubt` of the indicator's alpha pays for that
+    (`detectors/baseline_limit.py`)."""
 
     events: Annotated[float, Meta(ge=0, le=1e15)]
     exposure: Positive
@@ -94,8 +97,8 @@ class BaselineSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DetectorSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params` go to
-    its constructor."""
+    """One detector on one indicator: `name` is a key of `detectors.DETECTORS`, `level` the most it may cause, `params`
+    go to its constructor."""
 
     name: str
     level: LevelName
@@ -106,8 +109,9 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One indicator: `kind` is a key of `monitor.indicators.INDICATORS`.
 
     `limit` is per `per` units of exposure (counts), a share (proportions) or a value (gauges); counts may state a
-    `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many closed periods late events may still raise.
-    `variance_mean` is the overdispersion the charter grants. `weight` is this indicator's share of alpha.
+    `baseline` in its place. `reporting_delay` is how long after its end a period stays open. `late_window` is how many
+    closed periods late events may still raise. `variance_mean` is the overdispersion that the charter assumes. `weight`
+    is this indicator's share of alpha.
     """
 
     name: Id
@@ -128,7 +132,8 @@ class IndicatorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     params: dict[str, Any] = {}
 
     def nominal(self) -> float | None:
-        """The limit as people say it: with a baseline, so many times its plain rate, without the room for its doubt."""
+        """The limit as people state it: with a baseline, a multiple of its rate, without the margin for its
+        uncertainty."""
         if self.baseline is None:
             return self.limit
         return self.baseline.times * self.baseline.events / self.baseline.exposure * self.per
@@ -155,7 +160,7 @@ class HardRule(Struct, frozen=True, forbid_unknown_fields=True):
 class Responses(Struct, frozen=True, forbid_unknown_fields=True):
     """What follows from levels. `*_clears_after` counts quiet, known periods; a halt never clears by itself.
 
-    `acknowledge_within` is how long a service may take to acknowledge a halt, and then to show that it stands still.
+    `acknowledge_within` is how long a service may take to acknowledge a halt, and then to show that it stopped.
     `tolerate_first` (tiers minimal and limited only) lets the first crossing of a limit escalate, to be rectified,
     where the next one halts, and so does one that is not rectified within `rectify_within`. `shelve_at_most` is how
     long a finding may be set aside.
@@ -183,7 +188,7 @@ class Window(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Drills(Struct, frozen=True, forbid_unknown_fields=True):
-    """How halts are tried out: a dry run `every` so often (by hand only without it), a full stop only inside
+    """How halts are tested: a dry run `every` so often (only by an act without it), a full stop only inside
     `full_stops`, which are in the time of `zone` (an IANA name such as Europe/Berlin; UTC without it)."""
 
     every: SpanText | None = None
@@ -262,8 +267,8 @@ _LATER: dict[str, Any] = {
 
 
 def canonical_charter(charter: Charter) -> bytes:
-    """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only where
-    it says something, so that a charter keeps the hash under which it was admitted."""
+    """The one byte form of a charter: RFC 8785 JSON with every field written out; one that the schema gained later only
+    where it says something, so that a charter keeps the hash under which it was admitted."""
     whole = msgspec.to_builtins(charter, str_keys=True)
     later = ("tolerate_first", "shelve_at_most", "rectify_within")
     for part, *names in ((whole, "drills", "evaluation"), (whole["responses"], *later)):

@@ -1,8 +1,8 @@
 """Time zones as tables: when a zone's offset from UTC changes, taken from the pinned package `tzdata`, never from the
 machine.
 
-So a replay gives the same on every machine that has the same version of the package; no clock and no local zone is
-asked.
+So a replay gives the same result on every machine with the same version of the package; no clock and no local zone is
+read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def names() -> frozenset[str]:
 
 
 def near(name: str) -> str:
-    """What to write in place of a name that is not in `names()`."""
+    """The fix for a name that is not in `names()`."""
     close = get_close_matches(name, sorted(names()), n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else "write an IANA name such as Europe/Berlin"
 

@@ -1,5 +1,4 @@
-"""What a value of a charter may hold, whatever its field: numbers that canonical JSON can hold, texts that can be read.
-Pure.
+"""Values that any field of a charter may hold: numbers that canonical JSON can represent, texts that can be read. Pure.
 
 Ids name things in topics, file names, URLs, metrics and on the board, so they hold nothing that cannot be seen.
 """
@@ -37,7 +36,7 @@ class Flaw(NamedTuple):
 
 
 def flaws(charter: Charter) -> Iterator[Flaw]:
-    """Every value of a charter that cannot be hashed, or must not be shown, in the order of the schema."""
+    """Every value of a charter that cannot be hashed or must not be displayed, in the order of the schema."""
     yield from _within(msgspec.to_builtins(charter, str_keys=True), "")
 
 
@@ -82,7 +81,7 @@ def _within(value: Any, at: str) -> Iterator[Flaw]:
 
 
 def _name(text: str) -> tuple[str, str] | None:
-    """What is wrong with an id."""
+    """The problem of an id, with its fix."""
     for character in "" if _ordinary(text) else text:
         if _hidden(character) or (character.isspace() and character != " "):
             return (
@@ -97,7 +96,7 @@ def _name(text: str) -> tuple[str, str] | None:
 
 
 def _text(text: str) -> tuple[str, str] | None:
-    """What is wrong with a text for people: line breaks and tabs are right there."""
+    """The problem of a text for people, with its fix; line breaks and tabs are allowed."""
     for character in "" if _ordinary(text) else text:
         kind = unicodedata.category(character)
         if kind == "Cs":

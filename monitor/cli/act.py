@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,9 +11,31 @@ import click
 from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.errors import Refused
 from monitor.kafka.act_service import run_actors, serve_metrics
 from monitor.kafka.topics import TopicNames
 from monitor.projections.metrics import Metrics
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def actor_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add one option per actor of `ACTORS`; its help is the first sentence of the actor's docstring."""
+    for name, actor in reversed(ACTORS.items()):
+        text = " ".join((inspect.getdoc(actor) or "").split("\n\n")[0].split())
+        is_url = next(iter(inspect.signature(actor).parameters.values())).annotation == "HttpUrl"
+        kind = HTTP_URL if is_url else None
+        command = click.option(_flag(name), name, type=kind, metavar="ADDRESS", help=text)(command)
+    return command
+
+
+def _build(name: str, address: str) -> AnyActor:
+    try:
+        return ACTORS[name](address)
+    except Refused as error:
+        raise click.BadParameter(str(error), param_hint=_flag(name)) from error
 
 
 @click.command()
@@ -30,14 +54,7 @@ from monitor.projections.metrics import Metrics
     type=click.Path(file_okay=False, path_type=Path),
     help="keeps what each actor was handed",
 )
-@click.option(
-    "--alertmanager",
-    metavar="URL",
-    type=HTTP_URL,
-    help="push halts, escalations and grave findings there while they stand",
-)
-@click.option("--annotations", metavar="URL", type=HTTP_URL, help="mark moves on the ladder in this Grafana")
-@click.option("--json-lines", metavar="FILE", help="append each decision to this file")
+@actor_options
 @runbook_url
 @board_url
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live; 0 = any free port")
@@ -46,13 +63,11 @@ def act(
     bootstrap: str,
     prefix: str,
     directory: Path,
-    alertmanager: str | None,
-    annotations: str | None,
-    json_lines: str | None,
     runbook: str,
     board: str,
     metrics_port: int | None,
     metrics_host: str,
+    **addresses: str | None,
 ) -> None:
     """Hand decisions to actors until SIGTERM or Ctrl-C. Run one of these for each set of addresses.
 
@@ -60,13 +75,12 @@ def act(
     effects. With an empty --dir, alerts begin with what stands now: what ended before is not sent. It waits for a
     broker that is away. Exit codes: 0 ended when told to, 1 the log is broken, 2 called wrongly.
     """
-    metrics = Metrics()
-    given = {"annotations": annotations, "json_lines": json_lines}
-    actors: dict[str, AnyActor] = {name: ACTORS[name](address) for name, address in given.items() if address}
-    if alertmanager:
+    metrics = Metrics(actors=ACTORS)
+    actors = {name: _build(name, address) for name, address in addresses.items() if address}
+    if alertmanager := addresses.get("alertmanager"):  # built again with its links
         actors["alertmanager"] = pushing(alertmanager, runbook, board, lambda: metrics)
     if not actors:
-        raise click.UsageError("name at least one actor: --alertmanager, --annotations or --json-lines")
+        raise click.UsageError(f"name at least one actor: {', '.join(_flag(name) for name in ACTORS)}")
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)

@@ -31,10 +31,17 @@ board_url = click.option(
 )
 
 
-def pushing(address: str, runbook: str, board: str, metrics: Callable[[], Metrics]) -> Alertmanager:
-    """The Alertmanager actor; `metrics` is called when there is something to measure. Raises Refused when a link is not
-    absolute."""
+def alert_links(runbook: str, board: str) -> Links:
+    """The links of alerts. Raises Refused when one is not absolute."""
     links = Links(checked(runbook, "--runbook-url"), checked(board, "--board-url") if board else "")
     if runbook == RUNBOOK:
         click.echo(f"alerts link to {RUNBOOK}, a placeholder; set --runbook-url", err=True)
-    return Alertmanager(address, links=links, skewed=lambda seconds: metrics().skewed("alertmanager", seconds))
+    return links
+
+
+def pushing(address: str, runbook: str, board: str, metrics: Callable[[], Metrics]) -> Alertmanager:
+    """The Alertmanager actor; `metrics` is called when there is something to measure. Raises Refused when a link is not
+    absolute."""
+    return Alertmanager(
+        address, links=alert_links(runbook, board), skewed=lambda seconds: metrics().skewed("alertmanager", seconds)
+    )

@@ -1,12 +1,12 @@
-"""The second stage: closed periods of all partitions in one order, pooled over pilots that share a vendor.
+"""The second stage: closed periods of all partitions in one order, pooled over the pilots of a vendor.
 
-A deployment of its own over the same `Log` and runner: its telemetry are the partitions of `evidence`, one topic each.
-Records are only kept as they come; they are weighed at a journalled `time`, sorted by (end of period, indicator,
-vendor, pilot, segment), so that the order in which partitions were read never shows in a result. A period is weighed
-when every partition that ever spoke says that it is closed, or `WAIT_MS` after its end; what comes later than that is
-counted and left out. Pure.
+It is a separate deployment over the same `Log` and runner: its telemetry are the partitions of `evidence`, one topic
+each. Records are stored as they arrive; they are evaluated at a journalled `time`, sorted by (end of period, indicator,
+vendor, pilot, segment), so that results do not depend on the order in which partitions were read. A period is evaluated
+when every partition with records reports it as closed, or `WAIT_MS` after its end; later records are counted and
+skipped. Pure.
 
-What it says is about a vendor and never about a pilot: it watches, and no pilot's standing rests on it.
+A finding is about a vendor and never about a pilot: its level is watch, and no pilot's level depends on it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from msgspec import Struct
 from detectors.base import Count, Design
 from detectors.e_detector import EDetector
 from detectors.explain import explain
-from monitor.errors import ControlRefused, LogBroken
+from monitor.errors import LogBroken, SetAside
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Closed, Decision, Evidence, Finding, Level, Outputs, Reason, Record, digest
 
 VERSION = 1
-WAIT_MS = 3_600_000  # after its end a period waits no longer for partitions that are not heard
-FEWEST = 2  # pilots; one alone is no vendor's matter
-ARL0 = 87_600.0  # periods to a false word on the average: ten years of hours
-MOST = 200_000  # periods kept; beyond it the oldest are weighed without waiting
+WAIT_MS = 3_600_000  # after its end a period waits no longer for partitions without records
+FEWEST = 2  # pilots; one alone shows no common cause
+ARL0 = 87_600.0  # average run length to a false alarm, in periods: ten years of hours
+MOST = 200_000  # stored periods; beyond it the oldest are evaluated without waiting
 
 _decoders: dict[bytes, Callable[[bytes], Evidence | Closed]] = {
     b"evidence": msgspec.json.Decoder(Evidence).decode,
@@ -38,15 +38,15 @@ _decoders: dict[bytes, Callable[[bytes], Evidence | Closed]] = {
 
 
 class Group(NamedTuple):
-    """What is pooled: one indicator of one vendor, in periods of one length (ms)."""
+    """One indicator of one vendor, in periods of one length (ms)."""
 
     indicator: str
     vendor: str
     length: int
 
 
-class Heard(Struct, array_like=True):
-    """Of one partition: the highest epoch met and up to where it says that every period is closed (ms)."""
+class PartitionProgress(Struct, array_like=True):
+    """Of one partition: the highest epoch read, and the time up to which all its periods are closed (ms)."""
 
     epoch: int = 0
     through: int = 0
@@ -54,9 +54,9 @@ class Heard(Struct, array_like=True):
 
 class _State(Struct, array_like=True):
     version: int
-    heard: dict[str, Heard]
+    progress: dict[str, PartitionProgress]
     kept: list[Evidence]
-    weighed: int
+    evaluated: int
     late: int
     counter: int
     detectors: list[tuple[Group, EDetector]]
@@ -66,10 +66,10 @@ class CommonCauseMachine:
     """The state machine of the second stage; one partition. See `monitor.engine.machine.Machine` for what a runner asks
     of it.
 
-    The statistic: events of all of a vendor's pilots against all that their limits allow, one e-detector for each
-    group. If the pilots' counts are independent, Poisson and within their limits, a false word comes once in `ARL0`
-    periods on the average or less often, by its theorem; counts that move together break that, and finding them is its
-    work.
+    The statistic: events of all pilots of a vendor against the sum of what their limits allow, one e-detector per
+    group. If the counts of the pilots are independent, Poisson and within their limits, its theorem bounds the rate of
+    false alarms by one in `ARL0` periods on average. Counts that increase together violate this, and are what it
+    detects.
     """
 
     def __init__(self, partition: int = 0, epoch: int = 0, *, wait_ms: int = WAIT_MS) -> None:
@@ -77,11 +77,11 @@ class CommonCauseMachine:
         self.epoch = epoch
         self.dirty: set[str] = set()
         self.events = 0
-        self.late = 0  # periods that came after theirs was weighed
+        self.late = 0  # periods that arrived after their evaluation
         self._wait = wait_ms
-        self._heard: dict[str, Heard] = {}
+        self._progress: dict[str, PartitionProgress] = {}
         self._kept: dict[tuple[str, str, str, int], Evidence] = {}
-        self._weighed = 0
+        self._evaluated = 0
         self._counter = 0
         self._detectors: dict[Group, EDetector] = {}
 
@@ -89,21 +89,20 @@ class CommonCauseMachine:
 
     @property
     def notify_at(self) -> int | None:
-        """0 (at once) when periods can be weighed, else when the oldest has waited long enough; `None` when there is
-        none."""
+        """0 (now) when periods can be evaluated, else the time-out of the oldest; `None` without periods."""
         if not self._kept:
             return None
         oldest = min(e.end for e in self._kept.values())
         return 0 if oldest <= self._closed() or len(self._kept) > MOST else oldest + self._wait
 
     def snapshots(self, names: Iterable[str]) -> dict[str, bytes | None]:
-        """Everything under one name."""
+        """The whole state under one name."""
         kept, detectors = list(self._kept.values()), list(self._detectors.items())
-        whole = _State(VERSION, self._heard, kept, self._weighed, self.late, self._counter, detectors)
+        whole = _State(VERSION, self._progress, kept, self._evaluated, self.late, self._counter, detectors)
         return {"": msgspec.msgpack.encode(whole)}
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
-        """Take up where a snapshot left off. Raises LogBroken when it cannot be read."""
+        """Restore the state from a snapshot. Raises LogBroken when it cannot be read."""
         if "" not in snapshots:
             return
         try:
@@ -112,7 +111,12 @@ class CommonCauseMachine:
             raise LogBroken(f"the state of the second stage cannot be read: {error}") from error
         if state.version != VERSION:
             raise LogBroken(f"the second stage's state has version {state.version}, this code reads {VERSION}")
-        self._heard, self._weighed, self.late, self._counter = state.heard, state.weighed, state.late, state.counter
+        self._progress, self._evaluated, self.late, self._counter = (
+            state.progress,
+            state.evaluated,
+            state.late,
+            state.counter,
+        )
         self._kept = {_key(e): e for e in state.kept}
         self._detectors = dict(state.detectors)
 
@@ -121,58 +125,58 @@ class CommonCauseMachine:
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
         """Keep the periods of one partition of `evidence`. Raises LogBroken for what the monitor cannot have
         written."""
-        heard = self._heard.setdefault(topic, Heard())
+        progress = self._progress.setdefault(topic, PartitionProgress())
         for record in records:
             headers = dict(record.headers)
             try:
                 epoch, value = int(headers["epoch"]), _decode(headers, record.value)
             except (KeyError, ValueError, msgspec.MsgspecError) as error:
                 raise LogBroken(f"{topic}/{record.offset} is no evidence of the monitor: {error!r}") from error
-            epochs = EpochFilter(heard.epoch)
+            epochs = EpochFilter(progress.epoch)
             if not epochs.accepts(epoch):
                 continue
-            heard.epoch = epochs.highest
+            progress.epoch = epochs.highest
             self.events += 1
             if isinstance(value, Closed):
-                heard.through = max(heard.through, value.through)
+                progress.through = max(progress.through, value.through)
             elif _pooled(value):
-                if value.end <= self._weighed:
+                if value.end <= self._evaluated:
                     self.late += 1
                 else:
                     self._kept.setdefault(_key(value), value)
         return Outputs()
 
     def control(self, record: Record) -> Outputs:
-        """Nobody acts on the second stage."""
-        raise ControlRefused("control", "no_control", "the second stage takes no acts")
+        """Refuse: the second stage takes no acts."""
+        raise SetAside("control", "no_control", "the second stage takes no acts")
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """Evidence that the log deleted unread is missing from its periods; no finding says so."""
+        """Evidence that the log deleted unread is missing in its periods; there is no finding about it."""
         return Outputs()
 
     def time(self, now: int) -> Outputs:
-        """Weigh every period that is complete, or has waited long enough at `now` (ms)."""
+        """Evaluate every period that is complete or timed out at `now` (ms)."""
         out = Outputs()
-        through = max(self._weighed, self._closed(), now - self._wait)
+        through = max(self._evaluated, self._closed(), now - self._wait)
         if len(self._kept) > MOST:
             through = max(through, sorted(e.end for e in self._kept.values())[len(self._kept) - MOST - 1])
         ready = sorted((e for e in self._kept.values() if e.end <= through), key=_order)
         for (end, group), periods in groupby(ready, key=lambda e: (e.end, _group(e))):
-            self._weigh(group, list(periods), end, now, out)
+            self._evaluate(group, list(periods), end, now, out)
         for e in ready:
             del self._kept[_key(e)]
-        self._weighed = through
+        self._evaluated = through
         return out
 
-    # ---- weigh
+    # ---- evaluate
 
-    def _weigh(self, group: Group, periods: list[Evidence], end: int, now: int, out: Outputs) -> None:
+    def _evaluate(self, group: Group, periods: list[Evidence], end: int, now: int, out: Outputs) -> None:
         pilots = {e.pilot for e in periods}
         if len(pilots) < FEWEST:
             return
         detector = self._detectors.get(group)
         if detector is None:
-            # What is allowed is the exposure, so that the rate of pilots at their limits is 1.
+            # The allowed number is the exposure, so that the rate of pilots at their limits is 1.
             detector = EDetector.design(Design(), arl0=ARL0, baseline=1.0, side="up")
             self._detectors[group] = detector
         count = Count(sum(e.k for e in periods), sum(e.allowed or 0.0 for e in periods))
@@ -214,7 +218,7 @@ class CommonCauseMachine:
         )
 
     def _closed(self) -> int:
-        return min((h.through for h in self._heard.values()), default=0)
+        return min((h.through for h in self._progress.values()), default=0)
 
 
 def _decode(headers: dict[str, bytes], value: bytes | None) -> Evidence | Closed:

@@ -1,7 +1,7 @@
-"""What a well-formed charter may still have wrong: each mistake named, with the field and the fix. Pure; never raises.
+"""Lints a well-formed charter: each mistake with its field and the fix. Pure; never raises.
 
-An error means that the charter cannot run as written, or would break a promise; a warning, that it runs but probably not
-as meant. A pilot is admitted only under a charter without errors.
+An error means that the charter cannot run as written, or would break a guarantee; a warning, that it runs but probably
+not as intended. A pilot is admitted only under a charter without errors.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ MONTH_MS = 28 * 86_400_000  # the shortest
 LONGEST_SPAN_MS = 10 * 366 * 86_400_000
 FIRST_YEAR, LAST_YEAR = 2000, 2199  # events before 2000 are rejected, and dates end with the year 9999
 OPEN_PERIODS = 1_000  # the most that one stream may keep open: its state is bounded
-SESSION_MS = 10_000  # until Kafka notices that a worker is gone
-RECOVERY_MS = 10_000  # until the next worker has read itself up to date
+SESSION_MS = 10_000  # until Kafka notices that a worker has died
+RECOVERY_MS = 10_000  # until the next worker has recovered
 HALTING = "limit_e_process"  # the one detector with a declared rate of false halts
 
 
@@ -47,8 +47,8 @@ class Problem(Struct, frozen=True):
 
 
 class AlphaShare(Struct, frozen=True):
-    """What one stream may spend on false halts for as long as the pilot lives without one: `bar` is the e-value it
-    needs, larger than 1/alpha where a baseline's doubt is paid for out of alpha."""
+    """What one stream may spend on false halts before the first restart: `bar` is the e-value that halts, larger than
+    1/alpha where part of alpha pays for the uncertainty of a baseline."""
 
     indicator: str
     segment: str
@@ -57,7 +57,7 @@ class AlphaShare(Struct, frozen=True):
 
 
 def lint(charter: Charter) -> list[Problem]:
-    """Everything wrong with `charter`, in the order of the file."""
+    """All problems of `charter`, in the order of the file."""
     found = [_error(*flaw) for flaw in flaws(charter)]
     found += [*_cycle(charter), *_people(charter), *_budget(charter)]
     for index, spec in enumerate(charter.indicators):
@@ -82,7 +82,7 @@ def alpha_shares(charter: Charter) -> list[AlphaShare]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A fix for a word that is not known: the nearest that is, or all of them."""
+    """The fix for an unknown word: the nearest known one, or a list of all."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
     return f"did you mean {close[0]}?" if close else f"write one of {', '.join(names)}"
@@ -107,13 +107,13 @@ def _cycle(charter: Charter) -> Iterator[Problem]:
             continue
         if not FIRST_YEAR <= days[-1].year <= LAST_YEAR:
             fix = f"write a year from {FIRST_YEAR} to {LAST_YEAR}"
-            yield _error(f"cycle.{field}", f"{text} lies outside the years that telemetry may speak of", fix)
+            yield _error(f"cycle.{field}", f"{text} is outside the years that telemetry may report", fix)
     if len(days) == 2 and days[1] <= days[0]:
         yield _error("cycle.end", "the pilot would end before it starts", "write a later day than cycle.start")
 
 
 def _one_name_for_two(charter: Charter) -> Iterator[Problem]:
-    """Streams are named `indicator/segment`; a slash in either must not give two of them one name."""
+    """Streams are named `indicator/segment`: a slash in either must not give two streams one name."""
     seen: dict[str, int] = {}
     for index, spec in enumerate(charter.indicators):
         for number, segment in enumerate(spec.segments or ("",)):
@@ -122,7 +122,7 @@ def _one_name_for_two(charter: Charter) -> Iterator[Problem]:
                 field = f"indicators[{index}].segments[{number}]" if spec.segments else f"indicators[{index}].name"
                 yield _error(
                     field,
-                    f"together with its indicator it has the name of a stream of indicators[{other}]",
+                    f"together with its indicator it equals the name of a stream of indicators[{other}]",
                     "write names without a slash",
                 )
 
@@ -130,7 +130,7 @@ def _one_name_for_two(charter: Charter) -> Iterator[Problem]:
 def _people(charter: Charter) -> Iterator[Problem]:
     if not charter.models:
         yield _error(
-            "models", "no model is registered, so any that serves is unregistered", "list the digest of each model"
+            "models", "no model is registered, so every serving model is unregistered", "list the digest of each model"
         )
     yield from _twice((m.digest for m in charter.models), "models", ".digest")
     yield from _twice((a.id for a in charter.authorities), "authorities", ".id")
@@ -150,21 +150,22 @@ def _people(charter: Charter) -> Iterator[Problem]:
     if with_keys and people - with_keys:
         yield _warning(
             "authorities",
-            f"others have keys, so nothing that {', '.join(sorted(people - with_keys))} does will be taken",
-            "name a key for each of them",
+            f"others have keys, so acts of {', '.join(sorted(people - with_keys))} will be refused",
+            "add a key for each of them",
         )
-    yield from _apart(charter)
+    yield from _separate_people(charter)
     yield from _evaluation(charter)
     if len({name for authority in charter.authorities for name in authority.approvers}) < 2:
         yield _warning(
             "authorities",
-            "fewer than two approvers are named, so no halt of this pilot can be lifted",
-            "name two different people in `approvers`",
+            "fewer than two approvers are listed, so no halt of this pilot can be lifted",
+            "list two different people in `approvers`",
         )
 
 
-def _apart(charter: Charter) -> Iterator[Problem]:
-    """The firm holds no office over its own pilot, under no spelling and with no key; and two people have two keys."""
+def _separate_people(charter: Charter) -> Iterator[Problem]:
+    """The firm is no officer or approver of the pilot that it runs, under any spelling or key; and people share no
+    key."""
     firm, firm_keys = alike(charter.participant.id), set(map(_raw, charter.participant.keys))
     owners: dict[bytes, str] = {}
     people: dict[str, str] = {}
@@ -175,19 +176,19 @@ def _apart(charter: Charter) -> Iterator[Problem]:
                     yield _error(
                         f"authorities[{index}].{part}",
                         f"{name!r} is the firm that runs this pilot",
-                        "name somebody else",
+                        "name another person",
                     )
         for name in authority.approvers:
             other = people.setdefault(alike(name), name)
             if other != name:
-                what = f"{name!r} and {other!r} are told apart by nothing that a reader sees, or by case alone"
+                what = f"{name!r} and {other!r} differ only in case, or in characters that cannot be seen"
                 yield _error(f"authorities[{index}].approvers", what, "write one person's name in one way")
         for name, text in authority.keys.items():
             at, key = f"authorities[{index}].keys.{name}", _raw(text)
             if key in firm_keys:
-                yield _error(at, "the key is one of the firm's own", "give each person a key of their own")
+                yield _error(at, "the key is one of the firm's keys", "give each person a separate key")
             elif owners.setdefault(key, name) != name:
-                yield _error(at, f"{owners[key]!r} has the same key", "give each person a key of their own")
+                yield _error(at, f"{owners[key]!r} has the same key", "give each person a separate key")
 
 
 def _raw(key: str) -> bytes:
@@ -202,7 +203,7 @@ def _evaluation(charter: Charter) -> Iterator[Problem]:
     yield from _twice((trial.name for trial in charter.evaluation), "evaluation", ".name")
     for index, trial in enumerate(charter.evaluation):
         if not trial.bounds:
-            yield _error(f"evaluation[{index}].bounds", "no result is asked for", "name a measure and its bound")
+            yield _error(f"evaluation[{index}].bounds", "no result is required", "add a measure and its bound")
         for measure, bound in trial.bounds.items():
             at = f"evaluation[{index}].bounds.{measure}"
             if bound.least is None and bound.most is None:
@@ -227,7 +228,7 @@ def _budget(charter: Charter) -> Iterator[Problem]:
     if charter.tier in ("high", "critical") and not halts and not any(r.level == "halt" for r in charter.hard_rules):
         yield _warning(
             "tier",
-            f"nothing can halt this pilot, and its tier is {charter.tier}",
+            f"nothing can halt this pilot, although its tier is {charter.tier}",
             "add a hard rule or a limit that halts",
         )
 
@@ -255,84 +256,90 @@ def _indicator(charter: Charter, spec: IndicatorSpec, at: str) -> Iterator[Probl
     if spec.segments and not any(s.kind == spec.kind and not s.segments for s in charter.indicators):
         yield _warning(
             f"{at}.segments",
-            "what carries a segment that is not listed counts nowhere",
+            "events with a segment that is not listed count nowhere",
             f"add a second {spec.kind} without segments",
         )
     if spec.exposure is not None and spec.exposure.complete == "on_close" and not _length(spec.reporting_delay):
         yield _warning(
             f"{at}.reporting_delay",
-            "a period closes at once, and exposure that is not tallied by then is taken for none",
-            "write a delay after which every tally has come",
+            "periods close without delay, and exposure that is not tallied by then is taken to be 0",
+            "write a delay within which every tally is received",
         )
     if spec.kind == "efficiency_gain" and spec.limit is not None and spec.limit > 1:
         yield _warning(
             f"{at}.limit", f"{spec.limit:g} is a gain of {spec.limit:.0%}", "write a share, such as 0.2 for 20 %"
         )
     if spec.baseline is not None and spec.limit is not None:
-        yield _error(f"{at}.limit", "there is a baseline too, and one limit only", "remove one of them")
+        yield _error(f"{at}.limit", "there is also a baseline, and an indicator has one limit", "remove one of them")
         return
     if spec.baseline is not None and (indicator.observes is not Count or spec.exposure is None):
-        yield _error(f"{at}.baseline", "only counts over exposure are held against a baseline", "write `limit` instead")
+        yield _error(
+            f"{at}.baseline", "only counts over exposure can be compared with a baseline", "write `limit` instead"
+        )
         return
     if spec.baseline is not None and spec.weight == 0:
-        yield _error(f"{at}.weight", "alpha pays for the doubt of a baseline", "write a weight above 0")
+        yield _error(f"{at}.weight", "the uncertainty of a baseline is paid for out of alpha", "write a weight above 0")
         return
     if not spec.detectors:
-        yield _warning(f"{at}.detectors", "nobody watches this indicator", "add a detector")
+        yield _warning(f"{at}.detectors", "no detector reads this indicator", "add a detector")
     if spec.weight > 0 and not any(w.name == HALTING for w in spec.detectors):
         yield _warning(f"{at}.weight", f"only {HALTING} spends alpha, and this indicator has none", "set it to 0")
-    for number, watcher in enumerate(spec.detectors):
-        yield from _watcher(charter, spec, watcher, indicator.observes, f"{at}.detectors[{number}]")
+    for number, detector_spec in enumerate(spec.detectors):
+        yield from _detector(charter, spec, detector_spec, indicator.observes, f"{at}.detectors[{number}]")
 
 
-def _watcher(
-    charter: Charter, spec: IndicatorSpec, watcher: DetectorSpec, observes: type, at: str
+def _detector(
+    charter: Charter, spec: IndicatorSpec, detector_spec: DetectorSpec, observes: type, at: str
 ) -> Iterator[Problem]:
     known = detectors.DETECTORS
-    if watcher.name not in known:
-        yield _error(f"{at}.name", f"there is no detector {watcher.name!r}", nearest(watcher.name, known))
+    if detector_spec.name not in known:
+        yield _error(f"{at}.name", f"there is no detector {detector_spec.name!r}", nearest(detector_spec.name, known))
         return
-    taken = known[watcher.name].observes
+    taken = known[detector_spec.name].observes
     if observes not in taken:
         others = [name for name, kind in known.items() if observes in kind.observes]
         yield _error(
             f"{at}.name",
-            f"{watcher.name} cannot read a {observes.__name__.lower()}",
+            f"{detector_spec.name} cannot read a {observes.__name__.lower()}",
             f"write one of {', '.join(others)}",
         )
         return
-    if watcher.level == "halt" and watcher.name != HALTING:
+    if detector_spec.level == "halt" and detector_spec.name != HALTING:
         yield _error(
             f"{at}.level",
-            f"{watcher.name} declares no rate of false halts, so no halt may rest on it",
+            f"{detector_spec.name} has no declared rate of false halts, so no halt may rest on it",
             f"write escalate, or halt on {HALTING}",
         )
-    if watcher.level == "halt" and spec.kind == "complaint_handling_time":
+    if detector_spec.level == "halt" and spec.kind == "complaint_handling_time":
         yield _error(
             f"{at}.level",
             "handling times are rarely exponential, so the rate of false halts would not hold",
             "write escalate, or halt on complaint_over_promise",
         )
-    if watcher.name == HALTING and (spec.nominal() is None or spec.weight == 0):
+    if detector_spec.name == HALTING and (spec.nominal() is None or spec.weight == 0):
         field = "limit" if spec.nominal() is None else "weight"
         yield _error(
             f"{at[: at.index('.')]}.{field}", f"{HALTING} needs a limit and a weight above 0", f"add `{field}`"
         )
         return
     if not _length(spec.period):
-        return  # already reported, and nothing can be built on it
+        return  # already reported; no detector can be built for it
     try:
-        build_detectors(charter, CompiledIndicator(msgspec.structs.replace(spec, detectors=(watcher,))), 1)
+        build_detectors(charter, CompiledIndicator(msgspec.structs.replace(spec, detectors=(detector_spec,))), 1)
     except TypeError as error:
-        takes = detectors.parameters_of(watcher.name)
+        takes = detectors.parameters_of(detector_spec.name)
         named = re.search(r"argument '(\w+)'", str(error))
         field = f"params.{named[1]}" if named else "params"
-        problem = f"{watcher.name} takes no such parameter" if named else f"{watcher.name} cannot use these values"
+        problem = (
+            f"{detector_spec.name} takes no such parameter"
+            if named
+            else f"{detector_spec.name} cannot use these values"
+        )
         yield _error(f"{at}.{field}", problem, f"it takes {', '.join(takes)}" if takes else "remove it")
     except (ValueError, ArithmeticError) as error:
         name, _, text = str(error).partition(": ")
         problem, _, fix = text.partition("; ")
-        field = f"{at}.params.{name}" if name in watcher.params else f"{at}.params"
+        field = f"{at}.params.{name}" if name in detector_spec.params else f"{at}.params"
         if spec.baseline is not None and name in spec.baseline.__struct_fields__:
             field = f"{at[: at.index('.')]}.baseline.{name}"
         yield _error(field, problem or str(error), fix or "change it")
@@ -341,12 +348,14 @@ def _watcher(
 def _periods(spec: IndicatorSpec, at: str) -> Iterator[Problem]:
     length = _length(spec.period) or 0
     if length == 0:
-        yield _error(f"{at}.period", "a period of no length holds nothing", "write a span such as 1h")
+        yield _error(f"{at}.period", "a period needs a length above 0", "write a span such as 1h")
         return
     if length > LONGEST_SPAN_MS:
         yield _error(f"{at}.period", f"{spec.period} is longer than ten years", "write a shorter span")
     if length < 1_000:
-        yield _warning(f"{at}.period", f"{spec.period} is finer than most clocks agree", "write 1s or more")
+        yield _warning(
+            f"{at}.period", f"{spec.period} is shorter than the usual difference between clocks", "write 1s or more"
+        )
     for field, text in (("reporting_delay", spec.reporting_delay), ("params.promise", spec.params.get("promise"))):
         wait = _length(text) or 0
         if wait > LONGEST_SPAN_MS:
@@ -369,13 +378,13 @@ def _hard_rules(rules: tuple[HardRule, ...]) -> Iterator[Problem]:
         elif rule.unregistered_model and (rule.severity or rule.harm):
             yield _error(
                 f"hard_rules[{index}].unregistered_model",
-                "a model serves without any incident, so the conditions could never hold together",
+                "no incident is reported with a model change, so the conditions can never hold together",
                 "write two rules",
             )
 
 
 def _size(charter: Charter) -> Iterator[Problem]:
-    """What is kept of a pilot is bounded: a charter that alone could make it larger is refused where it is largest."""
+    """A pilot's state is bounded: a charter that could exceed the bound is refused at its largest part."""
     size = size_of(plan_of(charter))
     if size.total <= CHARTER_BYTES:
         return
@@ -387,10 +396,11 @@ def _size(charter: Charter) -> Iterator[Problem]:
         return
     spec = charter.indicators[largest]
     streams, taken = max(1, len(spec.segments)), size.indicators[largest]
-    field = "segments" if streams > open_periods(CompiledIndicator(spec)) else "reporting_delay"
+    periods = open_periods(CompiledIndicator(spec))
+    field = "segments" if streams > periods else "reporting_delay"
     yield _error(
         f"indicators[{largest}].{field}",
-        f"{grown}; {taken:,} of them are {streams} segments with up to {open_periods(CompiledIndicator(spec))} open periods each",
+        f"{grown}; {taken:,} of them are {streams} segments with up to {periods} open periods each",
         "list fewer segments, or write longer periods or a shorter reporting_delay",
     )
 
@@ -420,7 +430,7 @@ def _spans(charter: Charter) -> Iterator[Problem]:
     if every is not None and every < 2 * (_length(charter.responses.acknowledge_within) or 0) + 1:
         yield _error(
             "drills.every",
-            f"a drill every {charter.drills.every} would begin before the last one is over",
+            f"a drill every {charter.drills.every} would begin before the previous one ends",
             "write more than twice responses.acknowledge_within",
         )
     if charter.drills.zone and charter.drills.zone not in time_zones.names():
@@ -443,7 +453,7 @@ def _spans(charter: Charter) -> Iterator[Problem]:
     if charter.responses.rectify_within != Responses().rectify_within and not charter.responses.tolerate_first:
         yield _warning(
             "responses.rectify_within",
-            "no crossing is tolerated, so there is nothing to rectify in that time",
+            "no crossing is tolerated, so there is nothing to rectify",
             "add tolerate_first: true, or remove it",
         )
     least = 2 * (SESSION_MS + RECOVERY_MS)
@@ -457,7 +467,7 @@ def _spans(charter: Charter) -> Iterator[Problem]:
 
 
 def _length(text: Any) -> int | None:
-    """Milliseconds of a span at least; `None` for what is no span."""
+    """The least length of a span in milliseconds (months differ); `None` for text that is no span."""
     try:
         span = parse_span(text)
     except (ValueError, TypeError):
@@ -466,19 +476,19 @@ def _length(text: Any) -> int | None:
 
 
 def _units(charter: Charter) -> Iterator[Problem]:
-    """Units that differ in how they are spelt alone: telemetry in one of them does not count in the other."""
+    """Units that differ in spelling only: telemetry in one of them does not count in the other."""
     seen: dict[str, str] = {}
     for index, spec in enumerate(charter.indicators):
         unit = tidy(spec.exposure.unit) if spec.exposure else ""
         other = seen.setdefault(alike(unit), unit)
         if other != unit:
-            problem = f"{escaped(unit)!r} and {escaped(other)!r} are two units, as upper and lower case are told apart"
+            problem = f"{escaped(unit)!r} and {escaped(other)!r} are two units: labels are case-sensitive"
             yield _warning(f"indicators[{index}].exposure.unit", problem, "write one of them")
 
 
 def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
-    """Labels that cannot be told from one before them, or only by their case: of the first kind the later one never
-    counts."""
+    """Labels that equal an earlier one after normalisation (the later one never counts), or differ from it in case
+    only."""
     seen: dict[str, tuple[str, str]] = {}
     for index, name in enumerate(names):
         before = seen.setdefault(alike(name), (name, tidy(name)))
@@ -488,7 +498,7 @@ def _twins(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
         if before[1] == tidy(name):
             yield _error(field, f"{escaped(name)!r} is {escaped(before[0])!r} in another Unicode form", "write it once")
         else:
-            problem = f"{escaped(name)!r} differs from {escaped(before[0])!r} in upper and lower case alone"
+            problem = f"{escaped(name)!r} differs from {escaped(before[0])!r} in case only"
             yield _warning(field, problem, "write names that cannot be confused")
 
 
@@ -496,5 +506,5 @@ def _twice(names: Iterable[str], at: str, suffix: str) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
-            yield _error(f"{at}[{index}]{suffix}", f"{name!r} is there already", "give each its own")
+            yield _error(f"{at}[{index}]{suffix}", f"{name!r} is listed twice", "write each once")
         seen.add(name)

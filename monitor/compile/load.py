@@ -1,7 +1,7 @@
-"""Charter files: YAML in, a charter or every mistake with its line out.
+"""Reads charter files: YAML in; a charter, or every mistake with its line, out.
 
-YAML 1.2, read into a tree of nodes and turned into plain values here, because the usual loaders drop positions or guess:
-`no` is a word and not false, dates stay as written, `010`, `.nan`, tags and doubled keys are mistakes.
+YAML 1.2 is composed into nodes and converted to plain values here, because the usual loaders drop positions or guess:
+`no` is text and not false, dates stay as written, and `010`, `.nan`, tags and duplicate keys are mistakes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from monitor.compile.lint import Problem, lint, nearest
 from monitor.errors import CharterError
 
 LARGEST_FILE = 1 << 20  # bytes of a charter file
-NODES = 50_000  # after aliases are followed: a page of aliases of aliases must not fill the memory
+NODES = 50_000  # after aliases are resolved: a page of nested aliases must not fill the memory
 
-DEPTH = 16  # of lists and fields in each other; a charter has eight
+DEPTH = 16  # nesting of lists and fields; a charter has eight
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # only an escape can write one; UTF-8 cannot hold it
 FilePosition = tuple[int, int]
 
 
 class LocatedProblem(Struct, frozen=True):
-    """One finding at a place of a file: `line` and `column` count from 1, `field` is the dotted path."""
+    """One problem at a place of a file: `line` and `column` count from 1, `field` is the dotted path."""
 
     file: str
     line: int
@@ -52,22 +52,22 @@ class LocatedProblem(Struct, frozen=True):
 
 
 class LoadedCharter(Struct, frozen=True):
-    """What a file says: the charter, `None` when it has no form at all, and everything found wrong with it."""
+    """The content of a file: the charter, `None` when it cannot be read as one, and all its problems."""
 
     charter: Charter | None
     found: tuple[LocatedProblem, ...]
 
     @property
     def errors(self) -> tuple[LocatedProblem, ...]:
-        """Findings that keep the charter from being used."""
+        """Problems with which the charter cannot be used."""
         return tuple(f for f in self.found if f.severity == "error")
 
 
 def read_charter(text: str, file: str = "charter.yaml") -> LoadedCharter:
-    """Read and lint a charter; never raises for what the text says. `file` is for messages only.
+    """Read and lint a charter; never raises for the content of the text. `file` is used in messages only.
 
-    What is wrong as YAML, in form and in meaning is all found in one reading; but of a part (`cycle`, `indicators[2]`) that is
-    wrong in one way already nothing more is said, as the rest may follow from that.
+    Mistakes in YAML, in form and in meaning are all found in one pass. A part (`cycle`, `indicators[2]`) with a mistake
+    of one kind is not checked for the next kind, as further mistakes may follow from the first.
     """
     tree = _Tree(file)
     data = tree.load(text)
@@ -88,7 +88,8 @@ def read_charter(text: str, file: str = "charter.yaml") -> LoadedCharter:
 
 
 def load_charter(path: Path) -> Charter:
-    """The charter in a file. Raises CharterError for the first mistake (warnings are passed over), OSError as `open` does."""
+    """The charter in a file. Raises CharterError for the first mistake (warnings are passed over), OSError as `open`
+    does."""
     reading = read_bytes(path.read_bytes(), str(path))
     for error in reading.errors:
         raise CharterError(error.file, error.line, error.column, error.field, error.problem, error.fix)
@@ -123,11 +124,12 @@ _NEUTRAL: dict[str, Any] = {
     "authorities": [{"id": "a"}],
     "indicators": [],
 }
-"""What stands for a required field that is missing or wrong, so that the others can be linted."""
+"""Replaces a required field that is missing or wrong, so that the others can be linted."""
 
 
 def _lint_sound(data: dict[str, Any], wrong: Collection[str]) -> Iterator[Problem]:
-    """Errors of meaning in the parts of a charter that have their form. Warnings may rest on what is left out."""
+    """Errors of meaning in the well-formed parts of a charter. Warnings are left out, as they may depend on the
+    rest."""
     sound = {name: value for name, value in data.items() if name in Charter.__struct_fields__ and name not in wrong}
     places: dict[str, list[int]] = {}
     for name, value in list(sound.items()):
@@ -137,7 +139,7 @@ def _lint_sound(data: dict[str, Any], wrong: Collection[str]) -> Iterator[Proble
             if value and not sound[name]:
                 del sound[name]
     if "responses" not in sound:  # wrong, or perhaps misspelt
-        sound.pop("drills", None)  # whose spans are held against those of the responses
+        sound.pop("drills", None)  # its spans are compared with those of the responses
     for problem in lint(msgspec.convert(_NEUTRAL | sound, Charter)):
         if problem.severity == "error":
             at = re.sub(r"^(\w+)\[(\d+)\]", lambda m: f"{m[1]}[{places[m[1]][int(m[2])]}]", problem.field)
@@ -150,7 +152,7 @@ def _part(field: str) -> str:
 
 
 class _Composer(Composer):
-    """ruamel.yaml's composer, which calls itself for each level, with a bound on the levels."""
+    """ruamel.yaml's composer, which recurses per level, with a bound on the levels."""
 
     levels = 0
 
@@ -166,7 +168,8 @@ class _Composer(Composer):
 
 
 class _Tree:
-    """The values of one file, where each stands, and what is wrong with it; `settled` are parts of which enough is said."""
+    """The values of one file, the place of each, and its problems; `settled` are the parts that are not checked
+    further."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -176,7 +179,7 @@ class _Tree:
         self.nodes = 0
 
     def add(self, field: str, problem: str, fix: str, severity: Literal["error", "warning"] = "error") -> None:
-        """A finding at the place of `field`, or of what would hold it; none in a part that is settled."""
+        """Report a problem at the place of `field`, or of its nearest parent; nothing in a settled part."""
         part = _part(field)
         if any(part == one or part.startswith(f"{one}[") or one.startswith(f"{part}[") for one in self.settled):
             return
@@ -188,11 +191,11 @@ class _Tree:
         self.found.append(LocatedProblem(self.file, line, column, severity, *words))
 
     def settle(self) -> None:
-        """Say nothing more of the parts in which something was found; "" is the charter as a whole."""
+        """Report nothing more in the parts that have a problem; "" is the charter as a whole."""
         self.settled = {_part("" if f.field in ("charter", "<<") else f.field) for f in self.found}
 
     def sorted(self) -> tuple[LocatedProblem, ...]:
-        """The findings in the order of the file."""
+        """The problems in the order of the file."""
         return tuple(sorted(self.found, key=lambda f: (f.line, f.column)))
 
     def load(self, text: str) -> Any:
@@ -207,8 +210,8 @@ class _Tree:
             fix = "indent with spaces, never with tabs" if "\\t" in problem else "look at this line and the one before"
             self.add("", problem, fix)
             return None
-        except Exception:  # what the parser raises for escapes beyond Unicode, or runs of brackets, is not declared
-            self.add("", "this is no YAML that can be read", "look for control characters and runs of brackets")
+        except Exception:  # the parser raises undeclared types for escapes beyond Unicode and runs of brackets
+            self.add("", "the YAML cannot be read", "look for control characters and runs of brackets")
             return None
         if node is None:
             self.add("", "the file is empty", "start from `sandbox-monitor charter new automated_driving`")
@@ -216,12 +219,12 @@ class _Tree:
         return self.value(node, "", ())
 
     def value(self, node: Node, path: str, above: tuple[int, ...]) -> Any:
-        """A node as plain values; its place is kept under its path."""
+        """A node as plain values; its place is stored under its path."""
         self.places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
         self.nodes += 1
         if id(node) in above or len(above) > DEPTH or self.nodes > NODES:
             if self.nodes <= NODES or not self.found:
-                self.add(path, "aliases that hold themselves, or too many values", "write it out")
+                self.add(path, "an alias contains itself, or there are too many values", "write it out")
             self.nodes = NODES
             return None
         if isinstance(node, ScalarNode):
@@ -237,13 +240,13 @@ class _Tree:
                 self.add(at, "this kind of key is not used in charters", "write the fields out")
             elif _SURROGATE.search(key.value):
                 self.places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
-                self.add(at, "half a character stands in the key", "write the character itself")
+                self.add(at, "the key contains half a character", "write the character itself")
             elif key.value in made:
                 self.places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
-                self.add(at, "the key is there twice", "remove one")
+                self.add(at, "the key is written twice", "remove one")
             else:
                 made[key.value] = self.value(item, at, (*above, id(node)))
-                if made[key.value] is None:  # an empty value is said to stand at the next token, lines further down
+                if made[key.value] is None:  # the parser places an empty value at the next token, lines below
                     self.places[at] = (key.end_mark.line + 1, key.end_mark.column + 1)
         return made
 
@@ -279,19 +282,17 @@ class _Tree:
             number = _number(text) if len(text) < 100 else None
             if number is not None:
                 return number
-            self.add(
-                path, "the number is not finite, has too many digits or is none", "write a number of ordinary size"
-            )
+            self.add(path, "the number is not finite, or has too many digits", "write a number of ordinary size")
         else:
-            self.add(path, f"{text} carries a tag or an old boolean", "write true, false, a number or a text")
+            self.add(path, f"{text} has a tag or is a boolean of YAML 1.1", "write true, false, a number or a text")
         return None
 
     def check(self, kind: Any, data: Any, path: str) -> None:
-        """Hold data against a type, field by field, so that every mistake is found and not the first alone."""
+        """Compare data with a type, field by field, so that every mistake is found and not only the first."""
         if isinstance(kind, type) and issubclass(kind, Struct) and isinstance(data, dict):
             fields = {f.encode_name: f for f in msgspec.structs.fields(kind)}
             for name in data.keys() - fields.keys():
-                self.add(f"{path}.{name}".lstrip("."), "there is no such field here", nearest(name, fields))
+                self.add(f"{path}.{name}".lstrip("."), "unknown field", nearest(name, fields))
             for name, field in fields.items():
                 at = f"{path}.{name}".lstrip(".")
                 if name in data:
@@ -344,7 +345,7 @@ _FIXES = (
     (r"[<>]", "keep within the range"),
     (
         r"Expected `str`, got `object`",
-        "write a text; the keys of people stand in `keys` of their authority: {name: key}",
+        "write a text; keys of people belong in `keys` of their authority: {name: key}",
     ),
     (r"Expected `str", "write a text"),
     (r"Expected `int", "write a whole number, without a decimal point"),

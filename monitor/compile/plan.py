@@ -1,4 +1,5 @@
-"""A charter made ready to run: its indicators built, its events dispatched, its detectors' designs worked out."""
+"""Compiles a charter: builds its indicators, dispatches event types to them, computes the designs of their detectors.
+Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ YEAR_MS = 365.25 * 86_400_000
 INCIDENT_EVENTS = (IncidentReported, IncidentUpdated)
 STRICT = ("high", "critical")  # tiers whose service stops when its permit lapses
 
-# What an alarm of a detector means; a detector that is not listed may only suspect.
+# The reason of a detector's alarm; one that is not listed has the reason "drift suspected".
 ALARM_REASONS = {
     "limit_e_process": Reason.LIMIT_EXCEEDED,
     "maxsprt": Reason.LIMIT_EXCEEDED,
@@ -46,8 +47,8 @@ ALARM_REASONS = {
 
 
 class CompiledIndicator:
-    """One indicator of one charter, ready to run. Shared by the pilot's streams, one per segment; never changes.
-    `once`: it counts incidents, each incident id once. `segments` and `unit` are as labels are compared
+    """One indicator of one charter, compiled. Immutable; shared by the streams of all pilots under the charter, one per
+    segment. `once`: it counts incidents, each incident id once. `segments` and `unit` are as labels are compared
     (`monitor/model/labels.py`), `keys` as the charter spells them."""
 
     def __init__(self, spec: IndicatorSpec) -> None:
@@ -80,33 +81,33 @@ class CompiledIndicator:
         """When period `index` closes (ms)."""
         return self.delay.after(self.grid.start(index + 1))
 
-    def learns(self, watcher: DetectorSpec) -> bool:
-        """Whether this watcher holds the indicator against its own past, not against the charter."""
-        return ALARM_REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED) in (
+    def learns(self, detector_spec: DetectorSpec) -> bool:
+        """Whether this detector compares the indicator with a learnt baseline, not with the charter."""
+        return ALARM_REASONS.get(detector_spec.name, Reason.DRIFT_SUSPECTED) in (
             Reason.CHANGE_DETECTED,
             Reason.DRIFT_SUSPECTED,
         )
 
-    def reason(self, watcher: DetectorSpec) -> Reason:
-        """What an alarm of this watcher means."""
+    def reason(self, detector_spec: DetectorSpec) -> Reason:
+        """The reason of this detector's alarms."""
         if self.spec.kind == "late_share":
             return Reason.LATE_SHARE
-        return ALARM_REASONS.get(watcher.name, Reason.DRIFT_SUSPECTED)
+        return ALARM_REASONS.get(detector_spec.name, Reason.DRIFT_SUSPECTED)
 
 
 def _tidied(spec: IndicatorSpec) -> IndicatorSpec:
-    """An indicator whose labels are as they are compared."""
+    """The indicator with its labels in the form in which they are compared."""
     exposure = spec.exposure and structs.replace(spec.exposure, unit=tidy(spec.exposure.unit))
     return structs.replace(spec, segments=tuple(dict.fromkeys(map(tidy, spec.segments))), exposure=exposure)
 
 
-def stream_key(watch: CompiledIndicator, segment: str) -> str:
-    """Name of a stream: indicator and segment; also the front of its findings' keys. One string for all pilots."""
-    return watch.keys[segment]
+def stream_key(indicator: CompiledIndicator, segment: str) -> str:
+    """Name of a stream: indicator and segment; also the prefix of its findings' keys. One string for all pilots."""
+    return indicator.keys[segment]
 
 
 class Closing(NamedTuple):
-    """When a period closes next (ms), of which indicator, and up to where all periods are closed (ms)."""
+    """When the next period closes (ms), of which indicator, and the time up to which all periods are closed (ms)."""
 
     due: int
     name: str
@@ -114,11 +115,11 @@ class Closing(NamedTuple):
 
 
 class Plan:
-    """A charter ready to run. `by_type` maps an event's class to the watches that count it, `silences` to those that
-    only hear it, `cycle` from when to when (ms, end excluded) the system may be used, `streams` each stream's name to
-    the classes of its detectors, `closes` are the watches that have periods, `slowest` the one of them with the longest
-    periods, `leap_ms` the wait after which many periods may be empty, `silent` the others, `firsts` the name of a
-    stream of each.
+    """A compiled charter. `by_type` maps an event's class to the indicators that count it, `silences` to the silence
+    indicators that it resets; `cycle` is from when to when (ms, end excluded) the system may be used; `streams` maps
+    each stream's name to the classes of its detectors; `closes` are the indicators that have periods, `slowest` the one
+    of them with the longest periods, `firsts` the name of a stream of each, `silent` the others; `leap_ms` is the wait
+    after which a search for empty periods pays.
 
     Raises ValueError naming the field when an indicator's or a detector's parameters are wrong, KeyError when its name
     is not registered.
@@ -127,13 +128,13 @@ class Plan:
     def __init__(self, charter: Charter) -> None:
         self.charter = charter
         self.indicators = tuple(CompiledIndicator(spec) for spec in charter.indicators)
-        self._by_name = {watch.name: watch for watch in self.indicators}
+        self._by_name = {indicator.name: indicator for indicator in self.indicators}
         self.by_type: dict[type[Envelope], tuple[CompiledIndicator, ...]] = {}
         self.silences: dict[type[Envelope], tuple[CompiledIndicator, ...]] = {}
-        for watch in self.indicators:
-            table = self.silences if watch.silence else self.by_type
-            for kind in watch.implementation.reads:
-                table[kind] = (*table.get(kind, ()), watch)
+        for indicator in self.indicators:
+            table = self.silences if indicator.silence else self.by_type
+            for kind in indicator.implementation.reads:
+                table[kind] = (*table.get(kind, ()), indicator)
         self.cycle = (_midnight(charter.cycle.start), _midnight(charter.cycle.end) + DAY_MS)
         self.user_cap = charter.users.cap
         self.models = {m.digest for m in charter.models}
@@ -150,58 +151,61 @@ class Plan:
         self.shelve_ms = parse_span(charter.responses.shelve_at_most).after(0)
         self.drill_every = None if charter.drills.every is None else parse_span(charter.drills.every)
         self.unknown_escalates_after = parse_span(charter.responses.unknown_escalates_after)
-        self.closes = tuple(watch for watch in self.indicators if watch.silence is None)
-        self.silent = tuple(watch for watch in self.indicators if watch.silence is not None)
+        self.closes = tuple(indicator for indicator in self.indicators if indicator.silence is None)
+        self.silent = tuple(indicator for indicator in self.indicators if indicator.silence is not None)
         self.leap_ms = LEAP_PERIODS * min((w.grid.span.ms or 28 * DAY_MS for w in self.closes), default=DAY_MS)
-        self.slowest = max(self.closes, key=lambda watch: watch.length, default=None)
-        self.once = tuple(watch for watch in self.indicators if watch.once)
-        self.firsts = tuple(watch.keys[watch.segments[0]] for watch in self.closes)
+        self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
+        self.once = tuple(indicator for indicator in self.indicators if indicator.once)
+        self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
         self._missing: dict[str, float] = {}  # events that have to be missing before a silence is one
-        self.classes: dict[str, tuple[type[Detector], ...]] = {}  # of each watch's detectors
-        for watch in self.indicators:
-            built = build_detectors(charter, watch, 1)
-            self.classes[watch.name] = tuple(type(detector) for detector in built)
-            if watch.silence is not None:
-                self._missing[watch.name] = _missing(watch.silence, built)
+        self.classes: dict[str, tuple[type[Detector], ...]] = {}  # detectors of each indicator
+        for indicator in self.indicators:
+            built = build_detectors(charter, indicator, 1)
+            self.classes[indicator.name] = tuple(type(detector) for detector in built)
+            if indicator.silence is not None:
+                self._missing[indicator.name] = _missing(indicator.silence, built)
         self.streams = tuple((name, self.classes[w.name]) for w in self.indicators for name in w.keys.values())
 
     def closing(self, nexts: tuple[int, ...]) -> Closing:
-        """What of the periods in `nexts`, one for each of `closes`, closes first. Pilots under one charter mostly agree."""
+        """The first of the periods in `nexts` (one for each of `closes`) to close. Pilots under one charter mostly
+        agree."""
         known = self._closings.get(nexts)
         if known is None:
             if len(self._closings) >= CACHED_CLOSINGS:
                 self._closings.clear()
             found = list(zip(self.closes, nexts, strict=True))
-            due, name = min((watch.closes(index), watch.name) for watch, index in found)
-            known = self._closings[nexts] = Closing(due, name, min(watch.grid.start(index) for watch, index in found))
+            due, name = min((indicator.closes(index), indicator.name) for indicator, index in found)
+            known = self._closings[nexts] = Closing(
+                due, name, min(indicator.grid.start(index) for indicator, index in found)
+            )
         return known
 
     @functools.cached_property
     def packed(self) -> bytes:
-        """The charter without the pilot's name, compressed: what a snapshot carries of it. `unpacked` reads it."""
+        """The charter without the pilot's name, compressed, for snapshots. `unpacked` reads it."""
         return zlib.compress(_nameless(self.charter), 9)
 
     def indicator(self, name: str) -> CompiledIndicator:
-        """The watch of that name. Raises KeyError."""
+        """The compiled indicator of that name. Raises KeyError."""
         return self._by_name[name]
 
-    def silence_due(self, watch: CompiledIndicator, heard: int) -> int:
-        """When (ms) a silence that began at `heard` (ms) is one: where the quickest detector reaches its bar."""
-        assert watch.silence is not None
-        return watch.silence.due(heard, self._missing[watch.name])
+    def silence_due(self, indicator: CompiledIndicator, heard: int) -> int:
+        """When (ms) a silence that began at `heard` (ms) is due: when the fastest detector reaches its threshold."""
+        assert indicator.silence is not None
+        return indicator.silence.due(heard, self._missing[indicator.name])
 
     def full_stop_allowed(self, at: int) -> bool:
         """Whether `at` (ms) lies in a window in which a drill may stop the service."""
         offset = zone(self.charter.drills.zone).offset(at / 1000) if self.charter.drills.zone else 0
-        moment = datetime.fromtimestamp(at / 1000 + offset, UTC)  # by the clock on the wall there
+        moment = datetime.fromtimestamp(at / 1000 + offset, UTC)  # local time
         day, clock = DAYS[moment.weekday()], f"{moment:%H:%M}"
         return any(day in w.days and w.start <= clock < w.end for w in self.charter.drills.full_stops)
 
     def alpha_spent(self, restart: int) -> float:
-        """Of the pilot's alpha, what the bars of restarts 1..`restart` may spend together."""
+        """The part of the pilot's alpha that the thresholds of restarts 1..`restart` may spend together."""
         if restart not in self._spent:
             self._spent[restart] = sum(
                 alpha_share(self.charter, spec, j) * max(1, len(spec.segments))
@@ -212,13 +216,14 @@ class Plan:
         return self._spent[restart]
 
 
-LEAP_PERIODS = 16  # of the shortest periods: a longer wait between two records is looked through for empty ones
-CACHED_PLANS = 4096  # charters that are kept ready; pilots whose charters say the same share one plan
-CACHED_CLOSINGS = 64  # sets of open periods whose next close is remembered of one charter
+LEAP_PERIODS = 16  # of the shortest periods: in a longer wait between two records, empty periods are searched for
+CACHED_PLANS = 4096  # compiled charters in the cache; pilots with equal charters share one plan
+CACHED_CLOSINGS = 64  # sets of open periods per charter whose next close is cached
 
 
 def plan_of(charter: Charter) -> Plan:
-    """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan` does."""
+    """The plan of a charter, shared by all pilots whose charters differ in the pilot's name only. Raises as `Plan`
+    does."""
     return _shared(_nameless(charter))
 
 
@@ -240,19 +245,19 @@ def _nameless(charter: Charter) -> bytes:
 _charter = msgspec.msgpack.Decoder(Charter)
 
 
-def design_of(charter: Charter, watch: CompiledIndicator, restart: int) -> Design:
-    """What the charter says of an indicator, for its detectors, at the given restart."""
-    spec = watch.spec
+def design_of(charter: Charter, indicator: CompiledIndicator, restart: int) -> Design:
+    """The design that the charter gives the detectors of an indicator at the given restart."""
+    spec = indicator.spec
     alpha = alpha_share(charter, spec, restart)
     design = Design(
-        limit=watch.silence.rate if watch.silence else watch.implementation.limit,
-        direction=watch.implementation.direction,
+        limit=indicator.silence.rate if indicator.silence else indicator.implementation.limit,
+        direction=indicator.implementation.direction,
         alpha=alpha if alpha > 0 else None,
         uncertainty=spec.exposure.uncertainty if spec.exposure else 0.0,
         variance_mean=spec.variance_mean,
         minimum_events=spec.minimum_events,
         late_window=spec.late_window,
-        periods_per_year=YEAR_MS / watch.length,
+        periods_per_year=YEAR_MS / indicator.length,
     )
     if spec.baseline is None:
         return design
@@ -260,10 +265,10 @@ def design_of(charter: Charter, watch: CompiledIndicator, restart: int) -> Desig
     return against_baseline(design, times=b.times, events=b.events, exposure=b.exposure, doubt=b.doubt)
 
 
-def build_detectors(charter: Charter, watch: CompiledIndicator, restart: int) -> list[Detector]:
+def build_detectors(charter: Charter, indicator: CompiledIndicator, restart: int) -> list[Detector]:
     """Fresh detectors of one segment for the given restart. Raises ValueError or KeyError as `Plan` does."""
-    design = design_of(charter, watch, restart)
-    return [detectors.build(w.name, design, w.params) for w in watch.spec.detectors]
+    design = design_of(charter, indicator, restart)
+    return [detectors.build(w.name, design, w.params) for w in indicator.spec.detectors]
 
 
 def _midnight(date: str) -> int:
@@ -271,11 +276,11 @@ def _midnight(date: str) -> int:
 
 
 def _missing(silence: Silence, built: list[Detector]) -> float:
-    """Events that did not come when the flag goes up: the bar of the quickest detector; without a detector, ten."""
+    """Missing events at which the flag is set: the threshold of the fastest detector; without a detector, ten."""
     none = Gap(seconds=0.0, expected=0.0)
     return min((score.threshold for detector in built if (score := detector.update(none)) is not None), default=10.0)
 
 
-def level_of(watcher: DetectorSpec) -> Level:
-    """The most that this watcher may cause."""
-    return LEVEL_OF_NAME[watcher.level]
+def level_of(detector_spec: DetectorSpec) -> Level:
+    """The highest level that this detector may cause."""
+    return LEVEL_OF_NAME[detector_spec.level]

@@ -1,8 +1,8 @@
-"""How large the state of a pilot may grow under a charter, whatever is sent: bytes at most, by indicator. Pure.
+"""The largest state that a pilot can have under a charter, whatever is sent: bytes by indicator. Pure.
 
 Counted are the charter itself, and for each indicator and segment: open periods, detectors at their largest, findings
-and flags under all their names. `tests/property/test_state_bounds.py` holds the estimate against states grown on
-purpose.
+and flags with all their keys. `tests/property/test_state_bounds.py` compares the estimate with states that
+were made to grow.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS, CHARTER_BYTES
 NUMBER = 9  # bytes of the longest number
 OPEN = 8 * NUMBER  # an open period: its index, six numbers
 FINDING = 80  # a finding, a flag or a shelf, without its key
-STREAM = 64  # a stream, without what is counted apart
+STREAM = 64  # a stream, without the parts that are counted separately
 REST = 4096  # everything of a pilot that has a fixed size
 
-# What a detector may hold beyond what it begins with. One that is not listed keeps a fixed number of numbers.
+# How far a detector may grow beyond its initial size. One that is not listed keeps a fixed number of numbers.
 _GROWS: dict[str, Callable[[Any, int], int]] = {
     "limit_e_process": lambda d, late: NUMBER * (len(d.ratios) + late * (len(d.ratios) + 4)),
     "e_detector": lambda d, late: 2 * NUMBER * len(d.ratios),
@@ -45,14 +45,14 @@ class Size(Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """Everything that follows from the charter."""
+        """All bytes that depend on the charter."""
         return self.charter + sum(self.indicators) + REST
 
 
 @functools.lru_cache(maxsize=CACHED_PLANS)
 def size_of(plan: Plan) -> Size:
     """The size of a pilot's state under this plan, at most."""
-    return Size(_charter(plan), tuple(_indicator(plan.charter, watch) for watch in plan.indicators))
+    return Size(_charter(plan), tuple(_indicator(plan.charter, indicator) for indicator in plan.indicators))
 
 
 @functools.lru_cache(maxsize=CACHED_PLANS)
@@ -62,15 +62,15 @@ def open_allowance(plan: Plan) -> int | None:
     size = size_of(plan)
     if size.total <= CHARTER_BYTES:
         return None
-    streams = sum(OPEN * open_periods(watch) * len(watch.keys) for watch in plan.indicators)
+    streams = sum(OPEN * open_periods(indicator) * len(indicator.keys) for indicator in plan.indicators)
     return max(len(plan.streams), (CHARTER_BYTES - size.total + streams) // OPEN)
 
 
-def open_periods(watch: CompiledIndicator) -> int:
+def open_periods(indicator: CompiledIndicator) -> int:
     """How many periods of one stream may be open at once: those that wait for late reports, and those of clocks that
     are ahead."""
-    waits = -(-(watch.delay.after(0) + watch.promised) // watch.length)
-    return waits + min(AHEAD_PERIODS, -(-AHEAD_MS // watch.length)) + 2
+    waits = -(-(indicator.delay.after(0) + indicator.promised) // indicator.length)
+    return waits + min(AHEAD_PERIODS, -(-AHEAD_MS // indicator.length)) + 2
 
 
 def parts_of(charter: Charter) -> list[tuple[int, str]]:
@@ -87,17 +87,21 @@ def _charter(plan: Plan) -> int:
     return len(plan.packed) + rules + keys
 
 
-def _indicator(charter: Charter, watch: CompiledIndicator) -> int:
+def _indicator(charter: Charter, indicator: CompiledIndicator) -> int:
     """All streams of one indicator."""
     found = 0
-    built = build_detectors(charter, watch, 1)
-    held = sum(_detector(w.name, d, watch.spec.late_window) for w, d in zip(watch.spec.detectors, built, strict=True))
-    names = 3 * sum(len(w.name) + FINDING for w in watch.spec.detectors)  # itself, half-way, tolerated
-    count = 3 * len(watch.spec.detectors) + 2
-    for name in watch.keys.values():
+    built = build_detectors(charter, indicator, 1)
+    held = sum(
+        _detector(w.name, d, indicator.spec.late_window) for w, d in zip(indicator.spec.detectors, built, strict=True)
+    )
+    names = 3 * sum(len(w.name) + FINDING for w in indicator.spec.detectors)  # itself, half-way, tolerated
+    count = 3 * len(indicator.spec.detectors) + 2
+    for name in indicator.keys.values():
         key = len(name.encode())
-        findings = 2 * (names + count * (key + FINDING))  # any of them may be set aside too
-        found += STREAM + key + held + findings + OPEN * open_periods(watch) + NUMBER * (watch.spec.late_window + 1)
+        findings = 2 * (names + count * (key + FINDING))  # each may be shelved as well
+        found += (
+            STREAM + key + held + findings + OPEN * open_periods(indicator) + NUMBER * (indicator.spec.late_window + 1)
+        )
     return found
 
 

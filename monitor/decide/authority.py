@@ -1,12 +1,11 @@
-"""Who may do what: one table, act x role, and conditions that apply to every author. Pure; both runtimes use it through
-`Machine`.
+"""Authority: which role may do which act, and conditions that apply to every author. Pure.
 
-Roles come from the charter *in force*, never from the charter that an act carries, and from the deployment's admitter
-keys. The firm that runs the pilot has the role `firm` only, whatever a charter says of its name. Signatures are checked
-before, in `monitor/decide/signatures.py`.
+Roles follow from the charter *in force*, never from the charter that an act carries, and from the admitter keys of the
+deployment. The firm that runs the pilot has the role `firm` only, even if a charter lists its name elsewhere.
+Signatures are verified earlier, in `monitor/decide/signatures.py`.
 
-Without admitter keys a deployment is in *open mode*: anybody who may write to `control` may admit a pilot. Where the
-charter in force names no keys either, names are claimed without proof; the record says `signed: ""`.
+Without admitter keys a deployment is in *open mode*: everybody who may write to `control` may admit a pilot. Where the
+charter in force registers no keys either, authors are not proved; the record then has `signed: ""`.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ class Role(StrEnum):
     """Who an author is to one pilot."""
 
     FIRM = "firm"  # the participant of the charter in force
-    OFFICER = "officer"  # named as officer or approver; without any officer, every author but the firm
-    APPROVER = "approver"  # named as approver
+    OFFICER = "officer"  # listed as officer or approver; if the charter lists no officer, every author but the firm
+    APPROVER = "approver"  # listed as approver
     ADMITTER = "admitter"  # signed with an admitter key of the deployment
 
 
@@ -55,7 +54,7 @@ ROLES_OF_ACT: dict[type[ControlBase], frozenset[Role]] = {
     Approval: frozenset({Role.APPROVER}),
     Release: frozenset({Role.OFFICER}),
 }
-"""Act -> the roles that may do it. `Admission` is not here: it has no charter in force; see `check_admission`."""
+"""Act -> the roles that may do it. `Admission` has no charter in force and is checked by `check_admission`."""
 
 
 def roles_of(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
@@ -73,7 +72,7 @@ def roles_of(charter: Charter, author: str, by: Proved) -> frozenset[Role]:
 
 
 def check_role(charter: Charter, act: ControlBase, by: Proved) -> None:
-    """Raises ControlRefused when the author has no role that may do this under the charter in force."""
+    """Raises ControlRefused when the author has no role that may do this act under the charter in force."""
     if roles_of(charter, act.author, by) & ROLES_OF_ACT[type(act)]:
         return
     if isinstance(act, Approval):
@@ -84,8 +83,7 @@ def check_role(charter: Charter, act: ControlBase, by: Proved) -> None:
 
 
 def check_admission(act: Admission, by: Proved, open_mode: bool) -> None:
-    """Raises ControlRefused when the firm alone admits its own pilot. Allowed in open mode, where the record shows
-    it."""
+    """Raises ControlRefused when the firm alone admits its own pilot. In open mode it may; the record shows it."""
     firm = act.charter.participant
     if open_mode or (act.author != firm.id and by.key not in key_ids(firm.keys)):
         return
@@ -93,8 +91,8 @@ def check_admission(act: Admission, by: Proved, open_mode: bool) -> None:
 
 
 def check_rights(old: Charter, new: Charter) -> None:
-    """Raises ControlRefused when an amendment changes who may release a halt, or on which results. Call it while a halt
-    stands."""
+    """Raises ControlRefused when an amendment changes who may release a halt, or on which results. Call it only while a
+    halt stands."""
     before, after = rights(old), rights(new)
     for field, value in before.items():
         if after[field] != value:
@@ -102,7 +100,7 @@ def check_rights(old: Charter, new: Charter) -> None:
 
 
 def rights(charter: Charter) -> dict[str, Any]:
-    """What of a charter decides who may release a halt, and on which results, by field."""
+    """The fields of a charter that decide who may release a halt, and on which results."""
     return {
         "authorities": [
             (a.id, sorted(a.approvers), sorted(a.officers), sorted(a.keys.items())) for a in charter.authorities
@@ -113,7 +111,7 @@ def rights(charter: Charter) -> dict[str, Any]:
 
 
 def key_ids(keys: tuple[str, ...]) -> frozenset[str]:
-    """The ids of public keys; what is no key has none."""
+    """The ids of public keys; empty when one of them is not a key."""
     try:
         return Trusted(keys).ids
     except ValueError:

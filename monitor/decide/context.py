@@ -1,7 +1,8 @@
-"""A context: one pilot, one moment, one cause. Everything that moves a pilot's standing goes through it and is put on record.
+"""The context of a decision: one pilot, one moment, one cause. Every change of a pilot's standing is recorded through
+it.
 
-`monitor/decide/ladder.py` says what a move is; a case gives it an id, a number and its finding, and tells the service when a halt
-begins or ends.
+`monitor/decide/ladder.py` computes moves; the context gives each an id, a number and its finding, and emits the command
+when a halt begins or ends. Pure.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from monitor.state.halt_state import HaltState, StopKind, first_transmission
 from monitor.state.pilot import Pilot
 from monitor.state.standing import Stays
 
-FindingSource: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; worked out only if there is a move
+FindingSource: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; computed only if there is a move
 
 
 class DecisionContext:
-    """`at` is when what follows could be decided (ms); `source` is the event that caused it, or the cause in words
-    (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed it."""
+    """`at` is the time at which the decision could be made (ms); `source` is the event that caused it, or the cause in
+    words (`control:<id>`, `timer:<name>@<due>`); `signed` is the id of the key that signed the act, empty for none.
+    What is emitted goes to `out`."""
 
     __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "tolerated")
 
@@ -44,14 +46,14 @@ class DecisionContext:
         self.epoch = epoch
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
-        self.tolerated = False  # a crossing of a limit was: statistics start again when this cause is dealt with
+        self.tolerated = False  # whether a crossing was: statistics restart once this cause is processed
 
     @property
     def cause(self) -> str:
-        """What caused it, naming no topic, partition or offset; no two decisions of a pilot may share cause and rule.
+        """The cause, without topic, partition or offset. No two decisions of a pilot share cause and rule.
 
-        Once sources are forgotten, a number may come as new a second time. Then the standing of the first decision of this
-        cause is added.
+        Once the table of sources is full, a forgotten source may use a number a second time. Then the standing of the
+        first decision of this cause is appended.
         """
         s = self._source
         if isinstance(s, str):
@@ -63,7 +65,8 @@ class DecisionContext:
 
     @property
     def _identity(self) -> str:
-        """The cause as decision ids name it: an act whose id may have been used and forgotten is told apart by its standing."""
+        """The cause as it enters decision ids. The id of an act may have been used and forgotten, so from then on the
+        standing of its first decision is appended."""
         if isinstance(self._source, str) and self._source.startswith("control:") and may_forget_ids(self.pilot.acts):
             return f"{self._source}@{self._first_standing}"
         return self.cause
@@ -78,27 +81,28 @@ class DecisionContext:
     def raise_finding(
         self, key: str, level: Level, reason: Reason, finding: FindingSource, stays: Stays = "until_quiet"
     ) -> None:
-        """A finding joins, or rises, or is repeated."""
+        """Activate a finding at `level`, raise it to `level`, or record one more event of it."""
         self.apply(
             ladder.raise_finding(self.pilot.standing, key, level, reason, self.at, stays), finding, key=key, asked=level
         )
 
     def mark_quiet(self, key: str, finding: FindingSource) -> None:
-        """One more quiet period of an active finding."""
+        """Count one more quiet period of an active finding; the last one that the charter asks for clears it."""
         if key in self.pilot.standing.active:
             responses = self.plan.charter.responses
             self.apply(ladder.mark_quiet(self.pilot.standing, key, responses, self.at), finding, key=key)
 
     def clear(self, key: str, finding: FindingSource) -> None:
-        """The ground of a finding is gone."""
+        """Clear a finding: what it rested on no longer holds."""
         self.apply(ladder.clear(self.pilot.standing, key, self.at), finding, key=key)
 
     def flag(self, key: str, reason: Reason, finding: Finding | None = None) -> None:
-        """A cause of not knowing begins."""
+        """Set the unknown flag for the cause `key`."""
         self.apply(ladder.raise_flag(self.pilot.standing, key, reason, self.at), finding or Finding(rule=key))
 
     def unflag(self, key: str) -> None:
-        """A cause of not knowing ends; with the last one goes the finding that the flag grew old."""
+        """Remove the cause `key` of the unknown flag; the last one clears the finding that the flag has stood too
+        long."""
         if key not in self.pilot.standing.unknown:
             return
         self.apply(ladder.clear_flag(self.pilot.standing, key), Finding(rule=key))
@@ -114,8 +118,8 @@ class DecisionContext:
         key: str = "",
         asked: Level | None = None,
     ) -> None:
-        """Adopt a standing; its move, if there is one, goes on record. `key` is the finding that it is about, `asked`
-        the level that this finding asks for."""
+        """Adopt a standing and record its move, if there is one. `key` is the finding that it is about, `asked` the
+        level that this finding asks for, `author` who acted."""
         self.pilot.standing, move = outcome
         if move is not None:
             self.record(move, finding if isinstance(finding, Finding) else finding(), author, key=key, asked=asked)
@@ -125,12 +129,12 @@ class DecisionContext:
     def record(
         self, move: ladder.Move, finding: Finding, author: str = "", *, key: str = "", asked: Level | None = None
     ) -> None:
-        """Put a move on record, and a command beside it when a halt begins or ends."""
+        """Emit the decision of a move, and the command that follows from it when a halt or drill begins or ends."""
         pilot = self.pilot
         standing = structs.replace(pilot.standing, counter=pilot.standing.counter + 1)
         rule = "/".join((move.reason, finding.indicator, finding.segment, finding.rule, move.level.word))
         name = digest(pilot.id, pilot.hash, self._identity, rule)
-        if name in self.recorded:  # two findings of one rule that one cause cleared: readers drop a second equal id
+        if name in self.recorded:  # one cause cleared two findings of one rule; readers drop a repeated id
             name = digest(pilot.id, pilot.hash, self._identity, rule, len(self.recorded))
         decision = Decision(
             id=name,
@@ -177,9 +181,9 @@ class DecisionContext:
 
     def finding(
         self,
-        watch: CompiledIndicator,
+        indicator: CompiledIndicator,
         segment: str,
-        watcher: DetectorSpec,
+        detector_spec: DetectorSpec,
         score: Score | None = None,
         observation: Observation | None = None,
         *,
@@ -187,16 +191,17 @@ class DecisionContext:
         end: int | None = None,
         provisional: bool = False,
     ) -> Finding:
-        """What a decision about this watcher rests on. Without its `observation` a score is of as many events as it observed."""
+        """What a decision about this detector rests on. Without an `observation` the score is of as many events as it
+        observed. `start` and `end` bound the period (ms)."""
         spent = self.plan.alpha_spent(self.pilot.standing.restart)
         if score is None:
-            return Finding(indicator=watch.name, segment=segment, rule=watcher.name, alpha_spent=spent)
+            return Finding(indicator=indicator.name, segment=segment, rule=detector_spec.name, alpha_spent=spent)
         given = Count(score.observed, 0.0) if observation is None else observation
-        words = explain(given, score, watcher.name, variance_mean=watch.spec.variance_mean)
+        words = explain(given, score, detector_spec.name, variance_mean=indicator.spec.variance_mean)
         return Finding(
-            indicator=watch.name,
+            indicator=indicator.name,
             segment=segment,
-            rule=watcher.name,
+            rule=detector_spec.name,
             statistic=score.statistic,
             bar=score.threshold,
             observed=score.observed,
@@ -210,17 +215,16 @@ class DecisionContext:
             ratio_low=_short(words.low),
             ratio_high=_short(words.high),
             explanation=words.sentence,
-            **_counted(watch, observation),
+            **_counted(indicator, observation),
         )
 
 
-def _counted(watch: CompiledIndicator, observation: Observation | None) -> dict[str, Any]:
-    """Events and what they came from, as they were observed; nothing where the exposure is not known yet (open
-    periods)."""
+def _counted(indicator: CompiledIndicator, observation: Observation | None) -> dict[str, Any]:
+    """Events and their exposure as observed; empty where the exposure is not known yet (open periods)."""
     if isinstance(observation, Proportion):
         return {"events": observation.k, "exposure": observation.n}
-    if isinstance(observation, Count) and observation.m > 0 and watch.spec.exposure is not None:
-        return {"events": observation.k, "exposure": observation.m, "unit": watch.spec.exposure.unit}
+    if isinstance(observation, Count) and observation.m > 0 and indicator.spec.exposure is not None:
+        return {"events": observation.k, "exposure": observation.m, "unit": indicator.spec.exposure.unit}
     return {}
 
 

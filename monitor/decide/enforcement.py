@@ -1,4 +1,5 @@
-"""Obey: what a halted (or drilled) service reports is held against its command; and a service that may run gets its permit."""
+"""Enforcement of a command: events of a halted (or drilled) service are compared with it; a service that may run gets
+permits. The states are those of `monitor/state/halt_state.py`. Pure."""
 
 from __future__ import annotations
 
@@ -23,36 +24,37 @@ from monitor.state import halt_state
 from monitor.state.pilot import Pilot
 
 ACKNOWLEDGEMENTS = (CommandAcknowledged,)
-OVERDUE, CONTRADICTED, DRILL = "halt/overdue", "halt/contradicted", "drill"
+OVERDUE, CONTRADICTED, DRILL = "halt/overdue", "halt/contradicted", "drill"  # keys of findings
 
 
 def track(context: DecisionContext, event: Envelope) -> bool:
-    """Hold an event against the command in force. Returns whether timers must be set again."""
-    before, told = context.pilot.standing.halt_state, context.pilot.standing.retransmission
+    """Compare an event with the command in force. Returns whether the pilot's timers may have changed."""
+    before, resend_before = context.pilot.standing.halt_state, context.pilot.standing.retransmission
     if isinstance(event, CommandAcknowledged):
         _acknowledged(context, event)
     elif before.stops:
         if isinstance(event, Heartbeat):
-            _beat(context, event)
+            _heartbeat(context, event)
         else:
-            _served(context, event)
+            _traffic(context, event)
     standing = context.pilot.standing
-    return standing.halt_state.due != before.due or standing.retransmission is not told
+    return standing.halt_state.due != before.due or standing.retransmission is not resend_before
 
 
 def stop_tracking(pilot: Pilot) -> None:
-    """No service is part of the replay: the command in force is neither resent nor followed up."""
+    """For a replay without a service: the command in force is neither resent nor compared with events."""
     standing = pilot.standing
-    if standing.halt_state.kind or (standing.retransmission is not None and standing.retransmission.due):
-        sending = standing.retransmission and structs.replace(standing.retransmission, due=0)
-        pilot.standing = structs.replace(standing, halt_state=halt_state.HaltState(), retransmission=sending)
+    waiting = standing.retransmission
+    if standing.halt_state.kind or (waiting is not None and waiting.due is not None):
+        waiting = waiting and structs.replace(waiting, due=None)
+        pilot.standing = structs.replace(standing, halt_state=halt_state.HaltState(), retransmission=waiting)
 
 
 def track_conflict(context: DecisionContext, event: Envelope) -> None:
-    """Hold an event that is rejected as a conflict against the command to stop: it verifies nothing, but may
-    contradict."""
+    """Compare an event that is rejected as a conflict with the command to stop: it cannot verify the stop, but it can
+    contradict it."""
     if not isinstance(event, Heartbeat):
-        _served(context, event)
+        _traffic(context, event)
         return
     stopped = context.pilot.standing.halt_state.stopped(short(event.source), context.at, _deadline(context))
     if event.data.serving and stopped is not None and millis(event.time) > stopped:
@@ -60,7 +62,8 @@ def track_conflict(context: DecisionContext, event: Envelope) -> None:
 
 
 def grant_permit(context: DecisionContext, event: Heartbeat) -> None:
-    """Answer a heartbeat, unless the pilot may not run or nobody knows enough about it any more (by tier)."""
+    """Emit the permit for a heartbeat, unless the pilot is halted, in a drill that stops it, or (high and critical
+    tiers) its data has been unknown for too long."""
     standing, plan = context.pilot.standing, context.plan
     if standing.halted or standing.halt_state.kind == "full_stop" or (plan.strict and "unknown" in standing.active):
         return
@@ -92,97 +95,103 @@ def _notice(context: DecisionContext) -> Notice | None:
 
 
 def resend(context: DecisionContext) -> None:
-    """A command that nobody has answered is told again: the same id, the same standing, what is due later and later."""
-    sending = context.pilot.standing.retransmission
-    assert sending is not None
-    context.out.commands.append(structs.replace(sending.command, epoch=context.epoch, again=sending.attempts + 1))
-    context.pilot.standing = structs.replace(context.pilot.standing, retransmission=sending.resent(context.at))
+    """Emit an unacknowledged command once more: same id, same standing. The next attempt is due after twice the
+    wait."""
+    retransmission = context.pilot.standing.retransmission
+    assert retransmission is not None
+    command = structs.replace(retransmission.command, epoch=context.epoch, again=retransmission.attempts + 1)
+    context.out.commands.append(command)
+    context.pilot.standing = structs.replace(context.pilot.standing, retransmission=retransmission.resent(context.at))
 
 
 def command_overdue(context: DecisionContext) -> None:
-    """The time to acknowledge, or to show that the service stands still, is over."""
-    order = context.pilot.standing.halt_state
-    _put(context, halt_state.as_overdue(order))
-    seconds = (context.at - order.at) / 1000
-    if order.kind == "halt":
-        said = (
-            "not_acknowledged" if order.state == "commanded" else "dark" if order.state != "contradicted" else "serving"
-        )
-        context.raise_finding(OVERDUE, Level.ESCALATE, Reason.HALT_OVERDUE, Finding(rule=said, observed=seconds))
+    """The time in which the service must acknowledge, or show that it stopped, has passed."""
+    state = context.pilot.standing.halt_state
+    _set_state(context, halt_state.as_overdue(state))
+    seconds = (context.at - state.at) / 1000
+    if state.kind == "halt":
+        rule = {"commanded": "not_acknowledged", "contradicted": "serving"}.get(state.state, "dark")
+        context.raise_finding(OVERDUE, Level.ESCALATE, Reason.HALT_OVERDUE, Finding(rule=rule, observed=seconds))
         return
-    finding = Finding(rule=order.kind, observed=seconds, expected=_within(context))
+    finding = Finding(rule=state.kind, observed=seconds, expected=_allowed_seconds(context))
     context.raise_finding(DRILL, Level.ESCALATE, Reason.DRILL_OVERDUE, finding, "until_lowered")
     _end_drill(context)
 
 
 def _acknowledged(context: DecisionContext, event: CommandAcknowledged) -> None:
     standing, data = context.pilot.standing, event.data
-    number, order = int(event.sequence), standing.halt_state
-    proof = order.evidence.get(short(event.source))
-    if proof is not None and proof.acknowledged:
-        return  # each incarnation gives its word once
-    took = (context.at - order.at) / 1000 if order.kind else None
+    number, state = int(event.sequence), standing.halt_state
+    shown = state.evidence.get(short(event.source))
+    if shown is not None and shown.acknowledged:
+        return  # the first acknowledgement of an incarnation counts
+    took = (context.at - state.at) / 1000 if state.kind else None
     finding = Finding(rule="acknowledge", detail=data.last_decision, observed=took)
-    context.record(
-        Move("act", standing.level, standing.level, Reason.COMMAND_ACKNOWLEDGED, False), finding, event.source
+    move = Move("act", standing.level, standing.level, Reason.COMMAND_ACKNOWLEDGED, False)
+    context.record(move, finding, event.source)
+    if not state.kind:
+        _set_acknowledged(context, True)
+        return  # a release: there is no stop to verify
+    new = halt_state.with_acknowledgement(
+        state, short(event.source), number, millis(event.time), context.at, _due(context)
     )
-    if not order.kind:
-        _answered(context, True)
-        return  # a release: there is nothing to verify
-    _put(
-        context,
-        halt_state.with_acknowledgement(
-            order, short(event.source), number, millis(event.time), context.at, _due(context)
-        ),
-    )
-    _answered(context, context.pilot.standing.halt_state.acknowledged)
-    if order.state == "overdue" and order.kind == "halt":
+    _set_state(context, new)
+    _set_acknowledged(context, context.pilot.standing.halt_state.acknowledged)
+    if state.state == "overdue" and state.kind == "halt":
         context.clear(OVERDUE, Finding(rule="acknowledge"))
-    if order.kind == "dry_run":
-        _drilled(context)
+    if state.kind == "dry_run":
+        _drill_passed(context)
 
 
-def _beat(context: DecisionContext, event: Heartbeat) -> None:
-    order, data, number = context.pilot.standing.halt_state, event.data, int(event.sequence)
-    proof = order.evidence.get(short(event.source))
+def _heartbeat(context: DecisionContext, event: Heartbeat) -> None:
+    state, data, number = context.pilot.standing.halt_state, event.data, int(event.sequence)
+    shown = state.evidence.get(short(event.source))
     missing = context.pilot.sources[short(event.source)].missing
-    gap = proof is not None and missing.between(max(proof.number, proof.last), number)
+    gap = shown is not None and missing.between(shown.newest, number)
     since = context.at - context.plan.acknowledge_ms
     new = halt_state.with_heartbeat(
-        order, short(event.source), number, data.serving, data.exposure, gap, context.at, _due(context), since
+        state, short(event.source), number, data.serving, data.exposure, gap, context.at, _due(context), since
     )
-    if new.state == "verified" and order.state != "verified" and _unheard(context, since):
-        new = structs.replace(new, state=order.state, due=_due(context) if order.due else 0)
-    _put(context, new)
+    if new.state == "verified" and state.state != "verified" and _unheard(context, since):
+        new = structs.replace(new, state=state.state, due=None if state.due is None else _due(context))
+    _set_state(context, new)
     if data.serving:
-        late = proof is not None and proof.acknowledged and number > proof.number
-        if late or (not (proof and proof.acknowledged) and context.at > _deadline(context)):
+        acknowledged = None if shown is None else shown.number
+        if (acknowledged is None and context.at > _deadline(context)) or (
+            acknowledged is not None and number > acknowledged
+        ):
             _contradicted(context, event, "heartbeat", None)
-    elif new.state == "verified" and order.state != "verified":
-        _answered(context, True)
-        if order.kind == "full_stop":
-            _drilled(context)
-            return
-        finding = Finding(rule="heartbeats", observed=(context.at - order.at) / 1000)
-        level = context.pilot.standing.level
-        context.record(Move("act", level, level, Reason.HALT_VERIFIED, False), finding, event.source)
-        context.clear(OVERDUE, Finding(rule="heartbeats"))
-        context.clear(CONTRADICTED, Finding(rule="heartbeats"))
-        exit_once_stopped(context)
+    elif new.state == "verified" and state.state != "verified":
+        _verified(context, event)
+
+
+def _verified(context: DecisionContext, event: Heartbeat) -> None:
+    """The heartbeats confirm that every incarnation stopped."""
+    state = context.pilot.standing.halt_state
+    _set_acknowledged(context, True)
+    if state.kind == "full_stop":
+        _drill_passed(context)
+        return
+    finding = Finding(rule="heartbeats", observed=(context.at - state.at) / 1000)
+    level = context.pilot.standing.level
+    context.record(Move("act", level, level, Reason.HALT_VERIFIED, False), finding, event.source)
+    context.clear(OVERDUE, Finding(rule="heartbeats"))
+    context.clear(CONTRADICTED, Finding(rule="heartbeats"))
+    exit_once_stopped(context)
 
 
 def _unheard(context: DecisionContext, since: int) -> bool:
-    """Whether an incarnation that served before the command, and was heard at or after `since` (ms), has sent no heartbeat since
-    the command. Without it another incarnation could acknowledge, and be verified, in the moment between two of its heartbeats."""
-    proofs = context.pilot.standing.halt_state.evidence
+    """Whether an incarnation that served before the command, and was heard at or after `since` (ms), has sent no
+    heartbeat since the command. Otherwise another incarnation could acknowledge, and be verified, between two of its
+    heartbeats."""
+    evidence = context.pilot.standing.halt_state.evidence
     return any(
-        source.heard >= since and source.statements.at and not source.ended and name not in proofs
+        source.heard >= since and source.statements.at and not source.ended and name not in evidence
         for name, source in context.pilot.sources.items()
     )
 
 
-def _served(context: DecisionContext, event: Envelope) -> None:
-    """Traffic that happened after the stop, or a complaint about that time."""
+def _traffic(context: DecisionContext, event: Envelope) -> None:
+    """Find traffic that happened after the stop, or a complaint about that time."""
     when, amount = event.time, 1.0
     if isinstance(event, ExposureTallied):
         amount = event.data.amount
@@ -199,17 +208,17 @@ def _served(context: DecisionContext, event: Envelope) -> None:
 
 
 def _contradicted(context: DecisionContext, event: Envelope, rule: str, amount: float | None) -> None:
-    _put(context, halt_state.with_contradiction(context.pilot.standing.halt_state, _due(context)))
+    _set_state(context, halt_state.with_contradiction(context.pilot.standing.halt_state, _due(context)))
     finding = Finding(rule=rule, observed=amount, detail=event.source)
     context.raise_finding(CONTRADICTED, Level.ESCALATE, Reason.HALT_CONTRADICTED, finding)
-    _answered(context, False)  # its word is worth nothing: it is told again
+    _set_acknowledged(context, False)  # its acknowledgement is disproved, so the command is resent
 
 
-def _drilled(context: DecisionContext) -> None:
-    """A drill was passed: how long the service took is put on record."""
+def _drill_passed(context: DecisionContext) -> None:
+    """Record how long the service took."""
     standing = context.pilot.standing
     seconds = (context.at - standing.halt_state.at) / 1000
-    finding = Finding(rule=standing.halt_state.kind, observed=seconds, expected=_within(context))
+    finding = Finding(rule=standing.halt_state.kind, observed=seconds, expected=_allowed_seconds(context))
     context.record(Move("act", standing.level, standing.level, Reason.DRILL_PASSED, False), finding)
     context.clear(DRILL, finding)
     context.clear(CONTRADICTED, finding)
@@ -217,29 +226,30 @@ def _drilled(context: DecisionContext) -> None:
 
 
 def _end_drill(context: DecisionContext) -> None:
-    """A drill that stopped the service ends with a command to go on; one that did not simply ends."""
+    """A drill that stopped the service ends with a command to resume; a dry run needs none."""
     standing = context.pilot.standing
     if standing.halt_state.kind == "full_stop":
-        context.record(
-            Move("act", standing.level, standing.level, Reason.DRILL_ENDED, False), Finding(rule="full_stop")
-        )
+        move = Move("act", standing.level, standing.level, Reason.DRILL_ENDED, False)
+        context.record(move, Finding(rule="full_stop"))
     else:
-        _answered(context, True)
-    _put(context, halt_state.HaltState())
+        _set_acknowledged(context, True)
+    _set_state(context, halt_state.HaltState())
 
 
-def _answered(context: DecisionContext, answered: bool) -> None:
-    """The command in force need not be told again; or, if it was thought so, it must be after all."""
-    sending = context.pilot.standing.retransmission
-    if sending is not None and answered == bool(sending.due):
+def _set_acknowledged(context: DecisionContext, acknowledged: bool) -> None:
+    """Stop resending the command in force; or, if it was taken for acknowledged and is not, start again."""
+    waiting = context.pilot.standing.retransmission
+    if waiting is not None and acknowledged == (waiting.due is not None):
         new = (
-            structs.replace(sending, due=0) if answered else halt_state.first_transmission(sending.command, context.at)
+            structs.replace(waiting, due=None)
+            if acknowledged
+            else halt_state.first_transmission(waiting.command, context.at)
         )
         context.pilot.standing = structs.replace(context.pilot.standing, retransmission=new)
 
 
-def _put(context: DecisionContext, order: halt_state.HaltState) -> None:
-    context.pilot.standing = structs.replace(context.pilot.standing, halt_state=order)
+def _set_state(context: DecisionContext, state: halt_state.HaltState) -> None:
+    context.pilot.standing = structs.replace(context.pilot.standing, halt_state=state)
 
 
 def _due(context: DecisionContext) -> int:
@@ -250,5 +260,5 @@ def _deadline(context: DecisionContext) -> int:
     return context.pilot.standing.halt_state.at + context.plan.acknowledge_ms
 
 
-def _within(context: DecisionContext) -> float:
+def _allowed_seconds(context: DecisionContext) -> float:
     return context.plan.acknowledge_ms / 1000

@@ -25,7 +25,8 @@ WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
 
 
 def decide(context: DecisionContext, event: Envelope, observed: Observed) -> bool:
-    """Apply the rules for single events and follow the command in force. Returns whether timers have to be set again."""
+    """Apply the rules for single events and follow the command in force. Returns whether timers have to be set
+    again."""
     kind, plan, pilot = type(event), context.plan, context.pilot
     model = event.data.model  # type: ignore[attr-defined]
     if model and model != pilot.model:
@@ -49,8 +50,8 @@ def decide(context: DecisionContext, event: Envelope, observed: Observed) -> boo
 
 
 def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
-    """Raise a finding for a model that the charter does not name: WATCH, or the level of the charter's rule. Work without
-    a model may be the work of such a model: the same level, but no halt, as it proves nothing."""
+    """Raise a finding for a model that the charter does not name: WATCH, or the level of the charter's rule. Work
+    without a model may be the work of such a model: the same level, but no halt, as it proves nothing."""
     name = UNREGISTERED_MODEL if model else MISSING_MODEL
     if name in context.pilot.standing.active or millis(event.time) < context.pilot.began:
         return
@@ -69,7 +70,8 @@ def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
 def apply_hard_rules(
     context: DecisionContext, event: IncidentReported | IncidentUpdated, known: IncidentReport
 ) -> None:
-    """Apply the charter's hard rules to an incident: again only when it is graver than what they were applied to before."""
+    """Apply the charter's hard rules to an incident: again only when it is graver than what they were applied to
+    before."""
     data = event.data
     for rule in context.plan.charter.hard_rules:
         if not breaks(rule, event) or not known.graver(rule):

@@ -1,11 +1,11 @@
-"""Decide: what a finding, a quiet period, a flag or a person's act does to a pilot's place on the ladder.
+"""The ladder: how a finding, a quiet period, a flag or a person's act changes a pilot's standing.
 
-Pure: a standing and a cause go in, a new standing and the moves come out. Every move carries its reason. The rules:
+Pure: a standing and a cause go in, the new standing and its move come out. Every move carries its reason. The rules:
 
-- the level is the highest of the active findings; a halt latches beside them and only `release` lifts it;
-- a finding leaves after as many quiet, known periods as the charter asks (hysteresis); a hard rule's finding and an
-  override stay until a regulator lowers the level;
-- the unknown flag stands beside the level. It never clears anything.
+- the level is the highest of the active findings; a halt latches in addition to them, and only `release` lifts it;
+- a finding clears after as many quiet, known periods as the charter asks for (hysteresis); the finding of a hard rule
+  and an override stay until a regulator lowers the level;
+- the unknown flag is separate from the level. It never clears anything.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from msgspec import structs
 from monitor.charter.spec import Responses
 from monitor.errors import ControlRefused
 from monitor.model.records import Level, Reason, RecordKind
+from monitor.model.refusals import Refusal
 from monitor.state.halt_state import stop_state
 from monitor.state.standing import Active, Lifting, Shelf, Standing, Stays
 
-APPROVALS = 16  # that are remembered; two are needed, and a charter may name any number of approvers
+APPROVALS = 16  # remembered at most; two are needed, and a charter may name any number of approvers
 
 
 class Move(NamedTuple):
-    """What changed, ready to become a decision."""
+    """What changed: the content of the decision to record. `first_out`: this finding raised the level."""
 
     kind: RecordKind
     was: Level
@@ -39,11 +40,11 @@ Transition = tuple[Standing, Move | None]
 def raise_finding(
     s: Standing, key: str, level: Level, reason: Reason, at: int, stays: Stays = "until_quiet"
 ) -> Transition:
-    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, unless it stays
-    until lowered (a hard rule), when each event is put on record.
+    """A finding of `key` at `level`. A key that is already active at that level or above moves nothing, except that
+    each event of a finding that stays until lowered (a hard rule) is recorded.
 
-    While a halt stands, a new ground for a halt voids the steps towards its release; a lesser finding that stays until
-    lowered, which a release would end too, must have been seen by the author of the release.
+    While a halt stands, a new ground for a halt voids the steps towards its release. A release would also end a lesser
+    finding that stays until lowered, so the author of the release must have seen it.
     """
     old = s.active.get(key)
     if stays == "until_lowered" and s.halted:
@@ -55,12 +56,12 @@ def raise_finding(
     if key in s.shelved and level > s.shelved[key].level:
         s = structs.replace(s, shelved={k: v for k, v in s.shelved.items() if k != key})
     if level == Level.HALT:
-        s = structs.replace(s, lifting=_new_ground(s))  # what was said of an earlier ground does not lift this one
+        s = structs.replace(s, lifting=_new_ground(s))  # steps for an earlier ground do not lift this one
     return _settle(structs.replace(s, active=active, halted=s.halted or level == Level.HALT), key, reason, at, s)
 
 
 def mark_quiet(s: Standing, key: str, responses: Responses, at: int) -> Transition:
-    """One more quiet, known period of `key`'s detector."""
+    """One more quiet, known period of the detector of `key`."""
     old = s.active.get(key)
     if old is None or old.stays == "until_lowered" or old.level == Level.HALT:
         return s, None
@@ -71,7 +72,7 @@ def mark_quiet(s: Standing, key: str, responses: Responses, at: int) -> Transiti
 
 
 def clear(s: Standing, key: str, at: int) -> Transition:
-    """Take a finding away because its ground is gone."""
+    """Clear a finding: what it rested on no longer holds."""
     if key not in s.active:
         return s, None
     active = {k: a for k, a in s.active.items() if k != key}
@@ -79,7 +80,7 @@ def clear(s: Standing, key: str, at: int) -> Transition:
 
 
 def raise_flag(s: Standing, key: str, reason: Reason, at: int) -> Transition:
-    """A cause of not knowing begins."""
+    """Add a cause to the unknown flag; the first one is recorded."""
     if key in s.unknown:
         return s, None
     first = not s.unknown
@@ -88,7 +89,7 @@ def raise_flag(s: Standing, key: str, reason: Reason, at: int) -> Transition:
 
 
 def clear_flag(s: Standing, key: str) -> Transition:
-    """A cause of not knowing ends; the last one takes the flag away."""
+    """Remove a cause of the unknown flag; the last one removes the flag and is recorded."""
     if key not in s.unknown:
         return s, None
     s = structs.replace(s, unknown={k: v for k, v in s.unknown.items() if k != key})
@@ -96,10 +97,12 @@ def clear_flag(s: Standing, key: str) -> Transition:
 
 
 def override(s: Standing, level: Level, at: int) -> Transition:
-    """A regulator sets the level by hand. Raises ControlRefused when that would lift a halt."""
+    """A regulator sets the level. Raises ControlRefused when that would lift a halt."""
     if s.halted and level < Level.HALT:
         raise ControlRefused(
-            "level", "halt_is_latched", "a halt is lifted by rectification, evaluation, two approvals, release"
+            "level",
+            Refusal.HALT_IS_LATCHED,
+            "a halt is lifted by rectification, evaluation, two approvals, release",
         )
     key = "override"
     if level == Level.HALT:
@@ -107,7 +110,7 @@ def override(s: Standing, level: Level, at: int) -> Transition:
     active = {k: a for k, a in s.active.items() if a.level <= level and k != key}
     if level > Level.NORMAL:
         active[key] = Active(level, Reason.OVERRIDDEN, at, "until_lowered")
-    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from this act again
+    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age restarts with this act
     changed = structs.replace(s, active=active, unknown=unknown, halted=s.halted or level == Level.HALT)
     new, move = _settle(changed, key, Reason.OVERRIDDEN, at, s)
     return new, move or Move("act", s.level, new.level, Reason.OVERRIDDEN, False)
@@ -116,20 +119,18 @@ def override(s: Standing, level: Level, at: int) -> Transition:
 def record_step(s: Standing, reason: Reason, author: str = "", passed: bool = True) -> Transition:
     """A step towards a release. Raises ControlRefused when there is no halt to lift or the author approved already."""
     if not s.halted:
-        raise ControlRefused("pilot", "not_halted", "there is no halt that this could help to lift")
+        raise ControlRefused("pilot", Refusal.NOT_HALTED, "there is no halt that this could help to lift")
     lifting, number = s.lifting, s.counter + 1
     if reason == Reason.RECTIFICATION_RECORDED:
-        lifting = Lifting(True, basis=number)  # what is approved and evaluated is the rectified system
+        lifting = Lifting(True, basis=number)  # approvals and evaluations are of the rectified system
     elif reason == Reason.EVALUATION_RECORDED:
         lifting = structs.replace(lifting, evaluated=passed, approvals=(), basis=number)
     else:
         if not lifting.rectified or not lifting.evaluated:
-            missing = "evaluation" if lifting.rectified else "rectification"
-            raise ControlRefused(
-                "pilot", f"{missing}_missing", "approve what was rectified and passed its re-evaluation"
-            )
+            missing = Refusal.EVALUATION_MISSING if lifting.rectified else Refusal.RECTIFICATION_MISSING
+            raise ControlRefused("pilot", missing, "approve what was rectified and passed its re-evaluation")
         if author in lifting.approvals:
-            raise ControlRefused("author", "same_approver", "the two approvals must come from different people")
+            raise ControlRefused("author", Refusal.SAME_APPROVER, "the two approvals must come from different people")
         if len(lifting.approvals) < APPROVALS:
             lifting = structs.replace(lifting, approvals=(*lifting.approvals, author))
     return structs.replace(s, lifting=structs.replace(lifting, last=number)), Move(
@@ -138,55 +139,57 @@ def record_step(s: Standing, reason: Reason, author: str = "", passed: bool = Tr
 
 
 def release(s: Standing, at: int, reason: str = "") -> Transition:
-    """Lift the halt. Raises ControlRefused naming the first step that is missing, or when the stop is not verified and
-    no reason is given."""
+    """Lift the halt. Raises ControlRefused that names the first missing step, or when the stop is not verified and no
+    reason is given."""
     if not s.halted:
-        raise ControlRefused("pilot", "not_halted", "there is no halt to lift")
+        raise ControlRefused("pilot", Refusal.NOT_HALTED, "there is no halt to lift")
     if not s.lifting.rectified:
-        raise ControlRefused("pilot", "rectification_missing", "record a rectification first")
+        raise ControlRefused("pilot", Refusal.RECTIFICATION_MISSING, "record a rectification first")
     if not s.lifting.evaluated:
-        raise ControlRefused("pilot", "evaluation_missing", "record a passed re-evaluation first")
+        raise ControlRefused("pilot", Refusal.EVALUATION_MISSING, "record a passed re-evaluation first")
     if len(s.lifting.approvals) < 2:
-        raise ControlRefused("pilot", "approval_missing", f"{2 - len(s.lifting.approvals)} more approver(s) needed")
+        raise ControlRefused(
+            "pilot", Refusal.APPROVAL_MISSING, f"{2 - len(s.lifting.approvals)} more approver(s) needed"
+        )
     if s.halt_state.state != "verified" and not reason.strip():
         raise ControlRefused(
             "reason",
-            "halt_not_verified",
+            Refusal.HALT_NOT_VERIFIED,
             f"the halt is {stop_state(s.halt_state.state)}; give a reason why it is released all the same",
         )
-    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age counts from the release
+    unknown = {cause: (reason, at) for cause, (reason, _) in s.unknown.items()}  # its age restarts with the release
     new = Standing(since=at, counter=s.counter, unknown=unknown, restart=s.restart + 1, ordered=s.ordered)
     return new, Move("level", Level.HALT, Level.NORMAL, Reason.RELEASED, False)
 
 
 def shelve(s: Standing, key: str, until: int, at: int) -> Transition:
-    """Set an active finding aside until `until` (ms): it no longer holds the level up, and is watched all the same.
+    """Shelve an active finding until `until` (ms): it no longer raises the level, and its detector continues.
 
-    Raises ControlRefused for what is not active, and for anything that halts or tells of a halt.
+    Raises ControlRefused for a finding that is not active, and for one that halts or reports on a halt.
     """
     active = s.active.get(key)
     if active is None:
         there = ", ".join(sorted(s.active)) or "none"
-        raise ControlRefused("finding", "not_active", f"there is no active finding {key!r}; active: {there}")
+        raise ControlRefused("finding", Refusal.NOT_ACTIVE, f"there is no active finding {key!r}; active: {there}")
     if s.halted or active.level == Level.HALT or key.startswith("halt/"):
-        raise ControlRefused("finding", "never_a_halt", "a halt is not shelved; it is lifted by a release")
+        raise ControlRefused("finding", Refusal.NEVER_A_HALT, "a halt is not shelved; it is lifted by a release")
     shelved = {**s.shelved, key: Shelf(until, active.level)}
     return _settle(structs.replace(s, shelved=shelved), key, Reason.SHELVED, at, s)
 
 
 def unshelve(s: Standing, key: str, at: int) -> Transition:
-    """The time of a shelf is over: its finding, if it is still active, holds the level up again."""
+    """The time of a shelf has passed: its finding, if it is still active, raises the level again."""
     shelved = {k: v for k, v in s.shelved.items() if k != key}
     return _settle(structs.replace(s, shelved=shelved), key, Reason.UNSHELVED, at, s)
 
 
 def _new_ground(s: Standing) -> Lifting:
-    """Nothing of a release is on record: the next record is a new ground for the halt."""
+    """No step of a release is recorded: the next record is a new ground for the halt."""
     return Lifting(basis=s.counter + 1, last=s.counter + 1)
 
 
 def _to_be_seen(s: Standing) -> Lifting:
-    """A release is valid only if its author has seen the next record."""
+    """A release is valid only if its author saw the next record."""
     return structs.replace(s.lifting, last=s.counter + 1)
 
 

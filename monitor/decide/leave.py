@@ -1,8 +1,8 @@
-"""Leave: how a pilot goes out of the sandbox. A halted one keeps its command and its alert until its stop is verified.
+"""Exit of a pilot from the sandbox. A halted pilot keeps its command and its alert until its stop is verified.
 
-An exit ends no halt: where one stands and the stop is not verified, `exit_pending` goes on record and everything stays
-as it is: the command is resent, heartbeats and acknowledgements are followed, contradictions are found. The pilot is
-gone (`exited`) with the decision that verifies the stop, or with a release.
+An exit ends no halt: while one stands and the stop is not verified, `exit_pending` is recorded and nothing else
+changes: the command is resent, heartbeats and acknowledgements are tracked, contradictions are found. The pilot exits
+(`exited`) with the decision that verifies the stop, or with a release. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from monitor.state.pilot import Pilot
 
 
 def leave(pilot: Pilot) -> Transition:
-    """An exit goes on record: at once, or pending. Raises ControlRefused when one is pending already."""
+    """Record an exit, effective now or pending. Raises ControlRefused when one is pending already."""
     s = pilot.standing
     if pilot.leaving:
         raise ControlRefused("pilot", Refusal.EXIT_PENDING, REFUSALS[Refusal.EXIT_PENDING])
@@ -26,8 +26,7 @@ def leave(pilot: Pilot) -> Transition:
 
 
 def exit_once_stopped(context: DecisionContext) -> None:
-    """Something about the halt has changed: a pilot whose exit is pending leaves if that verified the stop, or lifted
-    the halt."""
+    """Complete a pending exit if the stop is now verified, or the halt lifted."""
     pilot = context.pilot
     if pilot.leaving and not pilot.exited and _stopped(pilot):
         pilot.leaving, pilot.exited = False, True

@@ -1,4 +1,5 @@
-"""Proof: whether a service's word, or an act, is signed with the key that stands in the charter for it."""
+"""Signatures of acts and of signed events: verified with the keys that the charter or the deployment registers.
+Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +10,19 @@ from monitor.compile.plan import Plan
 from monitor.errors import Forged
 from monitor.model.events import CommandAcknowledged, Heartbeat
 from monitor.model.records import Record
+from monitor.model.refusals import Forgery
 from monitor.model.signing import HEADER, Proved, Trusted
 from monitor.validate.rejections import RejectionReason
 
 SIGNED_EVENTS = (
     CommandAcknowledged,
     Heartbeat,
-)  # what a service gives its word with: signed, where the charter names its key
+)  # signed by the service where the charter registers its key
 
 
 def forged(plan: Plan | None, record: Record) -> tuple[RejectionReason, str] | None:
-    """Why the word of a service is not taken: the charter names its key, and nobody signed the record with it."""
+    """The rejection (reason, field) of a record of a signed event: the charter registers keys of the firm, and none of
+    them signed it. `None` when it is accepted."""
     if plan is not None and plan.firm:
         try:
             plan.firm.verify("telemetry", record.value or b"", _signature(record))
@@ -31,9 +34,11 @@ def forged(plan: Plan | None, record: Record) -> tuple[RejectionReason, str] | N
 def signed_by(
     plan: Plan | None, act: ControlBase, record: Record, admitters: Trusted | None, open_mode: bool = False
 ) -> Proved:
-    """Which key signed an act; none where none must. `admitters`, where there are any, sign what admits, amends or ends
-    a pilot, the latter two in place of an author with a key in the charter in force; in open mode they may, but need
-    not. Raises Forged."""
+    """The key that signed an act; no key where none is registered for its author. Raises Forged.
+
+    `admitters`, if the deployment has any, sign admissions, and amendments and withdrawals in place of an author with a
+    key in the charter in force; in open mode they may, but need not.
+    """
     text, body = _signature(record), record.value or b""
     if admitters and isinstance(act, Admission | Amendment | Withdrawal):
         try:
@@ -43,7 +48,7 @@ def signed_by(
             if not open_mode and not named:
                 raise
     if isinstance(act, Admission) and plan is None:
-        with suppress(ValueError, KeyError, TypeError):  # a charter that does not hold together is refused later
+        with suppress(ValueError, KeyError, TypeError):  # an invalid charter is refused later
             plan = Plan(act.charter)
     if plan is None:
         return Proved()
@@ -53,9 +58,11 @@ def signed_by(
     if trusted is not None:
         return Proved(trusted.verify("control", body, text))
     if plan.signers and not isinstance(act, Admission):
-        raise Forged("author", "no_key", f"the charter names keys, but none of {act.author}")
+        raise Forged("author", Forgery.NO_KEY, f"the charter names keys, but none of {act.author}")
     if text.partition(":")[0] in plan.firm.ids:
-        raise Forged("signature", "key_of_the_firm", f"the firm's key signs for {plan.charter.participant.id} only")
+        raise Forged(
+            "signature", Forgery.KEY_OF_THE_FIRM, f"the firm's key signs for {plan.charter.participant.id} only"
+        )
     return Proved()
 
 

@@ -1,9 +1,9 @@
-"""Tolerate: in low tiers the first crossing of a limit escalates, to be rectified by a date, where it would halt.
+"""Tolerance: in low tiers the first crossing of a limit escalates and must be rectified by a date, instead of halting.
 
-One cause, one window: every stream that crosses in a period overlapping that of the first crossing belongs to it. A
-second crossing of a stream (a rising excess), a crossing in a later period, and a window that is not rectified in time
-halt. Each tolerated crossing spends its share of alpha and statistics restart; no halt rests on a period that the first
-crossing has looked at.
+One cause opens one window: every stream that crosses in a period overlapping that of the first crossing belongs to it.
+A second crossing of one stream (a rising excess), a crossing in a later period, and a window that is not rectified in
+time halt the pilot. Each tolerated crossing spends its share of alpha and restarts the statistics; no halt rests on a
+period that the first crossing has used. Pure.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from monitor.errors import ControlRefused
 from monitor.model.events import instant
 from monitor.model.records import Finding, Level, Reason
 from monitor.model.rectification_window import RectificationWindow, names_finding
+from monitor.model.refusals import Refusal
 from monitor.state.pilot import Stream
 
-LIMIT_DETECTOR = "limit_e_process"
-LISTED = 16  # keys of active findings that a refusal names
+LIMIT_DETECTOR = "limit_e_process"  # the only detector whose crossings are tolerated
+LISTED = 16  # keys of active findings that the text of a refusal lists, at most
 
 
-def tolerate(context: DecisionContext, watcher: DetectorSpec, name: str, start: int, end: int) -> bool:
-    """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), gives way to an
-    escalation."""
-    if not context.plan.tolerates or watcher.name != LIMIT_DETECTOR or level_of(watcher) != Level.HALT:
+def tolerate(context: DecisionContext, detector_spec: DetectorSpec, name: str, start: int, end: int) -> bool:
+    """Whether the crossing of stream `name`, resting on the periods from `start` to `end` (ms), escalates instead of
+    halting. If so, it joins the rectification window, and opens it if it is the first."""
+    if not context.plan.tolerates or detector_spec.name != LIMIT_DETECTOR or level_of(detector_spec) != Level.HALT:
         return False
     pilot = context.pilot
-    if not pilot.tolerated:
+    if pilot.tolerated is None:
         pilot.tolerated = context.at
         pilot.window = RectificationWindow(context.at, end, context.plan.rectify_within.after(context.at))
     elif not pilot.window.joins(name, start):
@@ -42,26 +43,29 @@ def tolerate(context: DecisionContext, watcher: DetectorSpec, name: str, start: 
 
 
 def with_due_date(window: RectificationWindow, finding: Finding) -> Finding:
-    """The finding of a tolerated crossing, with the date by which it is to be rectified."""
+    """The finding of a tolerated crossing, with the date by which it must be rectified."""
+    assert window.due is not None
     return structs.replace(finding, detail=f"rectify by {_date(window.due)}")
 
 
-def restart_limit(context: DecisionContext, watch: CompiledIndicator, stream: Stream, start: int) -> None:
-    """A period that the first crossing has looked at through another stream was closed: it is no evidence for what
-    follows."""
+def restart_limit(context: DecisionContext, indicator: CompiledIndicator, stream: Stream, start: int) -> None:
+    """Restart a limit detector after a period that the first crossing used through another stream: the period is not
+    evidence a second time."""
     window = context.pilot.window
-    if context.tolerated or watch.provisional or not window.opened or not window.shares(start):
+    if context.tolerated or indicator.provisional or not window.shares(start):
         return
-    fresh = build_detectors(context.pilot.charter, watch, context.pilot.standing.restart)
-    for place, watcher in enumerate(watch.spec.detectors):
-        if watcher.name == LIMIT_DETECTOR:
+    fresh = build_detectors(context.pilot.charter, indicator, context.pilot.standing.restart)
+    for place, detector_spec in enumerate(indicator.spec.detectors):
+        if detector_spec.name == LIMIT_DETECTOR:
             stream.detectors[place] = fresh[place]
 
 
 def rectification_overdue(context: DecisionContext) -> None:
-    """The window was not rectified in time: the pilot is halted."""
+    """Halt the pilot: its window was not rectified in time."""
     window = context.pilot.window
-    context.pilot.window = structs.replace(window, due=0)
+    assert window.opened is not None
+    assert window.due is not None
+    context.pilot.window = structs.replace(window, due=None)
     indicator, segment, _ = window.keys[0].split("/", 2)
     finding = Finding(
         indicator=indicator,
@@ -76,8 +80,8 @@ def rectification_overdue(context: DecisionContext) -> None:
 
 
 def record_rectification(context: DecisionContext, finding: str) -> Transition:
-    """A corrective action goes on record: under a halt, in an open window, or for an active finding that `finding`
-    names. Raises ControlRefused when it names none of them."""
+    """Record a corrective action: under a halt, in an open window, or for an active finding that `finding` names.
+    Raises ControlRefused when it names none of them."""
     pilot, s = context.pilot, context.pilot.standing
     if s.halted:
         outcome = ladder.record_step(s, Reason.RECTIFICATION_RECORDED)
@@ -87,7 +91,9 @@ def record_rectification(context: DecisionContext, finding: str) -> Transition:
         keys = sorted({*s.active, *(pilot.window.keys if pilot.window.waiting else ())})
         more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
         there = (", ".join(keys[:LISTED]) or "none") + more
-        raise ControlRefused("finding", "not_active", f"no halt stands, and no finding has that key; active: {there}")
+        raise ControlRefused(
+            "finding", Refusal.NOT_ACTIVE, f"no halt stands, and no finding has that key; active: {there}"
+        )
     if pilot.window.waiting and (s.halted or pilot.window.names(finding)):
         pilot.window = pilot.window.rectify(context.at)
     return outcome

@@ -1,11 +1,11 @@
-"""Leap: closed periods that hold nothing are skipped at once, where closing them one by one would give the same state.
+"""Skips empty periods in one step, where closing them one by one would give the same state. Pure.
 
-A cycle that began early, short periods, a firm that sends nothing: then there are millions of periods without an event,
-and closing each costs as much as one that holds something. Most of them decide nothing and change nothing but the
-number of the next period. Those that are evidence all the same (the charter's cap stands in for an exposure that is not
-known; a complaint stays open) move detectors by equal observations (`detectors/repeat.py`).
+A cycle that began early, short periods, a firm that sends nothing: each gives millions of periods without an event, and
+closing one costs as much as closing a period with events. Most of them decide nothing and change only the number of the
+next period. Those that are evidence (the charter's cap replaces an unknown exposure; a complaint stays open) move
+detectors by equal observations (`detectors/repeat.py`).
 
-In doubt nothing is passed over: `monitor.detect.periods.close` then does the work, with the same result.
+Where the result is not certain, nothing is skipped, and `monitor.detect.periods.close` closes each period.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
 from monitor.state.exposure import exposure_unknown
 from monitor.state.pilot import Pilot, Stream, shared_tuple
-from monitor.state.sequences import gaps_since
+from monitor.state.sequences import conflicted_since, gaps_since
 from monitor.state.standing import Standing
 from monitor.state.timers import next_timer, timers
 from monitor.state.uncounted import UNCOUNTED_KEY
 
-LEAST_PERIODS = 32  # periods below which it does not pay
-LONGEST_WAIT = 4_096  # periods closed between two looks, at most
+LEAST_PERIODS = 32  # fewer periods are not worth skipping
+LONGEST_WAIT = 4_096  # periods closed between two attempts, at most
 EmptyPeriods: TypeAlias = dict[str, list[tuple[Stream, Observation | None]]]
 
 
 class Tries:
-    """When to look for empty periods while one after the other is closed: after each round of the pilot's watches, and
-    more and more seldom while there are none, so that looking costs little where nothing is found."""
+    """When to search for empty periods while periods close one by one: after one period of each of the pilot's
+    indicators, then with exponential backoff while none are found, so that the search costs little."""
 
     __slots__ = ("_left", "_wait", "_watches")
 
-    def __init__(self, watches: int) -> None:
-        self._watches = self._wait = self._left = max(watches, 1)
+    def __init__(self, indicators: int) -> None:
+        self._watches = self._wait = self._left = max(indicators, 1)
 
     def closed(self, look: Callable[[], bool]) -> None:
-        """A period was closed: `look`, if it is time; it returns whether something was found."""
+        """A period was closed: call `look` if it is time; it returns whether periods were skipped."""
         self._left -= 1
         if self._left <= 0:
             self._wait = self._watches if look() else min(2 * self._wait, LONGEST_WAIT)
@@ -49,25 +49,25 @@ class Tries:
 
 
 def leap(pilot: Pilot, before: int, evidence: bool) -> int:
-    """Pass over periods that close before `before` (ms); returns the number passed over, 0 = none, close the next one.
+    """Skip empty periods that close before `before` (ms). Returns how many; 0 = none, the caller closes the next one.
 
-    `evidence`: every period that is an observation has to leave its evidence, so such are not passed over. Only to be
-    called when closing a period is what the pilot's next timer does.
+    `evidence`: every period that is an observation emits evidence, so none of these is skipped. Call it only when the
+    pilot's next timer closes a period.
     """
     plan = pilot.plan
     stop = min([before, *(due for due, kind, _ in timers(pilot) if kind != "close")])
     void: EmptyPeriods = {}
-    for watch in plan.closes:
-        streams = [pilot.streams[stream_key(watch, segment)] for segment in watch.segments]
+    for indicator in plan.closes:
+        streams = [pilot.streams[stream_key(indicator, segment)] for segment in indicator.segments]
         index = streams[0].next
         filled = [min(stream.open) for stream in streams if stream.open]
-        found = None if index in filled else _empty_periods(pilot, watch, streams, index, evidence)
+        found = None if index in filled else _empty_periods(pilot, indicator, streams, index, evidence)
         if found is None:
             filled.append(index)
         else:
-            void[watch.name] = found
+            void[indicator.name] = found
         if filled:
-            stop = min(stop, watch.closes(min(filled)))
+            stop = min(stop, indicator.closes(min(filled)))
     now = next_timer(pilot)[0]
     while True:
         counts = {name: _closing_before(plan.indicator(name), found[0][0].next, stop) for name, found in void.items()}
@@ -76,7 +76,7 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
         moved = _moved(void, counts)
         if moved is not None:
             break
-        stop = now + (stop - now) // 16  # something may alarm on the way: not so far, then
+        stop = now + (stop - now) // 16  # a detector may alarm before `stop`: try a shorter stretch
     for stream, detectors in moved:
         stream.detectors = detectors
     for name, count in counts.items():
@@ -87,7 +87,7 @@ def leap(pilot: Pilot, before: int, evidence: bool) -> int:
 
 
 def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, list[Detector]]] | None:
-    """The detectors after so many empty periods of each watch; `None` where that cannot be told."""
+    """The detectors after so many empty periods of each indicator; `None` where that cannot be computed."""
     moved = []
     for name, count in counts.items():
         for stream, observation in void[name]:
@@ -101,53 +101,60 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
     return moved
 
 
-def _pass(pilot: Pilot, watch: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int) -> None:
-    window = watch.spec.late_window
+def _pass(
+    pilot: Pilot, indicator: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int
+) -> None:
+    window = indicator.spec.late_window
     for stream, observation in found:
         index = stream.next
         if observation is not None:
             last = range(max(index, index + count - window), index + count) if window else ()
             stream.seen = shared_tuple((*stream.seen, *last)[-window:]) if window else ()
         stream.next = index + count
-    pilot.received = max(pilot.received, watch.closes(found[0][0].next - 1))
+    pilot.received = max(pilot.received, indicator.closes(found[0][0].next - 1))
 
 
 def _empty_periods(
-    pilot: Pilot, watch: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
+    pilot: Pilot, indicator: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
 ) -> list[tuple[Stream, Observation | None]] | None:
-    """What every period from `index` on observes in each segment as long as nothing comes; `None` where closing one
-    does more."""
-    start, end = watch.grid.start(index), watch.grid.start(index + 1)
+    """The observation of every period from `index` on in each segment while no event comes; `None` where closing one
+    has further effects."""
+    start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
     standing = pilot.standing
     counted = any(
         name in standing.active for name in ("sequence", "source_conflict", UNCOUNTED_KEY, TELEMETRY_LOST_KEY)
-    )  # quiet periods are
-    if counted or gaps_since(pilot, start) or pilot.conflicted >= start or not _steady(pilot, watch, start, end):
+    )  # quiet periods count
+    if (
+        counted
+        or gaps_since(pilot, start)
+        or conflicted_since(pilot, start)
+        or not _steady(pilot, indicator, start, end)
+    ):
         return None
-    if pilot.window.opened and pilot.window.shares(start):
+    if pilot.window.shares(start):
         return None  # evidence restarts with a period that a tolerated crossing has looked at
-    gap = watch.by_source and exposure_unknown(pilot, start, end)
+    gap = indicator.by_source and exposure_unknown(pilot, start, end)
     found: list[tuple[Stream, Observation | None]] = []
-    for segment, stream in zip(watch.segments, streams, strict=True):
-        name = stream_key(watch, segment)
-        if watch.cap is not None and f"{name}/exposure_cap" in standing.active:
+    for segment, stream in zip(indicator.segments, streams, strict=True):
+        name = stream_key(indicator, segment)
+        if indicator.cap is not None and f"{name}/exposure_cap" in standing.active:
             return None
         observation, partial = (
-            (None, False) if standing.halted else observation_of(watch, stream, OpenPeriod(), start, end, gap)
+            (None, False) if standing.halted else observation_of(indicator, stream, OpenPeriod(), start, end, gap)
         )
         if partial is not (f"{name}/partial" in standing.unknown) and (
             partial or standing.halted or observation is not None
         ):
-            return None  # the flag goes up or comes down
-        if observation is not None and (evidence or not _equal(watch, standing, name, partial)):
+            return None  # the unknown flag changes
+        if observation is not None and (evidence or not _equal(indicator, standing, name, partial)):
             return None
         found.append((stream, observation))
     return found
 
 
-def _steady(pilot: Pilot, watch: CompiledIndicator, start: int, end: int) -> bool:
-    """Whether it is the same for this period and all later ones if exposure of them may still be unknown."""
-    if not watch.by_source:
+def _steady(pilot: Pilot, indicator: CompiledIndicator, start: int, end: int) -> bool:
+    """Whether the answer of `exposure_unknown` is the same for this period and all later ones."""
+    if not indicator.by_source:
         return True
     for source in pilot.sources.values():
         if source.tallied and not source.ended and source.latest >= 2 * start - end:
@@ -157,23 +164,23 @@ def _steady(pilot: Pilot, watch: CompiledIndicator, start: int, end: int) -> boo
     return True
 
 
-def _equal(watch: CompiledIndicator, standing: Standing, name: str, partial: bool) -> bool:
-    """Whether an observation is the same in every period, and moves detectors alone."""
-    if not watch.grid.span.ms:
+def _equal(indicator: CompiledIndicator, standing: Standing, name: str, partial: bool) -> bool:
+    """Whether an observation is the same in every period and changes nothing but detectors."""
+    if not indicator.grid.span.ms:
         return False  # months differ in length
     if partial:
         return True
-    keys = [f"{name}/{watcher.name}" for watcher in watch.spec.detectors]
+    keys = [f"{name}/{detector_spec.name}" for detector_spec in indicator.spec.detectors]
     active = [standing.active[k] for full in keys for k in (full, f"{full}/half") if k in standing.active]
-    return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # else quiet periods are counted
+    return all(a.level == Level.HALT or a.stays == "until_lowered" for a in active)  # otherwise quiet periods count
 
 
-def _closing_before(watch: CompiledIndicator, index: int, stop: int) -> int:
-    """How many periods from `index` on close before `stop` (ms)."""
-    low, high = 0, max(1, watch.grid.index(stop) - index + 1)
+def _closing_before(indicator: CompiledIndicator, index: int, stop: int) -> int:
+    """How many periods from `index` on close before `stop` (ms): binary search."""
+    low, high = 0, max(1, indicator.grid.index(stop) - index + 1)
     while low < high:  # the first that does not
         middle = (low + high) // 2
-        if watch.closes(index + middle) < stop:
+        if indicator.closes(index + middle) < stop:
             low = middle + 1
         else:
             high = middle

@@ -1,4 +1,5 @@
-"""Detect: closed periods, open periods, late events and silences meet their detectors, and scores become findings."""
+"""The detect stage: detectors score closed periods, open periods, late events and silences; scores become findings.
+Pure."""
 
 from __future__ import annotations
 
@@ -15,107 +16,110 @@ from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
 from monitor.state.pilot import Pilot, Stream, shared_tuple
-from monitor.state.sequences import forget_gaps, gaps_by_source, gaps_since
+from monitor.state.sequences import conflicted_since, forget_gaps, gaps_by_source, gaps_since
 from monitor.state.uncounted import UNCOUNTED_KEY
 
 HOUR_MS = 3_600_000
-TELEMETRY_LOST_KEY = "telemetry_lost"  # key of the finding that the log deleted telemetry unread
+TELEMETRY_LOST_KEY = "telemetry_lost"  # key of the finding that the log deleted unread telemetry
 SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many characters of each
 
 
-def close(context: DecisionContext, watch: CompiledIndicator) -> None:
+def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     """The next period of an indicator is over, in all its segments."""
     pilot = context.pilot
-    for segment in watch.segments:
-        stream = pilot.streams[stream_key(watch, segment)]
+    for segment in indicator.segments:
+        stream = pilot.streams[stream_key(indicator, segment)]
         index = stream.next
-        start, end = watch.grid.start(index), watch.grid.start(index + 1)
+        start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
         opened = stream.open.pop(index, None) or OpenPeriod()
-        # A service that stands still because it was told to owes no data.
+        # A halted service owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0 or pilot.conflicted >= start
-        gap = gap or (watch.by_source and exposure_unknown(pilot, start, end))
-        observation, partial = (None, False) if idle else observation_of(watch, stream, opened, start, end, gap)
+        gap = gaps_since(pilot, start) > 0 or conflicted_since(pilot, start)
+        gap = gap or (indicator.by_source and exposure_unknown(pilot, start, end))
+        observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock
-        if watch.cap is not None and opened.m <= watch.cap:
-            within = Finding(indicator=watch.name, segment=segment, rule="exposure_cap")
-            context.mark_quiet(f"{watch.name}/{segment}/exposure_cap", within)
-        flag = f"{watch.name}/{segment}/partial"
+        if indicator.cap is not None and opened.m <= indicator.cap:
+            within = Finding(indicator=indicator.name, segment=segment, rule="exposure_cap")
+            context.mark_quiet(f"{indicator.name}/{segment}/exposure_cap", within)
+        flag = f"{indicator.name}/{segment}/partial"
         if partial:
             context.flag(flag, Reason.PARTIAL_DATA)
         elif idle or observation is not None:
             context.unflag(flag)
         if observation is None:
             continue
-        window = watch.spec.late_window
+        window = indicator.spec.late_window
         stream.seen = shared_tuple((*stream.seen, index)[-window:]) if window else ()
-        scores = [(w, d.update(observation)) for w, d in zip(watch.spec.detectors, stream.detectors, strict=True)]
-        _evidence(context, watch, segment, observation, start, end, scores, partial=partial)
-        for watcher, score in scores:
-            _judge(context, watch, segment, watcher, score, start, end, observation, counts_as_quiet=not partial)
-        restart_limit(context, watch, stream, start)
-    _gaps(context, watch)
-    if watch is context.plan.slowest and pilot.uncounted.last < start:
+        scores = [(w, d.update(observation)) for w, d in zip(indicator.spec.detectors, stream.detectors, strict=True)]
+        _evidence(context, indicator, segment, observation, start, end, scores, partial=partial)
+        for detector_spec, score in scores:
+            _judge(
+                context, indicator, segment, detector_spec, score, start, end, observation, counts_as_quiet=not partial
+            )
+        restart_limit(context, indicator, stream, start)
+    _gaps(context, indicator)
+    if indicator is context.plan.slowest and (pilot.uncounted.last is None or pilot.uncounted.last < start):
         context.mark_quiet(UNCOUNTED_KEY, Finding(rule=UNCOUNTED_KEY, detail="telemetry that counts nowhere"))
     forget_closed_gaps(pilot)
 
 
 def forget_closed_gaps(pilot: Pilot) -> None:
-    """Forget the gaps that were noticed before all periods that are still open."""
+    """Drop the gaps that were noticed before the first open period."""
     if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
         firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)
-        forget_gaps(pilot, min(watch.grid.start(pilot.streams[name].next) for watch, name in firsts))
+        forget_gaps(pilot, min(indicator.grid.start(pilot.streams[name].next) for indicator, name in firsts))
 
 
 def observation_of(
-    watch: CompiledIndicator, stream: Stream, opened: OpenPeriod, start: int, end: int, gap: bool
+    indicator: CompiledIndicator, stream: Stream, opened: OpenPeriod, start: int, end: int, gap: bool
 ) -> tuple[Observation | None, bool]:
-    """What a closed period says (`None` = nothing), and whether it is partial.
+    """The observation of a closed period (`None` = no observation), and whether it is partial.
 
-    An exposure that is not known in full stands at the charter's cap, never at 0; without a cap the period says nothing.
+    An exposure that is not known in full is taken to be the charter's cap, never 0; without a cap there is no
+    observation.
     """
-    if watch.observes is Proportion:
+    if indicator.observes is Proportion:
         n = max(opened.m, 0.0)
         return (Proportion(min(max(opened.k, 0.0), n), n, stream.next) if n else None), gap
-    if watch.observes is Gauge:
+    if indicator.observes is Gauge:
         if not opened.m:
             return None, gap
-        return Gauge(opened.k if watch.implementation.aggregate == "sum" else opened.k / opened.m, stream.next), gap
+        return Gauge(opened.k if indicator.implementation.aggregate == "sum" else opened.k / opened.m, stream.next), gap
     k = max(opened.k - opened.used, 0.0)
-    if watch.stocks:
+    if indicator.stocks:
         m = max(opened.m + (opened.held + stream.stock * (end - start)) / HOUR_MS, 0.0)
         return (Count(k, m, stream.next) if m or k else None), gap
-    if opened.tallies and not gap and (opened.m > 0 or not k):  # events without any exposure: some of it is not known
+    if opened.tallies and not gap and (opened.m > 0 or not k):  # events without exposure: some exposure is unknown
         return (Count(k, opened.m, stream.next) if opened.m or k else None), False
-    return (None if watch.cap is None else Count(k, max(opened.m, watch.cap), stream.next)), True
+    return (None if indicator.cap is None else Count(k, max(opened.m, indicator.cap), stream.next)), True
 
 
-def peek(context: DecisionContext, watch: CompiledIndicator, segment: str, stream: Stream) -> None:
-    """Provisional evidence of open periods: the charter's exposure cap stands in for the exposure not yet known."""
-    cap = watch.cap
+def peek(context: DecisionContext, indicator: CompiledIndicator, segment: str, stream: Stream) -> None:
+    """Provisional evidence of open periods: the charter's exposure cap replaces the exposure that is not yet known."""
+    cap = indicator.cap
     assert cap is not None
     last = max(stream.open)
     none = OpenPeriod()
     opened = [stream.open.get(index, none) for index in range(stream.next, last + 1)]
     run = tuple(Count(max(o.k - o.used, 0.0), max(cap, o.m)) for o in opened)
-    start, end = watch.grid.start(stream.next), watch.grid.start(last + 1)
-    for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
+    start, end = indicator.grid.start(stream.next), indicator.grid.start(last + 1)
+    for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True):
         if _may_peek(detector):
-            _judge(context, watch, segment, watcher, detector.peek(run), start, end, provisional=True)
+            _judge(context, indicator, segment, detector_spec, detector.peek(run), start, end, provisional=True)
 
 
-def peek_stays_quiet(stream: Stream, index: int, more: int, watch: CompiledIndicator) -> bool:
-    """Whether `peek` would have nothing to say even with `more` events in open period `index`, and so with any fewer.
+def peek_stays_quiet(stream: Stream, index: int, more: int, indicator: CompiledIndicator) -> bool:
+    """Whether `peek` would raise no finding with `more` events in open period `index`, and so with fewer either.
 
-    Evidence rises in k and falls in m (`detectors.base.Provisional`), so one look at the most answers for all below it; a
-    hair of room is kept, as both are rounded.
+    Evidence rises in k and falls in m (`detectors.base.Provisional`), so one evaluation at the maximum covers all
+    smaller counts; a small margin is kept, as both are rounded.
     """
-    assert watch.cap is not None
+    assert indicator.cap is not None
     none, run = OpenPeriod(), []
     for at in range(stream.next, max((index, *stream.open)) + 1):
         opened = stream.open.get(at, none)
-        run.append(Count(max(opened.k - opened.used, 0.0) + (more if at == index else 0), max(watch.cap, opened.m)))
+        run.append(Count(max(opened.k - opened.used, 0.0) + (more if at == index else 0), max(indicator.cap, opened.m)))
     for detector in stream.detectors:
         score = detector.peek(tuple(run)) if _may_peek(detector) else None
         if score is not None and score.statistic >= min(score.threshold, score.threshold / 2) - 1e-6:
@@ -124,51 +128,54 @@ def peek_stays_quiet(stream: Stream, index: int, more: int, watch: CompiledIndic
 
 
 def revise(
-    context: DecisionContext, watch: CompiledIndicator, segment: str, stream: Stream, index: int, k: float
+    context: DecisionContext, indicator: CompiledIndicator, segment: str, stream: Stream, index: int, k: float
 ) -> bool:
-    """`k` late events raise the evidence of their own closed period while the charter's window keeps it. Counts only:
-    the late trials of a share would lower it again, so its late events alone prove nothing. Returns whether they
-    count."""
-    if watch.observes is not Count or index not in stream.seen:
+    """Raise the evidence of a closed period by `k` late events, while the charter's late window includes it. Counts
+    only: late trials of a proportion could lower the evidence, so its late events alone prove nothing. Returns whether
+    the events count."""
+    if indicator.observes is not Count or index not in stream.seen:
         return False
     lag = len(stream.seen) - 1 - stream.seen.index(index)
-    start, end = watch.grid.start(index), watch.grid.start(index + 1)
+    start, end = indicator.grid.start(index), indicator.grid.start(index + 1)
     scores = [
-        (watcher, detector.raise_late(lag, k) if _may_be_raised(detector) else None)
-        for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True)
+        (detector_spec, detector.raise_late(lag, k) if _may_be_raised(detector) else None)
+        for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True)
     ]
     if all(score is None for _, score in scores):
         return False
-    _evidence(context, watch, segment, Count(k, 0.0), start, end, scores, late=True)
-    for watcher, score in scores:
-        _judge(context, watch, segment, watcher, score, start, end)
+    _evidence(context, indicator, segment, Count(k, 0.0), start, end, scores, late=True)
+    for detector_spec, score in scores:
+        _judge(context, indicator, segment, detector_spec, score, start, end)
     return True
 
 
-def raise_silence(context: DecisionContext, watch: CompiledIndicator) -> None:
-    """Nothing was heard for as long as the watch waits: the pilot is not known, and the detectors say how unlikely that is."""
-    assert watch.silence is not None
-    context.flag(f"{watch.name}/", Reason.SILENCE)
-    gap = watch.silence.gap(context.pilot.heard[watch.name], context.at)
-    stream = context.pilot.streams[stream_key(watch, watch.segments[0])]
-    for watcher, detector in zip(watch.spec.detectors, stream.detectors, strict=True):
+def raise_silence(context: DecisionContext, indicator: CompiledIndicator) -> None:
+    """No event came for as long as the indicator waits: flag the pilot as unknown, and score how unlikely the gap
+    is."""
+    assert indicator.silence is not None
+    context.flag(f"{indicator.name}/", Reason.SILENCE)
+    gap = indicator.silence.gap(context.pilot.heard[indicator.name], context.at)
+    stream = context.pilot.streams[stream_key(indicator, indicator.segments[0])]
+    for detector_spec, detector in zip(indicator.spec.detectors, stream.detectors, strict=True):
         score = detector.update(gap)
         if score is not None and score.statistic >= score.threshold * (
             1 - 1e-6
         ):  # the timer is rounded to a millisecond
-            ground = functools.partial(context.finding, watch, "", watcher, score, gap)
-            context.raise_finding(f"{watch.name}//{watcher.name}", level_of(watcher), Reason.SILENCE, ground)
+            ground = functools.partial(context.finding, indicator, "", detector_spec, score, gap)
+            context.raise_finding(
+                f"{indicator.name}//{detector_spec.name}", level_of(detector_spec), Reason.SILENCE, ground
+            )
 
 
-def end_silence(context: DecisionContext, watch: CompiledIndicator) -> None:
-    """A silence is over."""
-    context.unflag(f"{watch.name}/")
-    for watcher in watch.spec.detectors:
-        context.clear(f"{watch.name}//{watcher.name}", context.finding(watch, "", watcher))
+def end_silence(context: DecisionContext, indicator: CompiledIndicator) -> None:
+    """An event ended a silence: clear its flag and its findings."""
+    context.unflag(f"{indicator.name}/")
+    for detector_spec in indicator.spec.detectors:
+        context.clear(f"{indicator.name}//{detector_spec.name}", context.finding(indicator, "", detector_spec))
 
 
 def _may_peek(detector: Detector) -> TypeGuard[Provisional]:
-    return hasattr(detector, "peek")  # an isinstance of a protocol costs twenty times as much, and this is per event
+    return hasattr(detector, "peek")  # per event; isinstance of a protocol costs twenty times as much
 
 
 def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
@@ -177,9 +184,9 @@ def _may_be_raised(detector: Detector) -> TypeGuard[Revisable]:
 
 def _judge(
     context: DecisionContext,
-    watch: CompiledIndicator,
+    indicator: CompiledIndicator,
     segment: str,
-    watcher: DetectorSpec,
+    detector_spec: DetectorSpec,
     score: Score | None,
     start: int,
     end: int,
@@ -188,19 +195,28 @@ def _judge(
     counts_as_quiet: bool = False,
     provisional: bool = False,
 ) -> None:
-    """At its bar a detector causes what the charter says; a limit's e-process half-way to it (in log) a step before."""
+    """Raise the finding of a score at its threshold, at the level of the charter; of an e-process half-way to it (in
+    log), an earlier one. Count quiet periods of findings that are active."""
     if score is None:
         return
-    name = f"{watch.name}/{segment}/{watcher.name}"
+    name = f"{indicator.name}/{segment}/{detector_spec.name}"
     half = f"{name}/half"
-    half_way = watcher.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
+    half_way = detector_spec.name == "limit_e_process" and score.threshold / 2 <= score.statistic < score.threshold
     active = context.pilot.standing.active
     if not (score.alarm or half_way or name in active or half in active):
         return
     finding = functools.partial(
-        context.finding, watch, segment, watcher, score, observation, start=start, end=end, provisional=provisional
+        context.finding,
+        indicator,
+        segment,
+        detector_spec,
+        score,
+        observation,
+        start=start,
+        end=end,
+        provisional=provisional,
     )
-    if score.alarm and tolerate(context, watcher, name, start, end):
+    if score.alarm and tolerate(context, detector_spec, name, start, end):
         window = context.pilot.window
         context.raise_finding(
             f"{name}/tolerated",
@@ -210,34 +226,33 @@ def _judge(
             "until_lowered",
         )
     elif score.alarm:
-        context.raise_finding(name, level_of(watcher), watch.reason(watcher), finding)
+        context.raise_finding(name, level_of(detector_spec), indicator.reason(detector_spec), finding)
     elif counts_as_quiet:
         context.mark_quiet(name, finding)
     if half_way:
         level = Level[context.plan.charter.responses.half_way.upper()]
-        context.raise_finding(half, min(level, level_of(watcher)), Reason.LIMIT_HALF_WAY, finding)
+        context.raise_finding(half, min(level, level_of(detector_spec)), Reason.LIMIT_HALF_WAY, finding)
     elif counts_as_quiet and not score.alarm:
         context.mark_quiet(half, finding)
 
 
-def _gaps(context: DecisionContext, watch: CompiledIndicator) -> None:
-    """Missing sequence numbers that were noticed in the period just closed are a finding, about their sources. It
-    leaves after as many quiet periods as the charter asks of the indicator with the longest periods, however many
-    others close meanwhile."""
-    start = watch.grid.start(context.pilot.streams[stream_key(watch, watch.segments[0])].next - 1)
+def _gaps(context: DecisionContext, indicator: CompiledIndicator) -> None:
+    """Missing sequence numbers that were noticed in the period just closed are a finding about their sources. It clears
+    after as many quiet periods as the charter asks for, of the indicator with the longest periods."""
+    start = indicator.grid.start(context.pilot.streams[stream_key(indicator, indicator.segments[0])].next - 1)
     if gaps_since(context.pilot, start):
         level = Level[context.plan.charter.responses.sequence_gap.upper()]
         context.raise_finding("sequence", level, Reason.SEQUENCE_GAP, functools.partial(_gap, context, start))
-    elif watch is context.plan.slowest:
+    elif indicator is context.plan.slowest:
         context.mark_quiet("sequence", Finding(rule="sequence", observed=0.0, expected=0.0, detail="missing events"))
-    if watch is context.plan.slowest:
+    if indicator is context.plan.slowest:
         context.mark_quiet(TELEMETRY_LOST_KEY, Finding(rule="telemetry", detail="nothing more was lost"))
-    if watch is context.plan.slowest and context.pilot.conflicted < start:
+    if indicator is context.plan.slowest and not conflicted_since(context.pilot, start):
         context.mark_quiet("source_conflict", Finding(rule="sequence", detail="no conflict"))
 
 
 def _gap(context: DecisionContext, start: int) -> Finding:
-    """How many numbers are missing, of which sources, and since when."""
+    """The finding of missing numbers: how many, of which sources, since when."""
     found = gaps_by_source(context.pilot, start)
     sources = [f"{count} of {name[:SHOWN]}" for count, name, _ in found[:SOURCES_SHOWN]]
     more = [f"{len(found) - SOURCES_SHOWN} more sources"] if len(found) > SOURCES_SHOWN else []
@@ -253,7 +268,7 @@ def _gap(context: DecisionContext, start: int) -> Finding:
 
 def _evidence(
     context: DecisionContext,
-    watch: CompiledIndicator,
+    indicator: CompiledIndicator,
     segment: str,
     observation: Observation,
     start: int,
@@ -271,9 +286,9 @@ def _evidence(
     else:
         assert isinstance(observation, Gauge)
         kind, k, m = "gauge", observation.value, 1.0
-    charter, limit, allowed = context.plan.charter, watch.implementation.limit, None
-    if kind == "count" and limit is not None and watch.implementation.direction == "above":
-        allowed = limit * (1 + (watch.spec.exposure.uncertainty if watch.spec.exposure else 0.0)) * m
+    charter, limit, allowed = context.plan.charter, indicator.implementation.limit, None
+    if kind == "count" and limit is not None and indicator.implementation.direction == "above":
+        allowed = limit * (1 + (indicator.spec.exposure.uncertainty if indicator.spec.exposure else 0.0)) * m
     context.out.evidence.append(
         Evidence(
             pilot=context.pilot.id,
@@ -281,7 +296,7 @@ def _evidence(
             vendor=charter.vendor,
             data_source=charter.data_source,
             model=context.pilot.model,
-            indicator=watch.name,
+            indicator=indicator.name,
             segment=segment,
             kind=kind,
             start=start,

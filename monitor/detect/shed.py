@@ -1,9 +1,8 @@
-"""Shed: drops open periods of a pilot whose charter, admitted before there were bounds, would let its state outgrow
-them.
+"""Load shedding: drops open periods of a pilot whose charter was admitted before state was bounded. Pure.
 
-Open periods are all that can still grow then. The oldest one of the stream that has most of them is dropped, unjudged,
-and the pilot is escalated with the reason: no halt may rest on what was dropped, and a firm must not be able to hide
-that way.
+Only open periods can exceed the bound then. The oldest one of the stream with the most open periods is dropped without
+being scored, and the pilot is escalated with the reason: no halt may rest on dropped data, and a firm must not be able
+to hide data that way.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ STATE = "state_limit"
 
 
 def shed(context: DecisionContext, most: int) -> None:
-    """Drop open periods until at most `most` are left."""
+    """Drop open periods until at most `most` are left, and raise the finding `state_limit`."""
     streams = context.pilot.streams
     count = sum([len(stream.open) for stream in streams.values()])
     if count <= most:

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import msgspec
 from aiohttp import web
 
+from monitor.act import ACTORS
 from monitor.act.deliver import Deliver
 from monitor.charter.control import Admission, Amendment
 from monitor.charter.spec import Charter, charter_hash
@@ -42,15 +43,14 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Decision, Outputs, digest
 from monitor.model.signing import HEADER, Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
 from monitor.state.acts_once import validity
-from monitor.validate.rejections import RejectionReason
 
-log = Log(__name__)
+log = EventLogger(__name__)
 
 HOST = "127.0.0.1"
 TIME_EVERY_MS = 5_000  # a `time` entry at least this often; the machine takes more than 30 s for an outage
@@ -120,7 +120,7 @@ class Monitor:
         failpoint: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.directory, self.port, self.clock = directory, port, clock
-        self.metrics = Metrics(rejections=[why.value for why in RejectionReason])
+        self.metrics = Metrics(actors=ACTORS)
         self.events = 0  # stepped since the start
         self.arrived, self.emitted = Bell(), Bell()
         self.open_mode = not admitters

@@ -21,8 +21,8 @@ from monitor.state.pilot import Pilot
 
 
 class ControlActs:
-    """Applies acts. `admitters` may admit pilots, and amend or end them in place of an officer; with `open_mode` everybody
-    who may write to control may admit. `catch_up` brings a pilot to a time of reception."""
+    """Applies acts. `admitters` may admit pilots, and amend or end them in place of an officer; with `open_mode`
+    everybody who may write to control may admit. `catch_up` brings a pilot to a time of reception."""
 
     def __init__(
         self,

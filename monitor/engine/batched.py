@@ -1,8 +1,8 @@
 """Telemetry in batches: the fast path of `monitor/engine/telemetry.py`, with the same result.
 
 Records are grouped by key, and each group is read in runs of events. A batch of a run is taken at once when
-`monitor/observe/fast_path.py` takes it; otherwise it is split, and what is left goes one by one through the step of single
-events that this stepper is given. How a run is split never changes a result (`tests/property/test_fold.py`).
+`monitor/observe/fast_path.py` takes it; otherwise it is split, and what is left goes one by one through the step of
+single events that this stepper is given. How a run is split never changes a result (`tests/property/test_fold.py`).
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class BatchStepper:
             self._single.add_rejected(rejected, record, stretch)
 
     def _step_run(self, run: EventRun, stretch: Stretch, *, valid: bool) -> None:
-        """Step a run, in batches as far as it is ordinary. Unless all events are known to be `valid`, what is no batch is
-        validated record by record."""
+        """Step a run, in batches as far as it is ordinary. Unless all events are known to be `valid`, what is no
+        batch is validated record by record."""
         todo = [(0, len(run.events), valid)]
         while todo:
             first, stop, valid = todo.pop()
@@ -93,8 +93,8 @@ class BatchStepper:
                 self._each(run.records_of(first, stop), stretch)
 
     def _take(self, batch: EventBatch, run: EventRun, first: int, stretch: Stretch) -> bool:
-        """Take a batch, the events of `run` from `first` on, if all of them are ordinary. Timers that are due before its first
-        event fire in any case."""
+        """Take a batch, the events of `run` from `first` on, if all of them are ordinary. Timers that are due before
+        its first event fire in any case."""
         partition, owner = self._partition, stretch.owner
         pilot = partition.pilots.get(batch.events[0].subject)
         if pilot is None or pilot.exited or (owner is not None and owner != pilot.charter.participant.id):
@@ -124,7 +124,8 @@ class BatchStepper:
         return stop if pilot is None or pilot.exited else end_of_batch(pilot, run, first, stop, not valid)
 
     def _first_alone(self, event: Envelope, received: int) -> bool:
-        """Whether the first event has to be stepped before its neighbours: its source is new, or a timer fires before it."""
+        """Whether the first event has to be stepped before its neighbours: its source is new, or a timer fires before
+        it."""
         pilot = self._partition.pilots.get(event.subject)
         if pilot is None or pilot.exited:
             return False

@@ -1,20 +1,21 @@
-"""Pace: how often state is written, so that writing it takes at most a fifth of the time."""
+"""How often state is written, so that writing it takes at most a fifth of the time."""
 
 from __future__ import annotations
 
-SHARE = 5  # at most one part in so many
-LONGEST_MS = 60_000  # never wait longer: what was not written is stepped again after a crash
+SHARE = 5  # writing may take one part in so many
+LONGEST_MS = 60_000  # longest wait: what is not in a checkpoint has to be stepped again after a crash
 
 
 class CheckpointPacer:
-    """Decides when a checkpoint is due from what the last ones took. Pure: times are arguments (ms of any steady clock).
+    """Decides when a checkpoint is due from the time that the last ones took. Pure: times are arguments (ms of any
+    steady clock). `every` is the shortest wait (ms).
 
-    >>> pace = CheckpointPacer(5_000)
-    >>> pace.start(0)
-    >>> pace.due(4_999), pace.due(5_000)
+    >>> pacer = CheckpointPacer(5_000)
+    >>> pacer.start(0)
+    >>> pacer.due(4_999), pacer.due(5_000)
     (False, True)
-    >>> pace.took(5_000, 7_000)  # two seconds of writing: eight without it must follow
-    >>> pace.due(14_999), pace.due(15_000)
+    >>> pacer.took(5_000, 7_000)  # two seconds of writing: eight seconds without must follow
+    >>> pacer.due(14_999), pacer.due(15_000)
     (False, True)
     """
 
@@ -24,11 +25,11 @@ class CheckpointPacer:
         self._since = 0
 
     def start(self, now: int) -> None:
-        """What stands at `now` (ms) is written."""
+        """The state of `now` (ms) is written."""
         self._since = now
 
     def due(self, now: int) -> bool:
-        """Whether state should be written at `now` (ms)."""
+        """Returns whether state should be written at `now` (ms)."""
         return now - self._since >= self.wait
 
     def took(self, began: int, ended: int) -> None:

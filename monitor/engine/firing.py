@@ -89,7 +89,8 @@ class TimerFiring:
     def fire(self, pilot: Pilot, before: int, heard_until: int, out: Outputs) -> None:
         """Fire the pilot's timers that are due before `before` (ms), in order of due time.
 
-        The monitor was unavailable after `heard_until` (ms): timers that wait for somebody and are due later wait again.
+        The monitor was unavailable after `heard_until` (ms): timers that wait for somebody and are due later wait
+        again.
         """
         partition, plan = self._partition, pilot.plan
         partition.hot.changed(pilot)

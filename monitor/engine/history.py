@@ -19,13 +19,13 @@ from msgspec import Struct
 from monitor.engine.log import Journalled
 from monitor.errors import HistoryBroken
 from monitor.model.lenient import without_bom
-from monitor.model.records import Claim, ControlRead, JournalEntry, Record, Skipped, TimeRead
+from monitor.model.records import JournalEntry, Record
 
 FORMAT = "sandbox-history/1"
 
 
 class Base64(Struct, frozen=True):
-    """Bytes that are no UTF-8 text."""
+    """Bytes that are not UTF-8 text."""
 
     base64: str
 
@@ -34,10 +34,10 @@ Bytes: TypeAlias = str | Base64 | None
 
 
 class Header(Struct, frozen=True, kw_only=True):
-    """What follows. `pilots` empty: the whole partition. `missing` says of a log (a telemetry topic, `control`,
-    `journal`) from which offset on retention still had it, where that is not 0: without its beginning nothing can be
-    replayed. `keyed` and `control_topic` are settings of the machine. `not_contained` lists in words what is left
-    out."""
+    """Describes the lines after it. `pilots` empty: the whole partition. `missing` says of a log (a telemetry topic,
+    `control`, `journal`) from which offset on retention still had it, where that is not 0: without its beginning
+    nothing can be replayed. `keyed` and `control_topic` are settings of the machine. `not_contained` lists in words
+    what is left out."""
 
     history: str = FORMAT
     runtime: str
@@ -50,7 +50,7 @@ class Header(Struct, frozen=True, kw_only=True):
 
 
 class Item(Struct, frozen=True, kw_only=True, tag_field="record"):
-    """What every line after the header has: offset in its own log, and the log-append time (ms)."""
+    """Fields of every line after the header: the offset in its log, and the log-append time (ms)."""
 
     offset: int
     received: int
@@ -131,7 +131,7 @@ def journal_line(row: Journalled, unbroken: bool = False) -> JournalLine:
 
 
 def record_of(line: TelemetryLine | ControlLine) -> Record:
-    """The record of a line, byte for byte as the log had it. Raises HistoryBroken for base64 that is none."""
+    """The record of a line, byte for byte as the log had it. Raises HistoryBroken for invalid base64."""
     headers = tuple((name, _unpack(value) or b"") for name, value in line.headers)
     return Record(line.offset, line.received, _unpack(line.key), _unpack(line.value), headers)
 
@@ -166,14 +166,6 @@ def decode(lines: Iterable[bytes]) -> Iterator[Header | HistoryLine | EndLine]:
         yield found
     if not isinstance(found, EndLine):
         raise HistoryBroken(_CUT)
-
-
-def moves(line: HistoryLine) -> str:
-    """What a line gives the machine to do: `telemetry`, `control`, `claim`, `time`, `lost`, or nothing ("")."""
-    if isinstance(line, JournalLine):
-        names: dict[type, str] = {Claim: "claim", TimeRead: "time", Skipped: "lost", ControlRead: ""}
-        return names[type(line.entry)]
-    return "telemetry" if isinstance(line, TelemetryLine) else "control"
 
 
 def _packed(record: Record) -> tuple[tuple[str, str | Base64], ...]:

@@ -1,8 +1,8 @@
-"""PilotSelection: of a partition's history, what concerns some pilots, and nothing of any other.
+"""Selects from a partition's history what concerns some pilots, and nothing of any other.
 
-Kept are the records of these pilots, byte for byte, and of the journal what their results depend on: claims, every gap
-in time, and the last `time` before each of their records. Events of other pilots in the same packed record are replaced
-by `null`, so that places stay what they were. Pure; memory does not grow with the history.
+The selection holds the records of these pilots, byte for byte, and of the journal what their results depend on: claims,
+every gap in time, and the last `time` before each of their records. Events of other pilots in the same packed record
+are replaced by `null`, so that places stay what they were. Pure; memory does not grow with the history.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from monitor.validate.parse import mode_of
 
 
 class PilotSelection:
-    """Feed it every line of a partition's history in order, then `rest`; what it yields is the history of `pilots`.
+    """Feed it every line of a partition's history in order, then `rest`; the lines that it yields are the history of
+    `pilots`.
 
     `redacted` counts packed records of which something was left out, `unverifiable` those of them that are signed: the
-    signature is of the whole bytes, so a replay takes their heartbeats and acknowledgements for forged.
+    signature is of the whole bytes, so a replay rejects their heartbeats and acknowledgements as forged.
     """
 
     def __init__(self, pilots: frozenset[str]) -> None:
@@ -35,7 +36,7 @@ class PilotSelection:
         self._times = _Times()
 
     def feed(self, line: HistoryLine) -> Iterator[HistoryLine]:
-        """The lines to keep once this one has been seen."""
+        """Yields the lines to write after this one was read."""
         if isinstance(line, JournalLine):
             yield from self._journal(line)
             return
@@ -46,7 +47,7 @@ class PilotSelection:
             yield kept
 
     def rest(self) -> Iterator[HistoryLine]:
-        """What is still to be written at the end of the history."""
+        """Yields the lines that are still to be written at the end of the history."""
         yield from self._times.flush()
 
     def _journal(self, line: JournalLine) -> Iterator[HistoryLine]:
@@ -104,7 +105,7 @@ class PilotSelection:
         return telemetry_line(line.topic, made, out)
 
     def _emptied(self, line: TelemetryLine, record: Record, events: int) -> TelemetryLine:
-        """A record under this pilot's key that is all about others: its place in the log alone."""
+        """A record under this pilot's key that is only about others: its place in the log, without its value."""
         self._count(record)
         made = Record(record.offset, record.received, record.key, None)
         return telemetry_line(line.topic, made, tuple(range(max(events, 1))))
@@ -115,9 +116,9 @@ class PilotSelection:
 
 
 class _Times:
-    """Which `time` entries have to be kept.
+    """Selects the `time` entries that have to be kept.
 
-    A timer gives the same result at whichever `time` it fires, as long as the monitor was there: so an entry may be
+    A timer gives the same result at whichever `time` it fires, as long as the monitor was available: so an entry may be
     left out if the one after it is kept and no record stands between them. Around a gap, or a clock that was set back,
     entries are kept as they are: how long the gap was, and when it ended, is in the record.
     """

@@ -19,16 +19,16 @@ Records = AsyncIterator[Record]
 
 
 class Cursor:
-    """A log read once, in order, with one record of look-ahead."""
+    """Reads a log once, in order, one record ahead."""
 
     def __init__(self, records: Records, first: int = 0) -> None:
         self._records = records
         self._waiting: Record | None = None
         self._ended = False
-        self.next = first  # offset after the last record given, or up to where was asked
+        self.next = first  # offset after the last record, or the highest `stop`
 
     async def up_to(self, stop: int) -> AsyncIterator[Record]:
-        """Records not yet given with an offset below `stop`."""
+        """Yields the next records with an offset below `stop`."""
         while not self._ended:
             if self._waiting is None:
                 self._waiting = await anext(self._records, None)
@@ -60,7 +60,7 @@ class MergedHistory:
 
     @property
     def next(self) -> dict[str, int]:
-        """Offset after what is contained of each log."""
+        """Offset after the last contained record of each log."""
         return {
             **{topic: cursor.next for topic, cursor in self._topics.items()},
             "control": self._control.next,
@@ -68,7 +68,7 @@ class MergedHistory:
         }
 
     async def lines(self) -> AsyncIterator[HistoryLine]:
-        """Every input of the machine in order."""
+        """Yields every input of the machine in order."""
         epochs = EpochFilter()
         async for row in self._journal:
             self._entries = row.offset + 1

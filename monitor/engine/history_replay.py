@@ -1,7 +1,8 @@
-"""Steps a history (`monitor/engine/history.py`) through the machine again: the same decisions, ids and numbers as when it was
-recorded.
+"""Steps a history (`monitor/engine/history.py`) through the machine again: the same decisions, ids and numbers as when
+it was recorded.
 
-Pure: what comes out depends on the lines alone, never on `batch` or `fast_path`.
+Pure: outputs depend on the lines alone, never on `batch` or `fast_path`. When they differ from the record, the commands
+that compare them raise `monitor.errors.NotDeterministic`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from monitor.engine.machine import Machine
 from monitor.errors import HistoryBroken
 from monitor.model.records import Claim, Outputs, Record, Skipped, TimeRead
 
-BATCH = 5_000  # telemetry records handed to the machine at once
+BATCH = 5_000  # telemetry records that are stepped together
 
 
 class HistoryReplay:
@@ -42,7 +43,7 @@ class HistoryReplay:
         return self._stepped + self._machine.events
 
     def steps(self, lines: Iterable[Header | HistoryLine | EndLine]) -> Iterator[Outputs]:
-        """What each step emits. Raises HistoryBroken for a history whose beginning retention has taken."""
+        """Yields the outputs of each step. Raises HistoryBroken when retention has deleted the beginning."""
         for line in lines:
             if isinstance(line, TelemetryLine):
                 if self._pending and (line.topic != self._topic or len(self._pending) >= self._batch):
@@ -65,8 +66,8 @@ class HistoryReplay:
         if header.missing:
             lost = ", ".join(f"{name} before offset {at}" for name, at in sorted(header.missing.items()))
             raise HistoryBroken(
-                f"partition {header.partition} is not whole: retention has taken {lost}; what follows from a state that "
-                "is gone cannot be replayed; fix: export --telemetry, and replay a charter over that"
+                f"partition {header.partition} is not whole: retention has taken {lost}; what follows from a "
+                "state that is gone cannot be replayed; fix: export --telemetry, and replay a charter over that"
             )
         self._stepped += self._machine.events
         self._machine = Machine(header.partition, keyed=header.keyed, control_topic=header.control_topic)

@@ -1,11 +1,12 @@
-"""One partition as a deterministic state machine: records in, outputs out, and when to be woken next. Start reading here.
+"""One partition as a deterministic state machine: records in, outputs out, and when to be woken next. Start reading
+here.
 
-Pure: no clock, no randomness, no input or output. `telemetry`, `control` and `time` are the three kinds of input, in the
-order that the journal fixes. Results never depend on how records were cut into batches.
+Pure: no clock, no randomness, no input or output. `telemetry`, `control` and `time` are the three kinds of input, in
+the order that the journal fixes. Results never depend on how records were cut into batches.
 
 `Machine.step_event` is the pipeline of one event. Its stages have the names of the folders: validate, observe, detect,
-decide, record. Most events never reach it one by one: `monitor/engine/batched.py` takes runs of ordinary events at once, with
-the same result.
+decide, record. Most events never reach it one by one: `monitor/engine/batched.py` takes runs of ordinary events at
+once, with the same result.
 
 A timer fires at its due time and carries it: just before the pilot's first record with a later `received`, else at the
 first `time` that is later. Both ways give the same result.
@@ -38,9 +39,10 @@ from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
-from monitor.state.pilot import Pilot, restore
+from monitor.state.pilot import Pilot
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import accept_sequence
+from monitor.state.snapshots import restore
 from monitor.state.timers import NEVER
 from monitor.validate.parse import validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason
@@ -57,20 +59,21 @@ _REJECTIONS: dict[str, RejectionReason] = {
 class Machine:
     """The state machine of one partition.
 
-    `journalled` is False only for replays of logs without a journal: they behave as if a `time` were read at each due time,
-    so the monitor was never unavailable. `secret` keys the digests of rejected input. `owner_of` returns the participant that
-    alone may write a telemetry topic (`None` = everybody). `keyed`: a record without a key is rejected, as it is in no pilot's
-    partition. `admitters` may admit pilots, and amend or end them in place of an officer. `open_mode` (default: on where there
-    are no `admitters`) lets everybody who writes to control admit; the record says whether it was signed.
+    `journalled` is False only for replays of logs without a journal: they behave as if a `time` were read at each due
+    time, so the monitor was never unavailable. `secret` keys the digests of rejected input. `owner_of` returns the
+    participant that alone may write a telemetry topic (`None` = everybody). `keyed`: a record without a key is
+    rejected, as it is in no pilot's partition. `admitters` may admit pilots, and amend or end them in place of an
+    officer. `open_mode` (default: on where there are no `admitters`) lets everybody who writes to control admit; the
+    record says whether it was signed.
 
-    `resident` is how many pilots are kept as objects, `hot` how many of these with unpacked detectors; outputs depend on
-    neither. `events` counts the valid events that were stepped, `fast_path_events` those of them that were taken in batches,
-    `skipped_periods` the empty periods that were not closed one by one. `dirty` are the pilots that changed since the caller
-    cleared it.
+    `resident` is how many pilots are kept as objects, `hot` how many of these with unpacked detectors; outputs depend
+    on neither. `events` counts the valid events that were stepped, `fast_path_events` those of them that were taken
+    in batches, `skipped_periods` the empty periods that were not closed one by one. `dirty` are the pilots that
+    changed since the caller cleared it.
 
-    For replays without a journal: `service` False says that no service received commands, so whether a command is obeyed is
-    not judged, and nothing is drilled. `evidence` False: empty periods leave no evidence; decisions are the same
-    (`monitor/detect/leap.py`).
+    For replays without a journal: `service` False says that no service received commands, so whether a command is
+    obeyed is not judged, and nothing is drilled. `evidence` False: empty periods leave no evidence; decisions are the
+    same (`monitor/detect/leap.py`).
     """
 
     fast_path = True  # False: every event takes the slow path, with the same result
@@ -148,8 +151,8 @@ class Machine:
     def _contested(self, pilot: Pilot, event: Envelope, conflict: bool, out: Outputs) -> Rejection:
         """Reject an event for its sequence number; reports of harm in it still take effect.
 
-        The same event may be resent, and others under its number and id: so the standing is part of the cause, and no two
-        decisions share an id.
+        The same event may be resent, and others under its number and id: so the standing is part of the cause, and no
+        two decisions share an id.
         """
         cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
@@ -160,8 +163,8 @@ class Machine:
         return Rejection(RejectionReason.SOURCE_CONFLICT if conflict else RejectionReason.SEQUENCE_TOO_OLD, "sequence")
 
     def _catch_up(self, pilot: Pilot, received: int, out: Outputs) -> int:
-        """Bring a pilot to `received` (ms): timers that were due before it fire first. Returns the time that was reached,
-        which never falls."""
+        """Bring a pilot to `received` (ms): timers that were due before it fire first. Returns the time that was
+        reached, which never falls."""
         partition = self._partition
         partition.hot.use(pilot)
         if received > pilot.received:
@@ -204,8 +207,8 @@ class Machine:
         return out
 
     def time(self, now: int, *, unbroken: bool = False) -> Outputs:
-        """Step to `now` (ms): fire every timer due before it. `unbroken`: time went on from the last `time` to this one without
-        a gap, through entries that are not stepped (a history of single pilots leaves them out)."""
+        """Step to `now` (ms): fire every timer due before it. `unbroken`: time went on from the last `time` to this
+        one without a gap, through entries that are not stepped (a history of single pilots leaves them out)."""
         out = Outputs()
         state = self._partition.state
         step = now - state.last_time if state.last_time and self._journalled else 0
@@ -232,7 +235,8 @@ class Machine:
         return out
 
     def take_claim(self, claim: Claim) -> None:
-        """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in turn."""
+        """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in
+        turn."""
         self.epoch = claim.epoch
         self._acts.trust(Trusted(claim.admitters) if claim.admitters else None, claim.open_mode)
         self._owner_of = claim.owners.get
@@ -321,8 +325,8 @@ def _not_accepted(pilot: Pilot, event: Event, record: Record, owner: str | None)
 
 
 def _not_applicable(pilot: Pilot, event: Event) -> Rejection | None:
-    """Why a new event does not apply to the pilot as it stands: it acknowledges another command than the one in force, or is
-    older than the pilot."""
+    """Why a new event does not apply to the pilot as it stands: it acknowledges another command than the one in
+    force, or is older than the pilot."""
     if isinstance(event, CommandAcknowledged):
         if event.data.command != pilot.standing.command:
             return Rejection(RejectionReason.NOT_IN_FORCE, "data.command")

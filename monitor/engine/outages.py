@@ -1,7 +1,7 @@
 """Outages of the monitor: no `time` for too long, a clock that was set back, telemetry that the log deleted unread.
 
-They are faults of the monitor, never silence of a firm: deadlines are extended, and every pilot is flagged until time goes
-on as it should.
+They are faults of the monitor, never silence of a firm: deadlines are extended, and every pilot is flagged until time
+goes on as it should.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Outages:
             self.flagged.add(pilot.id)
 
     def begin(self, lasted: int, now: int, out: Outputs) -> None:
-        """Flag every pilot for an outage that lasted `lasted` ms and ended `now` (ms), and extend its deadlines by as much.
-        `lasted` 0: the clock was set back."""
+        """Flag every pilot for an outage that lasted `lasted` ms and ended `now` (ms), and extend its deadlines by as
+        much. `lasted` 0: the clock was set back."""
         finding = (
             Finding(rule="monitor", period_start=now - lasted, period_end=now) if lasted else Finding(rule="monitor")
         )
@@ -53,9 +53,9 @@ class Outages:
         self.flagged.clear()
 
     def lost(self, topic: str, first: int, kept: int, owner: str | None, out: Outputs) -> None:
-        """The log deleted the offsets from `first` to before `kept` of a telemetry topic unread: every pilot that may have
-        sent some of them gets a finding, and is flagged. `owner`: the participant that alone may write the topic. No time
-        passes."""
+        """The log deleted the offsets from `first` to before `kept` of a telemetry topic unread: every pilot that may
+        have sent some of them gets a finding, and is flagged. `owner`: the participant that alone may write the
+        topic. No time passes."""
         where = f"{topic}/{self._partition.number} offsets {first} to {kept - 1}"
         finding = Finding(rule="telemetry", observed=float(kept - first), detail=where)
         for name in sorted(self._partition.pilots):
@@ -84,11 +84,13 @@ class Outages:
 def _extend_deadlines(pilot: Pilot, lasted: int, now: int) -> None:
     pilot.heard = {indicator: min(now, at + lasted) for indicator, at in pilot.heard.items()}
     if lasted:
-        pilot.away = (now - lasted, now)
+        pilot.outage = (now - lasted, now)
     standing = pilot.standing
-    if standing.halt_state.due:
+    if standing.halt_state.due is not None:
         state = structs.replace(standing.halt_state, due=standing.halt_state.due + lasted)
         pilot.standing = structs.replace(standing, halt_state=state)
     resend = standing.retransmission
-    if resend is not None and 0 < resend.due < now:  # at once and once, not as often as it was missed
+    if (
+        resend is not None and resend.due is not None and resend.due < now
+    ):  # at once and once, not as often as it was missed
         pilot.standing = structs.replace(pilot.standing, retransmission=structs.replace(resend, due=now))

@@ -1,5 +1,5 @@
-"""What the parts of a machine share: the pilots of one partition, the queue of their timers, and how a decision starts and
-ends."""
+"""What the parts of a machine share: the pilots of one partition, the queue of their timers, and how a decision
+starts and ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ STALE_TIMERS = 1_024  # outdated entries that the queue of timers may hold
 
 
 class PartitionState(Struct, array_like=True):
-    """State of the partition that belongs to no pilot: the last `time` (ms), and up to where every period is closed (ms)."""
+    """State of the partition that belongs to no pilot: the last `time` (ms), and up to where every period is closed
+    (ms)."""
 
     last_time: int = 0
     closed: int = 0

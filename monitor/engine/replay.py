@@ -1,10 +1,10 @@
 """Runs charters over recorded telemetry, without a journal and without a clock: what would have been decided, and when.
 
-A file of events says nothing of acts, of the moments at which a monitor looked, or of its outages. So it is assumed that each
-pilot was admitted when its cycle starts (or when the caller says), that time ran without an outage, and, where the caller says
-so, that no service stood behind the telemetry that could have obeyed a command. The result depends on the records alone and is
-the same, byte for byte, however often it is made. For the record of a monitor that ran, export its history and see
-`monitor/engine/history_replay.py`.
+A file of events holds no acts, no times at which a monitor ran, and no outages. So it is assumed
+that each pilot was admitted when its cycle starts (or when the caller says), that time ran without an outage, and,
+where the caller says so, that no service received commands. The result
+depends on the records alone and is the same, byte for byte, however often it is made. For the record of a monitor
+that ran, export its history and see `monitor/engine/history_replay.py`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ from msgspec import Struct
 from monitor.charter.control import Admission
 from monitor.charter.spec import Charter
 from monitor.engine.machine import Machine
-from monitor.errors import ControlRefused
+from monitor.errors import ControlRefused, SetAside
 from monitor.model.events import Envelope, encode, millis
 from monitor.model.lenient import without_bom, without_leap_seconds
 from monitor.model.records import Outputs, Record
+from monitor.model.refusals import Refusal
 
 TOPIC = "telemetry"
-BATCH = 10_000  # records handed to the machine at once
+BATCH = 10_000  # records that are stepped together
 SLICE_MS = 30 * 86_400_000  # time is stepped in pieces of at most this length, so that outputs do not pile up
 _BATCH = (("content-type", b"application/cloudevents-batch+json"),)
 
 
 class TimedRecord(Struct, frozen=True, gc=False):
-    """One record of a log, the time (ms) of the last event in it, and the pilots that it names, as far as they can be read."""
+    """One record of a log, the time (ms) of the last event in it, and the pilots that it names, as far as they can be
+    read."""
 
     record: Record
     time: int
@@ -59,7 +61,8 @@ def timed_records(events: Iterable[tuple[int, Envelope]]) -> Iterator[TimedRecor
 
 
 def event_line(received: int, event: Envelope) -> bytes:
-    """One line of an events file: the CloudEvent and `recordedtime`, when it was received (`received`, ms), as RFC 3339.
+    """One line of an events file: the CloudEvent and `recordedtime`, when it was received (`received`, ms), as RFC
+    3339.
 
     >>> from monitor.model.builders import Emitter
     >>> event_line(1500, Emitter("s", "p").gain(1000)).rpartition(b",")[2]
@@ -78,10 +81,11 @@ def write_lines(events: Iterable[tuple[int, Envelope]]) -> Iterator[bytes]:
 def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[TimedRecord]:
     """JSON lines as a log: an event, or an array of events, on each line; empty lines are left out.
 
-    A record's offset is its line's number less one. It counts as received at `recordedtime` (of an array: the latest), else at
-    its `time`, and never before the record in front of it. Nothing can have been received after `latest` (ms; give the present),
-    so that one line that says the year 9999 does not carry the replay there. A line that cannot be read, or says so, is passed on as it is, received with
-    the record in front of it, so that it is rejected with its reason like any other record.
+    A record's offset is its line's number less one. It counts as received at `recordedtime` (of an array: the
+    latest), else at its `time`, and never before the record in front of it. Nothing can have been received after
+    `latest` (ms; give the present), so that one line of the year 9999 does not move the replay there. A line
+    that cannot be read, or says so, is passed on as it is, received with the record in front of it, so that it is
+    rejected with its reason like any other record.
     """
     received = 0
     for offset, raw in enumerate(file):
@@ -99,15 +103,17 @@ def read_lines(file: Iterable[bytes], latest: int | None = None) -> Iterator[Tim
         stamped = [at for at in seen or times if latest is None or at <= latest]
         received = max([received, *stamped])
         pilots = tuple({s.subject: None for s in stamps if s.subject})
-        # With its pilot as key a record goes into a batch with its like; without, it is judged alone, with the same result.
+        # With its pilot as key a record is stepped in a batch; without, it is stepped alone, with the same
+        # result.
         key = stamps[0].subject.encode() if stamps and not packed and stamps[0].subject else None
         record = Record(offset, received, key, value, _BATCH if packed else ())
         yield TimedRecord(record, max(times, default=received), pilots)
 
 
 class Shard(NamedTuple):
-    """Part `number` (from 0) `of` so many: the pilots with a charter, in order of name, are dealt out to and fro (0, 1, 1, 0, ...), as
-    similar pilots often stand at equal distances. Records of no pilot, and of pilots without a charter, are in part 0."""
+    """Part `number` (from 0) `of` so many: the pilots with a charter, in order of name, are assigned back and forth (0,
+    1, 1, 0, ...), as similar pilots often stand at equal distances. Records of no pilot, and of pilots without a
+    charter, are in part 0."""
 
     number: int
     of: int
@@ -127,11 +133,12 @@ class NotDivisible(Exception):
 
 
 class CharterReplay:
-    """Charters over a log. `admit` says when each charter's pilot is admitted: at its `cycle.start`, at the `first` record that
-    names it, or at a moment (ms) that is the same for all. `service`: whether services stood behind the telemetry; without,
-    whether a command is obeyed is not judged. `evidence`: without it, closed periods that hold nothing are passed over
-    quickly and leave no evidence; decisions are the same. `batch` is how many records are stepped at once; it never changes
-    what a pilot's outputs are. `shard`: admit and step only the pilots in that part, with the same result for each of them.
+    """Charters over a log. `admit` says when each charter's pilot is admitted: at its `cycle.start`, at the `first`
+    record that names it, or at a moment (ms) that is the same for all. `service`: whether services received
+    commands; without, whether a command is obeyed is not judged. `evidence`: without it, closed periods that hold
+    nothing are passed over quickly and leave no evidence; decisions are the same. `batch` is how many records are
+    stepped at once; it never changes what a pilot's outputs are. `shard`: admit and step only the pilots in that
+    part, with the same result for each of them.
 
     `received` is the moment (ms) that has been reached, `events` how many valid events have been stepped.
     """
@@ -150,7 +157,7 @@ class CharterReplay:
         for name in names:
             if names.count(name) > 1:
                 raise ControlRefused(
-                    "charter.pilot", "already_admitted", f"{name} has more than one charter here; name one"
+                    "charter.pilot", Refusal.ALREADY_ADMITTED, f"{name} has more than one charter here; name one"
                 )
         self._machine = Machine(journalled=False, service=service, evidence=evidence)
         self._charters, self._batch = charters, batch
@@ -171,14 +178,16 @@ class CharterReplay:
         return self._machine.events
 
     def steps(self, log: Iterable[TimedRecord], until: int | None = None) -> Iterator[Outputs]:
-        """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in order of
-        their time, those of one moment in order of their pilots' names. Raises ControlRefused when a charter is not admitted."""
+        """Step the log, let time run on to `until` (ms; see `replay`), and give what each step emitted, decisions in
+        order of their time, those of one moment in order of their pilots' names. Raises SetAside when a charter
+        is not admitted."""
         return (out for _, out in self.phases(log, until))
 
     def phases(self, log: Iterable[TimedRecord], until: int | None = None) -> Iterator[tuple[int, Outputs]]:
-        """The same, each step with the number of its phase. Phases are cut by the whole log, so they are the same for all shards:
-        the steps of one phase, merged over the shards, are what one replay of all pilots emits in it. There is a step for at least
-        one phase of each `batch` records. Raises NotDivisible when a line belongs to several shards."""
+        """The same, each step with the number of its phase. Phases are cut by the whole log, so they are the same for
+        all shards: the steps of one phase, merged over the shards, are what one replay of all pilots emits in it.
+        There is a step for at least one phase of each `batch` records. Raises NotDivisible when a line belongs to
+        several shards."""
         pending: list[Record] = []
         count = first = last = last_received = last_time = 0
         for line in log:
@@ -202,7 +211,8 @@ class CharterReplay:
         yield from self._time_to(end + 1)
 
     def _owns(self, line: TimedRecord) -> bool:
-        """Whether a line is stepped in this shard. Raises NotDivisible when more than one shard would have to step it."""
+        """Whether a line is stepped in this shard. Raises NotDivisible when more than one shard would have to step
+        it."""
         named = line.pilots or _named(line.record)
         if named is None:
             raise NotDivisible(line.record.offset)
@@ -232,8 +242,8 @@ class CharterReplay:
         self._admitted += 1
 
     def _telemetry(self, records: Sequence[Record], first: int, last: int) -> Iterator[tuple[int, Outputs]]:
-        """Step records received from `first` to `last` (ms), with the timers of all pilots that are due before `last`: nothing that
-        comes later is earlier."""
+        """Step records received from `first` to `last` (ms), with the timers of all pilots that are due before
+        `last`: nothing that comes later is earlier."""
         yield from self._time_to(first)
         self._phase += 1
         out = self._machine.telemetry(TOPIC, records)
@@ -252,8 +262,8 @@ class CharterReplay:
 
 
 def in_order(out: Outputs) -> Outputs:
-    """The outputs of a step in the order in which they are shown: rejections by record, decisions and commands by time and pilot. What
-    one pilot got keeps its order."""
+    """The outputs of a step in the order in which they are shown: rejections by record, decisions and commands by
+    time and pilot. What one pilot got keeps its order."""
     out.rejected.sort(key=lambda rejected: rejected.offset)
     out.decisions.sort(key=lambda decision: (decision.at, decision.pilot))
     out.commands.sort(key=lambda command: (command.at, command.pilot))
@@ -261,7 +271,8 @@ def in_order(out: Outputs) -> Outputs:
 
 
 def merged(shards: Sequence[Iterator[tuple[int, Outputs]]]) -> Iterator[tuple[int, Outputs]]:
-    """The phases of several shards of one replay as one replay of all pilots emits them. Reads each shard at most one step ahead."""
+    """The phases of several shards of one replay as one replay of all pilots emits them. Reads each shard at most one
+    step ahead."""
     for phase, steps in groupby(heapq.merge(*shards, key=itemgetter(0)), key=itemgetter(0)):
         out = Outputs()
         for _, step in steps:
@@ -277,7 +288,8 @@ _subject = msgspec.json.Decoder(_Named)
 
 
 def _named(record: Record) -> tuple[str, ...] | None:
-    """The pilot of a record whose times cannot be read, as far as it can be known; `None` if it may hold events of several."""
+    """The pilot of a record whose times cannot be read, as far as it can be known; `None` if it may hold events of
+    several."""
     if record.headers:
         return None
     try:
@@ -289,11 +301,12 @@ def _named(record: Record) -> tuple[str, ...] | None:
 def replay_charters(
     charters: Sequence[Charter], log: Iterable[TimedRecord], *, until: int | None = None, batch: int = BATCH
 ) -> Iterator[Outputs]:
-    """Admit each charter's pilot when its cycle starts, step the log, and let time run on; yields what each step emitted.
+    """Admit each charter's pilot when its cycle starts, step the log, and let time run on; yields what each step
+    emitted.
 
-    The replay goes on to `until` (ms); without it, to the moment at which every period that was over at the last record has
-    closed, or only to the last record where a charter watches for silence, since the end of a file is no silence. Raises
-    ControlRefused when a charter is not admitted (a repeated pilot, an unusable detector).
+    The replay goes on to `until` (ms); without it, to the moment at which every period that was over at the last
+    record has closed, or only to the last record where a charter watches for silence, since the end of a file is no
+    silence. Raises ControlRefused when a charter is not admitted (a repeated pilot, an unusable detector).
     """
     return CharterReplay(charters, batch=batch).steps(log, until)
 
@@ -308,7 +321,7 @@ def _admit(machine: Machine, charter: Charter, number: int, at: int) -> Outputs:
     record = Record(number, at, charter.pilot.encode(), msgspec.json.encode(act))
     out = machine.control(record)
     for refused in out.rejected:
-        raise ControlRefused(refused.field, refused.reason, refused.detail)
+        raise SetAside(refused.field, refused.reason, refused.detail)
     return out
 
 
@@ -317,7 +330,8 @@ def _cycle_start(charter: Charter) -> int:
 
 
 def _closed(charter: Charter, last_received: int, last_time: int) -> int:
-    """When every period that was over at the last record, and can hold an event of `last_time` or before, has closed (ms)."""
+    """When every period that was over at the last record, and can hold an event of `last_time` or before, has closed
+    (ms)."""
     if any(spec.kind == "silence" for spec in charter.indicators):
         return last_received
     closes = [last_received]

@@ -1,15 +1,14 @@
 """Runner: recover, read, step, write, checkpoint - one partition over a `Log`, whichever store that is.
 
-The input of the machine is fixed by the journal: telemetry up to `telemetry_next`, then control up to `control_next`, then
-the time. Telemetry is stepped as it arrives; control and time only after their journal entry is durable. One write per
-call carries all outputs; what recovery steps again up to `through` is never put out twice. Any exception leaves the outcome
-unknown: the process must exit and recover.
+The input of the machine is fixed by the journal: telemetry up to `telemetry_next`, then control up to `control_next`,
+then the time. Telemetry is stepped as it arrives; control and time only after their journal entry is durable. One
+write per call carries all outputs; recovery never emits outputs up to `through` twice. Any exception leaves the outcome
+unknown - a write that failed may have been written -, so the process must exit and recover.
 """
 
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
 
@@ -17,18 +16,19 @@ from monitor.engine.checkpoint_pacing import CheckpointPacer
 from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
 from monitor.engine.machine import Machine
 from monitor.errors import LogBroken
+from monitor.logs import EventLogger
 from monitor.model.events import instant
 from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason, Record, Skipped, TimeRead
 
-logger = logging.getLogger(__name__)
+logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
 END = 1 << 62
 
 
 class StateMachine(Protocol):
-    """What a runner asks of a state machine. `monitor.engine.machine` is the first stage, `monitor.common_cause.machine`
-    the second."""
+    """What a runner asks of a state machine. `monitor.engine.machine` is the first stage,
+    `monitor.common_cause.machine` the second."""
 
     dirty: set[str]
 
@@ -43,7 +43,8 @@ class StateMachine(Protocol):
         """Take up where snapshots left off."""
 
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
-        """Step records of one topic. Between two journal entries no result may depend on how topics were interleaved."""
+        """Step records of one topic. Between two journal entries no result may depend on how topics were
+        interleaved."""
 
     def control(self, record: Record) -> Outputs:
         """Step one control record."""
@@ -66,11 +67,12 @@ else:
 
 
 class Runner(Generic[M]):
-    """Owns one partition. `clock` (ms, any steady clock) only paces checkpoints; it never reaches the machine. `on_outputs` and
-    `on_checkpoint` are told after each durable write.
+    """Owns one partition. `clock` (ms, any steady clock) only paces checkpoints; it never reaches the machine.
+    `on_outputs` and `on_checkpoint` are called after each durable write.
 
-    After `recover`, the caller reads each telemetry topic from `next_telemetry` (a missing topic from its beginning) and
-    control from `next_control`, and calls `telemetry`, `control` and `time`. While `replaying` it calls `telemetry` only.
+    After `recover`, the caller reads each telemetry topic from `next_telemetry` (a missing topic from its beginning)
+    and control from `next_control`, and calls `telemetry`, `control` and `time`. While `replaying` it calls
+    `telemetry` only.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Runner(Generic[M]):
         self._failpoint = failpoint
         self._through: Position | None = None
         self._journal = 0
-        self._moved = False
+        self._advanced = False
         self.machine = machine(log.partition, 0)
         self.epoch = 0
         self.next_telemetry: dict[str, int] = {}
@@ -108,18 +110,19 @@ class Runner(Generic[M]):
 
     @property
     def replaying(self) -> bool:
-        """Whether what is stepped now was already put out by an earlier owner."""
-        return not self._past(self.next_telemetry, self._journal)
+        """Whether the outputs of what is stepped now were already written by an earlier owner."""
+        return not self._reached(self.next_telemetry, self._journal)
 
     @property
     def position(self) -> Position:
-        """Where this owner stands in all logs."""
+        """The position of this owner in all logs."""
         return Position(dict(self.next_telemetry), self.next_control, self._journal)
 
     # ---- recover
 
     async def recover(self) -> None:
-        """Claim the partition, restore its state, step the journalled range again and put out what was not yet.
+        """Claim the partition, restore its state, step the journalled range again and emit the outputs that
+        are not written yet.
 
         Raises Fenced or LogBroken.
         """
@@ -137,8 +140,9 @@ class Runner(Generic[M]):
         self._pace.start(self._clock())
 
     def _restore(self, snapshots: dict[str, bytes]) -> None:
-        """Hand the snapshots to the machine, bytes making room for pilots as it goes. Nothing of what is made here is garbage, and
-        to look for some would take as long again."""
+        """Restore the snapshots piece by piece, so that their bytes are freed while pilots are made. Garbage
+        collection is off meanwhile: nothing of this is garbage, and looking for some takes as long as the
+        restoring."""
         collects = gc.isenabled()
         gc.disable()
         try:
@@ -186,15 +190,17 @@ class Runner(Generic[M]):
         await self._maybe_checkpoint()
 
     async def control(self, records: Sequence[Record]) -> None:
-        """Journal that control is read up to the last of `records`, then step them. Never while `replaying`, and only when the
-        telemetry that stood in the log when they were read has been stepped: an owner whose state was lost would else step
-        in another order what an earlier owner has put out."""
+        """Journal that control is read up to the last of `records`, then step them. Never while `replaying`, and only
+        when the telemetry that stood in the log when they were read has been stepped: an owner whose state was lost
+        would otherwise step in another order than the one whose outputs are written."""
         records = [r for r in records if r.offset >= self.next_control]
         if not records:
             return
-        self._loud("control")
+        self._refuse_while_replaying("control")
         self._failpoint("before_append")
         entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].offset + 1)
+        # The order of control and telemetry must be durable before any output depends on it: a later owner then
+        # steps the same records in the same order, and so emits the same bytes.
         row = await self._log.append(entry)
         self._failpoint("after_append")
         self.next_control = entry.control_next
@@ -203,8 +209,10 @@ class Runner(Generic[M]):
 
     async def time(self) -> None:
         """Journal the time and step to it. Only when telemetry has been read to its end, never while `replaying`."""
-        self._loud("time")
+        self._refuse_while_replaying("time")
         self._failpoint("before_append")
+        # `now` is the log-append time, so it is durable before timers fire; a clock that was read here could not be
+        # replayed.
         row = await self._log.append(TimeRead(self.epoch, dict(self.next_telemetry), self.next_control))
         self._failpoint("after_append")
         await self._step_time([], row)
@@ -218,7 +226,7 @@ class Runner(Generic[M]):
         Raises LogBroken while `replaying`: decisions were emitted from what is lost, so the state cannot be computed
         again.
         """
-        self._loud("a loss of telemetry")
+        self._refuse_while_replaying("a loss of telemetry")
         if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):
             raise ValueError("what is skipped must begin where telemetry is to be read next")
         entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost)
@@ -228,7 +236,7 @@ class Runner(Generic[M]):
         await self.checkpoint()
 
     async def checkpoint(self) -> None:
-        """Write the states that changed and the watermark now."""
+        """Write the states that changed and the watermark now. Returns once they are durable."""
         await self._write(Outputs(), force=True)
 
     # ---- what the three inputs share
@@ -240,17 +248,17 @@ class Runner(Generic[M]):
         if not records:
             return
         through = self._through.telemetry.get(topic, 0) if self._through else 0
-        if start < through:  # what an earlier owner has put out is stepped, not put out again
+        if start < through:  # its outputs are written: step it, discard the outputs
             cut = next((i for i, r in enumerate(records) if r.offset >= through), len(records))
             self.machine.telemetry(topic, records[:cut])
             records, done = records[cut:], records[:cut]
             self.next_telemetry[topic] = done[-1].offset + 1 if done else start
-            self._moved = True
+            self._advanced = True
             if not records:
                 return
         outputs = self.machine.telemetry(topic, records)
         self.next_telemetry[topic] = records[-1].offset + 1
-        self._moved = True
+        self._advanced = True
         await self._write(outputs)
 
     async def _step_control(self, records: Sequence[Record], row: Journalled) -> None:
@@ -278,23 +286,26 @@ class Runner(Generic[M]):
     async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:
         replaying = self._through is not None and row.offset < self._through.journal
         self._journal = row.offset + 1
-        self._moved = True
+        self._advanced = True
         if not replaying:
             await self._write(outputs)
-            self._own_up(outputs)
+            self._log_outage(outputs)
 
-    def _own_up(self, outputs: Outputs) -> None:
-        """Say it when the monitor was away, to whoever started it again."""
+    def _log_outage(self, outputs: Outputs) -> None:
+        """Log an outage of the monitor, for the operator who started it again."""
         gaps = [d for d in outputs.decisions if d.reason is Reason.MONITOR_GAP and d.finding.period_start is not None]
         if gaps:
+            start, end = (
+                instant(at or 0).isoformat(timespec="milliseconds")
+                for at in (gaps[0].finding.period_start, gaps[0].finding.period_end)
+            )
             logger.warning(
-                "partition %d: the monitor was away from %s; pilots flagged for it: %d",
-                self._log.partition,
-                " to ".join(
-                    instant(at or 0).isoformat(timespec="milliseconds")
-                    for at in (gaps[0].finding.period_start, gaps[0].finding.period_end)
-                ),
-                len(gaps),
+                "monitor.outage",
+                stage="detect",
+                partition=self._log.partition,
+                start=start,
+                end=end,
+                pilots=len(gaps),
             )
 
     # ---- write and checkpoint
@@ -307,12 +318,15 @@ class Runner(Generic[M]):
         due = force or (not self.replaying and self._pace.due(began))
         self._failpoint("before_checkpoint" if due else "before_write")
         checkpoint = Checkpoint(self.position, self.machine.snapshots(self.machine.dirty)) if due else None
+        # Record before act: actors, services and callbacks see outputs only once they are durable, together with the
+        # position that keeps the next owner from emitting them again. If this raises, the outputs may have been
+        # written: nothing is retried here, as only `claim` can tell.
         await self._log.write(outputs, self._furthest() if outputs else None, checkpoint)
         if outputs:
             self._through = self._furthest()
         if due:
-            self.machine.dirty.clear()
-            self._moved = False
+            self.machine.dirty.clear()  # only now: a state that is not durable has to be written by the next checkpoint
+            self._advanced = False
             self._pace.took(began, self._clock())
             if self._on_checkpoint is not None:
                 self._on_checkpoint()
@@ -321,22 +335,22 @@ class Runner(Generic[M]):
             self._on_outputs(outputs)
 
     async def _maybe_checkpoint(self) -> None:
-        if self._moved and not self.replaying and self._pace.due(self._clock()):
+        if self._advanced and not self.replaying and self._pace.due(self._clock()):
             await self._write(Outputs(), force=True)
 
     def _furthest(self) -> Position:
-        """Up to where everything is put out: this position, or an earlier owner's `through` where that is further."""
+        """Up to where all outputs are written: this position, or an earlier owner's `through` where that is further."""
         here, old = self.position, self._through or Position()
         topics = here.telemetry.keys() | old.telemetry.keys()
         telemetry = {t: max(here.telemetry.get(t, 0), old.telemetry.get(t, 0)) for t in sorted(topics)}
         return Position(telemetry, max(here.control, old.control), max(here.journal, old.journal))
 
-    def _past(self, telemetry: dict[str, int], journal: int) -> bool:
+    def _reached(self, telemetry: dict[str, int], journal: int) -> bool:
         old = self._through
         if old is None:
             return True
         return journal >= old.journal and all(telemetry.get(t, 0) >= at for t, at in old.telemetry.items())
 
-    def _loud(self, what: str) -> None:
+    def _refuse_while_replaying(self, what: str) -> None:
         if self.replaying:
             raise LogBroken(f"{what} was offered before the outputs of the last owner were reached")

@@ -31,8 +31,8 @@ class StepEvent(Protocol):
 
 
 class Stretch:
-    """Records of one topic that are stepped together: `owner` is the participant that alone may write the topic (`None` =
-    everybody), `pieces` their outputs, each with the offset of the last record that it comes from."""
+    """Records of one topic that are stepped together: `owner` is the participant that alone may write the topic
+    (`None` = everybody), `pieces` their outputs, each with the offset of the last record that it comes from."""
 
     __slots__ = ("owner", "pieces", "topic")
 
@@ -49,8 +49,8 @@ class Stretch:
 
 
 class RecordStepper:
-    """Steps records one by one. `keyed`: a record without a key is rejected, as it is in no pilot's partition. `secret` keys
-    the digests of rejected input. `events` counts the valid events that were stepped."""
+    """Steps records one by one. `keyed`: a record without a key is rejected, as it is in no pilot's partition.
+    `secret` keys the digests of rejected input. `events` counts the valid events that were stepped."""
 
     def __init__(self, partition: Partition, step_event: StepEvent, *, keyed: bool, secret: bytes) -> None:
         self._partition = partition
@@ -100,8 +100,8 @@ class RecordStepper:
             stretch.pieces.append((record.offset, Outputs(rejected=rejected)))
 
     def _remember(self, rejected: Sequence[Rejected], record: Record) -> None:
-        """Remember rejections for the permits of their pilot. Records are stepped key by key, so a record changes no pilot
-        but that of its key."""
+        """Remember rejections for the permits of their pilot. Records are stepped key by key, so a record changes no
+        pilot but that of its key."""
         for each in rejected:
             known = each.pilot and (record.key is None or record.key == each.pilot.encode())
             pilot = self._partition.pilots.get(each.pilot) if known else None

@@ -6,7 +6,6 @@ Only for files whose loss costs repeats. A file whose loss would lose or hide so
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +13,12 @@ from typing import TypeVar
 import msgspec
 
 from monitor.errors import Refused
+from monitor.logs import EventLogger
 
 T = TypeVar("T")
 DAMAGED = ".damaged"
 
-log = logging.getLogger(__name__)
+log = EventLogger(__name__)
 
 
 def read_side_file(path: Path, decode: Callable[[bytes], T], empty: T, price: str) -> T:
@@ -46,7 +46,7 @@ def _start_empty(path: Path, problem: str, empty: T, price: str) -> T:
         raise Refused(
             f"{path} {problem}, and it cannot be moved aside: {error.strerror}; move it away and start again: {price}"
         ) from error
-    log.warning("%s %s; moved to %s, started empty: %s", path, problem, kept.name, price)
+    log.warning("side_file.damaged", path=path, problem=problem, moved_to=kept.name, consequence=price)
     return empty
 
 

@@ -1,18 +1,20 @@
 """The catalogue of indicators: `INDICATORS` maps the `kind` of a charter's indicator to its class.
 
-An indicator turns events into the numbers of a period; it never judges them, which is the detectors' work. Choose by
-the likelihood of what is to be kept in range:
+An indicator turns events into the numbers of a period; detectors score these. Choose by the likelihood of what is to be
+kept in range:
 
-- *How often does something happen?* `incident_rate`, `complaint_rate`: counts over exposure. They need an exposure unit,
-  and may rest a halt.
-- *Which share goes wrong?* `false_positive_rate`, `complaint_over_promise`, `late_share`: `k` of `n`. They may rest a halt.
+- *How often does something happen?* `incident_rate`, `complaint_rate`: counts over exposure. They need an exposure
+  unit, and may rest a halt.
+- *Which share goes wrong?* `false_positive_rate`, `complaint_over_promise`, `late_share`: `k` of `n`. They may rest a
+  halt.
 - *How long does it take?* `complaint_handling_time`: resolutions over complaint-hours, open complaints included. It
   rests on an exponential law that real handling times rarely follow, so it may escalate but not halt;
-  `complaint_over_promise` asks the same of the same events without that law.
-- *How large is it?* `compliance_cost`, `efficiency_gain`: gauges, numbers without a likelihood. They may watch or escalate.
-- *Is anybody there?* `silence`: the gap since the last event.
+  `complaint_over_promise` measures the same events without that law.
+- *How large is it?* `compliance_cost`, `efficiency_gain`: gauges, numbers without a likelihood. They may watch or
+  escalate.
+- *Is the service alive?* `silence`: the gap since the last event.
 
-To add one, copy a neighbour and add one line below; `tests/contract/test_indicators.py` finds it.
+To add one, copy the indicator of the same kind and add one line below; `tests/contract/test_indicators.py` finds it.
 """
 
 from __future__ import annotations

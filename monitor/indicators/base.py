@@ -1,8 +1,8 @@
-"""What an indicator is: a pure map from one event to increments of periods.
+"""The protocol of indicators: a pure map from one event to increments of periods, and helpers to write one. Pure.
 
 Segments: a charter that lists none puts everything under the segment "". A charter that lists some counts each listed
-segment alone; what carries another segment, or none, counts nowhere in that indicator (`charter check` warns, and the
-remedy is a second indicator without segments).
+segment separately; an event with another segment, or none, counts nowhere in that indicator (`charter check` warns; add
+a second indicator without segments).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ EXACT = 2.0**53  # below it a float holds every whole number
 class Slot(NamedTuple):
     """An increment at the period of `segment` that holds `at` (ms).
 
-    `k` adds events (or a gauge's sum), `m` adds exposure or trials (or a gauge's number of values); both may be negative
-    where a later event takes back an earlier one, and the sums of a period are held within `0 <= k` (`<= m` for a
-    proportion) by whoever adds them up. `stock` changes the number of things open from `at` on: the machine adds
-    stock x hours to `m` of every period they stay open.
+    `k` adds events (or a gauge's sum), `m` adds exposure or trials (or a gauge's number of values); both may be
+    negative where a later event takes back an earlier one; the observe stage keeps the sums of a period within `0 <= k`
+    (`<= m` for a proportion). `stock` changes the number of open items from `at` on: the observe stage adds stock x
+    hours to `m` of every period in which they stay open.
     """
 
     at: int
@@ -41,9 +41,9 @@ class Slot(NamedTuple):
 
 
 class OpenPeriod(msgspec.Struct, array_like=True, gc=False):
-    """An open period: events, exposure or trials, exposure tallies seen, change of stock, events that statistics of an earlier
-    share of alpha have looked at, what the change of stock adds up to until the period's end (stock x ms: whole numbers,
-    so that their order does not matter)."""
+    """An open period: `k` events, `m` exposure or trials, `tallies` of exposure seen, change of `stock`, events `used`
+    by statistics of an earlier share of alpha, and `held`: the stock integrated to the period's end (stock x ms; whole
+    numbers, so their order does not matter)."""
 
     k: float = 0.0
     m: float = 0.0
@@ -53,13 +53,13 @@ class OpenPeriod(msgspec.Struct, array_like=True, gc=False):
     held: float = 0.0
 
     def lighten(self) -> None:
-        """Let fields that are zero share one, as they did before they were read from bytes: most of them are."""
+        """Share one object for fields that are zero, as before decoding: most are."""
         self.stock = self.stock or 0.0
         self.used = self.used or 0.0
         self.held = self.held or 0.0
 
     def tally(self, amounts: Sequence[float]) -> None:
-        """Add amounts of exposure, one after the other: the sum is the same however they are grouped."""
+        """Add amounts of exposure one by one, so that the sum does not depend on how they are grouped."""
         m = self.m
         for amount in amounts:
             m += amount
@@ -68,11 +68,11 @@ class OpenPeriod(msgspec.Struct, array_like=True, gc=False):
 
 
 class Indicator(Protocol):
-    """The extension point: what it reads, what kind of observation it makes, and `slots`, which does the counting.
+    """The extension point: which events it reads, which observation it makes, and `slots`, which counts.
 
-    Built as `INDICATORS[spec.kind](spec)` from its `IndicatorSpec`; the constructor raises `BadSpec` for a specification
-    it cannot work with. Contract, held by `tests/contract/test_indicators.py` for everything in `INDICATORS`: `slots` is
-    pure, finite and bounded, and names only segments that the charter lists.
+    Built as `INDICATORS[spec.kind](spec)` from its `IndicatorSpec`; the constructor raises `BadSpec` for a
+    specification it cannot use. Contract, held by `tests/contract/test_indicators.py` for everything in
+    `INDICATORS`: `slots` is pure, finite and bounded, and names only segments that the charter lists.
     """
 
     @property
@@ -81,8 +81,8 @@ class Indicator(Protocol):
 
     @property
     def observes(self) -> type[Observation]:
-        """What a closed period makes of its sums: `Count(k, m)`, `Proportion(k, n=m)`, `Gauge` (see `aggregate`), or `Gap` for
-        silence, whose `slots` are empty."""
+        """The observation of a closed period: `Count(k, m)`, `Proportion(k, n=m)`, `Gauge` (see `aggregate`), or
+        `Gap` for silence, whose `slots` are empty."""
 
     @property
     def aggregate(self) -> Aggregate:
@@ -94,43 +94,44 @@ class Indicator(Protocol):
 
     @property
     def direction(self) -> Direction:
-        """On which side of `limit` that number breaks it; not always the side that the charter's own number does."""
+        """On which side of `limit` that number violates it; it may differ from the side of the charter's number."""
 
     def slots(self, event: Envelope, received: int) -> Iterable[Slot]:
         """Increments caused by `event`, an instance of one of `reads`, received at `received` (ms)."""
 
 
 class Folding(Protocol):
-    """What an indicator may have besides, for speed: a whole run of events added to the open periods at once.
+    """Optional, for speed: adds a run of events to the open periods in one call.
 
-    Contract, held by `tests/contract/test_indicators.py` for every indicator that has it: `fold` leaves in the periods, bit
-    for bit, what adding up `slots` would leave (see `monitor/observe/events.py`), also when the events of one type are folded before
-    those of another; of a count over exposure, a tally of exposure adds to `m` alone, at most its amount and only in the
-    charter's unit, and any other event at most 1 to `k` and nothing to `m`.
+    Contract, held by `tests/contract/test_indicators.py` for every indicator that has it: `fold` gives the same
+    periods, bit for bit, as adding the `slots` of each event (see `monitor/observe/events.py`), also when the events of
+    one type are folded before those of another; of a count over exposure, a tally of exposure adds to `m` alone, at
+    most its amount and only in the charter's unit, and any other event at most 1 to `k` and nothing to `m`.
     """
 
     @property
     def placed_by(self) -> Literal["time", "received", "due"]:
-        """Where every slot lies: at the event's own `time`, at the time it was received, or at a time of its own ("due"; of a
-        share or a gauge only, as nothing may then raise the evidence of a period that is closed)."""
+        """The time of every slot: the event's `time`, its reception, or another time ("due"; only for a proportion or a
+        gauge, as then no event may raise the evidence of a closed period)."""
 
     def fold(
         self, events: Sequence[Envelope], data: Sequence[Any], received: int, calm: bool, opened: Mapping[Any, Any]
     ) -> None:
         """Add one or more events, received at `received` (ms), to the period that holds all of them.
 
-        Placed by time, or due, they are of one type of `reads`, and `data` are their payloads; placed by reception they are of any of
-        `reads`. `calm`: `received` lies before what `steady` says of them. `opened` maps a listed segment ("" without a
-        list) to the period, and makes it at the first touch: touch none that gets no slot. Placed at a time of their own, it
-        maps (segment, index of the period) to the period, or to `None` when that is closed and nothing is to be done."""
+        Placed by time, or due, they are of one type of `reads`, and `data` are their payloads; placed by reception they
+        are of any of `reads`. `calm`: `received` is before the time that `steady` returns for them. `opened` maps a
+        listed segment ("" without a list) to the period, and creates it on first access: access none without a slot.
+        Placed as due, it maps (segment, index of the period) to the period, or to `None` when that is closed and
+        nothing is to be done."""
 
 
 class Receiving(Protocol):
-    """What a folding indicator whose slots lie at the time of reception must have too."""
+    """For a folding indicator whose slots are placed by reception."""
 
     def steady(self, since: int) -> int:
-        """Until when (ms, excluded) of reception events that are not older than `since` (ms) all fold alike, whenever within one
-        period they were received."""
+        """The time of reception (ms, excluded) up to which events that are not older than `since` (ms) fold alike,
+        whenever within one period they were received."""
 
 
 Factory: TypeAlias = Callable[[IndicatorSpec], Indicator]
@@ -145,7 +146,7 @@ class BadSpec(ValueError):
 
 
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """For indicators that take no parameters: anything in `params` is a mistake worth hearing of."""
+    """For indicators without parameters: any entry in `params` is reported as a mistake."""
 
 
 def params(spec: IndicatorSpec, kind: type[P]) -> P:
@@ -169,7 +170,7 @@ def listed(spec: IndicatorSpec, segment: str) -> str | None:
 
 
 def by_segment(spec: IndicatorSpec, items: Sequence[T], data: Sequence[Any]) -> Iterable[tuple[str, Sequence[T]]]:
-    """Events, or their payloads, by the segment that they count under; what counts nowhere is left out."""
+    """Events, or their payloads, by the segment under which they count; without those that count nowhere."""
     if not spec.segments:
         return (("", items),) if items else ()
     found: dict[str, list[T]] = {segment: [] for segment in spec.segments}
@@ -180,9 +181,9 @@ def by_segment(spec: IndicatorSpec, items: Sequence[T], data: Sequence[Any]) -> 
 
 
 def added(start: float, numbers: Sequence[int]) -> float:
-    """A sum of whole numbers with more of them added, rounded as if that were done one after the other."""
+    """A sum of whole numbers with more of them added, rounded as if they were added one by one."""
     total = start + sum(numbers)
-    if total < EXACT:  # nothing was rounded on the way
+    if total < EXACT:  # no partial sum was rounded
         return total
     for number in numbers:
         start += number
@@ -190,7 +191,7 @@ def added(start: float, numbers: Sequence[int]) -> float:
 
 
 class InOneUnit(list[Any]):
-    """Payloads of exposure tallies that are known to be in one unit, so that not every indicator has to look."""
+    """Payloads of exposure tallies that are known to be in one unit, so that indicators need not check each."""
 
     __slots__ = ("unit",)
 
@@ -227,7 +228,7 @@ def fold_count(spec: IndicatorSpec, data: Sequence[Any], opened: Mapping[str, Op
 def require_exposure(spec: IndicatorSpec) -> str:
     """The exposure unit a rate is counted over. Raises BadSpec when the charter states none."""
     if spec.exposure is None:
-        raise BadSpec("exposure", "a rate needs to know over what it is counted", "add `exposure: {unit: ...}`")
+        raise BadSpec("exposure", "a rate needs the exposure over which it is counted", "add `exposure: {unit: ...}`")
     return spec.exposure.unit
 
 

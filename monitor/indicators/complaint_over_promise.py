@@ -24,8 +24,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ComplaintOverPromise:
     """`k` broken promises of `n` complaints, in the period in which each promise fell due (filing + `params.promise`).
 
-    A complaint counts as broken from its filing on; resolving it in time takes that back, withdrawing it in time takes
-    the complaint out altogether. So one that stays open is never ignored, and nothing is known of it too early.
+    A complaint counts as broken from its filing on; a resolution in time takes that back, a withdrawal in time removes
+    the complaint. So an open complaint is never ignored, and it is judged only when its promise is due.
     """
 
     reads = (ComplaintFiled, ComplaintResolved, ComplaintWithdrawn)

@@ -34,8 +34,8 @@ class IncidentRate:
     """`k` incidents over `m` units of exposure, both by the time they happened.
 
     `slots` counts every report of at least `params.severity`; the machine counts each incident id once
-    (`monitor/state/incidents.py`). So an update that lifts an incident to `params.severity` or beyond adds one, if the id had
-    not counted before; one that lowers it takes nothing back, since the count may have been used.
+    (`monitor/state/incidents.py`). So an update that lifts an incident to `params.severity` or beyond adds one, if the
+    id had not counted before; one that lowers it takes nothing back, since the count may have been used.
     """
 
     reads = (IncidentReported, IncidentUpdated, ExposureTallied)

@@ -26,8 +26,8 @@ class LateShare:
 
     Late: received at or after the close (end of the period that holds the event's `time`, plus the reporting delay;
     this indicator's own `period` and `reporting_delay`). Heartbeats and acknowledgements are left out, since any number
-    of them would dilute the share, and corrections, as they are late by nature. What is late because the monitor was
-    away is counted as in time (`made_late` in `observe.py`).
+    of them would dilute the share, and corrections, which are always late. Events that are late because of an outage of
+    the monitor count as in time (`made_late` in `monitor/observe/events.py`).
     """
 
     reads = tuple(t for t in EVENT_TYPES.values() if t not in LEFT_OUT)

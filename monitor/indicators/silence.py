@@ -19,7 +19,7 @@ from monitor.model.periods import parse_span
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`every`: the usual time between two events; with `hours`, inside of these windows (whole hours), and `outside` of
-    them (nothing is owed there without it). In their place `week`: events per hour for each of a week's 168 hours,
+    them (without it no event is expected there). In their place `week`: events per hour for each of a week's 168 hours,
     Monday 00:00 first. Both are in the time of `zone`, an IANA name such as Europe/Berlin with its summer time; UTC
     without it. `of`: which events break the silence."""
 
@@ -32,8 +32,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Silence:
-    """A gap without events: the machine remembers when one of `reads` was last received; `gap` says how many should have
-    come since, `due` when so many will be missing. Nothing is placed in periods."""
+    """A gap without events: the machine remembers when one of `reads` was last received; `gap` says how many should
+    have come since, `due` when so many will be missing. Nothing is placed in periods."""
 
     observes = Gap
     aggregate: Aggregate = "sum"
@@ -42,13 +42,13 @@ class Silence:
         given = params(spec, Params)
         refuse_segments(spec)
         if (given.every is None) == (not given.week):
-            raise BadSpec("params.every", "the usual rate is not stated once", "write either `every` or `week`")
+            raise BadSpec("params.every", "the usual rate must be given exactly once", "write either `every` or `week`")
         if given.outside is not None and not given.hours:
-            raise BadSpec("params.outside", "there is nothing to be outside of", "add `hours`")
+            raise BadSpec("params.outside", "`outside` has no meaning without `hours`", "add `hours`")
         if given.hours and given.week:
-            raise BadSpec("params.hours", "`week` has the hours in it", "remove one of them")
+            raise BadSpec("params.hours", "`week` already contains the hours", "remove one of them")
         if given.zone and not given.hours and not given.week:
-            raise BadSpec("params.zone", "there are no hours that a time zone could shift", "add `hours` or `week`")
+            raise BadSpec("params.zone", "a time zone has no meaning without hours", "add `hours` or `week`")
         self._profile = _local(_profile(given), given.zone) if given.hours or given.week else None
         if self._profile is None:
             assert given.every is not None

@@ -18,11 +18,11 @@ from monitor.kafka import faust_hooks
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.topics import TopicNames, check_topics, participants_of, partition_count, require_topics, topics
 from monitor.kafka.worker import PartitionWorkers
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Outputs
 from monitor.projections.metrics import Metrics
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 
 class WorkerApp(faust_hooks.PartitionedApp):

@@ -13,9 +13,9 @@ from typing import NoReturn
 from msgspec import Struct
 
 from monitor.clock import wall_ms
-from monitor.logs import Log
+from monitor.logs import EventLogger
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 
 def end_process(why: str) -> NoReturn:

@@ -21,10 +21,10 @@ from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings, configured_machine
 from monitor.kafka.time_journal import TimeJournal
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Outputs
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 OpenLog = Callable[[WorkerSettings, int, int], PartitionLog]
 """Makes the log of one partition, not yet claimed, from settings, partition and the group's generation."""
@@ -108,7 +108,7 @@ class PartitionOwnership:
         self.claimed = True
         # Collections would visit 100,000 pilots, of which none is garbage, and hold up a halt.
         self._host.freeze_heap()
-        self._failpoint("seated")
+        self._failpoint("recovered")
         for owned in recovered:
             logger.info(
                 "partition.claimed",

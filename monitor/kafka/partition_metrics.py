@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from monitor.clock import wall_ms
 from monitor.engine.machine import Machine
 from monitor.kafka.owned_partition import OwnedPartition
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Outputs, Reason
 from monitor.projections.alerts import restored_alerts
 from monitor.projections.metrics import Metrics
 from monitor.projections.open_commands import restored_command
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 
 class PartitionMetrics:

@@ -18,10 +18,10 @@ from monitor.errors import LogBroken
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Outputs, Record
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 TIME_EVERY_MS = 10_000
 END = 1 << 62

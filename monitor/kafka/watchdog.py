@@ -19,9 +19,9 @@ from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.ownership import PartitionOwnership
 from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings
-from monitor.logs import Log
+from monitor.logs import EventLogger
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 
 class Watchdog:

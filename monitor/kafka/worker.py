@@ -21,11 +21,11 @@ from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.standby import OtherOwners
 from monitor.kafka.watchdog import Watchdog
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Outputs, Record
 from monitor.projections.metrics import Metrics
 
-logger = Log(__name__)
+logger = EventLogger(__name__)
 
 LINGER_S = 0.005  # records that arrive within it share a transaction, which costs as much for one as for many
 HINT_EVERY_S = 1.0
@@ -119,7 +119,7 @@ class PartitionWorkers:
         except TimeoutError:
             self._host.abort("a batch did not end in time for a rebalance")
         if self.ownership.owned:
-            self._failpoint("unseating")
+            self._failpoint("revoking")
         self.ownership.claimed = False  # a worker that is assigned nothing again makes no progress
         await self.ownership.release()
 
@@ -247,7 +247,7 @@ class PartitionWorkers:
         for owned in list(self.ownership.owned.values()):
             if self.ownership.active(consumer, owned):
                 await consumer.commit_hint({(topic, owned.partition): at for topic, at in owned.delivered.items()})
-                self._failpoint("hinted")
+                self._failpoint("hint_committed")
 
     async def _others_active(self) -> bool:
         return self._others is not None and await self._others.active()

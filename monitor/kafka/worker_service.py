@@ -10,12 +10,12 @@ from msgspec import Struct, structs
 
 from detectors import build as build_detector
 from detectors.base import Design, Gauge
+from monitor.act import ACTORS
 from monitor.kafka import health
 from monitor.kafka.app import WorkerApp, build_worker, require_worker_topics, run_worker
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.topics import participants_of
 from monitor.projections.metrics import CONTENT_TYPE, Metrics
-from monitor.validate.rejections import RejectionReason
 
 
 class Endpoint(Struct, frozen=True):
@@ -45,7 +45,7 @@ def serve_worker(
         settings = structs.replace(settings, participants=participants)
     warm_up()
     count = asyncio.run(require_worker_topics(settings, partitions, replication))
-    metrics = Metrics(rejections=[why.value for why in RejectionReason])
+    metrics = Metrics(actors=ACTORS)
     metrics.open_mode(not settings.admitters)
     app = build_worker(settings, metrics=metrics, failpoint=failpoint)
     if metrics_at is not None:

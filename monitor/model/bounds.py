@@ -1,7 +1,7 @@
-"""How large each part of a pilot's state may grow. README.md, "Bounds", lists them with what happens at each.
+"""Bounds of the parts of a pilot's state. README.md, "Bounds", lists them with the consequence of each. Pure.
 
-What a firm sends decides how many sources, gaps and findings there are, so each of them is bounded in number and in
-bytes. The rest follows from the charter: `monitor/compile/state_size.py` bounds it at admission.
+A firm decides by what it sends how many sources, gaps and findings there are, so each is bounded in number and in
+bytes. The rest depends on the charter: `monitor/compile/state_size.py` bounds it at admission.
 """
 
 from __future__ import annotations
@@ -9,29 +9,30 @@ from __future__ import annotations
 import functools
 from hashlib import blake2b
 
-STATE_BYTES = 640 * 1024  # the most that a pilot's state may take as bytes
-# Of them, what follows from the charter: itself, streams, detectors, open periods, findings.
+STATE_BYTES = 640 * 1024  # of a pilot's state, at most
+# The part of it that depends on the charter: the charter, streams, detectors, open periods, findings.
 CHARTER_BYTES = 352 * 1024
 
-WINDOW = 1024  # sequence numbers below its highest one that a source may still deliver
+WINDOW = 1024  # how far below its highest sequence number a source may still deliver
 SOURCES = 512  # emitter incarnations remembered per pilot
-FEW_SOURCES = 64  # up to so many, each is remembered in full detail; in a larger table, each in less
-AHEAD_MS = 300_000  # an event may tell of a time so far after its reception: clocks differ
-AHEAD_PERIODS = 64  # periods that may be open ahead of reception; what tells of a later one counts in the last of them
-NAME = 64  # bytes of a source's name that are kept as they are
+FEW_SOURCES = 64  # up to so many are remembered in full detail; in a larger table, each in less
+AHEAD_MS = 300_000  # how far an event's time may be after its reception: clocks differ
+AHEAD_PERIODS = 64  # periods that may be open ahead of reception; a later event counts in the last of them
+NAME = 64  # bytes of a source's name; a longer one is replaced by a digest
 
 _MARKS, _MARKS_OF_MANY = 32, 6  # statements of exposure remembered per source
-# Digests of events remembered per source: 256 bytes, and 2 % of the cost of an event. The SDK resends 100 events at most.
+# Digests of events remembered per source: 256 bytes, and 2 % of the cost of an event. The SDK resends 100 events at
+# most.
 _SEEN, _SEEN_OF_MANY = 128, 16
 
 
 def marks_kept(sources: int) -> int:
-    """How many statements of exposure each of so many sources may have."""
+    """How many statements of exposure are kept for each of so many sources."""
     return _MARKS if sources <= FEW_SOURCES else _MARKS_OF_MANY
 
 
 def seen_kept(sources: int) -> int:
-    """Of how many numbers each of so many sources has digests."""
+    """For how many numbers digests are kept, for each of so many sources."""
     return _SEEN if sources <= FEW_SOURCES else _SEEN_OF_MANY
 
 

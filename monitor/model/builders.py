@@ -1,6 +1,8 @@
-"""Builders for every type of telemetry event, numbered per source, with ids that depend on nothing but source and number.
+"""Builders for every type of telemetry event, numbered per source, with ids that depend on nothing but source and
+number.
 
-Pure: a time is an argument, either milliseconds since 1970 or a datetime with an offset. The same calls give the same bytes.
+Pure: a time is an argument, either milliseconds since 1970 or a datetime with an offset. The same calls give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ BATCH = "application/cloudevents-batch+json"
 
 
 def as_instant(at: int | datetime) -> datetime:
-    """A time as CloudEvents wants it: milliseconds since 1970 become a UTC datetime, exactly; a datetime stays as it is.
+    """A time as CloudEvents requires it: milliseconds since 1970 become a UTC datetime, exactly; a datetime stays as it
+    is.
 
     >>> instant(1698105600001).isoformat()
     '2023-10-24T00:00:00.001000+00:00'
@@ -60,7 +63,8 @@ def as_instant(at: int | datetime) -> datetime:
 
 
 def packed(events: Iterable[Envelope]) -> bytes:
-    """Events as one CloudEvents JSON batch, the body of a packed record (`content-type: application/cloudevents-batch+json`)."""
+    """Events as one CloudEvents JSON batch, the body of a packed record (`content-type:
+    application/cloudevents-batch+json`)."""
     return msgspec.json.encode(list(events))
 
 
@@ -79,7 +83,7 @@ class Emitter:
         self.pilot = pilot
         self.model = model
         self.next = first
-        self.counter = 0.0  # running exposure, what a heartbeat states
+        self.counter = 0.0  # running exposure, as heartbeats state it
 
     def skip(self, count: int = 1) -> None:
         """Use up `count` sequence numbers without an event: the gap a lost event leaves."""
@@ -192,7 +196,7 @@ class Emitter:
     def outcomes_corrected(
         self, at: int | datetime, tp: int = 0, fp: int = 0, tn: int = 0, fn: int = 0, segment: str = ""
     ) -> OutcomesCorrected:
-        """Confusion counts (0 or below) around `at` were tallied too much."""
+        """Confusion counts (0 or below) around `at` were tallied too much, and are taken back."""
         stamp = self._stamp(at)
         data = OutcomesCorrectedData(model=self.model, tp=tp, fp=fp, tn=tn, fn=fn, segment=segment)
         return OutcomesCorrected(**stamp, data=data)
@@ -216,7 +220,7 @@ class Emitter:
     def heartbeat(
         self, at: int | datetime, serving: bool = True, exposure: float | None = None, nonce: str = ""
     ) -> Heartbeat:
-        """The service lives at `at`; states the running exposure counter and a nonce unless other ones are given."""
+        """The service is alive at `at`; states the running exposure counter and a nonce unless other ones are given."""
         stamp = self._stamp(at)
         return Heartbeat(
             **stamp,
@@ -231,7 +235,7 @@ class Emitter:
     def acknowledged(
         self, at: int | datetime, command: str = "c1", standing: int = 1, last_decision: str = ""
     ) -> CommandAcknowledged:
-        """The service has seen `command`."""
+        """The service has read `command`."""
         stamp = self._stamp(at)
         return CommandAcknowledged(
             **stamp,

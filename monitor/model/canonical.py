@@ -16,7 +16,8 @@ _WORDS = {None: "null", True: "true", False: "false"}
 
 
 def canonical(value: Any) -> bytes:
-    """The one UTF-8 form of a JSON value. Raises ValueError on NaN, infinities, lone surrogates and integers beyond 2^53.
+    """The one UTF-8 form of a JSON value. Raises ValueError on NaN, infinities, lone surrogates and integers beyond
+    2^53.
 
     >>> canonical({"b": 1.0, "a": [1e21, 0.000001, -0.0, None]})
     b'{"a":[1e+21,0.000001,0,null],"b":1}'

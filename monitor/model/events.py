@@ -1,8 +1,8 @@
 """Telemetry: every event type a pilot's service may send, as one tagged union of CloudEvents 1.0.
 
-The attributes are CloudEvents'; `sequence` is its registered extension (a zero-padded decimal string that rises by one per
-`source`), `subject` is the pilot. The payload stands in `data`, together with `model`, the digest of the model that was
-serving. No free text and no direct identifiers: ids are pseudonymous.
+The attributes are CloudEvents'; `sequence` is its registered extension (a zero-padded decimal string that rises by one
+per `source`), `subject` is the pilot. The payload stands in `data`, together with `model`, the digest of the model that
+was serving. No free text and no direct identifiers: ids are pseudonymous.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from msgspec import Meta, Struct
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
-# The form of a sequence number is held by `monitor/validate/parse.py`: a pattern here would cost half of what decoding does.
+# The form of a sequence number is held by `monitor/validate/parse.py`: a pattern here would cost half of what decoding
+# does.
 SEQUENCE_FORM = r"^0{0,2}[0-9]{1,18}$"
 Sequence: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": SEQUENCE_FORM})]
 Tally: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
 Taken: TypeAlias = Annotated[float, Meta(ge=-1e15, lt=0)]
 TakenBack: TypeAlias = Annotated[int, Meta(ge=-1_000_000_000, le=0)]
-Gain: TypeAlias = Annotated[float, Meta(ge=-10, le=1)]  # nothing saves more than all effort; 20 is a percentage
+Gain: TypeAlias = Annotated[float, Meta(ge=-10, le=1)]  # at most all effort is saved; 20 would be a percentage
 
 
 class Severity(StrEnum):
@@ -74,7 +75,7 @@ class ComplaintFiledData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class ComplaintFiled(Envelope, frozen=True, kw_only=True, tag="sandbox.complaint.filed", gc=False):
-    """A complaint was filed; `time` is the time of filing, `about` when what it complains of happened, if that is known."""
+    """A complaint was filed at `time`. `about` is when its subject happened, if that is known."""
 
     data: ComplaintFiledData
 
@@ -154,7 +155,7 @@ class ExposureCorrectedData(_Data, frozen=True, kw_only=True, gc=False):
 
 class ExposureCorrected(Envelope, frozen=True, kw_only=True, tag="sandbox.exposure.corrected", gc=False):
     """Exposure that was tallied too much is taken back: `amount` below 0, `time` of the tally that was wrong. It counts
-    while the period of that time is open, and goes on record."""
+    while the period of that time is open, and is recorded."""
 
     data: ExposureCorrectedData
 
@@ -169,7 +170,7 @@ class OutcomesCorrectedData(_Data, frozen=True, kw_only=True, gc=False):
 
 class OutcomesCorrected(Envelope, frozen=True, kw_only=True, tag="sandbox.outcomes.corrected", gc=False):
     """Confusion counts that were tallied too much are taken back: 0 or below, `time` of the tally that was wrong. They
-    count while the period of that time is open, and go on record."""
+    count while the period of that time is open, and are recorded."""
 
     data: OutcomesCorrectedData
 
@@ -190,7 +191,7 @@ class GainData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class GainReported(Envelope, frozen=True, kw_only=True, tag="sandbox.gain.reported", gc=False):
-    """Efficiency gained against the way without the pilot: 0.2 = 20 % less effort; negative = a loss."""
+    """Efficiency gained compared with work without the pilot: 0.2 = 20 % less effort; negative = a loss."""
 
     data: GainData
 
@@ -212,7 +213,7 @@ class HeartbeatData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class Heartbeat(Envelope, frozen=True, kw_only=True, tag="sandbox.heartbeat", gc=False):
-    """The service lives. `exposure` is its running counter since the emitter started."""
+    """The service is alive. `exposure` is its running counter since the emitter started."""
 
     data: HeartbeatData
 
@@ -225,8 +226,9 @@ class AcknowledgedData(_Data, frozen=True, kw_only=True, gc=False):
 
 
 class CommandAcknowledged(Envelope, frozen=True, kw_only=True, tag="sandbox.command.acknowledged", gc=False):
-    """The service has seen `command` and, if it is a halt, has stopped: no work is in hand, and what was counted before is
-    reported before. `last_decision` names the last decision it served. Each emitter incarnation acknowledges for itself.
+    """The service has read `command` and, if it is a halt, has stopped: no work is pending, and earlier counts were
+    reported before. `last_decision` names the last decision it served. Each emitter incarnation acknowledges for
+    itself.
     """
 
     data: AcknowledgedData
@@ -253,7 +255,7 @@ EVENT_TYPES: dict[str, type[Envelope]] = {str(t.__struct_config__.tag): t for t 
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LAST_MS = 253_370_764_800_000  # 9999-01-01: a year short of as far as a datetime goes, so that a while can be added
+LAST_MS = 253_370_764_800_000  # 9999-01-01: a year below the limit of a datetime, so that a span can be added
 
 
 def millis(time: datetime) -> int:
@@ -267,7 +269,7 @@ def millis(time: datetime) -> int:
 
 
 def instant(ms: int) -> datetime:
-    """The other way: milliseconds since 1970 as a datetime, cut to 1970 and to `LAST_MS`.
+    """Milliseconds since 1970 as a datetime, clipped to 1970 and to `LAST_MS`.
 
     >>> instant(1698105600001).isoformat(timespec="milliseconds"), instant(-1).year, instant(LAST_MS + 1).year
     ('2023-10-24T00:00:00.001+00:00', 1970, 9999)

@@ -1,9 +1,9 @@
-"""Labels: the texts by which a charter selects what counts (segment, unit, currency), in one form on both sides.
+"""Labels: the texts by which a charter selects what counts (segment, unit, currency), normalised on both sides.
 
 Blanks around a label are dropped and it is compared in Unicode's normalisation form C, in charters and in events alike.
-Upper and lower case are told apart; a label that differs in case alone is named as the one that was probably meant. No
-event is rejected for its label: that would hide an incident from the hard rules. No charter may list one that cannot be
-seen. Pure.
+Labels are case-sensitive; for an unknown label that differs in case only, the known one is suggested. No event is
+rejected for its label: that would hide an incident from the hard rules. No charter may list a label with characters
+that cannot be seen. Pure.
 """
 
 from __future__ import annotations
@@ -54,6 +54,6 @@ def tidied(event: Any) -> Any:
 
 
 def alike(text: str) -> str:
-    """What two labels have in common that differ in case, or in characters that cannot be seen, alone."""
+    """A key that is equal for labels that differ only in case, or in characters that cannot be seen."""
     seen = "".join(c for c in text if unicodedata.category(c) != "Cf")
     return unicodedata.normalize("NFC", seen.casefold()).strip()

@@ -1,7 +1,7 @@
 """Harmless deviations that are corrected before validation: byte order marks and leap seconds.
 
-Only ever applied to bytes that could not be read as they are, so the usual record costs nothing. Pure: the result
-depends on the bytes alone, and a replay corrects the same.
+Applied only to bytes that could not be decoded as they are, so a good record costs nothing. Pure: the result depends on
+the bytes alone, and a replay corrects the same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from monitor.errors import Refused
 BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")
 _LEAP = re.compile(
-    rb'("(?:time|filed|about|recordedtime)"\s*:\s*"\d{4}-\d\d-\d\d[Tt ])(\d\d):(\d\d):60(?:\.\d+)?([Zz]|[+-]\d\d:?\d\d)(?=")'
+    rb'("(?:time|filed|about|recordedtime)"\s*:\s*"\d{4}-\d\d-\d\d[Tt ])'
+    rb'(\d\d):(\d\d):60(?:\.\d+)?([Zz]|[+-]\d\d:?\d\d)(?=")'
 )
 _DAY = 1440  # minutes
 

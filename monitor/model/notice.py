@@ -1,20 +1,20 @@
 """What the monitor tells a firm's service about its telemetry: what was rejected, and which findings are active. Pure.
 
-It travels with the permits, the only records besides commands that a firm may read on Kafka.
+It is sent with the permits: apart from commands the only records that a firm may read on Kafka.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-NEWEST = 3  # rejections told in full
-FINDINGS = 16  # keys of active findings told
+NEWEST = 3  # rejections with their details
+FINDINGS = 16  # keys of active findings, at most
 CHARACTERS = 160  # of each text
 
 
 class Rejection(Struct, frozen=True, array_like=True, gc=False):
     """One rejected event or record: when it was received (ms), which field, the reason (a word of
-    `monitor.validate.rejections.Why`) and the fix."""
+    `monitor.validate.rejections.RejectionReason`) and the fix."""
 
     received: int
     field: str
@@ -30,7 +30,7 @@ class Rejections(Struct, frozen=True, array_like=True, gc=False):
     newest: tuple[Rejection, ...] = ()
 
     def after(self, received: int, field: str, reason: str, detail: str) -> Rejections:
-        """With one more."""
+        """The counts with one more rejection."""
         more = Rejection(received, field[:CHARACTERS], reason, detail[:CHARACTERS])
         return Rejections({**self.by_reason, reason: self.by_reason.get(reason, 0) + 1}, (*self.newest, more)[-NEWEST:])
 

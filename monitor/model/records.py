@@ -18,7 +18,7 @@ from monitor.model.notice import Notice
 
 
 class Level(IntEnum):
-    """The ladder. A halt latches; the other levels come down again (hysteresis, or a regulator's act)."""
+    """The ladder. A halt latches; the other levels fall again by hysteresis or by a regulator's act."""
 
     NORMAL = 0
     WATCH = 1
@@ -37,48 +37,48 @@ class Reason(StrEnum):
     ADMITTED = "admitted"
     AMENDED = "amended"
     EXITED = "exited"
-    EXIT_PENDING = "exit_pending"  # the exit of a halted pilot is on record; it leaves once its stop is verified
-    LIMIT_EXCEEDED = "limit_exceeded"  # an e-process against a charter limit reached its bar
-    LIMIT_HALF_WAY = "limit_half_way"  # the same, half-way to its bar (in log)
+    EXIT_PENDING = "exit_pending"  # the exit of a halted pilot is recorded; it takes effect once the stop is verified
+    LIMIT_EXCEEDED = "limit_exceeded"  # an e-process against a charter limit reached its threshold
+    LIMIT_HALF_WAY = "limit_half_way"  # the same, half-way to its threshold (in log)
     HARD_RULE = "hard_rule"  # a single event that the charter lists
-    CHANGE_DETECTED = "change_detected"  # an e-detector reached its bar
+    CHANGE_DETECTED = "change_detected"  # an e-detector reached its threshold
     DRIFT_SUSPECTED = "drift_suspected"  # a quick detector, watch only
-    GAUGE_OUT_OF_RANGE = "gauge_out_of_range"  # a cost or gain beyond what the charter states
-    UNKNOWN_TOO_LONG = "unknown_too_long"  # the unknown flag grew old
+    GAUGE_OUT_OF_RANGE = "gauge_out_of_range"  # a cost or gain outside the range of the charter
+    UNKNOWN_TOO_LONG = "unknown_too_long"  # the unknown flag stood for too long
     SEQUENCE_GAP = "sequence_gap"  # events of a source are missing
-    LATE_SHARE = "late_share"  # too much telemetry comes after its period closed
+    LATE_SHARE = "late_share"  # too much telemetry arrives after its period closed
     EXPOSURE_CAP = "exposure_cap"  # more exposure than the charter allows
-    OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after the time that the charter grants
-    UNREGISTERED_MODEL = "unregistered_model"  # a model serves that the charter does not name
-    CORRECTED = "corrected"  # a firm takes back what it tallied too much
+    OUTSIDE_CYCLE = "outside_cycle"  # the system was used before or after its cycle
+    UNREGISTERED_MODEL = "unregistered_model"  # a model that the charter does not list serves
+    CORRECTED = "corrected"  # a firm took back what it had tallied too much
     COUNTED_NOWHERE = "counted_nowhere"  # a segment, unit or currency that the charter does not know
-    MISSING_MODEL = "missing_model"  # an event names no model where the charter names those that may serve
-    CLEARED = "cleared"  # quiet for as long as the charter asks
+    MISSING_MODEL = "missing_model"  # an event without a model, where the charter lists models
+    CLEARED = "cleared"  # quiet for as many periods as the charter requires
     OVERRIDDEN = "overridden"  # a regulator's own act
     RECTIFICATION_RECORDED = "rectification_recorded"
     EVALUATION_RECORDED = "evaluation_recorded"
     APPROVAL_RECORDED = "approval_recorded"
     RELEASED = "released"  # a halt was lifted
     COMMAND_ACKNOWLEDGED = "command_acknowledged"
-    HALT_VERIFIED = "halt_verified"  # acknowledged, and three clean heartbeats bear it out
-    HALT_OVERDUE = "halt_overdue"  # not acknowledged in time, or dark afterwards: silence verifies nothing
+    HALT_VERIFIED = "halt_verified"  # acknowledged, and confirmed by three clean heartbeats
+    HALT_OVERDUE = "halt_overdue"  # not acknowledged in time, or silent afterwards: silence verifies nothing
     HALT_CONTRADICTED = "halt_contradicted"  # later traffic, or a complaint about the time after the stop
-    LIMIT_TOLERATED = "limit_tolerated"  # the first crossing of a low tier: to be rectified, the next one halts
+    LIMIT_TOLERATED = "limit_tolerated"  # the first crossing in a low tier: to be rectified; the next one halts
     RECTIFICATION_OVERDUE = "rectification_overdue"  # a tolerated crossing was not rectified in time
-    SHELVED = "shelved"  # a regulator set a finding aside for a while
-    UNSHELVED = "unshelved"  # that while is over
+    SHELVED = "shelved"  # a regulator shelved a finding for a limited time
+    UNSHELVED = "unshelved"  # that time has passed
     COMMON_CAUSE = "common_cause"  # pilots that share a vendor exceed together what their limits allow
-    LEVEL_ACCEPTED = "level_accepted"  # a regulator accepted a new level of an indicator: it is learnt anew
-    DRILL_BEGUN = "drill_begun"  # a halt is tried out
-    DRILL_PASSED = "drill_passed"  # the service answered as it must
+    LEVEL_ACCEPTED = "level_accepted"  # a regulator accepted a new level of an indicator; its baseline is learnt again
+    DRILL_BEGUN = "drill_begun"  # the path of a halt is tested
+    DRILL_PASSED = "drill_passed"  # the service acknowledged in time
     DRILL_OVERDUE = "drill_overdue"  # it did not
-    DRILL_ENDED = "drill_ended"  # a drill that stopped the service is over
+    DRILL_ENDED = "drill_ended"  # a drill that stopped the service ended
     LAPSED = "lapsed"  # no more permits: the state has been unknown for too long; not a halt
-    SILENCE = "silence"  # unknown: nothing was heard
+    SILENCE = "silence"  # unknown: no event was received
     PARTIAL_DATA = "partial_data"  # unknown: a period closed with a gap or without its exposure
-    MONITOR_GAP = "monitor_gap"  # unknown: the monitor itself was away
+    MONITOR_GAP = "monitor_gap"  # unknown: the monitor was down
     HEARD_AGAIN = "heard_again"  # unknown ended
-    STATE_LIMIT = "state_limit"  # what is kept of the pilot reached its bound, and open periods were dropped
+    STATE_LIMIT = "state_limit"  # the pilot's state reached its bound, and open periods were dropped
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
 
@@ -87,7 +87,7 @@ RecordKind: TypeAlias = Literal["level", "finding", "flag", "act"]
 
 
 class Position(Struct, frozen=True):
-    """Where in the logs a thing stands: the next offset of each telemetry topic, of control and of the journal."""
+    """A position in the logs: the next offset of each telemetry topic, of control and of the journal."""
 
     telemetry: dict[str, int] = {}
     control: int = 0
@@ -95,7 +95,7 @@ class Position(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One record of a log as the log gave it: `received` is its log-append time in ms."""
+    """One record as read from a log; `received` is its log-append time (ms)."""
 
     offset: int
     received: int
@@ -105,7 +105,7 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class Claim(Struct, frozen=True, tag="claim"):
-    """Journal: an owner took the partition. Anything of a lower epoch after this is void.
+    """Journal: an owner claimed the partition. Later records of a lower epoch are void.
 
     `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
@@ -128,7 +128,8 @@ class ControlRead(Struct, frozen=True, tag="control"):
 
 
 class TimeRead(Struct, frozen=True, tag="time"):
-    """Journal: telemetry was read to `telemetry_next`, control to `control_next`; `now` is this entry's own timestamp."""
+    """Journal: telemetry was read to `telemetry_next`, control to `control_next`; `now` is this entry's own
+    timestamp."""
 
     epoch: int
     telemetry_next: dict[str, int]
@@ -150,7 +151,7 @@ JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """Bad input, kept: where it stands, which field, why. `digest` is a keyed digest of the bytes, never the bytes."""
+    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes."""
 
     topic: str
     partition: int
@@ -165,12 +166,12 @@ class Rejected(Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """Position-made id: the one id that names a position, because the record itself could not be read."""
+        """An id made of the position, as the record itself could not be read."""
         return f"{self.topic}/{self.partition}/{self.offset}/{self.index}"
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What a decision rests on, in numbers a person can check. Empty strings and None where it does not apply."""
+    """What a decision rests on, in numbers that a person can check. Empty strings and None do not apply."""
 
     indicator: str = ""
     segment: str = ""
@@ -180,9 +181,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     observed: float | None = None
     expected: float | None = None
     alpha: float | None = None  # what this threshold may spend
-    alpha_spent: float | None = (
-        None  # of the pilot, what all thresholds up to now may spend; what was used: `monitor/projections/alpha_budget.py`
-    )
+    # Of the pilot's alpha, what all thresholds up to now may spend; for what was used see
+    # `monitor/projections/alpha_budget.py`.
+    alpha_spent: float | None = None
     period_start: int | None = None
     period_end: int | None = None
     provisional: bool = False
@@ -190,18 +191,18 @@ class Finding(Struct, frozen=True, kw_only=True):
     ratio: float | None = None  # observed over expected in this period, and its 95 % interval
     ratio_low: float | None = None
     ratio_high: float | None = None
-    explanation: str = ""  # the detector's own sentence of what it saw
+    explanation: str = ""  # the detector's sentence about its score
     events: float | None = None  # counted in this period, and the exposure or trials that they came from
     exposure: float | None = None
     unit: str = ""  # of the exposure; empty for trials
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """A move on the ladder, a finding beside it, a flag or an act of a regulator: the record both sides rely on.
+    """A change of level, a finding at an unchanged level, a flag or an act: the record that both sides rely on.
 
-    `kind` is `level` when the level changed, `finding` when a further reason joined or left at an unchanged level, `flag`
-    when the unknown flag changed, `act` for everything a person did. `standing` rises by one with every record of the
-    pilot. `at` is when it could be taken (ms): the due time of a timer, else the `received` of its cause.
+    `kind` is `level` when the level changed, `finding` when a further reason joined or left at an unchanged level,
+    `flag` when the unknown flag changed, `act` for everything a person did. `standing` rises by one with every record
+    of the pilot. `at` is when it could be taken (ms): the due time of a timer, else the `received` of its cause.
     """
 
     id: str
@@ -215,15 +216,15 @@ class Decision(Struct, frozen=True, kw_only=True):
     at: int
     standing: int
     epoch: int
-    # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"; of a rejected event also "/<id>@<standing>", and
-    # once a pilot has had 512 sources also "@<standing>", as a forgotten number may come again.
+    # "event:<source>#<sequence>", "control:<id>", "timer:<name>@<due>"; of a rejected event also "/<id>@<standing>",
+    # and once a pilot has had 512 sources also "@<standing>", as a forgotten number may come again.
     cause: str
     finding: Finding = Finding()
-    first_out: bool = False  # the first cause of the level the pilot is at
+    first_out: bool = False  # this finding brought the pilot to its level
     unknown: str = ""  # reason of the unknown flag, empty when known
     author: str = ""
-    signed: str = ""  # id of the key that signed the author's act; empty: nobody's did
-    restart: int = 1  # which share of alpha the statistics are on
+    signed: str = ""  # id of the key that signed the author's act; empty when it was not signed
+    restart: int = 1  # number of the share of alpha that the statistics use
     # For alerts; the ledger holds neither (`monitor/notary/entries.py`), and records of older versions lack both.
     finding_key: str = (
         ""  # key of the finding that joined, left, was shelved or counts again; empty for everything else
@@ -232,7 +233,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 def ground_of(finding: Finding) -> Ground:
-    """What of a finding travels with the command that it caused."""
+    """The part of a finding that is sent with the command that it caused."""
     return Ground(
         indicator=finding.indicator[:GROUND_CHARACTERS],
         segment=finding.segment[:GROUND_CHARACTERS],
@@ -248,14 +249,15 @@ def ground_of(finding: Finding) -> Ground:
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """What a service must obey. Kept on a compacted log keyed by pilot: a service meets its standing when it starts.
+    """A command that a service must obey. The log is compacted and keyed by pilot, so a service reads the newest one
+    when it starts.
 
-    A dry run (a drill) is answered as a halt would be, and stops nothing. It is only ever emitted while no halt stands,
-    so meeting one of a higher standing ends an older halt as a release would. The signature is sent next to it: see
-    `monitor/model/signing.py`.
+    A dry run (a drill) is acknowledged as a halt would be, and stops nothing. It is only emitted while no halt is in
+    force, so a dry run of a higher standing ends an older halt as a release would. The signature is sent in a header:
+    see `monitor/model/signing.py`.
 
     `lifted` is the decision of the pilot's newest release, this one included; empty when there was none, or when a
-    monitor that did not know the field wrote the command. A service that meets the newest command alone (HTTP, a
+    monitor that did not know the field wrote the command. A service that reads only the newest command (HTTP, a
     compacted topic) must not work before the firm has resumed from that release. `ground` is what the decision rests
     on.
     """
@@ -270,7 +272,7 @@ class Command(Struct, frozen=True, kw_only=True):
     at: int
     dry_run: bool = False
     ledger: str = ""  # where the decision can be looked up: the model file's name in the ledger
-    again: int = 0  # how often it was told before, because nobody had answered
+    again: int = 0  # number of earlier transmissions, which were not acknowledged
     lifted: str = ""
     ground: Ground | None = None
 
@@ -309,11 +311,12 @@ def command_of(decision: Decision, lifted: str = "") -> Command | None:
 
 
 class Permit(Struct, frozen=True, kw_only=True):
-    """The short lease under which a service may run. The answer to one heartbeat, whose `nonce` and `source` it echoes.
+    """The short lease under which a service may run, for one heartbeat, whose `nonce` and `source` it repeats.
 
     The lease of `lease_ms` runs from the moment that heartbeat was sent. `standing` is that of the last command of the
-    pilot, 0 when there was none: a permit of a lower standing than the highest command met is void. `stop` says what
-    the end of the lease means for this pilot's tier: stop, or go on and say so loudly. `notice`: what the firm should
+    pilot, 0 when there was none: a permit of a lower standing than the highest command read is void. `stop` says what
+    the
+    end of the lease means for this pilot's tier: stop, or continue with a warning. `notice`: what the firm should
     know of its telemetry, None when there is nothing.
     """
 
@@ -328,7 +331,7 @@ class Permit(Struct, frozen=True, kw_only=True):
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """One closed period of one indicator and segment, with what each detector said of it."""
+    """One closed period of one indicator and segment, with the score of each detector."""
 
     pilot: str
     participant: str
@@ -343,10 +346,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
     k: float  # events, or the gauge's value
     m: float  # exposure or trials; 1 for a gauge
     unknown: str = ""
-    scores: dict[str, tuple[float, float]] = {}  # detector -> (statistic, bar)
+    scores: dict[str, tuple[float, float]] = {}  # detector -> (statistic, threshold)
     late: bool = False  # a revision of an already closed period
     allowed: float | None = (
-        None  # events that the charter's limit allows in this exposure; counts that must not rise only
+        None  # events that the charter's limit allows in this exposure; only for counts with an upper limit
     )
 
 
@@ -373,7 +376,7 @@ class Outputs(Struct):
     uncounted: dict[str, int] = {}
 
     def extend(self, more: Outputs) -> None:
-        """Append what a later step put out."""
+        """Append the outputs of a later step."""
         self.rejected.extend(more.rejected)
         self.decisions.extend(more.decisions)
         self.commands.extend(more.commands)
@@ -383,11 +386,11 @@ class Outputs(Struct):
             self.uncount(kind, events)
 
     def uncount(self, kind: str, events: int = 1) -> None:
-        """Count events that count nowhere."""
+        """Count events that no indicator counts."""
         self.uncounted[kind] = self.uncounted.get(kind, 0) + events
 
     def newest_permits(self) -> None:
-        """Keep the last permit of each source only, in their order: an older one grants no more than it."""
+        """Keep only the last permit of each source, in order: an older one grants no more."""
         newest = {(p.pilot, p.source): p for p in self.permits}
         self.permits = [newest[name] for name in sorted(newest)]
 

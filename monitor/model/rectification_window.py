@@ -1,4 +1,4 @@
-"""The rectification window that the first, tolerated crossing of a limit opens, and which crossings belong to it.
+"""The rectification window: it opens with the first, tolerated crossing of a limit; which crossings belong to it.
 Pure."""
 
 from __future__ import annotations
@@ -7,28 +7,28 @@ from msgspec import Struct, structs
 
 
 class RectificationWindow(Struct, frozen=True, array_like=True, gc=False):
-    """`opened` when (ms; 0 = never), `through` the end (ms) of the period on which the first crossing rests, `due`
-    until when (ms) it is to be rectified (0 = nothing is owed any more), `rectified` when (ms; 0 = not yet), `keys` the
-    streams that crossed, as `indicator/segment/detector`."""
+    """`opened` when the window opened (ms), `through` the end (ms) of the period on which the first crossing rests,
+    `due` the time (ms) by which it is to be rectified, `rectified` when it was (ms); each is `None` when there is no
+    such time. `keys` are the streams that crossed, as `indicator/segment/detector`."""
 
-    opened: int = 0
-    through: int = 0
-    due: int = 0
-    rectified: int = 0
+    opened: int | None = None
+    through: int | None = None
+    due: int | None = None
+    rectified: int | None = None
     keys: tuple[str, ...] = ()
 
     @property
     def waiting(self) -> bool:
         """Whether a rectification is owed."""
-        return bool(self.due) and not self.rectified
+        return self.due is not None and self.rectified is None
 
     def shares(self, start: int) -> bool:
-        """Whether a period that begins at `start` (ms) holds some of what caused the first crossing."""
-        return start < self.through
+        """Whether a period that begins at `start` (ms) overlaps that of the first crossing."""
+        return self.through is not None and start < self.through
 
     def joins(self, key: str, start: int) -> bool:
-        """Whether a crossing of `key` in a period that begins at `start` has the same cause: the period overlaps that
-        of the first crossing, and the stream has not crossed before. A second crossing of one stream is a rising
+        """Whether a crossing of `key` in a period that begins at `start` (ms) has the same cause: the period overlaps
+        that of the first crossing, and the stream has not crossed before. A second crossing of one stream is a rising
         excess."""
         return key not in self.keys and self.shares(start)
 
@@ -37,7 +37,7 @@ class RectificationWindow(Struct, frozen=True, array_like=True, gc=False):
         return structs.replace(self, keys=(*self.keys, key))
 
     def names(self, finding: str) -> bool:
-        """Whether a rectification of `finding` is one of this window."""
+        """Whether a rectification of `finding` rectifies this window."""
         return any(names_finding(f"{key}/tolerated", finding) for key in self.keys)
 
     def rectify(self, at: int) -> RectificationWindow:
@@ -46,10 +46,12 @@ class RectificationWindow(Struct, frozen=True, array_like=True, gc=False):
 
 
 def names_finding(key: str, finding: str) -> bool:
-    """Whether `finding` names the finding with this key: the whole of it, or its first parts (the indicator, its
+    """Whether `finding` names the finding with this key: the whole key, or its first parts (the indicator, its
     segment).
 
-    >>> named("complaints/north/limit_e_process", "complaints"), named("complaints/north/limit_e_process", "comp")
-    (True, False)
+    >>> names_finding("complaints/north/limit_e_process", "complaints")
+    True
+    >>> names_finding("complaints/north/limit_e_process", "comp")
+    False
     """
     return key == finding or key.startswith(f"{finding.rstrip('/')}/")

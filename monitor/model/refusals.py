@@ -56,6 +56,17 @@ class Refusal(StrEnum):
     OUT_OF_BOUNDS = "out_of_bounds"
 
 
+class Forgery(StrEnum):
+    """Why a signature is not accepted: the closed list. It stands in front of the detail of a rejection with reason
+    `forged`."""
+
+    NOT_SIGNED = "not_signed"  # a key is registered for the sender, and the record carries no signature
+    UNKNOWN_KEY = "unknown_key"  # signed with a key that is not registered for the sender
+    BAD_SIGNATURE = "bad_signature"  # the signature is not one of these bytes
+    NO_KEY = "no_key"  # the charter registers keys, but none for the author
+    KEY_OF_THE_FIRM = "key_of_the_firm"  # the participant's key signed in the name of somebody else
+
+
 REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_AN_OFFICER: "The author is no officer of the charter in force.",
     Refusal.NOT_AN_APPROVER: "The author is no approver of the charter in force.",

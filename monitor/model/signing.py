@@ -1,9 +1,9 @@
-"""Who said it: Ed25519 signatures that travel beside a record, never inside it, over its exact bytes.
+"""Ed25519 signatures over the exact bytes of a record; they are sent in a header, never inside the record. Pure.
 
-What is signed is `sandbox-monitor/1 <kind>` LF and the body, so that a permit can never pass as a command. A signature is
-written `<key id>:<base64>` in the Kafka header `signature` and the HTTP header `Sandbox-Signature`; a key id is the first
-16 hex digits of the SHA-256 of the public key, which is written `ed25519:<base64>`. Keys are handled by `monitor/files/key_file.py`;
-the state machine neither signs nor holds a key.
+What is signed is `sandbox-monitor/1 <kind>` LF and the body, so that a permit can never pass as a command. A signature
+is written `<key id>:<base64>` in the Kafka header `signature` and the HTTP header `Sandbox-Signature`; a key id is the
+first 16 hex digits of the SHA-256 of the public key, which is written `ed25519:<base64>`. Keys are handled by
+`monitor/files/key_file.py`; the state machine neither signs nor holds a key.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from monitor.errors import Forged
+from monitor.model.refusals import Forgery
 
 SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
 HEADER = "signature"
@@ -34,7 +35,7 @@ class Signer:
         self.key_id = _key_id(raw)
 
     def sign(self, kind: SignedKind, body: bytes) -> str:
-        """The signature of `body` as it stands beside it.
+        """The signature of `body`, as sent in the header.
 
         >>> signer = Signer(bytes(32))
         >>> Trusted([signer.public]).verify("permit", b"{}", signer.sign("permit", b"{}")) == signer.key_id
@@ -44,7 +45,7 @@ class Signer:
 
 
 class Trusted:
-    """The public keys (`ed25519:<base64>`) whose word is taken. Raises ValueError when one is not a key."""
+    """The public keys (`ed25519:<base64>`) whose signatures are accepted. Raises ValueError when one is not a key."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys: dict[str, Ed25519PublicKey] = {}
@@ -65,14 +66,14 @@ class Trusted:
         key_id, _, text = signature.partition(":")
         key = self._keys.get(key_id)
         if key is None and not signature:
-            raise Forged("signature", "not_signed", "a key is named here, so its signature is asked for")
+            raise Forged("signature", Forgery.NOT_SIGNED, "a key is named here, so its signature is asked for")
         if key is None:
             known = ", ".join(sorted(self._keys)) or "no key"
-            raise Forged("signature", "unknown_key", f"{key_id[:40]} signed, where only {known} is believed")
+            raise Forged("signature", Forgery.UNKNOWN_KEY, f"{key_id[:40]} signed, where only {known} is believed")
         try:
             key.verify(b64decode(text, validate=True), _signed(kind, body))
         except (InvalidSignature, ValueError):
-            raise Forged("signature", "bad_signature", f"{key_id} did not sign these bytes") from None
+            raise Forged("signature", Forgery.BAD_SIGNATURE, f"{key_id} did not sign these bytes") from None
         return key_id
 
 

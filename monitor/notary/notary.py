@@ -14,7 +14,7 @@ from pathlib import Path
 
 from monitor.errors import LedgerBroken
 from monitor.files.durable import Disk, RealDisk
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Command, Decision
 from monitor.notary.commitment import Plaintext, PlaintextBroken
@@ -25,7 +25,7 @@ from monitor.notary.ownership import own
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.store import Head, ModelFile, file_name
 
-_log = Log(__name__)
+_log = EventLogger(__name__)
 
 
 class Notary:

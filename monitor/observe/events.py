@@ -1,8 +1,8 @@
 """Observe one event: it becomes increments of open periods, and of what is remembered of its pilot and source.
 
 This is the slow path, one event at a time. `monitor/observe/fast_path.py` does the same for a batch of ordinary events;
-`tests/property/test_fold.py` holds the two to the same bytes. Nothing is decided here: `Observed` says what the detect and
-decide stages have to look at.
+`tests/property/test_fold.py` holds the two to the same bytes. Nothing is decided here: `Observed` says what the
+detect and decide stages have to look at.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def _count(context: DecisionContext, event: Envelope, incident: IncidentReport |
 def excused(pilot: Pilot, closes: int, received: int) -> bool:
     """Whether an event that was due until `closes` (ms) is late because the monitor was unavailable: it was so at that
     time, or has been back for less time than it was unavailable, which the service has to send its backlog."""
-    since, until = pilot.away
+    if pilot.outage is None:
+        return False
+    since, until = pilot.outage
     return closes >= since and received <= 2 * until - since
 
 
@@ -129,6 +131,6 @@ def add(stream: Stream, grid: Period, index: int, slot: Slot) -> OpenPeriod:
 
 
 def before_admission(pilot: Pilot, event: Envelope) -> bool:
-    """Whether an event happened before the pilot began, so that it is not about the pilot. One rule for all types, except
-    heartbeats and acknowledgements, which count nowhere."""
+    """Whether an event happened before the pilot began, so that it is not about the pilot. One rule for all types,
+    except heartbeats and acknowledgements, which count nowhere."""
     return not isinstance(event, LINK) and millis(event.time) < pilot.began

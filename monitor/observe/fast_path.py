@@ -1,9 +1,10 @@
-"""Fold: a batch of ordinary events goes into the open periods at once, with the same result as one by one.
+"""Fast path of the observe stage: a batch of ordinary events is added to the open periods at once.
 
-Nearly every event is ordinary: the next of its source, of a period that is open, under the model that is known, and too
-small for any detector, cap or rule to speak. `FastPath.take` takes a batch if that is true of all its events, else nothing
-of it; what it does not take is halved, and in the end goes the long way through `monitor/observe/events.py`. In doubt an event
-is not ordinary, so that what is decided is decided in one place.
+Nearly every event is ordinary: the next of its source, in an open period, from the known model, and too small to
+raise a finding of any detector, cap or rule. `FastPath.take` takes a batch if all its events are ordinary, else none
+of it. The caller splits what is not taken, and in the end steps it through the slow path,
+`monitor/observe/events.py`. In doubt an event is not ordinary, so that every decision is made in one place.
+`tests/property/test_fold.py` holds both paths to the same bytes.
 """
 
 from __future__ import annotations
@@ -33,64 +34,67 @@ from monitor.state.seen import RecentSources
 from monitor.state.uncounted import UncountedLabel, uncounted_label
 from monitor.validate.runs import EventBatch
 
-STEPS = (64, 1024)  # events that may be counted before the detectors are asked again, tried after those of the batch
+STEPS = (
+    64,
+    1024,
+)  # events that may be counted before the detectors are evaluated again; tried after the size of the batch
 
-Lost: TypeAlias = dict[tuple[type[Envelope], Label], UncountedLabel]  # by type of event and label
-Placed: TypeAlias = list[tuple[int, Stream, CompiledIndicator, int, Slot]]  # by place in the batch
+UncountedLabels: TypeAlias = dict[tuple[type[Envelope], Label], UncountedLabel]  # by type of event and label
+PlacedSlots: TypeAlias = list[tuple[int, Stream, CompiledIndicator, int, Slot]]  # (place in the batch, ...)
 
 
-class Opened(dict[str, OpenPeriod]):
-    """The open period of one indicator by segment, made in the pilot's state when it is first touched."""
+class OpenPeriods(dict[str, OpenPeriod]):
+    """The open period of one indicator by segment, created in the pilot's state on first access."""
 
-    __slots__ = ("_streams", "_watch", "index")
+    __slots__ = ("_indicator", "_streams", "index")
 
-    def __init__(self, pilot: Pilot, watch: CompiledIndicator, index: int) -> None:
+    def __init__(self, pilot: Pilot, indicator: CompiledIndicator, index: int) -> None:
         super().__init__()
-        self._streams, self._watch, self.index = pilot.streams, watch, index
+        self._streams, self._indicator, self.index = pilot.streams, indicator, index
 
     def __missing__(self, segment: str) -> OpenPeriod:
-        periods = self._streams[stream_key(self._watch, segment)].open
+        periods = self._streams[stream_key(self._indicator, segment)].open
         opened = self[segment] = periods.setdefault(self.index, OpenPeriod())
         return opened
 
 
-class Due(dict[tuple[str, int], OpenPeriod | None]):
-    """Periods of one indicator by segment and index; `None` for those that are closed."""
+class DuePeriods(dict[tuple[str, int], OpenPeriod | None]):
+    """Periods of one indicator by segment and index; `None` for closed ones."""
 
-    __slots__ = ("_streams", "_watch")
+    __slots__ = ("_indicator", "_streams")
 
-    def __init__(self, pilot: Pilot, watch: CompiledIndicator) -> None:
+    def __init__(self, pilot: Pilot, indicator: CompiledIndicator) -> None:
         super().__init__()
-        self._streams, self._watch = pilot.streams, watch
+        self._streams, self._indicator = pilot.streams, indicator
 
     def __missing__(self, place: tuple[str, int]) -> OpenPeriod | None:
         segment, index = place
-        stream = self._streams[stream_key(self._watch, segment)]
+        stream = self._streams[stream_key(self._indicator, segment)]
         opened = None if index < stream.next else stream.open.setdefault(index, OpenPeriod())
         if opened is not None:
             self[place] = opened
         return opened
 
 
-class Window:
-    """What of a frame a pilot may report, and what is open in it."""
+class OpenFrame:
+    """The part of a frame that is open for one pilot, and its open periods."""
 
     __slots__ = ("end", "frame", "opened", "quiet", "start", "steady")
 
     def __init__(self, frame: PeriodFrame, first: datetime, last: datetime) -> None:
         self.frame = frame
-        self.opened: dict[str, Opened] = {}  # by indicator; empty while the fast_path rests
+        self.opened: dict[str, OpenPeriods] = {}  # by indicator; empty after `release_periods`
         self.start = max(first, frame.start)
         self.end = min(last, frame.end)
         self.steady = frame.steady
-        self.quiet = 0  # events that may yet be counted before a detector could speak
+        self.quiet = 0  # events that may still be counted before a detector could raise a finding
 
 
 class FastPath:
     """Takes batches of ordinary events of one pilot.
 
-    To be thrown away when a timer fires or an act takes effect, and told (`disturbed`) when an event went the long way. What it
-    has ready of open periods it lets go of with `rest`, and makes again when it is asked.
+    The caller discards it when a timer fires or an act takes effect, and calls `disturbed` when an event took the slow
+    path. `release_periods` frees its references to open periods; they are looked up again on the next batch.
     """
 
     __slots__ = (
@@ -100,6 +104,7 @@ class FastPath:
         "_first",
         "_kinds",
         "_last",
+        "_open_frames",
         "_pilot",
         "_pilot_plan",
         "_plan",
@@ -107,38 +112,37 @@ class FastPath:
         "_received_from",
         "_received_to",
         "_recent",
-        "_rests",
-        "_windows",
+        "_released",
     )  # fmt: skip
 
     def __init__(self, pilot: Pilot, epoch: int, recent: RecentSources) -> None:
         self._pilot, self._plan, self._epoch, self._recent = pilot, pilot.plan, epoch, recent
-        layout = self._pilot_plan = fast_path_plan_of(pilot.plan)
-        self._kinds = layout.kinds
-        nexts = [w.grid.start(pilot.streams[stream_key(w, w.segments[0])].next) for w in layout.by_time]
+        plan = self._pilot_plan = fast_path_plan_of(pilot.plan)
+        self._kinds = plan.kinds
+        nexts = [w.grid.start(pilot.streams[stream_key(w, w.segments[0])].next) for w in plan.by_time]
         self._first = instant(max([pilot.admitted, pilot.plan.cycle[0], *nexts]))
-        self._last = layout.last
+        self._last = plan.last
         self._admitted = instant(pilot.admitted)
-        self._windows: list[Window] = []
-        self.rest()
+        self._open_frames: list[OpenFrame] = []
+        self.release_periods()
 
-    def rest(self) -> None:
-        """Let go of open periods, to save memory; what the detectors were asked stays known."""
-        self._rests = True
-        self._due: dict[str, Due] = {}
-        self._received: dict[str, Opened] = {}
+    def release_periods(self) -> None:
+        """Free the references to open periods, to save memory. What the detectors answered is kept."""
+        self._released = True
+        self._due: dict[str, DuePeriods] = {}
+        self._received: dict[str, OpenPeriods] = {}
         self._received_from = self._received_to = 0
-        for window in self._windows:
-            window.opened = {}
+        for frame in self._open_frames:
+            frame.opened = {}
 
     def disturbed(self) -> None:
-        """An event went the long way: what the detectors were asked holds no longer."""
-        for window in self._windows:
-            window.quiet = 0
+        """An event took the slow path: what the detectors answered is no longer valid."""
+        for frame in self._open_frames:
+            frame.quiet = 0
 
     @property
     def idle(self) -> bool:
-        """Whether no event is ordinary now: each may end a silence, or go against a command to stand still."""
+        """Whether no event is ordinary now: each may end a silence, or violate a command to stop."""
         standing = self._pilot.standing
         unknown = standing.unknown
         return standing.halt_state.stops or (
@@ -146,51 +150,56 @@ class FastPath:
         )
 
     def take(self, batch: EventBatch, received: Sequence[int], out: Outputs) -> bool:
-        """Take a batch if all its events are ordinary, else none of it. `received` (ms, clipped) is when each was."""
+        """Take a batch if all its events are ordinary, else none of it. `received`: when each was received (ms, never
+        falling). Returns whether it was taken; if not, nothing has changed but spellings of labels in the batch."""
         began, at = received[0], received[-1]
         source = self._pilot.sources.get(short(batch.source))
         if source is None or batch.first != source.high + 1 or self.idle:
             return False
-        window = self._window(batch.oldest)
-        if window is None or batch.newest >= window.end or not self._receiving(began, at):
+        frame = self._open_frame(batch.oldest)
+        if frame is None or batch.newest >= frame.end or not self._received_in_one_period(began, at):
             return False
         if self._pilot_plan.ahead is not None and millis(batch.newest) > began + self._pilot_plan.ahead:
             return False
-        calm = at < window.steady
-        if not calm and (began != at or self._made_late(at)):
+        on_time = at < frame.steady
+        if not on_time and (began != at or self._excused(at)):
             return False
-        lost = self._lost(batch)
-        rest = None if lost is None else self._rest(batch, source, received)
-        if rest is None or (ExposureTallied in batch.data and not self._has_room(window, batch.data[ExposureTallied])):
+        uncounted = self._uncounted_labels(batch)
+        slots = None if uncounted is None else self._single_slots(batch, source, received)
+        if slots is None or (
+            ExposureTallied in batch.data and not self._below_caps(frame, batch.data[ExposureTallied])
+        ):
             return False
         counted = sum([len(run) for kind, run in batch.by_type.items() if self._kinds[kind].counts])
-        if window.quiet < counted:
-            window.quiet = self._quiet(window, counted)
-            if window.quiet < counted:
+        if frame.quiet < counted:
+            frame.quiet = self._quiet_events(frame, counted)
+            if frame.quiet < counted:
                 return False
-        window.quiet -= counted
+        frame.quiet -= counted
+        # The whole batch is ordinary: apply it.
         source.high, source.heard = batch.last, at
         source.newest = max(source.newest, millis(batch.newest))
         keep = seen_kept(len(self._pilot.sources))
         source.seen.add(batch.events, keep, batch.later(keep) if self._recent.heard(source.seen) else None)
-        self._fold(batch, window, received, calm, out)
-        if lost:
-            self._astray(batch, lost, received, out)
-        self._statements(batch, source)
-        self._permit(batch, at, out)
-        for _, stream, watch, index, slot in sorted(rest, key=lambda placed: placed[0]):  # sums depend on their order
+        self._add(batch, frame, received, on_time, out)
+        if uncounted:
+            self._count_uncounted(batch, uncounted, received, out)
+        self._take_statements(batch, source)
+        self._grant_permit(batch, at, out)
+        # In the order of the batch, as floating-point sums depend on it.
+        for _, stream, indicator, index, slot in sorted(slots, key=lambda placed: placed[0]):
             if index < stream.next:
                 stream.stock += slot.stock
             else:
-                add(stream, watch.grid, index, slot)
+                add(stream, indicator.grid, index, slot)
         return True
 
     # ---- whether a batch is ordinary
 
-    def _rest(self, batch: EventBatch, source: Source, received: Sequence[int]) -> Placed | None:
-        """Where what has slots only goes; `None` when an event is not ordinary by itself, or might raise the evidence of a
-        closed period."""
-        model, rest = self._known_model(), []
+    def _single_slots(self, batch: EventBatch, source: Source, received: Sequence[int]) -> PlacedSlots | None:
+        """Slots of the indicators that cannot fold a batch; `None` when an event is not ordinary by itself, or might
+        raise the evidence of a closed period."""
+        model, slots = self._known_model(), []
         blank = self._plan.any_model or MISSING_MODEL in self._pilot.standing.active
         for kind_of, run in batch.by_type.items():
             kind = self._kinds.get(kind_of)
@@ -205,22 +214,22 @@ class FastPath:
                     return None
             if kind.filed and min([d.filed for d in data]) < self._admitted:
                 return None
-            for watch, names in kind.rest:
+            for indicator, names in kind.rest:
                 for event in run:
                     place = int(event.sequence) - batch.first
-                    for slot in watch.implementation.slots(event, received[place]):
-                        stream, index = self._pilot.streams[names[slot.segment]], watch.grid.index(slot.at)
-                        if index < stream.next and slot.k > 0 and watch.observes is Count:
+                    for slot in indicator.implementation.slots(event, received[place]):
+                        stream, index = self._pilot.streams[names[slot.segment]], indicator.grid.index(slot.at)
+                        if index < stream.next and slot.k > 0 and indicator.observes is Count:
                             return None
-                        rest.append((place, stream, watch, index, slot))
-        if source.offset < 0 and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
-            return None  # the first counter that is stated sets what is counted from
-        return rest
+                        slots.append((place, stream, indicator, index, slot))
+        if source.offset is None and any(d.exposure > 0 for d in batch.data.get(Heartbeat, ())):
+            return None  # the first stated counter sets the offset of its source
+        return slots
 
-    def _lost(self, batch: EventBatch) -> Lost | None:
-        """Labels that count nowhere; `None` when one of them has yet to be named. Labels that are spelt otherwise than they are
-        compared are changed in the batch."""
-        lost: Lost = {}
+    def _uncounted_labels(self, batch: EventBatch) -> UncountedLabels | None:
+        """Labels that count nowhere; `None` when one of them has still to be reported. Labels are normalized in the
+        batch where their spelling differs from the normalized one."""
+        uncounted: UncountedLabels = {}
         for kind_of, data in batch.data.items():
             kind = self._kinds.get(kind_of)
             if kind is None or kind.selects is None:
@@ -239,39 +248,39 @@ class FastPath:
                 if found is not None:
                     if not fully_reported(self._pilot, found):
                         return None
-                    lost[kind_of, label] = found
-        return lost
+                    uncounted[kind_of, label] = found
+        return uncounted
 
-    def _window(self, time: datetime) -> Window | None:
-        windows = self._windows
-        if windows and windows[0].start <= time < windows[0].end and not self._rests:
-            return windows[0]
+    def _open_frame(self, time: datetime) -> OpenFrame | None:
+        frames = self._open_frames
+        if frames and frames[0].start <= time < frames[0].end and not self._released:
+            return frames[0]
         if not self._first <= time < self._last:
             return None
-        if self._rests:
-            self._due = {w.name: Due(self._pilot, w) for w in self._pilot_plan.by_due}
-            self._rests = False
-        if windows and windows[0].start <= time < windows[0].end:
-            window = windows[0]
+        if self._released:
+            self._due = {w.name: DuePeriods(self._pilot, w) for w in self._pilot_plan.by_due}
+            self._released = False
+        if frames and frames[0].start <= time < frames[0].end:
+            frame = frames[0]
         else:
-            if len(windows) > 1 and windows[1].start <= time < windows[1].end:
-                window = windows[1]
+            if len(frames) > 1 and frames[1].start <= time < frames[1].end:
+                frame = frames[1]
             else:
-                window = Window(self._pilot_plan.frame(time), self._first, self._last)
-            window.quiet = 0  # evidence looks at all open periods, and others were counted in meanwhile
-            self._windows = [window, *windows[:1]]
-        if not window.opened:
-            indexes = window.frame.indexes
-            window.opened = {w.name: Opened(self._pilot, w, indexes[w.name]) for w in self._pilot_plan.by_time}
-        return window
+                frame = OpenFrame(self._pilot_plan.frame(time), self._first, self._last)
+            frame.quiet = 0  # evidence covers all open periods, and another one was counted in since
+            self._open_frames = [frame, *frames[:1]]
+        if not frame.opened:
+            indexes = frame.frame.indexes
+            frame.opened = {w.name: OpenPeriods(self._pilot, w, indexes[w.name]) for w in self._pilot_plan.by_time}
+        return frame
 
-    def _receiving(self, began: int, at: int) -> bool:
-        """Whether the indicators that go by the time of reception have one period open for all of it."""
+    def _received_in_one_period(self, began: int, at: int) -> bool:
+        """Whether each indicator placed by time of reception has one open period for the whole batch."""
         by_received = self._pilot_plan.by_received
         if not by_received:
             return True
         if not self._received_from <= at < self._received_to:
-            self._received = {w.name: Opened(self._pilot, w, w.grid.index(at)) for w, _ in by_received}
+            self._received = {w.name: OpenPeriods(self._pilot, w, w.grid.index(at)) for w, _ in by_received}
             indexes = [(w, self._received[w.name].index) for w, _ in by_received]
             if any(i < self._pilot.streams[stream_key(w, w.segments[0])].next for w, i in indexes):
                 return False
@@ -279,77 +288,81 @@ class FastPath:
             self._received_to = min(w.grid.start(i + 1) for w, i in indexes)
         return began >= self._received_from
 
-    def _made_late(self, at: int) -> bool:
-        """Whether what is late may be so because we were away."""
-        since, until = self._pilot.away
+    def _excused(self, at: int) -> bool:
+        """Whether late events may be late because the monitor was unavailable."""
+        if self._pilot.outage is None:
+            return False
+        since, until = self._pilot.outage
         return bool(self._pilot_plan.by_received) and at <= 2 * until - since
 
     def _known_model(self) -> str | None:
-        """The model serving, unless there is something to be said of it."""
+        """The model in use; `None` if events from it still have to raise a finding."""
         pilot, plan = self._pilot, self._plan
         known = plan.any_model or pilot.model in plan.models or UNREGISTERED_MODEL in pilot.standing.active
         return pilot.model if known else None
 
-    def _has_room(self, window: Window, tallies: Sequence[Any]) -> bool:
-        """Whether exposure stays below every cap with all these tallies: a little less, as sums are rounded."""
+    def _below_caps(self, frame: OpenFrame, tallies: Sequence[Any]) -> bool:
+        """Whether exposure stays below every cap with all these tallies, with a margin of 1e-9 for rounded sums."""
         room: dict[str, float] = {}
-        streams, indexes = self._pilot.streams, window.frame.indexes
-        for watch, names in self._pilot_plan.capped:
-            assert watch.unit is not None
-            index, unit = indexes[watch.name], watch.unit
+        streams, indexes = self._pilot.streams, frame.frame.indexes
+        for indicator, names in self._pilot_plan.capped:
+            assert indicator.unit is not None
+            index, unit = indexes[indicator.name], indicator.unit
             most = max([opened.m for name in names if (opened := streams[name].open.get(index))], default=0.0)
-            left = cast(float, watch.cap) * (1 - 1e-9) - most
+            left = cast(float, indicator.cap) * (1 - 1e-9) - most
             room[unit] = min(left, room.get(unit, left))
         total = sum([d.amount for d in tallies])
         return all(
             left > total or left > sum([d.amount for d in tallies if d.unit == unit]) for unit, left in room.items()
         )
 
-    def _quiet(self, window: Window, least: int) -> int:
-        """How many events may be counted before a detector could speak, at least `least` if that many may: else 0."""
+    def _quiet_events(self, frame: OpenFrame, least: int) -> int:
+        """How many events may be counted before a detector could raise a finding: at least `least`, or 0."""
         most = 0
         for step in (least, *(step for step in STEPS if step > least)):
-            for watch, names in self._pilot_plan.counted:
-                index = window.frame.indexes[watch.name]
-                if not all(peek_stays_quiet(self._pilot.streams[name], index, step, watch) for name in names):
+            for indicator, names in self._pilot_plan.counted:
+                index = frame.frame.indexes[indicator.name]
+                if not all(peek_stays_quiet(self._pilot.streams[name], index, step, indicator) for name in names):
                     return most
             most = step
         return most
 
-    # ---- what a batch does
+    # ---- apply a batch
 
-    def _fold(self, batch: EventBatch, window: Window, received: Sequence[int], calm: bool, out: Outputs) -> None:
-        """Add all to the open periods, and note what was heard."""
+    def _add(self, batch: EventBatch, frame: OpenFrame, received: Sequence[int], on_time: bool, out: Outputs) -> None:
+        """Add all events to the open periods, and take note of when each silence indicator last heard one."""
         heard, at = dict[str, int](), received[-1]
         for kind_of, run in batch.by_type.items():
             kind, data = self._kinds[kind_of], batch.data[kind_of]
             for name, fold in kind.folds:
-                fold(run, data, at, calm, window.opened[name])
+                fold(run, data, at, on_time, frame.opened[name])
             if kind_of is IncidentReported:
                 self._count_once(kind.once, cast(Sequence[IncidentReported], run), at, out)
             for name, fold in kind.dues:
-                fold(run, data, at, calm, self._due[name])
+                fold(run, data, at, on_time, self._due[name])
             if kind.silences:
                 last = received[int(run[-1].sequence) - batch.first]
                 for name in kind.silences:
                     heard[name] = max(heard.get(name, 0), last)
         self._pilot.heard.update(heard)
-        for watch, folding in self._pilot_plan.by_received:
-            reads = watch.implementation.reads
+        for indicator, folding in self._pilot_plan.by_received:
+            reads = indicator.implementation.reads
             events = [event for kind_of, run in batch.by_type.items() if kind_of in reads for event in run]
             if events:
-                folding.fold(events, (), at, calm, self._received[watch.name])
+                folding.fold(events, (), at, on_time, self._received[indicator.name])
 
-    def _astray(self, batch: EventBatch, lost: Lost, received: Sequence[int], out: Outputs) -> None:
-        """Count what counts nowhere, and note when the last of it came."""
+    def _count_uncounted(
+        self, batch: EventBatch, uncounted: UncountedLabels, received: Sequence[int], out: Outputs
+    ) -> None:
+        """Count the events that count nowhere, and take note of when the last of them was received."""
         memory = self._pilot.uncounted
-        for kind in {kind for kind, _ in lost}:
+        for kind in {kind for kind, _ in uncounted}:
             getter = LABEL_OF[kind]
             for event, data in zip(batch.by_type[kind], batch.data[kind], strict=True):
-                found = lost.get((kind, getter(data)))
+                found = uncounted.get((kind, getter(data)))
                 if found is not None:
                     out.uncount(found.field)
-                    memory.last = max(memory.last, received[int(event.sequence) - batch.first])
+                    memory.last = max(memory.last or 0, received[int(event.sequence) - batch.first])
 
     def _count_once(
         self, once: Sequence[CompiledIndicator], run: Sequence[IncidentReported], at: int, out: Outputs
@@ -357,20 +370,21 @@ class FastPath:
         """Count each incident once under each indicator, and remember its id."""
         for event in run:
             seen = incident_report(self._pilot.incidents, self._plan.once, event)
-            for watch in once:
-                for slot in () if seen.counted(watch) else watch.implementation.slots(event, at):
+            for indicator in once:
+                for slot in () if seen.counted(indicator) else indicator.implementation.slots(event, at):
                     if slot.k > 0:
-                        seen.count(watch)
+                        seen.count(indicator)
                     add(
-                        self._pilot.streams[stream_key(watch, slot.segment)],
-                        watch.grid,
-                        watch.grid.index(slot.at),
+                        self._pilot.streams[stream_key(indicator, slot.segment)],
+                        indicator.grid,
+                        indicator.grid.index(slot.at),
                         slot,
                     )
             seen.remember(out)
 
-    def _statements(self, batch: EventBatch, source: Source) -> None:
-        """What tallies and heartbeats say of the exposure that is known: of the tallies only the sum and the latest matter."""
+    def _take_statements(self, batch: EventBatch, source: Source) -> None:
+        """Take note of the exposure that tallies and heartbeats state; of tallies only the sum and the latest
+        matter."""
         tallies = batch.by_type.get(ExposureTallied)
         if tallies is not None:
             tallied = source.tallied
@@ -382,8 +396,8 @@ class FastPath:
         if beats is not None:
             state_exposures(source, cast(Sequence[Heartbeat], beats), marks_kept(len(self._pilot.sources)))
 
-    def _permit(self, batch: EventBatch, at: int, out: Outputs) -> None:
-        """The last heartbeat is answered; an older answer grants no more than it."""
+    def _grant_permit(self, batch: EventBatch, at: int, out: Outputs) -> None:
+        """Grant a permit for the last heartbeat; a permit for an older one would grant no more."""
         beats = batch.by_type.get(Heartbeat)
         if beats is not None:
             grant_permit(

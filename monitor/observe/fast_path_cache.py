@@ -1,7 +1,7 @@
-"""HotPilots: of the pilots that are awake, those whose detectors and open periods are at hand as objects, the latest first.
+"""Cache of fast paths: the resident pilots that were used last keep their detectors and open periods as objects.
 
-Of the others the detectors rest as bytes, a tenth of their memory, until a period ends or evidence is looked at. Nothing that
-is put out depends on who is ready.
+The detectors of all other pilots are packed, in a tenth of the memory, until a period closes or evidence is
+evaluated. No output depends on which pilots are hot.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from monitor.observe.fast_path import FastPath
 from monitor.state.pilot import Pilot
 from monitor.state.seen import RecentSources
 
-HOT_PILOTS = 4096  # pilots at hand in one partition
-TOGETHER = 64  # pilots put away at once: the first key of a dict is quick to find only now and then
+HOT_PILOTS = 4096  # default number of hot pilots of one partition
+PACKED_AT_ONCE = 64  # pilots packed together: finding the first key of a dict is slow after many deletions
 
 
 class HotPilots:
-    """At most `most` pilots at hand, and a fast_path for each pilot that was ever asked for one."""
+    """At most `most` hot pilots, and the fast path of each pilot that has used one."""
 
     def __init__(self, epoch: int, most: int = HOT_PILOTS) -> None:
         self._epoch, self._most = epoch, most
-        self._pilots: dict[str, Pilot] = {}  # at hand, oldest first
+        self._pilots: dict[str, Pilot] = {}  # hot pilots, in the order in which they became hot
         self._fast_paths: dict[str, FastPath] = {}
         self._recent = RecentSources()
 
     def use(self, pilot: Pilot) -> None:
-        """A pilot's detectors or open periods are about to be asked for; those of others are put away when they are too many."""
+        """Make a pilot hot, as its detectors or open periods are needed next; pack others when there are too many."""
         if pilot.id in self._pilots:
             return
         if len(self._pilots) >= self._most:
-            for name in list(islice(self._pilots, TOGETHER)):
-                put_away = self._pilots.pop(name)
-                put_away.pack_detectors()
-                for source in put_away.sources.values():
+            for name in list(islice(self._pilots, PACKED_AT_ONCE)):
+                packed = self._pilots.pop(name)
+                packed.pack_detectors()
+                for source in packed.sources.values():
                     source.seen.settle()
                 if (fast_path := self._fast_paths.get(name)) is not None:
-                    fast_path.rest()
+                    fast_path.release_periods()
         self._pilots[pilot.id] = pilot
 
     def fast_path(self, pilot: Pilot) -> FastPath:
-        """What takes batches of the pilot's ordinary events."""
+        """Returns the fast path of a pilot, which becomes hot."""
         self.use(pilot)
         fast_path = self._fast_paths.get(pilot.id)
         if fast_path is None:
@@ -48,20 +48,20 @@ class HotPilots:
         return fast_path
 
     def disturbed(self, pilot: Pilot) -> None:
-        """An event went the long way."""
+        """An event of the pilot took the slow path."""
         if (fast_path := self._fast_paths.get(pilot.id)) is not None:
             fast_path.disturbed()
 
     def epoch(self, epoch: int) -> None:
-        """From here on what is emitted carries another epoch."""
+        """Outputs carry another epoch from here on."""
         self._epoch = epoch
         self._fast_paths.clear()
 
     def changed(self, pilot: Pilot) -> None:
-        """A timer fires or an act takes effect: what the fast_path knows no longer holds."""
+        """A timer fires or an act takes effect: the fast path of the pilot is no longer valid."""
         self._fast_paths.pop(pilot.id, None)
 
     def evicted(self, name: str) -> None:
-        """The pilot goes to sleep."""
+        """The pilot is no longer resident."""
         self._pilots.pop(name, None)
         self._fast_paths.pop(name, None)

@@ -1,4 +1,5 @@
-"""FastPathPlan: what becomes of ordinary events of each type under one charter, worked out once for all its pilots."""
+"""Plan of the fast path: how ordinary events of each type are added under one charter, computed once for all its
+pilots."""
 
 from __future__ import annotations
 
@@ -28,25 +29,29 @@ from monitor.model.events import (
 from monitor.state.incidents import broken_by
 from monitor.state.uncounted import counted_labels
 
-FRAMES_KEPT = 8  # stretches of event time that are remembered
+FRAMES_KEPT = 8  # frames of event time that are cached
 
 Fits: TypeAlias = Callable[[Sequence[Any]], bool]
 
 
 class EventTypePlan:
-    """What becomes of the ordinary events of one type: `folds` by indicator, `rest` of the indicators that only have
-    slots (each with the names of its streams by segment), `once` of those that count each incident once. `selects`
-    reads of payloads what the charter selects by (`None` = it does not), `selected` are values of it that count. `fits`
-    are asked of a run of events; `filed` asks when the complaint was."""
+    """How the ordinary events of one type are added.
+
+    `folds`, by indicator, add a whole run to periods placed by time, `dues` to periods placed by a due time. `rest` are
+    indicators that only have slots, each with the names of its streams by segment; `once` are those that count each
+    incident once. `selects` reads the labels of payloads that the charter selects by (`None` = it selects by none),
+    `selected` are the labels that count. `fits` are the tests that a run of ordinary events passes; `filed`: the
+    complaint must not have been filed before admission. `counts`: an event may be provisional evidence.
+    """
 
     def __init__(self, plan: Plan, kind: type[Envelope], fits: list[Fits]) -> None:
-        watches = plan.by_type.get(kind, ())
-        found = [(w, fold) for w in watches if (fold := folding_of(w)) is not None]
-        once = [w for w in watches if w.once] if kind is IncidentReported else []
+        indicators = plan.by_type.get(kind, ())
+        found = [(w, fold) for w in indicators if (fold := folding_of(w)) is not None]
+        once = [w for w in indicators if w.once] if kind is IncidentReported else []
         self.folds = [(w.name, fold.fold) for w, fold in found if fold.placed_by == "time" and w not in once]
         self.once = once
         self.dues = [(w.name, fold.fold) for w, fold in found if fold.placed_by == "due"]
-        self.rest = [(w, w.keys) for w in watches if folding_of(w) is None]
+        self.rest = [(w, w.keys) for w in indicators if folding_of(w) is None]
         self.may_fold = not any(w.once for w, _ in self.rest)
         self.silences = [w.name for w in plan.silences.get(kind, ())]
         self.fits = fits
@@ -56,8 +61,8 @@ class EventTypePlan:
 
 
 class PeriodFrame:
-    """A stretch of event time, [start, end), in which no indicator changes its period; `indexes` of those periods; `steady`: until
-    when (ms, excluded) of reception nothing in it is late."""
+    """A stretch of event time, [start, end), in which no indicator changes its period; `indexes` of those periods;
+    `steady`: until when (ms, excluded) of reception nothing in it is late."""
 
     __slots__ = ("end", "indexes", "start", "steady")
 
@@ -73,12 +78,13 @@ class PeriodFrame:
 
 
 class FastPathPlan:
-    """The indicators that can fold, by what places them; those with a cap on exposure (`capped`, with the names of their streams)
-    and of them those that give provisional evidence (`counted`); `kinds` of events that may be ordinary at all."""
+    """The indicators that can fold, by what places them; those with a cap on exposure (`capped`, with the names of
+    their streams) and of them those that give provisional evidence (`counted`); `kinds` of events that may be
+    ordinary at all."""
 
     def __init__(self, plan: Plan) -> None:
-        watches = [w for w in plan.indicators if w.silence is None]
-        found = [(w, fold) for w in watches if (fold := folding_of(w)) is not None]
+        indicators = [w for w in plan.indicators if w.silence is None]
+        found = [(w, fold) for w in indicators if (fold := folding_of(w)) is not None]
         self.silences = [w.name for w in plan.indicators if w.silence is not None]
         self.by_time = [w for w, fold in found if fold.placed_by == "time"]
         self.by_received = [(w, fold) for w, fold in found if fold.placed_by == "received"]
@@ -104,11 +110,11 @@ class FastPathPlan:
             t: kind for t, kind in kinds.items() if kind.may_fold and all(w.cap is None for w, _ in kind.rest)
         }
         self.last = instant(plan.cycle[1])
-        self.ahead = min([w.ahead for w in watches if w.ahead is not None], default=None)  # ms, see `Watch.ahead`
+        self.ahead = min([w.ahead for w in indicators if w.ahead is not None], default=None)  # ms, see `Watch.ahead`
         self._frames: list[PeriodFrame] = []
 
     def frame(self, time: datetime) -> PeriodFrame:
-        """The stretch that holds `time`."""
+        """Returns the frame that holds `time`."""
         for frame in self._frames:
             if frame.start <= time < frame.end:
                 return frame
@@ -123,11 +129,12 @@ def _within(cap: int) -> Fits:
 
 @functools.lru_cache(maxsize=CACHED_PLANS)
 def fast_path_plan_of(plan: Plan) -> FastPathPlan:
-    """The layout of a plan, made once."""
+    """Returns the fast-path plan of a plan; cached."""
     return FastPathPlan(plan)
 
 
-def folding_of(watch: CompiledIndicator) -> Folding | None:
-    """The indicator's fold. A cap on exposure is only for what counts over exposure: else no fold says how little is added."""
-    fits = watch.cap is None or watch.observes is not Count or ExposureTallied in watch.implementation.reads
-    return cast(Folding, watch.implementation) if fits and hasattr(watch.implementation, "fold") else None
+def folding_of(indicator: CompiledIndicator) -> Folding | None:
+    """The indicator's fold. A cap on exposure is only for what counts over exposure: else no fold says how little is
+    added."""
+    fits = indicator.cap is None or indicator.observes is not Count or ExposureTallied in indicator.implementation.reads
+    return cast(Folding, indicator.implementation) if fits and hasattr(indicator.implementation, "fold") else None

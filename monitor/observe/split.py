@@ -1,8 +1,9 @@
-"""Where a run of events is split before it is tried as a batch: at the pilot's next timer, and where events change period.
+"""Where a run of events is split before it is tried as a batch: at the pilot's next timer, and where events change
+period.
 
-A batch is taken at once only if no timer fires during it and its events fall into one set of periods (`monitor/observe/fast_path.py`). A
-sparse pilot sends a few dozen events between two such moments, so a run that is halved blindly leaves most of its events to the
-slow path. Where a run is split never changes a result.
+A batch is taken at once only if no timer fires during it and its events fall into one set of periods
+(`monitor/observe/fast_path.py`). A sparse pilot sends a few dozen events between two such moments, so a run that is
+halved blindly leaves most of its events to the slow path. Where a run is split never changes a result.
 """
 
 from __future__ import annotations

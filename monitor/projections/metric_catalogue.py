@@ -41,15 +41,15 @@ _SLOT = ("pilot", "indicator", "segment")
 
 CATALOGUE: tuple[Spec, ...] = (
     # validate
-    _spec("rejected_total", "counter", "Telemetry set aside, by reason.", "reason"),
+    _spec("rejected_total", "counter", "Rejected telemetry and acts, by reason.", "reason"),
     _spec(
         "uncounted_total",
         "counter",
-        "Events that were accepted but count nowhere, by kind: a segment, unit or currency that the charter does not know,"
+        "Accepted events that no indicator counts, by kind: a segment, unit or currency that the charter does not name,"
         " a repeated incident id, an incident id dropped from memory, a correction of a closed period.",
         "kind",
     ),
-    _spec("events_total", "counter", "Telemetry events stepped by the machine."),
+    _spec("events_total", "counter", "Telemetry events processed by the machine."),
     # observe
     _spec("evidence_total", "counter", "Periods closed, by kind of observation.", "kind"),
     _spec("revisions_total", "counter", "Closed periods whose evidence late events raised."),
@@ -61,82 +61,84 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "statistic", "gauge", "Last statistic; a natural logarithm for e-processes and e-detectors.", *_SLOT, "detector"
     ),
-    _spec("bar", "gauge", "The bar that the statistic must reach, in the same unit.", *_SLOT, "detector"),
+    _spec("bar", "gauge", "Threshold of the statistic, in the same unit.", *_SLOT, "detector"),
     _spec(
         "alpha_spent_ratio",
         "gauge",
-        "False-halt probability that the thresholds up to now may spend, not what was used.",
+        "False-halt probability that all thresholds so far may spend; not the alpha used.",
         *_PILOT,
     ),
     # decide
     _spec("decisions_total", "counter", "Decisions taken, by resulting level and reason.", "level", "reason"),
-    _spec("pilots", "gauge", "Pilots at each level, those beyond the label cap included.", "level"),
-    _spec("pilots_unknown", "gauge", "Pilots whose unknown flag is up, those beyond the label cap included."),
+    _spec("pilots", "gauge", "Pilots at each level, including those beyond the label cap.", "level"),
+    _spec("pilots_unknown", "gauge", "Pilots whose state is unknown, including those beyond the label cap."),
     _spec("pilot_level", "gauge", "Level of the pilot: 0 normal, 1 watch, 2 escalate, 3 halt.", *_PILOT),
     _spec("pilot_level_timestamp_seconds", "gauge", "When the pilot came to its level.", *_PILOT),
     _spec("pilot_reason", "gauge", "1 for the reason of the pilot's last change of level.", *_PILOT, "reason"),
-    _spec("pilot_unknown", "gauge", "1 while there is no, late or partial data of the pilot.", *_PILOT),
+    _spec("pilot_unknown", "gauge", "1 while data of the pilot is missing, late or partial.", *_PILOT),
+    _spec("pilot_info", "gauge", "1, with labels from the charter of the pilot.", *_PILOT, "tier", "sector", "region"),
     _spec(
-        "pilot_info", "gauge", "1, with what the charter of the pilot says of it.", *_PILOT, "tier", "sector", "region"
-    ),
-    _spec(
-        "pilot_forged_total", "counter", "Acts and signed events of the pilot whose signature is not right.", *_PILOT
+        "pilot_forged_total",
+        "counter",
+        "Acts and signed events of the pilot with a missing or wrong signature.",
+        *_PILOT,
     ),
     _spec("pilot_left", "gauge", "1 for a pilot that has left the sandbox.", *_PILOT),
     _spec(
         "grave_findings",
         "gauge",
-        "Grave findings that stand, by the name of their alert and its severity.",
+        "Active grave findings, by alert name and severity.",
         *_PILOT,
         "alert",
         "severity",
     ),
-    _spec("pilots_beyond_cap", "gauge", "Pilots without series of their own, because the label cap was reached."),
-    _spec("dropped_total", "counter", "Numbers that got no series, by why.", "why"),
+    _spec("pilots_beyond_cap", "gauge", "Pilots without series, because the label cap was reached."),
+    _spec("dropped_total", "counter", "Values dropped from the metrics, by cause.", "why"),
     # record
     _spec("recorded_total", "counter", "Entries appended to the ledger."),
     # act
-    _spec("commands_total", "counter", "Commands given to services, repeats not counted.", "action"),
-    _spec("commands_again_total", "counter", "Commands told again because nobody answered.", "action"),
-    _spec("commands_open", "gauge", "Commands that are not done, by what became of them so far.", "state"),
+    _spec("commands_total", "counter", "Commands sent to services, without retransmissions.", "action"),
+    _spec("commands_again_total", "counter", "Retransmissions of unacknowledged commands.", "action"),
+    _spec("commands_open", "gauge", "Open commands, by state.", "state"),
     _spec(
         "command_open_timestamp_seconds",
         "gauge",
-        "When a command that is not done was given.",
+        "When an open command was given.",
         *_PILOT,
         "action",
         "state",
     ),
     _spec("permits_total", "counter", "Permits given to services."),
     _spec("pilot_unacknowledged", "gauge", "1 while the service has not acknowledged its halt.", *_PILOT),
-    _spec("acted_total", "counter", "Decisions handed to an actor, by outcome.", "actor", "outcome"),
-    _spec("act_pending", "gauge", "Decisions waiting to be handed to an actor.", "actor"),
+    _spec("acted_total", "counter", "Deliveries to an actor, by outcome.", "actor", "outcome"),
+    _spec("act_pending", "gauge", "Decisions pending for an actor.", "actor"),
     _spec(
-        "actor_clock_skew_seconds", "gauge", "How far the other side's clock is ahead of ours (0: within 2 s).", "actor"
+        "actor_clock_skew_seconds",
+        "gauge",
+        "Seconds by which the target's clock is ahead of ours (0: within 2 s).",
+        "actor",
     ),
     # the monitor itself
     _spec("build_info", "gauge", "1, with the version that runs.", "version"),
-    _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last said that it lives, wall clock."),
+    _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last made progress, wall clock."),
     _spec("step_seconds", "histogram", "Time to step one batch through the machine.", buckets=_STEP_BUCKETS),
-    _spec(
-        "notify_delay_seconds", "histogram", "How late a timer was served after its due time.", buckets=_DELAY_BUCKETS
-    ),
-    _spec("lag_records", "gauge", "Records not yet stepped.", "topic", "partition"),
+    _spec("notify_delay_seconds", "histogram", "Delay of a timer after its due time, seconds.", buckets=_DELAY_BUCKETS),
+    _spec("lag_records", "gauge", "Records not yet processed.", "topic", "partition"),
     _spec(
         "open_mode",
         "gauge",
-        "1 while no admitter key is configured, so that anybody who may write to control may admit a pilot; else 0.",
+        "1 while no admitter key is configured, so that anyone who can write to control can admit a pilot; else 0.",
     ),
     _spec(
         "leases_short",
         "gauge",
-        "Pilots whose lease is below twice the session time-out and the recovery measured at the last start.",
+        "Pilots whose lease is shorter than twice the session time-out plus the recovery measured at the last start.",
         "partition",
     ),
     _spec(
         "pilots_held",
         "gauge",
-        "Pilots of the partition by how they are held: awake (ready to step) or asleep (as a compressed snapshot).",
+        'Pilots of the partition: resident ("awake") or evicted to a compressed snapshot ("asleep").',
         "partition",
         "state",
     ),

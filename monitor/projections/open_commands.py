@@ -82,6 +82,6 @@ def restored_command(order: HaltState, sending: Retransmission | None) -> OpenCo
     if sending is None:
         return None
     command = sending.command
-    acknowledged = not sending.due or any(proof.acknowledged for proof in order.evidence.values())
-    state: str = order.state or ("commanded" if sending.due else "done")
+    acknowledged = sending.due is None or any(proof.acknowledged for proof in order.evidence.values())
+    state: str = order.state or ("commanded" if sending.due is not None else "done")
     return OpenCommand(action_of(command), command.at, command.standing, state, 1 + sending.attempts, acknowledged)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from monitor.errors import Halted, SandboxMonitorError, Unavailable
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.notice import Notice
 from monitor.model.records import Command
 from monitor.sdk.clock import SECOND
@@ -37,7 +37,7 @@ from monitor.sdk.shared_state import (
 )
 from monitor.sdk.verifier import MessageVerifier
 
-LOG = Log("monitor.sdk")
+LOG = EventLogger("monitor.sdk")
 INTERVAL_S, DRAIN_INTERVAL_S = 0.1, 0.02  # between two iterations; while a halt is being enforced
 STALE_NS = 10 * SECOND  # a shared state that the leader has not confirmed for so long lets no work begin
 # For so long a new process leaves the lead to those that know the state already: they need not read all commands first.

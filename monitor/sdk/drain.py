@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.records import Command
 
-LOG = Log("monitor.sdk")
+LOG = EventLogger("monitor.sdk")
 
 
 class Drain:

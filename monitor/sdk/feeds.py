@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from monitor.errors import SandboxMonitorError
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.notice import Notice
 from monitor.sdk.command_state import CommandState
 from monitor.sdk.lease import Lease
@@ -16,7 +16,7 @@ from monitor.sdk.link import Feed, SignedMessage
 from monitor.sdk.refusals import MessageRejection
 from monitor.sdk.verifier import MessageVerifier
 
-LOG = Log("monitor.sdk")
+LOG = EventLogger("monitor.sdk")
 POLL_S = 1.0  # of one long poll: bounds how long `stop` blocks, not how fast a halt is seen
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 2.0
 

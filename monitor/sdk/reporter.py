@@ -12,13 +12,14 @@ from typing import Any
 from monitor.model.events import CommandAcknowledged, Envelope, ExposureTallied, Heartbeat, ModelChanged, encode
 from monitor.sdk.build import BadEvent, build
 from monitor.sdk.refusals import ArgumentError
+from monitor.sdk.settings import PilotSettings
 from monitor.sdk.spool import Spool, SpoolFull
 
 MAX_EXPOSURE = 1e15  # that a heartbeat can state
 
 
 class Reporter:
-    """Records events of `pilot` under `source` in `spool`. Thread-safe.
+    """Records events of one pilot under `source` in `spool`. Thread-safe.
 
     `recorded` is called with the number of the newest durable event. `nonce` returns the nonce of a heartbeat that is
     sent now, `announced` is called with it once the heartbeat is recorded.
@@ -26,16 +27,15 @@ class Reporter:
 
     def __init__(
         self,
-        pilot: str,
+        settings: PilotSettings,
         source: str,
-        model: str,
         spool: Spool,
         *,
         recorded: Callable[[int], None],
         nonce: Callable[[], str],
         announced: Callable[[str], None],
     ) -> None:
-        self._pilot = pilot
+        self._pilot = settings.pilot
         self._source = source
         self._spool = spool
         self._recorded = recorded
@@ -44,7 +44,7 @@ class Reporter:
         self._lock = threading.Lock()
         self._block = threading.local()  # of this thread: depth of `together`, position of its last event
         self._closed = False
-        self.model = model
+        self.model = settings.model
         self.number = 0  # of the newest event
         self.counter = 0.0  # exposure reported so far
         self.not_recorded = 0  # reports that found no room

@@ -39,24 +39,15 @@ class Runtime:
         self.settings = settings
         self.incarnation, adopted = begin(settings.spool_dir, pilot, settings.spool_bytes)
         self.source = f"{settings.source}/{self.incarnation.name}"
-        self.sender = Sender(
-            link,
-            pilot,
-            self.incarnation,
-            adopted,
-            pack=settings.pack,
-            pack_ms=settings.pack_ms,
-            signer=settings.signer,
-        )
+        self.sender = Sender(link, self.incarnation, adopted, settings)
         shared = self._open_shared(adopted) if settings.follow else None
         self.guard = Guard(pilot, shared, settings.clock, settings.guard_timeout, settings.stops_at_first)
         if isinstance(link, HttpLink):  # the embedded monitor serves its board there
             self.guard.page = f"{link.address}/pilot/{quote(pilot, safe='')}"
         sealer = NonceSealer(shared.secret, pilot) if shared else None
         self.reporter = Reporter(
-            pilot,
+            settings,
             self.source,
-            settings.model,
             self.incarnation.spool,
             recorded=self.sender.wake,
             nonce=(lambda: sealer.seal(settings.clock(), os.urandom(8))) if sealer else random_nonce,

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 
 from monitor.errors import SandboxMonitorError
-from monitor.logs import Log
-from monitor.model.signing import Signer
+from monitor.logs import EventLogger
 from monitor.sdk.incarnation import Incarnation
 from monitor.sdk.link import Link
+from monitor.sdk.settings import PilotSettings
 from monitor.sdk.spool import Spool, SpoolBroken
 
-LOG = Log("monitor.sdk")
+LOG = EventLogger("monitor.sdk")
 BATCH_BYTES = 512 << 10  # half of what a broker accepts by default
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 5.0
 LOG_EVERY_S = 60.0
@@ -26,34 +26,31 @@ LOG_EVERY_S = 60.0
 class Sender:
     """Delivers the spools of `adopted`, then `own` until stopped.
 
-    A batch is sent when it holds `pack` events or `pack_ms` milliseconds have passed; `signer` signs each batch.
+    A batch is sent when it holds `settings.pack` events or `settings.pack_ms` milliseconds have passed.
+    `settings.signer` signs each batch.
     """
 
     def __init__(
         self,
         link: Link,
-        pilot: str,
         own: Incarnation,
         adopted: list[Incarnation],
-        *,
-        pack: int,
-        pack_ms: int,
-        signer: Signer | None = None,
+        settings: PilotSettings,
     ) -> None:
         self._link = link
-        self._pilot = pilot
+        self._pilot = settings.pilot
         self._own = own
         self._adopted = adopted
-        self._pack = pack
-        self._signer = signer
-        self._wait = pack_ms / 1000
+        self._pack = settings.pack
+        self._signer = settings.signer
+        self._wait = settings.pack_ms / 1000
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._reported = 0  # durable events of our own incarnation
         self._delivered = 0  # of them
         self._hurry = 0  # flush: deliver up to this position without waiting for fuller batches
         self.error = ""  # why the last attempt failed, "" when it did not
-        self._thread = threading.Thread(target=self._run, name=f"sandbox-sender-{pilot}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"sandbox-sender-{settings.pilot}", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""

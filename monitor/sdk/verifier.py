@@ -18,7 +18,7 @@ import msgspec
 from msgspec import structs
 
 from monitor.errors import Forged
-from monitor.logs import Log
+from monitor.logs import EventLogger
 from monitor.model.notice import Notice
 from monitor.model.records import Command, Permit
 from monitor.model.signing import Trusted
@@ -27,7 +27,7 @@ from monitor.sdk.lease import Lease, NonceSealer
 from monitor.sdk.link import SignedMessage
 from monitor.sdk.refusals import MessageRejection
 
-LOG = Log("monitor.sdk")
+LOG = EventLogger("monitor.sdk")
 Trust: TypeAlias = str | bytes | Path | Iterable[str] | None
 T = TypeVar("T")
 MAX_COMMAND_BYTES = 3_400  # the shared state has room for two

@@ -1,18 +1,19 @@
-"""Acts count once: the fields that make an act valid once, and what a pilot remembers of acts. Pure.
+"""Acts take effect once: the fields that make an act valid once, and what a pilot remembers of acts. Pure.
 
 An act may carry `expected_standing` (the standing of the pilot that its author saw), `not_before` and `not_after`.
 Where it does:
 
 - it is received (log-append time) between `not_before` and `not_after`, at most `LONGEST_MS` apart;
-- `expected_standing` is not above the pilot's standing, and not below that of the last record that an act of the same key made.
-  Each record raises the standing, so no copy of an act that took effect can take effect again, however much later;
-- a step towards a release has seen the halt, and the steps before it, that it builds on (`Lifting.basis`, `Lifting.last`).
+- `expected_standing` is not above the pilot's standing, and not below that of the last record that an act of the same
+  key made. Each record raises the standing, so no copy of an act that took effect can take effect later;
+- the author of a step towards a release has seen the halt, and the earlier steps, that it builds on (`Lifting.basis`,
+  `Lifting.last`).
 
-So one integer per key is remembered for ever, and a refused act is void after its `not_after`. An act without these
-fields (old clients, open mode) is recognised by its id. Ids of unsigned acts are remembered for the last `RECENT` acts;
-ids of signed acts and of steps towards a release are never forgotten: once `KEPT` of them are remembered, such an act
-is refused until it carries the fields; and a key that has used the fields must use them from then on. The firm's acts
-and all others are remembered apart, so that neither can displace the other.
+So one integer per key is remembered without end, and a refused act is void after its `not_after`. An act without these
+fields (old clients, open mode) is recognised by its id. Ids of unsigned acts are remembered for the last `RECENT_ACTS`
+acts; ids of signed acts and of steps towards a release are never forgotten: once `KEPT_ACTS` of them are remembered,
+such an act is refused until it carries the fields; and a key that has used the fields must use them from then on. The
+firm's acts are remembered separately from all others, so that neither can displace the other.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from monitor.model.events import instant, millis
 from monitor.model.refusals import REFUSALS, Refusal
 from monitor.model.signing import Proved
 
-RECENT_ACTS = 64  # acts that took effect, by each side
-KEPT_ACTS = 512  # signed acts and steps towards a release that carry no validity, by each side
+RECENT_ACTS = 64  # acts that took effect, per side (the firm, all others)
+KEPT_ACTS = 512  # signed acts and steps towards a release without validity fields, per side
 VALID_MS = 3_600_000  # from `not_before` to `not_after`, by default
-AUTHOR_SKEW_MS = 300_000  # that the clock of an author may be ahead
+AUTHOR_SKEW_MS = 300_000  # how far the clock of an author may be ahead
 LONGEST_VALIDITY_MS = 31 * 86_400_000  # between `not_before` and `not_after`
 RELEASE_STEPS = (Rectification, Evaluation, Approval, Release)
-DIGEST_CHARACTERS = 11  # characters of a mark: 8 bytes in base64
+DIGEST_CHARACTERS = 11  # of a digest: 8 bytes in base64
 
 
 class Validity(TypedDict):
@@ -51,7 +52,7 @@ class Validity(TypedDict):
 
 
 def validity(standing: int, now: int, valid_ms: int = VALID_MS) -> Validity:
-    """The fields of an act whose author saw `standing` at `now` (ms), valid for `valid_ms`, with margin for the
+    """The fields of an act whose author saw `standing` at `now` (ms): valid for `valid_ms`, with a margin for the
     author's clock."""
     return Validity(
         expected_standing=standing, not_before=instant(now - AUTHOR_SKEW_MS), not_after=instant(now + valid_ms)
@@ -59,9 +60,9 @@ def validity(standing: int, now: int, valid_ms: int = VALID_MS) -> Validity:
 
 
 class ActMemory(Struct, array_like=True, gc=False):
-    """`recent` and `kept`: marks of ids and contents of acts by anybody but the firm, `firm_recent` and `firm_kept`
-    those of the firm. `keys`: the id of a key -> the standing of the last record that an act signed with it made. `by`:
-    author and key id of the act that put the charter in force there; empty = not known."""
+    """`recent` and `kept`: digests of ids and contents of all acts but the firm's, `firm_recent` and `firm_kept` those
+    of the firm. `keys`: the id of a key -> the standing of the last record that an act signed with it made. `by`:
+    author and key id of the act that put the charter in force; empty = not known."""
 
     recent: list[str] = []
     kept: list[str] = []
@@ -78,14 +79,14 @@ def short_digest(raw: bytes | str) -> str:
 
 
 def act_digests(act: ControlBase, by: Proved) -> str:
-    """The mark of the id, then that of the content: everything but the validity, and who signed it."""
+    """The digest of the id, then that of the content: all but the validity fields, and the signing key."""
     plain = structs.replace(act, expected_standing=None, not_before=None, not_after=None)
     return short_digest(act.id) + short_digest(msgspec.json.encode(plain) + by.key.encode())
 
 
 def memory_before_version_6(taken: Sequence[str], steps: Sequence[str]) -> ActMemory:
-    """The memory of a state of version 5 or below, which held ids only, of both sides: of the last acts, and of all
-    steps towards a release."""
+    """The memory of a snapshot of version 5 or below, which held ids only, of both sides together: of the last acts,
+    and of all steps towards a release."""
     recent, kept = (
         [short_digest(name) for name in taken[-RECENT_ACTS:]],
         [short_digest(name) for name in steps[-KEPT_ACTS:]],
@@ -94,8 +95,8 @@ def memory_before_version_6(taken: Sequence[str], steps: Sequence[str]) -> ActMe
 
 
 def check_copy(memory: ActMemory, act: ControlBase, by: Proved, firm: bool) -> None:
-    """Raises ControlRefused when an act with this id was judged before: `repeated`, or `conflict` if its content was
-    another."""
+    """Raises ControlRefused when an act with this id was judged before: `repeated`, or `conflict` if its content
+    differed."""
     recent, kept = (memory.firm_recent, memory.firm_kept) if firm else (memory.recent, memory.kept)
     mine = act_digests(act, by)
     for known in (*recent, *kept):
@@ -119,7 +120,7 @@ def check_already_admitted(
 
 
 def check_time(act: ControlBase, received: int) -> None:
-    """Raises ControlRefused unless the act is valid at `received` (ms), as far as it says."""
+    """Raises ControlRefused unless the act is valid at `received` (ms), as far as it states validity."""
     first, last = act.not_before, act.not_after
     if first is not None and last is not None and millis(last) - millis(first) > LONGEST_VALIDITY_MS:
         raise ControlRefused("not_after", Refusal.VALIDITY_TOO_LONG, "an act is valid for at most 31 days")
@@ -136,8 +137,8 @@ def check_time(act: ControlBase, received: int) -> None:
 
 
 def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, standing: int, seen: int) -> None:
-    """Remember an act that is about to be judged at `standing`; it must have seen the standing `seen`. Raises
-    ControlRefused."""
+    """Check the validity fields of an act that is about to be judged at `standing`, and remember it. Its author must
+    have seen the standing `seen`. Raises ControlRefused."""
     expected = act.expected_standing
     fields = {"expected_standing": expected, "not_before": act.not_before, "not_after": act.not_after}
     missing = [name for name, value in fields.items() if value is None]
@@ -150,7 +151,7 @@ def check_valid(memory: ActMemory, act: ControlBase, by: Proved, firm: bool, sta
         raise ControlRefused(missing[0], Refusal.VALIDITY_MISSING, REFUSALS[Refusal.VALIDITY_MISSING])
     if expected is None:
         return
-    if isinstance(act, RELEASE_STEPS):  # so that a copy of a refused one hears what became of it
+    if isinstance(act, RELEASE_STEPS):  # so that a copy of a refused one is refused as a copy
         _remember_recent(memory.firm_recent if firm else memory.recent, act_digests(act, by))
     if expected > standing:
         raise ControlRefused("expected_standing", Refusal.STANDING_AHEAD, f"the pilot's standing is {standing}")
@@ -187,8 +188,8 @@ def change_keys(
     others: Collection[str],
     standing: int,
 ) -> None:
-    """The charter in force trusts the keys `new` where it trusted `old`; `others` are trusted in addition. What an
-    added key signed before `standing` is never taken: it may have been trusted, and removed, before."""
+    """The charter in force now trusts the keys `new` in place of `old`; `others` are trusted in addition. What an added
+    key signed before `standing` is never accepted: the key may have been trusted, and removed, before."""
     memory.keys = {key: at for key, at in memory.keys.items() if key in new or key in others}
-    if act.expected_standing is not None:  # else of an old client, whose keys need not carry validity yet
+    if act.expected_standing is not None:  # an act of an old client: its keys need no validity fields yet
         memory.keys |= {key: standing for key in sorted(new) if key not in old}

@@ -1,4 +1,4 @@
-"""What a pilot's incident ids have been reported as, so that each incident counts once, however often it is reported.
+"""The incident ids of a pilot and the grades in which they were reported, so that each incident counts once. Pure.
 
 Several systems, sources and versions of a report name the same incident by its id. Under each indicator an id counts
 once, at the first report that the indicator lists; a later report that is graver counts in the indicators of graver
@@ -66,7 +66,7 @@ class Incidents(Struct, array_like=True, gc=False):
 
 
 class IncidentReport:
-    """One report of an incident, held against what is known of its id. `repeated`: the id was reported before."""
+    """One report of an incident, compared with what is known of its id. `repeated`: the id was reported before."""
 
     __slots__ = ("_bits", "_event", "_guesses", "_id", "_incidents", "repeated")
 
@@ -76,41 +76,41 @@ class IncidentReport:
         self.repeated = bool(self._bits)
         self._guesses = not self.repeated and not incidents.whole and isinstance(event, IncidentUpdated)
 
-    def counted(self, watch: CompiledIndicator) -> bool:
+    def counted(self, indicator: CompiledIndicator) -> bool:
         """Whether the incident has counted under this indicator."""
-        return bool(self._bits & self._bit(watch)) or (self._guesses and self._counted_as_it_was(watch))
+        return bool(self._bits & self._bit(indicator)) or (self._guesses and self._counted_as_it_was(indicator))
 
-    def count(self, watch: CompiledIndicator) -> None:
-        """The incident counts under this indicator, now."""
-        self._bits |= self._bit(watch)
+    def count(self, indicator: CompiledIndicator) -> None:
+        """Count the incident under this indicator."""
+        self._bits |= self._bit(indicator)
 
     def graver(self, rule: HardRule) -> bool:
         """Whether no earlier report of this incident on which the rule acts was at least as grave."""
         return not self._bits & _at_least(self._event.data.severity, self._event.data.harm) & _listed(rule)
 
     def remember(self, out: Outputs) -> None:
-        """Keep what is known now; count a repeat, and an id that is dropped for it."""
+        """Store what is known now; count a repeat, and an id that is dropped to make space."""
         data = self._event.data
         if self.repeated:
             out.uncount("incident_repeat")
         if self._incidents.keep(self._id, self._bits | _grade(data.severity, data.harm)):
             out.uncount("incident_forgotten")
 
-    def _bit(self, watch: CompiledIndicator) -> int:
-        return 1 << (_GRADES + min(self._incidents.names.index(watch.name), INCIDENT_INDICATORS - 1))
+    def _bit(self, indicator: CompiledIndicator) -> int:
+        return 1 << (_GRADES + min(self._incidents.names.index(indicator.name), INCIDENT_INDICATORS - 1))
 
-    def _counted_as_it_was(self, watch: CompiledIndicator) -> bool:
+    def _counted_as_it_was(self, indicator: CompiledIndicator) -> bool:
         event = self._event
         assert isinstance(event, IncidentUpdated)
         before = structs.replace(event, data=structs.replace(event.data, severity=event.data.was))
-        return any(slot.k > 0 for slot in watch.implementation.slots(before, 0))
+        return any(slot.k > 0 for slot in indicator.implementation.slots(before, 0))
 
 
-def incident_report(incidents: Incidents, watches: tuple[CompiledIndicator, ...], event: Incident) -> IncidentReport:
-    """The report that an event is; `watches` are the plan's indicators that count incidents once."""
-    for watch in watches:
-        if watch.name not in incidents.names:
-            incidents.names.append(watch.name)
+def incident_report(incidents: Incidents, indicators: tuple[CompiledIndicator, ...], event: Incident) -> IncidentReport:
+    """The report that an event is; `indicators` are the plan's indicators that count incidents once."""
+    for indicator in indicators:
+        if indicator.name not in incidents.names:
+            incidents.names.append(indicator.name)
     return IncidentReport(incidents, event)
 
 

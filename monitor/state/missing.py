@@ -1,4 +1,4 @@
-"""Sequence numbers that are missing, as ranges: a gap of any length takes the same few bytes."""
+"""Missing sequence numbers, as ranges: a gap of any length takes the same few bytes. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TypeAlias
 Range: TypeAlias = tuple[int, int, int]  # first and last number, when (ms) it was noticed that they are missing
 LostCount: TypeAlias = tuple[int, int]  # when (ms) it was noticed, how many numbers
 
-RANGES = 32  # of one source
-RANGES_OF_ALL = 512  # of all sources of a pilot
-LOST_ENTRIES = 16  # entries of what is counted without its numbers
-LARGEST_COUNT = 10**18  # a count is cut to it
+RANGES = 32  # of one source, at most
+RANGES_OF_ALL = 512  # of all sources of a pilot, at most
+LOST_ENTRIES = 16  # entries of numbers that are counted but no longer listed
+LARGEST_COUNT = 10**18  # a count is capped at it
 
 
 class Missing:
-    """The numbers missing below the highest of one source, as ranges in rising order."""
+    """The numbers that are missing below the highest one of a source, as ranges in ascending order."""
 
     __slots__ = ("ranges",)
 
@@ -40,7 +40,7 @@ class Missing:
         self.ranges.append((first, last, at))
 
     def take(self, number: int) -> None:
-        """A missing number has come after all."""
+        """Remove a missing number: it was received late."""
         for place, (first, last, at) in enumerate(self.ranges):
             if first <= number <= last:
                 parts = [(first, number - 1, at), (number + 1, last, at)]
@@ -56,18 +56,18 @@ class Missing:
         return sum([last - first + 1 for first, last, at in self.ranges if at >= start])
 
     def drop_first(self) -> LostCount:
-        """Forget the lowest range; returns when it was noticed and how many numbers it had."""
+        """Drop the lowest range; returns when it was noticed (ms) and how many numbers it had."""
         first, last, at = self.ranges.pop(0)
         return at, last - first + 1
 
     def forget(self, below: int, before: int) -> None:
-        """Forget ranges that lie below a number and were noticed before `before` (ms)."""
+        """Drop ranges that end at or below `below` and were noticed before `before` (ms)."""
         self.ranges = [r for r in self.ranges if r[1] > below or r[2] >= before]
 
 
 def add_lost(lost: list[LostCount], more: LostCount) -> list[LostCount]:
-    """Count numbers as lost. Beyond `LOST` entries the two that were noticed first become one, of the later time: what
-    is lost may count for longer than it must, never shorter."""
+    """Count numbers as lost. Beyond `LOST_ENTRIES` entries the two that were noticed first are merged, at the later
+    time: a loss may count for longer than it must, never for a shorter time."""
     at, count = more
     kept = dict(lost)
     kept[at] = min(LARGEST_COUNT, kept.get(at, 0) + count)

@@ -13,7 +13,8 @@ from monitor.state.uncounted import UncountedLabel
 
 
 class ChangedPeriod(NamedTuple):
-    """A period that an event changed and whose evidence may change with it. `number` is its index in the indicator's grid.
+    """A period that an event changed and whose evidence may change with it. `number` is its index in the indicator's
+    grid.
 
     `opened` is `None` for a closed period: then `k` late events are not added to it, but may raise its evidence.
     """
@@ -27,9 +28,9 @@ class ChangedPeriod(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """`ended_silences`: silence indicators whose flag was up. `uncounted`: the label, if it counts nowhere. `changed`: in
-    the order of the charter's indicators. `incident`: what is remembered of the reported incident. `correction`: what
-    a correction took back."""
+    """`ended_silences`: silence indicators whose flag was up. `uncounted`: the label, if it counts nowhere.
+    `changed`: in the order of the charter's indicators. `incident`: what is remembered of the reported incident.
+    `correction`: what a correction took back."""
 
     ended_silences: tuple[CompiledIndicator, ...]
     uncounted: UncountedLabel | None

@@ -1,7 +1,7 @@
 """Cache of the pilots of a partition: at most so many are resident as objects, the others are compressed snapshots.
 
-A lookup restores an evicted pilot exactly as it was. The pilots that were silent for longest are evicted first. No output
-depends on which pilots are resident.
+A lookup restores an evicted pilot exactly as it was. The pilots that were silent for longest are evicted first. No
+output depends on which pilots are resident.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from heapq import nsmallest
 from typing import TypeVar, overload
 
 from monitor.compile.plan import unpacked
-from monitor.state.pilot import Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import restore, snapshot
 
 RESIDENT_PILOTS = 100_000  # default number of pilots of one partition that are kept as objects
 T = TypeVar("T")
 
 
 class PilotCache(MutableMapping[str, Pilot]):
-    """Pilots by name. `on_load` is called with each evicted pilot that becomes resident, `on_evict` with the name of each
-    pilot that is evicted.
+    """Pilots by name. `on_load` is called with each evicted pilot that becomes resident, `on_evict` with the name of
+    each pilot that is evicted.
 
     Iterating over `values` loads no pilot: an evicted pilot is shown as a copy, and changes to that copy are lost.
     """
@@ -87,7 +88,8 @@ class PilotCache(MutableMapping[str, Pilot]):
         return snapshot(self.peek(name))
 
     def evict_excess(self) -> None:
-        """Evict pilots down to 90 % of `most` when more than `most` are resident, so that not every lookup evicts one."""
+        """Evict pilots down to 90 % of `most` when more than `most` are resident, so that not every lookup evicts
+        one."""
         if len(self.resident) <= self.most:
             return
         excess = len(self.resident) - self.most * 9 // 10

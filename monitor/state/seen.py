@@ -1,7 +1,9 @@
-"""What was seen under the last sequence numbers of a source, as digests: tells a repeat from another event of the same number.
+"""Digests of the events under the last sequence numbers of a source: tell a repeat from another event of one number.
+Pure.
 
-A digest has 16 bits and covers everything of an event that its sender chose for it: id, type, time and payload. Two different
-events share one by chance in 1 of 65,533 cases. What is stored does not depend on how events were batched, nor on the process.
+A digest has 16 bits and covers all that the sender chose: id, type, time and payload. Two different events have the
+same digest by chance in 1 of 65,533 cases. What is stored depends neither on how events were batched, nor on the
+process.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import msgspec
 from monitor.model.bounds import seen_kept
 from monitor.model.events import EVENT_TYPES, Envelope
 
-RECENT_SOURCES = 256  # sources of a partition whose last records may be held
-PENDING_BYTES = 64 * 1024  # bytes of events of one source that wait for their digests
-NO_DIGEST = 0  # no event was seen under this number, or it is not remembered which
-ANY_DIGEST = 0xFFFF  # an event was seen before digests were kept: a state of an older version
+RECENT_SOURCES = 256  # sources of a partition whose last records may be held in memory
+PENDING_BYTES = 64 * 1024  # bytes of events of one source whose digests are not computed yet
+NO_DIGEST = 0  # no event was seen under this number, or its digest is not remembered
+ANY_DIGEST = 0xFFFF  # an event was seen, its digest was not kept: a snapshot of an older version
 
 _encode = msgspec.msgpack.Encoder().encode
 _Columns = tuple[list[int], list[msgspec.Raw], list[msgspec.Raw], list[msgspec.Raw]]
@@ -41,7 +43,7 @@ def _digest(code: int, name: bytes, time: bytes, data: bytes) -> int:
 
 
 class DeferredEvents(Protocol):
-    """Events that can be read again from what is held of them."""
+    """Events that can be decoded again from the bytes of their records."""
 
     @property
     def size(self) -> int:
@@ -52,8 +54,9 @@ class DeferredEvents(Protocol):
 
 
 class SequenceDigests:
-    """Digests of the last numbers of one source, up to its highest. Events wait as bytes until a digest is asked for: most
-    never are. Encoding many at once costs a third of a digest of each, and holding what they were read from costs nothing."""
+    """Digests of the last numbers of one source, up to its highest. They are computed when first read; until then
+    events are held as bytes, since most digests are never read. Encoding many events at once costs a third of a digest
+    of each, and holding the records that they were decoded from costs nothing."""
 
     __slots__ = ("_count", "_digests", "_keep", "_size", "_waiting")
 
@@ -70,8 +73,8 @@ class SequenceDigests:
         return min(len(self._digests) + self._count, self._keep)
 
     def add(self, events: Sequence[Envelope], keep: int, later: DeferredEvents | None = None) -> None:
-        """The next numbers are those of `events`; `keep` numbers are remembered from now on. `later`: reads those of them again
-        that are to be remembered."""
+        """Add `events` under the next numbers; `keep` numbers are remembered from now on. `later` decodes those of the
+        events that are remembered again."""
         count = min(len(events), keep)
         held = _packed(events[-count:]) if later is None else later
         size = len(held) if isinstance(held, bytes) else held.size
@@ -88,7 +91,7 @@ class SequenceDigests:
             self.settle()
 
     def pack(self) -> None:
-        """Let go of what events can be read from again."""
+        """Replace held records by the bytes of their events, so that the records can be freed."""
         for place, (count, _, held) in enumerate(self._waiting):
             if not isinstance(held, bytes):
                 raw = _packed(held())
@@ -108,7 +111,7 @@ class SequenceDigests:
         return self._digests[-1 - back] if back < len(self._digests) else NO_DIGEST
 
     def put(self, back: int, event: Envelope) -> None:
-        """An event has come under a number that lies `back` below the highest."""
+        """An event was received under a number that lies `back` below the highest."""
         self.settle()
         if back < len(self._digests):
             self._digests[-1 - back] = digest_of(event)
@@ -120,7 +123,7 @@ class SequenceDigests:
         self._trim()
 
     def raw(self) -> bytes:
-        """Two bytes for each number, rising, little-endian."""
+        """Two bytes for each number in ascending order, little-endian."""
         self.settle()
         if sys.byteorder == "little":
             return self._digests.tobytes()
@@ -129,7 +132,7 @@ class SequenceDigests:
         return swapped.tobytes()
 
     def settle(self) -> None:
-        """Compute the digests that are still to be computed."""
+        """Compute all digests that are pending."""
         if not self._waiting:
             return
         for _, _, held in self._waiting:
@@ -159,8 +162,8 @@ def _packed(events: Sequence[Envelope]) -> bytes:
 
 
 class RecentSources:
-    """The sources of one partition that were heard last, at most `most`. Only of them are records held: where there are more, each
-    would have its records read again each time, which costs more than it saves."""
+    """The sources of one partition that were heard last, at most `most`. Records are held of these only: with more
+    sources, records would be decoded again each time, which costs more than it saves."""
 
     __slots__ = ("_last", "_most", "_sources")
 
@@ -170,7 +173,7 @@ class RecentSources:
         self._last: SequenceDigests | None = None
 
     def heard(self, seen: SequenceDigests) -> bool:
-        """Events of a source are about to be added. Returns whether it was one of the last before that."""
+        """Events of a source are about to be added. Returns whether it was already one of the last."""
         if seen is self._last:
             return True
         self._last = seen
@@ -184,7 +187,7 @@ class RecentSources:
 
 
 def before_digests(high: int, missing: Sequence[tuple[int, int, int]], keep: int) -> SequenceDigests:
-    """What an older version knew of a source: which numbers it had seen, not what under them."""
+    """The digests for a source of an older snapshot, which knew which numbers were seen, not the events under them."""
     count = min(keep, max(high, 0) + 1)
     digests = [ANY_DIGEST] * count
     for first, last, _ in missing:

@@ -1,7 +1,7 @@
-"""The sequence numbers of each emitter incarnation: repeats count once, gaps and conflicts are findings.
+"""The sequence numbers of each emitter incarnation: repeats count once, gaps and conflicts are findings. Pure.
 
-A number is a repeat only if the event is the same: see `monitor/state/seen.py`. Another event under a number that was used is a
-conflict: two emitters share a source, or one began again at 1.
+A number is a repeat only if the event is the same (`monitor/state/seen.py`). Another event under a used number is a
+conflict: two emitters share a source, or one restarted its numbers at 1.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Arrival: TypeAlias = Literal["new", "repeat", "conflict", "too_old"]
 
 
 def accept_sequence(pilot: Pilot, event: Envelope, received: int) -> Arrival:
-    """Take note of an event's sequence number: what it is. Only a "new" event is to be counted.
+    """Classify an event by its sequence number, and remember the number. Only a "new" event is counted.
 
-    A source starts at 0 or 1; a first number above that is a gap. Missing numbers may come up to `WINDOW` numbers late. An
-    event under a used number that is not remembered is a conflict when it tells of a later time than all before it, as no
-    repeat can; else it is "too_old": nobody can tell.
+    A source starts at 0 or 1; a first number above that is a gap. Missing numbers may come up to `WINDOW` numbers late.
+    An event under a used number whose digest is not remembered is a conflict when its time is later than all before it,
+    which no repeat can have; otherwise it is "too_old": repeat and conflict cannot be distinguished.
     """
     number, at = int(event.sequence), millis(event.time)
     name = short(event.source)
@@ -59,15 +59,20 @@ def accept_sequence(pilot: Pilot, event: Envelope, received: int) -> Arrival:
     return "repeat" if known == ANY_DIGEST else "too_old"
 
 
+def conflicted_since(pilot: Pilot, start: int) -> bool:
+    """Whether a source sent two events under one number at or after `start` (ms)."""
+    return pilot.conflicted is not None and pilot.conflicted >= start
+
+
 def gaps_since(pilot: Pilot, start: int) -> int:
-    """How many numbers are missing that were noticed at or after `start` (ms), those of forgotten sources included."""
+    """How many numbers are missing that were noticed at or after `start` (ms), including those of dropped sources."""
     found = sum([source.missing.since(start) for source in pilot.sources.values() if source.missing.ranges])
     return found + sum([count for at, count in pilot.lost if at >= start])
 
 
 def gaps_by_source(pilot: Pilot, start: int) -> list[tuple[int, str, int]]:
-    """The sources of which numbers are missing that were noticed at or after `start` (ms): how many, the source, since when
-    (ms); what is missing of sources and gaps that are not remembered comes under one name. The most first."""
+    """The sources with missing numbers that were noticed at or after `start` (ms), the most first: how many, the
+    source, since when (ms). Numbers of sources and gaps that are no longer tracked are counted under one name."""
     found = []
     for name, source in pilot.sources.items():
         noticed = [at for _, _, at in source.missing.ranges if at >= start]
@@ -80,7 +85,8 @@ def gaps_by_source(pilot: Pilot, start: int) -> list[tuple[int, str, int]]:
 
 
 def forget_gaps(pilot: Pilot, before: int) -> None:
-    """Forget what can no longer come, and was noticed before `before` (ms): before all periods that are still open."""
+    """Drop numbers that can no longer come and were noticed before `before` (ms), the start of the first open
+    period."""
     for source in pilot.sources.values():
         if source.missing.ranges:
             source.missing.forget(source.high - WINDOW + 1, before)
@@ -89,16 +95,16 @@ def forget_gaps(pilot: Pilot, before: int) -> None:
 
 
 def _unreported(pilot: Pilot, event: Envelope, at: int) -> bool:
-    """Whether an event of `at` (ms) tells of an incident that is not known: no repeat, though its digest is that of another event
-    (events with the same 16 bits are easily found)."""
+    """Whether an event of `at` (ms) reports an incident that is not known. It is then no repeat, even if its digest
+    equals that of another event (events with the same 16 bits are easily found)."""
     if not isinstance(event, IncidentReported | IncidentUpdated) or at < pilot.admitted:
         return False
     return not reported(pilot.incidents, event)
 
 
 def _new_source(pilot: Pilot, name: str, number: int) -> Source:
-    """Begin to follow a source. Of too many, the one heard longest ago is forgotten; what is missing of it goes on to count,
-    and exposure that it stated and never told counts as one missing number."""
+    """Start to track a source. Of too many, the one heard longest ago is dropped; its missing numbers still count, and
+    exposure that it stated and did not tally counts as one missing number."""
     sources = pilot.sources
     if len(sources) >= SOURCES:
         dropped = sources.pop(min(sources, key=lambda name: (sources[name].heard, name)))
@@ -106,7 +112,7 @@ def _new_source(pilot: Pilot, name: str, number: int) -> Source:
             pilot.lost = add_lost(pilot.lost, dropped.missing.drop_first())
         if exposure_missing(dropped):
             pilot.lost = add_lost(pilot.lost, (dropped.heard, 1))
-    source = sources[name] = Source(min(number - 1, 0), offset=0.0 if number <= 1 else -1.0)
+    source = sources[name] = Source(min(number - 1, 0), offset=0.0 if number <= 1 else None)
     if len(sources) == FEW_SOURCES + 1:
         for each in sources.values():
             each.seen.keep(seen_kept(len(sources)))
@@ -115,7 +121,7 @@ def _new_source(pilot: Pilot, name: str, number: int) -> Source:
 
 
 def _bound_ranges(pilot: Pilot, source: Source) -> None:
-    """Keep the number of ranges bounded: what is dropped counts as lost, and can no longer come."""
+    """Keep the number of ranges bounded: dropped numbers count as lost and can no longer be received."""
     if len(source.missing.ranges) > RANGES:
         pilot.lost = add_lost(pilot.lost, source.missing.drop_first())
     if len(pilot.sources) * RANGES <= RANGES_OF_ALL:

@@ -1,4 +1,4 @@
-"""A pilot's standing: where it is on the ladder, and why. Values only; `monitor/decide/ladder.py` moves them. Pure."""
+"""A pilot's standing: its level on the ladder, and why. Values only; `monitor/decide/ladder.py` changes them. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Stays = Literal["until_quiet", "until_lowered"]
 
 
 class Active(Struct, frozen=True, array_like=True, gc=False):
-    """A finding that holds the level up: since when (ms), and for how many periods its detector has been quiet."""
+    """An active finding: `since` when (ms) it raises the level, and for how many periods its detector was `quiet`."""
 
     level: Level
     reason: Reason
@@ -23,8 +23,8 @@ class Active(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Lifting(Struct, frozen=True, array_like=True, gc=False):
-    """What of a release stands in the record since the halt. `basis` is the standing of the halt's latest ground, or of
-    the rectification or evaluation after it; `last` that of the last step, approvals included."""
+    """The steps of a release that are recorded since the halt. `basis` is the standing of the halt's latest ground, or
+    of the rectification or evaluation after it; `last` is that of the last step, approvals included."""
 
     rectified: bool = False
     evaluated: bool = False
@@ -34,7 +34,7 @@ class Lifting(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Shelf(Struct, frozen=True, array_like=True, gc=False):
-    """A finding set aside: until when (ms), and the highest level at which that holds."""
+    """A shelved finding: until when (ms), and the highest level for which that holds."""
 
     until: int
     level: Level
@@ -44,8 +44,8 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     """Where a pilot stands. `counter` rises by one with each record about it; `first_out` is the key of the finding
     that brought it to its level; `unknown` maps each cause of the unknown flag to (reason, since); `ordered` is the
     standing of the command in force, `halt_state` what became of it; `shelved` maps keys of findings to what holds them
-    down; `retransmission` is the command in force and when it is resent; `lifted` is the decision of the newest release, empty
-    when none is known."""
+    down; `retransmission` is the command in force and when it is resent; `lifted` is the decision of the newest
+    release, empty when none is known."""
 
     level: Level = Level.NORMAL
     since: int = 0

@@ -1,6 +1,6 @@
-"""Timers: what will happen to a pilot if nothing more is heard, and when. The machine fires them.
+"""Timers: what happens to a pilot if no further record arrives, and when. The machine fires them. Pure.
 
-Nothing is kept of them: they follow from the pilot's state, so that a restored pilot has the same.
+Timers are not stored: they follow from the pilot's state, so a restored pilot has the same ones.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from msgspec import structs
 from monitor.compile.plan import Closing
 from monitor.state.pilot import Pilot
 
-NEVER = 1 << 62
+NEVER = 1 << 62  # ms; a number, as the next due time is compared per event
 Timer: TypeAlias = tuple[int, str, str]  # due (ms), kind, name
 NO_TIMER: Timer = (NEVER, "", "")
 
 
 def next_timer(pilot: Pilot) -> Timer:
-    """The timer that is due first; one due `NEVER` when there is none."""
+    """The timer that is due first; `NO_TIMER` when there is none."""
     return min(timers(pilot), default=NO_TIMER)
 
 
 def timers(pilot: Pilot) -> Iterable[Timer]:
-    """(due, kind, name) of what will happen to the pilot if nothing is heard."""
+    """Yields (due in ms, kind, name) of each timer of the pilot."""
     if pilot.exited:
         return
     plan, unknown = pilot.plan, pilot.standing.unknown
     if (closes := next_closing(pilot)) is not None:
         yield closes.due, "close", closes.name
-    for watch in plan.silent:
-        if f"{watch.name}/" not in unknown:
-            yield plan.silence_due(watch, pilot.heard[watch.name]), "silence", watch.name
+    for indicator in plan.silent:
+        if f"{indicator.name}/" not in unknown:
+            yield plan.silence_due(indicator, pilot.heard[indicator.name]), "silence", indicator.name
     if unknown and "unknown" not in pilot.standing.active:
         since = min(since for _, since in unknown.values())
         yield plan.unknown_escalates_after.after(since), "unknown", ""
-    if pilot.standing.halt_state.due:
+    if pilot.standing.halt_state.due is not None:
         yield pilot.standing.halt_state.due, "overdue", ""
     sending = pilot.standing.retransmission
-    if sending is not None and sending.due:
+    if sending is not None and sending.due is not None:
         yield sending.due, "again", ""
-    if pilot.window.waiting and not pilot.standing.halted:
+    if pilot.window.due is not None and pilot.window.waiting and not pilot.standing.halted:
         yield pilot.window.due, "rectify", ""
     for name, shelf in pilot.standing.shelved.items():
         yield shelf.until, "unshelve", name
@@ -50,13 +50,13 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
 
 
 def postpone(pilot: Pilot, kind: str, name: str, before: int) -> None:
-    """The monitor was not there when a timer of waiting was due: it waits again from `before` (ms)."""
+    """The monitor was down when a timer of waiting was due: it waits again from `before` (ms)."""
     standing = pilot.standing
     if kind == "silence":
         pilot.heard[name] = before
     elif kind == "drill":
         pilot.drilled = before
-    elif kind == "rectify":  # a rectification that came while the monitor was away is still to be read
+    elif kind == "rectify":  # a rectification sent during the outage is still unread
         pilot.window = structs.replace(pilot.window, due=before + pilot.plan.acknowledge_ms)
     else:
         due = before + pilot.plan.acknowledge_ms
@@ -64,6 +64,6 @@ def postpone(pilot: Pilot, kind: str, name: str, before: int) -> None:
 
 
 def next_closing(pilot: Pilot) -> Closing | None:
-    """What closes next; `None` when nothing of the pilot has periods."""
+    """The period that closes next; `None` when no indicator of the pilot has periods."""
     plan, streams = pilot.plan, pilot.streams
     return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None

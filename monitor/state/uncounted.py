@@ -1,8 +1,8 @@
-"""Astray: an event that is accepted, and that no indicator of the charter counts because of how it is labelled.
+"""Uncounted events: accepted, but counted by no indicator of the charter because of their label. Pure.
 
-A unit, segment or currency that the charter does not know is somebody's mistake: it is a finding that names the value
-and the one that was probably meant, once per pilot and value, and it stays for as long as such events come. Bound:
-`TOLD` values of 9 bytes each are remembered per pilot; further ones are counted, not named.
+A unit, segment or currency that the charter does not know is a mistake of the firm or of the charter. It is a finding
+that names the value and the nearest known one, once per pilot and value, and it stays active while such events come.
+Bound: `REPORTED_LABELS` values of 9 bytes each are remembered per pilot; further ones are counted, not named.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from monitor.model.labels import LABEL_OF, Label, alike
 from monitor.model.records import Finding
 
 REPORTED_LABELS = 64  # values named per pilot
-CACHED = 512  # labels whose fate is cached per charter: 1 MiB at most, whatever firms send
+CACHED = 512  # labels whose result is cached per charter: 1 MiB at most, whatever firms send
 LISTED, SHOWN = 5, 60  # values that a finding lists, and how many characters of each it shows
-EFFORT = 50_000  # pairs of characters compared to find a near label: 5 ms
+EFFORT = 50_000  # pairs of characters compared to find the nearest label: 5 ms
 UNCOUNTED_KEY = "counted_nowhere"  # of the finding
 Selected: TypeAlias = Callable[[Sequence[Any]], set[Label]]
 
 
 class ReportedLabels(Struct, array_like=True, gc=False):
-    """What was said of one pilot's labels: digests of those that were named, and when the last event went astray
-    (ms)."""
+    """What was reported of one pilot's labels: digests of those that were named, and when the last event counted
+    nowhere (ms; `None` = never)."""
 
     values: list[int] = []
-    last: int = -1
+    last: int | None = None
 
 
 class UncountedLabel(msgspec.Struct, frozen=True):
-    """A label that counts nowhere, or not in the segment that it resembles: `field` of `data`, its value, those that
-    the charter knows; `elsewhere`: it counts in an indicator without segments."""
+    """A label that counts nowhere, or not in the segment that it resembles: the `field` of `data`, its `value`, the
+    values `known` to the charter. `elsewhere`: it counts in an indicator without segments."""
 
     field: str
     value: str
@@ -50,7 +50,7 @@ class UncountedLabel(msgspec.Struct, frozen=True):
 
 
 def uncounted_label(plan: Plan, kind: type[Envelope], label: Label) -> UncountedLabel | None:
-    """What is wrong with the label of an event of this type; `None` when it counts, or the charter asks for no such
+    """What is wrong with the label of an event of this type; `None` when it counts, or when no indicator reads such
     events."""
     fates: dict[tuple[type[Envelope], Label], UncountedLabel | None] = plan.fates
     at = (kind, label)
@@ -62,20 +62,22 @@ def uncounted_label(plan: Plan, kind: type[Envelope], label: Label) -> Uncounted
 
 
 def counted_labels(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, frozenset[Label]]:
-    """What the charter selects events of this type by, to be read from payloads, and values of it that count; `None`
-    when it counts whatever the label is, or asks for no such events."""
-    watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
-    if kind not in LABEL_OF or not watches:
+    """A function that reads the labels from payloads of this type, and the labels that count. `None` when every label
+    counts, or when no indicator reads such events."""
+    indicators = [indicator for indicator in plan.by_type.get(kind, ()) if indicator.late is None]
+    if kind not in LABEL_OF or not indicators:
         return None, frozenset()
-    segments = dict.fromkeys(["", *(name for watch in watches if watch.spec.segments for name in watch.segments)])
+    segments = dict.fromkeys(
+        ["", *(name for indicator in indicators if indicator.spec.segments for name in indicator.segments)]
+    )
     if kind is CostReported:
-        currencies = [getattr(watch.implementation, "currency", None) for watch in watches]
+        currencies = [getattr(indicator.implementation, "currency", None) for indicator in indicators]
         return (None, frozenset()) if None in currencies else (_currencies, frozenset(filter(None, currencies)))
     if kind is not ExposureTallied:
         if len(segments) == 1:
             return None, frozenset()
         return _segments, frozenset(name for name in segments if uncounted_label(plan, kind, name) is None)
-    units = dict.fromkeys(watch.unit for watch in watches)
+    units = dict.fromkeys(indicator.unit for indicator in indicators)
     if len(segments) == 1:
         return (None, frozenset()) if None in units else (_units, frozenset(filter(None, units)))
     labels: list[Label] = [(unit, name) for unit in units if unit is not None for name in segments]
@@ -84,7 +86,7 @@ def counted_labels(plan: Plan, kind: type[Envelope]) -> tuple[Selected | None, f
 
 def _units(
     data: Sequence[Any],
-) -> set[Label]:  # these four are per event: a getter that is passed in costs twice as much
+) -> set[Label]:  # the four run per event: a getter passed in costs twice as much
     return {payload.unit for payload in data}
 
 
@@ -107,7 +109,7 @@ def label_of(event: Envelope) -> Label | None:
 
 
 def uncounted_finding(found: UncountedLabel, last: bool) -> Finding:
-    """What goes on record. `last`: no further value is named."""
+    """What is recorded. `last`: no further value is named."""
     value = _quoted(found.value)
     where = "does not count in the segment that it resembles" if found.elsewhere else "counts nowhere"
     more = "; further values are only counted" if last else ""
@@ -115,30 +117,30 @@ def uncounted_finding(found: UncountedLabel, last: bool) -> Finding:
 
 
 def _judged(plan: Plan, kind: type[Envelope], label: Label) -> UncountedLabel | None:
-    watches = [watch for watch in plan.by_type.get(kind, ()) if watch.late is None]
-    if not watches:
+    indicators = [indicator for indicator in plan.by_type.get(kind, ()) if indicator.late is None]
+    if not indicators:
         return None
     tag = str(kind.__struct_config__.tag)
     segment = label if isinstance(label, str) else label[-1]
     if kind is CostReported:
-        currencies: dict[str, list[Any]] = {getattr(w.implementation, "currency", segment): [] for w in watches}
+        currencies: dict[str, list[Any]] = {getattr(w.implementation, "currency", segment): [] for w in indicators}
         return None if segment in currencies else _uncounted(tag, "currency", segment, currencies)
     if kind is ExposureTallied:
         unit = label[0]
-        units = {watch.unit: None for watch in watches if watch.unit is not None}
-        watches = [watch for watch in watches if watch.unit in (None, unit)]
-        if not watches:
+        units = {indicator.unit: None for indicator in indicators if indicator.unit is not None}
+        indicators = [indicator for indicator in indicators if indicator.unit in (None, unit)]
+        if not indicators:
             is_cap = unit == "users" and plan.user_cap is not None
             return None if is_cap else _uncounted(tag, "unit", unit, units)
-    return _in_segments(tag, segment, watches)
+    return _in_segments(tag, segment, indicators)
 
 
-def _in_segments(tag: str, segment: str, watches: list[CompiledIndicator]) -> UncountedLabel | None:
-    listing = [watch for watch in watches if watch.spec.segments]
-    known = {name: None for watch in listing for name in watch.segments}
+def _in_segments(tag: str, segment: str, indicators: list[CompiledIndicator]) -> UncountedLabel | None:
+    listing = [indicator for indicator in indicators if indicator.spec.segments]
+    known = {name: None for indicator in listing for name in indicator.segments}
     if segment in known:
         return None
-    if len(listing) == len(watches):
+    if len(listing) == len(indicators):
         return _uncounted(tag, "segment", segment, known)
     twin = alike(segment) in _alike(tuple(known))
     return _uncounted(tag, "segment", segment, known, elsewhere=True) if twin else None

@@ -22,10 +22,11 @@ class Broken(Stop):
 
 
 class BreakableLog:
-    """`log`, but call number `at` (counted from 0 over the kinds in `calls`) raises `Broken` `before` or `after` its effect.
+    """`log`, but call number `at` (counted from 0 over the kinds in `calls`) raises `Broken` `before` or `after` its
+    effect.
 
-    With `at=None` nothing fails and `count` tells how many calls there were to break. After the fault every further call
-    raises too: a broken owner has to exit.
+    With `at=None` nothing fails and `count` tells how many calls there were to break. After the fault every further
+    call raises too: a broken owner has to exit.
     """
 
     def __init__(

@@ -54,7 +54,8 @@ class KafkaBroker:
     """One broker in `directory` (created), on its own loopback ports; data survive `stop`, `kill` and `restart`.
 
     `port` and `controller_port` default to free ones, or to those of an earlier start in the same directory. `settings`
-    are further lines of the broker's configuration, `environment` is added to this process's own. The JVM's own log is `broker.log` in the directory.
+    are further lines of the broker's configuration, `environment` is added to this process's own. The JVM's own log is
+    `broker.log` in the directory.
     """
 
     def __init__(
@@ -209,7 +210,8 @@ class KafkaBroker:
 
 
 def shared() -> KafkaBroker:
-    """The one broker of this process, started on first use in a temporary directory and stopped when the process ends."""
+    """The one broker of this process, started on first use in a temporary directory and stopped when the process
+    ends."""
     global _shared
     if _shared is None or not _shared.running:
         directory = Path(tempfile.mkdtemp(prefix=scratch("broker")))

@@ -1,7 +1,7 @@
 """The Java side of the test broker: its jars, a class archive for a quick start, and formatted storage.
 
-`python -m monitor.testing.broker_runtime` prepares all of it once per checkout (Maven, then one trial start); `make servers`
-calls it. A broker also starts without the archive, about one second of processor time slower.
+`python -m monitor.testing.broker_runtime` prepares all of it once per checkout (Maven, then one trial start); `make
+servers` calls it. A broker also starts without the archive, about one second of processor time slower.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def broker_command(config: Path) -> list[str]:
 def format_storage(config: Path, data: Path, node_id: str) -> None:
     """Write the two files that a new KRaft node needs into `data`: its identity, and the feature levels to begin with.
 
-    Kafka's own tool runs once per version of the jars; the feature levels depend on that version alone, so later nodes get a
-    copy and a fresh identity. Raises `Unavailable` when the tool fails.
+    Kafka's own tool runs once per version of the jars; the feature levels depend on that version alone, so later nodes
+    get a copy and a fresh identity. Raises `Unavailable` when the tool fails.
     """
     features = HOME / "prepared" / f"{_version()}-bootstrap.checkpoint"
     if not features.exists():
@@ -102,7 +102,8 @@ def format_storage(config: Path, data: Path, node_id: str) -> None:
 
 
 def prepare() -> None:
-    """Make everything that brokers of this checkout share: jars, feature levels, class archive. Does nothing the second time.
+    """Make everything that brokers of this checkout share: jars, feature levels, class archive. Does nothing the second
+    time.
 
     Raises `Unavailable` when Java or Maven is missing or the trial broker does not start.
     """

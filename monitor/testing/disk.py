@@ -14,8 +14,8 @@ from monitor.errors import Unavailable
 
 
 class Disk:
-    """Mounted at `path` (created) with so many `megabytes` and places for `files`. Raises `Unavailable` where nobody may mount
-    one: it needs root."""
+    """Mounted at `path` (created) with so many `megabytes` and places for `files`. Raises `Unavailable` without
+    root."""
 
     def __init__(self, path: Path, megabytes: int, files: int = 10_000) -> None:
         self.path = path

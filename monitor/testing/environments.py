@@ -1,7 +1,7 @@
-"""A monitor in real processes that a service can be cut off from, killed beside and halted by: embedded, or on Kafka.
+"""A monitor in real processes that a service can be cut off from, killed and halted by: embedded, or on Kafka.
 
-Both worlds have the same hands, so that one fault is tried on both. What the monitor put on record is collected with the
-moment at which it was seen; times are nanoseconds of CLOCK_BOOTTIME unless they say ms.
+Both worlds have the same hands, so that one fault is tried on both. What the monitor put on record is collected with
+the moment at which it was seen; times are nanoseconds of CLOCK_BOOTTIME unless they say ms.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class World(Protocol):
         """End everything."""
 
     def next(self) -> Charter:
-        """A pilot that nobody has used."""
+        """An unused pilot."""
 
     def proxy(self) -> Proxy:
         """The network of one service; on Kafka all services have the same."""
@@ -134,7 +134,7 @@ class World(Protocol):
 
 
 class Embedded:
-    """`sandbox-monitor serve` in a process of its own. See `World`."""
+    """`sandbox-monitor serve` in a separate process. See `World`."""
 
     name = "embedded"
 

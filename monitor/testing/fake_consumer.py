@@ -120,7 +120,7 @@ class MemoryCluster:
 
 
 class FakePartitionLog:
-    """`PartitionLog` over a `MemoryLog`. `fail_next` makes the next call raise; `at` calls back inside each write."""
+    """`PartitionLog` over a `MemoryLog`. `fail_next` makes the next call raise."""
 
     def __init__(self, cluster: MemoryCluster, log: MemoryLog) -> None:
         self.partition = log.partition
@@ -152,11 +152,13 @@ class FakePartitionLog:
     async def append(self, entry: JournalEntry) -> Journalled:
         """See `Log.append`."""
         self._called()
+        await asyncio.sleep(0)  # as a broker would let other tasks run
         return await self._log.append(entry)
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
         """See `Log.write`."""
         self._called()
+        await asyncio.sleep(0)
         await self._log.write(outputs, through, checkpoint)
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """A nursery of workers: a process that has imported everything once and forks real workers that start in a moment.
 
-A worker takes three seconds of CPU to import what it needs. A test that kills hundreds of them would spend its time there.
-What is forked is what `sandbox-monitor worker` runs: the same app with the same settings, plus a failpoint and a clock that
-is wrong by so many ms. Each is a process of its own, to be killed, stopped and waited for.
+A worker takes three seconds of CPU to import what it needs. A test that kills hundreds of them would spend its time
+there. What is forked is what `sandbox-monitor worker` runs: the same app with the same settings, plus a failpoint and a
+clock that is wrong by so many ms. Each is a separate process, to be killed, stopped and waited for.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
+from monitor.act import ACTORS
 from monitor.engine.failpoint import VARIABLE, from_environment
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.kafka.app import build_worker, require_worker_topics, run_worker
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.worker_service import warm_up
 from monitor.projections.metrics import Metrics
-from monitor.validate.rejections import RejectionReason
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -172,7 +172,8 @@ class Nursery:
 
 
 def main() -> None:
-    """Fork a worker for every line of standard input; say when each is born and has ended. At the end of input kill all."""
+    """Fork a worker for every line of standard input; say when each is born and has ended. At the end of input kill
+    all."""
     warm_up()
     children: dict[int, int] = {}  # pid -> number
     print("ready", flush=True)
@@ -266,7 +267,7 @@ def _run(order: Order) -> None:
         max_pending_control=order.max_pending_control,
     )
     asyncio.run(require_worker_topics(settings, None, order.replication))
-    metrics = Metrics(rejections=[why.value for why in RejectionReason])
+    metrics = Metrics(actors=ACTORS)
     run_worker(build_worker(settings, metrics=metrics, failpoint=from_environment()))
 
 

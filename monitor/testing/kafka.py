@@ -84,7 +84,7 @@ def gathered(seen: Iterable[ConsumedOutput]) -> Outputs:
     return out
 
 
-async def until(true: Callable[[], Awaitable[bool]], timeout: float = 30.0) -> None:
+async def until(true: Callable[[], Awaitable[bool]], timeout: float = 60.0) -> None:
     """Check every 0.2 s until it is true. Raises `TimeoutError` after `timeout` (s)."""
     deadline = time.monotonic() + timeout
     while not await true():

@@ -45,8 +45,8 @@ class Proxy:
             self._break()
 
     def lose(self, *marks: bytes, answer: bool) -> None:
-        """Lose the next message that holds all `marks`, once: an answer does not arrive; a request does, but its answer is
-        swallowed. The connection is broken either way."""
+        """Lose the next message that holds all `marks`, once: an answer does not arrive; a request does, but its answer
+        is swallowed. The connection is broken either way."""
         with self._lock:
             self._aims.append((answer, marks))
 

@@ -1,4 +1,4 @@
-"""Temporary directories that do not pile up: each names its process, and whoever makes one removes those of the dead.
+"""Temporary directories that do not pile up: each names its process, and creating one removes those of dead processes.
 
 A process that is killed cannot clean up after itself; the next one does.
 """

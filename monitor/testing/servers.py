@@ -1,4 +1,5 @@
-"""Starts the real Prometheus and the real Alertmanager of Debian on loopback, with everything they write in one directory."""
+"""Starts the real Prometheus and the real Alertmanager of Debian on loopback, with everything they write in one
+directory."""
 
 from __future__ import annotations
 
@@ -45,8 +46,9 @@ class Server:
             )
         self.pid = self.process.pid
 
-    def wait_ready(self, path: str = "/-/ready", seconds: float = 20.0) -> Server:
-        """Return when `path` answers 200. Raises `Stop` with the log's end when the server died, `Unavailable` when late."""
+    def wait_ready(self, path: str = "/-/ready", seconds: float = 60.0) -> Server:
+        """Return when `path` answers 200. Raises `Stop` with the log's end when the server died, `Unavailable` when
+        late."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -108,7 +110,8 @@ def prometheus(
     interval: str = "200ms",
     port: int | None = None,
 ) -> Server:
-    """Start Prometheus and wait for it. `targets` maps a job's name to its `host:port` list, `alertmanagers` are `host:port`."""
+    """Start Prometheus and wait for it. `targets` maps a job's name to its `host:port` list, `alertmanagers` are
+    `host:port`."""
     port = port or free_port()
     config = directory / "prometheus.yaml"
     directory.mkdir(parents=True, exist_ok=True)
@@ -122,7 +125,8 @@ def prometheus(
     config.write_text("\n".join(lines) + "\n")
     command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={directory / 'data'}"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
-    # Prometheus finds Alertmanagers five seconds after its start; an alert that fired before is lost until it is resent.
+    # Prometheus finds Alertmanagers five seconds after its start; an alert that fired before is lost until it is
+    # resent.
     command += ["--rules.alert.resend-delay=1s"]
     return Server(command, port, directory, "prometheus").wait_ready()
 

@@ -1,7 +1,7 @@
-"""A participant's service as a process of its own, to be halted, cut off and killed.
+"""A participant's service as a separate process, to be halted, cut off and killed.
 
-It works without pause, a small piece every few milliseconds in each of its worker processes, reports exposure, and writes a
-line of JSON for each change of what the guard says. `Service` starts one and reads its lines:
+It works without pause, a small piece every few milliseconds in each of its worker processes, reports exposure, and
+writes a line of JSON for each change of what the guard says. `Service` starts one and reads its lines:
 
     with Service(to=f"http://127.0.0.1:{port}", pilot="p-1", participant="firm-1", spool=tmp_path) as service:
         service.wait("serving")
@@ -28,9 +28,9 @@ from monitor.errors import Unavailable
 
 
 class Said(Struct, frozen=True):
-    """A worker said that its guard now answers `state`: `serving`, or the name of the error. `at` and `sent` are nanoseconds of
-    CLOCK_BOOTTIME: when, and when the last heartbeat was sent that a permit answered (0: none); so is `served`, when the last
-    piece of work began (0: none). `wall` is what the process takes for the time of day (s)."""
+    """A worker said that its guard now answers `state`: `serving`, or the name of the error. `at` and `sent` are
+    nanoseconds of CLOCK_BOOTTIME: when, and when the last heartbeat was sent that a permit answered (0: none); so is
+    `served`, when the last piece of work began (0: none). `wall` is what the process takes for the time of day (s)."""
 
     worker: int
     at: int
@@ -42,8 +42,8 @@ class Said(Struct, frozen=True):
 
 
 class Service:
-    """One service with `workers` processes. `settings` go to `Pilot`; `lies` goes on serving through a halt. With `clock`, a file,
-    its time of day is what libfaketime makes of it, and `move_clock` moves that."""
+    """One service with `workers` processes. `settings` go to `Pilot`; `lies` goes on serving through a halt. With
+    `clock`, a file, its time of day is what libfaketime makes of it, and `move_clock` moves that."""
 
     def __init__(
         self,
@@ -82,8 +82,9 @@ class Service:
                 self.said.append(Said(**json.loads(line)))
                 self._changed.notify_all()
 
-    def wait(self, state: str, workers: int = 1, since: int = 0, timeout: float = 20.0) -> list[Said]:
-        """The first word `state` of each of so many workers at or after `since`. Raises `Unavailable` after `timeout` seconds."""
+    def wait(self, state: str, workers: int = 1, since: int = 0, timeout: float = 60.0) -> list[Said]:
+        """The first word `state` of each of so many workers at or after `since`. Raises `Unavailable` after `timeout`
+        seconds."""
 
         def found() -> dict[int, Said]:
             first: dict[int, Said] = {}
@@ -110,7 +111,7 @@ class Service:
             fresh.replace(self._clock)
 
     def suspend(self) -> None:
-        """SIGSTOP to all of its processes: it stands still, as on a machine that sleeps."""
+        """SIGSTOP to all of its processes: suspended, as on a machine that sleeps."""
         os.killpg(self.process.pid, signal.SIGSTOP)
 
     def wake(self) -> None:
@@ -134,8 +135,8 @@ class Service:
 
 
 def faked(clock: Path) -> dict[str, str]:
-    """The environment in which a process's time of day is moved by what stands in the file `clock`, and no other clock is. Raises
-    `Unavailable` without libfaketime."""
+    """The environment in which a process's time of day is moved by what stands in the file `clock`, and no other clock
+    is. Raises `Unavailable` without libfaketime."""
     for library in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
         return {
             "LD_PRELOAD": str(library),

@@ -10,8 +10,8 @@ Found = TypeVar("Found")
 
 
 class Until:
-    """Asks every `every` (s) until the answer is true, and returns it. Raises `AssertionError` after `seconds`, which a single
-    call may set for itself.
+    """Asks every `every` (s) until the answer is true, and returns it. Raises `AssertionError` after `seconds`, which a
+    single call may set for itself.
 
     >>> Until(1.0)([3].pop)
     3

@@ -21,8 +21,8 @@ SOURCE = LOCAL / "wallclock.c"
 
 
 class WallClock:
-    """Reads `file` (created). Give `environment` to the process; then `move` it at any time. Raises `Unavailable` without a
-    compiler."""
+    """Reads `file` (created). Give `environment` to the process; then `move` it at any time. Raises `Unavailable`
+    without a compiler."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,8 @@ from monitor.testing.broker import free_port
 class Worker:
     """One `sandbox-monitor worker`. `options` are further flags of the command line; its output goes to `log`.
 
-    `environment` is added to this process's own, for failpoints and logins; `group` is called like the prefix unless named.
+    `environment` is added to this process's own, for failpoints and logins; `group` is called like the prefix unless
+    named.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Worker:
         except (OSError, urllib.error.URLError):
             return False
 
-    def wait_ready(self, timeout: float = 40.0) -> Worker:
+    def wait_ready(self, timeout: float = 90.0) -> Worker:
         """Return once it is ready. Raises `Unavailable` with the end of its log when it ends or takes longer (s)."""
         deadline = time.monotonic() + timeout
         while not self.ready:
@@ -63,7 +64,8 @@ class Worker:
         return self
 
     def wait_read(self, events: int, timeout: float = 40.0) -> Worker:
-        """Return once it has stepped or rejected so many telemetry events since it started. Raises `Unavailable` after `timeout` (s)."""
+        """Return once it has stepped or rejected so many telemetry events since it started. Raises `Unavailable` after
+        `timeout` (s)."""
         deadline = time.monotonic() + timeout
         while (read := self._read_events()) < events:
             if time.monotonic() > deadline:

@@ -1,12 +1,12 @@
-"""Bytes in, events or rejections out: the first stage, which nothing bad gets through and nothing bad can stop.
+"""The validate stage: bytes in, events or rejections out. Bad input is rejected with its reason and never raises. Pure.
 
-A record holds one event (structured JSON, or binary mode with `ce_*` headers) or a JSON batch of them. One bad event of a
-batch is rejected alone, with its place. Everything that needs no memory is judged here; what needs the state of a
-partition (admission, ownership, duplicates) is judged by the machine, with the same closed list of reasons.
+A record holds one event (structured JSON, or binary mode with `ce_*` headers) or a JSON batch of them. A bad event of
+a batch is rejected separately, with its index. Checks that need no state are made here; those that need the state of a
+partition (admission, ownership, duplicates) are made by the machine, with the same closed list of reasons.
 
-The usual case, a good record, costs one decode of the whole and one short loop. Only when something is wrong is the record
-taken apart. The result depends on the record alone: depth is bounded by us and not by the interpreter's stack, so a
-replay elsewhere rejects the same events.
+The usual case, a good record, costs one decode and one short loop. Only a record with a mistake is split into its
+events. The result depends on the record alone: nesting depth is bounded by a constant and not by the interpreter's
+stack, so a replay elsewhere rejects the same events.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ from monitor.validate.rejections import (
 from monitor.validate.rejections import MAX_BYTES as MAX_BYTES
 from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
 
-LONG = 4096  # bytes, from which on numpy counts faster, in the end two and a half times
-AHEAD = timedelta(minutes=5)  # how far an event's time may lie after its reception: clocks differ
-OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set says 1970
-BLANK = b" \t\r\n"  # what may stand between the values of a JSON text
+LONG = 4096  # bytes from which on numpy counts faster, up to 2.5 times
+AHEAD = timedelta(minutes=5)  # how far an event's time may be after its reception: clocks differ
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a clock that was never set shows 1970
+BLANK = b" \t\r\n"  # allowed between the values of a JSON text
 
 
 class Validated(NamedTuple):
@@ -64,9 +64,9 @@ class Validated(NamedTuple):
 
 
 def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Validated:
-    """Read one telemetry record. Never raises; `events` and `rejected` together account for every event it packs.
+    """Validate one telemetry record. Never raises; `events` and `rejected` together cover every event in it.
 
-    A record that cannot be told apart into events (no value, too large, broken brackets) is one rejection at index 0.
+    A record that cannot be split into events (no value, too large, unbalanced brackets) is one rejection at index 0.
     """
     mode = mode_of(record)
     if record.value and len(record.value) <= MAX_BYTES and mode in ("single", "batch"):
@@ -77,7 +77,7 @@ def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Va
 
 
 def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
-    """Read one control record (a JSON object per record, key = pilot). Never raises."""
+    """Validate one control record (one JSON object, key = pilot). Never raises."""
     reject = Rejecter(record, topic, partition, secret)
     value = without_bom(record.value or b"")
     found = _unreadable(value)
@@ -94,7 +94,8 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
     return act
 
 
-# The usual case --------------------------------------------------------------------------------------------------------
+# The usual case
+# --------------------------------------------------------------------------------------------------------
 
 _events = msgspec.json.Decoder(list[Event])
 _event = msgspec.json.Decoder(Event)
@@ -111,34 +112,34 @@ def whole(value: bytes, batch: bool) -> list[Event] | None:
 
 
 def flat(value: bytes, events: int) -> bool:
-    """Whether none of so many events can be nested too deep. In doubt no: `_one` looks at the brackets themselves."""
-    # Only what we skip can nest. Every event opens two objects; so few brackets beyond those cannot make a deep nest.
+    """Whether none of so many events can be nested too deep. False when uncertain: `_one` then counts the brackets."""
+    # Only skipped fields can nest. Every event opens two objects; so few further brackets cannot nest deeply.
     opened = _count(value, b"{") - 2 * events + (_count(value, b"[") if value.find(b"[", 1) > 0 else 0)
     return opened < MAX_DEPTH - 2
 
 
 def _count(value: bytes, mark: bytes) -> int:
-    """How often a byte stands in it."""
+    """How often a byte occurs in it."""
     if len(value) < LONG:
         return value.count(mark)
     return int(numpy.count_nonzero(numpy.frombuffer(value, numpy.uint8) == mark[0]))
 
 
 def _numbered(events: list[Event]) -> bool:
-    """Whether every sequence is 1 to 18 digits. In doubt no: `_one` judges by the form itself."""
+    """Whether every sequence is 1 to 18 digits. False when uncertain: `_one` then checks the form."""
     numbers = [event.sequence for event in events]
     digits = "".join(numbers) or "0"
     return digits.isdigit() and digits.isascii() and all(numbers) and len(max(numbers, key=len, default="")) <= 18
 
 
 def _in_order(events: list[Event], record: Record) -> bool:
-    """Whether times and key are right for all of them."""
+    """Whether times and key are valid for all events."""
     bound = latest(record.received)
     key = None if record.key is None else record.key.decode("utf-8", "surrogateescape")
     for event in events:
         if not OLDEST <= event.time <= bound or (key is not None and event.subject != key):
             return False
-        kind = type(event)  # an isinstance of a pair costs three times as much, and this is per event
+        kind = type(event)  # per event; isinstance of a pair costs three times as much
         if (kind is ComplaintResolved or kind is ComplaintWithdrawn) and not OLDEST <= event.data.filed <= event.time:  # type: ignore[union-attr]
             return False
     return True
@@ -148,15 +149,16 @@ _CLOSING = (ComplaintResolved, ComplaintWithdrawn)
 
 
 def latest(received: int) -> datetime:
-    """The latest time that an event received then (ms) may tell of."""
+    """The latest `time` that an event received at `received` (ms) may have."""
     return instant(received) + AHEAD
 
 
-# Taken apart -----------------------------------------------------------------------------------------------------------
+# Event by event
+# -----------------------------------------------------------------------------------------------------------
 
 
 def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
-    """Judge each event of a record by itself."""
+    """Validate each event of a record separately."""
     value = without_bom(record.value or b"")
     found = _unreadable(value)
     if found:
@@ -195,7 +197,7 @@ def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
 
 
 def _strictly(kind: type[Envelope]) -> type[msgspec.Struct]:
-    """The same event type with the form of its sequence written into it."""
+    """The same event type with the form of its sequence as a constraint."""
     form = Annotated[str, msgspec.Meta(pattern=SEQUENCE_FORM)]
     fields = [
         (f.encode_name, form if f.name == "sequence" else f.type, *([] if f.required else [f.default]))
@@ -263,10 +265,10 @@ def mode_of(record: Record) -> str:
 
 
 def _structured(record: Record, value: bytes) -> bytes | tuple[RejectionReason, str, str]:
-    """A binary-mode record as the structured event it stands for."""
+    """A binary-mode record as a structured event."""
     if _depth(value) > MAX_DEPTH - 1:
         return RejectionReason.TOO_DEEP, "data", ""
-    if not _well_formed(value):  # or the value could close `data` and write attributes of its own
+    if not _well_formed(value):  # otherwise the value could close `data` and add attributes
         why, field, detail = broken(value)
         return why, field or "data", detail
     attributes: dict[str, Any] = {}
@@ -281,14 +283,14 @@ def _structured(record: Record, value: bytes) -> bytes | tuple[RejectionReason, 
     return msgspec.json.encode(attributes)
 
 
-# A string that never ends runs to the end of the input, so that one pass is enough whatever the bytes are.
+# An unterminated string extends to the end of the input, so one pass is enough for any bytes.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 
 
 def _depth(part: bytes) -> int:
     """How deep arrays and objects nest."""
     if part.count(b"{") + part.count(b"[") <= MAX_DEPTH // 2:
-        return 0  # too few to matter
+        return 0  # too few to exceed the bound
     depth = deepest = 0
     for token in _TOKEN.finditer(part):
         mark = token[0]
@@ -301,7 +303,7 @@ def _depth(part: bytes) -> int:
 
 
 def _split(value: bytes) -> list[bytes] | RejectionReason:
-    """The elements of a JSON array as bytes, each still to be read; a reason when its brackets do not close."""
+    """The elements of a JSON array as bytes, not yet decoded; a reason when its brackets do not balance."""
     parts: list[bytes] = []
     depth, begin = 0, value.index(b"[") + 1
     end = -1
@@ -348,8 +350,8 @@ _of_act = msgspec.json.Decoder(_OfAct)
 
 
 def _pilot_of(bad: bytes, reader: msgspec.json.Decoder[_OfEvent] | msgspec.json.Decoder[_OfAct]) -> str:
-    """The pilot that a bad event or act names, if that much of it can be read, so that its author is told: by HTTP a record
-    has no key that would say it."""
+    """The pilot that a bad event or act names, if it can be read, so that its sender can find the rejection: by HTTP a
+    record has no key that names the pilot."""
     try:
         return reader.decode(bad).pilot
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,6 +1,7 @@
 """Why input was rejected: the closed list of reasons, each in words with a field and a fix, never repeating a value.
 
-What a firm sends may be personal, so neither bytes nor values come back: only where they stand, and what should be there.
+What a firm sends may be personal, so neither bytes nor values come back: only where they stand, and what should be
+there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MAX_DEPTH = 64  # of nested arrays and objects within one event
 
 
 class RejectionReason(StrEnum):
-    """Why input was rejected: the closed list. `SENTENCES` says each in words."""
+    """Why input was rejected: the closed list. `SENTENCES` has a sentence for each."""
 
     EMPTY_VALUE = "empty_value"
     TOO_LARGE = "too_large"
@@ -65,8 +66,10 @@ SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
     RejectionReason.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
     RejectionReason.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
-    RejectionReason.UNKNOWN_CONTENT_TYPE: "The header `content-type` names a format that is not JSON; send application/json, or application/cloudevents+json "
-    "for a whole event.",
+    RejectionReason.UNKNOWN_CONTENT_TYPE: (
+        "The header `content-type` names a format that is not JSON; send application/json, or "
+        "application/cloudevents+json for a whole event."
+    ),
     RejectionReason.NOT_UTF8: "The bytes are not UTF-8.",
     RejectionReason.NOT_JSON: "The value is not well-formed JSON.",
     RejectionReason.NOT_FINITE: "NaN or Infinity stands where a number is due; JSON has neither.",
@@ -79,21 +82,31 @@ SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.WRONG_FORM: "The text does not have the form that the field asks for.",
     RejectionReason.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
     RejectionReason.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
-    RejectionReason.TIME_IN_FUTURE: "The time lies more than 5 minutes after the reception of the record; set the sender's clock.",
+    RejectionReason.TIME_IN_FUTURE: (
+        "The time lies more than 5 minutes after the reception of the record; set the sender's clock."
+    ),
     RejectionReason.TIME_BEFORE_2000: "The time lies before 2000-01-01, as from a clock that was never set; set it.",
     RejectionReason.CLOSED_BEFORE_FILED: "The complaint is said to have been closed before it was filed.",
     RejectionReason.KEY_MISMATCH: "The record's key is another than the pilot, on whose key order and partition rest.",
     RejectionReason.NOT_ADMITTED: "No pilot of this name had been admitted when the event was received.",
     RejectionReason.NOT_YOURS: "The pilot belongs to another participant than the one that sent the event.",
     RejectionReason.SEQUENCE_TOO_OLD: "The sequence number lies below the window in which repeats can be told apart.",
-    RejectionReason.SOURCE_CONFLICT: "Another event came under this source and sequence number; give each start and each replica of the "
-    "service its own source.",
-    RejectionReason.BEFORE_ADMISSION: "The event happened before the pilot began (admission, or the start of its cycle): it neither counts nor halts.",
+    RejectionReason.SOURCE_CONFLICT: (
+        "Another event came under this source and sequence number; give each start and each replica of the service "
+        "its own source."
+    ),
+    RejectionReason.BEFORE_ADMISSION: (
+        "The event happened before the pilot began (admission, or the start of its cycle): it neither counts nor halts."
+    ),
     RejectionReason.AFTER_EXIT: "The pilot has left the sandbox.",
     RejectionReason.NOT_IN_FORCE: "The acknowledgement names a command, or a standing of it, that is not in force.",
-    RejectionReason.FORGED: "It is not signed with the key that the charter names for its author, or for the firm's service.",
+    RejectionReason.FORGED: (
+        "It is not signed with the key that the charter names for its author, or for the firm's service."
+    ),
     RejectionReason.REPEATED: "The act was judged before; a copy of it changes nothing.",
-    RejectionReason.CONFLICT: "Another act with this id was judged before, or another charter is in force; this one changes nothing.",
+    RejectionReason.CONFLICT: (
+        "Another act with this id was judged before, or another charter is in force; this one changes nothing."
+    ),
     RejectionReason.CONTROL_REFUSED: "The act is well formed but may not take effect.",
 }
 

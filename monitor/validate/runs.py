@@ -1,8 +1,9 @@
-"""Batches: good events of one pilot that follow each other, read together from as many records as hold them.
+"""Fast path of the validate stage: valid events of one pilot that follow each other, read together from several
+records.
 
-Nearly every record is keyed, well formed and in order. So the records of a stretch are sorted by key, the events of each
-key are read in runs, and a run is judged as a whole. All that is ever said here is "these are good"; in doubt nothing is
-said, and each record is then judged by itself in `monitor/validate/parse.py`, with the same result.
+Nearly every record is keyed, well formed and in order. So records are grouped by key, the events of each key are read
+in runs, and a run is validated as a whole. The only answer given here is "all of these are valid"; in doubt there is
+no answer, and `monitor/validate/parse.py` validates each record, with the same result.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from monitor.model.events import ComplaintResolved, ComplaintWithdrawn, Envelope
 from monitor.model.records import Record
 from monitor.validate.parse import MAX_BYTES, MAX_DEPTH, OLDEST, flat, latest, mode_of, validate, whole
 
-MIN_BATCH = 2  # events below which it does not pay to take them at once
+MIN_BATCH = 2  # fewer events are not worth a batch
 MAX_RUN = 1000  # events of one run: more would share little more of its cost, and leave the processor's cache
 # A record of one event that is no longer than this cannot be nested too deep, if it holds no array: a level of objects
 # takes five bytes, `{"":` and `}`, and the names of the required attributes take the rest.
@@ -28,8 +29,8 @@ SHALLOW_BYTES = 5 * (MAX_DEPTH - 2) + sum(len(f'"{name}":0,') for name in _REQUI
 
 
 class EventRun(NamedTuple):
-    """Well-formed events of one key in the order in which they came; the record of each, when that was received (ms), and the
-    event's place in it."""
+    """Well-formed events of one key in the order in which they came; the record of each, when that was received (ms),
+    and the event's place in it."""
 
     events: list[Event]
     records: list[Record]
@@ -37,7 +38,7 @@ class EventRun(NamedTuple):
     places: Sequence[int]
 
     def middle(self, first: int, stop: int) -> int:
-        """About half-way between two events, but not in the midst of a record if there are several."""
+        """Returns an index about half-way between two events, at the start of a record if there are several records."""
         half = (first + stop) // 2
         record = self.records[half]
         if self.records[first] is not record:
@@ -49,18 +50,19 @@ class EventRun(NamedTuple):
         return half
 
     def records_of(self, first: int, stop: int) -> list[Record]:
-        """The records of these events, each once."""
+        """Returns the records of these events, each once."""
         return list({record.offset: record for record in self.records[first:stop]}.values())
 
 
 class RecordReader:
-    """Events of a run that can be read again from their records."""
+    """Reads events of a run again from their records, so that the events themselves need not be kept. `size`: bytes
+    of the records."""
 
     __slots__ = ("_places", "_records", "size")
 
     def __init__(self, records: list[Record], places: Sequence[int]) -> None:
         self._records, self._places = records, places
-        if places[-1]:  # records of many events, so most places are passed over
+        if places[-1]:  # records of several events: skip to the first event of each
             self.size, at = 0, len(records) - 1
             while at >= 0:
                 self.size += len(records[at].value or b"")
@@ -69,7 +71,7 @@ class RecordReader:
             self.size = sum([len(record.value or b"") for record in records])
 
     def __call__(self) -> list[Envelope]:
-        """The events, in order."""
+        """Returns the events in order."""
         found: list[Envelope] = []
         known: dict[int, Envelope] = {}
         last: Record | None = None
@@ -82,8 +84,9 @@ class RecordReader:
 
 
 class EventBatch(NamedTuple):
-    """Good events of one pilot and source whose numbers follow each other, in order: their earliest and latest time, first and
-    last number, the same events sorted by type, and their payloads so too; the run that they are of, and where they end in it."""
+    """Valid events of one pilot and source with consecutive sequence numbers, in order: their earliest and latest time,
+    first and last number, the same events sorted by type, and their payloads so too; the run that they are of, and
+    where they end in it."""
 
     events: list[Event]
     source: str
@@ -97,12 +100,12 @@ class EventBatch(NamedTuple):
     stop: int
 
     def later(self, most: int) -> RecordReader:
-        """Reads the last `most` events again from their records."""
+        """Returns a reader of the last `most` events."""
         start = self.stop - min(most, len(self.events))
         return RecordReader(self.run.records[start : self.stop], self.run.places[start : self.stop])
 
 
-# Records to runs ---------------------------------------------------------------------------------------------------------
+# ---- records to runs
 
 _OBJECT, _ARRAY, _END = b"{[}"
 _MODES = {_OBJECT: "single", _ARRAY: "batch"}
@@ -110,8 +113,9 @@ _lined = msgspec.json.Decoder(Event)
 
 
 def group_by_key(records: Sequence[Record], start: int) -> tuple[list[list[Record]], int]:
-    """The stretch of records from `start` on that look plain from outside, in groups of one key and one form, and where it ends:
-    at a record that has no key, or is not one JSON object or array as its headers say. Groups of one key are in order."""
+    """The stretch of records from `start` on that look plain from outside, in groups of one key and one form, and
+    where it ends: at a record that has no key, or is not one JSON object or array as its headers say. Groups of one
+    key are in order."""
     singles: dict[bytes, list[Record]] = defaultdict(list)
     packs: dict[bytes, list[Record]] = defaultdict(list)
     known: tuple[int, tuple[tuple[str, bytes], ...]] = (0, ())
@@ -121,7 +125,8 @@ def group_by_key(records: Sequence[Record], start: int) -> tuple[list[list[Recor
         if not value or key is None:
             break
         begins = value[0]
-        # Two of the first kind with a line break between them can only be two values, whatever is in them: see `_lines`.
+        # Two of the first kind with a line break between them can only be two values, whatever is in them: see
+        # `_lines`.
         if begins == _OBJECT and value[-1] == _END:
             mine = singles
         elif begins == _ARRAY:
@@ -148,7 +153,8 @@ def runs(records: list[Record]) -> Iterator[EventRun | list[Record]]:
 
 
 def _singles(records: list[Record]) -> Iterator[EventRun | list[Record]]:
-    """Runs of records of one event each, decoded in one go. One that cannot be decoded holds back its neighbours only."""
+    """Runs of records of one event each, decoded in one go. One that cannot be decoded holds back its neighbours
+    only."""
     todo = [records[start : start + MAX_RUN] for start in range(0, len(records), MAX_RUN)][::-1]
     while todo:
         some = todo.pop()
@@ -165,9 +171,9 @@ def _singles(records: list[Record]) -> Iterator[EventRun | list[Record]]:
 def _lines(values: list[bytes]) -> list[Event] | None:
     """The events of values, one each.
 
-    The seam between two values is `}`, a line break, `{`. JSON has no line break in a string and nothing that could go on
-    like that in an array or an object, so every seam lies between two events; and as there are as many events as
-    values, each value is one.
+    The seam between two values is `}`, a line break, `{`. JSON has no line break in a string and nothing that could
+    go on like that in an array or an object, so every seam lies between two events; and as there are as many events
+    as values, each value is one.
     """
     longest = len(max(values, key=len))
     if longest > MAX_BYTES:
@@ -182,7 +188,8 @@ def _lines(values: list[bytes]) -> list[Event] | None:
 
 
 def _packs(records: list[Record]) -> Iterator[EventRun | list[Record]]:
-    """Runs of records that hold a JSON array of events; a run has one source, as numbers must follow each other in it."""
+    """Runs of records that hold a JSON array of events; a run has one source, as numbers must follow each other in
+    it."""
     run, places = _empty()
     for record in records:
         value = record.value
@@ -209,15 +216,15 @@ def _empty() -> tuple[EventRun, list[int]]:
     return EventRun([], [], [], places), places
 
 
-# A run as a batch --------------------------------------------------------------------------------------------------------
+# ---- a run as a batch
 
 _CLOSING = (ComplaintResolved, ComplaintWithdrawn)
 _FOUR = [f"{number:04d}" for number in range(10_000)]
 
 
 def as_batch(run: EventRun, first: int, stop: int) -> EventBatch | None:
-    """The events of a run from `first` to `stop` (excluded) as a batch, when times, key and sequence are right for all of them,
-    and they are one. `None` says nothing: each is then to be judged by itself.
+    """The events of a run from `first` to `stop` (excluded) as a batch, when times, key and sequence are right for
+    all of them, and they are one. `None` says nothing: each is then to be judged by itself.
     """
     events = run.events if stop - first == len(run.events) else run.events[first:stop]
     count, head, key = len(events), events[0], run.records[first].key

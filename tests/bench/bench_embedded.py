@@ -2,7 +2,8 @@
 
     python tests/bench/bench_embedded.py [EVENTS]
 
-Client and monitor run in one process each, on loopback, `synchronous=FULL`. The last line steps the same log again without HTTP.
+Client and monitor run in one process each, on loopback, `synchronous=FULL`. The last line steps the same log again
+without HTTP.
 """
 
 from __future__ import annotations

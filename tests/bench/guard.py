@@ -1,6 +1,7 @@
-"""What the guard costs a call: `python tests/bench/guard.py` prints nanoseconds per call, the best of several runs.
+"""The cost of the guard: `python tests/bench/guard.py` prints nanoseconds per call, the best of several runs.
 
-Each line is the time with the guard less the time without it. The bound of the promise is 2,000 ns. Exit code 1 above it.
+Each line is the time with the guard less the time without it. The bound of the promise is 2,000 ns. Exit code 1 above
+it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from pathlib import Path
 from monitor.sdk import Pilot
 from monitor.testing.memory_link import MemoryLink
 
-CALLS, RUNS, BOUND = 1_000, 400, 2_000  # short runs: the best one was not interrupted by the rest of the machine
+CALLS, RUNS, BOUND = 1_000, 400, 2_000  # short runs: the best one was not interrupted by other processes
 
 
 def best(run: Callable[[], None]) -> float:
-    """Nanoseconds per call of the quickest run."""
+    """Nanoseconds per call of the fastest run."""
     taken = []
     for _ in range(RUNS):
         began = time.perf_counter_ns()
@@ -29,7 +30,7 @@ def best(run: Callable[[], None]) -> float:
 
 
 def lines(pilot: Pilot) -> dict[str, float]:
-    """Each way to ask, with and without a guard around the same nothing."""
+    """Each form of the guard around an empty function, minus the function without a guard."""
 
     def nothing() -> None:
         pass

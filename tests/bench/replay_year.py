@@ -2,11 +2,12 @@
 
     python tests/bench/replay_year.py [--events N] [--pilots N] [--keep DIR]
 
-The file is written by the product's own simulator and writer: a fleet whose charters count in periods of a day. Events of
-the pilots are interleaved in time; a pilot sends about 27 a day, and all periods close at noon. The command runs in a process
-of its own, which divides so large a file over two; seconds are wall time and the processor time of all its processes, memory
-the sum of their largest resident sets. The goal is for two processors that do nothing else. The second run, `early`, is 1,840
-events of one pilot under the template charter in periods of 5 s, admitted eight months before the first.
+The file is written by the product's own simulator and writer: a fleet whose charters count in periods of a day. Events
+of the pilots are interleaved in time; a pilot sends about 27 a day, and all periods close at noon. The command runs in
+a separate process, which divides so large a file over two; seconds are wall time and the processor time of all its
+processes, memory the sum of their largest resident sets. The goal is for two processors that do nothing else. The
+second run, `early`, is 1,840 events of one pilot under the template charter in periods of 5 s, admitted eight months
+before the first.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ Row = Decision | Command | Evidence
 
 
 def load(store: Store, logs: PartitionDump) -> None:
-    """Put a partition's logs into an embedded store as they stand on Kafka: offsets, times, holes and journal included."""
+    """Put a partition's logs into an embedded store as they stand on Kafka: offsets, times, holes and journal
+    included."""
 
     def change(db: sqlite3.Connection) -> None:
         for number, (topic, records) in enumerate(sorted(logs.telemetry.items())):
@@ -91,8 +92,8 @@ def ledgers(directory: Path, rows: list[Row]) -> dict[str, bytes]:
 
 @pytest.mark.kafka
 def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: Path) -> None:
-    """A fleet runs on a real broker under a Faust worker; its logs, journal included, are stepped by the embedded runtime. Of what
-    both put out a notary makes the same ledgers, byte for byte."""
+    """A fleet runs on a real broker under a Faust worker; its logs, journal included, are stepped by the embedded
+    runtime. Of what both emit a notary makes the same ledgers, byte for byte."""
     fresh = Fresh(partitions=2)
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--checkpoint-every", "1")
 
@@ -137,7 +138,7 @@ def test_kafka_and_embedded_give_the_same_decisions_with_the_same_ids(tmp_path: 
             asyncio.run(store.close())
         again: list[Row] = [msgspec.json.decode(raw, type=Decision) for raw in out["decisions"]]
         told = [msgspec.json.decode(raw, type=Command) for raw in out["commands"]]
-        again += {c.id: c for c in reversed(told)}.values()  # told again until answered; a reader takes an id once
+        again += {c.id: c for c in reversed(told)}.values()  # resent until acknowledged; a reader takes an id once
         again += [e for raw in out["evidence"] if isinstance(e := _evidence(raw), Evidence)]
         mine = [r for r in (*stood.decisions, *stood.commands, *stood.evidence) if isinstance(r, Row)]
         mine = [r for r in mine if number[r.pilot] == partition]

@@ -44,7 +44,7 @@ def schema(payload: dict[str, Any]) -> jsonschema.Draft202012Validator:
 
 
 def test_the_committed_page_is_what_the_code_says() -> None:
-    """Whoever changes a struct writes the page again: `python -m monitor.asyncapi > monitor/asyncapi.yaml`."""
+    """A changed struct needs a new page: `python -m monitor.asyncapi > monitor/asyncapi.yaml`."""
     assert resources.files("monitor").joinpath("asyncapi.yaml").read_text("utf-8") == asyncapi.text()
 
 

@@ -160,7 +160,8 @@ class Periods(dict[str, OpenPeriod]):
 
 
 def many(seed: int) -> list[Envelope]:
-    """Events of every type within one minute of the examples' hour, with awkward numbers and segments in and out of the list."""
+    """Events of every type within one minute of the examples' hour, with awkward numbers and segments in and out of the
+    list."""
     rng = random.Random(seed)
     made: list[Envelope] = []
     for _ in range(200):
@@ -196,7 +197,8 @@ class Places(dict[tuple[str, int], OpenPeriod | None]):
 @pytest.mark.parametrize("late_by", [0, 40 * 86_400_000])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_fold_is_the_sum_of_the_slots(kind: str, segments: tuple[str, ...], late_by: int, seed: int) -> None:
-    """Type by type and run by run, a fold leaves bit for bit what the slots add up to one by one, and touches no more."""
+    """Type by type and run by run, a fold leaves bit for bit what the slots add up to one by one, and touches no
+    more."""
     try:
         it: Any = built(kind, segments=segments)
     except BadSpec:

@@ -59,7 +59,7 @@ class Bench(Protocol):
         """What readers of the output logs have been shown."""
 
     async def close(self) -> None:
-        """Let go of files, sockets and threads."""
+        """Release files, sockets and threads."""
 
 
 class MemoryBench:
@@ -98,7 +98,7 @@ class SqliteBench:
         self.others: list[Store] = []
 
     async def owner(self) -> Log:
-        # A connection of its own each, as two processes would have.
+        # A separate connection each, as two processes would have.
         self.others.append(Store(self.store.path, clock=self.clock))
         return SqliteLog(self.others[-1], records=3)
 
@@ -206,7 +206,7 @@ def test_an_empty_store_recovers_to_nothing(make_log: Callable[[Story], None]) -
 
 
 def test_each_claim_raises_the_epoch_by_one(make_log: Callable[[Story], None]) -> None:
-    """Whoever claims next has the next epoch, and its recovery ends with its own claim."""
+    """The next claim has the next epoch, and its recovery ends with its own claim."""
 
     async def story(bench: Bench) -> None:
         for epoch in (1, 2, 3):
@@ -267,7 +267,8 @@ def test_what_is_written_is_seen_by_readers_once_and_in_order(make_log: Callable
 
 
 def test_through_watermark_and_snapshots_survive_the_owner(make_log: Callable[[Story], None]) -> None:
-    """The next owner finds the last `through`, the last watermark, the newest snapshot of each pilot; None forgets one."""
+    """The next owner finds the last `through`, the last watermark, the newest snapshot of each pilot; None forgets
+    one."""
 
     async def story(bench: Bench) -> None:
         first = await bench.owner()
@@ -300,7 +301,8 @@ def test_a_snapshot_may_return_after_it_was_forgotten(make_log: Callable[[Story]
 
 
 def test_the_journal_is_read_back_from_the_watermark(make_log: Callable[[Story], None]) -> None:
-    """Recovery brings every entry at or after the watermark with the offset and time the append returned, none before."""
+    """Recovery brings every entry at or after the watermark with the offset and time the append returned, none
+    before."""
 
     async def story(bench: Bench) -> None:
         log = await bench.owner()
@@ -339,8 +341,8 @@ def test_void_entries_are_left_out_of_the_journal(make_log: Callable[[Story], No
 
 
 def test_reads_are_ordered_bounded_and_complete(make_log: Callable[[Story], None]) -> None:
-    """Pulling chunk by chunk, none larger than the log was told, gives every record in [start, stop) once, in offset order,
-    with its bytes untouched."""
+    """Pulling chunk by chunk, none larger than the log was told, gives every record in [start, stop) once, in offset
+    order, with its bytes untouched."""
 
     async def story(bench: Bench) -> None:
         values = [b"{%d}" % n for n in range(10)] + [b"\x00\xff", b""]
@@ -365,7 +367,7 @@ def test_reads_are_ordered_bounded_and_complete(make_log: Callable[[Story], None
 
 
 def test_topics_do_not_mix(make_log: Callable[[Story], None]) -> None:
-    """A telemetry topic holds only its own records, each topic with offsets of its own."""
+    """A telemetry topic holds only its own records, each topic with separate offsets."""
 
     async def story(bench: Bench) -> None:
         await bench.feed(b"a1", b"a2")

@@ -67,26 +67,47 @@ def add(kind: str, root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What pytest prints about the tests of all additions, run on one copy of the packages that holds all of them."""
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the packages with all additions."""
     root = tmp_path_factory.mktemp("newcomer")
     for part in ("detectors", "monitor"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "tests" / "contract", root / "tests" / "contract")
+    shutil.copy(ROOT / "tests" / "strength.py", root / "tests")
     shutil.copy(ROOT / "pyproject.toml", root)
     for kind in ADDITIONS:
         add(kind, root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def report(copy: Path) -> str:
+    """The output of pytest for the contract tests of all additions."""
     suites = [f"tests/contract/{suite}" for *_, suite in ADDITIONS.values()]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *suites, "-k", "newcomer"],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
     return run.stdout
+
+
+def test_the_line_of_an_actor_is_its_only_registration(copy: Path) -> None:
+    """From one line in `ACTORS` the command `act` has an option for the actor, with its docstring as help."""
+    run = subprocess.run(
+        [sys.executable, "-m", "monitor", "act", "--help"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "--newcomer ADDRESS" in run.stdout
 
 
 @pytest.mark.parametrize("kind", ADDITIONS)

@@ -48,7 +48,7 @@ SHARE = Finding(
     bar=7.405,
     observed=63 / 1323,
     expected=0.02,
-    explanation="4.76 % of 1,323 where 2 % were allowed, 2.38 times as many. The evidence is above the bar.",
+    explanation="4.76 % of 1,323 where 2 % were allowed, 2.38 times as many. The evidence is above the threshold.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Whatever call of a log breaks, before or after it took effect: the next owner goes on, and nobody can tell from the decisions."""
+"""Whichever call of a log fails, before or after its effect: the next owner continues with the same decisions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Life:
         return runner, log
 
     async def turn(self, runner: Runner, log: Log, now: int) -> None:
-        """What an owner does when it is awake: telemetry to its end, then control, then the time."""
+        """What an owner does in one iteration: telemetry to its end, then control, then the time."""
         while records := await log.telemetry(TOPIC, runner.next_telemetry.get(TOPIC, 0), 1 << 40):
             await runner.telemetry(TOPIC, records)
         if records := await log.control(runner.next_control, 1 << 40):
@@ -92,7 +92,7 @@ class Life:
 
 
 def known(outputs: Outputs) -> dict[str, list[bytes]]:
-    """Bytes of everything put out, apart from the epoch: the one field that names the owner."""
+    """Bytes of everything emitted, apart from the epoch: the one field that names the owner."""
     plain = {
         "decisions": [msgspec.structs.replace(d, epoch=0) for d in outputs.decisions],
         "commands": [msgspec.structs.replace(c, epoch=0) for c in outputs.commands],
@@ -105,7 +105,7 @@ def known(outputs: Outputs) -> dict[str, list[bytes]]:
 
 @cache
 def undisturbed() -> tuple[dict[str, list[bytes]], int]:
-    """What a life without any fault puts out, and how many calls it makes that can break."""
+    """What a life without any fault emits, and how many calls it makes that can break."""
     life = Life()
     return known(life.run()), life.calls
 
@@ -124,7 +124,8 @@ def test_the_script_is_worth_breaking() -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_any_call_may_break_once(when: When) -> None:
-    """Break call n, for every n, before or after it took effect: the next owner's decisions are byte for byte the same."""
+    """Break call n, for every n, before or after it took effect: the next owner's decisions are byte for byte the
+    same."""
     story, calls = undisturbed()
     for at in range(calls):
         life = Life()

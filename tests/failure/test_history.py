@@ -1,4 +1,5 @@
-"""The share of histories that every test run does: random operations and faults, then every position against an offline step."""
+"""The share of histories that every test run does: random operations and faults, then every position against an offline
+step."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def held(tally: Tally) -> None:
 
 
 def test_histories_in_memory() -> None:
-    """Cheap histories, owners dying at failpoints and in broken calls, zombies waking up: every position as it must be."""
+    """Cheap histories, owners dying at failpoints and in broken calls, zombies waking up: every position as it must
+    be."""
     tally, count = Tally(), examples(12, 30)
     cheap(range(count), tally.add)
     held(tally)
@@ -40,7 +42,7 @@ def test_histories_on_sqlite() -> None:
 
 
 def test_a_worker_that_is_taken_away_while_it_is_born_is_ended(tmp_path: Path) -> None:
-    """Its supervisor is still waiting for the fork when nobody wants it any more: it does not live on, and nobody waits for it."""
+    """Its supervisor is still waiting for the fork when it is no longer wanted: it is ended, and not awaited."""
 
     async def story(nursery: Nursery) -> None:
         live = Live(plan(1), Lane(mute, mute), nursery, tmp_path)

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.engine.runner import Runner
 from monitor.model.records import Claim, TimeRead
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from monitor.testing.history.check import Acked, Stood, Written, check
 from monitor.testing.history.memory import START, Cheap, Memory, machine, of_epoch
 from monitor.testing.history.story import Story
@@ -155,7 +155,7 @@ def test_two_claims_of_one_epoch_and_a_step_back_are_named() -> None:
 
 
 class Twice(Runner):
-    """A runner that forgets what was put out before it: weakened on purpose."""
+    """A runner that forgets what was emitted before it: weakened on purpose."""
 
     async def recover(self) -> None:
         await super().recover()
@@ -171,7 +171,7 @@ class Blind(Runner):
 
 @pytest.mark.parametrize(("weak", "promise"), [(Twice, "doubled"), (Blind, "lost")])
 def test_a_weakened_runner_is_found_out(weak: type[Runner], promise: str) -> None:
-    """Histories find a runner that puts out twice, and one that skips: they are able to fail."""
+    """Histories find a runner that emits twice, and one that skips: they are able to fail."""
     found: set[str] = set()
     for seed in range(12):
         if promise in found:

@@ -1,4 +1,5 @@
-"""Recovery, broken at every labelled point: whatever dies when, the record is that of an offline step through the logs."""
+"""Recovery, broken at every labelled point: whatever dies when, the record is that of an offline step through the
+logs."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from tests.strength import examples
 
 TOPIC = "telemetry"
 POINTS = ("before_write", "after_write", "before_checkpoint", "after_checkpoint", "after_append")
-# Passed once in every life, or only after a death: too seldom for many kills of their own.
+# Passed once in every life, or only after a death: too seldom for many separate kills.
 RARER = ("before_append", "replayed")
 
 
@@ -80,7 +81,7 @@ async def offline(
 
 
 async def live(seed: int, killer: Killer, hours: int = 30, checkpoint_every_ms: int = 12) -> tuple[dict, dict, int]:
-    """A fleet sends while owners die and come back; returns (what was put out, what the offline step puts out, kills)."""
+    """A fleet sends while owners die and come back; returns (what was emitted, what the offline step emits, kills)."""
     rng = random.Random(seed)
     fleet = Fleet(
         seed, pilots=4, scenarios=["step", "silence", "late", "gaps"], hours=hours, period="1h", onset=8, volume=200
@@ -144,7 +145,8 @@ async def live(seed: int, killer: Killer, hours: int = 30, checkpoint_every_ms: 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("seed", range(examples(2, 3)))
 def test_death_at_a_labelled_point_changes_nothing_on_record(point: str, seed: int) -> None:
-    """Each of many deaths at the point, between outputs and the next checkpoint too, leaves the record as it must be."""
+    """Each of many deaths at the point, between outputs and the next checkpoint too, leaves the record as it must
+    be."""
     killer = Killer({point: list(range(1 + seed, 400, 3))})
     got, want, kills = asyncio.run(live(seed, killer))
     assert kills > 3
@@ -155,7 +157,7 @@ def test_death_at_a_labelled_point_changes_nothing_on_record(point: str, seed: i
 
 @pytest.mark.parametrize("seed", range(examples(4, 8)))
 def test_deaths_anywhere_change_nothing_on_record(seed: int) -> None:
-    """All points at random, rare checkpoints, so that owners die while they replay what others had put out."""
+    """All points at random, rare checkpoints, so that owners die while they replay what others had written out."""
     rng = random.Random(1000 + seed)
     killer = Killer({point: sorted(rng.sample(range(1, 300), 40)) for point in (*POINTS, *RARER)})
     got, want, kills = asyncio.run(live(100 + seed, killer, checkpoint_every_ms=rng.choice((1, 10, 1000))))

@@ -1,4 +1,4 @@
-"""A service whose disk is full: its reports are refused by name, what was acknowledged arrives, and all goes on with room."""
+"""A service whose disk is full: reports raise `SpoolFull`, acknowledged events arrive, and it works again with room."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make(link: MemoryLink, home: Path, **more: Any) -> Pilot:
 
 
 def until_full(pilot: Pilot) -> tuple[int, SpoolFull]:
-    """Report until it is refused: how many were taken, and what was said."""
+    """Report until a call raises; return the number of accepted reports and the message."""
     for count in range(100_000):
         try:
             pilot.complaint("c" * 100)
@@ -44,7 +44,7 @@ def until_full(pilot: Pilot) -> tuple[int, SpoolFull]:
 
 
 def test_a_report_that_finds_no_room_is_refused_and_the_next_is_taken_when_there_is(disk: Disk) -> None:
-    """The error names the directory and what helps, the count tells, numbers have no gap, and no restart is needed."""
+    """The error names the directory and the fix, the reports are counted, numbers have no gap, no restart is needed."""
     link = MemoryLink()
     link.away = True
     home = disk.path / "spool"
@@ -64,7 +64,7 @@ def test_a_report_that_finds_no_room_is_refused_and_the_next_is_taken_when_there
 
 
 def test_delivery_goes_on_while_the_disk_is_full(disk: Disk) -> None:
-    """What the spool holds is delivered although not a byte can be written; what is delivered makes room for reports."""
+    """The spool is delivered although no byte can be written, and the delivery makes room for reports."""
     link = MemoryLink()
     link.away = True
     with make(link, disk.path / "spool", spool_bytes=1 << 18) as pilot:
@@ -81,8 +81,8 @@ def test_delivery_goes_on_while_the_disk_is_full(disk: Disk) -> None:
 
 
 def test_a_service_killed_on_a_full_disk_loses_nothing_it_was_told_is_kept(disk: Disk) -> None:
-    """Its process filled the disk and was killed; a new one is refused by name while there is no room, and with room delivers
-    everything that was acknowledged."""
+    """A process fills the disk and is killed. A new one raises `SpoolFull` while there is no room; with room it
+    delivers every acknowledged event."""
     home = disk.path / "spool"
     ballast = disk.path / "ballast"
     ballast.write_bytes(b"x" * (1 << 19))
@@ -99,9 +99,9 @@ def test_a_service_killed_on_a_full_disk_loses_nothing_it_was_told_is_kept(disk:
     assert told[: len(acknowledged)] == [f"c-{number}" for number in acknowledged]
 
 
-@pytest.mark.usefixtures("disk")  # skipped where that one is
+@pytest.mark.usefixtures("disk")  # skipped under the same condition
 def test_a_segment_that_cannot_be_begun_leaves_the_last_one_whole(tmp_path: Path) -> None:
-    """No file can be made any more: the spool refuses, keeps what it has, and goes on when files can be made again."""
+    """When no file can be created the spool raises and keeps its records; it works again when files can be created."""
     with small(tmp_path / "few", 4, files=6) as few:
         spool = Spool(few.path / "s", limit=1 << 16, segment_bytes=1024)
         taken, full = append_until_full(spool)
@@ -109,7 +109,7 @@ def test_a_segment_that_cannot_be_begun_leaves_the_last_one_whole(tmp_path: Path
         assert "no room on the disk" in str(full)
         assert append_until_full(spool)[0] == 0
         found = [payload for _, payload in spool.read(100, 1 << 20)]
-        spool.release(spool.read(100, 1 << 20)[-1][0])  # the first segment goes: a file can be made
+        spool.release(spool.read(100, 1 << 20)[-1][0])  # removes the first segment, so that a file can be created
         spool.sync(spool.append(b"%0100d" % taken))
         while batch := spool.read(100, 1 << 20):
             found += [payload for _, payload in batch]
@@ -119,7 +119,7 @@ def test_a_segment_that_cannot_be_begun_leaves_the_last_one_whole(tmp_path: Path
 
 
 def append_until_full(spool: Spool) -> tuple[int, SpoolFull]:
-    """Append numbered records until one is refused: how many were taken, and what was said."""
+    """Append numbered records until one raises; return the number of accepted records and the message."""
     for number in range(1_000):
         try:
             spool.sync(spool.append(b"%0100d" % number))

@@ -68,7 +68,7 @@ class Run:
 
     def serving(self) -> None:
         """Wait until it serves and some heartbeats have an answer."""
-        self.service.wait("serving", timeout=40)
+        self.service.wait("serving", timeout=90)
         time.sleep(2.4 * BEAT_S)
 
     def breach(self) -> None:

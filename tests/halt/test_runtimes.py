@@ -24,7 +24,7 @@ DAYS: Any = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WITHIN_S = 4.0
 RESPONSES = Responses(lease="4s", acknowledge_within=f"{WITHIN_S:g}s")
 DRILLS = Drills(every="20s", full_stops=(Window(DAYS, "00:00", "24:00"),))
-until = Until(20.0, every=0.05)
+until = Until(60.0, every=0.05)
 
 
 @pytest.fixture(name="world", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)], scope="module")
@@ -41,7 +41,7 @@ def started(world: World, home: Path, **more: Any) -> tuple[str, Service]:
     settings = {**world.settings(world.proxy()), "pilot": charter.pilot, "participant": charter.participant.id}
     settings |= {"model": "m1", "spool": home, "heartbeat_s": 0.5, "pack_ms": 5, "tier": "high", **more}
     service = Service(**settings)
-    service.wait("serving", timeout=40)
+    service.wait("serving", timeout=90)
     return charter.pilot, service
 
 

@@ -34,8 +34,8 @@ def ran(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("name", WORLD)
 def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str) -> None:
-    """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one, changes
-    nothing, and says what became of the first. With --no-wait nobody waits."""
+    """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one,
+    changes nothing, and says what became of the first. With --no-wait the command does not wait."""
     world: World = WORLDS[name](tmp_path, 2, Responses())
     charter = world.next()
     pilot, firm = charter.pilot, charter.participant.id
@@ -122,8 +122,8 @@ def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> No
 
 
 def test_only_who_holds_a_named_key_admits(tmp_path: Path) -> None:
-    """`serve --admit-key`: an admission that nobody or another key signed is refused as forged; the right one is taken, and so was
-    the charter that was given to `serve` itself."""
+    """`serve --admit-key`: an admission without a signature or signed by another key is refused as forged; the right
+    one is taken, and so was the charter that was given to `serve` itself."""
     own, other = tmp_path / "own.key", tmp_path / "other.key"
     keys = [ran("keys", "new", str(path)) for path in (own, other)]
     assert [result.exit_code for result in keys] == [0, 0]

@@ -1,5 +1,5 @@
-"""Halt, appeal, release with keys, as firm and as regulator, on both runtimes; what a cheating firm tries has no effect
-on either."""
+"""Halt, appeal and release with keys, as firm and as regulator, on both runtimes; attempts of a cheating firm have no
+effect."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ PILOT = "pilot-1"
 DAY_MS = 86_400_000
 
 
-class Desk:
-    """Where acts are sent, and the keys that sign them."""
+class ActSender:
+    """Sends acts to one address, signed with the keys in `home`."""
 
     def __init__(self, home: Path, to: str, prefix: str, charter_file: Path) -> None:
         self.home, self.address, self.prefix, self.charter = home, to, prefix, charter_file
 
     def act(self, command: str, author: str, *more: str, key: str = "") -> Result:
-        """One command of the line, signed by the author's own key or another's."""
+        """Run one command of the command line, signed with the author's key or another one."""
         to = ["--to", self.address, "--prefix", self.prefix, "--author", author]
         return ran(command, *more, *to, "--key", str(self.home / f"{key or author}.key"))
 
     def put(self, body: bytes, signature: str, name: str) -> str:
-        """Exactly these bytes; what became of them."""
+        """Send exactly these bytes; return the outcome."""
         answer = send_act(self.address, PILOT, name, body, signature, wait=20, prefix=self.prefix)
         assert answer is not None
         return answer.rejected.detail if answer.rejected else "taken"
@@ -72,41 +72,41 @@ def chartered(home: Path, version: int = 1, **authority: object) -> Path:
 
 
 @pytest.fixture(params=WORLD)
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    """A monitor that only the admitter's key may admit to, embedded or on Kafka."""
+def sender(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActSender]:
+    """A monitor to which only the admitter's key may admit, embedded or on Kafka."""
     path, key = chartered(tmp_path), own_key(tmp_path / "admitter.key").public
     own_key(tmp_path / "mallory.key")
     if request.param == "embedded":
         process, address = serve(tmp_path, "--admit-key", key)
         try:
-            yield Desk(tmp_path, address.rstrip("/"), "sandbox", path)
+            yield ActSender(tmp_path, address.rstrip("/"), "sandbox", path)
         finally:
             ended(process)
         return
     fresh = Fresh(2)
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--admit-key", key).wait_ready()
     try:
-        yield Desk(tmp_path, f"kafka://{fresh.bootstrap}", fresh.names.prefix, path)
+        yield ActSender(tmp_path, f"kafka://{fresh.bootstrap}", fresh.names.prefix, path)
     finally:
         worker.kill()
 
 
-def test_halt_appeal_release_as_firm_and_as_regulator(desk: Desk, tmp_path: Path) -> None:
-    """The regulator admits, halts and releases; the firm rectifies. In between the firm tries every side door."""
+def test_halt_appeal_release_as_firm_and_as_regulator(sender: ActSender, tmp_path: Path) -> None:
+    """The regulator admits, halts and releases; the firm rectifies. Before each step the firm tries to bypass it."""
     why = ("--reason", "by hand")
-    file, taken_over = str(desk.charter), str(chartered(tmp_path, 2, approvers=("x", "y"), officers=("x",), keys={}))
+    file, taken_over = str(sender.charter), str(chartered(tmp_path, 2, approvers=("x", "y"), officers=("x",), keys={}))
     found = ("--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e")
 
     def has(result: Result, code: int, words: str) -> None:
         assert words in result.output, result.output
         assert result.exit_code == code, result.output
 
-    has(desk.act("admit", "firm", file), 1, "forged")
-    has(desk.act("admit", "mallory", file), 1, "forged")
-    has(desk.act("admit", "regulator", file, key="admitter"), 0, "taken: admitted")
-    has(desk.act("admit", "regulator", file, key="admitter"), 0, "already taken: version 1 is in force")
+    has(sender.act("admit", "firm", file), 1, "forged")
+    has(sender.act("admit", "mallory", file), 1, "forged")
+    has(sender.act("admit", "regulator", file, key="admitter"), 0, "taken: admitted")
+    has(sender.act("admit", "regulator", file, key="admitter"), 0, "already taken: version 1 is in force")
     has(
-        desk.act("admit", "another", file, key="admitter"),
+        sender.act("admit", "another", file, key="admitter"),
         1,
         "conflict, charter: already_admitted: version 1 is in force",
     )
@@ -115,31 +115,31 @@ def test_halt_appeal_release_as_firm_and_as_regulator(desk: Desk, tmp_path: Path
     halt = Override(id=name, pilot=PILOT, author="olga", level="halt", reason="x", **validity(1, now))
     body = msgspec.json.encode(halt)
     signature = own_key(tmp_path / "olga.key").sign("control", body)
-    assert desk.put(body, signature, name) == "taken"
+    assert sender.put(body, signature, name) == "taken"
 
-    has(desk.act("admit", "firm", taken_over, "--amend"), 1, "forged")
-    has(desk.act("admit", "olga", taken_over, "--amend", key="firm"), 1, "forged")
-    has(desk.act("admit", "olga", taken_over, "--amend"), 1, "halt_stands")
-    has(desk.act("admit", "regulator", taken_over, "--amend", key="admitter"), 1, "halt_stands")
-    has(desk.act("dismiss", "firm", PILOT, *why), 1, "forged")
-    has(desk.act("dismiss", "mallory", PILOT, *why), 1, "forged")
+    has(sender.act("admit", "firm", taken_over, "--amend"), 1, "forged")
+    has(sender.act("admit", "olga", taken_over, "--amend", key="firm"), 1, "forged")
+    has(sender.act("admit", "olga", taken_over, "--amend"), 1, "halt_stands")
+    has(sender.act("admit", "regulator", taken_over, "--amend", key="admitter"), 1, "halt_stands")
+    has(sender.act("dismiss", "firm", PILOT, *why), 1, "forged")
+    has(sender.act("dismiss", "mallory", PILOT, *why), 1, "forged")
     for author in ("x", "y"):
-        has(desk.act("approve", author, PILOT, key="firm"), 1, "forged")
-    has(desk.act("release", "firm", PILOT, *why), 1, "not_an_officer")
-    assert desk.level() == "halt"
+        has(sender.act("approve", author, PILOT, key="firm"), 1, "forged")
+    has(sender.act("release", "firm", PILOT, *why), 1, "not_an_officer")
+    assert sender.level() == "halt"
 
-    has(desk.act("rectify", "firm", PILOT, *found), 0, "taken: rectification_recorded")
-    has(desk.act("evaluate", "olga", PILOT, "--passed", "--report", "r"), 0, "taken: evaluation_recorded")
-    has(desk.act("approve", "firm", PILOT), 1, "not_an_approver")
-    has(desk.act("approve", "anna", PILOT), 0, "taken: approval_recorded")
-    has(desk.act("approve", "ben", PILOT, key="anna"), 1, "forged")
-    has(desk.act("approve", "ben", PILOT, "--valid-for", "1s", "--standing", "0"), 1, "standing_behind")
-    has(desk.act("approve", "ben", PILOT), 0, "taken: approval_recorded")
-    has(desk.act("release", "olga", PILOT), 1, "halt_not_verified: the halt is not acknowledged")
-    has(desk.act("release", "olga", PILOT, "--reason", "seen on site"), 0, "taken: released, halt -> normal")
+    has(sender.act("rectify", "firm", PILOT, *found), 0, "taken: rectification_recorded")
+    has(sender.act("evaluate", "olga", PILOT, "--passed", "--report", "r"), 0, "taken: evaluation_recorded")
+    has(sender.act("approve", "firm", PILOT), 1, "not_an_approver")
+    has(sender.act("approve", "anna", PILOT), 0, "taken: approval_recorded")
+    has(sender.act("approve", "ben", PILOT, key="anna"), 1, "forged")
+    has(sender.act("approve", "ben", PILOT, "--valid-for", "1s", "--standing", "0"), 1, "standing_behind")
+    has(sender.act("approve", "ben", PILOT), 0, "taken: approval_recorded")
+    has(sender.act("release", "olga", PILOT), 1, "halt_not_verified: the halt is not acknowledged")
+    has(sender.act("release", "olga", PILOT, "--reason", "seen on site"), 0, "taken: released, halt -> normal")
 
-    assert desk.put(body, signature, name) in ("taken", "repeated")  # what became of the first one is said again
-    assert desk.level() == "normal"
+    assert sender.put(body, signature, name) in ("taken", "repeated")  # the outcome of the first one is returned again
+    assert sender.level() == "normal"
     other = body.replace(b'"the-halt"', b'"the-hal2"')
-    assert desk.put(other, signature, "the-hal2").startswith("bad_signature")
-    has(desk.act("admit", "olga", taken_over, "--amend"), 0, "taken: amended")
+    assert sender.put(other, signature, "the-hal2").startswith("bad_signature")
+    has(sender.act("admit", "olga", taken_over, "--amend"), 0, "taken: amended")

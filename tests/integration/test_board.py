@@ -64,16 +64,46 @@ def fleet(notary: Notary) -> FleetView:
                 evidence(hour, pilot, participant=firm, k=round(k), scores=scores, indicator="incident_rate")
             )
         numbers = Finding(
-            indicator="incident_rate", rule="cusum" if level is Level.WATCH else "limit_e_process", statistic=statistic, bar=BAR,
-            observed=15.0, expected=6.2, alpha=0.0061, alpha_spent=0.0061,
-            period_start=log_rows[-1].start, period_end=log_rows[-1].end,
-        )  # fmt: skip
+            indicator="incident_rate",
+            rule="cusum" if level is Level.WATCH else "limit_e_process",
+            statistic=statistic,
+            bar=BAR,
+            observed=15.0,
+            expected=6.2,
+            alpha=0.0061,
+            alpha_spent=0.0061,
+            period_start=log_rows[-1].start,
+            period_end=log_rows[-1].end,
+        )
         if level:
-            records.append(decision(2, pilot, participant=firm, charter=digest, level=level, reason=reason, at=log_rows[-1].end,
-                                    finding=numbers, first_out=True))  # fmt: skip
+            records.append(
+                decision(
+                    2,
+                    pilot,
+                    participant=firm,
+                    charter=digest,
+                    level=level,
+                    reason=reason,
+                    at=log_rows[-1].end,
+                    finding=numbers,
+                    first_out=True,
+                )
+            )
         if pilot == "dark-pilot":
-            records.append(decision(2, pilot, participant=firm, charter=digest, kind="flag", level=Level.NORMAL, reason=Reason.SILENCE,
-                                    unknown="silence", at=log_rows[40].end, finding=Finding(rule="heartbeat/")))  # fmt: skip
+            records.append(
+                decision(
+                    2,
+                    pilot,
+                    participant=firm,
+                    charter=digest,
+                    kind="flag",
+                    level=Level.NORMAL,
+                    reason=Reason.SILENCE,
+                    unknown="silence",
+                    at=log_rows[40].end,
+                    finding=Finding(rule="heartbeat/"),
+                )
+            )
             log_rows = log_rows[:40]
         notary.record(records)
         periods: list[Evidence] = log_rows
@@ -82,7 +112,7 @@ def fleet(notary: Notary) -> FleetView:
 
 
 class Served:
-    """The board's routes on a free loopback port, in a thread of their own."""
+    """The board's routes on a free loopback port, in a separate thread."""
 
     def __init__(self, board: FleetView) -> None:
         self.board = board
@@ -91,7 +121,7 @@ class Served:
         self.url = ""
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def _run(self) -> None:
         app = web.Application()
@@ -125,8 +155,16 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     options = Options()
     options.binary_location = "/usr/bin/chromium"
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-background-networking", "no-first-run",
-                 "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):  # fmt: skip
+    for flag in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-background-networking",
+        "no-first-run",
+        "disable-component-update",
+        "disable-sync",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
@@ -164,7 +202,7 @@ def opened(served: Served, browser: webdriver.Chrome, width: int, scheme: str) -
     browser.get(served.url)
 
 
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
@@ -187,7 +225,7 @@ def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
     assert contrast_below(browser, 4.5) == []
 
 
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
@@ -224,7 +262,7 @@ def test_a_name_that_looks_like_a_script_does_nothing(served: Served, browser: w
     assert [s.get_attribute("src") for s in browser.find_elements(By.TAG_NAME, "script")] == [served.url + "/board.js"]
     browser.get(served.url + "/?words=" + quote('"><script>alert(1)</script>'))
     assert "No pilot matches" in text(browser)
-    browser.get(served.url + "/pilot/nobody")
+    browser.get(served.url + "/pilot/stranger")
     assert "No such pilot" in text(browser)
     assert [p for p in problems(browser) if "404" not in p] == []
 
@@ -282,7 +320,8 @@ def problems(browser: webdriver.Chrome) -> list[str]:
 CONTRAST = """
 const least = arguments[0];
 const parse = (c) => c.match(/[\\d.]+/g).map(Number);
-const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+  .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
 const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
   if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
@@ -292,7 +331,8 @@ for (const e of document.querySelectorAll("body *")) {
   if (!e.getClientRects().length) continue;
   const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))];
   const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  if (ratio < least) bad.push(e.tagName + "." + e.className + " " + ratio.toFixed(2) + " " + e.textContent.slice(0, 30));
+  if (ratio < least)
+    bad.push(e.tagName + "." + e.className + " " + ratio.toFixed(2) + " " + e.textContent.slice(0, 30));
 }
 return bad;
 """

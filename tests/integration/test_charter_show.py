@@ -58,8 +58,8 @@ def test_the_charter_in_force_is_shown_and_a_refused_one_is_not(tmp_path: Path, 
             assert "scenario: Only loans below 1,000 EUR" in page
             assert charter_hash(first) in page
             assert charter_hash(third) not in page
-        unknown = ran("charter", "show", "nobody", *to)
+        unknown = ran("charter", "show", "stranger", *to)
         assert unknown.exit_code == 1
-        assert "no pilot nobody was admitted" in unknown.stderr
+        assert "no pilot stranger was admitted" in unknown.stderr
     finally:
         world.close()

@@ -18,11 +18,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from monitor.act import ACTORS
 from monitor.cli.dashboards import dashboards
 from monitor.engine.replay import TimedRecord, replay_charters, timed_records
 from monitor.model.records import Outputs
 from monitor.projections.metric_catalogue import CATALOGUE, series_names
-from monitor.projections.metrics import ACTORS, Metrics
+from monitor.projections.metrics import Metrics
 from monitor.simulation.fleet import Fleet
 from monitor.testing.recorder import Recorded, Recorder
 from monitor.testing.servers import Server, prometheus
@@ -97,7 +98,7 @@ def test_no_metric_is_without_a_reader() -> None:
 
 
 def simulated() -> Iterator[Outputs]:
-    """What the real machine puts out for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls
+    """What the real machine emits for fleet after fleet; in each a pilot dies, one exceeds its limits, one falls
     silent."""
     for seed in itertools.count(1):
         fleet = Fleet(
@@ -110,7 +111,7 @@ def simulated() -> Iterator[Outputs]:
 
 
 def feed(metrics: Metrics, outputs: Outputs) -> None:
-    """One step of the machine, with what runner, notary and actors say beside it."""
+    """One step of the machine, with what runner, notary and actors report."""
     now = time.time_ns() // 1_000_000
     began = time.perf_counter()
     metrics.observe(outputs, now_ms=now)
@@ -129,7 +130,7 @@ def feed(metrics: Metrics, outputs: Outputs) -> None:
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real Prometheus that scrapes a real /metrics while a simulated fleet runs, with a few seconds of its past."""
-    metrics, done = Metrics(), threading.Event()
+    metrics, done = Metrics(actors=ACTORS), threading.Event()
 
     def move() -> None:
         for outputs in simulated():
@@ -177,7 +178,7 @@ def ask(server: Server, expr: str, instant: bool) -> list[Any]:
 
 @pytest.mark.servers
 @pytest.mark.parametrize(("expr", "instant"), QUERIES)
-def test_every_query_is_answered(loaded: Server, halted: str, expr: str, instant: bool) -> None:
+def test_every_query_has_a_result(loaded: Server, halted: str, expr: str, instant: bool) -> None:
     """Each query, with its variables filled in as Grafana fills them, returns numbers from the real Prometheus."""
     filled = expr.replace("$pilot", halted).replace("$__rate_interval", "5s")
     assert "$" not in filled

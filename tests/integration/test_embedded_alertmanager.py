@@ -30,8 +30,8 @@ pytestmark = [
     pytest.mark.skipif(bool(servers.missing("prometheus-alertmanager")), reason="no prometheus-alertmanager here"),
 ]
 
-until = Until(15.0, every=0.1)
-CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
+until = Until(60.0, every=0.1)
+CONFIG = "route: {receiver: none}\nreceivers: [{name: none}]\n"
 
 
 def alerts(port: int) -> list[str]:
@@ -77,7 +77,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.
 
 
 def started(directory: Path, options: list[str], environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
-    """`serve` as a process of its own, and the address of its door."""
+    """`serve` as a separate process, and the address of its door."""
     command = [sys.executable, "-m", "monitor", "serve", "--dir", str(directory), "--port", "0", *options]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment}

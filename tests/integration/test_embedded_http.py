@@ -111,7 +111,8 @@ def test_a_death_halts_however_it_is_packed(tmp_path: Path, how: str) -> None:
 
 
 def test_bad_input_is_kept_and_rejected_with_its_reason(tmp_path: Path) -> None:
-    """Rubbish is answered with 202, since it is stored; it is counted by reason, and good events pass before and after."""
+    """Rubbish is answered with 202, since it is stored; it is counted by reason, and good events pass before and
+    after."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         service = Emitter("s", "p")
@@ -126,8 +127,8 @@ def test_bad_input_is_kept_and_rejected_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_permit_answers_its_heartbeat_and_is_signed_like_a_command(tmp_path: Path) -> None:
-    """The permit of each nonce can be waited for, also when a newer one is there; what the monitor says can be checked with
-    the key that it shows, and a halted pilot's heartbeat has no permit."""
+    """The permit of each nonce can be waited for, also when a newer one is there; what the monitor says can be checked
+    with the key that it shows, and a halted pilot's heartbeat has no permit."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         service = Emitter("s", "p")
@@ -185,7 +186,7 @@ def test_what_cannot_be_stored_is_refused_in_words(tmp_path: Path) -> None:
 
 
 def test_another_hosts_name_is_refused(tmp_path: Path) -> None:
-    """A page in a browser that reaches this address under a name of its own gets nothing."""
+    """A page in a browser that reaches this address under another name gets nothing."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         for path in ("", "v1/decisions", "metrics"):
@@ -371,7 +372,7 @@ def test_a_checkpoint_is_seen_in_the_metrics(tmp_path: Path) -> None:
 def test_a_charter_given_at_the_start_is_in_force_or_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever starts the monitor may amend; while a halt stands he too changes nothing of who may release it, and is
+    """The operator who starts the monitor may amend; during a halt this changes nothing of who may release it, and is
     told."""
     first = charter("p", number=0, period_ms=3_600_000, cap=2_000, dispersion=1.0, start=1_767_571_200_000, end=now())
     better = msgspec.structs.replace(first, scenario="said better", version=2)

@@ -18,7 +18,7 @@ from monitor.model.records import Position
 from monitor.simulation.fleet import Fleet
 from monitor.testing.wait import Until
 
-until = Until(10.0, every=0.05)
+until = Until(60.0, every=0.05)
 
 
 def fleet() -> Fleet:
@@ -62,7 +62,7 @@ def get(address: str, path: str) -> bytes:
 def ended(process: subprocess.Popen[bytes]) -> str:
     """End it with SIGTERM; what it said on stderr."""
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     return said.decode()
 
@@ -77,7 +77,8 @@ async def position(path: Path) -> tuple[Position, int]:
 
 
 def test_a_file_is_read_once_over_restarts(tmp_path: Path) -> None:
-    """`--read` takes every line in, halts the pilot that deserves it, and at the next start finds nothing left to read."""
+    """`--read` takes every line in, halts the pilot that deserves it, and at the next start finds nothing left to
+    read."""
     options, events, lines = prepare(tmp_path)
     for left in (lines, 0):
         process, address = serve(tmp_path, *options, "--read", str(events))

@@ -13,11 +13,11 @@ from monitor.model.bounds import STATE_BYTES
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Decision, Reason
-from monitor.state.pilot import VERSION
+from monitor.state.snapshots import VERSION
 from monitor.testing.wait import Until
 from tests.integration.test_embedded_serve import ended, fleet, prepare, serve
 
-until = Until(20.0, every=0.1)
+until = Until(60.0, every=0.1)
 
 
 def poison(path: Path, pilot: str) -> int:

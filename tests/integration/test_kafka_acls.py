@@ -42,7 +42,7 @@ USERS = ("monitor", "reader", "regulator", "firm-1", "firm-2")
 FIRMS = ("firm-1", "firm-2")
 NAMES = TopicNames("sandbox", FIRMS)
 JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-until = Until(20.0, every=0.05)
+until = Until(60.0, every=0.05)
 
 
 class Guarded:

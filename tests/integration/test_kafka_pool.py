@@ -84,7 +84,7 @@ def test_a_killed_pool_decides_the_same_once() -> None:
             await until(done, 60)
             for process in (first, second):
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(20) == 0
+                assert process.wait(60) == 0
             return await said(broken), await said(whole)
         finally:
             for process in (first, second):
@@ -118,7 +118,7 @@ def test_a_second_instance_fences_the_first() -> None:
         over = asyncio.Event()
         newer = asyncio.create_task(run_pool(fresh.bootstrap, fresh.names.prefix, every=0.1, ending=over.is_set))
         await fresh.send(lines(fresh, slice(0, 6)))
-        done, _ = await asyncio.wait([older], timeout=30)
+        done, _ = await asyncio.wait([older], timeout=90)
         over.set()
         await newer
         assert done, "the older one went on"

@@ -96,7 +96,7 @@ def test_compressed_records_are_read_like_any_other(
     event = Emitter(f"svc/{codec}", PILOT).incident(
         int(time.time() * 1000), severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH
     )
-    padding = [record(fresh, encode(Emitter("svc/pad", "nobody").complaint(0)), key="nobody") for _ in range(20)]
+    padding = [record(fresh, encode(Emitter("svc/pad", "stranger").complaint(0)), key="stranger") for _ in range(20)]
 
     async def story() -> None:
         await fresh.send([*padding, record(fresh, encode(event))], compression=codec)
@@ -165,8 +165,11 @@ def test_a_worker_refuses_topics_with_wrong_settings(tmp_path: Path) -> None:
     """Without the right topics the worker does not start, and names the topic and the fix."""
     fresh = Fresh(partitions=2)
     worker = Worker(fresh.bootstrap, fresh.names.prefix, tmp_path / "worker.log", "--partition-count", "3")
-    assert worker.process.wait(30) == 1
-    assert f"{fresh.names.journal}: has 2 partitions, not 3; fix:" in worker.tail()
+    try:
+        assert worker.process.wait(90) == 1
+        assert f"{fresh.names.journal}: has 2 partitions, not 3; fix:" in worker.tail()
+    finally:
+        worker.kill()
 
 
 def listening(pid: int) -> set[str]:

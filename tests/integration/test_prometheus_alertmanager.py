@@ -31,7 +31,7 @@ CONFIG = DEPLOY / "alertmanager" / "alertmanager.yaml"
 GROUP_WAIT_S = float(yaml.safe_load(CONFIG.read_text())["route"]["group_wait"].removesuffix("s"))
 
 pytestmark = pytest.mark.servers
-until = Until(15.0, every=0.05)
+until = Until(60.0, every=0.05)
 
 
 def alerts_of(server: Server) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def manager(tmp_path: Path, people: Recorder) -> Iterator[Server]:
 def test_the_shipped_configuration_is_valid() -> None:
     """amtool accepts it."""
     done = subprocess.run(
-        ["amtool", "check-config", str(CONFIG)], capture_output=True, text=True, timeout=30, check=False
+        ["amtool", "check-config", str(CONFIG)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
 
@@ -90,7 +90,7 @@ def test_alerts_are_routed(labels: list[str], receiver: str) -> None:
         f"--verify.receivers={receiver}",
         *labels,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -240,7 +240,7 @@ def test_an_attached_alertmanager_is_told_what_stands(manager: Server, people: R
     assert {alert["labels"]["pilot"] for seen in people.seen for alert in seen.body["alerts"]} == {"p-2"}
 
 
-def test_alertmanager_that_forgets_is_told_again(tmp_path: Path) -> None:
+def test_alertmanager_that_forgets_gets_everything_again(tmp_path: Path) -> None:
     """Alertmanager killed and started anew on an empty disk knows the halt after the next resending."""
     first = alertmanager(tmp_path / "first", CONFIG)
     port = int(first.url.rsplit(":", 1)[1])

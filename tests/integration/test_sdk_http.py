@@ -25,7 +25,7 @@ from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import free_port
 from monitor.testing.wait import Until
 
-until = Until(10.0)
+until = Until(60.0)
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def monitor(directory: Path, port: int, fleet: Fleet) -> Iterator[tuple[Monitor,
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     try:
         yield running[0], outputs
     finally:

@@ -34,7 +34,7 @@ pytestmark = [
 ]
 PARTITIONS = 4
 BATCH = msgspec.json.Decoder(list[Event])
-until = Until(20.0)
+until = Until(60.0)
 
 
 @pytest.fixture(scope="module")

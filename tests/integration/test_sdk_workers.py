@@ -24,7 +24,7 @@ from monitor.testing.wait import Until
 
 EVENTS = msgspec.json.Decoder(list[Event])
 WORKERS = 4
-until = Until(10.0)
+until = Until(60.0)
 
 
 class Door(ThreadingHTTPServer):

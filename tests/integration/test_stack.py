@@ -24,7 +24,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 PROVISIONING = DEPLOY / "grafana" / "provisioning"
 PARTS = ("kafka", "receiver", "alertmanager", "worker", "act", "notary", "prometheus")
-until = Until(30.0, every=0.1)
+until = Until(60.0, every=0.1)
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -99,10 +99,10 @@ def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
 def ledgered(directory: Path) -> set[str]:
     """Ids of all entries of the ledgers in a directory, which must be sound."""
     verify = [sys.executable, "-m", "monitor", "ledger"]
-    subprocess.run([*verify, "verify", str(directory)], check=True, capture_output=True, timeout=30)
+    subprocess.run([*verify, "verify", str(directory)], check=True, capture_output=True, timeout=120)
     found: set[str] = set()
     for file in directory.glob("*.ledger"):
-        shown = subprocess.run([*verify, "show", "--json", str(file)], check=True, capture_output=True, timeout=30)
+        shown = subprocess.run([*verify, "show", "--json", str(file)], check=True, capture_output=True, timeout=120)
         found |= {json.loads(line)["record"]["id"] for line in shown.stdout.splitlines()}
     return found
 
@@ -128,7 +128,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         command = [sys.executable, str(DEPLOY / "stack.py"), "up", "--dir", str(tmp_path), f"--port=kafka={port}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 3
     assert f"port {port} of kafka is taken" in done.stderr
 
@@ -137,7 +137,7 @@ def test_a_recycled_process_id_is_not_ours(tmp_path: Path) -> None:
     """`down` never stops a process that merely has the id which ours once had."""
     (tmp_path / "prometheus.pid").write_text(json.dumps({"pid": os.getpid(), "born": "1"}))
     command = [sys.executable, str(DEPLOY / "stack.py"), "down", "--dir", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0
     assert "stopping" not in done.stderr
 
@@ -147,7 +147,7 @@ def test_a_recycled_process_id_is_not_ours(tmp_path: Path) -> None:
 def test_the_prometheus_configuration_is_valid(name: str) -> None:
     """promtool accepts it, rules included."""
     command = ["promtool", "check", "config", str(DEPLOY / "prometheus" / name)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -174,7 +174,7 @@ def test_a_service_is_pinned_private_and_whole(name: str) -> None:
         context = (DEPLOY / service["build"]["context"]).resolve()
         assert (context / service["build"]["dockerfile"]).exists()
         command = [sys.executable, "-m", "monitor", service["command"][0], "--help"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, cwd=ROOT).stdout
+        said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=ROOT).stdout
         words = [word.split("=")[0] for word in service["command"] if word.startswith("--")]
         if service["command"][0] != "topics":
             assert all(word in said for word in words)
@@ -221,7 +221,7 @@ def test_the_installer_has_nothing_to_do_where_all_is_there() -> None:
     if [program for program in wanted if shutil.which(program) is None]:
         pytest.skip("a program is missing, so there would be something to do")
     script = DEPLOY / "local" / "install-test-servers.sh"
-    done = subprocess.run([script], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([script], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -236,7 +236,7 @@ def test_the_installer_says_what_to_do_without_root(tmp_path: Path) -> None:
     (tmp_path / "id").chmod(0o755)
     script = DEPLOY / "local" / "install-test-servers.sh"
     done = subprocess.run(
-        ["/bin/sh", script], capture_output=True, text=True, timeout=30, check=False, env={"PATH": str(tmp_path)}
+        ["/bin/sh", script], capture_output=True, text=True, timeout=120, check=False, env={"PATH": str(tmp_path)}
     )
     assert done.returncode == 1
     assert "chromium-driver" in done.stderr

@@ -205,7 +205,7 @@ def test_changes_lead_from_one_standing_to_the_next() -> None:
     assert told == {alert.identity: alert for alert in world.standing.alerts()}
 
 
-def test_findings_that_end_together_have_ids_of_their_own() -> None:
+def test_findings_that_end_together_have_separate_ids() -> None:
     """A halt that was overdue and then contradicted is verified: both findings leave with one cause, in two
     decisions."""
     world = World("halt")
@@ -222,7 +222,7 @@ def test_findings_that_end_together_have_ids_of_their_own() -> None:
 
 
 def test_an_exit_ends_the_alerts_of_a_halt_only_when_the_stop_is_verified() -> None:
-    """Leaving the sandbox is no way out of a halt: the alert stands until the service was seen to stand still."""
+    """Leaving the sandbox is no way out of a halt: the alert stands until the service was seen to have stopped."""
     world = World("halt")
     world.do("harm", 1)
     world.act(Withdrawal(id="w", pilot="p", author="olga", reason="x"))

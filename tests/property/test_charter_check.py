@@ -24,20 +24,114 @@ from monitor.compile.load import LoadedCharter, read_bytes
 from tests.strength import examples
 
 VALUES = [
-    "null", "true", "yes", "no", "~", "''", "[]", "{}", "-1", "0", "-0.0", "1", "1.5", ".5", "1e3", "1e308", "-1e308", "1e-320", "1_0",
-    "0_", "_1", "+_", "010", "0o17", "0x1F", "0b11", "12:30:45", "1.0", ".inf", ".nan", "9007199254740993", "-9007199254740993",
-    "1152921504606846977", "9" * 90, "9" * 300, "9" * 5000, "1" + "0" * 400, "\u0663d", "1d", "0s", "01s", "9" * 40 + "d", "9" * 40 + "mo",
-    "100000mo", "1200mo", "0mo", "1ms", "0001-01-01", "9999-12-31", "2026-02-30", "\u0662\u0660\u0662\u0666-\u0660\u0661-\u0660\u0661",
-    '"\\ud800"', '"a\\nb"', '"a\\0b"', '"\\u202e1"', '"p\\u200b1"', '"\\ufeffp"', '"p "', '" p"', '"p\\u00a0"', '".."', '"."', '"a/b"', '"\\e[31m"',
-    '"{{ .Labels }}"', '"<b>x</b>"', '"' + "x" * 300 + '"', '"\\U0010ffff"', "!!binary cDE=", "!!set {a, b}", "!x y", "*none", "&a [*a]", "<<: {a: 1}",
-    "[[[[[[]]]]]]", "[" * 60, "{a: {b: {c: 1}}}", "? [a]", "mon", "24:00", "08:00", "18:60", "Europe/Berlin", "halt", "watch", "limit_e_process",
-    "silence", "cusum", "seasonal", "maxsprt", "share", "ed25519:AAAA", "- x", "\t", "\x01", "\u2028", "\x85", "#", "'", '"', "|\n  a\n  b",
-]  # fmt: skip
+    "null",
+    "true",
+    "yes",
+    "no",
+    "~",
+    "''",
+    "[]",
+    "{}",
+    "-1",
+    "0",
+    "-0.0",
+    "1",
+    "1.5",
+    ".5",
+    "1e3",
+    "1e308",
+    "-1e308",
+    "1e-320",
+    "1_0",
+    "0_",
+    "_1",
+    "+_",
+    "010",
+    "0o17",
+    "0x1F",
+    "0b11",
+    "12:30:45",
+    "1.0",
+    ".inf",
+    ".nan",
+    "9007199254740993",
+    "-9007199254740993",
+    "1152921504606846977",
+    "9" * 90,
+    "9" * 300,
+    "9" * 5000,
+    "1" + "0" * 400,
+    "\u0663d",
+    "1d",
+    "0s",
+    "01s",
+    "9" * 40 + "d",
+    "9" * 40 + "mo",
+    "100000mo",
+    "1200mo",
+    "0mo",
+    "1ms",
+    "0001-01-01",
+    "9999-12-31",
+    "2026-02-30",
+    "\u0662\u0660\u0662\u0666-\u0660\u0661-\u0660\u0661",
+    '"\\ud800"',
+    '"a\\nb"',
+    '"a\\0b"',
+    '"\\u202e1"',
+    '"p\\u200b1"',
+    '"\\ufeffp"',
+    '"p "',
+    '" p"',
+    '"p\\u00a0"',
+    '".."',
+    '"."',
+    '"a/b"',
+    '"\\e[31m"',
+    '"{{ .Labels }}"',
+    '"<b>x</b>"',
+    '"' + "x" * 300 + '"',
+    '"\\U0010ffff"',
+    "!!binary cDE=",
+    "!!set {a, b}",
+    "!x y",
+    "*none",
+    "&a [*a]",
+    "<<: {a: 1}",
+    "[[[[[[]]]]]]",
+    "[" * 60,
+    "{a: {b: {c: 1}}}",
+    "? [a]",
+    "mon",
+    "24:00",
+    "08:00",
+    "18:60",
+    "Europe/Berlin",
+    "halt",
+    "watch",
+    "limit_e_process",
+    "silence",
+    "cusum",
+    "seasonal",
+    "maxsprt",
+    "share",
+    "ed25519:AAAA",
+    "- x",
+    "\t",
+    "\x01",
+    "\u2028",
+    "\x85",
+    "#",
+    "'",
+    '"',
+    "|\n  a\n  b",
+]
 PATHS = re.compile(r"^( *(?:- )?)([\w]+): ?(.*)$", re.MULTILINE)
 
 
 def templates() -> list[str]:
-    """The charters to damage: the shipped templates, filled in with something else for each placeholder: the firm holds no office."""
+    """The charters to damage: the shipped templates, filled in with something else for each placeholder: the firm holds
+    no office."""
     texts = [
         resources.files("monitor.charter.templates").joinpath(f"{name}.yaml").read_text("utf-8") for name in TEMPLATES
     ]
@@ -75,10 +169,55 @@ def leaves(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 PLAIN: list[Any] = [
-    None, True, -1, 0, 1, 2**53, 2**53 + 1, 2**63, 2**70, 1.5, 1e308, 5e-324, "", " ", "x", "x" * 201, "\u0663d", "a\nb", "a\u202eb", "p\u200b", "..",
-    "1d", "1mo", "9" * 30 + "d", "0001-01-01", "9999-12-31", [], [[]], {}, {"a": 1}, ["x", "x"], "halt", "limit_e_process", "silence", "e_detector", "cusum", "ewma",
-    "glr", "maxsprt", "seasonal", "shape", "gauge_limit", "river_drift", "incident_rate", "late_share", "efficiency_gain", "complaint_rate", "compliance_cost",
-]  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2**53,
+    2**53 + 1,
+    2**63,
+    2**70,
+    1.5,
+    1e308,
+    5e-324,
+    "",
+    " ",
+    "x",
+    "x" * 201,
+    "\u0663d",
+    "a\nb",
+    "a\u202eb",
+    "p\u200b",
+    "..",
+    "1d",
+    "1mo",
+    "9" * 30 + "d",
+    "0001-01-01",
+    "9999-12-31",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    ["x", "x"],
+    "halt",
+    "limit_e_process",
+    "silence",
+    "e_detector",
+    "cusum",
+    "ewma",
+    "glr",
+    "maxsprt",
+    "seasonal",
+    "shape",
+    "gauge_limit",
+    "river_drift",
+    "incident_rate",
+    "late_share",
+    "efficiency_gain",
+    "complaint_rate",
+    "compliance_cost",
+]
 
 
 def by_value(rng: random.Random, tree: Any) -> str:
@@ -159,9 +298,13 @@ def test_every_damaged_charter_is_read_or_refused_with_a_place_and_a_fix(seed: i
 def test_what_cannot_be_hashed_or_seen_is_refused_at_its_place(old: str, new: str, field: str, says: str) -> None:
     """Each with field, problem and fix; what may stand in a text for people is another matter than in an id."""
     good = (
-        "schema: sandbox-charter/1\npilot: p-1\nversion: 1\nparticipant: {id: firm}\nscenario: test\ntier: limited\nusers: {cap: 5}\n"
-        "cycle: {start: 2026-01-01, end: 2026-12-31}\nmodels: [{digest: m1}]\nauthorities: [{id: a, approvers: [x, y]}]\nindicators:\n"
-        "  - name: incidents\n    kind: incident_rate\n    period: 1d\n    limit: 20\n    exposure: {unit: decisions}\n    weight: 1\n"
+        "schema: sandbox-charter/1\npilot: p-1\nversion: 1\nparticipant: {id: firm}\nscenario: test\ntier: limited\n"
+        "users: {cap: 5}\n"
+        "cycle: {start: 2026-01-01, end: 2026-12-31}\nmodels: [{digest: m1}]\n"
+        "authorities: [{id: a, approvers: [x, y]}]\n"
+        "indicators:\n"
+        "  - name: incidents\n    kind: incident_rate\n    period: 1d\n    limit: 20\n    exposure: {unit: decisions}\n"
+        "    weight: 1\n"
         "    detectors: [{name: limit_e_process, level: halt}]\n"
     )
     assert judge(good).found == ()
@@ -192,7 +335,9 @@ def test_two_streams_never_share_a_name() -> None:
     spec = "kind: false_positive_rate, limit: 0.2, detectors: [{name: cusum, level: watch}]"
     text = (
         "schema: sandbox-charter/1\npilot: p-1\nparticipant: {id: firm}\nscenario: test\ntier: limited\n"
-        "cycle: {start: 2026-01-01, end: 2026-12-31}\nmodels: [{digest: m1}]\nauthorities: [{id: a, approvers: [x, y]}]\nindicators:\n"
+        "cycle: {start: 2026-01-01, end: 2026-12-31}\nmodels: [{digest: m1}]\n"
+        "authorities: [{id: a, approvers: [x, y]}]\n"
+        "indicators:\n"
         f"  - {{name: a, segments: [b/c], {spec}}}\n  - {{name: a/b, segments: [c], {spec}}}\n"
     )
     (found,) = judge(text).errors

@@ -1,6 +1,8 @@
-"""What a service, another firm or another regulator forges, replays or says of another command moves the monitor nowhere.
+"""What a service, another firm or another regulator forges, replays or says of another command moves the monitor
+nowhere.
 
-10,000 records; `QUICK=1`: 1,000. Each is rejected once, counted by the metrics under its reason, and raised by an alert.
+10,000 records; `QUICK=1`: 1,000. Each is rejected once, counted by the metrics under its reason, and raised by an
+alert.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class Forgery(NamedTuple):
 
 
 class Bench:
-    """A monitor with our pilot, halted and answered by its service, and another firm's beside it."""
+    """A monitor with our pilot, halted and answered by its service, and one of another firm."""
 
     def __init__(self) -> None:
         self.machine = Machine(
@@ -200,7 +202,8 @@ class Forger:
         return self.bench.act(self.lifting(author), STRANGER)._replace(reasons=(RejectionReason.FORGED,))
 
     def act_of_the_service(self) -> Forgery:
-        """The firm itself, with its true key: it may rectify and evaluate, but never approves, overrides, shelves or lifts."""
+        """The firm itself, with its true key: it may rectify and evaluate, but never approves, overrides, shelves or
+        lifts."""
         while isinstance(act := self.lifting("firm"), Rectification | Evaluation):
             pass
         return self.bench.act(act, FIRM)._replace(reasons=(RejectionReason.CONTROL_REFUSED,))
@@ -275,8 +278,8 @@ class Forger:
 
 
 def test_nothing_forged_replayed_or_out_of_force_moves_the_monitor() -> None:
-    """Whatever comes: one rejection each, under a reason that an alert watches; no decision, no command; halt, order and pilots
-    stay as they were; and afterwards the true service's word counts as if nothing had been."""
+    """Whatever comes: one rejection each, under a reason that an alert watches; no decision, no command; halt, order
+    and pilots stay as they were; and afterwards the true service's word counts as if nothing had been."""
     bench = Bench()
     forger = Forger(bench, 20260302)
     pilot = bench.machine.pilots["p"]

@@ -1,5 +1,4 @@
-"""Laws of the leap: periods that hold nothing, passed over at once, leave what closing each of them leaves, to the
-byte."""
+"""Skipping empty periods equals closing them one by one: the same bytes of decisions and state."""
 
 from __future__ import annotations
 
@@ -34,13 +33,13 @@ packed = msgspec.msgpack.encode
 
 
 class StepByStep(Machine):
-    """A machine that closes every period by itself."""
+    """A machine that closes every period one by one."""
 
     skips_empty_periods = False
 
 
 def hurried(charter: Charter, drills: bool) -> Charter:
-    """The same charter in periods of a minute, in place of a day."""
+    """The same charter in periods of a minute, instead of a day."""
     spans = {"1d": "1m", "6h": "30s", "2d": "2m", "1w": "7m", "15d": "15m"}
 
     def spec(one: IndicatorSpec) -> IndicatorSpec:
@@ -129,7 +128,7 @@ class Script:
 
 
 def stepped(machine: Machine, script: list[tuple[str, Any]], at: int) -> Outputs:
-    """Everything that the machine gives; each event and act is received at its own time."""
+    """All outputs of the machine; each event and act is received at its own time."""
     out = Outputs()
     for offset, (kind, what) in enumerate(script):
         if kind == "time":
@@ -144,7 +143,7 @@ def stepped(machine: Machine, script: list[tuple[str, Any]], at: int) -> Outputs
 
 
 @pytest.mark.parametrize("evidence", [True, False], ids=["with evidence", "without"])
-@settings(deadline=None, max_examples=examples(8, 25))
+@settings(deadline=None, max_examples=examples(5, 25))
 @given(seed=st.integers(0, 1 << 32), which=st.integers(0, 3), service=st.booleans())
 def test_passing_over_empty_periods_changes_no_decision_and_no_state(
     evidence: bool, seed: int, which: int, service: bool
@@ -225,8 +224,9 @@ SIDES: list[dict[str, Any]] = [
 def test_a_detector_after_equal_observations_is_what_updates_make_of_it(
     name: str, seed: int, times: int, x: float, more: dict[str, Any]
 ) -> None:
-    """Whatever it saw before: moved on by so many observations at once, a detector is what as many updates leave, or it
-    says that it cannot tell; and where it can, no update alarmed or came half-way to the bar of a limit."""
+    """Whatever it saw before: moved on by many equal observations at once, a detector has the state that as many
+    updates leave, or says that it cannot tell; and where it can, no update alarmed or reached half of the threshold
+    of a limit."""
     rng = Random(seed)
     design = Design(limit=2.0, alpha=0.01, **more)
     try:
@@ -248,6 +248,6 @@ def test_a_detector_after_equal_observations_is_what_updates_make_of_it(
 
 
 def test_a_limit_on_a_share_is_moved_on_only_by_shares_that_hold_something() -> None:
-    """A share of no trials is no observation, so nothing is told about repeating it."""
+    """A proportion without trials is not an observation, so it cannot be repeated."""
     detector = build("limit_e_process", Design(limit=0.2, alpha=0.01))
     assert repeated(detector, Proportion(0.0, 10.0), 5) is None

@@ -1,4 +1,4 @@
-"""Laws of the machine: cuts, cadence and restarts change nothing."""
+"""Results of the machine do not depend on how records are cut, on how often time is read, or on restarts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def admitted(seed: int) -> Machine:
 
 
 def per_pilot(outs: list[Outputs]) -> dict[str, list[Decision | Evidence]]:
-    """Decisions and evidence of each pilot in order: equality is judged per pilot."""
+    """Decisions and evidence of each pilot in order: equality is compared per pilot."""
     rows: dict[str, list[Decision | Evidence]] = {}
     for out in outs:
         for row in (*out.decisions, *out.evidence):
@@ -85,7 +85,8 @@ def test_results_do_not_depend_on_how_often_time_is_journalled(seed: int, every:
 @settings(max_examples=examples(6, 15), deadline=None)
 @given(seed=st.integers(0, 2), stops=st.lists(st.integers(0, 4000), min_size=1, max_size=5))
 def test_a_restored_state_goes_on_as_if_nothing_had_happened(seed: int, stops: list[int]) -> None:
-    """Snapshot, forget, restore, at any point and repeatedly: the same decisions, and at the end the same bytes of state."""
+    """Snapshot and restore into a new machine, at any point and repeatedly: the same decisions, and the same state
+    bytes at the end."""
     fleet, _, events = history(seed)
     machine, outs, at = admitted(seed), [], 0
     for stop in [*sorted(stops), len(events)]:

@@ -37,7 +37,7 @@ from monitor.model.events import Envelope, encode
 from monitor.model.records import Command, Decision, Level, Outputs, Reason, Record
 from monitor.model.signing import HEADER, Signer, Trusted
 from monitor.state.acts_once import validity
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import RATE, T0, charter
 
@@ -89,7 +89,7 @@ ATTACKERS = [author for author in AUTHORS if not (author.own and author.name in 
 
 
 class World:
-    """A monitor with one pilot, everything it put out, and every act ever sent."""
+    """A monitor with one pilot, everything it emitted, and every act ever sent."""
 
     def __init__(self, open_mode: bool = False) -> None:
         self.admitters = None if open_mode else Trusted([PUBLIC["admitter"]])
@@ -283,7 +283,7 @@ def complete(world: World, release: Decision) -> None:
 
 
 def test_every_act_has_its_row_in_the_table() -> None:
-    """An act that is in no row could be done by nobody, or by everybody."""
+    """An act that is in no row would be allowed to no author, or to every author."""
     assert set(ROLES_OF_ACT) == set(CONTROL_TYPES.values()) - {Admission}
     assert {type(act) for act in acts(made(normal), AUTHORS[0])} == set(CONTROL_TYPES.values())
 
@@ -308,8 +308,8 @@ def test_no_single_act_ends_a_halt_but_a_release(state: Callable[[World], None])
 
 @pytest.mark.parametrize("state", [halted, half_released, leaving, gone], ids=lambda s: s.__name__)
 def test_no_two_acts_of_attackers_change_anything_under_a_halt(state: Callable[[World], None]) -> None:
-    """The firm, strangers and forgers, in every pair of acts: no command, no other level, nobody new who may release;
-    only the firm's own steps go on record."""
+    """The firm, strangers and forgers, in every pair of acts: no command, no other level, no new author who may
+    release; only the firm's own steps go on record."""
     start = made(state)
     for first in ATTACKERS:
         for act in acts(start, first):

@@ -11,7 +11,7 @@ from monitor.charter.control import Approval, Drill, Evaluation, Override, Recti
 from monitor.charter.spec import Drills, Window
 from monitor.model.records import Command
 from monitor.sdk.command_state import CommandState
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import T0, Bench
 
@@ -20,7 +20,7 @@ STEPS = ["halt", "release", "dry_run", "full_stop", "drill_ends", "restored"]
 
 
 class World:
-    """The machine, what it commanded, and whether the firm may work by the rule itself."""
+    """The machine, its commands, and whether the firm may work according to the rule itself."""
 
     def __init__(self) -> None:
         self.bench = Bench(drills=ALWAYS)
@@ -56,7 +56,7 @@ class World:
         self.bench.act(Drill(id=f"d{self.at}", pilot="p", author="anna", full_stop=True), self.at)
 
     def drill_ends(self) -> None:
-        """Nobody answers: an open drill is overdue, which ends it, and resends are due."""
+        """No acknowledgement comes: an open drill is overdue, which ends it, and resends are due."""
         self.at += 70_000
         self.bench.time(self.at)
 
@@ -69,7 +69,7 @@ class World:
 @given(st.data())
 def test_a_service_works_only_without_a_halt_and_resumed_from_the_newest_release(data: st.DataObject) -> None:
     """Whatever came after the release, and whichever older commands compaction took: work is allowed exactly where no
-    halt stands and the firm resumed after the newest release; a fresh disk has resumed from nothing."""
+    halt is in force and the firm resumed after the newest release; a fresh disk has resumed from nothing."""
     world, service, resumed = World(), CommandState(known=True), ""
     for what in data.draw(st.lists(st.sampled_from([*STEPS, "resume", "restart", "fresh_disk"]), max_size=14)):
         if what == "resume":

@@ -185,7 +185,7 @@ def test_a_forged_record_in_place_of_a_halt_prevents_the_start_of_work(tmp_path:
         guard_timeout=0.3,
     ) as pilot:
         until(lambda: pilot.status().refused.get("forged", 0) == 1)
-        until(lambda: "cannot be believed" in pilot.status().follow_error)
+        until(lambda: "not valid" in pilot.status().follow_error)
         assert not pilot.standing.known
         body = encode(command(5))
         link.deliver(SignedMessage(body, AUTHORITY.sign("command", body)))

@@ -25,7 +25,8 @@ from monitor.model.bounds import CHARTER_BYTES, STATE_BYTES
 from monitor.model.builders import Emitter, one_of_each
 from monitor.model.events import Envelope, Event, Harm, Severity, encode
 from monitor.model.records import Outputs, Reason, Record
-from monitor.state.pilot import Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import HOUR, T0, charter
 
@@ -43,13 +44,29 @@ def rich() -> Charter:
     slow: dict[str, Any] = {"period": "10m", "reporting_delay": "6h", "late_window": 64}
     indicators = (
         IndicatorSpec(
-            "incidents", "incident_rate", limit=5, per=1000, exposure=decisions, weight=0.4, detectors=HALTS + QUICK, **slow
+            "incidents",
+            "incident_rate",
+            limit=5,
+            per=1000,
+            exposure=decisions,
+            weight=0.4,
+            detectors=HALTS + QUICK,
+            **slow,
         ),
         IndicatorSpec(
-            "complaints", "complaint_rate", limit=5, per=1000, exposure=decisions, weight=0.3, segments=SEGMENTS,
-            detectors=HALTS, **slow,
+            "complaints",
+            "complaint_rate",
+            limit=5,
+            per=1000,
+            exposure=decisions,
+            weight=0.3,
+            segments=SEGMENTS,
+            detectors=HALTS,
+            **slow,
         ),
-        IndicatorSpec("fpr", "false_positive_rate", limit=0.2, weight=0.3, segments=SEGMENTS, detectors=HALTS + DRIFT, **slow),
+        IndicatorSpec(
+            "fpr", "false_positive_rate", limit=0.2, weight=0.3, segments=SEGMENTS, detectors=HALTS + DRIFT, **slow
+        ),
         IndicatorSpec("handling", "complaint_handling_time", limit=48, detectors=QUICK, **slow),
         IndicatorSpec(
             "promises", "complaint_over_promise", limit=0.3, params={"promise": "2h"}, detectors=DRIFT, **slow
@@ -58,7 +75,7 @@ def rich() -> Charter:
         IndicatorSpec("gain", "efficiency_gain", detectors=DRIFT, **slow),
         IndicatorSpec("late", "late_share", detectors=DRIFT, **slow),
         IndicatorSpec("silence", "silence", params={"every": "60s"}, detectors=(DetectorSpec("silence", "watch"),)),
-    )  # fmt: skip
+    )
     return charter(*indicators, drills=Drills(every="7h"))
 
 
@@ -141,8 +158,14 @@ def answers(rng: Random) -> Iterator[Event]:
 
 
 BOMBS: tuple[Bomb, ...] = (
-    many_sources, clock_numbers, holes, statements, far_apart, incidents, answers,
-)  # fmt: skip
+    many_sources,
+    clock_numbers,
+    holes,
+    statements,
+    far_apart,
+    incidents,
+    answers,
+)
 
 
 def acts(count: int) -> Iterator[ControlBase]:

@@ -1,5 +1,5 @@
-"""A history replays to what was recorded, for everybody and for one pilot alone, and gives away nothing of the
-others."""
+"""A history replays to what was recorded, for all pilots and for one pilot alone, and the history of one pilot holds
+nothing of the others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ran(*arguments: str) -> Result:
 
 class Recording:
     """An embedded monitor's logs of an hour: time every five seconds, two outages, two restarts, records that are read
-    late, records of several pilots, rubbish."""
+    late, records of several pilots, invalid records."""
 
     def __init__(self, home: Path, seed: int) -> None:
         self.home, self.rng = home, Random(seed)
@@ -72,14 +72,14 @@ class Recording:
         await self.store.close()
 
     def packed(self, waiting: list[Incoming]) -> list[Incoming]:
-        """Some of them in one record without a key, and now and then something that nobody can read."""
+        """Some of them in one record without a key, and sometimes one that is invalid."""
         if self.rng.random() < 0.5 or len(waiting) < 2:
             return waiting
         body = b"[" + b",".join(one.value or b"" for one in waiting) + b"]"
         return [Incoming(body), Incoming(b"\xff rubbish", self.rng.choice((None, b"pilot-0002")))]
 
     async def owner(self) -> Runner[Machine]:
-        """A new owner takes over what the last one left."""
+        """A new owner claims the partition."""
         runner = Runner(SqliteLog(self.store), clock=lambda: 0, machine=lambda p, e: Machine(p, e))
         await runner.recover()
         await self.read(runner)
@@ -146,7 +146,7 @@ def test_a_whole_history_decides_what_the_monitor_decided(recorded: Path) -> Non
 @pytest.mark.parametrize("pilot", FLEET.pilots)
 def test_a_firms_part_decides_the_same_and_names_no_other(recorded: Path, pilot: str) -> None:
     """The pilot's own decisions come out the same from its own part; no other pilot, source or firm stands in it, not
-    even in records that several pilots shared; what was rejected of its own is rejected again."""
+    even in records that several pilots shared; events of the pilot that were rejected are rejected again."""
     result = ran("export", "--dir", str(recorded), "--pilot", pilot, "--quiet")
     whole = ran("export", "--dir", str(recorded), "--quiet")
     found, rejected = replayed(result.stdout_bytes)
@@ -158,8 +158,7 @@ def test_a_firms_part_decides_the_same_and_names_no_other(recorded: Path, pilot:
 
 
 def test_a_history_that_was_cut_short_or_is_of_another_format_is_refused(recorded: Path, tmp_path: Path) -> None:
-    """Without its last line a file is no history, nor is one of a format to come; a line that cannot be read is
-    named."""
+    """A file without its last line, or of an unknown format, is refused; a line that cannot be read is named."""
     raw = ran("export", "--dir", str(recorded), "--quiet").stdout_bytes.splitlines(keepends=True)
     for lines, words in (
         (raw[:-1], "cut short"),
@@ -173,7 +172,7 @@ def test_a_history_that_was_cut_short_or_is_of_another_format_is_refused(recorde
 
 
 def test_charters_are_inside_of_a_history_and_outside_of_events(recorded: Path, tmp_path: Path) -> None:
-    """A history with charters, or events without any, is called wrongly: exit code 2 and what would be right."""
+    """A history with charters, or events without any, is a usage error: exit code 2 and the correct usage."""
     history, events = tmp_path / "a.history", tmp_path / "a.jsonl"
     history.write_bytes(ran("export", "--dir", str(recorded), "--quiet").stdout_bytes)
     events.write_bytes(ran("export", "--dir", str(recorded), "--telemetry", "--quiet").stdout_bytes)
@@ -266,7 +265,7 @@ def test_admission_may_be_at_the_first_event(tmp_path: Path) -> None:
 
 
 def test_an_act_of_admission_is_all_a_history_needs() -> None:
-    """The least history: a header, an admission, an end."""
+    """The smallest history: a header, an admission, an end."""
     charter = FLEET.charter_for(FLEET.pilots[0])
     act = Admission(id="a", pilot=charter.pilot, author="regulator-1", charter=charter)
     line = msgspec.json.encode(

@@ -1,4 +1,4 @@
-"""The three real data sets: what a stranger with a bare clone can check of our claims."""
+"""The three real data sets: what everyone with a clone can verify of the published results."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def test_ends_with_one_line_for_each_pilot_and_variant(verdicts: dict[tuple[str,
 def test_waymo_is_never_halted_and_escalated_only_by_the_hard_rule(
     verdicts: dict[tuple[str, str], dict[str, str]], printed: Result, variant: str
 ) -> None:
-    """Waymo's evidence never comes near its bar: the only escalations are crashes with a serious or fatal injury."""
+    """Waymo's evidence never comes near its threshold: the only escalations are crashes with a serious or fatal
+    injury."""
     found = verdicts["waymo", variant]
     assert (found["watch"], found["halt"]) == ("-", "-")
     assert found["escalate"] == "2023-11-30:hard_rule"
@@ -79,7 +80,8 @@ def test_cruise_is_escalated_by_the_hard_rule_before_its_suspension_and_never_ha
 def test_the_statistics_escalate_cruise_in_one_reading_only(
     verdicts: dict[tuple[str, str], dict[str, str]], printed: Result
 ) -> None:
-    """With reconstructed miles the evidence reaches 106 of 164 when August 2023 closes, on 1 October; at the pace, 0.64."""
+    """With reconstructed miles the evidence reaches 106 of 164 when August 2023 closes, on 1 October; at the pace,
+    0.64."""
     one, other = verdicts["cruise", "exposure=reconstructed"], verdicts["cruise", "exposure=pace"]
     assert (one["max"], one["bar"]) == ("105.7", "164.5")
     assert (other["max"], other["bar"]) == ("0.643", "164.5")
@@ -89,7 +91,7 @@ def test_the_statistics_escalate_cruise_in_one_reading_only(
 
 
 def test_group_a_exceeds_thirty_percent_and_b_and_c_keep_it(verdicts: dict[tuple[str, str], dict[str, str]]) -> None:
-    """Group A's evidence passes the bar and halts; B and C stay below one in ten of theirs and decide nothing."""
+    """Group A's evidence passes the threshold and halts; B and C stay below one in ten of theirs and decide nothing."""
     a, b, c = (verdicts[group, "limit=0.30"] for group in "ABC")
     assert a["halt"].endswith(":limit_exceeded")
     assert float(a["max"]) > float(a["bar"])
@@ -146,8 +148,8 @@ def test_one_charter_for_both_operators_and_one_for_all_agencies() -> None:
 
 
 def test_the_ads_charter_states_what_it_is_judged_by() -> None:
-    """20 per million driverless miles, monthly, closing a month later, Poisson, M = 1, alpha 0.01, exposure known to 20 %, no
-    cap, the limit's e-process alone and one hard rule."""
+    """20 per million driverless miles, monthly, closing a month later, Poisson, M = 1, alpha 0.01, exposure known to
+    20 %, no cap, the limit's e-process alone and one hard rule."""
     (charter,) = charters("ads-cruise")
     (spec,) = charter.indicators
     assert spec.exposure is not None

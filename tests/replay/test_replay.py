@@ -1,4 +1,4 @@
-"""Replay: the same files give the same record, byte for byte, however they are cut, and whoever reads them."""
+"""Replay: the same files give the same record, byte for byte, however they are cut, and in every process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def judged(outputs: Iterable[Outputs]) -> bytes:
 def test_results_never_depend_on_how_records_were_cut_into_batches(
     name: str, events: list[tuple[int, Envelope]]
 ) -> None:
-    """One record at a time, seven, or all at once: the same decisions, commands and evidence, and so again on repeating."""
+    """One record at a time, seven, or all at once: the same decisions, commands and evidence, and so again on
+    repeating."""
     charter = load_charter(CHARTERS / f"{name}.yaml")
     once = judged(replay_charters([charter], timed_records(events)))
     assert once == judged(replay_charters([charter], timed_records(events)))
@@ -72,7 +73,8 @@ def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
 
 
 def test_pilots_replayed_together_get_what_each_gets_alone() -> None:
-    """Two pilots in one log decide as they do in two logs: one log never reaches into another pilot's standing."""
+    """Two pilots in one log decide as they do in two logs: telemetry of one pilot never changes another pilot's
+    standing."""
     incidents, exposure = rows(DATA / "ads" / "incidents.csv"), rows(DATA / "ads" / "exposure.csv")
     both = [load_charter(CHARTERS / f"ads-{o}.yaml") for o in ads.OPERATORS]
     events = {o: ads.events(o, incidents, exposure, "reconstructed") for o in ads.OPERATORS}
@@ -101,7 +103,7 @@ def recorded(tmp_path: Path) -> Path:
 
 
 def test_bad_lines_are_listed_with_their_number_and_stop_nothing(recorded: Path) -> None:
-    """Rubbish in the file is listed as rejected, by line; every good event is still counted."""
+    """Invalid lines of the file are listed as rejected, by line; every good event is still counted."""
     result = CliRunner().invoke(command, [str(CHARTERS / "ads-cruise.yaml"), str(recorded)])
     assert result.exit_code == 0, result.output
     refused = [line for line in result.stdout.splitlines() if " rejected: " in line]
@@ -110,7 +112,8 @@ def test_bad_lines_are_listed_with_their_number_and_stop_nothing(recorded: Path)
 
 
 def test_json_output_is_one_object_a_line(recorded: Path, tmp_path: Path) -> None:
-    """With --json each line of stdout is one decision or one rejection, and talk stays on stderr; the page has a picture."""
+    """With --json each line of stdout is one decision or one rejection, and messages go to stderr; the page has a
+    picture."""
     page = tmp_path / "out" / "report.html"
     arguments = ["--json", "--out", str(page), str(CHARTERS / "ads-cruise.yaml"), str(recorded)]
     result = CliRunner().invoke(command, arguments)
@@ -130,7 +133,7 @@ def test_json_output_is_one_object_a_line(recorded: Path, tmp_path: Path) -> Non
     assert "<script" not in text
 
 
-def test_a_directory_of_charters_admits_them_all_and_rejects_nobody_elses_events(recorded: Path) -> None:
+def test_a_directory_of_charters_admits_them_all_and_rejects_no_events_of_other_pilots(recorded: Path) -> None:
     """A directory stands for all charters in it; pilots without events are still admitted and watched."""
     result = CliRunner().invoke(command, [str(CHARTERS), str(recorded), "--until", "2023-10-31"])
     assert result.exit_code == 0, result.output
@@ -153,7 +156,7 @@ def test_wrong_calls_say_what_would_be_right(recorded: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One simulated pilot of each scenario, two days of hours, as a file with its charters beside it."""
+    """One simulated pilot of each scenario, two days of hours, as a file next to its charters."""
     file = tmp_path_factory.mktemp("fleet") / "fleet.jsonl"
     named = [word for name in SCENARIOS for word in ("--scenario", name)]
     size = ["--pilots", str(len(SCENARIOS)), "--hours", "48", "--volume", "150"]
@@ -184,7 +187,7 @@ def test_a_fleet_of_many_scenarios_decides_the_same_however_it_is_cut(fleet: Pat
 
 
 def test_one_line_from_the_year_9999_does_not_carry_the_replay_there(recorded: Path) -> None:
-    """A receive time in the future is no receive time: the line is rejected and time goes on as it was."""
+    """A receive time in the future is rejected with its line, and time goes on as before."""
     good = recorded.read_bytes().splitlines(keepends=True)
     event = msgspec.json.decode(good[0])
     wild = [{**event, "time": "9999-12-31T00:00:00Z", "recordedtime": "9999-12-31T00:00:00Z", "sequence": "77777"}]

@@ -57,7 +57,8 @@ def printed(charters: Path, file: Path, *options: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("options", [(), ("--json",), ("--admit-at", "first")], ids=["words", "json", "first"])
 def test_a_divided_replay_prints_the_same_bytes(recorded: tuple[Path, Path], options: tuple[str, ...]) -> None:
-    """Decisions, rejected lines with their numbers, what is used of alpha and the summary do not depend on processes."""
+    """Decisions, rejected lines with their numbers, what is used of alpha and the summary do not depend on
+    processes."""
     alone = printed(*recorded, "--processes", "1", *options)
     assert alone == printed(*recorded, "--processes", "2", *options)
     assert "rejected" in alone[0]
@@ -72,7 +73,8 @@ def test_more_processes_make_no_difference(recorded: tuple[Path, Path]) -> None:
 def test_a_line_that_no_shard_can_step_alone_is_stepped_all_the_same(
     recorded: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """A line with events of two pilots, late in the file: the replay goes on in one process and prints nothing twice."""
+    """A line with events of two pilots, late in the file: the replay goes on in one process and prints nothing
+    twice."""
     charters, file = recorded
     whole = file.read_bytes().splitlines(keepends=True)
     pair = {msgspec.json.decode(line)["subject"]: line.strip() for line in whole[-400:] if line.startswith(b"{")}

@@ -38,7 +38,9 @@ PURE = {
     "detectors", "halt_ground", "errors", "model", "charter", "validate", "indicators", "compile", "state", "decide", "detect",
     "observe", "projections", "common_cause",
 }  # fmt: skip
-PURE_ENGINE = {"monitor.engine.machine"}
+PURE_ENGINE = {
+    f"monitor.engine.{name}" for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts")
+}
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
     "monitor.charter.time_zones", "monitor.compile.load", "monitor.compile.dump", "monitor.projections.metrics",
@@ -51,7 +53,7 @@ HOMES = {
     "faust": ("monitor/kafka/",),
     "mode": ("monitor/kafka/",),
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
-    "kafka": ("monitor/sdk/", "monitor/client/", "monitor/cli/simulate.py"),
+    "kafka": ("monitor/sdk/kafka_link.py", "monitor/client/kafka.py"),
     "river": ("detectors/river_adapters.py",),
     "prometheus_client": ("monitor/projections/metrics.py",),
     "grafana_api": ("monitor/act/",),
@@ -116,6 +118,14 @@ def test_each_outside_library_has_one_home(path: Path) -> None:
         homes = HOMES.get(module.split(".")[0])
         if homes is not None:
             assert where.startswith(homes), f"{where} imports {module}, whose home is {' or '.join(homes)}"
+
+
+@pytest.mark.parametrize("command", ["worker", "notary", "act", "pool"])
+def test_services_stay_out_of_the_command_line(command: str) -> None:
+    """A command of a service has flags, help and printing; consumers, tasks and threads are in `monitor/kafka`."""
+    found = imports(ROOT / "monitor" / "cli" / f"{command}.py")
+    assert not {m for m in found if m.split(".")[0] in ("asyncio", "threading", "signal", "aiokafka", "aiohttp")}
+    assert not {m for m in found if m.startswith(("monitor.kafka.output_consumer", "monitor.kafka.partition_reader"))}
 
 
 def test_the_readme_shows_the_ranks() -> None:

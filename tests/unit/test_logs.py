@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from monitor.logs import FIELD_CHARACTERS, JsonFormatter, Log, line, set_up
+from monitor.logs import FIELD_CHARACTERS, EventLogger, JsonFormatter, line, set_up
 
 
 def test_an_event_is_one_line_of_text(caplog: pytest.LogCaptureFixture) -> None:
     """The message is the event name and its fields; the record carries them as values too."""
     with caplog.at_level(logging.INFO, "some.module"):
-        Log("some.module").info("partition.revoked", stage="observe", partition=3, reason=None)
+        EventLogger("some.module").info("partition.revoked", stage="observe", partition=3, reason=None)
     [record] = caplog.records
     assert record.getMessage() == "partition.revoked stage=observe partition=3"
     assert (record.__dict__["event"], record.__dict__["fields"]["partition"]) == ("partition.revoked", 3)
@@ -39,15 +39,15 @@ def test_a_long_value_is_cut() -> None:
 def test_percent_signs_are_text(caplog: pytest.LogCaptureFixture) -> None:
     """A value with a percent sign is not taken for a format."""
     with caplog.at_level(logging.WARNING, "some.module"):
-        Log("some.module").warning("disk.full", used="100%s")
+        EventLogger("some.module").warning("disk.full", used="100%s")
     assert caplog.records[0].getMessage() == "disk.full used=100%s"
 
 
 def test_json_lines_on_request() -> None:
     """With SANDBOX_LOG=json each line is one JSON object, also the lines of other libraries."""
     code = (
-        "import logging\nfrom monitor.logs import Log, set_up\nset_up()\n"
-        "Log('a').error('write.failed', stage='record', offset=7, error=ValueError('x'))\n"
+        "import logging\nfrom monitor.logs import EventLogger, set_up\nset_up()\n"
+        "EventLogger('a').error('write.failed', stage='record', offset=7, error=ValueError('x'))\n"
         "logging.getLogger('faust').warning('rebalance %s', 'begins')\n"
     )
     done = subprocess.run(

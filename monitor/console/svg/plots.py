@@ -57,9 +57,9 @@ def evidence_plot(
     for number, name in enumerate(names, start=1):
         line = [(p, p.scores[name]) for p in points if name in p.scores]
         ink = min(number, 3)
-        bars = [(canvas.x(at), y(s[1])) for p, s in line for at in (p.start, p.end)]
+        thresholds = [(canvas.x(at), y(s[1])) for p, s in line for at in (p.start, p.end)]
         leads = _leads_to(spec, name)
-        canvas.path(bars, f"bar s-{leads}" if leads else "bar")
+        canvas.path(thresholds, f"bar s-{leads}" if leads else "bar")
         labels.append((y(line[-1][1][1]), f"threshold {e_value(line[-1][1][1])}{' → ' + leads if leads else ''}", "b"))
         if "e_process" in name:
             canvas.path([(canvas.x(at), y(s[1] / 2)) for p, s in line for at in (p.start, p.end)], "half")

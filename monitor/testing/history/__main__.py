@@ -1,9 +1,11 @@
-"""`python -m monitor.testing.history`: runs histories and prints one line per promise, `GOAL name figure bound ok|short`.
+"""`python -m monitor.testing.history`: runs histories and prints one line per promise, `GOAL name figure bound
+ok|short`.
 
-`--real N` histories on a real broker with real worker processes, `--brokers N` under each fault of the brokers themselves (one
-broker, or three), `--memory N` and `--sqlite N` cheap ones. A failed history prints its seed and the first position that differs, and leaves its logs and
-the talk of its workers in `build/history/SEED-KIND`. `--seed SEED [--kind KIND]` runs one again: the same operations and the
-same faults, though what processes make of them depends on time. Exit code 1 when a promise is broken.
+`--real N` histories on a real broker with real worker processes, `--brokers N` under each fault of the brokers
+themselves (one broker, or three), `--memory N` and `--sqlite N` cheap ones. A failed history prints its seed and the
+first position that differs, and leaves its logs and the talk of its workers in `build/history/SEED-KIND`. `--seed SEED
+[--kind KIND]` runs one again: the same operations and the same faults, though what processes make of them depends on
+time. Exit code 1 when a promise is broken.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ Told = Callable[[Report, str], None]
 async def run_lanes(
     plans: Iterable[Plan], lanes: Sequence[Lane], nursery: Nursery, home: Path, told: Told, until: float = math.inf
 ) -> None:
-    """Run the plans, as many at a time as there are lanes, beginning none after `until` (monotonic s). What fails leaves its
-    directory behind."""
+    """Run the plans, as many at a time as there are lanes, beginning none after `until` (monotonic s). What fails
+    leaves its directory behind."""
     waiting = iter(list(plans))
 
     async def work(lane: Lane) -> None:
@@ -60,7 +62,7 @@ async def run_lanes(
 
 
 def real(plans: Sequence[Plan], home: Path, told: Told, lanes: int = LANES, minutes: float = math.inf) -> None:
-    """Histories on one real broker of their own."""
+    """Histories on one real broker."""
     with (
         tempfile.TemporaryDirectory(prefix=scratch("history")) as directory,
         Site(Path(directory) / "broker", min(lanes, len(plans))) as site,

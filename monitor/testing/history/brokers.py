@@ -91,8 +91,9 @@ async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
 
 
 async def _jump(clock: WallClock, rng: Random) -> None:
-    """The clock of the broker's machine is wrong for a while. Each time it goes back, Kafka's controller may write nothing until
-    the clock is again where it was (its events then wait, and those of the broker with them): an hour, or a restart."""
+    """The clock of the broker's machine is wrong for a while. Each time it goes back, Kafka's controller may write
+    nothing until the clock is again where it was (its events then wait, and those of the broker with them): an hour, or
+    a restart."""
     await asyncio.sleep(rng.uniform(1.0, 4.0))
     clock.move(rng.choice((-HOUR_S, HOUR_S)))
     await asyncio.sleep(rng.uniform(1.0, 4.0))

@@ -1,7 +1,8 @@
 """The judge of a history: what stands in the logs, position by position, against an offline step of the same logs.
 
-Pure. `Stood` is what one partition holds when a history is over, read back from whatever store; `check` steps its telemetry,
-control and journal through one machine that never died and compares every output, their order per pilot, and the state.
+Pure. `Stood` is what one partition holds when a history is over, read back from whatever store; `check` steps its
+telemetry, control and journal through one machine that never died and compares every output, their order per pilot, and
+the state.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Written(Struct, frozen=True):
 
 
 class Acked(Struct, frozen=True):
-    """A record that the log acknowledged to whoever sent it; what has a lower `burst` was acknowledged before it was sent."""
+    """A record that the log acknowledged to its sender; what has a lower `burst` was acknowledged before it was
+    sent."""
 
     topic: str
     offset: int
@@ -42,9 +44,9 @@ class Acked(Struct, frozen=True):
 
 
 class Stood(Struct, frozen=True, kw_only=True):
-    """What one partition holds at the end. `outputs`: kind -> every committed record in order, void and repeated ones too.
-    `states`: pilot -> bytes at `watermark`. `forgot` says that the state was taken from the owner on purpose, so that outputs
-    may stand twice, with the same id and the same words."""
+    """What one partition holds at the end. `outputs`: kind -> every committed record in order, void and repeated ones
+    too. `states`: pilot -> bytes at `watermark`. `forgot` says that the state was taken from the owner on purpose, so
+    that outputs may stand twice, with the same id and the same words."""
 
     dump: PartitionDump
     outputs: dict[str, list[Written]]
@@ -67,9 +69,10 @@ class Difference(Struct, frozen=True):
 
 
 def check(stood: Stood, machine: Callable[[int], Machine]) -> list[Difference]:
-    """Every difference, the earliest of each kind first. `machine` makes the machine of a partition as the owner's was."""
+    """Every difference, the earliest of each kind first. `machine` makes the machine of a partition as the owner's
+    was."""
     again = machine(stood.dump.partition)
-    again.fast_path = False  # the offline step takes every event the long way, so that the fast one is judged too
+    again.fast_path = False  # the offline step takes the slow path, so that the fast path is checked too
     should = replay_dump(stood.dump, again)
     found = list(_acknowledged(stood))
     found += _journal(stood.dump)
@@ -134,7 +137,8 @@ def _journal(dump: PartitionDump) -> Iterator[Difference]:
 
 
 def _after_telemetry(stood: Stood) -> Iterator[Difference]:
-    """An act is stepped after all telemetry that was acknowledged before it was sent: it cannot run ahead of a backlog."""
+    """An act is stepped after all telemetry that was acknowledged before it was sent: it cannot run ahead of a
+    backlog."""
     telemetry = stood.dump.telemetry
     acts = sorted((a for a in stood.acked if a.topic not in telemetry), key=lambda a: a.offset)
     sent = sorted((a for a in stood.acked if a.topic in telemetry), key=lambda a: a.burst)
@@ -170,7 +174,7 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
     first: dict[str, Written] = {}
     for row in valid:
         before = first.setdefault(_name(row.value), row)
-        if before is row or (kind == "commands" and not stood.forgot):  # a command is told again until it is answered
+        if before is row or (kind == "commands" and not stood.forgot):  # a command is resent until it is acknowledged
             once.append(row)
         elif not stood.forgot:
             yield Difference("doubled", f"{where}/{row.offset}", _short(row.value), f"once, at {before.offset}")
@@ -196,7 +200,7 @@ def _outputs(kind: str, stood: Stood, should: Outputs) -> Iterator[Difference]:
 
 
 def _name(value: Output) -> str:
-    """The id, and for a command that is told again which telling it is."""
+    """The id, and for a command that is resent its attempt."""
     return f"{identity(value)}/{value.again}" if isinstance(value, Command) else identity(value)
 
 
@@ -226,8 +230,9 @@ def _compare(where: str, stands: Sequence[Written], should: Sequence[Any]) -> It
 
 
 def _permits(where: str, stands: Sequence[Written], should: Sequence[Permit], forgot: bool) -> Iterator[Difference]:
-    """Of permits that fall into one write only the last of each source is put out: what stands is a part of what should, in
-    order, and ends with the same one. Who steps again in other batches may put out one that was left out before."""
+    """Of permits that fall into one write only the last of each source is emitted: what stands is a part of what
+    should, in order, and ends with the same one. Who steps again in other batches may emit one that was left out
+    before."""
     have: defaultdict[str, list[bytes]] = defaultdict(list)
     need: defaultdict[str, list[bytes]] = defaultdict(list)
     for row in stands:
@@ -254,7 +259,7 @@ def _source(value: Any) -> str:
 
 
 def _group(value: Any) -> str:
-    """Order is promised per pilot; of rejections per topic; marks of a partition are one line of their own."""
+    """Order is promised per pilot; of rejections per topic; marks of a partition are a separate line."""
     if isinstance(value, Closed):
         return "the partition"
     return str(getattr(value, "topic", "") or value.pilot)
@@ -285,7 +290,8 @@ def _state(stood: Stood, again: Machine, mine: Machine) -> Iterator[Difference]:
 
 
 def _nameless(machine: Machine) -> None:
-    """Clear the epoch of commands that may be resent: the state keeps who wrote a command first, which is not its content."""
+    """Clear the epoch of commands that may be resent: the state keeps who wrote a command first, which is not its
+    content."""
     for pilot in [machine.pilots[name] for name in machine.pilots]:
         resent = pilot.standing.retransmission
         if resent is not None:

@@ -23,7 +23,8 @@ SPENT_S = 25.0  # the longest that a history waits for the places that are left
 
 
 class Faults:
-    """The faults of one history. Each ends by itself; while there is more to come, each goes on until the story is told."""
+    """The faults of one history. Each ends by itself; while there is more to come, each goes on until the story is
+    told."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
@@ -84,7 +85,7 @@ class Faults:
             await asyncio.sleep(self.live.rng.uniform(0.3, 0.8) + (2.0 if slot.lives == 1 else 1.0))
             self.live.hit(slot, signal.SIGTERM)
             await asyncio.sleep(0.5)
-        elif point == "unseating" and "guest" not in self.live.slots:
+        elif point == "revoking" and "guest" not in self.live.slots:
             await asyncio.sleep(2.0)
             guest = self.live.start("guest")
             with contextlib.suppress(TimeoutError):
@@ -100,7 +101,7 @@ class Faults:
                 await self._land()
 
     async def _frozen_at_point(self, slot: Slot, timeout: float = 12.0) -> Child | None:
-        """Wait until the worker stands still at its failpoint."""
+        """Wait until the worker is stopped at its failpoint."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and (self.live.faulting or slot.lives == 1):
             if slot.child is not None and slot.child.stopped:
@@ -117,7 +118,7 @@ class Faults:
         heir = self.live.start("w1")
         await self._land()
         assert heir.task is not None
-        await self._seated(heir, 20)
+        await self._owns_something(heir, 20)
         await self._land()
         await asyncio.sleep(self.live.rng.uniform(0.0, 0.6))
         frozen.signal(signal.SIGCONT)
@@ -126,11 +127,11 @@ class Faults:
             with contextlib.suppress(TimeoutError):
                 self.live.report.fenced += await frozen.gone(15) == 1
 
-    async def _seated(self, slot: Slot, timeout: float) -> None:
+    async def _owns_something(self, slot: Slot, timeout: float) -> None:
         """Wait until the log of a slot's worker says that it owns something."""
         log, deadline = self.live.home / f"{slot.name}.log", time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if log.exists() and b"seated, epoch" in log.read_bytes():
+            if log.exists() and b"partition.claimed" in log.read_bytes():
                 return
             await asyncio.sleep(0.05)
 

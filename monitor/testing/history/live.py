@@ -1,8 +1,9 @@
-"""One history on a real broker: fresh topics, real worker processes under a supervisor, faults as planned, then the judge.
+"""One history on a real broker: fresh topics, real worker processes under a supervisor, faults as planned, then the
+judge.
 
-The story goes straight to the broker; the workers reach it through a proxy of their lane, so that their network alone can be
-cut. Whatever ends a worker, the supervisor starts the next one, as a platform would. When story and faults are over, what is
-left must catch up by itself; then everything stops and the logs are read.
+The story goes straight to the broker; the workers reach it through a proxy of their lane, so that their network alone
+can be cut. Whatever ends a worker, the supervisor starts the next one, as a platform would. When story and faults are
+over, what is left must catch up by itself; then everything stops and the logs are read.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class Live:
             await asyncio.sleep(1.0)
             self.report.differences.append(Difference("stuck", "the history", repr(error), "an end"))
         finally:
-            if self._disturbed:  # nobody waits for one that failed early
+            if self._disturbed:  # a history that failed early is not awaited
                 self._disturbed.begun.release()
                 self._disturbed.told.release()
             await self._stop_all()
@@ -148,7 +149,7 @@ class Live:
                     clock_ms=slot.clocks.pop(0) if slot.clocks else 0,
                 )
             )
-            if not slot.wanted:  # taken away while it was born: nobody else would end it
+            if not slot.wanted:  # taken away while it was born: nothing else would end it
                 self.hit(slot, signal.SIGKILL)
             while (code := child.code) is None:
                 await asyncio.sleep(0.02)
@@ -217,7 +218,8 @@ class Live:
     async def send(
         self, items: list[Item], producer: AIOKafkaProducer | None = None, *, needed: bool = False
     ) -> dict[tuple[str, int], int]:
-        """Send at once; returns the last offset acknowledged of each (topic, partition). `needed`: all must be acknowledged."""
+        """Send at once; returns the last offset acknowledged of each (topic, partition). `needed`: all must be
+        acknowledged."""
         by = producer or self.producer
         self.bursts += 1
         burst = self.bursts
@@ -225,7 +227,7 @@ class Live:
         last: dict[tuple[str, int], int] = {}
         for item, ack in zip(items, await asyncio.gather(*sent, return_exceptions=True), strict=True):
             if isinstance(ack, KafkaError) and not needed:
-                continue  # a broker was away for too long: nobody knows, the log tells
+                continue  # a broker was away for too long: unknown, the log decides
             if isinstance(ack, BaseException):
                 raise ack
             if producer is None:

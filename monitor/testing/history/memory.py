@@ -1,8 +1,8 @@
 """Cheap histories: the same stories and the same judge over logs in memory or in SQLite, owners that die by exception.
 
-No process, no broker and no waiting: time is moved by hand, so that one takes a fraction of a second. They say nothing of Kafka
-and are counted apart. A death is an exception at the n-th call of a failpoint, or a log whose n-th call breaks before or
-after it took effect; a zombie is an owner that goes on after the next one has claimed.
+No process, no broker and no waiting: time is moved by hand, so that one takes a fraction of a second. They say nothing
+of Kafka and are counted apart. A death is an exception at the n-th call of a failpoint, or a log whose n-th call breaks
+before or after it took effect; a zombie is an owner that goes on after the next one has claimed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Bench(Protocol):
         """The logs, what readers are shown, the state and where it stands."""
 
     async def close(self) -> None:
-        """Let go of files and threads."""
+        """Release files and threads."""
 
 
 class Memory:
@@ -109,7 +109,7 @@ class Memory:
         return dump, self.store.outputs(), states, watermark
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""
 
 
 class Sqlite:

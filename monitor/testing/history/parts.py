@@ -23,8 +23,8 @@ class Lane(Struct, frozen=True):
 
 
 class Disturbed:
-    """Faults of the brokers themselves, which meet several histories at once for so many seconds: each releases `begun` when
-    its topics stand and `told` when its story is told; `over` is set when the brokers are well again."""
+    """Faults of the brokers themselves, which meet several histories at once for so many seconds: each releases `begun`
+    when its topics stand and `told` when its story is told; `over` is set when the brokers are well again."""
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
@@ -34,8 +34,9 @@ class Disturbed:
 
 
 class Report(Struct, kw_only=True):
-    """What became of one history. `kills`, `stops`: signals that found a living worker; `points`: labelled places where one was
-    killed; `woken`: zombies woken at a place where they write, `fenced`: those that ended; `seconds` to catch up."""
+    """What became of one history. `kills`, `stops`: signals that found a living worker; `points`: labelled places where
+    one was killed; `woken`: zombies woken at a place where they write, `fenced`: those that ended; `seconds` to catch
+    up."""
 
     seed: int
     kind: str

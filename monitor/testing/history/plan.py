@@ -29,11 +29,11 @@ BROKERS = {
     "away": "the broker is away for more than a minute: workers end, are started again in vain, and go on when it is back",
     "hour": "the broker's clock jumps an hour ahead or behind and back, again and again; then the broker is started anew",
     "leader": "one broker of three is stopped or killed, with the leaders it holds, and comes back",
-    "frozen": "one broker of three, with the leaders it holds, stands still for moments and for seconds",
+    "frozen": "one broker of three, with the leaders it holds, is suspended for moments and for seconds",
 }
 WRITING = ("before_append", "before_write", "before_checkpoint", "in_transaction")  # a zombie woken here must end
-EARLY = ("fenced", "state_read", "claimed", "seated")  # passed once per partition or assignment
-RARE = ("unseating", "leaving", "hinted")
+EARLY = ("fenced", "state_read", "claimed", "recovered")  # passed once per partition or assignment
+RARE = ("revoking", "leaving", "hint_committed")
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -82,10 +82,12 @@ def _points(seed: int, kind: str, rng: Random) -> tuple[str, ...]:
     if kind == "term":
         return tuple(f"{p}:term@{_times(p, rng)}" for p in rng.choices(WRITING, k=2))
     if kind == "zombie":
-        place = rng.choice((*WRITING, *WRITING, "fenced", "claimed", "after_append", "committed", "replayed", "hinted"))
+        place = rng.choice(
+            (*WRITING, *WRITING, "fenced", "claimed", "after_append", "committed", "replayed", "hint_committed")
+        )
         return (f"{place}:stop@{_times(place, rng)}",)
     if kind == "join":
-        place = rng.choice(("fenced", "state_read", "claimed", "replayed", "seated"))
+        place = rng.choice(("fenced", "state_read", "claimed", "replayed", "recovered"))
         return (f"{place}:stop@1",)
     if kind == "commit":
         return (f"in_transaction:stop@{rng.randrange(2, 12)}",)
@@ -97,7 +99,7 @@ def _points(seed: int, kind: str, rng: Random) -> tuple[str, ...]:
 
 def _times(place: str, rng: Random) -> int:
     if place in EARLY:
-        return rng.randrange(1, 3) if place != "seated" else 1
+        return rng.randrange(1, 3) if place != "recovered" else 1
     if place in RARE:
         return 1
     return rng.randrange(1, 4) if "checkpoint" in place or place == "replayed" else rng.randrange(1, 8)

@@ -1,4 +1,4 @@
-"""Where histories run: a broker of their own (or three) with quick settings, and lanes, each behind a proxy of its own."""
+"""Where histories run: a separate broker (or three) with quick settings, and lanes, each behind a separate proxy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ QUICK = {
 
 
 class Site:
-    """One broker in `directory` with `lanes` lanes, its process with `environment` beside this one's. Use with `with`."""
+    """One broker in `directory` with `lanes` lanes, its process with `environment` added to that of this process. Use
+    with `with`."""
 
     def __init__(self, directory: Path, lanes: int, environment: dict[str, str] | None = None) -> None:
         port, controller = free_port(), free_port()
@@ -56,7 +57,8 @@ class Site:
 
 
 class Cluster:
-    """Three brokers on loopback that vote among themselves: three copies of everything, two of which must be in step."""
+    """Three brokers on loopback that vote among themselves: three copies of everything, two of which must be in
+    step."""
 
     def __init__(self, directory: Path) -> None:
         controllers = [free_port() for _ in range(3)]

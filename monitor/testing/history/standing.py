@@ -1,4 +1,5 @@
-"""What stands in the topics of a history: read back for the judge, and its state taken away for those who must do without."""
+"""What stands in the topics of a history: read back for the judge, and its state taken away for those who must do
+without."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is sent in a history: seeded telemetry of several pilots, bad records at awkward places, and acts of regulators.
 
-The same seed gives the same sends at the same moments after the start. Each send is a burst of records that a producer hands
-over at once, so that a batch begins, ends and is cut at bad records, at duplicates and at the border of a pack.
+The same seed gives the same sends at the same moments after the start. Each send is a burst of records that a producer
+hands over at once, so that a batch begins, ends and is cut at bad records, at duplicates and at the border of a pack.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Item(Struct, frozen=True):
 
 
 class Burst(Struct, frozen=True):
-    """Records that go out together, `at` ms after the start. `aborted`: in a firm's transaction that it then takes back."""
+    """Records that go out together, `at` ms after the start. `aborted`: in a firm's transaction that it then takes
+    back."""
 
     at: int
     items: list[Item]
@@ -56,8 +57,8 @@ class Burst(Struct, frozen=True):
 
 
 class Story:
-    """All sends of one history. `start` (ms) is when its first period begins; `topics` how many telemetry topics there are. A
-    period lasts `period_ms`; things go out twice in it."""
+    """All sends of one history. `start` (ms) is when its first period begins; `topics` how many telemetry topics there
+    are. A period lasts `period_ms`; things go out twice in it."""
 
     def __init__(
         self,
@@ -99,7 +100,8 @@ class Story:
         return int(pilot.rsplit("-", 1)[1]) % self.partitions
 
     def topic(self, pilot: str) -> int:
-        """Number of the telemetry topic that may speak of the pilot (topics are per participant: firm-1, firm-2, ...)."""
+        """Number of the telemetry topic that may speak of the pilot (topics are per participant: firm-1, firm-2,
+        ...)."""
         return 0 if self.topics == 1 else (int(pilot.rsplit("-", 1)[1]) - 1) % 5 % self.topics
 
     # ---- the bursts
@@ -130,7 +132,8 @@ class Story:
                     yield Burst(at + self._slice * i * rng.randrange(0, 3) // 3, [self._control(act)])
 
     def landing(self, number: int) -> list[Item]:
-        """A burst for the very moment of fault `number`: control and telemetry that must land wherever the owner stands."""
+        """A burst for the very moment of fault `number`: control and telemetry that must land wherever the owner
+        stands."""
         rng = Random(f"landing/{self.seed}/{number}")
         items = [self._control(act) for act in self._some_acts(rng)]
         pilot = rng.choice(self.pilots)
@@ -179,7 +182,8 @@ class Story:
         return items
 
     def _bad(self, pilot: str, rng: Random | None = None) -> Item:
-        """A record that `validate` or the machine refuses: junk, a wrong key, no key, somebody else's or nobody's pilot."""
+        """A record that `validate` or the machine refuses: junk, a wrong key, no key, of another or of no pilot
+        pilot."""
         rng = rng or self._rng
         kind = rng.randrange(5)
         if kind == 0:
@@ -237,7 +241,7 @@ class Story:
             elif kind == 7:
                 acts.append(Shelving(**common, finding="incidents//cusum", reason="known", span="1s"))
             elif kind == 8:
-                acts.append(Override(**{**common, "author": "nobody"}, level="watch", reason="not allowed to"))
+                acts.append(Override(**{**common, "author": "stranger"}, level="watch", reason="not allowed to"))
             elif rng.random() < 0.2:
                 acts.append(Withdrawal(**common, reason="done"))
             else:

@@ -13,7 +13,7 @@ _talk = Console(stderr=True)
 
 
 def steps(things: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield from `things` while a bar moves; its length is `total` or that of `things`."""
+    """Yield from `things` while a progress bar moves; its length is `total` or that of `things`."""
     if total is None and isinstance(things, Sized):
         total = len(things)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())

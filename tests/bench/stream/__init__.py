@@ -1,1 +1,1 @@
-"""How fast the stream worker is, beside others at the same job on the same topics: `make bench-stream`."""
+"""How fast the stream worker is, compared with others at the same job on the same topics: `make bench-stream`."""

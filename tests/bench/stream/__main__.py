@@ -1,9 +1,9 @@
-"""`make bench-stream`: how many events a second, beside others at the same job on the same topic.
+"""`make bench-stream`: how many events a second, compared with others at the same job on the same topic.
 
-Every round makes fresh topics on one real broker, admits the pilots, writes the load as it would arrive (event time is now,
-periods of a second), and then lets each runner read it from its beginning, one after the other in turning order. A run is clocked
-from its first record to its last event, in the runner's own process. Medians over rounds; a ratio is the median of
-the rounds' own ratios, so that both sides had the same weather. `QUICK=1` takes fewer events and rounds.
+Every round makes fresh topics on one real broker, admits the pilots, writes the load as it would arrive (event time is
+now, periods of a second), and then lets each runner read it from its beginning, one after the other in turning order. A
+run is clocked from its first record to its last event, in the runner's own process. Medians over rounds; a ratio is the
+median of the rounds' own ratios, so that both sides had the same weather. `QUICK=1` takes fewer events and rounds.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def fill(topics: Fresh, events: int, pack: int) -> None:
 
 
 async def write(topics: Fresh, load: Load, events: int, pack: int) -> int:
-    """Pilots in turn, 100 events each time, packed or one by one, pilot i in partition i modulo their number; returns how many."""
+    """Pilots in turn, 100 events each time, packed or one by one, pilot i in partition i modulo their number; returns
+    how many."""
     async with AIOKafkaProducer(
         bootstrap_servers=topics.bootstrap, max_request_size=LARGE, max_batch_size=512 * 1024, linger_ms=5, acks=1
     ) as producer:
@@ -107,7 +108,7 @@ async def write(topics: Fresh, load: Load, events: int, pack: int) -> int:
 
 
 def clocked(command: list[str], where: str, topics: Fresh, events: int) -> Row:
-    """One run in a process of its own. Raises RuntimeError with its talk when it says nothing."""
+    """One run in a separate process. Raises RuntimeError with its talk when it says nothing."""
     done = subprocess.run(
         [*command, topics.bootstrap, where, str(events)],
         cwd=REPOSITORY,
@@ -172,8 +173,8 @@ def alone(quick: bool) -> list[str]:
     return [goal("pure-packed", figure, 700, "k/s")]
 
 
-def beside(pack: int, quick: bool) -> list[str]:
-    """(a), (b): ours beside the others."""
+def against_peers(pack: int, quick: bool) -> list[str]:
+    """(a), (b): ours and the others."""
     rates = rounds(pack, 300_000 if quick else 2_000_000, 1 if quick else 3)
     goals = []
     for name, values in rates.items():
@@ -228,7 +229,8 @@ def sizes(quick: bool) -> list[str]:
 
 
 def halves(quick: bool) -> list[str]:
-    """Two workers with half of the partitions each, beside one with all: as fast as they can, and at an easy pace."""
+    """Two workers with half of the partitions each, compared with one that has all: as fast as they can, and at an easy
+    pace."""
     events, seconds, count = (500_000, 8, 1) if quick else (2_000_000, 20, 3)
     full = partial(pair.run, sender=lambda topics, load: asyncio.run(write(topics, load, events, 100)))
     easy = partial(pair.run, sender=partial(pair.paced, 40_000, seconds))
@@ -243,8 +245,8 @@ def halves(quick: bool) -> list[str]:
 
 PARTS: dict[str, Callable[[bool], list[str]]] = {
     "pure": alone,
-    "packed": lambda quick: beside(100, quick),
-    "single": lambda quick: beside(1, quick),
+    "packed": lambda quick: against_peers(100, quick),
+    "single": lambda quick: against_peers(1, quick),
     "latency": delays,
     "scale": sizes,
     "two": halves,
@@ -252,7 +254,8 @@ PARTS: dict[str, Callable[[bool], list[str]]] = {
 
 
 def main() -> int:
-    """Run the parts that are named (all without a name); returns the exit code: 0 = every goal met, 1 = some are short."""
+    """Run the parts that are named (all without a name); returns the exit code: 0 = every goal met, 1 = some are
+    short."""
     quick, strict = os.environ.get("QUICK") == "1", "--strict" in sys.argv
     names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(PARTS)
     shared()

@@ -1,7 +1,7 @@
 """The job as peers do it: decode, check, drop duplicates, fold per pilot, a CUSUM at the end of each period.
 
-Reads the same typed events, so that decoding checks what ours checks; needs nothing else of the monitor, as it also runs
-where only msgspec is installed. One detector of one count, against our sixteen: the doubt favours the peer.
+Reads the same typed events, so that decoding checks what ours checks; needs nothing else of the monitor, as it also
+runs where only msgspec is installed. One detector of one count, against our sixteen: the doubt favours the peer.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Meter:
         self.events, self.seen, self.began, self.cpu = events, 0, 0.0, 0.0
 
     def start(self) -> None:
-        """The first records are in hand."""
+        """The first records are read."""
         if not self.began:
             self.began, self.cpu = time.perf_counter(), time.process_time()
 

@@ -25,7 +25,7 @@ RATE, PILOTS = 20_000, 20
 
 
 def run(breaches: int, burst: bool) -> list[float]:
-    """Milliseconds of each of `breaches`, one a second, each of a pilot of its own."""
+    """Milliseconds of each of `breaches`, one a second, each of a separate pilot."""
     topics = Fresh()
     load = Load(PILOTS + breaches, period_ms=5000, start=int(time.time() * 1000) - 60_000, per_period=1_000_000)
     names = load.pilots[PILOTS:]

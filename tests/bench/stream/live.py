@@ -1,4 +1,4 @@
-"""Live load: packed records at a steady rate, and now and then a burst of one pilot. Runs in a process of its own."""
+"""Live load: packed records at a steady rate, and now and then a burst of one pilot. Runs in a separate process."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The load: what busy services send, as bytes, quickly made and always the same.
 
-Of 1,000 events 450 tally exposure, 250 tally outcomes, 200 are heartbeats, 50 file a complaint, 44 resolve one, 4 report an
-incident that breaks no rule, 2 state a gain. Every pilot keeps its limits, so that what is measured is a calm day; the charter is
-the fleet's, with its nine indicators in eleven streams and sixteen detectors.
+Of 1,000 events 450 tally exposure, 250 tally outcomes, 200 are heartbeats, 50 file a complaint, 44 resolve one, 4
+report an incident that breaks no rule, 2 state a gain. Every pilot keeps its limits, so that what is measured is a calm
+day; the charter is the fleet's, with its nine indicators in eleven streams and sixteen detectors.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def stamp(ms: int) -> bytes:
 
 
 class Load:
-    """Telemetry of `pilots` services in periods of `period_ms`, admitted at `start` (ms); `per_period` events of each at most."""
+    """Telemetry of `pilots` services in periods of `period_ms`, admitted at `start` (ms); `per_period` events of each
+    at most."""
 
     def __init__(self, pilots: int, *, period_ms: int, start: int, per_period: int, seed: int = 1) -> None:
         self.pilots = [f"pilot-{i + 1:06d}" for i in range(pilots)]

@@ -31,7 +31,7 @@ def stepped(worker: Worker) -> float:
 
 
 def paced(rate: int, seconds: int, topics: Fresh, load: Load) -> int:
-    """Send `rate` events a second, from a process of its own; returns how many those were."""
+    """Send `rate` events a second, from a separate process; returns how many those were."""
     command = [sys.executable, "-m", "tests.bench.stream.live", topics.bootstrap, topics.telemetry]
     numbers = map(str, (PILOTS, rate, seconds, 0, topics.partitions))
     done = subprocess.run([*command, *numbers], cwd=REPOSITORY, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Quix Streams with a stateful step. Runs in an environment of its own."""
+"""Quix Streams with a stateful step. Runs in a separate environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How cost, memory and recovery grow with the number of pilots. Runs in a process of its own per size.
+"""How cost, memory and recovery grow with the number of pilots. Runs in a separate process per size.
 
 A state topic is filled with the snapshots of so many pilots with some hours behind them, through the worker's own log
 (fence, transactions) and by another process; then it is recovered as a worker would, and packed telemetry of all pilots
@@ -91,7 +91,7 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
     recovered, busy = time.perf_counter() - began, time.process_time() - busy
     await log.close()
     gc.collect()
-    at_rest = resident() - before
+    packed = resident() - before
     machine, spent, counted, first, turn = runner.machine, 0.0, 0, 0.0, 0
     settled = pilots + min(
         pilots, 2 * HOT_PILOTS
@@ -116,7 +116,7 @@ async def measure(bootstrap: str, prefix: str, load: Load, events: int) -> dict[
         "cost": spent / counted * 1e6,
         "first": first / pilots / 100 * 1e6,
         "kb": (resident() - before) / per,
-        "kb_recovered": at_rest / per,
+        "kb_recovered": packed / per,
         "recovery": recovered,
         "recovery_cpu": busy,
         "pilots": len(machine.pilots),

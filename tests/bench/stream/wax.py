@@ -1,4 +1,4 @@
-"""bytewax with `stateful_map`. Runs in an environment of its own."""
+"""bytewax with `stateful_map`. Runs in a separate environment."""
 
 from __future__ import annotations
 

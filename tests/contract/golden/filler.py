@@ -1,5 +1,5 @@
-"""Whole and least instances of any struct, made from its field types: each value differs from its neighbours, so that two
-fields that change places change the bytes."""
+"""Whole and least instances of any struct, made from its field types: each value differs from its neighbours, so that
+two fields that change places change the bytes."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class _Filler:
     def struct(self, info: Any) -> Any:
         """An instance of the struct that `info` describes."""
         fields = [field for field in info.fields if field.required or self._whole]
-        return info.cls(**{field.name: self.value(field.type, field.name) for field in fields})
+        return info.cls(**{field.name: self.value(field.type, field.encode_name) for field in fields})
 
     def value(self, info: Any, name: str) -> Any:
-        """A value of a type; texts repeat the name of their field."""
+        """A value of a type; texts repeat the encoded name of their field."""
         number = next(self._numbers)
         match info:
             case inspect.Metadata():

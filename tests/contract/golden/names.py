@@ -1,5 +1,5 @@
-"""The only module of this folder that imports product names, together with `parts.py`: after a move or a rename of a
-class, change the import here. The golden tests pin bytes, never Python names."""
+"""Every name that the golden tests use, in one place: a file that moves or a class that is renamed is followed here,
+and nowhere else in this folder. What is pinned is the bytes, never the Python name."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ from monitor.sdk.link import Link
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
 from monitor.state.acts_once import short_digest
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from monitor.validate.rejections import RejectionReason
 
 SDK_ERRORS: dict[str, type[Exception]] = {
@@ -155,7 +155,7 @@ def indicator_parameters(kind: Any) -> list[str]:
 
 
 def readers_examples() -> dict[str, Any]:
-    """One output of each kind without an id; consumers deduplicate these by a computed identity."""
+    """One output of each kind that has no id, by which readers know it again."""
     permit = Permit(pilot="p", nonce="n", standing=3, epoch=2, lease_ms=60_000)
     return {"permit": permit, "closed": Closed(partition=1, through=5)}
 
@@ -168,7 +168,7 @@ def real_cases() -> dict[str, Any]:
 
 @functools.cache
 def replayed(name: str, batch: int) -> Outputs:
-    """Returns the outputs of a replay of one of them."""
+    """What a replay of one of them emits."""
     case, out = real_cases()[name], Outputs()
     for step in replay_charters([load_charter(case.charter)], timed_records(case.events), batch=batch):
         out.extend(step)

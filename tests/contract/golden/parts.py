@@ -75,8 +75,8 @@ def nonce(secret: bytes, pilot: str, sent: int, salt: bytes) -> str:
 
 
 def sdk_files(home: Path) -> dict[str, str]:
-    """What the library for firms writes: a spool of two events of which one is delivered, the state that processes share, a
-    notice and a resumption; names of files and their bytes in hex."""
+    """What the library for firms writes: a spool of two events of which one is delivered, the state that processes
+    share, a notice and a resumption; names of files and their bytes in hex."""
     spool = Spool(home / "spool", limit=1 << 20)
     spool.append(b"one")
     end = spool.append(b"two, longer")

@@ -1,8 +1,9 @@
 """Golden files: what the product writes, kept as readable JSON under `tests/data/golden`.
 
-`pinned` compares what the code gives now with what a file says, and names each place that moved. A pinned value is never
-overwritten: `GOLDEN=add pytest tests/contract/golden` adds missing values and changes nothing else. The only exception are
-the explanations of detectors, sentences for people: `GOLDEN=explanations` regenerates `explanations.json`.
+`pinned` compares what the code gives now with what a file says, and names each place that moved. A pinned value is
+never written again: `GOLDEN=add pytest tests/contract/golden` adds what a file does not hold yet and changes nothing
+else. The one exception are the explanations of detectors, sentences for people: `GOLDEN=explanations` writes
+`explanations.json` anew.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A scripted hour of a partition with keys and a journal: signed and forged acts and heartbeats, an outage of the monitor,
-lost telemetry, a topic owned by one participant, and an expired cycle."""
+"""A scripted hour of a partition with keys and a journal: acts and heartbeats are signed, some are forged, the monitor
+was away, the log lost telemetry, a topic belongs to one participant, a cycle is over."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SignedScript:
     def at(self, at: int, tick: int) -> None:
         """One tick of ten seconds."""
         if tick == 120:
-            at += 20 * MINUTE  # an outage of the monitor
+            at += 20 * MINUTE  # no time entry for as long
         at += 20 * MINUTE if tick > 120 else 0
         self.steps.append(("time", self.start + at))
         for pilot in PILOTS:

@@ -25,7 +25,7 @@ SCENARIOS = (
     "step", "calm", "step", "silence", "late", "gaps", "duplicates", "group", "death", "silent_model", "upgrade",
     "overdispersed", "spike", "busy", "rise",
 )  # fmt: skip
-# Detectors in addition to the one that may halt.
+# Detectors that watch next to the one that may halt.
 COUNTS = ("e_detector", "cusum", "seasonal", "glr", "ewma", "river_drift", "shape")
 SHARES = ("e_detector", "cusum", "seasonal", "ewma", "river_drift", "shape")
 GAUGES = ("gauge_limit", "ewma", "river_drift", "shape")
@@ -317,7 +317,7 @@ class Script:
         self.send(pilot, at, names.encode(names.Emitter("desk/late", pilot, first=1).complaint(at, "old")))
 
     def bad_input(self, at: int, pilot: str) -> None:
-        """Bytes that are rejected, each for a different reason."""
+        """Bytes that are rejected, each for another reason."""
         good = names.encode(names.Emitter("desk/bad", pilot).exposure(at, 5.0))
         for value in (
             None,
@@ -377,7 +377,7 @@ def script() -> Script:
 def run(
     machine: names.Machine, steps: list[Step], cut: int, look: Callable[[int], None] = lambda step: None
 ) -> names.Outputs:
-    """Returns the outputs of a machine over all steps, `cut` of them at a time. Calls `look` after every `LOOK` steps."""
+    """What a machine emits over all steps, `cut` of them at a time; `look` is called after each `LOOK` of them."""
     out = names.Outputs()
     for start in range(0, len(steps), cut):
         out.extend(taken(machine, steps[start : start + cut]))

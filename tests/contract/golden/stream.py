@@ -14,8 +14,8 @@ KINDS = ("rejected", "decisions", "commands", "permits", "evidence")
 
 
 def pinned_form(out: names.Outputs) -> dict[str, Any]:
-    """For each stream of outputs: how many records, the SHA-256 of their bytes, one digest for each field over all records,
-    and one line for each decision, command and rejection. Explanations are blank; `explanations.json` holds them."""
+    """For each stream of outputs: how many records, the SHA-256 of their bytes, one digest for each field over all
+    records, and, where there are few, each record in a line. Explanations are blank: they are pinned by themselves."""
     found: dict[str, Any] = {}
     for kind in KINDS:
         records = [blank(record) for record in getattr(out, kind)]

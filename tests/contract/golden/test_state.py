@@ -21,7 +21,8 @@ WHOLE = ("pilot-0001", "pilot-0005", "pilot-0008")  # pilots whose state is kept
 
 
 def opened(raw: bytes) -> list[Any]:
-    """A snapshot as plain values, what is compressed in it unpacked. Compressed bytes depend on the zlib that is installed."""
+    """A snapshot as plain values, what is compressed in it unpacked. Compressed bytes depend on the zlib that is
+    installed."""
     state: list[Any] = msgspec.msgpack.decode(raw)
     state[CHARTER] = msgspec.msgpack.decode(zlib.decompress(state[CHARTER]))
     blobs = msgspec.msgpack.decode(zlib.decompress(state[DETECTORS]))
@@ -59,7 +60,8 @@ def _digest(value: Any) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_states_after_a_scripted_day_are_the_same(way: str) -> None:
-    """Each place of each pilot's snapshot, with every detector and indicator, halts, drills, releases and exits behind it."""
+    """Each place of each pilot's snapshot, with every detector and indicator, halts, drills, releases and exits behind
+    it."""
     machine = played(way).machine
     states = {pilot: opened(names.state_of(machine, pilot)) for pilot in story.script().fleet.pilots}
     assert {state[0] for state in states.values()} == {6}

@@ -1,4 +1,4 @@
-"""All outputs of the machine over a scripted day and over the real data are equal to the golden files, byte for byte."""
+"""Everything that the machine emits over a scripted day and over the real data stays as it is, to the byte."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ ELSEWHERE = {"common_cause", "drift_suspected", "state_limit"}
 
 
 class Played(NamedTuple):
-    """A machine after a script, its outputs, and snapshots of every pilot over time ((step, pilot) -> bytes)."""
+    """A machine after a script, what it emitted, and the state of every pilot at each look (step and pilot ->
+    bytes)."""
 
     machine: names.Machine
     out: names.Outputs

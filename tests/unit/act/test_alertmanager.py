@@ -84,7 +84,7 @@ def test_times_are_those_of_alertmanagers_clock(behind: int) -> None:
 
 
 def test_a_clock_that_moves_in_between_is_corrected_at_once() -> None:
-    """An end sent in the wrong time is sent again in the right one, as soon as the answer shows it."""
+    """An end sent with the wrong time is resent with the right one, as soon as the response shows the clock skew."""
     behind = 0
     with Recorder() as recorder:
         actor = Alertmanager(recorder.url, clock=lambda: wall() - behind)
@@ -208,7 +208,7 @@ SCRATCH = Finding(rule="scratch", detail="incident, property, i-2", observed=1.0
 def test_severity_follows_harm(
     level: Level, reason: Reason, finding: Finding, asked: Level, expect: dict[str, str]
 ) -> None:
-    """A further finding of a pilot that is at its level already is an alert of its own, as severe as its harm."""
+    """A further finding of a pilot that is at its level already is a separate alert, as severe as its harm."""
     name = {Level.ESCALATE: "SandboxPilotEscalated", Level.HALT: "SandboxPilotHalted"}[level]
     first = halted(level=level, reason=Reason.LIMIT_HALF_WAY, finding=Finding())
     again = halted(2, kind="finding", level=level, was=level, reason=reason, finding=finding, finding_level=asked)
@@ -240,7 +240,7 @@ def test_one_incident_is_one_alert_until_it_becomes_graver() -> None:
 
 
 @pytest.mark.parametrize("level", [Level.NORMAL, Level.WATCH])
-def test_low_levels_wake_nobody(level: Level) -> None:
+def test_low_levels_page_no_person(level: Level) -> None:
     """Watch is for dashboards."""
     assert alerts(halted(level=level, was=Level.ESCALATE, reason=Reason.CHANGE_DETECTED)) == []
 

@@ -94,7 +94,7 @@ def test_unavailable_backs_off_and_keeps_order() -> None:
 
 
 def test_one_actor_that_is_away_holds_up_no_other() -> None:
-    """Each actor has a lane of its own."""
+    """Each actor has a separate queue."""
     away, well = Plain(), Plain()
     away.fail = [Unavailable("away")]
     deliver = Deliver({"away": away, "well": well})
@@ -300,7 +300,7 @@ def test_an_alert_that_stood_is_ended_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_lost_cursor_file_ends_what_the_other_side_still_holds() -> None:
-    """Attaching anew, it asks which alerts are open and ends those of its own pilots that no longer stand."""
+    """A notifier that attaches reads the open alerts and ends those of its pilots that no longer fire."""
     seen: list[Alert] = []
 
     class Keeps(Pager):

@@ -42,7 +42,7 @@ def test_a_bound_is_held_without_mercy(figure: float, bound: str, kept: bool) ->
     assert held(figure, bound) is kept
 
 
-def test_a_bound_nobody_understands_is_refused() -> None:
+def test_an_unknown_bound_is_refused() -> None:
     """Only <= and >=."""
     with pytest.raises(ValueError, match=r"^bound: "):
         held(1.0, "< 2")

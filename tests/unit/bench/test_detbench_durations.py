@@ -83,8 +83,8 @@ def test_the_stated_error_is_the_dispersion_of_repeated_curves() -> None:
     assert deviation == pytest.approx(sum(errors) / 200, rel=0.2)
 
 
-def test_what_nobody_was_seen_for_is_not_known() -> None:
-    """no score beyond the longest observation, and none at all without cases."""
+def test_ages_without_observations_have_no_estimate() -> None:
+    """`None` beyond the longest observation, and without cases."""
     survival = Survival.grid([1.0, 2.0])
     assert survival.beyond(0.5) is None
     assert survival.quantile(0.5) is None

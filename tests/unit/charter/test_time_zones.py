@@ -32,7 +32,9 @@ authorities: [{id: a, approvers: [x, y]}]
 indicators:
   - name: silence
     kind: silence
-    params: {every: 5m, of: any, hours: [{days: [mon, tue, wed, thu, fri], start: "08:00", end: "18:00"}], zone: Europe/Berlin}
+    params:
+      {every: 5m, of: any, hours: [{days: [mon, tue, wed, thu, fri], start: "08:00", end: "18:00"}],
+       zone: Europe/Berlin}
     detectors: [{name: silence, level: watch}]
 """
 
@@ -72,7 +74,7 @@ def test_working_hours_hold_over_both_changes_of_the_clocks(first: datetime) -> 
 
     assert silences(text) == []
     hours = ("08:00", "18:00", "07:00", "17:00") if first.month == 3 else ("08:00", "18:00", "06:00", "16:00")
-    in_utc = text.replace(", zone: Europe/Berlin", "").replace(hours[0], hours[2]).replace(hours[1], hours[3])
+    in_utc = text.replace(",\n       zone: Europe/Berlin", "").replace(hours[0], hours[2]).replace(hours[1], hours[3])
     assert {found.date() - first.date() for found in silences(in_utc)} <= {timedelta(days=n) for n in range(7, 12)}
     assert silences(in_utc)
 
@@ -104,7 +106,10 @@ def test_expected_events_add_up_over_any_change_and_the_timer_inverts_them() -> 
 
 def test_a_zone_comes_from_the_pinned_package_and_not_from_the_machine() -> None:
     """Whatever zone files and TZ the machine has, the table is the same."""
-    code = "from monitor.charter.time_zones import zone; print(hash(zone('Africa/Casablanca').changes), len(zone('Africa/Casablanca').changes))"
+    code = (
+        "from monitor.charter.time_zones import zone; changes = zone('Africa/Casablanca').changes; "
+        "print(hash(changes), len(changes))"
+    )
     seen = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": "0", **more}, capture_output=True, check=True
@@ -125,7 +130,7 @@ def test_a_table_is_rising_and_covers_its_years(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "fix"), [("Europe/Berln", "did you mean Europe/Berlin"), ("../etc/passwd", "IANA"), ("", "")]
-)  # fmt: skip
+)
 def test_an_unknown_zone_is_refused_with_the_nearest_names(wrong: str, fix: str) -> None:
     """At its place in the file; without a name hours are UTC, as they always were."""
     reading = read_charter(TEXT.replace("Europe/Berlin", f'"{wrong}"'))
@@ -136,7 +141,7 @@ def test_an_unknown_zone_is_refused_with_the_nearest_names(wrong: str, fix: str)
 
 def test_a_zone_without_hours_is_refused() -> None:
     """There is nothing that it could shift."""
-    with pytest.raises(BadSpec, match="no hours"):
+    with pytest.raises(BadSpec, match="without hours"):
         Silence(IndicatorSpec(name="s", kind="silence", params={"every": "30s", "zone": "Europe/Berlin"}))
 
 
@@ -152,7 +157,7 @@ def test_windows_of_full_stops_are_in_the_zone_of_the_drills() -> None:
 
 def test_a_charter_without_a_zone_keeps_its_hash() -> None:
     """One that was admitted before zones existed is the same charter."""
-    text = TEXT.replace(", zone: Europe/Berlin", "")
+    text = TEXT.replace(",\n       zone: Europe/Berlin", "")
     text += 'drills: {every: 30d, full_stops: [{days: [sun], start: "02:00", end: "04:00"}]}\n'
     assert charter_hash(charter(text)) == "20e8550477c6664458c40991cfec8f0cb81bd484ce5998744b3a76ab92d08232"
     assert (

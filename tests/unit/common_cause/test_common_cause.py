@@ -140,7 +140,7 @@ def test_what_says_nothing_of_a_vendor_is_left_out() -> None:
 
 
 def test_repeats_and_void_records_do_not_count() -> None:
-    """What an owner wrote that had been replaced is void, and a period put out twice is one."""
+    """Records of a fenced owner are void, and a period emitted twice counts once."""
     once, twice = CommonCauseMachine(), CommonCauseMachine()
     logs = story(6, 4.0)
     said = run(once, logs, 20 * HOUR)
@@ -169,7 +169,7 @@ def test_what_the_monitor_cannot_have_written_ends_it(value: bytes, headers: tup
 
 
 def test_killed_anywhere_it_says_the_same_once() -> None:
-    """Owners die after every second step; what they put out together is what one owner that lives puts out."""
+    """Owners that crash after every second step emit together what one owner without a crash emits."""
 
     async def live(turns: int) -> Outputs:
         clock = MovingClock(0)

@@ -95,37 +95,108 @@ ERRORS: list[tuple[str, Charter, str]] = [
     ("a promise that ends with a line break", charter(promise(params={"promise": "1h\n"})), "indicators[0].params"),
     ("a span of five thousand digits", charter(responses=Responses(lease="9" * 5000 + "s")), "responses.lease"),
     ("a delay of years on seconds", charter(rate(period="1s", reporting_delay="1d")), "indicators[0].reporting_delay"),
-    ("a promise of years on minutes", charter(promise(period="1m", params={"promise": "1000d"})), "indicators[0].params.promise"),
-    ("a delay beyond the calendar", charter(rate(period="1mo", reporting_delay="99999999mo")), "indicators[0].reporting_delay"),
-    ("a detector that is none", charter(rate(detectors=(DetectorSpec(name="cusm", level="watch"),))), "indicators[0].detectors[0].name"),
-    ("a detector for gauges on a count", charter(rate(detectors=(HALT, DetectorSpec(name="gauge_limit", level="watch")))), "indicators[0].detectors[1].name"),
-    ("a halt on a detector that promises nothing", charter(rate(detectors=(HALT, DetectorSpec(name="cusum", level="halt")))), "indicators[0].detectors[1].level"),
-    ("a halt on a gauge", charter(gauge(detectors=(DetectorSpec(name="gauge_limit", level="halt"),))), "indicators[0].detectors[0].level"),
+    (
+        "a promise of years on minutes",
+        charter(promise(period="1m", params={"promise": "1000d"})),
+        "indicators[0].params.promise",
+    ),
+    (
+        "a delay beyond the calendar",
+        charter(rate(period="1mo", reporting_delay="99999999mo")),
+        "indicators[0].reporting_delay",
+    ),
+    (
+        "a detector that is none",
+        charter(rate(detectors=(DetectorSpec(name="cusm", level="watch"),))),
+        "indicators[0].detectors[0].name",
+    ),
+    (
+        "a detector for gauges on a count",
+        charter(rate(detectors=(HALT, DetectorSpec(name="gauge_limit", level="watch")))),
+        "indicators[0].detectors[1].name",
+    ),
+    (
+        "a halt on a detector that promises nothing",
+        charter(rate(detectors=(HALT, DetectorSpec(name="cusum", level="halt")))),
+        "indicators[0].detectors[1].level",
+    ),
+    (
+        "a halt on a gauge",
+        charter(gauge(detectors=(DetectorSpec(name="gauge_limit", level="halt"),))),
+        "indicators[0].detectors[0].level",
+    ),
     ("a halt on handling times", charter(handling(weight=0.1, detectors=(HALT,))), "indicators[0].detectors[0].level"),
     ("a halt without a limit", charter(rate(limit=None)), "indicators[0].limit"),
     ("a halt without alpha", charter(rate(weight=0.0)), "indicators[0].weight"),
-    ("a detector's parameter that is none", charter(rate(detectors=(HALT, DetectorSpec(name="cusum", level="watch", params={"arl": 9})))), "indicators[0].detectors[1].params.arl"),
+    (
+        "a detector's parameter that is none",
+        charter(rate(detectors=(HALT, DetectorSpec(name="cusum", level="watch", params={"arl": 9})))),
+        "indicators[0].detectors[1].params.arl",
+    ),
     ("a hard rule without a condition", charter(hard_rules=(HardRule(name="x", level="halt"),)), "hard_rules[0]"),
-    ("a hard rule on models and on harm at once", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,), unregistered_model=True),)), "hard_rules[0].unregistered_model"),
-    ("two hard rules of one name", charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,)),) * 2), "hard_rules[1].name"),
-    ("tolerance in a high tier", charter(rate(), tier="high", responses=Responses(tolerate_first=True)), "responses.tolerate_first"),
+    (
+        "a hard rule on models and on harm at once",
+        charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,), unregistered_model=True),)),
+        "hard_rules[0].unregistered_model",
+    ),
+    (
+        "two hard rules of one name",
+        charter(hard_rules=(HardRule(name="x", level="halt", harm=(Harm.DEATH,)),) * 2),
+        "hard_rules[1].name",
+    ),
+    (
+        "tolerance in a high tier",
+        charter(rate(), tier="high", responses=Responses(tolerate_first=True)),
+        "responses.tolerate_first",
+    ),
     ("drills that overtake each other", charter(drills=Drills(every="1m")), "drills.every"),
-    ("a window over midnight", charter(drills=Drills(full_stops=(Window(("mon",), "23:00", "01:00"),))), "drills.full_stops[0].end"),
-    ("a key that is none", charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": "abc"}),)), "authorities[0].keys.x"),
-    ("one approver under two spellings", charter(authorities=(Authority(id="a", approvers=("anna", "Anna")),)), "authorities[0].approvers"),
-    ("one approver under two Unicode forms", charter(authorities=(Authority(id="a", approvers=("z\u00fc", "zu\u0308")),)), "authorities[0].approvers"),
-    ("one key of two people, written in two ways", charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": TWIN}),)), "authorities[0].keys.y"),
-    ("the firm's key in office, written in another way", charter(participant=Participant("firm", keys=(TWIN,)), authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": OTHER}),)), "authorities[0].keys.x"),
+    (
+        "a window over midnight",
+        charter(drills=Drills(full_stops=(Window(("mon",), "23:00", "01:00"),))),
+        "drills.full_stops[0].end",
+    ),
+    (
+        "a key that is none",
+        charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": "abc"}),)),
+        "authorities[0].keys.x",
+    ),
+    (
+        "one approver under two spellings",
+        charter(authorities=(Authority(id="a", approvers=("anna", "Anna")),)),
+        "authorities[0].approvers",
+    ),
+    (
+        "one approver under two Unicode forms",
+        charter(authorities=(Authority(id="a", approvers=("z\u00fc", "zu\u0308")),)),
+        "authorities[0].approvers",
+    ),
+    (
+        "one key of two people, written in two ways",
+        charter(authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": TWIN}),)),
+        "authorities[0].keys.y",
+    ),
+    (
+        "the firm's key in office, written in another way",
+        charter(
+            participant=Participant("firm", keys=(TWIN,)),
+            authorities=(Authority(id="a", approvers=("x", "y"), keys={"x": KEY, "y": OTHER}),),
+        ),
+        "authorities[0].keys.x",
+    ),
     ("a pilot that looks like another one", charter(pilot="zu\u0308rich"), "pilot"),
-    ("quiet for a century", charter(responses=Responses(unknown_escalates_after="1200mo")), "responses.unknown_escalates_after"),
-]  # fmt: skip
+    (
+        "quiet for a century",
+        charter(responses=Responses(unknown_escalates_after="1200mo")),
+        "responses.unknown_escalates_after",
+    ),
+]
 
 WARNINGS: list[tuple[str, Charter, str]] = [
     ("one approver", charter(rate(), authorities=(Authority(id="a", approvers=("x",)),)), "authorities"),
     ("one pilot in five halted wrongly", charter(rate(), alpha=0.2), "alpha"),
     ("a critical pilot that nothing halts", charter(handling(), tier="critical"), "tier"),
     ("segments alone", charter(rate(segments=("A",))), "indicators[0].segments"),
-    ("an indicator that nobody watches", charter(gauge()), "indicators[0].detectors"),
+    ("an indicator without a detector", charter(gauge()), "indicators[0].detectors"),
     ("alpha given where none is spent", charter(handling(weight=0.1)), "indicators[0].weight"),
     ("periods of milliseconds", charter(rate(period="10ms")), "indicators[0].period"),
     ("a lease that a crash outlasts", charter(rate(), responses=Responses(lease="30s")), "responses.lease"),
@@ -149,7 +220,7 @@ def test_a_warning_is_found_at_its_field(made: Charter, field: str) -> None:
     assert found[0].fix
 
 
-def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
+def test_a_misspelt_name_gets_the_nearest_known_one() -> None:
     """Of many words the one that was meant; of none near, all of them."""
     (near,) = lint(charter(rate(kind="incident_rat")))
     assert near == Problem(
@@ -160,7 +231,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
 
 
 def test_the_alpha_table_splits_the_charters_alpha_over_its_streams() -> None:
-    """alpha x weight / segments x 6 / pi^2 before the first restart, and the bar is its inverse."""
+    """alpha x weight / segments x 6 / pi^2 before the first restart, and the threshold is its inverse."""
     made = charter(rate(segments=("A", "B"), weight=0.4), rate(name="all", weight=0.6), handling(), alpha=0.02)
     table = alpha_shares(made)
     assert [(s.indicator, s.segment) for s in table] == [("rate", "A"), ("rate", "B"), ("all", "")]

@@ -98,8 +98,8 @@ def test_an_open_command_has_a_row_until_it_is_done() -> None:
 
 
 def test_a_board_without_a_worker_does_not_look_calm() -> None:
-    """More than 30 s after the last word of a partition's worker both pages say so, with that moment; nobody is called
-    silent whom nobody listens to; who was never heard is, 30 s after somebody began to listen."""
+    """More than 30 s after the last write of a partition's worker both pages show it with its time; a partition that is
+    not watched is never silent; one without any write is silent 30 s after the watch began."""
     board = fed(decision(1))
     assert as_data(board, 10**15)["worker"] == {"last_heard": None, "silent_partitions": []}
     board.liveness.watch(0, 1_000)
@@ -262,7 +262,7 @@ def test_the_tier_comes_from_the_charter_that_is_in_force() -> None:
     assert board.pilots["p-1"].plan is None
 
 
-def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
+def test_a_refused_charter_admits_no_pilot_and_hides_none() -> None:
     """A board that reads control meets acts that the machine refuses: no pilot comes of one, and the charter in force
     is still found, whether its decisions are read before or after."""
     from monitor.charter.spec import charter_hash
@@ -279,7 +279,7 @@ def test_a_charter_that_was_refused_admits_nobody_and_hides_nothing() -> None:
     assert list(board.pilots) == ["p-1"]
 
 
-def test_the_board_and_the_ledger_agree_with_what_a_machine_put_out(tmp_path: Path) -> None:
+def test_the_board_and_the_ledger_agree_with_the_outputs_of_a_machine(tmp_path: Path) -> None:
     """A simulated fleet through the real machine: same levels on the board as in the record, each decision said, each
     entered."""
     fleet = Fleet(7, pilots=4, scenarios=["calm", "step", "group", "silence"], hours=72)

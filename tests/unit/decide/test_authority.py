@@ -54,7 +54,7 @@ def test_a_firm_cannot_replace_those_who_release() -> None:
 
 
 def test_no_one_but_an_officer_lets_a_pilot_leave() -> None:
-    """The firm, whoever it is that signs for it, and strangers are refused; an officer is not."""
+    """The firm under any signature, and strangers, are refused; an officer is not."""
     bench = Signed(authorities=(KEYED,), participant=OWN)
     bench.put(bench.admission, ANNA)
     for author, key in (("firm", FIRM), ("firm", None), ("mallory", STRANGER), ("anna", FIRM), ("anna", None)):
@@ -113,8 +113,8 @@ def test_a_firm_named_as_approver_is_the_firm_only() -> None:
     ],
 )
 def test_the_firm_and_two_approvers_are_three_people(changes: dict[str, object], field: str) -> None:
-    """A firm that is approver or officer of its own pilot, or a key that two people share, is a mistake in the charter
-    and is not admitted."""
+    """A firm that is approver or officer of the pilot that it runs, or a key that two people share, is a mistake in the
+    charter and is not admitted."""
     made = charter(**changes)
     assert field in {problem.field for problem in lint(made) if problem.severity == "error"}
     machine = Machine(journalled=False)

@@ -14,7 +14,8 @@ from tests.unit.engine.test_machine import HOUR, RATE, SILENCE, T0, Bench, chart
 
 
 def test_a_foreign_model_is_one_record_and_found_again_after_a_release() -> None:
-    """A canary that alternates between two models is one episode; after a release the same foreign model is found anew."""
+    """A canary that alternates between two models is one episode; after a release the same foreign model is found
+    anew."""
     bench, canary = Bench(), Emitter("svc/2", "p", model="m9")
     for n in range(20):
         bench.send(bench.emitter.heartbeat(T0 + n), canary.heartbeat(T0 + n), at=T0 + n)
@@ -25,8 +26,8 @@ def test_a_foreign_model_is_one_record_and_found_again_after_a_release() -> None
     assert bench.reasons().count(Reason.UNREGISTERED_MODEL) == 2
 
 
-def test_a_new_ground_for_a_halt_needs_steps_of_its_own() -> None:
-    """A death after all approvals were given: the release is refused, for nobody has approved of that."""
+def test_a_new_ground_for_a_halt_voids_the_steps_for_the_old_one() -> None:
+    """A death after all approvals were given: the release is refused, as no approval is of the new ground."""
     bench = Bench()
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0)
     bench.act(Rectification(id="r", pilot="p", author="f", finding="f", cause="c", action="a", evidence="e"), T0)
@@ -39,7 +40,7 @@ def test_a_new_ground_for_a_halt_needs_steps_of_its_own() -> None:
 
 
 def test_a_halt_is_lifted_by_all_steps_and_the_statistics_start_on_the_next_share_of_alpha() -> None:
-    """After release the bar is higher: the second restart has a quarter of the first one's share."""
+    """After release the threshold is higher: the second restart has a quarter of the first one's share."""
     bench = Bench()
     bench.send(*(bench.emitter.incident(T0 + 1) for _ in range(60)), at=T0 + 2)
     first = bench.out.decisions[-1].finding

@@ -1,4 +1,4 @@
-"""A halt is tried out: whole, without stopping anything, in the windows of the charter."""
+"""Drills test the path of a halt: as a dry run, or as a full stop inside the windows of the charter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_drill_goes_the_whole_way_and_stops_nothing() -> None:
     assert {d.level for d in bench.out.decisions} == {Level.NORMAL}
 
 
-def test_a_drill_that_nobody_answers_escalates_until_one_is_answered() -> None:
+def test_an_unacknowledged_drill_escalates_until_one_is_passed() -> None:
     """A service that would not obey is brought before the authority; the next drill that is passed takes that back."""
     bench = Bench()
     drill(bench, T0)
@@ -57,7 +57,7 @@ def test_a_halt_in_the_middle_of_a_drill_is_a_halt() -> None:
     drill(bench, T0 + HOUR // 4, full=True)
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="real"), T0 + HOUR // 4 + SECOND)
     bench.time(T0 + 2 * HOUR)
-    first = {c.id: c for c in bench.out.commands}.values()  # each of them is told again and again
+    first = {c.id: c for c in bench.out.commands}.values()  # each of them is resent repeatedly
     assert [(c.action, c.dry_run) for c in first] == [("halt", False), ("halt", False)]
     assert bench.out.commands[0].standing < bench.out.commands[1].standing
 

@@ -10,7 +10,8 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Command, Decision, Level, Outputs, Reason, Record
-from monitor.state.pilot import VERSION, Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import VERSION, restore, snapshot
 from tests.unit.engine.test_machine import HOUR, T0, Bench, lift, rejected
 
 SECOND = 1000
@@ -89,7 +90,7 @@ def test_silence_verifies_nothing() -> None:
     assert late.cause.startswith("timer:overdue/@")
 
 
-def test_a_halt_that_nobody_acknowledges_is_overdue() -> None:
+def test_an_unacknowledged_halt_is_overdue() -> None:
     """After the charter's time the authority hears of it, once; a late acknowledgement takes that back."""
     bench = Halted()
     bench.time(bench.at + WITHIN)
@@ -104,7 +105,7 @@ def test_a_halt_that_nobody_acknowledges_is_overdue() -> None:
 
 
 def test_a_gap_in_the_numbers_starts_the_row_again() -> None:
-    """What a missing event said nobody knows: three heartbeats after it are needed."""
+    """A missing event may have reported service: three heartbeats after it are needed."""
     bench = Halted()
     bench.acknowledge(bench.at + SECOND)
     bench.beat(bench.at + 2 * SECOND)
@@ -118,7 +119,8 @@ def test_a_gap_in_the_numbers_starts_the_row_again() -> None:
 
 
 def test_an_exposure_counter_that_moves_starts_the_row_again() -> None:
-    """Heartbeats that say `serving: false` while the counter rises verify nothing, however many come, and are overdue."""
+    """Heartbeats that say `serving: false` while the counter rises verify nothing, however many come, and are
+    overdue."""
     bench = Halted()
     bench.acknowledge(bench.at + SECOND)
     for n in range(2, 100):
@@ -129,7 +131,8 @@ def test_an_exposure_counter_that_moves_starts_the_row_again() -> None:
 
 @pytest.mark.parametrize("what", ["heartbeat", "exposure", "outcomes", "complaint"])
 def test_a_service_that_goes_on_contradicts_its_word(what: str) -> None:
-    """A serving heartbeat, exposure, outcomes or a complaint about the time after the stop: found with that one event."""
+    """A serving heartbeat, exposure, outcomes or a complaint about the time after the stop: found with that one
+    event."""
     bench = Halted()
     at = bench.verified() + SECOND
     other = Emitter("desk/1", "p")
@@ -150,7 +153,8 @@ def test_a_service_that_goes_on_contradicts_its_word(what: str) -> None:
 
 
 def test_what_was_before_the_stop_contradicts_nothing() -> None:
-    """Tallies and complaints about the time before it, an empty tally and complaints about no known time are all honest."""
+    """Tallies and complaints about the time before it, an empty tally and complaints about no known time are all
+    honest."""
     bench = Halted()
     stop = bench.at + SECOND
     at = bench.verified() + SECOND
@@ -165,7 +169,7 @@ def test_what_was_before_the_stop_contradicts_nothing() -> None:
     assert bench.order == "verified"
 
 
-def test_work_in_hand_before_the_acknowledgement_is_no_contradiction() -> None:
+def test_pending_work_before_the_acknowledgement_is_no_contradiction() -> None:
     """A service may finish what it began, as long as it acknowledges in time and only afterwards."""
     bench = Halted()
     bench.beat(bench.at + SECOND, serving=True)
@@ -177,8 +181,8 @@ def test_work_in_hand_before_the_acknowledgement_is_no_contradiction() -> None:
 
 
 def test_a_second_worker_that_goes_on_is_found() -> None:
-    """One worker's word binds nobody else: another is found out once the charter's time is over, and until then nothing is
-    verified."""
+    """One worker's acknowledgement does not bind the others: another is contradicted once the charter's time has
+    passed, and until then nothing is verified."""
     bench = Halted()
     second = Emitter("svc/2", "p")
     bench.beat(bench.at + SECOND, serving=True, service=second)
@@ -212,8 +216,8 @@ def test_a_service_that_never_acknowledged_and_goes_on_is_found() -> None:
 
 
 def test_an_incarnation_that_died_does_not_hold_up_the_verification() -> None:
-    """A service restarted in the middle of a halt acknowledges under its new name, and that is verified when the old one has
-    been silent for as long as the charter grants."""
+    """A service restarted in the middle of a halt acknowledges under its new name, and that is verified when the old
+    one has been silent for as long as the charter grants."""
     bench = Halted()
     bench.beat(bench.at + SECOND, serving=True)
     new = Emitter("svc/2", "p")
@@ -227,8 +231,8 @@ def test_an_incarnation_that_died_does_not_hold_up_the_verification() -> None:
 
 
 def test_a_new_incarnation_does_not_verify_the_stop_of_one_that_served_before() -> None:
-    """Between two heartbeats of a service that goes on, another one acknowledges and sends three: nothing is verified, and no exit
-    is final, until the first was silent for as long as the charter grants."""
+    """Between two heartbeats of a service that goes on, another one acknowledges and sends three: nothing is verified,
+    and no exit is final, until the first was silent for as long as the charter grants."""
     bench = Halted(serving=True)
     bench.act(Withdrawal(id="x", pilot="p", author="anna", reason="the end"), bench.at + 1)
     new = Emitter("svc/2", "p")
@@ -255,7 +259,7 @@ def test_an_acknowledgement_of_another_command_is_rejected() -> None:
 
 
 def test_a_fault_of_the_monitor_makes_no_halt_overdue() -> None:
-    """While the monitor was away nobody could have been heard."""
+    """During an outage of the monitor no event could be received."""
     bench = Bench(journalled=True)
     bench.time(T0 + SECOND)
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0 + 2 * SECOND)
@@ -292,7 +296,8 @@ def as_version_2(pilot: Pilot) -> bytes:
 
 
 def test_a_snapshot_of_version_2_is_read() -> None:
-    """A halt from before is followed up from its beginning; a released pilot's permits are of a standing that is not void."""
+    """A halt from before is followed up from its beginning; a released pilot's permits are of a standing that is not
+    void."""
     bench = Halted()
     pilot, _ = restore(as_version_2(bench.machine.pilots["p"]))
     order = pilot.standing.halt_state
@@ -320,8 +325,8 @@ def test_a_repeated_release_never_lifts_a_later_halt() -> None:
 
 
 def test_a_step_towards_a_release_is_judged_once() -> None:
-    """An approval that was refused before there was a halt, or given for another one long ago, is worth nothing when its copy
-    comes again."""
+    """An approval that was refused before there was a halt, or given for another one long ago, is worth nothing when
+    its copy comes again."""
     bench = Bench()
     early = Approval(id="early", pilot="p", author="anna")
     assert bench.act(early, T0).rejected
@@ -352,7 +357,7 @@ def test_ids_of_what_follows_a_halt_name_their_causes() -> None:
     assert len({d.id for d in story()}) == len(story())
 
 
-def test_every_decision_has_an_id_of_its_own() -> None:
+def test_every_decision_has_a_different_id() -> None:
     """One heartbeat clears two findings about a halt: two decisions, two ids, so that no reader drops the second as a
     repeat."""
     bench = Halted()

@@ -109,7 +109,8 @@ def halted() -> Standing:
 
 
 def test_release_says_which_step_is_missing() -> None:
-    """Rectification, evaluation, two approvals: each is named while it is missing, and only all of them lift the halt."""
+    """Rectification, evaluation, two approvals: each is named while it is missing, and only all of them lift the
+    halt."""
     s = halted()
     with pytest.raises(ControlRefused, match="rectification_missing"):
         ladder.release(s, 1, "seen on site")

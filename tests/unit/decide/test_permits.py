@@ -1,4 +1,4 @@
-"""Permits: each heartbeat of a pilot that may run is answered, and what the end of a lease means."""
+"""Permits: one for each heartbeat of a pilot that may run, and what the end of a lease means."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import encode, instant
 from monitor.model.notice import Notice
 from monitor.model.records import Level, Outputs, Permit, Reason, Record
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.decide.test_enforcement import SECOND, Halted
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, lift
 
@@ -19,7 +19,7 @@ def permits(out: Outputs) -> list[Permit]:
     return out.permits
 
 
-def test_each_heartbeat_of_a_pilot_that_may_run_is_answered() -> None:
+def test_each_heartbeat_of_a_pilot_that_may_run_gets_a_permit() -> None:
     """The permit repeats nonce and source, and carries the lease of the charter."""
     bench = Bench()
     beat = bench.emitter.heartbeat(T0, nonce="n-1")
@@ -46,7 +46,7 @@ def test_a_halted_pilot_gets_no_permit_and_a_released_one_gets_one_of_its_new_st
 
 
 @pytest.mark.parametrize(("tier", "lapses"), [("high", True), ("limited", False)])
-def test_when_nobody_knows_enough_any_more_the_permits_of_high_tiers_lapse(tier: str, lapses: bool) -> None:
+def test_after_unknown_data_for_too_long_the_permits_of_high_tiers_lapse(tier: str, lapses: bool) -> None:
     """Unknown grown old withholds permits until it is known again; that is recorded as lapsed, never as a halt."""
     bench = Bench(RATE, tier=tier)
     bench.send(bench.emitter.incident(T0), at=T0)
@@ -62,7 +62,7 @@ def test_when_nobody_knows_enough_any_more_the_permits_of_high_tiers_lapse(tier:
     assert bench.send(bench.emitter.heartbeat(T0 + 8 * HOUR), at=T0 + 8 * HOUR).permits
 
 
-def test_of_many_heartbeats_in_one_write_the_newest_of_each_source_is_answered() -> None:
+def test_of_many_heartbeats_in_one_write_the_newest_of_each_source_gets_a_permit() -> None:
     """An older permit grants no more than a newer one, so it is not written."""
     bench, other = Bench(), Emitter("svc/2", "p")
     beats = [e.heartbeat(T0 + n) for n in range(5) for e in (bench.emitter, other)]
@@ -98,7 +98,7 @@ def test_a_permit_says_what_was_rejected() -> None:
 
 
 def test_what_a_permit_says_does_not_depend_on_batching() -> None:
-    """A heartbeat between rejections is answered with those before it, however the records come."""
+    """The permit for a heartbeat between rejections states those before it, in any packing of the records."""
     bench = Bench()
     beats = [bench.emitter.heartbeat(T0 + 1 + n, nonce=f"n{n}") for n in range(3)]
     values = [encode(beats[0]), b"bad", encode(beats[1]), b"bad", b"{}", encode(beats[2])]

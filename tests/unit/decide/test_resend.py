@@ -1,4 +1,4 @@
-"""A command is told again until it is answered, and a re-evaluation is held against the charter: one rule a test."""
+"""A command is resent until it is acknowledged, and a re-evaluation is compared with the charter: one rule a test."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DAY = 24 * HOUR
 
 
 def told(bench: Bench, until: int, step: int = 1_000) -> list[int]:
-    """When commands were put out (ms after T0), looking every `step` ms."""
+    """When commands were emitted (ms after T0), with a time step of `step` ms."""
     times = []
     for at in range(T0, until + 1, step):
         times += [at - T0] * len(bench.time(at).commands)
     return times
 
 
-def test_a_command_is_told_again_at_growing_intervals() -> None:
+def test_a_command_is_resent_at_growing_intervals() -> None:
     """5 s after it was given, then after 10, 20, 40 ... seconds, at most an hour apart, and it never ends."""
     bench = Halted()
     seen = [t - SECOND for t in told(bench, T0 + 2 * DAY, 500)]
@@ -36,8 +36,8 @@ def test_a_command_is_told_again_at_growing_intervals() -> None:
     assert len(gaps) > 50
 
 
-def test_what_is_told_again_is_the_same_command() -> None:
-    """Same id, same standing, same decision: whoever met it already meets nothing new."""
+def test_what_is_resent_is_the_same_command() -> None:
+    """Same id, same standing, same decision: a service that read it reads nothing new."""
     bench = Halted()
     first = bench.command
     told(bench, T0 + 60 * SECOND)
@@ -70,7 +70,7 @@ def test_every_worker_that_is_heard_must_have_answered() -> None:
 
 
 def test_a_word_that_was_broken_begins_it_again() -> None:
-    """Who acknowledged and goes on is told again."""
+    """A service that acknowledged and continues gets the command again."""
     bench = Halted()
     bench.acknowledge(bench.at + SECOND)
     bench.beat(bench.at + 2 * SECOND, serving=True)
@@ -113,8 +113,8 @@ def evaluated(passed: bool, **results: dict[str, float]) -> list[str]:
 
 
 def test_a_passed_evaluation_keeps_the_charters_bounds() -> None:
-    """Every scenario and measure that the charter names is there and within its bounds, ends included; the record holds the
-    figures."""
+    """Every scenario and measure that the charter names is there and within its bounds, ends included; the record holds
+    the figures."""
     assert evaluated(True, night={"misses": 0.02, "recall": 0.95}) == ["r; night/misses 0.02; night/recall 0.95"]
     (missing,) = evaluated(True, night={"misses": 0.02})
     assert "scenario_missing" in missing

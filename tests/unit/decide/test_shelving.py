@@ -28,7 +28,8 @@ def shelve(bench: Bench, at: int, key: str = KEY, span: str = "8h", author: str 
 
 
 def test_a_shelved_finding_holds_nothing_up_until_its_time_is_over() -> None:
-    """The level comes down with author and reason on record, and goes up again by itself at the end, to the millisecond."""
+    """The level comes down with author and reason on record, and goes up again by itself at the end, to the
+    millisecond."""
     bench = escalated()
     at = T0 + HOUR // 4
     (shelved,) = shelve(bench, at, span="2h").decisions
@@ -55,7 +56,7 @@ def test_a_shelved_finding_that_rises_counts_at_once() -> None:
 
 
 def test_a_halt_is_never_shelved() -> None:
-    """Neither the halt, nor what is found beside it, nor anything while it stands."""
+    """Neither the halt, nor a finding about it, nor anything while it is in force."""
     bench = Halted()
     bench.time(bench.at + 2 * WITHIN)
     for key in ("override", "halt/overdue"):
@@ -74,7 +75,8 @@ def test_shelving_has_an_end_and_an_object() -> None:
 
 
 def test_when_several_fire_together_the_first_is_marked() -> None:
-    """Of three findings of one record the one that brought the pilot to its level carries the mark, the others do not."""
+    """Of three findings of one record the one that brought the pilot to its level carries the mark, the others do
+    not."""
     twin = msgspec.structs.replace(RATE, name="twin", weight=0.5)
     bench = Bench(msgspec.structs.replace(RATE, weight=0.5), twin)
     bench.send(*(bench.emitter.incident(T0 + 60_000) for _ in range(80)), at=T0 + 61_000)
@@ -88,7 +90,7 @@ def test_when_several_fire_together_the_first_is_marked() -> None:
 
 
 def test_only_those_whom_the_charter_names_act() -> None:
-    """Officers override, shelve, drill and release but do not approve; nobody else acts, least of all the firm."""
+    """Officers override, shelve, drill and release but do not approve; no other author may, and not the firm."""
     named = (Authority("authority", approvers=("anna", "ben"), officers=("olga",)),)
     bench = Bench(authorities=named)
     for number, author in enumerate(("mallory", "firm")):

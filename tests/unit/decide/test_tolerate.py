@@ -12,7 +12,7 @@ from monitor.charter.spec import ExposureSpec, Responses
 from monitor.compile.plan import build_detectors
 from monitor.model.events import Harm, Severity
 from monitor.model.records import Level, Outputs, Reason
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import HANDLING, HOUR, RATE, T0, Bench
 
@@ -22,7 +22,7 @@ def lenient() -> Bench:
 
 
 def test_the_first_crossing_of_a_low_tier_escalates_and_spends_its_share() -> None:
-    """It opens a rectification; the next crossing halts, against a bar four times as high."""
+    """It opens a rectification; the next crossing halts, against a threshold four times as high."""
     bench = lenient()
     bench.send(*(bench.emitter.incident(T0 + 1) for _ in range(20)), at=T0 + 2)
     first = next(d for d in bench.out.decisions if d.reason == Reason.LIMIT_TOLERATED)

@@ -1,5 +1,5 @@
-"""What an indicator is held against: hours in which nothing is owed, what went before, a new level that was accepted; and the
-words in which a decision says it."""
+"""What an indicator is held against: hours in which nothing is owed, what went before, a new level that was accepted;
+and the words in which a decision says it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def test_a_night_and_a_weekend_are_no_silence() -> None:
 
 
 def test_the_machine_waits_for_business_hours_before_it_does_not_know() -> None:
-    """Nothing heard since Friday evening is found on Monday, to the millisecond at which the bar is reached, not at night."""
+    """Nothing heard since Friday evening is found on Monday, to the millisecond at which the threshold is reached, not
+    at night."""
     spec = IndicatorSpec(name="silence", kind="silence", params=OFFICE, detectors=(DetectorSpec("silence", "watch"),))
     bench = Bench(spec, cycle=charter().cycle)
     friday = T0 - T0 % DAY + 4 * DAY + 17 * HOUR
@@ -117,7 +118,8 @@ def test_a_week_that_cannot_be_is_named(params: dict[str, Any], field: str) -> N
 
 
 def test_a_short_baseline_buys_a_wider_limit_and_a_higher_bar() -> None:
-    """Twice 30 events in 6,000 is held as twice the largest rate that 30 events do not rule out; its doubt is paid from alpha."""
+    """Twice 30 events in 6,000 is held as twice the largest rate that 30 events do not rule out; its doubt is paid from
+    alpha."""
     made = charter(BEFORE)
     design = design_of(made, Plan(made).indicator("incidents"), 1)
     long = charter(msgspec.structs.replace(BEFORE, baseline=BaselineSpec(events=30_000, exposure=6_000_000, times=2)))
@@ -185,7 +187,7 @@ def test_an_amendment_moves_a_baseline_and_no_bar() -> None:
 
 
 def test_a_new_level_alarms_until_it_is_accepted_and_is_then_usual() -> None:
-    """A change escalates; accepted, its finding is answered, the detector learns again and stays silent at the new level."""
+    """A change escalates; its acceptance clears the finding, and the detector learns the new level and stays quiet."""
     bench = Bench(LEARNT, hard_rules=())
     for hour in range(48):
         bench.hour(hour, incidents=4 if hour < 40 else 12)

@@ -1,4 +1,4 @@
-"""The machine, one rule a test, on a memory of records: no clock, no servers."""
+"""The state machine, one rule per test, with records in memory: no clock, no servers."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Decision, Evidence, Level, Outputs, Reason, Record
 from monitor.state.acts_once import short_digest
 from monitor.state.incidents import Incidents
-from monitor.state.pilot import Pilot, Stream, restore, snapshot
+from monitor.state.pilot import Pilot, Stream
 from monitor.state.seen import SequenceDigests
+from monitor.state.snapshots import restore, snapshot
 
 HOUR = 3_600_000
 T0 = 1_767_571_200_000  # Monday 5 January 2026
@@ -76,7 +77,7 @@ def charter(*indicators: IndicatorSpec, version: int = 1, **changes: object) -> 
 
 
 class Bench:
-    """A machine, the offsets of its two logs, and everything it put out."""
+    """A machine, the offsets of its two logs, and all its outputs."""
 
     def __init__(self, *indicators: IndicatorSpec, journalled: bool = False, **changes: object) -> None:
         self.machine = Machine(journalled=journalled)
@@ -124,21 +125,34 @@ def rejected(out: Outputs) -> list[tuple[str, str]]:
 
 
 def test_telemetry_of_a_pilot_that_was_not_admitted_is_rejected() -> None:
-    """Nothing counts before admission, and it is kept with its reason."""
+    """Telemetry of a pilot without an admission is rejected as `not_admitted`, by the fast and the slow path."""
+    events = [Emitter("x", "stranger").complaint(T0), Emitter("x", "stranger").heartbeat(T0)]
+    records = [Record(offset, T0, b"stranger", encode(event)) for offset, event in enumerate(events)]
+    for fast_path in (True, False):
+        bench = Bench()
+        bench.machine.fast_path = fast_path
+        out = bench.machine.telemetry("telemetry", records)
+        assert rejected(out) == [("subject", "not_admitted")] * 2
+        assert (out.decisions, out.permits, out.evidence) == ([], [], [])
+
+
+def test_telemetry_under_the_key_of_another_pilot_is_rejected() -> None:
+    """A record's key has to be the pilot of its events: otherwise it is in another pilot's order."""
     bench = Bench()
     out = bench.send(Emitter("x", "stranger").complaint(T0), at=T0)
-    assert rejected(out) == [("subject", "not_admitted")] or rejected(out) == [("subject", "key_mismatch")]
+    assert rejected(out) == [("subject", "key_mismatch")]
 
 
-def test_a_record_without_a_key_is_in_nobodys_partition() -> None:
-    """On Kafka it lands anywhere: it is rejected whole, wherever that is, instead of counting by chance."""
+def test_a_record_without_a_key_is_rejected() -> None:
+    """On Kafka such a record is in an arbitrary partition: it is rejected as a whole, so that no count depends on
+    chance."""
     machine = Machine(keyed=True)
     record = Record(0, T0, None, encode(Emitter("x", "p").heartbeat(T0)))
     assert rejected(machine.telemetry("telemetry", [record])) == [("key", "key_mismatch")]
 
 
 def test_admission_is_a_record() -> None:
-    """Admission names the charter's digest and its version."""
+    """The decision names the charter's digest and its version."""
     bench = Bench()
     (decision,) = bench.out.decisions
     assert (decision.kind, decision.reason, decision.standing, decision.author) == ("act", Reason.ADMITTED, 1, "anna")
@@ -146,7 +160,7 @@ def test_admission_is_a_record() -> None:
 
 
 def test_a_pilot_is_admitted_once() -> None:
-    """The same admission again is a repeat that changes nothing, another one is refused."""
+    """A resent admission is a repeat that changes nothing; another admission is refused."""
     bench = Bench()
     same = Admission(id="adm", pilot="p", author="anna", charter=charter())
     again = bench.act(same, T0 + 1)
@@ -159,7 +173,8 @@ def test_a_pilot_is_admitted_once() -> None:
 
 
 def test_a_burst_halts_before_its_period_is_over() -> None:
-    """Provisional evidence under the exposure cap: fifty incidents where five are allowed halt at once, with a command."""
+    """Provisional evidence under the exposure cap: fifty incidents where five are allowed halt at once, with a
+    command."""
     bench = Bench()
     bench.send(*(bench.emitter.incident(T0 + 60_000) for _ in range(50)), at=T0 + 61_000)
     assert bench.level == Level.HALT
@@ -171,7 +186,7 @@ def test_a_burst_halts_before_its_period_is_over() -> None:
     assert [(c.action, c.decision) for c in bench.out.commands] == [("halt", halt.id)]
 
 
-def test_a_pilot_within_its_limit_is_left_alone() -> None:
+def test_a_pilot_within_its_limit_gets_no_decision() -> None:
     """Four incidents an hour where five are allowed, for three weeks: no decision but the admission."""
     bench = Bench()
     for hour in range(24 * 21):
@@ -180,8 +195,9 @@ def test_a_pilot_within_its_limit_is_left_alone() -> None:
     assert len(bench.out.evidence) == 24 * 21 - 2  # the last two are still open
 
 
-def test_of_several_heartbeats_the_last_is_answered_last() -> None:
-    """Those that were taken one by one, as of a new source, are answered before those that came later and were taken at once."""
+def test_of_several_heartbeats_the_last_gets_the_last_permit() -> None:
+    """Permits keep the order of the heartbeats when the first ones took the slow path, as of a new source, and later
+    ones the fast path."""
     bench = Bench(RATE)
     beats = [bench.emitter.heartbeat(T0 + 1000 + i, nonce=f"n{i}") for i in range(20)]
     out = bench.send(*beats, at=T0 + 2000)
@@ -192,7 +208,7 @@ def test_of_several_heartbeats_the_last_is_answered_last() -> None:
 
 
 def test_a_repeated_event_counts_once() -> None:
-    """An SDK that sends again after a lost answer changes nothing."""
+    """An SDK that resends after a lost acknowledgement changes nothing."""
     once, twice = Bench(), Bench()
     for bench, times in ((once, 1), (twice, 3)):
         events = [bench.emitter.incident(T0 + 1000) for _ in range(8)]
@@ -205,7 +221,7 @@ def test_a_repeated_event_counts_once() -> None:
 
 
 def test_far_behind_the_window_a_number_is_rejected() -> None:
-    """What can no longer be told from a repeat is not counted, and kept as rejected."""
+    """An event that can no longer be distinguished from a repeat is not counted, and is rejected."""
     bench = Bench()
     events = [bench.emitter.heartbeat(T0) for _ in range(1100)]
     bench.send(*events, at=T0)
@@ -213,7 +229,7 @@ def test_far_behind_the_window_a_number_is_rejected() -> None:
 
 
 def test_a_number_too_large_for_any_counter_is_rejected() -> None:
-    """A sequence that no 64-bit counter could hold must not reach the state, which could then not be written."""
+    """A sequence number above 64 bits is rejected: a state that held it could not be written."""
     bench = Bench()
     event = msgspec.json.decode(encode(bench.emitter.heartbeat(T0)))
     event["sequence"] = "18446744073709551616"
@@ -263,7 +279,7 @@ def test_more_users_than_the_charter_allows_escalate() -> None:
 
 
 def test_silence_is_found_at_its_due_time_and_ends_with_the_next_sign_of_life() -> None:
-    """The flag goes up to the millisecond of the deadline, whenever the timer is looked at."""
+    """The flag carries the millisecond of the deadline, whenever the timer fires."""
     bench = Bench(SILENCE)
     bench.send(bench.emitter.heartbeat(T0), at=T0)
     due = bench.machine.notify_at
@@ -277,7 +293,7 @@ def test_silence_is_found_at_its_due_time_and_ends_with_the_next_sign_of_life() 
 
 
 def test_a_fault_of_the_monitor_is_never_silence_of_a_firm() -> None:
-    """After a step of more than 30 s between two `time` the deadline moves on and everybody is flagged monitor_gap."""
+    """After more than 30 s between two `time` deadlines are extended and every pilot is flagged monitor_gap."""
     bench = Bench(SILENCE, journalled=True)
     bench.send(bench.emitter.heartbeat(T0), at=T0)
     bench.time(T0 + 1000)
@@ -289,7 +305,8 @@ def test_a_fault_of_the_monitor_is_never_silence_of_a_firm() -> None:
 
 
 def test_a_clock_that_jumps_back_is_a_fault_of_the_monitor_too() -> None:
-    """Until the clock is where it was nothing falls due: everybody is flagged monitor_gap, once, and silence counts from there."""
+    """Until the clock has caught up nothing falls due: every pilot is flagged monitor_gap, once, and silence counts
+    from then."""
     bench = Bench(SILENCE, journalled=True)
     bench.time(T0 - 1000)
     bench.send(bench.emitter.heartbeat(T0), at=T0)
@@ -306,7 +323,7 @@ def test_a_clock_that_jumps_back_is_a_fault_of_the_monitor_too() -> None:
 
 
 def test_a_backlog_cannot_look_like_silence() -> None:
-    """Telemetry that piled up while no `time` was written does not fire the silence timer."""
+    """A backlog of telemetry from a time without `time` entries does not fire the silence timer."""
     bench = Bench(SILENCE, journalled=True)
     bench.time(T0 + 1000)
     for minute in range(0, 600, 100):
@@ -315,7 +332,7 @@ def test_a_backlog_cannot_look_like_silence() -> None:
 
 
 def test_a_complaint_filed_before_admission_counts_neither_as_opened_nor_as_closed() -> None:
-    """Closing what was never counted as open must not leave fewer than none open."""
+    """Closing a complaint that was never counted as open must not make the stock negative."""
     bench = Bench(HANDLING)
     old, new = bench.emitter.complaint(T0 - HOUR, "old"), bench.emitter.complaint(T0 + 1, "new")
     bench.send(old, new, bench.emitter.complaint_resolved(T0 + 2, "old", filed=T0 - HOUR), at=T0 + 3)
@@ -326,7 +343,7 @@ def test_a_complaint_filed_before_admission_counts_neither_as_opened_nor_as_clos
 
 
 def test_a_snapshot_of_version_3_is_read() -> None:
-    """It has the hours that complaints stood open where version 4 has exact milliseconds: both give the same observation."""
+    """Version 3 has hours of open complaints where version 4 has exact milliseconds: both give the same observation."""
     watch = CompiledIndicator(IndicatorSpec(name="h", kind="complaint_handling_time", limit=2))
     before, now = OpenPeriod(k=1.0, m=0.75, stock=-1.0), OpenPeriod(k=1.0, stock=-1.0, held=0.75 * HOUR)
     read = msgspec.msgpack.decode(msgspec.msgpack.encode([1.0, 0.75, 0, -1.0, 0.0]), type=OpenPeriod)
@@ -339,7 +356,8 @@ def test_a_snapshot_of_version_3_is_read() -> None:
 
 
 def test_a_snapshot_of_version_4_is_read() -> None:
-    """It has charter and detectors in plain msgpack where version 5 has them packed: what is read goes on as the same bytes."""
+    """Version 4 has charter and detectors in plain msgpack where version 5 has them packed: a restored pilot is
+    written as the same bytes."""
     bench = Bench(RATE)
     bench.hour(0, incidents=2)
     bench.time(T0 + 2 * HOUR)
@@ -385,7 +403,7 @@ def lift(bench: Bench, at: int) -> Outputs:
 
 
 def test_the_same_cause_gives_the_same_id_wherever_it_is_read() -> None:
-    """Ids name no offset: the same telemetry at other offsets, after rubbish, gives the same decisions."""
+    """Ids name no offset: the same telemetry at other offsets, after invalid records, gives the same decisions."""
     plain, shifted = Bench(), Bench()
     shifted._telemetry += 1000
     shifted.machine.telemetry("telemetry", [Record(5, T0, None, b"\xff")])

@@ -1,4 +1,5 @@
-"""What is late because the monitor was away is no fault of the firm; what is late by itself is, before, meanwhile and after."""
+"""Events that are late because the monitor was unavailable are excused; events that are late anyway are not, before,
+during and after the outage."""
 
 from __future__ import annotations
 
@@ -15,20 +16,21 @@ from monitor.console.pilot_page import pilot_page
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
 from monitor.model.records import Reason
-from monitor.state.pilot import snapshot
+from monitor.state.snapshots import snapshot
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryStore
 from tests.unit.engine.test_machine import HOUR, T0, Bench, charter
 
 MINUTE = 60_000
 LATE = IndicatorSpec(
-    name="late", kind="late_share", period="1h", reporting_delay="10m", limit=0.1, weight=1, detectors=(DetectorSpec("limit_e_process", "halt"),)
+    name="late", kind="late_share", period="1h", reporting_delay="10m", limit=0.1, weight=1,
+    detectors=(DetectorSpec("limit_e_process", "halt"),)
 )  # fmt: skip
-BACK = T0 + 6 * HOUR  # away for the four hours before it
+BACK = T0 + 6 * HOUR  # end of an outage of four hours
 
 
-def away(monkeypatch: pytest.MonkeyPatch, fast_path: bool) -> Bench:
-    """A monitor that has just come back."""
+def after_outage(monkeypatch: pytest.MonkeyPatch, fast_path: bool) -> Bench:
+    """A monitor right after an outage."""
     monkeypatch.setattr(Machine, "fast_path", fast_path)
     bench = Bench(LATE, journalled=True)
     bench.send(bench.emitter.exposure(T0 + 1000, 5), at=T0 + 1000)
@@ -53,8 +55,9 @@ def told(bench: Bench, of: int, at: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("fast_path", [True, False], ids=["in runs", "one by one"])
 def test_what_piled_up_while_we_were_away_is_not_late(monkeypatch: pytest.MonkeyPatch, fast_path: bool) -> None:
-    """Events whose time was over before we went are late; those of the absence are not, for as long again as it was."""
-    bench = away(monkeypatch, fast_path)
+    """Events that were due before the outage are late; those due during it are excused, for as long after it as it
+    lasted."""
+    bench = after_outage(monkeypatch, fast_path)
     assert told(bench, T0 + MINUTE, BACK + MINUTE) == (10, 10)
     assert told(bench, T0 + 2 * HOUR, BACK + 2 * MINUTE) == (0, 10)
     assert told(bench, T0 + 2 * HOUR, BACK + 4 * HOUR) == (0, 10)
@@ -62,21 +65,21 @@ def test_what_piled_up_while_we_were_away_is_not_late(monkeypatch: pytest.Monkey
 
 
 def test_runs_and_single_events_come_to_the_same_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the byte, and a snapshot remembers the absence."""
+    """The same bytes; and a snapshot holds the outage."""
     states = []
     for fast_path in (True, False):
-        bench = away(monkeypatch, fast_path)
+        bench = after_outage(monkeypatch, fast_path)
         for minute in range(1, 600, 30):
             told(bench, T0 + 2 * HOUR, BACK + minute * MINUTE)
         states.append(snapshot(bench.machine.pilots["p"]))
         machine = Machine()
         machine.restore({"p": states[-1]})
-        assert machine.pilots["p"].away == (T0 + 2 * HOUR, BACK)
+        assert machine.pilots["p"].outage == (T0 + 2 * HOUR, BACK)
     assert states[0] == states[1]
 
 
 def test_from_when_to_when_the_monitor_was_away_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """After a restart: on record, on the pilot's page, and in the log of who was started again; a log line once only."""
+    """After a restart the outage is on record, on the pilot's page, and once in the log of the process."""
     clock = MovingClock(T0)
     store = MemoryStore(clock)
     admission = msgspec.json.encode(Admission(id="a", pilot="p", author="anna", charter=charter(LATE)))
@@ -96,8 +99,8 @@ def test_from_when_to_when_the_monitor_was_away_is_said(caplog: pytest.LogCaptur
         asyncio.run(life(BACK, BACK + 10_000))
         asyncio.run(life(BACK + 20_000))
     (line,) = (record.getMessage() for record in caplog.records)
-    away = "2026-01-05T00:00:20.000+00:00 to 2026-01-05T06:00:00.000+00:00"
-    assert line == f"partition 0: the monitor was away from {away}; pilots flagged for it: 1"
+    outage = "start=2026-01-05T00:00:20.000+00:00 end=2026-01-05T06:00:00.000+00:00"
+    assert line == f"monitor.outage stage=detect partition=0 {outage} pilots=1"
     board = FleetView()
     board.apply(store.outputs())
     (gap,) = (d for d in board.pilots["p"].decisions if d.reason is Reason.MONITOR_GAP)

@@ -127,7 +127,8 @@ def test_a_mean_of_at_most_is_a_rate_of_at_least() -> None:
 
 
 def test_late_is_what_comes_at_the_close_or_after() -> None:
-    """The hour from 10:00 with two hours of delay closes at 13:00 sharp; the share stands where the event was received."""
+    """The hour from 10:00 with two hours of delay closes at 13:00 sharp; the share stands where the event was
+    received."""
     event = EMIT.complaint(T + 10 * 60_000, "c")
     closes = T + 3 * HOUR
     for received, k in ((T + HOUR, 0.0), (closes - 1, 0.0), (closes, 1.0), (closes + DAY, 1.0)):

@@ -318,7 +318,7 @@ def test_a_revocation_without_partitions_passes_no_failpoint() -> None:
         await s.workers.revoke()
         await s.claim()
         await s.workers.revoke()
-        assert s.reached.count("unseating") == 1
+        assert s.reached.count("revoking") == 1
 
     asyncio.run(story())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import msgspec
@@ -17,7 +16,6 @@ from monitor.simulation.fleet import Fleet
 from monitor.testing.clock import MovingClock
 from monitor.testing.fake_consumer import FakeConsumer, MemoryCluster, fake_host
 
-logging.getLogger("monitor.kafka").setLevel(logging.CRITICAL)
 START = 1_767_571_200_000
 FLEET = Fleet(3, pilots=1, scenarios=["calm"], start=START, hours=1, period="1h")
 (PILOT,) = FLEET.pilots

@@ -18,7 +18,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, encode
 from monitor.model.labels import tidy
 from monitor.model.records import Level, Reason, Record
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from monitor.state.uncounted import REPORTED_LABELS
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, charter, rejected
 
@@ -102,7 +102,7 @@ RATE_0 = msgspec.structs.replace(RATE, weight=0, detectors=QUICK)
 
 
 def test_what_the_charter_does_not_select_by_counts() -> None:
-    """Segments where none is listed, an indicator without segments besides, users under a cap, events nobody asked
+    """Segments where none is listed, an indicator without segments besides, users under a cap, events that no indicator
     for."""
     catch_all = msgspec.structs.replace(SHARE, name="all", segments=(), weight=0, detectors=QUICK)
     bench = Bench(RATE_0, SHARE, catch_all, users=Users(cap=100))
@@ -117,7 +117,7 @@ def test_what_the_charter_does_not_select_by_counts() -> None:
 
 
 def test_a_segment_that_differs_in_case_alone_is_said_even_if_it_counts_elsewhere() -> None:
-    """The listed segment that was meant is the one with a limit of its own."""
+    """The listed segment that was meant is the one with a separate limit."""
     catch_all = msgspec.structs.replace(SHARE, name="all", segments=(), weight=0, detectors=QUICK)
     bench = Bench(SHARE, catch_all)
     bench.send(bench.emitter.outcomes(T0, segment="NORTH"), at=T0 + 1)
@@ -162,7 +162,7 @@ def test_a_firm_that_invents_labels_fills_no_memory_and_no_ledger() -> None:
 
 
 def test_no_label_hides_a_harm() -> None:
-    """A death in a segment that nobody knows, with a line break in it, halts all the same."""
+    """A death in an unknown segment, with a line break in it, halts all the same."""
     bench = Bench(msgspec.structs.replace(RATE_0, segments=("north",)))
     bench.send(bench.emitter.incident(T0, harm=Harm.DEATH, segment="x\ny"), at=T0 + 1)
     assert bench.level == Level.HALT
@@ -222,7 +222,8 @@ def test_labels_mean_the_same_one_by_one_and_packed(labels: list[tuple[str, str]
 MILES_BY_REGION = msgspec.structs.replace(MILES, name="by-mile", segments=(NFC, "north"))
 
 
-# Charters ----------------------------------------------------------------------------------------------------------------
+# Charters
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def linted(*indicators: IndicatorSpec) -> list[tuple[str, str]]:

@@ -30,7 +30,8 @@ def of(bench: Bench, reason: Reason) -> list[Decision]:
     return [d for d in bench.out.decisions if d.reason == reason]
 
 
-# Missing numbers ---------------------------------------------------------------------------------------------------------
+# Missing numbers
+# ---------------------------------------------------------------------------------------------------------
 
 
 def gap(*indicators: IndicatorSpec, watch_clears_after: int) -> Bench:
@@ -89,7 +90,8 @@ def test_a_new_gap_restarts_the_count() -> None:
     assert bench.level == Level.NORMAL
 
 
-# Work without a model ----------------------------------------------------------------------------------------------------
+# Work without a model
+# ----------------------------------------------------------------------------------------------------
 
 
 def unnamed(bench: Bench) -> Emitter:
@@ -128,7 +130,8 @@ def test_who_cannot_know_the_model_owes_none() -> None:
     assert bench.level == Level.NORMAL
 
 
-# Before the pilot began ----------------------------------------------------------------------------------------------------
+# Before the pilot began
+# ----------------------------------------------------------------------------------------------------
 
 
 def early(emitter: Emitter, at: int) -> list[Envelope]:
@@ -180,7 +183,7 @@ def test_a_death_between_the_start_of_the_cycle_and_a_late_admission_halts(befor
     assert of(bench, Reason.HARD_RULE)[0].level == Level.HALT
 
 
-def test_a_heartbeat_from_before_the_pilot_began_is_answered_and_accuses_nobody() -> None:
+def test_a_heartbeat_from_before_the_pilot_began_gets_a_permit_and_is_no_rejection() -> None:
     """It counts nothing, so it is no back-fill; what model served then is none of the pilot's."""
     bench = Bench(hard_rules=(FOREIGN_HALTS,))
     bench.emitter.model = "m9"

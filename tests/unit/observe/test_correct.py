@@ -1,5 +1,4 @@
-"""What was tallied too much is taken back in open periods, on record, and never out of what was judged; one rule a
-test."""
+"""Corrections take back what was tallied too much, in open periods only and on record; one rule per test."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from monitor.charter.spec import DetectorSpec, ExposureSpec, IndicatorSpec
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Decision, Evidence, Level, Reason, Record
-from monitor.state.pilot import snapshot
+from monitor.state.snapshots import snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench, rejected
 
 QUICK = (DetectorSpec("cusum", "watch"),)
@@ -33,7 +32,7 @@ def evidence(bench: Bench, name: str) -> list[tuple[float, float, str]]:
 
 
 def test_exposure_below_zero_is_rejected_and_names_the_correction() -> None:
-    """A tally only adds; what takes back is an event of its own, so that it can be told apart."""
+    """A tally only adds; taking back is a separate event type, so that the two cannot be confused."""
     bench = Bench()
     bench.send(msgspec.structs.replace(bench.emitter.exposure(T0, 1.0), data=negative(-900.0)), at=T0 + 1)
     assert rejected(bench.out) == [("data.amount", "out_of_range")]
@@ -45,8 +44,8 @@ def negative(amount: float) -> Any:
 
 
 def test_a_correction_takes_back_exposure_while_its_period_is_open() -> None:
-    """A thousand told where it was a hundred: the period closes with a hundred, whole, and both sides see the
-    correction."""
+    """A thousand was tallied where it was a hundred: the period closes with a hundred, not partial, and both sides
+    see the correction."""
     bench = Bench(RATE_0)
     bench.hour(0, exposure=1000)
     bench.send(bench.emitter.exposure_corrected(T0 + 1000, -900.0), at=T0 + HOUR)
@@ -64,7 +63,7 @@ def test_a_correction_takes_back_exposure_while_its_period_is_open() -> None:
 
 
 def test_a_correction_of_a_closed_period_is_on_record_and_changes_nothing() -> None:
-    """What was judged stays, in both directions."""
+    """A closed period does not change, in either direction."""
     for correction in ("exposure", "outcomes"):
         bench = Bench(RATE_0, SHARE)
         bench.send(bench.emitter.outcomes(T0 + 1000), at=T0 + 1000)
@@ -85,7 +84,7 @@ def test_a_correction_of_a_closed_period_is_on_record_and_changes_nothing() -> N
 
 
 def test_a_correction_takes_back_no_more_than_was_tallied() -> None:
-    """Exposure and counts end at zero, so that a correction lends nothing to what comes after it."""
+    """Exposure and counts never fall below zero, so that a correction does not reduce what is tallied later."""
     bench = Bench(RATE_0, SHARE)
     bench.send(bench.emitter.outcomes(T0, tp=0, fp=5, tn=50, fn=0), bench.emitter.exposure(T0, 10.0), at=T0 + 1)
     bench.send(
@@ -99,7 +98,7 @@ def test_a_correction_takes_back_no_more_than_was_tallied() -> None:
 
 
 def test_complaints_and_incidents_are_never_taken_back() -> None:
-    """There is no correction that lowers them: of all event types two take back, and both of tallies."""
+    """Complaints and incidents have no correction: two event types take back, both of them tallies."""
     bench = Bench(RATE_0)
     bench.send(*(bench.emitter.incident(T0) for _ in range(3)), bench.emitter.exposure(T0, 10.0), at=T0 + 1)
     bench.send(bench.emitter.exposure_corrected(T0, -5.0), bench.emitter.outcomes_corrected(T0, fp=-3), at=T0 + 2)
@@ -107,7 +106,7 @@ def test_complaints_and_incidents_are_never_taken_back() -> None:
 
 
 def test_a_correction_is_not_late_and_contradicts_no_halt() -> None:
-    """It is about the past by nature: neither the share of late events nor a command to stop is held against it."""
+    """A correction is about the past: it counts neither as a late event nor as a violation of a command to stop."""
     late = IndicatorSpec(name="late", kind="late_share", period="1h", limit=0.1, weight=0, detectors=QUICK)
     bench = Bench(RATE_0, late)
     bench.hour(0)
@@ -117,7 +116,7 @@ def test_a_correction_is_not_late_and_contradicts_no_halt() -> None:
 
 @pytest.mark.parametrize("bad", [{"amount": 0.0}, {"amount": 5.0}, {"amount": -2e15}])
 def test_a_correction_only_takes_back(bad: dict[str, float]) -> None:
-    """More exposure is told with a tally."""
+    """A correction must be positive: more exposure is stated with a tally."""
     bench = Bench()
     bench.send(bench.emitter.exposure_corrected(T0, **bad), at=T0 + 1)
     assert rejected(bench.out) == [("data.amount", "out_of_range")]
@@ -134,7 +133,7 @@ STEP = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(steps=st.lists(STEP, min_size=1, max_size=60), pack=st.integers(1, 60))
 def test_corrections_mean_the_same_one_by_one_and_packed(steps: list[tuple[str, int]], pack: int) -> None:
-    """The same state and records; and never less than nothing in a period."""
+    """The fast and the slow path leave the same state and records, and no period falls below zero."""
     results: list[Any] = []
     for fast_path in (False, True):
         bench = Bench(RATE_0, SHARE)

@@ -1,4 +1,4 @@
-"""Many pilots in little memory: who is awake, who is at hand, and what rests as bytes until it is asked for."""
+"""Many pilots in little memory: which are resident, which are hot, and what stays packed until it is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
 from monitor.model.events import Harm
 from monitor.model.records import Record
-from monitor.state.pilot import Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import restore, snapshot
 from tests.bench.stream.load import Load
 from tests.unit.engine.test_machine import T0, Bench
 
@@ -21,7 +22,7 @@ HOUR = 3_600_000
 
 
 def fleet(pilots: int, *, resident: int = 1000, hot: int = 1000) -> Machine:
-    """A machine with pilots that have three hours behind them."""
+    """A machine with pilots after three hours of telemetry."""
     machine = Machine(resident=resident, hot=hot)
     load = Load(pilots, period_ms=HOUR, start=START, per_period=200)
     for i, act in enumerate(load.admissions()):
@@ -32,20 +33,20 @@ def fleet(pilots: int, *, resident: int = 1000, hot: int = 1000) -> Machine:
     return machine
 
 
-def at_hand(pilot: Pilot) -> bool:
+def unpacked(pilot: Pilot) -> bool:
     """Whether any detector of the pilot is an object."""
     return any(isinstance(stream.held, list) for stream in pilot.streams.values())
 
 
-def test_only_so_many_pilots_have_detectors_at_hand() -> None:
-    """However many pilots are stepped, the detectors of at most `ready` of them are objects."""
+def test_only_hot_pilots_have_unpacked_detectors() -> None:
+    """However many pilots are stepped, the detectors of at most `hot` of them are objects."""
     machine = fleet(7, hot=3)
-    assert 0 < sum(map(at_hand, machine.pilots.resident.values())) <= 3
-    assert sum(map(at_hand, fleet(7).pilots.resident.values())) == 7
+    assert 0 < sum(map(unpacked, machine.pilots.resident.values())) <= 3
+    assert sum(map(unpacked, fleet(7).pilots.resident.values())) == 7
 
 
-def test_to_look_at_all_pilots_wakes_nobody() -> None:
-    """Those that sleep are shown as they are, and sleep on."""
+def test_iterating_over_all_pilots_loads_none() -> None:
+    """Evicted pilots are shown as they are, and stay evicted."""
     machine, others = fleet(7, resident=3), fleet(7)
     before = set(machine.pilots.resident)
     shown = {pilot.id: snapshot(pilot) for pilot in machine.pilots.values()}
@@ -54,19 +55,19 @@ def test_to_look_at_all_pilots_wakes_nobody() -> None:
     assert shown == {name: others.pilots.raw(name) for name in others.pilots}
 
 
-def test_what_was_restored_is_the_same_bytes_before_and_after_its_detectors_are_asked_for() -> None:
-    """Detectors that rest are written as they were read; asked for and put back to rest, too."""
+def test_a_restored_pilot_is_written_as_the_same_bytes_before_and_after_its_detectors_are_unpacked() -> None:
+    """Packed detectors are written as they were read, also after they were unpacked and packed again."""
     pilot = next(iter(fleet(1).pilots.values()))
     raw = snapshot(pilot)
     again, _ = restore(raw)
-    assert not at_hand(again)
+    assert not unpacked(again)
     assert snapshot(again) == raw
-    asked = [type(detector).__name__ for stream in again.streams.values() for detector in stream.detectors]
-    assert asked == [type(detector).__name__ for stream in pilot.streams.values() for detector in stream.detectors]
-    assert at_hand(again)
+    names = [type(detector).__name__ for stream in again.streams.values() for detector in stream.detectors]
+    assert names == [type(detector).__name__ for stream in pilot.streams.values() for detector in stream.detectors]
+    assert unpacked(again)
     assert snapshot(again) == raw
     again.pack_detectors()
-    assert not at_hand(again)
+    assert not unpacked(again)
     assert snapshot(again) == raw
 
 
@@ -89,7 +90,7 @@ def test_pilots_under_one_charter_share_it() -> None:
 
 
 def test_detectors_that_cannot_be_read_stop_the_process() -> None:
-    """Bytes that are no detectors are a broken log, as soon as they are asked for."""
+    """Detector bytes that cannot be read raise LogBroken when they are first used."""
     fields = msgspec.msgpack.decode(snapshot(next(iter(fleet(1).pilots.values()))))
     fields[16] = fields[16][:-9]  # the detectors
     broken, _ = restore(msgspec.msgpack.encode(fields))
@@ -98,7 +99,7 @@ def test_detectors_that_cannot_be_read_stop_the_process() -> None:
 
 
 def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
-    """After recovery no value is kept, of what was read and of what is written, and older keys are still known."""
+    """After recovery no value is kept, neither read nor written, and older keys are still known."""
     live = state_keys.LiveKeys()
     live.feed(state_keys.key(state_keys.SNAPSHOT, 3, "p"), b"old")
     live.feed(state_keys.key(state_keys.SNAPSHOT, 4, "p"), b"new")
@@ -113,8 +114,7 @@ def test_a_state_topic_that_was_read_leaves_only_its_keys() -> None:
 
 
 def test_the_queue_of_timers_does_not_grow_with_events() -> None:
-    """Ten thousand events that are each put on record, and set timers again, leave no more entries than a fixed
-    number."""
+    """Ten thousand recorded events, each of which sets timers again, leave a bounded number of entries."""
     bench = Bench()
     for n in range(100):
         deaths = [bench.emitter.incident(T0 + n, harm=Harm.DEATH) for _ in range(100)]

@@ -137,7 +137,7 @@ def test_a_directory_shows_what_is_in_force(tmp_path: Path) -> None:
     assert sha256(raw.strip().encode()).hexdigest() == charter_hash(ONE)
     assert json.loads(raw)["pilot"] == "p-1"
     assert show("--version", "7")[0] == 1
-    assert "there are: 1, 2" in show("--version", "7")[2]
+    assert "versions in force: 1, 2" in show("--version", "7")[2]
     unknown = CliRunner().invoke(charter, ["show", "p-9", "--dir", str(tmp_path)])
     assert unknown.exit_code == 1
     assert "no pilot p-9 was admitted" in unknown.stderr

@@ -31,7 +31,7 @@ from monitor.state.acts_once import (
     ActMemory,
     validity,
 )
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.decide.test_signatures import ANNA, BEN, FIRM, Signed
 from tests.unit.engine.test_machine import HOUR, T0, Bench, charter, lift, rejected
 
@@ -82,7 +82,7 @@ def refusal(out: Outputs) -> str:
 
 
 def test_a_signed_act_never_takes_effect_twice() -> None:
-    """The officer's signed override is sent again by somebody else, after the firm put 200 acts of its own on record,
+    """The officer's signed override is replayed by another sender, after the firm recorded 200 acts,
     within its validity and long after: it has no effect."""
     world = World()
     world.put(world.rectified(), FIRM)  # refused: nothing is halted
@@ -166,7 +166,7 @@ def test_a_step_towards_a_release_has_seen_what_it_rests_on() -> None:
 
 
 def test_steps_of_one_halt_do_not_lift_the_next() -> None:
-    """All steps of a release, sent again after the next halt and far beyond what ids are remembered: each is
+    """All steps of a release, replayed after the next halt and beyond the ids that are remembered: each is
     refused."""
     world = World()
     world.put(world.halt(), ANNA)
@@ -250,7 +250,7 @@ def test_the_firm_displaces_nothing_of_the_authority() -> None:
 
 def test_the_same_id_with_other_content_is_a_conflict() -> None:
     """A copy changes nothing and is `repeated`, whenever it was made valid; another content or another key under its id
-    is refused as `conflict`, a rejection of its own."""
+    is refused as `conflict`, a separate rejection."""
     world = World()
     act = Override(**world.by("anna"), level="watch", reason="x")
     world.put(act, ANNA)
@@ -304,7 +304,7 @@ def test_a_snapshot_of_version_5_knows_its_ids() -> None:
 
 
 def test_acts_in_open_mode_are_judged_as_before() -> None:
-    """Without keys and without validity a release goes its way, and each decision says that nobody signed."""
+    """Without keys and validity a release takes effect, and each decision says that it is not signed."""
     bench = Bench()
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="x"), T0)
     assert lift(bench, T0 + 1).decisions[0].reason is Reason.RELEASED
@@ -314,7 +314,8 @@ def test_acts_in_open_mode_are_judged_as_before() -> None:
 
 
 def test_an_act_under_a_forgotten_id_makes_a_decision_of_another_id() -> None:
-    """Readers drop a decision whose id they know, so no two may share one, however often an unsigned act is sent again."""
+    """Readers drop a decision whose id they know, so no two may share one, however often an unsigned act is
+    replayed."""
     bench = Bench()
     names = [f"o{n}" for n in range(RECENT_ACTS + 1)]
     for name in names * 3:

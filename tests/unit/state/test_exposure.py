@@ -39,7 +39,8 @@ def test_a_gap_that_is_filled_in_time_is_no_gap() -> None:
 
 
 def test_exposure_that_is_not_known_is_never_zero() -> None:
-    """A period without an exposure tally closes at the cap, flagged unknown, and the flag grows old into an escalation."""
+    """A period without an exposure tally closes at the cap, flagged unknown, and the flag grows old into an
+    escalation."""
     bench = Bench()
     bench.send(bench.emitter.incident(T0), at=T0)
     bench.time(T0 + 6 * HOUR)
@@ -49,8 +50,9 @@ def test_exposure_that_is_not_known_is_never_zero() -> None:
     assert old.at == T0 + HOUR + HOUR // 2 + 2 * HOUR
 
 
-def test_a_halted_service_that_stands_still_is_not_unknown() -> None:
-    """No exposure is what a halt asks for: its periods say nothing, and are not flagged as partial. It is overdue, as it is dark."""
+def test_a_halted_service_that_stopped_is_not_unknown() -> None:
+    """No exposure is what a halt asks for: its periods say nothing, and are not flagged as partial. It is overdue, as
+    it is dark."""
     bench = Bench()
     bench.act(Override(id="o", pilot="p", author="anna", level="halt", reason="by hand"), T0 + 1)
     bench.time(T0 + 30 * HOUR)
@@ -59,7 +61,8 @@ def test_a_halted_service_that_stands_still_is_not_unknown() -> None:
 
 
 def test_a_source_of_exposure_that_goes_dark_leaves_the_period_partial() -> None:
-    """One of two services stops telling in mid-period: what it saw is not known, so a rate must not rest on the other's."""
+    """One of two services stops telling in mid-period: what it saw is not known, so a rate must not rest on the
+    other's."""
     bench, other = Bench(), Emitter("svc/2", "p")
     bench.send(other.exposure(T0 + 10, 500.0), at=T0 + 10)
     bench.hour(0, incidents=3, exposure=50)
@@ -81,7 +84,7 @@ def test_a_source_that_says_it_serves_no_more_owes_nothing() -> None:
 
 
 def test_events_without_any_exposure_prove_nothing() -> None:
-    """A tally of zero beside five incidents says that exposure is missing, not that the rate is infinite."""
+    """A tally of zero with five incidents says that exposure is missing, not that the rate is infinite."""
     bench = Bench(msgspec.structs.replace(RATE, exposure=ExposureSpec(unit="decisions")))
     bench.send(*(bench.emitter.incident(T0 + 5) for _ in range(50)), at=T0 + 5)
     bench.hour(0, exposure=0)
@@ -108,7 +111,8 @@ def test_late_outcomes_of_a_share_prove_nothing() -> None:
 
 
 def test_a_counter_that_is_ahead_of_the_tallies_makes_the_period_partial() -> None:
-    """A service that states 900 decisions and has tallied 100 has not told all: the period closes at the cap, flagged."""
+    """A service that states 900 decisions and has tallied 100 has not told all: the period closes at the cap,
+    flagged."""
     bench = Bench()
     bench.hour(0, incidents=3, exposure=100)
     bench.send(bench.emitter.heartbeat(T0 + HOUR - 1, exposure=900.0), at=T0 + HOUR - 1)
@@ -118,7 +122,8 @@ def test_a_counter_that_is_ahead_of_the_tallies_makes_the_period_partial() -> No
 
 
 def test_counters_that_agree_leave_the_period_whole() -> None:
-    """Tallies that come after the heartbeat but before the close make up for it; a later heartbeat is of a later period."""
+    """Tallies that come after the heartbeat but before the close make up for it; a later heartbeat is of a later
+    period."""
     bench = Bench()
     bench.hour(0, exposure=100)
     bench.send(bench.emitter.heartbeat(T0 + HOUR - 1, exposure=300.0), at=T0 + HOUR - 1)
@@ -129,7 +134,7 @@ def test_counters_that_agree_leave_the_period_whole() -> None:
     assert (first.m, first.unknown) == (300, "")
 
 
-def test_a_source_heard_first_in_its_midst_is_counted_from_there() -> None:
+def test_a_source_first_heard_after_its_start_is_counted_from_there() -> None:
     """A service that ran before its admission is not behind for ever."""
     bench = Bench()
     bench.emitter = Emitter("svc/old", "p", first=900)

@@ -16,7 +16,7 @@ from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Evidence, Level, Record
 from monitor.state.incidents import INCIDENTS
-from monitor.state.pilot import restore, snapshot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HOUR, RATE, T0, Bench
 
 QUICK = msgspec.structs.replace(RATE, weight=0, detectors=(DetectorSpec("cusum", "watch"),))
@@ -128,7 +128,7 @@ def test_a_rule_acts_again_on_an_incident_that_became_graver() -> None:
 
 
 def test_a_repeat_of_a_halting_incident_is_on_record_once() -> None:
-    """While the halt stands, further reports of its cause add no records; an incident of its own does."""
+    """While the halt is in force, further reports of its cause add no records; another incident does."""
     bench, other = Bench(), Emitter("another/system", "p")
     reports = [emitter.incident(T0, incident="i-1", **DEATH) for emitter in (bench.emitter, other) for _ in range(3)]
     bench.send(*reports, at=T0)

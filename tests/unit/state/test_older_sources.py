@@ -10,7 +10,8 @@ from monitor.model.bounds import STATE_BYTES
 from monitor.model.builders import Emitter
 from monitor.model.records import Reason
 from monitor.state.missing import RANGES, RANGES_OF_ALL
-from monitor.state.pilot import Pilot, restore, snapshot
+from monitor.state.pilot import Pilot
+from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HOUR, T0, Bench, rejected
 
 

@@ -1,4 +1,5 @@
-"""What was seen under a number is kept cheaply until it is asked for: as records, as bytes, then as digests, always the same."""
+"""What was seen under a number is kept cheaply until it is asked for: as records, as bytes, then as digests, always the
+same."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def only(machine: Machine) -> Source:
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_events_read_again_from_their_records_have_the_digests_of_the_events(packed: bool) -> None:
-    """A source that is heard often has its records held; its state is the one of events that were stepped one by one."""
+    """A source that is heard often has its records held; its state is the one of events that were stepped one by
+    one."""
     fast, slow = machine_of(1, packed=packed), machine_of(1, packed=packed, fast_path=False)
     assert fast.fast_path_events >= 300
     assert any(not isinstance(held, bytes) for _, _, held in only(fast).seen._waiting)
@@ -101,7 +103,7 @@ def test_large_records_are_not_held() -> None:
 
 
 def test_a_pilot_that_is_put_away_keeps_digests_only() -> None:
-    """What is held of events for speed is not held of pilots that are not at hand."""
+    """Bytes of events that are held for speed are not held for evicted pilots."""
     machine = machine_of(5, packed=True, hot=2)
     sources = [source for pilot in machine.pilots.resident.values() for source in pilot.sources.values()]
     assert sum(bool(source.seen._waiting) for source in sources) <= 2

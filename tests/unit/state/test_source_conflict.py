@@ -64,8 +64,9 @@ def test_decisions_on_events_with_one_source_number_and_id_have_different_ids() 
     assert len({d.id for d in bench.out.decisions}) == len(bench.out.decisions)
 
 
-def test_an_event_that_comes_again_after_its_source_was_forgotten_makes_a_decision_of_its_own() -> None:
-    """A correction that is resent when 512 other sources were heard since is on record twice, under two ids and causes."""
+def test_an_event_that_is_repeated_after_its_source_was_forgotten_makes_a_separate_decision() -> None:
+    """A correction that is resent when 512 other sources were heard since is on record twice, under two ids and
+    causes."""
     bench = Bench()
     once = bench.emitter.exposure_corrected(T0 + 1)
     bench.send(once, at=T0 + 2)
@@ -107,7 +108,7 @@ def test_a_death_whose_digest_is_that_of_another_event_is_no_repeat() -> None:
 
 
 def test_a_true_repeat_is_free_and_silent() -> None:
-    """The same events again, in any packing, after a restart of the monitor too, change nothing and tell nobody."""
+    """The same events again, in any packing, after a restart of the monitor too, change nothing and emit nothing."""
     bench = Bench()
     events = [bench.emitter.heartbeat(T0 + i, exposure=float(i)) for i in range(100)]
     bench.send(*events, at=T0 + 150)

@@ -55,15 +55,35 @@ BAD: list[tuple[str, bytes | None, str, str]] = [
     ("JSON null", b"null", "", "not_an_object"),
     ("NaN", GOOD.replace(b'"i-7"', b"NaN"), "data.incident", "not_finite"),
     ("minus infinity in a field of no meaning", GOOD[:-1] + b',"x":-Infinity}', "", "not_finite"),
-    ("a number beyond every float", msgspec.json.encode(example("sandbox.gain.reported")).replace(b"0.18", b"1e400"), "data.share", "out_of_range"),
-    ("a number of four hundred digits", msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b"9" * 400), "data.tn", "out_of_range"),
-    ("a negative count", msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b"-1"), "data.tn", "out_of_range"),
-    ("a fraction of a count", msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b"1.5"), "data.tn", "wrong_type"),
+    (
+        "a number beyond every float",
+        msgspec.json.encode(example("sandbox.gain.reported")).replace(b"0.18", b"1e400"),
+        "data.share",
+        "out_of_range",
+    ),
+    (
+        "a number of four hundred digits",
+        msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b"9" * 400),
+        "data.tn",
+        "out_of_range",
+    ),
+    (
+        "a negative count",
+        msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b"-1"),
+        "data.tn",
+        "out_of_range",
+    ),
+    (
+        "a fraction of a count",
+        msgspec.json.encode(example("sandbox.outcomes.tallied")).replace(b"480", b"1.5"),
+        "data.tn",
+        "wrong_type",
+    ),
     ("no type", made(type=...), "type", "missing_field"),
     ("no incident", data(incident=...), "data.incident", "missing_field"),
     ("a type from elsewhere", made(type="com.example.x"), "type", "unknown_type"),
     ("a type that is a number", made(type=3), "type", "wrong_type"),
-    ("a severity of its own", data(severity="awful"), "data.severity", "unknown_value"),
+    ("an unknown severity", data(severity="awful"), "data.severity", "unknown_value"),
     ("CloudEvents 2.0", made(specversion="2.0"), "specversion", "unknown_value"),
     ("data that is a list", made(data=[1]), "data", "wrong_type"),
     ("a sequence that is a number", made(sequence=4), "sequence", "wrong_type"),
@@ -81,7 +101,7 @@ BAD: list[tuple[str, bytes | None, str, str]] = [
     ("brackets that never close", b"[" * 100_000, "", "not_json"),
     ("a million commas", b"[" + b"0," * 500_000 + b"0]", "", "too_many_events"),
     ("two values in one record", b"[" + GOOD + b"] []", "", "not_json"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("value", "field", "reason"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
@@ -92,8 +112,11 @@ def test_bad_input_is_rejected_with_its_field_and_reason(value: bytes | None, fi
     assert [(r.field, r.reason) for r in rejected] == [(field, reason)]
     assert rejected[0].detail
     assert (rejected[0].topic, rejected[0].partition, rejected[0].offset, rejected[0].received) == (
-        "sandbox.telemetry", 3, 41, RECEIVED,
-    )  # fmt: skip
+        "sandbox.telemetry",
+        3,
+        41,
+        RECEIVED,
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,7 +198,7 @@ def test_a_leap_second_is_the_last_millisecond_before_it(time: str, at: datetime
 
 
 def test_a_batch_that_is_announced_as_one_event_is_told_its_content_type() -> None:
-    """The usual mistake of a first request is answered with the content type to send."""
+    """The rejection of the usual first mistake names the content type to send."""
     (rejected,) = read(b"[" + GOOD + b"]", headers=SINGLE)[2]
     assert (rejected.reason, "application/cloudevents-batch+json" in rejected.detail) == ("not_an_object", True)
 
@@ -244,7 +267,7 @@ def test_headers_decide_how_a_value_is_read(value: bytes | None, headers: Any, f
     ],
 )
 def test_a_complaint_is_not_closed_before_it_was_filed(filed: str, field: str, reason: str) -> None:
-    """The repeated time of filing is checked like a time of its own."""
+    """The repeated time of filing is checked like every time."""
     event = example("sandbox.complaint.resolved")
     event["data"]["filed"] = filed
     assert [(r.field, r.reason) for r in read(msgspec.json.encode(event)).rejected] == [(field, reason)]
@@ -263,8 +286,8 @@ def test_depth_is_bounded_by_us_and_not_by_the_stack(depth: int, wrap: Callable[
     event = GOOD[:-1] + b',"x":' + b"[" * depth + b"]" * depth + b"}"
     events, _, rejected = read(wrap(event))
     assert ([r.reason for r in rejected], len(events)) == (([], 1) if depth <= 63 else (["too_deep"], 0))
-    beside_a_bad_one = read(b"[" + event + b",1]")
-    assert len(beside_a_bad_one.events) == len(events)
+    with_a_bad_one = read(b"[" + event + b",1]")
+    assert len(with_a_bad_one.events) == len(events)
 
 
 def test_a_batch_may_be_empty_or_full_but_not_fuller() -> None:
@@ -336,7 +359,7 @@ def test_control_is_validated_like_telemetry(value: bytes | None, key: bytes, fi
 
 
 def test_a_bad_act_by_http_is_told_to_its_pilot() -> None:
-    """There a record has no key: the rejection names the pilot all the same, or nobody could ask what became of the act."""
+    """By HTTP a record has no key: the rejection names the pilot, so that its author can find it."""
     value = (
         b'{"type":"sandbox.control.shelving","id":"1","pilot":"p","author":"a","finding":"f","reason":"r","span":"3y"}'
     )

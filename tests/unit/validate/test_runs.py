@@ -1,4 +1,4 @@
-"""Batches: what is read together is what each record holds by itself."""
+"""Runs and batches: records that are read together give the same events as records read one by one."""
 
 from __future__ import annotations
 
@@ -66,8 +66,9 @@ SEAM = SMALL.index(b'{"nonce"')  # where a value could be torn so that its secon
 @given(st.lists(st.sampled_from([*GOOD[:6], *GOOD[:6], *NESTS, *ODD]), min_size=1, max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_a_run_holds_what_its_records_hold_one_by_one(values: list[bytes]) -> None:
-    """Nests at the bound and beyond, two values in a record and none, halves of a value in two: whatever stands beside it, what
-    a run says of a record is what validation says of that record alone; and all of a key comes in order."""
+    """Nesting at the bound and above, two values in a record and none, halves of a value in two: whichever records
+    are read with it, a run gives the same result for a record as validating it alone; and events of a key keep their
+    order."""
     given, at, order = records(values), 0, list[int]()
     while at < len(given):
         groups, stop = group_by_key(given, at)
@@ -89,7 +90,8 @@ def test_a_run_holds_what_its_records_hold_one_by_one(values: list[bytes]) -> No
 
 
 def test_a_nest_that_is_too_deep_does_not_fit_into_a_short_record() -> None:
-    """Records that are short are not looked into, so the shortest that has to be rejected is longer; long ones are counted."""
+    """Records that are short are not looked into, so the shortest that has to be rejected is longer; long ones are
+    counted."""
     deep = [value for value in NESTS if validate(Record(0, NOW, b"p", value), "t", 0, secret=b"").rejected]
     assert min(len(value) for value in deep if b"[" not in value) > SHALLOW_BYTES
     assert max(len(value) for value in deep) > LONG
@@ -114,7 +116,7 @@ def test_numbers_may_carry_over(width: int, first: int) -> None:
 
 
 def test_a_run_is_halved_between_records_while_it_has_several() -> None:
-    """What has to be taken apart is taken apart where records meet, and a record only when it is alone."""
+    """A run of several records is split between records, and a record only when it is alone."""
     some = [Record(i, NOW, b"p", b"[" + b",".join(GOOD[i * 5 : i * 5 + 5]) + b"]") for i in range(4)]
     (run,) = runs(some)
     assert isinstance(run, EventRun)

@@ -132,8 +132,7 @@ def test_marks_decisions_with_word_date_and_reason_and_not_by_colour_alone() -> 
 
 
 def test_a_picture_of_seconds_names_times_and_not_only_the_day() -> None:
-    """Where all happened within a day, marks and periods say the second: eight labels of one date tell nobody
-    anything."""
+    """When all events are within a day, marks and periods show seconds and not only the date."""
     noon = START + DAY // 2
     short = [
         msgspec.structs.replace(closed(0, e), start=noon + i * 5_000, end=noon + (i + 1) * 5_000)

@@ -1,0 +1,257 @@
+"""The values behind the series of pilots: a bounded table, read at scrape time, so that a pilot that leaves takes all
+of its series along. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from msgspec import structs
+
+from monitor.charter.spec import Charter
+from monitor.model.records import Command, Decision, Evidence, Level, Reason
+from monitor.projections.alerts import Facts, PilotAlerts, facts_of
+from monitor.projections.alerts import after_decision as alerts_after
+from monitor.projections.open_commands import OPEN, OpenCommand, after_attempt, after_decision
+
+SLOTS_PER_PILOT = 64  # (indicator, segment) pairs of one pilot that get series; those of a larger charter are dropped
+DETECTORS_PER_SLOT = 8
+COMPACT = 20  # pilots beyond the cap that still count in the totals, as a multiple of the cap
+
+Sample = tuple[str, list[str], float]
+"""Metric name without prefix, label values in the order of the catalogue, value."""
+
+
+class _Slot:
+    """The last closed period and the last scores of one indicator and segment."""
+
+    __slots__ = ("end", "k", "m", "scores")
+
+    def __init__(self) -> None:
+        self.end: int | None = None
+        self.k = 0.0
+        self.m = 0.0
+        self.scores: dict[str, tuple[float, float]] = {}
+
+
+class _Pilot:
+    """The state of one pilot; `slots` stays empty beyond the cap."""
+
+    __slots__ = (
+        "alerts",
+        "alpha",
+        "command",
+        "forged",
+        "labelled",
+        "level",
+        "participant",
+        "reason",
+        "since",
+        "slots",
+        "standing",
+        "unknown",
+    )
+
+    def __init__(self, participant: str, labelled: bool) -> None:
+        self.participant = participant
+        self.labelled = labelled
+        self.standing = 0
+        self.level = Level.NORMAL
+        self.reason: Reason | None = None
+        self.since: int | None = None
+        self.unknown = False
+        self.command: OpenCommand | None = None
+        self.alpha: float | None = None
+        self.alerts = PilotAlerts()
+        self.forged = 0
+        self.slots: dict[tuple[str, str], _Slot] = {}
+
+
+class PilotSeries:
+    """Pilots by id. At most `cap` of them are label values; further ones count in the totals. `dropped` is called with
+    the cause of each value that gets no series: `pilot_cap`, `slot_cap` or `not_finite`."""
+
+    def __init__(self, cap: int, dropped: Callable[[str], None]) -> None:
+        self.cap = cap
+        self._dropped = dropped
+        self._pilots: dict[str, _Pilot] = {}
+        self._labelled = 0
+        self._facts: dict[str, Facts] = {}
+        self._left: dict[str, str] = {}  # participants of pilots that left, by pilot: the newest
+
+    # -- inputs
+
+    def add_decision(self, decision: Decision) -> bool:
+        """Apply a decision. Returns whether it is new; an older standing changes nothing."""
+        known = self._pilot(decision.pilot, decision.participant)
+        if known is None:
+            return True
+        if known.standing >= decision.standing:
+            return False
+        if decision.reason is Reason.EXITED:
+            self.left(decision.pilot, decision.participant)
+            return True
+        if known.labelled:
+            known.alerts = alerts_after(known.alerts, decision)
+        known.participant, known.standing = decision.participant, decision.standing
+        if decision.level is not known.level or known.since is None:
+            known.since, known.reason = decision.at, decision.reason
+        known.level, known.unknown = decision.level, bool(decision.unknown)
+        known.command = after_decision(known.command, decision)
+        finding = decision.finding
+        if finding.alpha_spent is not None and self._finite(finding.alpha_spent):
+            known.alpha = finding.alpha_spent
+        if finding.statistic is not None and finding.bar is not None and finding.rule:
+            self._score(known, finding.indicator, finding.segment, {finding.rule: (finding.statistic, finding.bar)})
+        return True
+
+    def add_attempt(self, command: Command) -> None:
+        """Count a transmission of a command."""
+        known = self._pilots.get(command.pilot)
+        if known is not None:
+            known.command = after_attempt(known.command, command)
+
+    def add_evidence(self, evidence: Evidence) -> None:
+        """Apply a closed period, or a late revision of one."""
+        known = self._pilot(evidence.pilot, evidence.participant)
+        if known is None:
+            return
+        slot = self._score(known, evidence.indicator, evidence.segment, evidence.scores)
+        if slot is not None and self._finite(evidence.k, evidence.m) and (slot.end is None or evidence.end >= slot.end):
+            slot.end, slot.k, slot.m = evidence.end, evidence.k, evidence.m
+
+    def add_forged(self, pilot: str) -> None:
+        """Count a record of a pilot whose signature is missing or wrong."""
+        known = self._pilots.get(pilot)
+        if known is not None:
+            known.forged += 1
+
+    def seed(
+        self,
+        pilot: str,
+        participant: str,
+        level: Level,
+        *,
+        unknown: bool,
+        command: OpenCommand | None,
+        standing: int,
+        since_ms: int | None,
+        reason: Reason | None,
+        alerts: PilotAlerts | None,
+    ) -> None:
+        """Set the state of a pilot without a decision."""
+        known = self._pilot(pilot, participant)
+        if known is None:
+            return
+        known.participant, known.level, known.unknown = participant, level, unknown
+        known.command, known.standing, known.since, known.reason = command, standing, since_ms, reason
+        known.alerts = alerts or PilotAlerts(standing, level)
+
+    def learn(self, charter: Charter) -> None:
+        """Set the labels that a charter adds."""
+        if charter.pilot in self._facts or len(self._facts) < self.cap:
+            self._facts[charter.pilot] = facts_of(charter)
+
+    def left(self, pilot: str, participant: str) -> None:
+        """Replace all series of a pilot by one that says that it left."""
+        self.forget(pilot)
+        self._left[pilot] = participant
+        while len(self._left) > self.cap:
+            del self._left[next(iter(self._left))]
+
+    def forget(self, pilot: str) -> None:
+        """Remove all series of a pilot."""
+        self._left.pop(pilot, None)
+        self._facts.pop(pilot, None)
+        known = self._pilots.pop(pilot, None)
+        if known is not None and known.labelled:
+            self._labelled -= 1
+
+    def _pilot(self, pilot: str, participant: str = "") -> _Pilot | None:
+        known = self._pilots.get(pilot)
+        if known is None:
+            if len(self._pilots) >= self.cap * (1 + COMPACT):
+                self._dropped("pilot_cap")
+                return None
+            known = self._pilots[pilot] = _Pilot(participant, False)
+        if not known.labelled:
+            known.labelled = self._labelled < self.cap
+            self._labelled += known.labelled
+        return known
+
+    def _finite(self, *numbers: float | None) -> bool:
+        if all(n is None or math.isfinite(n) for n in numbers):
+            return True
+        self._dropped("not_finite")
+        return False
+
+    def _score(
+        self, known: _Pilot, indicator: str, segment: str, scores: dict[str, tuple[float, float]]
+    ) -> _Slot | None:
+        if not known.labelled:
+            self._dropped("pilot_cap")
+            return None
+        slot = known.slots.get((indicator, segment))
+        if slot is None:
+            if len(known.slots) >= SLOTS_PER_PILOT:
+                self._dropped("slot_cap")
+                return None
+            slot = known.slots[(indicator, segment)] = _Slot()
+        for detector, pair in scores.items():
+            if not self._finite(*pair):
+                continue
+            if detector in slot.scores or len(slot.scores) < DETECTORS_PER_SLOT:
+                slot.scores[detector] = pair
+            else:
+                self._dropped("slot_cap")
+        return slot
+
+    # -- outputs
+
+    def samples(self) -> Iterator[Sample]:
+        """The totals over all pilots, then the series of each labelled pilot."""
+        pilots = self._pilots
+        levels = Counter(known.level for known in pilots.values())
+        for level in Level:
+            yield "pilots", [level.word], levels[level]
+        states = Counter(k.command.state for k in pilots.values() if k.command is not None and k.command.open)
+        for state in OPEN:
+            yield "commands_open", [state], states[state]
+        yield "pilots_unknown", [], sum(known.unknown for known in pilots.values())
+        yield "pilots_beyond_cap", [], len(pilots) - self._labelled
+        for pilot, participant in self._left.items():
+            yield "pilot_left", [pilot, participant], 1
+        for pilot, known in pilots.items():
+            if known.labelled:
+                yield from _samples_of(pilot, known)
+                if facts := self._facts.get(pilot):
+                    yield "pilot_info", [pilot, known.participant, *structs.astuple(facts)], 1
+
+
+def _samples_of(pilot: str, known: _Pilot) -> Iterator[Sample]:
+    who, command = [pilot, known.participant], known.command
+    yield "pilot_level", who, known.level
+    yield "pilot_unknown", who, known.unknown
+    yield "pilot_forged_total", who, known.forged
+    yield "pilot_unacknowledged", who, command is not None and command.unacknowledged_halt
+    if command is not None and command.open:
+        yield "command_open_timestamp_seconds", [*who, command.action, command.state], command.at / 1000
+    if known.since is not None:
+        yield "pilot_level_timestamp_seconds", who, known.since / 1000
+    findings = Counter((a.name, a.severity) for a in known.alerts.alerts() if a is not known.alerts.of_level)
+    for (name, severity), number in findings.items():
+        yield "grave_findings", [*who, name, severity], number
+    if known.reason is not None:
+        yield "pilot_reason", [*who, known.reason.value], 1
+    if known.alpha is not None:
+        yield "alpha_spent_ratio", who, known.alpha
+    for (indicator, segment), slot in known.slots.items():
+        at = [pilot, indicator, segment]
+        if slot.end is not None:
+            yield "observed", at, slot.k
+            yield "exposure", at, slot.m
+            yield "period_end_timestamp_seconds", at, slot.end / 1000
+        for detector, (statistic, bar) in slot.scores.items():
+            yield "statistic", [*at, detector], statistic
+            yield "bar", [*at, detector], bar
