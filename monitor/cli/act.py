@@ -52,13 +52,18 @@ def _build(name: str, address: str) -> AnyActor:
     "directory",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="keeps what each actor was handed",
+    help="directory that records what was delivered to each actor",
 )
 @actor_options
 @runbook_url
 @board_url
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live; 0 = any free port")
-@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="where they listen; they have no login")
+@click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="address on which they are served; they have no login",
+)
 def act(
     bootstrap: str,
     prefix: str,
@@ -69,11 +74,11 @@ def act(
     metrics_host: str,
     **addresses: str | None,
 ) -> None:
-    """Hand decisions to actors until SIGTERM or Ctrl-C. Run one of these for each set of addresses.
+    """Deliver decisions to actors until SIGTERM or Ctrl-C. Run one for each set of addresses.
 
-    It reads the decisions log from its start and skips what --dir says was handed over: at least once, with idempotent
-    effects. With an empty --dir, alerts begin with what stands now: what ended before is not sent. It waits for a
-    broker that is away. Exit codes: 0 ended when told to, 1 the log is broken, 2 called wrongly.
+    It reads the decisions log from its start and skips what --dir records as delivered: at least once, with idempotent
+    effects. With an empty --dir, alerts begin with the present state; older ones are not sent. During an outage of the
+    broker it retries. Exit codes: 0 stopped by a signal, 1 the log is broken, 2 usage error.
     """
     metrics = Metrics(actors=ACTORS)
     actors = {name: _build(name, address) for name, address in addresses.items() if address}

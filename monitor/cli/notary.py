@@ -28,22 +28,26 @@ from monitor.kafka.topics import TopicNames
     type=click.Path(file_okay=False, path_type=Path),
     help="the ledger: one file per pilot",
 )
-@click.option("--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="the board; 0 = none")
-@click.option("--host", default="127.0.0.1", show_default=True, help="where the board listens; it has no login")
+@click.option(
+    "--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="port of the board; 0 = no board"
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="address on which the board listens; it has no login"
+)
 @click.option(
     "--silent-after",
     default=SILENT_MS / 1000,
     show_default=True,
     type=click.FloatRange(11),
-    help="seconds without a word of a partition's worker until the board says so",
+    help="seconds without a write by a partition's worker until the board reports it",
 )
 def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, silent_after: float) -> None:
-    """Keep the ledger of every pilot and show the board, until SIGTERM or Ctrl-C. One of these per authority.
+    """Keep the ledger of every pilot and serve the board, until SIGTERM or Ctrl-C. Run one per authority.
 
-    It continues where the ledger durably stands; what it reads twice it records once. Commands are entered beside the
-    decisions that imply them, so the ledger rests on the decisions log alone. It waits for a broker that is away. Exit
-    codes: 0 ended when told to, 1 the log or the ledger is damaged, incomplete or older than the other (the message
-    names the fix), 2 called wrongly.
+    It resumes from the position that is stored with the ledger; a decision that is read twice is recorded once. A
+    command is recorded with the decision that implies it, so the ledger depends on the decisions log only. During an
+    outage of the broker it retries. Exit codes: 0 stopped by a signal, 1 the log or the ledger is damaged, incomplete
+    or older than the other (the message names the fix), 2 usage error.
     """
     settings = NotarySettings(
         bootstrap=bootstrap,

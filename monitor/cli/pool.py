@@ -20,18 +20,23 @@ from monitor.projections.wording import sentence
     help="Kafka address, host:port[,host:port]",
 )
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
-@click.option("--replication", default=1, show_default=True, type=click.IntRange(1), help="copies of its own topics")
 @click.option(
-    "--wait", default="1h", show_default=True, help="how long after its end a period waits for partitions not heard"
+    "--replication", default=1, show_default=True, type=click.IntRange(1), help="replicas of each of its topics"
+)
+@click.option(
+    "--wait",
+    default="1h",
+    show_default=True,
+    help="how long after its end a period waits for evidence of the other partitions",
 )
 def pool(bootstrap: str, prefix: str, replication: int, wait: str) -> None:
-    """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. One of these is enough.
+    """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. Run one per deployment.
 
-    It pools, period by period, the events of all pilots that share a vendor against all that their limits allow, and
-    says `common_cause` where together they exceed it: a sign to look at the vendor, never a step against a pilot. What
-    it says stands on PREFIX.pool.decisions (its ledger: `sandbox-monitor notary --prefix PREFIX.pool`). Starting a
-    second one ends the first. Exit codes: 0 ended when told to, 1 after any failure (start it again), 2 called wrongly,
-    3 no broker answers."""
+    For each period it compares the events of all pilots that share a vendor with the sum of their limits, and emits
+    `common_cause` where the sum is exceeded: a reason to look at the vendor; it never moves a pilot. Its decisions are
+    on PREFIX.pool.decisions (ledger: `sandbox-monitor notary --prefix PREFIX.pool`). A second instance ends the first.
+    Exit codes: 0 stopped by a signal, 1 after any failure (start it again), 2 usage error, 3 no broker responds.
+    """
     try:
         wait_ms = parse_span(wait).after(0)
     except ValueError as error:

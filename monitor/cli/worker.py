@@ -26,11 +26,11 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
 @click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
 @click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable")
 @click.option(
-    "--each", is_flag=True, help="every participant has its own telemetry topic; new ones are found while running"
+    "--each", is_flag=True, help="each participant has its own telemetry topic; new ones are found while running"
 )
-@click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another count")
+@click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another partition count")
 @click.option(
-    "--replication", default=1, show_default=True, type=click.IntRange(1), help="refuse topics with fewer copies"
+    "--replication", default=1, show_default=True, type=click.IntRange(1), help="refuse topics with fewer replicas"
 )
 @click.option("--instance", default="", help="a stable name of this worker: static membership")
 @click.option("--session-timeout", default=10.0, show_default=True, type=click.FloatRange(1), help="seconds")
@@ -40,30 +40,37 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     default=120.0,
     show_default=True,
     type=click.FloatRange(5),
-    help="end after so many seconds without progress",
+    help="seconds without progress after which the worker ends",
 )
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics, /live and /ready; 0 = any free port")
-@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="where they listen; they have no login")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="port of /metrics, /live and /ready; 0 = any free port"
+)
+@click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="address on which they are served; they have no login",
+)
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="key of the digests of rejected input, the same file for all workers",
+    help="key for digests of rejected input; the same file for all workers",
 )
 @click.option(
     "--key-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="signs commands and permits (`sandbox-monitor keys new`), the same file for all workers",
+    help="key that signs commands and permits (`sandbox-monitor keys new`); the same file for all workers",
 )
 @click.option(
     "--admit-key",
     "admitters",
     multiple=True,
-    help="public key (ed25519:...) of who may admit pilots; repeatable, the same for all workers [default: anybody]",
+    help="public key (ed25519:...) that may admit pilots; repeatable, the same for all workers [default: any writer]",
 )
 @click.option(
     "--skip-lost",
     is_flag=True,
-    help="go on behind telemetry that Kafka deleted before it was read, on record, and flag its pilots; for one start",
+    help="skip telemetry that Kafka deleted before it was read, record the loss and flag its pilots; for one start",
 )
 @click.option("--loglevel", default="WARN", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARN", "ERROR"]))
 def worker(
@@ -86,10 +93,11 @@ def worker(
     skip_lost: bool,
     loglevel: str,
 ) -> None:
-    """Run one worker until SIGTERM: its share of the partitions, recovered, stepped, written.
+    """Run one worker until SIGTERM: it recovers its share of partitions, steps their records, writes the outputs.
 
-    Start as many as there are partitions. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure (start it again;
-    the log knows what was written), 2 called wrongly, 3 no broker answers."""
+    Start as many as there are partitions; more are standbys. Exit codes: 0 after SIGTERM or SIGINT, 1 after any failure
+    (start it again: the log knows what was written), 2 usage error, 3 no broker responds.
+    """
     if each and participants:
         raise click.UsageError("--each finds the participants by their topics; leave out --participant")
     settings = WorkerSettings(

@@ -110,8 +110,8 @@ def _open_commands(board: FleetView) -> str:
         return ""
     rows = "".join(
         f'<tr class="{view.command.state}"><td data-head="Pilot">'
-        f'<a href="{escape(link(view.pilot))}">{escape(view.pilot)}</a>'
-        f'<span class="firm">{escape(view.participant)}</span></td>'
+        f'<div><a href="{escape(link(view.pilot))}">{escape(view.pilot)}</a>'
+        f'<span class="firm">{escape(view.participant)}</span></div></td>'
         f'<td data-head="Command">{view.command.action}</td>'
         f'<td data-head="State" class="why">{command_state(view.command)}</td>'
         f'<td data-head="Given" class="when">{time_tag(view.command.at)}</td>'

@@ -73,6 +73,10 @@ class Indicator(Protocol):
     Built as `INDICATORS[spec.kind](spec)` from its `IndicatorSpec`; the constructor raises `BadSpec` for a
     specification it cannot use. Contract, held by `tests/contract/test_indicators.py` for everything in
     `INDICATORS`: `slots` is pure, finite and bounded, and names only segments that the charter lists.
+
+    Optional, looked up once when a charter is compiled: the protocols `Folding` and `Receiving`; `promise` (a span: how
+    long after an event it may fall due, so its period stays open for as long); `currency` (events in another one do not
+    count).
     """
 
     @property

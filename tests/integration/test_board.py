@@ -143,10 +143,12 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, browser: webdriver.Chrome) -> Iterator[Served]:
     notary = Notary(tmp_path / "ledger")
     server = Served(fleet(notary))
     yield server
+    browser.get("about:blank")  # a page that refreshes itself would log an error about the stopped server
+    problems(browser)
     server.stop()
     notary.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -65,6 +66,7 @@ HOMES = {
 }
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Every module that a file names in an import, however deep in it."""
     found: set[str] = set()
