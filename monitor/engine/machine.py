@@ -20,6 +20,7 @@ from functools import partial
 import msgspec
 
 from monitor.compile.state_size import open_allowance
+from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
 from monitor.decide.signatures import SIGNED_EVENTS, forged
 from monitor.detect.events import detect
@@ -132,7 +133,7 @@ class Machine:
             return self._contested(pilot, event, arrival == "conflict", out)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
-        context = partition.context(pilot, at, event, out)
+        context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
         observed = observe(context, event)

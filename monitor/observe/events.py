@@ -27,7 +27,7 @@ from monitor.model.periods import Period
 from monitor.observe.correct import CORRECTIONS, take_back
 from monitor.state.exposure import state_exposure, tally
 from monitor.state.incidents import IncidentReport, incident_report
-from monitor.state.observed import ChangedPeriod, Observed
+from monitor.state.observed import NOTHING_TO_DETECT, ChangedPeriod, Observed
 from monitor.state.pilot import Pilot, Stream
 from monitor.state.uncounted import label_of, uncounted_label
 
@@ -48,7 +48,7 @@ def observe(context: DecisionContext, event: Envelope) -> Observed:
     incident = None
     if isinstance(event, IncidentReported | IncidentUpdated):
         incident = incident_report(pilot.incidents, plan.once, event)
-    changed = _count(context, event, incident)
+    changed = _count(context, event, incident) if kind in plan.by_type else ()
     correction = None
     if kind is ExposureTallied:
         tally(pilot.sources[short(event.source)], millis(event.time), event.data.amount)  # type: ignore[attr-defined]
@@ -57,6 +57,8 @@ def observe(context: DecisionContext, event: Envelope) -> Observed:
         state_exposure(pilot.sources[short(event.source)], millis(event.time), beat.exposure, beat.serving, most)
     elif isinstance(event, CORRECTIONS):
         correction = take_back(context, event)
+    if not (ended or changed or uncounted or incident or correction):
+        return NOTHING_TO_DETECT
     return Observed(ended, uncounted, changed, incident, correction)
 
 

@@ -37,3 +37,6 @@ class Observed(NamedTuple):
     changed: tuple[ChangedPeriod, ...]
     incident: IncidentReport | None
     correction: Finding | None
+
+
+NOTHING_TO_DETECT = Observed((), None, (), None, None)  # shared, as most events are like that

@@ -152,13 +152,13 @@ class FakePartitionLog:
     async def append(self, entry: JournalEntry) -> Journalled:
         """See `Log.append`."""
         self._called()
-        await asyncio.sleep(0)  # as a broker would let other tasks run
+        await self._round_trip()
         return await self._log.append(entry)
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
         """See `Log.write`."""
         self._called()
-        await asyncio.sleep(0)
+        await self._round_trip()
         await self._log.write(outputs, through, checkpoint)
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
@@ -179,6 +179,11 @@ class FakePartitionLog:
         """See `PartitionLog.close`."""
         self.closed = True
         self._raise()
+
+    async def _round_trip(self) -> None:
+        """Let other tasks run a few times, as they do while a broker writes."""
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def _called(self) -> None:
         self._raise()
