@@ -31,7 +31,10 @@ from monitor.simulation.simulated_service import SimulatedService
 
 PERIOD_MS = 2_000
 ONSET = 3  # periods until the scenarios begin
-STORIES = ("calm", "death", "busy", "step", "overdispersed", "group", "calm", "drift", "silent_model", "silence", "spike", "late")  # fmt: skip
+STORIES = (
+    "calm", "death", "busy", "step", "overdispersed", "group",
+    "calm", "drift", "silent_model", "silence", "spike", "late",
+)  # fmt: skip
 TURN_S = 0.1  # how often due events are sent
 _LONG = 1_000_000  # periods: practically endless
 

@@ -148,7 +148,8 @@ def cases(data: Path) -> list[Case]:
             charters / "fpr-risk-score.yaml",
             fpr.events(rows(data / "fpr" / "outcomes.csv")),
             "Risk score, false-positive rate by group",
-            "One limit for every group. The pilot is halted once, by the first group whose evidence reaches the threshold.",
+            "One limit for every group. The pilot is halted once, by the first group whose evidence reaches the "
+            "threshold.",
             fpr.SEGMENTS,
         )
     )

@@ -1,5 +1,5 @@
-"""Decodes the content coding of a request body, up to a size. A body that cannot be decoded gives a 4xx response with the
-fix, never 500."""
+"""Decodes the content coding of a request body, up to a size. A body that cannot be decoded gives a 4xx response with
+the fix, never 500."""
 
 from __future__ import annotations
 

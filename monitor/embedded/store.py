@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS owner (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,      -- of the owner; compared inside every transaction of an owner
     clock INTEGER NOT NULL,      -- the highest `received` given so far (ms)
-    seq INTEGER NOT NULL,        -- the highest number given to an output; one count over all kinds, so one cursor reads them
+    seq INTEGER NOT NULL,        -- the highest number of an output; one count over all kinds, so one cursor reads all
     through BLOB,                -- position up to which outputs are written
     watermark BLOB               -- position of the last checkpoint
 );
@@ -46,7 +46,7 @@ CREATE INDEX IF NOT EXISTS journal_epoch ON journal (epoch);
 CREATE TABLE IF NOT EXISTS state (pilot TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursors (reader TEXT PRIMARY KEY, next INTEGER NOT NULL);
 INSERT OR IGNORE INTO owner VALUES (0, 0, 0, 0, NULL, NULL);
-"""
+"""  # noqa: E501  # SQLite keeps this text in every file, and a golden test pins it
 _OUTPUT = """
 CREATE TABLE IF NOT EXISTS {0} (seq INTEGER PRIMARY KEY, pilot TEXT NOT NULL, value BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS {0}_of_pilot ON {0} (pilot, seq);
@@ -113,7 +113,8 @@ class Store:
 
     def _damaged(self, error: sqlite3.DatabaseError) -> Refused:
         return Refused(
-            f"{self.path} is damaged ({error}); restore it with its -wal file from a backup: it holds telemetry, control "
+            f"{self.path} is damaged ({error}); restore it with its -wal file from a backup: it holds telemetry, "
+            f"control "
             "and decisions, so it is not replaced by an empty one"
         )
 

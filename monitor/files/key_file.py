@@ -32,7 +32,8 @@ def read_key(path: Path) -> Signer:
         raise Refused(f"{path} can be read by others than its owner; run chmod 600 on it")
     if len(seed) != 32:
         raise Refused(
-            f"{path} is not a key file: it has {len(seed)} bytes, not 32; restore it from a backup, or move it away, make a "
+            f"{path} is not a key file: it has {len(seed)} bytes, not 32; restore it from a backup, or move it "
+            f"away, make a "
             "new one and give its public key to everyone who trusted the old one"
         )
     return Signer(seed)

@@ -35,7 +35,7 @@ def agencies(complaints: Iterable[Row]) -> list[str]:
 def instant(text: str) -> int:
     """A local time of the file as ms since 1970.
 
-    >>> instant("2025-01-01T07:52:00"), instant("2025-03-10T07:52:00")  # five hours behind UTC in winter, four in summer
+    >>> instant("2025-01-01T07:52:00"), instant("2025-03-10T07:52:00")
     (1735735920000, 1741607520000)
     """
     return int(datetime.fromisoformat(text).replace(tzinfo=LOCAL).timestamp() * 1000)

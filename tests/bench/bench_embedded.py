@@ -83,7 +83,8 @@ async def main(events: int) -> None:
                 await asyncio.sleep(0.01)
             through = time.perf_counter() - began
             print(
-                f"{at_once} at once: {events / seconds:,.0f} events/s acknowledged, {events / through:,.0f} events/s stepped too"
+                f"{at_once} at once: {events / seconds:,.0f} events/s acknowledged, {events / through:,.0f} "
+                f"events/s stepped too"
             )
             records = await monitor.store.telemetry(TOPIC, 0, 1 << 40, records=1 << 30, size=1 << 40)
             control = await monitor.store.control(0, 1 << 40, records=1 << 30, size=1 << 40)

@@ -127,7 +127,8 @@ def main() -> None:
             print(f"written in {time.monotonic() - began:.0f} s: {path.stat().st_size / 1e6:.0f} MB", flush=True)
         wall, cpu, peak = timed([str(charters), str(path), "--no-progress"])
         print(
-            f"year: {wall:.1f} s wall, {cpu:.1f} s processor, {given.events / cpu:,.0f} events/s of processor, {peak:.0f} MB"
+            f"year: {wall:.1f} s wall, {cpu:.1f} s processor, {given.events / cpu:,.0f} events/s of processor, "
+            f"{peak:.0f} MB"
         )
         goal("replay-year-seconds", wall, SECONDS)
         goal("replay-year-processor-seconds", cpu, SECONDS)

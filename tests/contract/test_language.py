@@ -31,7 +31,8 @@ DIALECT: dict[str, str] = {
 ON_THE_WIRE = ("heard_again", '"awake"', '"asleep"')
 PATTERN = re.compile(r"\b(" + "|".join(f"(?:{p})" for p in DIALECT) + r")\b", re.I)
 SKIPPED = (
-    "tests/contract/test_language.py", "tests/contract/golden/story.py", "tests/data/", "monitor/asyncapi.yaml", "requirements.lock", "LICENSE", "CHANGELOG.md",
+    "tests/contract/test_language.py", "tests/contract/golden/story.py", "tests/data/",
+    "monitor/asyncapi.yaml", "requirements.lock", "LICENSE", "CHANGELOG.md",
     "dashboards/json/", "deploy/pictures/",
 )  # fmt: skip
 KINDS = {".py", ".md", ".yaml", ".yml", ".toml", ".css", ".js", ".mjs", ".sh"}

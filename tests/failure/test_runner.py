@@ -112,7 +112,10 @@ async def live(seed: int, killer: Killer, hours: int = 30, checkpoint_every_ms: 
 
     events = list(fleet)
     sent = 0
-    override = '{"type":"sandbox.control.override","id":"o%d","pilot":"pilot-0002","author":"regulator-1","level":"watch","reason":"look"}'
+    override = (
+        '{"type":"sandbox.control.override","id":"o%d","pilot":"pilot-0002","author":"regulator-1",'
+        '"level":"watch","reason":"look"}'
+    )
     for step in range(10_000):
         if sent >= len(events) and runner is not None and not runner.replaying:
             ends = (store.telemetry_end(TOPIC), store.control_end())

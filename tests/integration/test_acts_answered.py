@@ -27,6 +27,8 @@ from .test_embedded_serve import ended, prepare, serve
 
 WORLD = [pytest.param("embedded"), pytest.param("kafka", marks=pytest.mark.kafka)]
 
+FACTS = ("--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e")
+
 
 def ran(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
@@ -51,14 +53,15 @@ def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str
         (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; entry"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "rectification_missing"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "repeated: an act with this id was judged before"),
-        (act("release", "regulator-1", "--id", "too-soon"), 1, "no effect: control_refused, pilot: rectification_missing"),
+        (act("release", "regulator-1", "--id", "too-soon"), 1, "no effect: control_refused, pilot: "
+                                                               "rectification_missing"),
         (
-            act("rectify", firm, "--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e"),
+            act("rectify", firm, *FACTS),
             1,
             "forged",  # the charter names the firm's key
         ),
         (
-            ran("rectify", pilot, *["--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e", "--author", firm, "--key"], str(environment.key), *to),
+            ran("rectify", pilot, *FACTS, "--author", firm, "--key", str(environment.key), *to),
             0,
             "signed by key",
         ),

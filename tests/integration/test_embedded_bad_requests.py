@@ -60,7 +60,7 @@ REQUESTS: list[tuple[str, bytes, int]] = [
     ("an unknown content type", post(T, "text/\xe9", EVENT), 415),
     ("charset=utf-16", post(T, f"{STRUCTURED}; charset=utf-16", EVENT), 415),
     ("an attribute that is no text", post(T, "application/json", b"{}", *BINARY, b"ce-subject: \xff\xfe"), 202),
-    ("an attribute that is half a character", post(T, "application/json", b"{}", *BINARY, b"ce-subject: %ED%A0%80"), 202),
+    ("half a character in an attribute", post(T, "application/json", b"{}", *BINARY, b"ce-subject: %ED%A0%80"), 202),
     ("a signature that is no text", post(T, STRUCTURED, EVENT, b"Sandbox-Signature: \xff\xfe"), 202),
     ("an act's signature that is no text", post(C, "application/json", b"{}", b"Sandbox-Signature: \xff:\xff"), 202),
     ("a pilot that is no text", get(b"/v1/commands/%FF%ED%A0%80"), 204),

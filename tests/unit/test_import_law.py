@@ -36,8 +36,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
 )
 ORDER = {folder: rank for rank, folders in enumerate(RANKS) for folder in folders}
 PURE = {
-    "detectors", "halt_ground", "errors", "model", "charter", "validate", "indicators", "compile", "state", "decide", "detect",
-    "observe", "projections", "common_cause",
+    "detectors", "halt_ground", "errors", "model", "charter", "validate", "indicators", "compile", "state", "decide",
+    "detect", "observe", "projections", "common_cause",
 }  # fmt: skip
 PURE_ENGINE = {
     f"monitor.engine.{name}" for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts")

@@ -1,4 +1,4 @@
-"""Logs are structured: an event name without values, fields beside it, JSON on request."""
+"""Logs are structured: an event name without values, key=value fields, JSON on request."""
 
 from __future__ import annotations
 

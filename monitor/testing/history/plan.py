@@ -26,8 +26,10 @@ KINDS: dict[str, tuple[str, int]] = {
 }
 BROKERS = {
     "broker": "the broker is stopped or killed, again and again, and comes back after seconds",
-    "away": "the broker is away for more than a minute: workers end, are started again in vain, and go on when it is back",
-    "hour": "the broker's clock jumps an hour ahead or behind and back, again and again; then the broker is started anew",
+    "away": "the broker is away for more than a minute: workers end, are started again in vain, and go on when "
+    "it is back",
+    "hour": "the broker's clock jumps an hour ahead or behind and back, again and again; then the broker is "
+    "started anew",
     "leader": "one broker of three is stopped or killed, with the leaders it holds, and comes back",
     "frozen": "one broker of three, with the leaders it holds, is suspended for moments and for seconds",
 }

@@ -216,8 +216,10 @@ def sizes(quick: bool) -> list[str]:
             raise RuntimeError(f"{pilots} pilots gave no figure:\n{done.stderr[-2000:]}")
         rows[pilots] = row = json.loads(done.stdout)
         print(
-            f"{pilots:>7} pilots  {row['cost']:6.2f} us/event (first record {row['first']:6.2f})  {row['kb']:6.2f} KB per pilot "
-            f"and indicator ({row['kb_recovered']:.2f} when recovered)  recovery {row['recovery']:6.2f} s, {row['recovery_cpu']:.2f} s of it CPU of the worker",
+            f"{pilots:>7} pilots  {row['cost']:6.2f} us/event (first record {row['first']:6.2f})  "
+            f"{row['kb']:6.2f} KB per pilot "
+            f"and indicator ({row['kb_recovered']:.2f} when recovered)  recovery {row['recovery']:6.2f} s, "
+            f"{row['recovery_cpu']:.2f} s of it CPU of the worker",
             flush=True,
         )
     first, last = rows[10], rows[max(rows)]

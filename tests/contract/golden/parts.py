@@ -1,4 +1,4 @@
-"""Parts of the product set up for a golden test: like `names`, the only place that follows a file that moves."""
+"""Sets up parts of the product for golden tests. Change imports here after a move, as in `names.py`."""
 
 from __future__ import annotations
 

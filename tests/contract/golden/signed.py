@@ -40,7 +40,7 @@ def charters() -> dict[str, names.Charter]:
 
 
 class SignedScript:
-    """The steps. Nothing in them depends on what a machine says."""
+    """The steps. They do not depend on the outputs of a machine."""
 
     def __init__(self) -> None:
         self.start = names.Fleet(3, pilots=1).start
@@ -84,7 +84,7 @@ class SignedScript:
             self.offset += 7
 
     def work(self, at: int, pilot: str, tick: int) -> None:
-        """A minute's work; once under the topic of another participant."""
+        """Telemetry of one minute; once without a model."""
         emit = self.emitters[pilot]
         events: list[Any] = [emit.exposure(self.start + at, 16.0), emit.complaint(self.start + at, segment="north")]
         if tick == 60:

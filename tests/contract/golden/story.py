@@ -1,7 +1,7 @@
 """A scripted day of a partition: one pilot for each simulated scenario under a charter with every kind of indicator and
 detector, every act of a regulator at least once, services that obey, and bad input.
 
-The script is made once, by a machine that takes events one by one, since services answer to what it says.
+The script is generated once by a machine on the slow path, because services respond to its commands.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import names
 
 HOUR = 3_600_000
 SECOND = 1000
-LOOK = 750  # steps between two looks at all states
+LOOK = 750  # steps between two snapshots of all states
 HOURS = 30
 OFFICERS = ("regulator-1", "regulator-2")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -107,7 +107,7 @@ class Script:
             self.step(("time", self.fleet.end + hours * HOUR))
 
     def schedule(self) -> list[tuple[int, str, str, dict[str, Any]]]:
-        """What happens besides telemetry: (time, method, pilot, arguments), in order of time."""
+        """Events other than telemetry: (time, method, pilot, arguments), in order of time."""
         pilots = self.fleet.pilots
         rows: list[tuple[float, str, int, dict[str, Any]]] = [
             (1.2, "bad_input", 1, {}),
@@ -255,7 +255,7 @@ class Script:
         self.act(at + 5, "approval", pilot, OFFICERS[1])
 
     def corrections(self, at: int, pilot: str) -> None:
-        """Tallies taken back, of an open period and of a closed one."""
+        """Corrections of an open period and of a closed period."""
         desk = names.Emitter("desk/corrections", pilot)
         for when in (at - 60_000, at - 4 * HOUR):
             self.send(pilot, at, names.encode(desk.exposure_corrected(when, -7.0)))
@@ -300,7 +300,7 @@ class Script:
     def copies(self, at: int, pilot: str) -> None:
         """The same act twice, another under its id, acts out of their time, and by people who may not act."""
         self.act(at, "override", pilot, level="watch", reason="a")
-        for reason, author in (("a", OFFICERS[0]), ("b", OFFICERS[0]), ("c", "nobody")):
+        for reason, author in (("a", OFFICERS[0]), ("b", OFFICERS[0]), ("c", "stranger")):
             self.act(at + 1, "override", pilot, author, id=f"act-{self.acts - 1}", level="watch", reason=reason)
         self.act(at + 2, "override", pilot, level="watch", reason="x", not_after="2026-01-05T00:00:00Z")
         self.act(at + 2, "override", pilot, level="watch", reason="x", expected_standing=1)
@@ -344,7 +344,7 @@ class Script:
         self.send(pilot, at, good, content_type=b"application/cloudevents-batch+json")
         self.send(pilot, at, b"[" + b",".join([b"{}"] * 5001) + b"]")
         self.send(pilot, at, b" " * (1 << 20) + good)
-        self.send("nobody", at, names.encode(names.Emitter("x", "nobody").heartbeat(at)))
+        self.send("stranger", at, names.encode(names.Emitter("x", "stranger").heartbeat(at)))
 
 
 def taken(machine: names.Machine, steps: Iterable[Step]) -> names.Outputs:

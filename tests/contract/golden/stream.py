@@ -1,4 +1,4 @@
-"""A stream of outputs as golden values: small enough to read, exact enough that no byte moves unseen."""
+"""Reduces a stream of outputs to golden values: small, readable, and different whenever one byte differs."""
 
 from __future__ import annotations
 

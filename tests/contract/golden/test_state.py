@@ -1,4 +1,4 @@
-"""The bytes of a pilot's state: what a version writes, every later one reads, so places in its arrays never move."""
+"""The bytes of a pilot's state: every later version reads them, so places in the arrays never move."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_states_after_a_scripted_day_are_the_same(way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_each_place_of_a_state_holds_the_same_through_the_day(way: str) -> None:
-    """All pilots, looked at again and again: one digest for each place in the nested arrays, over all looks."""
+    """One digest for each place in the nested arrays, over snapshots of all pilots taken at several times."""
     columns: dict[str, list[Any]] = {}
     for states in (played(way).states, signed_hour(way).states):
         for (step, pilot), raw in states.items():

@@ -27,7 +27,7 @@ REAL = (
     "complaints-dsny-promise-30d",
     "complaints-nypd-promise-30d",
 )
-# Reasons of the second stage, of the real data, and of a state as large as may be.
+# Reasons of the second stage, of the real data, and of a state at its size limit.
 ELSEWHERE = {"common_cause", "drift_suspected", "state_limit"}
 
 
@@ -64,7 +64,7 @@ def _played(machine: names.Machine, steps: list[story.Step], cut: int, pilots: S
 
 
 def test_the_script_of_the_day_is_the_same() -> None:
-    """When this fails alone, it is the simulator or the script that moved, not the machine."""
+    """If only this test fails, the simulator or the script changed, not the machine."""
     raw = msgspec.msgpack.encode(story.script().steps)
     found = {"steps": len(story.script().steps), "sha256": hashlib.sha256(raw).hexdigest()}
     pinned("script", "The scripted input never changes.", found)

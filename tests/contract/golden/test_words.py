@@ -25,10 +25,10 @@ def test_names_in_charters_keep_their_words() -> None:
 
 
 def test_ids_are_made_of_the_same_parts() -> None:
-    """A firm's own replay, years later, comes to the same ids."""
+    """A replay by a firm, years later, computes the same ids."""
     pinned(
         "ids",
-        "An id is the same digest of the same parts for ever.",
+        "An id is the same digest of the same parts in every version.",
         {
             "digest": names.digest("pilot", b"\x00", 7, "cause"),
             "command": names.command_id("d-1"),

@@ -24,7 +24,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_a_file_holds_the_fleet_in_received_order(tmp_path: Path) -> None:
-    """Each line is one event of the fleet with its received time; the charters beside it are those of the fleet."""
+    """Each line is one event of the fleet with its received time; the charters next to it are those of the fleet."""
     path = tmp_path / "events.jsonl"
     code, out, err = run(
         str(path), "--to", "file", "--seed", "9", "--pilots", "3", "--hours", "12", "--start", "2026-01-05",

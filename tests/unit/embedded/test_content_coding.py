@@ -35,7 +35,7 @@ def test_a_broken_batch_is_kept_for_the_machine_to_reject(body: bytes) -> None:
     assert (record.value, events) == (body, None)
 
 
-def test_lines_are_records_of_their_own() -> None:
+def test_lines_are_separate_records() -> None:
     """One bad line must not take its neighbours with it; empty lines are none."""
     records, events = unpack(LINES, None, {}, EVENT + b"\n\r\n\nrubbish\r\n" + EVENT)
     assert [r.value for r in records] == [EVENT, b"rubbish", EVENT]
@@ -44,7 +44,7 @@ def test_lines_are_records_of_their_own() -> None:
 
 
 def test_binary_mode_becomes_the_kafka_bindings_headers() -> None:
-    """`ce-` headers of HTTP arrive as `ce_`, percent-decoded, beside the content type of the data."""
+    """`ce-` headers of HTTP arrive as `ce_`, percent-decoded, with the content type of the data."""
     headers = {"ce-specversion": "1.0", "ce-subject": "p%20%C3%A9", "content-type": "application/json", "host": "x"}
     (record,), events = unpack("application/json", None, headers, b"{}")
     assert dict(record.headers) == {

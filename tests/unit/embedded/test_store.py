@@ -78,7 +78,7 @@ def test_received_never_falls_over_all_logs(tmp_path: Path) -> None:
 
 
 def test_appends_that_wait_together_share_a_transaction(tmp_path: Path) -> None:
-    """Fifty callers at once cost at most a few commits, and each gets offsets of its own."""
+    """Fifty callers at once cost at most a few commits, and each gets separate offsets."""
     clock = MovingClock(1_000, step=1)  # one step per transaction: counts them
 
     async def story(store: Store) -> None:
@@ -93,7 +93,7 @@ def test_appends_that_wait_together_share_a_transaction(tmp_path: Path) -> None:
 
 
 def test_a_failed_append_fails_for_all_who_shared_it(tmp_path: Path) -> None:
-    """When the disk refuses, nobody is told that it was stored, and the store goes on with the next append."""
+    """When the disk fails, no append is acknowledged, and the store goes on with the next append."""
 
     async def story(store: Store) -> None:
         await store.write(
@@ -143,7 +143,7 @@ def test_one_cursor_reads_all_kinds_once(tmp_path: Path) -> None:
 
 
 def test_a_read_is_bounded(tmp_path: Path) -> None:
-    """However much was put out, one read brings a bounded part and the next goes on there."""
+    """However much was emitted, one read returns a bounded part and the next goes on there."""
 
     async def story(store: Store) -> None:
         log = SqliteLog(store)

@@ -170,7 +170,7 @@ def test_no_damaged_file_of_the_guard_lets_a_service_work_or_ends_in_a_surprise(
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "garbage"])
 def test_a_damaged_place_of_the_spool_costs_repeats_only(damage: str, tmp_path: Path) -> None:
-    """What was recorded is still there and is sent again from the start of what is kept."""
+    """What was recorded is still there and is resent from the start of what is kept."""
     one, _ = begin(tmp_path, "p", 1 << 20)
     one.spool.append(b"an event")
     one.spool.sync(one.spool.written)

@@ -63,7 +63,7 @@ def test_cruise_by_month_of_the_crash() -> None:
     assert not counted
 
 
-def test_waymo_has_825_incidents_with_nobody_aboard() -> None:
+def test_waymo_has_825_incidents_without_a_driver() -> None:
     """The selection of driverless rows gives 825 distinct incidents of Waymo."""
     timed = ads.events("waymo", INCIDENTS, EXPOSURE, "reconstructed")
     assert sum(isinstance(e, IncidentReported) for _, e in timed) == 825
@@ -165,8 +165,8 @@ def test_complaints_carry_neither_place_nor_free_text() -> None:
     assert not any(word in text for word in ("BROOKLYN", "Dog", "Park"))
 
 
-def test_facts_beside_an_alarm_are_counts_of_the_file() -> None:
-    """The sentence beside an alarm can be counted in the file: DPR, fourteen days up to 1 March 2025, 01:00 UTC."""
+def test_facts_about_an_alarm_are_counts_of_the_file() -> None:
+    """The sentence about an alarm can be counted in the file: DPR, fourteen days up to 1 March 2025, 01:00 UTC."""
     at = millis(msgspec.json.decode(b'"2025-03-01T01:00:00Z"', type=datetime))
     own = [r for r in FILED if r["agency"] == "DPR"]
     window = [r for r in own if at - 14 * 86_400_000 <= complaints.instant(r["filed"]) < at]

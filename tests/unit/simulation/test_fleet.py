@@ -196,8 +196,8 @@ def test_what_cannot_be_simulated_is_refused_with_the_choices(change: dict[str, 
 
 
 def test_charters_survive_the_canonical_form() -> None:
-    """A pilot's charter read back from its canonical bytes has the same bytes, hence the same hash; admissions have ids
-    of their own."""
+    """A pilot's charter read back from its canonical bytes has the same bytes, hence the same hash;
+    admissions have separate ids."""
     one = fleet("calm", "step", "overdispersed")
     for pilot in one.pilots:
         charter = one.charter_for(pilot)

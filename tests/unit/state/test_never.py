@@ -15,7 +15,8 @@ from tests.unit.engine.test_machine import T0, charter
 
 
 def begun() -> Machine:
-    """A machine with one admitted pilot whose first event has sequence number 7, so its exposure offset is not known."""
+    """A machine with one admitted pilot whose first event has sequence number 7, so its exposure offset is not
+    known."""
     machine = Machine(journalled=False)
     body = msgspec.json.encode(Admission(id="a", pilot="p", author="anna", charter=charter()))
     machine.control(Record(0, T0, b"p", body))
