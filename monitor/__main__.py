@@ -15,28 +15,28 @@ except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
 COMMANDS = {
-    "act": ("monitor.cli.act", "hand decisions on Kafka to Alertmanager, Grafana or a file"),
+    "act": ("monitor.cli.act", "deliver decisions from Kafka to Alertmanager, Grafana or a file"),
     "bench": ("monitor.cli.bench", "measure the detectors by simulation (from a checkout)"),
-    "charter": ("monitor.cli.charter", "check a charter file"),
+    "charter": ("monitor.cli.charter", "check charter files, start from a template, show the charter in force"),
     "dashboards": ("monitor.cli.dashboards", "build the Grafana dashboards, or push them"),
     "demo": ("monitor.cli.demo", "a simulated fleet on the embedded runtime, with the board"),
-    "admit": ("monitor.cli.control", "put a charter in force for a pilot, or its amendment"),
-    "override": ("monitor.cli.control", "set a pilot's level by hand, with a reason"),
+    "admit": ("monitor.cli.control", "admit a pilot under its charter, or amend the charter"),
+    "override": ("monitor.cli.control", "set the level of a pilot, with a reason"),
     "rectify": ("monitor.cli.control", "record a corrective action, under a halt or on a finding"),
     "evaluate": ("monitor.cli.control", "record the re-evaluation of a halted pilot"),
     "approve": ("monitor.cli.control", "approve the release of a halted pilot"),
-    "release": ("monitor.cli.control", "lift a halt, once every step stands in the record"),
-    "accept": ("monitor.cli.control", "accept a new level of an indicator: what is usual is learnt anew"),
-    "shelve": ("monitor.cli.control", "set a finding aside for a few hours, never a halt"),
-    "drill": ("monitor.cli.control", "try out a halt of a pilot and measure how long its service takes"),
-    "keys": ("monitor.cli.keys", "make a signing key, or show its public part"),
-    "dismiss": ("monitor.cli.control", "let a pilot leave the sandbox"),
-    "notary": ("monitor.cli.notary", "keep the ledger of decisions on Kafka, and show the board"),
-    "ledger": ("monitor.cli.ledger", "verify a ledger, or read it"),
-    "real": ("monitor.cli.real", "replay the three real data sets that ship with the product"),
-    "export": ("monitor.cli.export", "what a monitor was given: the whole history for replay, or its telemetry"),
-    "replay": ("monitor.cli.replay", "step recorded input again, compare it with the ledger, draw it"),
-    "pool": ("monitor.cli.pool", "the second stage on Kafka: what pilots of one vendor have in common"),
+    "release": ("monitor.cli.control", "release a halted pilot, once all required steps are recorded"),
+    "accept": ("monitor.cli.control", "accept a new level of an indicator; its baseline is learnt again"),
+    "shelve": ("monitor.cli.control", "shelve a finding for a few hours; never a halt"),
+    "drill": ("monitor.cli.control", "test a halt of a pilot and measure the time to acknowledge"),
+    "keys": ("monitor.cli.keys", "create a signing key, or show its public key"),
+    "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
+    "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),
+    "ledger": ("monitor.cli.ledger", "verify, show or rebuild ledgers; disclose or erase texts"),
+    "real": ("monitor.cli.real", "replay the three shipped data sets"),
+    "export": ("monitor.cli.export", "export the input of a monitor: its history, or telemetry alone"),
+    "replay": ("monitor.cli.replay", "replay recorded input; compare with a ledger; write a report"),
+    "pool": ("monitor.cli.pool", "pool evidence over the pilots of one vendor (Kafka)"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
     "topics": ("monitor.cli.topics", "create or check the Kafka topics"),
@@ -67,8 +67,8 @@ class Lazy(click.Group):
 def cli() -> None:
     """Streaming real-time risk monitor for AI regulatory sandboxes.
 
-    Exit codes: 0 done, 1 wrong input or failed check, 2 called wrongly, 3 the other side is unavailable, 4 a replay
-    differs from the record. Logs go to stderr, as text or with SANDBOX_LOG=json as JSON lines.
+    Exit codes: 0 done, 1 wrong input or failed check, 2 usage error, 3 server unavailable, 4 `replay --twice` gave
+    two results. Logs go to stderr, as text or with SANDBOX_LOG=json as JSON lines.
     """
     try:
         logs.set_up()

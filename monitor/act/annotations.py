@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.act.base import HttpUrl
 from monitor.act.grafana import Grafana
 from monitor.model.records import Decision
-from monitor.projections.message import sentence
+from monitor.projections.message import notification_line
 
 
 class Annotations:
@@ -26,4 +26,4 @@ class Annotations:
         if self._grafana.annotated(once):
             return
         tags = ["sandbox-monitor", f"pilot:{decision.pilot}", f"level:{decision.level.word}", once]
-        self._grafana.annotate(sentence(decision), tags, decision.at)
+        self._grafana.annotate(notification_line(decision), tags, decision.at)

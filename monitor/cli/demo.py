@@ -25,7 +25,6 @@ from monitor.embedded.run import run_until_stopped
 from monitor.errors import Refused
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Level, Outputs
-from monitor.projections.message import sentence
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
 
@@ -70,7 +69,7 @@ class Show:
             return
         if decision.level is Level.HALT and self.first_halt is None:
             self.first_halt = self.seconds
-        self.say(f"{self.seconds:6.1f} s  {decision.level.name:<8}  {sentence(decision)}")
+        self.say(f"{self.seconds:6.1f} s  {decision.level.name:<8}  {notification_line(decision)}")
 
     def counts(self) -> str:
         """Pilots by level, as text."""

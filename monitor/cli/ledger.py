@@ -22,7 +22,7 @@ from monitor.notary.encoding import Entry
 from monitor.notary.format import Damage
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 from monitor.notary.rebuild import rebuild as reset_cursor
-from monitor.notary.verify import Mismatch
+from monitor.notary.verify import CommitmentMismatch
 from monitor.projections.wording import REASONS, budget_words, sentence
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -71,7 +71,7 @@ def verify(path: Path, roots: tuple[str, ...], disclosed: Path | None, as_json: 
                     lambda read, done=done: bar.update(task, completed=done + read),  # type: ignore[misc]
                     texts,
                 )
-            except (Damage, Mismatch) as damage:
+            except (Damage, CommitmentMismatch) as damage:
                 bad += 1
                 _say(str(damage))
             except OSError as error:
@@ -121,7 +121,7 @@ def show(file: Path, as_json: bool) -> None:
             texts = {plaintext.field: plaintext.text for plaintext in known}
             for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
                 click.echo(text)
-    except (Damage, Mismatch, PlaintextBroken) as damage:
+    except (Damage, CommitmentMismatch, PlaintextBroken) as damage:
         _say(str(damage))
         sys.exit(1)
 

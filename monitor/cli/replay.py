@@ -49,7 +49,7 @@ WHOLE = "the order of telemetry, acts and time, and the monitor's outages, are t
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the HTML report with a picture for each pilot.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON lines; see below.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines; see the format above.")
 @click.option("--until", metavar="DATE", help="Events alone: let time run on to this day (UTC, its last moment).")
 @click.option(
     "--admit-at",

@@ -12,7 +12,7 @@ import msgspec
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.kafka import topics as stream_topics
-from monitor.kafka.acls import Users, grants
+from monitor.kafka.acls import AclUsers, grants
 
 
 @click.group()
@@ -84,12 +84,12 @@ def acls(
     bootstrap: str, prefix: str, group: str, participants: tuple[str, ...], worker: str, reader: str, regulator: str
 ) -> None:
     """Print the `kafka-acls.sh` commands that grant each user the minimum it needs."""
-    users = Users(worker, reader, regulator)
+    users = AclUsers(worker, reader, regulator)
     for grant in grants(prefix, group, participants, users):
         click.echo(grant.command(bootstrap))
 
 
-def _report(found: list[stream_topics.Mismatch], as_json: bool, created: list[str] | None = None) -> None:
+def _report(found: list[stream_topics.TopicMismatch], as_json: bool, created: list[str] | None = None) -> None:
     if as_json:
         document: dict[str, Any] = {"mismatches": msgspec.to_builtins(found)}
         if created is not None:

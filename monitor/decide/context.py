@@ -22,7 +22,7 @@ from monitor.model.events import Envelope
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason, command_of, digest
 from monitor.state.acts_once import may_forget_ids
 from monitor.state.halt_state import HaltState, StopKind, first_transmission
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.standing import Stays
 
 FindingSource: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; computed only if there is a move
@@ -36,7 +36,7 @@ class DecisionContext:
     __slots__ = ("_source", "at", "epoch", "out", "pilot", "plan", "recorded", "signed", "tolerated")
 
     def __init__(
-        self, pilot: Pilot, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int, signed: str = ""
+        self, pilot: PilotState, plan: Plan, at: int, source: Envelope | str, out: Outputs, epoch: int, signed: str = ""
     ) -> None:
         self.pilot = pilot
         self.plan = plan

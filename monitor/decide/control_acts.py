@@ -34,11 +34,11 @@ from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved
 from monitor.state import acts_once
 from monitor.state.halt_state import stop_state
-from monitor.state.pilot import Pilot, Stream
+from monitor.state.pilot import PilotState, Stream
 from monitor.state.standing import Standing
 
 
-def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
+def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> PilotState:
     """A new pilot under its charter; its first periods are those that contain `received` (ms). Raises
     ControlRefused."""
     acts_once.check_time(act, received)
@@ -46,7 +46,7 @@ def admit(act: Admission, received: int, by: Proved, open_mode: bool) -> Pilot:
     plan = plan_for(act.pilot, act.charter)
     standing = Standing(since=received)
     charter = structs.replace(plan.charter, pilot=act.pilot)  # equal, and all but the name is shared
-    pilot = Pilot(act.pilot, charter, plan, charter_hash(charter), standing, received, received, drilled=received)
+    pilot = PilotState(act.pilot, charter, plan, charter_hash(charter), standing, received, received, drilled=received)
     for indicator in plan.indicators:
         _begin(pilot, indicator, received)
     pilot.acts.by = (act.author, by.key)
@@ -160,7 +160,7 @@ def plan_for(pilot: str, charter: Charter) -> Plan:
         raise ControlRefused("charter", Refusal.BAD_CHARTER, str(error)) from error
 
 
-def _begin(pilot: Pilot, indicator: CompiledIndicator, at: int) -> None:
+def _begin(pilot: PilotState, indicator: CompiledIndicator, at: int) -> None:
     first = indicator.grid.index(at)
     for segment in indicator.segments:
         built = build_detectors(pilot.charter, indicator, pilot.standing.restart)
@@ -171,7 +171,7 @@ def _begin(pilot: Pilot, indicator: CompiledIndicator, at: int) -> None:
         pilot.heard[indicator.name] = at
 
 
-def restart_statistics(pilot: Pilot, plan: Plan, number: int) -> None:
+def restart_statistics(pilot: PilotState, plan: Plan, number: int) -> None:
     """Restart all statistics on the next share of alpha. Open periods stay, but counts that the old statistics may have
     used are no evidence for the new ones."""
     for indicator in plan.indicators:
@@ -206,7 +206,7 @@ def _accept_level(context: DecisionContext, name: str) -> None:
             )
 
 
-def _amend(pilot: Pilot, charter: Charter, at: int) -> Plan:
+def _amend(pilot: PilotState, charter: Charter, at: int) -> Plan:
     """Put an amended charter in force, forward only. The threshold of a running e-process never moves: an amendment
     that would move one is refused; a changed limit is allowed."""
     old = pilot.charter
@@ -244,7 +244,7 @@ def _running(spec: IndicatorSpec) -> IndicatorSpec:
     return structs.replace(spec, limit=None, variance_mean=1.0, baseline=baseline)
 
 
-def _change(pilot: Pilot, indicator: CompiledIndicator) -> None:
+def _change(pilot: PilotState, indicator: CompiledIndicator) -> None:
     """Apply another limit from the next period on: an e-process continues its product, other detectors restart."""
     design = design_of(pilot.charter, indicator, pilot.standing.restart)
     for segment in indicator.segments:

@@ -21,7 +21,7 @@ from monitor.model.events import (
 from monitor.model.notice import CHARACTERS, FINDINGS, Notice
 from monitor.model.records import Finding, Level, Permit, Reason
 from monitor.state import halt_state
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 
 ACKNOWLEDGEMENTS = (CommandAcknowledged,)
 OVERDUE, CONTRADICTED, DRILL = "halt/overdue", "halt/contradicted", "drill"  # keys of findings
@@ -41,7 +41,7 @@ def track(context: DecisionContext, event: Envelope) -> bool:
     return standing.halt_state.due != before.due or standing.retransmission is not resend_before
 
 
-def stop_tracking(pilot: Pilot) -> None:
+def stop_tracking(pilot: PilotState) -> None:
     """For a replay without a service: the command in force is neither resent nor compared with events."""
     standing = pilot.standing
     waiting = standing.retransmission

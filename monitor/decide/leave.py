@@ -12,10 +12,10 @@ from monitor.decide.ladder import Move, Transition
 from monitor.errors import ControlRefused
 from monitor.model.records import Finding, Reason
 from monitor.model.refusals import REFUSALS, Refusal
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 
 
-def leave(pilot: Pilot) -> Transition:
+def leave(pilot: PilotState) -> Transition:
     """Record an exit, effective now or pending. Raises ControlRefused when one is pending already."""
     s = pilot.standing
     if pilot.leaving:
@@ -34,6 +34,6 @@ def exit_once_stopped(context: DecisionContext) -> None:
         context.record(Move("act", level, level, Reason.EXITED, False), Finding(rule="exit"))
 
 
-def _stopped(pilot: Pilot) -> bool:
+def _stopped(pilot: PilotState) -> bool:
     s = pilot.standing
     return not s.halted or (s.halt_state.kind == "halt" and s.halt_state.state == "verified")

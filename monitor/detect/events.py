@@ -11,7 +11,7 @@ from monitor.decide.ladder import Move
 from monitor.detect.periods import end_silence, peek, revise
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.observed import ChangedPeriod, Observed
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.uncounted import REPORTED_LABELS, UNCOUNTED_KEY, UncountedLabel, uncounted_finding
 
 
@@ -30,7 +30,7 @@ def detect(context: DecisionContext, observed: Observed) -> None:
             observed.incident.count(indicator)
 
 
-def fully_reported(pilot: Pilot, label: UncountedLabel) -> bool:
+def fully_reported(pilot: PilotState, label: UncountedLabel) -> bool:
     """Whether another event with this label that counts nowhere only has to be counted, as its findings are raised."""
     memory = pilot.uncounted
     return UNCOUNTED_KEY in pilot.standing.active and (

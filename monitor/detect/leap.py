@@ -20,7 +20,7 @@ from monitor.detect.periods import TELEMETRY_LOST_KEY, forget_closed_gaps, obser
 from monitor.indicators.base import OpenPeriod
 from monitor.model.records import Level
 from monitor.state.exposure import exposure_unknown
-from monitor.state.pilot import Pilot, Stream, shared_tuple
+from monitor.state.pilot import PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, gaps_since
 from monitor.state.standing import Standing
 from monitor.state.timers import next_timer, timers
@@ -48,7 +48,7 @@ class Tries:
             self._left = self._wait
 
 
-def leap(pilot: Pilot, before: int, evidence: bool) -> int:
+def leap(pilot: PilotState, before: int, evidence: bool) -> int:
     """Skip empty periods that close before `before` (ms). Returns how many; 0 = none, the caller closes the next one.
 
     `evidence`: every period that is an observation emits evidence, so none of these is skipped. Call it only when the
@@ -102,7 +102,7 @@ def _moved(void: EmptyPeriods, counts: dict[str, int]) -> list[tuple[Stream, lis
 
 
 def _pass(
-    pilot: Pilot, indicator: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int
+    pilot: PilotState, indicator: CompiledIndicator, found: list[tuple[Stream, Observation | None]], count: int
 ) -> None:
     window = indicator.spec.late_window
     for stream, observation in found:
@@ -115,7 +115,7 @@ def _pass(
 
 
 def _empty_periods(
-    pilot: Pilot, indicator: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
+    pilot: PilotState, indicator: CompiledIndicator, streams: list[Stream], index: int, evidence: bool
 ) -> list[tuple[Stream, Observation | None]] | None:
     """The observation of every period from `index` on in each segment while no event comes; `None` where closing one
     has further effects."""
@@ -152,7 +152,7 @@ def _empty_periods(
     return found
 
 
-def _steady(pilot: Pilot, indicator: CompiledIndicator, start: int, end: int) -> bool:
+def _steady(pilot: PilotState, indicator: CompiledIndicator, start: int, end: int) -> bool:
     """Whether the answer of `exposure_unknown` is the same for this period and all later ones."""
     if not indicator.by_source:
         return True

@@ -15,7 +15,7 @@ from monitor.indicators.base import OpenPeriod
 from monitor.model.events import instant
 from monitor.model.records import Evidence, Finding, Level, Reason
 from monitor.state.exposure import exposure_unknown
-from monitor.state.pilot import Pilot, Stream, shared_tuple
+from monitor.state.pilot import PilotState, Stream, shared_tuple
 from monitor.state.sequences import conflicted_since, forget_gaps, gaps_by_source, gaps_since
 from monitor.state.uncounted import UNCOUNTED_KEY
 
@@ -64,7 +64,7 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     forget_closed_gaps(pilot)
 
 
-def forget_closed_gaps(pilot: Pilot) -> None:
+def forget_closed_gaps(pilot: PilotState) -> None:
     """Drop the gaps that were noticed before the first open period."""
     if pilot.lost or any(source.missing.ranges for source in pilot.sources.values()):
         firsts = zip(pilot.plan.closes, pilot.plan.firsts, strict=True)

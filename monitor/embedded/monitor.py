@@ -33,7 +33,7 @@ from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
 from monitor.embedded.ingress import Bell, Ingress, http_log, waited
 from monitor.embedded.jsonl import read_file, read_stream
-from monitor.embedded.output_reader import Reader
+from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store
 from monitor.engine.machine import Machine
@@ -384,7 +384,7 @@ class Monitor:
 
     # ---- record, act, project: readers of committed outputs
 
-    async def _follow(self, reader: Reader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
+    async def _follow(self, reader: OutputReader, take: Callable[[Outputs], Coroutine[Any, Any, None]]) -> None:
         """Pass on committed outputs as they appear; at a stop, first read to their end."""
         while True:
             ticket = self.emitted.ticket
@@ -397,7 +397,7 @@ class Monitor:
                 await waited(ticket, 0.1 if self._stopping else IDLE_S)
 
     async def _record(self) -> None:
-        reader = Reader(self.store, ("decisions", "commands"), self.notary.position.get("seq", 0))
+        reader = OutputReader(self.store, ("decisions", "commands"), self.notary.position.get("seq", 0))
 
         async def take(outputs: Outputs) -> None:
             if outputs.decisions or outputs.commands:
@@ -411,7 +411,7 @@ class Monitor:
 
     async def _act(self) -> None:
         # From the first decision on: each lane has a cursor and skips what it acted on before.
-        reader = Reader(self.store, ("decisions",))
+        reader = OutputReader(self.store, ("decisions",))
         _, history = await self.store.outputs_after((), 0, most=1 << 62)
         if not history:
             self._deliver.caught_up()
@@ -430,7 +430,7 @@ class Monitor:
             for watcher in self._watchers:
                 watcher(outputs)
 
-        reader = Reader(self.store)
+        reader = OutputReader(self.store)
         while (outputs := await reader.read()) is not None:
             await take(outputs)
         self.ingress.restored.set()

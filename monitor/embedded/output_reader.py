@@ -20,7 +20,7 @@ _evidence = msgspec.json.Decoder(Evidence).decode
 _closed = msgspec.json.Decoder(Closed).decode
 
 
-class Reader:
+class OutputReader:
     """Outputs of `kinds` after number `at`; `at` advances with each `read`. The caller saves it."""
 
     def __init__(self, store: Store, kinds: Sequence[Output] = OUTPUTS, at: int = 0) -> None:

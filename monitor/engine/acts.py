@@ -17,7 +17,7 @@ from monitor.model.records import Finding, Level, Outputs, Reason, Record
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Proved, Trusted
 from monitor.state import acts_once
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 
 
 class ControlActs:
@@ -27,7 +27,7 @@ class ControlActs:
     def __init__(
         self,
         partition: Partition,
-        catch_up: Callable[[Pilot, int, Outputs], int],
+        catch_up: Callable[[PilotState, int, Outputs], int],
         admitters: Trusted | None,
         open_mode: bool | None,
     ) -> None:
@@ -52,7 +52,7 @@ class ControlActs:
         else:
             raise ControlRefused("pilot", Refusal.NOT_ADMITTED, f"{act.pilot} has not been admitted")
 
-    def _apply(self, pilot: Pilot, act: ControlBase, received: int, signer: Proved, out: Outputs) -> None:
+    def _apply(self, pilot: PilotState, act: ControlBase, received: int, signer: Proved, out: Outputs) -> None:
         partition = self._partition
         firm = act.author == pilot.charter.participant.id
         acts_once.check_copy(pilot.acts, act, signer, firm)

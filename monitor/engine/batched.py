@@ -14,12 +14,12 @@ from monitor.compile.plan import Plan
 from monitor.compile.state_size import open_allowance
 from monitor.decide.signatures import SIGNED_EVENTS, forged
 from monitor.engine.partition import Partition
-from monitor.engine.telemetry import RecordStepper, Stretch
+from monitor.engine.telemetry import RecordStepper, TopicBatch
 from monitor.model.bounds import short
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs, Record
 from monitor.observe.split import end_of_batch
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.validate.runs import MIN_BATCH, EventBatch, EventRun, as_batch, group_by_key, runs
 
 
@@ -28,14 +28,14 @@ class BatchStepper:
     reception. `events` counts the events that were taken in batches."""
 
     def __init__(
-        self, partition: Partition, single: RecordStepper, catch_up: Callable[[Pilot, int, Outputs], int]
+        self, partition: Partition, single: RecordStepper, catch_up: Callable[[PilotState, int, Outputs], int]
     ) -> None:
         self._partition = partition
         self._single = single
         self._catch_up = catch_up
         self.events = 0
 
-    def records(self, records: Sequence[Record], stretch: Stretch) -> Outputs:
+    def records(self, records: Sequence[Record], stretch: TopicBatch) -> Outputs:
         """Step records in offset order. Returns their outputs."""
         out = Outputs()
         at = 0
@@ -54,7 +54,7 @@ class BatchStepper:
             stretch.pieces = []
         return out
 
-    def _each(self, records: Iterable[Record], stretch: Stretch) -> None:
+    def _each(self, records: Iterable[Record], stretch: TopicBatch) -> None:
         """Validate records one by one; the events of a record that holds several are still tried as a batch."""
         for record in records:
             events, places, rejected = self._single.validated(record, stretch.topic)
@@ -64,7 +64,7 @@ class BatchStepper:
                 self._step_run(run, stretch, valid=True)
             self._single.add_rejected(rejected, record, stretch)
 
-    def _step_run(self, run: EventRun, stretch: Stretch, *, valid: bool) -> None:
+    def _step_run(self, run: EventRun, stretch: TopicBatch, *, valid: bool) -> None:
         """Step a run, in batches as far as it is ordinary. Unless all events are known to be `valid`, what is no
         batch is validated record by record."""
         todo = [(0, len(run.events), valid)]
@@ -92,7 +92,7 @@ class BatchStepper:
             else:
                 self._each(run.records_of(first, stop), stretch)
 
-    def _take(self, batch: EventBatch, run: EventRun, first: int, stretch: Stretch) -> bool:
+    def _take(self, batch: EventBatch, run: EventRun, first: int, stretch: TopicBatch) -> bool:
         """Take a batch, the events of `run` from `first` on, if all of them are ordinary. Timers that are due before
         its first event fire in any case."""
         partition, owner = self._partition, stretch.owner

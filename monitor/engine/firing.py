@@ -18,7 +18,7 @@ from monitor.detect.periods import close, raise_silence
 from monitor.engine.partition import Partition
 from monitor.errors import ControlRefused
 from monitor.model.records import Finding, Level, Outputs, Reason
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.timers import next_timer, postpone
 
 
@@ -86,7 +86,7 @@ class TimerFiring:
         self._skips_empty_periods = skips_empty_periods
         self.skipped_periods = 0
 
-    def fire(self, pilot: Pilot, before: int, heard_until: int, out: Outputs) -> None:
+    def fire(self, pilot: PilotState, before: int, heard_until: int, out: Outputs) -> None:
         """Fire the pilot's timers that are due before `before` (ms), in order of due time.
 
         The monitor was unavailable after `heard_until` (ms): timers that wait for somebody and are due later wait
@@ -110,7 +110,7 @@ class TimerFiring:
             partition.settle(context)
         partition.arm(pilot)
 
-    def _skip(self, pilot: Pilot, before: int) -> bool:
+    def _skip(self, pilot: PilotState, before: int) -> bool:
         """Skip periods that hold nothing, if such close next. Returns whether there were any."""
         skipped = leap(pilot, before, self._evidence) if next_timer(pilot)[1] == "close" else 0
         self.skipped_periods += skipped

@@ -18,7 +18,7 @@ from monitor.model.records import Claim, Position, Record
 Records = AsyncIterator[Record]
 
 
-class Cursor:
+class LookaheadReader:
     """Reads a log once, in order, one record ahead."""
 
     def __init__(self, records: Records, first: int = 0) -> None:
@@ -54,8 +54,8 @@ class MergedHistory:
         through: Position | None,
     ) -> None:
         self._journal, self._open, self._through = journal, telemetry, through
-        self._control = Cursor(control)
-        self._topics: dict[str, Cursor] = {}
+        self._control = LookaheadReader(control)
+        self._topics: dict[str, LookaheadReader] = {}
         self._entries = 0
 
     @property
@@ -86,7 +86,7 @@ class MergedHistory:
             async for record in self._topic(topic).up_to(stop):
                 yield telemetry_line(topic, record)
 
-    def _topic(self, topic: str) -> Cursor:
+    def _topic(self, topic: str) -> LookaheadReader:
         if topic not in self._topics:
-            self._topics[topic] = Cursor(self._open(topic))
+            self._topics[topic] = LookaheadReader(self._open(topic))
         return self._topics[topic]

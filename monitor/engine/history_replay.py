@@ -1,8 +1,8 @@
 """Steps a history (`monitor/engine/history.py`) through the machine again: the same decisions, ids and numbers as when
 it was recorded.
 
-Pure: outputs depend on the lines alone, never on `batch` or `fast_path`. When they differ from the record, the commands
-that compare them raise `monitor.errors.NotDeterministic`.
+Pure: outputs depend on the lines alone, never on `batch` or `fast_path`. `replay --against` reports differences
+from a record; `replay --twice` raises `monitor.errors.NotDeterministic` when two replays differ.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from monitor.engine.batched import BatchStepper
 from monitor.engine.firing import TimerFiring
 from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
-from monitor.engine.telemetry import RecordStepper, Rejection, Stretch
+from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
@@ -40,7 +40,7 @@ from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import accept_sequence
 from monitor.state.snapshots import restore
@@ -113,13 +113,13 @@ class Machine:
 
     # ---- the pipeline of one event
 
-    def step_event(self, event: Event, record: Record, owner: str | None, out: Outputs) -> Rejection | None:
+    def step_event(self, event: Event, record: Record, owner: str | None, out: Outputs) -> EventRejection | None:
         """Step one well-formed event of `record`. Returns why it is rejected, or `None`."""
         partition = self._partition
         # Validate what depends on the pilot; bytes, schema and times are validated in `monitor/validate/parse.py`.
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
-            return Rejection(RejectionReason.NOT_ADMITTED, "subject")
+            return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
         if (rejection := _not_accepted(pilot, event, record, owner)) is not None:
             return rejection
         # Catch up timers: what was due before this record fires first.
@@ -149,7 +149,7 @@ class Machine:
             partition.arm(pilot)
         return None
 
-    def _contested(self, pilot: Pilot, event: Envelope, conflict: bool, out: Outputs) -> Rejection:
+    def _contested(self, pilot: PilotState, event: Envelope, conflict: bool, out: Outputs) -> EventRejection:
         """Reject an event for its sequence number; reports of harm in it still take effect.
 
         The same event may be resent, and others under its number and id: so the standing is part of the cause, and no
@@ -161,9 +161,11 @@ class Machine:
         if context.recorded:
             self._partition.settle(context)
             self._partition.arm(pilot)
-        return Rejection(RejectionReason.SOURCE_CONFLICT if conflict else RejectionReason.SEQUENCE_TOO_OLD, "sequence")
+        return EventRejection(
+            RejectionReason.SOURCE_CONFLICT if conflict else RejectionReason.SEQUENCE_TOO_OLD, "sequence"
+        )
 
-    def _catch_up(self, pilot: Pilot, received: int, out: Outputs) -> int:
+    def _catch_up(self, pilot: PilotState, received: int, out: Outputs) -> int:
         """Bring a pilot to `received` (ms): timers that were due before it fire first. Returns the time that was
         reached, which never falls."""
         partition = self._partition
@@ -180,7 +182,7 @@ class Machine:
 
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
         """Step telemetry records of one topic in offset order."""
-        stretch = Stretch(topic, self._owner_of(topic))
+        stretch = TopicBatch(topic, self._owner_of(topic))
         if self.fast_path:
             out = self._batched.records(records, stretch)
         else:
@@ -314,25 +316,25 @@ class Machine:
         out.rejected.append(reject(reason, refused.field, f"{refused.reason}: {refused.detail}", pilot=pilot))
 
 
-def _not_accepted(pilot: Pilot, event: Event, record: Record, owner: str | None) -> Rejection | None:
+def _not_accepted(pilot: PilotState, event: Event, record: Record, owner: str | None) -> EventRejection | None:
     """Why no event of this record is accepted for the pilot."""
     if isinstance(event, SIGNED_EVENTS) and (why := forged(pilot.plan, record)) is not None:
-        return Rejection(*why)
+        return EventRejection(*why)
     if owner is not None and owner != pilot.charter.participant.id:
-        return Rejection(RejectionReason.NOT_YOURS, "subject")
+        return EventRejection(RejectionReason.NOT_YOURS, "subject")
     if pilot.exited:
-        return Rejection(RejectionReason.AFTER_EXIT, "subject")
+        return EventRejection(RejectionReason.AFTER_EXIT, "subject")
     return None
 
 
-def _not_applicable(pilot: Pilot, event: Event) -> Rejection | None:
+def _not_applicable(pilot: PilotState, event: Event) -> EventRejection | None:
     """Why a new event does not apply to the pilot as it stands: it acknowledges another command than the one in
     force, or is older than the pilot."""
     if isinstance(event, CommandAcknowledged):
         if event.data.command != pilot.standing.command:
-            return Rejection(RejectionReason.NOT_IN_FORCE, "data.command")
+            return EventRejection(RejectionReason.NOT_IN_FORCE, "data.command")
         if event.data.standing != pilot.standing.ordered:
-            return Rejection(RejectionReason.NOT_IN_FORCE, "data.standing")
+            return EventRejection(RejectionReason.NOT_IN_FORCE, "data.standing")
     if before_admission(pilot, event):
-        return Rejection(RejectionReason.BEFORE_ADMISSION, "time")
+        return EventRejection(RejectionReason.BEFORE_ADMISSION, "time")
     return None

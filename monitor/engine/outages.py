@@ -12,7 +12,7 @@ from monitor.decide.context import DecisionContext
 from monitor.detect.periods import TELEMETRY_LOST_KEY
 from monitor.engine.partition import Partition
 from monitor.model.records import Finding, Level, Outputs, Reason
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 
 FLAG = "monitor"
 
@@ -24,7 +24,7 @@ class Outages:
         self._partition = partition
         self.flagged: set[str] = set()
 
-    def restored(self, pilot: Pilot) -> None:
+    def restored(self, pilot: PilotState) -> None:
         """Take note of the flag of a pilot that was restored."""
         if FLAG in pilot.standing.unknown:
             self.flagged.add(pilot.id)
@@ -70,18 +70,18 @@ class Outages:
                 context.raise_finding(TELEMETRY_LOST_KEY, level, Reason.TELEMETRY_LOST, finding)
             self._flagged(pilot)
 
-    def _flagged(self, pilot: Pilot) -> None:
+    def _flagged(self, pilot: PilotState) -> None:
         self.flagged.add(pilot.id)
         self._partition.arm(pilot)
         self._partition.pilots.evict_excess()
 
-    def _context(self, pilot: Pilot, now: int, out: Outputs) -> DecisionContext:
+    def _context(self, pilot: PilotState, now: int, out: Outputs) -> DecisionContext:
         self._partition.changed.add(pilot.id)
         pilot.received = max(pilot.received, now)
         return self._partition.context(pilot, pilot.received, f"timer:monitor_gap@{now}", out)
 
 
-def _extend_deadlines(pilot: Pilot, lasted: int, now: int) -> None:
+def _extend_deadlines(pilot: PilotState, lasted: int, now: int) -> None:
     pilot.heard = {indicator: min(now, at + lasted) for indicator, at in pilot.heard.items()}
     if lasted:
         pilot.outage = (now - lasted, now)

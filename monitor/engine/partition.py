@@ -14,7 +14,7 @@ from monitor.decide.enforcement import stop_tracking
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import PilotCache
 from monitor.state.timers import NEVER, next_closing, next_timer
 
@@ -50,7 +50,9 @@ class Partition:
 
     # ---- decisions
 
-    def context(self, pilot: Pilot, at: int, source: Envelope | str, out: Outputs, signed: str = "") -> DecisionContext:
+    def context(
+        self, pilot: PilotState, at: int, source: Envelope | str, out: Outputs, signed: str = ""
+    ) -> DecisionContext:
         """A decision context for one cause; see `DecisionContext`."""
         return DecisionContext(pilot, pilot.plan, at, source, out, self.epoch, signed)
 
@@ -66,7 +68,7 @@ class Partition:
 
     # ---- timers
 
-    def arm(self, pilot: Pilot) -> None:
+    def arm(self, pilot: PilotState) -> None:
         """Compute the next due time of a pilot and up to where its periods are closed."""
         due = pilot.due = next_timer(pilot)[0]
         if due != self._due.get(pilot.id) and due < NEVER:
@@ -92,7 +94,7 @@ class Partition:
             heappop(self._queue)
         return None
 
-    def fire_due(self, now: int, fire: Callable[[Pilot], None]) -> bool:
+    def fire_due(self, now: int, fire: Callable[[PilotState], None]) -> bool:
         """Call `fire` with each pilot that has a timer due before `now` (ms). Returns whether there was one."""
         fired = False
         while (due := self.notify_at) is not None and due < now:
@@ -112,6 +114,6 @@ class Partition:
         """Entries of the timer queue, outdated ones included."""
         return len(self._queue)
 
-    def _loaded(self, pilot: Pilot) -> None:
+    def _loaded(self, pilot: PilotState) -> None:
         """An evicted pilot becomes resident: its snapshot does not hold the due time."""
         pilot.due = self._due[pilot.id]

@@ -16,7 +16,7 @@ from monitor.validate.rejections import Rejecter, RejectionReason
 from monitor.validate.runs import EventRun
 
 
-class Rejection(NamedTuple):
+class EventRejection(NamedTuple):
     """Why an event is rejected, and the field that is wrong."""
 
     reason: RejectionReason
@@ -26,11 +26,11 @@ class Rejection(NamedTuple):
 class StepEvent(Protocol):
     """The pipeline of single events: `Machine.step_event`."""
 
-    def __call__(self, event: Event, record: Record, owner: str | None, out: Outputs) -> Rejection | None:
+    def __call__(self, event: Event, record: Record, owner: str | None, out: Outputs) -> EventRejection | None:
         """Step one valid event of `record`. Returns why it is rejected, or `None`."""
 
 
-class Stretch:
+class TopicBatch:
     """Records of one topic that are stepped together: `owner` is the participant that alone may write the topic
     (`None` = everybody), `pieces` their outputs, each with the offset of the last record that it comes from."""
 
@@ -59,7 +59,7 @@ class RecordStepper:
         self._secret = secret
         self.events = 0
 
-    def records(self, records: Iterable[Record], stretch: Stretch) -> None:
+    def records(self, records: Iterable[Record], stretch: TopicBatch) -> None:
         """Validate and step records in offset order."""
         for record in records:
             events, places, rejected = self.validated(record, stretch.topic)
@@ -76,7 +76,7 @@ class RecordStepper:
             return Validated([], (), [reject(RejectionReason.KEY_MISMATCH, "key")])
         return validate(record, topic, self._partition.number, secret=self._secret)
 
-    def step_run(self, run: EventRun, first: int, stop: int, stretch: Stretch) -> None:
+    def step_run(self, run: EventRun, first: int, stop: int, stretch: TopicBatch) -> None:
         """Step the valid events of a run from `first` to before `stop`, one by one."""
         pieces, owner, step_event = stretch.pieces, stretch.owner, self._step_event
         for event, record, place in zip(
@@ -93,7 +93,7 @@ class RecordStepper:
                 self._remember((rejected,), record)
         self.events += stop - first
 
-    def add_rejected(self, rejected: list[Rejected], record: Record, stretch: Stretch) -> None:
+    def add_rejected(self, rejected: list[Rejected], record: Record, stretch: TopicBatch) -> None:
         """Emit the rejections of one record."""
         if rejected:
             self._remember(rejected, record)

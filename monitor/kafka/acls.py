@@ -32,7 +32,7 @@ class Grant(Struct, frozen=True):
         return " ".join(parts + ["--resource-pattern-type prefixed"] * self.prefixed)
 
 
-def grants(prefix: str, group: str, participants: Sequence[str], users: Users) -> Iterator[Grant]:
+def grants(prefix: str, group: str, participants: Sequence[str], users: AclUsers) -> Iterator[Grant]:
     """Every grant of a deployment; a participant's user has the participant's name."""
     n = TopicNames(prefix)
     for firm in participants:
@@ -55,7 +55,7 @@ def grants(prefix: str, group: str, participants: Sequence[str], users: Users) -
     yield from (Grant(users.regulator, ("Read",), "topic", topic) for topic in (n.decisions, n.rejected))
 
 
-class Users(Struct, frozen=True):
+class AclUsers(Struct, frozen=True):
     """Names of the other users: workers; readers of outputs (notary with its board, actors); the authority's tools."""
 
     worker: str = "monitor"

@@ -93,7 +93,7 @@ class Topic(Struct, frozen=True):
     settings: dict[str, str]
 
 
-class Mismatch(Struct, frozen=True):
+class TopicMismatch(Struct, frozen=True):
     """One difference from what is required, and the command that fixes it."""
 
     topic: str
@@ -160,15 +160,15 @@ async def _visible(admin: AIOKafkaAdminClient, made: Sequence[Topic]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[Mismatch]:
+async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[TopicMismatch]:
     """Every difference from the required topics; empty when there is none. More replicas than required are accepted.
 
     Raises `Unavailable` when no broker answers.
     """
     async with _Admin(bootstrap) as admin:
         there = set(await admin.list_topics())
-        found: list[Mismatch] = [
-            Mismatch(t.name, "does not exist", f"sandbox-monitor topics create --bootstrap {bootstrap}")
+        found: list[TopicMismatch] = [
+            TopicMismatch(t.name, "does not exist", f"sandbox-monitor topics create --bootstrap {bootstrap}")
             for t in wanted
             if t.name not in there
         ]
@@ -206,7 +206,7 @@ async def partition_count(bootstrap: str, topic: str) -> int:
         return len(described[0]["partitions"])
 
 
-def _shape(bootstrap: str, topic: Topic, partitions: list[dict[str, Any]]) -> list[Mismatch]:
+def _shape(bootstrap: str, topic: Topic, partitions: list[dict[str, Any]]) -> list[TopicMismatch]:
     found = []
     if len(partitions) != topic.partitions:
         fix = (
@@ -215,18 +215,18 @@ def _shape(bootstrap: str, topic: Topic, partitions: list[dict[str, Any]]) -> li
             if len(partitions) < topic.partitions
             else "start the worker with the count that exists; a topic cannot lose partitions"
         )
-        found.append(Mismatch(topic.name, f"has {len(partitions)} partitions, not {topic.partitions}", fix))
+        found.append(TopicMismatch(topic.name, f"has {len(partitions)} partitions, not {topic.partitions}", fix))
     fewest = min((len(p["replicas"]) for p in partitions), default=0)
     if fewest < topic.replication:
         fix = f"kafka-reassign-partitions.sh --bootstrap-server {bootstrap} (with {topic.replication} replicas each)"
-        found.append(Mismatch(topic.name, f"has {fewest} replicas, not {topic.replication}", fix))
+        found.append(TopicMismatch(topic.name, f"has {fewest} replicas, not {topic.replication}", fix))
     return found
 
 
-def _differences(bootstrap: str, topic: Topic, actual: dict[str, str]) -> list[Mismatch]:
+def _differences(bootstrap: str, topic: Topic, actual: dict[str, str]) -> list[TopicMismatch]:
     alter = f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {topic.name}"
     return [
-        Mismatch(topic.name, f"{key} is {actual.get(key)}, not {value}", f"{alter} --add-config {key}={value}")
+        TopicMismatch(topic.name, f"{key} is {actual.get(key)}, not {value}", f"{alter} --add-config {key}={value}")
         for key, value in topic.settings.items()
         if not _enough(key, actual.get(key), value)
     ]

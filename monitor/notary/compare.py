@@ -21,7 +21,7 @@ from monitor.notary import verify
 from monitor.notary.commitment import FIELDS, Plaintext, committed
 from monitor.notary.encoding import COMMITTED
 from monitor.notary.entries import NOT_ENTERED
-from monitor.notary.format import Reader
+from monitor.notary.format import LedgerReader
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 
 UNCOMPARED = ("epoch",)
@@ -153,7 +153,7 @@ def recorded_at(path: Path, pilots: frozenset[str]) -> Iterator[Recorded]:
     if path.is_dir() or path.suffix == ".ledger":
         for file in verify.ledgers(path):
             with file.open("rb") as opened:
-                model = Reader(file, opened).model
+                model = LedgerReader(file, opened).model
             if not pilots or model in pilots:
                 yield from _ledger(file)
     else:

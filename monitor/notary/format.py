@@ -94,7 +94,7 @@ def read_index(path: Path) -> list[tuple[int, bytes]]:
     return records
 
 
-class Reader:
+class LedgerReader:
     """Reads one ledger file from front to back in bounded memory; after the last frame `end` and `torn` are set.
 
     `model` is the model file id of the header. `torn` counts the bytes after `end` that are the beginning of an entry.
@@ -140,7 +140,7 @@ class Reader:
             number += 1
 
 
-def checked_frames(reader: Reader, index: list[tuple[int, bytes]]) -> Iterator[Frame]:
+def checked_frames(reader: LedgerReader, index: list[tuple[int, bytes]]) -> Iterator[Frame]:
     """The frames of `reader`, each compared with the index. Raises Damage, at the end also for missing acknowledged
     ones.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor.files.durable import Disk, RealDisk
 from monitor.files.side_file import move_aside
 from monitor.notary.cursor import NAME, empty
-from monitor.notary.format import Reader, read_index
+from monitor.notary.format import LedgerReader, read_index
 from monitor.notary.ownership import own
 from monitor.notary.verify import cursor_of, verify
 
@@ -50,5 +50,5 @@ def _is_cut(path: Path, index: Path) -> bool:
     """Whether a ledger holds fewer entries than its index, and all of them match it. Raises Damage."""
     known = read_index(index)
     with path.open("rb") as file:
-        held = [(item.end, item.leaf) for item in Reader(path, file)]
+        held = [(item.end, item.leaf) for item in LedgerReader(path, file)]
     return len(held) < len(known) and held == known[: len(held)]

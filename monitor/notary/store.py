@@ -14,7 +14,16 @@ from monitor.files.durable import Disk
 from monitor.notary.cursor import FIX
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, decode, encode
-from monitor.notary.format import INDEX_RECORD, Damage, Reader, checked_frames, frame, header, index_record, read_index
+from monitor.notary.format import (
+    INDEX_RECORD,
+    Damage,
+    LedgerReader,
+    checked_frames,
+    frame,
+    header,
+    index_record,
+    read_index,
+)
 from monitor.notary.tree import Frontier, leaf_hash
 
 SET_ASIDE = (
@@ -68,7 +77,7 @@ class ModelFile:
         try:
             index = read_index(path.with_suffix(".index"))
             with path.open("rb") as file:
-                reader = Reader(path, file)
+                reader = LedgerReader(path, file)
                 if path.name != file_name(reader.model):
                     raise Damage(path, -1, 0, f"the file of {reader.model!r} is called {file_name(reader.model)}")
                 self = cls(path, reader.model, disk)
@@ -139,6 +148,7 @@ class ModelFile:
             at += len(raws[-1])
             acknowledged.append((at, leaf_hash(raw)))
         data = b"".join(raws)
+        # Durable before visible: the index, `head` and the acknowledgement follow only after this fsync.
         if self._end:
             self._disk.append(self.path, self._end, data)
         else:

@@ -15,7 +15,7 @@ from monitor.notary.commitment import Plaintext, PlaintextBroken, by_entry, comm
 from monitor.notary.cursor import Cursor, CursorBroken, empty, read_cursor, too_short
 from monitor.notary.dense import Standings, named
 from monitor.notary.encoding import Entry, EntryType, Malformed, check
-from monitor.notary.format import Damage, Reader, checked_frames, read_index
+from monitor.notary.format import Damage, LedgerReader, checked_frames, read_index
 from monitor.notary.tree import Frontier
 
 
@@ -56,7 +56,7 @@ class Verified(NamedTuple):
         return found
 
 
-class Mismatch(Exception):
+class CommitmentMismatch(Exception):
     """A disclosed text does not match its commitment; the ledger itself may be sound."""
 
 
@@ -79,7 +79,7 @@ def entries(path: Path) -> Iterator[Entry]:
     """The entries of one ledger file, each checked as `verify` does. Raises Damage at the first that is not sound."""
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
-        for _, entry in _checked(Reader(path, file), index, Standings()):
+        for _, entry in _checked(LedgerReader(path, file), index, Standings()):
             yield entry
 
 
@@ -100,7 +100,7 @@ def verify(
     tree, found = Frontier(), dict[str, int]()
     index = read_index(path.with_suffix(".index"))
     with path.open("rb") as file:
-        reader = Reader(path, file)
+        reader = LedgerReader(path, file)
         texts = [text for text in disclosed if text.pilot == reader.model]
         pending = by_entry(texts)
         if tree.root().hex() in wanted:
@@ -113,7 +113,7 @@ def verify(
                 found[root] = tree.size
             progress(reader.end)
     if pending:
-        raise Mismatch(f"{path}: there is no entry {min(pending)}, of which a text is disclosed")
+        raise CommitmentMismatch(f"{path}: there is no entry {min(pending)}, of which a text is disclosed")
     return Verified(
         path,
         reader.model,
@@ -146,10 +146,12 @@ def check_disclosure(path: Path, entry: Entry, texts: Iterable[Plaintext]) -> No
     for text in texts:
         expected = committed(get(record, text.field))
         if not expected or expected != text.commitment():
-            raise Mismatch(f"{path}: {text.field} of entry {entry.id} does not match the disclosed text")
+            raise CommitmentMismatch(f"{path}: {text.field} of entry {entry.id} does not match the disclosed text")
 
 
-def _checked(reader: Reader, index: list[tuple[int, bytes]], standings: Standings) -> Iterator[tuple[bytes, Entry]]:
+def _checked(
+    reader: LedgerReader, index: list[tuple[int, bytes]], standings: Standings
+) -> Iterator[tuple[bytes, Entry]]:
     path = reader.path
     ids: set[str] = set()
     standing: dict[bool, int] = {}
@@ -210,7 +212,7 @@ def main(arguments: list[str]) -> int:
                 print(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
                 for remark in sound.remarks:
                     print(remark, file=sys.stderr)
-            except (Damage, Mismatch) as damage:
+            except (Damage, CommitmentMismatch) as damage:
                 print(damage, file=sys.stderr)
                 bad += 1
         for problem in [] if bad else too_short(cursor, sizes):

@@ -28,7 +28,7 @@ from monitor.observe.correct import CORRECTIONS, take_back
 from monitor.state.exposure import state_exposure, tally
 from monitor.state.incidents import IncidentReport, incident_report
 from monitor.state.observed import NOTHING_TO_DETECT, ChangedPeriod, Observed
-from monitor.state.pilot import Pilot, Stream
+from monitor.state.pilot import PilotState, Stream
 from monitor.state.uncounted import label_of, uncounted_label
 
 LINK = (Heartbeat, CommandAcknowledged)  # events about the service and its commands; they count nowhere
@@ -87,7 +87,7 @@ def _count(context: DecisionContext, event: Envelope, incident: IncidentReport |
     return changed
 
 
-def excused(pilot: Pilot, closes: int, received: int) -> bool:
+def excused(pilot: PilotState, closes: int, received: int) -> bool:
     """Whether an event that was due until `closes` (ms) is late because the monitor was unavailable: it was so at that
     time, or has been back for less time than it was unavailable, which the service has to send its backlog."""
     if pilot.outage is None:
@@ -132,7 +132,7 @@ def add(stream: Stream, grid: Period, index: int, slot: Slot) -> OpenPeriod:
     return opened
 
 
-def before_admission(pilot: Pilot, event: Envelope) -> bool:
+def before_admission(pilot: PilotState, event: Envelope) -> bool:
     """Whether an event happened before the pilot began, so that it is not about the pilot. One rule for all types,
     except heartbeats and acknowledgements, which count nowhere."""
     return not isinstance(event, LINK) and millis(event.time) < pilot.began

@@ -29,7 +29,7 @@ from monitor.observe.events import add
 from monitor.observe.fast_path_plan import PeriodFrame, fast_path_plan_of
 from monitor.state.exposure import state_exposures
 from monitor.state.incidents import incident_report
-from monitor.state.pilot import Pilot, Source, Stream
+from monitor.state.pilot import PilotState, Source, Stream
 from monitor.state.seen import RecentSources
 from monitor.state.uncounted import UncountedLabel, uncounted_label
 from monitor.validate.runs import EventBatch
@@ -48,7 +48,7 @@ class OpenPeriods(dict[str, OpenPeriod]):
 
     __slots__ = ("_indicator", "_streams", "index")
 
-    def __init__(self, pilot: Pilot, indicator: CompiledIndicator, index: int) -> None:
+    def __init__(self, pilot: PilotState, indicator: CompiledIndicator, index: int) -> None:
         super().__init__()
         self._streams, self._indicator, self.index = pilot.streams, indicator, index
 
@@ -63,7 +63,7 @@ class DuePeriods(dict[tuple[str, int], OpenPeriod | None]):
 
     __slots__ = ("_indicator", "_streams")
 
-    def __init__(self, pilot: Pilot, indicator: CompiledIndicator) -> None:
+    def __init__(self, pilot: PilotState, indicator: CompiledIndicator) -> None:
         super().__init__()
         self._streams, self._indicator = pilot.streams, indicator
 
@@ -115,7 +115,7 @@ class FastPath:
         "_released",
     )  # fmt: skip
 
-    def __init__(self, pilot: Pilot, epoch: int, recent: RecentSources) -> None:
+    def __init__(self, pilot: PilotState, epoch: int, recent: RecentSources) -> None:
         self._pilot, self._plan, self._epoch, self._recent = pilot, pilot.plan, epoch, recent
         plan = self._pilot_plan = fast_path_plan_of(pilot.plan)
         self._kinds = plan.kinds

@@ -1,4 +1,4 @@
-"""Cache of fast paths: the resident pilots that were used last keep their detectors and open periods as objects.
+"""Cache of fast paths: the resident pilots that became hot last keep their detectors and open periods as objects.
 
 The detectors of all other pilots are packed, in a tenth of the memory, until a period closes or evidence is
 evaluated. No output depends on which pilots are hot.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from monitor.observe.fast_path import FastPath
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.seen import RecentSources
 
 HOT_PILOTS = 4096  # default number of hot pilots of one partition
@@ -21,11 +21,11 @@ class HotPilots:
 
     def __init__(self, epoch: int, most: int = HOT_PILOTS) -> None:
         self._epoch, self._most = epoch, most
-        self._pilots: dict[str, Pilot] = {}  # hot pilots, in the order in which they became hot
+        self._pilots: dict[str, PilotState] = {}  # hot pilots, in the order in which they became hot
         self._fast_paths: dict[str, FastPath] = {}
         self._recent = RecentSources()
 
-    def use(self, pilot: Pilot) -> None:
+    def use(self, pilot: PilotState) -> None:
         """Make a pilot hot, as its detectors or open periods are needed next; pack others when there are too many."""
         if pilot.id in self._pilots:
             return
@@ -39,7 +39,7 @@ class HotPilots:
                     fast_path.release_periods()
         self._pilots[pilot.id] = pilot
 
-    def fast_path(self, pilot: Pilot) -> FastPath:
+    def fast_path(self, pilot: PilotState) -> FastPath:
         """Returns the fast path of a pilot, which becomes hot."""
         self.use(pilot)
         fast_path = self._fast_paths.get(pilot.id)
@@ -47,7 +47,7 @@ class HotPilots:
             fast_path = self._fast_paths[pilot.id] = FastPath(pilot, self._epoch, self._recent)
         return fast_path
 
-    def disturbed(self, pilot: Pilot) -> None:
+    def disturbed(self, pilot: PilotState) -> None:
         """An event of the pilot took the slow path."""
         if (fast_path := self._fast_paths.get(pilot.id)) is not None:
             fast_path.disturbed()
@@ -57,7 +57,7 @@ class HotPilots:
         self._epoch = epoch
         self._fast_paths.clear()
 
-    def changed(self, pilot: Pilot) -> None:
+    def changed(self, pilot: PilotState) -> None:
         """A timer fires or an act takes effect: the fast path of the pilot is no longer valid."""
         self._fast_paths.pop(pilot.id, None)
 

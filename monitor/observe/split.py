@@ -11,11 +11,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from monitor.observe.fast_path_plan import fast_path_plan_of
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.validate.runs import EventRun
 
 
-def end_of_batch(pilot: Pilot, run: EventRun, first: int, stop: int, whole_records: bool) -> int:
+def end_of_batch(pilot: PilotState, run: EventRun, first: int, stop: int, whole_records: bool) -> int:
     """Returns where the batch that begins at `first` should end: an index above `first`, at most `stop` (excluded).
 
     `whole_records`: a record of several events may not be split, as its events are not known to be valid.

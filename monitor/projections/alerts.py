@@ -18,9 +18,9 @@ from msgspec import Struct, structs
 from monitor.charter.spec import Charter
 from monitor.model.events import Harm
 from monitor.model.records import Decision, Level, Reason, digest
-from monitor.projections.message import sentence
+from monitor.projections.message import notification_line
 from monitor.projections.severity import ESCALATED, GRAVE, HALTED, WORST, harm_of, incident_of, severity
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.standing import Active
 
 MOST = 32  # alerts of findings that one pilot may have
@@ -114,7 +114,7 @@ def difference(before: PilotAlerts, now: PilotAlerts) -> tuple[list[Alert], list
     return [a for name, a in new.items() if name not in old], [a for name, a in old.items() if name not in new]
 
 
-def restored_alerts(pilot: Pilot) -> PilotAlerts:
+def restored_alerts(pilot: PilotState) -> PilotAlerts:
     """The alerts of a pilot from the state of the machine, for the metrics of a process that takes over a partition.
     They have no summary, and a hard rule's finding has the worst harm that the rule covers."""
     standing, worst = pilot.standing, {}
@@ -232,7 +232,7 @@ def _alert(d: Decision, name: str, how: str, key: str, facts: Facts) -> Alert:
         occurrence=occurrence(d),
         decision=d.id,
         at=d.at,
-        summary=sentence(d),
+        summary=notification_line(d),
         facts=facts,
     )
 

@@ -13,7 +13,7 @@ _MOVED = {
 }
 
 
-def sentence(decision: Decision) -> str:
+def notification_line(decision: Decision) -> str:
     """Pilot, change of level, reason and numbers.
 
     >>> from monitor.model.records import Finding, Reason

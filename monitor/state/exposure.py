@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor.model.events import LAST_MS, Heartbeat, millis
-from monitor.state.pilot import ExposureStatements, Pilot, Source
+from monitor.state.pilot import ExposureStatements, PilotState, Source
 
 LAST_PART = 20  # a source that tallies once, in the last twentieth of each period, has reported all but that
 SLACK = 1e-6  # relative: the sum of fractions depends on their order
@@ -60,7 +60,7 @@ def state_exposures(source: Source, beats: Sequence[Heartbeat], most: int) -> No
     )
 
 
-def exposure_unknown(pilot: Pilot, start: int, end: int) -> bool:
+def exposure_unknown(pilot: PilotState, start: int, end: int) -> bool:
     """Whether exposure of the period from `start` to `end` (ms) may still be unknown.
 
     A source is active if it reported in this period or the one before. One that was silent for longer is taken to have

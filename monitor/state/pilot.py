@@ -113,7 +113,7 @@ class Stream(Struct, gc=False):
         return held.blob(self.place) if isinstance(held, PackedDetectors) else msgspec.msgpack.encode(held)
 
 
-class Pilot(Struct, gc=False):
+class PilotState(Struct, gc=False):
     """Everything about one pilot. Times are in ms; `None` = never.
 
     `plan` is its compiled charter, `hash` the charter's hash; `received` the clipped time of its newest record; `heard`

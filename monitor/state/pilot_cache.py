@@ -12,14 +12,14 @@ from heapq import nsmallest
 from typing import TypeVar, overload
 
 from monitor.compile.plan import unpacked
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.snapshots import restore, snapshot
 
 RESIDENT_PILOTS = 100_000  # default number of pilots of one partition that are kept as objects
 T = TypeVar("T")
 
 
-class PilotCache(MutableMapping[str, Pilot]):
+class PilotCache(MutableMapping[str, PilotState]):
     """Pilots by name. `on_load` is called with each evicted pilot that becomes resident, `on_evict` with the name of
     each pilot that is evicted.
 
@@ -30,15 +30,15 @@ class PilotCache(MutableMapping[str, Pilot]):
         self,
         most: int = RESIDENT_PILOTS,
         *,
-        on_load: Callable[[Pilot], None],
+        on_load: Callable[[PilotState], None],
         on_evict: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.most = most
-        self.resident: dict[str, Pilot] = {}
+        self.resident: dict[str, PilotState] = {}
         self.evicted: dict[str, tuple[bytes, bytes]] = {}  # packed charter (shared between pilots), compressed snapshot
         self._on_load, self._on_evict = on_load, on_evict
 
-    def __getitem__(self, name: str) -> Pilot:
+    def __getitem__(self, name: str) -> PilotState:
         pilot = self.resident.get(name)
         if pilot is None:
             pilot = self.resident[name] = _decompressed(*self.evicted.pop(name))
@@ -46,17 +46,17 @@ class PilotCache(MutableMapping[str, Pilot]):
         return pilot
 
     @overload
-    def get(self, name: str, /) -> Pilot | None: ...
+    def get(self, name: str, /) -> PilotState | None: ...
     @overload
-    def get(self, name: str, default: Pilot | T, /) -> Pilot | T: ...
-    def get(self, name: str, default: Pilot | T | None = None, /) -> Pilot | T | None:
+    def get(self, name: str, default: PilotState | T, /) -> PilotState | T: ...
+    def get(self, name: str, default: PilotState | T | None = None, /) -> PilotState | T | None:
         """Returns the pilot of that name, loaded if it was evicted, or `default`."""
         pilot = self.resident.get(name)  # a KeyError would cost more, and this runs for each batch
         if pilot is None:
             return self[name] if name in self.evicted else default
         return pilot
 
-    def __setitem__(self, name: str, pilot: Pilot) -> None:
+    def __setitem__(self, name: str, pilot: PilotState) -> None:
         self.evicted.pop(name, None)
         self.resident[name] = pilot
 
@@ -74,11 +74,11 @@ class PilotCache(MutableMapping[str, Pilot]):
     def __len__(self) -> int:
         return len(self.resident) + len(self.evicted)
 
-    def values(self) -> ValuesView[Pilot]:
+    def values(self) -> ValuesView[PilotState]:
         """All pilots, for reading only."""
         return _ReadOnlyValues(self)
 
-    def peek(self, name: str) -> Pilot:
+    def peek(self, name: str) -> PilotState:
         """Returns a pilot for reading only; an evicted pilot stays evicted. Raises KeyError."""
         pilot = self.resident.get(name)
         return _decompressed(*self.evicted[name]) if pilot is None else pilot
@@ -99,13 +99,13 @@ class PilotCache(MutableMapping[str, Pilot]):
             self._on_evict(pilot.id)
 
 
-class _ReadOnlyValues(ValuesView[Pilot]):
+class _ReadOnlyValues(ValuesView[PilotState]):
     _mapping: PilotCache
 
-    def __iter__(self) -> Iterator[Pilot]:
+    def __iter__(self) -> Iterator[PilotState]:
         for name in self._mapping:
             yield self._mapping.peek(name)
 
 
-def _decompressed(charter: bytes, rest: bytes) -> Pilot:
+def _decompressed(charter: bytes, rest: bytes) -> PilotState:
     return restore(zlib.decompress(rest), unpacked(charter))[0]

@@ -13,13 +13,13 @@ from monitor.model.events import Envelope, IncidentReported, IncidentUpdated, mi
 from monitor.state.exposure import exposure_missing
 from monitor.state.incidents import reported
 from monitor.state.missing import RANGES, RANGES_OF_ALL, add_lost
-from monitor.state.pilot import Pilot, Source
+from monitor.state.pilot import PilotState, Source
 from monitor.state.seen import ANY_DIGEST, NO_DIGEST, digest_of
 
 Arrival: TypeAlias = Literal["new", "repeat", "conflict", "too_old"]
 
 
-def accept_sequence(pilot: Pilot, event: Envelope, received: int) -> Arrival:
+def accept_sequence(pilot: PilotState, event: Envelope, received: int) -> Arrival:
     """Classify an event by its sequence number, and remember the number. Only a "new" event is counted.
 
     A source starts at 0 or 1; a first number above that is a gap. Missing numbers may come up to `WINDOW` numbers late.
@@ -59,18 +59,18 @@ def accept_sequence(pilot: Pilot, event: Envelope, received: int) -> Arrival:
     return "repeat" if known == ANY_DIGEST else "too_old"
 
 
-def conflicted_since(pilot: Pilot, start: int) -> bool:
+def conflicted_since(pilot: PilotState, start: int) -> bool:
     """Whether a source sent two events under one number at or after `start` (ms)."""
     return pilot.conflicted is not None and pilot.conflicted >= start
 
 
-def gaps_since(pilot: Pilot, start: int) -> int:
+def gaps_since(pilot: PilotState, start: int) -> int:
     """How many numbers are missing that were noticed at or after `start` (ms), including those of dropped sources."""
     found = sum([source.missing.since(start) for source in pilot.sources.values() if source.missing.ranges])
     return found + sum([count for at, count in pilot.lost if at >= start])
 
 
-def gaps_by_source(pilot: Pilot, start: int) -> list[tuple[int, str, int]]:
+def gaps_by_source(pilot: PilotState, start: int) -> list[tuple[int, str, int]]:
     """The sources with missing numbers that were noticed at or after `start` (ms), the most first: how many, the
     source, since when (ms). Numbers of sources and gaps that are no longer tracked are counted under one name."""
     found = []
@@ -84,7 +84,7 @@ def gaps_by_source(pilot: Pilot, start: int) -> list[tuple[int, str, int]]:
     return sorted(found, key=lambda gap: (-gap[0], gap[1]))
 
 
-def forget_gaps(pilot: Pilot, before: int) -> None:
+def forget_gaps(pilot: PilotState, before: int) -> None:
     """Drop numbers that can no longer come and were noticed before `before` (ms), the start of the first open
     period."""
     for source in pilot.sources.values():
@@ -94,7 +94,7 @@ def forget_gaps(pilot: Pilot, before: int) -> None:
         pilot.lost = [entry for entry in pilot.lost if entry[0] >= before]
 
 
-def _unreported(pilot: Pilot, event: Envelope, at: int) -> bool:
+def _unreported(pilot: PilotState, event: Envelope, at: int) -> bool:
     """Whether an event of `at` (ms) reports an incident that is not known. It is then no repeat, even if its digest
     equals that of another event (events with the same 16 bits are easily found)."""
     if not isinstance(event, IncidentReported | IncidentUpdated) or at < pilot.admitted:
@@ -102,7 +102,7 @@ def _unreported(pilot: Pilot, event: Envelope, at: int) -> bool:
     return not reported(pilot.incidents, event)
 
 
-def _new_source(pilot: Pilot, name: str, number: int) -> Source:
+def _new_source(pilot: PilotState, name: str, number: int) -> Source:
     """Start to track a source. Of too many, the one heard longest ago is dropped; its missing numbers still count, and
     exposure that it stated and did not tally counts as one missing number."""
     sources = pilot.sources
@@ -120,7 +120,7 @@ def _new_source(pilot: Pilot, name: str, number: int) -> Source:
     return source
 
 
-def _bound_ranges(pilot: Pilot, source: Source) -> None:
+def _bound_ranges(pilot: PilotState, source: Source) -> None:
     """Keep the number of ranges bounded: dropped numbers count as lost and can no longer be received."""
     if len(source.missing.ranges) > RANGES:
         pilot.lost = add_lost(pilot.lost, source.missing.drop_first())

@@ -28,7 +28,7 @@ from monitor.state.acts_once import ActMemory, memory_before_version_6
 from monitor.state.halt_state import HaltState
 from monitor.state.incidents import Incidents
 from monitor.state.missing import RANGES, RANGES_OF_ALL, LostCount, Missing, add_lost
-from monitor.state.pilot import ExposureStatements, PackedDetectors, Pilot, Source, Stream, pack, shared_tuple
+from monitor.state.pilot import ExposureStatements, PackedDetectors, PilotState, Source, Stream, pack, shared_tuple
 from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
@@ -86,7 +86,7 @@ _encode = msgspec.msgpack.Encoder(enc_hook=_plain)
 _decode = msgspec.msgpack.Decoder(_Snapshot, dec_hook=lambda kind, pairs: kind(pairs))
 
 
-def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
+def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
     """The bytes of a pilot's state. `charter` stands in place of its charter, for a reader that has its plan."""
     found = ((name, p.streams[name]) for name, _ in p.plan.streams)
     streams: Any = {name: (s.next, _in_order(s.open), s.stock, s.seen) for name, s in found}
@@ -101,7 +101,7 @@ def snapshot(p: Pilot, charter: bytes | None = None) -> bytes:
     )  # fmt: skip
 
 
-def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
+def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
     """A pilot and its plan from bytes; `plan` for a snapshot without its charter. Raises LogBroken when the bytes are
     not a snapshot of a version that this code reads."""
     try:
@@ -126,7 +126,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[Pilot, Plan]:
         for opened in kept.open.values():
             opened.lighten()
         streams[name] = Stream(kept.next, kept.open, kept.stock, shared_tuple(kept.seen), packed, place, kinds)
-    pilot = Pilot(
+    pilot = PilotState(
         s.id, charter, plan, s.hash or charter_hash(charter), s.standing, s.admitted, s.received, s.model, s.exited,
         s.sources, streams, s.heard, drilled=s.drilled, tolerated=s.tolerated or None,
         outage=None if s.outage == (0, 0) else s.outage, incidents=s.incidents, leaving=s.leaving,

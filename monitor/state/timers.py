@@ -11,19 +11,19 @@ from typing import TypeAlias
 from msgspec import structs
 
 from monitor.compile.plan import Closing
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 
 NEVER = 1 << 62  # ms; a number, as the next due time is compared per event
 Timer: TypeAlias = tuple[int, str, str]  # due (ms), kind, name
 NO_TIMER: Timer = (NEVER, "", "")
 
 
-def next_timer(pilot: Pilot) -> Timer:
+def next_timer(pilot: PilotState) -> Timer:
     """The timer that is due first; `NO_TIMER` when there is none."""
     return min(timers(pilot), default=NO_TIMER)
 
 
-def timers(pilot: Pilot) -> Iterable[Timer]:
+def timers(pilot: PilotState) -> Iterable[Timer]:
     """Yields (due in ms, kind, name) of each timer of the pilot."""
     if pilot.exited:
         return
@@ -49,7 +49,7 @@ def timers(pilot: Pilot) -> Iterable[Timer]:
         yield plan.drill_every.after(pilot.drilled), "drill", ""
 
 
-def postpone(pilot: Pilot, kind: str, name: str, before: int) -> None:
+def postpone(pilot: PilotState, kind: str, name: str, before: int) -> None:
     """The monitor was down when a timer of waiting was due: it waits again from `before` (ms)."""
     standing = pilot.standing
     if kind == "silence":
@@ -63,7 +63,7 @@ def postpone(pilot: Pilot, kind: str, name: str, before: int) -> None:
         pilot.standing = structs.replace(standing, halt_state=structs.replace(standing.halt_state, due=due))
 
 
-def next_closing(pilot: Pilot) -> Closing | None:
+def next_closing(pilot: PilotState) -> Closing | None:
     """The period that closes next; `None` when no indicator of the pilot has periods."""
     plan, streams = pilot.plan, pilot.streams
     return plan.closing(tuple([streams[name].next for name in plan.firsts])) if plan.firsts else None

@@ -13,7 +13,7 @@ from pathlib import Path
 from monitor.errors import Unavailable
 
 
-class Disk:
+class SmallDisk:
     """Mounted at `path` (created) with so many `megabytes` and places for `files`. Raises `Unavailable` without
     root."""
 
@@ -43,9 +43,9 @@ class Disk:
 
 
 @contextmanager
-def small(path: Path, megabytes: int, files: int = 10_000) -> Iterator[Disk]:
+def small(path: Path, megabytes: int, files: int = 10_000) -> Iterator[SmallDisk]:
     """A disk for one `with`."""
-    disk = Disk(path, megabytes, files)
+    disk = SmallDisk(path, megabytes, files)
     try:
         yield disk
     finally:

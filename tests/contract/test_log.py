@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-from monitor.embedded.output_reader import Reader
+from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store
 from monitor.engine.log import Checkpoint, Log
@@ -121,7 +121,7 @@ class SqliteBench:
         )
 
     async def outputs(self) -> Outputs:
-        seen = await Reader(self.store).read()
+        seen = await OutputReader(self.store).read()
         assert seen is not None
         return seen
 

@@ -17,7 +17,7 @@ from monitor.console.report import reason_sentence
 from monitor.model.records import Decision, Finding, Level, Outputs, Reason
 from monitor.notary.notary import Notary
 from monitor.notary.store import file_name
-from monitor.projections.message import sentence as notification
+from monitor.projections.message import notification_line as notification
 from monitor.simulation.fleet_charter import HOUR_MS, charter
 from monitor.testing.records import decision
 

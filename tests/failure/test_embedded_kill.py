@@ -21,7 +21,7 @@ from msgspec import structs
 
 from monitor.charter.spec import canonical_charter
 from monitor.embedded.ingress import BATCH
-from monitor.embedded.output_reader import Reader
+from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.store import TOPIC, Store
 from monitor.engine.machine import Machine
 from monitor.engine.runner import Runner
@@ -165,7 +165,7 @@ async def contents(path: Path) -> tuple[MemoryStore, Outputs]:
     for received, entry in rows:
         clock.set(received)
         memory.forge(msgspec.json.decode(entry, type=JournalEntry))
-    seen, reader = Outputs(), Reader(store)
+    seen, reader = Outputs(), OutputReader(store)
     while (more := await reader.read()) is not None:
         seen.extend(more)
     await store.close()

@@ -12,13 +12,13 @@ from aiokafka.errors import KafkaError
 from monitor.embedded.store import Incoming, Store
 from monitor.errors import Unavailable
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.disk import Disk
+from monitor.testing.disk import SmallDisk
 from monitor.testing.kafka import Fresh
 
 MEGABYTES = 64
 
 
-def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:
+def test_the_embedded_store_refuses_what_it_cannot_keep(disk: SmallDisk) -> None:
     """On a full disk an append raises and keeps nothing of it; with room again the next process appends behind what
     stood."""
 
@@ -47,7 +47,7 @@ def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:
 
 
 @pytest.mark.kafka
-def test_a_broker_without_room_loses_nothing_it_acknowledged(disk: Disk) -> None:
+def test_a_broker_without_room_loses_nothing_it_acknowledged(disk: SmallDisk) -> None:
     """The broker's disk is full: it refuses or ends; with room again it comes back with every record it had
     acknowledged."""
     small = {"log.index.size.max.bytes": "4096", "log.cleaner.enable": "false", "log.segment.bytes": "1048576"}

@@ -25,7 +25,7 @@ from monitor.model.bounds import CHARTER_BYTES, STATE_BYTES
 from monitor.model.builders import Emitter, one_of_each
 from monitor.model.events import Envelope, Event, Harm, Severity, encode
 from monitor.model.records import Outputs, Reason, Record
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.snapshots import restore, snapshot
 from tests.strength import examples
 from tests.unit.engine.test_machine import HOUR, T0, charter
@@ -312,7 +312,7 @@ def test_a_hostile_pilot_leaves_others_of_its_partition_the_same() -> None:
     said: list[Any] = []
     for hostile_too in (False, True):
         machine, out, offset = Machine(journalled=False), Outputs(), 0
-        pilots: list[Pilot] = []
+        pilots: list[PilotState] = []
         for name in ("p", "q", "r"):
             mine = msgspec.structs.replace(act, pilot=name, charter=msgspec.structs.replace(act.charter, pilot=name))
             machine.control(Record(0, T0, name.encode(), msgspec.json.encode(mine)))

@@ -31,7 +31,7 @@ from monitor.testing.history.clusters import SingleBroker
 from monitor.testing.history.in_process import InProcessHistory
 from monitor.testing.history.kafka_history import KafkaHistory
 from monitor.testing.history.parts import BrokerRoute, Report
-from monitor.testing.history.plan import BROKERS, KINDS, Plan, plan
+from monitor.testing.history.plan import BROKERS, KINDS, HistoryPlan, plan
 from monitor.testing.history.tally import Tally
 from monitor.testing.scratch import scratch
 
@@ -41,7 +41,7 @@ OnReport = Callable[[Report, str], None]
 
 
 async def run_concurrently(
-    plans: Iterable[Plan],
+    plans: Iterable[HistoryPlan],
     routes: Sequence[BrokerRoute],
     fork_server: ForkServer,
     home: Path,
@@ -67,7 +67,7 @@ async def run_concurrently(
 
 
 def run_on_kafka(
-    plans: Sequence[Plan], home: Path, on_report: OnReport, routes: int = CONCURRENT, minutes: float = math.inf
+    plans: Sequence[HistoryPlan], home: Path, on_report: OnReport, routes: int = CONCURRENT, minutes: float = math.inf
 ) -> None:
     """Histories on one real broker."""
     with (

@@ -16,7 +16,7 @@ from monitor.testing.fork_server import ForkServer
 from monitor.testing.history.clusters import Cluster, SingleBroker
 from monitor.testing.history.kafka_history import KafkaHistory
 from monitor.testing.history.parts import BrokerFaults, BrokerRoute, Report
-from monitor.testing.history.plan import Plan
+from monitor.testing.history.plan import HistoryPlan
 from monitor.testing.scratch import scratch
 from monitor.testing.wallclock import WallClock
 
@@ -27,7 +27,7 @@ HOUR_S = 3600
 
 
 def run_with_broker_faults(
-    kind: str, plans: Sequence[Plan], home: Path, on_report: Callable[[Report, str], None]
+    kind: str, plans: Sequence[HistoryPlan], home: Path, on_report: Callable[[Report, str], None]
 ) -> None:
     """Run the plans under the brokers' fault `kind`, `AT_ONCE` at a time."""
     with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory, ForkServer() as fork_server:
@@ -43,7 +43,7 @@ def run_with_broker_faults(
 
 async def _rounds(
     kind: str,
-    plans: Sequence[Plan],
+    plans: Sequence[HistoryPlan],
     home: Path,
     on_report: Callable[[Report, str], None],
     fork_server: ForkServer,

@@ -30,7 +30,7 @@ from monitor.testing.history.check import Acked, Difference, check
 from monitor.testing.history.contents import read_contents
 from monitor.testing.history.faults import Faults
 from monitor.testing.history.parts import BrokerFaults, BrokerRoute, Report, WorkerSlot
-from monitor.testing.history.plan import Plan
+from monitor.testing.history.plan import HistoryPlan
 from monitor.testing.history.workload import PERIOD_MS, Burst, Item, Workload
 
 LEAD_MS = 1_200  # from the start of the workers to the first period: about what a worker needs
@@ -51,7 +51,7 @@ class KafkaHistory:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: HistoryPlan,
         route: BrokerRoute,
         fork_server: ForkServer,
         home: Path,

@@ -38,7 +38,7 @@ EARLY = ("fenced", "state_read", "claimed", "recovered")  # passed once per part
 RARE = ("revoking", "leaving", "hint_committed")
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class HistoryPlan(Struct, frozen=True, kw_only=True):
     """How one history runs. `points`: failpoints of the first worker's lives, in turn; times in seconds."""
 
     seed: int
@@ -58,12 +58,12 @@ def kind_of(seed: int) -> str:
     return wheel[seed % len(wheel)][1]
 
 
-def plan(seed: int, kind: str = "") -> Plan:
+def plan(seed: int, kind: str = "") -> HistoryPlan:
     """The plan of a seed; `kind` overrides which fault it is."""
     rng = Random(f"plan/{seed}")
     kind = kind or kind_of(seed)
     workers = {"storm": 3, "zombie": 2, "join": 2}.get(kind, 1 if kind in ("point", "clock") else rng.choice((1, 1, 2)))
-    return Plan(
+    return HistoryPlan(
         seed=seed,
         kind=kind,
         workers=workers,

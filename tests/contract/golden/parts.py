@@ -21,7 +21,7 @@ from monitor.console.fleet_view import FleetView
 from monitor.embedded.monitor import Monitor as EmbeddedMonitor
 from monitor.engine.history import ControlLine, EndLine, Header, JournalLine, TelemetryLine
 from monitor.errors import Halted, Lapsed, Unavailable
-from monitor.kafka.acls import Users, grants
+from monitor.kafka.acls import AclUsers, grants
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.settings import LogSettings
 from monitor.model.notice import Notice
@@ -203,7 +203,7 @@ def answers() -> dict[str, str]:
 
 def granted() -> list[str]:
     """Every grant on a cluster, as the line that grants it."""
-    return [grant.command("broker:9092") for grant in grants("sandbox", "sandbox-monitor", ("acme",), Users())]
+    return [grant.command("broker:9092") for grant in grants("sandbox", "sandbox-monitor", ("acme",), AclUsers())]
 
 
 def charter_hashes() -> dict[str, str]:

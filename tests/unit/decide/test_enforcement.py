@@ -10,7 +10,7 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import Envelope, encode
 from monitor.model.records import Command, Decision, Level, Outputs, Reason, Record
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.snapshots import VERSION, restore, snapshot
 from tests.unit.engine.test_machine import HOUR, T0, Bench, lift, rejected
 
@@ -283,7 +283,7 @@ def test_the_whole_protocol_survives_a_snapshot() -> None:
     assert snapshot(other.pilots["p"]) == snapshot(bench.machine.pilots["p"])
 
 
-def as_version_2(pilot: Pilot) -> bytes:
+def as_version_2(pilot: PilotState) -> bytes:
     """The bytes that version 2 wrote of a pilot."""
     fields = msgspec.msgpack.decode(snapshot(pilot))
     assert fields[0] == VERSION

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.embedded.output_reader import Reader
+from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sqlite_log import SqliteLog
 from monitor.embedded.store import Incoming, Store
 from monitor.engine.log import Checkpoint
@@ -133,11 +133,11 @@ def test_one_cursor_reads_all_kinds_once(tmp_path: Path) -> None:
         log = SqliteLog(store)
         await log.claim()
         await log.write(rejected(1), Position(), None)
-        reader = Reader(store)
+        reader = OutputReader(store)
         assert await reader.read() == rejected(1)
         assert await reader.read() is None
         await log.write(rejected(2), Position(), None)
-        assert await Reader(store, at=reader.at).read() == rejected(2)
+        assert await OutputReader(store, at=reader.at).read() == rejected(2)
 
     told(tmp_path, story)
 
@@ -149,7 +149,7 @@ def test_a_read_is_bounded(tmp_path: Path) -> None:
         log = SqliteLog(store)
         await log.claim()
         await log.write(Outputs(rejected=[rejected(n).rejected[0] for n in range(5_000)]), Position(), None)
-        reader, seen = Reader(store), 0
+        reader, seen = OutputReader(store), 0
         while (outputs := await reader.read()) is not None:
             assert 0 < len(outputs.rejected) <= 2_000
             assert [r.offset for r in outputs.rejected] == list(range(seen, seen + len(outputs.rejected)))
@@ -175,6 +175,6 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
         await store.write(lambda db: db.execute("DROP TRIGGER broken"))
         found = await SqliteLog(store).claim()
         assert (found.through, found.snapshots) == (None, {})
-        assert await Reader(store).read() is None
+        assert await OutputReader(store).read() is None
 
     told(tmp_path, story)

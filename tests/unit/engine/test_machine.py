@@ -30,7 +30,7 @@ from monitor.model.events import Envelope, Harm, Severity, encode
 from monitor.model.records import Decision, Evidence, Level, Outputs, Reason, Record
 from monitor.state.acts_once import short_digest
 from monitor.state.incidents import Incidents
-from monitor.state.pilot import Pilot, Stream
+from monitor.state.pilot import PilotState, Stream
 from monitor.state.seen import SequenceDigests
 from monitor.state.snapshots import restore, snapshot
 
@@ -372,7 +372,7 @@ def test_a_snapshot_of_version_4_is_read() -> None:
     ]
 
 
-def older(version: int, pilot: Pilot) -> bytes:
+def older(version: int, pilot: PilotState) -> bytes:
     """The bytes that versions 3 and 4 wrote of a pilot."""
     fields = msgspec.msgpack.decode(snapshot(pilot))
     streams = {n: [*s, msgspec.msgpack.decode(pilot.streams[n].blob())] for n, s in fields[9].items()}
@@ -387,7 +387,7 @@ def older_source(fields: list[Any]) -> list[Any]:
     return [fields[0], missing, *fields[2:8]]
 
 
-def without_digests(pilot: Pilot) -> Pilot:
+def without_digests(pilot: PilotState) -> PilotState:
     """The same, without what version 6 knows of events besides their numbers."""
     for source in pilot.sources.values():
         source.seen, source.newest = SequenceDigests(), 0

@@ -29,7 +29,7 @@ from monitor.notary.entries import entry_of
 from monitor.notary.notary import Notary
 from monitor.notary.plaintexts import KEY, PlaintextStore, plaintext_dir
 from monitor.notary.store import ModelFile, file_name
-from monitor.notary.verify import Mismatch, entries, verify
+from monitor.notary.verify import CommitmentMismatch, entries, verify
 from monitor.testing.records import command, decision
 
 FILE = file_name("p-1")
@@ -234,7 +234,7 @@ def test_a_disclosed_text_is_held_against_its_entry(tmp_path: Path) -> None:
         {"id": "never"},
         {"field": "cause"},
     ):
-        with pytest.raises(Mismatch):
+        with pytest.raises(CommitmentMismatch):
             verify(directory / FILE, disclosed=[words._replace(**bad)])
     told.write_text(json.dumps(words._replace(pilot="p-9")._asdict()))
     strange = ran("verify", directory, "--disclosed", told)

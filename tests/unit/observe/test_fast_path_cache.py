@@ -12,7 +12,7 @@ from monitor.indicators.base import OpenPeriod
 from monitor.kafka import state_keys
 from monitor.model.events import Harm
 from monitor.model.records import Record
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.snapshots import restore, snapshot
 from tests.bench.stream.load import Load
 from tests.unit.engine.test_machine import T0, Bench
@@ -33,7 +33,7 @@ def fleet(pilots: int, *, resident: int = 1000, hot: int = 1000) -> Machine:
     return machine
 
 
-def unpacked(pilot: Pilot) -> bool:
+def unpacked(pilot: PilotState) -> bool:
     """Whether any detector of the pilot is an object."""
     return any(isinstance(stream.held, list) for stream in pilot.streams.values())
 

@@ -9,7 +9,7 @@ from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter
 from monitor.model.events import encode
 from monitor.model.records import Record
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import T0, charter
 
@@ -25,7 +25,7 @@ def begun() -> Machine:
     return machine
 
 
-def read_again(machine: Machine) -> Pilot:
+def read_again(machine: Machine) -> PilotState:
     """The pilot from the bytes of its snapshot."""
     return restore(snapshot(machine.pilots["p"]))[0]
 

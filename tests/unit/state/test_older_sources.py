@@ -10,12 +10,12 @@ from monitor.model.bounds import STATE_BYTES
 from monitor.model.builders import Emitter
 from monitor.model.records import Reason
 from monitor.state.missing import RANGES, RANGES_OF_ALL
-from monitor.state.pilot import Pilot
+from monitor.state.pilot import PilotState
 from monitor.state.snapshots import restore, snapshot
 from tests.unit.engine.test_machine import HOUR, T0, Bench, rejected
 
 
-def with_sources(pilot: Pilot, sources: dict[str, list[Any]]) -> bytes:
+def with_sources(pilot: PilotState, sources: dict[str, list[Any]]) -> bytes:
     """The bytes that version 5 wrote of a pilot with these sources."""
     fields = msgspec.msgpack.decode(snapshot(pilot))
     return msgspec.msgpack.encode([5, *fields[1:8], sources, *fields[9:18]])
