@@ -45,9 +45,9 @@ def shown(address: str) -> str:
 def http_address(address: str, example: str = "http://127.0.0.1:9093") -> HttpAddress:
     """Read the base URL of an HTTP server. Raises Refused, naming the fix with `example`, when it can never work.
 
-    >>> http_address("https://ann:s3cret@alerts.example.org/am/")
-    HttpAddress(url='https://alerts.example.org/am', authorization='Basic YW5uOnMzY3JldA==',
-    shown='https://***@alerts.example.org/am/')
+    >>> found = http_address("https://ann:s3cret@alerts.example.org/am/")
+    >>> found.url, found.authorization, found.shown
+    ('https://alerts.example.org/am', 'Basic YW5uOnMzY3JldA==', 'https://***@alerts.example.org/am/')
     """
     seen = shown(address)
     scheme, rest = _split_scheme(address)
