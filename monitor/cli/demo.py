@@ -25,6 +25,7 @@ from monitor.embedded.run import run_until_stopped
 from monitor.errors import Refused
 from monitor.model.events import Envelope
 from monitor.model.records import Command, Decision, Level, Outputs
+from monitor.projections.message import notification_line
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.simulated_service import SimulatedService
 

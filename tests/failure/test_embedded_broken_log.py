@@ -110,8 +110,8 @@ def undisturbed() -> tuple[dict[str, list[bytes]], int]:
     return known(life.run()), life.calls
 
 
-def test_the_script_is_worth_breaking() -> None:
-    """The story holds halts, commands, evidence and an unknown flag, over many calls; else this file tests nothing."""
+def test_the_script_covers_every_kind_of_output() -> None:
+    """The script has halts, commands, evidence and an unknown flag over many calls; else this file tests nothing."""
     story, calls = undisturbed()
     text = b"".join(story["decisions"])
     assert b'"reason":"hard_rule"' in text
@@ -124,8 +124,7 @@ def test_the_script_is_worth_breaking() -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_any_call_may_break_once(when: When) -> None:
-    """Break call n, for every n, before or after it took effect: the next owner's decisions are byte for byte the
-    same."""
+    """For every n, call n fails before or after its effect: the decisions of the next owner are the same bytes."""
     story, calls = undisturbed()
     for at in range(calls):
         life = Life()
@@ -136,7 +135,7 @@ def test_any_call_may_break_once(when: When) -> None:
 @pytest.mark.parametrize("second", [0, 1, 2])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_next_owner_may_break_too(when: When, second: int) -> None:
-    """The owner that recovers breaks at one of its first calls: the third one still tells the same story."""
+    """The recovering owner also fails at one of its first calls: the third owner reaches the same decisions."""
     story, calls = undisturbed()
     for at in range(3, calls - 6, 7):
         life = Life()
@@ -146,7 +145,7 @@ def test_the_next_owner_may_break_too(when: When, second: int) -> None:
 
 
 def test_a_broken_log_stays_broken() -> None:
-    """After its fault a breakable log refuses everything, so that a test notices an owner that goes on."""
+    """After its fault a breakable log refuses every call, so that a test detects an owner that continues."""
 
     async def story() -> None:
         log = BreakableLog(MemoryStore().log(), at=0, when="after", calls=["claim"])

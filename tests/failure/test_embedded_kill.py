@@ -200,8 +200,8 @@ def plain(outputs: Outputs) -> dict[str, list[bytes]]:
 
 
 def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
-    """Eight kills, by the clock and at every labelled point: all acknowledged events are kept, every id takes effect
-    once, the decisions are those of an offline step through the same logs, and the ledgers hold each of them once."""
+    """Eight kills, by the clock and at every labelled point: all acknowledged events are stored, every id takes effect
+    once, the decisions equal those of an offline step, and the ledgers hold each once."""
     pilots, charters = fleet(), []
     for pilot in pilots.pilots:
         path = tmp_path / f"{pilot}.yaml"
@@ -241,7 +241,7 @@ def test_killed_in_the_middle_of_a_stream(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
-    """One process holds a directory; the next one says who does and ends with 1, the first one lives on."""
+    """One process locks a directory; a second one names its owner and exits with 1, and the first runs on."""
     served = Served(tmp_path, [])
     served.start(None)
     command = [sys.executable, *SERVE, "--dir", str(tmp_path), "--port", "0"]
@@ -254,8 +254,8 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     assert served.reap() == 0
 
 
-def test_a_taken_port_is_said(tmp_path: Path) -> None:
-    """Another program on the port: one line that names it, exit code 1."""
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
+    """With another program on the port, one line names the port; exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, *SERVE, "--dir", str(tmp_path), "--port", port]

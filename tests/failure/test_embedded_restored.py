@@ -1,5 +1,4 @@
-"""A part of an embedded monitor's directory is put back from an older copy: nothing is lost in silence, and the way on
-is named."""
+"""A part of an embedded monitor's directory is restored from an older copy: no silent loss, and the fix is named."""
 
 from __future__ import annotations
 
@@ -105,8 +104,8 @@ def _old_cursor(older: Path, here: Path) -> None:
 def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
     tmp_path: Path, copies: tuple[Path, Path], change: Callable[[Path, Path], None]
 ) -> None:
-    """`serve` does not start, and says what to put back; after `ledger rebuild` it enters what is missing from its own
-    log, and the ledger has the root that it had."""
+    """`serve` does not start and names the file to restore; after `ledger rebuild` it appends missing entries from its
+    log, and the ledger has the same root as before."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)
@@ -126,11 +125,11 @@ def test_a_ledger_older_than_the_cursor_is_refused_and_can_be_rebuilt(
     [_restore(CURSOR), _remove(CURSOR), _remove(INDEX), _restore(LEDGER, INDEX, CURSOR)],
     ids=["cursor older", "cursor gone", "index gone", "the whole ledger older"],
 )
-def test_what_the_log_can_restore_needs_no_person(
+def test_what_the_log_can_restore_is_restored_automatically(
     tmp_path: Path, copies: tuple[Path, Path], change: Callable[[Path, Path], None]
 ) -> None:
-    """A cursor or an index that is older or gone, or a ledger put back with its own cursor: the log is read on from
-    there, and the ledger comes out as it was."""
+    """With an older or missing cursor or index, or a ledger restored with its cursor, the log is read from there and
+    the ledger is the same as before."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)
@@ -140,9 +139,8 @@ def test_what_the_log_can_restore_needs_no_person(
     assert found(here, whole.root).found == {whole.root: whole.entries}
 
 
-def test_a_database_older_than_the_ledger_is_refused_with_the_way_on(tmp_path: Path, copies: tuple[Path, Path]) -> None:
-    """A monitor.db from an older copy would decide anew what the ledger holds: `serve` does not start, and names both
-    ways on."""
+def test_a_database_older_than_the_ledger_is_refused_with_the_fix(tmp_path: Path, copies: tuple[Path, Path]) -> None:
+    """An older monitor.db would decide again what the ledger holds: `serve` does not start, and names both fixes."""
     older, newer = copies
     here = tmp_path / "dir"
     shutil.copytree(newer, here)

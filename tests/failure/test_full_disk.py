@@ -1,4 +1,4 @@
-"""A disk that is full: nothing that was acknowledged is lost, and all goes on when there is room again."""
+"""A full disk: nothing acknowledged is lost, and work continues once there is space."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from aiokafka.errors import KafkaError
 from monitor.embedded.store import Incoming, Store
 from monitor.errors import Unavailable
 from monitor.testing.broker import KafkaBroker
-from monitor.testing.disk import SmallDisk
 from monitor.testing.kafka import Fresh
 
 MEGABYTES = 64
 
 
-def test_the_embedded_store_refuses_what_it_cannot_keep(disk: SmallDisk) -> None:
-    """On a full disk an append raises and keeps nothing of it; with room again the next process appends behind what
-    stood."""
+def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:
+    """On a full disk an append raises and stores nothing; with space again the next process appends after the last
+    record."""
 
     async def story() -> None:
         store = Store(disk.path / "monitor.db")
@@ -47,9 +46,8 @@ def test_the_embedded_store_refuses_what_it_cannot_keep(disk: SmallDisk) -> None
 
 
 @pytest.mark.kafka
-def test_a_broker_without_room_loses_nothing_it_acknowledged(disk: SmallDisk) -> None:
-    """The broker's disk is full: it refuses or ends; with room again it comes back with every record it had
-    acknowledged."""
+def test_a_broker_without_room_loses_nothing_it_acknowledged(disk: Disk) -> None:
+    """On a full disk the broker refuses or exits; with space again it restarts with every acknowledged record."""
     small = {"log.index.size.max.bytes": "4096", "log.cleaner.enable": "false", "log.segment.bytes": "1048576"}
     broker = KafkaBroker(disk.path / "broker", settings=small).start()
     try:

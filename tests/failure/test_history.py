@@ -1,5 +1,5 @@
-"""The share of histories that every test run does: random operations and faults, then every position against an offline
-step."""
+"""The histories of every test run: random operations and faults, then a comparison with an offline step at every
+position."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.strength import examples
 
 
 def held(tally: Tally) -> None:
-    """Fail with the seed and the first position of each history that does not hold."""
+    """Fail with the seed and the first difference of each failed history."""
     broken = [f"--seed {r.seed} --kind {r.kind}: {r.differences[0]}" for r in tally.failed]
     assert not broken, "\n".join(broken)
 
 
 def test_histories_in_memory() -> None:
-    """Histories in one process, owners dying at failpoints and in broken calls, zombies waking up: every position as it must
-    be."""
+    """In one process, with crashes at failpoints and in failing calls and with zombies, every position equals the
+    offline step."""
     tally, count = Tally(), examples(12, 30)
     run_in_process(range(count), tally.add)
     held(tally)
@@ -35,14 +35,14 @@ def test_histories_in_memory() -> None:
 
 
 def test_histories_on_sqlite() -> None:
-    """The same on the embedded store, fewer of them."""
+    """Histories on the embedded store equal the offline step at every position."""
     tally = Tally()
     run_in_process(range(100, 104), tally.add, on_disk=True)
     held(tally)
 
 
-def test_a_worker_that_is_taken_away_while_it_is_born_is_ended(tmp_path: Path) -> None:
-    """Its supervisor is still waiting for the fork when it is no longer wanted: it is ended, and not awaited."""
+def test_a_worker_that_is_stopped_while_it_is_forked_is_killed(tmp_path: Path) -> None:
+    """A worker whose slot is stopped before its fork returns is killed by the supervisor."""
 
     async def scenario(fork_server: ForkServer) -> None:
         history = KafkaHistory(plan(1), BrokerRoute(mute, mute), fork_server, tmp_path)
@@ -54,13 +54,14 @@ def test_a_worker_that_is_taken_away_while_it_is_born_is_ended(tmp_path: Path) -
         assert slot.codes == [-signal.SIGKILL]
 
     with socket.create_server(("127.0.0.1", 0)) as server, ForkServer() as fork_server:
-        mute = f"127.0.0.1:{server.getsockname()[1]}"  # takes the connection and says nothing
+        mute = f"127.0.0.1:{server.getsockname()[1]}"  # accepts the connection and sends nothing
         asyncio.run(scenario(fork_server))
 
 
 @pytest.mark.kafka
 def test_histories_on_a_real_broker(tmp_path: Path) -> None:
-    """Histories with real worker processes on a real broker, workers killed in most of them."""
+    """Histories with worker processes on a real broker, most with killed workers, equal the offline step at every
+    position."""
     tally, count = Tally(), examples(10, 25)
     run_on_kafka([plan(seed) for seed in range(count)], tmp_path, tally.add)
     held(tally)

@@ -1,4 +1,4 @@
-"""The judge of histories can tell: each guarantee, broken on purpose in what stands, is named at its position."""
+"""The check of histories names each guarantee that a planted fault violates, and its position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOPICS = ("telemetry",)
 
 @cache
 def sound() -> PartitionContents:
-    """What stands after one undisturbed life in memory."""
+    """The contents of a partition after one undisturbed run in memory."""
 
     async def live() -> PartitionContents:
         store = MemoryUnderTest(TOPICS)
@@ -54,12 +54,12 @@ def changed(kind: str, change: Callable[[list[Written]], list[Written]]) -> Part
 
 
 def guarantees(contents: PartitionContents) -> set[str]:
-    """The guarantees that the judge finds broken."""
+    """The guarantees that the check reports as violated."""
     return {d.guarantee for d in check(contents, machine(TOPICS))}
 
 
 def test_a_sound_history_passes() -> None:
-    """Nothing is found where nothing is wrong, in a history that holds every kind of output."""
+    """A correct history with every kind of output has no difference."""
     contents = sound()
     assert all(contents.outputs.values())
     assert len(contents.outputs["decisions"]) > 10
@@ -67,23 +67,23 @@ def test_a_sound_history_passes() -> None:
 
 
 @pytest.mark.parametrize("kind", ["rejected", "decisions", "commands", "evidence"])
-def test_what_is_lost_is_named(kind: str) -> None:
-    """One output less, of any kind: lost."""
+def test_a_lost_output_is_reported(kind: str) -> None:
+    """A missing output of any kind is reported as lost."""
     assert guarantees(changed(kind, lambda rows: rows[:1] + rows[2:])) == {"lost"}
 
 
 @pytest.mark.parametrize("kind", ["rejected", "decisions", "commands", "permits", "evidence"])
-def test_what_stands_twice_is_named(kind: str) -> None:
-    """One output once more, of any kind: doubled, with both places."""
+def test_a_duplicate_output_is_reported(kind: str) -> None:
+    """A duplicate output of any kind is reported as doubled, with both positions."""
     twice = changed(kind, lambda rows: [*rows, msgspec.structs.replace(rows[1], offset=10_000)])
     found = check(twice, machine(TOPICS))
     assert {d.guarantee for d in found} == {"doubled"}
     assert "10000" in found[0].where
-    assert "once, at 1" in found[0].should or "1 too many" in found[0].should
+    assert "once, at 1" in found[0].expected or "1 too many" in found[0].expected
 
 
-def test_what_is_void_counts_for_nothing() -> None:
-    """A record of a lower epoch after a higher one is not held against anybody."""
+def test_void_records_are_ignored() -> None:
+    """A record of a lower epoch after a higher one is no difference."""
 
     def late(rows: list[Written]) -> list[Written]:
         return [*rows, Written(10_000, 2, rows[-1].value), Written(10_001, 1, rows[0].value)]
@@ -93,7 +93,7 @@ def test_what_is_void_counts_for_nothing() -> None:
     assert check(kept, machine(TOPICS)) == []
 
 
-def test_two_decisions_of_one_pilot_in_the_wrong_order_are_named() -> None:
+def test_two_decisions_of_one_pilot_in_the_wrong_order_are_reported() -> None:
     """The order of a pilot's decisions is part of the guarantee."""
 
     def swapped(rows: list[Written]) -> list[Written]:
@@ -105,8 +105,8 @@ def test_two_decisions_of_one_pilot_in_the_wrong_order_are_named() -> None:
     assert guarantees(changed("decisions", swapped)) == {"order"}
 
 
-def test_another_content_under_the_same_id_is_named() -> None:
-    """The same id with other words is neither lost nor doubled: unequal."""
+def test_another_content_under_the_same_id_is_reported() -> None:
+    """The same id with another content is reported as unequal, not as lost or doubled."""
 
     def other(rows: list[Written]) -> list[Written]:
         value: Any = rows[3].value
@@ -116,8 +116,8 @@ def test_another_content_under_the_same_id_is_named() -> None:
     assert "content" in guarantees(changed("decisions", other))
 
 
-def test_a_state_that_is_missing_or_altered_is_named() -> None:
-    """A pilot's state that is not there, and one that says something else."""
+def test_a_state_that_is_missing_or_altered_is_reported() -> None:
+    """A missing state and a changed state of a pilot are both reported."""
     contents = sound()
     name = min(pilot for pilot in contents.states if pilot)
     rest = {pilot: raw for pilot, raw in contents.states.items() if pilot != name}
@@ -127,15 +127,15 @@ def test_a_state_that_is_missing_or_altered_is_named() -> None:
     assert guarantees(msgspec.structs.replace(contents, states={**rest, name: snapshot(pilot)})) == {"state"}
 
 
-def test_a_record_that_was_acknowledged_and_is_gone_is_named() -> None:
-    """The sender's own list is held against the log."""
+def test_an_acknowledged_record_that_is_missing_is_reported() -> None:
+    """The sender's list of acknowledged records is compared with the log."""
     contents = sound()
     gone = Acked(TOPICS[0], 10_000, b"x", burst=1_000)
     assert guarantees(msgspec.structs.replace(contents, acked=[*contents.acked, gone])) == {"lost"}
 
 
-def test_an_act_that_ran_ahead_of_telemetry_is_named() -> None:
-    """An act that was stepped before telemetry that was acknowledged before it was sent."""
+def test_an_act_that_overtakes_telemetry_is_reported() -> None:
+    """An act stepped before telemetry that was acknowledged before it was sent breaks the order."""
     contents = sound()
     late = Acked(TOPICS[0], contents.acked[-1].offset, None, -1)
     real = next(r for r in reversed(contents.dump.telemetry[TOPICS[0]]))
@@ -143,8 +143,8 @@ def test_an_act_that_ran_ahead_of_telemetry_is_named() -> None:
     assert guarantees(msgspec.structs.replace(contents, acked=[moved, *contents.acked])) == {"order"}
 
 
-def test_two_claims_of_one_epoch_and_a_step_back_are_named() -> None:
-    """The journal alone can tell that two owners thought the same of themselves, or that one forgot where it was."""
+def test_two_claims_of_one_epoch_and_a_step_back_are_reported() -> None:
+    """Two claims of one epoch, and a read position that goes back, are found in the journal."""
     contents = sound()
     row = contents.dump.journal[-1]
     claim = msgspec.structs.replace(row, offset=row.offset + 1, entry=Claim(epoch=1))
@@ -170,8 +170,8 @@ class Blind(Runner):
 
 
 @pytest.mark.parametrize(("weak", "guarantee"), [(Twice, "doubled"), (Blind, "lost")])
-def test_a_weakened_runner_is_found_out(weak: type[Runner], guarantee: str) -> None:
-    """Histories find a runner that emits twice, and one that skips: they are able to fail."""
+def test_a_weakened_runner_is_detected(weak: type[Runner], guarantee: str) -> None:
+    """Histories detect a runner that emits twice, and one that skips entries."""
     found: set[str] = set()
     for seed in range(12):
         if guarantee in found:

@@ -1,4 +1,4 @@
-"""The log deleted telemetry before a worker read it: the way on is on record, and the same in recovery and replay."""
+"""Retention deleted telemetry before a worker read it: the skip is recorded, and the same in recovery and replay."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ async def story(point: str, hours: int = 30, events_lost: int = 50) -> tuple[Mem
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_loss_is_on_record_once_wherever_the_owner_is_killed(point: str) -> None:
-    """Each pilot has one finding about the loss, and the record is that of an owner that never died."""
+def test_a_loss_is_recorded_once_wherever_the_owner_is_killed(point: str) -> None:
+    """Each pilot has one finding about the loss, and the record equals that of an owner that was not killed."""
     store, outputs = asyncio.run(story(point))
     _, calm = asyncio.run(story("none"))
     assert without_epoch(outputs) == without_epoch(calm)
@@ -113,8 +113,8 @@ def test_a_loss_is_on_record_once_wherever_the_owner_is_killed(point: str) -> No
     assert sum(isinstance(row.entry, Skipped) for row in store.journal()) == 1
 
 
-def test_an_offline_replay_of_the_journal_skips_the_same() -> None:
-    """Also from a store that still has what the worker never read."""
+def test_an_offline_replay_of_the_journal_skips_the_same_offsets() -> None:
+    """The replay skips them even from a store that still has the records."""
     store, outputs = asyncio.run(story("none"))
     telemetry, control = store.inputs()
     first = next(row.entry for row in store.journal() if isinstance(row.entry, Skipped)).lost[TOPIC][0]
@@ -127,15 +127,14 @@ def test_an_offline_replay_of_the_journal_skips_the_same() -> None:
 
 
 def test_the_finding_leaves_after_the_quiet_periods_that_the_charter_asks() -> None:
-    """Where none of the pilot's events were among it, the loss alone does not keep it on watch; the record of it
-    remains."""
+    """Where none of the pilot's events were lost, the loss alone does not keep it on watch; its record remains."""
     _, outputs = asyncio.run(story("none", hours=220, events_lost=0))
     moves = [(d.was, d.level, d.reason) for d in outputs.decisions if d.pilot == "pilot-0001" and d.kind == "level"]
     assert (Level.NORMAL, Level.WATCH, Reason.TELEMETRY_LOST) in moves
     assert moves[-1] == (Level.WATCH, Level.NORMAL, Reason.CLEARED)
 
 
-def test_only_what_comes_next_may_be_skipped() -> None:
+def test_only_the_next_offsets_may_be_skipped() -> None:
     """A worker that has outputs to repeat, or that would skip what it has read, is refused."""
 
     async def wrong() -> None:
@@ -163,9 +162,9 @@ async def decided(fresh: Fresh, reason: Reason) -> bool:
 
 
 @pytest.mark.kafka
-def test_a_worker_names_the_offsets_and_the_way_on_and_takes_it(tmp_path: Path) -> None:
-    """Without --skip-lost it ends with topic, partition, offsets and the fix; with it once, it goes on and is as
-    before; the dump replays to the same decisions."""
+def test_a_worker_names_the_lost_offsets_and_the_fix_and_continues_with_it(tmp_path: Path) -> None:
+    """Without --skip-lost it ends with topic, partition, offsets and the fix; with it once, it continues as before; the
+    dump replays to the same decisions."""
     fresh = Fresh()
     fleet = Fleet(1, pilots=1, hours=48, start=int(time.time() * 1000) - 48 * HOUR)
     service = Emitter("svc/1", "pilot-0001")
@@ -210,8 +209,9 @@ def test_a_worker_names_the_offsets_and_the_way_on_and_takes_it(tmp_path: Path) 
 
 
 @pytest.mark.kafka
-def test_what_was_decided_on_before_a_crash_cannot_be_skipped(tmp_path: Path) -> None:
-    """Decisions stand that rest on what was deleted: the worker says so and goes on only with the records restored."""
+def test_telemetry_that_recorded_decisions_need_cannot_be_skipped(tmp_path: Path) -> None:
+    """Where recorded decisions depend on deleted telemetry, the worker reports it and continues only after a
+    restore."""
     fresh = Fresh()
     fleet = Fleet(1, pilots=1, hours=48, start=int(time.time() * 1000) - 48 * HOUR)
     service = Emitter("svc/1", "pilot-0001")

@@ -1,5 +1,5 @@
-"""Break every write of the notary, and every bit on the disk: nothing acknowledged is lost, nothing damaged is
-believed."""
+"""Every write of the notary fails, every bit on disk is flipped: no acknowledged entry is lost, no damage is
+accepted."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ def operations(tmp_path: Path) -> int:
 
 
 @pytest.mark.parametrize("how", ["before", "half", "after"])
-def test_every_write_broken_once(tmp_path: Path, how: str) -> None:
-    """Whichever write fails, before, half-way or after it was done: acknowledged entries stay, the whole comes out in
-    the end, and the files are sound after every step."""
+def test_any_write_may_fail_once(tmp_path: Path, how: str) -> None:
+    """Whichever write fails, before, during or after its effect: acknowledged entries stay, the final ledger is
+    complete, and the files are valid after every step."""
     for at in range(1, operations(tmp_path) + 1):
         directory = tmp_path / f"{how}-{at}"
         acknowledged = run(directory, BreakableDisk(at, how))
@@ -130,8 +130,8 @@ def test_every_write_broken_once(tmp_path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["before", "half", "after"])
-def test_a_second_failure_while_opening_again(tmp_path: Path, how: str) -> None:
-    """Recovery itself may break at any of its writes, and is then simply done again."""
+def test_recovery_may_fail_and_be_repeated(tmp_path: Path, how: str) -> None:
+    """Recovery may fail at any of its writes, and is then repeated."""
     for at in range(1, 6):
         for second in (1, 2):
             directory = tmp_path / f"{how}-{at}-{second}"
@@ -164,8 +164,8 @@ def test_a_last_entry_torn_at_any_byte_is_cut(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes() == longer
 
 
-def test_an_acknowledged_entry_that_is_cut_is_missed(tmp_path: Path) -> None:
-    """The index knows what was acknowledged: a ledger cut at any byte of it is broken, not torn."""
+def test_a_truncated_acknowledged_entry_is_damage(tmp_path: Path) -> None:
+    """A ledger truncated within an entry that the index lists as acknowledged is damaged, not torn."""
     notary = Notary(tmp_path)
     notary.record([decision(1), decision(2)])
     notary.close()
@@ -363,8 +363,8 @@ def test_a_full_disk_stops_the_process_and_loses_nothing(tmp_path: Path) -> None
     assert ids(tmp_path) == [decision(n).id for n in range(1, acknowledged + 3)]
 
 
-def test_a_damaged_cursor_is_said(tmp_path: Path) -> None:
-    """A cursor that cannot be read stops the notary with the way out; it is never taken for an empty one."""
+def test_a_damaged_cursor_is_reported(tmp_path: Path) -> None:
+    """An unreadable cursor stops the notary with the fix; it is never taken for an empty one."""
     (tmp_path / "cursor.json").write_text('{"position": 3}')
     with pytest.raises(LedgerBroken, match="read again from their beginning"):
         Notary(tmp_path)
@@ -440,9 +440,9 @@ def test_a_ledger_that_ends_before_its_cursor_is_refused(tmp_path: Path, restore
 
 
 @pytest.mark.parametrize("restored", RESTORED, ids=lambda case: case.__name__)
-def test_a_rebuilt_ledger_is_the_one_that_was_lost(tmp_path: Path, restored: Callable[[Path], None]) -> None:
-    """After `ledger rebuild` the log is read from its beginning: the same bytes, and the same root, as without the
-    accident."""
+def test_a_rebuilt_ledger_equals_the_lost_one(tmp_path: Path, restored: Callable[[Path], None]) -> None:
+    """After `ledger rebuild` the log is read from its beginning: the same bytes and the same root as before the
+    loss."""
     grown(tmp_path / "whole", 14, "p-1", "p-2")
     directory = tmp_path / "ledger"
     restored(directory)
@@ -454,9 +454,9 @@ def test_a_rebuilt_ledger_is_the_one_that_was_lost(tmp_path: Path, restored: Cal
     assert CliRunner().invoke(ledger, ["verify", str(directory)]).exit_code == 0
 
 
-def test_a_log_that_no_longer_holds_what_is_missing_is_said(tmp_path: Path) -> None:
-    """Where retention took the records between ledger and log, nothing is written behind the hole: the notary stops and
-    names what is missing."""
+def test_missing_entries_that_retention_deleted_are_reported(tmp_path: Path) -> None:
+    """Where retention deleted the records between ledger and log, nothing is appended after the gap: the notary stops
+    and names what is missing."""
     older_copy(tmp_path)
     assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 0
     notary = Notary(tmp_path)
@@ -466,9 +466,8 @@ def test_a_log_that_no_longer_holds_what_is_missing_is_said(tmp_path: Path) -> N
     assert len(ids(tmp_path)) == 8
 
 
-def test_a_cursor_that_is_gone_costs_reading_again_and_nothing_else(tmp_path: Path) -> None:
-    """Without a cursor, or with one older than the ledger, the log is read again and what is there is dropped as a
-    repeat."""
+def test_a_missing_cursor_only_causes_another_read(tmp_path: Path) -> None:
+    """Without a cursor, or with one older than the ledger, the log is read again and duplicates are dropped."""
     grown(tmp_path, 8)
     old = copied(tmp_path, "cursor.json")
     grown(tmp_path, 14)
@@ -495,7 +494,7 @@ def with_a_hole(directory: Path, *missing: int, reason: Reason = Reason.LIMIT_HA
 @pytest.mark.parametrize(("missing", "said"), [((9, 10, 11), "standings 9 to 11 are missing"), ((4,), "standing 4 is")])
 def test_a_missing_standing_is_damage(tmp_path: Path, missing: tuple[int, ...], said: str) -> None:
     """Decisions of a pilot are numbered without gaps: both verifiers fail, naming file, entry and what is missing; the
-    notary appends nothing behind a hole and says what to do."""
+    notary appends nothing after a gap and names the fix."""
     path = with_a_hole(tmp_path, *missing)
     with pytest.raises(Damage, match=said) as caught:
         verify(path)
@@ -511,7 +510,7 @@ def test_a_missing_standing_is_damage(tmp_path: Path, missing: tuple[int, ...], 
     assert CliRunner().invoke(ledger, ["rebuild", str(tmp_path)]).exit_code == 1
 
 
-def test_a_ledger_that_begins_later_is_sound_and_says_so(tmp_path: Path) -> None:
+def test_a_ledger_that_begins_later_is_valid_with_a_status(tmp_path: Path) -> None:
     """A ledger begun when earlier decisions were no longer in the log is dense from its first entry on; that is a
     status, not damage."""
     path = with_a_hole(tmp_path, *range(1, 7))
@@ -525,8 +524,8 @@ def test_a_ledger_that_begins_later_is_sound_and_says_so(tmp_path: Path) -> None
     notary.close()
 
 
-def test_what_an_older_version_dropped_as_a_repeat_is_no_damage(tmp_path: Path) -> None:
-    """Older versions gave two findings cleared by one event the same id and dropped the second: that is told, not
+def test_a_decision_that_an_older_version_deduplicated_is_no_damage(tmp_path: Path) -> None:
+    """Older versions gave two findings cleared by one event the same id and dropped the second: that is reported, not
     refused."""
     for missing, rule in (((9,), "heartbeats"), ((9, 10, 11), "exposure_cap")):
         path = with_a_hole(tmp_path / rule, *missing, reason=Reason.CLEARED, rule=rule)
@@ -538,8 +537,8 @@ def test_what_an_older_version_dropped_as_a_repeat_is_no_damage(tmp_path: Path) 
 
 
 def test_records_about_a_vendor_are_counted_over_all_vendors(tmp_path: Path) -> None:
-    """The second stage numbers its findings over all vendors together: the ledger of one of them has no holes to
-    find."""
+    """The second stage numbers its findings over all vendors together: numbers missing in the ledger of one vendor are
+    no gap."""
     notary = Notary(tmp_path)
     notary.record([decision(n, f"vendor:{n % 2}", charter="", participant="") for n in range(1, 8)])
     notary.close()
@@ -549,7 +548,7 @@ def test_records_about_a_vendor_are_counted_over_all_vendors(tmp_path: Path) -> 
 
 
 def test_a_cursor_of_an_older_version_is_read(tmp_path: Path) -> None:
-    """A cursor that knows no sizes is still one; without any ledger next to it, it is refused all the same."""
+    """A cursor without sizes is accepted; without any ledger it is still refused."""
     grown(tmp_path, 3)
     (tmp_path / "cursor.json").write_text('{"epochs": {"decisions/0": 1}, "position": {"seq": 3}}')
     notary = Notary(tmp_path)
@@ -563,8 +562,8 @@ def test_a_cursor_of_an_older_version_is_read(tmp_path: Path) -> None:
         Notary(tmp_path)
 
 
-def test_a_rebuild_waits_for_a_running_notary(tmp_path: Path) -> None:
-    """A directory that a notary holds is not touched."""
+def test_a_rebuild_is_refused_while_a_notary_runs(tmp_path: Path) -> None:
+    """A directory that a notary has locked is not changed."""
     grown(tmp_path, 3)
     notary = Notary(tmp_path)
     before = copied(tmp_path, "*")

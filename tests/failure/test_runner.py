@@ -1,5 +1,4 @@
-"""Recovery, broken at every labelled point: whatever dies when, the record is that of an offline step through the
-logs."""
+"""Crashes at every failpoint: after recovery the record equals an offline step through the logs."""
 
 from __future__ import annotations
 
@@ -147,9 +146,9 @@ async def live(seed: int, killer: Killer, hours: int = 30, checkpoint_every_ms: 
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("seed", range(examples(2, 3)))
-def test_death_at_a_labelled_point_changes_nothing_on_record(point: str, seed: int) -> None:
-    """Each of many deaths at the point, between outputs and the next checkpoint too, leaves the record as it must
-    be."""
+def test_a_crash_at_any_failpoint_does_not_change_the_record(point: str, seed: int) -> None:
+    """After repeated crashes at the failpoint, also between outputs and the next checkpoint, the record equals the
+    offline step."""
     killer = Killer({point: list(range(1 + seed, 400, 3))})
     got, want, kills = asyncio.run(live(seed, killer))
     assert kills > 3
@@ -159,8 +158,8 @@ def test_death_at_a_labelled_point_changes_nothing_on_record(point: str, seed: i
 
 
 @pytest.mark.parametrize("seed", range(examples(4, 8)))
-def test_deaths_anywhere_change_nothing_on_record(seed: int) -> None:
-    """All points at random, rare checkpoints, so that owners die while they replay what others had written out."""
+def test_crashes_at_random_failpoints_do_not_change_the_record(seed: int) -> None:
+    """With rare checkpoints, so that owners also crash while they replay outputs of earlier owners."""
     rng = random.Random(1000 + seed)
     killer = Killer({point: sorted(rng.sample(range(1, 300), 40)) for point in (*POINTS, *RARER)})
     got, want, kills = asyncio.run(live(100 + seed, killer, checkpoint_every_ms=rng.choice((1, 10, 1000))))
@@ -168,8 +167,8 @@ def test_deaths_anywhere_change_nothing_on_record(seed: int) -> None:
     assert got == want
 
 
-def test_an_owner_that_lost_its_partition_can_write_no_more() -> None:
-    """The journal's claim is the fence: the older owner's next write is refused."""
+def test_a_fenced_owner_cannot_write() -> None:
+    """After a newer claim in the journal the older owner's next write is refused."""
     from monitor.errors import Fenced
 
     async def run() -> None:

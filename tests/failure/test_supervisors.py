@@ -1,4 +1,4 @@
-"""Whatever ends a worker, it is started again, and not faster and faster: every deployment that we ship says so."""
+"""Every shipped deployment restarts a worker after any exit, with growing pauses."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from monitor.testing.wait import Until
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
-def test_systemd_starts_a_worker_again_with_growing_pauses() -> None:
-    """Always, for ever, with pauses that grow; an orderly stop has the time that it takes at the worst."""
+def test_systemd_restarts_a_worker_with_growing_pauses() -> None:
+    """The unit restarts always and without limit, with growing pauses; the stop timeout covers the slowest clean
+    shutdown."""
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(DEPLOY / "systemd" / "sandbox-monitor-worker@.service")
@@ -30,14 +31,14 @@ def test_systemd_starts_a_worker_again_with_growing_pauses() -> None:
     assert "--instance %i" in service["ExecStart"]
 
 
-def test_compose_starts_a_worker_again() -> None:
-    """Docker pauses longer after each end by itself; the policy has to be there."""
+def test_compose_restarts_a_worker() -> None:
+    """Each worker service has a restart policy; Docker itself lengthens the pauses."""
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     assert services["monitor"]["restart"] == "unless-stopped"
 
 
-def test_the_stack_pauses_longer_after_each_end(tmp_path: Path) -> None:
-    """A command that ends at once is started again after one second, then after two."""
+def test_the_stack_restarts_with_growing_pauses(tmp_path: Path) -> None:
+    """A command that exits at once is restarted after one second, then after two."""
     log = tmp_path / "starts"
     command = [sys.executable, "-c", f"import time; open({str(log)!r}, 'a').write(f'{{time.time()}}\\n')"]
     supervisor = subprocess.Popen(

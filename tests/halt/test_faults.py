@@ -39,8 +39,8 @@ def test_only_the_time_to_refuse_stretches_with_the_load() -> None:
 )
 def test_no_halt_is_lost_and_nothing_resumes(environment: str, only: tuple[str, ...]) -> None:
     """Command or acknowledgement lost, service or monitor killed during a halt, broker down, network cut, clock moved
-    in both directions, service suspended, a lying service: every promise is kept, and a service without a permit stops
-    within lease + 1 s."""
+    in both directions, service suspended, a service that ignores the halt: every guarantee holds, and a service without
+    a permit stops within lease + 1 s."""
     command = [
         sys.executable,
         str(Path(__file__).with_name("run.py")),

@@ -173,9 +173,7 @@ def test_a_shelf_a_halt_and_its_whole_release(environment: Environment, tmp_path
             service.wait("serving", since=since)
 
 
-def test_a_drill_after_a_release_does_not_put_the_service_back_to_work(
-    environment: Environment, tmp_path: Path
-) -> None:
+def test_a_drill_after_a_release_does_not_resume_the_service(environment: Environment, tmp_path: Path) -> None:
     """Halt, release, then a dry run as the newest command: after a restart, on the same disk or a new one, work is
     refused until the firm has resumed."""
     pilot, service = started(environment, tmp_path)

@@ -1,4 +1,5 @@
-"""An act says what became of it, over HTTP and over Kafka; and a fleet is sent only once it is admitted."""
+"""A command that sends an act reports its result, over HTTP and over Kafka; a fleet is sent only once it is
+admitted."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def ran(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize("name", WORLD)
-def test_each_step_of_a_release_says_what_became_of_it(tmp_path: Path, name: str) -> None:
+def test_each_step_of_a_release_reports_its_result(tmp_path: Path, name: str) -> None:
     """Taken: the entry and the level. Refused: the step that is missing, exit code 1. A copy says that it is one,
     changes nothing, and says what became of the first. With --no-wait the command does not wait."""
     environment: Environment = ENVIRONMENTS[name](tmp_path, 2, Responses())
@@ -124,7 +125,7 @@ def test_a_fleet_on_kafka_is_sent_only_once_it_is_admitted(tmp_path: Path) -> No
         worker.kill()
 
 
-def test_only_who_holds_a_named_key_admits(tmp_path: Path) -> None:
+def test_only_the_holder_of_an_admission_key_admits(tmp_path: Path) -> None:
     """`serve --admit-key`: an admission without a signature or signed by another key is refused as forged; the right
     one is taken, and so was the charter that was given to `serve` itself."""
     own, other = tmp_path / "own.key", tmp_path / "other.key"
@@ -147,7 +148,7 @@ def test_only_who_holds_a_named_key_admits(tmp_path: Path) -> None:
         ended(process)
 
 
-def test_an_admission_that_came_first_is_named_and_never_taken_for_ones_own(tmp_path: Path) -> None:
+def test_an_earlier_admission_by_another_author_is_reported_as_a_conflict(tmp_path: Path) -> None:
     """In open mode somebody admits the pilot before the regulator does: the regulator's `admit` ends with exit code 1
     and says which charter is in force and by whom. One's own admission again is "already taken", whatever its id."""
     options, _, _ = prepare(tmp_path)
@@ -172,8 +173,8 @@ def test_an_admission_that_came_first_is_named_and_never_taken_for_ones_own(tmp_
         ended(process)
 
 
-def test_a_person_is_asked_why_a_halt_is_lifted_that_is_not_verified(tmp_path: Path) -> None:
-    """At a terminal `release` says what became of the halt and asks for the reason; what is typed is sent."""
+def test_release_prompts_for_a_reason_when_the_halt_is_not_verified(tmp_path: Path) -> None:
+    """At a terminal `release` shows the state of the halt and prompts for the reason, which it sends."""
     options, _, _ = prepare(tmp_path)
     process, address = serve(tmp_path, *options[:2])
     try:

@@ -1,4 +1,4 @@
-"""An appeal: a firm takes its own history out of a running monitor, replays it, and holds it against the ledger."""
+"""An appeal: a firm exports its own history from a running monitor, replays it, and compares it with the ledger."""
 
 from __future__ import annotations
 
@@ -87,8 +87,9 @@ def ledger_of(environment: Environment) -> Path:
 
 @pytest.mark.parametrize("name", WORLD)
 def test_a_firms_history_replays_to_the_ledger(tmp_path: Path, name: str) -> None:
-    """Halted, verified, the monitor restarted, released: the history of the pilot alone and of everybody give the
-    ledger's ids and numbers; nothing of the other pilot is in the firm's file; a changed ledger or history is found."""
+    """After a verified halt, a restart and a release, the pilot's history and the whole history replay to the ids and
+    numbers of the ledger; the firm's file contains nothing of the other pilot; a changed ledger or history is
+    detected."""
     environment: Environment = ENVIRONMENTS[name](tmp_path, 2, Responses(acknowledge_within="20s"))
     try:
         charter, other = environment.next(), environment.next().pilot
@@ -123,8 +124,8 @@ def test_a_firms_history_replays_to_the_ledger(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("change", ["finding", "missing"])
-def test_what_the_record_says_otherwise_is_named(tmp_path: Path, change: str) -> None:
-    """A number that was changed, and a decision that was left out, are listed with their fields; exit code 1."""
+def test_every_difference_from_the_record_is_listed(tmp_path: Path, change: str) -> None:
+    """A changed number and a missing decision are listed with their fields; exit code 1."""
     environment: Environment = ENVIRONMENTS["embedded"](tmp_path, 1, Responses())
     try:
         charter = environment.next()

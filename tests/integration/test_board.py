@@ -209,8 +209,8 @@ def opened(served: Served, browser: webdriver.Chrome, width: int, scheme: str) -
 def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
-    """On wide and narrow screens, light and dark: worst first, level in words, reason in words, nothing overflows, no
-    error."""
+    """On wide and narrow screens, light and dark: pilots are sorted by severity with level and reason in words, nothing
+    overflows, no script fails."""
     opened(served, browser, width, scheme)
     picture_to(browser, f"fleet-{width}-{scheme}")
     names = [cell.text.split("\n")[0] for cell in browser.find_elements(By.CSS_SELECTOR, "tbody th")]
@@ -232,8 +232,7 @@ def test_the_fleet_page_shows_every_pilot_with_its_level_and_why(
 def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     served: Served, browser: webdriver.Chrome, width: int, scheme: str
 ) -> None:
-    """One click from the fleet: why, the picture, each decision with its numbers, the digest of the charter, the
-    ledger's root."""
+    """One click from the fleet page: reason, chart, each decision with its numbers, charter digest and ledger root."""
     opened(served, browser, width, scheme)
     browser.find_element(By.LINK_TEXT, "credit-scoring-nord").click()
     WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".picture svg"))
@@ -254,8 +253,8 @@ def test_a_pilot_page_shows_evidence_decisions_charter_and_ledger(
     assert contrast_below(browser, 4.5) == []
 
 
-def test_a_name_that_looks_like_a_script_does_nothing(served: Served, browser: webdriver.Chrome) -> None:
-    """The strangest id has its own page, reached by its link, and no code of it runs."""
+def test_a_pilot_id_that_contains_a_script_is_escaped(served: Served, browser: webdriver.Chrome) -> None:
+    """A pilot with HTML in its id has a page that its link opens, and no code in the id runs."""
     size(browser, 1280)
     browser.get(served.url)
     browser.find_element(By.LINK_TEXT, EVIL).click()
@@ -269,8 +268,10 @@ def test_a_name_that_looks_like_a_script_does_nothing(served: Served, browser: w
     assert [p for p in problems(browser) if "404" not in p] == []
 
 
-def test_a_new_halt_appears_by_itself_and_a_lost_monitor_is_said(served: Served, browser: webdriver.Chrome) -> None:
-    """Without a reload the page shows what has changed; when the monitor is gone it says that it is old."""
+def test_a_new_halt_appears_without_a_reload_and_an_unavailable_monitor_is_reported(
+    served: Served, browser: webdriver.Chrome
+) -> None:
+    """The page updates without a reload; when the monitor is unavailable it says that its data are stale."""
     size(browser, 1280)
     browser.get(served.url)
     assert browser.find_elements(By.CSS_SELECTOR, "tbody th")[0].text.startswith("credit-scoring-nord")
@@ -288,7 +289,7 @@ def test_a_new_halt_appears_by_itself_and_a_lost_monitor_is_said(served: Served,
 
 
 def test_the_board_works_from_the_keyboard_alone(served: Served, browser: webdriver.Chrome) -> None:
-    """The first tab offers to skip, links and filters follow, and a filter answers to Enter."""
+    """The first Tab focuses the skip link, then links and filters follow, and Enter applies a filter."""
     size(browser, 1280)
     browser.get(served.url)
     body = browser.find_element(By.TAG_NAME, "body")
@@ -303,7 +304,7 @@ def test_the_board_works_from_the_keyboard_alone(served: Served, browser: webdri
 
 
 def test_the_pages_read_without_scripts(served: Served, browser: webdriver.Chrome) -> None:
-    """Scripts only refresh: with them forbidden, the page is the same and refreshes itself."""
+    """Scripts only refresh the page: without them it has the same content and refreshes by a meta tag."""
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(served.url)

@@ -1,4 +1,5 @@
-"""The dashboards: built from their table, made of metrics that exist, and every query answered by a real Prometheus."""
+"""The dashboards are built from their table, use existing metrics, and every query returns data from a real
+Prometheus."""
 
 from __future__ import annotations
 
@@ -40,13 +41,13 @@ QUERIES = [
 
 
 def test_the_committed_dashboards_are_what_the_table_builds() -> None:
-    """`dashboards build --check` finds nothing to do."""
+    """`dashboards build --check` finds no difference."""
     done = CliRunner().invoke(dashboards, ["build", "--check"])
     assert done.exit_code == 0, done.output
 
 
 def test_a_stale_dashboard_is_found(tmp_path: Path) -> None:
-    """A file edited by hand makes the check fail, and building mends it."""
+    """A file edited by hand fails the check, and `build` restores it."""
     for path in FOLDER.glob("*.*"):
         (tmp_path / path.name).write_text(path.read_text())
     (tmp_path / "fleet.json").write_text("{}")
@@ -179,7 +180,7 @@ def ask(server: Server, expr: str, instant: bool) -> list[Any]:
 @pytest.mark.servers
 @pytest.mark.parametrize(("expr", "instant"), QUERIES)
 def test_every_query_has_a_result(loaded: Server, halted: str, expr: str, instant: bool) -> None:
-    """Each query, with its variables filled in as Grafana fills them, returns numbers from the real Prometheus."""
+    """Each query, with its variables substituted as Grafana does, returns numbers from a real Prometheus."""
     filled = expr.replace("$pilot", halted).replace("$__rate_interval", "5s")
     assert "$" not in filled
     found = ask(loaded, filled, instant)
@@ -190,7 +191,7 @@ def test_every_query_has_a_result(loaded: Server, halted: str, expr: str, instan
 
 @pytest.mark.servers
 def test_the_pilot_variable_lists_the_pilots(loaded: Server, halted: str) -> None:
-    """The list to choose from is the list of pilots that have series."""
+    """The variable offers the pilots that have series."""
     [query] = [item["query"] for item in BOARDS["pilot.json"]["templating"]["list"] if item["name"] == "pilot"]
     found = re.fullmatch(r"label_values\((\w+), (\w+)\)", query)
     assert found is not None
@@ -247,11 +248,10 @@ def test_push_sends_reads_back_and_finds() -> None:
         pytest.param("not-a-url", "secret", 2, id="an address that is none is called wrongly"),
     ],
 )
-def test_push_says_what_is_wrong_by_its_exit_code(
+def test_the_exit_code_of_push_states_the_kind_of_failure(
     url: str, token: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Refused ends with 1, a malformed address with 2, an unavailable server with 3; each with one line of error on
-    stderr."""
+    """Refused: 1; malformed address: 2; unavailable server: 3; each with one line on stderr."""
     from monitor.__main__ import main
 
     with Recorder(FakeGrafana()) as recorder:

@@ -1,4 +1,4 @@
-"""The embedded monitor and a real Alertmanager: a halt is on call within seconds, and again after both were away."""
+"""The embedded monitor and a real Alertmanager: a halt alerts within seconds, and again after an outage of both."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def alerts(port: int) -> list[str]:
         return [alert["labels"]["alertname"] for alert in msgspec.json.decode(answer.read())]
 
 
-def test_a_halt_is_pushed_and_pushed_again(tmp_path: Path) -> None:
-    """A death halts; the alert stands within five seconds. Alertmanager loses its memory and the monitor is started
-    again: the alert comes back, although nothing new was decided."""
+def test_a_halt_is_pushed_and_restored_after_a_restart_of_both(tmp_path: Path) -> None:
+    """A death halts, and the alert fires within five seconds. After Alertmanager lost its state and the monitor was
+    restarted the alert fires again without a new decision."""
     config = tmp_path / "alertmanager.yaml"
     config.write_text(CONFIG)
     now = time.time_ns() // 1_000_000
@@ -87,10 +87,9 @@ def started(directory: Path, options: list[str], environment: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("ahead", [-600, 600], ids=["ten minutes behind", "ten minutes ahead"])
-def test_a_monitor_with_a_wrong_clock_that_is_killed_ends_no_alert(tmp_path: Path, ahead: int) -> None:
-    """The whole process with its clock off: the people on call are told that the halt stands, and never that it is
-    resolved, also not after the monitor is killed. Groups are flushed every second here, so that an end would be told
-    at once."""
+def test_a_killed_monitor_with_a_wrong_clock_resolves_no_alert(tmp_path: Path, ahead: int) -> None:
+    """With a shifted clock of the whole process the halt is notified as firing and never as resolved, even after the
+    monitor is killed. Groups are flushed every second here, so that a resolution would be sent at once."""
     clock = WallClock(tmp_path / "wallclock")
     clock.move(ahead)
     now = time.time_ns() // 1_000_000 + ahead * 1000

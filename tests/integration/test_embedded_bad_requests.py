@@ -1,4 +1,4 @@
-"""The embedded monitor's door under requests that no honest client sends: refused in JSON, never 500, never a
+"""The HTTP ingress of the embedded monitor under malformed requests: refused with JSON, never 500, never a
 traceback."""
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def answers(directory: Path, requests: Sequence[bytes], *, cut: bool = False) ->
 def test_no_request_is_answered_with_500_or_leaves_a_traceback(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each is taken and judged by the machine, or refused with what is wrong as JSON."""
+    """Each request is stored for the machine to validate, or refused with the problem as JSON."""
     got = answers(tmp_path, [request for _, request, _ in REQUESTS])
     assert [(name, status) for (name, _, _), (status, _) in zip(REQUESTS, got, strict=True)] == [
         (name, wanted) for name, _, wanted in REQUESTS
@@ -131,7 +131,7 @@ def test_no_request_is_answered_with_500_or_leaves_a_traceback(
 
 
 def test_a_body_that_is_cut_off_leaves_no_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The sender is gone, or hears that its body did not come whole; nothing of it is stored."""
+    """The sender has disconnected or gets an error for the incomplete body; nothing of it is stored."""
     chunked = (
         b"POST /v1/telemetry HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n%b"
     )
@@ -147,7 +147,7 @@ def test_a_body_that_is_cut_off_leaves_no_traceback(tmp_path: Path, caplog: pyte
 
 
 def test_damaged_requests_never_meet_500(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The good and bad ones above with bytes changed, doubled and cut out at random places."""
+    """The requests above with bytes changed, doubled and removed at random."""
     rng = random.Random(11)
     damaged = []
     small = [request for _, request, _ in REQUESTS if len(request) < 5_000]

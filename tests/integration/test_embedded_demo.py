@@ -1,4 +1,4 @@
-"""`sandbox-monitor demo`, as a newcomer runs it, only shorter."""
+"""`sandbox-monitor demo` with its default settings, but shorter."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
 
-def test_somebody_is_halted_within_a_minute() -> None:
-    """The board's address comes first, a halt is told in one line well within 60 s, and the summary adds up."""
+def test_a_pilot_is_halted_within_a_minute() -> None:
+    """The board's address is printed first, a halt in one line within 60 s, and the summary adds up."""
     done = demo("--for", "12", "--speed", "2")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -35,7 +35,7 @@ def test_somebody_is_halted_within_a_minute() -> None:
 
 
 def test_a_directory_in_use_is_not_touched(tmp_path: Path) -> None:
-    """A demo starts from nothing: a directory that holds anything is refused with exit code 1."""
+    """A directory that is not empty is refused with exit code 1."""
     (tmp_path / "precious").write_text("mine")
     done = demo("--dir", str(tmp_path))
     assert done.returncode == 1

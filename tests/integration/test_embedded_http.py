@@ -1,4 +1,4 @@
-"""The embedded monitor through its door: what a firm, a regulator, a service and Prometheus see of it."""
+"""The HTTP interface of the embedded monitor, as used by a firm, a regulator, a service and Prometheus."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def death(service: Emitter) -> bytes:
 
 @pytest.mark.parametrize("how", ["structured", "batch", "lines", "binary"])
 def test_a_death_halts_however_it_is_packed(tmp_path: Path, how: str) -> None:
-    """Structured, batch, JSON lines and binary mode: the service that waits gets its halt at once."""
+    """Structured, batch, JSON lines and binary mode: the long poll of the service returns the halt at once."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         waiting = asyncio.create_task(text(session, "v1/commands/p?wait=9.5"))
@@ -110,9 +110,9 @@ def test_a_death_halts_however_it_is_packed(tmp_path: Path, how: str) -> None:
     told(tmp_path, story)
 
 
-def test_bad_input_is_kept_and_rejected_with_its_reason(tmp_path: Path) -> None:
-    """Rubbish is answered with 202, since it is stored; it is counted by reason, and good events pass before and
-    after."""
+def test_invalid_input_is_stored_and_rejected_with_its_reason(tmp_path: Path) -> None:
+    """Invalid input gets 202 because it is stored; it is counted by reason, and valid events before and after it
+    count."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         service = Emitter("s", "p")
@@ -162,8 +162,8 @@ def test_a_permit_answers_its_heartbeat_and_is_signed_like_a_command(tmp_path: P
     told(tmp_path, story)
 
 
-def test_what_cannot_be_stored_is_refused_in_words(tmp_path: Path) -> None:
-    """Empty, of another kind, too large: 400, 415, 413, each with a sentence, and nothing is stored."""
+def test_a_request_that_cannot_be_stored_is_refused_with_a_message(tmp_path: Path) -> None:
+    """Empty: 400; wrong content type: 415; too large: 413; each with a message, and nothing is stored."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         for body, media, status, word in (
@@ -185,8 +185,8 @@ def test_what_cannot_be_stored_is_refused_in_words(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
-def test_another_hosts_name_is_refused(tmp_path: Path) -> None:
-    """A page in a browser that reaches this address under another name gets nothing."""
+def test_a_foreign_host_header_is_refused(tmp_path: Path) -> None:
+    """A request under another host name is refused, against DNS rebinding."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         for path in ("", "v1/decisions", "metrics"):
@@ -198,8 +198,8 @@ def test_another_hosts_name_is_refused(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
-def test_the_door_is_closed_while_recovering(tmp_path: Path) -> None:
-    """Before the first `time` entry nothing is taken, and the sender is told to come back."""
+def test_no_input_is_taken_during_recovery(tmp_path: Path) -> None:
+    """Before the first `time` entry input is refused, and the sender is asked to retry."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         async with session.get("ready") as answer:
@@ -216,7 +216,7 @@ def test_the_door_is_closed_while_recovering(tmp_path: Path) -> None:
 
 
 def test_the_first_time_entry_comes_before_the_first_event(tmp_path: Path) -> None:
-    """When the door opens, a `time` entry already stands in the journal."""
+    """When input is accepted, the journal already holds a `time` entry."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         entries = await monitor.store.read(lambda db: db.execute("SELECT entry FROM journal ORDER BY place").fetchall())
@@ -227,7 +227,7 @@ def test_the_first_time_entry_comes_before_the_first_event(tmp_path: Path) -> No
 
 
 def test_a_regulators_act_takes_effect_once(tmp_path: Path) -> None:
-    """A control record that is sent twice is one act on the record."""
+    """A control record that is sent twice takes effect once."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         act = Override(id="c1", pilot="p", author="regulator-1", level="escalate", reason="to be sure")
@@ -245,7 +245,7 @@ def test_a_regulators_act_takes_effect_once(tmp_path: Path) -> None:
 
 
 def test_decisions_are_read_page_by_page(tmp_path: Path) -> None:
-    """Each line carries its number; asking after it gives what is new."""
+    """Each line has its sequence number; a request after it returns newer lines only."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         await send(session, death(Emitter("s", "p")), STRUCTURED)
@@ -263,7 +263,7 @@ def test_decisions_are_read_page_by_page(tmp_path: Path) -> None:
 
 
 def test_rejections_are_read_page_by_page(tmp_path: Path) -> None:
-    """Bad input is answered with 202, and the door says which record it was, with field and fix."""
+    """Rejections of invalid input are listed with record, field and fix."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         headers = {"Content-Type": LINES}
@@ -284,8 +284,8 @@ def test_rejections_are_read_page_by_page(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
-def test_after_a_restart_everyone_knows_who_is_halted(tmp_path: Path) -> None:
-    """Board, metrics, commands and ledger of the next process show the halt; actors are handed nothing twice."""
+def test_a_halt_is_shown_everywhere_after_a_restart(tmp_path: Path) -> None:
+    """Board, metrics, commands and ledger of the next process show the halt; actors get no decision twice."""
     lines = tmp_path / "decisions.jsonl"
 
     async def first(monitor: Monitor, session: aiohttp.ClientSession) -> None:
@@ -313,7 +313,7 @@ def test_after_a_restart_everyone_knows_who_is_halted(tmp_path: Path) -> None:
 
 
 def test_no_scrape_after_a_restart_shows_counters_below_those_before(tmp_path: Path) -> None:
-    """Prometheus would take the way back up for new rejections: the first scrape that is answered has all of them."""
+    """The first scrape after a restart has all rejections, since Prometheus would take a later rise for new ones."""
     bad = 20_000
 
     def rejected(page: str) -> float:
@@ -335,7 +335,7 @@ def test_no_scrape_after_a_restart_shows_counters_below_those_before(tmp_path: P
 
 
 def test_a_pilot_of_any_name_has_its_page(tmp_path: Path) -> None:
-    """The link on the board leads to it, whatever characters its id holds."""
+    """The link on the board opens its page, whatever characters its id has."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         for name in ("a/b", "a?b#c", "50 %", "Z\u00fcrich", "old\nid", "<b>"):
@@ -346,8 +346,8 @@ def test_a_pilot_of_any_name_has_its_page(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
-def test_an_owner_that_was_shut_out_stops(tmp_path: Path) -> None:
-    """Another owner claims the file: the monitor ends with Fenced instead of going on, and writes nothing more."""
+def test_a_fenced_owner_stops(tmp_path: Path) -> None:
+    """When another owner claims the file the monitor ends with `Fenced` and writes nothing more."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         await SqliteLog(monitor.store).claim()
@@ -360,7 +360,7 @@ def test_an_owner_that_was_shut_out_stops(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_seen_in_the_metrics(tmp_path: Path) -> None:
-    """The age of the last checkpoint can be watched, because its time is a metric."""
+    """The time of the last checkpoint is a metric, so that its age can be alerted on."""
 
     async def story(monitor: Monitor, session: aiohttp.ClientSession) -> None:
         await send(session, death(Emitter("s", "p")), STRUCTURED)

@@ -77,8 +77,7 @@ async def position(path: Path) -> tuple[Position, int]:
 
 
 def test_a_file_is_read_once_over_restarts(tmp_path: Path) -> None:
-    """`--read` takes every line in, halts the pilot that deserves it, and at the next start finds nothing left to
-    read."""
+    """`--read` reads every line once, a reported death halts its pilot, and the next start reads nothing."""
     options, events, lines = prepare(tmp_path)
     for left in (lines, 0):
         process, address = serve(tmp_path, *options, "--read", str(events))
@@ -89,7 +88,7 @@ def test_a_file_is_read_once_over_restarts(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_read(tmp_path: Path) -> None:
-    """`--read -` takes lines from a pipe, and the monitor lives on after its end."""
+    """`--read -` reads lines from a pipe, and the monitor runs on after its end."""
     options, events, lines = prepare(tmp_path)
     process, address = serve(tmp_path, *options, "--read", "-", stdin=events.read_bytes())
     until(lambda: b"halt" in get(address, "v1/commands/pilot-0002"))
@@ -99,7 +98,7 @@ def test_standard_input_is_read(tmp_path: Path) -> None:
 
 
 def test_sigterm_leaves_a_checkpoint(tmp_path: Path) -> None:
-    """After a clean end the watermark stands at the end of telemetry: the next start steps nothing again."""
+    """After SIGTERM the watermark is at the end of telemetry: the next start replays nothing."""
     options, events, lines = prepare(tmp_path)
     process, address = serve(tmp_path, *options, "--read", str(events), "--checkpoint", "1000")
     until(lambda: b"halt" in get(address, "v1/commands/pilot-0002"))

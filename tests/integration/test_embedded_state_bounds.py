@@ -1,4 +1,4 @@
-"""The embedded monitor on a file whose state an older version let grow without bound: it starts, and watches every
+"""The embedded monitor starts on a store whose state grew without bound under an older version, and watches every
 pilot."""
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def decided(path: Path, pilot: str, reason: Reason) -> bool:
     return any(msgspec.json.decode(row[2], type=Decision).reason is reason for row in rows)
 
 
-def test_a_file_with_an_overgrown_state_is_taken_up(tmp_path: Path) -> None:
-    """The pilot keeps what can be kept, the next state is below the limit, and the other pilot halts on a death."""
+def test_a_store_with_a_state_above_the_limit_is_opened(tmp_path: Path) -> None:
+    """The next state of the pilot is below the limit, and another pilot is still halted on a death."""
     options, _, _ = prepare(tmp_path)
     hostile, other = fleet().pilots
     process, _ = serve(tmp_path, *options)

@@ -1,4 +1,4 @@
-"""What a monitor was given comes out again as JSON lines, from either runtime, and replays."""
+"""`export` writes the input of a monitor as JSON lines, from either runtime, ready for replay."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def told(arguments: list[str]) -> list[tuple[int, Envelope]]:
     return [(line.record.received, e) for line in lines for e in validate(line.record, "t", 0, secret=b"").events]
 
 
-def test_what_the_embedded_monitor_was_given(tmp_path: Path) -> None:
-    """Every event in the order of reception with its time; one pilot alone; rubbish is left out and counted."""
+def test_the_input_of_the_embedded_monitor_is_exported(tmp_path: Path) -> None:
+    """Every event in order of receipt with its time; one pilot alone; invalid records are omitted and counted."""
     moments = iter(range(1_800_000_000_000, 1_900_000_000_000, 1000))
 
     async def feed() -> None:
@@ -51,7 +51,7 @@ def test_what_the_embedded_monitor_was_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
-def test_what_stands_on_kafka() -> None:
+def test_the_input_on_kafka_is_exported() -> None:
     """Partitions are merged by the time of reception, and each pilot's events keep their order."""
     fresh = Fresh(partitions=3)
     number = {pilot: i % 3 for i, pilot in enumerate(FLEET.pilots)}
@@ -65,8 +65,8 @@ def test_what_stands_on_kafka() -> None:
     assert found == {p: [e for e in EVENTS[:900] if e.subject == p] for p in FLEET.pilots}
 
 
-def test_a_directory_without_a_monitor_is_said(tmp_path: Path) -> None:
-    """The error names what to give, and no file is made."""
+def test_a_directory_without_a_monitor_is_an_error(tmp_path: Path) -> None:
+    """The error names the expected argument, and no file is written."""
     done = CliRunner().invoke(export, ["--dir", str(tmp_path)])
     assert done.exit_code == 1
     assert "holds no monitor.db: give --dir of `serve`" in str(done.exception)

@@ -80,7 +80,7 @@ def test_the_shipped_configuration_is_valid() -> None:
     ],
 )
 def test_alerts_are_routed(labels: list[str], receiver: str) -> None:
-    """Each kind of alert goes where it belongs."""
+    """Each kind of alert is routed to its receiver."""
     command = [
         "amtool",
         "config",
@@ -129,7 +129,7 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
 
 def test_a_pushed_halt_reaches_a_person_at_once_and_ends_with_the_release(manager: Server, people: Recorder) -> None:
     """The push needs no Prometheus: notified without the wait that other alerts are grouped in, in one message with the
-    finding that caused it; ended by the release."""
+    finding that caused it; resolved by the release."""
     deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
     deliver.feed([halted()])
     deliver.tick(0)
@@ -174,9 +174,9 @@ def test_a_second_halt_right_after_the_release_is_notified_at_once(manager: Serv
     assert len(people.seen) == before
 
 
-def test_no_message_says_that_a_standing_halt_ended(tmp_path: Path, people: Recorder) -> None:
-    """The monitor dies with a halt that stands: long after its last word the alert still stands, and no message says
-    `resolved`. Groups are flushed every second here, so that an end would be sent at once."""
+def test_no_message_resolves_an_active_halt(tmp_path: Path, people: Recorder) -> None:
+    """The monitor is killed during a halt: long after its last message the alert still fires, and no message says
+    `resolved`. Groups are flushed every second here, so that a resolution would be sent at once."""
     short = CONFIG.read_text().replace("group_interval: 1m", "group_interval: 1s")
     config = tmp_path / "alertmanager.yaml"
     config.write_text(short.replace("http://127.0.0.1:9095", people.url))
@@ -227,8 +227,8 @@ def test_a_halt_is_notified_although_the_clocks_differ(tmp_path: Path, people: R
         assert all(abs(found - seconds) <= 3 for found in measured)
 
 
-def test_an_attached_alertmanager_is_told_what_stands(manager: Server, people: Recorder) -> None:
-    """Of a past with a lifted halt, a pilot that left and a halt that stands, only the last is sent."""
+def test_an_attached_alertmanager_gets_the_active_alerts_only(manager: Server, people: Recorder) -> None:
+    """After a lifted halt, a pilot that left and an active halt, only the active halt is sent."""
     left = halted(standing=2, pilot="p-3", level=Level.NORMAL, was=Level.NORMAL, kind="act", reason=Reason.EXITED)
     deliver = Deliver({"alertmanager": Alertmanager(manager.url)}, history=True)
     deliver.feed([halted(), LIFTED, halted(pilot="p-3", level=Level.ESCALATE), left, halted(pilot="p-2")])
@@ -240,8 +240,8 @@ def test_an_attached_alertmanager_is_told_what_stands(manager: Server, people: R
     assert {alert["labels"]["pilot"] for seen in people.seen for alert in seen.body["alerts"]} == {"p-2"}
 
 
-def test_alertmanager_that_forgets_gets_everything_again(tmp_path: Path) -> None:
-    """Alertmanager killed and started anew on an empty disk knows the halt after the next resending."""
+def test_an_alertmanager_that_lost_its_state_gets_active_alerts_resent(tmp_path: Path) -> None:
+    """After a restart on an empty disk Alertmanager has the halt again with the next retransmission."""
     first = alertmanager(tmp_path / "first", CONFIG)
     port = int(first.url.rsplit(":", 1)[1])
     deliver = Deliver({"alertmanager": Alertmanager(first.url)})
@@ -257,7 +257,7 @@ def test_alertmanager_that_forgets_gets_everything_again(tmp_path: Path) -> None
 
 
 def test_a_lost_cursor_file_leaves_no_alert_behind(manager: Server) -> None:
-    """Attached anew after the release, the actor ends the alert that a former process left open."""
+    """Attached again after the release, the actor resolves the alert that an earlier process left active."""
     former = Deliver({"alertmanager": Alertmanager(manager.url)})
     former.feed([halted(), halted(pilot="p-2")])
     former.tick(0)
@@ -268,7 +268,7 @@ def test_a_lost_cursor_file_leaves_no_alert_behind(manager: Server) -> None:
     until(lambda: {alert["labels"]["pilot"] for alert in alerts_of(manager)} == {"p-2"})
 
 
-def test_a_pushed_halt_silences_the_same_of_the_rule(manager: Server) -> None:
+def test_a_pushed_halt_inhibits_the_alert_of_the_rule(manager: Server) -> None:
     """One message per halt: the rule's alert is inhibited by the pushed one, another pilot's is not."""
     [pushed, _] = after_decision(PilotAlerts(), halted(pilot="p-1")).alerts()
     Alertmanager(manager.url).notify([pushed], [])

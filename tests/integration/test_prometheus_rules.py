@@ -1,4 +1,4 @@
-"""The alerts: valid, tested three ways each, made of metrics that exist, and each with a place in the runbook."""
+"""The alerts are valid, have three test cases each, use existing metrics, and each has a section in the runbook."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def test_every_case_holds() -> None:
 
 @pytest.mark.servers
 def test_alerts_about_pilots_end_with_their_cause_only() -> None:
-    """Vanished series, a dead monitor and a change of owner end none; promtool runs the stories."""
+    """Vanished series, a stopped monitor and a change of owner resolve none; promtool runs the scenarios."""
     done = promtool("test", "rules", str(LATCHES))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.servers
-def test_the_stories_can_fail(tmp_path: Path) -> None:
-    """Without memory the stories do not hold."""
+def test_the_scenarios_can_fail(tmp_path: Path) -> None:
+    """Without the part of a rule that remembers, the scenarios fail."""
     text = RULES.read_text()
     for name in RECORDED:
         text = text.replace(f"last_over_time({name}[2h])", "vector(0) > 1")
@@ -113,7 +113,7 @@ def test_every_alert_has_its_three_cases(alert: str) -> None:
 @pytest.mark.parametrize("expr", ["vector(0) > 1", "vector(1)"])
 @pytest.mark.parametrize("alert", sorted(set(ALERTS) - {"Watchdog"}))
 def test_the_cases_can_fail(alert: str, expr: str, tmp_path: Path) -> None:
-    """An alert that never fires, or always does, is found by its cases."""
+    """The cases detect an alert that never fires or always fires."""
     rules = copy.deepcopy(GROUPS)
     for group in rules["groups"]:
         for rule in group["rules"]:
@@ -145,7 +145,7 @@ def test_every_alert_has_a_runbook_heading(alert: str) -> None:
 
 
 def test_every_runbook_heading_has_an_alert() -> None:
-    """The runbook tells of every alert, of Prometheus's rules or pushed, and of none that is gone."""
+    """The runbook has a section for every alert, by rule or pushed, and for no removed one."""
     assert {alert.lower() for alert in (*ALERTS, *GRAVE.values(), BEYOND)} == HEADINGS
 
 

@@ -1,4 +1,4 @@
-"""Deployment: the stack without Docker runs; what cannot run here is at least whole."""
+"""Deployment: the stack without Docker runs; the files for what cannot run here are complete."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def lines(file: Path) -> list[dict[str, Any]]:
 @pytest.mark.kafka
 @pytest.mark.servers
 def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
-    """Up, a simulated death, the halt reaches a person; killed processes come back and repeat nothing; down leaves
-    nothing."""
+    """After `up` a simulated death is notified as a halt; killed processes restart and duplicate nothing; `down` stops
+    all."""
     ports = {part: free_port() for part in PARTS}
     stack = [sys.executable, str(DEPLOY / "stack.py")]
     where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
@@ -119,8 +119,8 @@ def _read(file: Path) -> str:
         return ""
 
 
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
-    """A port that another process has is said by its number, with exit code 3, and nothing is left running."""
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    """The error names a port that another process uses, with exit code 3, and nothing is left running."""
     import socket
 
     with socket.socket() as other:
@@ -134,7 +134,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 
 def test_a_recycled_process_id_is_not_ours(tmp_path: Path) -> None:
-    """`down` never stops a process that merely has the id which ours once had."""
+    """`down` does not stop a process that has a recycled process id."""
     (tmp_path / "prometheus.pid").write_text(json.dumps({"pid": os.getpid(), "born": "1"}))
     command = [sys.executable, str(DEPLOY / "stack.py"), "down", "--dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -152,15 +152,15 @@ def test_the_prometheus_configuration_is_valid(name: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["compose.yaml", "Dockerfile"])
-def test_what_is_not_executed_says_so(file: str) -> None:
-    """The first line is honest."""
+def test_files_that_no_test_executes_state_it(file: str) -> None:
+    """The first line of the file states it."""
     assert "NOT EXECUTED HERE" in (DEPLOY / file).read_text().splitlines()[0]
 
 
 @pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
-def test_a_service_is_pinned_private_and_whole(name: str) -> None:
-    """Images have a version, ports are bound to loopback, files and volumes and dependencies exist, commands are
-    ours."""
+def test_a_compose_service_is_pinned_private_and_complete(name: str) -> None:
+    """Images have a version, ports are bound to loopback, files, volumes and dependencies exist, commands are those of
+    the product."""
     service = COMPOSE["services"][name]
     assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
     for port in service.get("ports", ()):
@@ -181,7 +181,7 @@ def test_a_service_is_pinned_private_and_whole(name: str) -> None:
 
 
 def test_compose_and_stack_run_the_same_kafka() -> None:
-    """One version of Kafka, whichever way it comes."""
+    """Both use the same version of Kafka."""
     pom = (DEPLOY / "local" / "pom.xml").read_text()
     version = COMPOSE["services"]["kafka"]["image"].split(":")[1]
     assert f">{version}<" in pom
@@ -216,7 +216,7 @@ def test_what_the_image_copies_exists() -> None:
 
 
 def test_the_installer_has_nothing_to_do_where_all_is_there() -> None:
-    """On a machine that has every program it changes nothing and says nothing."""
+    """With every program present it changes and prints nothing."""
     wanted = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "chromium", "chromedriver", "java", "mvn")
     if [program for program in wanted if shutil.which(program) is None]:
         pytest.skip("a program is missing, so there would be something to do")
@@ -226,7 +226,7 @@ def test_the_installer_has_nothing_to_do_where_all_is_there() -> None:
 
 
 def test_the_installer_says_what_to_do_without_root(tmp_path: Path) -> None:
-    """Without root it installs nothing, names the packages and ends with 1."""
+    """Without root it installs nothing, names the packages and exits with 1."""
     for name in ("id", "sort", "tr"):
         found = shutil.which(name)
         assert found is not None

@@ -1,4 +1,4 @@
-"""The bare wheel in a fresh environment: it is the SDK, and a firm needs nothing else."""
+"""The wheel without extras in a fresh environment is the SDK, and a firm needs nothing else."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def test_the_bare_wheel_sends_events_and_obeys(firm: Path, tmp_path: Path) -> No
     assert json.loads(done.stdout) == {"importable": [], "reason": "hard_rule"}
 
 
-def test_the_command_of_the_bare_wheel_names_the_extra(firm: Path) -> None:
-    """`sandbox-monitor` without the monitor's libraries says what to install, without a traceback."""
+def test_the_command_of_the_bare_wheel_names_the_missing_extra(firm: Path) -> None:
+    """`sandbox-monitor` without the monitor's libraries names the extra to install, without a traceback."""
     done = run(str(firm.with_name("sandbox-monitor")), "serve")
     assert done.returncode == 1
     assert "sandbox-monitor[monitor]" in done.stderr

@@ -145,8 +145,8 @@ def test_the_examples_are_short() -> None:
 def obeyed(
     kind: type[Embedded] | type[Kafka], tmp_path: Path, *program: str
 ) -> Iterator[tuple[Environment, str, Example]]:
-    """An environment, its pilot and an example that serves. Before, it has obeyed a halt; after a kill and a restart it has
-    stopped the running service and served again; without a network it has stopped at the end of its lease and
+    """An environment, its pilot and an example that serves. Before, it has obeyed a halt; after a kill and a restart it
+    has stopped the running service and served again; without a network it has stopped at the end of its lease and
     served again afterwards."""
     environment = world_of(kind, tmp_path)
     pilot, proxy = environment.next().pilot, environment.proxy()

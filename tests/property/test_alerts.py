@@ -1,4 +1,4 @@
-"""The alerts that stand, computed from decisions alone, are the grave findings that the machine holds active."""
+"""The active alerts, computed from decisions alone, are the severe findings that the machine holds active."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_the_alerts_that_stand_are_the_active_grave_findings(level: str, steps: 
 @settings(max_examples=60, deadline=None)
 @given(level=st.sampled_from(["escalate", "halt"]), steps=steps)
 def test_decisions_of_an_older_version_give_the_same_halts(level: str, steps: list[tuple[str, int]]) -> None:
-    """Without the key of the finding nothing raises, and findings about a halt are told apart all the same."""
+    """Without finding keys nothing raises, and findings about a halt are still distinguished."""
     world = World(level)
     for what, number in steps:
         world.do(what, number)
@@ -188,8 +188,8 @@ def test_folding_is_the_same_from_a_saved_standing(steps: list[tuple[str, int]],
     assert again == world.standing
 
 
-def test_changes_lead_from_one_standing_to_the_next() -> None:
-    """What began and did not end is what stands."""
+def test_changes_transform_one_set_of_alerts_into_the_next() -> None:
+    """The active alerts are those that began and have not ended."""
     world = World("halt")
     told: dict[str, Any] = {}
     before = PilotAlerts()
@@ -222,7 +222,7 @@ def test_findings_that_end_together_have_separate_ids() -> None:
 
 
 def test_an_exit_ends_the_alerts_of_a_halt_only_when_the_stop_is_verified() -> None:
-    """Leaving the sandbox is no way out of a halt: the alert stands until the service was seen to have stopped."""
+    """After an exit under a halt the alert stays active until the stop of the service is verified."""
     world = World("halt")
     world.do("harm", 1)
     world.act(Withdrawal(id="w", pilot="p", author="olga", reason="x"))
@@ -233,8 +233,7 @@ def test_an_exit_ends_the_alerts_of_a_halt_only_when_the_stop_is_verified() -> N
 
 
 def test_a_flood_of_incidents_is_bounded() -> None:
-    """A thousand deaths are as many alerts as fit and one that says that there are more; a lowered level ends them
-    all."""
+    """A thousand deaths give at most the bounded number of alerts and one for the rest; a lowered level ends all."""
     world = World("escalate")
     for _ in range(1000):
         world.send(world.emitter.incident(world.now, Severity.SERIOUS_INCIDENT, Harm.DEATH))

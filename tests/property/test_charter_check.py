@@ -1,4 +1,4 @@
-"""`charter check` over damaged charters: each is a charter or a list of findings with a place, never a surprise."""
+"""`charter check` on damaged charters returns a charter or findings with a place; it never raises."""
 
 from __future__ import annotations
 
@@ -296,7 +296,7 @@ def test_every_damaged_charter_is_read_or_refused_with_a_place_and_a_fix(seed: i
     ],
 )
 def test_what_cannot_be_hashed_or_seen_is_refused_at_its_place(old: str, new: str, field: str, says: str) -> None:
-    """Each with field, problem and fix; what may stand in a text for people is another matter than in an id."""
+    """Each is refused with field, problem and fix; ids are stricter than texts for people."""
     good = (
         "schema: sandbox-charter/1\npilot: p-1\nversion: 1\nparticipant: {id: firm}\nscenario: test\ntier: limited\n"
         "users: {cap: 5}\n"
@@ -345,7 +345,7 @@ def test_two_streams_never_share_a_name() -> None:
 
 
 def test_nesting_is_refused_before_it_takes_long() -> None:
-    """A page of brackets is told in about a second."""
+    """A page of brackets is refused in about a second."""
     began = time.process_time()
     (found,) = judge("a: " + "[" * 20_000).errors
     assert "deep" in found.problem
@@ -353,7 +353,7 @@ def test_nesting_is_refused_before_it_takes_long() -> None:
 
 
 def test_the_command_prints_hidden_characters_as_escapes(tmp_path: Path) -> None:
-    """Findings stay one line each, in text and in JSON, whatever stands in the file."""
+    """Each finding is one line, in text and in JSON, whatever the file contains."""
     path = tmp_path / "c.yaml"
     path.write_bytes(b'"pi\\nlot": "\\ud800"\n"\\ud800": 1\n')
     for options in ([], ["--json"]):

@@ -62,7 +62,7 @@ def test_overdispersed_e_values_expect_at_most_one_up_to_the_assumed_dispersion(
         assert found == pytest.approx(1, abs=1e-7)
 
 
-def test_the_familiar_overdispersed_ratio_would_break_the_promise() -> None:
+def test_a_ratio_of_two_negative_binomials_would_break_the_guarantee() -> None:
     """Two negative binomials of equal variance/mean give a Poisson pilot E[e] > 1, so they are not used."""
     mean, dispersion, ratio = 0.5, 2.0, 1.5
     shape = mean / (dispersion - 1)
@@ -114,8 +114,8 @@ def test_two_thousand_pilots_within_their_limit_watched_for_two_years(dispersion
     assert halted / PILOTS <= ALPHA + error_margin(ALPHA)
 
 
-def test_the_same_promise_for_proportions() -> None:
-    """Pilots exactly at a 30 % limit, 40 trials a week."""
+def test_proportions_at_their_limit_alarm_at_most_at_alpha() -> None:
+    """Pilots exactly at a 30 % limit with 40 trials a week: at most alpha of them ever alarm."""
     chance = np.random.default_rng(20260102)
     halted = 0
     for pilot in chance.binomial(40, 0.3, (PILOTS, 52)):

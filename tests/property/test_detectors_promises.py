@@ -35,7 +35,7 @@ def streams(draw: st.DrawFn, kind: type) -> list[Observation]:
 
 @settings(max_examples=examples(50, 150), deadline=None, derandomize=True)
 @given(data=st.data())
-def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
+def test_guarantees_hold_on_any_finite_stream(data: st.DataObject) -> None:
     """Every detector, either direction, with and without a limit, passes every check on any finite stream."""
     name = data.draw(st.sampled_from(sorted(DETECTORS)))
     kind = data.draw(st.sampled_from(DETECTORS[name].observes))
@@ -60,9 +60,7 @@ def test_promises_hold_on_any_finite_stream(data: st.DataObject) -> None:
     counts=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5)), min_size=1, max_size=20),
     exposures=st.lists(st.floats(0.1, 5), min_size=20, max_size=20),
 )
-def test_what_is_not_yet_known_never_strengthens_the_evidence(
-    counts: list[tuple[int, int]], exposures: list[float]
-) -> None:
+def test_partial_periods_never_strengthen_the_evidence(counts: list[tuple[int, int]], exposures: list[float]) -> None:
     """Path by path: partial counts with the exposure at its upper bound give at most the score of complete periods."""
     partial, complete = (build("limit_e_process", Design(limit=1.0, alpha=0.01, variance_mean=1.5)) for _ in range(2))
     for (k, more), m in zip(counts, exposures, strict=False):

@@ -1,5 +1,4 @@
-"""What a service, another firm or another regulator forges, replays or says of another command moves the monitor
-nowhere.
+"""Forged and replayed records, and acknowledgements of other commands, do not change the state of the monitor.
 
 10,000 records; `QUICK=1`: 1,000. Each is rejected once, counted by the metrics under its reason, and raised by an
 alert.
@@ -277,9 +276,9 @@ class Forger:
         )
 
 
-def test_nothing_forged_replayed_or_out_of_force_moves_the_monitor() -> None:
-    """Whatever comes: one rejection each, under a reason that an alert watches; no decision, no command; halt, order
-    and pilots stay as they were; and afterwards the true service's word counts as if nothing had been."""
+def test_no_forged_or_replayed_record_changes_the_state() -> None:
+    """Each record gives one rejection under a reason that an alert watches, and no decision or command; halt, order and
+    pilots do not change; afterwards signed events of the true service count as before."""
     bench = Bench()
     forger = Forger(bench, 20260302)
     pilot = bench.machine.pilots["p"]

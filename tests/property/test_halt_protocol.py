@@ -1,7 +1,6 @@
-"""The whole protocol of a halt as a state machine: whatever firms, regulators, clocks and crashes do, in whatever
-order.
+"""The protocol of a halt as a state machine: acts, reports, clocks and crashes in any order.
 
-The model knows only what was sent; it never looks at how the machine keeps its books.
+The model knows only what was sent, not the internal state of the machine.
 """
 
 from __future__ import annotations
@@ -378,7 +377,7 @@ def run(examples: int) -> None:
     run_state_machine_as_test(Protocol, settings=limits)
 
 
-def test_no_path_leads_from_halted_to_running_but_the_whole_one() -> None:
+def test_only_the_complete_release_leads_from_halted_to_running() -> None:
     """Rectification, passed evaluation, two different approvals, release; standing never falls; first-out is right. 150
     runs of at most 50 steps, which on average have 39; 650 runs, 25,000 steps, with FULL=1; 60 runs with QUICK=1."""
     quick = os.environ.get("QUICK", "") not in ("", "0")
@@ -386,6 +385,6 @@ def test_no_path_leads_from_halted_to_running_but_the_whole_one() -> None:
 
 
 @pytest.mark.long
-def test_no_path_leads_from_halted_to_running_in_many_more_runs() -> None:
+def test_only_the_complete_release_leads_from_halted_to_running_in_many_more_runs() -> None:
     """The same, 2,000 runs of 50 steps."""
     run(2_000)

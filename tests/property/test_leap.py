@@ -145,7 +145,7 @@ def stepped(machine: Machine, script: list[tuple[str, Any]], at: int) -> Outputs
 @pytest.mark.parametrize("evidence", [True, False], ids=["with evidence", "without"])
 @settings(deadline=None, max_examples=examples(5, 25))
 @given(seed=st.integers(0, 1 << 32), which=st.integers(0, 3), service=st.booleans())
-def test_passing_over_empty_periods_changes_no_decision_and_no_state(
+def test_skipping_empty_periods_changes_no_decision_and_no_state(
     evidence: bool, seed: int, which: int, service: bool
 ) -> None:
     """Whatever came before, and wherever it ends: the same decisions, commands and snapshot; the same evidence where it
@@ -188,8 +188,9 @@ def test_empty_periods_after_a_loss_of_telemetry_count_as_quiet(which: int) -> N
     assert decisions[0] == decisions[1]
 
 
-def test_most_of_an_empty_year_is_passed_over() -> None:
-    """A charter in periods of five seconds, admitted half a year before its first event: a moment, not an hour."""
+def test_most_of_an_empty_year_is_skipped() -> None:
+    """A charter in periods of five seconds, admitted half a year before its first event: it takes seconds, not an
+    hour."""
     for charter in charters():
         five = tuple(
             structs.replace(s, period="5s", reporting_delay="2s") if s.period != "1mo" else s

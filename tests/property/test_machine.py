@@ -1,4 +1,4 @@
-"""Results of the machine do not depend on how records are cut, on how often time is read, or on restarts."""
+"""Results of the machine do not depend on batching, on how often time is read, or on restarts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def plain(seed: int) -> dict[str, list[Decision | Evidence]]:
 
 @settings(max_examples=examples(8, 25), deadline=None)
 @given(seed=st.integers(0, 2), cuts=st.lists(st.integers(1, 4000), max_size=40))
-def test_results_do_not_depend_on_how_records_are_cut_into_batches(seed: int, cuts: list[int]) -> None:
+def test_results_do_not_depend_on_batching(seed: int, cuts: list[int]) -> None:
     """One record at a time, all at once, anything between: the same decisions, the same ids."""
     fleet, _, events = history(seed)
     machine = admitted(seed)
@@ -84,9 +84,8 @@ def test_results_do_not_depend_on_how_often_time_is_journalled(seed: int, every:
 
 @settings(max_examples=examples(6, 15), deadline=None)
 @given(seed=st.integers(0, 2), stops=st.lists(st.integers(0, 4000), min_size=1, max_size=5))
-def test_a_restored_state_goes_on_as_if_nothing_had_happened(seed: int, stops: list[int]) -> None:
-    """Snapshot and restore into a new machine, at any point and repeatedly: the same decisions, and the same state
-    bytes at the end."""
+def test_a_restored_state_gives_the_same_results(seed: int, stops: list[int]) -> None:
+    """With snapshot and restore into a new machine at any points: the same decisions and the same final state bytes."""
     fleet, _, events = history(seed)
     machine, outs, at = admitted(seed), [], 0
     for stop in [*sorted(stops), len(events)]:

@@ -1,4 +1,4 @@
-"""Nothing but a release ends a halt: every act, by every author, in every state, alone and in sequences; no side door.
+"""Only a release ends a halt: every act, by every author, in every state, alone and in sequences.
 
 The walks are seeded; `QUICK=1` takes fewer of them.
 """
@@ -290,7 +290,7 @@ def test_every_act_has_its_row_in_the_table() -> None:
 
 @pytest.mark.parametrize("state", STATES, ids=lambda s: s.__name__)
 def test_no_single_act_ends_a_halt_but_a_release(state: Callable[[World], None]) -> None:
-    """Every act by every author in this state; the same record twice and a year later too."""
+    """No act by any author in this state ends the halt, also when it is sent twice or again a year later."""
     start = made(state)
     tried = 0
     for author in AUTHORS:
@@ -309,7 +309,7 @@ def test_no_single_act_ends_a_halt_but_a_release(state: Callable[[World], None])
 @pytest.mark.parametrize("state", [halted, half_released, leaving, gone], ids=lambda s: s.__name__)
 def test_no_two_acts_of_attackers_change_anything_under_a_halt(state: Callable[[World], None]) -> None:
     """The firm, strangers and forgers, in every pair of acts: no command, no other level, no new author who may
-    release; only the firm's own steps go on record."""
+    release; only the firm's own steps are recorded."""
     start = made(state)
     for first in ATTACKERS:
         for act in acts(start, first):
@@ -329,7 +329,8 @@ def test_no_two_acts_of_attackers_change_anything_under_a_halt(state: Callable[[
 
 @pytest.mark.parametrize("part", range(4))
 def test_no_sequence_ends_a_halt_but_a_complete_release(part: int) -> None:
-    """Long walks of acts, copies of old records, acknowledgements and heartbeats, from every state."""
+    """Random sequences of acts, duplicates, acknowledgements and heartbeats from every state end a halt only by a
+    release."""
     released = left = 0
     for number in range(part, WALKS, 4):
         rng = Random(number)
@@ -369,8 +370,8 @@ def next_step(world: World, rectified: bool, evaluated: bool, approvals: tuple[s
     return Release(**world.by("olga"), reason="seen on site"), "olga"
 
 
-def test_a_snapshot_keeps_what_is_remembered_of_acts() -> None:
-    """A restored pilot judges copies as before."""
+def test_a_snapshot_keeps_the_deduplication_of_acts() -> None:
+    """A restored pilot still recognises duplicates of acts."""
     world = made(half_released)
     pilot = world.machine.pilots["p"]
     assert restore(snapshot(pilot))[0].acts == pilot.acts

@@ -94,7 +94,7 @@ def test_a_service_works_only_without_a_halt_and_resumed_from_the_newest_release
 
 @settings(max_examples=100, deadline=None)
 @given(st.permutations(range(5)))
-def test_the_order_of_arrival_lifts_nothing(order: list[int]) -> None:
+def test_the_order_of_arrival_does_not_change_the_result(order: list[int]) -> None:
     """Commands in any order end at the same standing and the same release to resume from."""
     world = World()
     for what in ("halt", "release", "dry_run", "drill_ends", "full_stop", "drill_ends"):

@@ -1,5 +1,4 @@
-"""Laws of bounds: whatever well-formed events a firm sends, and whatever acts come, a pilot's state stays below its
-limit."""
+"""The state of a pilot stays below its limit for all well-formed events and acts."""
 
 from __future__ import annotations
 
@@ -198,17 +197,17 @@ def _ms(event: Envelope) -> int:
 
 
 @pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: str(bomb.__name__))
-def test_no_bomb_makes_the_state_outgrow_its_limit(bomb: Bomb) -> None:
-    """Each kind of growth by itself; most of what is sent is taken, so the bomb is one."""
+def test_no_kind_of_growth_exceeds_the_state_limit(bomb: Bomb) -> None:
+    """Each kind of growth alone stays below the limit; most of the events are accepted, so that the test is
+    effective."""
     _, out = exploded((bomb,), 1, 0)
     assert len(out.rejected) < 2500
 
 
 @settings(max_examples=examples(2, 10), deadline=None)
 @given(order=st.permutations(BOMBS), seed=st.integers(0, 5), count=st.sampled_from([0, 30, examples(120, 600)]))
-def test_no_mixture_of_bombs_does_either(order: list[Bomb], seed: int, count: int) -> None:
-    """All of them after each other, in any order, under a halt and many acts; the state survives a restart as it
-    is."""
+def test_no_mixture_of_growth_exceeds_the_state_limit(order: list[Bomb], seed: int, count: int) -> None:
+    """All kinds in any order, under a halt and many acts, stay below the limit; a restart restores the same state."""
     machine, _ = exploded(tuple(order), seed, count)
     raw = machine.pilots.raw("p")
     assert len(raw) <= STATE_BYTES
@@ -218,7 +217,7 @@ def test_no_mixture_of_bombs_does_either(order: list[Bomb], seed: int, count: in
 
 
 def test_a_gap_cannot_be_hidden_by_a_flood_of_sources() -> None:
-    """What is missing of a source that is forgotten for others goes on to count, and the period closes as partial."""
+    """Missing events of a source that was evicted for others still count, and the period closes as partial."""
     machine = Machine(journalled=False)
     machine.restore({"p": started()})
     emitter = Emitter("honest", "p")
@@ -255,8 +254,9 @@ def hostile(kind: type, n: int, rng: Random) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(detectors.DETECTORS))
-def test_no_detector_outgrows_what_is_estimated_for_it(name: str) -> None:
-    """Of every registered detector, on numbers of the longest form: a new one must state how it grows."""
+def test_no_detector_exceeds_its_estimated_size(name: str) -> None:
+    """Every registered detector, on numbers of the longest form, stays within its estimate; a new one must state how it
+    grows."""
     rng = Random(name)
     for kind in detectors.DETECTORS[name].observes:
         design = Design(limit=0.5, alpha=0.01, late_window=64)
@@ -269,7 +269,7 @@ def test_no_detector_outgrows_what_is_estimated_for_it(name: str) -> None:
 
 
 def test_the_rich_charter_is_allowed_and_a_larger_one_refused_with_field_and_fix() -> None:
-    """`charter check` and admission know how large a state could grow, and name where."""
+    """`charter check` and admission compute the largest possible state and name field and fix."""
     assert size_of(plan_of(rich())).total <= CHARTER_BYTES
     spec = msgspec.structs.replace(rich().indicators[1], segments=tuple(f"s{n}" for n in range(200)))
     (found,) = [p for p in lint(charter(spec)) if p.severity == "error"]
@@ -282,9 +282,9 @@ def test_the_rich_charter_is_allowed_and_a_larger_one_refused_with_field_and_fix
     assert found.field == "objects"
 
 
-def test_a_charter_from_before_there_were_bounds_sheds_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pilot drops open periods unjudged, is escalated with the reason, and stays below the limit, however events
-    are cut."""
+def test_a_charter_without_bounds_sheds_periods_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pilot of an unbounded older charter drops open periods unjudged, is escalated with the reason, and stays
+    below the limit, for any batch size."""
     monkeypatch.setattr("monitor.decide.control_acts.lint", lambda charter: [])
     spec = msgspec.structs.replace(
         rich().indicators[1], reporting_delay="900m", segments=tuple(f"s{n}" for n in range(40))
@@ -305,9 +305,8 @@ def test_a_charter_from_before_there_were_bounds_sheds_and_says_so(monkeypatch: 
     assert len(states[0]) <= STATE_BYTES
 
 
-def test_a_hostile_pilot_leaves_others_of_its_partition_the_same() -> None:
-    """A thousand events made to make a state grow, in between those of others: the others' outputs are the same
-    bytes."""
+def test_a_hostile_pilot_does_not_affect_others_of_its_partition() -> None:
+    """With a thousand growth events between those of other pilots, the outputs of the others are the same bytes."""
     act = Admission(id="adm", pilot="p", author="anna", charter=rich())
     said: list[Any] = []
     for hostile_too in (False, True):

@@ -1,4 +1,4 @@
-"""Validate, whatever the bytes: it never raises, and every event of a record is accounted for."""
+"""`validate` never raises for any bytes, and returns one result for every event of a record."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_arbitrary_bytes_never_raise(value: bytes | None, headers: Any, key: byt
 @given(EVENTS, st.data())
 @settings(max_examples=examples(120, 300), deadline=None)
 def test_a_damaged_event_never_raises(event: dict[str, Any], data: st.DataObject) -> None:
-    """A valid event with bytes cut, doubled or overwritten gives at most one event and at least one answer."""
+    """A valid event with bytes removed, doubled or overwritten gives at most one event and at least one result."""
     raw = msgspec.json.encode(event)
     start = data.draw(st.integers(0, len(raw)))
     stop = data.draw(st.integers(start, min(len(raw), start + 30)))
@@ -66,7 +66,8 @@ def test_a_damaged_event_never_raises(event: dict[str, Any], data: st.DataObject
 @given(st.lists(EVENTS | JSON, max_size=8))
 @settings(max_examples=examples(120, 300), deadline=None)
 def test_every_event_of_a_batch_is_accounted_for_and_judged_by_itself(items: list[Any]) -> None:
-    """The places of events and rejections together are 0 to n-1, and each element fares as it would alone."""
+    """The indices of events and rejections together are 0 to n-1, and each element gets the result that it gets
+    alone."""
     elements = [msgspec.json.encode(item) for item in items]
     events, places, rejected = read(b"[" + b",".join(elements) + b"]")
     assert sorted([*places, *(r.index for r in rejected)]) == list(range(len(items)))
@@ -79,7 +80,7 @@ def test_every_event_of_a_batch_is_accounted_for_and_judged_by_itself(items: lis
 
 @given(EVENTS, st.sampled_from(["time", "sequence", "source", "subject", "data", "id", "specversion", "type"]), JSON)
 @settings(max_examples=examples(120, 300), deadline=None)
-def test_any_value_in_any_field_gives_one_answer(event: dict[str, Any], field: str, value: Any) -> None:
+def test_any_value_in_any_field_gives_one_result(event: dict[str, Any], field: str, value: Any) -> None:
     """One event in, one event or one rejection out."""
     events, _, rejected = read(msgspec.json.encode({**event, field: value}))
     assert len(events) + len(rejected) == 1

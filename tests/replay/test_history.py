@@ -134,7 +134,8 @@ def replayed(raw: bytes, **settings: bool) -> tuple[dict[str, list[Decision]], l
 
 
 def test_a_whole_history_decides_what_the_monitor_decided(recorded: Path) -> None:
-    """Outages, restarts and late records included: every decision of every pilot, in its order, however it is cut."""
+    """Outages, restarts and late records included: every decision of every pilot is reproduced in order, for any batch
+    size."""
     result = ran("export", "--dir", str(recorded), "--quiet")
     stood = decisions_of(recorded)
     reasons = {d.reason for decisions in stood.values() for d in decisions}
@@ -144,9 +145,9 @@ def test_a_whole_history_decides_what_the_monitor_decided(recorded: Path) -> Non
 
 
 @pytest.mark.parametrize("pilot", FLEET.pilots)
-def test_a_firms_part_decides_the_same_and_names_no_other(recorded: Path, pilot: str) -> None:
-    """The pilot's own decisions come out the same from its own part; no other pilot, source or firm stands in it, not
-    even in records that several pilots shared; events of the pilot that were rejected are rejected again."""
+def test_the_history_of_one_pilot_replays_to_the_same_decisions_and_names_no_other(recorded: Path, pilot: str) -> None:
+    """The pilot's history replays to the pilot's decisions; it contains no other pilot, source or firm, not even in
+    shared records; rejected events of the pilot are rejected again."""
     result = ran("export", "--dir", str(recorded), "--pilot", pilot, "--quiet")
     whole = ran("export", "--dir", str(recorded), "--quiet")
     found, rejected = replayed(result.stdout_bytes)
@@ -190,8 +191,8 @@ def test_charters_are_inside_of_a_history_and_outside_of_events(recorded: Path, 
         assert words in " ".join(result.stderr.split())
 
 
-def test_bytes_come_back_as_they_were() -> None:
-    """Text, other bytes, nothing, and headers of both kinds."""
+def test_every_record_survives_encoding_unchanged() -> None:
+    """Text, other bytes, no value, and headers of both kinds decode to the same record."""
     for value in (b"{}", b"\xff\x00", None, "ü\u2028\n".encode()):
         record = Record(3, 5, value, value, (("signature", b"\xfe"), ("content-type", b"application/json")))
         (_, line, _) = decode([HEADER, encode(telemetry_line("t", record)), END])
@@ -204,8 +205,8 @@ HEADER = b'{"history":"sandbox-history/1","runtime":"embedded","partition":0,"ke
 END = b'{"record":"end","next":{},"records":1,"received":1}'
 
 
-def test_what_another_firm_writes_under_a_pilots_name_is_not_handed_out() -> None:
-    """A record whose key is this pilot's, all about another, keeps its place in the log and nothing else."""
+def test_foreign_events_under_a_pilots_key_are_not_exported() -> None:
+    """A record with this pilot's key about another pilot keeps its offset but not its content."""
     selection = PilotSelection(frozenset({"mine"}))
     event = encoded(Emitter("secret-source", "theirs").heartbeat(1_800_000_000_000))
     (kept,) = selection.feed(telemetry_line("t", Record(7, 9, b"mine", event)))
@@ -228,9 +229,9 @@ def death(charter: Charter, *more: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("service", [None, True], ids=["by itself", "--service"])
-def test_a_service_that_is_not_part_of_the_recording_is_not_judged(tmp_path: Path, service: bool | None) -> None:
-    """Events without any acknowledgement say nothing about obeying: a halt is neither overdue nor contradicted, and
-    that is said, on stderr and in the JSON; where the caller says that a service was there, it is held to the halt."""
+def test_a_service_that_was_not_recorded_is_not_judged(tmp_path: Path, service: bool | None) -> None:
+    """Without any acknowledgement in the events a halt is neither overdue nor contradicted, which stderr and the JSON
+    state; with the flag for a recorded service, obedience is judged."""
     charter = FLEET.charter_for(FLEET.pilots[0])
     (tmp_path / "charter.yaml").write_bytes(msgspec.json.encode(charter))
     (tmp_path / "events.jsonl").write_bytes(death(charter))
@@ -253,7 +254,7 @@ def test_a_service_that_is_not_part_of_the_recording_is_not_judged(tmp_path: Pat
 
 
 def test_admission_may_be_at_the_first_event(tmp_path: Path) -> None:
-    """`--admit-at first`: nothing is closed, flagged or counted before the pilot is first heard of."""
+    """With `--admit-at first` nothing is closed, flagged or counted before the pilot's first event."""
     charter = FLEET.charter_for(FLEET.pilots[0])
     (tmp_path / "charter.yaml").write_bytes(msgspec.json.encode(charter))
     (tmp_path / "events.jsonl").write_bytes(death(charter))
@@ -265,7 +266,7 @@ def test_admission_may_be_at_the_first_event(tmp_path: Path) -> None:
 
 
 def test_an_act_of_admission_is_all_a_history_needs() -> None:
-    """The smallest history: a header, an admission, an end."""
+    """A header, an admission and an end are a valid history."""
     charter = FLEET.charter_for(FLEET.pilots[0])
     act = Admission(id="a", pilot=charter.pilot, author="regulator-1", charter=charter)
     line = msgspec.json.encode(

@@ -1,4 +1,4 @@
-"""The three real data sets: what everyone with a clone can verify of the published results."""
+"""The published results on the three real data sets, verified from a clone."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_group_a_exceeds_thirty_percent_and_b_and_c_keep_it(verdicts: dict[tuple
 
 
 def test_complaints_list_every_alarm_with_what_the_data_says(printed: Result) -> None:
-    """No agency is halted; each alarm on complaints stands above a line of counts that explains it."""
+    """No agency is halted; a line of counts below each alarm on complaints explains it."""
     text = printed.stdout.split("Complaints handled by DOHMH")[1].split("REAL ")[0].splitlines()
     alarms = [i for i, line in enumerate(text) if re.search(r"(half-way|has changed|drifting|is broken)", line)]
     assert alarms
@@ -109,7 +109,7 @@ def test_complaints_list_every_alarm_with_what_the_data_says(printed: Result) ->
     assert not any("to halt" in line for line in text)
 
 
-def test_pages_and_pictures_are_written_and_the_same_again(printed: Result, pages: Path, tmp_path: Path) -> None:
+def test_pages_and_pictures_are_deterministic(printed: Result, pages: Path, tmp_path: Path) -> None:
     """A second run prints and writes the same bytes."""
     again = CliRunner().invoke(real, ["--out", str(tmp_path)])
     assert again.stdout == printed.stdout
@@ -162,7 +162,7 @@ def test_the_ads_charter_states_what_it_is_judged_by() -> None:
     ]
 
 
-def test_data_that_is_missing_is_said_so(tmp_path: Path) -> None:
+def test_missing_data_is_reported(tmp_path: Path) -> None:
     """A folder without the data ends with exit code 1 and one sentence, not with a traceback."""
     result = CliRunner().invoke(real, ["--data", str(tmp_path)])
     assert "unusable_data" in str(result.exception)

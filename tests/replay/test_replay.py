@@ -1,4 +1,4 @@
-"""Replay: the same files give the same record, byte for byte, however they are cut, and in every process."""
+"""Replay: the same files give the same record, byte for byte, for any batch size and in every process."""
 
 from __future__ import annotations
 
@@ -49,11 +49,9 @@ def judged(outputs: Iterable[Outputs]) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "events"), of_each_set(), ids=lambda v: v if isinstance(v, str) else "")
-def test_results_never_depend_on_how_records_were_cut_into_batches(
-    name: str, events: list[tuple[int, Envelope]]
-) -> None:
-    """One record at a time, seven, or all at once: the same decisions, commands and evidence, and so again on
-    repeating."""
+def test_results_do_not_depend_on_batching(name: str, events: list[tuple[int, Envelope]]) -> None:
+    """One record at a time, seven, or all at once give the same decisions, commands and evidence, also when
+    repeated."""
     charter = load_charter(CHARTERS / f"{name}.yaml")
     once = judged(replay_charters([charter], timed_records(events)))
     assert once == judged(replay_charters([charter], timed_records(events)))
@@ -61,7 +59,7 @@ def test_results_never_depend_on_how_records_were_cut_into_batches(
         assert once == judged(replay_charters([charter], timed_records(events), batch=batch)), f"batch of {batch}"
 
 
-def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
+def test_a_file_of_json_lines_replays_like_the_events(tmp_path: Path) -> None:
     """Written out as JSON lines and read back, a log gives the same record."""
     charter = load_charter(CHARTERS / "ads-cruise.yaml")
     file = tmp_path / "events.jsonl"
@@ -72,7 +70,7 @@ def test_a_file_of_json_lines_says_what_the_events_say(tmp_path: Path) -> None:
         )
 
 
-def test_pilots_replayed_together_get_what_each_gets_alone() -> None:
+def test_pilots_replayed_together_decide_as_each_does_alone() -> None:
     """Two pilots in one log decide as they do in two logs: telemetry of one pilot never changes another pilot's
     standing."""
     incidents, exposure = rows(DATA / "ads" / "incidents.csv"), rows(DATA / "ads" / "exposure.csv")
@@ -140,8 +138,8 @@ def test_a_directory_of_charters_admits_them_all_and_rejects_no_events_of_other_
     assert "2023-08-31 23:59:59 UTC  cruise  normal to escalate" in result.stdout
 
 
-def test_wrong_calls_say_what_would_be_right(recorded: Path, tmp_path: Path) -> None:
-    """A wrong date, an empty directory, one pilot with two charters: exit code 2 and a sentence."""
+def test_a_usage_error_names_the_fix(recorded: Path, tmp_path: Path) -> None:
+    """A wrong date, an empty directory, one pilot with two charters: exit code 2 and one message with the fix."""
     good = str(CHARTERS / "ads-cruise.yaml")
     for arguments, words in (
         ([good, str(recorded), "--until", "soon"], "write YYYY-MM-DD"),
@@ -166,7 +164,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_a_fleet_of_many_scenarios_decides_the_same_however_it_is_cut(fleet: Path) -> None:
+def test_a_fleet_of_many_scenarios_decides_the_same_for_any_batch_size(fleet: Path) -> None:
     """Bursts, silence, gaps, repeats, late events, model changes: each pilot's record is the same for any batch."""
     charters = [load_charter(path) for path in sorted(Path(f"{fleet}.charters").glob("*.yaml"))]
 
@@ -186,8 +184,8 @@ def test_a_fleet_of_many_scenarios_decides_the_same_however_it_is_cut(fleet: Pat
     assert by_pilot(1_000_000) == once
 
 
-def test_one_line_from_the_year_9999_does_not_carry_the_replay_there(recorded: Path) -> None:
-    """A receive time in the future is rejected with its line, and time goes on as before."""
+def test_a_receive_time_in_the_year_9999_does_not_advance_time(recorded: Path) -> None:
+    """A receive time in the future is rejected with its line, and time continues from the other lines."""
     good = recorded.read_bytes().splitlines(keepends=True)
     event = msgspec.json.decode(good[0])
     wild = [{**event, "time": "9999-12-31T00:00:00Z", "recordedtime": "9999-12-31T00:00:00Z", "sequence": "77777"}]

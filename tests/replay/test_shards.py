@@ -1,4 +1,4 @@
-"""A replay that is divided over processes prints what one process prints, byte for byte."""
+"""A replay divided over processes prints the same bytes as one process."""
 
 from __future__ import annotations
 
@@ -65,16 +65,15 @@ def test_a_divided_replay_prints_the_same_bytes(recorded: tuple[Path, Path], opt
     assert "halt" in alone[0]
 
 
-def test_more_processes_make_no_difference(recorded: tuple[Path, Path]) -> None:
-    """Three shards print what one prints."""
+def test_three_shards_print_the_same_as_one(recorded: tuple[Path, Path]) -> None:
+    """The output does not depend on the number of shards."""
     assert printed(*recorded, "--processes", "1") == printed(*recorded, "--processes", "3")
 
 
-def test_a_line_that_no_shard_can_step_alone_is_stepped_all_the_same(
+def test_a_line_with_events_of_two_shards_is_stepped_in_one_process(
     recorded: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """A line with events of two pilots, late in the file: the replay goes on in one process and prints nothing
-    twice."""
+    """At a line with events of two pilots the replay continues in one process and prints nothing twice."""
     charters, file = recorded
     whole = file.read_bytes().splitlines(keepends=True)
     pair = {msgspec.json.decode(line)["subject"]: line.strip() for line in whole[-400:] if line.startswith(b"{")}
@@ -88,7 +87,7 @@ def test_a_line_that_no_shard_can_step_alone_is_stepped_all_the_same(
 
 
 def test_shards_merge_to_one_replay_phase_by_phase() -> None:
-    """Cut into small steps, the phases of the shards are those of one replay, in its order."""
+    """In small steps, the merged phases of the shards equal those of one replay, in order."""
     made = fleet(hours=30)
     plans, log = [made.charter_for(p) for p in made.pilots], list(timed_records(iter(made)))
 

@@ -1,8 +1,7 @@
-"""Histories: random operations and faults, recorded, then checked position by position against an offline step of the
-logs.
+"""Histories: seeded operations and faults, then a comparison of the logs with an offline step, position by position.
 
-`workload` says what is sent, `plan` what goes wrong, `live` runs both on a real broker with real worker processes,
-`memory` on logs in memory and on SQLite, `check` judges what stands afterwards, `tally` adds up. The same seed gives
-the same operations and the same faults; what real processes make of them depends on time, so that a failed history also
-leaves its logs behind.
+`workload` defines what is sent, `plan` which fault is injected, `kafka_history` runs both on a real broker with worker
+processes, `in_process` in one process on logs in memory and on SQLite, `check` compares, `tally` adds up. A seed
+determines operations and faults; the reaction of real processes depends on timing, so a failed history leaves its logs
+behind.
 """

@@ -2,10 +2,10 @@
 ok|short`.
 
 `--real N` histories on a real broker with real worker processes, `--brokers N` under each fault of the brokers
-themselves (one broker, or three), `--memory N` and `--sqlite N` cheap ones. A failed history prints its seed and the
-first position that differs, and leaves its logs and the talk of its workers in `build/history/SEED-KIND`. `--seed SEED
-[--kind KIND]` runs one again: the same operations and the same faults, though what processes make of them depends on
-time. Exit code 1 when a guarantee is broken.
+themselves (one broker, or three), `--memory N` and `--sqlite N` in one process. A failed history prints its seed and
+the first position that differs, and leaves its logs and the output of its workers in `build/history/SEED-KIND`. `--seed
+SEED [--kind KIND]` runs one again: the same operations and the same faults, though the reaction of processes depends on
+timing. Exit code 1 when a guarantee is violated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from monitor.testing.history.tally import Tally
 from monitor.testing.scratch import scratch
 
 HOME = Path("build") / "history"
-CONCURRENT = 8  # histories wait most of their time; so many at once keep two cores busy
+CONCURRENT = 8  # histories mostly wait; this many concurrent ones keep two cores busy
 OnReport = Callable[[Report, str], None]
 
 
@@ -48,8 +48,8 @@ async def run_concurrently(
     on_report: OnReport,
     until: float = math.inf,
 ) -> None:
-    """Run the plans, as many at a time as there are routes, beginning none after `until` (monotonic s). What fails
-    leaves its directory behind."""
+    """Run the plans, one per route at a time; none starts after `until` (monotonic s). A failed history keeps its
+    directory."""
     waiting = iter(list(plans))
 
     async def work(route: BrokerRoute) -> None:
@@ -97,22 +97,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--brokers", type=int, default=0, help="histories under each fault of the brokers themselves")
     parser.add_argument("--memory", type=int, default=0, help="histories in memory")
     parser.add_argument("--sqlite", type=int, default=0, help="histories on SQLite")
-    parser.add_argument("--kills", type=int, default=0, help="bound on killed worker processes")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no further real one after so long")
+    parser.add_argument("--kills", type=int, default=0, help="smallest number of killed worker processes that passes")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="start no history on a real broker after this many minutes"
+    )
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--lanes", type=int, default=CONCURRENT, help=f"histories at a time (default {CONCURRENT})")
+    parser.add_argument(
+        "--parallel",
+        "--lanes",
+        dest="parallel",
+        type=int,
+        default=CONCURRENT,
+        help=f"histories at a time (default {CONCURRENT})",
+    )
     parser.add_argument("--seed", type=int, default=None, help="run this one history again")
     parser.add_argument(
         "--kind", default="", choices=["", "memory", "sqlite", *KINDS, *BROKERS], help="with --seed: what goes wrong"
     )
     given = parser.parse_args(arguments)
-    for name in ("aiokafka", "monitor"):  # brokers and owners that are away are what this is about
+    for name in ("aiokafka", "monitor"):  # unavailable brokers and owners are expected here
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    home, talk, tally = HOME, Console(stderr=True), Tally()
+    home, console, tally = HOME, Console(stderr=True), Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     count = given.real + given.memory + given.sqlite + len(BROKERS) * given.brokers
     total = 1 if given.seed is not None else count
-    with Progress(*columns, console=talk) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("histories", total=total)
 
         def on_report(report: Report, where: str) -> None:
@@ -142,13 +151,13 @@ def main(arguments: list[str] | None = None) -> int:
                     [plan(seed) for seed in range(given.first, given.first + given.real)],
                     home,
                     on_report,
-                    given.lanes,
+                    given.parallel,
                     given.minutes,
                 )
     if given.seed is None:
         points = PLACES if given.real >= 100 else ()
         kinds = {name: count for name, count in sorted(tally.histories.items()) if " " in name}
-        talk.print(f"killed at {dict(sorted(tally.points.items()))}\n{kinds}", markup=False, highlight=False)
+        console.print(f"killed at {dict(sorted(tally.points.items()))}\n{kinds}", markup=False, highlight=False)
         print(
             "\n".join(
                 tally.lines(given.real + len(BROKERS) * given.brokers, given.memory + given.sqlite, given.kills, points)

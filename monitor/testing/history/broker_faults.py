@@ -1,4 +1,5 @@
-"""Histories while brokers go away: several share the fault, and are judged when the brokers are well again."""
+"""Histories under faults of the brokers: several share one fault and are checked once the brokers are available
+again."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from monitor.testing.history.plan import HistoryPlan
 from monitor.testing.scratch import scratch
 from monitor.testing.wallclock import WallClock
 
-SECONDS = 14  # of workload under faults
+SECONDS = 14  # length of the workload under faults
 AT_ONCE = 4
 OUTAGE_S = 75.0
 HOUR_S = 3600
@@ -29,7 +30,7 @@ HOUR_S = 3600
 def run_with_broker_faults(
     kind: str, plans: Sequence[HistoryPlan], home: Path, on_report: Callable[[Report, str], None]
 ) -> None:
-    """Run the plans under the brokers' fault `kind`, `AT_ONCE` at a time."""
+    """Run the plans under the fault `kind` of the brokers, `AT_ONCE` at a time."""
     with tempfile.TemporaryDirectory(prefix=scratch("history")) as directory, ForkServer() as fork_server:
         clock = WallClock(Path(directory) / "clock") if kind == "hour" else None
         if kind in ("broker", "away", "hour"):
@@ -78,7 +79,7 @@ async def _rounds(
 
 
 async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
-    """One broker goes away and comes back."""
+    """One broker becomes unavailable and is restarted."""
     await asyncio.sleep(rng.uniform(3.0, 6.0))
     broker = rng.choice(brokers)
     if kind == "frozen":
@@ -93,9 +94,8 @@ async def _fault(kind: str, brokers: list[KafkaBroker], rng: Random) -> None:
 
 
 async def _jump(clock: WallClock, rng: Random) -> None:
-    """The clock of the broker's machine is wrong for a while. Each time it goes back, Kafka's controller may write
-    nothing until the clock is again where it was (its events then wait, and those of the broker with them): an hour, or
-    a restart."""
+    """Shift the clock of the broker's machine for a while. After a step back Kafka's controller may write nothing until
+    the clock reaches the earlier time again, which blocks the broker too: for an hour, or until a restart."""
     await asyncio.sleep(rng.uniform(1.0, 4.0))
     clock.move(rng.choice((-HOUR_S, HOUR_S)))
     await asyncio.sleep(rng.uniform(1.0, 4.0))

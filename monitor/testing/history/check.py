@@ -1,8 +1,8 @@
-"""The judge of a history: what stands in the logs, position by position, against an offline step of the same logs.
+"""Compares the logs that a history leaves with an offline step of the same inputs, position by position.
 
-Pure. `PartitionContents` is what one partition holds when a history is over, read back from whatever store; `check` steps its
-telemetry, control and journal through one machine that never died and compares every output, their order per pilot, and
-the state.
+Pure. `PartitionContents` is what one partition holds when a history is over, read back from any store. `check` steps
+its telemetry, control and journal through one machine that never stopped, and compares every output, the order per
+pilot, and the state.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KINDS = ("rejected", "decisions", "commands", "permits", "evidence")
 
 
 class Written(Struct, frozen=True):
-    """One committed output record as it stands: its offset, the epoch of its writer, what it says."""
+    """One committed output record: its offset, the epoch of its writer, its value."""
 
     offset: int
     epoch: int
@@ -34,7 +34,7 @@ class Written(Struct, frozen=True):
 
 
 class Acked(Struct, frozen=True):
-    """A record that the log acknowledged to its sender; what has a lower `burst` was acknowledged before it was
+    """A record that the log acknowledged to its sender. Records of a lower `burst` were acknowledged before it was
     sent."""
 
     topic: str
@@ -44,9 +44,9 @@ class Acked(Struct, frozen=True):
 
 
 class PartitionContents(Struct, frozen=True, kw_only=True):
-    """What one partition holds at the end. `outputs`: kind -> every committed record in order, void and repeated ones
-    too. `states`: pilot -> bytes at `watermark`. `forgot` says that the state was taken from the owner on purpose, so
-    that outputs may stand twice, with the same id and the same words."""
+    """What one partition holds at the end. `outputs`: kind -> every committed record in order, void and duplicate ones
+    included. `states`: pilot -> bytes at `watermark`. `forgot`: the state was deleted on purpose, so outputs may occur
+    twice with the same id and content."""
 
     dump: PartitionDump
     outputs: dict[str, list[Written]]
@@ -57,37 +57,37 @@ class PartitionContents(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True):
-    """One broken guarantee: which, where, what stands and what should."""
+    """One violated guarantee: which, where, the actual and the expected value."""
 
     guarantee: Guarantee
     where: str
-    stands: str
-    should: str
+    actual: str
+    expected: str
 
     def __str__(self) -> str:
-        return f"{self.guarantee} at {self.where}: stands {self.stands}; should be {self.should}"
+        return f"{self.guarantee} at {self.where}: actual {self.actual}; expected {self.expected}"
 
 
 def check(contents: PartitionContents, machine: Callable[[int], Machine]) -> list[Difference]:
-    """Every difference, the earliest of each kind first. `machine` makes the machine of a partition as the owner's
-    was."""
-    again = machine(contents.dump.partition)
-    again.fast_path = False  # the offline step takes the slow path, so that the fast path is checked too
-    should = replay_dump(contents.dump, again)
+    """Compare with an offline step. Returns every difference, the earliest of each kind first. `machine` makes the
+    machine of a partition, configured like the owner's."""
+    reference = machine(contents.dump.partition)
+    reference.fast_path = False  # the offline step takes the slow path, so that the fast path is checked too
+    expected = replay_dump(contents.dump, reference)
     found = list(_acknowledged(contents))
     found += _journal(contents.dump)
     found += _after_telemetry(contents)
     for kind in KINDS:
-        found += _outputs(kind, contents, should)
-    found += _state(contents, again, machine(contents.dump.partition))
+        found += _outputs(kind, contents, expected)
+    found += _state(contents, reference, machine(contents.dump.partition))
     return found
 
 
-# ---- what went in
+# ---- inputs
 
 
 def _acknowledged(contents: PartitionContents) -> Iterator[Difference]:
-    """What a sender was told is kept is kept, and has been stepped: the last `time` stands behind it."""
+    """Every acknowledged record is in the log and has been stepped: the last `time` entry is after it."""
     dump = contents.dump
     kept = {topic: {r.offset: r.value for r in rows} for topic, rows in dump.telemetry.items()}
     control = {r.offset: r.value for r in dump.control}
@@ -115,7 +115,7 @@ def _reached(journal: Sequence[Journalled]) -> Position:
 
 
 def _journal(dump: PartitionDump) -> Iterator[Difference]:
-    """Epochs only rise with claims, no two claims share one, and what is read never goes back."""
+    """Epochs rise with claims only, no two claims share one, and read positions never go back."""
     epoch, control = 0, 0
     telemetry: dict[str, int] = {}
     for row in dump.journal:
@@ -137,8 +137,7 @@ def _journal(dump: PartitionDump) -> Iterator[Difference]:
 
 
 def _after_telemetry(contents: PartitionContents) -> Iterator[Difference]:
-    """An act is stepped after all telemetry that was acknowledged before it was sent: it cannot run ahead of a
-    backlog."""
+    """An act is stepped after all telemetry that was acknowledged before it was sent: it cannot overtake a backlog."""
     telemetry = contents.dump.telemetry
     acts = sorted((a for a in contents.acked if a.topic not in telemetry), key=lambda a: a.offset)
     sent = sorted((a for a in contents.acked if a.topic in telemetry), key=lambda a: a.burst)
@@ -146,7 +145,7 @@ def _after_telemetry(contents: PartitionContents) -> Iterator[Difference]:
     for act in acts:
         entry = next((row for row in entries if row.entry.control_next > act.offset), None)  # type: ignore[union-attr]
         if entry is None:
-            continue  # that it was never stepped is told elsewhere
+            continue  # `_acknowledged` reports an act that was never stepped
         before: dict[str, int] = {}
         for record in sent:
             if record.burst >= act.burst:
@@ -160,10 +159,10 @@ def _after_telemetry(contents: PartitionContents) -> Iterator[Difference]:
             return
 
 
-# ---- what came out
+# ---- outputs
 
 
-def _outputs(kind: str, contents: PartitionContents, should: Outputs) -> Iterator[Difference]:
+def _outputs(kind: str, contents: PartitionContents, expected: Outputs) -> Iterator[Difference]:
     where = f"{kind}/{contents.dump.partition}"
     valid, epoch = [], 0
     for row in contents.outputs.get(kind, []):
@@ -180,12 +179,12 @@ def _outputs(kind: str, contents: PartitionContents, should: Outputs) -> Iterato
             once.append(row)
         elif not contents.forgot:
             yield Difference("doubled", f"{where}/{row.offset}", _short(row.value), f"once, at {before.offset}")
-        elif _plain(before.value) != _plain(row.value):
+        elif _content(before.value) != _content(row.value):
             yield Difference("content", f"{where}/{row.offset}", _short(row.value), _short(before.value))
     if kind == "permits":
-        yield from _permits(where, once, should.permits, contents.forgot)
+        yield from _permits(where, once, expected.permits, contents.forgot)
         return
-    want: list[Any] = getattr(should, kind)
+    want: list[Any] = getattr(expected, kind)
     if contents.forgot:
         first_of: dict[str, Any] = {}
         for value in want:
@@ -202,45 +201,45 @@ def _outputs(kind: str, contents: PartitionContents, should: Outputs) -> Iterato
 
 
 def _name(value: Output) -> str:
-    """The id, and for a command that is resent its attempt."""
+    """The id; for a resent command, id and attempt."""
     return f"{identity(value)}/{value.again}" if isinstance(value, Command) else identity(value)
 
 
-def _compare(where: str, stands: Sequence[Written], should: Sequence[Any]) -> Iterator[Difference]:
-    """The first position that differs, and what kind of break it is."""
-    have, need = [_plain(row.value) for row in stands], [_plain(value) for value in should]
+def _compare(where: str, actual: Sequence[Written], expected: Sequence[Any]) -> Iterator[Difference]:
+    """The first position that differs, and which guarantee it violates."""
+    have, need = [_content(row.value) for row in actual], [_content(value) for value in expected]
     if have == need:
         return
     at = next((i for i, (a, b) in enumerate(zip(have, need, strict=False)) if a != b), min(len(have), len(need)))
     missing, more = Counter(need) - Counter(have), Counter(have) - Counter(need)
-    names, words = {identity(value) for value in should}, set(need)
+    names, words = {identity(value) for value in expected}, set(need)
     guarantee: Guarantee = "order"
-    if any(identity(row.value) in names and _plain(row.value) not in words for row in stands):
+    if any(identity(row.value) in names and _content(row.value) not in words for row in actual):
         guarantee = "content"
     elif missing:
         guarantee = "lost"
     elif more:
         guarantee = "doubled"
-    place = f"{where}, number {at}" + (f" (offset {stands[at].offset})" if at < len(stands) else "")
+    place = f"{where}, number {at}" + (f" (offset {actual[at].offset})" if at < len(actual) else "")
     yield Difference(
         guarantee,
         place,
         _short(have[at] if at < len(have) else None),
         _short(need[at] if at < len(need) else None)
-        + f" [{len(have)} stand, {len(need)} should; {sum(missing.values())} missing, {sum(more.values())} too many]",
+        + f" [{len(have)} of {len(need)} records; {sum(missing.values())} missing, {sum(more.values())} too many]",
     )
 
 
-def _permits(where: str, stands: Sequence[Written], should: Sequence[Permit], forgot: bool) -> Iterator[Difference]:
-    """Of permits that fall into one write only the last of each source is emitted: what stands is a part of what
-    should, in order, and ends with the same one. Who steps again in other batches may emit one that was left out
+def _permits(where: str, actual: Sequence[Written], expected: Sequence[Permit], forgot: bool) -> Iterator[Difference]:
+    """Of the permits in one write only the last of each source is emitted: the actual ones are a subsequence of the
+    expected ones and end with the same permit. An owner that steps again in other batches may emit one that was omitted
     before."""
     have: defaultdict[str, list[bytes]] = defaultdict(list)
     need: defaultdict[str, list[bytes]] = defaultdict(list)
-    for row in stands:
-        have[_source(row.value)].append(_plain(row.value))
-    for value in should:
-        need[_source(value)].append(_plain(value))
+    for row in actual:
+        have[_source(row.value)].append(_content(row.value))
+    for value in expected:
+        need[_source(value)].append(_content(value))
     for source in sorted(have.keys() | need.keys()):
         if forgot:
             places = {permit: place for place, permit in enumerate(need[source])}
@@ -261,7 +260,7 @@ def _source(value: Any) -> str:
 
 
 def _group(value: Any) -> str:
-    """Order is promised per pilot; of rejections per topic; marks of a partition are a separate line."""
+    """Order is guaranteed per pilot, for rejections per topic, and for the end marks of a partition separately."""
     if isinstance(value, Closed):
         return "the partition"
     return str(getattr(value, "topic", "") or value.pilot)
@@ -270,10 +269,10 @@ def _group(value: Any) -> str:
 # ---- the state
 
 
-def _state(contents: PartitionContents, again: Machine, mine: Machine) -> Iterator[Difference]:
-    """The stored state, stepped from its watermark to the end, is the state of the machine that never died."""
+def _state(contents: PartitionContents, reference: Machine, restored: Machine) -> Iterator[Difference]:
+    """The stored state, stepped from its watermark to the end, equals the state of a machine that never stopped."""
     where = f"state/{contents.dump.partition}"
-    mine.restore(contents.states)
+    restored.restore(contents.states)
     at, dump = contents.watermark, contents.dump
     rest = PartitionDump(
         dump.partition,
@@ -281,19 +280,19 @@ def _state(contents: PartitionContents, again: Machine, mine: Machine) -> Iterat
         [r for r in dump.control if r.offset >= at.control],
         [row for row in dump.journal if row.offset >= at.journal],
     )
-    replay_dump(rest, mine)
-    _nameless(mine)
-    _nameless(again)
-    have, need = mine.snapshots(mine.pilots), again.snapshots(again.pilots)
+    replay_dump(rest, restored)
+    _clear_epochs(restored)
+    _clear_epochs(reference)
+    have, need = restored.snapshots(restored.pilots), reference.snapshots(reference.pilots)
     for pilot in sorted(have.keys() | need.keys()):
         if have.get(pilot) != need.get(pilot):
             name = f"{where} of {pilot or 'the partition'}"
-            yield Difference("state", name, *_unlike(have.get(pilot), need.get(pilot)))
+            yield Difference("state", name, *_first_difference(have.get(pilot), need.get(pilot)))
 
 
-def _nameless(machine: Machine) -> None:
-    """Clear the epoch of commands that may be resent: the state keeps who wrote a command first, which is not its
-    content."""
+def _clear_epochs(machine: Machine) -> None:
+    """Clear the epoch of commands that may be resent: it says which owner wrote the command first, not what it
+    contains."""
     for pilot in [machine.pilots[name] for name in machine.pilots]:
         resent = pilot.standing.retransmission
         if resent is not None:
@@ -301,7 +300,7 @@ def _nameless(machine: Machine) -> None:
             pilot.standing = replace(pilot.standing, retransmission=resent)
 
 
-def _unlike(have: bytes | None, need: bytes | None) -> tuple[str, str]:
+def _first_difference(have: bytes | None, need: bytes | None) -> tuple[str, str]:
     """The first parts of two states that differ."""
     if have is None or need is None:
         return _short(have), _short(need)
@@ -312,11 +311,11 @@ def _unlike(have: bytes | None, need: bytes | None) -> tuple[str, str]:
     return "the same values in other bytes", "the same bytes"
 
 
-# ---- small things
+# ---- helpers
 
 
-def _plain(value: Any) -> bytes:
-    """What a record says, without the epoch, which says who wrote it."""
+def _content(value: Any) -> bytes:
+    """The encoded content of a record without the epoch of its writer."""
     if isinstance(value, bytes):
         return value
     if hasattr(value, "epoch"):
@@ -327,5 +326,5 @@ def _plain(value: Any) -> bytes:
 def _short(value: Any) -> str:
     if value is None:
         return "nothing"
-    text = _plain(value).decode(errors="replace") if isinstance(value, (bytes, msgspec.Struct)) else repr(value)
+    text = _content(value).decode(errors="replace") if isinstance(value, (bytes, msgspec.Struct)) else repr(value)
     return text if len(text) <= 300 else text[:300] + "..."

@@ -1,4 +1,4 @@
-"""Where histories run: a separate broker (or three) with quick settings, and routes, each behind a separate proxy."""
+"""One broker, or three, with short intervals for histories; each route to a broker has a separate proxy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUICK = {
     "group.min.session.timeout.ms": "1000",
     "log.cleaner.backoff.ms": "300",
     "log.segment.delete.delay.ms": "1000",
-    # What a dead owner left open ends soon after its time-out; the default look-out is every ten seconds.
+    # An open transaction of a dead owner is aborted soon after its timeout; by default Kafka checks every ten seconds.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
 }
 
@@ -28,7 +28,7 @@ class SingleBroker:
         listen, advertise, kinds = [f"PLAINTEXT://127.0.0.1:{port}"], [f"PLAINTEXT://127.0.0.1:{port}"], ["PLAINTEXT"]
         for number, (target, proxy) in enumerate(zip(inner, proxies, strict=True)):
             listen.append(f"ROUTE{number}://127.0.0.1:{target}")
-            advertise.append(f"ROUTE{number}://127.0.0.1:{proxy.port}")  # what a client that came through it is told
+            advertise.append(f"ROUTE{number}://127.0.0.1:{proxy.port}")  # what clients behind the proxy get as metadata
             kinds.append(f"ROUTE{number}")
         listen.append(f"CONTROLLER://127.0.0.1:{controller}")
         self.broker = KafkaBroker(
@@ -57,8 +57,7 @@ class SingleBroker:
 
 
 class Cluster:
-    """Three brokers on loopback that vote among themselves: three copies of everything, two of which must be in
-    step."""
+    """Three brokers on loopback, each also a controller: replication factor 3, at least 2 in-sync replicas."""
 
     def __init__(self, directory: Path) -> None:
         controllers = [free_port() for _ in range(3)]
@@ -85,7 +84,7 @@ class Cluster:
         self.route = BrokerRoute(bootstrap, bootstrap, replication=3)
 
     def __enter__(self) -> Cluster:
-        for broker in self.brokers:  # none answers before two of them have met
+        for broker in self.brokers:  # none answers before two of them form a quorum
             broker.launch()
         for broker in self.brokers:
             broker.ready()

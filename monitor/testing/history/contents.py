@@ -1,5 +1,4 @@
-"""What stands in the topics of a history: read back for the judge, and its state taken away for those who must do
-without."""
+"""Reads the topics of a history for the check, and deletes its state for the fault `forgot`."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from monitor.testing.history.check import Acked, PartitionContents, Written
 async def read_contents(
     bootstrap: str, names: TopicNames, partition: int, acked: Sequence[Acked] = (), *, forgot: bool = False
 ) -> PartitionContents:
-    """What a partition holds now. Raises `TimeoutError` when a transaction in it stays open."""
+    """Read one partition. Raises `TimeoutError` when a transaction in it stays open."""
     outputs: dict[str, list[Written]] = {}
     for kind in OUTPUTS:
         outputs[kind] = []
@@ -74,11 +73,11 @@ async def raw(bootstrap: str, topic: str, partition: int) -> list[Any]:
 
 
 async def lose_state(bootstrap: str, names: TopicNames, wanted: Sequence[Topic], rng: Random) -> None:
-    """Replace the state topic by a beginning of itself, cut where a transaction ends; often nothing is left of it."""
+    """Truncate the state topic at the end of a transaction, often to nothing."""
     kept: dict[int, list[Any]] = {}
     for partition in range(wanted[0].partitions):
         rows = await raw(bootstrap, names.state, partition)
-        # A checkpoint ends with the watermark, outputs end with `!through`: behind either a transaction may end.
+        # A checkpoint ends with the watermark, outputs end with `!through`: a transaction may end after either.
         ends = [0] + [
             i + 1
             for i, row in enumerate(rows)

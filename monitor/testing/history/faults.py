@@ -1,4 +1,4 @@
-"""What goes wrong while a workload goes on: one method for each kind of fault that meets the workers."""
+"""Faults of workers during a workload: one method for each kind."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from monitor.testing.history.plan import WRITING
 if TYPE_CHECKING:
     from monitor.testing.history.kafka_history import KafkaHistory
 
-LIFE_S = 6.0  # a worker that has not come to its labelled place by then will hardly do so
-SPENT_S = 25.0  # the longest that a history waits for the places that are left
+LIFE_S = 6.0  # a worker that has not reached its failpoint by then is unlikely to
+SPENT_S = 25.0  # how long a history waits for its remaining failpoints
 
 
 class Faults:
@@ -31,7 +31,7 @@ class Faults:
         self.landings = 0
 
     async def _land(self) -> None:
-        """Control and telemetry now, wherever the owner stands."""
+        """Send control and telemetry at this moment of the owner's protocol."""
         self.landings += 1
         items = self.history.workload.landing(self.landings)
         if self.history.rng.random() < 0.8:
@@ -72,14 +72,14 @@ class Faults:
                 await self._provoke(slot)
 
     async def spent(self) -> None:
-        """Wait until the first worker has come to all its places; more control and telemetry come meanwhile."""
+        """Wait until the first worker has passed all its failpoints, while sending more control and telemetry."""
         slot, end = self.history.slots["w0"], time.monotonic() + SPENT_S
         while (slot.points or slot.armed) and time.monotonic() < end:
             await self._land()
             await asyncio.sleep(0.4)
 
     async def _provoke(self, slot: WorkerSlot) -> None:
-        """Some places are only passed when something else happens: let it happen once per life."""
+        """Some failpoints need an outside event: cause it once per process."""
         point = (
             self.history.plan.points[slot.lives - 1].split(":")[0]
             if slot.lives <= len(self.history.plan.points)
@@ -98,7 +98,7 @@ class Faults:
             await self.history.leave(guest, signal.SIGKILL)
 
     async def _hits(self, how: signal.Signals, least: float) -> None:
-        """Any worker, again and again, with pauses of `least` to 2.5 s."""
+        """Signal a random worker repeatedly, with pauses of `least` to 2.5 s."""
         while self.history.faulting:
             await asyncio.sleep(self.history.rng.uniform(least, 2.5))
             if self.history.faulting and self.history.hit(
@@ -121,10 +121,10 @@ class Faults:
         frozen = await self._frozen_at_point(slot)
         if frozen is None:
             return
-        heir = self.history.start("w1")
+        successor = self.history.start("w1")
         await self._land()
-        assert heir.task is not None
-        await self._owns_something(heir, 20)
+        assert successor.task is not None
+        await self._owns_something(successor, 20)
         await self._land()
         await asyncio.sleep(self.history.rng.uniform(0.0, 0.6))
         frozen.signal(signal.SIGCONT)
@@ -134,7 +134,7 @@ class Faults:
                 self.history.report.fenced += await frozen.exited(15) == 1
 
     async def _owns_something(self, slot: WorkerSlot, timeout: float) -> None:
-        """Wait until the log of a slot's worker says that it owns something."""
+        """Wait until the worker of a slot has logged a claim."""
         log, deadline = self.history.home / f"{slot.name}.log", time.monotonic() + timeout
         while time.monotonic() < deadline:
             if log.exists() and b"partition.claimed" in log.read_bytes():

@@ -1,8 +1,8 @@
-"""InProcessHistory histories: the same stories and the same judge over logs in memory or in SQLite, owners that die by exception.
+"""Histories in one process: the same workloads and the same check, on logs in memory or SQLite.
 
-No process, no broker and no waiting: time is moved by hand, so that one takes a fraction of a second. They say nothing
-of Kafka and are counted apart. A death is an exception at the n-th call of a failpoint, or a log whose n-th call breaks
-before or after it took effect; a zombie is an owner that goes on after the next one has claimed.
+No processes and no broker, and the clock is simulated, so one takes a fraction of a second. They do not test Kafka and
+are counted separately. A crash is an exception at a failpoint, or a log whose n-th call fails before or after its
+effect; a zombie is an owner that continues after the next one has claimed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ CALLS: tuple[Call, ...] = ("claim", "telemetry", "control", "append", "write")
 
 
 class Killed(Exception):
-    """The owner died here."""
+    """The owner crashed at a failpoint."""
 
 
 class Killer:
-    """Dies at chosen calls of chosen failpoints."""
+    """Raises `Killed` at random calls of failpoints."""
 
     def __init__(self, rng: Random, share: float) -> None:
         self.rng, self.share, self.kills = rng, share, 0
@@ -64,13 +64,13 @@ class StoreUnderTest(Protocol):
         """Append one record of a workload."""
 
     async def save_state(self) -> Any:
-        """What recovery would find now."""
+        """The state that recovery would find now."""
 
-    async def restore_state(self, kept: Any) -> None:
-        """Lose the state that was kept since `kept`; None: all of it."""
+    async def restore_state(self, saved: Any) -> None:
+        """Replace the state by an earlier `saved` one; None: delete it."""
 
     async def read(self) -> tuple[PartitionDump, Outputs, dict[str, bytes], Position]:
-        """The logs, what readers are shown, the state and where it stands."""
+        """The logs, the outputs, the state and its watermark."""
 
     async def close(self) -> None:
         """Release files and threads."""
@@ -99,8 +99,8 @@ class MemoryUnderTest:
     async def save_state(self) -> Any:
         return self.store.saved_state()
 
-    async def restore_state(self, kept: Any) -> None:
-        self.store.restore_state(kept or self._empty)
+    async def restore_state(self, saved: Any) -> None:
+        self.store.restore_state(saved or self._empty)
 
     async def read(self) -> tuple[PartitionDump, Outputs, dict[str, bytes], Position]:
         telemetry, control = self.store.inputs()
@@ -138,8 +138,8 @@ class SqliteUnderTest:
 
         return await self.store.read(query)
 
-    async def restore_state(self, kept: Any) -> None:
-        states, (through, watermark) = kept or ([], (None, None))
+    async def restore_state(self, saved: Any) -> None:
+        states, (through, watermark) = saved or ([], (None, None))
 
         def change(db: Any) -> None:
             db.execute("DELETE FROM state")
@@ -178,7 +178,7 @@ class SqliteUnderTest:
 
 
 def machine(topics: tuple[str, ...]) -> Callable[[int], Machine]:
-    """As the desk sets it up for topics of these participants."""
+    """Returns a factory of machines, configured like the worker's for topics of these participants."""
     owners = {topic: f"firm-{n + 1}" for n, topic in enumerate(topics)} if len(topics) > 1 else {}
     return lambda partition: Machine(partition, 1, keyed=True, owner_of=owners.get)
 
@@ -257,7 +257,7 @@ class InProcessHistory:
         return runner, log
 
     async def _turn(self, rng: Random) -> None:
-        """One look of an owner at its logs, or a fault."""
+        """The owner reads its logs once, or a fault happens."""
         try:
             self.held = self.held or await self._owner()
             runner, log = self.held
@@ -278,15 +278,15 @@ class InProcessHistory:
                 self.zombies.append(self.held)
                 self.held = None
             elif self.zombies and rng.random() < 0.3:
-                await self._wake(*self.zombies.pop())
+                await self._resume_zombie(*self.zombies.pop())
         except (Killed, Broken):
             self.deaths += 1
             self.held = None
             if self.forgets and rng.random() < 0.5:
                 await self.store.restore_state(rng.choice([None, *self.kept]))
 
-    async def _wake(self, runner: Runner, log: Log) -> None:
-        """A zombie goes on where it stood; it may write nothing any more."""
+    async def _resume_zombie(self, runner: Runner, log: Log) -> None:
+        """A zombie continues; its writes must be refused."""
         self.resumed += 1
         try:
             for topic in self.topics:

@@ -1,9 +1,8 @@
-"""One history on a real broker: fresh topics, real worker processes under a supervisor, faults as planned, then the
-judge.
+"""One history on a real broker: new topics, worker processes under a supervisor, faults as planned, then the check.
 
-The workload goes straight to the broker; the workers reach it through a proxy of their route, so that their network alone
-can be cut. Whatever ends a worker, the supervisor starts the next one, as a platform would. When workload and faults are
-over, what is left must catch up by itself; then everything stops and the logs are read.
+The workload is sent to the broker directly; the workers reach it through the proxy of their route, so that only their
+network can be cut. The supervisor replaces every worker that ends. After workload and faults the remaining workers must
+catch up without help; then they are stopped and the logs are read.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ from monitor.testing.history.plan import HistoryPlan
 from monitor.testing.history.workload import PERIOD_MS, Burst, Item, Workload
 
 LEAD_MS = 1_200  # from the start of the workers to the first period: about what a worker needs
-LONG_PERIOD_MS = 1_000  # where the clock jumps: an hour would else be 18,000 periods of every pilot
+LONG_PERIOD_MS = 1_000  # where the clock jumps: else an hour would be 18,000 periods of every pilot
 SESSION_S = 2.0
-PATIENCE_S = 60.0  # without a step forward, when all faults are over
-LONGEST_S = 300.0  # to catch up, on a machine that does much else; who takes more than a minute is told of
+PATIENCE_S = 60.0  # without progress, after the last fault
+LONGEST_S = 300.0  # to catch up on a busy machine; more than a minute misses a goal
 HARD = {
     "segment.ms": "300",
     "min.cleanable.dirty.ratio": "0.01",
@@ -47,7 +46,7 @@ HARD = {
 
 
 class KafkaHistory:
-    """One history. `run` returns its report; it never raises for what the workers do."""
+    """One history. `run` returns its report; it does not raise for failures of workers."""
 
     def __init__(
         self,
@@ -71,11 +70,11 @@ class KafkaHistory:
         home.mkdir(parents=True, exist_ok=True)
 
     async def run(self) -> Report:
-        """Everything, from fresh topics to the verdict."""
+        """Create topics, run, check. Returns the report."""
         plan = self.plan
         try:
             await self._create()
-            # The broker stamps records with this machine's clock, so the workload can be told in its terms.
+            # The broker stamps records with this machine's clock, so the workload uses it too.
             self.zero = int(time.time() * 1000) + LEAD_MS
             length = LONG_PERIOD_MS if plan.kind == "hour" else PERIOD_MS
             periods = self._broker_faults.seconds * 1000 // length if self._broker_faults else 0
@@ -112,7 +111,7 @@ class KafkaHistory:
         except (TimeoutError, Unavailable, KafkaError) as error:
             self.report.error = repr(error)
             for slot in self.slots.values():
-                self.hit(slot, signal.SIGUSR1)  # its log then says where it stands
+                self.hit(slot, signal.SIGUSR1)  # writes its stacks to its log
             await asyncio.sleep(1.0)
             self.report.differences.append(Difference("stuck", "the history", repr(error), "an end"))
         finally:
@@ -127,7 +126,7 @@ class KafkaHistory:
     # ---- workers
 
     def start(self, name: str, points: tuple[str, ...] | list[str] = ()) -> WorkerSlot:
-        """Have a worker in this place, under its supervisor; `points` are failpoints of its next lives."""
+        """Start a supervised worker in this slot; `points` are failpoints of its next processes."""
         slot = self.slots.setdefault(name, WorkerSlot(name))
         slot.points += list(points)
         slot.wanted = True
@@ -155,7 +154,7 @@ class KafkaHistory:
                     clock_ms=slot.clocks.pop(0) if slot.clocks else 0,
                 )
             )
-            if not slot.wanted:  # taken away while it was born: nothing else would end it
+            if not slot.wanted:  # stopped while it was being forked: nothing else would end it
                 self.hit(slot, signal.SIGKILL)
             while (code := child.code) is None:
                 await asyncio.sleep(0.02)
@@ -169,13 +168,13 @@ class KafkaHistory:
             await asyncio.sleep(0.05)
 
     def hit(self, slot: WorkerSlot, number: signal.Signals) -> bool:
-        """Send a signal to the worker of a slot; False when none lives."""
+        """Send a signal to the worker of a slot. Returns False when none runs."""
         hit = slot.child is not None and slot.child.signal(number)
         self.report.stops += hit and number == signal.SIGSTOP
         return hit
 
     async def leave(self, slot: WorkerSlot, number: signal.Signals = signal.SIGTERM) -> None:
-        """Take a worker away for good: it ends, and no other one is started in its place."""
+        """Stop a worker; its supervisor starts no other."""
         slot.wanted = False
         self.hit(slot, number)
         try:
@@ -196,7 +195,7 @@ class KafkaHistory:
             self.hit(slot, signal.SIGKILL)
         await asyncio.gather(*(s.task for s in self.slots.values() if s.task is not None), return_exceptions=True)
 
-    # ---- what is sent
+    # ---- sending
 
     def _producer(self, **more: Any) -> AIOKafkaProducer:
         compression = self.rng.choice((None, None, "gzip", "lz4", "zstd"))
@@ -233,7 +232,7 @@ class KafkaHistory:
         last: dict[tuple[str, int], int] = {}
         for item, ack in zip(items, await asyncio.gather(*sent, return_exceptions=True), strict=True):
             if isinstance(ack, KafkaError) and not needed:
-                continue  # a broker was away for too long: unknown, the log decides
+                continue  # no acknowledgement during an outage: the log decides
             if isinstance(ack, BaseException):
                 raise ack
             if producer is None:
@@ -242,8 +241,8 @@ class KafkaHistory:
         return last
 
     async def _aborted(self, burst: Burst) -> None:
-        """A firm's own transaction that it takes back: it never happened, and leaves a hole."""
-        with contextlib.suppress(KafkaError):  # a broker is away: then it did not happen either
+        """Send in a transaction of a firm and abort it; it leaves a gap in the offsets."""
+        with contextlib.suppress(KafkaError):  # without a broker it is aborted too
             async with self._producer(transactional_id=f"{self.names.prefix}-firm") as firm:
                 await firm.begin_transaction()
                 await self.send(burst.items, firm)
@@ -252,10 +251,10 @@ class KafkaHistory:
     # ---- the end
 
     async def _end(self) -> None:
-        """No fault any more: what is left must step everything and stop in order."""
+        """After the last fault the remaining workers must step everything and shut down cleanly."""
         for slot in self.slots.values():
             slot.points.clear()
-            if slot.armed and slot.wanted:  # it would still die at its failpoint: the next life has none
+            if slot.armed and slot.wanted:  # it would still be killed at its failpoint; the next process has none
                 slot.armed = ""
                 self.hit(slot, signal.SIGKILL)
         if not any(s.wanted for s in self.slots.values()):
@@ -295,7 +294,7 @@ class KafkaHistory:
             ends: dict[TopicPartition, int] = {}
             while open_:
                 now = time.monotonic()
-                # A backlog of small batches moves on although no `time` is written before its end.
+                # A backlog of small batches makes progress although no `time` is written before its end.
                 before, ends = ends, await consumer.end_offsets(self._written())
                 moved_at = now if ends != before else moved_at
                 if now - moved_at > PATIENCE_S or now - began > LONGEST_S:
@@ -313,7 +312,7 @@ class KafkaHistory:
             await consumer.stop()
 
     def _written(self) -> list[TopicPartition]:
-        """What an owner that moves on writes to."""
+        """The topics that an owner with progress writes to."""
         names = self.names
         return [
             TopicPartition(t, p)
@@ -343,7 +342,7 @@ class KafkaHistory:
     # ---- topics
 
     def topics(self) -> list[Any]:
-        """The topics of this history as they must be."""
+        """The topics of this history with their settings."""
         wanted = topics(self.names, self.plan.partitions, self.route.replication)
         if self.plan.kind != "compacted":
             return wanted

@@ -1,4 +1,4 @@
-"""What a history is made of: where it runs, the places of its workers, what is told of it in the end."""
+"""Parts of a history: the route to its broker, the slots of its workers, its report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from monitor.testing.proxy import Proxy
 
 
 class BrokerRoute(Struct, frozen=True):
-    """Where a history runs: the broker's own address, and the one (through a proxy) that its workers get."""
+    """How a history reaches its broker: the address for itself (`direct`), and the one through proxies for its
+    workers."""
 
     direct: str
     workers: str
@@ -23,8 +24,9 @@ class BrokerRoute(Struct, frozen=True):
 
 
 class BrokerFaults:
-    """Faults of the brokers themselves, which meet several histories at once for so many seconds: each releases `begun`
-    when its topics stand and `told` when its workload is told; `over` is set when the brokers are well again."""
+    """Coordinates several histories under one fault of their brokers, which lasts `seconds`. Each history releases
+    `started` when its topics exist and `ended` when its workload is sent; `brokers_up` is set once the brokers are
+    available again."""
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
@@ -34,9 +36,9 @@ class BrokerFaults:
 
 
 class Report(Struct, kw_only=True):
-    """What became of one history. `kills`, `stops`: signals that found a living worker; `points`: labelled places where
-    one was killed; `woken`: zombies woken at a place where they write, `fenced`: those that ended; `seconds` to catch
-    up."""
+    """Result of one history. `kills`, `stops`: signals that reached a running worker. `points`: failpoints at which one
+    was killed. `resumed`: zombies resumed where they write next; `fenced`: those of them that exited. `seconds`: time
+    to catch up."""
 
     seed: int
     kind: str
@@ -46,7 +48,7 @@ class Report(Struct, kw_only=True):
     points: Counter[str] = msgspec.field(default_factory=Counter)
     resumed: int = 0
     fenced: int = 0
-    deaths: int = 0  # ends by a worker's own hand, with another code than 0
+    deaths: int = 0  # workers that exited with another code than 0
     seconds: float = 0.0
     records: int = 0
     outputs: int = 0
@@ -54,7 +56,7 @@ class Report(Struct, kw_only=True):
 
 
 class WorkerSlot:
-    """One place for a worker, with its supervisor. `points` are the failpoints of its next lives."""
+    """One position for a worker process under a supervisor. `points` are the failpoints of its next processes."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -64,5 +66,5 @@ class WorkerSlot:
         self.child: Child | None = None
         self.codes: list[int] = []
         self.lives = 0
-        self.armed = ""  # the failpoint of the life that goes on
+        self.armed = ""  # the failpoint of the current process
         self.task: asyncio.Task[None] | None = None

@@ -1,4 +1,4 @@
-"""What goes wrong in a history: one kind of fault for each seed in turn, its details drawn from the seed."""
+"""The fault of a history: one kind for each seed in turn, its details drawn from the seed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from monitor.engine.failpoint import PLACES
 
-# kind -> what is done to the workers of the history, and how much of 100 histories it gets
+# kind -> what is done to the workers, and its share of 100 histories
 KINDS: dict[str, tuple[str, int]] = {
-    "point": ("SIGKILL at labelled points of the protocol, one after another", 26),
+    "point": ("SIGKILL at failpoints of the protocol, one after another", 26),
     "kill": ("SIGKILL at any moment, one or two workers", 10),
     "term": ("SIGTERM in the middle of a batch", 6),
     "zombie": ("stopped at a labelled point until another worker owns its partitions, then woken", 10),
@@ -18,18 +18,16 @@ KINDS: dict[str, tuple[str, int]] = {
     "join": ("a worker joins while another one recovers", 7),
     "commit": ("the network ends between the last line of a transaction and its commit, both ways of ending", 8),
     "send": ("the network ends before a write, for seconds", 5),
-    "slow": ("every answer of the broker is late", 4),
-    "forgot": ("the state topic is lost, wholly or from some transaction on, while everybody is dead", 6),
+    "slow": ("every response of the broker is delayed", 4),
+    "forgot": ("the state topic is lost, wholly or from some transaction on, while no worker runs", 6),
     "compacted": ("the state topic is compacted hard between deaths", 4),
     "clock": ("each owner's clock is an hour ahead or behind", 4),
     "calm": ("nothing: the workload alone, with bad records at the edges of batches", 2),
 }
 BROKERS = {
     "broker": "the broker is stopped or killed, again and again, and comes back after seconds",
-    "away": "the broker is away for more than a minute: workers end, are started again in vain, and go on when "
-    "it is back",
-    "hour": "the broker's clock jumps an hour ahead or behind and back, again and again; then the broker is "
-    "started anew",
+    "away": "the broker is unavailable for over a minute: workers exit, restart in vain, continue when it is back",
+    "hour": "the broker's clock repeatedly jumps an hour ahead or behind and back; then the broker is restarted",
     "leader": "one broker of three is stopped or killed, with the leaders it holds, and comes back",
     "frozen": "one broker of three, with the leaders it holds, is suspended for moments and for seconds",
 }
@@ -38,8 +36,8 @@ EARLY = ("fenced", "state_read", "claimed", "recovered")  # passed once per part
 RARE = ("revoking", "leaving", "hint_committed")
 
 
-class HistoryPlan(Struct, frozen=True, kw_only=True):
-    """How one history runs. `points`: failpoints of the first worker's lives, in turn; times in seconds."""
+class Plan(Struct, frozen=True, kw_only=True):
+    """How one history runs. `points`: failpoints of the first worker's processes, in turn."""
 
     seed: int
     kind: str

@@ -1,4 +1,4 @@
-"""Adds up what histories showed: one line for each guarantee."""
+"""Adds up the reports of histories: one line for each guarantee."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GUARANTEES = {
     "journal": "journals_broken",
     "stuck": "not_recovered_alone",
 }
-LONG = 60.0  # s; catching up takes no longer, on a machine that other histories load
+LONG = 60.0  # s; bound on catching up while other histories load the machine
 
 
 class Tally:

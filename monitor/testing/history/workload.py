@@ -1,7 +1,8 @@
-"""What is sent in a history: seeded telemetry of several pilots, bad records at awkward places, and acts of regulators.
+"""The records sent in a history: seeded telemetry of several pilots, invalid records at batch edges, acts of
+regulators.
 
-The same seed gives the same sends at the same moments after the start. Each send is a burst of records that a producer
-hands over at once, so that a batch begins, ends and is cut at bad records, at duplicates and at the border of a pack.
+A seed determines all records and their times after the start. Each burst is sent in one call, so that a batch begins,
+ends and is split at invalid records, at duplicates and between packs.
 """
 
 from __future__ import annotations
@@ -48,8 +49,7 @@ class Item(Struct, frozen=True):
 
 
 class Burst(Struct, frozen=True):
-    """Records that go out together, `at` ms after the start. `aborted`: in a firm's transaction that it then takes
-    back."""
+    """Records sent together, `at` ms after the start. `aborted`: in a transaction that the firm aborts."""
 
     at: int
     items: list[Item]
@@ -58,7 +58,7 @@ class Burst(Struct, frozen=True):
 
 class Workload:
     """All sends of one history. `start` (ms) is when its first period begins; `topics` how many telemetry topics there
-    are. A period lasts `period_ms`; things go out twice in it."""
+    are. A period lasts `period_ms`; bursts are sent twice per period."""
 
     def __init__(
         self,
@@ -92,11 +92,11 @@ class Workload:
 
     @property
     def length_ms(self) -> int:
-        """From the first period's begin to the last one's end."""
+        """From the start of the first period to the end of the last (ms)."""
         return self.fleet.end - self.fleet.start
 
     def partition(self, pilot: str) -> int:
-        """Where a pilot lives."""
+        """The partition of a pilot."""
         return int(pilot.rsplit("-", 1)[1]) % self.partitions
 
     def topic(self, pilot: str) -> int:
@@ -132,8 +132,7 @@ class Workload:
                     yield Burst(at + self._slice * i * rng.randrange(0, 3) // 3, [self._control(act)])
 
     def landing(self, number: int) -> list[Item]:
-        """A burst for the very moment of fault `number`: control and telemetry that must land wherever the owner
-        stands."""
+        """A burst of control and telemetry for the moment of fault `number`."""
         rng = Random(f"landing/{self.seed}/{number}")
         items = [self._control(act) for act in self._some_acts(rng)]
         pilot = rng.choice(self.pilots)
@@ -141,7 +140,8 @@ class Workload:
         return items
 
     def closing(self, at: int) -> list[Item]:
-        """The last words: a beat of a new source of every pilot, a bad record and an act in every partition."""
+        """The last records: a heartbeat of a new source of every pilot, an invalid record and an act in every
+        partition."""
         items = []
         for pilot in self.pilots:
             beat = Emitter(f"end/{pilot}/{self.seed}", pilot).heartbeat(at)
@@ -217,7 +217,7 @@ class Workload:
         return Override(id=self._id(), pilot=pilot, author="regulator-1", level=level, reason="to be looked at")
 
     def _some_acts(self, rng: Random | None = None) -> list[ControlBase]:
-        """One to three acts; many are refused, and a refusal has to stand exactly once too."""
+        """One to three acts. Many are refused; a refusal must be recorded exactly once too."""
         rng = rng or self._rng
         acts: list[ControlBase] = []
         for _ in range(rng.randrange(1, 4)):
@@ -247,7 +247,7 @@ class Workload:
             else:
                 acts.append(Release(**common))
         if rng.random() < 0.2:
-            acts.append(acts[0])  # the same record again
+            acts.append(acts[0])  # a duplicate record
         return acts
 
     def _release(self, pilot: str) -> list[ControlBase]:
