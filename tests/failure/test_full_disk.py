@@ -17,7 +17,7 @@ from monitor.testing.kafka import Fresh
 MEGABYTES = 64
 
 
-def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:
+def test_the_embedded_store_refuses_what_it_cannot_keep(disk: SmallDisk) -> None:
     """On a full disk an append raises and stores nothing; with space again the next process appends after the last
     record."""
 
@@ -46,7 +46,7 @@ def test_the_embedded_store_refuses_what_it_cannot_keep(disk: Disk) -> None:
 
 
 @pytest.mark.kafka
-def test_a_broker_without_room_loses_nothing_it_acknowledged(disk: Disk) -> None:
+def test_a_broker_without_room_loses_nothing_it_acknowledged(disk: SmallDisk) -> None:
     """On a full disk the broker refuses or exits; with space again it restarts with every acknowledged record."""
     small = {"log.index.size.max.bytes": "4096", "log.cleaner.enable": "false", "log.segment.bytes": "1048576"}
     broker = KafkaBroker(disk.path / "broker", settings=small).start()

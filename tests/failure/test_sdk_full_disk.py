@@ -43,7 +43,7 @@ def until_full(pilot: Pilot) -> tuple[int, SpoolFull]:
     raise AssertionError("a full disk took everything")
 
 
-def test_a_report_without_disk_space_is_refused_and_a_later_one_is_accepted(disk: Disk) -> None:
+def test_a_report_without_disk_space_is_refused_and_a_later_one_is_accepted(disk: SmallDisk) -> None:
     """The error names the directory and the fix, the reports are counted, numbers have no gap, no restart is needed."""
     link = MemoryLink()
     link.away = True
@@ -80,7 +80,7 @@ def test_delivery_goes_on_while_the_disk_is_full(disk: SmallDisk) -> None:
         assert [int(e.sequence) for e in link.events] == list(range(1, taken + 2))
 
 
-def test_a_service_killed_on_a_full_disk_loses_no_acknowledged_event(disk: Disk) -> None:
+def test_a_service_killed_on_a_full_disk_loses_no_acknowledged_event(disk: SmallDisk) -> None:
     """A process fills the disk and is killed. A new one raises `SpoolFull` while there is no room; with room it
     delivers every acknowledged event."""
     home = disk.path / "spool"

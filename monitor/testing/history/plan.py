@@ -36,7 +36,7 @@ EARLY = ("fenced", "state_read", "claimed", "recovered")  # passed once per part
 RARE = ("revoking", "leaving", "hint_committed")
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class HistoryPlan(Struct, frozen=True, kw_only=True):
     """How one history runs. `points`: failpoints of the first worker's processes, in turn."""
 
     seed: int
