@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from monitor.embedded.store import Incoming, Store
 from monitor.errors import Unavailable
 from monitor.testing.broker import KafkaBroker
+from monitor.testing.disk import SmallDisk
 from monitor.testing.kafka import Fresh
 
 MEGABYTES = 64
