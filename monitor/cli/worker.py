@@ -23,11 +23,11 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     help="Kafka address, host:port[,host:port]",
 )
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
-@click.option("--prefix", default="sandbox", show_default=True, help="first part of every topic's name")
-@click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable")
+@click.option("--prefix", default="sandbox", show_default=True, help="prefix of the topic names")
 @click.option(
-    "--each", is_flag=True, help="each participant has its own telemetry topic; new ones are found while running"
+    "--participant", "participants", multiple=True, help="a participant with a separate telemetry topic; repeatable"
 )
+@click.option("--each", is_flag=True, help="one telemetry topic per participant; new ones are found while running")
 @click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another partition count")
 @click.option(
     "--replication", default=1, show_default=True, type=click.IntRange(1), help="refuse topics with fewer replicas"
@@ -40,7 +40,7 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     default=120.0,
     show_default=True,
     type=click.FloatRange(5),
-    help="seconds without progress after which the worker ends",
+    help="seconds without progress after which the worker aborts",
 )
 @click.option(
     "--metrics-port", type=click.IntRange(0, 65535), help="port of /metrics, /live and /ready; 0 = any free port"

@@ -25,7 +25,7 @@ from monitor.state.halt_state import HaltState, StopKind, first_transmission
 from monitor.state.pilot import PilotState
 from monitor.state.standing import Stays
 
-FindingSource: TypeAlias = Finding | Callable[[], Finding]  # what a move rests on; computed only if there is a move
+FindingSource: TypeAlias = Finding | Callable[[], Finding]  # the evidence of a move; computed only if there is a move
 
 
 class DecisionContext:
@@ -46,7 +46,7 @@ class DecisionContext:
         self.epoch = epoch
         self.signed = signed
         self.recorded: tuple[str, ...] = ()  # ids of the decisions of this cause
-        self.tolerated = False  # whether a crossing was: statistics restart once this cause is processed
+        self.tolerated = False  # whether a limit crossing was tolerated: statistics then restart after this cause
 
     @property
     def cause(self) -> str:
@@ -93,7 +93,7 @@ class DecisionContext:
             self.apply(ladder.mark_quiet(self.pilot.standing, key, responses, self.at), finding, key=key)
 
     def clear(self, key: str, finding: FindingSource) -> None:
-        """Clear a finding: what it rested on no longer holds."""
+        """Clear a finding whose cause no longer holds."""
         self.apply(ladder.clear(self.pilot.standing, key, self.at), finding, key=key)
 
     def flag(self, key: str, reason: Reason, finding: Finding | None = None) -> None:
@@ -101,8 +101,7 @@ class DecisionContext:
         self.apply(ladder.raise_flag(self.pilot.standing, key, reason, self.at), finding or Finding(rule=key))
 
     def unflag(self, key: str) -> None:
-        """Remove the cause `key` of the unknown flag; the last one clears the finding that the flag has stood too
-        long."""
+        """Remove the cause `key` of the unknown flag; removing the last one also clears the `unknown` finding."""
         if key not in self.pilot.standing.unknown:
             return
         self.apply(ladder.clear_flag(self.pilot.standing, key), Finding(rule=key))

@@ -65,8 +65,8 @@ class BatchStepper:
             self._single.add_rejected(rejected, record, stretch)
 
     def _step_run(self, run: EventRun, stretch: TopicBatch, *, valid: bool) -> None:
-        """Step a run, in batches as far as it is ordinary. Unless all events are known to be `valid`, what is no
-        batch is validated record by record."""
+        """Step a run, in batches where the fast path applies. Unless all events are known to be `valid`, events outside
+        a batch are validated one record at a time."""
         todo = [(0, len(run.events), valid)]
         while todo:
             first, stop, valid = todo.pop()

@@ -1,9 +1,9 @@
-"""How often state is written, so that writing it takes at most a fifth of the time."""
+"""Decides when to write a checkpoint, so that writing takes at most a fifth of the time."""
 
 from __future__ import annotations
 
-SHARE = 5  # writing may take one part in so many
-LONGEST_MS = 60_000  # longest wait: what is not in a checkpoint has to be stepped again after a crash
+SHARE = 5  # writing may take at most 1/SHARE of the time
+LONGEST_MS = 60_000  # longest wait: after a crash, everything since the last checkpoint is stepped again
 
 
 class CheckpointPacer:

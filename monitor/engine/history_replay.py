@@ -66,8 +66,8 @@ class HistoryReplay:
         if header.missing:
             lost = ", ".join(f"{name} before offset {at}" for name, at in sorted(header.missing.items()))
             raise HistoryBroken(
-                f"partition {header.partition} is not whole: retention has taken {lost}; what follows from a "
-                "state that is gone cannot be replayed; fix: export --telemetry, and replay a charter over that"
+                f"partition {header.partition} is incomplete: retention deleted {lost}; without its beginning it "
+                "cannot be replayed; fix: export --telemetry, and replay a charter over that"
             )
         self._stepped += self._machine.events
         self._machine = Machine(header.partition, keyed=header.keyed, control_topic=header.control_topic)

@@ -152,8 +152,8 @@ class Machine:
     def _contested(self, pilot: PilotState, event: Envelope, conflict: bool, out: Outputs) -> EventRejection:
         """Reject an event for its sequence number; reports of harm in it still take effect.
 
-        The same event may be resent, and others under its number and id: so the standing is part of the cause, and no
-        two decisions share an id.
+        The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
+        standing: no two decisions share an id.
         """
         cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
@@ -248,7 +248,7 @@ class Machine:
 
     @property
     def notify_at(self) -> int | None:
-        """When a timer is due (ms); a `time` later than that fires it. May be too early, never too late."""
+        """When a timer is due (ms); a `time` later than that fires it. A lower bound: no timer is due earlier."""
         return self._partition.notify_at
 
     @property
@@ -305,7 +305,7 @@ class Machine:
                 self._partition.state = msgspec.msgpack.decode(raw, type=PartitionState)
 
     def drain_uncounted(self) -> dict[str, int]:
-        """Returns how many events counted nowhere, by kind (`UNCOUNTED`), since the last call."""
+        """Return how many events no indicator counted, by kind (`UNCOUNTED`), since the last call."""
         found, self._uncounted = self._uncounted, {}
         return found
 

@@ -90,7 +90,6 @@ def _extend_deadlines(pilot: PilotState, lasted: int, now: int) -> None:
         state = structs.replace(standing.halt_state, due=standing.halt_state.due + lasted)
         pilot.standing = structs.replace(standing, halt_state=state)
     resend = standing.retransmission
-    if (
-        resend is not None and resend.due is not None and resend.due < now
-    ):  # at once and once, not as often as it was missed
+    # Resend once, now, instead of once for each missed attempt.
+    if resend is not None and resend.due is not None and resend.due < now:
         pilot.standing = structs.replace(pilot.standing, retransmission=structs.replace(resend, due=now))

@@ -86,7 +86,7 @@ class Partition:
 
     @property
     def notify_at(self) -> int | None:
-        """When the first timer is due (ms), `None` without one. May be too early, never too late."""
+        """When the first timer is due (ms), `None` without one. A lower bound: no timer is due earlier."""
         while self._queue:
             due, name = self._queue[0]
             if self._due[name] == due:

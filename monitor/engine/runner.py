@@ -53,7 +53,7 @@ class StateMachine(Protocol):
         """Step to a journalled time (ms)."""
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """Step to behind telemetry that the log deleted unread: topic -> first offset lost, first kept."""
+        """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept."""
 
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Runner(Generic[M]):
     async def telemetry(self, topic: str, records: Sequence[Record]) -> None:
         """Step telemetry records of one topic, in offset order. Records below `next_telemetry[topic]` are skipped."""
         await self._step_telemetry(topic, records)
-        await self._maybe_checkpoint()
+        await self._checkpoint_if_due()
 
     async def control(self, records: Sequence[Record]) -> None:
         """Journal that control is read up to the last of `records`, then step them. Never while `replaying`, and only
@@ -205,7 +205,7 @@ class Runner(Generic[M]):
         self._failpoint("after_append")
         self.next_control = entry.control_next
         await self._step_control(records, row)
-        await self._maybe_checkpoint()
+        await self._checkpoint_if_due()
 
     async def time(self) -> None:
         """Journal the time and step to it. Only when telemetry has been read to its end, never while `replaying`."""
@@ -216,11 +216,11 @@ class Runner(Generic[M]):
         row = await self._log.append(TimeRead(self.epoch, dict(self.next_telemetry), self.next_control))
         self._failpoint("after_append")
         await self._step_time([], row)
-        await self._maybe_checkpoint()
+        await self._checkpoint_if_due()
 
     async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
-        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and go on
-        behind them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and
+        continue after them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
         `next_telemetry`.
 
         Raises LogBroken while `replaying`: decisions were emitted from what is lost, so the state cannot be computed
@@ -334,7 +334,7 @@ class Runner(Generic[M]):
         if outputs and self._on_outputs is not None:
             self._on_outputs(outputs)
 
-    async def _maybe_checkpoint(self) -> None:
+    async def _checkpoint_if_due(self) -> None:
         if self._advanced and not self.replaying and self._pace.due(self._clock()):
             await self._write(Outputs(), force=True)
 

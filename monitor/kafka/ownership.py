@@ -184,8 +184,8 @@ class PartitionOwnership:
         return OwnedPartition(log, runner, generation, gate, time)
 
     async def _start_positions(self, owned: OwnedPartition) -> dict[TopicPartitionName, int]:
-        """Where each topic is to be read from. Telemetry that was deleted unread is skipped, on record, where the
-        settings say so. Raises LogBroken where they do not, or where acts were deleted."""
+        """Return where to read each topic from. With `skip_lost`, telemetry that was deleted unread is skipped and the
+        loss recorded. Raises LogBroken without it, or when acts were deleted."""
         lost: dict[str, tuple[int, int]] = {}
         log, runner = owned.log, owned.runner
         for topic in sorted(self.topics):
