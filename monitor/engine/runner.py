@@ -219,8 +219,8 @@ class Runner(Generic[M]):
         await self._checkpoint_if_due()
 
     async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
-        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and
-        continue after them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and continue
+        after them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
         `next_telemetry`.
 
         Raises LogBroken while `replaying`: decisions were emitted from what is lost, so the state cannot be computed
