@@ -62,9 +62,6 @@ class EventLogger:
         )
 
 
-Log = EventLogger  # to be removed
-
-
 def line(event: str, fields: Mapping[str, Any]) -> str:
     """An event as one line of text, control characters escaped.
 
