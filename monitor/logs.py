@@ -58,7 +58,12 @@ class EventLogger:
         found = {"stage": stage, **fields} if stage else dict(fields)
         # `stacklevel`: the line that logs, not this one. The text is ready, so nothing in it is taken for a `%`.
         self._logger.log(
-            level, "%s", line(event, found), exc_info=exc_info, extra={"event": event, "fields": found}, stacklevel=3
+            level,
+            "%s",
+            line(event, found),
+            exc_info=exc_info,
+            extra={"sandbox_event": event, "sandbox_fields": found},
+            stacklevel=3,
         )
 
 
@@ -86,9 +91,9 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": getattr(record, "event", None) or record.getMessage()[:FIELD_CHARACTERS],
+            "event": getattr(record, "sandbox_event", None) or record.getMessage()[:FIELD_CHARACTERS],
         }
-        fields = getattr(record, "fields", {})
+        fields = getattr(record, "sandbox_fields", {})
         shown |= {key: _json(value) for key, value in fields.items() if value is not None and key not in shown}
         if record.exc_info:
             shown["traceback"] = self.formatException(record.exc_info)

@@ -135,9 +135,8 @@ class Deliver:
             self._clean()
             return
         try:
-            replace_file(
-                self._file, msgspec.json.encode({queue.name: queue.saved for queue in self._queues}), mode=0o644
-            )
+            content = msgspec.json.encode({queue.name: queue.saved for queue in self._queues})
+            replace_file(self._file, content, mode=0o644, temporary=self._file.with_suffix(".new"))
         except OSError as error:
             # A full disk must not block the alert of a halt; the cost is repeated deliveries after a restart.
             if not self._unsaved:

@@ -12,7 +12,7 @@ import msgspec
 from monitor.console.alpha import alpha_words
 from monitor.console.report import level_change, reason_sentence
 from monitor.model.records import Decision, Evidence, Outputs, Rejected, digest
-from monitor.notary.compare import Compared, Comparison, Difference
+from monitor.notary.compare import WORDED, Compared, Comparison, Difference
 from monitor.projections.alpha_budget import AlphaRuns, alpha_use
 from monitor.projections.formats import stamp
 
@@ -139,14 +139,18 @@ class Printer:
             f"{c['not_replayed']} not replayed; {c['later']} recorded after the end of this file",
             err=True,
         )
-        skipped = [f"{name} of {count} (the ledger commits to it)" for name, count in sorted(self._skipped.items())]
-        click.echo(f"not compared: {', '.join(['epoch (who wrote it, not what)', *skipped])}", err=True)
+        skipped = [f"{name} of {count} ({_why_skipped(name)})" for name, count in sorted(self._skipped.items())]
+        click.echo(f"not compared: {', '.join(['epoch (it depends on the run)', *skipped])}", err=True)
         if comparison.other_pilots:
             click.echo(f"ignored: {len(comparison.other_pilots)} other pilots of the record", err=True)
 
     @staticmethod
     def _line(**fields: Any) -> None:
         click.echo(msgspec.json.encode(fields))
+
+
+def _why_skipped(name: str) -> str:
+    return "another version words it differently" if name in WORDED else "the ledger commits to it"
 
 
 def _difference(one: Difference) -> str:

@@ -22,14 +22,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, temporary: Path 
     write the same one, unless the caller names a `temporary` file (one that exists keeps its mode and owner). Raises
     OSError; the temporary file is then removed.
     """
-    temporary = temporary or path.with_name(f"{path.name}.{os.getpid()}.new")
+    temporary = temporary or _temporary(path)
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        try:
-            write_all(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _write_synced(temporary, data, mode)
         os.replace(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -40,14 +35,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, temporary: Path 
 
 def create_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Like `replace_file`, but never replaces: raises FileExistsError when `path` exists (also if made meanwhile)."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    temporary = _temporary(path)
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        try:
-            write_all(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _write_synced(temporary, data, mode)
         os.link(temporary, path)  # unlike a rename, a link fails when the name exists
     finally:
         temporary.unlink(missing_ok=True)
@@ -138,6 +128,19 @@ class RealDisk:
             _write_at(handle, at, data)
         finally:
             os.close(handle)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}.new")
+
+
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_at(handle: int, at: int, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """Compares the decisions of a replay with a ledger or a file of decisions: by id, field by field.
 
-Not compared, and reported as such: the epoch (it depends on the run), and texts to which a ledger only commits, unless
-their plaintexts are available.
+Not compared, and reported as such: the epoch (it depends on the run), texts to which a ledger only commits, unless
+their plaintexts are available, and sentences that another version words differently (their numbers are compared).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from monitor.notary.format import LedgerReader
 from monitor.notary.plaintexts import PlaintextStore, plaintext_dir
 
 UNCOMPARED = ("epoch",)
+# Sentences made from the numbers of the same record; versions word them differently.
+WORDED = ("finding.explanation", "ground.explanation")
 # Fields that a ledger may lack: on Kafka the notary derives commands from decisions and does not enter `lifted` with a
 # later halt or drill; the release itself is compared.
 DERIVED = (*NOT_ENTERED, "lifted")
@@ -141,7 +143,9 @@ def differences(recorded: Recorded, replayed: Fields) -> tuple[list[Difference],
             elif right:
                 skipped.append(name)
                 continue
-        if left != right and not (name not in theirs and right in _EMPTY):
+        if name in WORDED and left != right:
+            skipped.append(name)
+        elif left != right and not (name not in theirs and right in _EMPTY):
             found.append(Difference(name, left, right))
     return found, skipped
 

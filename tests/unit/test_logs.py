@@ -18,7 +18,10 @@ def test_an_event_is_one_line_of_text(caplog: pytest.LogCaptureFixture) -> None:
         EventLogger("some.module").info("partition.revoked", stage="observe", partition=3, reason=None)
     [record] = caplog.records
     assert record.getMessage() == "partition.revoked stage=observe partition=3"
-    assert (record.__dict__["event"], record.__dict__["fields"]["partition"]) == ("partition.revoked", 3)
+    assert (record.__dict__["sandbox_event"], record.__dict__["sandbox_fields"]["partition"]) == (
+        "partition.revoked",
+        3,
+    )
     assert record.filename == "test_logs.py"
 
 

@@ -45,10 +45,10 @@ def test_damaged_cursors_of_actors_start_empty_with_repeats(
     DAMAGES[damage](file)
     with caplog.at_level(logging.WARNING):
         again = delivered(tmp_path)
-    [record] = [r for r in caplog.records if r.__dict__.get("event") == "side_file.damaged"]
-    assert record.__dict__["fields"]["path"] == file
-    assert record.__dict__["fields"]["moved_to"] == "delivered.json.damaged"
-    assert "records are" in record.__dict__["fields"]["consequence"]
+    [record] = [r for r in caplog.records if r.__dict__.get("sandbox_event") == "side_file.damaged"]
+    assert record.__dict__["sandbox_fields"]["path"] == file
+    assert record.__dict__["sandbox_fields"]["moved_to"] == "delivered.json.damaged"
+    assert "records are" in record.__dict__["sandbox_fields"]["consequence"]
     assert (tmp_path / "delivered.json.damaged").exists()
     again.feed([halted(standing=1)])
     assert not again.idle

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from monitor.model.records import Command, digest
 from monitor.notary.compare import Comparison, Recorded, canonical_fields
-from monitor.testing.records import command
+from monitor.testing.records import command, decision
 
 
 def verdict(recorded: Command, replayed: Command, *, without: str = "") -> str:
@@ -28,3 +30,16 @@ def test_a_command_that_names_another_release_than_the_record_is_different() -> 
     recorded = command(9, lifted=digest("p-1", 7, "decision"))
     assert verdict(recorded, command(9, lifted=digest("p-1", 5, "decision"))) == "different"
     assert verdict(recorded, command(9, lifted=""), without="decision") == "different"
+
+
+def test_a_sentence_that_another_version_words_differently_is_no_difference() -> None:
+    """An appeal against a record of an older version compares the numbers, and reports that the sentence differs."""
+    now = decision(3)
+    before = structs.replace(now, finding=structs.replace(now.finding, explanation="3 of 10, below the threshold."))
+    compared = Comparison([Recorded(canonical_fields(before))]).take(now)
+    assert compared is not None
+    assert (compared.verdict, compared.not_compared) == ("same", ("finding.explanation",))
+    other = structs.replace(before, finding=structs.replace(before.finding, observed=4.0))
+    compared = Comparison([Recorded(canonical_fields(other))]).take(now)
+    assert compared is not None
+    assert compared.verdict == "different"
