@@ -21,8 +21,8 @@ SandboxMonitorError
     └── LedgerBroken       the ledger cannot be written, or its time would go backwards
 
 Outside of the tree, each with its handler: BadSpec (`indicators`; `charter check` reports it), NotDivisible (`engine`;
-a replay then uses one process), and CursorBroken, Damage, Malformed, Mismatch, PlaintextBroken (`notary`, whose
-verifier imports nothing of this package; the command `ledger` reports them).
+a replay then uses one process), and CursorBroken, CommitmentMismatch, Damage, Malformed, PlaintextBroken (`notary`,
+whose verifier imports nothing of this package; the command `ledger` reports them).
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def as_instant(at: int | datetime) -> datetime:
     """A time as CloudEvents requires it: milliseconds since 1970 become a UTC datetime, exactly; a datetime stays as it
     is.
 
-    >>> instant(1698105600001).isoformat()
+    >>> as_instant(1698105600001).isoformat()
     '2023-10-24T00:00:00.001000+00:00'
     """
     return at if isinstance(at, datetime) else EPOCH + timedelta(milliseconds=at)

@@ -94,7 +94,7 @@ def verify(
     Checked: checksums of header, lengths and index; every leaf hash; encoding and canonical body; fields against the
     body; one model file per file; unique ids; rising epoch; standings of decisions without a gap; that no acknowledged
     entry is missing. `roots` are tree heads noted earlier, in hex; `progress` is called with the bytes read.
-    `disclosed` texts of this model file are compared with their commitments; raises Mismatch."""
+    `disclosed` texts of this model file are compared with their commitments; raises CommitmentMismatch."""
     wanted = {root.lower() for root in roots}
     standings = Standings()
     tree, found = Frontier(), dict[str, int]()
@@ -141,7 +141,7 @@ def cursor_of(path: Path) -> Cursor:
 
 
 def check_disclosure(path: Path, entry: Entry, texts: Iterable[Plaintext]) -> None:
-    """Raise Mismatch unless each text matches its commitment in the entry."""
+    """Raise CommitmentMismatch unless each text matches its commitment in the entry."""
     record = entry.record()
     for text in texts:
         expected = committed(get(record, text.field))

@@ -20,7 +20,7 @@ def notification_line(decision: Decision) -> str:
     >>> from monitor.testing.records import decision
     >>> d = decision(1, "p7", participant="acme", level=Level.HALT, was=Level.WATCH, reason=Reason.LIMIT_EXCEEDED,
     ...              finding=Finding())
-    >>> sentence(d)
+    >>> notification_line(d)
     'Pilot p7 of acme was halted. Charter limit exceeded.'
     """
     verb = _MOVED[decision.level] if decision.level is not decision.was else f"stays at {decision.level.word}"

@@ -248,7 +248,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 1
     assert served.process is not None
-    assert f"held by another monitor (process {served.process.pid})" in second.stderr
+    assert f"used by another monitor (process {served.process.pid})" in second.stderr
     assert served.process.poll() is None
     served.process.send_signal(signal.SIGTERM)
     assert served.reap() == 0

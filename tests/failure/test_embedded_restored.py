@@ -149,6 +149,6 @@ def test_a_database_older_than_the_ledger_is_refused_with_the_fix(tmp_path: Path
         path.unlink()
     for path in older.glob("monitor.db*"):
         shutil.copyfile(path, here / path.name)
-    with pytest.raises(LedgerBroken, match=r"monitor\.db .*older than the ledger; fix: put back"):
+    with pytest.raises(LedgerBroken, match=r"monitor\.db .*older than the ledger; fix: restore"):
         run(here, range(9, 10))
     assert (here / LEDGER).read_bytes() == before

@@ -54,4 +54,4 @@ def test_the_stack_restarts_with_growing_pauses(tmp_path: Path) -> None:
     first, second, third = map(float, log.read_text().splitlines()[:3])
     assert second - first >= 1.0
     assert third - second >= 2.0
-    assert re.findall(r"again in (\d+) s", said)[:2] == ["1", "2"]
+    assert re.findall(r"restarting in (\d+) s", said)[:2] == ["1", "2"]

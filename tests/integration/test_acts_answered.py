@@ -53,7 +53,7 @@ def test_each_step_of_a_release_reports_its_result(tmp_path: Path, name: str) ->
     steps = [
         (act("override", "regulator-1", "halt", *why), 0, "taken: overridden, normal -> halt; entry"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "rectification_missing"),
-        (act("release", "regulator-1", "--id", "too-soon"), 1, "repeated: an act with this id was judged before"),
+        (act("release", "regulator-1", "--id", "too-soon"), 1, "repeated: an act with this id was decided before"),
         (act("release", "regulator-1", "--id", "too-soon"), 1, "no effect: control_refused, pilot: "
                                                                "rectification_missing"),
         (
@@ -90,7 +90,7 @@ def test_each_step_of_a_release_reports_its_result(tmp_path: Path, name: str) ->
 
     steps += [
         (more("drill", "regulator-1", "--full-stop"), 1, "outside_window"),
-        (more("drill", "regulator-1", "--no-wait"), 0, "not waited for"),
+        (more("drill", "regulator-1", "--no-wait"), 0, "outcome not awaited"),
         (more("override", "regulator-1", "watch", *why), 0, "taken: overridden, normal -> watch"),
         (more("shelve", "regulator-1", "nothing", *why), 1, "no effect: control_refused, finding"),
         (more("shelve", "regulator-1", "override", *why), 0, "taken: shelved, watch -> normal"),
@@ -190,5 +190,5 @@ def test_release_prompts_for_a_reason_when_the_halt_is_not_verified(tmp_path: Pa
     finally:
         ended(process)
     assert "halt of pilot-0001: not acknowledged" in said
-    assert "reason for lifting a halt whose stop is not verified:" in said
+    assert "reason for ending a halt whose stop is not verified:" in said
     assert "no effect: control_refused, pilot: rectification_missing" in said

@@ -47,7 +47,7 @@ def test_the_input_of_the_embedded_monitor_is_exported(tmp_path: Path) -> None:
     assert [at for at, _ in out] == [1_800_000_000_000 + 1000 * i for i in range(400)]
     alone = told(["--telemetry", "--dir", str(tmp_path), "--pilot", FLEET.pilots[1]])
     assert [event for _, event in alone] == [event for event in EVENTS[:400] if event.subject == FLEET.pilots[1]]
-    assert "1 unreadable left out" in CliRunner().invoke(export, ["--telemetry", "--dir", str(tmp_path)]).stderr
+    assert "1 invalid left out" in CliRunner().invoke(export, ["--telemetry", "--dir", str(tmp_path)]).stderr
 
 
 @pytest.mark.kafka

@@ -42,7 +42,7 @@ def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Pa
     (tmp_path / "environment").mkdir()
     environment = Embedded(tmp_path / "environment", 1, Responses(lease="6s", acknowledge_within="6s"))
     charter, settings, port = environment.next(), environment.settings(environment.proxy()), free_port()
-    environment = {
+    variables = {
         **os.environ,
         "TO": str(settings["to"]),
         "TRUST": str(settings["trust"]),
@@ -55,7 +55,7 @@ def test_the_workers_share_the_standing_and_one_crash_stops_nothing(tmp_path: Pa
     words = [word.format(port=port) for word in SERVERS[name]]
     command = [sys.executable, "-m", *words, "--workers", str(WORKERS), "--log-level", "warning"]
     with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
 
     def workers(tries: int = 60) -> set[int]:
         """Ids of the processes that served some requests."""

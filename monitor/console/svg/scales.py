@@ -35,6 +35,7 @@ class Scale(Struct, frozen=True):
 def decades(low: float, high: float) -> list[tuple[float, str]]:
     """At most seven (ln value, label) marks at whole powers of ten between two natural logarithms.
 
+    >>> from math import log
     >>> [label for _, label in decades(log(0.1), log(1000))]
     ['0.1', '1', '10', '100', '1,000']
     """
