@@ -128,17 +128,15 @@ def test_a_scraped_halt_reaches_a_person(tmp_path: Path, manager: Server, people
 
 
 def test_a_pushed_halt_reaches_a_person_at_once_and_ends_with_the_release(manager: Server, people: Recorder) -> None:
-    """The push needs no Prometheus: notified without the wait that other alerts are grouped in, in one message with the
-    finding that caused it; resolved by the release."""
+    """The push needs no Prometheus: notified without the wait that other alerts are grouped in, with the finding that
+    caused it; resolved by the release."""
     deliver = Deliver({"alertmanager": Alertmanager(manager.url)})
     deliver.feed([halted()])
     deliver.tick(0)
     until(lambda: notified(people, "SandboxPilotHalted"), GROUP_WAIT_S / 2)
-    [message] = people.seen
-    assert {alert["labels"]["alertname"] for alert in message.body["alerts"]} == {
-        "SandboxPilotHalted",
-        "SandboxLimitExceeded",
-    }
+    # As a rule in one message; a busy Alertmanager may send the group before it has taken in the second alert.
+    both = {"SandboxPilotHalted", "SandboxLimitExceeded"}
+    until(lambda: {alert["labels"]["alertname"] for message in people.seen for alert in message.body["alerts"]} == both)
     assert {alert["status"]["state"] for alert in alerts_of(manager)} == {"active"}
     deliver.feed([LIFTED])
     deliver.tick(1_000)
