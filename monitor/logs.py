@@ -16,6 +16,7 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Literal
 
 Stage = Literal["validate", "observe", "detect", "decide", "record", "act"]
@@ -79,7 +80,10 @@ def line(event: str, fields: Mapping[str, Any]) -> str:
 def _text(value: Any) -> str:
     text = str(value)[:FIELD_CHARACTERS]
     plain = text.isascii() and text.isprintable() and not any(c in text for c in ' "=\\')
-    return text if plain and text else json.dumps(text, ensure_ascii=False)
+    if plain and text:
+        return text
+    # JSON alone leaves DEL, C1 control characters and line separators as they are, which a terminal would act on.
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 class JsonFormatter(logging.Formatter):
@@ -97,11 +101,11 @@ class JsonFormatter(logging.Formatter):
         shown |= {key: _json(value) for key, value in fields.items() if value is not None and key not in shown}
         if record.exc_info:
             shown["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(shown, ensure_ascii=False)
+        return json.dumps(shown)
 
 
 def _json(value: Any) -> Any:
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
         return value
     return str(value)[:FIELD_CHARACTERS]
 

@@ -25,12 +25,14 @@ def test_an_event_is_one_line_of_text(caplog: pytest.LogCaptureFixture) -> None:
     assert record.filename == "test_logs.py"
 
 
-@pytest.mark.parametrize("value", ["a b", 'say "x"', "line\nbreak", "\x1b[31mred", "k=v", "", "é"])
+@pytest.mark.parametrize(
+    "value", ["a b", 'say "x"', "line\nbreak", "\x1b[31mred", "\x9b31mred", "a\u2028b", "\x7f", "k=v", "", "é"]
+)
 def test_a_value_never_breaks_its_line(value: str) -> None:
     """Control characters, quotes and spaces are escaped, and the value can be read back."""
     shown = line("event", {"key": value})
     assert "\n" not in shown
-    assert "\x1b" not in shown
+    assert shown.isprintable()
     assert json.loads(shown.removeprefix("event key=")) == value
 
 
@@ -85,3 +87,12 @@ def test_another_form_is_refused() -> None:
     """A mistyped setting is an error that names the values."""
     with pytest.raises(ValueError, match="text or json"):
         set_up(environment={"SANDBOX_LOG": "yaml"})
+
+
+def test_json_lines_hold_no_value_that_json_has_not() -> None:
+    """NaN and control characters of a sender stay inside valid, printable JSON."""
+    record = logging.LogRecord("a", logging.ERROR, "f.py", 1, "boom", None, None)
+    record.__dict__["sandbox_fields"] = {"share": float("nan"), "name": "\x9b31m\u2028"}
+    shown = JsonFormatter().format(record)
+    assert shown.isprintable()
+    assert json.loads(shown, parse_constant=pytest.fail)["name"] == "\x9b31m\u2028"
