@@ -250,7 +250,8 @@ class PartitionWorkers:
                 self._failpoint("hint_committed")
 
     async def _others_active(self) -> bool:
-        return self._others is not None and await self._others.active()
+        # Before the worker is a standby there is no other owner to watch, which is no sign of a stall.
+        return self._others is None or await self._others.active()
 
 
 def _open_log(failpoint: Callable[[str], None]) -> OpenLog:
