@@ -70,6 +70,10 @@ test-halt: servers ## halts under faults with real processes, 100 runs of each; 
 	$(PY) tests/bench/guard.py | grep ^GOAL || status=1; \
 	exit $$status
 
+.PHONY: test-security
+test-security: servers ## what a hostile firm may not do, on real brokers; QUICK=1: fewer attempts; one GOAL line per promise
+	$(if $(QUICK),,FULL=1) $(PY) -m pytest -q $(if $(QUICK),-m "not long") -n 2 $(BY_FILE) tests/security $(ARGS)
+
 .PHONY: bench-detection
 bench-detection: install ## measure the detectors by simulation; QUICK=1 within ten minutes; picture in build/bench
 	$(PY) -m monitor bench detection $(ARGS)
