@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from monitor.act import ACTORS, AnyActor, Deliver
-from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
+from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS, host_names
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.errors import Refused
 from monitor.kafka.act_service import run_actors, serve_metrics
@@ -64,6 +64,7 @@ def _build(name: str, address: str) -> AnyActor:
     show_default=True,
     help="address on which they are served; they have no login",
 )
+@host_names
 def act(
     bootstrap: str,
     prefix: str,
@@ -72,6 +73,7 @@ def act(
     board: str,
     metrics_port: int | None,
     metrics_host: str,
+    host_names: tuple[str, ...],
     **addresses: str | None,
 ) -> None:
     """Deliver decisions to actors until SIGTERM or Ctrl-C. Run one for each set of addresses.
@@ -90,7 +92,7 @@ def act(
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)
     if metrics_port is not None:
-        port = serve_metrics(metrics, metrics_host, metrics_port)
+        port = serve_metrics(metrics, metrics_host, metrics_port, host_names)
         click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
     click.echo(f"act: {', '.join(actors)}", err=True)
     run_actors(bootstrap, TopicNames(prefix), deliver, metrics, lambda line: click.echo(line, err=True))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.addresses import KAFKA_SERVERS, host_names
 from monitor.console.owner_liveness import SILENT_MS
 from monitor.kafka.notary_service import NotarySettings, run_notary
 from monitor.kafka.topics import TopicNames
@@ -34,6 +34,7 @@ from monitor.kafka.topics import TopicNames
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="address on which the board listens; it has no login"
 )
+@host_names
 @click.option(
     "--silent-after",
     default=SILENT_MS / 1000,
@@ -41,7 +42,9 @@ from monitor.kafka.topics import TopicNames
     type=click.FloatRange(11),
     help="seconds without a write by a partition's worker until the board reports it",
 )
-def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, silent_after: float) -> None:
+def notary(
+    bootstrap: str, prefix: str, directory: Path, port: int, host: str, host_names: tuple[str, ...], silent_after: float
+) -> None:
     """Keep the ledger of every pilot and serve the board, until SIGTERM or Ctrl-C. Run one per authority.
 
     It resumes from the position that is stored with the ledger; a decision that is read twice is recorded once. A
@@ -55,6 +58,7 @@ def notary(bootstrap: str, prefix: str, directory: Path, port: int, host: str, s
         directory=directory,
         host=host,
         port=port,
+        host_names=host_names,
         silent_ms=round(silent_after * 1000),
     )
     run_notary(settings, lambda line: click.echo(line, err=True))

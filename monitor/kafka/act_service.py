@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from monitor.act import Deliver
@@ -27,15 +27,15 @@ CHARTERS_S = 10.0  # the longest wait for charters, which give alerts their labe
 Say = Callable[[str], None]
 
 
-def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
-    """Serve `/metrics` and `/live` until the process ends; port 0 picks a free one.
+def serve_metrics(metrics: Metrics, host: str, port: int, host_names: Sequence[str] = ()) -> int:
+    """Serve `/metrics` and `/live` until the process ends; port 0 picks a free one. `host_names`: see `HttpServer`.
 
     Returns the port. Raises Refused."""
     pages: dict[str, health.Page] = {
         "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
         "/live": health.page(lambda: True, "live"),
     }
-    return health.serve(port, pages, host)
+    return health.serve(port, pages, host, names=host_names, count=metrics.http_refused)
 
 
 def run_actors(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
