@@ -38,7 +38,12 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--replication", default=1, show_default=True, type=click.IntRange(1), help="replicas of each partition"
             ),
-            click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable"),
+            click.option(
+                "--participant",
+                "participants",
+                multiple=True,
+                help="topics of its own for telemetry, commands, permits; repeatable",
+            ),
             click.option("--json", "as_json", is_flag=True, help="one JSON document on standard output"),
         )
     ):
