@@ -6,7 +6,8 @@ What the cluster grants on this deployment's resources beyond the list is *stale
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from kafka.admin import (
     ACL,
@@ -75,11 +76,13 @@ class AclAdmin:
     this process is not the operator.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, login: Mapping[str, Any] | None = None) -> None:
+        """Connect, with the `login` of this process's environment unless one is given."""
         self._bootstrap = bootstrap
+        login = access() if login is None else login
         try:
             self._admin = KafkaAdminClient(
-                bootstrap_servers=kafka_servers(bootstrap), bootstrap_timeout_ms=10_000, **access()
+                bootstrap_servers=kafka_servers(bootstrap), bootstrap_timeout_ms=10_000, **login
             )
         except (KafkaError, OSError) as error:
             raise Unavailable(f"no Kafka broker answers at {bootstrap}: {error}") from error
@@ -119,7 +122,7 @@ class AclAdmin:
                 if error.errno:
                     raise Refused(f"the cluster does not remove {entry}: {error.__name__}")
 
-    def _asked(self, method, argument):  # type: ignore[no-untyped-def]  # kafka-python ships no types
+    def _asked(self, method: Callable[[Any], Any], argument: Any) -> Any:
         try:
             return method(argument)
         except SecurityDisabledError as error:

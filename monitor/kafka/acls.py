@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from monitor.errors import Refused
 from monitor.kafka.topics import TopicNames
 
 Resource: TypeAlias = Literal["topic", "group", "transactional-id", "cluster"]
 OPERATIONS = ("Read", "Write", "Create", "Describe", "DescribeConfigs")
 """Kafka's names of all operations that any grant has."""
+SUPER_USERS = ("operator", "broker", "admin", "ANONYMOUS")
+"""Users that no list of grants may name: the operator's usual names, and Kafka's for a client without a login."""
 
 
 class Grant(Struct, frozen=True):
@@ -50,14 +53,19 @@ class AclUsers(Struct, frozen=True):
 
 
 def grants(prefix: str, group: str, participants: Sequence[str], users: AclUsers) -> Iterator[Grant]:
-    """Every grant of a deployment; a participant's user has the participant's name."""
+    """Every grant of a deployment; a participant's user has the participant's name.
+
+    Raises Refused for a participant that has the name of another user: it would have that user's grants.
+    """
     names = TopicNames(prefix)
+    if taken := sorted({*structs.astuple(users), *SUPER_USERS} & set(participants)):
+        raise Refused(f"participant {taken[0]} has the name of a user of the authority; give that user another name")
     for firm in participants:
-        yield from _firm(prefix, firm)
+        yield from _firm(names, firm)
     yield from _worker(names, group, users.worker)
     yield from _pool(names, users.pool)
     yield from _reads(users.notary, names.decisions, names.evidence, names.control, names.journal)
-    yield from _reads_each(users.notary, f"{prefix}.commands")
+    yield from _reads_each(users.notary, names.commands)
     # The board asks whether the owner of a partition still writes: where the topic ends, not what is in it.
     yield Grant(users.notary, ("Describe",), "topic", names.state)
     yield from _reads(users.act, names.decisions, names.control, names.journal)
@@ -68,18 +76,18 @@ def grants(prefix: str, group: str, participants: Sequence[str], users: AclUsers
         yield Grant(user, ("Write",), "topic", names.control)
     outputs = (names.decisions, names.evidence, names.rejected, names.control, names.journal)
     yield from _reads(users.reader, *outputs)
-    yield from _reads_each(users.reader, f"{prefix}.commands")
+    yield from _reads_each(users.reader, names.commands)
 
 
-def _firm(prefix: str, firm: str) -> Iterator[Grant]:
+def _firm(names: TopicNames, firm: str) -> Iterator[Grant]:
     # By their full names: a prefix would let `acme` write for `acme-2`.
-    yield Grant(firm, ("Write",), "topic", f"{prefix}.telemetry.{firm}")
-    for topic in (f"{prefix}.commands.{firm}", f"{prefix}.permits.{firm}"):
+    yield Grant(firm, ("Write",), "topic", names.telemetry_of(firm))
+    for topic in (names.commands_of(firm), names.permits_of(firm), names.commands, names.permits):
         yield Grant(firm, ("Read",), "topic", topic)
 
 
 def _worker(names: TopicNames, group: str, user: str) -> Iterator[Grant]:
-    yield from _reads_each(user, f"{names.prefix}.telemetry")
+    yield from _reads_each(user, names.shared_telemetry)
     yield from _reads(user, names.control)
     yield from (Grant(user, ("Read", "Write"), "topic", topic) for topic in (names.journal, names.state))
     yield from (Grant(user, ("Write",), "topic", topic) for topic in (names.rejected, names.decisions, names.evidence))
@@ -93,7 +101,7 @@ def _worker(names: TopicNames, group: str, user: str) -> Iterator[Grant]:
 
 
 def _pool(names: TopicNames, user: str) -> Iterator[Grant]:
-    """The second stage: it reads evidence and has topics of its own, which it creates itself."""
+    """The second stage: it reads evidence, and creates and uses separate topics."""
     own = f"{names.prefix}.pool"
     yield from _reads(user, names.evidence, names.journal)
     yield Grant(user, ("Create", "Read", "Write", "DescribeConfigs"), "topic", f"{own}.", prefixed=True)
@@ -102,7 +110,7 @@ def _pool(names: TopicNames, user: str) -> Iterator[Grant]:
 
 def _history(names: TopicNames, user: str) -> Iterator[Grant]:
     """What an export of a pilot's history and the outcome of an act are read from."""
-    yield from _reads_each(user, f"{names.prefix}.telemetry")
+    yield from _reads_each(user, names.shared_telemetry)
     topics = (names.control, names.journal, names.state, names.decisions, names.rejected)
     yield from _reads(user, *topics)
 

@@ -52,7 +52,8 @@ def answers(port: int, timeout: float = 1.0, context: ssl.SSLContext | None = No
             if context is not None:
                 s = stack.enter_context(context.wrap_socket(s, server_hostname="127.0.0.1"))
             s.sendall(struct.pack(">i", len(request)) + request)
-            return len(s.recv(4)) == 4
+            answer = s.recv(8)
+            return len(answer) == 8 and struct.unpack(">ii", answer)[1] == 1  # a TLS alert is no answer
     except OSError:  # ssl.SSLError is one
         return False
 

@@ -22,13 +22,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
+from kafka.admin import KafkaAdminClient, NewTopic, ScramMechanism, UserScramCredentialUpsertion
 from msgspec import Struct
 
 from monitor.access.kafka_login import access
+from monitor.kafka.acl_admin import AclAdmin
+from monitor.kafka.acls import AclUsers, grants
+from monitor.kafka.topics import TopicNames, topics
 from monitor.testing.broker import KafkaBroker, answers, free_port
 from monitor.testing.broker_runtime import run_format_tool
 from monitor.testing.certificates import DAY, CertificateAuthority, key_store
+from monitor.testing.wait import Until
 
 OPERATOR = "operator"
 AUTHORITY = (OPERATOR, "monitor", "notary", "act", "pool", "gateway", "regulator", "reader")
@@ -133,6 +137,28 @@ class SecureBroker(KafkaBroker):
             admin.close()
         if refused:
             raise RuntimeError(f"user {user}: {refused}")
+
+    def deploy(self, prefix: str, participants: Sequence[str] = (), partitions: int = 1, group: str = "") -> TopicNames:
+        """Create the topics of a deployment and apply its grants, as the operator; returns the names of the topics.
+
+        `participants` are the broker's firms by default, `group` (of the workers) is called like the prefix. Returns
+        once every grant is in force.
+        """
+        names = TopicNames(prefix, tuple(participants) or self.participants)
+        wanted = list(grants(prefix, group or prefix, names.participants, AclUsers()))
+        admin = self.admin()
+        try:
+            new = [
+                NewTopic(t.name, t.partitions, t.replication, topic_configs=t.settings)
+                for t in topics(names, partitions, 1)
+            ]
+            admin.create_topics(new)
+        finally:
+            admin.close()
+        with AclAdmin(self.authority, self.login(OPERATOR)) as acls:
+            acls.add(acls.difference(wanted).missing)
+            Until(30.0, every=0.05)(lambda: not acls.difference(wanted).missing)
+        return names
 
     def renew_server(self) -> None:
         """Issue a new certificate for the broker. A running broker uses it after `reload_server`, or a restart."""
