@@ -87,7 +87,7 @@ class KafkaLog:
         await self._check_kept(watermark.position, through, entries)
         # Above every epoch ever written here, also where a topic lost its end or the group its generation.
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
-        owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
+        owners = {self.names.telemetry_of(name): name for name in self.names.participants}
         claim = await self.append(Claim(self.epoch, self._settings.owner, self._settings.admitters, owners))
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1

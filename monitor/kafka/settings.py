@@ -87,7 +87,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
 def configured_machine(settings: WorkerSettings, partition: int, epoch: int) -> Machine:
     """The machine of one partition in this deployment. A replay agrees only with a machine that is set up the same."""
-    owners = dict(zip(settings.names.telemetry, settings.participants, strict=False))
+    owners = {settings.names.telemetry_of(name): name for name in settings.participants}
     return Machine(
         partition,
         epoch,
