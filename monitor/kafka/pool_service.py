@@ -53,6 +53,10 @@ class PoolLog(KafkaLog):
         """Returns nothing: the second stage has no control topic."""
         return ()
 
+    def output_topics(self) -> list[str]:
+        """The second stage decides, and commands nobody."""
+        return [self.names.journal, self.names.state, self.names.decisions]
+
     async def first_of(self, topic: str) -> int:
         """The first offset that is kept of a partition of `evidence`."""
         name, _, partition = topic.rpartition("/")
