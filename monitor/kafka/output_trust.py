@@ -8,19 +8,18 @@ valid signature is refused, so that stripping signatures gains nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from monitor.errors import Forged, LogBroken
 from monitor.kafka.partition_reader import PartitionReader
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import Claim, JournalEntry
-from monitor.model.refusals import OutputForgery
 from monitor.model.signing import NUMBER_HEADER, OUTPUT_HEADER, OutputKind, Place, Trusted
 
 FIRST_WINDOW = 200  # offsets before the end of a journal that are read first; markers take about half of them
 PROBE = 50  # entries per read while searching
-KINDS = frozenset(get_args(OutputKind))
 
 _entry = msgspec.json.Decoder(JournalEntry).decode
 
@@ -34,14 +33,14 @@ class Signed(NamedTuple):
 
 def signed(trusted: Trusted, record: Any) -> Signed:
     """What the signature of a consumer record of an output topic proves. Raises Forged."""
-    headers = dict(record.headers)
+    headers = {name: value or b"" for name, value in record.headers}
     text = headers.get(OUTPUT_HEADER, b"").decode(errors="replace")
     kind = headers.get("type", b"").decode(errors="replace")
     try:
         epoch, number = int(headers.get("epoch", b"0")), int(headers.get(NUMBER_HEADER, b"0"))
     except ValueError:
         epoch = number = 0  # then the signature is not of this place
-    place = Place(kind, record.topic, record.partition, epoch, number)
+    place = Place(cast("OutputKind", kind), record.topic, record.partition, epoch, number)
     return Signed(place, trusted.verify_output(place, record.key, record.value, text))
 
 
@@ -77,9 +76,11 @@ class RecordTrust:
             return ""
         found = signed(self.keys, record)
         if kind is not None and found.place.kind != kind:
-            raise Forged("type", OutputForgery.MOVED, f"a {found.place.kind} where a {kind} belongs")
+            raise Forged("type", OutputRejection.WRONG_TOPIC, f"a {found.place.kind} where a {kind} belongs")
         if numbers is not None and not numbers.accepts(found.place):
-            raise Forged("number", OutputForgery.REPLAYED, f"{found.place.epoch}/{found.place.number} was read before")
+            raise Forged(
+                "number", OutputRejection.REPLAYED, f"{found.place.epoch}/{found.place.number} was read before"
+            )
         return found.key
 
 
@@ -168,7 +169,7 @@ class JournalSearch:
 
 def foreign_key(record: Any) -> str:
     """The id of the key that claims to have signed a record; "" for an unsigned one."""
-    text: bytes = dict(record.headers).get(OUTPUT_HEADER, b"")
+    text: bytes = dict(record.headers).get(OUTPUT_HEADER) or b""
     return text.decode(errors="replace").partition(":")[0][:16]
 
 

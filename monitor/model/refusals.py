@@ -67,14 +67,6 @@ class Forgery(StrEnum):
     KEY_OF_THE_FIRM = "key_of_the_firm"  # the participant's key signed in the name of somebody else
 
 
-class OutputForgery(StrEnum):
-    """Why an output of the monitor whose signature is valid, or which needs none, is not believed all the same."""
-
-    MOVED = "moved"  # it is signed as another kind of output
-    REPLAYED = "replayed"  # a copy of a signed output that was read before
-    EPOCH_NOT_CLAIMED = "epoch_not_claimed"  # no owner claimed its epoch in the journal
-
-
 REFUSALS: dict[Refusal, str] = {
     Refusal.NOT_AN_OFFICER: "The author is no officer of the charter in force.",
     Refusal.NOT_AN_APPROVER: "The author is no approver of the charter in force.",
