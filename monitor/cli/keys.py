@@ -15,7 +15,7 @@ def keys() -> None:
     """Signing keys (Ed25519). Keep the key file secret; give others the public key that `show` prints.
 
     To replace the key of the workers without losing a record: 1. make a new key; 2. give its public key to everyone who
-    trusts the old one (readers and workers: --trust-key; services: trust=), beside the old one, and start them again;
+    trusts the old one (readers and workers: --trust-key; services: trust=), together with the old one, and restart;
     3. start the workers with the new --key-file and the old public key as --trust-key; 4. after the next checkpoint of
     every partition take the old key away from services. Readers that start with an empty directory read old records and
     need the old key for as long as those are kept.

@@ -55,7 +55,7 @@ class PoolLog(KafkaLog):
         return ()
 
     def output_topics(self) -> list[str]:
-        """The second stage decides, and commands nobody."""
+        """The second stage emits decisions only."""
         return [self.names.journal, self.names.state, self.names.decisions]
 
     async def bounds_of(self, topic: str) -> tuple[int, int]:

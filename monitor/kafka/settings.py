@@ -40,7 +40,7 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def trust(self) -> Trusted | None:
-        """The keys whose records recovery believes; None without a key of its own."""
+        """The keys whose records recovery believes; None for an owner without a key."""
         return None if self.signer is None else Trusted([self.signer.public, *self.trusted])
 
 
