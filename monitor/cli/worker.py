@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.addresses import KAFKA_SERVERS, host_names
 from monitor.cli.keys import checked
 from monitor.engine.failpoint import from_environment
 from monitor.files.key_file import read_key
@@ -51,6 +51,7 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
     show_default=True,
     help="address on which they are served; they have no login",
 )
+@host_names
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -93,6 +94,7 @@ def worker(
     stall: float,
     metrics_port: int | None,
     metrics_host: str,
+    host_names: tuple[str, ...],
     secret_file: Path | None,
     key_file: Path | None,
     trusted: tuple[str, ...],
@@ -133,7 +135,7 @@ def worker(
         settings,
         partitions=partition_count,
         replication=replication,
-        metrics_at=None if metrics_port is None else Endpoint(metrics_host, metrics_port),
+        metrics_at=None if metrics_port is None else Endpoint(metrics_host, metrics_port, host_names),
         loglevel=loglevel,
         say=_say,
         failpoint=from_environment(),
