@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
 from monitor.model.notice import Notice
@@ -110,6 +110,9 @@ class Claim(Struct, frozen=True, tag="claim"):
     `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
     ownership alike. Claims written before these fields existed have none of them.
+
+    `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
+    that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
     """
 
     epoch: int
@@ -117,6 +120,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     admitters: tuple[str, ...] = ()
     owners: dict[str, str] = {}
     open_mode: bool | None = None
+    signed_from: dict[str, int] | UnsetType = UNSET
 
 
 class ControlRead(Struct, frozen=True, tag="control"):
