@@ -99,7 +99,7 @@ def serve(
         port=port,
         charters=[_filled_in(path) for path in charters],
         actors=actors,
-        admitters=checked(admitters),
+        admitters=checked(admitters, "--admit-key"),
         checkpoint_every_ms=round(checkpoint * 1000),
         host_names=host_names,
     )
