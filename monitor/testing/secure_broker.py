@@ -26,6 +26,7 @@ from kafka.admin import KafkaAdminClient, NewTopic, ScramMechanism, UserScramCre
 from msgspec import Struct
 
 from monitor.access.kafka_login import access
+from monitor.errors import Unavailable
 from monitor.kafka.acl_admin import AclAdmin
 from monitor.kafka.acls import AclUsers, grants
 from monitor.kafka.topics import TopicNames, topics
@@ -78,6 +79,7 @@ class SecureBroker(KafkaBroker):
         self.authority_port = authority_port or self.configured_ports().get("AUTHORITY") or free_port()
         self.further = {name: self.configured_ports().get(name) or free_port() for name in listeners or {}}
         self._further_protocols = dict(listeners or {})
+        self._fixed_ports = port is not None or bool(self.configured_ports())
         self.lifetime = lifetime
         self.participants = tuple(firms)
         self.clients = self.directory / "clients"
@@ -86,6 +88,22 @@ class SecureBroker(KafkaBroker):
         for user in AUTHORITY:
             if not (self.clients / f"{user}.crt").exists():
                 self.certificates.client(user, lifetime)
+
+    def start(self, timeout: float = 60.0) -> SecureBroker:
+        """See `KafkaBroker.start`. A first start takes other ports when another process was given one of them."""
+        for attempts_left in (2, 1, 0):
+            try:
+                super().start(timeout)
+            except Unavailable:
+                if self._fixed_ports or not attempts_left or "Address already in use" not in self.tail(200):
+                    raise
+                self.log.unlink()
+                self.port, self.authority_port, self.controller_port = free_port(), free_port(), free_port()
+                self.further = {name: free_port() for name in self.further}
+            else:
+                break
+        self._fixed_ports = True
+        return self
 
     @property
     def firms(self) -> str:

@@ -20,7 +20,6 @@ from monitor.access.address import kafka_servers
 from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Refused, Unavailable
-from monitor.sdk import Pilot
 from monitor.testing.broker import free_port
 from monitor.testing.certificates import DAY, CertificateAuthority, key_store
 from monitor.testing.secure_broker import OPERATOR, SecureBroker
@@ -202,60 +201,72 @@ def test_every_process_and_command_ends_with_exit_code_1(brokers: dict[str, str]
     goal("processes_that_do_not_name_a_wrong_login", len(wrong), 0, note="; ".join(wrong))
 
 
-class Rotation:
-    """A broker whose authority, and every certificate under it, is replaced in three steps."""
-
-    def __init__(self, broker: SecureBroker) -> None:
-        self.broker = broker
-        self.old = broker.certificates.file.read_bytes()
-        self.next = CertificateAuthority(broker.clients / "next", "the next authority")
-
-    def trust(self, *authorities: bytes) -> None:
-        """Replace the file of authorities of broker and clients."""
-        fresh = self.broker.clients / "ca.crt.new"
-        fresh.write_bytes(b"".join(authorities))
-        fresh.replace(self.broker.certificates.file)
-        self.broker.restart()
-
-    def issue(self) -> None:
-        """Give the broker and its clients certificates of the next authority."""
-        key_store(self.next.server("broker"), self.broker.directory / "broker.pem")
-        for user in ("monitor", OPERATOR):
-            issued = self.next.client(user)
-            issued.key.replace(self.broker.clients / f"{user}.key")
-            issued.certificate.replace(self.broker.clients / f"{user}.crt")
-        self.broker.restart()
+FIRM = """
+import sys
+from monitor.sdk import Pilot
+topic, to, spool = sys.argv[1:]
+with Pilot("pilot-1", participant="firm-1", to=to, spool_dir=spool, telemetry_topic=topic) as pilot:
+    sent = 0
+    for line in sys.stdin:
+        pilot.exposure(1, "decisions")
+        sent += 1
+    pilot.flush(90)
+print(sent)
+"""
 
 
 def test_certificates_are_rotated_without_a_lost_event(tmp_path: Path, goal: Goal) -> None:
-    """The authority, the broker's certificate and a client's are replaced while telemetry flows. A firm's SDK and a
-    reader with a certificate keep running: every event arrives, with the files of the last step."""
+    """The authority, the broker's certificate and a client's are replaced while telemetry flows. A firm's service and
+    a reader with a certificate keep running: every event arrives, over connections with the new files."""
     with SecureBroker(tmp_path / "broker") as broker:
         topic = broker.deploy("sandbox").telemetry_of("firm-1")
-        rotation, sent = Rotation(broker), 0
-        pilot = Pilot(
-            "pilot-1",
-            participant="firm-1",
-            to=f"kafka://{broker.firms}",
-            spool_dir=tmp_path / "spool",
-            telemetry_topic=topic,
-            options=broker.login("firm-1"),
+        command = [sys.executable, "-c", FIRM, topic, f"kafka://{broker.firms}", str(tmp_path / "spool")]
+        firm = subprocess.Popen(
+            command,
+            env=os.environ | broker.environment("firm-1"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
-        with pilot, Reader(broker.authority, topic, broker.login("monitor")) as reader:
-            new = rotation.next.file.read_bytes()
-            steps = (
-                lambda: rotation.trust(rotation.old, new),
-                rotation.issue,
-                lambda: rotation.trust(new),
-            )
-            for step in (lambda: None, *steps):
-                pilot.exposure(1, "decisions")  # waits in the spool while the broker restarts
+        assert firm.stdin is not None
+        with Reader(broker.authority, topic, broker.login("monitor")) as reader:
+            for step in (lambda: None, lambda: issue_anew(broker), lambda: forget_the_old(broker)):
                 step()
-                pilot.exposure(1, "decisions")
-                sent += 2
-                assert pilot.flush(60)
+                before = len(reader.exposures)
+                Until(60.0, every=0.2)(lambda before=before: reports(firm) and len(reader.exposures) > before)
+            said, _ = firm.communicate(timeout=120)
+            sent = int(said)
             Until(60.0, every=0.05)(lambda: len(reader.exposures) >= sent)
     goal("events_lost_by_a_rotation", sent - len(reader.exposures), 0, note=f"of {sent}")
+
+
+def reports(firm: subprocess.Popen[str]) -> bool:
+    """Let the service report one exposure."""
+    assert firm.stdin is not None
+    firm.stdin.write("one more\n")
+    firm.stdin.flush()
+    return True
+
+
+def issue_anew(broker: SecureBroker) -> None:
+    """Broker and clients trust a second authority, and get certificates of it. The broker reads its files at start."""
+    following = CertificateAuthority(broker.clients / "next", "the next authority")
+    fresh = broker.clients / "both.crt"
+    fresh.write_bytes(broker.certificates.file.read_bytes() + following.file.read_bytes())
+    fresh.replace(broker.certificates.file)
+    key_store(following.server("broker"), broker.directory / "broker.pem")
+    for user in ("monitor", OPERATOR):
+        issued = following.client(user)
+        issued.key.replace(broker.clients / f"{user}.key")
+        issued.certificate.replace(broker.clients / f"{user}.crt")
+    broker.restart()
+
+
+def forget_the_old(broker: SecureBroker) -> None:
+    """Nobody trusts the first authority any more."""
+    (broker.clients / "next" / "ca.crt").replace(broker.certificates.file)
+    broker.restart()
 
 
 class Reader:
