@@ -77,7 +77,7 @@ async def _pipelined(port: int, batch: list[tuple[int, Made]], report: Report, w
                     report.fail(number, request.raw, f"no response of {where} in {HANG_S:g} s")
                     status, headers = 0, {}
                 if not status and at > before:
-                    break  # closed after the response before; this one is sent again
+                    break  # closed after the response before; this one is repeated
                 report.answered(number, request.raw, status, where)
                 at += 1
                 if not status or headers.get("connection") == "close":

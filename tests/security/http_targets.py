@@ -22,7 +22,7 @@ from monitor.projections.metrics import CONTENT_TYPE, Metrics
 from monitor.simulation.fleet import Fleet
 from tests.security.http_tools import board
 
-# A fuzzer is one client that sends as fast as it can; the rates have tests of their own class.
+# A fuzzer is one client that sends as fast as it can; rates are tested in `test_http_door.py`.
 UNHURRIED = ServerLimits(client_requests_per_second=1e9, client_request_burst=1e9, client_bytes_per_second=1e12)
 LONGEST_WAIT_S = 0.05
 
