@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -22,15 +22,17 @@ from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
+from monitor.kafka.output_routes import OutputRoutes, Routing, decode_routing
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
+from monitor.model.records import Claim, Closed, Command, JournalEntry, Outputs, Position, Record, Skipped
 from monitor.model.signing import HEADER, SignedKind
 
 JSON = b"application/json"
 NO_EPOCH = 0
+REROUTED = 1_000  # commands in force that share a transaction
 
 _journal_decode = msgspec.json.Decoder(JournalEntry).decode
 _Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
@@ -60,6 +62,8 @@ class KafkaLog:
         self._failpoint = failpoint
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
+        self.routes = OutputRoutes(settings.names)
+        self._routed = Routing()  # where the command in force of each pilot has been written
         self._live = state_keys.LiveKeys()
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
@@ -98,6 +102,7 @@ class KafkaLog:
             entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
+        await self._read_routing()
         snapshots = self._snapshots(watermark.position)
         self._live.drop_values()
         return Recovery(
@@ -136,10 +141,26 @@ class KafkaLog:
         lines = [*self._outputs(outputs), *self._through(through), *self._checkpoint(checkpoint)]
         if not lines:
             return
-        await self._transact(lines)
-        for topic, raw, value, _ in lines:
-            if topic == self.names.state and raw is not None:
-                self._live.feed(raw, value)
+        await self._commit(lines)
+
+    @property
+    def rerouting(self) -> bool:
+        """Whether commands in force are missing where they are read from now on: `reroute` is to be called."""
+        return self._routed != self.routes.routing
+
+    async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
+        """Write commands in force (each with its participant) to the topics that they are missing in, and note that it
+        was done in the last transaction of it."""
+        routing = self.routes.routing
+        lines: list[_Line] = []
+        for participant, command in commands:
+            missing = routing.missing(participant, self._routed)
+            lines += self._command(command, self.routes.commands_in(participant, missing))
+            if len(lines) >= REROUTED:
+                await self._transact(lines)
+                lines = []
+        await self._commit([*lines, *self._state(state_keys.ROUTING, "", state_keys.encode(routing))])
+        self._routed = routing
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked of the broker now."""
@@ -237,6 +258,13 @@ class KafkaLog:
         self.moves += 1
         return list(acks)
 
+    async def _commit(self, lines: Sequence[_Line]) -> None:
+        """Write all lines in one transaction, and remember the state keys among them. Raises as `_transact`."""
+        await self._transact(lines)
+        for topic, raw, value, _ in lines:
+            if topic == self.names.state and raw is not None:
+                self._live.feed(raw, value)
+
     async def _cause(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
         """The error of a producer that accepts no more lines: the first lines carry it."""
         done, _ = await asyncio.wait(sent, timeout=self._settings.timeout) if sent else (set(), set())
@@ -320,6 +348,18 @@ class KafkaLog:
     def _in_force(self, position: int) -> int:
         return max(epoch for start, epoch in self._claims if start <= position)
 
+    async def _read_routing(self) -> None:
+        """Restore where commands in force have been written. An empty topic holds none: it was deleted and created
+        again since. What is no longer written is noted at once, as it would be out of date when it is written again."""
+        raw = self._live.values.get((state_keys.ROUTING, ""))
+        noted = Routing() if raw is None else decode_routing(raw)
+        still = sorted(set(noted.own) & set(self.routes.routing.own))
+        ends = await self.ends([self.names.commands_of(p) for p in still]) if still else {}
+        own = tuple(p for p in still if ends[self.names.commands_of(p)] > 0)
+        self._routed = Routing(own, noted.also_shared)
+        if self._routed != noted:
+            await self._commit(list(self._state(state_keys.ROUTING, "", state_keys.encode(self._routed))))
+
     def _headers(self, what: str) -> list[tuple[str, bytes]]:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
 
@@ -327,22 +367,29 @@ class KafkaLog:
         return [] if self._settings.signer is None else [(HEADER, self._settings.signer.sign(kind, raw).encode())]
 
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
-        encode, names = msgspec.json.encode, self.names
+        encode, names, participants = msgspec.json.encode, self.names, outputs.participants
         for rejected in outputs.rejected:
             yield names.rejected, rejected.pilot.encode() or None, encode(rejected), self._headers("rejected")
         for decision in outputs.decisions:
             yield names.decisions, decision.pilot.encode(), encode(decision), self._headers("decision")
         for command in outputs.commands:
-            raw = encode(command)
-            yield names.commands, command.pilot.encode(), raw, self._headers("command") + self._signed("command", raw)
+            yield from self._command(command, self.routes.commands(participants.get(command.pilot, "")))
         for permit in outputs.permits:
             raw = encode(permit)
-            yield names.permits, permit.pilot.encode(), raw, self._headers("permit") + self._signed("permit", raw)
+            headers = self._headers("permit") + self._signed("permit", raw)
+            for topic in self.routes.permits(participants.get(permit.pilot, "")):
+                yield topic, permit.pilot.encode(), raw, headers
         for item in outputs.evidence:
             if isinstance(item, Closed):
                 yield names.evidence, None, encode(item), self._headers("closed")
             else:
                 yield names.evidence, item.pilot.encode(), encode(item), self._headers("evidence")
+
+    def _command(self, command: Command, topics: Sequence[str]) -> Iterator[_Line]:
+        raw = msgspec.json.encode(command)
+        headers = self._headers("command") + self._signed("command", raw)
+        for topic in topics:
+            yield topic, command.pilot.encode(), raw, headers
 
     def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[_Line]:
         """A value under this epoch's key, with tombstones for the keys of other epochs; `None`: tombstones only."""

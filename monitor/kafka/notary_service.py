@@ -64,7 +64,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say) -> None:
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
-    outputs = [names.decisions, names.commands, names.evidence]
+    outputs = [names.decisions, *names.every_commands, names.evidence]
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, say)),
         asyncio.create_task(_record(unrecorded, ledger)),

@@ -7,6 +7,7 @@ that a notary or an actor resumes from what it has durably processed and not fro
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ from msgspec import Struct
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.partition_reader import high_waters
-from monitor.kafka.topics import LARGE, partition_count
+from monitor.kafka.topics import ANY, LARGE, existing_partitions
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Closed, Command, Decision, Evidence, Permit, Rejected, digest
 
@@ -33,6 +34,8 @@ TYPES: dict[bytes, type[Any]] = {
     b"closed": Closed,
     b"rejected": Rejected,
 }
+DISCOVER_S = 5.0
+
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in TYPES.items()}
 
 
@@ -107,6 +110,9 @@ async def read_outputs(
     """Committed outputs of all partitions of `topics`, from `positions` by (topic, partition); without one, from the
     first record kept.
 
+    A topic `<begin>.*` stands for every topic with that beginning; those that are created later are read within
+    `DISCOVER_S`, from their first record.
+
     `repeats` includes duplicates, for consumers whose result they do not change. `follow=False` ends where the topics
     ended when reading began (after a transaction that was open then); otherwise it never ends. Order holds within a
     partition. Raises `Unavailable` when no broker answers, `LogBroken` when retention deleted records from a position
@@ -124,9 +130,12 @@ async def read_outputs(
     )
     try:
         await consumer.start()
-        tps = [TopicPartition(t, p) for t in topics for p in range(await partition_count(bootstrap, t))]
+        tps = await _partitions(bootstrap, topics)
         ends = None if follow else await high_waters(bootstrap, tps)
-        async for seen in _read(consumer, tps, dict(positions or {}), ends, repeats):
+        at = dict(positions or {})
+        await _begin(consumer, tps, tps, at)
+        discovery = _Discovery(bootstrap, topics, tps) if follow else None
+        async for seen in _read(consumer, at, ends, repeats, discovery):
             yield seen
     except KafkaError as error:
         raise Unavailable(f"outputs cannot be read at {bootstrap}: {error!r}") from error
@@ -134,17 +143,42 @@ async def read_outputs(
         await consumer.stop()
 
 
-async def _read(
+async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    counts = await existing_partitions(bootstrap, topics)
+    return [TopicPartition(topic, p) for topic, count in counts.items() for p in range(count)]
+
+
+class _Discovery:
+    """Looks for topics that were created since: every `DISCOVER_S`, where the topics to read allow it."""
+
+    def __init__(self, bootstrap: str, topics: Sequence[str], tps: Sequence[TopicPartition]) -> None:
+        self._bootstrap, self._topics, self.tps = bootstrap, topics, list(tps)
+        self._open = any(topic.endswith(ANY) for topic in topics)
+        self._looked = time.monotonic()
+
+    async def added(self) -> list[TopicPartition]:
+        """New partitions since the last call, which are in `tps` from now on. During an outage: none."""
+        if not self._open or time.monotonic() - self._looked < DISCOVER_S:
+            return []
+        try:
+            found = await _partitions(self._bootstrap, self._topics)
+        except (Unavailable, LogBroken, KafkaError):
+            found = []
+        self._looked = time.monotonic()
+        new = sorted(set(found) - set(self.tps))
+        self.tps += new
+        return new
+
+
+async def _begin(
     consumer: AIOKafkaConsumer,
     tps: Sequence[TopicPartition],
+    new: Sequence[TopicPartition],
     positions: dict[tuple[str, int], ReadPosition],
-    ends: dict[TopicPartition, int] | None,
-    repeats: bool,
-) -> AsyncIterator[ConsumedOutput]:
-    deduplicator = OutputDeduplicator()
-    consumer.assign(tps)
-    first, last = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-    for tp in tps:
+) -> None:
+    """Assign all `tps`, each at its position; those that are `new` are checked against the log first."""
+    first, last = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
+    for tp in new:
         position = positions.setdefault((tp.topic, tp.partition), ReadPosition(first[tp]))
         # Compaction and markers may take the beginning of a topic; only a position that was stored can be lost.
         if 0 < position.next < first[tp]:
@@ -159,8 +193,23 @@ async def _read(
                 "recreated, or restored from an older copy; fix: restore the newer one, or start the reader with an "
                 "empty directory"
             )
-        consumer.seek(tp, max(position.next, first[tp]))
+        positions[(tp.topic, tp.partition)] = ReadPosition(max(position.next, first[tp]), position.epoch)
+    consumer.assign(tps)
+    for tp in tps:
+        consumer.seek(tp, positions[(tp.topic, tp.partition)].next)
+
+
+async def _read(
+    consumer: AIOKafkaConsumer,
+    positions: dict[tuple[str, int], ReadPosition],
+    ends: dict[TopicPartition, int] | None,
+    repeats: bool,
+    discovery: _Discovery | None,
+) -> AsyncIterator[ConsumedOutput]:
+    deduplicator = OutputDeduplicator()
     while ends is None or not await _ended(consumer, ends):
+        if discovery is not None and (new := await discovery.added()):
+            await _begin(consumer, discovery.tps, new, positions)
         for tp, records in (await consumer.getmany(timeout_ms=200)).items():
             for record in records:
                 if ends is not None and record.offset >= ends[tp]:

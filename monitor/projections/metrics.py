@@ -214,6 +214,14 @@ class Metrics:
         """Whether no admitter key is configured."""
         self._of["open_mode"].set(int(on))
 
+    def shared_topics(self, on: bool) -> None:
+        """Whether participants share the topics of telemetry, commands and permits."""
+        self._of["shared_topics"].set(int(on))
+
+    def without_topics(self, participants: int) -> None:
+        """Set the number of participants without usable topics of their own."""
+        self._of["participants_without_topics"].set(participants)
+
     def short_leases(self, partition: int, pilots: int) -> None:
         """Set the number of pilots whose services may stop when one worker crashes."""
         self._of["leases_short"].labels(str(partition)).set(pilots)
