@@ -22,7 +22,7 @@ from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
-from monitor.kafka.output_routes import OutputRoutes, Routing, decode_routing
+from monitor.kafka.output_routes import OutputRoutes, Written, decode_written
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
@@ -63,7 +63,7 @@ class KafkaLog:
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
         self.routes = OutputRoutes(settings.names)
-        self._routed = Routing()  # where the command in force of each pilot has been written
+        self._written = Written()  # where the command in force of each pilot has been written
         self._live = state_keys.LiveKeys()
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
@@ -102,7 +102,7 @@ class KafkaLog:
             entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
-        await self._read_routing()
+        await self._read_written()
         snapshots = self._snapshots(watermark.position)
         self._live.drop_values()
         return Recovery(
@@ -146,7 +146,7 @@ class KafkaLog:
     @property
     def rerouting(self) -> bool:
         """Whether commands in force are missing where they are read from now on: `reroute` is to be called."""
-        return self._routed != self.routes.routing
+        return self._written != Written.under(self.routes.routing)
 
     async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
         """Write commands in force (each with its participant) to the topics that they are missing in, and note that it
@@ -154,13 +154,14 @@ class KafkaLog:
         routing = self.routes.routing
         lines: list[_Line] = []
         for participant, command in commands:
-            missing = routing.missing(participant, self._routed)
+            missing = self._written.missing(participant, routing)
             lines += self._command(command, self.routes.commands_in(participant, missing))
             if len(lines) >= REROUTED:
                 await self._transact(lines)
                 lines = []
-        await self._commit([*lines, *self._state(state_keys.ROUTING, "", state_keys.encode(routing))])
-        self._routed = routing
+        written = Written.under(routing)
+        await self._commit([*lines, *self._state(state_keys.WRITTEN, "", state_keys.encode(written))])
+        self._written = written
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked of the broker now."""
@@ -348,17 +349,18 @@ class KafkaLog:
     def _in_force(self, position: int) -> int:
         return max(epoch for start, epoch in self._claims if start <= position)
 
-    async def _read_routing(self) -> None:
-        """Restore where commands in force have been written. An empty topic holds none: it was deleted and created
-        again since. What is no longer written is noted at once, as it would be out of date when it is written again."""
-        raw = self._live.values.get((state_keys.ROUTING, ""))
-        noted = Routing() if raw is None else decode_routing(raw)
-        still = sorted(set(noted.own) & set(self.routes.routing.own))
-        ends = await self.ends([self.names.commands_of(p) for p in still]) if still else {}
-        own = tuple(p for p in still if ends[self.names.commands_of(p)] > 0)
-        self._routed = Routing(own, noted.also_shared)
-        if self._routed != noted:
-            await self._commit(list(self._state(state_keys.ROUTING, "", state_keys.encode(self._routed))))
+    async def _read_written(self) -> None:
+        """Restore where commands in force have been written. What this owner does not write falls behind from now on,
+        which is noted before anything else is written. An empty topic holds no commands: it was deleted and created
+        again since."""
+        raw = self._live.values.get((state_keys.WRITTEN, ""))
+        noted = Written() if raw is None else decode_written(raw)
+        since = noted.since(self.routes.routing)
+        if since != noted:
+            await self._commit(list(self._state(state_keys.WRITTEN, "", state_keys.encode(since))))
+        topics = {self.names.commands_of(p): p for p in since.own}
+        ends = await self.ends(list(topics)) if topics else {}
+        self._written = since.besides(topics[topic] for topic, end in ends.items() if end == 0)
 
     def _headers(self, what: str) -> list[tuple[str, bytes]]:
         return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]

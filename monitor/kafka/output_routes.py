@@ -22,14 +22,12 @@ Destination: TypeAlias = Literal["own", "shared"]
 MOST_NAMED = 1_000  # participants without topics that are remembered by name
 
 
-class Routing(Struct, frozen=True, array_like=True):
+class Routing(Struct, frozen=True):
     """Participants in `own` are written to topics of their own, all others to the shared ones; with `also_shared`
     everybody is. The default is a deployment without topics per participant.
 
-    >>> Routing(("acme",)).missing("acme", Routing())
-    ('own',)
-    >>> Routing().missing("acme", Routing(("acme",), also_shared=True))
-    ()
+    >>> Routing(("acme",)).destinations("acme"), Routing(("acme",)).destinations("bolt")
+    (('own',), ('shared',))
     """
 
     own: tuple[str, ...] = ()
@@ -41,13 +39,43 @@ class Routing(Struct, frozen=True, array_like=True):
             return ("shared",)
         return ("own", "shared") if self.also_shared else ("own",)
 
-    def missing(self, participant: str, before: Routing) -> tuple[Destination, ...]:
-        """Destinations that the routing `before` did not have: commands in force are missing there."""
-        had = before.destinations(participant)
-        return tuple(where for where in self.destinations(participant) if where not in had)
+
+class Written(Struct, frozen=True, array_like=True):
+    """Where the command in force of every pilot has been written: to the own topics of participants in `own`, and to
+    the shared topic except for those in `not_shared`. The default is a deployment without topics per participant.
+
+    >>> Written().missing("acme", Routing(("acme",)))
+    ('own',)
+    >>> Written.under(Routing(("acme",))).missing("acme", Routing())
+    ('shared',)
+    """
+
+    own: tuple[str, ...] = ()
+    not_shared: tuple[str, ...] = ()
+
+    @staticmethod
+    def under(routing: Routing) -> Written:
+        """What is written once nothing is missing."""
+        return Written(routing.own, () if routing.also_shared else routing.own)
+
+    def missing(self, participant: str, routing: Routing) -> tuple[Destination, ...]:
+        """Destinations that commands in force of this participant are missing in."""
+        lacks = {"own": participant not in self.own, "shared": participant in self.not_shared}
+        return tuple(where for where in routing.destinations(participant) if lacks[where])
+
+    def since(self, routing: Routing) -> Written:
+        """What can be relied on once anything was written under this routing: a destination that is not in use falls
+        behind."""
+        not_shared = {*self.not_shared, *(() if routing.also_shared else routing.own)}
+        return Written(self.besides(set(self.own) - set(routing.own)).own, tuple(sorted(not_shared)))
+
+    def besides(self, lost: Iterable[str]) -> Written:
+        """The same without the own topics of these participants."""
+        gone = set(lost)
+        return Written(tuple(p for p in self.own if p not in gone), self.not_shared)
 
 
-decode_routing = msgspec.msgpack.Decoder(Routing).decode
+decode_written = msgspec.msgpack.Decoder(Written).decode
 
 
 class OutputRoutes:
