@@ -43,7 +43,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--participant",
                 "participants",
                 multiple=True,
-                help="topics of its own for telemetry, commands, permits; repeatable",
+                help="separate topics for telemetry, commands, permits; repeatable",
             ),
             click.option("--json", "as_json", is_flag=True, help="one JSON document on standard output"),
         )

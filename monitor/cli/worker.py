@@ -24,12 +24,12 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
 )
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the topic names")
-@click.option("--participant", "participants", multiple=True, help="a participant with topics of its own; repeatable")
+@click.option("--participant", "participants", multiple=True, help="a participant with separate topics; repeatable")
 @click.option("--each", is_flag=True, help="topics for each participant; new ones are found while running")
 @click.option(
     "--also-shared",
     is_flag=True,
-    help="while firms move to topics of their own: read the shared telemetry topic too, write commands and permits to "
+    help="while firms move to separate topics: read the shared telemetry topic too, write commands and permits to "
     "both",
 )
 @click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another partition count")

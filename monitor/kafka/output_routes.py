@@ -23,7 +23,7 @@ MOST_NAMED = 1_000  # participants without topics that are remembered by name
 
 
 class Routing(Struct, frozen=True):
-    """Participants in `own` are written to topics of their own, all others to the shared ones; with `also_shared`
+    """Participants in `own` are written to separate topics, all others to the shared ones; with `also_shared`
     everybody is. The default is a deployment without topics per participant.
 
     >>> Routing(("acme",)).destinations("acme"), Routing(("acme",)).destinations("bolt")

@@ -1,4 +1,4 @@
-"""Participants with topics of their own: found by the names of topics, when a worker starts and while it runs."""
+"""Participants with separate topics: found by the names of topics, when a worker starts and while it runs."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class PartitionMetrics:
         self._metrics.lagging(topic, partition, records)
 
     def without_topics(self, participants: int) -> None:
-        """So many participants have no usable topics of their own, though others have."""
+        """So many participants have no usable separate topics, though others have."""
         self._metrics.without_topics(participants)
 
     def heartbeat(self) -> None:

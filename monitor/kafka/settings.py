@@ -44,9 +44,9 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     bootstrap: str = "127.0.0.1:9092"
     group: str = "sandbox-monitor"
     prefix: str = "sandbox"
-    participants: tuple[str, ...] = ()  # those with topics of their own
+    participants: tuple[str, ...] = ()  # those with separate topics
     unrouted: tuple[str, ...] = ()  # those of them whose commands and permits topics cannot be used
-    per_participant: bool = False  # each participant has topics of its own; new ones are found while running
+    per_participant: bool = False  # each participant has separate topics; new ones are found while running
     also_shared: bool = False  # read the shared telemetry topic too, and write commands and permits to both
     replication: int = 1  # replicas that a participant's topics need at least
     discover_every: float = 10.0

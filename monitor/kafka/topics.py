@@ -88,12 +88,12 @@ class TopicNames(Struct, frozen=True):
 
     @property
     def commands(self) -> str:
-        """Commands to services of participants without topics of their own."""
+        """Commands to services of participants without separate topics."""
         return f"{self.prefix}.commands"
 
     @property
     def permits(self) -> str:
-        """Permits (leases under which services may run) for participants without topics of their own."""
+        """Permits (leases under which services may run) for participants without separate topics."""
         return f"{self.prefix}.permits"
 
     @property
@@ -261,7 +261,7 @@ async def require_topics(bootstrap: str, wanted: Sequence[Topic]) -> None:
 
 
 async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
-    """Participants with a telemetry topic of their own, sorted. Raises `Unavailable` when no broker answers."""
+    """Participants with a separate telemetry topic, sorted. Raises `Unavailable` when no broker answers."""
     start = TopicNames(prefix).telemetry_of("")
     async with _Admin(bootstrap) as admin:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))

@@ -61,8 +61,8 @@ def _topics_in_use(settings: WorkerSettings) -> str:
     """What an operator should know about who can read what."""
     if not (settings.per_participant or settings.participants):
         return (
-            "shared topics, for trials: every firm can read the halts and sources of all firms; give each firm topics "
-            "of its own (`sandbox-monitor topics create --participant FIRM`) and start with --each"
+            "shared topics, for trials: every firm can read the halts and sources of all firms; give each firm separate "
+            "topics (`sandbox-monitor topics create --participant FIRM`) and start with --each"
         )
     names = ", ".join(settings.participants[:10]) or "none yet"
     more = f" and {len(settings.participants) - 10} more" if len(settings.participants) > 10 else ""

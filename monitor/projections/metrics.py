@@ -219,7 +219,7 @@ class Metrics:
         self._of["shared_topics"].set(int(on))
 
     def without_topics(self, participants: int) -> None:
-        """Set the number of participants without usable topics of their own."""
+        """Set the number of participants without usable separate topics."""
         self._of["participants_without_topics"].set(participants)
 
     def short_leases(self, partition: int, pilots: int) -> None:

@@ -37,8 +37,8 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 class LinkTopics(Struct, frozen=True):
-    """Which topics a link uses. `participant`: topics of its own are `<prefix>.<what>.<participant>`. `use` "own" or
-    "shared" names the one kind; `None`: those of its own where they exist, commands and permits from both kinds.
+    """Which topics a link uses. `participant`: separate topics are `<prefix>.<what>.<participant>`. `use` "own" or
+    "shared" names the one kind; `None`: its separate ones where they exist, commands and permits from both kinds.
     `telemetry` replaces the telemetry topic.
 
     >>> LinkTopics("sandbox", "acme").candidates("commands")

@@ -34,7 +34,7 @@ def test_a_participant_without_topics_is_written_to_the_shared_ones_and_named() 
 
 
 def test_with_shared_topics_everybody_is_written_to_them() -> None:
-    """Without topics per participant there is one of each kind, and nobody is named."""
+    """Without topics per participant there is one of each kind, and no participant is named."""
     routes = OutputRoutes(TopicNames("s"))
     assert (routes.commands("acme"), routes.permits("acme")) == (("s.commands",), ("s.permits",))
     assert not routes.without_topics
