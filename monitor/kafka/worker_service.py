@@ -19,10 +19,11 @@ from monitor.projections.metrics import CONTENT_TYPE, Metrics
 
 
 class Endpoint(Struct, frozen=True):
-    """Where `/metrics`, `/live` and `/ready` are served; port 0 picks a free one."""
+    """Where `/metrics`, `/live` and `/ready` are served; port 0 picks a free one. `host_names`: see `HttpServer`."""
 
     host: str
     port: int
+    host_names: tuple[str, ...] = ()
 
 
 def serve_worker(
@@ -61,8 +62,8 @@ def _topics_in_use(settings: WorkerSettings) -> str:
     """What an operator should know about who can read what."""
     if not (settings.per_participant or settings.participants):
         return (
-            "shared topics, for trials: every firm can read the halts and sources of all firms; give each firm separate "
-            "topics (`sandbox-monitor topics create --participant FIRM`) and start with --each"
+            "shared topics, for trials: every firm can read the halts and sources of all firms; give each firm "
+            "separate topics (`sandbox-monitor topics create --participant FIRM`) and start with --each"
         )
     names = ", ".join(settings.participants[:10]) or "none yet"
     more = f" and {len(settings.participants) - 10} more" if len(settings.participants) > 10 else ""
@@ -86,4 +87,4 @@ def _serve_health(app: WorkerApp, metrics: Metrics, at: Endpoint) -> int:
         "/live": health.page(lambda: app.workers.quiet_for < app.settings.stall, "live"),
         "/ready": health.page(lambda: app.workers.ready, "ready"),
     }
-    return health.serve(at.port, pages, at.host)
+    return health.serve(at.port, pages, at.host, names=at.host_names, count=metrics.http_refused)
