@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from monitor.access.kafka_login import access
-from monitor.errors import LogBroken
+from monitor.errors import LogBroken, Unavailable
 from monitor.kafka import crc32c
 from monitor.kafka.login import problem, require_login
 from monitor.kafka.partition_reader import high_waters
