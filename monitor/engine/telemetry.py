@@ -17,10 +17,11 @@ from monitor.validate.runs import EventRun
 
 
 class EventRejection(NamedTuple):
-    """Why an event is rejected, and the field that is wrong."""
+    """Why an event is rejected, the field that is wrong, and the detail if the reason's sentence is not enough."""
 
     reason: RejectionReason
     field: str
+    detail: str = ""
 
 
 class StepEvent(Protocol):
@@ -88,7 +89,7 @@ class RecordStepper:
             rejection = step_event(event, record, owner, out)
             if rejection is not None:
                 reject = Rejecter(record, stretch.topic, self._partition.number, self._secret)
-                rejected = reject(rejection.reason, rejection.field, index=place, pilot=event.subject)
+                rejected = reject(*rejection, index=place, pilot=event.subject)
                 out.rejected.append(rejected)
                 self._remember((rejected,), record)
         self.events += stop - first

@@ -26,7 +26,7 @@ from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
+from monitor.model.records import RULES, Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
 from monitor.model.signing import HEADER, SignedKind
 
 JSON = b"application/json"
@@ -88,7 +88,8 @@ class KafkaLog:
         # Above every epoch ever written here, also where a topic lost its end or the group its generation.
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
         owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
-        claim = await self.append(Claim(self.epoch, self._settings.owner, self._settings.admitters, owners))
+        mine = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners, rules=RULES)
+        claim = await self.append(mine)
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)

@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
 from monitor.model.notice import Notice
@@ -104,12 +104,19 @@ class Record(Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+RULES = 2  # the rules of this code; see `Claim`
+
+
 class Claim(Struct, frozen=True, tag="claim"):
     """Journal: an owner claimed the partition. Later records of a lower epoch are void.
 
     `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
     ownership alike. Claims written before these fields existed have none of them.
+
+    `rules` is the version of the rules for telemetry of a pilot whose charter names keys of the firm. Under 2 every
+    record must be signed; in older claims, which do not state it, only heartbeats and acknowledgements. A replay then
+    decides as the owner did.
     """
 
     epoch: int
@@ -117,6 +124,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     admitters: tuple[str, ...] = ()
     owners: dict[str, str] = {}
     open_mode: bool | None = None
+    rules: int | UnsetType = UNSET  # left out of older claims
 
 
 class ControlRead(Struct, frozen=True, tag="control"):
