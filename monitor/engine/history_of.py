@@ -56,7 +56,8 @@ class PilotSelection:
             self._owners = entry.owners
             yield from self._times.flush()
             # Host names and the names of other firms are confidential.
-            yield structs.replace(line, entry=structs.replace(entry, owner="", owners={}))
+            kept = Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode, rules=entry.rules)
+            yield structs.replace(line, entry=kept)
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
         elif isinstance(entry, Skipped):

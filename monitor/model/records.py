@@ -114,6 +114,8 @@ class Claim(Struct, frozen=True, tag="claim"):
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
     ownership alike. Claims written before these fields existed have none of them.
 
+    `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
+    that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
     `rules` is the version of the rules for telemetry of a pilot whose charter names keys of the firm. Under 2 every
     record must be signed; in older claims, which do not state it, only heartbeats and acknowledgements. A replay then
     decides as the owner did.
@@ -124,6 +126,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     admitters: tuple[str, ...] = ()
     owners: dict[str, str] = {}
     open_mode: bool | None = None
+    signed_from: dict[str, int] | UnsetType = UNSET
     rules: int | UnsetType = UNSET  # left out of older claims
 
 
