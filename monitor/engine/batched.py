@@ -55,14 +55,13 @@ class BatchStepper:
             if at < len(records):
                 self._each(records[at : at + 1], stretch)
                 at += 1
-            out.extend(stretch.outputs())
-            stretch.pieces = []
+            out.extend(self._single.outputs(stretch))
         return out
 
     def _each(self, records: Iterable[Record], stretch: TopicBatch) -> None:
         """Validate records one by one; the events of a record that holds several are still tried as a batch."""
         for record in records:
-            events, places, rejected = self._single.validated(record, stretch.topic)
+            events, places, rejected = self._single.judged(record)
             if events:
                 count = len(events)
                 run = EventRun(events, [record] * count, [record.received] * count, places)
@@ -153,11 +152,21 @@ class BatchStepper:
         return short(event.source) not in pilot.sources or (received > pilot.received and pilot.due < received)
 
     def _splits(self, run: EventRun, first: int, stop: int) -> bool:
-        """Whether a part of a batch may be ordinary when the whole was not."""
+        """Whether a part of the events from `first` to before `stop` may be ordinary when the whole was not."""
         pilot, record = self._partition.pilots.get(run.events[first].subject), run.records[first]
-        if pilot is None or (record is run.records[stop - 1] and self._senders.refused(pilot.plan, record)):
+        if pilot is None or self._partition.hot.fast_path(pilot).idle:
             return False
-        return not self._partition.hot.fast_path(pilot).idle
+        if record is run.records[stop - 1] and self._senders.refused(pilot.plan, record):
+            return False
+        last = run.events[stop - 1]
+        source = pilot.sources.get(short(last.source))
+        return source is None or _number(last) > source.high  # no batch has a number that was used before
+
+
+def _number(event: Envelope) -> int:
+    """The sequence number of an event that may not be validated yet; 0 when it is none."""
+    text = event.sequence
+    return int(text) if len(text) <= 18 and text.isascii() and text.isdigit() else 0
 
 
 def nondecreasing(received: list[int], least: int) -> list[int]:
