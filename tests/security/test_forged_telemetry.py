@@ -79,7 +79,10 @@ def signed(body: bytes, signer: Signer | None, kind: SignedKind = "telemetry") -
 
 
 def reasons(out: Outputs) -> Counter[tuple[str, str]]:
-    return Counter((r.reason, r.detail.partition(":")[0]) for r in out.rejected)
+    found = Counter[tuple[str, str]]()
+    for r in out.rejected:
+        found[r.reason, r.detail.partition(":")[0]] += r.count
+    return found
 
 
 class Forger:
