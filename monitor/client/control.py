@@ -96,9 +96,10 @@ def send_act(
     """Send the act with the id `name`; it is durable when this returns.
 
     Returns its outcome if there is one within `wait` seconds, else None. Raises `Unavailable` or `Refused` when it may
-    not be durable, ValueError when `to` is not an address.
+    not be durable, ValueError when `to` is not an address. With `identity` the request is signed, where a gateway
+    answers.
     """
-    link = open_link(to, prefix=prefix, options=options)
+    link = _link(to, prefix, options, identity)
     try:
         if isinstance(link, HttpLink):
             return _over_http(link, pilot, name, body, signature, wait)

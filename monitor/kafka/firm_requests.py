@@ -73,6 +73,10 @@ class RequestGate:
         self._once(request, now)
         return firm
 
+    def remembered(self, firm: str) -> int:
+        """How many nonces of a firm are kept."""
+        return len(self._nonces.get(firm, ()))
+
     def _once(self, request: FirmRequest, now: int) -> None:
         if len(request.nonce) != NONCE_CHARACTERS:
             raise RequestRefused(RequestRefusal.NOT_SIGNED)

@@ -60,17 +60,22 @@ class NotAllowed(web.HTTPForbidden):
 class GatewayRoutes:
     """The routes; `ready` is set when directory and outcomes are read, and `changed` rings when they have grown.
 
-    `streams` are the logs of a pilot, by the first part of their path.
+    `streams` are the logs of a pilot, by the first part of their path; `rates` are those of a firm.
     """
 
     def __init__(
-        self, directory: FirmDirectory, outcomes: OutcomeMemory, control: Control, streams: dict[str, Lines]
+        self,
+        directory: FirmDirectory,
+        outcomes: OutcomeMemory,
+        control: Control,
+        streams: dict[str, Lines],
+        rates: TokenBuckets | None = None,
     ) -> None:
         self.ready = False
         self.changed = Bell()
         self.gate = RequestGate(directory)
         self._outcomes, self._control, self._streams = outcomes, control, streams
-        self._rates = TokenBuckets(FIRM_PER_SECOND, FIRM_BURST)
+        self._rates = rates or TokenBuckets(FIRM_PER_SECOND, FIRM_BURST)
         self._exporting: set[str] = set()
 
     def join(self, server: HttpServer) -> None:
