@@ -24,6 +24,7 @@ from monitor.state.incidents import INCIDENTS, Incidents
 from monitor.state.missing import LOST_ENTRIES, RANGES, RANGES_OF_ALL
 from monitor.state.pilot import PilotState, Source
 from monitor.state.rejection_rate import BUCKET_BYTES, BUCKETS, Bucket, HeldRejections, RejectionRates
+from monitor.state.sequences import EARLIER_KEYS
 from monitor.state.standing import Active, Lifting, Shelf, Standing
 from monitor.state.uncounted import REPORTED_LABELS, ReportedLabels
 from monitor.validate.rejections import RejectionReason
@@ -46,7 +47,7 @@ STALE_KEY = 7 + TEXT + 80  # a finding or shelf of a rule that is gone
 
 RANGE = 3 * NUMBER + 1
 STATEMENT = 2 * NUMBER + 1
-_SOURCE = 7 * NUMBER + 15  # without ranges, statements and digests
+_SOURCE = (8 + EARLIER_KEYS) * NUMBER + 16  # without ranges, statements and digests
 _FEW = FEW_SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(1) + 2 * seen_kept(1))
 _MANY = SOURCES * (NAME + _SOURCE + STATEMENT * marks_kept(SOURCES) + 2 * seen_kept(SOURCES))
 
@@ -134,6 +135,8 @@ BOUNDS: dict[type[Struct], dict[str, int]] = {
         "ended": 1,
         "seen": ARRAY + 2 * seen_kept(1),
         "newest": NUMBER,
+        "key": NUMBER,
+        "earlier": 1 + EARLIER_KEYS * NUMBER,
     },
     Incidents: {
         "names": BY_CHARTER,
