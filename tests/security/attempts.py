@@ -74,7 +74,7 @@ class Client:
 def _codes(answer: Any) -> Iterator[int]:
     if isinstance(answer, dict):
         for key, value in answer.items():
-            if key == "error_code":
+            if key.endswith("error_code"):
                 yield value
             else:
                 yield from _codes(value)
@@ -123,9 +123,7 @@ def offsets(topic: str) -> Any:
 
 def describe_configs(topic: str) -> Any:
     wanted = DescribeConfigsRequest.DescribeConfigsResource
-    return DescribeConfigsRequest(
-        resources=[wanted(resource_type=2, resource_name=topic, configuration_keys=None)]
-    )
+    return DescribeConfigsRequest(resources=[wanted(resource_type=2, resource_name=topic, configuration_keys=None)])
 
 
 def alter_configs(topic: str, kind: int = 2) -> Any:
@@ -221,9 +219,7 @@ def add_to_transaction(transactional_id: str, topic: str) -> Any:
 
 
 def add_offsets(transactional_id: str, group: str) -> Any:
-    return AddOffsetsToTxnRequest(
-        transactional_id=transactional_id, producer_id=0, producer_epoch=0, group_id=group
-    )
+    return AddOffsetsToTxnRequest(transactional_id=transactional_id, producer_id=0, producer_epoch=0, group_id=group)
 
 
 def commit_in_transaction(transactional_id: str, group: str, topic: str) -> Any:
