@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.engine.partition import Partition
 from monitor.model.events import Event
-from monitor.model.records import Outputs, Record, Rejected
+from monitor.model.records import Outputs, Record, Rejected, UnreadableRecords
 from monitor.validate.parse import Validated, validate
 from monitor.validate.rejections import Rejecter, RejectionReason
 from monitor.validate.runs import EventRun
@@ -71,7 +71,7 @@ class RecordStepper:
 
     def validated(self, record: Record, topic: str) -> Validated:
         """The valid events of a record and the rejections of the others."""
-        if self._keyed and record.key is None:
+        if self._keyed and record.key is None and not isinstance(record, UnreadableRecords):
             reject = Rejecter(record, topic, self._partition.number, self._secret)
             return Validated([], (), [reject(RejectionReason.KEY_MISMATCH, "key")])
         return validate(record, topic, self._partition.number, secret=self._secret)

@@ -38,6 +38,11 @@ class ChecksummedBatch:
         self._data = data
         self._inner = DefaultRecordBatch(data)
 
+    @property
+    def data(self) -> memoryview:
+        """The whole batch, its header included."""
+        return self._data
+
     def validate_crc(self) -> bool:
         """Whether the batch arrived as its producer wrote it."""
         if not FAST:

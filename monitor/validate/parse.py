@@ -34,7 +34,7 @@ from monitor.model.events import (
     instant,
 )
 from monitor.model.lenient import is_utf16, without_bom, without_leap_seconds
-from monitor.model.records import Record, Rejected
+from monitor.model.records import Record, Rejected, UnreadableRecords
 from monitor.validate.rejections import (
     ACTS,
     ATTRIBUTES,
@@ -45,6 +45,7 @@ from monitor.validate.rejections import (
     broken,
     explain_decode_error,
     is_utf8,
+    unreadable,
 )
 from monitor.validate.rejections import MAX_BYTES as MAX_BYTES
 from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
@@ -79,6 +80,8 @@ def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Va
 def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
     """Validate one control record (one JSON object, key = pilot). Never raises."""
     reject = Rejecter(record, topic, partition, secret)
+    if isinstance(record, UnreadableRecords):
+        return reject(*unreadable(record))
     value = without_bom(record.value or b"")
     found = _unreadable(value)
     if found:
@@ -159,6 +162,8 @@ def latest(received: int) -> datetime:
 
 def _apart(record: Record, mode: str, reject: Rejecter) -> Validated:
     """Validate each event of a record separately."""
+    if isinstance(record, UnreadableRecords):
+        return Validated([], [], [reject(*unreadable(record))])
     value = without_bom(record.value or b"")
     found = _unreadable(value)
     if found:
