@@ -10,6 +10,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from monitor.errors import Refused
+from monitor.projections.metrics import CONTENT_TYPE, Metrics
 
 Page = Callable[[], tuple[int, str, bytes]]  # status, media type, body
 
@@ -22,6 +23,17 @@ def page(good: Callable[[], bool], word: str) -> Page:
         return (200 if fine else 503), "text/plain; charset=utf-8", (word if fine else f"not {word}").encode() + b"\n"
 
     return answer
+
+
+def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
+    """Serve `/metrics` and `/live` of a reader until the process ends; port 0 picks a free one.
+
+    Returns the port. Raises Refused."""
+    pages: dict[str, Page] = {
+        "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
+        "/live": page(lambda: True, "live"),
+    }
+    return serve(port, pages, host)
 
 
 def serve(port: int, pages: dict[str, Page], host: str = "127.0.0.1") -> int:

@@ -28,6 +28,7 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.charter.spec import Charter
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import UNCOUNTED, Closed, Command, Evidence, Level, Outputs, Reason, Rejected
 from monitor.projections.alerts import PilotAlerts
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
@@ -255,6 +256,28 @@ class Metrics:
     def recorded(self, entries: int = 1) -> None:
         """The notary appended `entries` entries."""
         self._of["recorded_total"].inc(entries)
+
+    # -- readers of outputs
+
+    def reads(self, topic: str) -> None:
+        """This process reads the output topic: its skips are counted from zero."""
+        self._of["reader_records_total"].labels(topic)
+        for reason in OutputRejection:
+            self._of["outputs_skipped_total"].labels(topic, reason.value)
+
+    def skipped_output(self, topic: str, reason: OutputRejection) -> None:
+        """A record of the topic is no output of the monitor, and was skipped."""
+        self._of["outputs_skipped_total"].labels(topic, reason.value).inc()
+
+    def reading(self, topic: str, partition: int, position: int, lag: int, records: int) -> None:
+        """`records` of the partition were read up to `position`, and `lag` more are there."""
+        self._of["reader_records_total"].labels(topic).inc(records)
+        self._of["reader_position"].labels(topic, str(partition)).set(position)
+        self._of["reader_lag_records"].labels(topic, str(partition)).set(lag)
+
+    def reading_failed(self) -> None:
+        """Reading outputs failed, and is tried again."""
+        self._of["reader_failures_total"].inc()
 
     # -- out
 
