@@ -24,7 +24,9 @@ from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from monitor.errors import LogBroken
+from monitor.kafka import crc32c
 from monitor.kafka.crc32c import HEAD, ChecksummedBatch
+from monitor.kafka.header_keys import RecordFields, lenient_records
 from monitor.kafka.unpacking import NONE, UnreadableBatch, UnreadableReason, unpack
 
 PORTION_RECORDS = 20_000  # of one `take`, at most
@@ -109,6 +111,10 @@ class BatchReading:
         self.next: int = batch.next_offset
         self.failure: UnreadableReason | None = None
         self._left = 1 << 31  # records not yet read
+        self._done = 0  # records that were read
+        self._whole: bytes | memoryview = b""  # the batch without compression
+        self._lenient = False
+        self._first = batch.base_offset, batch.first_timestamp if isinstance(batch, ChecksummedBatch) else 0
         self._body, self._place = b"", 0  # the batch without compression, where its records are to be measured
         self._size = 0  # its bytes, where they are not
         # Kafka numbers the records of a batch one by one; only compaction leaves holes. What a record says of its
@@ -130,26 +136,37 @@ class BatchReading:
         """Append the next records with offsets from `start` on: at most `most`, and no further one once they have
         `size` bytes. Returns their bytes."""
         count, spent = self._measured(min(most, self._left), size)
-        before = self.at
+        stop = self._done + count
         try:
-            if self._consecutive:
-                for raw in islice(self._rest, count):
-                    if self.at >= start:
-                        rows.append(make(self.at, raw))
-                    self.at += 1
-            else:
-                for raw in islice(self._rest, count):
-                    if not self.at <= raw.offset < self.next:
-                        raise ValueError("an offset outside of its batch")
-                    if raw.offset >= start:
-                        rows.append(make(raw.offset, raw))
-                    self.at = raw.offset + 1
-                if self.at == before:  # a legacy batch does not say how many records it has
-                    self._left = 0
+            self._append(rows, start, stop, make)
         except _MALFORMED:
-            self.failure = UnreadableReason.UNREADABLE
-        self._left = max(0, self._left - count)
+            try:
+                self._use_lenient_reader()
+                self._append(rows, start, stop, make)
+            except _MALFORMED:
+                self.failure = UnreadableReason.UNREADABLE
+        # A batch of an old format does not say how many records it has.
+        self._left = 0 if self._done < stop else self._left - count
         return spent
+
+    def _append(self, rows: list[Any], start: int, stop: int, make: Maker) -> None:
+        """Append records until `stop` of the batch are read."""
+        for raw in islice(self._rest, stop - self._done):
+            if not self._consecutive:
+                if not self.at <= raw.offset < self.next:
+                    raise ValueError("an offset outside of its batch")
+                self.at = raw.offset
+            if self.at >= start:
+                rows.append(make(self.at, raw))
+            self.at += 1
+            self._done += 1
+
+    def _use_lenient_reader(self) -> None:
+        """Go on with the reader that takes any header key. Raises ValueError when it is used already."""
+        if self._lenient or not self._whole:
+            raise ValueError("no batch")
+        self._lenient = True
+        self._rest = lenient_records(bytes(self._whole), HEAD, self._done, *self._first)
 
     def _unpacked(self, batch: ChecksummedBatch) -> Iterator[Any]:
         """The records of a batch, decompressed up to the limit. Raises `UnreadableBatch`."""
@@ -162,7 +179,7 @@ class BatchReading:
             plain = (attributes & ~CODEC).to_bytes(2, "big")
             head = b"".join((data[: _ATTRIBUTES.start], plain, data[_ATTRIBUTES.stop : HEAD]))
             whole = unpack(attributes & CODEC, bytes(data[HEAD:]), head)
-        self._size = len(whole)
+        self._whole, self._size = whole, len(whole)
         if self._size > LONG_RECORD:
             self._body, self._place = bytes(whole), HEAD
         return chain(DefaultRecordBatch(memoryview(whole)))  # which takes one `iter` only
@@ -191,7 +208,8 @@ class BatchReading:
                     length = length & 0x7F | second << 7
                     at += 2
                 else:
-                    length, at = varint(body, at)
+                    fields = RecordFields(body, at)
+                    length, at = fields.unsigned(), fields.at
                 if length > 2 * LONG_RECORD and headers_of(body, at) > LONG_RECORD_HEADERS:
                     self.failure = UnreadableReason.TOO_LARGE
                     return number, at - begin
@@ -205,33 +223,14 @@ class BatchReading:
         return most, at - begin
 
 
-def varint(body: bytes, at: int) -> tuple[int, int]:
-    """An unsigned number of variable length, and where it ends. Raises ValueError beyond 5 bytes, IndexError at the
-    end."""
-    number = shift = 0
-    while shift < 35:
-        byte = body[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-        shift += 7
-    raise ValueError("a number of more than 5 bytes")
-
-
 def headers_of(body: bytes, at: int) -> int:
-    """How many headers the record says it has, whose fields begin at `at`. Raises as `varint`."""
-    at += 1  # attributes
-    for _ in range(10):  # the difference of its time: up to 10 bytes
-        at += 1
-        if body[at - 1] < 0x80:
-            break
-    _, at = varint(body, at)  # the difference of its offset
-    for _ in range(2):  # key and value
-        length, at = varint(body, at)
-        at += 0 if length & 1 else length >> 1
-    count, _ = varint(body, at)
-    return count >> 1
+    """How many headers the record says it has, whose fields begin at `at`. Raises as `RecordFields`."""
+    fields = RecordFields(body, at + 1)  # after its attributes
+    fields.unsigned()  # time
+    fields.unsigned()  # offset
+    fields.skip()  # key
+    fields.skip()  # value
+    return fields.signed()
 
 
 class BoundedRecords:
@@ -276,7 +275,7 @@ class BoundedRecords:
         """The next records, at least one unless all were taken, at most `most`, and no further one once they have
         `size` bytes. Raises `CorruptRecordException` for a wrong checksum, once what precedes it was taken."""
         rows: list[Any] = []
-        while len(rows) < most and size > 0 and (self._open_batch is not None or self._begin_batch()):
+        while (not rows or (len(rows) < most and size > 0)) and (self._open_batch is not None or self._begin_batch()):
             if self._open_batch is not None:
                 size -= self._take_from(self._open_batch, rows, most - len(rows), size)
         if not rows and self._corrupt is not None:
@@ -362,5 +361,6 @@ class PortionedResult(fetcher.FetchResult):  # type: ignore[misc]
 
 def use() -> None:
     """Make every consumer of this process that starts fetching from now on read in bounded portions."""
+    crc32c.use()
     fetcher.PartitionRecords = BoundedRecords
     fetcher.FetchResult = PortionedResult

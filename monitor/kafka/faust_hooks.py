@@ -23,7 +23,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Stop
-from monitor.kafka import bounded_records, crc32c, zero_copy
+from monitor.kafka import bounded_records, zero_copy
 from monitor.kafka.bounded_records import Maker
 from monitor.kafka.partition_reader import LOG_APPEND_TIME
 from monitor.kafka.private_hooks import HOOKS as HOOKS
@@ -59,7 +59,6 @@ class FetchConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
 
     async def start(self) -> None:
         bounded_records.use()
-        crc32c.use()
         zero_copy.use(self)
         await super().start()
         self._fetcher.__class__ = PatientFetcher

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
-from monitor.kafka import bounded_records, crc32c, zero_copy
+from monitor.kafka import bounded_records, zero_copy
 from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.topics import LARGE
 from monitor.model.records import Record, UnreadableRecords
@@ -80,7 +80,6 @@ class PartitionReader:
     async def start(self) -> None:
         """Connect. Raises `Unavailable`."""
         bounded_records.use()
-        crc32c.use()
         zero_copy.use(self._consumer)
         try:
             await self._consumer.start()

@@ -9,13 +9,17 @@ from random import Random
 
 import cramjam
 import google_crc32c
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.codec import lz4_encode
+from aiokafka.protocol.produce import ProduceRequest
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 CODECS: dict[int, Callable[[bytes], bytes]] = {
     0: bytes,
     GZIP: lambda raw: zlib_gzip.compress(raw, 9),
     SNAPPY: lambda raw: bytes(cramjam.snappy.compress_raw(raw)),
-    LZ4: lambda raw: bytes(cramjam.lz4.compress(raw)),
+    LZ4: lz4_encode,  # in independent blocks, as Kafka asks for
     ZSTD: lambda raw: bytes(cramjam.zstd.compress(raw)),
 }
 STAMPED = 1 << 3
@@ -63,6 +67,11 @@ def batch(
     head = _HEAD.pack(offset, 0, 0, 2, 0, attributes | codec, last, 5_000, 5_000, -1, -1, -1, count)
     raw = bytearray(head + content)
     struct.pack_into(">i", raw, 8, len(raw) - 12)
+    return summed(raw)
+
+
+def summed(raw: bytearray) -> bytes:
+    """A batch with its checksum."""
     struct.pack_into(">I", raw, 17, google_crc32c.value(bytes(raw[21:])))
     return bytes(raw)
 
@@ -112,3 +121,32 @@ def mutated(random: Random, raw: bytes) -> bytes:
         elif at < len(changed):
             changed[at] = random.choice([0, 1, 0x7F, 0x80, 0xFF, random.randrange(256)])
     return bytes(changed)
+
+
+class RawProducer:
+    """Sends batches to a broker as they are. Use as `async with`."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=30_000)
+        self._topic = topic
+        self._node = -1
+
+    async def __aenter__(self) -> RawProducer:
+        await self._client.bootstrap()
+        await self._client.set_topics([self._topic])
+        leader = self._client.cluster.leader_for_partition(TopicPartition(self._topic, 0))
+        assert leader is not None
+        self._node = leader
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def send(self, raw: bytes) -> int | None:
+        """Append a batch to partition 0. Returns its first offset; None where the broker refuses it."""
+        plain = bytearray(raw)
+        plain[22] &= ~STAMPED & 0xFF  # the broker sets it
+        request = ProduceRequest(None, -1, 20_000, [(self._topic, [(0, summed(plain))])])
+        response = await self._client.send(self._node, request)
+        ((_, ((_, error, offset, *_),)),) = response.topics
+        return None if error else int(offset)

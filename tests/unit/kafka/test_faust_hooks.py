@@ -133,7 +133,7 @@ def test_a_fetch_is_received_without_copies_and_checked_by_the_processor() -> No
     """The worker's consumer and the reader of a recovery install both before their first connection."""
     for start in (faust_hooks.FetchConsumer.start, PartitionReader.start):
         source = inspect.getsource(start)
-        assert 0 < source.index("crc32c.use()") < source.index("zero_copy.use(") < source.index(".start()")
+        assert 0 < source.index("bounded_records.use()") < source.index("zero_copy.use(") < source.index(".start()")
 
 
 def test_transactions_follow_one_another_soon() -> None:
