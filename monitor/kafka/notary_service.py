@@ -12,14 +12,14 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from aiohttp import web
 from msgspec import Struct
 
 from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
 from monitor.console.routes import routes
-from monitor.errors import Refused, Unavailable
+from monitor.errors import Unavailable
+from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
 from monitor.kafka.partition_reader import PartitionReader
@@ -49,6 +49,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     silent_ms: int = SILENT_MS
+    host_names: tuple[str, ...] = ()
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -80,7 +81,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
-    runner = await _serve_board(settings, board, say)
+    server = await _serve_board(settings, board, say, metrics)
     say(f"notary: ledger in {ledger.directory}")
     try:
         await asyncio.gather(*tasks)
@@ -90,23 +91,16 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await runner.cleanup()
+        await server.stop()
 
 
-async def _serve_board(settings: NotarySettings, board: FleetView, say: Say) -> web.AppRunner:
-    app = web.Application()
-    app.add_routes(routes(board))
-    runner = web.AppRunner(app)
-    await runner.setup()
+async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
+    server = HttpServer("board", names=settings.host_names, count=metrics.http_refused)
+    server.app.add_routes(routes(board))
     if settings.port:
-        try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            raise Refused(
-                f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another"
-            ) from error
+        await server.start(settings.host, settings.port)
         say(f"board http://{settings.host}:{settings.port}/")
-    return runner
+    return server
 
 
 def _partition_of(name: str) -> tuple[str, int]:

@@ -54,6 +54,10 @@ class PoolLog(KafkaLog):
         """Returns nothing: the second stage has no control topic."""
         return ()
 
+    def output_topics(self) -> list[str]:
+        """The second stage emits decisions only."""
+        return [self.names.journal, self.names.state, self.names.decisions]
+
     async def bounds_of(self, topic: str) -> tuple[int, int]:
         """The first offset that is kept of a partition of `evidence`, and the one after its last committed record."""
         name, _, partition = topic.rpartition("/")

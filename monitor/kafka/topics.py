@@ -96,6 +96,12 @@ class TopicNames(Struct, frozen=True):
         return f"{self.prefix}.permits"
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """Every topic of commands or permits."""
+        own = [of(name) for name in self.participants for of in (self.commands_of, self.permits_of)]
+        return (self.commands, self.permits, *own)
+
+    @property
     def evidence(self) -> str:
         """Closed periods."""
         return f"{self.prefix}.evidence"

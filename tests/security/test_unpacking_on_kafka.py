@@ -46,7 +46,10 @@ def test_batches_that_no_reader_could_hold_are_rejected_and_the_worker_goes_on(t
     async def attack() -> tuple[int, int]:
         """Returns how many batches were sent, and how many of them the broker took."""
         batches = [bomb(codec, 48 * MIB) for codec in CODECS if codec]
-        batches += [bomb(4, examples(256, 2048) * MIB), batch([record(0, b"{}", headers=[(b"", None)] * 1_000_000)], codec=4)]
+        batches += [
+            bomb(4, examples(256, 2048) * MIB),
+            batch([record(0, b"{}", headers=[(b"", None)] * 1_000_000)], codec=4),
+        ]
         batches += [hostile(random) for _ in range(examples(60, 5_000))]
         async with RawProducer(fresh.bootstrap, fresh.telemetry) as producer:
             taken = [await producer.send(raw) for raw in batches]
