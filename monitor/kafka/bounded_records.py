@@ -25,7 +25,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from monitor.errors import LogBroken
 from monitor.kafka import crc32c
-from monitor.kafka.crc32c import HEAD, ChecksummedBatch
+from monitor.kafka.crc32c import HEAD, ChecksummedBatch, OldBatch
 from monitor.kafka.header_keys import RecordFields, lenient_records
 from monitor.kafka.unpacking import NONE, UnreadableBatch, UnreadableReason, unpack
 
@@ -88,9 +88,9 @@ def consumer_records(tp: TopicPartition, stamp: int, kind: int) -> Maker:
 
     def make(offset: int, raw: Any) -> Any:
         key, value = raw.key, raw.value
-        at = stamp if kind else raw.timestamp
+        at, of_broker = (stamp, kind) if kind else (raw.timestamp, raw.timestamp_type)
         sizes = (-1 if key is None else len(key), -1 if value is None else len(value))
-        return ConsumerRecord(topic, partition, offset, at, kind, key, value, None, *sizes, tuple(raw.headers))
+        return ConsumerRecord(topic, partition, offset, at, of_broker, key, value, None, *sizes, tuple(raw.headers))
 
     return make
 
@@ -106,15 +106,16 @@ class BatchReading:
     """One batch, read from its first record to its last. `at` is the offset after the last record that was read, `next`
     that after the batch; `failure` is why the records from `at` on cannot be read."""
 
-    def __init__(self, batch: Any) -> None:
-        self.at: int = batch.base_offset
+    def __init__(self, batch: ChecksummedBatch | OldBatch) -> None:
         self.next: int = batch.next_offset
+        # A batch of an old format holds one record, or is compressed, and then not read.
+        self.at: int = batch.base_offset if isinstance(batch, ChecksummedBatch) else self.next - 1
         self.failure: UnreadableReason | None = None
         self._left = 1 << 31  # records not yet read
         self._done = 0  # records that were read
         self._whole: bytes | memoryview = b""  # the batch without compression
         self._lenient = False
-        self._first = batch.base_offset, batch.first_timestamp if isinstance(batch, ChecksummedBatch) else 0
+        self._first = self.at, batch.first_timestamp if isinstance(batch, ChecksummedBatch) else 0
         self._body, self._place = b"", 0  # the batch without compression, where its records are to be measured
         self._size = 0  # its bytes, where they are not
         # Kafka numbers the records of a batch one by one; only compaction leaves holes. What a record says of its
@@ -184,11 +185,10 @@ class BatchReading:
             self._body, self._place = bytes(whole), HEAD
         return chain(DefaultRecordBatch(memoryview(whole)))  # which takes one `iter` only
 
-    def _legacy(self, batch: Any) -> Iterator[Any]:
+    def _legacy(self, batch: OldBatch) -> Iterator[Any]:
         """The records of a batch of a format before Kafka 0.11, which no broker writes any more. Its compression is not
         bounded, so it is not read with any."""
-        if batch.attributes & CODEC:
-            self.at = self.next - 1
+        if batch.compressed:
             raise UnreadableBatch(UnreadableReason.UNREADABLE)
         return chain(batch)
 
