@@ -70,7 +70,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
-    outputs = [names.decisions, names.commands, names.evidence]
+    outputs = [names.decisions, *names.every_commands, names.evidence]
     reports = ReaderReports(metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value))
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, reports)),
