@@ -19,6 +19,7 @@ class LenientRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes | None]]
+    timestamp_type: int = 0  # asked for where the batch has no log-append time
 
 
 class RecordFields:
