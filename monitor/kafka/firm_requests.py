@@ -6,7 +6,7 @@ import secrets
 from collections import OrderedDict
 from enum import StrEnum
 
-from monitor.errors import Forged, SandboxMonitorError
+from monitor.errors import Forged
 from monitor.kafka.firm_directory import FirmDirectory, FirmOfPilot
 from monitor.model.request_signing import NONCE_CHARACTERS, FirmRequest
 from monitor.model.signing import Trusted
@@ -36,12 +36,8 @@ SENTENCES = {
 }
 
 
-class RequestRefused(SandboxMonitorError):
-    """A request of a firm was not admitted."""
-
-    def __init__(self, reason: RequestRefusal) -> None:
-        super().__init__(f"{reason.value}: {SENTENCES[reason]}")
-        self.reason = reason
+def _refused(reason: RequestRefusal) -> Forged:
+    return Forged("request", reason, SENTENCES[reason])
 
 
 class RequestGate:
@@ -55,21 +51,21 @@ class RequestGate:
     def admit(self, request: FirmRequest, signature: str, pilot: str, body: bytes, now: int) -> FirmOfPilot:
         """Return the firm of `pilot` if it signed this request, for this process, now (ms), for the first time.
 
-        Raises RequestRefused. What is not signed with a key of the pilot's charter leaves nothing behind.
+        Raises Forged, with a RequestRefusal. What is not signed with a key of the charter leaves nothing behind.
         """
         if not signature or not request.firm:
-            raise RequestRefused(RequestRefusal.NOT_SIGNED)
+            raise _refused(RequestRefusal.NOT_SIGNED)
         if request.session != self.session:
-            raise RequestRefused(RequestRefusal.WRONG_SESSION)
+            raise _refused(RequestRefusal.WRONG_SESSION)
         if abs(now - request.time) > FRESH_MS:
-            raise RequestRefused(RequestRefusal.NOT_FRESH)
+            raise _refused(RequestRefusal.NOT_FRESH)
         firm = self._directory.of(pilot)
         if firm is None or firm.participant != request.firm or not firm.keys:
-            raise RequestRefused(RequestRefusal.NOT_YOURS)
+            raise _refused(RequestRefusal.NOT_YOURS)
         try:
             Trusted(firm.keys).verify("request", request.signed_bytes(body), signature)
         except (Forged, ValueError):
-            raise RequestRefused(RequestRefusal.NOT_YOURS) from None
+            raise _refused(RequestRefusal.NOT_YOURS) from None
         self._once(request, now)
         return firm
 
@@ -79,12 +75,12 @@ class RequestGate:
 
     def _once(self, request: FirmRequest, now: int) -> None:
         if len(request.nonce) != NONCE_CHARACTERS:
-            raise RequestRefused(RequestRefusal.NOT_SIGNED)
+            raise _refused(RequestRefusal.NOT_SIGNED)
         seen = self._nonces.setdefault(request.firm, OrderedDict())
         while seen and next(iter(seen.values())) < now - 2 * FRESH_MS:  # received then, so its time is not fresh now
             seen.popitem(last=False)
         if request.nonce in seen:
-            raise RequestRefused(RequestRefusal.REPEATED)
+            raise _refused(RequestRefusal.REPEATED)
         if len(seen) >= NONCES:
-            raise RequestRefused(RequestRefusal.TOO_MANY)
+            raise _refused(RequestRefusal.TOO_MANY)
         seen[request.nonce] = now

@@ -21,7 +21,7 @@ from monitor.http_server.refusals import HttpRefusal
 from monitor.http_server.server import HttpServer
 from monitor.http_server.token_buckets import TokenBuckets
 from monitor.kafka.firm_directory import FirmDirectory, FirmOfPilot
-from monitor.kafka.firm_requests import RequestGate, RequestRefusal, RequestRefused
+from monitor.kafka.firm_requests import RequestGate, RequestRefusal
 from monitor.kafka.outcome_memory import OutcomeMemory
 from monitor.model.records import Record, Rejected
 from monitor.model.request_signing import (
@@ -118,7 +118,7 @@ class GatewayRoutes:
         )
         try:
             firm = self.gate.admit(asked, headers.get(REQUEST_HEADER, ""), pilot, body, wall_ms())
-        except RequestRefused as refused:
+        except Forged as refused:
             again = refused.reason in (RequestRefusal.WRONG_SESSION, RequestRefusal.NOT_FRESH)
             raise (web.HTTPUnauthorized if again else NotAllowed)(text=str(refused)) from None
         now = asyncio.get_running_loop().time()
