@@ -20,8 +20,9 @@ from monitor.sdk.transports import open_link
 class Bulk(Protocol):
     """One address. Every method may block and raises `Unavailable` (temporary) or `Refused` (permanent)."""
 
-    def telemetry(self, pilot: str, body: bytes) -> None:
-        """Send a CloudEvents JSON batch of one pilot. Returning does not mean that it is durable."""
+    def telemetry(self, pilot: str, body: bytes, signature: str = "") -> None:
+        """Send a CloudEvents JSON batch of one pilot with its sender's signature, if any. Returning does not mean that
+        it is durable."""
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """Send one control record (JSON) with its author's signature, if any. Returning does not mean durable."""
@@ -43,9 +44,9 @@ class HttpBulk:
     def __init__(self, link: HttpLink) -> None:
         self._link = link
 
-    def telemetry(self, pilot: str, body: bytes) -> None:
+    def telemetry(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.telemetry`. Durable when it returns."""
-        self._post("/v1/telemetry", body, BATCH)
+        self._post("/v1/telemetry", body, BATCH, signature)
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`. Durable when it returns."""

@@ -165,9 +165,10 @@ class KafkaBulk:
         self.link = link
         self._in_flight: deque[Any] = deque()
 
-    def telemetry(self, pilot: str, body: bytes) -> None:
+    def telemetry(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.telemetry`. Blocks while `IN_FLIGHT` records are not acknowledged."""
-        self._send(self.link.telemetry, pilot, body, HEADERS)
+        headers = [*HEADERS, (HEADER, signature.encode())] if signature else HEADERS
+        self._send(self.link.telemetry, pilot, body, headers)
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`. Blocks while `IN_FLIGHT` records are not acknowledged."""

@@ -19,10 +19,11 @@ from monitor.validate.runs import EventRun
 
 
 class EventRejection(NamedTuple):
-    """Why an event is rejected, and the field that is wrong."""
+    """Why an event is rejected, the field that is wrong, and the detail if the reason's sentence is not enough."""
 
     reason: RejectionReason
     field: str
+    detail: str = ""
 
 
 class StepEvent(Protocol):
@@ -96,9 +97,8 @@ class RecordStepper:
             out = pieces[-1][1]
             rejection = step_event(event, record, owner, out)
             if rejection is not None:
-                reason, field = rejection
-                stretch.rejected_of(record).add(reason, field, index=place, pilot=event.subject)
-                self._remember(record, event.subject, field, reason)
+                stretch.rejected_of(record).add(*rejection, index=place, pilot=event.subject)
+                self._remember(record, event.subject, rejection.field, rejection.reason, rejection.detail)
         self.events += stop - first
 
     def add_rejected(self, rejected: RejectedEvents, record: Record, stretch: TopicBatch) -> None:
@@ -128,9 +128,12 @@ class RecordStepper:
 
     def _firm(self, record: Record, rejected: Rejected, stretch: TopicBatch) -> str:
         """The firm that a rejection is of: the owner of the topic, else the participant of the pilot that is the
-        record's key, or that the event names where the record has none."""
+        record's key, or that the event names where the record has none. On a shared topic a forged event is of no firm:
+        forgers must not use up what is written about the true sender."""
         if stretch.owner is not None:
             return stretch.owner
+        if rejected.reason == RejectionReason.FORGED:
+            return OTHERS
         name = rejected.pilot if record.key is None else key_text(record.key)
         pilot = self._partition.pilots.get(name) if name else None
         return OTHERS if pilot is None else pilot.charter.participant.id

@@ -29,7 +29,7 @@ from monitor.kafka.recovery_trust import RecoveryTrust
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
+from monitor.model.records import RULES, Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
 from monitor.model.signing import OutputKind
 
 NO_EPOCH = 0
@@ -260,7 +260,7 @@ class KafkaLog:
         return LogBroken(f"partition {self.partition}: a write was not acknowledged: {errors!r}")
 
     async def _claim_entry(self, owners: dict[str, str]) -> Claim:
-        claim = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners)
+        claim = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners, rules=RULES)
         if self._settings.signer is None:
             return claim
         # Every older owner is fenced: what is written after these ends without a signature is not the monitor's.

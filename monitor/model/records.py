@@ -104,6 +104,9 @@ class Record(Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+RULES = 2  # the rules of this code; see `Claim`
+
+
 class Claim(Struct, frozen=True, tag="claim"):
     """Journal: an owner claimed the partition. Later records of a lower epoch are void.
 
@@ -113,6 +116,9 @@ class Claim(Struct, frozen=True, tag="claim"):
 
     `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
     that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
+    `rules` is the version of the rules for telemetry of a pilot whose charter names keys of the firm. Under 2 every
+    record must be signed; in older claims, which do not state it, only heartbeats and acknowledgements. A replay then
+    decides as the owner did.
     """
 
     epoch: int
@@ -121,6 +127,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     owners: dict[str, str] = {}
     open_mode: bool | None = None
     signed_from: dict[str, int] | UnsetType = UNSET
+    rules: int | UnsetType = UNSET  # left out of older claims
 
 
 class ControlRead(Struct, frozen=True, tag="control"):

@@ -80,7 +80,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "pilot_forged_total",
         "counter",
-        "Acts and signed events of the pilot with a missing or wrong signature.",
+        "Acts and events of the pilot with a missing or wrong signature.",
         *_PILOT,
     ),
     _spec("pilot_left", "gauge", "1 for a pilot that has left the sandbox.", *_PILOT),
