@@ -19,7 +19,7 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "var", "build", "dist", "__
 
 
 def wheel(out: Path) -> Path:
-    """Build the wheel from a copy of the tree in a folder of its own, so that no path of this machine gets into it."""
+    """Build the wheel from a copy of the tree in a temporary folder, so that no path of this machine gets into it."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tree"
         shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
