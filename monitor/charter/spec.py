@@ -243,6 +243,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     drills: Drills = Drills()
     exit: Exit = Exit()
     evaluation: tuple[Trial, ...] = ()
+    identifiers: Literal["pseudonyms"] | msgspec.UnsetType = msgspec.UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""

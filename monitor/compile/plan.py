@@ -24,6 +24,7 @@ from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS
 from monitor.model.events import Envelope, IncidentReported, IncidentUpdated
 from monitor.model.labels import tidy
 from monitor.model.periods import Period, Span, parse_span
+from monitor.model.pseudonyms import shown
 from monitor.model.records import Level, Reason
 from monitor.model.signing import Trusted
 
@@ -143,6 +144,7 @@ class Plan:
         self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.firm = Trusted(charter.participant.keys)
         self.keys = self.firm.ids.union(*(key.ids for key in self.signers.values()))
+        self.pseudonyms = charter.identifiers == "pseudonyms"
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict
         self.acknowledge_ms = parse_span(charter.responses.acknowledge_within).after(0)
@@ -157,6 +159,8 @@ class Plan:
         self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
         self.once = tuple(indicator for indicator in self.indicators if indicator.once)
         self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
+        units = {indicator.unit for indicator in self.indicators if indicator.unit}
+        self._labels = units.union({"users"}, *(indicator.segments for indicator in self.indicators))
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
@@ -191,6 +195,11 @@ class Plan:
     def indicator(self, name: str) -> CompiledIndicator:
         """The compiled indicator of that name. Raises KeyError."""
         return self._by_name[name]
+
+    def shown_label(self, text: str) -> str:
+        """A segment or unit as a finding may show it: under `identifiers: pseudonyms`, a digest stands for a text that
+        the charter does not list, which may be personal."""
+        return text if not self.pseudonyms or text in self._labels else shown(text)
 
     def silence_due(self, indicator: CompiledIndicator, heard: int) -> int:
         """When (ms) a silence that began at `heard` (ms) is due: when the fastest detector reaches its threshold."""

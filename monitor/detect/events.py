@@ -69,7 +69,8 @@ def _uncounted(context: DecisionContext, label: UncountedLabel) -> None:
         memory.values.append(label.digest)
     active = UNCOUNTED_KEY in context.pilot.standing.active
     if new or not active:
-        finding = uncounted_finding(label, last=new and len(memory.values) == REPORTED_LABELS)
+        last = new and len(memory.values) == REPORTED_LABELS
+        finding = uncounted_finding(label, last=last, named=not context.plan.pseudonyms)
         if active:
             level = context.pilot.standing.level
             context.record(Move("finding", level, level, Reason.COUNTED_NOWHERE, False), finding)

@@ -32,8 +32,10 @@ from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged
+from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym, with_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
+from monitor.model.pseudonyms import shown
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
 from monitor.model.refusals import Refusal
 from monitor.model.signing import Trusted
@@ -133,6 +135,11 @@ class Machine:
             return self._contested(pilot, event, arrival == "conflict", out)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
+        if pilot.plan.pseudonyms and (field := not_a_pseudonym(event)):
+            rejection = EventRejection(RejectionReason.NOT_A_PSEUDONYM, field)
+            if not isinstance(event, TAKE_EFFECT):
+                return rejection
+            event = with_pseudonym(event)
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
@@ -147,7 +154,7 @@ class Machine:
         if rearm or context.recorded:
             partition.settle(context)
             partition.arm(pilot)
-        return None
+        return rejection
 
     def _contested(self, pilot: PilotState, event: Envelope, conflict: bool, out: Outputs) -> EventRejection:
         """Reject an event for its sequence number; reports of harm in it still take effect.
@@ -155,7 +162,10 @@ class Machine:
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
         standing: no two decisions share an id.
         """
-        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
+        name = event.id
+        if pilot.plan.pseudonyms:
+            name, event = shown(name), with_pseudonym(event) if not_a_pseudonym(event) else event
+        cause = f"event:{event.source}#{int(event.sequence)}/{name}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
         observe_contested(context, event, conflict)
         if context.recorded:

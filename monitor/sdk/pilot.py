@@ -71,6 +71,8 @@ class Pilot:
       what the permits state, and stop until they state it. A permit that states stop is always obeyed |
     | `trust` | public keys of the monitor (`monitor.sdk.verifier.trusted`): only what they signed is accepted |
     | `key` | private key of the service (a file of `sandbox-monitor keys new`); signs what is sent |
+    | `pseudonyms` | ids of complaints, incidents and decisions are sent as HMACs of what you pass, made with a key that
+      is derived from `key`; an id that is a UUID, a ULID or a digest is sent as it is. Default: with `key` |
     | `drain_s` | s that running work may go on after a halt |
     | `clock` | ns, sleep included; for tests |
 
@@ -104,6 +106,7 @@ class Pilot:
         on_lapse: OnLapse | None = None,
         trust: Trust = None,
         key: str | Path | Signer | None = None,
+        pseudonyms: bool | None = None,
         drain_s: float = 10.0,
         clock: Clock | None = None,
     ) -> None:
@@ -128,6 +131,7 @@ class Pilot:
             on_lapse=on_lapse,
             keys=trusted(trust),
             signer=key if isinstance(key, Signer) else read_key(Path(key)) if key else None,
+            pseudonyms=pseudonyms,
             drain_s=drain_s,
             clock=clock or boottime(),
         )
