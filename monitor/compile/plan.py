@@ -24,7 +24,6 @@ from monitor.model.bounds import AHEAD_MS, AHEAD_PERIODS
 from monitor.model.events import Envelope, IncidentReported, IncidentUpdated
 from monitor.model.labels import tidy
 from monitor.model.periods import Period, Span, parse_span
-from monitor.model.pseudonyms import shown
 from monitor.model.records import Level, Reason
 from monitor.model.signing import Trusted
 
@@ -159,8 +158,9 @@ class Plan:
         self.slowest = max(self.closes, key=lambda indicator: indicator.length, default=None)
         self.once = tuple(indicator for indicator in self.indicators if indicator.once)
         self.firsts = tuple(indicator.keys[indicator.segments[0]] for indicator in self.closes)
-        units = {indicator.unit for indicator in self.indicators if indicator.unit}
-        self._labels = units.union({"users"}, *(indicator.segments for indicator in self.indicators))
+        labels = {"", "users", *(indicator.unit or "" for indicator in self.indicators)}
+        # Texts of events that the charter itself lists; under `identifiers: pseudonyms` others may be personal.
+        self.listed = labels.union(self.models, *(indicator.segments for indicator in self.indicators))
         self.fates: dict[Any, Any] = {}  # of labels, for `monitor/state/uncounted.py`
         self._closings: dict[tuple[int, ...], Closing] = {}
         self._spent: dict[int, float] = {}
@@ -195,11 +195,6 @@ class Plan:
     def indicator(self, name: str) -> CompiledIndicator:
         """The compiled indicator of that name. Raises KeyError."""
         return self._by_name[name]
-
-    def shown_label(self, text: str) -> str:
-        """A segment or unit as a finding may show it: under `identifiers: pseudonyms`, a digest stands for a text that
-        the charter does not list, which may be personal."""
-        return text if not self.pseudonyms or text in self._labels else shown(text)
 
     def silence_due(self, indicator: CompiledIndicator, heard: int) -> int:
         """When (ms) a silence that began at `heard` (ms) is due: when the fastest detector reaches its threshold."""

@@ -61,8 +61,7 @@ def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
     levels = [Level[rule.level.upper()] for rule in context.plan.charter.hard_rules if rule.unregistered_model]
     level = max(levels, default=Level.WATCH)
     if model:
-        detail = model if is_id(model) and not context.plan.pseudonyms else shown(model)
-        finding = Finding(rule=name, detail=detail)
+        finding = Finding(rule=name, detail=model if is_id(model) else shown(model))
         context.raise_finding(name, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
         return
     finding = Finding(rule=name, detail=f"{event_type(event)} without data.model")
@@ -79,7 +78,7 @@ def apply_hard_rules(
         if not breaks(rule, event) or not known.graver(rule):
             continue
         finding = Finding(
-            segment=context.plan.shown_label(data.segment),
+            segment=data.segment,
             rule=rule.name,
             observed=1.0,
             expected=0.0,
@@ -98,7 +97,7 @@ def _check_use(context: DecisionContext, event: ExposureTallied) -> None:
         context.raise_finding("cycle", Level.ESCALATE, Reason.OUTSIDE_CYCLE, finding)
     if plan.user_cap is not None and event.data.unit == "users" and amount > plan.user_cap:
         finding = Finding(
-            segment=plan.shown_label(event.data.segment),
+            segment=event.data.segment,
             rule="user_cap",
             observed=amount,
             expected=float(plan.user_cap),

@@ -69,8 +69,7 @@ def _uncounted(context: DecisionContext, label: UncountedLabel) -> None:
         memory.values.append(label.digest)
     active = UNCOUNTED_KEY in context.pilot.standing.active
     if new or not active:
-        last = new and len(memory.values) == REPORTED_LABELS
-        finding = uncounted_finding(label, last=last, named=not context.plan.pseudonyms)
+        finding = uncounted_finding(label, last=new and len(memory.values) == REPORTED_LABELS)
         if active:
             level = context.pilot.standing.level
             context.record(Move("finding", level, level, Reason.COUNTED_NOWHERE, False), finding)

@@ -16,9 +16,9 @@ from monitor.decide.signatures import SIGNED_EVENTS, forged
 from monitor.engine.partition import Partition
 from monitor.engine.telemetry import RecordStepper, TopicBatch
 from monitor.model.bounds import short
-from monitor.model.event_ids import PERSONAL, not_a_pseudonym
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs, Record
+from monitor.observe.names import may_hold_names
 from monitor.observe.split import end_of_batch
 from monitor.state.pilot import PilotState
 from monitor.validate.runs import MIN_BATCH, EventBatch, EventRun, as_batch, group_by_key, runs
@@ -102,7 +102,7 @@ class BatchStepper:
             return False
         if open_allowance(pilot.plan) is not None:
             return False  # each event may open a period too many
-        if pilot.plan.pseudonyms and any(not_a_pseudonym(e) for kind in PERSONAL for e in batch.by_type.get(kind, ())):
+        if pilot.plan.pseudonyms and may_hold_names(pilot.plan, batch):
             return False
         if pilot.plan.firm and not _signed(pilot.plan, batch, run, first):
             return False

@@ -32,7 +32,7 @@ from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged
-from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym, with_pseudonym
+from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
 from monitor.model.pseudonyms import shown
@@ -42,6 +42,7 @@ from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
+from monitor.observe.names import without_names
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import accept_sequence
@@ -124,6 +125,9 @@ class Machine:
             return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
         if (rejection := _not_accepted(pilot, event, record, owner)) is not None:
             return rejection
+        field = ""
+        if pilot.plan.pseudonyms:
+            field, event = not_a_pseudonym(event), without_names(pilot.plan, event)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
@@ -135,11 +139,10 @@ class Machine:
             return self._contested(pilot, event, arrival == "conflict", out)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
-        if pilot.plan.pseudonyms and (field := not_a_pseudonym(event)):
+        if field:
             rejection = EventRejection(RejectionReason.NOT_A_PSEUDONYM, field)
             if not isinstance(event, TAKE_EFFECT):
                 return rejection
-            event = with_pseudonym(event)
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
@@ -162,9 +165,7 @@ class Machine:
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
         standing: no two decisions share an id.
         """
-        name = event.id
-        if pilot.plan.pseudonyms:
-            name, event = shown(name), with_pseudonym(event) if not_a_pseudonym(event) else event
+        name = shown(event.id) if pilot.plan.pseudonyms else event.id
         cause = f"event:{event.source}#{int(event.sequence)}/{name}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
         observe_contested(context, event, conflict)
@@ -198,6 +199,8 @@ class Machine:
         else:
             self._single.records(records, stretch)
             out = stretch.outputs()
+        if out.rejected:
+            out.rejected = [self._without_unknown_pilot(rejected) for rejected in out.rejected]
         self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
             self._uncounted[kind] = self._uncounted.get(kind, 0) + events
@@ -318,6 +321,12 @@ class Machine:
         """Return how many events no indicator counted, by kind (`UNCOUNTED`), since the last call."""
         found, self._uncounted = self._uncounted, {}
         return found
+
+    def _without_unknown_pilot(self, rejected: Rejected) -> Rejected:
+        """A rejection with a digest in place of a subject that is no pilot here: it may be a name."""
+        if not rejected.pilot or rejected.pilot in self.pilots:
+            return rejected
+        return msgspec.structs.replace(rejected, pilot=shown(rejected.pilot, self._secret))
 
     def _reject_act(
         self, reason: RejectionReason, refused: ControlRefused | Forged, pilot: str, record: Record, out: Outputs

@@ -72,12 +72,6 @@ def not_a_pseudonym(event: Any) -> str:
     return f"data.{name}" if text and not is_pseudonym(text) else ""
 
 
-def with_pseudonym(event: Any) -> Any:
-    """An event with a digest in place of the id that has not the form of a pseudonym."""
-    name = PERSONAL[type(event)]
-    return structs.replace(event, data=structs.replace(event.data, **{name: shown(getattr(event.data, name))}))
-
-
 def _ids(event: Any) -> list[tuple[str, str]]:
     return [("id", event.id), ("source", event.source), *_data_ids(event)]
 

@@ -21,6 +21,7 @@ _PSEUDONYM = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"  # UUID
     r"|[0-7][0-9A-HJKMNP-TV-Z]{25}"  # ULID
     r"|(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{24,128}"  # hex; a row of digits alone may be the number of a card
+    r"|digest:[0-9a-f]{24}"  # what `shown` writes
     # base64url of 128 or 256 bits
     r"|(?=[^0-9]*[0-9])(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?:[0-9A-Za-z_-]{22}|[0-9A-Za-z_-]{43})"
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from monitor.charter.values import escaped
-from monitor.compile.plan import CompiledIndicator, Plan
+from monitor.compile.plan import CompiledIndicator
 from monitor.decide.context import DecisionContext
 from monitor.indicators.base import Slot
 from monitor.model.events import (
@@ -40,7 +40,7 @@ def take_back(context: DecisionContext, event: Correction) -> Finding:
                 (applied if _taken_back(context, indicator, slot) else closed).append(indicator.name)
     if not applied:
         context.out.uncount("correction")
-    return _finding(context.plan, event, applied, closed)
+    return _finding(event, applied, closed)
 
 
 def _taken_back(context: DecisionContext, indicator: CompiledIndicator, slot: Slot) -> bool:
@@ -68,16 +68,16 @@ def _tally(event: Correction) -> ExposureTallied | OutcomesTallied:
     return OutcomesTallied(**same, data=counts)
 
 
-def _finding(plan: Plan, event: Correction, applied: list[str], closed: list[str]) -> Finding:
+def _finding(event: Correction, applied: list[str], closed: list[str]) -> Finding:
     """What was taken back, of when, and where that counted."""
     if isinstance(event, ExposureCorrected):
         rule, amount = "exposure", event.data.amount
-        what = f"{amount:g} {escaped(plan.shown_label(event.data.unit)[:SHOWN])}"
+        what = f"{amount:g} {escaped(event.data.unit[:SHOWN])}"
     else:
         data = event.data
         rule, amount = "outcomes", float(data.tp + data.fp + data.tn + data.fn)
         what = ", ".join(f"{name} {getattr(data, name)}" for name in ("tp", "fp", "tn", "fn") if getattr(data, name))
-    segment = f", segment '{escaped(plan.shown_label(event.data.segment)[:SHOWN])}'" if event.data.segment else ""
+    segment = f", segment '{escaped(event.data.segment[:SHOWN])}'" if event.data.segment else ""
     where = f"taken back in {', '.join(applied[:NAMED])}" if applied else "not taken back"
     if closed:
         where += f"; no open period holds it in {', '.join(closed[:NAMED])}"

@@ -20,7 +20,6 @@ from monitor.charter.values import escaped
 from monitor.compile.plan import CompiledIndicator, Plan
 from monitor.model.events import CostReported, Envelope, ExposureTallied
 from monitor.model.labels import LABEL_OF, Label, alike
-from monitor.model.pseudonyms import shown
 from monitor.model.records import Finding
 
 REPORTED_LABELS = 64  # values named per pilot
@@ -109,10 +108,9 @@ def label_of(event: Envelope) -> Label | None:
     return None if getter is None else getter(event.data)  # type: ignore[attr-defined]
 
 
-def uncounted_finding(found: UncountedLabel, last: bool, named: bool = True) -> Finding:
-    """What is recorded. `last`: no further value is named. Without `named`, a digest stands for the value, which may be
-    personal."""
-    value = _quoted(found.value) if named else shown(found.value)
+def uncounted_finding(found: UncountedLabel, last: bool) -> Finding:
+    """What is recorded. `last`: no further value is named."""
+    value = _quoted(found.value)
     where = "does not count in the segment that it resembles" if found.elsewhere else "counts nowhere"
     more = "; further values are only counted" if last else ""
     return Finding(rule=f"data.{found.field}", detail=f"data.{found.field} {value} {where}; {_hint(found)}{more}")
