@@ -39,7 +39,7 @@ COMMANDS = {
     "pool": ("monitor.cli.pool", "pool evidence over the pilots of one vendor (Kafka)"),
     "serve": ("monitor.cli.serve", "the embedded runtime: one process, SQLite, HTTP ingress, board, metrics"),
     "simulate": ("monitor.cli.simulate", "send a seeded fleet of pilots to Kafka, HTTP or a file"),
-    "topics": ("monitor.cli.topics", "create or check the Kafka topics"),
+    "topics": ("monitor.cli.topics", "create or check the Kafka topics, and who may use them"),
     "worker": ("monitor.cli.worker", "a Faust worker on Kafka"),
 }
 

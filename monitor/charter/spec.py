@@ -297,6 +297,14 @@ def charter_hash(charter: Charter) -> str:
     return hashlib.sha256(canonical_charter(charter)).hexdigest()
 
 
+def hash_of(charter: Charter) -> str | None:
+    """`charter_hash`, or `None` for a charter that canonical JSON cannot hold: none that comes into force."""
+    try:
+        return charter_hash(charter)
+    except (ValueError, OverflowError, RecursionError):
+        return None
+
+
 def alpha_share(charter: Charter, indicator: IndicatorSpec, restart: int = 1) -> float:
     """What one segment of one indicator may spend of alpha at restart j: alpha x weight / segments x 6 / (pi^2 j^2).
 

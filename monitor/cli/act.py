@@ -11,8 +11,9 @@ import click
 from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
 from monitor.errors import Refused
-from monitor.kafka.act_service import run_actors, serve_metrics
+from monitor.kafka.act_service import run_actors
 from monitor.kafka.topics import TopicNames
 from monitor.projections.metrics import Metrics
 
@@ -57,13 +58,7 @@ def _build(name: str, address: str) -> AnyActor:
 @actor_options
 @runbook_url
 @board_url
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="/metrics and /live; 0 = any free port")
-@click.option(
-    "--metrics-host",
-    default="127.0.0.1",
-    show_default=True,
-    help="address on which they are served; they have no login",
-)
+@metrics_options
 def act(
     bootstrap: str,
     prefix: str,
@@ -72,6 +67,7 @@ def act(
     board: str,
     metrics_port: int | None,
     metrics_host: str,
+    host_names: tuple[str, ...],
     **addresses: str | None,
 ) -> None:
     """Deliver decisions to actors until SIGTERM or Ctrl-C. Run one for each set of addresses.
@@ -89,8 +85,6 @@ def act(
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)
-    if metrics_port is not None:
-        port = serve_metrics(metrics, metrics_host, metrics_port)
-        click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
+    serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
     click.echo(f"act: {', '.join(actors)}", err=True)
     run_actors(bootstrap, TopicNames(prefix), deliver, metrics, lambda line: click.echo(line, err=True))

@@ -1,4 +1,4 @@
-"""`sandbox-monitor topics`: create the Kafka topics, or check their settings."""
+"""`sandbox-monitor topics`: create the Kafka topics, check their settings, and who may use them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import msgspec
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.kafka import topics as stream_topics
+from monitor.kafka.acl_admin import AclAdmin, AclDifference
 from monitor.kafka.acls import AclUsers, grants
 
 
 @click.group()
 def topics() -> None:
-    """Create or check the Kafka topics.
+    """Create or check the Kafka topics, and who may use them.
 
     Exit codes: 0 all topics are correct, 1 a topic differs, 2 usage error, 3 no broker is available.
     """
@@ -38,7 +39,12 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--replication", default=1, show_default=True, type=click.IntRange(1), help="replicas of each partition"
             ),
-            click.option("--participant", "participants", multiple=True, help="one telemetry topic each; repeatable"),
+            click.option(
+                "--participant",
+                "participants",
+                multiple=True,
+                help="topics of its own for telemetry, commands, permits; repeatable",
+            ),
             click.option("--json", "as_json", is_flag=True, help="one JSON document on standard output"),
         )
     ):
@@ -70,6 +76,23 @@ def check(
     _report(asyncio.run(stream_topics.check_topics(bootstrap, wanted)), as_json)
 
 
+def _acl_users(command: Callable[..., Any]) -> Callable[..., Any]:
+    what = {
+        "worker": "the workers",
+        "notary": "the notary",
+        "act": "the actors",
+        "pool": "the second stage",
+        "gateway": "the gateway of the firms",
+        "regulator": "the regulators' commands",
+        "reader": "other readers of outputs",
+    }
+    default = AclUsers()
+    for name, text in reversed(what.items()):
+        option = click.option(f"--{name}", default=getattr(default, name), show_default=True, help=f"user of {text}")
+        command = option(command)
+    return command
+
+
 @topics.command()
 @click.option(
     "--bootstrap", default="127.0.0.1:9092", type=KAFKA_SERVERS, show_default=True, help="Kafka address, host:port"
@@ -77,16 +100,57 @@ def check(
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the topic names")
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group of the workers")
 @click.option("--participant", "participants", multiple=True, required=True, help="firm and its user; repeatable")
-@click.option("--worker", default="monitor", show_default=True, help="user of the workers")
-@click.option("--reader", default="reader", show_default=True, help="user of notary and actors")
-@click.option("--regulator", default="regulator", show_default=True, help="user that sends control records")
+@_acl_users
+@click.option(
+    "--check", "action", flag_value="check", default=None, help="compare with the cluster; exit code 1 when it differs"
+)
+@click.option(
+    "--apply", "action", flag_value="apply", default=None, help="add to the cluster what it lacks; idempotent"
+)
+@click.option("--remove-stale", is_flag=True, help="with --apply: remove what the cluster grants beyond the list")
 def acls(
-    bootstrap: str, prefix: str, group: str, participants: tuple[str, ...], worker: str, reader: str, regulator: str
+    bootstrap: str,
+    prefix: str,
+    group: str,
+    participants: tuple[str, ...],
+    action: str | None,
+    remove_stale: bool,
+    **users: str,
 ) -> None:
-    """Print the `kafka-acls.sh` commands that grant each user the minimum it needs."""
-    users = AclUsers(worker, reader, regulator)
-    for grant in grants(prefix, group, participants, users):
-        click.echo(grant.command(bootstrap))
+    """Access control: print, check or apply the grants that each user needs, and no more.
+
+    Without --check and --apply the grants are printed as `kafka-acls.sh` commands. With them log in as the operator
+    (a super user): SANDBOX_KAFKA_CA, SANDBOX_KAFKA_CERT and so on. A stale grant is one on these topics, this group or
+    the whole cluster that the list does not have.
+
+    Exit codes: 0 done, 1 the cluster differs or refuses, 2 usage error, 3 no broker is available.
+    """
+    if remove_stale and action != "apply":
+        raise click.UsageError("--remove-stale goes with --apply")
+    wanted = list(grants(prefix, group, participants, AclUsers(**users)))
+    if action is None:
+        for grant in wanted:
+            click.echo(grant.command(bootstrap))
+        return
+    with AclAdmin(bootstrap) as admin:
+        found = admin.difference(wanted)
+        if action == "apply":
+            admin.add(found.missing)
+            if remove_stale:
+                admin.remove(found.stale)
+    _report_acls(found, action, remove_stale)
+
+
+def _report_acls(found: AclDifference, action: str, removed: bool) -> None:
+    for entry in found.missing:
+        click.echo(f"{'added' if action == 'apply' else 'missing'}: {entry}")
+    for entry in found.stale:
+        click.echo(f"{'removed' if removed else 'stale'}: {entry}")
+    wrong = (0 if action == "apply" else len(found.missing)) + (0 if removed else len(found.stale))
+    fix = "topics acls --apply adds what is missing, --remove-stale removes what is stale"
+    click.echo(f"{wrong} differences; {fix}" if wrong else "the grants are correct", err=True)
+    if wrong:
+        raise SystemExit(1)
 
 
 def _report(found: list[stream_topics.TopicMismatch], as_json: bool, created: list[str] | None = None) -> None:

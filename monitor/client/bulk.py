@@ -5,10 +5,12 @@ Nothing is durable before `flush` returns. After an error it is unknown which re
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from monitor.client.kafka import KafkaBulk
+from monitor.errors import Unavailable
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
 from monitor.sdk.link import BATCH
@@ -31,19 +33,35 @@ class Bulk(Protocol):
         """Close the connection; records that were not flushed may be lost."""
 
 
+PATIENCE_S = 300.0  # for a monitor that answers but has a backlog
+
+
 class HttpBulk:
-    """`Bulk` over HTTP: each request waits for its response before the next is sent."""
+    """`Bulk` over HTTP: each request waits for its response before the next is sent, and is repeated when the monitor
+    has a backlog, for at most PATIENCE_S."""
 
     def __init__(self, link: HttpLink) -> None:
         self._link = link
 
     def telemetry(self, pilot: str, body: bytes) -> None:
         """See `Bulk.telemetry`. Durable when it returns."""
-        self._link.post("/v1/telemetry", body, BATCH)
+        self._post("/v1/telemetry", body, BATCH)
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`. Durable when it returns."""
-        self._link.post("/v1/control", body, "application/json", signature)
+        self._post("/v1/control", body, "application/json", signature)
+
+    def _post(self, path: str, body: bytes, kind: str, signature: str = "") -> None:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self._link.post(path, body, kind, signature)
+            except Unavailable as error:
+                if not error.retry_after or time.monotonic() + error.retry_after > until:
+                    raise
+                time.sleep(error.retry_after)
+            else:
+                return
 
     def flush(self) -> None:
         """See `Bulk.flush`. Returns at once."""

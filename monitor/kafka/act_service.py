@@ -14,28 +14,17 @@ from contextlib import suppress
 from monitor.act import Deliver
 from monitor.clock import wall_ms
 from monitor.errors import Unavailable
-from monitor.kafka import health
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ReadPosition, read_outputs
+from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.topics import TopicNames
 from monitor.model.records import Decision, Reason
-from monitor.projections.metrics import CONTENT_TYPE, Metrics
+from monitor.projections.metrics import Metrics
 
 RETRY_S = 2.0
 CHARTERS_S = 10.0  # the longest wait for charters, which give alerts their labels
 
 Say = Callable[[str], None]
-
-
-def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
-    """Serve `/metrics` and `/live` until the process ends; port 0 picks a free one.
-
-    Returns the port. Raises Refused."""
-    pages: dict[str, health.Page] = {
-        "/metrics": lambda: (200, CONTENT_TYPE, metrics.exposition()),
-        "/live": health.page(lambda: True, "live"),
-    }
-    return health.serve(port, pages, host)
 
 
 def run_actors(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
@@ -50,8 +39,8 @@ async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: M
     charters = asyncio.create_task(
         follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=charters_read.set)
     )
-    reading = asyncio.create_task(_read(bootstrap, names.decisions, deliver, charters_read, say))
-    beating = asyncio.create_task(_heartbeat(metrics))
+    reports = ReaderReports(metrics)
+    reading = asyncio.create_task(_read(bootstrap, names.decisions, deliver, charters_read, reports))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, reading.cancel)
     thread.start()
@@ -60,13 +49,14 @@ async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: M
     except asyncio.CancelledError:
         say("act: ended")
     finally:
-        beating.cancel()
         charters.cancel()
         over.set()
         await asyncio.to_thread(thread.join)
 
 
-async def _read(bootstrap: str, topic: str, deliver: Deliver, charters_read: asyncio.Event, say: Say) -> None:
+async def _read(
+    bootstrap: str, topic: str, deliver: Deliver, charters_read: asyncio.Event, reports: ReaderReports
+) -> None:
     """Feed the log as it stood at the start, then what follows. First waits for charters, at most CHARTERS_S."""
     positions: dict[tuple[str, int], ReadPosition] = {}
     with suppress(TimeoutError):
@@ -74,7 +64,9 @@ async def _read(bootstrap: str, topic: str, deliver: Deliver, charters_read: asy
     history = True
     while True:
         try:
-            async for seen in read_outputs(bootstrap, [topic], positions, client_id="sandbox-act", follow=not history):
+            async for seen in read_outputs(
+                bootstrap, [topic], positions, client_id="sandbox-act", follow=not history, reports=reports
+            ):
                 positions[(seen.topic, seen.partition)] = seen.position
                 if isinstance(seen.value, Decision):
                     if not history and seen.value.reason in (Reason.ADMITTED, Reason.AMENDED):
@@ -84,7 +76,7 @@ async def _read(bootstrap: str, topic: str, deliver: Deliver, charters_read: asy
                 deliver.caught_up()
             history = False
         except Unavailable as error:
-            say(f"act: {error}; trying again")
+            reports.failed(error)
             await asyncio.sleep(RETRY_S)
 
 
@@ -96,9 +88,3 @@ async def _wait_for_charter(deliver: Deliver, decision: Decision, charters_read:
             while not deliver.knows(decision):
                 charters_read.clear()
                 await charters_read.wait()
-
-
-async def _heartbeat(metrics: Metrics) -> None:
-    while True:
-        metrics.heartbeat(wall_ms())
-        await asyncio.sleep(1)

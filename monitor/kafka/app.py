@@ -16,7 +16,15 @@ from monitor.access.kafka_login import access
 from monitor.errors import SandboxMonitorError
 from monitor.kafka import faust_hooks
 from monitor.kafka.settings import WorkerSettings
-from monitor.kafka.topics import TopicNames, check_topics, participants_of, partition_count, require_topics, topics
+from monitor.kafka.topics import (
+    TopicNames,
+    check_topics,
+    participant_topics,
+    participants_of,
+    partition_count,
+    require_topics,
+    topics,
+)
 from monitor.kafka.worker import PartitionWorkers
 from monitor.logs import EventLogger
 from monitor.model.records import Outputs
@@ -112,10 +120,10 @@ async def usable_participants(settings: WorkerSettings, partitions: int) -> tupl
 
     Raises `Unavailable`."""
     found = await participants_of(settings.bootstrap, settings.prefix)
-    wanted = topics(TopicNames(settings.prefix, found, per_participant=True), partitions, 1)[: len(found)]
-    wrong = await check_topics(settings.bootstrap, wanted)
+    names = TopicNames(settings.prefix, found, per_participant=True)
+    wrong = await check_topics(settings.bootstrap, participant_topics(names, partitions, 1))
     bad = {m.topic for m in wrong}
-    good = tuple(p for p, topic in zip(found, wanted, strict=True) if topic.name not in bad)
+    good = tuple(p for p in found if names.telemetry_of(p) not in bad)
     return good, "\n".join(f"  {m}" for m in wrong)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from monitor.charter.control import Admission, Amendment
-from monitor.charter.spec import Charter
+from monitor.charter.spec import Charter, hash_of
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.partition_reader import PartitionReader, to_records
 from monitor.kafka.topics import partition_count
@@ -22,8 +22,11 @@ def _ignore() -> None:
 async def follow_charters(
     bootstrap: str, topic: str, learn: Callable[[Charter], None], client_id: str, ended: Callable[[], None] = _ignore
 ) -> None:
-    """Call `learn` with every charter on the control log `topic`, in force or not; never returns. Calls `ended` each
-    time that the end of the log is reached. Retries while the broker is unavailable or refuses access."""
+    """Call `learn` with every charter on the control log `topic`, in force or not; never returns.
+
+    A charter that cannot be hashed, and so never comes into force, is left out. Calls `ended` each time that the end of
+    the log is reached. Retries while the broker is unavailable or refuses access.
+    """
     at: dict[int, int] = {}
     while True:
         reader = PartitionReader(bootstrap, client_id=client_id)
@@ -49,6 +52,6 @@ async def _learn(
         raw, start = await reader.chunk(topic, partition, start, end)
         for record in to_records(raw):
             act = validate_control(record, topic, partition, secret=b"")
-            if isinstance(act, Admission | Amendment):
+            if isinstance(act, Admission | Amendment) and hash_of(act.charter) is not None:
                 learn(act.charter)
     at[partition] = start

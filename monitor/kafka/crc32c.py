@@ -16,6 +16,8 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record import memory_records
 from aiokafka.record.default_records import DefaultRecordBatch
 
+from monitor.kafka.header_keys import records_of
+
 # Of a batch: https://kafka.apache.org/documentation/#recordbatch
 LENGTH = slice(8, 12)  # number of bytes that follow it
 MAGIC = 16
@@ -45,7 +47,7 @@ class ChecksummedBatch:
         return bool(google_crc32c.value(bytes(self._data[SUMMED:])) == self._inner.crc)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._inner)
+        return records_of(self._inner, self._data)
 
     def __next__(self) -> Any:
         return next(self._inner)

@@ -16,23 +16,24 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
+from msgspec import structs
 
 from monitor.access.kafka_login import access
 from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
+from monitor.kafka.output_signer import OutputSigner
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
+from monitor.kafka.recovery_trust import RecoveryTrust
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
 from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
-from monitor.model.signing import HEADER, SignedKind
+from monitor.model.signing import OutputKind
 
-JSON = b"application/json"
 NO_EPOCH = 0
 
-_journal_decode = msgspec.json.Decoder(JournalEntry).decode
 _Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
 
 
@@ -53,8 +54,10 @@ class KafkaLog:
         self.partition = partition
         self.names = settings.names
         self.transactional_id = f"{settings.group}-{partition}"
-        self.epoch = NO_EPOCH
         self.moves = 0  # reads and writes that succeeded: the watchdog compares it
+        self.epoch = NO_EPOCH
+        self._signer = OutputSigner(settings.signer, partition)
+        self._trust = RecoveryTrust(settings.trust, self.names.journal, partition)
         self._settings = settings
         self._generation = generation
         self._failpoint = failpoint
@@ -64,6 +67,16 @@ class KafkaLog:
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
         self._failed: Stop | None = None
+
+    @property
+    def untrusted(self) -> dict[str, int]:
+        """How many records of each topic recovery skipped because no trusted key signed them."""
+        return dict(self._trust.skipped)
+
+    def output_topics(self) -> list[str]:
+        """Every topic that an owner writes to and that exists."""
+        names = self.names
+        return [names.journal, names.state, names.decisions, names.evidence, names.rejected, *names.told]
 
     async def claim(self) -> Recovery:
         """See `monitor.engine.log.Log.claim`. Raises Unavailable, LogBroken, Fenced."""
@@ -77,8 +90,10 @@ class KafkaLog:
         # Fence before the first read: nothing that an older owner writes can follow what is read below.
         self._producer = await self._fence()
         self._failpoint("fenced")
+        await self._trust.begin(self._reader)
         async for raw in self._reader.all(self.names.state, self.partition):
-            self._live.feed(raw.key, raw.value)
+            if self._trust.state(raw):
+                self._live.feed(raw.key, raw.value)
         self._failpoint("state_read")
         watermark = self._watermark()
         entries, highest = await self._journal(watermark.position.journal)
@@ -87,15 +102,15 @@ class KafkaLog:
         await self._check_kept(watermark.position, through, entries)
         # Above every epoch ever written here, also where a topic lost its end or the group its generation.
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
-        owners = dict(zip(self.names.telemetry, self.names.participants, strict=False))
-        claim = await self.append(Claim(self.epoch, self._settings.owner, self._settings.admitters, owners))
+        owners = {self.names.telemetry_of(name): name for name in self.names.participants}
+        claim = await self.append(await self._claim_entry(owners))
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)
         # Entries that an older owner appended between the first read and the claim: they precede the claim, so they
         # count.
         async for raw in self._reader.all(self.names.journal, self.partition, last + 1):
-            entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
+            entries += self._trust.journal(raw)
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
         snapshots = self._snapshots(watermark.position)
@@ -122,8 +137,7 @@ class KafkaLog:
     async def append(self, entry: JournalEntry) -> Journalled:
         """See `monitor.engine.log.Log.append`. `LogBroken` when the journal is not stamped with its own append time."""
         before = wall_ms()
-        line: _Line = (self.names.journal, None, msgspec.json.encode(entry), self._headers("journal"))
-        (ack,) = await self._transact([line])
+        (ack,) = await self._transact([self._line("journal", self.names.journal, None, msgspec.json.encode(entry))])
         if ack.timestamp_type != LOG_APPEND_TIME:
             raise LogBroken(
                 f"{self.names.journal} does not stamp its records; fix: set message.timestamp.type=LogAppendTime on it"
@@ -245,6 +259,16 @@ class KafkaLog:
             return Fenced(f"partition {self.partition} has another owner (own epoch {self.epoch})")
         return LogBroken(f"partition {self.partition}: a write was not acknowledged: {errors!r}")
 
+    async def _claim_entry(self, owners: dict[str, str]) -> Claim:
+        claim = Claim(self.epoch, self._settings.owner, self._settings.admitters, owners)
+        if self._settings.signer is None:
+            return claim
+        # Every older owner is fenced: what is written after these ends without a signature is not the monitor's.
+        unsigned = self._trust.signed_from
+        if unsigned is None:
+            unsigned = await self._started()[1].ends(self.output_topics(), self.partition)
+        return structs.replace(claim, signed_from=unsigned)
+
     def _watermark(self) -> state_keys.Watermark:
         raw = self._live.values.get((state_keys.WATERMARK, ""))
         return state_keys.Watermark(Position(), NO_EPOCH) if raw is None else state_keys.decode_watermark(raw)
@@ -267,10 +291,9 @@ class KafkaLog:
         first, _ = await reader.bounds(self.names.journal, self.partition)
         if first > start:
             raise LogBroken(f"{self.names.journal}/{self.partition} begins at {first}, but {start} is needed")
-        entries = [
-            Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value))
-            async for raw in reader.all(self.names.journal, self.partition, start)
-        ]
+        entries: list[Journalled] = []
+        async for raw in reader.all(self.names.journal, self.partition, await self._trust.warm_up(reader, start)):
+            entries += self._trust.journal(raw)
         return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
 
     async def _check_kept(self, start: Position, through: Position | None, entries: Sequence[Journalled]) -> None:
@@ -320,40 +343,35 @@ class KafkaLog:
     def _in_force(self, position: int) -> int:
         return max(epoch for start, epoch in self._claims if start <= position)
 
-    def _headers(self, what: str) -> list[tuple[str, bytes]]:
-        return [("content-type", JSON), ("type", what.encode()), ("epoch", str(self.epoch).encode())]
-
-    def _signed(self, kind: SignedKind, raw: bytes) -> list[tuple[str, bytes]]:
-        return [] if self._settings.signer is None else [(HEADER, self._settings.signer.sign(kind, raw).encode())]
+    def _line(self, kind: OutputKind, topic: str, key: bytes | None, value: bytes | None) -> _Line:
+        return topic, key, value, self._signer.headers(kind, topic, self.epoch, key, value)
 
     def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
-        encode, names = msgspec.json.encode, self.names
+        encode, names, line = msgspec.json.encode, self.names, self._line
         for rejected in outputs.rejected:
-            yield names.rejected, rejected.pilot.encode() or None, encode(rejected), self._headers("rejected")
+            yield line("rejected", names.rejected, rejected.pilot.encode() or None, encode(rejected))
         for decision in outputs.decisions:
-            yield names.decisions, decision.pilot.encode(), encode(decision), self._headers("decision")
+            yield line("decision", names.decisions, decision.pilot.encode(), encode(decision))
         for command in outputs.commands:
-            raw = encode(command)
-            yield names.commands, command.pilot.encode(), raw, self._headers("command") + self._signed("command", raw)
+            yield line("command", names.commands, command.pilot.encode(), encode(command))
         for permit in outputs.permits:
-            raw = encode(permit)
-            yield names.permits, permit.pilot.encode(), raw, self._headers("permit") + self._signed("permit", raw)
+            yield line("permit", names.permits, permit.pilot.encode(), encode(permit))
         for item in outputs.evidence:
             if isinstance(item, Closed):
-                yield names.evidence, None, encode(item), self._headers("closed")
+                yield line("closed", names.evidence, None, encode(item))
             else:
-                yield names.evidence, item.pilot.encode(), encode(item), self._headers("evidence")
+                yield line("evidence", names.evidence, item.pilot.encode(), encode(item))
 
     def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[_Line]:
         """A value under this epoch's key, with tombstones for the keys of other epochs; `None`: tombstones only."""
         state, live = self.names.state, self._live
         if value is None:
             for raw in live.alive(kind, pilot):
-                yield state, raw, None, []
+                yield self._line("state", state, raw, None)
             return
-        yield state, state_keys.key(kind, self.epoch, pilot), value, []
+        yield self._line("state", state, state_keys.key(kind, self.epoch, pilot), value)
         for raw in live.others(kind, self.epoch, pilot):
-            yield state, raw, None, []
+            yield self._line("state", state, raw, None)
 
     def _through(self, through: Position | None) -> Iterator[_Line]:
         if through is not None:

@@ -12,20 +12,25 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from aiohttp import web
 from msgspec import Struct
 
 from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
 from monitor.console.routes import routes
-from monitor.errors import Refused, Unavailable
+from monitor.errors import Unavailable
+from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
 from monitor.kafka.partition_reader import PartitionReader
+from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.topics import TopicNames, partition_count
+from monitor.logs import EventLogger
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, command_of
 from monitor.notary.notary import Notary
+from monitor.projections.metrics import Metrics
+
+logger = EventLogger(__name__)
 
 RETRY_S = 2.0
 LIVENESS_POLL_S = 1.0
@@ -44,37 +49,39 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     silent_ms: int = SILENT_MS
+    host_names: tuple[str, ...] = ()
 
 
-def run_notary(settings: NotarySettings, say: Say) -> None:
+def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
     """Keep the ledger and serve the board until SIGTERM or SIGINT. `say` is given one line per event for the operator.
 
     Raises LogBroken, LedgerBroken and the other errors of `Notary`; Refused when the board's address is taken.
     """
     ledger = Notary(settings.directory)
     try:
-        asyncio.run(_serve(settings, ledger, say))
+        asyncio.run(_serve(settings, ledger, say, metrics or Metrics()))
     finally:
         ledger.close()
 
 
-async def _serve(settings: NotarySettings, ledger: Notary, say: Say) -> None:
+async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Metrics) -> None:
     bootstrap, names = settings.bootstrap, settings.names
     board = FleetView(ledger=lambda pilot: _head(ledger, pilot))
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
     outputs = [names.decisions, names.commands, names.evidence]
+    reports = ReaderReports(metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value))
     tasks = [
-        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, say)),
-        asyncio.create_task(_record(unrecorded, ledger)),
-        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), say, repeats=True)),
+        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, reports)),
+        asyncio.create_task(_record(unrecorded, ledger, metrics)),
+        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), reports, repeats=True)),
         asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
         asyncio.create_task(_watch_owners(bootstrap, names, board)),
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
-    runner = await _serve_board(settings, board, say)
+    server = await _serve_board(settings, board, say, metrics)
     say(f"notary: ledger in {ledger.directory}")
     try:
         await asyncio.gather(*tasks)
@@ -84,23 +91,16 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await runner.cleanup()
+        await server.stop()
 
 
-async def _serve_board(settings: NotarySettings, board: FleetView, say: Say) -> web.AppRunner:
-    app = web.Application()
-    app.add_routes(routes(board))
-    runner = web.AppRunner(app)
-    await runner.setup()
+async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
+    server = HttpServer("board", names=settings.host_names, count=metrics.http_refused)
+    server.app.add_routes(routes(board))
     if settings.port:
-        try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            raise Refused(
-                f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another"
-            ) from error
+        await server.start(settings.host, settings.port)
         say(f"board http://{settings.host}:{settings.port}/")
-    return runner
+    return server
 
 
 def _partition_of(name: str) -> tuple[str, int]:
@@ -118,22 +118,24 @@ async def _follow(
     topics: list[str],
     positions: dict[tuple[str, int], ReadPosition],
     take: Callable[[ConsumedOutput], Awaitable[None]],
-    say: Say,
+    reports: ReaderReports,
     *,
     repeats: bool = False,
 ) -> None:
     """Pass every output of `topics` from `positions` on to `take`; retries through outages of the broker."""
     while True:
         try:
-            async for seen in read_outputs(bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats):
+            async for seen in read_outputs(
+                bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats, reports=reports
+            ):
                 await take(seen)
                 positions[(seen.topic, seen.partition)] = seen.position
         except Unavailable as error:
-            say(f"notary: {error}; trying again")
+            reports.failed(error)
             await asyncio.sleep(RETRY_S)
 
 
-async def _record(unrecorded: asyncio.Queue[ConsumedOutput], ledger: Notary) -> None:
+async def _record(unrecorded: asyncio.Queue[ConsumedOutput], ledger: Notary, metrics: Metrics) -> None:
     """Append the decisions that have been read: those of one partition that are waiting share one durable write.
 
     The read position is stored with the records, in the same append: a crash between the two would either lose
@@ -153,17 +155,25 @@ async def _record(unrecorded: asyncio.Queue[ConsumedOutput], ledger: Notary) -> 
             commands = [command for decision in decisions if (command := command_of(decision)) is not None]
             position = {**position, f"{rows[-1].topic}/{partition}": rows[-1].position.next}
             # In a thread: an fsync of a slow disk must not stop heartbeats of the readers or the board.
-            await asyncio.to_thread(ledger.record, decisions, commands, partition=partition, position=position)
+            entries = await asyncio.to_thread(
+                ledger.record, decisions, commands, partition=partition, position=position
+            )
+            metrics.recorded(entries)
 
 
 def _project_on(board: FleetView) -> Callable[[ConsumedOutput], Awaitable[None]]:
     async def take(seen: ConsumedOutput) -> None:
+        outputs = Outputs()
         if isinstance(seen.value, Decision):
-            board.apply(Outputs(decisions=[seen.value]))
+            outputs.decisions.append(seen.value)
         elif isinstance(seen.value, Command):
-            board.apply(Outputs(commands=[seen.value]))
+            outputs.commands.append(seen.value)
         elif isinstance(seen.value, Evidence | Closed):
-            board.apply(Outputs(evidence=[seen.value]))
+            outputs.evidence.append(seen.value)
+        try:
+            board.apply(outputs)
+        except Exception as error:  # the ledger must go on whatever the board cannot show
+            logger.error("board.record_failed", topic=seen.topic, offset=seen.offset, error=repr(error))
 
     return take
 

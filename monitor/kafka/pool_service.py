@@ -16,6 +16,7 @@ from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
 from monitor.logs import EventLogger
@@ -53,10 +54,14 @@ class PoolLog(KafkaLog):
         """Returns nothing: the second stage has no control topic."""
         return ()
 
-    async def first_of(self, topic: str) -> int:
-        """The first offset that is kept of a partition of `evidence`."""
+    def output_topics(self) -> list[str]:
+        """The second stage emits decisions only."""
+        return [self.names.journal, self.names.state, self.names.decisions]
+
+    async def bounds_of(self, topic: str) -> tuple[int, int]:
+        """The first offset that is kept of a partition of `evidence`, and the one after its last committed record."""
         name, _, partition = topic.rpartition("/")
-        return (await self._started()[1].bounds(name, int(partition)))[0]
+        return await self._started()[1].bounds(name, int(partition))
 
 
 def serve_pool(
@@ -67,6 +72,7 @@ def serve_pool(
     wait_ms: int,
     on_outputs: Callable[[Outputs], None],
     started: Callable[[], None] = lambda: None,
+    reports: ReaderReports | None = None,
 ) -> None:
     """Create its topics, then run until SIGTERM or SIGINT. `started` is called once the topics are as required.
 
@@ -81,7 +87,7 @@ def serve_pool(
         await create_topics(bootstrap, wanted)
         await require_topics(bootstrap, wanted)
         started()
-        await run_pool(bootstrap, prefix, wait_ms=wait_ms, on_outputs=on_outputs, ending=over.is_set)
+        await run_pool(bootstrap, prefix, wait_ms=wait_ms, on_outputs=on_outputs, ending=over.is_set, reports=reports)
 
     asyncio.run(serve())
 
@@ -94,13 +100,15 @@ async def run_pool(
     on_outputs: Callable[[Outputs], None] = lambda outputs: None,
     ending: Callable[[], bool] = lambda: False,
     every: float = 0.5,
+    reports: ReaderReports | None = None,
 ) -> CommonCauseMachine:
     """Run until `ending()`; returns the machine in its last state. After any exception: start again, and it recovers
     from the log. Polls every `every` s while idle.
 
     Raises Fenced, LogBroken, Unavailable.
     """
-    evidence = TopicNames(prefix).evidence
+    evidence, reports = TopicNames(prefix).evidence, reports or ReaderReports()
+    reports.watch(evidence)
     parts = [f"{evidence}/{p}" for p in range(await partition_count(bootstrap, evidence))]
     names = pool_names(prefix)
     log = PoolLog(LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix), 0)
@@ -117,7 +125,8 @@ async def run_pool(
         while not ending():
             moved = False
             for part in parts:
-                moved |= await _read(log, runner, part)
+                moved |= await _read(log, runner, part, reports)
+            reports.progress()
             due = runner.notify_at
             now = log.clock()
             if (
@@ -136,12 +145,19 @@ async def run_pool(
         await log.close()
 
 
-async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str) -> bool:
+async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str, reports: ReaderReports) -> bool:
     """Step what is new in one partition, a bounded number of records at a time; returns whether there was anything."""
-    at, first = runner.next_telemetry.get(part, 0), await log.first_of(part)
+    at, (first, end) = runner.next_telemetry.get(part, 0), await log.bounds_of(part)
     if 0 < at < first:
         raise LogBroken(f"{part} begins at {first}, but {at} is needed")
     records = await log.telemetry(part, max(at, first), END)
     if records:
         await runner.telemetry(part, records)
+    topic, _, partition = part.rpartition("/")
+    skipped = runner.machine.skipped
+    while skipped:
+        _, offset, reason = skipped.popleft()
+        reports.skipped(topic, int(partition), offset, reason)
+    at = max(runner.next_telemetry.get(part, 0), first)
+    reports.read(topic, int(partition), at, max(0, end - at) if records else 0, len(records))
     return bool(records)

@@ -16,8 +16,9 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     """One deployment's log, the same for each of its partitions.
 
     `timeout` (s) bounds each write and each request: a write that is not acknowledged by then has an unknown outcome,
-    and the owner must end. `chunk` is the largest number of records per read. `signer` signs commands and permits;
-    `owner` and `admitters` are written into the claim.
+    and the owner must end. `chunk` is the largest number of records per read. `signer` signs every record;
+    `trusted` are public keys of other owners, now or before, besides its own. `owner` and `admitters` are written into
+    the claim.
     """
 
     bootstrap: str
@@ -30,11 +31,17 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     chunk: int = REPLAY_CHUNK
     signer: Signer | None = None
     admitters: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
 
     @property
     def names(self) -> TopicNames:
         """The topics."""
         return TopicNames(self.prefix, self.participants, self.per_participant)
+
+    @property
+    def trust(self) -> Trusted | None:
+        """The keys whose records recovery believes; None for an owner without a key."""
+        return None if self.signer is None else Trusted([self.signer.public, *self.trusted])
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
@@ -55,7 +62,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     max_pending_control: int = 10_000  # control records held until telemetry is read up; the rest stays in the log
     stall: float = 120.0  # the process ends after so long without progress
     secret: bytes = b""  # keys the digests of rejected input; the same for every worker of the group
-    signer: Signer | None = None  # signs commands and permits; the same for every worker of the group
+    signer: Signer | None = None  # signs all outputs; the same for every worker of the group
+    trusted: tuple[str, ...] = ()  # further public keys whose records recovery believes: while a key is replaced
     skip_lost: bool = False  # skip telemetry that the log deleted unread, and record the loss; else the worker ends
     admitters: tuple[str, ...] = ()  # public keys that may admit pilots; empty: any writer of control may
 
@@ -82,12 +90,13 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
             chunk=min(self.batch, REPLAY_CHUNK),
             signer=self.signer,
             admitters=self.admitters,
+            trusted=self.trusted,
         )
 
 
 def configured_machine(settings: WorkerSettings, partition: int, epoch: int) -> Machine:
     """The machine of one partition in this deployment. A replay agrees only with a machine that is set up the same."""
-    owners = dict(zip(settings.names.telemetry, settings.participants, strict=False))
+    owners = {settings.names.telemetry_of(name): name for name in settings.participants}
     return Machine(
         partition,
         epoch,

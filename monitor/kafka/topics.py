@@ -24,24 +24,46 @@ VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that
 
 
 class TopicNames(Struct, frozen=True):
-    """Topic names under one prefix. With `participants`: one telemetry topic each. Without: one topic for all, or none
-    yet where `per_participant` says that each participant has a separate one.
+    """Topic names under one prefix. With `participants`: one topic each for telemetry, commands and permits. Without:
+    one telemetry topic for all, or none yet where `per_participant` says that each participant has a separate one.
+    `also_shared`: the telemetry topic for all is read too, during a migration.
 
     >>> TopicNames("sandbox").decisions
     'sandbox.decisions'
     >>> TopicNames("sandbox", ("acme", "bolt")).telemetry
     ('sandbox.telemetry.acme', 'sandbox.telemetry.bolt')
+    >>> TopicNames("sandbox").commands_of("acme")
+    'sandbox.commands.acme'
     """
 
     prefix: str = "sandbox"
     participants: tuple[str, ...] = ()
     per_participant: bool = False
+    also_shared: bool = False
 
     @property
     def telemetry(self) -> tuple[str, ...]:
-        """Every telemetry topic, in order."""
-        base = f"{self.prefix}.telemetry"
-        return tuple(f"{base}.{name}" for name in self.participants) or (() if self.per_participant else (base,))
+        """Every telemetry topic that is read, in order."""
+        own = tuple(self.telemetry_of(name) for name in self.participants)
+        shared = self.also_shared or not (own or self.per_participant)
+        return (self.shared_telemetry, *own) if shared else own
+
+    @property
+    def shared_telemetry(self) -> str:
+        """The telemetry topic for all participants, whether it is used or not."""
+        return f"{self.prefix}.telemetry"
+
+    def telemetry_of(self, participant: str) -> str:
+        """The telemetry topic of one participant."""
+        return f"{self.prefix}.telemetry.{participant}"
+
+    def commands_of(self, participant: str) -> str:
+        """The commands to services of one participant."""
+        return f"{self.prefix}.commands.{participant}"
+
+    def permits_of(self, participant: str) -> str:
+        """The permits for services of one participant."""
+        return f"{self.prefix}.permits.{participant}"
 
     @property
     def control(self) -> str:
@@ -65,13 +87,19 @@ class TopicNames(Struct, frozen=True):
 
     @property
     def commands(self) -> str:
-        """Commands to services."""
+        """Commands to services of participants without topics of their own."""
         return f"{self.prefix}.commands"
 
     @property
     def permits(self) -> str:
-        """Leases under which services may run."""
+        """Permits (leases under which services may run) for participants without topics of their own."""
         return f"{self.prefix}.permits"
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Every topic of commands or permits."""
+        own = [of(name) for name in self.participants for of in (self.commands_of, self.permits_of)]
+        return (self.commands, self.permits, *own)
 
     @property
     def evidence(self) -> str:
@@ -85,12 +113,19 @@ class TopicNames(Struct, frozen=True):
 
 
 class Topic(Struct, frozen=True):
-    """One topic as required. `settings` are topic-level Kafka settings, name to value."""
+    """One topic as required. `settings` are topic-level Kafka settings, name to value; `flags` those of
+    `sandbox-monitor topics create` that make it."""
 
     name: str
     partitions: int
     replication: int
     settings: dict[str, str]
+    flags: str = ""
+
+    def create_command(self, bootstrap: str) -> str:
+        """The command that creates it."""
+        counts = f"--partitions {self.partitions} --replication {self.replication}"
+        return f"sandbox-monitor topics create --bootstrap {bootstrap} {counts}{self.flags}"
 
 
 class TopicMismatch(Struct, frozen=True):
@@ -106,24 +141,55 @@ class TopicMismatch(Struct, frozen=True):
 
 def topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
     """Every topic of a deployment. All have the same partition count: a pilot has one partition number in all."""
-    # With three replicas, one may fail and an acknowledged record is still on two machines.
-    safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
-    kept = {**safe, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
-    stamped = {**kept, "message.timestamp.type": "LogAppendTime"}
-    compacted = {**safe, "cleanup.policy": "compact"}
-    large = {"max.message.bytes": str(LARGE)}
-    wanted = {name: {**stamped, **large} for name in names.telemetry}
+    return [*_shared_topics(names, partitions, replication), *participant_topics(names, partitions, replication)]
+
+
+def participant_topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
+    """The topics of the participants alone."""
+    kinds = _Settings(replication)
+    found = []
+    for name in names.participants:
+        flags = f"{_prefix_flag(names.prefix)} --participant {name}"
+        found += [
+            Topic(names.telemetry_of(name), partitions, replication, kinds.telemetry, flags),
+            Topic(names.commands_of(name), partitions, replication, kinds.compacted, flags),
+            Topic(names.permits_of(name), partitions, replication, kinds.compacted, flags),
+        ]
+    return found
+
+
+def _shared_topics(names: TopicNames, partitions: int, replication: int) -> list[Topic]:
+    kinds = _Settings(replication)
+    wanted = {names.shared_telemetry: kinds.telemetry} if names.shared_telemetry in names.telemetry else {}
     wanted |= {
-        names.control: {**stamped, **large},
-        names.journal: stamped,
-        names.state: {**compacted, **large},
-        names.decisions: kept,
-        names.commands: compacted,
-        names.permits: compacted,
-        names.evidence: kept,
-        names.rejected: kept,
+        names.control: kinds.telemetry,
+        names.journal: kinds.stamped,
+        names.state: {**kinds.compacted, **kinds.large},
+        names.decisions: kinds.kept,
+        names.commands: kinds.compacted,
+        names.permits: kinds.compacted,
+        names.evidence: kinds.kept,
+        names.rejected: kinds.kept,
     }
-    return [Topic(name, partitions, replication, settings) for name, settings in wanted.items()]
+    flags = _prefix_flag(names.prefix)
+    return [Topic(name, partitions, replication, settings, flags) for name, settings in wanted.items()]
+
+
+class _Settings:
+    """The topic-level settings of each kind of topic."""
+
+    def __init__(self, replication: int) -> None:
+        # With three replicas, one may fail and an acknowledged record is still on two machines.
+        safe = {"min.insync.replicas": str(2 if replication >= 3 else 1), "unclean.leader.election.enable": "false"}
+        self.large = {"max.message.bytes": str(LARGE)}
+        self.kept = {**safe, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
+        self.stamped = {**self.kept, "message.timestamp.type": "LogAppendTime"}
+        self.compacted = {**safe, "cleanup.policy": "compact"}
+        self.telemetry = {**self.stamped, **self.large}
+
+
+def _prefix_flag(prefix: str) -> str:
+    return "" if prefix == TopicNames().prefix else f" --prefix {prefix}"
 
 
 async def create_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[str]:
@@ -168,9 +234,7 @@ async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> list[TopicMis
     async with _Admin(bootstrap) as admin:
         there = set(await admin.list_topics())
         found: list[TopicMismatch] = [
-            TopicMismatch(t.name, "does not exist", f"sandbox-monitor topics create --bootstrap {bootstrap}")
-            for t in wanted
-            if t.name not in there
+            TopicMismatch(t.name, "does not exist", t.create_command(bootstrap)) for t in wanted if t.name not in there
         ]
         present = [t for t in wanted if t.name in there]
         if not present:
@@ -191,8 +255,8 @@ async def require_topics(bootstrap: str, wanted: Sequence[Topic]) -> None:
 
 
 async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
-    """Participants with a separate telemetry topic, sorted. Raises `Unavailable` when no broker answers."""
-    start = f"{prefix}.telemetry."
+    """Participants with a telemetry topic of their own, sorted. Raises `Unavailable` when no broker answers."""
+    start = TopicNames(prefix).telemetry_of("")
     async with _Admin(bootstrap) as admin:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
 

@@ -19,10 +19,11 @@ from monitor.projections.metrics import CONTENT_TYPE, Metrics
 
 
 class Endpoint(Struct, frozen=True):
-    """Where `/metrics`, `/live` and `/ready` are served; port 0 picks a free one."""
+    """Where `/metrics`, `/live` and `/ready` are served; port 0 picks a free one. `host_names`: see `HttpServer`."""
 
     host: str
     port: int
+    host_names: tuple[str, ...] = ()
 
 
 def serve_worker(
@@ -68,4 +69,4 @@ def _serve_health(app: WorkerApp, metrics: Metrics, at: Endpoint) -> int:
         "/live": health.page(lambda: app.workers.quiet_for < app.settings.stall, "live"),
         "/ready": health.page(lambda: app.workers.ready, "ready"),
     }
-    return health.serve(at.port, pages, at.host)
+    return health.serve(at.port, pages, at.host, names=at.host_names, count=metrics.http_refused)

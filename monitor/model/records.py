@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
 from monitor.model.notice import Notice
@@ -110,6 +110,9 @@ class Claim(Struct, frozen=True, tag="claim"):
     `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
     ownership alike. Claims written before these fields existed have none of them.
+
+    `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
+    that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
     """
 
     epoch: int
@@ -117,6 +120,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     admitters: tuple[str, ...] = ()
     owners: dict[str, str] = {}
     open_mode: bool | None = None
+    signed_from: dict[str, int] | UnsetType = UNSET
 
 
 class ControlRead(Struct, frozen=True, tag="control"):
@@ -151,7 +155,13 @@ JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes."""
+    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes.
+
+    The events of one record that were rejected for one reason are one of these: `count` says how many, `places` where
+    in the record the first of them stand (empty in records of older versions). One that sums up several reasons
+    (`several_reasons`, `rate_limited`) counts them in `by_reason`; of `rate_limited`, `through` is the `id` of the last
+    one that it stands for.
+    """
 
     topic: str
     partition: int
@@ -163,6 +173,15 @@ class Rejected(Struct, frozen=True, kw_only=True):
     pilot: str = ""
     received: int = 0
     digest: str = ""
+    count: int = 1
+    places: tuple[int, ...] = ()
+    through: str = ""
+    by_reason: dict[str, int] = {}
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many events were rejected, by reason."""
+        return self.by_reason or {self.reason: self.count}
 
     @property
     def id(self) -> str:

@@ -118,6 +118,18 @@ CATALOGUE: tuple[Spec, ...] = (
         "Seconds by which the target's clock is ahead of ours (0: within 2 s).",
         "actor",
     ),
+    # readers of outputs: notary, actors, second stage
+    _spec(
+        "outputs_skipped_total",
+        "counter",
+        "Records of an output topic that are no output of the monitor and were skipped, by topic and reason.",
+        "topic",
+        "reason",
+    ),
+    _spec("reader_records_total", "counter", "Records of an output topic that were read.", "topic"),
+    _spec("reader_position", "gauge", "Next offset that is read of an output topic.", "topic", "partition"),
+    _spec("reader_lag_records", "gauge", "Records of an output topic not yet read.", "topic", "partition"),
+    _spec("reader_failures_total", "counter", "Failures of reading outputs, each followed by another attempt."),
     # the monitor itself
     _spec("build_info", "gauge", "1, with the version that runs.", "version"),
     _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last made progress, wall clock."),
@@ -142,6 +154,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "partition",
         "state",
     ),
+    _spec("http_refused_total", "counter", "Requests and connections refused by an HTTP server, by reason.", "reason"),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(
         "checkpoint_timestamp_seconds", "gauge", "When the partition's state was last saved, wall clock.", "partition"

@@ -28,6 +28,8 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.charter.spec import Charter
+from monitor.http_server.refusals import HttpRefusal
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import UNCOUNTED, Closed, Command, Evidence, Level, Outputs, Reason, Rejected
 from monitor.projections.alerts import PilotAlerts
 from monitor.projections.metric_catalogue import CATALOGUE, PREFIX
@@ -93,6 +95,8 @@ class Metrics:
             self._of["uncounted_total"].labels(word)
         for word in ("other", *rejections):
             self._of["rejected_total"].labels(self._rejection(str(word)))
+        for refusal in HttpRefusal:
+            self._of["http_refused_total"].labels(refusal.value)
         self._of["build_info"].labels(__version__).set(1)
 
     # -- outputs of the machine
@@ -170,9 +174,10 @@ class Metrics:
         return reason
 
     def _observe_rejected(self, rejected: Rejected) -> None:
-        self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
-        if rejected.reason == RejectionReason.FORGED:
-            self._pilots.add_forged(rejected.pilot)
+        for reason, events in rejected.reasons.items():
+            self._of["rejected_total"].labels(self._rejection(reason)).inc(events)
+            if reason == RejectionReason.FORGED:
+                self._pilots.add_forged(rejected.pilot, events)
 
     def _observe_command(self, command: Command) -> None:
         self._pilots.add_attempt(command)
@@ -213,6 +218,10 @@ class Metrics:
     def open_mode(self, on: bool) -> None:
         """Whether no admitter key is configured."""
         self._of["open_mode"].set(int(on))
+
+    def http_refused(self, reason: str) -> None:
+        """An HTTP server refused a request or a connection for a reason of `HttpRefusal`."""
+        self._of["http_refused_total"].labels(reason).inc()
 
     def short_leases(self, partition: int, pilots: int) -> None:
         """Set the number of pilots whose services may stop when one worker crashes."""
@@ -255,6 +264,28 @@ class Metrics:
     def recorded(self, entries: int = 1) -> None:
         """The notary appended `entries` entries."""
         self._of["recorded_total"].inc(entries)
+
+    # -- readers of outputs
+
+    def reads(self, topic: str) -> None:
+        """This process reads the output topic: its skips are counted from zero."""
+        self._of["reader_records_total"].labels(topic)
+        for reason in OutputRejection:
+            self._of["outputs_skipped_total"].labels(topic, reason.value)
+
+    def skipped_output(self, topic: str, reason: OutputRejection) -> None:
+        """A record of the topic is no output of the monitor, and was skipped."""
+        self._of["outputs_skipped_total"].labels(topic, reason.value).inc()
+
+    def reading(self, topic: str, partition: int, position: int, lag: int, records: int) -> None:
+        """`records` of the partition were read up to `position`, and `lag` more are there."""
+        self._of["reader_records_total"].labels(topic).inc(records)
+        self._of["reader_position"].labels(topic, str(partition)).set(position)
+        self._of["reader_lag_records"].labels(topic, str(partition)).set(lag)
+
+    def reading_failed(self) -> None:
+        """Reading outputs failed, and is tried again."""
+        self._of["reader_failures_total"].inc()
 
     # -- out
 

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import Participant
-from monitor.kafka.topics import TopicNames, create_topics, topics
+from monitor.kafka.topics import TopicNames, create_topics, participant_topics
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Decision, Level, Reason
@@ -54,9 +54,9 @@ def test_a_new_participant_is_read_without_a_restart(tmp_path: Path) -> None:
         await until(admitted)
         await fresh.send([death(fresh.names, "acme", "p-acme", 0)])
         await until(lambda: halted("p-acme"), 40)
-        wrong = topics(TopicNames(fresh.names.prefix, ("dune",)), 1, 1)[0]  # one partition is too few
-        right = topics(TopicNames(fresh.names.prefix, ("cove",)), 2, 1)[0]
-        await create_topics(fresh.bootstrap, [wrong, right])
+        wrong = participant_topics(TopicNames(fresh.names.prefix, ("dune",)), 1, 1)  # one partition is too few
+        right = participant_topics(TopicNames(fresh.names.prefix, ("cove",)), 2, 1)
+        await create_topics(fresh.bootstrap, [*wrong, *right])
         await fresh.send([death(fresh.names, "cove", "p-cove", 1), death(fresh.names, "bolt", "p-bolt", 1)])
         await until(lambda: halted("p-cove"), 60)
         await until(lambda: halted("p-bolt"), 20)

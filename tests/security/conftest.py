@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from monitor.testing.secure_broker import SecureBroker
 from tests.security.goals import Goal, goal_line
 
 PROPERTY = "goal"
+
+
+@pytest.fixture(scope="session")
+def secure_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
+    """One broker with logins and an authorizer for all files of this process; its firms are firm-1 and firm-2.
+
+    Call `deploy` with a prefix of your own for topics and grants. A test that stops or reconfigures a broker starts
+    another one.
+    """
+    with SecureBroker(tmp_path_factory.mktemp("secure") / "broker") as broker:
+        yield broker
 
 
 @pytest.fixture

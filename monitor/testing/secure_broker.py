@@ -1,0 +1,232 @@
+"""A real Kafka broker that every client must log in to: SASL_SSL for firms, client certificates for the authority.
+
+    with SecureBroker(Path("var/try/kafka"), firms=("firm-1", "firm-2")) as broker:
+        broker.environment("firm-1")     # SANDBOX_KAFKA_* of a firm: SCRAM-SHA-512 over TLS, on `broker.firms`
+        broker.environment("monitor")    # of a process of the authority: a client certificate, on `broker.authority`
+
+There is no listener without encryption and no anonymous user: the controller's listener takes the broker's own
+certificate only. What no access control list grants is denied (`StandardAuthorizer`); denied operations are lines of
+`authorizer.log`. Users of firms are made when the storage is formatted; the operator (a super user) may add more.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import secrets
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from kafka.admin import KafkaAdminClient, NewTopic, ScramMechanism, UserScramCredentialUpsertion
+from msgspec import Struct
+
+from monitor.access.kafka_login import access
+from monitor.kafka.acl_admin import AclAdmin
+from monitor.kafka.acls import AclUsers, grants
+from monitor.kafka.topics import TopicNames, topics
+from monitor.testing.broker import KafkaBroker, answers, free_port
+from monitor.testing.broker_runtime import run_format_tool
+from monitor.testing.certificates import DAY, CertificateAuthority, key_store
+from monitor.testing.wait import Until
+
+OPERATOR = "operator"
+AUTHORITY = (OPERATOR, "monitor", "notary", "act", "pool", "gateway", "regulator", "reader")
+"""Users with a client certificate, each with the minimum that its role needs but the operator, who may do all."""
+SCRAM_ITERATIONS = 8192
+# A distinguished name of exactly one common name; any other maps to itself, which no grant names.
+PRINCIPAL_RULES = "RULE:^CN=([a-zA-Z0-9._-]+)$/$1/,DEFAULT"
+_DENIED = re.compile(
+    r"Principal = User:(?P<user>.*) is Denied operation = (?P<operation>\S+) from host = (?P<host>\S+) "
+    r"on resource = (?P<kind>\w+):\w+:(?P<name>.*?) for request = (?P<request>\w+)"
+)
+
+
+class Denial(Struct, frozen=True):
+    """One denied operation: `user` tried `operation` on the resource `name` of that `kind` by a `request`."""
+
+    user: str
+    operation: str
+    kind: str
+    name: str
+    request: str
+
+
+class SecureBroker(KafkaBroker):
+    """One broker in `directory`, formatted with one SCRAM user for each of `firms`.
+
+    `firms` and `authority` are the addresses of the two listeners, host:port. `lifetime` is that of the certificates.
+    Files for clients are in `directory`/clients.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        authority_port: int | None = None,
+        firms: Sequence[str] = ("firm-1", "firm-2"),
+        settings: Mapping[str, str] | None = None,
+        lifetime: timedelta = DAY,
+    ) -> None:
+        super().__init__(directory, port, settings=dict(settings or {}))
+        self.authority_port = authority_port or self.configured_ports().get("AUTHORITY") or free_port()
+        self.lifetime = lifetime
+        self.participants = tuple(firms)
+        self.clients = self.directory / "clients"
+        self.certificates = CertificateAuthority(self.clients, lifetime=30 * lifetime)
+        self.renew_server()
+        for user in AUTHORITY:
+            if not (self.clients / f"{user}.crt").exists():
+                self.certificates.client(user, lifetime)
+
+    @property
+    def firms(self) -> str:
+        """Address of the listener of firms: SASL_SSL, SCRAM-SHA-512."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """Address of the authority's listener: TLS with client certificates."""
+        return f"127.0.0.1:{self.authority_port}"
+
+    @property
+    def bootstrap(self) -> str:
+        """The authority's listener."""
+        return self.authority
+
+    def environment(self, user: str) -> dict[str, str]:
+        """The SANDBOX_KAFKA_* variables of a user: a certificate for the authority's, a password for a firm's."""
+        common = {"SANDBOX_KAFKA_CA": str(self.certificates.file)}
+        if (self.clients / f"{user}.crt").exists():
+            files = {"CERT": self.clients / f"{user}.crt", "KEY": self.clients / f"{user}.key"}
+            return common | {f"SANDBOX_KAFKA_{name}": str(file) for name, file in files.items()}
+        return common | {"SANDBOX_KAFKA_USER": user, "SANDBOX_KAFKA_PASSWORD_FILE": str(self.password_file(user))}
+
+    def address(self, user: str) -> str:
+        """The listener that this user connects to."""
+        return self.authority if (self.clients / f"{user}.crt").exists() else self.firms
+
+    def login(self, user: str) -> dict[str, Any]:
+        """Client settings of a user, for aiokafka and kafka-python alike."""
+        return access(self.environment(user))
+
+    def admin(self, user: str = OPERATOR) -> KafkaAdminClient:
+        """An admin client; the caller closes it."""
+        return KafkaAdminClient(bootstrap_servers=self.address(user), **self.login(user))
+
+    def password_file(self, user: str) -> Path:
+        """The file with the password of a SCRAM user, written with a random one where it does not exist."""
+        file = self.clients / f"{user}.password"
+        if not file.exists():
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(secrets.token_urlsafe(24) + "\n")
+        return file
+
+    def add_user(self, user: str) -> None:
+        """Make a SCRAM user on the running broker, as the operator. Raises RuntimeError when it is refused."""
+        password = self.password_file(user).read_text().strip()
+        wanted = UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password, SCRAM_ITERATIONS)
+        admin = self.admin()
+        try:
+            [refused] = admin.alter_user_scram_credentials([wanted]).values()
+        finally:
+            admin.close()
+        if refused:
+            raise RuntimeError(f"user {user}: {refused}")
+
+    def deploy(self, prefix: str, participants: Sequence[str] = (), partitions: int = 1, group: str = "") -> TopicNames:
+        """Create the topics of a deployment and apply its grants, as the operator; returns the names of the topics.
+
+        `participants` are the broker's firms by default, `group` (of the workers) is called like the prefix. Returns
+        once every grant is in force.
+        """
+        names = TopicNames(prefix, tuple(participants) or self.participants)
+        wanted = list(grants(prefix, group or prefix, names.participants, AclUsers()))
+        admin = self.admin()
+        try:
+            new = [
+                NewTopic(t.name, t.partitions, t.replication, topic_configs=t.settings)
+                for t in topics(names, partitions, 1)
+            ]
+            admin.create_topics(new)
+        finally:
+            admin.close()
+        with AclAdmin(self.authority, self.login(OPERATOR)) as acls:
+            acls.add(acls.difference(wanted).missing)
+            Until(30.0, every=0.05)(lambda: not acls.difference(wanted).missing)
+        return names
+
+    def renew_server(self) -> None:
+        """Issue a new certificate for the broker. A running broker uses it after `reload_server`, or a restart."""
+        key_store(self.certificates.server("broker", lifetime=self.lifetime), self.directory / "broker.pem")
+
+    def denials(self) -> list[Denial]:
+        """Every denied operation so far, oldest first (the broker keeps the last 16 MiB)."""
+        file = self.directory / "authorizer.log"
+        lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+        return [denial for line in lines if (denial := parse_denial(line)) is not None]
+
+    def _answers(self) -> bool:
+        return answers(self.authority_port, context=self._operator_context())
+
+    def _operator_context(self) -> ssl.SSLContext:
+        context: ssl.SSLContext = self.login(OPERATOR)["ssl_context"]
+        return context
+
+    def _own_settings(self) -> dict[str, str]:
+        stores: dict[str, str] = {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(self.directory / "broker.pem"),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(self.certificates.file),
+            "ssl.endpoint.identification.algorithm": "https",
+            "ssl.enabled.protocols": "TLSv1.2,TLSv1.3",
+        }
+        return {
+            "listeners": f"FIRMS://127.0.0.1:{self.port},AUTHORITY://127.0.0.1:{self.authority_port},"
+            f"CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"FIRMS://127.0.0.1:{self.port},AUTHORITY://127.0.0.1:{self.authority_port}",
+            "listener.security.protocol.map": "FIRMS:SASL_SSL,AUTHORITY:SSL,CONTROLLER:SSL",
+            "inter.broker.listener.name": "AUTHORITY",
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "log.dirs": str(self.directory / "data"),
+            **stores,
+            "listener.name.authority.ssl.client.auth": "required",
+            "listener.name.controller.ssl.client.auth": "required",
+            "ssl.principal.mapping.rules": PRINCIPAL_RULES,
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.firms.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.firms.scram-sha-512.sasl.jaas.config": (
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:broker;User:{OPERATOR}",
+            "allow.everyone.if.no.acl.found": "false",
+        }
+
+    def _format(self, config: Path, data: Path) -> None:
+        """Kafka's own tool, with the users of firms: their passwords are in a file, not on a command line."""
+        words = []
+        for user in self.participants:
+            salt, salted = (base64.b64encode(part).decode() for part in self._salted(user))
+            words.append(
+                f'SCRAM-SHA-512=[name={user},iterations={SCRAM_ITERATIONS},salt="{salt}",saltedpassword="{salted}"]'
+            )
+        run_format_tool(config, scram=words)
+
+    def _salted(self, user: str) -> tuple[bytes, bytes]:
+        salt = secrets.token_bytes(16)
+        password = self.password_file(user).read_text().strip().encode()
+        return salt, hashlib.pbkdf2_hmac("sha512", password, salt, SCRAM_ITERATIONS)
+
+
+def parse_denial(line: str) -> Denial | None:
+    """The denied operation that a line of the broker's authorizer log tells of; None for any other line."""
+    found = _DENIED.search(line)
+    if found is None:
+        return None
+    return Denial(found["user"], found["operation"], found["kind"], found["name"], found["request"])
