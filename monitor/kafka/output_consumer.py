@@ -10,8 +10,8 @@ that a notary or an actor resumes from what it has durably processed and not fro
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,13 +23,11 @@ from monitor.errors import LogBroken, Unavailable
 from monitor.kafka import crc32c
 from monitor.kafka.partition_reader import high_waters
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust, TrustedRun
 from monitor.kafka.topics import LARGE, partition_count
 from monitor.model.epochs import EpochFilter
 from monitor.model.output_records import JudgedOutput, Output, OutputRejection, judge_output
 from monitor.model.records import Command, Decision, Permit, Rejected, digest
-
-Accept: TypeAlias = Callable[[Any, JudgedOutput], OutputRejection | None]
-"""Judges an output further, given its consumer record: returns why it is skipped, `None` when it counts."""
 
 
 class ReadPosition(Struct, frozen=True):
@@ -84,11 +82,6 @@ def judged(record: Any) -> JudgedOutput | OutputRejection:
     return judge_output(record.topic, record.key, record.value, record.headers)
 
 
-def accept_all(record: Any, output: JudgedOutput) -> OutputRejection | None:
-    """The default of `accept`: every output counts."""
-    return None
-
-
 async def read_outputs(
     bootstrap: str,
     topics: Sequence[str],
@@ -98,14 +91,14 @@ async def read_outputs(
     client_id: str = "sandbox-reader",
     repeats: bool = False,
     reports: ReaderReports | None = None,
-    accept: Accept = accept_all,
+    trust: OutputTrust | None = None,
 ) -> AsyncIterator[ConsumedOutput]:
     """Committed outputs of all partitions of `topics`, from `positions` by (topic, partition); without one, from the
     first record kept.
 
     `repeats` includes duplicates, for consumers whose result they do not change. `follow=False` ends where the topics
     ended when reading began (after a transaction that was open then); otherwise it never ends. Order holds within a
-    partition. A record that is no output of the monitor, or that `accept` refuses, is skipped, counted and logged
+    partition. A record that is no output of the monitor, or that `trust` refuses, is skipped, counted and logged
     (`reports`): it ends no reader. Raises `Unavailable` when no broker answers, `LogBroken` when retention deleted
     records from a position on, or a topic ends before it.
     """
@@ -127,7 +120,7 @@ async def read_outputs(
         ends = None if follow else await high_waters(bootstrap, tps)
         for topic in topics:
             reports.watch(topic)
-        reading = _Reading(consumer, dict(positions or {}), repeats, reports, accept)
+        reading = _Reading(consumer, dict(positions or {}), repeats, reports, trust.run() if trust else None)
         await reading.begin(tps)
         async for seen in reading.outputs(ends):
             yield seen
@@ -146,13 +139,13 @@ class _Reading:
         positions: dict[tuple[str, int], ReadPosition],
         repeats: bool,
         reports: ReaderReports,
-        accept: Accept,
+        trusted: TrustedRun | None,
     ) -> None:
         self._consumer = consumer
         self._positions = positions
         self._repeats = repeats
         self._reports = reports
-        self._accept = accept
+        self._trusted = trusted
         self._deduplicator = OutputDeduplicator()
 
     async def begin(self, tps: Sequence[TopicPartition]) -> None:
@@ -182,6 +175,8 @@ class _Reading:
         while ends is None or not await _ended(self._consumer, ends):
             fetched = await self._consumer.getmany(timeout_ms=200)
             self._reports.progress()
+            if self._trusted is not None and fetched:
+                await self._trusted.look(fetched)
             for tp, records in fetched.items():
                 for record in records:
                     if ends is not None and record.offset >= ends[tp]:
@@ -198,7 +193,7 @@ class _Reading:
         before = self._positions[topic, partition]
         found = judged(record)
         if isinstance(found, JudgedOutput):
-            found = self._accept(record, found) or found
+            found = (self._trusted.accept(record, found.epoch) if self._trusted else None) or found
         if not isinstance(found, JudgedOutput):
             self._positions[topic, partition] = ReadPosition(record.offset + 1, before.epoch)
             self._reports.skipped(topic, partition, record.offset, found)
