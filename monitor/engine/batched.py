@@ -50,14 +50,13 @@ class BatchStepper:
             if at < len(records):
                 self._each(records[at : at + 1], stretch)
                 at += 1
-            out.extend(stretch.outputs())
-            stretch.pieces = []
+            out.extend(self._single.outputs(stretch))
         return out
 
     def _each(self, records: Iterable[Record], stretch: TopicBatch) -> None:
         """Validate records one by one; the events of a record that holds several are still tried as a batch."""
         for record in records:
-            events, places, rejected = self._single.validated(record, stretch.topic)
+            events, places, rejected = self._single.judged(record)
             if events:
                 count = len(events)
                 run = EventRun(events, [record] * count, [record.received] * count, places)
@@ -84,7 +83,7 @@ class BatchStepper:
             elif valid and first == 0 and stop >= MIN_BATCH and self._first_alone(run.events[0], run.received[0]):
                 self._single.step_run(run, 0, 1, stretch)
                 todo.append((1, stop, True))
-            elif stop - first >= 2 * MIN_BATCH and self._splits(run.events[first].subject):
+            elif stop - first >= 2 * MIN_BATCH and self._splits(run.events[first], run.events[stop - 1]):
                 half = run.middle(first, stop)  # one event that is not ordinary holds back its neighbours only
                 todo += [(half, stop, valid), (first, half, valid)]
             elif valid:
@@ -131,10 +130,19 @@ class BatchStepper:
             return False
         return short(event.source) not in pilot.sources or (received > pilot.received and pilot.due < received)
 
-    def _splits(self, name: str) -> bool:
-        """Whether a part of a batch may be ordinary when the whole was not."""
-        pilot = self._partition.pilots.get(name)
-        return pilot is not None and not self._partition.hot.fast_path(pilot).idle
+    def _splits(self, first: Envelope, last: Envelope) -> bool:
+        """Whether a part of a batch, from its `first` event to its `last`, may be ordinary when the whole was not."""
+        pilot = self._partition.pilots.get(first.subject)
+        if pilot is None or self._partition.hot.fast_path(pilot).idle:
+            return False
+        source = pilot.sources.get(short(last.source))
+        return source is None or _number(last) > source.high  # no batch has a number that was used before
+
+
+def _number(event: Envelope) -> int:
+    """The sequence number of an event that may not be validated yet; 0 when it is none."""
+    text = event.sequence
+    return int(text) if len(text) <= 18 and text.isascii() and text.isdigit() else 0
 
 
 def _signed(plan: Plan, batch: EventBatch, run: EventRun, first: int) -> bool:

@@ -61,11 +61,11 @@ class Machine:
     """The state machine of one partition.
 
     `journalled` is False only for replays of logs without a journal: they behave as if a `time` were read at each due
-    time, so the monitor was never unavailable. `secret` keys the digests of rejected input. `owner_of` returns the
-    participant that alone may write a telemetry topic (`None` = everybody). `keyed`: a record without a key is
-    rejected, as it is in no pilot's partition. `admitters` may admit pilots, and amend or end them in place of an
-    officer. `open_mode` (default: on where there are no `admitters`) lets everybody who writes to control admit; the
-    record says whether it was signed.
+    time, so the monitor was never unavailable, and they list every rejection. `secret` keys the digests of rejected
+    input. `owner_of` returns the participant that alone may write a telemetry topic (`None` = everybody). `keyed`: a
+    record without a key is rejected, as it is in no pilot's partition. `admitters` may admit pilots, and amend or end
+    them in place of an officer. `open_mode` (default: on where there are no `admitters`) lets everybody who writes to
+    control admit; the record says whether it was signed.
 
     `resident` is how many pilots are kept as objects, `hot` how many of these with unpacked detectors; outputs depend
     on neither. `events` counts the valid events that were stepped, `fast_path_events` those of them that were taken
@@ -103,7 +103,7 @@ class Machine:
         self._timers = TimerFiring(self._partition, evidence=evidence, skips_empty_periods=self.skips_empty_periods)
         self._outages = Outages(self._partition)
         self._acts = ControlActs(self._partition, self._catch_up, admitters, open_mode)
-        self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret)
+        self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret, limited=journalled)
         self._batched = BatchStepper(self._partition, self._single, self._catch_up)
         self._uncounted: dict[str, int] = {}
         self._journalled = journalled
@@ -187,7 +187,7 @@ class Machine:
             out = self._batched.records(records, stretch)
         else:
             self._single.records(records, stretch)
-            out = stretch.outputs()
+            out = self._single.outputs(stretch)
         self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
             self._uncounted[kind] = self._uncounted.get(kind, 0) + events
@@ -225,6 +225,7 @@ class Machine:
         if 0 < step <= GAP_MS:
             self._outages.end(now, out)
         state.last_time = max(state.last_time, now)
+        out.rejected.extend(state.rates.released(now))
         if fired and (through := self._partition.closed_until()) > state.closed:
             state.closed = through  # the second stage waits for it
             out.evidence.append(Closed(partition=self._partition.number, through=through))
@@ -248,8 +249,10 @@ class Machine:
 
     @property
     def notify_at(self) -> int | None:
-        """When a timer is due (ms); a `time` later than that fires it. A lower bound: no timer is due earlier."""
-        return self._partition.notify_at
+        """When a timer is due, or a sum of rejections (ms); a `time` later than that fires it. A lower bound: nothing
+        is due earlier."""
+        due = (self._partition.notify_at, self._partition.state.rates.due())
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def partition(self) -> int:

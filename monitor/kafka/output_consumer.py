@@ -19,8 +19,9 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from monitor.access.kafka_login import access
-from monitor.errors import LogBroken, Unavailable
+from monitor.errors import LogBroken
 from monitor.kafka import crc32c
+from monitor.kafka.login import problem, require_login
 from monitor.kafka.partition_reader import high_waters
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust, TrustedRun
@@ -115,6 +116,7 @@ async def read_outputs(
         **access(),
     )
     try:
+        await require_login(bootstrap)
         await consumer.start()
         tps = [TopicPartition(t, p) for t in topics for p in range(await partition_count(bootstrap, t))]
         ends = None if follow else await high_waters(bootstrap, tps)
@@ -125,7 +127,7 @@ async def read_outputs(
         async for seen in reading.outputs(ends):
             yield seen
     except KafkaError as error:
-        raise Unavailable(f"outputs cannot be read at {bootstrap}: {error!r}") from error
+        raise problem(f"outputs cannot be read at {bootstrap}", error) from error
     finally:
         await consumer.stop()
 

@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from monitor.access.kafka_login import access
-from monitor.errors import LogBroken, Unavailable
+from monitor.errors import LogBroken, SandboxMonitorError, Unavailable
 from monitor.kafka import crc32c, zero_copy
+from monitor.kafka.login import problem, require_login
 from monitor.kafka.topics import LARGE
 from monitor.model.records import Record
 
@@ -72,16 +73,20 @@ class PartitionReader:
         )
 
     async def start(self) -> None:
-        """Connect. Raises `Unavailable`."""
+        """Connect. Raises `Unavailable`, and Refused when the broker does not take the login."""
         crc32c.use()
         zero_copy.use(self._consumer)
         try:
+            await require_login(self._bootstrap)
             await self._consumer.start()
             await self._asker.start()
             await asyncio.sleep(0)  # a consumer stopped before its tasks ever ran raises CancelledError
         except KafkaError as error:
             await self.stop()
             raise Unavailable(f"no Kafka broker answers at {self._bootstrap}: {error}") from error
+        except SandboxMonitorError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -95,7 +100,7 @@ class PartitionReader:
             first = (await self._asker.beginning_offsets([tp]))[tp]
             end = (await self._asker.end_offsets([tp]))[tp]
         except KafkaError as error:
-            raise Unavailable(f"{topic}/{partition}: {error!r}") from error
+            raise problem(f"{topic}/{partition} cannot be read at {self._bootstrap}", error) from error
         return int(first), int(end)
 
     async def ends(self, topics: Iterable[str], partition: int) -> dict[str, int]:

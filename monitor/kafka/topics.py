@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
+from monitor.kafka.login import require_login
 
 LARGE = 8 * 1024 * 1024  # bytes; a record of this size still reaches `validate`, which rejects it with its reason
 FOREVER = "-1"
@@ -315,13 +316,15 @@ async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
 
 
 class _Admin:
-    """An admin connection for one `async with`. Raises `Unavailable` when no broker answers."""
+    """An admin connection for one `async with`. Raises `Unavailable` when no broker answers, Refused when it does not
+    take the login."""
 
     def __init__(self, bootstrap: str) -> None:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
         self._bootstrap = bootstrap
 
     async def __aenter__(self) -> AIOKafkaAdminClient:
+        await require_login(self._bootstrap)
         try:
             await self._admin.start()
         except KafkaConnectionError as error:

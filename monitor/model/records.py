@@ -155,7 +155,13 @@ JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes."""
+    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes.
+
+    The events of one record that were rejected for one reason are one of these: `count` says how many, `places` where
+    in the record the first of them stand (empty in records of older versions). One that sums up several reasons
+    (`several_reasons`, `rate_limited`) counts them in `by_reason`; of `rate_limited`, `through` is the `id` of the last
+    one that it stands for.
+    """
 
     topic: str
     partition: int
@@ -167,6 +173,15 @@ class Rejected(Struct, frozen=True, kw_only=True):
     pilot: str = ""
     received: int = 0
     digest: str = ""
+    count: int = 1
+    places: tuple[int, ...] = ()
+    through: str = ""
+    by_reason: dict[str, int] = {}
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many events were rejected, by reason."""
+        return self.by_reason or {self.reason: self.count}
 
     @property
     def id(self) -> str:

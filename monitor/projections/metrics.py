@@ -174,9 +174,10 @@ class Metrics:
         return reason
 
     def _observe_rejected(self, rejected: Rejected) -> None:
-        self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
-        if rejected.reason == RejectionReason.FORGED:
-            self._pilots.add_forged(rejected.pilot)
+        for reason, events in rejected.reasons.items():
+            self._of["rejected_total"].labels(self._rejection(reason)).inc(events)
+            if reason == RejectionReason.FORGED:
+                self._pilots.add_forged(rejected.pilot, events)
 
     def _observe_command(self, command: Command) -> None:
         self._pilots.add_attempt(command)

@@ -6,7 +6,6 @@ are in the same partition number. No topic is created here.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
+from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
 from monitor.model.signing import HEADER
@@ -48,19 +48,11 @@ class KafkaLink:
         return f"kafka://{','.join(self.servers)}"
 
     def require_reachable(self) -> None:
-        """Raise `Unavailable` unless one of the servers accepts a connection.
+        """Raise `Unavailable` unless one of the servers answers, Refused when it does not take the login.
 
-        kafka-python itself would retry for seconds and leak sockets when no server accepts one.
+        kafka-python itself would retry for seconds and leak sockets when no server accepts a connection.
         """
-        problem: OSError | None = None
-        for server in self.servers:
-            host, _, port = server.rpartition(":") if ":" in server else (server, "", "9092")
-            try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
-                return
-            except OSError as error:
-                problem = error
-        raise Unavailable(f"{self.where} does not respond: {problem}")
+        require_login(self.servers, self.options, reauthenticates=True)
 
     def producer(self, **more: Any) -> KafkaProducer:
         """Return the producer, created on first use. Raises `Unavailable` when no broker responds."""
