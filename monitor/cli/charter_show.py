@@ -44,8 +44,9 @@ def show(
 ) -> None:
     """Print the charter of PILOT that is in force: YAML on stdout, which `charter check` reads back to the same hash.
 
-    Over Kafka only what a --trust-key signed counts, where one is given. On stderr: all versions that came into force, with time, author, act, and the hash that ledger entries carry from
-    then on. Refused admissions and amendments are not listed.
+    Over Kafka only what a --trust-key signed counts, where one is given. On stderr: all versions that came into force,
+    with time, author, act, and the hash that ledger entries carry from then on. Refused admissions and amendments are
+    not listed.
 
     \b
     Example:

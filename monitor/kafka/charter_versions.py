@@ -16,7 +16,8 @@ from monitor.validate.parse import validate_control
 async def kafka_versions(bootstrap: str, prefix: str, pilot: str, trusted: Trusted | None = None) -> list[Version]:
     """The charters that came into force for a pilot, the present one last; empty when it was never admitted.
 
-    With `trusted` keys only decisions that one of them signed count. Reads `control` and `decisions` from the first record kept to the end: seconds per million decisions.
+    With `trusted` keys only decisions that one of them signed count. Reads `control` and `decisions` from the first
+    record kept to the end: seconds per million decisions.
     Raises Unavailable, LogBroken.
     """
     names = TopicNames(prefix)

@@ -106,7 +106,7 @@ class _Journal:
         self._asked = 0.0
 
     async def stranger(self) -> str | None:
-        """What the newest owner does instead of signing with a trusted key; None when it does, or nobody owned yet."""
+        """What the newest owner does instead of signing with a trusted key; None when it does, and without an owner."""
         if await self.signed_from() is not None:
             return None
         first, end = await self._reader.bounds(self._topic, self._partition)

@@ -1,4 +1,4 @@
-"""Nobody speaks for the monitor: forged outputs are refused by every reader, and the real ones after them are not.
+"""Forged outputs are refused by every reader of the monitor, and the real ones after them are not.
 
 Real owners write on a real broker; a forger writes to the same topics whatever it may have read there.
 """
@@ -295,7 +295,7 @@ def test_a_refused_output_is_counted_with_its_reason(goal: Goal) -> None:
     goal("forged_outputs_without_their_reason", (wanted - found).total() + (found - wanted).total(), 0)
 
 
-def test_without_keys_an_epoch_that_nobody_claimed_is_refused(goal: Goal) -> None:
+def test_without_keys_an_epoch_without_a_claim_is_refused(goal: Goal) -> None:
     """In open mode a record with a huge epoch makes no later record void: its epoch has no claim in the journal."""
     fresh, lies = Fresh(), examples(200, 10_000)
 
