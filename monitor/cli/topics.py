@@ -43,7 +43,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--participant",
                 "participants",
                 multiple=True,
-                help="topics of its own for telemetry, commands, permits; repeatable",
+                help="separate topics for telemetry, commands, permits; repeatable",
             ),
             click.option("--json", "as_json", is_flag=True, help="one JSON document on standard output"),
         )
@@ -107,6 +107,9 @@ def _acl_users(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--apply", "action", flag_value="apply", default=None, help="add to the cluster what it lacks; idempotent"
 )
+@click.option(
+    "--also-shared", is_flag=True, help="firms may still use the shared topics, where each reads all; for a migration"
+)
 @click.option("--remove-stale", is_flag=True, help="with --apply: remove what the cluster grants beyond the list")
 def acls(
     bootstrap: str,
@@ -114,6 +117,7 @@ def acls(
     group: str,
     participants: tuple[str, ...],
     action: str | None,
+    also_shared: bool,
     remove_stale: bool,
     **users: str,
 ) -> None:
@@ -127,7 +131,7 @@ def acls(
     """
     if remove_stale and action != "apply":
         raise click.UsageError("--remove-stale goes with --apply")
-    wanted = list(grants(prefix, group, participants, AclUsers(**users)))
+    wanted = list(grants(prefix, group, participants, AclUsers(**users), also_shared=also_shared))
     if action is None:
         for grant in wanted:
             click.echo(grant.command(bootstrap))

@@ -22,7 +22,7 @@ import msgspec
 from monitor.compile.state_size import open_allowance
 from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
-from monitor.decide.signatures import SIGNED_EVENTS, forged
+from monitor.decide.senders import Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
@@ -35,14 +35,14 @@ from monitor.errors import ControlRefused, Forged
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
-from monitor.model.refusals import Refusal
+from monitor.model.refusals import FORGERIES, Forgery, Refusal
 from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
-from monitor.state.sequences import accept_sequence
+from monitor.state.sequences import Arrival, accept_sequence
 from monitor.state.snapshots import restore
 from monitor.state.timers import NEVER
 from monitor.validate.parse import validate_control
@@ -104,7 +104,8 @@ class Machine:
         self._outages = Outages(self._partition)
         self._acts = ControlActs(self._partition, self._catch_up, admitters, open_mode)
         self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret, limited=journalled)
-        self._batched = BatchStepper(self._partition, self._single, self._catch_up)
+        self._senders = Senders()
+        self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
         self._uncounted: dict[str, int] = {}
         self._journalled = journalled
         self._secret = secret
@@ -120,23 +121,26 @@ class Machine:
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
             return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
-        if (rejection := _not_accepted(pilot, event, record, owner)) is not None:
+        sender = self._senders.sender(pilot.plan, record, event)
+        if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
+        assert isinstance(sender, Sender)
+        event = sender.named(event)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
         # Accept the sequence number: an event counts once.
-        arrival = accept_sequence(pilot, event, at)
+        arrival = accept_sequence(pilot, event, at, sender.key)
         if arrival == "repeat":
             return None
         if arrival != "new":
-            return self._contested(pilot, event, arrival == "conflict", out)
+            return self._contested(pilot, event, arrival, out)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
-        observed = observe(context, event)
+        observed = observe(context, event, by_reporter=bool(sender.reporter))
         # Detect: the counts meet the detectors.
         detect(context, observed)
         # Decide: rules for single events, the command in force, the next permit.
@@ -149,20 +153,22 @@ class Machine:
             partition.arm(pilot)
         return None
 
-    def _contested(self, pilot: PilotState, event: Envelope, conflict: bool, out: Outputs) -> EventRejection:
-        """Reject an event for its sequence number; reports of harm in it still take effect.
+    def _contested(self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs) -> EventRejection:
+        """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.
 
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
         standing: no two decisions share an id.
         """
         cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
-        observe_contested(context, event, conflict)
+        observe_contested(context, event, arrival)
         if context.recorded:
             self._partition.settle(context)
             self._partition.arm(pilot)
+        if arrival == "older_key":
+            return _forged(Forgery.OLDER_KEY)
         return EventRejection(
-            RejectionReason.SOURCE_CONFLICT if conflict else RejectionReason.SEQUENCE_TOO_OLD, "sequence"
+            RejectionReason.SOURCE_CONFLICT if arrival == "conflict" else RejectionReason.SEQUENCE_TOO_OLD, "sequence"
         )
 
     def _catch_up(self, pilot: PilotState, received: int, out: Outputs) -> int:
@@ -188,6 +194,7 @@ class Machine:
         else:
             self._single.records(records, stretch)
             out = self._single.outputs(stretch)
+        self._senders.forget()
         self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
             self._uncounted[kind] = self._uncounted.get(kind, 0) + events
@@ -244,6 +251,7 @@ class Machine:
         self.epoch = claim.epoch
         self._acts.trust(Trusted(claim.admitters) if claim.admitters else None, claim.open_mode)
         self._owner_of = claim.owners.get
+        self._senders.rules = claim.rules or 1
 
     # ---- state in and out
 
@@ -319,15 +327,19 @@ class Machine:
         out.rejected.append(reject(reason, refused.field, f"{refused.reason}: {refused.detail}", pilot=pilot))
 
 
-def _not_accepted(pilot: PilotState, event: Event, record: Record, owner: str | None) -> EventRejection | None:
-    """Why no event of this record is accepted for the pilot."""
-    if isinstance(event, SIGNED_EVENTS) and (why := forged(pilot.plan, record)) is not None:
-        return EventRejection(*why)
+def _not_accepted(pilot: PilotState, sender: Sender | Forgery, owner: str | None) -> EventRejection | None:
+    """Why no event of this sender is accepted for the pilot."""
+    if isinstance(sender, Forgery):
+        return _forged(sender)
     if owner is not None and owner != pilot.charter.participant.id:
         return EventRejection(RejectionReason.NOT_YOURS, "subject")
     if pilot.exited:
         return EventRejection(RejectionReason.AFTER_EXIT, "subject")
     return None
+
+
+def _forged(why: Forgery) -> EventRejection:
+    return EventRejection(RejectionReason.FORGED, "signature", f"{why.value}: {FORGERIES[why]}")
 
 
 def _not_applicable(pilot: PilotState, event: Event) -> EventRejection | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.engine.partition import Partition
 from monitor.model.events import Event
-from monitor.model.records import Outputs, Record, Rejected
+from monitor.model.records import Outputs, Record, Rejected, UnreadableRecords
 from monitor.state.rejection_rate import OTHERS
 from monitor.validate.grouped import RejectedEvents
 from monitor.validate.parse import Judged, judge
@@ -19,10 +19,11 @@ from monitor.validate.runs import EventRun
 
 
 class EventRejection(NamedTuple):
-    """Why an event is rejected, and the field that is wrong."""
+    """Why an event is rejected, the field that is wrong, and the detail if the reason's sentence is not enough."""
 
     reason: RejectionReason
     field: str
+    detail: str = ""
 
 
 class StepEvent(Protocol):
@@ -79,7 +80,7 @@ class RecordStepper:
 
     def judged(self, record: Record) -> Judged:
         """The valid events of a record, and the others."""
-        if self._keyed and record.key is None:
+        if self._keyed and record.key is None and not isinstance(record, UnreadableRecords):
             rejected = RejectedEvents(record)
             rejected.add(RejectionReason.KEY_MISMATCH, "key")
             return Judged([], (), rejected)
@@ -96,9 +97,8 @@ class RecordStepper:
             out = pieces[-1][1]
             rejection = step_event(event, record, owner, out)
             if rejection is not None:
-                reason, field = rejection
-                stretch.rejected_of(record).add(reason, field, index=place, pilot=event.subject)
-                self._remember(record, event.subject, field, reason)
+                stretch.rejected_of(record).add(*rejection, index=place, pilot=event.subject)
+                self._remember(record, event.subject, rejection.field, rejection.reason, rejection.detail)
         self.events += stop - first
 
     def add_rejected(self, rejected: RejectedEvents, record: Record, stretch: TopicBatch) -> None:
@@ -128,9 +128,12 @@ class RecordStepper:
 
     def _firm(self, record: Record, rejected: Rejected, stretch: TopicBatch) -> str:
         """The firm that a rejection is of: the owner of the topic, else the participant of the pilot that is the
-        record's key, or that the event names where the record has none."""
+        record's key, or that the event names where the record has none. On a shared topic a forged event is of no firm:
+        forgers must not use up what is written about the true sender."""
         if stretch.owner is not None:
             return stretch.owner
+        if rejected.reason == RejectionReason.FORGED:
+            return OTHERS
         name = rejected.pilot if record.key is None else key_text(record.key)
         pilot = self._partition.pilots.get(name) if name else None
         return OTHERS if pilot is None else pilot.charter.participant.id

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.refusal_log import RefusalLog
@@ -120,6 +120,18 @@ class Connection(web.RequestHandler):
         self.force_close()
         if self._wire is not None:
             self._wire.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """aiohttp cannot encode what it repeats from a request that is not UTF-8, such as an unknown `Expect`."""
+        if isinstance(exc, UnicodeEncodeError):
+            status, exc, message = 400, BadHttpMessage("not UTF-8"), "the request is not UTF-8"
+        return super().handle_error(request, status, exc, message)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """aiohttp logs here what is not HTTP (it answers 400) and what escaped a handler, each with a traceback."""

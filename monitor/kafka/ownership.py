@@ -17,6 +17,7 @@ from monitor.errors import LogBroken
 from monitor.kafka.control_gate import ControlGate
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import GroupConsumer, PartitionLog, TopicPartitionName
+from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.partition_metrics import PartitionMetrics
 from monitor.kafka.settings import WorkerSettings, configured_machine
@@ -51,6 +52,7 @@ class PartitionOwnership:
         self._on_outputs = on_outputs
         self._host = host
         self._failpoint = failpoint
+        self.routes = OutputRoutes(settings.names, settings.unrouted)
         self._releases = 0  # rises at each release, also under a recovery that is still running
         self.owned: dict[int, OwnedPartition] = {}
         self.logs: list[PartitionLog] = []  # of partitions that are owned or being recovered
@@ -159,6 +161,7 @@ class PartitionOwnership:
     async def _recover(self, partition: int, generation: int) -> OwnedPartition:
         s, host = self._settings, self._host
         log = self._open_log(s, partition, generation)
+        log.routes = self.routes
         self.logs.append(log)
         runner = Runner(
             log,

@@ -103,6 +103,27 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def next(self) -> int:
+        """The offset after it."""
+        return self.offset + 1
+
+
+class UnreadableRecords(Record, frozen=True, gc=False, kw_only=True):
+    """The records from `offset` to `last` of one batch, which cannot be read: `reason` is `too_large` (the batch
+    unpacks to more than is read) or `unreadable_batch`. It has neither key nor value."""
+
+    last: int
+    reason: str
+
+    @property
+    def next(self) -> int:
+        """The offset after the last of them."""
+        return self.last + 1
+
+
+RULES = 2  # the rules of this code; see `Claim`
+
 
 class Claim(Struct, frozen=True, tag="claim"):
     """Journal: an owner claimed the partition. Later records of a lower epoch are void.
@@ -113,6 +134,9 @@ class Claim(Struct, frozen=True, tag="claim"):
 
     `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
     that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
+    `rules` is the version of the rules for telemetry of a pilot whose charter names keys of the firm. Under 2 every
+    record must be signed; in older claims, which do not state it, only heartbeats and acknowledgements. A replay then
+    decides as the owner did.
     """
 
     epoch: int
@@ -121,6 +145,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     owners: dict[str, str] = {}
     open_mode: bool | None = None
     signed_from: dict[str, int] | UnsetType = UNSET
+    rules: int | UnsetType = UNSET  # left out of older claims
 
 
 class ControlRead(Struct, frozen=True, tag="control"):
@@ -385,7 +410,7 @@ UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgott
 class Outputs(Struct):
     """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
     alone: events that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of
-    `UNCOUNTED`)."""
+    `UNCOUNTED`). `participants` (pilot to participant) says whom `commands` and `permits` are for."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)
@@ -393,6 +418,7 @@ class Outputs(Struct):
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
     uncounted: dict[str, int] = {}
+    participants: dict[str, str] = {}
 
     def extend(self, more: Outputs) -> None:
         """Append the outputs of a later step."""
@@ -401,6 +427,7 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+        self.participants.update(more.participants)
         for kind, events in more.uncounted.items():
             self.uncount(kind, events)
 

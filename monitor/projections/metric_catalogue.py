@@ -80,7 +80,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "pilot_forged_total",
         "counter",
-        "Acts and signed events of the pilot with a missing or wrong signature.",
+        "Acts and events of the pilot with a missing or wrong signature.",
         *_PILOT,
     ),
     _spec("pilot_left", "gauge", "1 for a pilot that has left the sandbox.", *_PILOT),
@@ -140,6 +140,17 @@ CATALOGUE: tuple[Spec, ...] = (
         "open_mode",
         "gauge",
         "1 while no admitter key is configured, so that anyone who can write to control can admit a pilot; else 0.",
+    ),
+    _spec(
+        "shared_topics",
+        "gauge",
+        "1 while all participants share the topics of telemetry, commands and permits, so that each can read the halts "
+        "of the others; else 0.",
+    ),
+    _spec(
+        "participants_without_topics",
+        "gauge",
+        "Participants whose commands and permits go to the shared topics, as their own are missing or unusable.",
     ),
     _spec(
         "leases_short",

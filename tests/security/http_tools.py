@@ -45,14 +45,15 @@ class Client:
         """Connect from the address `local`."""
         return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(local, 0), limit=1 << 24))
 
-    async def response(self, timeout: float = 30) -> tuple[int, dict[str, str], bytes]:
-        """The next response: status, headers with lower-case names, body. Status 0: the connection was closed."""
+    async def response(self, timeout: float = 30, *, bare: bool = False) -> tuple[int, dict[str, str], bytes]:
+        """The next response: status, headers with lower-case names, body (none if `bare`, as after HEAD). Status 0: the
+        connection was closed."""
         try:
             async with asyncio.timeout(timeout):
                 head = await self.reader.readuntil(b"\r\n\r\n")
                 lines = head.decode("latin-1").split("\r\n")
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
-                body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+                body = b"" if bare else await self.reader.readexactly(int(headers.get("content-length", "0")))
                 return int(lines[0].split()[1]), headers, body
         except (asyncio.IncompleteReadError, ConnectionError):
             return 0, {}, b""
