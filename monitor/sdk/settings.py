@@ -41,6 +41,7 @@ class PilotSettings(Struct, frozen=True, kw_only=True):
     permits: Permits
     on_lapse: OnLapse | None
     keys: Trusted | None
+    pins: bool  # without keys: trust the first one that signs
     signer: Signer | None
     pseudonyms: bool | None  # None: with a signer
     drain_s: float
@@ -90,5 +91,11 @@ def check(settings: PilotSettings) -> None:
         value = getattr(settings, name)
         if value < least:
             raise ValueError(f"{name} is {value:g}; give at least {least}")
+    if tier in STOPPING and settings.follow and settings.keys is None and settings.pins:
+        raise ValueError(
+            f"a pilot of tier {tier} needs trust=: the public key of the authority, as it published it "
+            "(`sandbox-monitor keys show`, GET /v1/key of an embedded monitor); for a trial without one give "
+            'trust="none", and anybody who can write or respond there can release the pilot'
+        )
     if not settings.participant:
         raise ValueError("participant is empty; give the firm's id as in the charter")
