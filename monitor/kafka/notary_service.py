@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,11 +24,14 @@ from monitor.errors import Unavailable
 from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
+from monitor.kafka.output_trust import JournalSearch, believed
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames, partition_count
 from monitor.logs import EventLogger
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, command_of
+from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
 
@@ -34,6 +39,7 @@ logger = EventLogger(__name__)
 
 RETRY_S = 2.0
 LIVENESS_POLL_S = 1.0
+CLAIM_EVERY = 15  # polls between two looks at the newest claim
 JOURNAL_TAIL = 100  # offsets before the end of a journal among which its last record is looked for: markers take some
 MAX_BATCH = 500  # records that share one durable append
 
@@ -50,6 +56,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     port: int = 0
     silent_ms: int = SILENT_MS
     host_names: tuple[str, ...] = ()
+    trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -70,12 +77,13 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
-    outputs = [names.decisions, names.commands, names.evidence]
+    outputs = [names.decisions, *names.every_commands, names.evidence]
+    trust = OutputTrust(bootstrap, names, settings.trusted)
     reports = ReaderReports(metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value))
     tasks = [
-        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, reports)),
+        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (reports, trust))),
         asyncio.create_task(_record(unrecorded, ledger, metrics)),
-        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), reports, repeats=True)),
+        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (reports, trust), repeats=True)),
         asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
         asyncio.create_task(_watch_owners(bootstrap, names, board)),
     ]
@@ -92,6 +100,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.stop()
+        await trust.close()
 
 
 async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
@@ -118,15 +127,20 @@ async def _follow(
     topics: list[str],
     positions: dict[tuple[str, int], ReadPosition],
     take: Callable[[ConsumedOutput], Awaitable[None]],
-    reports: ReaderReports,
+    judges: tuple[ReaderReports, OutputTrust],
     *,
     repeats: bool = False,
 ) -> None:
     """Pass every output of `topics` from `positions` on to `take`; retries through outages of the broker."""
+    reports, trust = judges
+    checked = False
     while True:
         try:
+            if not checked:
+                await trust.require_signing()
+                checked = True
             async for seen in read_outputs(
-                bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats, reports=reports
+                bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats, reports=reports, trust=trust
             ):
                 await take(seen)
                 positions[(seen.topic, seen.partition)] = seen.position
@@ -191,7 +205,9 @@ async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> 
         try:
             await reader.start()
             partitions = range(await partition_count(bootstrap, names.journal))
-            while True:
+            for turn in count():
+                if turn % CLAIM_EVERY == 0:
+                    await _look_for_shared_topics(reader, names, board)
                 for partition in partitions:
                     await _look_for_writes(reader, names, partition, board, ends)
                 await asyncio.sleep(LIVENESS_POLL_S)
@@ -199,6 +215,13 @@ async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> 
             await asyncio.sleep(RETRY_S)
         finally:
             await reader.stop()
+
+
+async def _look_for_shared_topics(reader: PartitionReader, names: TopicNames, board: FleetView) -> None:
+    """Note whether the newest owner of partition 0 reads topics that participants share: its claim names no owners."""
+    claim = await JournalSearch(reader, names.journal, 0, partial(believed, None)).last_claim()
+    if claim is not None:
+        board.notices.shared_topics = not claim.owners
 
 
 async def _look_for_writes(

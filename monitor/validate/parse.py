@@ -23,6 +23,7 @@ import numpy
 from msgspec import structs
 
 from monitor.charter.control import Control, ControlBase
+from monitor.model.event_ids import TAKE_EFFECT, ids_well_formed, malformed_id, with_digests
 from monitor.model.events import (
     EVENT_TYPES,
     SEQUENCE_FORM,
@@ -34,7 +35,8 @@ from monitor.model.events import (
     instant,
 )
 from monitor.model.lenient import is_utf16, without_bom, without_leap_seconds
-from monitor.model.records import Record, Rejected
+from monitor.model.pseudonyms import is_id
+from monitor.model.records import Record, Rejected, UnreadableRecords
 from monitor.validate.grouped import RejectedEvents
 from monitor.validate.nesting import BLANK, Elements, split, too_deep
 from monitor.validate.rejections import (
@@ -46,6 +48,7 @@ from monitor.validate.rejections import (
     RejectionReason,
     broken,
     explain_decode_error,
+    unreadable,
 )
 from monitor.validate.rejections import MAX_BYTES as MAX_BYTES
 from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
@@ -72,7 +75,8 @@ class Validated(NamedTuple):
 
 
 def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Validated:
-    """Validate one telemetry record. Never raises; `events` and `rejected` together cover every event in it.
+    """Validate one telemetry record. Never raises; `events` and `rejected` together cover every event in it. What
+    takes effect in spite of a malformed id is in both.
 
     A record that cannot be split into events (no value, too large, unbalanced brackets) is one rejection at index 0.
     """
@@ -94,6 +98,8 @@ def judge(record: Record) -> Judged:
 def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
     """Validate one control record (one JSON object, key = pilot). Never raises."""
     reject = Rejecter(record, topic, partition, secret)
+    if isinstance(record, UnreadableRecords):
+        return reject(*unreadable(record), count=record.next - record.offset)
     value = without_bom(record.value or b"")
     found = _unreadable(value)
     if found:
@@ -106,6 +112,8 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
         return reject(*explain_decode_error(error, value, ACTS), pilot=_pilot_of(value, _of_act))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(RejectionReason.KEY_MISMATCH, "pilot", pilot=act.pilot)
+    if not is_id(act.id):
+        return reject(RejectionReason.NOT_AN_ID, "id", pilot=act.pilot)
     return act
 
 
@@ -123,7 +131,8 @@ def whole(value: bytes, batch: bool) -> list[Event] | None:
         events = _events.decode(value) if batch else [_event.decode(value)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return events if len(events) <= MAX_EVENTS and flat(value, len(events)) else None
+    fine = len(events) <= MAX_EVENTS and flat(value, len(events)) and ids_well_formed(value, events)
+    return events if fine else None
 
 
 def flat(value: bytes, events: int) -> bool:
@@ -174,6 +183,9 @@ def latest(received: int) -> datetime:
 
 def _apart(record: Record, mode: str, rejected: RejectedEvents) -> Judged:
     """Validate each event of a record separately."""
+    if isinstance(record, UnreadableRecords):
+        rejected.add(*unreadable(record), count=record.next - record.offset)
+        return Judged([], [], rejected)
     parts = _parts(record, mode)
     if not isinstance(parts, Elements):
         rejected.add(*parts)
@@ -185,6 +197,11 @@ def _apart(record: Record, mode: str, rejected: RejectedEvents) -> Judged:
     for index, part in enumerate(parts.parts):
         good = (RejectionReason.TOO_DEEP, "", "") if index in parts.deep else _one(part, bound, key)
         if isinstance(good, Envelope):
+            if field := malformed_id(good):
+                rejected.add(RejectionReason.NOT_AN_ID, field, index=index, pilot=good.subject)
+                if not isinstance(good, TAKE_EFFECT):
+                    continue
+                good = with_digests(good)
             events.append(good)
             places.append(index)
         else:

@@ -18,7 +18,8 @@ import msgspec
 from monitor.charter.control import Control
 from monitor.model.events import EVENT_TYPES, Envelope, Harm, Severity
 from monitor.model.lenient import is_utf16
-from monitor.model.records import Record, Rejected
+from monitor.model.pseudonyms import FORM
+from monitor.model.records import Record, Rejected, UnreadableRecords
 
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
 MAX_EVENTS = 5_000  # in one record
@@ -30,6 +31,7 @@ class RejectionReason(StrEnum):
 
     EMPTY_VALUE = "empty_value"
     TOO_LARGE = "too_large"
+    UNREADABLE_BATCH = "unreadable_batch"
     TOO_MANY_EVENTS = "too_many_events"
     TOO_DEEP = "too_deep"
     UNKNOWN_CONTENT_TYPE = "unknown_content_type"
@@ -43,6 +45,8 @@ class RejectionReason(StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     WRONG_FORM = "wrong_form"
+    NOT_AN_ID = "not_an_id"
+    NOT_A_PSEUDONYM = "not_a_pseudonym"
     OUT_OF_RANGE = "out_of_range"
     BAD_TIME = "bad_time"
     TIME_IN_FUTURE = "time_in_future"
@@ -67,6 +71,7 @@ class RejectionReason(StrEnum):
 SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.EMPTY_VALUE: "The record has no value.",
     RejectionReason.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
+    RejectionReason.UNREADABLE_BATCH: "The record batch does not have the form that Kafka asks for.",
     RejectionReason.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
     RejectionReason.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
     RejectionReason.UNKNOWN_CONTENT_TYPE: (
@@ -83,6 +88,15 @@ SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.MISSING_FIELD: "A required field is missing.",
     RejectionReason.WRONG_TYPE: "The field holds another JSON type than it must.",
     RejectionReason.WRONG_FORM: "The text does not have the form that the field asks for.",
+    RejectionReason.NOT_AN_ID: (
+        "An id holds a character that ids must not hold: write letters, digits and signs such as - _ . : / of ASCII, "
+        "no blanks, no @, no names or addresses. An incident or acknowledgement takes effect all the same, with a "
+        "digest as id."
+    ),
+    RejectionReason.NOT_A_PSEUDONYM: (
+        f"The charter asks for pseudonyms, and the id has not the form of one: {FORM}. An incident or "
+        "acknowledgement takes effect all the same, with a digest as id."
+    ),
     RejectionReason.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
     RejectionReason.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
     RejectionReason.TIME_IN_FUTURE: (
@@ -160,6 +174,17 @@ class Rejecter:
             places=tuple(places),
             by_reason=by_reason or {},
         )
+
+
+def unreadable(record: UnreadableRecords) -> tuple[RejectionReason, str, str]:
+    """Why the records of a batch cannot be read: (reason, field, detail)."""
+    reason = RejectionReason(record.reason)
+    why = (
+        "the record batch, or one of its records, unpacks to more than is read; send smaller batches"
+        if reason is RejectionReason.TOO_LARGE
+        else "the record batch does not have the form that Kafka asks for"
+    )
+    return reason, "", f"Offsets {record.offset} to {record.last}: {why}."
 
 
 def key_text(key: bytes | None) -> str:
