@@ -34,7 +34,7 @@ capabilities: {drop: [ALL]}
 - {name: SANDBOX_KAFKA_CA, value: /run/kafka/ca/ca.crt}
 - {name: SANDBOX_KAFKA_CERT, value: /run/kafka/user/user.crt}
 - {name: SANDBOX_KAFKA_KEY, value: /run/kafka/user/user.key}
-- {name: SANDBOX_TRUST_KEYS, value: {{ join "," .Values.trustKeys | quote }}}
+- {name: SANDBOX_TRUST_KEYS, value: {{ join " " .Values.trustKeys | quote }}}
 - {name: SANDBOX_LOG, value: json}
 {{- end }}
 
