@@ -1,4 +1,4 @@
-"""A firm acts and appeals through the gateway, in its own name and about its own pilots; nobody else can."""
+"""A firm acts and appeals through the gateway, in its name and about its pilots only."""
 
 from __future__ import annotations
 
