@@ -12,6 +12,7 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.pulse import Pulse
+from monitor.cli.terminal import echo
 from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
 from monitor.engine.history import EndLine, Header, JournalLine, encode
@@ -127,7 +128,7 @@ async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots
                 header = _header("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:
                     lost = ", ".join(f"{name} before {first}" for name, first in sorted(missing.items()))
-                    click.echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)
+                    echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)
                 records += await _history(header, await log.ordered(), pulse)
     if pilots and not records:
         raise Refused(f"no record of {', '.join(sorted(pilots))} is in the logs of this monitor")
@@ -169,9 +170,9 @@ async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
     out.write(encode(EndLine(next=ordered.next if chosen is None else {}, records=records, received=received)))
     out.flush()
     pulse.end()
-    click.echo(f"partition {header.partition}: {records:,} records up to {stamp(received)}", err=True)
+    echo(f"partition {header.partition}: {records:,} records up to {stamp(received)}", err=True)
     if chosen is not None and chosen.redacted:
-        click.echo(
+        echo(
             f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of "
             f"these "
             "records are signed as a whole, so that their signature can no longer be checked",
@@ -198,7 +199,7 @@ async def _telemetry(directory: Path | None, bootstrap: str, topic: str, pilots:
         pulse.beat(_reached, record.received, written)
     out.flush()
     pulse.end()
-    click.echo(f"{written:,} events written, {unread:,} invalid left out", err=True)
+    echo(f"{written:,} events written, {unread:,} invalid left out", err=True)
 
 
 async def _kept(directory: Path) -> AsyncIterator[Record]:
