@@ -44,7 +44,7 @@ from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import Arrival, accept_sequence
 from monitor.state.snapshots import restore
-from monitor.state.timers import NEVER
+from monitor.state.timers import GAP_WAIT_MS, NEVER
 from monitor.validate.parse import validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason
 
@@ -133,6 +133,8 @@ class Machine:
         arrival = accept_sequence(pilot, event, at, sender.key)
         if arrival == "repeat":
             return None
+        if pilot.gap is not None:
+            self._wait_for_gap(pilot, pilot.gap)
         if arrival != "new":
             return self._contested(pilot, event, arrival, out)
         if (rejection := _not_applicable(pilot, event)) is not None:
@@ -152,6 +154,11 @@ class Machine:
             partition.settle(context)
             partition.arm(pilot)
         return None
+
+    def _wait_for_gap(self, pilot: PilotState, noticed: int) -> None:
+        """Set the timer of a gap that was `noticed` then (ms)."""
+        if noticed + GAP_WAIT_MS < pilot.due:
+            self._partition.arm(pilot)
 
     def _contested(self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs) -> EventRejection:
         """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.
