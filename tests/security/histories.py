@@ -110,7 +110,7 @@ class History:
 
     def restarted(self, service: Service, at: int, replica: str) -> Service:
         """The service crashed: its last events wait in the spool, which the next incarnation sends with its key; of one
-        record it is unknown whether it arrived, so it is sent again."""
+        record it is unknown whether it arrived, so it is resent."""
         if self.rng.random() < 0.5:
             self.key = NEXT  # the keys are rotated with a restart, and never back
         waiting = [*service.events(at + 300), *service.events(at + 400)]
