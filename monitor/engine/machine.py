@@ -22,7 +22,7 @@ import msgspec
 from monitor.compile.state_size import open_allowance
 from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
-from monitor.decide.senders import Sender, Senders
+from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
@@ -121,11 +121,12 @@ class Machine:
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
             return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
-        sender = self._senders.sender(pilot.plan, record, event)
+        sender = self._senders.sender(pilot.plan, record, event) if pilot.plan.signed else ANYBODY
         if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
         assert isinstance(sender, Sender)
-        event = sender.named(event)
+        if sender.key:
+            event = sender.named(event)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
