@@ -24,10 +24,13 @@ from monitor.kafka.worker_service import Endpoint, serve_worker
 )
 @click.option("--group", default="sandbox-monitor", show_default=True, help="consumer group, shared by all workers")
 @click.option("--prefix", default="sandbox", show_default=True, help="prefix of the topic names")
+@click.option("--participant", "participants", multiple=True, help="a participant with separate topics; repeatable")
+@click.option("--each", is_flag=True, help="topics for each participant; new ones are found while running")
 @click.option(
-    "--participant", "participants", multiple=True, help="a participant with a separate telemetry topic; repeatable"
+    "--also-shared",
+    is_flag=True,
+    help="while firms move to separate topics: read the shared telemetry topic too, write commands and permits to both",
 )
-@click.option("--each", is_flag=True, help="one telemetry topic per participant; new ones are found while running")
 @click.option("--partition-count", type=click.IntRange(1), help="refuse topics with another partition count")
 @click.option(
     "--replication", default=1, show_default=True, type=click.IntRange(1), help="refuse topics with fewer replicas"
@@ -86,6 +89,7 @@ def worker(
     prefix: str,
     participants: tuple[str, ...],
     each: bool,
+    also_shared: bool,
     partition_count: int | None,
     replication: int,
     instance: str,
@@ -109,6 +113,8 @@ def worker(
     """
     if each and participants:
         raise click.UsageError("--each finds the participants by their topics; leave out --participant")
+    if also_shared and not (each or participants):
+        raise click.UsageError("--also-shared goes with --each or --participant; without them all topics are shared")
     if trusted and key_file is None:
         raise click.UsageError("--trust-key says whose records recovery believes besides its own; give --key-file too")
     settings = WorkerSettings(
@@ -117,6 +123,8 @@ def worker(
         prefix=prefix,
         participants=participants,
         per_participant=each,
+        also_shared=also_shared,
+        replication=replication,
         instance=instance,
         session_timeout=session_timeout,
         checkpoint_every_ms=int(checkpoint_every * 1000),
@@ -134,7 +142,6 @@ def worker(
     serve_worker(
         settings,
         partitions=partition_count,
-        replication=replication,
         metrics_at=None if metrics_port is None else Endpoint(metrics_host, metrics_port, host_names),
         loglevel=loglevel,
         say=_say,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -23,18 +23,19 @@ from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
+from monitor.kafka.output_lines import Line, OutputLines
+from monitor.kafka.output_routes import OutputRoutes, Written, decode_written
 from monitor.kafka.output_signer import OutputSigner
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.kafka.recovery_trust import RecoveryTrust
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import RULES, Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
+from monitor.model.records import RULES, Claim, Command, JournalEntry, Outputs, Position, Record, Skipped
 from monitor.model.signing import OutputKind
 
 NO_EPOCH = 0
-
-_Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
+REROUTED = 1_000  # commands in force that share a transaction
 
 
 class KafkaLog:
@@ -56,17 +57,27 @@ class KafkaLog:
         self.transactional_id = f"{settings.group}-{partition}"
         self.moves = 0  # reads and writes that succeeded: the watchdog compares it
         self.epoch = NO_EPOCH
-        self._signer = OutputSigner(settings.signer, partition)
+        self._lines = OutputLines(self.names, OutputRoutes(settings.names), OutputSigner(settings.signer, partition))
         self._trust = RecoveryTrust(settings.trust, self.names.journal, partition)
         self._settings = settings
         self._generation = generation
         self._failpoint = failpoint
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
+        self._written = Written()  # where the command in force of each pilot has been written
         self._live = state_keys.LiveKeys()
         self._claims: list[tuple[int, int]] = []  # (first journal offset where it is in force, epoch), rising
         self._skew = 0  # broker's clock - ours, ms
         self._failed: Stop | None = None
+
+    @property
+    def routes(self) -> OutputRoutes:
+        """See `PartitionLog.routes`."""
+        return self._lines.routes
+
+    @routes.setter
+    def routes(self, routes: OutputRoutes) -> None:
+        self._lines.routes = routes
 
     @property
     def untrusted(self) -> dict[str, int]:
@@ -76,7 +87,9 @@ class KafkaLog:
     def output_topics(self) -> list[str]:
         """Every topic that an owner writes to and that exists."""
         names = self.names
-        return [names.journal, names.state, names.decisions, names.evidence, names.rejected, *names.told]
+        own = [of(name) for name in self.routes.routing.own for of in (names.commands_of, names.permits_of)]
+        shared = [names.decisions, names.evidence, names.rejected, names.commands, names.permits]
+        return [names.journal, names.state, *shared, *own]
 
     async def claim(self) -> Recovery:
         """See `monitor.engine.log.Log.claim`. Raises Unavailable, LogBroken, Fenced."""
@@ -113,6 +126,7 @@ class KafkaLog:
             entries += self._trust.journal(raw)
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
+        await self._read_written()
         snapshots = self._snapshots(watermark.position)
         self._live.drop_values()
         return Recovery(
@@ -147,13 +161,30 @@ class KafkaLog:
 
     async def write(self, outputs: Outputs, through: Position | None, checkpoint: Checkpoint | None) -> None:
         """See `monitor.engine.log.Log.write`: one transaction."""
-        lines = [*self._outputs(outputs), *self._through(through), *self._checkpoint(checkpoint)]
+        lines = [*self._lines.outputs(outputs, self.epoch), *self._through(through), *self._checkpoint(checkpoint)]
         if not lines:
             return
-        await self._transact(lines)
-        for topic, raw, value, _ in lines:
-            if topic == self.names.state and raw is not None:
-                self._live.feed(raw, value)
+        await self._commit(lines)
+
+    @property
+    def rerouting(self) -> bool:
+        """Whether commands in force are missing where they are read from now on: `reroute` is to be called."""
+        return self._written != Written.under(self.routes.routing)
+
+    async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
+        """Write commands in force (each with its participant) to the topics that they are missing in, and note that it
+        was done in the last transaction of it."""
+        routing = self.routes.routing
+        lines: list[Line] = []
+        for participant, command in commands:
+            missing = self._written.missing(participant, routing)
+            lines += self._lines.command(command, self.routes.commands_in(participant, missing), self.epoch)
+            if len(lines) >= REROUTED:
+                await self._transact(lines)
+                lines = []
+        written = Written.under(routing)
+        await self._commit([*lines, *self._state(state_keys.WRITTEN, "", state_keys.encode(written))])
+        self._written = written
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked of the broker now."""
@@ -209,7 +240,7 @@ class KafkaLog:
             raise Fenced(f"partition {self.partition} is not claimed, or released")
         return self._producer, self._reader
 
-    async def _transact(self, lines: Sequence[_Line]) -> list[RecordMetadata]:
+    async def _transact(self, lines: Sequence[Line]) -> list[RecordMetadata]:
         """Write all lines in one transaction, in order; returns their acknowledgements once it is committed.
 
         Raises Fenced when another owner has claimed the partition: nothing of the transaction will ever be read. Raises
@@ -250,6 +281,13 @@ class KafkaLog:
                 future.add_done_callback(lambda f: f.cancelled() or f.exception())
         self.moves += 1
         return list(acks)
+
+    async def _commit(self, lines: Sequence[Line]) -> None:
+        """Write all lines in one transaction, and remember the state keys among them. Raises as `_transact`."""
+        await self._transact(lines)
+        for topic, raw, value, _ in lines:
+            if topic == self.names.state and raw is not None:
+                self._live.feed(raw, value)
 
     async def _cause(self, sent: Sequence[asyncio.Future[RecordMetadata]]) -> Stop:
         """The error of a producer that accepts no more lines: the first lines carry it."""
@@ -343,26 +381,23 @@ class KafkaLog:
     def _in_force(self, position: int) -> int:
         return max(epoch for start, epoch in self._claims if start <= position)
 
-    def _line(self, kind: OutputKind, topic: str, key: bytes | None, value: bytes | None) -> _Line:
-        return topic, key, value, self._signer.headers(kind, topic, self.epoch, key, value)
+    async def _read_written(self) -> None:
+        """Restore where commands in force have been written. What this owner does not write falls behind from now on,
+        which is noted before anything else is written. An empty topic holds no commands: it was deleted and created
+        again since."""
+        raw = self._live.values.get((state_keys.WRITTEN, ""))
+        noted = Written() if raw is None else decode_written(raw)
+        since = noted.since(self.routes.routing)
+        if since != noted:
+            await self._commit(list(self._state(state_keys.WRITTEN, "", state_keys.encode(since))))
+        topics = {self.names.commands_of(p): p for p in since.own}
+        ends = await self.ends(list(topics)) if topics else {}
+        self._written = since.besides(topics[topic] for topic, end in ends.items() if end == 0)
 
-    def _outputs(self, outputs: Outputs) -> Iterator[_Line]:
-        encode, names, line = msgspec.json.encode, self.names, self._line
-        for rejected in outputs.rejected:
-            yield line("rejected", names.rejected, rejected.pilot.encode() or None, encode(rejected))
-        for decision in outputs.decisions:
-            yield line("decision", names.decisions, decision.pilot.encode(), encode(decision))
-        for command in outputs.commands:
-            yield line("command", names.commands, command.pilot.encode(), encode(command))
-        for permit in outputs.permits:
-            yield line("permit", names.permits, permit.pilot.encode(), encode(permit))
-        for item in outputs.evidence:
-            if isinstance(item, Closed):
-                yield line("closed", names.evidence, None, encode(item))
-            else:
-                yield line("evidence", names.evidence, item.pilot.encode(), encode(item))
+    def _line(self, kind: OutputKind, topic: str, key: bytes | None, value: bytes | None) -> Line:
+        return self._lines.line(kind, topic, self.epoch, key, value)
 
-    def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[_Line]:
+    def _state(self, kind: str, pilot: str, value: bytes | None) -> Iterator[Line]:
         """A value under this epoch's key, with tombstones for the keys of other epochs; `None`: tombstones only."""
         state, live = self.names.state, self._live
         if value is None:
@@ -373,11 +408,11 @@ class KafkaLog:
         for raw in live.others(kind, self.epoch, pilot):
             yield self._line("state", state, raw, None)
 
-    def _through(self, through: Position | None) -> Iterator[_Line]:
+    def _through(self, through: Position | None) -> Iterator[Line]:
         if through is not None:
             yield from self._state(state_keys.THROUGH, "", state_keys.encode(through))
 
-    def _checkpoint(self, checkpoint: Checkpoint | None) -> Iterator[_Line]:
+    def _checkpoint(self, checkpoint: Checkpoint | None) -> Iterator[Line]:
         if checkpoint is None:
             return
         at = checkpoint.watermark

@@ -26,6 +26,7 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     group: str = "sandbox-monitor"
     participants: tuple[str, ...] = ()
     per_participant: bool = False
+    also_shared: bool = False
     owner: str = ""
     timeout: float = 30.0
     chunk: int = REPLAY_CHUNK
@@ -36,7 +37,7 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     @property
     def names(self) -> TopicNames:
         """The topics."""
-        return TopicNames(self.prefix, self.participants, self.per_participant)
+        return TopicNames(self.prefix, self.participants, self.per_participant, self.also_shared)
 
     @property
     def trust(self) -> Trusted | None:
@@ -50,8 +51,11 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     bootstrap: str = "127.0.0.1:9092"
     group: str = "sandbox-monitor"
     prefix: str = "sandbox"
-    participants: tuple[str, ...] = ()
-    per_participant: bool = False  # each participant has its own telemetry topic; new ones are found while running
+    participants: tuple[str, ...] = ()  # those with separate topics
+    unrouted: tuple[str, ...] = ()  # those of them whose commands and permits topics cannot be used
+    per_participant: bool = False  # each participant has separate topics; new ones are found while running
+    also_shared: bool = False  # read the shared telemetry topic too, and write commands and permits to both
+    replication: int = 1  # replicas that a participant's topics need at least
     discover_every: float = 10.0
     instance: str = ""  # a stable name makes membership static: a restart causes no rebalance
     session_timeout: float = 10.0
@@ -70,7 +74,12 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     @property
     def names(self) -> TopicNames:
         """The topics."""
-        return TopicNames(self.prefix, self.participants, self.per_participant)
+        return TopicNames(self.prefix, self.participants, self.per_participant, self.also_shared)
+
+    @property
+    def shared_topics(self) -> bool:
+        """Whether firms share topics, so that each can read the halts and sources of the others."""
+        return self.also_shared or not (self.per_participant or self.participants)
 
     @property
     def idle_limit(self) -> float:
@@ -85,6 +94,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
             group=self.group,
             participants=self.participants,
             per_participant=self.per_participant,
+            also_shared=self.also_shared,
             owner=self.instance or owner,
             timeout=self.write_timeout,
             chunk=min(self.batch, REPLAY_CHUNK),

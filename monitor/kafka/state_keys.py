@@ -15,6 +15,7 @@ from monitor.model.records import Position
 SNAPSHOT = "snapshot"
 WATERMARK = "!watermark"
 THROUGH = "!through"
+WRITTEN = "!written"
 
 
 class Snapshot(Struct, array_like=True, frozen=True):
@@ -53,7 +54,7 @@ def parse(raw: bytes) -> tuple[str, int, str]:
     ('snapshot', 7, 'pilot/a')
     """
     kind, epoch, pilot = raw.decode().split("/", 2)
-    if kind not in (SNAPSHOT, WATERMARK, THROUGH):
+    if kind not in (SNAPSHOT, WATERMARK, THROUGH, WRITTEN):
         raise ValueError(f"not a state key: {raw!r}")
     return kind, int(epoch), pilot
 

@@ -103,6 +103,24 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def next(self) -> int:
+        """The offset after it."""
+        return self.offset + 1
+
+
+class UnreadableRecords(Record, frozen=True, gc=False, kw_only=True):
+    """The records from `offset` to `last` of one batch, which cannot be read: `reason` is `too_large` (the batch
+    unpacks to more than is read) or `unreadable_batch`. It has neither key nor value."""
+
+    last: int
+    reason: str
+
+    @property
+    def next(self) -> int:
+        """The offset after the last of them."""
+        return self.last + 1
+
 
 RULES = 2  # the rules of this code; see `Claim`
 
@@ -392,7 +410,7 @@ UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgott
 class Outputs(Struct):
     """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
     alone: events that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of
-    `UNCOUNTED`)."""
+    `UNCOUNTED`). `participants` (pilot to participant) says whom `commands` and `permits` are for."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)
@@ -400,6 +418,7 @@ class Outputs(Struct):
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
     uncounted: dict[str, int] = {}
+    participants: dict[str, str] = {}
 
     def extend(self, more: Outputs) -> None:
         """Append the outputs of a later step."""
@@ -408,6 +427,7 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+        self.participants.update(more.participants)
         for kind, events in more.uncounted.items():
             self.uncount(kind, events)
 

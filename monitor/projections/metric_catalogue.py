@@ -142,6 +142,17 @@ CATALOGUE: tuple[Spec, ...] = (
         "1 while no admitter key is configured, so that anyone who can write to control can admit a pilot; else 0.",
     ),
     _spec(
+        "shared_topics",
+        "gauge",
+        "1 while all participants share the topics of telemetry, commands and permits, so that each can read the halts "
+        "of the others; else 0.",
+    ),
+    _spec(
+        "participants_without_topics",
+        "gauge",
+        "Participants whose commands and permits go to the shared topics, as their own are missing or unusable.",
+    ),
+    _spec(
         "leases_short",
         "gauge",
         "Pilots whose lease is shorter than twice the session time-out plus the recovery measured at the last start.",

@@ -219,6 +219,14 @@ class Metrics:
         """Whether no admitter key is configured."""
         self._of["open_mode"].set(int(on))
 
+    def shared_topics(self, on: bool) -> None:
+        """Whether participants share the topics of telemetry, commands and permits."""
+        self._of["shared_topics"].set(int(on))
+
+    def without_topics(self, participants: int) -> None:
+        """Set the number of participants without usable separate topics."""
+        self._of["participants_without_topics"].set(participants)
+
     def http_refused(self, reason: str) -> None:
         """An HTTP server refused a request or a connection for a reason of `HttpRefusal`."""
         self._of["http_refused_total"].labels(reason).inc()

@@ -101,13 +101,13 @@ def test_no_rejection_is_lost_from_the_counts_beyond_the_rate(goal: Goal) -> Non
 def test_another_firms_rejections_are_not_summed_up(goal: Goal) -> None:
     """Each firm has its own rate, and all of its pilots share it; unknown pilots share another one."""
     m = machine()
-    flood = [Record(n, T0 + 1, key, b"{}") for n, key in enumerate([b"p1", b"p2", b"nobody"] * 2 * BURST)]
+    flood = [Record(n, T0 + 1, key, b"{}") for n, key in enumerate([b"p1", b"p2", b"unknown"] * 2 * BURST)]
     honest = Record(len(flood), T0 + 2, b"p3", b"{}")
     out = m.telemetry("t", [*flood, honest])
     own = [r for r in out.rejected if r.pilot == "p3"]
     goal("another-firms-rejections-summed-up", sum(r.reason == "rate_limited" for r in own) + (not own), 0)
     assert sum(r.pilot in ("p1", "p2") for r in out.rejected) == BURST
-    assert sum(r.pilot == "nobody" for r in out.rejected) == BURST
+    assert sum(r.pilot == "unknown" for r in out.rejected) == BURST
 
 
 def test_a_topic_with_an_owner_has_the_rate_of_its_owner() -> None:
