@@ -29,6 +29,8 @@ COMMANDS = {
     "accept": ("monitor.cli.control", "accept a new level of an indicator; its baseline is learnt again"),
     "shelve": ("monitor.cli.control", "shelve a finding for a few hours; never a halt"),
     "drill": ("monitor.cli.control", "test a halt of a pilot and measure the time to acknowledge"),
+    "gateway": ("monitor.cli.gateway", "serve firms on Kafka: their acts, and exports of their pilots"),
+    "standing": ("monitor.cli.control", "show the standing and level of a pilot"),
     "keys": ("monitor.cli.keys", "create a signing key, or show its public key"),
     "dismiss": ("monitor.cli.control", "remove a pilot from the sandbox"),
     "notary": ("monitor.cli.notary", "record decisions from Kafka in ledgers, and serve the board"),

@@ -34,6 +34,7 @@ from monitor.charter.control import (
 )
 from monitor.cli.charter import placeholders
 from monitor.client.control import read_state, send_act
+from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
 from monitor.files.key_file import read_key
@@ -76,7 +77,10 @@ def act_options(command: F) -> F:
     """Options of every act: server, author, key, waiting, validity and id."""
     for option in (
         click.option(
-            "--to", default="kafka://127.0.0.1:9092", show_default=True, help="kafka://host:port or http://host:port"
+            "--to",
+            default="kafka://127.0.0.1:9092",
+            show_default=True,
+            help="kafka://host:port, http://host:port, or the https:// address of the gateway for firms",
         ),
         click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names"),
         click.option(
@@ -139,7 +143,9 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     signature = read_key(key).sign("control", body) if key else ""
     wait: float = meta.get(WAIT, 0.0)
     try:
-        answer = send_act(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
+        answer = send_act(
+            to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix, identity=_identity(act.author)
+        )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
@@ -177,10 +183,16 @@ def _in_force(refused: Rejected | None) -> bool:
     return refused is not None and refused.reason == RejectionReason.REPEATED.value and refused.field == "charter"
 
 
-def seen(to: str, prefix: str, pilot: str) -> KnownState | None:
+def _identity(author: str) -> FirmIdentity | None:
+    """Who signs the requests to a gateway: the author with `--key`."""
+    key: Path | None = click.get_current_context().meta.get(KEY)
+    return None if key is None else FirmIdentity.of(author, key)
+
+
+def seen(to: str, prefix: str, pilot: str, author: str) -> KnownState | None:
     """The recorded state of a pilot, `None` when there is none. Raises Unavailable, Refused."""
     try:
-        return read_state(to, pilot, prefix=prefix)
+        return read_state(to, pilot, prefix=prefix, identity=_identity(author))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
 
@@ -190,7 +202,7 @@ def _valid(to: str, prefix: str, act: ControlBase, *, signed: bool) -> ControlBa
     meta = click.get_current_context().meta
     standing: int | None = meta.get(STANDING)
     if standing is None:
-        known = seen(to, prefix, act.pilot)
+        known = seen(to, prefix, act.pilot, act.author)
         standing = known.standing if known is not None else 0 if isinstance(act, Admission) else None
     if standing is None and signed:
         raise click.ClickException(
@@ -308,7 +320,7 @@ def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
 
     Afterwards the firm decides when its service resumes. The statistics restart with the next share of alpha.
     """
-    known = seen(to, prefix, pilot)
+    known = seen(to, prefix, pilot, author)
     if known is not None and known.level == "halt":
         stop = known.stop or "state unknown (too long ago)"
         click.echo(f"halt of {pilot}: {stop}", err=True)
@@ -371,3 +383,25 @@ def dismiss(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
     (`exit_pending`).
     """
     send(to, prefix, Withdrawal(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))
+
+
+@click.command()
+@click.argument("pilot")
+@click.option("--to", default="kafka://127.0.0.1:9092", show_default=True, help="as for the acts")
+@click.option("--prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
+@click.option("--author", default="", help="the firm by its participant.id, for a gateway")
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=lambda context, _option, path: context.meta.__setitem__(KEY, path),
+    expose_value=False,
+    help="key file of the firm, for a gateway",
+)
+def standing(pilot: str, to: str, prefix: str, author: str) -> None:
+    """Print the standing (number of the last entry), the level and, under a halt, the state of the stop of a pilot, as
+    JSON. Exit codes: 0 printed, 1 the pilot is not known or not yours, 2 usage error, 3 the server is unavailable.
+    """
+    known = seen(to, prefix, pilot, author)
+    if known is None:
+        raise click.ClickException(f"no entry of {pilot} was found")
+    click.echo(msgspec.json.encode(known).decode())
