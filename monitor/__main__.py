@@ -11,6 +11,8 @@ from monitor.errors import NotDeterministic, SandboxMonitorError, TryAgain
 NEEDS_EXTRA = "this installation holds the SDK only; install the monitor: pip install 'sandbox-monitor[monitor]'"
 try:
     import click
+
+    from monitor.cli.terminal import echo
 except ModuleNotFoundError as error:
     sys.exit(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}")
 
@@ -83,18 +85,18 @@ def main() -> None:
     try:
         cli()
     except NotDeterministic as error:
-        click.echo(f"sandbox-monitor: {error}", err=True)
+        echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(4)
     except TryAgain as error:
-        click.echo(f"sandbox-monitor: {error}", err=True)
+        echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(3)
     except SandboxMonitorError as error:
-        click.echo(f"sandbox-monitor: {error}", err=True)
+        echo(f"sandbox-monitor: {error}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
         if (error.name or "monitor").split(".")[0] in ("monitor", "detectors"):
             raise
-        click.echo(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}", err=True)
+        echo(f"sandbox-monitor: no module {error.name}: {NEEDS_EXTRA}", err=True)
         sys.exit(1)
 
 

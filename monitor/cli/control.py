@@ -33,6 +33,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.cli.charter import placeholders
+from monitor.cli.terminal import echo
 from monitor.client.control import read_state, send_act
 from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
@@ -149,23 +150,23 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
-    click.echo(f"{kind} {act.pilot} {act.id}")
+    echo(f"{kind} {act.pilot} {act.id}")
     if answer is not None and answer.repeated and not _in_force(answer.rejected):
-        click.echo("repeated: an act with this id was decided before; this copy has no effect")
+        echo("repeated: an act with this id was decided before; this copy has no effect")
     if answer is not None and answer.decision is not None:
         taken = answer.decision
         moved = (
             f"{taken.was.word} -> {taken.level.word}" if taken.level != taken.was else f"stays at {taken.level.word}"
         )
         signed = f"signed by key {taken.signed}" if taken.signed else "not signed"
-        click.echo(
+        echo(
             f"{'already ' if answer.repeated else ''}taken: {taken.reason.value}, {moved}; entry {taken.standing} of "
             f"{taken.pilot}, {signed}"
         )
     elif answer is not None and answer.rejected is not None:
         refused = answer.rejected
         if _in_force(refused):
-            click.echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
+            echo(f"already taken: {refused.detail.removeprefix('repeated: ')}")
             return
         if refused.reason == RejectionReason.REPEATED.value:
             raise click.ClickException(
@@ -175,7 +176,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
         raise click.ClickException(f"no effect: {refused.reason}, {refused.field}: {refused.detail}{fix}")
     else:
         waited = f"not decided within {wait:g} s" if wait else "outcome not awaited"
-        click.echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
+        echo(f"durable on control, {waited}: see the board, or `rejected`", err=True)
 
 
 def _in_force(refused: Rejected | None) -> bool:
@@ -323,7 +324,7 @@ def release(pilot: str, reason: str, to: str, prefix: str, author: str, id_: str
     known = seen(to, prefix, pilot, author)
     if known is not None and known.level == "halt":
         stop = known.stop or "state unknown (too long ago)"
-        click.echo(f"halt of {pilot}: {stop}", err=True)
+        echo(f"halt of {pilot}: {stop}", err=True)
         if known.stop != "verified" and not reason and sys.stdin.isatty():
             reason = click.prompt("reason for ending a halt whose stop is not verified", err=True)
     send(to, prefix, Release(id=id_ or fresh(), pilot=pilot, author=author, reason=reason))
@@ -404,4 +405,4 @@ def standing(pilot: str, to: str, prefix: str, author: str) -> None:
     known = seen(to, prefix, pilot, author)
     if known is None:
         raise click.ClickException(f"no entry of {pilot} was found")
-    click.echo(msgspec.json.encode(known).decode())
+    echo(msgspec.json.encode(known).decode())

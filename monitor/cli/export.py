@@ -13,6 +13,7 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.pulse import Pulse
+from monitor.cli.terminal import echo
 from monitor.client.gateway import FirmIdentity, GatewayLink
 from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
@@ -138,7 +139,7 @@ def _from_gateway(to: str, identity: FirmIdentity, pilot: str, what: str, pulse:
         raise click.BadParameter(str(error), param_hint="--to") from error
     out.flush()
     pulse.end()
-    click.echo(f"{what} of {pilot}: {size:,} bytes", err=True)
+    echo(f"{what} of {pilot}: {size:,} bytes", err=True)
 
 
 # ---- the history
@@ -161,7 +162,7 @@ async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots
                 header = header_of("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:
                     lost = ", ".join(f"{name} before {first}" for name, first in sorted(missing.items()))
-                    click.echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)
+                    echo(f"partition {partition}: retention has deleted {lost}; it cannot be replayed", err=True)
                 records += await _history(header, await log.ordered(), pulse)
     if pilots and not records:
         raise Refused(f"no record of {', '.join(sorted(pilots))} is in the logs of this monitor")
@@ -175,10 +176,10 @@ async def _history(header: Header, ordered: MergedHistory, pulse: Pulse) -> int:
         pulse.beat(_reached, made.received, made.records)
     out.flush()
     pulse.end()
-    click.echo(f"partition {header.partition}: {made.records:,} records up to {stamp(made.received)}", err=True)
+    echo(f"partition {header.partition}: {made.records:,} records up to {stamp(made.received)}", err=True)
     chosen = made.selection
     if chosen is not None and chosen.redacted:
-        click.echo(
+        echo(
             f"{chosen.redacted:,} records held events of other pilots, which are left out; {chosen.unverifiable:,} of "
             f"these "
             "records are signed as a whole, so that their signature can no longer be checked",
@@ -209,7 +210,7 @@ async def _telemetry(directory: Path | None, bootstrap: str, topic: str, pilots:
         pulse.beat(_reached, record.received, written)
     out.flush()
     pulse.end()
-    click.echo(f"{written:,} events written, {unread:,} invalid left out", err=True)
+    echo(f"{written:,} events written, {unread:,} invalid left out", err=True)
 
 
 async def _kept(directory: Path) -> AsyncIterator[Record]:

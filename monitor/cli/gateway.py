@@ -8,6 +8,7 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
 from monitor.kafka.gateway_service import GatewaySettings, run_gateway
 from monitor.kafka.topics import TopicNames
 from monitor.projections.metrics import Metrics
@@ -61,4 +62,4 @@ def gateway(
         host_names=host_names,
         tls=None if certificate is None or key is None else (certificate, key),
     )
-    run_gateway(settings, lambda line: click.echo(line, err=True), metrics)
+    run_gateway(settings, lambda line: echo(line, err=True), metrics)
