@@ -36,9 +36,8 @@ def test_a_firm_has_grants_by_full_names_only() -> None:
     for firm in FIRMS:
         mine = [grant for grant in deployment("sandbox") if grant.user == firm]
         assert not [grant for grant in mine if grant.prefixed]
-        shared = {names.commands, names.permits}  # read while services follow the shared topics
         own = {names.telemetry_of(firm), names.commands_of(firm), names.permits_of(firm)}
-        assert {grant.name for grant in mine} <= own | shared
+        assert {grant.name for grant in mine} == own
 
 
 @pytest.fixture(scope="module")
