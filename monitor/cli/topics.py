@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.clock import wall_ms
 from monitor.kafka import topics as stream_topics
 from monitor.kafka.acl_admin import AclAdmin, AclDifference
 from monitor.kafka.acls import AclUsers, grants
@@ -191,7 +192,7 @@ def denials(log: Path, metrics_port: int, metrics_host: str) -> None:
         signal.signal(number, lambda *_: over.set())
     port = serve_metrics(metrics, metrics_host, metrics_port)
     click.echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
-    count_denials(DenialLog(log), metrics.kafka_denied, over, every=1.0)
+    count_denials(DenialLog(log), metrics.kafka_denied, lambda: metrics.heartbeat(wall_ms()), over)
 
 
 def _report_acls(found: AclDifference, action: str, removed: bool) -> None:

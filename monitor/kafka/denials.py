@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 LONGEST_LINE = 64 * 1024  # bytes; a longer one is read in parts, none of which is a denial
+EVERY_S = 1.0
 USERS = 1_000  # users with a count of their own; a further one counts as `other`
 _DENIED = re.compile(
     r"Principal = User:(?P<user>.*) is Denied operation = (?P<operation>\S+) from host = (?P<host>\S+) "
@@ -79,10 +80,14 @@ class DenialLog:
         return user
 
 
-def count_denials(log: DenialLog, count: Callable[[str, str, str], None], over: threading.Event, every: float) -> None:
-    """Call `count` with user, operation and kind of resource of every denial, until `over`; looks every `every` s."""
+def count_denials(
+    log: DenialLog, count: Callable[[str, str, str], None], beat: Callable[[], None], over: threading.Event
+) -> None:
+    """Call `count` with user, operation and kind of resource of every denial, until `over`. Looks every `EVERY_S`, and
+    calls `beat` each time."""
     while True:
+        beat()
         for denial in log.new():
             count(log.known_user(denial.user), denial.operation, denial.kind)
-        if over.wait(every):
+        if over.wait(EVERY_S):
             return
