@@ -15,7 +15,7 @@ from msgspec import Struct
 
 LONGEST_LINE = 64 * 1024  # bytes; a longer one is read in parts, none of which is a denial
 EVERY_S = 1.0
-USERS = 1_000  # users with a count of their own; a further one counts as `other`
+USERS = 1_000  # users with a separate count; a further one counts as `other`
 _DENIED = re.compile(
     r"Principal = User:(?P<user>.*) is Denied operation = (?P<operation>\S+) from host = (?P<host>\S+) "
     r"on resource = (?P<kind>\w+):\w+:(?P<name>.*?) for request = (?P<request>\w+)"
@@ -57,11 +57,11 @@ class DenialLog:
                 if stat.st_ino != self._inode or stat.st_size < self._at:
                     self._inode, self._at = stat.st_ino, 0
                 log.seek(self._at)
-                return self._read(log.readline)
+                return self._parse(log.readline)
         except FileNotFoundError:
             return []
 
-    def _read(self, readline: Callable[[int], bytes]) -> list[Denial]:
+    def _parse(self, readline: Callable[[int], bytes]) -> list[Denial]:
         found: list[Denial] = []
         while line := readline(LONGEST_LINE):
             if not line.endswith(b"\n") and len(line) < LONGEST_LINE:

@@ -31,7 +31,7 @@ def test_no_user_may_change_or_delete() -> None:
 
 
 def test_a_firm_has_grants_by_full_names_only() -> None:
-    """A prefix would let `firm-1` reach `firm-10`; each firm's grants are those of its own topics."""
+    """A prefix would let `firm-1` reach `firm-10`; each firm's grants are those of its topics."""
     names = TopicNames("sandbox", FIRMS)
     for firm in FIRMS:
         mine = [grant for grant in deployment("sandbox") if grant.user == firm]
