@@ -33,6 +33,7 @@ from monitor.charter.control import (
     Withdrawal,
 )
 from monitor.cli.charter import placeholders
+from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.control import read_state, send_act
 from monitor.clock import wall_ms
 from monitor.compile.load import load_charter
@@ -123,7 +124,7 @@ def act_options(command: F) -> F:
         ),
     ):
         command = option(command)
-    return command
+    return trust_option(command, expose=False)  # type: ignore[return-value]
 
 
 def fresh() -> str:
@@ -139,7 +140,7 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     signature = read_key(key).sign("control", body) if key else ""
     wait: float = meta.get(WAIT, 0.0)
     try:
-        answer = send_act(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix)
+        answer = send_act(to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix, trusted=trusted_here())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
     kind = str(act.__struct_config__.tag).rpartition(".")[2]
@@ -180,7 +181,7 @@ def _in_force(refused: Rejected | None) -> bool:
 def seen(to: str, prefix: str, pilot: str) -> KnownState | None:
     """The recorded state of a pilot, `None` when there is none. Raises Unavailable, Refused."""
     try:
-        return read_state(to, pilot, prefix=prefix)
+        return read_state(to, pilot, prefix=prefix, trusted=trusted_here())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
 

@@ -12,6 +12,7 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.pulse import Pulse
+from monitor.cli.trust_keys import trust_option
 from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
 from monitor.engine.history import EndLine, Header, JournalLine, encode
@@ -23,6 +24,7 @@ from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.partition_reader import PartitionReader, to_records
 from monitor.kafka.topics import TopicNames, participants_of, partition_count
 from monitor.model.records import Record
+from monitor.model.signing import Trusted
 from monitor.projections.formats import stamp
 from monitor.validate.parse import validate
 
@@ -59,6 +61,7 @@ AFTER = "records received after the last journal entry: their order is not fixed
 @click.option(
     "--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, such as that of one participant"
 )
+@trust_option
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 def export(
     directory: Path | None,
@@ -67,6 +70,7 @@ def export(
     pilots: tuple[str, ...],
     plain: bool,
     topic: str,
+    trusted: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Write the input of a monitor to stdout, so that both sides can replay it.
@@ -80,7 +84,8 @@ def export(
     With --telemetry: events alone, one CloudEvent per line with its time of reception as `recordedtime`. No acts, no
     journal; invalid records are left out and counted. For testing a charter on past data, not for an appeal.
 
-    The monitor may be running; the export ends where the journal ended when it began.
+    On Kafka, journal entries that no --trust-key signed are left out, where one is given: the workers leave them out
+    too. The monitor may be running; the export ends where the journal ended when it began.
 
     \b
     Examples:
@@ -104,14 +109,17 @@ def export(
             _telemetry(directory, bootstrap, topic or TopicNames(prefix).telemetry[0], frozenset(pilots), pulse)
         )
     else:
-        asyncio.run(_histories(directory, bootstrap, prefix, frozenset(pilots), pulse))
+        keys = Trusted(trusted) if trusted else None
+        asyncio.run(_histories(directory, (bootstrap, prefix, keys), frozenset(pilots), pulse))
 
 
 # ---- the history
 
 
-async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots: frozenset[str], pulse: Pulse) -> None:
-    records = 0
+async def _histories(
+    directory: Path | None, logs: tuple[str, str, Trusted | None], pilots: frozenset[str], pulse: Pulse
+) -> None:
+    (bootstrap, prefix, trusted), records = logs, 0
     if directory is not None:
         store = history_source.opened(directory)
         try:
@@ -122,7 +130,7 @@ async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots
     else:
         names = TopicNames(prefix, await participants_of(bootstrap, prefix))
         for partition in await partitions_of(bootstrap, names, pilots):
-            async with PartitionHistory(bootstrap, names, partition) as log:
+            async with PartitionHistory(bootstrap, names, partition, trusted) as log:
                 missing = await log.missing()
                 header = _header("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:
