@@ -75,6 +75,8 @@ class Pilot:
       the first key that signs is pinned in `spool_dir`; required for the tiers high and critical. "none": no key is
       checked, for trials |
     | `key` | private key of the service (a file of `sandbox-monitor keys new`); signs what is sent |
+    | `pseudonyms` | ids of complaints, incidents and decisions are sent as HMACs of what you pass, made with a key that
+      is derived from `key`; an id that is a UUID, a ULID or a digest is sent as it is. Default: with `key` |
     | `drain_s` | s that running work may go on after a halt |
     | `clock` | ns, sleep included; for tests |
 
@@ -109,6 +111,7 @@ class Pilot:
         on_lapse: OnLapse | None = None,
         trust: Trust = None,
         key: str | Path | Signer | None = None,
+        pseudonyms: bool | None = None,
         drain_s: float = 10.0,
         clock: Clock | None = None,
     ) -> None:
@@ -141,6 +144,7 @@ class Pilot:
             keys=trusted(trust),
             pins=trust is None,
             signer=key if isinstance(key, Signer) else read_key(Path(key)) if key else None,
+            pseudonyms=pseudonyms,
             drain_s=drain_s,
             clock=clock or boottime(),
         )

@@ -43,8 +43,14 @@ class PilotSettings(Struct, frozen=True, kw_only=True):
     keys: Trusted | None
     pins: bool  # without keys: trust the first one that signs
     signer: Signer | None
+    pseudonyms: bool | None  # None: with a signer
     drain_s: float
     clock: Clock
+
+    @property
+    def pseudonym_key(self) -> bytes | None:
+        """What ids of complaints, incidents and decisions are made pseudonyms with; None: they are sent as they are."""
+        return None if self.signer is None or self.pseudonyms is False else self.signer.pseudonym_key
 
     @property
     def lapse_policy(self) -> OnLapse | None:
@@ -71,6 +77,8 @@ def check(settings: PilotSettings) -> None:
         if value not in words:
             raise ValueError(f"{name} is {value!r}; give one of {', '.join(word for word in words if word)}")
     tier, permits, on_lapse = settings.tier, settings.permits, settings.on_lapse
+    if settings.pseudonyms and settings.signer is None:
+        raise ValueError("pseudonyms are made with the firm's key: give key=..., a file of `sandbox-monitor keys new`")
     if tier in STOPPING and (permits == "off" or on_lapse == "shout"):
         raise ValueError(
             f"a pilot of tier {tier} stops when its permit lapses: leave out permits='off', on_lapse='shout'"
