@@ -96,5 +96,5 @@ class HistoryReplay:
         elif isinstance(entry, TimeRead):
             return self._machine.time(line.received, unbroken=line.unbroken)
         elif isinstance(entry, Skipped):
-            return self._machine.lost(entry.lost)
+            return self._machine.lost(entry.lost, entry.keys or {})
         return Outputs()  # a `control` entry only orders control: its records stand before it

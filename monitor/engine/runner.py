@@ -9,8 +9,10 @@ unknown - a write that failed may have been written -, so the process must exit 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
+
+from msgspec import UNSET
 
 from monitor.engine.checkpoint_pacing import CheckpointPacer
 from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
@@ -24,6 +26,7 @@ logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
 END = 1 << 62
+NONE: Mapping[str, str] = {}
 
 
 class StateMachine(Protocol):
@@ -52,8 +55,9 @@ class StateMachine(Protocol):
     def time(self, now: int) -> Outputs:
         """Step to a journalled time (ms)."""
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept."""
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str]) -> Outputs:
+        """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept. Of the topics
+        in `keys`, an operator skipped the last record of the range: see `Skipped`."""
 
 
 if TYPE_CHECKING:
@@ -100,6 +104,7 @@ class Runner(Generic[M]):
         self._advanced = False
         self.machine = machine(log.partition, 0)
         self.epoch = 0
+        self.fruitless = 0  # owners in a row before this one that made no step
         self.next_telemetry: dict[str, int] = {}
         self.next_control = 0
 
@@ -127,7 +132,7 @@ class Runner(Generic[M]):
         Raises Fenced or LogBroken.
         """
         found: Recovery = await self._log.claim()
-        self.epoch = found.epoch
+        self.epoch, self.fruitless = found.epoch, found.fruitless
         self.machine = self._make(self._log.partition, found.epoch)
         self._restore(found.snapshots)
         self._through = found.through
@@ -176,7 +181,7 @@ class Runner(Generic[M]):
             self.next_control = read[-1].offset + 1
         self.next_control = max(self.next_control, entry.control_next)
         if isinstance(entry, Skipped):
-            await self._step_lost(records, row, entry.lost)
+            await self._step_lost(records, row, entry)
         elif isinstance(entry, ControlRead):
             await self._step_control(records, row)
         else:
@@ -218,10 +223,15 @@ class Runner(Generic[M]):
         await self._step_time([], row)
         await self._checkpoint_if_due()
 
-    async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
-        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and continue
-        after them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
-        `next_telemetry`.
+    @property
+    def written(self) -> dict[str, int]:
+        """The offset of each telemetry topic below which outputs are written: an earlier owner stepped so far."""
+        return {} if self._through is None else dict(self._through.telemetry)
+
+    async def skip(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str] = NONE) -> None:
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, or skipped by
+        an operator (`keys`, see `Skipped`), and continue after them: recovery and replay do the same. Only right after
+        `recover`, where each first lost offset is `next_telemetry`.
 
         Raises LogBroken while `replaying`: decisions were emitted from what is lost, so the state cannot be computed
         again.
@@ -229,10 +239,10 @@ class Runner(Generic[M]):
         self._refuse_while_replaying("a loss of telemetry")
         if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):
             raise ValueError("what is skipped must begin where telemetry is to be read next")
-        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost)
+        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost, dict(keys) or UNSET)
         row = await self._log.append(entry)
         self._failpoint("after_append")
-        await self._step_lost([], row, lost)
+        await self._step_lost([], row, entry)
         await self.checkpoint()
 
     async def checkpoint(self) -> None:
@@ -274,13 +284,13 @@ class Runner(Generic[M]):
         outputs.extend(self.machine.time(row.received))
         await self._after_entry(outputs, row)
 
-    async def _step_lost(self, records: Sequence[Record], row: Journalled, lost: dict[str, tuple[int, int]]) -> None:
+    async def _step_lost(self, records: Sequence[Record], row: Journalled, entry: Skipped) -> None:
         outputs = Outputs()
         for record in records:
             outputs.extend(self.machine.control(record))
-        for topic, (_, kept) in lost.items():
+        for topic, (_, kept) in entry.lost.items():
             self.next_telemetry[topic] = max(self.next_telemetry.get(topic, 0), kept)
-        outputs.extend(self.machine.lost(lost))
+        outputs.extend(self.machine.lost(entry.lost, entry.keys or {}))
         await self._after_entry(outputs, row)
 
     async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:

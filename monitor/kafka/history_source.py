@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
-import msgspec
-
 from monitor.engine.history_order import MergedHistory
 from monitor.engine.log import Journalled
 from monitor.kafka import state_keys
+from monitor.kafka.journal_records import journal_entry
 from monitor.kafka.partition_reader import PartitionReader, to_records
 from monitor.kafka.topics import TopicNames, partition_count
-from monitor.model.records import JournalEntry, Position, Record
-
-_entry = msgspec.json.Decoder(JournalEntry)
+from monitor.model.records import Position, Record
 
 
 class PartitionHistory:
@@ -61,7 +58,7 @@ class PartitionHistory:
         live = state_keys.LiveKeys()
         reader = await self._reader()
         async for raw in reader.all(self.names.state, self.partition):
-            if state_keys.parse(raw.key)[0] == state_keys.THROUGH:
+            if (raw.key or b"").startswith(state_keys.THROUGH.encode()):
                 live.feed(raw.key, raw.value)
         raw = live.values.get((state_keys.THROUGH, ""))
         return None if raw is None else state_keys.decode_position(raw)
@@ -69,7 +66,9 @@ class PartitionHistory:
     async def _journal(self) -> AsyncIterator[Journalled]:
         reader = await self._reader()
         async for raw in reader.all(self.names.journal, self.partition):
-            yield Journalled(raw.offset, raw.timestamp, _entry.decode(raw.value))
+            entry = journal_entry(raw)
+            if entry is not None:  # else it is none of an owner's
+                yield entry
 
     async def _read_topic(self, topic: str) -> AsyncIterator[Record]:
         reader = await self._reader()

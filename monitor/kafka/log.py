@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -22,17 +23,17 @@ from monitor.clock import wall_ms
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import Fenced, LogBroken, Stop, Unavailable
 from monitor.kafka import faust_hooks, state_keys
+from monitor.kafka.journal_records import TAIL, fruitless_claims, journal_entry
 from monitor.kafka.partition_reader import LOG_APPEND_TIME, PartitionReader, to_records
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import LARGE
 from monitor.model.epochs import EpochFilter
-from monitor.model.records import Claim, Closed, JournalEntry, Outputs, Position, Record, Skipped
+from monitor.model.records import Claim, Closed, JournalEntry, Outputs, OwnerStart, Position, Record, Skipped
 from monitor.model.signing import HEADER, SignedKind
 
 JSON = b"application/json"
 NO_EPOCH = 0
 
-_journal_decode = msgspec.json.Decoder(JournalEntry).decode
 _Line = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]  # topic, key, value, headers
 
 
@@ -40,6 +41,8 @@ class KafkaLog:
     """One partition of all topics. Call `claim` first; after any exception, only `close`.
 
     `generation` is the consumer group's, so that epochs rise with it too. `failpoint` is for tests that kill owners.
+    `on_foreign` is called with topic, partition and offset of each record of journal and state that no owner
+    can have written; it is skipped.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class KafkaLog:
         *,
         generation: int = 0,
         failpoint: Callable[[str], None] = lambda name: None,
+        on_foreign: Callable[[str, int, int], None] = lambda topic, partition, offset: None,
     ) -> None:
         self.partition = partition
         self.names = settings.names
@@ -58,6 +62,7 @@ class KafkaLog:
         self._settings = settings
         self._generation = generation
         self._failpoint = failpoint
+        self._on_foreign = on_foreign
         self._producer: AIOKafkaProducer | None = None
         self._reader: PartitionReader | None = None
         self._live = state_keys.LiveKeys()
@@ -78,26 +83,40 @@ class KafkaLog:
         self._producer = await self._fence()
         self._failpoint("fenced")
         async for raw in self._reader.all(self.names.state, self.partition):
-            self._live.feed(raw.key, raw.value)
+            if not self._live.feed(raw.key, raw.value):
+                self._on_foreign(raw.topic, raw.partition, raw.offset)
         self._failpoint("state_read")
         watermark = self._watermark()
         entries, highest = await self._journal(watermark.position.journal)
+        recent = await self._before(watermark.position.journal)
         raw_through = self._live.values.get((state_keys.THROUGH, ""))
         through = None if raw_through is None else state_keys.decode_position(raw_through)
-        await self._check_kept(watermark.position, through, entries)
         # Above every epoch ever written here, also where a topic lost its end or the group its generation.
         self.epoch = max(self._generation, self._live.highest + 1, highest + 1, watermark.in_force + 1)
         owners = {self.names.telemetry_of(name): name for name in self.names.participants}
-        claim = await self.append(Claim(self.epoch, self._settings.owner, self._settings.admitters, owners))
+        reached = _furthest(watermark.position, through)
+        claim = await self.append(
+            Claim(
+                self.epoch,
+                self._settings.owner,
+                self._settings.admitters,
+                owners,
+                start=OwnerStart(reached, self._settings.process),
+            )
+        )
         self._failpoint("claimed")
         last = entries[-1].offset if entries else watermark.position.journal - 1
         await self._visible(claim.offset)
         # Entries that an older owner appended between the first read and the claim: they precede the claim, so they
         # count.
         async for raw in self._reader.all(self.names.journal, self.partition, last + 1):
-            entries.append(Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value)))
+            entry = self._entry(raw)
+            if entry is not None:
+                entries.append(entry)
         if not entries or entries[-1].offset != claim.offset:
             raise LogBroken(f"{self.names.journal}/{self.partition}: the claim at {claim.offset} is not the last entry")
+        # After the claim, so that an owner that cannot go on here leaves a trace of its start.
+        await self._check_kept(watermark.position, through, entries)
         snapshots = self._snapshots(watermark.position)
         self._live.drop_values()
         return Recovery(
@@ -106,6 +125,7 @@ class KafkaLog:
             through=through,
             snapshots=snapshots,
             journal=tuple(self._valid(entries, watermark.in_force)),
+            fruitless=fruitless_claims([*recent, *entries]) - 1,
         )
 
     async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
@@ -267,11 +287,28 @@ class KafkaLog:
         first, _ = await reader.bounds(self.names.journal, self.partition)
         if first > start:
             raise LogBroken(f"{self.names.journal}/{self.partition} begins at {first}, but {start} is needed")
-        entries = [
-            Journalled(raw.offset, raw.timestamp, _journal_decode(raw.value))
-            async for raw in reader.all(self.names.journal, self.partition, start)
-        ]
+        read = [self._entry(raw) async for raw in reader.all(self.names.journal, self.partition, start)]
+        entries = [entry for entry in read if entry is not None]
         return entries, max((e.entry.epoch for e in entries), default=NO_EPOCH)
+
+    async def _before(self, start: int) -> list[Journalled]:
+        """The last entries before an offset of the journal."""
+        _, reader = self._started()
+        first, _ = await reader.bounds(self.names.journal, self.partition)
+        at, found = max(first, start - TAIL), list[Journalled]()
+        while at < start:
+            rows, at = await reader.chunk(self.names.journal, self.partition, at, start)
+            found += [entry for raw in rows if (entry := self._entry(raw)) is not None]
+        return found
+
+    def _entry(self, raw: Any) -> Journalled | None:
+        """An entry of the journal; `None` for a record that is none, which is reported. Raises LogBroken."""
+        if f"{raw.topic}/{raw.partition}/{raw.offset}" in self._settings.skip:
+            return None
+        entry = journal_entry(raw)
+        if entry is None:
+            self._on_foreign(raw.topic, raw.partition, raw.offset)
+        return entry
 
     async def _check_kept(self, start: Position, through: Position | None, entries: Sequence[Journalled]) -> None:
         """Raise LogBroken where telemetry after the last checkpoint was deleted that an owner has stepped: its
@@ -369,3 +406,10 @@ class KafkaLog:
         yield from self._state(
             state_keys.WATERMARK, "", state_keys.encode(state_keys.Watermark(at, self._in_force(at.journal)))
         )
+
+
+def _furthest(watermark: Position, through: Position | None) -> dict[str, int]:
+    """The next offset of each telemetry topic whose outputs are not written yet."""
+    written = {} if through is None else through.telemetry
+    topics = sorted(watermark.telemetry.keys() | written.keys())
+    return {topic: max(watermark.telemetry.get(topic, 0), written.get(topic, 0)) for topic in topics}

@@ -18,7 +18,7 @@ from aiokafka import client, conn
 from aiokafka.consumer import fetcher
 from aiokafka.producer import sender
 from aiokafka.protocol import api
-from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from faust.transport.drivers import aiokafka as driver
 from msgspec import Struct
 
@@ -41,6 +41,7 @@ _OWN_CONSUMER = "faust: a setting for the consumer class of a transport"
 _OWN_LOOP = "faust: a public hook that receives fetched lists instead of the built-in drain"
 _RECORD_FACTORY = "aiokafka: a `record_factory` argument of AIOKafkaConsumer"
 _BATCH_READER = "aiokafka: a pluggable checksum function, or the processor's instruction in its C extension"
+_HEADER_KEYS = "aiokafka: header keys that are not UTF-8 do not end reading"
 _RECEIVE_BUFFER = "aiokafka: responses received with BufferedProtocol instead of StreamReader"
 _RANGE = "faust: a setting for the assignor, and isolation level per consumer"
 
@@ -118,6 +119,8 @@ HOOKS: tuple[Hook, ...] = (
     Hook(fetcher.PartitionRecords, "_unpack_records", "asks for the checksum of each batch first", _BATCH_READER),
     Hook(fetcher, "MemoryRecords", "replaced, so that each batch is checked by the processor", _BATCH_READER),
     Hook(DefaultRecordBatch, "validate_crc", "replaced by the processor's instruction", _BATCH_READER),
+    Hook(_DefaultRecordBatchPy, "_maybe_uncompress", "before header keys are read that are not UTF-8", _HEADER_KEYS),
+    Hook(_DefaultRecordBatchPy, "_buffer", "replaced by bytes that decode to text whatever they hold", _HEADER_KEYS),
     Hook(
         sender,
         "BACKOFF_OVERRIDE",

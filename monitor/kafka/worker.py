@@ -12,16 +12,19 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
+from monitor.clock import wall_ms
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import GroupConsumer, PartitionLog, TelemetryProgress, TopicPartitionName
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.ownership import OpenLog, PartitionOwnership
 from monitor.kafka.partition_metrics import PartitionMetrics
+from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.standby import OtherOwners
 from monitor.kafka.watchdog import Watchdog
 from monitor.logs import EventLogger
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import Outputs, Record
 from monitor.projections.metrics import Metrics
 
@@ -63,7 +66,7 @@ class PartitionWorkers:
         self.ownership = PartitionOwnership(
             settings,
             consumer,
-            open_log or _open_log(failpoint),
+            open_log or _open_log(failpoint, ReaderReports(metrics, progress=False)),
             metrics=self._metrics,
             on_outputs=on_outputs,
             host=host,
@@ -229,10 +232,12 @@ class PartitionWorkers:
 
     async def _deliver(self, consumer: GroupConsumer, owned: OwnedPartition, topic: str, records: list[Record]) -> None:
         """Step telemetry in batches; give control to the gate. Stops where the partition is no longer active."""
-        for start in range(0, len(records), self._settings.batch):
+        start = 0
+        while start < len(records):
             if not self.ownership.active(consumer, owned):
                 return
-            batch = records[start : start + self._settings.batch]
+            batch = records[start : start + owned.careful.batch(topic, self._settings.batch)]
+            start += len(batch)
             if topic == owned.log.names.control:
                 if not owned.gate.hold(batch):
                     return
@@ -240,6 +245,8 @@ class PartitionWorkers:
                 before, events = self._host.monotonic(), owned.runner.machine.events
                 await owned.runner.telemetry(topic, batch)
                 self._metrics.stepped(owned, self._host.monotonic() - before, owned.runner.machine.events - events)
+                if owned.careful.stepped(topic, len(batch)) and not owned.runner.replaying:
+                    await owned.runner.checkpoint()
             owned.delivered[topic] = max(owned.delivered[topic], batch[-1].offset + 1)
 
     async def _commit_hints(self, consumer: GroupConsumer) -> None:
@@ -254,10 +261,16 @@ class PartitionWorkers:
         return self._others is None or await self._others.active()
 
 
-def _open_log(failpoint: Callable[[str], None]) -> OpenLog:
-    process = f"{os.uname().nodename}/{os.getpid()}"
+def _open_log(failpoint: Callable[[str], None], reports: ReaderReports) -> OpenLog:
+    owner = f"{os.uname().nodename}/{os.getpid()}"
+    process = f"{owner}/{wall_ms()}"  # in a container, name and number are the same at each start
+
+    def on_foreign(topic: str, partition: int, offset: int) -> None:
+        reports.skipped(topic, partition, offset, OutputRejection.FOREIGN)
 
     def open_log(settings: WorkerSettings, partition: int, generation: int) -> PartitionLog:
-        return KafkaLog(settings.log(process), partition, generation=generation, failpoint=failpoint)
+        return KafkaLog(
+            settings.log(owner, process), partition, generation=generation, failpoint=failpoint, on_foreign=on_foreign
+        )
 
     return open_log

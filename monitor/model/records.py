@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.halt_ground import GROUND_CHARACTERS, Ground
 from monitor.model.notice import Notice
@@ -104,12 +104,21 @@ class Record(Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+class OwnerStart(Struct, frozen=True):
+    """Where an owner goes on (the next offset of each telemetry topic whose outputs are not written yet), and the start
+    of its process. Nothing that is decided depends on them."""
+
+    next: dict[str, int] = {}
+    process: str = ""
+
+
 class Claim(Struct, frozen=True, tag="claim"):
     """Journal: an owner claimed the partition. Later records of a lower epoch are void.
 
     `admitters` (public keys), `owners` (telemetry topic to participant) and `open_mode` (`None`: as the machine has it
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
-    ownership alike. Claims written before these fields existed have none of them.
+    ownership alike. `start` tells from outside whether owners end again and again, and where. Claims written before
+    these fields existed have none of them.
     """
 
     epoch: int
@@ -117,6 +126,7 @@ class Claim(Struct, frozen=True, tag="claim"):
     admitters: tuple[str, ...] = ()
     owners: dict[str, str] = {}
     open_mode: bool | None = None
+    start: OwnerStart | UnsetType = UNSET
 
 
 class ControlRead(Struct, frozen=True, tag="control"):
@@ -139,12 +149,17 @@ class TimeRead(Struct, frozen=True, tag="time"):
 class Skipped(Struct, frozen=True, tag="skipped"):
     """Journal: the log had deleted telemetry that was not read yet, and the owner was started with `--skip-lost`, which
     continues behind it. `lost` gives for each topic the first offset lost and the first that is kept; else as
-    `TimeRead`, though no time passes."""
+    `TimeRead`, though no time passes.
+
+    `keys` names the topics of which nothing was deleted: an operator skipped one record that ended the worker each time
+    it was stepped (`--skip`), the last one of the range. Its value is the key of that record, "" where it has none.
+    """
 
     epoch: int
     telemetry_next: dict[str, int]
     control_next: int
     lost: dict[str, tuple[int, int]]
+    keys: dict[str, str] | UnsetType = UNSET
 
 
 JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped

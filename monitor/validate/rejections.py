@@ -59,6 +59,7 @@ class RejectionReason(StrEnum):
     REPEATED = "repeated"
     CONFLICT = "conflict"
     CONTROL_REFUSED = "control_refused"
+    SKIPPED = "skipped"
 
 
 SENTENCES: dict[RejectionReason, str] = {
@@ -108,6 +109,9 @@ SENTENCES: dict[RejectionReason, str] = {
         "Another act with this id was judged before, or another charter is in force; this one changes nothing."
     ),
     RejectionReason.CONTROL_REFUSED: "The act is well formed but may not take effect.",
+    RejectionReason.SKIPPED: (
+        "The monitor's operator skipped the record, because the monitor ended at it each time; it counts nowhere."
+    ),
 }
 
 
