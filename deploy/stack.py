@@ -32,6 +32,7 @@ PORTS = {
     "alertmanager": 9093,
     "worker": 9464,
     "act": 9465,
+    "notary-metrics": 9466,
     "notary": 8321,
     "prometheus": 9090,
 }
@@ -125,7 +126,14 @@ class Stack:
             ),
             Part(
                 "notary",
-                (*monitor, "notary", *kafka, "--dir", str(data / "ledger"), "--port", str(ports["notary"])),
+                (
+                    *monitor,
+                    "notary",
+                    *kafka,
+                    *("--dir", str(data / "ledger")),
+                    *("--port", str(ports["notary"])),
+                    *("--metrics-port", str(ports["notary-metrics"])),
+                ),
                 _http(at["notary"], "/"),
                 f"board             http://{at['notary']}/ (ledger in {data / 'ledger'})",
                 supervised=True,
@@ -254,7 +262,7 @@ class Stack:
         """Write the shipped configuration with the ports of this stack."""
         prometheus = (DEPLOY / "prometheus" / "prometheus.local.yaml").read_text()
         alertmanager = (DEPLOY / "alertmanager" / "alertmanager.yaml").read_text()
-        for part, port in (("worker", 9464), ("act", 9465)):
+        for part, port in (("worker", 9464), ("act", 9465), ("notary-metrics", 9466)):
             prometheus = prometheus.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[part]}")
         prometheus = prometheus.replace("127.0.0.1:9093", f"127.0.0.1:{self.ports['alertmanager']}")
         rules = self.directory / "rules.yaml"

@@ -71,12 +71,14 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     shown = ReaderReports(
         metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value), progress=False
     )
+    watch = OwnerWatch(bootstrap, names, board, metrics, shown)
     tasks = [
         asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, entered)),
         asyncio.create_task(LedgerWriter(ledger, metrics, board.notices, shown).run(unrecorded)),
         asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), shown, repeats=True)),
         asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
-        asyncio.create_task(OwnerWatch(bootstrap, names, board, metrics, shown).run()),
+        asyncio.create_task(watch.run()),
+        asyncio.create_task(watch.watch_retention()),
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from aiokafka.errors import KafkaError
+
 from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.notices import CrashLoop
@@ -15,7 +17,7 @@ from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.journal_tail import JournalTails, PartitionTail
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.reader_reports import ReaderReports
-from monitor.kafka.topics import TopicNames, partition_count
+from monitor.kafka.topics import TopicNames, limited_retention, partition_count
 from monitor.logs import EventLogger
 from monitor.model.output_records import OutputRejection
 from monitor.projections.metrics import Metrics
@@ -23,6 +25,7 @@ from monitor.projections.metrics import Metrics
 logger = EventLogger(__name__)
 
 POLL_S = 1.0
+RETENTION_EVERY_S = 30.0
 RETRY_S = 2.0
 
 
@@ -56,6 +59,17 @@ class OwnerWatch:
                 await asyncio.sleep(RETRY_S)
             finally:
                 await reader.stop()
+
+    async def watch_retention(self) -> None:
+        """Look every half minute whether the log may delete telemetry, for ever: a topic's settings can change while
+        workers run."""
+        while True:
+            try:
+                for topic, limited in (await limited_retention(self._bootstrap, self._names)).items():
+                    self._metrics.limited_retention(topic, limited)
+            except (Unavailable, LogBroken, KafkaError) as error:  # also without the right to ask
+                logger.debug("retention.unknown", error=error)
+            await asyncio.sleep(RETENTION_EVERY_S)
 
     async def _look(self, reader: PartitionReader, partition: int) -> None:
         """Note when the owner of a partition last worked: a step in `journal` at least every ten seconds, checkpoints

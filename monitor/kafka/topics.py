@@ -255,6 +255,19 @@ async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
 
 
+async def limited_retention(bootstrap: str, names: TopicNames) -> dict[str, bool]:
+    """Every telemetry topic of the prefix, and whether Kafka may delete its records by time or by size.
+
+    Raises `Unavailable` when no broker answers, `LogBroken` when the settings may not be read.
+    """
+    shared = names.shared_telemetry
+    async with _Admin(bootstrap) as admin:
+        there = sorted(t for t in await admin.list_topics() if t == shared or t.startswith(f"{shared}."))
+        settings = await _settings(admin, there) if there else {}
+    kinds = ("retention.ms", "retention.bytes")
+    return {topic: any(found.get(kind, FOREVER) != FOREVER for kind in kinds) for topic, found in settings.items()}
+
+
 async def partition_count(bootstrap: str, topic: str) -> int:
     """Number of partitions of an existing topic. Raises `LogBroken` when it does not exist."""
     async with _Admin(bootstrap) as admin:

@@ -153,6 +153,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "first",
         "last",
     ),
+    _spec("telemetry_retention_limited", "gauge", "1 while the log may delete records of the topic, else 0.", "topic"),
     # the monitor itself
     _spec("build_info", "gauge", "1, with the version that runs.", "version"),
     _spec("heartbeat_timestamp_seconds", "gauge", "When the runner last made progress, wall clock."),

@@ -272,6 +272,10 @@ class Metrics:
         for name in ("worker_crash_loop", "telemetry_deleted"):
             self._of[name].remove_by_labels({"partition": str(partition)})
 
+    def limited_retention(self, topic: str, limited: bool) -> None:
+        """Whether the log may delete records of a telemetry topic, by time or by size."""
+        self._of["telemetry_retention_limited"].labels(topic).set(int(limited))
+
     def incomplete_ledgers(self, ledgers: int) -> None:
         """Set the number of ledgers that end before a decision that could not be entered."""
         self._of["ledger_incomplete"].set(ledgers)

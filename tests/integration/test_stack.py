@@ -36,7 +36,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 def test_the_stack_runs_and_stops(tmp_path: Path) -> None:
     """After `up` a simulated death is notified as a halt; killed processes restart and duplicate nothing; `down` stops
     all."""
-    ports = {part: free_port() for part in PARTS}
+    ports = {part: free_port() for part in (*PARTS, "notary-metrics")}
     stack = [sys.executable, str(DEPLOY / "stack.py")]
     where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+from kafka import KafkaProducer
 
 from monitor.kafka.topics import TopicNames
 from monitor.model.records import Level
@@ -53,7 +53,7 @@ def garbage(topic: str, count: int, seed: int, partitions: int = 1) -> list[Sent
     for value in values(rng):
         headers = [("content-type", b"application/json"), ("type", rng.choice(TYPES)), ("epoch", rng.choice(EPOCHS))]
         if rng.random() < 0.3:
-            headers = rng.choice(([], [("type", None)], [(RawKey("x"), b"y")], headers[:2], headers[2:]))  # type: ignore[list-item]
+            headers = rng.choice(([], [("type", b"")], [(RawKey("x"), b"y")], headers[:2], headers[2:]))
         key = rng.choice((None, b"", b"stranger", b"\xff\xfe", rng.randbytes(20)))
         found.append((topic, key, value, headers, rng.randrange(partitions)))
         if len(found) == count:
@@ -73,8 +73,12 @@ def output_topics(names: TopicNames) -> tuple[str, ...]:
     return names.decisions, names.evidence, names.rejected
 
 
-async def send(bootstrap: str, records: list[Sent]) -> None:
-    """Append records whose header keys may be any bytes."""
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=8 << 20, linger_ms=5) as producer:
-        for topic, key, value, headers, partition in records:
-            await producer.send_and_wait(topic, value, key, partition, headers=list(headers))
+def send(bootstrap: str, records: list[Sent]) -> None:
+    """Append records whose header keys may be any bytes; returns once all are acknowledged."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, max_request_size=8 << 20, linger_ms=5)
+    try:
+        sent = [producer.send(t, value, key, list(headers), partition) for t, key, value, headers, partition in records]
+        for one in sent:
+            one.get(60)
+    finally:
+        producer.close()
