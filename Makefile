@@ -74,6 +74,10 @@ test-halt: servers ## halts under faults with real processes, 100 runs of each; 
 test-security: servers ## what a hostile firm may not do, on real brokers; QUICK=1: fewer attempts; one GOAL line per promise
 	$(if $(QUICK),,FULL=1) $(PY) -m pytest -q $(if $(QUICK),-m "not long") -n 2 $(BY_FILE) tests/security $(ARGS)
 
+.PHONY: fuzz
+fuzz: install ## 1,000,000 random hostile requests to every HTTP server; ARGS="--requests N --seed S --seconds T"
+	$(PY) -m tests.security.http_fuzz $(ARGS)
+
 .PHONY: bench-detection
 bench-detection: install ## measure the detectors by simulation; QUICK=1 within ten minutes; picture in build/bench
 	$(PY) -m monitor bench detection $(ARGS)

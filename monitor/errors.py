@@ -81,7 +81,12 @@ class TryAgain(SandboxMonitorError):
 
 
 class Unavailable(TryAgain):
-    """An address does not answer, or answers with a transient error."""
+    """An address does not answer, or answers with a transient error. `retry_after`: seconds that it asks to wait, 0.0
+    where it does not."""
+
+    def __init__(self, *args: object, retry_after: float = 0.0) -> None:
+        super().__init__(*args)
+        self.retry_after = retry_after
 
 
 class Lapsed(TryAgain):

@@ -105,14 +105,14 @@ class RotatingContext(ssl.SSLContext):
     state of the files.
     """
 
-    _files: TlsFiles
-    _stamp: _Stamp
+    files: TlsFiles
+    stamp: _Stamp
     _inner: ssl.SSLContext
 
     def __new__(cls, files: TlsFiles) -> RotatingContext:
         self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         self._inner = files.load(datetime.now(UTC))
-        self._files, self._stamp = files, files.stamp()
+        self.files, self.stamp = files, files.stamp()
         return self
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
@@ -125,10 +125,10 @@ class RotatingContext(ssl.SSLContext):
 
     def _current(self) -> ssl.SSLContext:
         try:
-            stamp = self._files.stamp()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._inner = self._files.load(datetime.now(UTC))
+            stamp = self.files.stamp()
+            if stamp != self.stamp:
+                self.stamp = stamp
+                self._inner = self.files.load(datetime.now(UTC))
                 events.info("tls.files_reloaded")
         except (OSError, Refused) as error:
             events.warning("tls.files_kept", error=str(error))

@@ -67,6 +67,7 @@ def act(
     board: str,
     metrics_port: int | None,
     metrics_host: str,
+    host_names: tuple[str, ...],
     **addresses: str | None,
 ) -> None:
     """Deliver decisions to actors until SIGTERM or Ctrl-C. Run one for each set of addresses.
@@ -84,6 +85,6 @@ def act(
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)
-    serve_metrics_if_asked(metrics, metrics_host, metrics_port)
+    serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
     click.echo(f"act: {', '.join(actors)}", err=True)
     run_actors(bootstrap, TopicNames(prefix), deliver, metrics, lambda line: click.echo(line, err=True))

@@ -189,8 +189,13 @@ def _obeyed(obedience: SimulatedService, show: Show) -> list[Envelope]:
 async def _post(session: aiohttp.ClientSession, monitor: Monitor, events: list[Envelope], show: Show) -> None:
     for first in range(0, len(events), 100):
         batch = events[first : first + 100]
-        async with session.post(f"{monitor.address}v1/telemetry", data=msgspec.json.encode(batch)) as answer:
-            answer.raise_for_status()
+        body = msgspec.json.encode(batch)
+        while True:
+            async with session.post(f"{monitor.address}v1/telemetry", data=body) as answer:
+                if answer.status != 429:
+                    answer.raise_for_status()
+                    break
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
         show.sent += len(batch)
 
 

@@ -14,6 +14,12 @@ from monitor.model.signing import Trusted
 def keys() -> None:
     """Signing keys (Ed25519). Keep the key file secret; give others the public key that `show` prints.
 
+    To replace the key of the workers without losing a record: 1. make a new key; 2. give its public key to everyone who
+    trusts the old one (readers and workers: --trust-key; services: trust=), together with the old one, and restart;
+    3. start the workers with the new --key-file and the old public key as --trust-key; 4. after the next checkpoint of
+    every partition take the old key away from services. Readers that start with an empty directory read old records and
+    need the old key for as long as those are kept.
+
     Exit codes: 0 done, 1 the file exists already (`new`), or is missing or unreadable (`show`).
     """
 
@@ -33,10 +39,10 @@ def show(file: Path) -> None:
     click.echo(read_key(file).public)
 
 
-def checked(keys: tuple[str, ...]) -> tuple[str, ...]:
+def checked(keys: tuple[str, ...], option: str) -> tuple[str, ...]:
     """Return the keys. Raises BadParameter when one is not a public key."""
     try:
         Trusted(keys)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--admit-key") from error
+        raise click.BadParameter(str(error), param_hint=option) from error
     return keys

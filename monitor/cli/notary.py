@@ -53,6 +53,7 @@ def notary(
     silent_after: float,
     metrics_port: int | None,
     metrics_host: str,
+    host_names: tuple[str, ...],
 ) -> None:
     """Keep the ledger of every pilot and serve the board, until SIGTERM or Ctrl-C. Run one per authority.
 
@@ -68,8 +69,9 @@ def notary(
         directory=directory,
         host=host,
         port=port,
+        host_names=host_names,
         silent_ms=round(silent_after * 1000),
     )
     metrics = Metrics()
-    serve_metrics_if_asked(metrics, metrics_host, metrics_port)
+    serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
     run_notary(settings, lambda line: click.echo(line, err=True), metrics)

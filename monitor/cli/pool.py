@@ -33,7 +33,15 @@ from monitor.projections.wording import sentence
     help="how long after its end a period waits for evidence of the other partitions",
 )
 @metrics_options
-def pool(bootstrap: str, prefix: str, replication: int, wait: str, metrics_port: int | None, metrics_host: str) -> None:
+def pool(
+    bootstrap: str,
+    prefix: str,
+    replication: int,
+    wait: str,
+    metrics_port: int | None,
+    metrics_host: str,
+    host_names: tuple[str, ...],
+) -> None:
     """Watch what pilots of one vendor have in common, until SIGTERM or Ctrl-C. Run one per deployment.
 
     For each period it compares the events of all pilots that share a vendor with the sum of their limits, and emits
@@ -46,7 +54,7 @@ def pool(bootstrap: str, prefix: str, replication: int, wait: str, metrics_port:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from error
     metrics = Metrics()
-    serve_metrics_if_asked(metrics, metrics_host, metrics_port)
+    serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
     serve_pool(
         bootstrap,
         prefix,

@@ -1,4 +1,4 @@
-"""The options of a reader's metrics endpoint: `--metrics-port` and `--metrics-host`."""
+"""The options of a reader's metrics endpoint: `--metrics-port`, `--metrics-host` and `--host-name`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from monitor.cli.addresses import host_names
 from monitor.kafka.health import serve_metrics
 from monitor.projections.metrics import Metrics
 
 
 def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add both options."""
+    """Add these options."""
+    command = host_names(command)
     command = click.option(
         "--metrics-host",
         default="127.0.0.1",
@@ -24,7 +26,7 @@ def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def serve_metrics_if_asked(metrics: Metrics, host: str, port: int | None) -> None:
+def serve_metrics_if_asked(metrics: Metrics, host: str, port: int | None, host_names: tuple[str, ...]) -> None:
     """Serve metrics where a port was given, and print the address to stderr. Raises Refused."""
     if port is not None:
-        click.echo(f"metrics http://{host}:{serve_metrics(metrics, host, port)}/metrics", err=True)
+        click.echo(f"metrics http://{host}:{serve_metrics(metrics, host, port, host_names)}/metrics", err=True)

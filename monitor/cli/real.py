@@ -182,8 +182,8 @@ def play(case: Case) -> tuple[Story, list[str], list[str]]:
     told_to_stop = [d for d in story.decisions if d.reason not in UNHEARD]
     story = structs.replace(story, title=case.title, note=case.note, decisions=told_to_stop)
     text = [
-        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, {len(rejected)} "
-        f"rejected)"
+        f"\n{case.title} ({len(case.events):,} events, {len(story.evidence):,} closed periods, "
+        f"{sum(r.count for r in rejected):,} rejected)"
     ]
     for d in story.decisions:
         text.append(f"  {day(d.at)}  {level_change(d)}: {reason_sentence(d, charter)}")

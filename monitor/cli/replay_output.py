@@ -48,7 +48,7 @@ class Printer:
     def take(self, out: Outputs) -> None:
         """Print one step."""
         for rejected in out.rejected:
-            self._counts["rejected"] += 1
+            self._counts["rejected"] += rejected.count
             self._rejected(rejected)
         for decision in out.decisions:
             self._counts["decisions"] += 1
@@ -125,7 +125,8 @@ class Printer:
             return
         where = f"line {line}" if self._run.kind == "events" else f"{r.topic}/{r.partition}/{r.offset}"
         detail = f" ({r.detail})" if r.detail else ""
-        click.echo(f"{where} rejected: {r.field or 'record'}: {r.reason}{detail}")
+        events = f"; {r.count:,} events of it" if r.count > 1 else ""
+        click.echo(f"{where} rejected: {r.field or 'record'}: {r.reason}{detail}{events}")
 
     def _alphas(self) -> None:
         for name, charter in sorted(self._run.charters.items()):

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from monitor.act.base import AnyActor
 from monitor.act.json_lines import JsonLines
 from monitor.charter.spec import Charter
-from monitor.cli.addresses import HTTP_URL
+from monitor.cli.addresses import HTTP_URL, host_names
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.pushing import board_url, pushing, runbook_url
@@ -66,6 +66,7 @@ from monitor.embedded.run import run_until_stopped
 @click.option(
     "--checkpoint", default=5.0, show_default=True, type=click.FloatRange(0.01), help="seconds between checkpoints"
 )
+@host_names
 def serve(
     directory: Path,
     port: int,
@@ -77,6 +78,7 @@ def serve(
     source: str | None,
     admitters: tuple[str, ...],
     checkpoint: float,
+    host_names: tuple[str, ...],
 ) -> None:
     """Run the monitor in this process: SQLite in --dir, telemetry and control over HTTP, board, metrics.
 
@@ -97,8 +99,9 @@ def serve(
         port=port,
         charters=[_filled_in(path) for path in charters],
         actors=actors,
-        admitters=checked(admitters),
+        admitters=checked(admitters, "--admit-key"),
         checkpoint_every_ms=round(checkpoint * 1000),
+        host_names=host_names,
     )
 
     def started() -> None:

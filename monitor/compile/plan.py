@@ -142,6 +142,10 @@ class Plan:
         people = {name: text for authority in charter.authorities for name, text in authority.keys.items()}
         self.signers = {name: Trusted([text]) for name, text in people.items()}
         self.firm = Trusted(charter.participant.keys)
+        self.signed = bool(self.firm)  # whether telemetry must be signed
+        reporters = charter.reporters or ()
+        self.reporters = {key: one.id for one in reporters for key in Trusted(one.keys).ids}
+        self.senders = Trusted([*charter.participant.keys, *(key for one in reporters for key in one.keys)])
         self.keys = self.firm.ids.union(*(key.ids for key in self.signers.values()))
         self.strict = charter.tier in STRICT
         self.tolerates = charter.responses.tolerate_first and not self.strict

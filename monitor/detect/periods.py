@@ -27,6 +27,7 @@ SOURCES_SHOWN, SHOWN = 3, 80  # sources that a finding names, and how many chara
 def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
     """The next period of an indicator is over, in all its segments."""
     pilot = context.pilot
+    gaps: dict[int, bool] = {}  # by start of a period: it takes a look at every source, and segments share it
     for segment in indicator.segments:
         stream = pilot.streams[stream_key(indicator, segment)]
         index = stream.next
@@ -34,8 +35,12 @@ def close(context: DecisionContext, indicator: CompiledIndicator) -> None:
         opened = stream.open.pop(index, None) or OpenPeriod()
         # A halted service owes no data.
         idle = pilot.standing.halted and not opened.tallies and opened.k <= 0
-        gap = gaps_since(pilot, start) > 0 or conflicted_since(pilot, start)
-        gap = gap or (indicator.by_source and exposure_unknown(pilot, start, end))
+        if (gap := gaps.get(start)) is None:
+            gap = gaps[start] = (
+                gaps_since(pilot, start) > 0
+                or conflicted_since(pilot, start)
+                or (indicator.by_source and exposure_unknown(pilot, start, end))
+            )
         observation, partial = (None, False) if idle else observation_of(indicator, stream, opened, start, end, gap)
         stream.next = index + 1
         stream.stock += opened.stock

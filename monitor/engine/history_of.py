@@ -24,7 +24,7 @@ class PilotSelection:
     `pilots`.
 
     `redacted` counts packed records of which something was left out, `unverifiable` those of them that are signed: the
-    signature is of the whole bytes, so a replay rejects their heartbeats and acknowledgements as forged.
+    signature is of the whole bytes, so a replay rejects their events as forged.
     """
 
     def __init__(self, pilots: frozenset[str]) -> None:
@@ -56,7 +56,8 @@ class PilotSelection:
             self._owners = entry.owners
             yield from self._times.flush()
             # Host names and the names of other firms are confidential.
-            yield structs.replace(line, entry=Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode))
+            kept = Claim(entry.epoch, admitters=entry.admitters, open_mode=entry.open_mode, rules=entry.rules)
+            yield structs.replace(line, entry=kept)
         elif isinstance(entry, TimeRead):
             yield from self._times.feed(structs.replace(line, entry=TimeRead(entry.epoch, {}, 0)))
         elif isinstance(entry, Skipped):

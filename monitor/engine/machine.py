@@ -22,7 +22,7 @@ import msgspec
 from monitor.compile.state_size import open_allowance
 from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
-from monitor.decide.signatures import SIGNED_EVENTS, forged
+from monitor.decide.senders import Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
@@ -35,14 +35,14 @@ from monitor.errors import ControlRefused, Forged
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
-from monitor.model.refusals import Refusal
+from monitor.model.refusals import FORGERIES, Forgery, Refusal
 from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
-from monitor.state.sequences import accept_sequence
+from monitor.state.sequences import Arrival, accept_sequence
 from monitor.state.snapshots import restore
 from monitor.state.timers import NEVER
 from monitor.validate.parse import validate_control
@@ -63,11 +63,11 @@ class Machine:
     """The state machine of one partition.
 
     `journalled` is False only for replays of logs without a journal: they behave as if a `time` were read at each due
-    time, so the monitor was never unavailable. `secret` keys the digests of rejected input. `owner_of` returns the
-    participant that alone may write a telemetry topic (`None` = everybody). `keyed`: a record without a key is
-    rejected, as it is in no pilot's partition. `admitters` may admit pilots, and amend or end them in place of an
-    officer. `open_mode` (default: on where there are no `admitters`) lets everybody who writes to control admit; the
-    record says whether it was signed.
+    time, so the monitor was never unavailable, and they list every rejection. `secret` keys the digests of rejected
+    input. `owner_of` returns the participant that alone may write a telemetry topic (`None` = everybody). `keyed`: a
+    record without a key is rejected, as it is in no pilot's partition. `admitters` may admit pilots, and amend or end
+    them in place of an officer. `open_mode` (default: on where there are no `admitters`) lets everybody who writes to
+    control admit; the record says whether it was signed.
 
     `resident` is how many pilots are kept as objects, `hot` how many of these with unpacked detectors; outputs depend
     on neither. `events` counts the valid events that were stepped, `fast_path_events` those of them that were taken
@@ -105,8 +105,9 @@ class Machine:
         self._timers = TimerFiring(self._partition, evidence=evidence, skips_empty_periods=self.skips_empty_periods)
         self._outages = Outages(self._partition)
         self._acts = ControlActs(self._partition, self._catch_up, admitters, open_mode)
-        self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret)
-        self._batched = BatchStepper(self._partition, self._single, self._catch_up)
+        self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret, limited=journalled)
+        self._senders = Senders()
+        self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
         self._uncounted: dict[str, int] = {}
         self._journalled = journalled
         self._secret = secret
@@ -122,23 +123,26 @@ class Machine:
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
             return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
-        if (rejection := _not_accepted(pilot, event, record, owner)) is not None:
+        sender = self._senders.sender(pilot.plan, record, event)
+        if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
+        assert isinstance(sender, Sender)
+        event = sender.named(event)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
         # Accept the sequence number: an event counts once.
-        arrival = accept_sequence(pilot, event, at)
+        arrival = accept_sequence(pilot, event, at, sender.key)
         if arrival == "repeat":
             return None
         if arrival != "new":
-            return self._contested(pilot, event, arrival == "conflict", out)
+            return self._contested(pilot, event, arrival, out)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
-        observed = observe(context, event)
+        observed = observe(context, event, by_reporter=bool(sender.reporter))
         # Detect: the counts meet the detectors.
         detect(context, observed)
         # Decide: rules for single events, the command in force, the next permit.
@@ -151,20 +155,22 @@ class Machine:
             partition.arm(pilot)
         return None
 
-    def _contested(self, pilot: PilotState, event: Envelope, conflict: bool, out: Outputs) -> EventRejection:
-        """Reject an event for its sequence number; reports of harm in it still take effect.
+    def _contested(self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs) -> EventRejection:
+        """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.
 
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
         standing: no two decisions share an id.
         """
         cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
-        observe_contested(context, event, conflict)
+        observe_contested(context, event, arrival)
         if context.recorded:
             self._partition.settle(context)
             self._partition.arm(pilot)
+        if arrival == "older_key":
+            return _forged(Forgery.OLDER_KEY)
         return EventRejection(
-            RejectionReason.SOURCE_CONFLICT if conflict else RejectionReason.SEQUENCE_TOO_OLD, "sequence"
+            RejectionReason.SOURCE_CONFLICT if arrival == "conflict" else RejectionReason.SEQUENCE_TOO_OLD, "sequence"
         )
 
     def _catch_up(self, pilot: PilotState, received: int, out: Outputs) -> int:
@@ -189,7 +195,8 @@ class Machine:
             out = self._batched.records(records, stretch)
         else:
             self._single.records(records, stretch)
-            out = stretch.outputs()
+            out = self._single.outputs(stretch)
+        self._senders.forget()
         self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
             self._uncounted[kind] = self._uncounted.get(kind, 0) + events
@@ -227,6 +234,7 @@ class Machine:
         if 0 < step <= GAP_MS:
             self._outages.end(now, out)
         state.last_time = max(state.last_time, now)
+        out.rejected.extend(state.rates.released(now))
         if fired and (through := self._partition.closed_until()) > state.closed:
             state.closed = through  # the second stage waits for it
             out.evidence.append(Closed(partition=self._partition.number, through=through))
@@ -250,13 +258,16 @@ class Machine:
         self.epoch = claim.epoch
         self._acts.trust(Trusted(claim.admitters) if claim.admitters else None, claim.open_mode)
         self._owner_of = claim.owners.get
+        self._senders.rules = claim.rules or 1
 
     # ---- state in and out
 
     @property
     def notify_at(self) -> int | None:
-        """When a timer is due (ms); a `time` later than that fires it. A lower bound: no timer is due earlier."""
-        return self._partition.notify_at
+        """When a timer is due, or a sum of rejections (ms); a `time` later than that fires it. A lower bound: nothing
+        is due earlier."""
+        due = (self._partition.notify_at, self._partition.state.rates.due())
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def partition(self) -> int:
@@ -323,15 +334,19 @@ class Machine:
         out.rejected.append(reject(reason, refused.field, f"{refused.reason}: {refused.detail}", pilot=pilot))
 
 
-def _not_accepted(pilot: PilotState, event: Event, record: Record, owner: str | None) -> EventRejection | None:
-    """Why no event of this record is accepted for the pilot."""
-    if isinstance(event, SIGNED_EVENTS) and (why := forged(pilot.plan, record)) is not None:
-        return EventRejection(*why)
+def _not_accepted(pilot: PilotState, sender: Sender | Forgery, owner: str | None) -> EventRejection | None:
+    """Why no event of this sender is accepted for the pilot."""
+    if isinstance(sender, Forgery):
+        return _forged(sender)
     if owner is not None and owner != pilot.charter.participant.id:
         return EventRejection(RejectionReason.NOT_YOURS, "subject")
     if pilot.exited:
         return EventRejection(RejectionReason.AFTER_EXIT, "subject")
     return None
+
+
+def _forged(why: Forgery) -> EventRejection:
+    return EventRejection(RejectionReason.FORGED, "signature", f"{why.value}: {FORGERIES[why]}")
 
 
 def _not_applicable(pilot: PilotState, event: Event) -> EventRejection | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
+import msgspec
 from msgspec import Struct, structs
 
 from monitor.decide.context import DecisionContext
@@ -16,17 +17,19 @@ from monitor.model.records import Outputs
 from monitor.observe.fast_path_cache import HotPilots
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import PilotCache
+from monitor.state.rejection_rate import RejectionRates
 from monitor.state.timers import NEVER, next_closing, next_timer
 
 STALE_TIMERS = 1_024  # outdated entries that the queue of timers may hold
 
 
 class PartitionState(Struct, array_like=True):
-    """State of the partition that belongs to no pilot: the last `time` (ms), and up to where every period is closed
-    (ms)."""
+    """State of the partition that belongs to no pilot: the last `time` (ms), up to where every period is closed (ms),
+    and the `rates` at which rejections are written."""
 
     last_time: int = 0
     closed: int = 0
+    rates: RejectionRates = msgspec.field(default_factory=RejectionRates)
 
 
 class Partition:

@@ -24,6 +24,7 @@ from kafka.errors import KafkaError, SecurityDisabledError
 from msgspec import Struct
 
 from monitor.access.address import kafka_servers
+from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Refused, Unavailable
 from monitor.kafka.acls import Grant
@@ -80,6 +81,7 @@ class AclAdmin:
         """Connect, with the `login` of this process's environment unless one is given."""
         self._bootstrap = bootstrap
         login = access() if login is None else login
+        require_login(kafka_servers(bootstrap), login, reauthenticates=True)
         try:
             self._admin = KafkaAdminClient(
                 bootstrap_servers=kafka_servers(bootstrap), bootstrap_timeout_ms=10_000, **login

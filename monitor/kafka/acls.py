@@ -52,12 +52,15 @@ class AclUsers(Struct, frozen=True):
     reader: str = "reader"
 
 
-def grants(prefix: str, group: str, participants: Sequence[str], users: AclUsers) -> Iterator[Grant]:
-    """Every grant of a deployment; a participant's user has the participant's name.
+def grants(
+    prefix: str, group: str, participants: Sequence[str], users: AclUsers, *, also_shared: bool = False
+) -> Iterator[Grant]:
+    """Every grant of a deployment; a participant's user has the participant's name. `also_shared`: firms may still use
+    the shared topics, where each reads what all are sent; for a migration.
 
     Raises Refused for a participant that has the name of another user: it would have that user's grants.
     """
-    names = TopicNames(prefix)
+    names = TopicNames(prefix, also_shared=also_shared)
     if taken := sorted({*structs.astuple(users), *SUPER_USERS} & set(participants)):
         raise Refused(f"participant {taken[0]} has the name of a user of the authority; give that user another name")
     for firm in participants:
@@ -85,8 +88,10 @@ def grants(prefix: str, group: str, participants: Sequence[str], users: AclUsers
 def _firm(names: TopicNames, firm: str) -> Iterator[Grant]:
     # By their full names: a prefix would let `acme` write for `acme-2`.
     yield Grant(firm, ("Write",), "topic", names.telemetry_of(firm))
-    for topic in (names.commands_of(firm), names.permits_of(firm), names.commands, names.permits):
-        yield Grant(firm, ("Read",), "topic", topic)
+    yield from _reads(firm, names.commands_of(firm), names.permits_of(firm))
+    if names.also_shared:
+        yield Grant(firm, ("Write",), "topic", names.shared_telemetry)
+        yield from _reads(firm, names.commands, names.permits)
 
 
 def _worker(names: TopicNames, group: str, user: str) -> Iterator[Grant]:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from monitor.engine.log import Log
+from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.topics import TopicNames
-from monitor.model.records import Record
+from monitor.model.records import Command, Record
 
 TopicPartitionName = tuple[str, int]
 
@@ -43,6 +44,15 @@ class PartitionLog(Log, Protocol):
     names: TopicNames
     moves: int
     """Reads and writes that succeeded: the watchdog compares it."""
+    routes: OutputRoutes
+    """Where commands and permits are written; the logs of a worker share it."""
+
+    @property
+    def rerouting(self) -> bool:
+        """Whether commands in force are missing where they are read from now on: `reroute` is to be called."""
+
+    async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
+        """Write commands in force (participant, command) to the topics that they are missing in."""
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked now."""

@@ -14,6 +14,7 @@ import msgspec
 
 from monitor.engine.log import Journalled
 from monitor.errors import LogBroken
+from monitor.kafka.bounded_records import UnreadableRange
 from monitor.model.output_records import HIGHEST_EPOCH
 from monitor.model.records import Claim, JournalEntry
 
@@ -34,7 +35,7 @@ _any = msgspec.json.Decoder(_Any)
 def journal_entry(raw: Any) -> Journalled | None:
     """The entry in a consumer record; `None` where it is none of an owner's. Raises LogBroken for an entry of a newer
     version."""
-    if raw.value is None or dict(raw.headers).get("type") != b"journal":
+    if isinstance(raw, UnreadableRange) or raw.value is None or dict(raw.headers).get("type") != b"journal":
         return None
     try:
         entry: JournalEntry = _entry.decode(raw.value)

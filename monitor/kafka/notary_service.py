@@ -12,13 +12,13 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from aiohttp import web
 from msgspec import Struct
 
 from monitor.console.fleet_view import FleetView
 from monitor.console.owner_liveness import SILENT_MS, OwnerLiveness
 from monitor.console.routes import routes
-from monitor.errors import Refused, Unavailable
+from monitor.errors import Unavailable
+from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.ledger_writer import MAX_BATCH, LedgerWriter
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
@@ -46,6 +46,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     silent_ms: int = SILENT_MS
+    host_names: tuple[str, ...] = ()
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -66,7 +67,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     board.liveness = OwnerLiveness(settings.silent_ms)
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
-    outputs = [names.decisions, names.commands, names.evidence]
+    outputs = [names.decisions, *names.every_commands, names.evidence]
     entered = ReaderReports(metrics, skips=False)
     shown = ReaderReports(
         metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value), progress=False
@@ -82,7 +83,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
-    runner = await _serve_board(settings, board, say)
+    server = await _serve_board(settings, board, say, metrics)
     say(f"notary: ledger in {ledger.directory}")
     try:
         await asyncio.gather(*tasks)
@@ -92,23 +93,16 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await runner.cleanup()
+        await server.stop()
 
 
-async def _serve_board(settings: NotarySettings, board: FleetView, say: Say) -> web.AppRunner:
-    app = web.Application()
-    app.add_routes(routes(board))
-    runner = web.AppRunner(app)
-    await runner.setup()
+async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
+    server = HttpServer("board", names=settings.host_names, count=metrics.http_refused)
+    server.app.add_routes(routes(board))
     if settings.port:
-        try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            raise Refused(
-                f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another"
-            ) from error
+        await server.start(settings.host, settings.port)
         say(f"board http://{settings.host}:{settings.port}/")
-    return runner
+    return server
 
 
 def _partition_of(name: str) -> tuple[str, int]:

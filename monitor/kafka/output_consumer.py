@@ -9,6 +9,7 @@ that a notary or an actor resumes from what it has durably processed and not fro
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeAlias
@@ -20,14 +21,16 @@ from msgspec import Struct
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
-from monitor.kafka import crc32c
+from monitor.kafka import bounded_records
+from monitor.kafka.login import problem, require_login
 from monitor.kafka.partition_reader import high_waters
 from monitor.kafka.reader_reports import ReaderReports
-from monitor.kafka.topics import LARGE, partition_count
+from monitor.kafka.topics import ANY, LARGE, existing_partitions
 from monitor.model.epochs import EpochFilter
 from monitor.model.output_records import JudgedOutput, Output, OutputRejection, judge_output
 from monitor.model.records import Command, Decision, Permit, Rejected, digest
 
+DISCOVER_S = 5.0  # between two looks for new topics
 Accept: TypeAlias = Callable[[Any, JudgedOutput], OutputRejection | None]
 """Judges an output further, given its consumer record: returns why it is skipped, `None` when it counts."""
 
@@ -81,6 +84,8 @@ def identity(value: Output) -> str:
 
 def judged(record: Any) -> JudgedOutput | OutputRejection:
     """The output in a consumer record, or why there is none. Never raises."""
+    if isinstance(record, bounded_records.UnreadableRange):
+        return OutputRejection.UNREADABLE
     return judge_output(record.topic, record.key, record.value, record.headers)
 
 
@@ -103,13 +108,16 @@ async def read_outputs(
     """Committed outputs of all partitions of `topics`, from `positions` by (topic, partition); without one, from the
     first record kept.
 
+    A topic `<begin>.*` stands for every topic with that beginning; those that are created later are read within
+    `DISCOVER_S`, from their first record.
+
     `repeats` includes duplicates, for consumers whose result they do not change. `follow=False` ends where the topics
     ended when reading began (after a transaction that was open then); otherwise it never ends. Order holds within a
     partition. A record that is no output of the monitor, or that `accept` refuses, is skipped, counted and logged
     (`reports`): it ends no reader. Raises `Unavailable` when no broker answers, `LogBroken` when retention deleted
     records from a position on, or a topic ends before it.
     """
-    crc32c.use()
+    bounded_records.use()
     reports = reports or ReaderReports()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -122,19 +130,46 @@ async def read_outputs(
         **access(),
     )
     try:
+        await require_login(bootstrap)
         await consumer.start()
-        tps = [TopicPartition(t, p) for t in topics for p in range(await partition_count(bootstrap, t))]
+        tps = await _partitions(bootstrap, topics)
         ends = None if follow else await high_waters(bootstrap, tps)
-        for topic in topics:
-            reports.watch(topic)
+        discovery = _Discovery(bootstrap, topics, tps) if follow else None
         reading = _Reading(consumer, dict(positions or {}), repeats, reports, accept)
-        await reading.begin(tps)
-        async for seen in reading.outputs(ends):
+        await reading.begin(tps, tps)
+        async for seen in reading.outputs(ends, discovery):
             yield seen
     except KafkaError as error:
-        raise Unavailable(f"outputs cannot be read at {bootstrap}: {error!r}") from error
+        raise problem(f"outputs cannot be read at {bootstrap}", error) from error
     finally:
         await consumer.stop()
+
+
+async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    counts = await existing_partitions(bootstrap, topics)
+    return [TopicPartition(topic, p) for topic, count in counts.items() for p in range(count)]
+
+
+class _Discovery:
+    """Looks for topics that were created since: every `DISCOVER_S`, where the topics to read allow it."""
+
+    def __init__(self, bootstrap: str, topics: Sequence[str], tps: Sequence[TopicPartition]) -> None:
+        self._bootstrap, self._topics, self.tps = bootstrap, topics, list(tps)
+        self._open = any(topic.endswith(ANY) for topic in topics)
+        self._looked = time.monotonic()
+
+    async def added(self) -> list[TopicPartition]:
+        """New partitions since the last call, which are in `tps` from now on. During an outage: none."""
+        if not self._open or time.monotonic() - self._looked < DISCOVER_S:
+            return []
+        try:
+            found = await _partitions(self._bootstrap, self._topics)
+        except (Unavailable, LogBroken, KafkaError):
+            found = []
+        self._looked = time.monotonic()
+        new = sorted(set(found) - set(self.tps))
+        self.tps += new
+        return new
 
 
 class _Reading:
@@ -155,12 +190,13 @@ class _Reading:
         self._accept = accept
         self._deduplicator = OutputDeduplicator()
 
-    async def begin(self, tps: Sequence[TopicPartition]) -> None:
-        """Go to the positions. Raises `LogBroken` where the log no longer has one, or does not have it yet."""
+    async def begin(self, tps: Sequence[TopicPartition], new: Sequence[TopicPartition]) -> None:
+        """Go to the positions of all `tps`, of which those of the `new` ones are checked first. Raises `LogBroken`
+        where the log no longer has one, or does not have it yet."""
         consumer = self._consumer
-        consumer.assign(tps)
-        first, last = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        for tp in tps:
+        first, last = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
+        for tp in new:
+            self._reports.watch(tp.topic)
             position = self._positions.setdefault((tp.topic, tp.partition), ReadPosition(first[tp]))
             # Compaction and markers may take the beginning of a topic; only a position that was stored can be lost.
             if 0 < position.next < first[tp]:
@@ -175,11 +211,18 @@ class _Reading:
                     "was recreated, or restored from an older copy; fix: restore the newer one, or start the reader "
                     "with an empty directory"
                 )
-            consumer.seek(tp, max(position.next, first[tp]))
+            self._positions[tp.topic, tp.partition] = ReadPosition(max(position.next, first[tp]), position.epoch)
+        consumer.assign(tps)
+        for tp in tps:
+            consumer.seek(tp, self._positions[tp.topic, tp.partition].next)
 
-    async def outputs(self, ends: dict[TopicPartition, int] | None) -> AsyncIterator[ConsumedOutput]:
-        """Every output that counts, up to `ends`; without them for ever."""
+    async def outputs(
+        self, ends: dict[TopicPartition, int] | None, discovery: _Discovery | None
+    ) -> AsyncIterator[ConsumedOutput]:
+        """Every output that counts, up to `ends`; without them for ever, with those of topics that are discovered."""
         while ends is None or not await _ended(self._consumer, ends):
+            if discovery is not None and (new := await discovery.added()):
+                await self.begin(discovery.tps, new)
             fetched = await self._consumer.getmany(timeout_ms=200)
             self._reports.progress()
             for tp, records in fetched.items():
@@ -196,19 +239,19 @@ class _Reading:
         """The output in a record, `None` where it is skipped, void or repeated. Either way it counts as read."""
         topic, partition = record.topic, record.partition
         before = self._positions[topic, partition]
-        found = judged(record)
+        found, after = judged(record), getattr(record, "last", record.offset) + 1
         if isinstance(found, JudgedOutput):
             found = self._accept(record, found) or found
         if not isinstance(found, JudgedOutput):
-            self._positions[topic, partition] = ReadPosition(record.offset + 1, before.epoch)
+            self._positions[topic, partition] = ReadPosition(after, before.epoch)
             self._reports.skipped(topic, partition, record.offset, found)
             return None
         epochs = EpochFilter(before.epoch)
         counts = epochs.accepts(found.epoch) and (self._repeats or self._deduplicator.is_new(found.value))
-        after = self._positions[topic, partition] = ReadPosition(record.offset + 1, epochs.highest)
+        position = self._positions[topic, partition] = ReadPosition(after, epochs.highest)
         if not counts:
             return None
-        return ConsumedOutput(topic, partition, record.offset, record.timestamp, found.epoch, found.value, after)
+        return ConsumedOutput(topic, partition, record.offset, record.timestamp, found.epoch, found.value, position)
 
     async def _report(self, tp: TopicPartition, records: int) -> None:
         position = await self._consumer.position(tp)

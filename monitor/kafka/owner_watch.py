@@ -7,6 +7,7 @@ It runs in the notary, so it sees what a worker that does not even start cannot 
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 from aiokafka.errors import KafkaError
 
@@ -15,6 +16,7 @@ from monitor.console.fleet_view import FleetView
 from monitor.console.notices import CrashLoop
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.journal_tail import JournalTails, PartitionTail
+from monitor.kafka.output_trust import JournalSearch
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.topics import TopicNames, limited_retention, partition_count
@@ -25,6 +27,7 @@ from monitor.projections.metrics import Metrics
 logger = EventLogger(__name__)
 
 POLL_S = 1.0
+CLAIM_EVERY = 15  # looks between two at the newest claim
 RETENTION_EVERY_S = 30.0
 RETRY_S = 2.0
 
@@ -51,7 +54,9 @@ class OwnerWatch:
             try:
                 await reader.start()
                 partitions = range(await partition_count(self._bootstrap, self._names.journal))
-                while True:
+                for turn in count():
+                    if turn % CLAIM_EVERY == 0:
+                        await self._look_for_shared_topics(reader)
                     for partition in partitions:
                         await self._look(reader, partition)
                     await asyncio.sleep(POLL_S)
@@ -70,6 +75,13 @@ class OwnerWatch:
             except (Unavailable, LogBroken, KafkaError) as error:  # also without the right to ask
                 logger.debug("retention.unknown", error=error)
             await asyncio.sleep(RETENTION_EVERY_S)
+
+    async def _look_for_shared_topics(self, reader: PartitionReader) -> None:
+        """Note whether the newest owner of partition 0 reads topics that participants share: its claim names no
+        owners."""
+        claim = await JournalSearch(reader, self._names.journal, 0, None).last_claim()
+        if claim is not None:
+            self._board.notices.shared_topics = not claim.owners
 
     async def _look(self, reader: PartitionReader, partition: int) -> None:
         """Note when the owner of a partition last worked: a step in `journal` at least every ten seconds, checkpoints

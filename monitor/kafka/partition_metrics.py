@@ -99,6 +99,10 @@ class PartitionMetrics:
         """So many records of this partition are not yet read."""
         self._metrics.lagging(topic, partition, records)
 
+    def without_topics(self, participants: int) -> None:
+        """So many participants have no usable separate topics, though others have."""
+        self._metrics.without_topics(participants)
+
     def heartbeat(self) -> None:
         """The worker's loop runs."""
         self._metrics.heartbeat(self._wall())

@@ -11,16 +11,18 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
+from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
 from monitor.logs import EventLogger
-from monitor.model.records import Outputs, Record
+from monitor.model.records import Outputs, Record, UnreadableRecords
 
 logger = EventLogger(__name__)
 
@@ -48,16 +50,26 @@ class PoolLog(KafkaLog):
         name, _, partition = topic.rpartition("/")
         records, _ = await self._started()[1].chunk(name, int(partition), start, stop)
         self.moves += 1
-        return [Record(r.offset, r.timestamp, r.key, r.value, tuple(r.headers)) for r in records]
+        return [_record(r) for r in records]
 
     async def control(self, start: int, stop: int) -> Sequence[Record]:
         """Returns nothing: the second stage has no control topic."""
         return ()
 
+    def output_topics(self) -> list[str]:
+        """The second stage emits decisions only."""
+        return [self.names.journal, self.names.state, self.names.decisions]
+
     async def bounds_of(self, topic: str) -> tuple[int, int]:
         """The first offset that is kept of a partition of `evidence`, and the one after its last committed record."""
         name, _, partition = topic.rpartition("/")
         return await self._started()[1].bounds(name, int(partition))
+
+
+def _record(raw: Any) -> Record:
+    if isinstance(raw, UnreadableRange):
+        return UnreadableRecords(raw.offset, raw.timestamp, None, None, last=raw.last, reason=raw.reason.value)
+    return Record(raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
 
 
 def serve_pool(

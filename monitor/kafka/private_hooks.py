@@ -18,7 +18,7 @@ from aiokafka import client, conn
 from aiokafka.consumer import fetcher
 from aiokafka.producer import sender
 from aiokafka.protocol import api
-from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
+from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport.drivers import aiokafka as driver
 from msgspec import Struct
 
@@ -41,7 +41,7 @@ _OWN_CONSUMER = "faust: a setting for the consumer class of a transport"
 _OWN_LOOP = "faust: a public hook that receives fetched lists instead of the built-in drain"
 _RECORD_FACTORY = "aiokafka: a `record_factory` argument of AIOKafkaConsumer"
 _BATCH_READER = "aiokafka: a pluggable checksum function, or the processor's instruction in its C extension"
-_HEADER_KEYS = "aiokafka: header keys that are not UTF-8 do not end reading"
+_PORTIONS = "aiokafka: a limit for what a batch may unpack to, and for the bytes of one `getmany`"
 _RECEIVE_BUFFER = "aiokafka: responses received with BufferedProtocol instead of StreamReader"
 _RANGE = "faust: a setting for the assignor, and isolation level per consumer"
 
@@ -114,13 +114,14 @@ HOOKS: tuple[Hook, ...] = (
     ),
     Hook(fetcher.Fetcher, "_records", "whether fetched records wait; the mapping they wait in", _RECORD_FACTORY),
     Hook(fetcher.FetchResult, "_partition_records", "the records of a fetch, whose factory is set", _RECORD_FACTORY),
-    Hook(fetcher.FetchResult, "getall", "what takes them; read for its use of the factory", _RECORD_FACTORY),
-    Hook(fetcher.PartitionRecords, "_consumer_record", "makes a record of five fields, not eleven", _RECORD_FACTORY),
-    Hook(fetcher.PartitionRecords, "_unpack_records", "asks for the checksum of each batch first", _BATCH_READER),
+    Hook(fetcher.FetchResult, "_topic_partition", "whose records they are", _PORTIONS),
+    Hook(fetcher.FetchResult, "_update_position", "moves past what was taken", _PORTIONS),
+    Hook(fetcher.FetchResult, "getall", "takes a portion of bounded size", _PORTIONS),
+    Hook(fetcher, "FetchResult", "replaced, so that records are taken in portions", _PORTIONS),
+    Hook(fetcher, "PartitionRecords", "replaced, so that what a batch unpacks to is bounded", _PORTIONS),
+    Hook(fetcher.PartitionRecords, "_unpack_records", "what the replacement does as well", _PORTIONS),
     Hook(fetcher, "MemoryRecords", "replaced, so that each batch is checked by the processor", _BATCH_READER),
     Hook(DefaultRecordBatch, "validate_crc", "replaced by the processor's instruction", _BATCH_READER),
-    Hook(_DefaultRecordBatchPy, "_maybe_uncompress", "before header keys are read that are not UTF-8", _HEADER_KEYS),
-    Hook(_DefaultRecordBatchPy, "_buffer", "replaced by bytes that decode to text whatever they hold", _HEADER_KEYS),
     Hook(
         sender,
         "BACKOFF_OVERRIDE",

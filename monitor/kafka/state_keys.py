@@ -7,15 +7,19 @@ crash between the two would leave either both values or none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import Struct
 
+from monitor.kafka.output_routes import decode_written
 from monitor.model.output_records import HIGHEST_EPOCH
 from monitor.model.records import Position
 
 SNAPSHOT = "snapshot"
 WATERMARK = "!watermark"
 THROUGH = "!through"
+WRITTEN = "!written"
 
 
 class Snapshot(Struct, array_like=True, frozen=True):
@@ -38,7 +42,12 @@ decode_watermark = msgspec.msgpack.Decoder(Watermark).decode
 decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
-DECODERS = {SNAPSHOT: decode_snapshot, WATERMARK: decode_watermark, THROUGH: decode_position}
+DECODERS: dict[str, Callable[[bytes], object]] = {
+    SNAPSHOT: decode_snapshot,
+    WATERMARK: decode_watermark,
+    THROUGH: decode_position,
+    WRITTEN: decode_written,
+}
 
 
 def key(kind: str, epoch: int, pilot: str = "") -> bytes:

@@ -17,9 +17,11 @@ from msgspec import Struct
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
+from monitor.kafka.login import require_login
 
 LARGE = 8 * 1024 * 1024  # bytes; a record of this size still reaches `validate`, which rejects it with its reason
 FOREVER = "-1"
+ANY = "*"  # at the end of a topic's name: every topic that begins like this; no topic's name can contain it
 VISIBLE_S = 20.0  # how long a new topic may take to be known to the broker that we ask
 
 
@@ -87,13 +89,24 @@ class TopicNames(Struct, frozen=True):
 
     @property
     def commands(self) -> str:
-        """Commands to services of participants without topics of their own."""
+        """Commands to services of participants without separate topics."""
         return f"{self.prefix}.commands"
 
     @property
     def permits(self) -> str:
-        """Permits (leases under which services may run) for participants without topics of their own."""
+        """Permits (leases under which services may run) for participants without separate topics."""
         return f"{self.prefix}.permits"
+
+    @property
+    def every_commands(self) -> tuple[str, str]:
+        """Commands of all participants, for `existing_partitions`: the shared topic, and the topics of participants,
+        those to come included."""
+        return self.commands, self.commands_of(ANY)
+
+    @property
+    def every_permits(self) -> tuple[str, str]:
+        """Permits of all participants, as `every_commands`."""
+        return self.permits, self.permits_of(ANY)
 
     @property
     def evidence(self) -> str:
@@ -249,7 +262,7 @@ async def require_topics(bootstrap: str, wanted: Sequence[Topic]) -> None:
 
 
 async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
-    """Participants with a telemetry topic of their own, sorted. Raises `Unavailable` when no broker answers."""
+    """Participants with a separate telemetry topic, sorted. Raises `Unavailable` when no broker answers."""
     start = TopicNames(prefix).telemetry_of("")
     async with _Admin(bootstrap) as admin:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
@@ -268,13 +281,26 @@ async def limited_retention(bootstrap: str, names: TopicNames) -> dict[str, bool
     return {topic: any(found.get(kind, FOREVER) != FOREVER for kind in kinds) for topic, found in settings.items()}
 
 
+async def existing_partitions(bootstrap: str, wanted: Sequence[str]) -> dict[str, int]:
+    """Number of partitions of each wanted topic; a name that ends in `ANY` stands for all topics that begin with the
+    rest of it, of which there may be none. Raises `LogBroken` when a named topic does not exist, `Unavailable`."""
+    async with _Admin(bootstrap) as admin:
+        there = set(await admin.list_topics())
+        names: set[str] = set()
+        for name in wanted:
+            if name.endswith(ANY):
+                names |= {topic for topic in there if topic.startswith(name.removesuffix(ANY))}
+            elif name not in there:
+                raise LogBroken(f"{name} does not exist; fix: sandbox-monitor topics create --bootstrap {bootstrap}")
+            else:
+                names.add(name)
+        described = await admin.describe_topics(sorted(names)) if names else []
+        return {d["topic"]: len(d["partitions"]) for d in described if d["partitions"]}
+
+
 async def partition_count(bootstrap: str, topic: str) -> int:
     """Number of partitions of an existing topic. Raises `LogBroken` when it does not exist."""
-    async with _Admin(bootstrap) as admin:
-        if topic not in await admin.list_topics():
-            raise LogBroken(f"{topic} does not exist; fix: sandbox-monitor topics create --bootstrap {bootstrap}")
-        described = await admin.describe_topics([topic])
-        return len(described[0]["partitions"])
+    return (await existing_partitions(bootstrap, [topic]))[topic]
 
 
 def _shape(bootstrap: str, topic: Topic, partitions: list[dict[str, Any]]) -> list[TopicMismatch]:
@@ -322,13 +348,15 @@ async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
 
 
 class _Admin:
-    """An admin connection for one `async with`. Raises `Unavailable` when no broker answers."""
+    """An admin connection for one `async with`. Raises `Unavailable` when no broker answers, Refused when it does not
+    take the login."""
 
     def __init__(self, bootstrap: str) -> None:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000, **access())
         self._bootstrap = bootstrap
 
     async def __aenter__(self) -> AIOKafkaAdminClient:
+        await require_login(self._bootstrap)
         try:
             await self._admin.start()
         except KafkaConnectionError as error:

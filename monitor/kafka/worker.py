@@ -16,6 +16,7 @@ from monitor.clock import wall_ms
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import GroupConsumer, PartitionLog, TelemetryProgress, TopicPartitionName
 from monitor.kafka.log import KafkaLog
+from monitor.kafka.output_routes import commands_in_force
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.ownership import OpenLog, PartitionOwnership
 from monitor.kafka.partition_metrics import PartitionMetrics
@@ -194,6 +195,8 @@ class PartitionWorkers:
                 await self._deliver_from_gap(consumer, owned, topic, records)
         for owned in list(ownership.owned.values()):
             if ownership.active(consumer, owned) and not owned.runner.replaying:
+                if owned.log.rerouting:
+                    await owned.log.reroute(commands_in_force(owned.runner.machine))
                 await self._step_control_and_time(consumer, owned)
         self._metrics.heartbeat()
         if self._host.monotonic() - self._hinted_at >= HINT_EVERY_S:
@@ -226,7 +229,7 @@ class PartitionWorkers:
             missing = list(await owned.log.telemetry(topic, at, records[0].offset))
             if not missing:
                 break
-            at = missing[-1].offset + 1
+            at = missing[-1].next
             await self._deliver(consumer, owned, topic, missing)
         await self._deliver(consumer, owned, topic, records)
 
@@ -247,10 +250,11 @@ class PartitionWorkers:
                 self._metrics.stepped(owned, self._host.monotonic() - before, owned.runner.machine.events - events)
                 if owned.careful.stepped(topic, len(batch)) and not owned.runner.replaying:
                     await owned.runner.checkpoint()
-            owned.delivered[topic] = max(owned.delivered[topic], batch[-1].offset + 1)
+            owned.delivered[topic] = max(owned.delivered[topic], batch[-1].next)
 
     async def _commit_hints(self, consumer: GroupConsumer) -> None:
         self._hinted_at = self._host.monotonic()
+        self._metrics.without_topics(len(self.ownership.routes.without_topics))
         for owned in list(self.ownership.owned.values()):
             if self.ownership.active(consumer, owned):
                 await consumer.commit_hint({(topic, owned.partition): at for topic, at in owned.delivered.items()})

@@ -57,6 +57,11 @@ class OutputRejection(StrEnum):
     KEY_MISMATCH = "key_mismatch"  # the key is not the pilot of the value
     FOREIGN = "foreign"  # on journal or state: no owner of a partition can have written it
     OUT_OF_ORDER = "out_of_order"  # a decision that cannot follow in its ledger: it is not entered
+    NOT_SIGNED = "not_signed"  # a key is trusted here, and the record has no signature
+    UNKNOWN_KEY = "unknown_key"  # signed with a key that is not trusted here
+    BAD_SIGNATURE = "bad_signature"  # the signature is not of this record at this place
+    REPLAYED = "replayed"  # a copy of a signed record that was read before
+    EPOCH_NOT_CLAIMED = "epoch_not_claimed"  # no owner of the partition claimed its epoch in the journal
 
 
 class JudgedOutput(Struct, frozen=True):

@@ -103,6 +103,27 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def next(self) -> int:
+        """The offset after it."""
+        return self.offset + 1
+
+
+class UnreadableRecords(Record, frozen=True, gc=False, kw_only=True):
+    """The records from `offset` to `last` of one batch, which cannot be read: `reason` is `too_large` (the batch
+    unpacks to more than is read) or `unreadable_batch`. It has neither key nor value."""
+
+    last: int
+    reason: str
+
+    @property
+    def next(self) -> int:
+        """The offset after the last of them."""
+        return self.last + 1
+
+
+RULES = 2  # the rules of this code; see `Claim`
+
 
 class OwnerStart(Struct, frozen=True):
     """Where an owner goes on (the next offset of each telemetry topic whose outputs are not written yet), and the start
@@ -119,6 +140,12 @@ class Claim(Struct, frozen=True, tag="claim"):
     by default) are what its machine was configured with: a replay elsewhere needs them to judge signatures and
     ownership alike. `start` tells from outside whether owners end again and again, and where. Claims written before
     these fields existed have none of them.
+
+    `signed_from` (topic to offset, of this partition) says from where on every record of the monitor is signed; a topic
+    that is not named is signed from its beginning. Each later claim of a deployment with a key repeats it.
+    `rules` is the version of the rules for telemetry of a pilot whose charter names keys of the firm. Under 2 every
+    record must be signed; in older claims, which do not state it, only heartbeats and acknowledgements. A replay then
+    decides as the owner did.
     """
 
     epoch: int
@@ -126,6 +153,8 @@ class Claim(Struct, frozen=True, tag="claim"):
     admitters: tuple[str, ...] = ()
     owners: dict[str, str] = {}
     open_mode: bool | None = None
+    signed_from: dict[str, int] | UnsetType = UNSET
+    rules: int | UnsetType = UNSET  # left out of older claims
     start: OwnerStart | UnsetType = UNSET
 
 
@@ -166,7 +195,13 @@ JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes."""
+    """Input that was not accepted: its position, which field, why. `digest` is a keyed digest of the bytes.
+
+    The events of one record that were rejected for one reason are one of these: `count` says how many, `places` where
+    in the record the first of them stand (empty in records of older versions). One that sums up several reasons
+    (`several_reasons`, `rate_limited`) counts them in `by_reason`; of `rate_limited`, `through` is the `id` of the last
+    one that it stands for.
+    """
 
     topic: str
     partition: int
@@ -178,6 +213,15 @@ class Rejected(Struct, frozen=True, kw_only=True):
     pilot: str = ""
     received: int = 0
     digest: str = ""
+    count: int = 1
+    places: tuple[int, ...] = ()
+    through: str = ""
+    by_reason: dict[str, int] = {}
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many events were rejected, by reason."""
+        return self.by_reason or {self.reason: self.count}
 
     @property
     def id(self) -> str:
@@ -381,7 +425,7 @@ UNCOUNTED = ("segment", "unit", "currency", "incident_repeat", "incident_forgott
 class Outputs(Struct):
     """What one or more steps emitted, in order; the runner writes it in one transaction. `uncounted` is for metrics
     alone: events that were accepted and count nowhere, and incident ids that were dropped from memory, by kind (one of
-    `UNCOUNTED`)."""
+    `UNCOUNTED`). `participants` (pilot to participant) says whom `commands` and `permits` are for."""
 
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     decisions: list[Decision] = msgspec.field(default_factory=list)
@@ -389,6 +433,7 @@ class Outputs(Struct):
     permits: list[Permit] = msgspec.field(default_factory=list)
     evidence: list[Evidence | Closed] = msgspec.field(default_factory=list)
     uncounted: dict[str, int] = {}
+    participants: dict[str, str] = {}
 
     def extend(self, more: Outputs) -> None:
         """Append the outputs of a later step."""
@@ -397,6 +442,7 @@ class Outputs(Struct):
         self.commands.extend(more.commands)
         self.permits.extend(more.permits)
         self.evidence.extend(more.evidence)
+        self.participants.update(more.participants)
         for kind, events in more.uncounted.items():
             self.uncount(kind, events)
 

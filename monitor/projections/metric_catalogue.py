@@ -80,7 +80,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _spec(
         "pilot_forged_total",
         "counter",
-        "Acts and signed events of the pilot with a missing or wrong signature.",
+        "Acts and events of the pilot with a missing or wrong signature.",
         *_PILOT,
     ),
     _spec("pilot_left", "gauge", "1 for a pilot that has left the sandbox.", *_PILOT),
@@ -166,6 +166,17 @@ CATALOGUE: tuple[Spec, ...] = (
         "1 while no admitter key is configured, so that anyone who can write to control can admit a pilot; else 0.",
     ),
     _spec(
+        "shared_topics",
+        "gauge",
+        "1 while all participants share the topics of telemetry, commands and permits, so that each can read the halts "
+        "of the others; else 0.",
+    ),
+    _spec(
+        "participants_without_topics",
+        "gauge",
+        "Participants whose commands and permits go to the shared topics, as their own are missing or unusable.",
+    ),
+    _spec(
         "leases_short",
         "gauge",
         "Pilots whose lease is shorter than twice the session time-out plus the recovery measured at the last start.",
@@ -178,6 +189,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "partition",
         "state",
     ),
+    _spec("http_refused_total", "counter", "Requests and connections refused by an HTTP server, by reason.", "reason"),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(
         "checkpoint_timestamp_seconds", "gauge", "When the partition's state was last saved, wall clock.", "partition"

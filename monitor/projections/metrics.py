@@ -28,6 +28,7 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.charter.spec import Charter
+from monitor.http_server.refusals import HttpRefusal
 from monitor.model.output_records import OutputRejection
 from monitor.model.records import UNCOUNTED, Closed, Command, Evidence, Level, Outputs, Reason, Rejected
 from monitor.projections.alerts import PilotAlerts
@@ -94,6 +95,8 @@ class Metrics:
             self._of["uncounted_total"].labels(word)
         for word in ("other", *rejections):
             self._of["rejected_total"].labels(self._rejection(str(word)))
+        for refusal in HttpRefusal:
+            self._of["http_refused_total"].labels(refusal.value)
         self._of["build_info"].labels(__version__).set(1)
 
     # -- outputs of the machine
@@ -171,9 +174,10 @@ class Metrics:
         return reason
 
     def _observe_rejected(self, rejected: Rejected) -> None:
-        self._of["rejected_total"].labels(self._rejection(rejected.reason)).inc()
-        if rejected.reason == RejectionReason.FORGED:
-            self._pilots.add_forged(rejected.pilot)
+        for reason, events in rejected.reasons.items():
+            self._of["rejected_total"].labels(self._rejection(reason)).inc(events)
+            if reason == RejectionReason.FORGED:
+                self._pilots.add_forged(rejected.pilot, events)
 
     def _observe_command(self, command: Command) -> None:
         self._pilots.add_attempt(command)
@@ -214,6 +218,18 @@ class Metrics:
     def open_mode(self, on: bool) -> None:
         """Whether no admitter key is configured."""
         self._of["open_mode"].set(int(on))
+
+    def shared_topics(self, on: bool) -> None:
+        """Whether participants share the topics of telemetry, commands and permits."""
+        self._of["shared_topics"].set(int(on))
+
+    def without_topics(self, participants: int) -> None:
+        """Set the number of participants without usable separate topics."""
+        self._of["participants_without_topics"].set(participants)
+
+    def http_refused(self, reason: str) -> None:
+        """An HTTP server refused a request or a connection for a reason of `HttpRefusal`."""
+        self._of["http_refused_total"].labels(reason).inc()
 
     def short_leases(self, partition: int, pilots: int) -> None:
         """Set the number of pilots whose services may stop when one worker crashes."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec import structs
 
-from monitor.errors import SandboxMonitorError
+from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.logs import EventLogger
 from monitor.model.notice import Notice
 from monitor.sdk.command_state import CommandState
@@ -72,7 +72,9 @@ class FeedPoller:
                     if not self.error:
                         LOG.warning("feed.unavailable", pilot=self._verifier.pilot, feed=self._name, error=error)
                     self.error = str(error)
-                    self._stop.wait(pause)
+                    # Never longer than MAX_BACKOFF_S: a halt may be waiting.
+                    asked = error.retry_after if isinstance(error, Unavailable) else 0.0
+                    self._stop.wait(min(MAX_BACKOFF_S, max(pause, asked)))
                     pause = min(MAX_BACKOFF_S, pause * 2)
                     continue
                 self._take(messages)

@@ -15,6 +15,7 @@ from monitor.model.signing import HTTP_HEADER
 from monitor.sdk.link import BATCH, FeedName, SignedMessage
 
 TIMEOUT_S = 10.0  # for a response, in addition to the time of a long poll
+MAX_RETRY_AFTER_S = 60
 NUMBER = "Sandbox-Number"
 MAX_WANTED = 8  # newest heartbeats of this process whose permits are requested
 
@@ -36,6 +37,7 @@ class _Connection:
         self._host, self._port = str(parts.hostname), parts.port or (443 if secure else 80)
         self._open: http.client.HTTPConnection | None = None
         self.number = ""
+        self.retry_after = 0.0
 
     def request(
         self,
@@ -46,7 +48,8 @@ class _Connection:
         timeout: float = TIMEOUT_S,
         signature: str = "",
     ) -> tuple[int, bytes, str]:
-        """Return status, body and signature of the response; `number` is then the header of that name, "" without one.
+        """Return status, body and signature of the response; `number` is then the header of that name, "" without one,
+        and `retry_after` the seconds that the other side asks to wait.
 
         Blocks for up to `timeout` seconds. Raises `Unavailable` when there is no complete response by then.
         """
@@ -63,6 +66,7 @@ class _Connection:
             self._open.request(method, self._base + path, body, headers)
             response = self._open.getresponse()
             self.number = response.getheader(NUMBER, "")
+            self.retry_after = _seconds(response.getheader("Retry-After", ""))
             return response.status, response.read(), response.getheader(HTTP_HEADER, "")
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -89,16 +93,17 @@ class HttpLink:
     def get(self, path: str, wait: float = 0.0) -> bytes:
         """Return the body of a GET, b"" when there is none. `wait` is the time of a long poll (s). Raises as `post`."""
         status, body, _ = self._connection.request("GET", path, timeout=TIMEOUT_S + wait)
-        raise_for_status(f"GET {self.address}{path}", status, body)
+        raise_for_status(f"GET {self.address}{path}", status, body, self._connection.retry_after)
         return body
 
     def post(self, path: str, body: bytes, kind: str, signature: str = "") -> bytes:
         """Return the body of the response to a POST.
 
-        Raises `Unavailable` on 408, 425, 429 and 5xx and without a response, `Refused` on other statuses than 2xx.
+        Raises `Unavailable` on 408, 425, 429 and 5xx (with the wait that the response asks for) and without a response,
+        `Refused` on other statuses than 2xx.
         """
         status, response, _ = self._connection.request("POST", path, body, kind, signature=signature)
-        raise_for_status(f"POST {self.address}{path}", status, response)
+        raise_for_status(f"POST {self.address}{path}", status, response, self._connection.retry_after)
         return response
 
     def feed(self, pilot: str, what: FeedName = "commands") -> HttpFeed | HttpPermits:
@@ -194,13 +199,20 @@ class HttpPermits:
 def fetch(connection: _Connection, path: str, wait: float) -> list[SignedMessage]:
     """Return the message at `path` as a list of one; [] when there is none. `wait` is the time of a long poll (s)."""
     status, body, signature = connection.request("GET", path, timeout=TIMEOUT_S + wait)
-    raise_for_status(f"GET {path}", status, body)
+    raise_for_status(f"GET {path}", status, body, connection.retry_after)
     return [SignedMessage(body, signature)] if status == 200 else []
 
 
-def raise_for_status(request: str, status: int, body: bytes) -> None:
+def raise_for_status(request: str, status: int, body: bytes, retry_after: float = 0.0) -> None:
     """Raise `Unavailable` for a temporary error status, `Refused` for a permanent one."""
     if 200 <= status < 300:
         return
     text = f"{request}: status {status}: {body[:200].decode(errors='replace')}"
-    raise Unavailable(text) if status in (408, 425, 429) or status >= 500 else Refused(text)
+    if status in (408, 425, 429) or status >= 500:
+        raise Unavailable(text, retry_after=retry_after)
+    raise Refused(text)
+
+
+def _seconds(header: str) -> float:
+    """The seconds of a `Retry-After`, at most MAX_RETRY_AFTER_S; 0.0 without one, or for a date."""
+    return float(min(int(header[:9]), MAX_RETRY_AFTER_S)) if header.isascii() and header.isdecimal() else 0.0

@@ -65,6 +65,8 @@ class Pilot:
     | `guard_timeout` | s that a guard waits while the state or a first permit is not known yet |
     | `serving` | returns whether the service works; default: derived from the guard |
     | `topic_prefix`, `telemetry_topic`, `options` | Kafka only; `options` go to kafka-python (security, compression) |
+    | `topics` | Kafka only. "own": topics of the participant (`<prefix>.commands.<participant>` ...). "shared": those
+      of all. Default: its own where they exist, and commands and permits from both |
     | `permits` | "required": no work without a permit. "off": halts are obeyed, an outage of the monitor stops nothing.
       Default: required for the tiers high and critical, which cannot be off; else off |
     | `on_lapse` | the end of a permit refuses work ("stop") or is logged ("shout"). Default: by `tier`; without one
@@ -98,6 +100,7 @@ class Pilot:
         serving: Callable[[], bool] | None = None,
         topic_prefix: str = "sandbox",
         telemetry_topic: str = "",
+        topics: Literal["own", "shared"] | None = None,
         options: Mapping[str, Any] | None = None,
         tier: Tier | None = None,
         permits: Literal["required", "off"] | None = None,
@@ -109,7 +112,14 @@ class Pilot:
     ) -> None:
         link = to
         if isinstance(to, str):
-            link = open_link(to, prefix=topic_prefix, telemetry=telemetry_topic, options=options)
+            link = open_link(
+                to,
+                prefix=topic_prefix,
+                telemetry=telemetry_topic,
+                participant=participant,
+                topics=topics,
+                options=options,
+            )
         settings = PilotSettings(
             pilot=pilot,
             participant=participant,

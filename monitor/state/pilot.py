@@ -49,7 +49,8 @@ class Source(Struct, array_like=True, gc=False):
     """One emitter incarnation: its highest sequence number, the missing ones below it, when it was last `heard` (ms);
     the exposure that it `tallied` since it is known, what its counter stated before that (`offset`; `None` = not known
     yet), its last `statements`, the `latest` time (ms) for which it reported exposure or liveness, whether it `ended`
-    (serves no more); digests of the events `seen` under its last numbers, the `newest` time (ms) of an event."""
+    (serves no more); digests of the events `seen` under its last numbers, the `newest` time (ms) of an event; the `key`
+    that signs it (`monitor.decide.senders.Sender`; 0 = none had to), and the `earlier` ones, oldest first."""
 
     high: int
     missing: Missing = msgspec.field(default_factory=Missing)
@@ -61,6 +62,8 @@ class Source(Struct, array_like=True, gc=False):
     ended: bool = False
     seen: SequenceDigests = msgspec.field(default_factory=SequenceDigests)
     newest: int = 0
+    key: int = 0
+    earlier: tuple[int, ...] = ()
 
 
 class PackedDetectors(Struct, gc=False):

@@ -33,10 +33,10 @@ from monitor.state.seen import SequenceDigests, before_digests
 from monitor.state.standing import Standing
 from monitor.state.uncounted import ReportedLabels
 
-VERSION = 6
-READS = (2, 3, 4, 5, 6)
-# The fields that 3, 4 and 6 added stand at the end of each array, so an older snapshot leaves them empty. 5 compresses
-# the charter and the detectors; 6 has ranges of missing numbers.
+VERSION = 7
+READS = (2, 3, 4, 5, 6, 7)
+# The fields that 3, 4, 6 and 7 added stand at the end of each array, so an older snapshot leaves them empty. 5
+# compresses the charter and the detectors; 6 has ranges of missing numbers.
 
 
 class _Kept(Struct, array_like=True, gc=False):

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import msgspec
 
 from monitor.charter.control import Admission, ControlBase
-from monitor.charter.spec import Charter, Drills, Participant, Responses
+from monitor.charter.spec import Charter, Drills, Participant, Reporter, Responses
 from monitor.client.bulk import open_bulk
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.files.key_file import own_key
@@ -30,6 +30,7 @@ from monitor.kafka.topics import TopicNames, create_topics, topics
 from monitor.model.builders import packed
 from monitor.model.events import Envelope
 from monitor.model.records import Decision, Reason
+from monitor.model.signing import HTTP_HEADER
 from monitor.simulation.fleet import Fleet
 from monitor.testing.broker import KafkaBroker, free_port
 from monitor.testing.proxy import Proxy
@@ -91,13 +92,18 @@ class RecordedDecisions:
             return row
 
 
-def charters(pilots: int, key: str, responses: Responses, drills: Drills) -> list[Charter]:
-    """Charters of the simulator's calm fleet; the firms' services sign with `key`."""
+def charters(pilots: int, key: str, reporter: str, responses: Responses, drills: Drills) -> list[Charter]:
+    """Charters of the simulator's calm fleet; the firms' services sign with `key`, a hospital that reports incidents
+    and complaints with `reporter`."""
     fleet = Fleet(1, pilots=pilots, scenarios=["calm"], start=time.time_ns() // 1_000_000 - 3_600_000, hours=24)
     given = [fleet.charter_for(pilot) for pilot in fleet.pilots]
     return [
         msgspec.structs.replace(
-            charter, participant=Participant(charter.participant.id, keys=(key,)), responses=responses, drills=drills
+            charter,
+            participant=Participant(charter.participant.id, keys=(key,)),
+            reporters=(Reporter("hospital", keys=(reporter,)),),
+            responses=responses,
+            drills=drills,
         )
         for charter in given
     ]
@@ -130,7 +136,7 @@ class Environment(Protocol):
         """Arguments for the `Pilot` of a service that reaches the monitor through `proxy`."""
 
     def report(self, event: Envelope) -> None:
-        """Send an event from outside the service, not through a proxy; it is durable when this returns."""
+        """Send a report of the hospital, not through a proxy; it is durable when this returns."""
 
     def act(self, act: ControlBase) -> None:
         """Send an act of a regulator."""
@@ -144,7 +150,8 @@ class Embedded:
     def __init__(self, home: Path, pilots: int, responses: Responses, drills: Drills | None = None) -> None:
         self.home, self.port, self.key = home, free_port(), home / "firm.key"
         self.decisions = RecordedDecisions()
-        self._left = charters(pilots, own_key(self.key).public, responses, drills or Drills())
+        self._hospital = own_key(home / "hospital.key")
+        self._left = charters(pilots, own_key(self.key).public, self._hospital.public, responses, drills or Drills())
         (home / "charters.json").write_bytes(msgspec.json.encode(self._left))
         self._process: subprocess.Popen[bytes] | None = None
         self._proxies: list[Proxy] = []
@@ -195,19 +202,23 @@ class Embedded:
 
     def report(self, event: Envelope) -> None:
         """See `Environment.report`."""
-        self._post("/v1/telemetry", packed([event]), "application/cloudevents-batch+json")
+        body = packed([event])
+        self._post("/v1/telemetry", body, "application/cloudevents-batch+json", self._hospital.sign("telemetry", body))
 
     def act(self, act: ControlBase) -> None:
         """See `Environment.act`."""
         self._post("/v1/control", msgspec.json.encode(act), "application/json")
 
-    def _post(self, path: str, body: bytes, kind: str) -> None:
-        status, answer = self._ask("POST", path, body, kind)
+    def _post(self, path: str, body: bytes, kind: str, signature: str = "") -> None:
+        headers = {HTTP_HEADER: signature} if signature else {}
+        status, answer = self._ask("POST", path, body, kind, headers)
         if status != 202:
             raise Unavailable(f"POST {path} was answered {status}: {answer[:200]!r}")
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
-        return http_request(self.port, method, path, body, kind)
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        return http_request(self.port, method, path, body, kind, headers)
 
     def _watch(self) -> None:
         after, decode = 0, msgspec.json.Decoder(Decision).decode
@@ -248,7 +259,8 @@ class Kafka:
         self.start()
         self._watching = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
         self._watching.start()
-        self._left = charters(pilots, own_key(self.key).public, responses, drills or Drills())
+        self._hospital = own_key(home / "hospital.key")
+        self._left = charters(pilots, own_key(self.key).public, self._hospital.public, responses, drills or Drills())
         for charter in self._left:
             self.act(Admission(id=f"admit-{charter.pilot}", pilot=charter.pilot, author="authority", charter=charter))
         for charter in self._left:
@@ -303,7 +315,9 @@ class Kafka:
 
     def report(self, event: Envelope) -> None:
         """See `Environment.report`."""
-        self._send(lambda: self._bulk.telemetry(event.subject, packed([event])))
+        body = packed([event])
+        signature = self._hospital.sign("telemetry", body)
+        self._send(lambda: self._bulk.telemetry(event.subject, body, signature))
 
     def act(self, act: ControlBase) -> None:
         """See `Environment.act`."""

@@ -17,16 +17,17 @@ stops the flow and makes fetches fail. `FakePartitionLog` is one owner's log. `f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from monitor.engine.log import Checkpoint, Journalled, Recovery
 from monitor.errors import LogBroken, Stop
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import TopicPartitionName
+from monitor.kafka.output_routes import OutputRoutes
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.topics import TopicNames
-from monitor.model.records import JournalEntry, Outputs, Position, Record
+from monitor.model.records import Command, JournalEntry, Outputs, Position, Record
 from monitor.testing.clock import MovingClock
 from monitor.testing.memory_log import MemoryLog, MemoryStore
 
@@ -127,6 +128,9 @@ class FakePartitionLog:
         self.names = cluster.names
         self.moves = 0
         self.closed = False
+        self.routes = OutputRoutes(cluster.names)
+        self.routed = self.routes.routing
+        self.rerouted: list[tuple[str, Command]] = []
         self.error: BaseException | None = None
         self._cluster = cluster
         self._log = log
@@ -160,6 +164,17 @@ class FakePartitionLog:
         self._called()
         await self._round_trip()
         await self._log.write(outputs, through, checkpoint)
+
+    @property
+    def rerouting(self) -> bool:
+        """See `PartitionLog.rerouting`."""
+        return self.routed != self.routes.routing
+
+    async def reroute(self, commands: Iterable[tuple[str, Command]]) -> None:
+        """See `PartitionLog.reroute`; keeps them in `rerouted`."""
+        self._called()
+        self.rerouted += commands
+        self.routed = self.routes.routing
 
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """See `PartitionLog.ends`."""

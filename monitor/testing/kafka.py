@@ -55,7 +55,7 @@ class Fresh:
     async def seen(self) -> list[ConsumedOutput]:
         """Every output up to now, without duplicates and records of fenced owners."""
         n = self.names
-        every = (n.rejected, n.decisions, n.commands, n.permits, n.evidence)
+        every = (n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence)
         return [item async for item in read_outputs(self.bootstrap, every, follow=False)]
 
     async def raw(self, topic: str) -> list[Any]:

@@ -26,6 +26,7 @@ from kafka.admin import KafkaAdminClient, NewTopic, ScramMechanism, UserScramCre
 from msgspec import Struct
 
 from monitor.access.kafka_login import access
+from monitor.errors import Unavailable
 from monitor.kafka.acl_admin import AclAdmin
 from monitor.kafka.acls import AclUsers, grants
 from monitor.kafka.topics import TopicNames, topics
@@ -59,7 +60,8 @@ class Denial(Struct, frozen=True):
 class SecureBroker(KafkaBroker):
     """One broker in `directory`, formatted with one SCRAM user for each of `firms`.
 
-    `firms` and `authority` are the addresses of the two listeners, host:port. `lifetime` is that of the certificates.
+    `firms` and `authority` are the addresses of the two listeners, host:port. `listeners` are further ones, name to
+    protocol, with their ports in `further`. `lifetime` is that of the certificates.
     Files for clients are in `directory`/clients.
     """
 
@@ -71,9 +73,13 @@ class SecureBroker(KafkaBroker):
         firms: Sequence[str] = ("firm-1", "firm-2"),
         settings: Mapping[str, str] | None = None,
         lifetime: timedelta = DAY,
+        listeners: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(directory, port, settings=dict(settings or {}))
         self.authority_port = authority_port or self.configured_ports().get("AUTHORITY") or free_port()
+        self.further = {name: self.configured_ports().get(name) or free_port() for name in listeners or {}}
+        self._further_protocols = dict(listeners or {})
+        self._fixed_ports = port is not None or bool(self.configured_ports())
         self.lifetime = lifetime
         self.participants = tuple(firms)
         self.clients = self.directory / "clients"
@@ -82,6 +88,22 @@ class SecureBroker(KafkaBroker):
         for user in AUTHORITY:
             if not (self.clients / f"{user}.crt").exists():
                 self.certificates.client(user, lifetime)
+
+    def start(self, timeout: float = 60.0) -> SecureBroker:
+        """See `KafkaBroker.start`. A first start takes other ports when another process was given one of them."""
+        for attempts_left in (2, 1, 0):
+            try:
+                super().start(timeout)
+            except Unavailable:
+                if self._fixed_ports or not attempts_left or "Address already in use" not in self.tail(200):
+                    raise
+                self.log.unlink()
+                self.port, self.authority_port, self.controller_port = free_port(), free_port(), free_port()
+                self.further = {name: free_port() for name in self.further}
+            else:
+                break
+        self._fixed_ports = True
+        return self
 
     @property
     def firms(self) -> str:
@@ -161,7 +183,7 @@ class SecureBroker(KafkaBroker):
         return names
 
     def renew_server(self) -> None:
-        """Issue a new certificate for the broker. A running broker uses it after `reload_server`, or a restart."""
+        """Issue a new certificate for the broker. A running broker uses it after a restart."""
         key_store(self.certificates.server("broker", lifetime=self.lifetime), self.directory / "broker.pem")
 
     def denials(self) -> list[Denial]:
@@ -186,11 +208,13 @@ class SecureBroker(KafkaBroker):
             "ssl.endpoint.identification.algorithm": "https",
             "ssl.enabled.protocols": "TLSv1.2,TLSv1.3",
         }
+        ports = {"FIRMS": self.port, "AUTHORITY": self.authority_port, **self.further}
+        protocols = {"FIRMS": "SASL_SSL", "AUTHORITY": "SSL", "CONTROLLER": "SSL", **self._further_protocols}
+        listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
         return {
-            "listeners": f"FIRMS://127.0.0.1:{self.port},AUTHORITY://127.0.0.1:{self.authority_port},"
-            f"CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"FIRMS://127.0.0.1:{self.port},AUTHORITY://127.0.0.1:{self.authority_port}",
-            "listener.security.protocol.map": "FIRMS:SASL_SSL,AUTHORITY:SSL,CONTROLLER:SSL",
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": listeners,
+            "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
             "inter.broker.listener.name": "AUTHORITY",
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "log.dirs": str(self.directory / "data"),

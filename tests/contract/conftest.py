@@ -94,7 +94,7 @@ class KafkaBench:
     async def outputs(self) -> Outputs:
         seen, n = Outputs(), self.names
         async for item in read_outputs(
-            self.bootstrap, [n.rejected, n.decisions, n.commands, n.permits, n.evidence], follow=False
+            self.bootstrap, [n.rejected, n.decisions, *n.every_commands, *n.every_permits, n.evidence], follow=False
         ):
             match item.value:
                 case Rejected():

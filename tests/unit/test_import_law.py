@@ -19,7 +19,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model",),
     ("access", "files", "charter"),
-    ("validate", "indicators"),
+    ("validate", "indicators", "http_server"),
     ("compile",),
     ("state",),
     ("decide",),
@@ -59,11 +59,13 @@ HOMES = {
     "prometheus_client": ("monitor/projections/metrics.py",),
     "grafana_api": ("monitor/act/",),
     "requests": ("monitor/act/",),
-    "aiohttp": ("monitor/embedded/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/"),
+    "aiohttp": (
+        "monitor/embedded/", "monitor/http_server/", "monitor/console/routes.py", "monitor/kafka/", "monitor/cli/",
+    ),
     "ruamel": ("monitor/compile/load.py", "monitor/compile/dump.py"),
     "sqlite3": ("monitor/embedded/",),
     "cryptography": ("monitor/model/signing.py",),
-}
+}  # fmt: skip
 
 
 @functools.cache

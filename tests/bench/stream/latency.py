@@ -15,7 +15,7 @@ from monitor.charter.control import Admission
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
 from monitor.model.records import Command
-from monitor.sdk.kafka_link import KafkaLink
+from monitor.sdk.kafka_link import KafkaLink, LinkTopics
 from monitor.testing.broker_runtime import REPOSITORY
 from monitor.testing.kafka import Fresh, until
 from monitor.testing.workers import Worker
@@ -30,7 +30,7 @@ def run(breaches: int, burst: bool) -> list[float]:
     load = Load(PILOTS + breaches, period_ms=5000, start=int(time.time() * 1000) - 60_000, per_period=1_000_000)
     names = load.pilots[PILOTS:]
     worker = Worker(topics.bootstrap, topics.names.prefix, REPOSITORY / "var" / f"bench-{topics.names.prefix}.log")
-    link = KafkaLink([topics.bootstrap], telemetry=topics.telemetry, prefix=topics.names.prefix, options={})
+    link = KafkaLink([topics.bootstrap], LinkTopics(topics.names.prefix, telemetry=topics.telemetry), {})
     producer = KafkaProducer(bootstrap_servers=[topics.bootstrap], acks="all", linger_ms=0)
     try:
         worker.wait_ready()
