@@ -54,7 +54,7 @@ def garbage(topic: str, count: int, seed: int, partitions: int = 1) -> list[Sent
         headers = [("content-type", b"application/json"), ("type", rng.choice(TYPES)), ("epoch", rng.choice(EPOCHS))]
         if rng.random() < 0.3:
             headers = rng.choice(([], [("type", b"")], [(RawKey("x"), b"y")], headers[:2], headers[2:]))
-        key = rng.choice((None, b"", b"stranger", b"\xff\xfe", rng.randbytes(20)))
+        key = rng.choice((b"" if value is None else None, b"", b"stranger", b"\xff\xfe", rng.randbytes(20)))
         found.append((topic, key, value, headers, rng.randrange(partitions)))
         if len(found) == count:
             return found
@@ -64,8 +64,8 @@ def garbage(topic: str, count: int, seed: int, partitions: int = 1) -> list[Sent
 def forged(topic: str) -> list[Sent]:
     """Decisions of the right form that fit in no ledger: they name a later standing than the pilot has."""
     headers = [("content-type", b"application/json"), ("type", b"decision"), ("epoch", b"1")]
-    row = decision(10_000, "pilot-0001", level=Level.NORMAL, id="forged")
-    return [(topic, b"pilot-0001", msgspec.json.encode(row), headers, 0)]
+    row = decision(10_000, "pilot-0002", level=Level.NORMAL, id="forged")
+    return [(topic, b"pilot-0002", msgspec.json.encode(row), headers, 0)]
 
 
 def output_topics(names: TopicNames) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def test_a_halt_goes_through_garbage_on_every_topic(tmp_path: Path, goal: Goal) 
     """Worker, notary, actors and second stage start on garbage and get more of it while they run; a worker recovers
     through it. A death then halts the pilot: the command is written, delivered and in the ledger, and nothing ended."""
     fresh, count = Fresh(), examples(14, 300)
-    fleet = Fleet(1, pilots=1, hours=48, start=int(time.time() * 1000) - 48 * 3_600_000)
+    fleet = Fleet(1, pilots=2, hours=48, start=int(time.time() * 1000) - 48 * 3_600_000)
     board, metrics, delivered = free_port(), free_port(), tmp_path / "decisions.jsonl"
     foreign = litter(fresh, count, 0)
     log = tmp_path / "worker.log"
@@ -105,7 +105,7 @@ def test_a_halt_goes_through_garbage_on_every_topic(tmp_path: Path, goal: Goal) 
             started("pool", tmp_path, fresh) as pool,
         ):
             asyncio.run(fresh.send(fresh.control(fleet.admissions())))
-            until_true(lambda: PILOT in got(board, "/api/board.json"))
+            until_true(lambda: "pilot-0002" in got(board, "/api/board.json"))
             foreign += litter(fresh, count, 1)
             worker.kill()  # the next one recovers from a journal and a state with garbage in them
             worker = Worker(fresh.bootstrap, fresh.names.prefix, log).wait_ready()
