@@ -13,8 +13,10 @@ from msgspec import Struct
 from monitor.engine.log import Journalled
 from monitor.errors import LogBroken
 from monitor.kafka.journal_records import TAIL, claims_at_end, journal_entry
+from monitor.kafka.output_trust import believed
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.model.records import Claim
+from monitor.model.signing import Trusted
 
 CLAIMS_KEPT = 50
 LOOP_CLAIMS = 3  # processes in a row without a step from which on a partition is in a crash loop,
@@ -53,10 +55,16 @@ class PartitionTail(Struct):
 
 class JournalTails:
     """The journals of all partitions of `topic`. `on_foreign` is called with partition and offset of each record that
-    no owner wrote."""
+    no owner wrote; with `keys`, an owner is one of these keys."""
 
-    def __init__(self, topic: str, on_foreign: Callable[[int, int], None] = lambda partition, offset: None) -> None:
+    def __init__(
+        self,
+        topic: str,
+        on_foreign: Callable[[int, int], None] = lambda partition, offset: None,
+        keys: Trusted | None = None,
+    ) -> None:
         self._topic = topic
+        self._keys = keys
         self._on_foreign = on_foreign
         self.of: dict[int, PartitionTail] = {}
 
@@ -80,6 +88,7 @@ class JournalTails:
             entry = journal_entry(raw)
         except LogBroken:  # an entry of a newer version: its writer works
             return None
-        if entry is None:
+        if entry is None or (self._keys is not None and believed(self._keys, raw) is None):
             self._on_foreign(raw.partition, raw.offset)  # type: ignore[attr-defined]
+            return None
         return entry

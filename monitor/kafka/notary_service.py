@@ -24,9 +24,11 @@ from monitor.kafka.ledger_writer import MAX_BATCH, LedgerWriter
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
 from monitor.kafka.owner_watch import OwnerWatch
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.logs import EventLogger
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs
+from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
 
@@ -47,6 +49,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     port: int = 0
     silent_ms: int = SILENT_MS
     host_names: tuple[str, ...] = ()
+    trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -68,15 +71,16 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
     outputs = [names.decisions, *names.every_commands, names.evidence]
+    trust = OutputTrust(bootstrap, names, settings.trusted)
     entered = ReaderReports(metrics, skips=False)
     shown = ReaderReports(
         metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value), progress=False
     )
-    watch = OwnerWatch(bootstrap, names, board, metrics, shown)
+    watch = OwnerWatch(bootstrap, names, board, metrics, shown, settings.trusted)
     tasks = [
-        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, entered)),
+        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (entered, trust))),
         asyncio.create_task(LedgerWriter(ledger, metrics, board.notices, shown).run(unrecorded)),
-        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), shown, repeats=True)),
+        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (shown, trust), repeats=True)),
         asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
         asyncio.create_task(watch.run()),
         asyncio.create_task(watch.watch_retention()),
@@ -94,6 +98,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.stop()
+        await trust.close()
 
 
 async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
@@ -120,15 +125,20 @@ async def _follow(
     topics: list[str],
     positions: dict[tuple[str, int], ReadPosition],
     take: Callable[[ConsumedOutput], Awaitable[None]],
-    reports: ReaderReports,
+    judges: tuple[ReaderReports, OutputTrust],
     *,
     repeats: bool = False,
 ) -> None:
     """Pass every output of `topics` from `positions` on to `take`; retries through outages of the broker."""
+    reports, trust = judges
+    checked = False
     while True:
         try:
+            if not checked:
+                await trust.require_signing()
+                checked = True
             async for seen in read_outputs(
-                bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats, reports=reports
+                bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats, reports=reports, trust=trust
             ):
                 await take(seen)
                 positions[(seen.topic, seen.partition)] = seen.position

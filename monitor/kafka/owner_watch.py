@@ -7,6 +7,7 @@ It runs in the notary, so it sees what a worker that does not even start cannot 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import count
 
 from aiokafka.errors import KafkaError
@@ -16,12 +17,13 @@ from monitor.console.fleet_view import FleetView
 from monitor.console.notices import CrashLoop
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka.journal_tail import JournalTails, PartitionTail
-from monitor.kafka.output_trust import JournalSearch
+from monitor.kafka.output_trust import JournalSearch, believed
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.topics import TopicNames, limited_retention, partition_count
 from monitor.logs import EventLogger
 from monitor.model.output_records import OutputRejection
+from monitor.model.signing import Trusted
 from monitor.projections.metrics import Metrics
 
 logger = EventLogger(__name__)
@@ -36,7 +38,13 @@ class OwnerWatch:
     """Sets the liveness and the notices of `board`, and metrics."""
 
     def __init__(
-        self, bootstrap: str, names: TopicNames, board: FleetView, metrics: Metrics, reports: ReaderReports
+        self,
+        bootstrap: str,
+        names: TopicNames,
+        board: FleetView,
+        metrics: Metrics,
+        reports: ReaderReports,
+        keys: Trusted | None,
     ) -> None:
         self._bootstrap, self._names = bootstrap, names
         self._board = board
@@ -45,6 +53,7 @@ class OwnerWatch:
         self._tails = JournalTails(
             names.journal,
             lambda partition, offset: reports.skipped(names.journal, partition, offset, OutputRejection.FOREIGN),
+            keys,
         )
 
     async def run(self) -> None:
@@ -79,7 +88,7 @@ class OwnerWatch:
     async def _look_for_shared_topics(self, reader: PartitionReader) -> None:
         """Note whether the newest owner of partition 0 reads topics that participants share: its claim names no
         owners."""
-        claim = await JournalSearch(reader, self._names.journal, 0, None).last_claim()
+        claim = await JournalSearch(reader, self._names.journal, 0, partial(believed, None)).last_claim()
         if claim is not None:
             self._board.notices.shared_topics = not claim.owners
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET
@@ -16,7 +17,7 @@ from monitor.engine.log import Journalled
 from monitor.errors import Forged
 from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.journal_records import journal_entry
-from monitor.kafka.output_trust import JournalSearch, Numbers, RecordTrust, foreign_key, require_known
+from monitor.kafka.output_trust import JournalSearch, Numbers, RecordTrust, believed, foreign_key, require_known
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.logs import EventLogger
 from monitor.model.signing import Trusted
@@ -62,7 +63,7 @@ class RecoveryTrust:
                     "fix: give --key-file",
                 )
             return
-        claim = await JournalSearch(reader, self._topic, self._partition, self._keys).last_claim()
+        claim = await JournalSearch(reader, self._topic, self._partition, partial(believed, self._keys)).last_claim()
         if claim is None:
             require_known(self._topic, self._partition, self._keys, newest)
         elif claim.signed_from is not UNSET:
