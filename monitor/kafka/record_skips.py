@@ -64,7 +64,7 @@ async def _step(owned: OwnedPartition, topic: str, stop: int, batch: int) -> Non
     """Step a topic up to an offset, as carefully as the loop of the worker would."""
     log, runner = owned.log, owned.runner
     while (at := runner.next_telemetry.get(topic, 0)) < stop:
-        records = list(await log.telemetry(topic, max(at, await log.first(topic)), stop))
+        records = list(await log.telemetry(topic, max(at, (await log.firsts([topic]))[topic]), stop))
         if not records:
             return
         while records:

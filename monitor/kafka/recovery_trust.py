@@ -1,7 +1,7 @@
 """Which journal entries and state records a recovering owner believes.
 
-With a key, only records that its own or another trusted key signed, each once; others are skipped, counted and logged.
-Without a key all are believed that an owner can have written.
+With a key, only records that its own or another trusted key signed, each once. Without a key, all that an owner can
+have written. Others are skipped, counted and logged.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from msgspec import UNSET
 
 from monitor.engine.log import Journalled
 from monitor.errors import Forged
+from monitor.kafka import state_keys
 from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.journal_records import journal_entry
 from monitor.kafka.output_trust import JournalSearch, Numbers, RecordTrust, believed, foreign_key, require_known
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.logs import EventLogger
+from monitor.model.output_records import HIGHEST_EPOCH
 from monitor.model.signing import Trusted
 
 logger = EventLogger(__name__)
@@ -102,8 +104,12 @@ class RecoveryTrust:
             return False
         try:
             self._judge.key_of(record, kind="state")
-        except Forged as error:
+            _, epoch, _ = state_keys.parse(record.key or b"")
+        except (Forged, ValueError) as error:
             self._skip(record, str(error), [])
+            return False
+        if not 0 <= epoch <= HIGHEST_EPOCH:
+            self._skip(record, f"epoch {epoch} is out of range", [])
             return False
         return True
 
