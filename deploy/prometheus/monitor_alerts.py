@@ -27,6 +27,27 @@ MONITOR_ALERTS = (
         {M + "open_mode": "0x30"},
     ),
     Alert(
+        "SandboxSharedTopics",
+        "sandbox-monitor-health",
+        f"max({M}shared_topics) == 1",
+        "info",
+        "Shared topics: all firms share the topics of telemetry, commands and permits, so that each can read the halts "
+        "and sources of the others. Not for supervised pilots.",
+        {M + "shared_topics": "1x30"},
+        {M + "shared_topics": "0x30"},
+    ),
+    Alert(
+        "SandboxParticipantWithoutTopics",
+        "sandbox-monitor-health",
+        f"max({M}participants_without_topics) > 0",
+        "warning",
+        "Commands and permits of some firms go to the shared topics, because their separate topics are missing or have "
+        "wrong settings. Their services may not receive a halt.",
+        {M + "participants_without_topics": "1x30"},
+        {M + "participants_without_topics": "0x30"},
+        hold="1m",
+    ),
+    Alert(
         "SandboxTelemetryLost",
         "sandbox-monitor-health",
         # No `increase`: it is counted when the worker starts, before it is scraped for the first time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable
@@ -14,12 +15,14 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from monitor.access.address import kafka_servers
 from monitor.charter.control import Admission
 from monitor.client.bulk import Bulk, open_bulk
 from monitor.client.control import PendingAdmissions
 from monitor.client.kafka import KafkaBulk
 from monitor.clock import wall_ms
 from monitor.engine.replay import event_line
+from monitor.kafka.topics import TopicNames, create_topics, participant_topics, partition_count
 from monitor.model.events import Envelope
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.scenarios import DEFAULT, SCENARIOS
@@ -63,6 +66,11 @@ JUDGED_S = 60.0  # how long a worker may take to decide about the admissions
     "--pack", type=click.IntRange(1, 1000), default=100, show_default=True, help="events per record or request"
 )
 @click.option("--admit", is_flag=True, help="admit the pilots first (file: a directory TARGET.charters)")
+@click.option(
+    "--each",
+    is_flag=True,
+    help="Kafka: create separate topics for each firm of the fleet first [default: use what exists]",
+)
 @click.option("--topic-prefix", default="sandbox", show_default=True, help="prefix of the Kafka topic names")
 @click.option("--prefix", default="pilot-", show_default=True, help="prefix of the pilot ids")
 @click.option("--json", "as_json", is_flag=True, help="print what was sent and the true scenario of each pilot as JSON")
@@ -80,6 +88,7 @@ def simulate(
     rate: float | None,
     pack: int,
     admit: bool,
+    each: bool,
     topic_prefix: str,
     prefix: str,
     as_json: bool,
@@ -92,6 +101,8 @@ def simulate(
     live = (to != "file" and rate is None) if live is None else live
     if live and (to == "file" or rate is not None):
         raise click.UsageError("--live goes with --to kafka or http, and without --rate")
+    if each and to != "kafka":
+        raise click.UsageError("--each goes with --to kafka")
     period = period or ("2s" if live else "1h")
     try:
         fleet = Fleet(
@@ -106,8 +117,10 @@ def simulate(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if each:
+        _create_firm_topics(target, topic_prefix, fleet)
     began = time.monotonic()
-    with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack)) as sink:
+    with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack, fleet)) as sink:
         if admit:
             admissions = list(fleet.admissions())
             judged = sink.judged([admission.pilot for admission in admissions])
@@ -127,6 +140,23 @@ def simulate(
         )
         for truth in fleet.truths():
             click.echo(f"{truth.pilot} {truth.scenario}: {truth.story}")
+
+
+def _firms(fleet: Fleet) -> dict[str, str]:
+    """The participant of each pilot."""
+    return {pilot: fleet.charter_for(pilot).participant.id for pilot in fleet.pilots}
+
+
+def _create_firm_topics(target: str, prefix: str, fleet: Fleet) -> None:
+    """Create the topics of all firms of the fleet that do not exist. Raises `Unavailable`, `LogBroken`."""
+    servers = ",".join(kafka_servers(target.removeprefix("kafka://")))
+    names = TopicNames(prefix, tuple(sorted(set(_firms(fleet).values()))))
+
+    async def create() -> None:
+        count = await partition_count(servers, names.control)
+        await create_topics(servers, participant_topics(names, count, 1))
+
+    asyncio.run(create())
 
 
 def _start(start: datetime | None, live: bool, hours: int, period: str) -> int:
@@ -287,7 +317,7 @@ def _pruned(value: object) -> object:
     return [_pruned(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def _open(to: str, target: str, topic_prefix: str, pack: int) -> Sink:
+def _open(to: str, target: str, topic_prefix: str, pack: int, fleet: Fleet) -> Sink:
     if to == "file":
         try:
             return Lines(Path(target))
@@ -297,6 +327,6 @@ def _open(to: str, target: str, topic_prefix: str, pack: int) -> Sink:
     if not address.startswith(to):
         raise click.UsageError(f"{target} is no address for --to {to}")
     try:
-        return Packed(open_bulk(address, prefix=topic_prefix), pack)
+        return Packed(open_bulk(address, prefix=topic_prefix, participant_of=_firms(fleet).__getitem__), pack)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -6,7 +6,7 @@ Nothing is durable before `flush` returns. After an error it is unknown which re
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from monitor.client.kafka import KafkaBulk
@@ -72,13 +72,20 @@ class HttpBulk:
         self._link.close()
 
 
-def open_bulk(to: str, *, prefix: str = "sandbox", options: Mapping[str, Any] | None = None) -> Bulk:
+def open_bulk(
+    to: str,
+    *,
+    prefix: str = "sandbox",
+    options: Mapping[str, Any] | None = None,
+    participant_of: Callable[[str], str] = lambda pilot: "",
+) -> Bulk:
     """Return a bulk sender for `kafka://host:port[,host:port]` or `http(s)://host:port`; connects on first use.
 
-    `prefix` is the topic prefix; `options` go to kafka-python. Raises ValueError on any other address.
+    `prefix` is the topic prefix; `options` go to kafka-python; telemetry of a pilot goes to the separate topic of the
+    participant that `participant_of` names, where it exists. Raises ValueError on any other address.
     """
     link = open_link(to, prefix=prefix, options=options)
     if isinstance(link, HttpLink):
         return HttpBulk(link)
     assert isinstance(link, KafkaLink)
-    return KafkaBulk(link)
+    return KafkaBulk(link, participant_of)

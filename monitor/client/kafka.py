@@ -6,11 +6,12 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
+from msgspec import structs
 
 from monitor.errors import Unavailable
 from monitor.model.signing import HEADER
@@ -159,16 +160,30 @@ class OutcomeReader:
 
 
 class KafkaBulk:
-    """`monitor.client.bulk.Bulk` over Kafka: many records in flight, in order per partition (idempotent producer)."""
+    """`monitor.client.bulk.Bulk` over Kafka: many records in flight, in order per partition (idempotent producer).
 
-    def __init__(self, link: KafkaLink) -> None:
+    `participant_of` names the participant of a pilot, whose separate telemetry topic is used where it exists.
+    """
+
+    def __init__(self, link: KafkaLink, participant_of: Callable[[str], str] = lambda pilot: "") -> None:
         self.link = link
+        self._participant_of = participant_of
+        self._links: dict[str, KafkaLink] = {}  # by participant: only for the names of their topics
         self._in_flight: deque[Any] = deque()
 
     def telemetry(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.telemetry`. Blocks while `IN_FLIGHT` records are not acknowledged."""
         headers = [*HEADERS, (HEADER, signature.encode())] if signature else HEADERS
-        self._send(self.link.telemetry, pilot, body, headers)
+        self._send(self._link_of(pilot).telemetry, pilot, body, headers)
+
+    def _link_of(self, pilot: str) -> KafkaLink:
+        participant = self._participant_of(pilot)
+        if not participant:
+            return self.link
+        if participant not in self._links:
+            topics = structs.replace(self.link.topics, participant=participant)
+            self._links[participant] = KafkaLink(self.link.servers, topics, self.link.options)
+        return self._links[participant]
 
     def control(self, pilot: str, body: bytes, signature: str = "") -> None:
         """See `Bulk.control`. Blocks while `IN_FLIGHT` records are not acknowledged."""

@@ -20,6 +20,10 @@ COMMAND_STATES = {
     "contradicted": "the service acknowledged, but is still active",
     "overdue": "not acknowledged, or no data since, for longer than the charter allows",
 }
+_SHARED_TOPICS = (
+    '<p class="note" role="note"><b>Shared topics.</b> Every firm can read the halts and sources of all firms. '
+    "For trials only: give each firm separate topics (runbook, SandboxSharedTopics).</p>"
+)
 NONE = '<span class="none">–</span>'
 
 
@@ -55,6 +59,7 @@ def banners(board: FleetView, now: int) -> str:
         + _not_in_ledger(notices.not_entered)
         + _skipped(list(notices.skipped.values()))
         + _open_mode(board)
+        + (_SHARED_TOPICS if notices.shared_topics else "")
     )
 
 

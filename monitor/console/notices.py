@@ -28,12 +28,14 @@ class CrashLoop(Struct, frozen=True):
 
 
 class Notices:
-    """All notices of one board. `not_entered` counts decisions by pilot that its ledger does not hold."""
+    """All notices of one board. `not_entered` counts decisions by pilot that its ledger does not hold. `shared_topics`:
+    all participants share the topics of telemetry, commands and permits."""
 
     def __init__(self) -> None:
         self.skipped: dict[tuple[str, str], SkippedRecords] = {}
         self.crash_loops: dict[int, CrashLoop] = {}
         self.not_entered: dict[str, int] = {}
+        self.shared_topics = False
 
     def skip(self, topic: str, partition: int, offset: int, reason: str) -> None:
         """A record was skipped."""

@@ -180,7 +180,7 @@ class Runner(Generic[M]):
             if not read:
                 break
             records.extend(read)
-            self.next_control = read[-1].offset + 1
+            self.next_control = read[-1].next
         self.next_control = max(self.next_control, entry.control_next)
         if isinstance(entry, Skipped):
             await self._step_skipped(records, row, entry)
@@ -206,7 +206,7 @@ class Runner(Generic[M]):
         self._refuse_while_replaying("control")
         await self._set_aside_unreadable()
         self._failpoint("before_append")
-        entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].offset + 1)
+        entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].next)
         # The order of control and telemetry must be durable before any output depends on it: a later owner then
         # steps the same records in the same order, and so emits the same bytes.
         row = await self._log.append(entry)
@@ -274,12 +274,12 @@ class Runner(Generic[M]):
             cut = next((i for i, r in enumerate(records) if r.offset >= through), len(records))
             self.machine.telemetry(topic, records[:cut])
             records, done = records[cut:], records[:cut]
-            self.next_telemetry[topic] = done[-1].offset + 1 if done else start
+            self.next_telemetry[topic] = done[-1].next if done else start
             self._advanced = True
             if not records:
                 return
         outputs = self.machine.telemetry(topic, records)
-        self.next_telemetry[topic] = records[-1].offset + 1
+        self.next_telemetry[topic] = records[-1].next
         self._advanced = True
         await self._write(outputs)
 

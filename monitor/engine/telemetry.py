@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.engine.partition import Partition
 from monitor.model.events import Event
-from monitor.model.records import Outputs, Record, Rejected
+from monitor.model.records import Outputs, Record, Rejected, UnreadableRecords
 from monitor.state.rejection_rate import OTHERS
 from monitor.validate.grouped import RejectedEvents
 from monitor.validate.parse import Judged, judge
@@ -80,7 +80,7 @@ class RecordStepper:
 
     def judged(self, record: Record) -> Judged:
         """The valid events of a record, and the others."""
-        if self._keyed and record.key is None:
+        if self._keyed and record.key is None and not isinstance(record, UnreadableRecords):
             rejected = RejectedEvents(record)
             rejected.add(RejectionReason.KEY_MISMATCH, "key")
             return Judged([], (), rejected)

@@ -23,13 +23,15 @@ from faust.transport.drivers import aiokafka as driver
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Stop
-from monitor.kafka import crc32c, zero_copy
+from monitor.kafka import bounded_records, zero_copy
+from monitor.kafka.bounded_records import Maker
 from monitor.kafka.partition_reader import LOG_APPEND_TIME
 from monitor.kafka.private_hooks import HOOKS as HOOKS
 from monitor.kafka.private_hooks import PINNED as PINNED
 from monitor.kafka.private_hooks import check_versions as check_versions
 from monitor.kafka.topics import LARGE
-from monitor.model.records import Record
+from monitor.kafka.unpacking import UnreadableReason
+from monitor.model.records import Record, UnreadableRecords
 
 # While the broker still writes the marker of the last transaction, beginning the next one fails and is retried.
 # aiokafka waits 20 ms before that; the marker takes one or two.
@@ -56,7 +58,7 @@ class FetchConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
     """A consumer with `PatientFetcher`, whose batches are checked by the processor and received without copies."""
 
     async def start(self) -> None:
-        crc32c.use()
+        bounded_records.use()
         zero_copy.use(self)
         await super().start()
         self._fetcher.__class__ = PatientFetcher
@@ -75,25 +77,44 @@ class PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
         return super()._get_actions_per_node(assignment)
 
 
-def as_record(partition: TopicPartition, raw: Any) -> Record:
-    """A fetched record as `Record`. Raises `LogBroken` for one without log-append time."""
-    if raw.timestamp_type != LOG_APPEND_TIME:
-        raise LogBroken(
-            f"{partition.topic}/{partition.partition}/{raw.offset} has no log-append time; "
-            f"fix: set message.timestamp.type=LogAppendTime on {partition.topic}"
-        )
-    return Record(raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
-
-
-class PrefetchedRecords(OrderedDict[TopicPartition, Any]):
-    """Fetched results until they are taken; their records are made as `Record`.
+def records_of(tp: TopicPartition, stamp: int, kind: int) -> Maker:
+    """Makes the records of a batch as `Record`, each of which raises `LogBroken` without log-append time.
 
     aiokafka's own record has eleven fields and is tracked by the garbage collector: a microsecond more for each.
     """
 
+    def make(offset: int, raw: Any) -> Record:
+        return Record(offset, stamp, raw.key, raw.value, tuple(raw.headers))
+
+    def refuse(offset: int, raw: Any) -> Record:
+        raise _without_stamp(tp, offset)
+
+    return make if kind == LOG_APPEND_TIME else refuse
+
+
+def unreadable_records(
+    tp: TopicPartition, first: int, last: int, stamp: int, kind: int, reason: UnreadableReason
+) -> UnreadableRecords:
+    """What stands for records of a batch that cannot be read. Raises `LogBroken` without log-append time."""
+    if kind != LOG_APPEND_TIME:
+        raise _without_stamp(tp, first)
+    return UnreadableRecords(first, stamp, None, None, last=last, reason=reason.value)
+
+
+def _without_stamp(tp: TopicPartition, offset: int) -> LogBroken:
+    return LogBroken(
+        f"{tp.topic}/{tp.partition}/{offset} has no log-append time; "
+        f"fix: set message.timestamp.type=LogAppendTime on {tp.topic}"
+    )
+
+
+class PrefetchedRecords(OrderedDict[TopicPartition, Any]):
+    """Fetched results until they are taken; their records are made as `Record`."""
+
     def __setitem__(self, partition: TopicPartition, result: Any) -> None:
         if isinstance(result, fetcher.FetchResult):
-            result._partition_records._consumer_record = as_record
+            records = result._partition_records
+            records.maker_of, records.unreadable = records_of, unreadable_records
         super().__setitem__(partition, result)
 
 

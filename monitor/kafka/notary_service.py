@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ from monitor.errors import Unavailable
 from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
+from monitor.kafka.output_trust import JournalSearch
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.topics import TopicNames, partition_count
@@ -34,6 +36,7 @@ logger = EventLogger(__name__)
 
 RETRY_S = 2.0
 LIVENESS_POLL_S = 1.0
+CLAIM_EVERY = 15  # polls between two looks at the newest claim
 JOURNAL_TAIL = 100  # offsets before the end of a journal among which its last record is looked for: markers take some
 MAX_BATCH = 500  # records that share one durable append
 
@@ -191,7 +194,9 @@ async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> 
         try:
             await reader.start()
             partitions = range(await partition_count(bootstrap, names.journal))
-            while True:
+            for turn in count():
+                if turn % CLAIM_EVERY == 0:
+                    await _look_for_shared_topics(reader, names, board)
                 for partition in partitions:
                     await _look_for_writes(reader, names, partition, board, ends)
                 await asyncio.sleep(LIVENESS_POLL_S)
@@ -199,6 +204,13 @@ async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> 
             await asyncio.sleep(RETRY_S)
         finally:
             await reader.stop()
+
+
+async def _look_for_shared_topics(reader: PartitionReader, names: TopicNames, board: FleetView) -> None:
+    """Note whether the newest owner of partition 0 reads topics that participants share: its claim names no owners."""
+    claim = await JournalSearch(reader, names.journal, 0, None).last_claim()
+    if claim is not None:
+        board.notices.shared_topics = not claim.owners
 
 
 async def _look_for_writes(

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
-from monitor.kafka import crc32c
+from monitor.kafka import bounded_records
 from monitor.kafka.login import problem, require_login
 from monitor.kafka.partition_reader import high_waters
 from monitor.kafka.reader_reports import ReaderReports
@@ -115,7 +115,7 @@ async def read_outputs(
     (`reports`): it ends no reader. Raises `Unavailable` when no broker answers, `LogBroken` when retention deleted
     records from a position on, or a topic ends before it.
     """
-    crc32c.use()
+    bounded_records.use()
     reports = reports or ReaderReports()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,

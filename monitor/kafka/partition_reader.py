@@ -15,29 +15,35 @@ from aiokafka.errors import KafkaError
 
 from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, SandboxMonitorError, Unavailable
-from monitor.kafka import crc32c, zero_copy
+from monitor.kafka import bounded_records, zero_copy
+from monitor.kafka.bounded_records import UnreadableRange
 from monitor.kafka.login import problem, require_login
 from monitor.kafka.topics import LARGE
-from monitor.model.records import Record
+from monitor.model.records import Record, UnreadableRecords
 
 LOG_APPEND_TIME = 1
 
 
 def to_records(raw: Iterable[Any]) -> list[Record]:
-    """Consumer records as `Record`. Raises `LogBroken` for a record without log-append time."""
-    records = []
+    """Consumer records as `Record`, those that cannot be read as `UnreadableRecords`. Raises `LogBroken` for a record
+    without log-append time."""
+    records: list[Record] = []
     for r in raw:
         if r.timestamp_type != LOG_APPEND_TIME:
             raise LogBroken(
                 f"{r.topic}/{r.partition}/{r.offset} has no log-append time; "
                 f"fix: set message.timestamp.type=LogAppendTime on {r.topic}"
             )
+        if isinstance(r, UnreadableRange):
+            records.append(UnreadableRecords(r.offset, r.timestamp, None, None, last=r.last, reason=r.reason.value))
+            continue
         records.append(Record(r.offset, r.timestamp, r.key, r.value, tuple(r.headers)))
     return records
 
 
 class PartitionReader:
     """Reads committed records of any topic's partition, a bounded number at a time. Joins no group, commits nothing.
+    Where a batch cannot be read, an `UnreadableRange` stands in the place of its records (`bounded_records`).
 
     All methods raise `LogBroken` when retention has deleted what is asked for, `Unavailable` when the broker
     does not answer.
@@ -74,7 +80,7 @@ class PartitionReader:
 
     async def start(self) -> None:
         """Connect. Raises `Unavailable`, and Refused when the broker does not take the login."""
-        crc32c.use()
+        bounded_records.use()
         zero_copy.use(self._consumer)
         try:
             await require_login(self._bootstrap)

@@ -41,6 +41,7 @@ _OWN_CONSUMER = "faust: a setting for the consumer class of a transport"
 _OWN_LOOP = "faust: a public hook that receives fetched lists instead of the built-in drain"
 _RECORD_FACTORY = "aiokafka: a `record_factory` argument of AIOKafkaConsumer"
 _BATCH_READER = "aiokafka: a pluggable checksum function, or the processor's instruction in its C extension"
+_PORTIONS = "aiokafka: a limit for what a batch may unpack to, and for the bytes of one `getmany`"
 _RECEIVE_BUFFER = "aiokafka: responses received with BufferedProtocol instead of StreamReader"
 _RANGE = "faust: a setting for the assignor, and isolation level per consumer"
 
@@ -113,9 +114,12 @@ HOOKS: tuple[Hook, ...] = (
     ),
     Hook(fetcher.Fetcher, "_records", "whether fetched records wait; the mapping they wait in", _RECORD_FACTORY),
     Hook(fetcher.FetchResult, "_partition_records", "the records of a fetch, whose factory is set", _RECORD_FACTORY),
-    Hook(fetcher.FetchResult, "getall", "what takes them; read for its use of the factory", _RECORD_FACTORY),
-    Hook(fetcher.PartitionRecords, "_consumer_record", "makes a record of five fields, not eleven", _RECORD_FACTORY),
-    Hook(fetcher.PartitionRecords, "_unpack_records", "asks for the checksum of each batch first", _BATCH_READER),
+    Hook(fetcher.FetchResult, "_topic_partition", "whose records they are", _PORTIONS),
+    Hook(fetcher.FetchResult, "_update_position", "moves past what was taken", _PORTIONS),
+    Hook(fetcher.FetchResult, "getall", "takes a portion of bounded size", _PORTIONS),
+    Hook(fetcher, "FetchResult", "replaced, so that records are taken in portions", _PORTIONS),
+    Hook(fetcher, "PartitionRecords", "replaced, so that what a batch unpacks to is bounded", _PORTIONS),
+    Hook(fetcher.PartitionRecords, "_unpack_records", "what the replacement does as well", _PORTIONS),
     Hook(fetcher, "MemoryRecords", "replaced, so that each batch is checked by the processor", _BATCH_READER),
     Hook(DefaultRecordBatch, "validate_crc", "replaced by the processor's instruction", _BATCH_READER),
     Hook(

@@ -226,7 +226,7 @@ class PartitionWorkers:
             missing = list(await owned.log.telemetry(topic, at, records[0].offset))
             if not missing:
                 break
-            at = missing[-1].offset + 1
+            at = missing[-1].next
             await self._deliver(consumer, owned, topic, missing)
         await self._deliver(consumer, owned, topic, records)
 
@@ -243,7 +243,7 @@ class PartitionWorkers:
                 before, events = self._host.monotonic(), owned.runner.machine.events
                 await owned.runner.telemetry(topic, batch)
                 self._metrics.stepped(owned, self._host.monotonic() - before, owned.runner.machine.events - events)
-            owned.delivered[topic] = max(owned.delivered[topic], batch[-1].offset + 1)
+            owned.delivered[topic] = max(owned.delivered[topic], batch[-1].next)
 
     async def _commit_hints(self, consumer: GroupConsumer) -> None:
         self._hinted_at = self._host.monotonic()

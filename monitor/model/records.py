@@ -104,6 +104,24 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def next(self) -> int:
+        """The offset after it."""
+        return self.offset + 1
+
+
+class UnreadableRecords(Record, frozen=True, gc=False, kw_only=True):
+    """The records from `offset` to `last` of one batch, which cannot be read: `reason` is `too_large` (the batch
+    unpacks to more than is read) or `unreadable_batch`. It has neither key nor value."""
+
+    last: int
+    reason: str
+
+    @property
+    def next(self) -> int:
+        """The offset after the last of them."""
+        return self.last + 1
+
 
 RULES = 2  # the rules of this code; see `Claim`
 

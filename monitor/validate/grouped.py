@@ -24,12 +24,12 @@ class Group:
 
     __slots__ = ("count", "detail", "places")
 
-    def __init__(self, place: int, detail: str) -> None:
-        self.count, self.detail, self.places = 1, detail, [place]
+    def __init__(self, place: int, detail: str, count: int = 1) -> None:
+        self.count, self.detail, self.places = count, detail, [place]
 
-    def add(self, place: int) -> None:
-        """Count one more event, which stands after those before it."""
-        self.count += 1
+    def add(self, place: int, count: int = 1) -> None:
+        """Count `count` more events, of which the first stands after those before it."""
+        self.count += count
         if len(self.places) < PLACES:
             self.places.append(place)
 
@@ -43,14 +43,23 @@ class RejectedEvents:
         self.record = record
         self._groups: dict[GroupKey, Group] = {}
 
-    def add(self, why: RejectionReason, field: str = "", detail: str = "", *, index: int = 0, pilot: str = "") -> None:
-        """Reject the event at the place `index`; `pilot` as far as it can be read from the event. `detail` must never
-        repeat a value of the input."""
+    def add(
+        self,
+        why: RejectionReason,
+        field: str = "",
+        detail: str = "",
+        *,
+        index: int = 0,
+        pilot: str = "",
+        count: int = 1,
+    ) -> None:
+        """Reject the event at the place `index`, or `count` records from there on that cannot be read; `pilot` as far
+        as it can be read from the event. `detail` must never repeat a value of the input."""
         group = self._groups.get((why, field, pilot))
         if group is None:
-            self._groups[why, field, pilot] = Group(index, detail)
+            self._groups[why, field, pilot] = Group(index, detail, count)
         else:
-            group.add(index)
+            group.add(index, count)
 
     def merge(self, more: RejectedEvents) -> None:
         """Add the rejected events of the same record that another stage found."""

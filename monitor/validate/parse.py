@@ -34,7 +34,7 @@ from monitor.model.events import (
     instant,
 )
 from monitor.model.lenient import is_utf16, without_bom, without_leap_seconds
-from monitor.model.records import Record, Rejected
+from monitor.model.records import Record, Rejected, UnreadableRecords
 from monitor.validate.grouped import RejectedEvents
 from monitor.validate.nesting import BLANK, Elements, split, too_deep
 from monitor.validate.rejections import (
@@ -46,6 +46,7 @@ from monitor.validate.rejections import (
     RejectionReason,
     broken,
     explain_decode_error,
+    unreadable,
 )
 from monitor.validate.rejections import MAX_BYTES as MAX_BYTES
 from monitor.validate.rejections import MAX_DEPTH as MAX_DEPTH
@@ -94,6 +95,8 @@ def judge(record: Record) -> Judged:
 def validate_control(record: Record, topic: str, partition: int, *, secret: bytes) -> ControlBase | Rejected:
     """Validate one control record (one JSON object, key = pilot). Never raises."""
     reject = Rejecter(record, topic, partition, secret)
+    if isinstance(record, UnreadableRecords):
+        return reject(*unreadable(record), count=record.next - record.offset)
     value = without_bom(record.value or b"")
     found = _unreadable(value)
     if found:
@@ -174,6 +177,9 @@ def latest(received: int) -> datetime:
 
 def _apart(record: Record, mode: str, rejected: RejectedEvents) -> Judged:
     """Validate each event of a record separately."""
+    if isinstance(record, UnreadableRecords):
+        rejected.add(*unreadable(record), count=record.next - record.offset)
+        return Judged([], [], rejected)
     parts = _parts(record, mode)
     if not isinstance(parts, Elements):
         rejected.add(*parts)

@@ -18,7 +18,7 @@ import msgspec
 from monitor.charter.control import Control
 from monitor.model.events import EVENT_TYPES, Envelope, Harm, Severity
 from monitor.model.lenient import is_utf16
-from monitor.model.records import Record, Rejected
+from monitor.model.records import Record, Rejected, UnreadableRecords
 
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
 MAX_EVENTS = 5_000  # in one record
@@ -30,6 +30,7 @@ class RejectionReason(StrEnum):
 
     EMPTY_VALUE = "empty_value"
     TOO_LARGE = "too_large"
+    UNREADABLE_BATCH = "unreadable_batch"
     TOO_MANY_EVENTS = "too_many_events"
     TOO_DEEP = "too_deep"
     UNKNOWN_CONTENT_TYPE = "unknown_content_type"
@@ -68,6 +69,7 @@ class RejectionReason(StrEnum):
 SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.EMPTY_VALUE: "The record has no value.",
     RejectionReason.TOO_LARGE: f"The record's value is larger than {MAX_BYTES:,} bytes after decompression.",
+    RejectionReason.UNREADABLE_BATCH: "The record batch does not have the form that Kafka asks for.",
     RejectionReason.TOO_MANY_EVENTS: f"The record packs more than {MAX_EVENTS:,} events.",
     RejectionReason.TOO_DEEP: f"The event nests arrays and objects more than {MAX_DEPTH} deep.",
     RejectionReason.UNKNOWN_CONTENT_TYPE: (
@@ -165,6 +167,17 @@ class Rejecter:
             places=tuple(places),
             by_reason=by_reason or {},
         )
+
+
+def unreadable(record: UnreadableRecords) -> tuple[RejectionReason, str, str]:
+    """Why the records of a batch cannot be read: (reason, field, detail)."""
+    reason = RejectionReason(record.reason)
+    why = (
+        "the record batch, or one of its records, unpacks to more than is read; send smaller batches"
+        if reason is RejectionReason.TOO_LARGE
+        else "the record batch does not have the form that Kafka asks for"
+    )
+    return reason, "", f"Offsets {record.offset} to {record.last}: {why}."
 
 
 def key_text(key: bytes | None) -> str:

@@ -3,7 +3,9 @@ its part, and nothing else."""
 
 from __future__ import annotations
 
-import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +14,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from monitor.charter.control import Override
+from monitor.__main__ import cli
 from monitor.cli.topics import topics as command
-from monitor.client.control import send_act
 from monitor.kafka.acl_admin import AclAdmin, AclEntry
-from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.topics import TopicNames
-from monitor.model.records import Decision
 from monitor.sdk import Pilot
 from monitor.simulation.fleet import Fleet
 from monitor.testing.secure_broker import OPERATOR, SecureBroker
@@ -94,39 +93,117 @@ def test_a_participant_with_the_name_of_another_user_is_refused(secure: SecureBr
     assert "regulator has the name of a user of the authority" in str(refused.exception)
 
 
-def test_the_whole_way_with_logins(secure: SecureBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The regulator admits and halts, the worker decides, the firm's service obeys and is heard, the reader reads the
-    record: each under its own login."""
-    fleet = Fleet(3, pilots=1, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
-    (admission,), (name,) = fleet.admissions(), fleet.pilots
-    halt = Override(id="stop-1", pilot=name, author="regulator-1", level="halt", reason="stop")
-    log, login = tmp_path / "worker.log", secure.environment("monitor")
-    worker = Worker(secure.authority, "sandbox", log, *PARTICIPANTS, environment=login, group="sandbox-monitor")
-    regulator, to = secure.login("regulator"), f"kafka://{secure.authority}"
+class Process:
+    """One process of the monitor under its user's login; its output goes to `log`."""
+
+    def __init__(self, broker: SecureBroker, user: str, log: Path, *words: str) -> None:
+        command = [sys.executable, "-m", "monitor", *words, "--bootstrap", broker.address(user)]
+        self.log = log
+        with log.open("wb") as out:
+            self.child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=os.environ | broker.environment(user)
+            )
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        self.child.terminate()
+        try:
+            return self.child.wait(60)
+        finally:
+            self.child.kill()
+
+
+class Commands:
+    """The commands of a person, each under a login. Each returns what it printed."""
+
+    def __init__(self, broker: SecureBroker) -> None:
+        self._broker = broker
+
+    def act(self, user: str, *words: str, author: str = "regulator-1") -> str:
+        """An act, sent to `control`; its outcome is awaited."""
+        return self.run(user, *words, "--author", author, "--to", f"kafka://{self._broker.address(user)}")
+
+    def run(self, user: str, *words: str) -> str:
+        """Any command. Fails unless it exits with 0."""
+        done = CliRunner().invoke(cli, list(words), env=self._broker.environment(user))
+        assert done.exit_code == 0, (words, done.output, done.exception)
+        return done.output
+
+
+WHY = ("--reason", "by hand")
+
+
+def test_every_process_and_command_runs_under_its_grants(secure: SecureBroker, tmp_path: Path) -> None:
+    """Worker, notary, actors and second stage, the life of a pilot by the regulator's commands, the firm's service
+    and its appeal: each under its own login. The broker denies none of their operations."""
+    fleet = Fleet(3, pilots=2, scenarios=["calm"], start=int(time.time() * 1000), hours=1, period="1h")
+    admissions = list(fleet.admissions())
+    files = [tmp_path / f"{admission.pilot}.json" for admission in admissions]
+    for file, admission in zip(files, admissions, strict=True):
+        file.write_bytes(msgspec.json.encode(admission.charter))
+    before, commands, ledger = len(secure.denials()), Commands(secure), tmp_path / "ledger"
+    log, environment = tmp_path / "worker.log", secure.environment("monitor")
+    worker = Worker(secure.authority, "sandbox", log, "--each", environment=environment, group="sandbox-monitor")
+    lines = tmp_path / "decisions.jsonl"
+    processes = {
+        "notary": Process(secure, "notary", tmp_path / "notary.log", "notary", "--dir", str(ledger), "--port", "0"),
+        "act": Process(
+            secure, "act", tmp_path / "act.log", "act", "--dir", str(tmp_path / "act"), "--json-lines", str(lines)
+        ),
+        "pool": Process(secure, "pool", tmp_path / "pool.log", "pool"),
+    }
     try:
         worker.wait_ready()
-        for act, words in ((admission, 0.0), (halt, 30.0)):
-            answer = send_act(to, name, act.id, msgspec.json.encode(act), wait=words, options=regulator)
-        assert answer is not None
-        assert answer.decision is not None, answer
-        with Pilot(
-            name,
-            participant="firm-1",
-            to=f"kafka://{secure.firms}",
-            spool_dir=tmp_path / "spool",
-            telemetry_topic=NAMES.telemetry[0],
-            options=secure.login("firm-1"),
-        ) as pilot:
-            until(lambda: pilot.standing.halted)
-            pilot.flush(20)
-        assert worker.stop() == 0, worker.tail()
+        pilot, firm = fleet.pilots[0], admissions[0].charter.participant.id
+        life(commands, [str(file) for file in files], secure, tmp_path / "spool", pilot, firm)
+        until(lambda: lines.exists() and "released" in lines.read_text())
+        until(lambda: list(ledger.glob("*.ledger")) and "released" in commands.run("reader", *shown(ledger, pilot)))
+        appeal(commands, secure, tmp_path / "history", ledger, pilot)
+        assert [name for name, process in processes.items() if process.child.poll() is not None] == []
     finally:
-        worker.kill()
-    for variable, value in secure.environment("reader").items():
-        monkeypatch.setenv(variable, value)
+        ended = {name: process.stop() for name, process in processes.items()}
+        ended["worker"] = worker.stop(60)
+    assert ended == {"notary": 0, "act": 0, "pool": 0, "worker": 0}, {
+        n: p.log.read_text() for n, p in processes.items()
+    }
+    assert secure.denials()[before:] == []
 
-    async def record() -> list[str]:
-        seen = read_outputs(secure.authority, [NAMES.decisions], follow=False)
-        return [s.value.level.name async for s in seen if isinstance(s.value, Decision) and s.value.pilot == name]
 
-    assert "HALT" in asyncio.run(record())
+def life(commands: Commands, files: list[str], broker: SecureBroker, spool: Path, pilot: str, firm: str) -> None:
+    """A pilot is admitted, halted, obeys, is released; another is watched, shelved and dismissed."""
+    commands.act("regulator", "admit", *files)
+    facts = ("--finding", "f", "--cause", "c", "--action", "a", "--evidence", "e")
+    service = Pilot(
+        pilot,
+        participant=firm,
+        to=f"kafka://{broker.firms}",
+        spool_dir=spool,
+        telemetry_topic=NAMES.telemetry_of(firm),
+        options=broker.login(firm),
+    )
+    with service:
+        commands.act("regulator", "override", pilot, "halt", *WHY)
+        until(lambda: service.standing.halted)
+        commands.act("regulator", "rectify", pilot, *facts, author=firm)
+        commands.act("regulator", "evaluate", pilot, "--passed", "--report", "r")
+        commands.act("regulator", "approve", pilot)
+        commands.act("regulator", "approve", pilot, author="regulator-2")
+        commands.act("regulator", "release", pilot, *WHY)
+        until(lambda: not service.standing.halted)
+        service.flush(30)
+    commands.act("regulator", "drill", pilot)
+    assert pilot in commands.run("regulator", "charter", "show", pilot, "--to", f"kafka://{broker.authority}")
+
+
+def shown(ledger: Path, pilot: str) -> list[str]:
+    """The command that shows a pilot's ledger."""
+    return ["ledger", "show", "--json", str(next(ledger.glob(f"*{pilot}*.ledger")))]
+
+
+def appeal(commands: Commands, broker: SecureBroker, history: Path, ledger: Path, pilot: str) -> None:
+    """The history is exported and replayed against the ledger."""
+    where = ("--bootstrap", broker.authority, "--quiet")
+    out = CliRunner().invoke(cli, ["export", "--pilot", pilot, *where], env=broker.environment("regulator"))
+    assert out.exit_code == 0, (out.output, out.exception)
+    history.write_bytes(out.stdout_bytes)
+    commands.run("reader", "replay", str(history), "--against", str(ledger))

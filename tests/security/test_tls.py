@@ -91,7 +91,7 @@ def faults(
     authority, firms = brokers["authority"], brokers["firms"]
     return {
         "wrong password": (firms, firm | {"SANDBOX_KAFKA_PASSWORD_FILE": str(wrong)}, "SANDBOX_KAFKA_PASSWORD_FILE"),
-        "unknown user": (firms, firm | {"SANDBOX_KAFKA_USER": "nobody"}, "SANDBOX_KAFKA_USER"),
+        "unknown user": (firms, firm | {"SANDBOX_KAFKA_USER": "unknown"}, "SANDBOX_KAFKA_USER"),
         "missing password": (firms, firm | {"SANDBOX_KAFKA_PASSWORD_FILE": missing}, "SANDBOX_KAFKA_PASSWORD_FILE"),
         "wrong mechanism": (firms, firm | {"SANDBOX_KAFKA_MECHANISM": "SCRAM-SHA-256"}, "to one of SCRAM-SHA-512"),
         "no login": (firms, {"SANDBOX_KAFKA_CA": ca}, "set SANDBOX_KAFKA_USER"),
@@ -264,7 +264,7 @@ def issue_anew(broker: SecureBroker) -> None:
 
 
 def forget_the_old(broker: SecureBroker) -> None:
-    """Nobody trusts the first authority any more."""
+    """No client trusts the first authority any more."""
     (broker.clients / "next" / "ca.crt").replace(broker.certificates.file)
     broker.restart()
 

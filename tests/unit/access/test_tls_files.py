@@ -51,7 +51,7 @@ def test_an_expired_certificate_is_refused_with_its_date(authority: CertificateA
 
 
 def test_an_encrypted_key_needs_its_password(authority: CertificateAuthority, tmp_path: Path) -> None:
-    """The right one opens it, a wrong one and none are refused, and nobody is asked on the terminal."""
+    """The right one opens it, a wrong one and none are refused, and none is asked for on the terminal."""
     given = environment(authority, authority.client("worker", password="right"))
     file = tmp_path / "password"
     with_password = given | {"SANDBOX_KAFKA_KEY_PASSWORD_FILE": str(file)}
