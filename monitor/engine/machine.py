@@ -251,6 +251,11 @@ class Machine:
         """Pilots whose snapshot is damaged, and that are not set aside yet: `set_aside` is to be called."""
         return frozenset(self._aside.unreadable)
 
+    @property
+    def aside(self) -> int:
+        """How many pilots are set aside, or are to be."""
+        return len(self._aside.unreadable) + len(self._partition.state.aside)
+
     def set_aside(self, pilots: Collection[str]) -> Outputs:
         """Continue without these pilots: nothing of them counts, no act but an admission is accepted, and what they may
         do stays as it was commanded. See `monitor/engine/aside.py`."""

@@ -165,6 +165,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "partition",
         "state",
     ),
+    _spec("pilots_set_aside", "gauge", "Pilots of the partition whose stored state cannot be read.", "partition"),
     _spec("http_refused_total", "counter", "Requests and connections refused by an HTTP server, by reason.", "reason"),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(
