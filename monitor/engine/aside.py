@@ -2,7 +2,7 @@
 
 A worker that cannot read one snapshot would otherwise end, and with it the monitoring of every other firm. What a pilot
 may do stays as it was: a halt is in force as the newest command that its service reads, no permit is granted, and only
-a new admission is accepted. That pilot begins halted, whether it was halted before or not, since nobody can tell: a
+a new admission is accepted. That pilot begins halted, whether it was halted before or not, as that is not known: a
 release ends it, with all its steps. The journal has the moment at which a pilot is set aside, so a replay does the
 same; the damaged bytes stay where they are until the admission.
 """
