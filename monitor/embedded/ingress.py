@@ -31,7 +31,7 @@ from monitor.http_server.guards import TooMany, retry_after
 from monitor.http_server.refusals import HttpRefusal
 from monitor.http_server.server import HttpServer
 from monitor.model.records import Decision
-from monitor.model.signing import HEADER, HTTP_HEADER, SignedKind, Signer
+from monitor.model.signing import HEADER, HTTP_HEADER, HTTP_KEY_HEADER, SignedKind, Signer
 from monitor.projections.known_state import known_of
 from monitor.validate.rejections import MAX_BYTES, RejectionReason
 
@@ -292,6 +292,7 @@ class Ingress:
                     if self._signer is not None:
                         name: SignedKind = "command" if kind == "commands" else "permit"
                         answer.headers[HTTP_HEADER] = self._signer.sign(name, raw)
+                        answer.headers[HTTP_KEY_HEADER] = self._signer.public
                     return answer
                 left = until - asyncio.get_running_loop().time()
                 if left <= 0 or not await waited(ticket, left):

@@ -33,14 +33,17 @@ from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged, LogBroken
+from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
+from monitor.model.pseudonyms import shown
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
 from monitor.model.refusals import FORGERIES, Forgery, Refusal
 from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
+from monitor.observe.names import without_names
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import Arrival, accept_sequence
@@ -125,6 +128,9 @@ class Machine:
         sender = self._senders.sender(pilot.plan, record, event)
         if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
+        field = ""
+        if pilot.plan.pseudonyms:
+            field, event = not_a_pseudonym(event), without_names(pilot.plan, event)
         assert isinstance(sender, Sender)
         event = sender.named(event)
         # Catch up timers: what was due before this record fires first.
@@ -138,6 +144,10 @@ class Machine:
             return self._contested(pilot, event, arrival, out)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
+        if field:
+            rejection = EventRejection(RejectionReason.NOT_A_PSEUDONYM, field)
+            if not isinstance(event, TAKE_EFFECT):
+                return rejection
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
@@ -152,7 +162,7 @@ class Machine:
         if rearm or context.recorded:
             partition.settle(context)
             partition.arm(pilot)
-        return None
+        return rejection
 
     def _contested(self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs) -> EventRejection:
         """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.
@@ -160,7 +170,8 @@ class Machine:
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
         standing: no two decisions share an id.
         """
-        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
+        name = shown(event.id) if pilot.plan.pseudonyms else event.id
+        cause = f"event:{event.source}#{int(event.sequence)}/{name}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
         observe_contested(context, event, arrival)
         if context.recorded:

@@ -15,6 +15,7 @@ from monitor.errors import Halted, SandboxMonitorError, Unavailable
 from monitor.logs import EventLogger
 from monitor.model.notice import Notice
 from monitor.model.records import Command
+from monitor.sdk.authority import FILE, Authority
 from monitor.sdk.clock import SECOND
 from monitor.sdk.command_state import CommandState
 from monitor.sdk.drain import Drain, Hooks
@@ -63,7 +64,8 @@ class ControlLoop:
         self._pilot, self._clock = settings.pilot, settings.clock
         self._permits = settings.permits == "required"
         self._acknowledge, self._heartbeat = acknowledge, heartbeat
-        self.verifier = MessageVerifier(settings.pilot, settings.keys, NonceSealer(shared.secret, settings.pilot))
+        authority = Authority(settings.pilot, settings.keys, shared.base / FILE if settings.pins else None)
+        self.verifier = MessageVerifier(settings.pilot, authority, NonceSealer(shared.secret, settings.pilot))
         self.hooks = Hooks()
         self._since, self._began = self._clock(), time.monotonic()
         self._pollers: list[FeedPoller] = []  # threads without which this process cannot lead

@@ -11,7 +11,7 @@ import msgspec
 
 from monitor.access.address import http_address
 from monitor.errors import Refused, Unavailable
-from monitor.model.signing import HTTP_HEADER
+from monitor.model.signing import HTTP_HEADER, HTTP_KEY_HEADER
 from monitor.sdk.link import BATCH, FeedName, SignedMessage
 
 TIMEOUT_S = 10.0  # for a response, in addition to the time of a long poll
@@ -36,7 +36,7 @@ class _Connection:
         self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._host, self._port = str(parts.hostname), parts.port or (443 if secure else 80)
         self._open: http.client.HTTPConnection | None = None
-        self.number = ""
+        self.number = self.key = ""
         self.retry_after = 0.0
 
     def request(
@@ -48,8 +48,8 @@ class _Connection:
         timeout: float = TIMEOUT_S,
         signature: str = "",
     ) -> tuple[int, bytes, str]:
-        """Return status, body and signature of the response; `number` is then the header of that name, "" without one,
-        and `retry_after` the seconds that the other side asks to wait.
+        """Return status, body and signature of the response; `number` and `key` are then its headers `Sandbox-Number`
+        and `Sandbox-Signed-By`, "" without one, and `retry_after` the seconds that the other side asks to wait.
 
         Blocks for up to `timeout` seconds. Raises `Unavailable` when there is no complete response by then.
         """
@@ -66,6 +66,7 @@ class _Connection:
             self._open.request(method, self._base + path, body, headers)
             response = self._open.getresponse()
             self.number = response.getheader(NUMBER, "")
+            self.key = response.getheader(HTTP_KEY_HEADER, "")
             self.retry_after = _seconds(response.getheader("Retry-After", ""))
             return response.status, response.read(), response.getheader(HTTP_HEADER, "")
         except (OSError, http.client.HTTPException) as error:
@@ -200,7 +201,7 @@ def fetch(connection: _Connection, path: str, wait: float) -> list[SignedMessage
     """Return the message at `path` as a list of one; [] when there is none. `wait` is the time of a long poll (s)."""
     status, body, signature = connection.request("GET", path, timeout=TIMEOUT_S + wait)
     raise_for_status(f"GET {path}", status, body, connection.retry_after)
-    return [SignedMessage(body, signature)] if status == 200 else []
+    return [SignedMessage(body, signature, connection.key)] if status == 200 else []
 
 
 def raise_for_status(request: str, status: int, body: bytes, retry_after: float = 0.0) -> None:
