@@ -12,6 +12,7 @@ from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
 from monitor.errors import Refused
 from monitor.kafka.act_service import DecisionSource, run_actors
@@ -91,6 +92,6 @@ def act(
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)
     serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
-    click.echo(f"act: {', '.join(actors)}", err=True)
+    echo(f"act: {', '.join(actors)}", err=True)
     source = DecisionSource(bootstrap, TopicNames(prefix), Trusted(trusted) if trusted else None)
-    run_actors(source, deliver, metrics, lambda line: click.echo(line, err=True))
+    run_actors(source, deliver, metrics, lambda line: echo(line, err=True))

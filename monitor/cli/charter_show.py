@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from monitor.charter.spec import canonical_charter
+from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
 from monitor.compile.dump import charter_yaml
 from monitor.errors import Refused
@@ -66,13 +67,13 @@ def show(
             f"no pilot {pilot} was admitted at {where}: check the name (the board lists all pilots)"
         )
     for one in found:
-        click.echo(_line(one, last=one is found[-1]), err=True)
+        echo(_line(one, last=one is found[-1]), err=True)
     chosen = [one for one in found if version is None or one.version == version]
     if not chosen:
         there = ", ".join(str(one.version) for one in found)
         raise click.ClickException(f"version {version} of {pilot} never came into force; versions in force: {there}")
     charter = chosen[-1].charter
-    click.echo(canonical_charter(charter) if as_json else charter_yaml(charter), nl=as_json)
+    echo(canonical_charter(charter) if as_json else charter_yaml(charter), nl=as_json)
 
 
 def _line(one: Version, last: bool) -> str:

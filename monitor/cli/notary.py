@@ -8,6 +8,7 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
 from monitor.console.owner_liveness import SILENT_MS
 from monitor.kafka.notary_service import NotarySettings, run_notary
@@ -80,4 +81,4 @@ def notary(
     )
     metrics = Metrics()
     serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
-    run_notary(settings, lambda line: click.echo(line, err=True), metrics)
+    run_notary(settings, lambda line: echo(line, err=True), metrics)

@@ -8,6 +8,7 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
 from monitor.cli.trust_keys import trust_option
 from monitor.files.key_file import read_key
 from monitor.kafka.pool_service import PoolKeys, serve_pool
@@ -75,10 +76,10 @@ def pool(
         on_outputs=_say,
         reports=ReaderReports(metrics),
         keys=PoolKeys(trusted, read_key(key_file) if key_file else None),
-        started=lambda: click.echo(f"pool: evidence of {prefix} at {bootstrap}", err=True),
+        started=lambda: echo(f"pool: evidence of {prefix} at {bootstrap}", err=True),
     )
 
 
 def _say(outputs: Outputs) -> None:
     for decision in outputs.decisions:
-        click.echo(f"{decision.pilot} {sentence(decision)}")
+        echo(f"{decision.pilot} {sentence(decision)}")

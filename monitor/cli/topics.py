@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
 from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.terminal import echo
+from monitor.clock import wall_ms
 from monitor.kafka import topics as stream_topics
 from monitor.kafka.acl_admin import AclAdmin, AclDifference
 from monitor.kafka.acls import AclUsers, grants
+from monitor.kafka.denials import DenialLog, count_denials
+from monitor.kafka.health import serve_metrics
 from monitor.kafka.migration import migration_status
+from monitor.kafka.scram_users import add_users
 from monitor.model.events import instant
+from monitor.projections.metrics import Metrics
 
 NEXT_STEP: dict[str, str] = {
     "create_topics": "its topics are missing or wrong",
@@ -70,7 +79,7 @@ def create(
     created = asyncio.run(stream_topics.create_topics(bootstrap, wanted))
     if not as_json:
         for name in created:
-            click.echo(f"created {name}")
+            echo(f"created {name}")
     _report(asyncio.run(stream_topics.check_topics(bootstrap, wanted)), as_json, created=created)
 
 
@@ -102,18 +111,16 @@ def migrate(bootstrap: str, prefix: str, participants: tuple[str, ...], as_json:
     firms = participants or asyncio.run(stream_topics.participants_of(bootstrap, prefix))
     status = asyncio.run(migration_status(bootstrap, prefix, firms))
     if as_json:
-        click.echo(json.dumps({**msgspec.to_builtins(status), "done": status.done}))
+        echo(json.dumps({**msgspec.to_builtins(status), "done": status.done}))
     else:
         for firm in status.participants:
-            click.echo(
-                f"{firm.participant}: {NEXT_STEP[firm.next]} ({firm.partitions} of {status.partitions} partitions)"
-            )
+            echo(f"{firm.participant}: {NEXT_STEP[firm.next]} ({firm.partitions} of {status.partitions} partitions)")
             for mismatch in firm.mismatches:
-                click.echo(f"  {mismatch}")
+                echo(f"  {mismatch}")
         newest = "none" if status.newest is None else instant(status.newest).isoformat(timespec="seconds")
-        click.echo(f"shared telemetry topic: {status.unread} unread records; the newest record: {newest}")
+        echo(f"shared telemetry topic: {status.unread} unread records; the newest record: {newest}")
         more = "workers may run without --also-shared once no firm sends there any more" if status.done else "not done"
-        click.echo(more, err=True)
+        echo(more, err=True)
     if not status.done:
         raise SystemExit(1)
 
@@ -176,7 +183,7 @@ def acls(
     wanted = list(grants(prefix, group, participants, AclUsers(**users), also_shared=also_shared))
     if action is None:
         for grant in wanted:
-            click.echo(grant.command(bootstrap))
+            echo(grant.command(bootstrap))
         return
     with AclAdmin(bootstrap) as admin:
         found = admin.difference(wanted)
@@ -187,14 +194,56 @@ def acls(
     _report_acls(found, action, remove_stale)
 
 
+@topics.command()
+@click.option(
+    "--bootstrap", default="127.0.0.1:9092", type=KAFKA_SERVERS, show_default=True, help="Kafka address, host:port"
+)
+@click.option("--participant", "participants", multiple=True, required=True, help="a firm; repeatable")
+@click.option(
+    "--password-dir",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="directory of the files PARTICIPANT.password; missing ones are written, readable by their owner only",
+)
+def users(bootstrap: str, participants: tuple[str, ...], password_dir: Path) -> None:
+    """Make the users of firms (SCRAM-SHA-512) that the cluster does not know, as the operator.
+
+    A user that exists keeps its password. Exit codes: 0 done, 1 the cluster refuses, 2 usage error, 3 no broker is
+    available.
+    """
+    for user in add_users(bootstrap, participants, password_dir):
+        echo(f"created {user}")
+
+
+@topics.command()
+@click.argument("log", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--metrics-port", required=True, type=click.IntRange(0, 65535), help="/metrics and /live; 0 = a free port"
+)
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="address on which they are served")
+def denials(log: Path, metrics_port: int, metrics_host: str) -> None:
+    """Count what the brokers denied, from their authorizer's LOG, until SIGTERM or Ctrl-C.
+
+    LOG is the file of `kafka.authorizer.logger` at level INFO; run one next to each broker. The metric is
+    sandbox_monitor_kafka_denied_total (user, operation, resource). Exit codes: 0 stopped by a signal, 1 the address is
+    taken, 2 usage error.
+    """
+    metrics, over = Metrics(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    port = serve_metrics(metrics, metrics_host, metrics_port)
+    echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
+    count_denials(DenialLog(log), metrics.kafka_denied, lambda: metrics.heartbeat(wall_ms()), over)
+
+
 def _report_acls(found: AclDifference, action: str, removed: bool) -> None:
     for entry in found.missing:
-        click.echo(f"{'added' if action == 'apply' else 'missing'}: {entry}")
+        echo(f"{'added' if action == 'apply' else 'missing'}: {entry}")
     for entry in found.stale:
-        click.echo(f"{'removed' if removed else 'stale'}: {entry}")
+        echo(f"{'removed' if removed else 'stale'}: {entry}")
     wrong = (0 if action == "apply" else len(found.missing)) + (0 if removed else len(found.stale))
     fix = "topics acls --apply adds what is missing, --remove-stale removes what is stale"
-    click.echo(f"{wrong} differences; {fix}" if wrong else "the grants are correct", err=True)
+    echo(f"{wrong} differences; {fix}" if wrong else "the grants are correct", err=True)
     if wrong:
         raise SystemExit(1)
 
@@ -204,10 +253,10 @@ def _report(found: list[stream_topics.TopicMismatch], as_json: bool, created: li
         document: dict[str, Any] = {"mismatches": msgspec.to_builtins(found)}
         if created is not None:
             document["created"] = created
-        click.echo(json.dumps(document))
+        echo(json.dumps(document))
     else:
         for mismatch in found:
-            click.echo(str(mismatch))
-        click.echo("all topics are correct" if not found else f"{len(found)} mismatches", err=True)
+            echo(str(mismatch))
+        echo("all topics are correct" if not found else f"{len(found)} mismatches", err=True)
     if found:
         raise SystemExit(1)

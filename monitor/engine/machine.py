@@ -22,7 +22,7 @@ import msgspec
 from monitor.compile.state_size import open_allowance
 from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
-from monitor.decide.senders import Sender, Senders
+from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
@@ -47,7 +47,7 @@ from monitor.observe.names import without_names
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import Arrival, accept_sequence
-from monitor.state.timers import NEVER
+from monitor.state.timers import GAP_WAIT_MS, NEVER
 from monitor.validate.parse import validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason
 
@@ -125,14 +125,15 @@ class Machine:
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
             return EventRejection(self._aside.why(event.subject), "subject")
-        sender = self._senders.sender(pilot.plan, record, event)
+        sender = self._senders.sender(pilot.plan, record, event) if pilot.plan.signed else ANYBODY
         if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
         field = ""
         if pilot.plan.pseudonyms:
             field, event = not_a_pseudonym(event), without_names(pilot.plan, event)
         assert isinstance(sender, Sender)
-        event = sender.named(event)
+        if sender.key:
+            event = sender.named(event)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
@@ -140,6 +141,8 @@ class Machine:
         arrival = accept_sequence(pilot, event, at, sender.key)
         if arrival == "repeat":
             return None
+        if pilot.gap is not None:
+            self._wait_for_gap(pilot, pilot.gap)
         if arrival != "new":
             return self._contested(pilot, event, arrival, out)
         if (rejection := _not_applicable(pilot, event)) is not None:
@@ -163,6 +166,11 @@ class Machine:
             partition.settle(context)
             partition.arm(pilot)
         return rejection
+
+    def _wait_for_gap(self, pilot: PilotState, noticed: int) -> None:
+        """Set the timer of a gap that was `noticed` then (ms)."""
+        if noticed + GAP_WAIT_MS < pilot.due:
+            self._partition.arm(pilot)
 
     def _contested(self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs) -> EventRejection:
         """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.

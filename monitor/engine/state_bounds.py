@@ -83,6 +83,7 @@ PILOT: dict[str, int] = {
     "streams": BY_CHARTER,  # `detect/shed.py`: of charters from before there were bounds
     "heard": BY_CHARTER,
     "due": 0,  # follows from the rest
+    "gap": NUMBER,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from monitor.errors import Forged
 from monitor.model.refusals import Forgery
 
-SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
+SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry", "request"]
 HEADER = "signature"
 HTTP_HEADER = "Sandbox-Signature"
 PREFIX = "ed25519:"

@@ -166,6 +166,14 @@ CATALOGUE: tuple[Spec, ...] = (
         "state",
     ),
     _spec("pilots_set_aside", "gauge", "Pilots of the partition whose stored state cannot be read.", "partition"),
+    _spec(
+        "kafka_denied_total",
+        "counter",
+        "Operations that the brokers' authorizer denied, by user, operation and kind of resource.",
+        "user",
+        "operation",
+        "resource",
+    ),
     _spec("http_refused_total", "counter", "Requests and connections refused by an HTTP server, by reason.", "reason"),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(

@@ -23,6 +23,7 @@ from monitor.sdk.feeds import CommandFollower, FeedPoller, LeaseRenewer, NoticeL
 from monitor.sdk.guard import Guard
 from monitor.sdk.lease import Lease, NonceSealer
 from monitor.sdk.link import Link
+from monitor.sdk.notice_log import NoticeLog
 from monitor.sdk.settings import PilotSettings
 from monitor.sdk.shared_state import (
     CONFIRMED,
@@ -73,6 +74,7 @@ class ControlLoop:
         self._permit_poller: LeaseRenewer | NoticeListener | None = None
         self._writing = threading.Lock()
         self._written: CommandState | None = None
+        self._notices = NoticeLog(self._pilot, shared.notice, time.monotonic)
         self._resumed = ""  # id of the release that the firm last resumed from, as last read
         self._acknowledged = 0  # highest standing that this process has acknowledged
         self._ack_failure_logged = 0  # when (ns)
@@ -188,7 +190,7 @@ class ControlLoop:
             self._permit_poller = renewer
             self._pollers.append(renewer)
         else:  # its failure does not concern the guard
-            self._permit_poller = NoticeListener(permits, self.verifier, self._shared.write_notice)
+            self._permit_poller = NoticeListener(permits, self.verifier, self._noticed)
             self._permit_poller.start()
         for poller in self._pollers:
             poller.start()
@@ -216,6 +218,10 @@ class ControlLoop:
     def _renewed(self, lease: Lease, notice: Notice) -> None:
         self._shared.write_lease(lease)
         self._wake.set()
+        self._noticed(notice)
+
+    def _noticed(self, notice: Notice) -> None:
+        self._notices.heard(notice)
         self._shared.write_notice(notice)
 
     def _publish(self) -> None:
