@@ -75,9 +75,9 @@ def open_periods(indicator: CompiledIndicator) -> int:
 
 def parts_of(charter: Charter) -> list[tuple[int, str]]:
     """The bytes of each field of a charter, the largest first."""
-    values = ((getattr(charter, name), name) for name in charter.__struct_fields__)
-    fields = ((len(msgspec.msgpack.encode(value)), name) for value, name in values if value is not UNSET)
-    return sorted(fields, reverse=True)
+    fields = {name: getattr(charter, name) for name in charter.__struct_fields__}
+    given = {name: value for name, value in fields.items() if value is not UNSET}
+    return sorted([(len(msgspec.msgpack.encode(value)), name) for name, value in given.items()], reverse=True)
 
 
 def _charter(plan: Plan) -> int:
