@@ -70,7 +70,8 @@ class PilotSelection:
             }
             keys = {topic: key for topic, key in skipped.items() if topic in lost}
             yield from self._times.flush()
-            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost, keys or UNSET))
+            aside = tuple(pilot for pilot in entry.aside if pilot in self.pilots)
+            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost, aside or UNSET, keys or UNSET))
         else:
             assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
 

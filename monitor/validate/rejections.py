@@ -65,6 +65,7 @@ class RejectionReason(StrEnum):
     CONFLICT = "conflict"
     CONTROL_REFUSED = "control_refused"
     SKIPPED = "skipped"
+    STATE_UNREADABLE = "state_unreadable"
     SEVERAL_REASONS = "several_reasons"
     RATE_LIMITED = "rate_limited"
 
@@ -128,6 +129,10 @@ SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.CONTROL_REFUSED: "The act is well formed but may not take effect.",
     RejectionReason.SKIPPED: (
         "The monitor's operator skipped the record, because the monitor ended at it each time; it counts nowhere."
+    ),
+    RejectionReason.STATE_UNREADABLE: (
+        "The monitor cannot read the stored state of this pilot, and has set it aside: nothing of it counts until the "
+        "authority admits it again."
     ),
     RejectionReason.SEVERAL_REASONS: (
         "More events of the record were rejected than are listed by reason and field; `by_reason` counts the rest."
