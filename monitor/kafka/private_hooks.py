@@ -112,6 +112,12 @@ HOOKS: tuple[Hook, ...] = (
         "the longest wait of the next fetch",
         "aiokafka: `fetch_max_wait_ms` as a callable, asked for each fetch",
     ),
+    Hook(
+        fetcher.Fetcher,
+        "_prefetch_backoff",
+        "no topic waits until records of another are taken",
+        "aiokafka: a `prefetch_backoff_ms` argument of AIOKafkaConsumer",
+    ),
     Hook(fetcher.Fetcher, "_records", "whether fetched records wait; the mapping they wait in", _RECORD_FACTORY),
     Hook(fetcher.FetchResult, "_partition_records", "the records of a fetch, whose factory is set", _RECORD_FACTORY),
     Hook(fetcher.FetchResult, "_topic_partition", "whose records they are", _PORTIONS),
