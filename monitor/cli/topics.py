@@ -14,6 +14,14 @@ from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.kafka import topics as stream_topics
 from monitor.kafka.acl_admin import AclAdmin, AclDifference
 from monitor.kafka.acls import AclUsers, grants
+from monitor.kafka.migration import migration_status
+from monitor.model.events import instant
+
+NEXT_STEP: dict[str, str] = {
+    "create_topics": "its topics are missing or wrong",
+    "start_workers": "no worker writes to its topics yet; start all workers with --each --also-shared",
+    "move": "its services may move: their topics hold every command in force",
+}
 
 
 @click.group()
@@ -74,6 +82,40 @@ def check(
     """List the topics whose settings differ, each with the command that fixes it."""
     wanted = stream_topics.topics(stream_topics.TopicNames(prefix, participants), partitions, replication)
     _report(asyncio.run(stream_topics.check_topics(bootstrap, wanted)), as_json)
+
+
+@topics.command()
+@click.option(
+    "--bootstrap", default="127.0.0.1:9092", type=KAFKA_SERVERS, show_default=True, help="Kafka address, host:port"
+)
+@click.option("--prefix", default="sandbox", show_default=True, help="prefix of the topic names")
+@click.option(
+    "--participant", "participants", multiple=True, help="firm to move; repeatable [default: all with topics]"
+)
+@click.option("--json", "as_json", is_flag=True, help="one JSON document on standard output")
+def migrate(bootstrap: str, prefix: str, participants: tuple[str, ...], as_json: bool) -> None:
+    """Report how far the move from shared topics to separate topics for each firm has come, and the next step.
+
+    Changes nothing: the workers move commands while they run with --each --also-shared. Exit codes: 0 every firm can
+    use its topics and nothing is left in the shared telemetry topic, 1 not yet, 2 usage error, 3 no broker.
+    """
+    firms = participants or asyncio.run(stream_topics.participants_of(bootstrap, prefix))
+    status = asyncio.run(migration_status(bootstrap, prefix, firms))
+    if as_json:
+        click.echo(json.dumps({**msgspec.to_builtins(status), "done": status.done}))
+    else:
+        for firm in status.participants:
+            click.echo(
+                f"{firm.participant}: {NEXT_STEP[firm.next]} ({firm.partitions} of {status.partitions} partitions)"
+            )
+            for mismatch in firm.mismatches:
+                click.echo(f"  {mismatch}")
+        newest = "none" if status.newest is None else instant(status.newest).isoformat(timespec="seconds")
+        click.echo(f"shared telemetry topic: {status.unread} unread records; the newest record: {newest}")
+        more = "workers may run without --also-shared once no firm sends there any more" if status.done else "not done"
+        click.echo(more, err=True)
+    if not status.done:
+        raise SystemExit(1)
 
 
 def _acl_users(command: Callable[..., Any]) -> Callable[..., Any]:

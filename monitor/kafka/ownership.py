@@ -26,6 +26,7 @@ from monitor.logs import EventLogger
 from monitor.model.records import Outputs
 
 logger = EventLogger(__name__)
+UNREAD_WITHIN_S = 5.0  # for the end of a topic that may not exist
 
 OpenLog = Callable[[WorkerSettings, int, int], PartitionLog]
 """Makes the log of one partition, not yet claimed, from settings, partition and the group's generation."""
@@ -211,7 +212,28 @@ class PartitionOwnership:
                     last=first - 1,
                 )
             await runner.skip(lost)
+        await self._report_unread_shared(owned)
         return {(topic, owned.partition): at for topic, at in owned.delivered.items()}
+
+    async def _report_unread_shared(self, owned: OwnedPartition) -> None:
+        """Log when the shared telemetry topic was read before, is no longer, and holds more. Does not raise."""
+        shared = owned.log.names.shared_telemetry
+        at = owned.runner.next_telemetry.get(shared)
+        if shared in self.topics or at is None:
+            return
+        with contextlib.suppress(Exception):  # the topic may be gone
+            async with asyncio.timeout(UNREAD_WITHIN_S):
+                end = (await owned.log.ends([shared]))[shared]
+            if end > at:
+                logger.error(
+                    "telemetry.shared_topic_not_read",
+                    stage="observe",
+                    topic=shared,
+                    partition=owned.partition,
+                    offsets=end - at,
+                    detail="nothing that is sent there is judged; fix: start the workers with --also-shared until "
+                    "`sandbox-monitor topics migrate` reports no unread records",
+                )
 
 
 def _deleted(topic: str, partition: int, at: int, first: int, control: bool) -> str:

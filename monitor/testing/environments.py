@@ -22,7 +22,7 @@ import msgspec
 
 from monitor.charter.control import Admission, ControlBase
 from monitor.charter.spec import Charter, Drills, Participant, Reporter, Responses
-from monitor.client.bulk import open_bulk
+from monitor.client.bulk import Bulk, open_bulk
 from monitor.errors import SandboxMonitorError, Unavailable
 from monitor.files.key_file import own_key
 from monitor.kafka.output_consumer import ReadPosition, read_outputs
@@ -234,6 +234,7 @@ class Kafka:
 
     name = "kafka"
     SESSION_S = 6.0  # the minimum that a broker allows by default
+    each = False  # separate topics for each participant
 
     def __init__(
         self, home: Path, pilots: int, responses: Responses, drills: Drills | None = None, workers: int = 1
@@ -249,18 +250,20 @@ class Kafka:
             "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
         }
         self.broker = KafkaBroker(home / "kafka", own, inner, settings).start()
-        self.names = TopicNames("halt")
+        self._hospital = own_key(home / "hospital.key")
+        self._left = charters(pilots, own_key(self.key).public, self._hospital.public, responses, drills or Drills())
+        firms = {charter.pilot: charter.participant.id for charter in self._left} if self.each else {}
+        self._firm_of: Callable[[str], str] = lambda pilot: firms.get(pilot, "")
+        self.names = TopicNames("halt", tuple(sorted(set(firms.values()))))
         self._signer = own_key(home / "authority.key")
         self._over = threading.Event()
         asyncio.run(create_topics(self.broker.bootstrap, topics(self.names, 2, 1)))
         self.workers: list[Worker | None] = [None] * workers
         self._lock = threading.Lock()
-        self._bulk = open_bulk(f"kafka://{self.broker.bootstrap}", prefix=self.names.prefix)
+        self._bulk = self._open_bulk()
         self.start()
         self._watching = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
         self._watching.start()
-        self._hospital = own_key(home / "hospital.key")
-        self._left = charters(pilots, own_key(self.key).public, self._hospital.public, responses, drills or Drills())
         for charter in self._left:
             self.act(Admission(id=f"admit-{charter.pilot}", pilot=charter.pilot, author="authority", charter=charter))
         for charter in self._left:
@@ -272,7 +275,7 @@ class Kafka:
             if worker is not None and worker.running:
                 continue
             options = ["--instance", f"w{number}", "--session-timeout", f"{self.SESSION_S:g}"]
-            options += ["--key-file", str(self.home / "authority.key")]
+            options += ["--key-file", str(self.home / "authority.key"), *["--each"] * self.each]
             log = self.home / f"worker-{number}.log"
             self.workers[number] = Worker(self.broker.bootstrap, self.names.prefix, log, *options)
         for worker in self.workers:
@@ -335,7 +338,11 @@ class Kafka:
                         raise
                     with contextlib.suppress(SandboxMonitorError):
                         self._bulk.close()
-                    self._bulk = open_bulk(f"kafka://{self.broker.bootstrap}", prefix=self.names.prefix)
+                    self._bulk = self._open_bulk()
+
+    def _open_bulk(self) -> Bulk:
+        to = f"kafka://{self.broker.bootstrap}"
+        return open_bulk(to, prefix=self.names.prefix, participant_of=self._firm_of)
 
     async def _watch(self) -> None:
         following = asyncio.create_task(self._follow())

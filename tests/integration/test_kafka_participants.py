@@ -11,11 +11,15 @@ import pytest
 
 from monitor.charter.control import Admission
 from monitor.charter.spec import Participant
+from monitor.kafka.log import KafkaLog
+from monitor.kafka.output_consumer import read_outputs
+from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import TopicNames, create_topics, participant_topics
 from monitor.model.builders import Emitter
 from monitor.model.events import Harm, Severity, encode
-from monitor.model.records import Decision, Level, Reason
+from monitor.model.records import Command, Decision, Level, Outputs, Position, Reason
 from monitor.testing.kafka import Fresh, Sent, until
+from monitor.testing.records import command
 from monitor.testing.workers import Worker
 from tests.unit.engine.test_machine import charter
 
@@ -70,3 +74,49 @@ def test_a_new_participant_is_read_without_a_restart(tmp_path: Path) -> None:
     finally:
         if worker.running:
             worker.kill()
+
+
+def test_readers_find_commands_topics_that_are_created_later() -> None:
+    """A reader of the commands of all participants reads a topic that did not exist when it began, from its first
+    record, and goes on with the others where it was."""
+    fresh = Fresh(participants=("acme",))
+    names = TopicNames(fresh.names.prefix)
+    made = participant_topics(TopicNames(fresh.names.prefix, ("bolt",)), 1, 1)
+    seen: list[tuple[str, int]] = []
+
+    async def write(participant: str, standing: int) -> None:
+        settings = LogSettings(
+            bootstrap=fresh.bootstrap,
+            prefix=names.prefix,
+            group=names.prefix,
+            participants=(participant,),
+            per_participant=True,
+        )
+        log = KafkaLog(settings, 0)
+        try:
+            await log.claim()
+            outputs = Outputs(commands=[command(standing)], participants={"p-1": participant})
+            await log.write(outputs, Position({"t": standing}), None)
+        finally:
+            await log.close()
+
+    async def go() -> None:
+        async def follow() -> None:
+            async for item in read_outputs(fresh.bootstrap, names.every_commands):
+                assert isinstance(item.value, Command)
+                seen.append((item.topic, item.value.standing))
+
+        reading = asyncio.create_task(follow())
+        await write("acme", 1)
+        await until(lambda: asyncio.sleep(0, len(seen) == 1))
+        await create_topics(fresh.bootstrap, made)
+        await write("bolt", 2)
+        await until(lambda: asyncio.sleep(0, len(seen) == 2))
+        await write("acme", 3)
+        await until(lambda: asyncio.sleep(0, len(seen) == 3))
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    asyncio.run(go())
+    acme, bolt = names.commands_of("acme"), names.commands_of("bolt")
+    assert seen == [(acme, 1), (bolt, 2), (acme, 3)]

@@ -60,7 +60,7 @@ def _admit(topics: Fresh, acts: list[Admission]) -> None:
     asyncio.run(until(admitted, 120))
 
 
-def _one(link: KafkaLink, producer: KafkaProducer, topic: str, pilot: str) -> float:
+def _one(link: KafkaLink, producer: KafkaProducer, topic: str, pilot: str, partition: int = 0) -> float:
     """Connect as the pilot's service, report a death, wait for the halt; then the rest of the second passes."""
     feed = link.feed(pilot)
     began = time.perf_counter()
@@ -72,7 +72,7 @@ def _one(link: KafkaLink, producer: KafkaProducer, topic: str, pilot: str) -> fl
         )
         raw = encode(death)
         sent = time.perf_counter()
-        producer.send(topic, raw, pilot.encode(), partition=0)
+        producer.send(topic, raw, pilot.encode(), partition=partition)
         while True:
             messages = feed.poll(0, 1.0)
             if any(msgspec.json.decode(message.body, type=Command).halts for message in messages):
