@@ -23,7 +23,7 @@ from monitor.model.records import Claim, ControlRead, Outputs, Position, Reason,
 logger = EventLogger(__name__)
 
 CHUNK = 5_000  # records stepped between two writes while recovering
-WRITE_OUTPUTS = 500  # outputs of one transaction while telemetry is stepped in turns: some 20 ms
+WRITE_OUTPUTS = 250  # outputs of one transaction while telemetry is stepped in turns: some 15 ms
 END = 1 << 62
 
 

@@ -13,7 +13,8 @@ from monitor.kafka.interfaces import TopicPartitionName
 
 TURN_S = 0.02  # of one delivery, before others have theirs; a step in progress is finished
 # Of one delivery: acts, time and checkpoints of the partition wait for its end.
-SLICE_BYTES = 2 * 1024 * 1024
+SLICE_BYTES = 1024 * 1024
+LONG_STEPS = 32  # steps of a delivery that is long: one of a few events has less, on a slow machine too
 
 
 class Turns:
@@ -22,7 +23,7 @@ class Turns:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._open: dict[TopicPartitionName, AsyncGenerator[None, None]] = {}
-        self._slow: set[TopicPartitionName] = set()
+        self._steps: dict[TopicPartitionName, int] = {}  # of the last delivery, or of that which is open
 
     @property
     def open(self) -> frozenset[TopicPartitionName]:
@@ -37,13 +38,13 @@ class Turns:
         """Deliver in turns from now on. There must be no other delivery of this name."""
         if name in self._open:
             raise ValueError(f"{name} is being delivered already")
-        self._open[name] = delivery
+        self._open[name], self._steps[name] = delivery, 0
 
     def waiting(self, due: Iterable[int]) -> frozenset[TopicPartitionName]:
         """What is not to be fetched now: topics that are being delivered, and, in partitions where something is `due`
-        that waits for the end of all deliveries, topics whose last delivery took several turns."""
+        that waits for the end of all deliveries, topics whose last delivery was long."""
         held = {partition for partition in due if self.in_partition(partition)}
-        return self.open | {name for name in self._slow if name[1] in held}
+        return self.open | {name for name, n in self._steps.items() if n > LONG_STEPS and name[1] in held}
 
     async def round(self) -> None:
         """Give each delivery one turn. Raises what a delivery raises."""
@@ -58,7 +59,7 @@ class Turns:
     async def drop(self) -> None:
         """Abandon everything that has begun: the partitions are released."""
         dropped, self._open = self._open, {}
-        self._slow.clear()
+        self._steps.clear()
         for delivery in dropped.values():
             await delivery.aclose()
 
@@ -68,10 +69,8 @@ class Turns:
             try:
                 await anext(delivery)
             except StopAsyncIteration:
-                if self._monotonic() < stop:
-                    self._slow.discard(name)
                 self._open.pop(name, None)
                 return
+            self._steps[name] += 1
             if self._monotonic() >= stop:
-                self._slow.add(name)
                 return

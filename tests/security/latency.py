@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,12 +13,12 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from monitor.charter.spec import Charter
-from monitor.kafka.topics import LARGE
 from monitor.model.builders import Emitter
-from monitor.model.events import Harm, Severity, encode
+from monitor.model.events import Event, Harm, Severity, encode
 from monitor.simulation.fleet import Fleet
 from monitor.testing.kafka import Fresh
 from monitor.testing.workers import Worker
+from tests.security.batches import ZSTD, RawProducer, batch, record
 
 HOSTILE_FIRM, HONEST_FIRM = "hostile", "honest"
 
@@ -50,27 +51,21 @@ class Duel:
                 await asyncio.sleep(0.2)
 
     @asynccontextmanager
-    async def load(
-        self, records: Sequence[bytes], per_second: float, codec: str | None = "gzip"
-    ) -> AsyncIterator[None]:
-        """The hostile firm sends these records, over and over, as long as the context lasts."""
-        task = asyncio.ensure_future(self._flood(records, per_second, codec))
+    async def load(self, batches: Sequence[bytes], per_second: float) -> AsyncIterator[None]:
+        """The hostile firm sends these batches, over and over, as long as the context lasts."""
+        task = asyncio.ensure_future(self._flood(batches, per_second))
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _flood(self, records: Sequence[bytes], per_second: float, codec: str | None) -> None:
-        async with AIOKafkaProducer(
-            bootstrap_servers=self.fresh.bootstrap, compression_type=codec, max_request_size=LARGE, linger_ms=5
-        ) as producer:
-            began, sent = time.monotonic(), 0
-            while True:
-                value = records[sent % len(records)]
-                await producer.send(self.topic[HOSTILE_FIRM], value, self.hostile.encode(), 0)
-                sent += 1
-                await asyncio.sleep(max(0.0, began + sent / per_second - time.monotonic()))
+    async def _flood(self, batches: Sequence[bytes], per_second: float) -> None:
+        async with RawProducer(self.fresh.bootstrap, self.topic[HOSTILE_FIRM]) as producer:
+            began = time.monotonic()
+            for number in itertools.count():
+                await producer.send(batches[number % len(batches)])
+                await asyncio.sleep(max(0.0, began + (number + 1) / per_second - time.monotonic()))
 
     async def latencies(self, pilots: Sequence[str], every: float) -> list[float]:
         """Halt these pilots by a report of a death each, `every` s apart. Returns ms from sending to the halt command
@@ -85,8 +80,8 @@ class Duel:
 
         async def watch() -> None:
             while True:
-                for record in (await consumer.getmany(tp, timeout_ms=50)).get(tp, ()):
-                    seen.setdefault(record.key.decode(), time.monotonic())
+                for row in (await consumer.getmany(tp, timeout_ms=50)).get(tp, ()):
+                    seen.setdefault(row.key.decode(), time.monotonic())
 
         try:
             consumer.assign([tp])
@@ -126,27 +121,36 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)]
 
 
-def attacks(pilot: str) -> dict[str, Callable[[], Iterator[bytes]]]:
-    """Records of a hostile firm by name."""
-    now = int(time.time() * 1000)
+def attacks(pilot: str) -> dict[str, Callable[[], list[bytes]]]:
+    """Batches of a hostile firm by name. Made beforehand, so that sending them takes no time."""
+    now, key = int(time.time() * 1000), pilot.encode()
 
-    def empty() -> Iterator[bytes]:
-        yield b"[" + b",".join([b"{}"] * 5_000) + b"]"
+    def made(values: Sequence[bytes]) -> list[bytes]:
+        return [batch([record(0, value, key)], codec=ZSTD) for value in values]
 
-    def harm() -> Iterator[bytes]:
-        for number in range(40):
-            emitter = Emitter(f"flood/{time.time_ns()}/{number}", pilot)
-            yield packed(
-                [emitter.incident(now, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH) for _ in range(2_500)]
-            )
+    def empty() -> list[bytes]:
+        return made([b"[" + b",".join([b"{}"] * 5_000) + b"]"])
 
-    def sources() -> Iterator[bytes]:
-        for number in range(40):
-            yield packed([Emitter(f"flood/{time.time_ns()}/{number}/{n}", pilot).gain(now) for n in range(2_000)])
+    def harm() -> list[bytes]:
+        return made([packed(deaths(pilot, f"harm/{time.time_ns()}/{number}", now, 2_500)) for number in range(20)])
 
-    return {"empty objects": empty, "harm": harm, "new sources": sources}
+    def sources() -> list[bytes]:
+        return made(
+            [
+                packed([Emitter(f"new/{time.time_ns()}/{number}/{n}", pilot).gain(now) for n in range(2_000)])
+                for number in range(20)
+            ]
+        )
+
+    return {"empty": empty, "harm": harm, "sources": sources}
 
 
-def packed(events: Sequence[object]) -> bytes:
+def deaths(pilot: str, source: str, at: int, count: int) -> list[Event]:
+    """Reports of harm of one source."""
+    emitter = Emitter(source, pilot)
+    return [emitter.incident(at, severity=Severity.SERIOUS_INCIDENT, harm=Harm.DEATH) for _ in range(count)]
+
+
+def packed(events: Sequence[Event]) -> bytes:
     """Events as one record."""
-    return b"[" + b",".join(encode(event) for event in events) + b"]"  # type: ignore[arg-type]
+    return b"[" + b",".join([encode(event) for event in events]) + b"]"
