@@ -95,3 +95,11 @@ FULL_STRENGTH = tests/contract tests/property tests/failure tests/replay tests/u
 .PHONY: bench-stream
 bench-stream: install ## the Kafka worker and its peers on one broker; QUICK=1 within five minutes
 	$(PY) -m monitor bench stream $(ARGS)
+
+.PHONY: package audit
+package: install ## the wheel (built twice, compared), its bill of materials (CycloneDX) and SHA256SUMS, in dist/
+	$(PY) deploy/supply/package.py
+
+AUDIT := pip-audit==2.10.1
+audit: install ## known vulnerabilities of the locked libraries; needs PyPI's database, and fails where it cannot ask it
+	$(UV) tool run $(AUDIT) --requirement requirements.lock --require-hashes --disable-pip --strict

@@ -54,7 +54,8 @@ class ControlRefused(SetAside):
 
 
 class Forged(SetAside):
-    """The author of a record is not proved. `reason` is a `monitor.model.refusals.Forgery`."""
+    """The author of a record or a request is not proved. `reason` is a `monitor.model.refusals.Forgery`, or a
+    `monitor.kafka.firm_requests.RequestRefusal`."""
 
     def __init__(self, field: str, reason: StrEnum, detail: str = "") -> None:
         super().__init__(field, reason, detail)

@@ -255,6 +255,7 @@ class Charter(Struct, frozen=True, forbid_unknown_fields=True):
     evaluation: tuple[Trial, ...] = ()
     # Left out of the encoded form where it is not given, so that older charters keep their bytes.
     reporters: Annotated[tuple[Reporter, ...], Meta(max_length=16)] | UnsetType = UNSET
+    identifiers: Literal["pseudonyms"] | UnsetType = UNSET
 
     def indicator(self, name: str) -> IndicatorSpec:
         """The indicator of that name. Raises KeyError."""

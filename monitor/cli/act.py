@@ -12,9 +12,12 @@ from monitor.act import ACTORS, AnyActor, Deliver
 from monitor.cli.addresses import HTTP_URL, KAFKA_SERVERS
 from monitor.cli.pushing import board_url, pushing, runbook_url
 from monitor.cli.reader_metrics import metrics_options, serve_metrics_if_asked
+from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
 from monitor.errors import Refused
-from monitor.kafka.act_service import run_actors
+from monitor.kafka.act_service import DecisionSource, run_actors
 from monitor.kafka.topics import TopicNames
+from monitor.model.signing import Trusted
 from monitor.projections.metrics import Metrics
 
 
@@ -58,6 +61,7 @@ def _build(name: str, address: str) -> AnyActor:
 @actor_options
 @runbook_url
 @board_url
+@trust_option
 @metrics_options
 def act(
     bootstrap: str,
@@ -65,6 +69,7 @@ def act(
     directory: Path,
     runbook: str,
     board: str,
+    trusted: tuple[str, ...],
     metrics_port: int | None,
     metrics_host: str,
     host_names: tuple[str, ...],
@@ -74,7 +79,8 @@ def act(
 
     It reads the decisions log from its start and skips what --dir records as delivered: at least once, with idempotent
     effects. With an empty --dir, alerts begin with the present state; older ones are not sent. During an outage of the
-    broker it retries. Exit codes: 0 stopped by a signal, 1 the log is broken, 2 usage error.
+    broker it retries. Exit codes: 0 stopped by a signal, 1 the log is broken, or the workers do not sign with a
+    trusted key, 2 usage error.
     """
     metrics = Metrics(actors=ACTORS)
     actors = {name: _build(name, address) for name, address in addresses.items() if address}
@@ -86,5 +92,6 @@ def act(
     file = directory / "delivered.json"
     deliver = Deliver(actors, file, counted=metrics.acted, waiting=metrics.pending, history=True)
     serve_metrics_if_asked(metrics, metrics_host, metrics_port, host_names)
-    click.echo(f"act: {', '.join(actors)}", err=True)
-    run_actors(bootstrap, TopicNames(prefix), deliver, metrics, lambda line: click.echo(line, err=True))
+    echo(f"act: {', '.join(actors)}", err=True)
+    source = DecisionSource(bootstrap, TopicNames(prefix), Trusted(trusted) if trusted else None)
+    run_actors(source, deliver, metrics, lambda line: echo(line, err=True))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.terminal import echo
 from monitor.files.key_file import new_key, read_key
 from monitor.model.signing import Trusted
 
@@ -29,14 +30,14 @@ def keys() -> None:
 def new(file: Path) -> None:
     """Create a key in FILE, readable by its owner only, and print its public key. An existing file is never
     overwritten."""
-    click.echo(new_key(file).public)
+    echo(new_key(file).public)
 
 
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def show(file: Path) -> None:
     """Print the public key of FILE."""
-    click.echo(read_key(file).public)
+    echo(read_key(file).public)
 
 
 def checked(keys: tuple[str, ...], option: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
+from monitor.cli.terminal import echo
 from monitor.errors import LedgerBroken
 from monitor.model.records import Decision, Level, Reason
 from monitor.notary import verify as verifier
@@ -120,7 +121,7 @@ def show(file: Path, as_json: bool) -> None:
             verifier.check_disclosure(file, entry, known)
             texts = {plaintext.field: plaintext.text for plaintext in known}
             for text in [_as_json(number, entry, texts)] if as_json else _as_lines(number, entry, texts):
-                click.echo(text)
+                echo(text)
     except (Damage, CommitmentMismatch, PlaintextBroken) as damage:
         _say(str(damage))
         sys.exit(1)
@@ -139,7 +140,7 @@ def disclose(file: Path, chosen: tuple[str, ...]) -> None:
     except PlaintextBroken as error:
         raise click.ClickException(str(error)) from error
     for text in texts:
-        click.echo(line(text))
+        echo(line(text))
     if not texts:
         raise click.ClickException(
             "no plaintexts of these entries are stored next to this ledger, or you may not read them"
@@ -164,7 +165,7 @@ def erase(file: Path, entry: str, fields: tuple[str, ...]) -> None:
         raise click.ClickException(str(error)) from error
     if not erased:
         raise click.ClickException(f"no plaintexts of entry {entry} are stored next to this ledger")
-    click.echo(f"erased: {erased} {'text' if erased == 1 else 'texts'} of entry {entry}")
+    echo(f"erased: {erased} {'text' if erased == 1 else 'texts'} of entry {entry}")
 
 
 @ledger.command()
@@ -208,9 +209,9 @@ def _disclosed(path: Path) -> list[Plaintext]:
 def _print(sound: verifier.Verified, as_json: bool) -> None:
     if as_json:
         fields = sound._asdict() | {"file": str(sound.file)}
-        click.echo(json.dumps(fields, sort_keys=True))
+        echo(json.dumps(fields, sort_keys=True))
     else:
-        click.echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
+        echo(f"{sound.file} entries={sound.entries} root={sound.root} pilot={sound.model}")
     for root, size in sound.found.items():
         _say(
             f"{sound.file}: had the root {root[:16]}... at {size} entries; {sound.entries - size} since, all before "
@@ -267,4 +268,4 @@ def _clear(value: object) -> str:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    echo(text, err=True)

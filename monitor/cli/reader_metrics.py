@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from monitor.cli.addresses import host_names
+from monitor.cli.terminal import echo
 from monitor.kafka.health import serve_metrics
 from monitor.projections.metrics import Metrics
 
@@ -29,4 +30,4 @@ def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def serve_metrics_if_asked(metrics: Metrics, host: str, port: int | None, host_names: tuple[str, ...]) -> None:
     """Serve metrics where a port was given, and print the address to stderr. Raises Refused."""
     if port is not None:
-        click.echo(f"metrics http://{host}:{serve_metrics(metrics, host, port, host_names)}/metrics", err=True)
+        echo(f"metrics http://{host}:{serve_metrics(metrics, host, port, host_names)}/metrics", err=True)

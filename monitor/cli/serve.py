@@ -18,6 +18,7 @@ from monitor.cli.addresses import HTTP_URL, host_names
 from monitor.cli.charter import placeholders
 from monitor.cli.keys import checked
 from monitor.cli.pushing import board_url, pushing, runbook_url
+from monitor.cli.terminal import echo
 from monitor.compile.load import load_charter
 from monitor.embedded.monitor import HOST, Monitor
 from monitor.embedded.run import run_until_stopped
@@ -105,19 +106,15 @@ def serve(
     )
 
     def started() -> None:
-        click.echo(f"board {monitor.address}")
+        echo(f"board {monitor.address}")
         if monitor.open_mode:
-            click.echo(
-                "open mode: anyone who reaches this port may admit pilots; restrict it with --admit-key", err=True
-            )
-        click.echo(
-            f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True
-        )
+            echo("open mode: anyone who reaches this port may admit pilots; restrict it with --admit-key", err=True)
+        echo(f"epoch {monitor.runner.epoch}, pilots {len(monitor.runner.machine.pilots)}; Ctrl-C ends it", err=True)
 
     async def reading() -> None:
         assert source is not None
         lines = await _read(monitor, source)
-        click.echo(f"read {lines} lines of {source}", err=True)
+        echo(f"read {lines} lines of {source}", err=True)
 
     asyncio.run(run_until_stopped(monitor, started, reading if source else None))
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from monitor.access.address import kafka_servers
 from monitor.charter.control import Admission
+from monitor.cli.terminal import echo
 from monitor.client.bulk import Bulk, open_bulk
 from monitor.client.control import PendingAdmissions
 from monitor.client.kafka import KafkaBulk
@@ -133,13 +134,11 @@ def simulate(
         progress.update(bar, completed=hours)
     seconds = time.monotonic() - began
     if as_json:
-        click.echo(msgspec.json.encode({"events": sent, "seconds": seconds, "truth": list(fleet.truths())}).decode())
+        echo(msgspec.json.encode({"events": sent, "seconds": seconds, "truth": list(fleet.truths())}).decode())
     else:
-        click.echo(
-            f"{sent} events of {pilots} pilots in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f}/s)", err=True
-        )
+        echo(f"{sent} events of {pilots} pilots in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f}/s)", err=True)
         for truth in fleet.truths():
-            click.echo(f"{truth.pilot} {truth.scenario}: {truth.story}")
+            echo(f"{truth.pilot} {truth.scenario}: {truth.story}")
 
 
 def _firms(fleet: Fleet) -> dict[str, str]:

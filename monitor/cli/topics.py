@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from monitor.cli.addresses import KAFKA_SERVERS
+from monitor.cli.terminal import echo
 from monitor.kafka import topics as stream_topics
 from monitor.kafka.acl_admin import AclAdmin, AclDifference
 from monitor.kafka.acls import AclUsers, grants
@@ -70,7 +71,7 @@ def create(
     created = asyncio.run(stream_topics.create_topics(bootstrap, wanted))
     if not as_json:
         for name in created:
-            click.echo(f"created {name}")
+            echo(f"created {name}")
     _report(asyncio.run(stream_topics.check_topics(bootstrap, wanted)), as_json, created=created)
 
 
@@ -102,18 +103,16 @@ def migrate(bootstrap: str, prefix: str, participants: tuple[str, ...], as_json:
     firms = participants or asyncio.run(stream_topics.participants_of(bootstrap, prefix))
     status = asyncio.run(migration_status(bootstrap, prefix, firms))
     if as_json:
-        click.echo(json.dumps({**msgspec.to_builtins(status), "done": status.done}))
+        echo(json.dumps({**msgspec.to_builtins(status), "done": status.done}))
     else:
         for firm in status.participants:
-            click.echo(
-                f"{firm.participant}: {NEXT_STEP[firm.next]} ({firm.partitions} of {status.partitions} partitions)"
-            )
+            echo(f"{firm.participant}: {NEXT_STEP[firm.next]} ({firm.partitions} of {status.partitions} partitions)")
             for mismatch in firm.mismatches:
-                click.echo(f"  {mismatch}")
+                echo(f"  {mismatch}")
         newest = "none" if status.newest is None else instant(status.newest).isoformat(timespec="seconds")
-        click.echo(f"shared telemetry topic: {status.unread} unread records; the newest record: {newest}")
+        echo(f"shared telemetry topic: {status.unread} unread records; the newest record: {newest}")
         more = "workers may run without --also-shared once no firm sends there any more" if status.done else "not done"
-        click.echo(more, err=True)
+        echo(more, err=True)
     if not status.done:
         raise SystemExit(1)
 
@@ -176,7 +175,7 @@ def acls(
     wanted = list(grants(prefix, group, participants, AclUsers(**users), also_shared=also_shared))
     if action is None:
         for grant in wanted:
-            click.echo(grant.command(bootstrap))
+            echo(grant.command(bootstrap))
         return
     with AclAdmin(bootstrap) as admin:
         found = admin.difference(wanted)
@@ -189,12 +188,12 @@ def acls(
 
 def _report_acls(found: AclDifference, action: str, removed: bool) -> None:
     for entry in found.missing:
-        click.echo(f"{'added' if action == 'apply' else 'missing'}: {entry}")
+        echo(f"{'added' if action == 'apply' else 'missing'}: {entry}")
     for entry in found.stale:
-        click.echo(f"{'removed' if removed else 'stale'}: {entry}")
+        echo(f"{'removed' if removed else 'stale'}: {entry}")
     wrong = (0 if action == "apply" else len(found.missing)) + (0 if removed else len(found.stale))
     fix = "topics acls --apply adds what is missing, --remove-stale removes what is stale"
-    click.echo(f"{wrong} differences; {fix}" if wrong else "the grants are correct", err=True)
+    echo(f"{wrong} differences; {fix}" if wrong else "the grants are correct", err=True)
     if wrong:
         raise SystemExit(1)
 
@@ -204,10 +203,10 @@ def _report(found: list[stream_topics.TopicMismatch], as_json: bool, created: li
         document: dict[str, Any] = {"mismatches": msgspec.to_builtins(found)}
         if created is not None:
             document["created"] = created
-        click.echo(json.dumps(document))
+        echo(json.dumps(document))
     else:
         for mismatch in found:
-            click.echo(str(mismatch))
-        click.echo("all topics are correct" if not found else f"{len(found)} mismatches", err=True)
+            echo(str(mismatch))
+        echo("all topics are correct" if not found else f"{len(found)} mismatches", err=True)
     if found:
         raise SystemExit(1)

@@ -8,6 +8,7 @@ import click
 
 from monitor.cli.addresses import KAFKA_SERVERS, host_names
 from monitor.cli.keys import checked
+from monitor.cli.terminal import echo
 from monitor.engine.failpoint import from_environment
 from monitor.files.key_file import read_key
 from monitor.kafka.settings import WorkerSettings
@@ -150,4 +151,4 @@ def worker(
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    echo(line, err=True)

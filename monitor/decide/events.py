@@ -15,6 +15,7 @@ from monitor.model.events import (
     event_type,
     millis,
 )
+from monitor.model.pseudonyms import is_id, shown
 from monitor.model.records import Finding, Level, Reason
 from monitor.state.incidents import IncidentReport, breaks
 from monitor.state.observed import Observed
@@ -60,7 +61,7 @@ def check_model(context: DecisionContext, event: Envelope, model: str) -> None:
     levels = [Level[rule.level.upper()] for rule in context.plan.charter.hard_rules if rule.unregistered_model]
     level = max(levels, default=Level.WATCH)
     if model:
-        finding = Finding(rule=name, detail=model)
+        finding = Finding(rule=name, detail=model if is_id(model) else shown(model))
         context.raise_finding(name, level, Reason.UNREGISTERED_MODEL, finding, "until_lowered")
         return
     finding = Finding(rule=name, detail=f"{event_type(event)} without data.model")

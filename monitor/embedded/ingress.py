@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -27,11 +26,13 @@ from monitor.charter.values import escaped
 from monitor.embedded.backlog import Backlog
 from monitor.embedded.content_coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
+from monitor.http_server.bell import Bell, waited
 from monitor.http_server.guards import TooMany, retry_after
+from monitor.http_server.queries import json_response, number
 from monitor.http_server.refusals import HttpRefusal
 from monitor.http_server.server import HttpServer
 from monitor.model.records import Decision
-from monitor.model.signing import HEADER, HTTP_HEADER, SignedKind, Signer
+from monitor.model.signing import HEADER, HTTP_HEADER, HTTP_KEY_HEADER, SignedKind, Signer
 from monitor.projections.known_state import known_of
 from monitor.validate.rejections import MAX_BYTES, RejectionReason
 
@@ -89,32 +90,6 @@ _CAUSED = msgspec.json.Decoder(_Caused)
 _PLACED = msgspec.json.Decoder(_Placed)
 _NAMED = msgspec.json.Decoder(_Named)
 _STANDING = msgspec.json.Decoder(_Standing)
-
-
-class Bell:
-    """Notifies all waiters. A notification between two waits is not lost if the caller took `ticket` before it read."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    @property
-    def ticket(self) -> asyncio.Event:
-        """The event to wait for; set at the next `ring`."""
-        return self._event
-
-    def ring(self) -> None:
-        """Wake all waiters."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-
-async def waited(ticket: asyncio.Event, seconds: float) -> bool:
-    """Wait for a ticket of a `Bell`. Returns False after `seconds` without a notification."""
-    try:
-        await asyncio.wait_for(ticket.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
 
 
 def unpack(media: str, charset: str | None, headers: dict[str, str], body: bytes) -> tuple[list[Incoming], int | None]:
@@ -267,12 +242,12 @@ class Ingress:
         answer = {"records": kept.next - kept.first, "first": kept.first, "next": kept.next, "received": kept.received}
         if events is not None:
             answer["events"] = events
-        return _json(answer, 202)
+        return json_response(answer, 202)
 
     def _standing(self, kind: Output) -> Handler:
         async def latest(request: web.Request) -> web.Response:
-            pilot, after = request.match_info["pilot"], _number(request, "after", -1)
-            seen, left = _number(request, "seen", 0), min(_number(request, "wait", 0.0), LONGEST_WAIT)
+            pilot, after = request.match_info["pilot"], number(request, "after", -1)
+            seen, left = number(request, "seen", 0), min(number(request, "wait", 0.0), LONGEST_WAIT)
             nonces = set(request.query.getall("nonce", [])[:NONCES])
             if kind == "permits" and not nonces:  # the newest permit may answer another machine
                 raise web.HTTPBadRequest(text="name the nonce of your heartbeat: ?nonce=...")
@@ -285,26 +260,27 @@ class Ingress:
             until = asyncio.get_running_loop().time() + left
             while True:
                 ticket = self._emitted.ticket
-                number, raw = await find(pilot)
-                if raw and (_STANDING.decode(raw).standing > after or 0 < seen < number):
+                seq, raw = await find(pilot)
+                if raw and (_STANDING.decode(raw).standing > after or 0 < seen < seq):
                     answer = web.Response(body=raw, content_type="application/json")
-                    answer.headers[NUMBER] = str(number)
+                    answer.headers[NUMBER] = str(seq)
                     if self._signer is not None:
                         name: SignedKind = "command" if kind == "commands" else "permit"
                         answer.headers[HTTP_HEADER] = self._signer.sign(name, raw)
+                        answer.headers[HTTP_KEY_HEADER] = self._signer.public
                     return answer
                 left = until - asyncio.get_running_loop().time()
                 if left <= 0 or not await waited(ticket, left):
-                    return web.Response(status=204, headers={NUMBER: str(number)})
+                    return web.Response(status=204, headers={NUMBER: str(seq)})
 
         return latest
 
     async def _act(self, request: web.Request) -> web.Response:
         """The outcome of the act with this `id` at this `offset` of control; for a copy, the outcome of the first
         one."""
-        pilot, offset = request.match_info["pilot"], _number(request, "offset", -1)
+        pilot, offset = request.match_info["pilot"], number(request, "offset", -1)
         name = request.query.get("id", "")
-        until = asyncio.get_running_loop().time() + min(_number(request, "wait", 0.0), LONGEST_WAIT)
+        until = asyncio.get_running_loop().time() + min(number(request, "wait", 0.0), LONGEST_WAIT)
         while True:
             ticket = self._emitted.ticket
             if 0 <= offset < await self._store.judged():
@@ -312,11 +288,11 @@ class Ingress:
                 mine = refused.pop(offset, None)
                 if mine is None:
                     taken = await self._taken(pilot, name)
-                    return _json(taken) if taken else web.Response(status=204)
+                    return json_response(taken) if taken else web.Response(status=204)
                 if _PLACED.decode(mine).reason != RejectionReason.REPEATED.value:
-                    return _json({"rejected": msgspec.Raw(mine)})
+                    return json_response({"rejected": msgspec.Raw(mine)})
                 first = await self._taken(pilot, name) or await self._first(name, refused)
-                return _json({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
+                return json_response({"repeated": True} | (first or {"rejected": msgspec.Raw(mine)}))
             left = until - asyncio.get_running_loop().time()
             if left <= 0 or not await waited(ticket, left):
                 return web.Response(status=204)
@@ -325,7 +301,7 @@ class Ingress:
         """Standing, level and halt state of a pilot, for the author of an act."""
         rows = await self._store.recent("decisions", request.match_info["pilot"], RECENT)
         known = known_of(_DECISION.decode(raw) for _, raw in reversed(rows))
-        return web.Response(status=204) if known is None else _json(known)
+        return web.Response(status=204) if known is None else json_response(known)
 
     async def _refused(self, pilot: str) -> dict[int, bytes]:
         """The newest refusals of acts of a pilot, and of acts without a pilot, by the offset of the act."""
@@ -354,8 +330,8 @@ class Ingress:
 
     def _listed(self, kind: Output) -> Handler:
         async def page(request: web.Request) -> web.Response:
-            after = _number(request, "after", 0)
-            limit = min(max(_number(request, "limit", PAGE), 0), PAGE)  # to SQLite a negative limit is none
+            after = number(request, "after", 0)
+            limit = min(max(number(request, "limit", PAGE), 0), PAGE)  # to SQLite a negative limit is none
             rows = await self._store.outputs(kind, after, limit)
             # `seq` is the first field, so that a reader knows where to resume; the rest is the record as written.
             lines = [b'{"seq":%d,%s\n' % (seq, raw[1:]) for seq, raw in rows]
@@ -373,10 +349,10 @@ class Ingress:
         )
 
     async def _live(self, _request: web.Request) -> web.Response:
-        return _json({"live": True})
+        return json_response({"live": True})
 
     async def _is_ready(self, _request: web.Request) -> web.Response:
-        return _json({"ready": self.ready}, 200 if self.ready else 503)
+        return json_response({"ready": self.ready}, 200 if self.ready else 503)
 
 
 def _named(act: bytes) -> str:
@@ -385,28 +361,6 @@ def _named(act: bytes) -> str:
         return _NAMED.decode(act).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-
-
-N = TypeVar("N", int, float)
-
-
-def _number(request: web.Request, name: str, default: N) -> N:
-    """A number of the query, of the type of `default`."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    try:
-        number = type(default)(text)
-    except ValueError:
-        number = None
-    # NaN, and numbers that SQLite cannot hold, are refused.
-    if number is None or not abs(number) < 1 << 62:
-        raise web.HTTPBadRequest(text=f"{name}={text[:40]} is not a valid number")
-    return number
-
-
-def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
 
 
 @web.middleware

@@ -30,7 +30,7 @@ from monitor.clock import wall_ms
 from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes
 from monitor.embedded.charter_versions import charter_route
-from monitor.embedded.ingress import Bell, Ingress, waited
+from monitor.embedded.ingress import Ingress
 from monitor.embedded.jsonl import read_file, read_stream
 from monitor.embedded.output_reader import OutputReader
 from monitor.embedded.sqlite_log import SqliteLog
@@ -42,6 +42,7 @@ from monitor.files.durable import replace_file
 from monitor.files.key_file import own_key
 from monitor.files.lock import try_lock
 from monitor.files.side_file import read_side_file
+from monitor.http_server.bell import Bell, waited
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
 from monitor.logs import EventLogger

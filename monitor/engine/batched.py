@@ -18,6 +18,7 @@ from monitor.model.bounds import short
 from monitor.model.events import Envelope
 from monitor.model.records import Outputs, Record
 from monitor.model.refusals import Forgery
+from monitor.observe.names import may_hold_names
 from monitor.observe.split import end_of_batch
 from monitor.state.pilot import PilotState
 from monitor.validate.runs import MIN_BATCH, EventBatch, EventRun, as_batch, group_by_key, runs
@@ -112,6 +113,8 @@ class BatchStepper:
             return False
         if open_allowance(pilot.plan) is not None:
             return False  # each event may open a period too many
+        if pilot.plan.pseudonyms and may_hold_names(pilot.plan, batch):
+            return False
         key = self._key(pilot, batch, run, first) if pilot.plan.signed else 0
         if key is None:
             return False

@@ -22,7 +22,7 @@ import msgspec
 from monitor.compile.state_size import open_allowance
 from monitor.decide.context import DecisionContext
 from monitor.decide.events import decide
-from monitor.decide.senders import Sender, Senders
+from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
@@ -32,19 +32,22 @@ from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
 from monitor.errors import ControlRefused, Forged
+from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
+from monitor.model.pseudonyms import shown
 from monitor.model.records import Claim, Closed, Outputs, Record, Rejected
 from monitor.model.refusals import FORGERIES, Forgery, Refusal
 from monitor.model.signing import Trusted
 from monitor.observe.contested import observe_contested
 from monitor.observe.events import before_admission, observe
 from monitor.observe.fast_path_cache import HOT_PILOTS
+from monitor.observe.names import without_names
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import Arrival, accept_sequence
 from monitor.state.snapshots import restore
-from monitor.state.timers import NEVER
+from monitor.state.timers import GAP_WAIT_MS, NEVER
 from monitor.validate.parse import validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason
 
@@ -121,11 +124,15 @@ class Machine:
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
             return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
-        sender = self._senders.sender(pilot.plan, record, event)
+        sender = self._senders.sender(pilot.plan, record, event) if pilot.plan.signed else ANYBODY
         if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
+        field = ""
+        if pilot.plan.pseudonyms:
+            field, event = not_a_pseudonym(event), without_names(pilot.plan, event)
         assert isinstance(sender, Sender)
-        event = sender.named(event)
+        if sender.key:
+            event = sender.named(event)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
@@ -133,10 +140,16 @@ class Machine:
         arrival = accept_sequence(pilot, event, at, sender.key)
         if arrival == "repeat":
             return None
+        if pilot.gap is not None:
+            self._wait_for_gap(pilot, pilot.gap)
         if arrival != "new":
             return self._contested(pilot, event, arrival, out)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
+        if field:
+            rejection = EventRejection(RejectionReason.NOT_A_PSEUDONYM, field)
+            if not isinstance(event, TAKE_EFFECT):
+                return rejection
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
@@ -151,7 +164,12 @@ class Machine:
         if rearm or context.recorded:
             partition.settle(context)
             partition.arm(pilot)
-        return None
+        return rejection
+
+    def _wait_for_gap(self, pilot: PilotState, noticed: int) -> None:
+        """Set the timer of a gap that was `noticed` then (ms)."""
+        if noticed + GAP_WAIT_MS < pilot.due:
+            self._partition.arm(pilot)
 
     def _contested(self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs) -> EventRejection:
         """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.
@@ -159,7 +177,8 @@ class Machine:
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
         standing: no two decisions share an id.
         """
-        cause = f"event:{event.source}#{int(event.sequence)}/{event.id}@{pilot.standing.counter + 1}"
+        name = shown(event.id) if pilot.plan.pseudonyms else event.id
+        cause = f"event:{event.source}#{int(event.sequence)}/{name}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
         observe_contested(context, event, arrival)
         if context.recorded:
@@ -206,6 +225,8 @@ class Machine:
         else:
             self._single.records(records, stretch)
             out = self._single.outputs(stretch)
+        if out.rejected:
+            out.rejected = [self._without_unknown_pilot(rejected) for rejected in out.rejected]
         self._senders.forget()
         self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
@@ -331,6 +352,12 @@ class Machine:
         """Return how many events no indicator counted, by kind (`UNCOUNTED`), since the last call."""
         found, self._uncounted = self._uncounted, {}
         return found
+
+    def _without_unknown_pilot(self, rejected: Rejected) -> Rejected:
+        """A rejection with a digest in place of a subject that is no pilot here: it may be a name."""
+        if not rejected.pilot or rejected.pilot in self.pilots:
+            return rejected
+        return msgspec.structs.replace(rejected, pilot=shown(rejected.pilot, self._secret))
 
     def _reject_act(
         self, reason: RejectionReason, refused: ControlRefused | Forged, pilot: str, record: Record, out: Outputs

@@ -98,6 +98,8 @@ class Guards:
         except UnicodeEncodeError:  # bytes of the path, the query or a header that are not UTF-8
             self.refusals.refuse(HttpRefusal.BAD_REQUEST, connection.client, "not UTF-8")
             return error_response("the request is not UTF-8; percent-encode it as UTF-8", 400)
+        except ConnectionError:  # the client has gone while a response was streamed
+            raise
         except Exception as error:
             self.refusals.refuse(HttpRefusal.INTERNAL_ERROR, connection.client, error=error)
             return error_response("internal error; it is in the log of the monitor", 500)

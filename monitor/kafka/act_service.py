@@ -11,14 +11,18 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec import Struct
+
 from monitor.act import Deliver
 from monitor.clock import wall_ms
 from monitor.errors import Unavailable
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ReadPosition, read_outputs
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.model.records import Decision, Reason
+from monitor.model.signing import Trusted
 from monitor.projections.metrics import Metrics
 
 RETRY_S = 2.0
@@ -27,12 +31,21 @@ CHARTERS_S = 10.0  # the longest wait for charters, which give alerts their labe
 Say = Callable[[str], None]
 
 
-def run_actors(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+class DecisionSource(Struct, frozen=True):
+    """Where decisions are read; `trusted` are keys of workers, None: any writer of decisions is believed."""
+
+    bootstrap: str
+    names: TopicNames
+    trusted: Trusted | None = None
+
+
+def run_actors(source: DecisionSource, deliver: Deliver, metrics: Metrics, say: Say) -> None:
     """Deliver decisions until SIGTERM or SIGINT; waits through outages of the broker. Raises LogBroken."""
-    asyncio.run(_serve(bootstrap, names, deliver, metrics, say))
+    asyncio.run(_serve(source, deliver, metrics, say))
 
 
-async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+async def _serve(source: DecisionSource, deliver: Deliver, metrics: Metrics, say: Say) -> None:
+    bootstrap, names = source.bootstrap, source.names
     over = threading.Event()
     thread = threading.Thread(target=deliver.run, args=(wall_ms, over.wait, over.is_set), name="deliver")
     charters_read = asyncio.Event()  # set each time that the end of control is reached
@@ -40,7 +53,8 @@ async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: M
         follow_charters(bootstrap, names.control, deliver.learn, "sandbox-act", ended=charters_read.set)
     )
     reports = ReaderReports(metrics)
-    reading = asyncio.create_task(_read(bootstrap, names.decisions, deliver, charters_read, reports))
+    trust = OutputTrust(bootstrap, names, source.trusted)
+    reading = asyncio.create_task(_read(source, deliver, charters_read, reports, trust))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, reading.cancel)
     thread.start()
@@ -50,22 +64,33 @@ async def _serve(bootstrap: str, names: TopicNames, deliver: Deliver, metrics: M
         say("act: ended")
     finally:
         charters.cancel()
+        await trust.close()
         over.set()
         await asyncio.to_thread(thread.join)
 
 
 async def _read(
-    bootstrap: str, topic: str, deliver: Deliver, charters_read: asyncio.Event, reports: ReaderReports
+    source: DecisionSource, deliver: Deliver, charters_read: asyncio.Event, reports: ReaderReports, trust: OutputTrust
 ) -> None:
     """Feed the log as it stood at the start, then what follows. First waits for charters, at most CHARTERS_S."""
     positions: dict[tuple[str, int], ReadPosition] = {}
     with suppress(TimeoutError):
         await asyncio.wait_for(charters_read.wait(), CHARTERS_S)
-    history = True
+    history, checked = True, False
+    topics = [source.names.decisions]
     while True:
         try:
+            if not checked:
+                await trust.require_signing()
+                checked = True
             async for seen in read_outputs(
-                bootstrap, [topic], positions, client_id="sandbox-act", follow=not history, reports=reports
+                source.bootstrap,
+                topics,
+                positions,
+                client_id="sandbox-act",
+                follow=not history,
+                reports=reports,
+                trust=trust,
             ):
                 positions[(seen.topic, seen.partition)] = seen.position
                 if isinstance(seen.value, Decision):

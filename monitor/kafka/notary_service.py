@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -23,12 +24,14 @@ from monitor.errors import Unavailable
 from monitor.http_server.server import HttpServer
 from monitor.kafka.charters import follow_charters
 from monitor.kafka.output_consumer import ConsumedOutput, ReadPosition, read_outputs
-from monitor.kafka.output_trust import JournalSearch
+from monitor.kafka.output_trust import JournalSearch, believed
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames, partition_count
 from monitor.logs import EventLogger
 from monitor.model.records import Closed, Command, Decision, Evidence, Outputs, command_of
+from monitor.model.signing import Trusted
 from monitor.notary.notary import Notary
 from monitor.projections.metrics import Metrics
 
@@ -53,6 +56,7 @@ class NotarySettings(Struct, frozen=True, kw_only=True):
     port: int = 0
     silent_ms: int = SILENT_MS
     host_names: tuple[str, ...] = ()
+    trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
 
 
 def run_notary(settings: NotarySettings, say: Say, metrics: Metrics | None = None) -> None:
@@ -74,11 +78,12 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
     unrecorded: asyncio.Queue[ConsumedOutput] = asyncio.Queue(maxsize=4 * MAX_BATCH)
     recorded = {_partition_of(name): ReadPosition(at) for name, at in ledger.position.items()}
     outputs = [names.decisions, *names.every_commands, names.evidence]
+    trust = OutputTrust(bootstrap, names, settings.trusted)
     reports = ReaderReports(metrics, lambda s: board.notices.skip(s.topic, s.partition, s.offset, s.reason.value))
     tasks = [
-        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, reports)),
+        asyncio.create_task(_follow(bootstrap, [names.decisions], recorded, unrecorded.put, (reports, trust))),
         asyncio.create_task(_record(unrecorded, ledger, metrics)),
-        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), reports, repeats=True)),
+        asyncio.create_task(_follow(bootstrap, outputs, {}, _project_on(board), (reports, trust), repeats=True)),
         asyncio.create_task(follow_charters(bootstrap, names.control, board.learn, "sandbox-notary")),
         asyncio.create_task(_watch_owners(bootstrap, names, board)),
     ]
@@ -95,6 +100,7 @@ async def _serve(settings: NotarySettings, ledger: Notary, say: Say, metrics: Me
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.stop()
+        await trust.close()
 
 
 async def _serve_board(settings: NotarySettings, board: FleetView, say: Say, metrics: Metrics) -> HttpServer:
@@ -121,15 +127,20 @@ async def _follow(
     topics: list[str],
     positions: dict[tuple[str, int], ReadPosition],
     take: Callable[[ConsumedOutput], Awaitable[None]],
-    reports: ReaderReports,
+    judges: tuple[ReaderReports, OutputTrust],
     *,
     repeats: bool = False,
 ) -> None:
     """Pass every output of `topics` from `positions` on to `take`; retries through outages of the broker."""
+    reports, trust = judges
+    checked = False
     while True:
         try:
+            if not checked:
+                await trust.require_signing()
+                checked = True
             async for seen in read_outputs(
-                bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats, reports=reports
+                bootstrap, topics, positions, client_id="sandbox-notary", repeats=repeats, reports=reports, trust=trust
             ):
                 await take(seen)
                 positions[(seen.topic, seen.partition)] = seen.position
@@ -208,7 +219,7 @@ async def _watch_owners(bootstrap: str, names: TopicNames, board: FleetView) -> 
 
 async def _look_for_shared_topics(reader: PartitionReader, names: TopicNames, board: FleetView) -> None:
     """Note whether the newest owner of partition 0 reads topics that participants share: its claim names no owners."""
-    claim = await JournalSearch(reader, names.journal, 0, None).last_claim()
+    claim = await JournalSearch(reader, names.journal, 0, partial(believed, None)).last_claim()
     if claim is not None:
         board.notices.shared_topics = not claim.owners
 

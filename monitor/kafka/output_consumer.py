@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,14 +25,13 @@ from monitor.kafka import bounded_records
 from monitor.kafka.login import problem, require_login
 from monitor.kafka.partition_reader import high_waters
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust, TrustedRun
 from monitor.kafka.topics import ANY, LARGE, existing_partitions
 from monitor.model.epochs import EpochFilter
 from monitor.model.output_records import JudgedOutput, Output, OutputRejection, judge_output
 from monitor.model.records import Command, Decision, Permit, Rejected, digest
 
 DISCOVER_S = 5.0  # between two looks for new topics
-Accept: TypeAlias = Callable[[Any, JudgedOutput], OutputRejection | None]
-"""Judges an output further, given its consumer record: returns why it is skipped, `None` when it counts."""
 
 
 class ReadPosition(Struct, frozen=True):
@@ -87,11 +86,6 @@ def judged(record: Any) -> JudgedOutput | OutputRejection:
     return judge_output(record.topic, record.key, record.value, record.headers)
 
 
-def accept_all(record: Any, output: JudgedOutput) -> OutputRejection | None:
-    """The default of `accept`: every output counts."""
-    return None
-
-
 async def read_outputs(
     bootstrap: str,
     topics: Sequence[str],
@@ -101,7 +95,7 @@ async def read_outputs(
     client_id: str = "sandbox-reader",
     repeats: bool = False,
     reports: ReaderReports | None = None,
-    accept: Accept = accept_all,
+    trust: OutputTrust | None = None,
 ) -> AsyncIterator[ConsumedOutput]:
     """Committed outputs of all partitions of `topics`, from `positions` by (topic, partition); without one, from the
     first record kept.
@@ -111,7 +105,7 @@ async def read_outputs(
 
     `repeats` includes duplicates, for consumers whose result they do not change. `follow=False` ends where the topics
     ended when reading began (after a transaction that was open then); otherwise it never ends. Order holds within a
-    partition. A record that is no output of the monitor, or that `accept` refuses, is skipped, counted and logged
+    partition. A record that is no output of the monitor, or that `trust` refuses, is skipped, counted and logged
     (`reports`): it ends no reader. Raises `Unavailable` when no broker answers, `LogBroken` when retention deleted
     records from a position on, or a topic ends before it.
     """
@@ -133,7 +127,7 @@ async def read_outputs(
         tps = await _partitions(bootstrap, topics)
         ends = None if follow else await high_waters(bootstrap, tps)
         discovery = _Discovery(bootstrap, topics, tps) if follow else None
-        reading = _Reading(consumer, dict(positions or {}), repeats, reports, accept)
+        reading = _Reading(consumer, dict(positions or {}), repeats, reports, trust.run() if trust else None)
         await reading.begin(tps, tps)
         async for seen in reading.outputs(ends, discovery):
             yield seen
@@ -179,13 +173,13 @@ class _Reading:
         positions: dict[tuple[str, int], ReadPosition],
         repeats: bool,
         reports: ReaderReports,
-        accept: Accept,
+        trusted: TrustedRun | None,
     ) -> None:
         self._consumer = consumer
         self._positions = positions
         self._repeats = repeats
         self._reports = reports
-        self._accept = accept
+        self._trusted = trusted
         self._deduplicator = OutputDeduplicator()
 
     async def begin(self, tps: Sequence[TopicPartition], new: Sequence[TopicPartition]) -> None:
@@ -223,6 +217,8 @@ class _Reading:
                 await self.begin(discovery.tps, new)
             fetched = await self._consumer.getmany(timeout_ms=200)
             self._reports.progress()
+            if self._trusted is not None and fetched:
+                await self._trusted.look(fetched)
             for tp, records in fetched.items():
                 for record in records:
                     if ends is not None and record.offset >= ends[tp]:
@@ -239,7 +235,7 @@ class _Reading:
         before = self._positions[topic, partition]
         found = judged(record)
         if isinstance(found, JudgedOutput):
-            found = self._accept(record, found) or found
+            found = (self._trusted.accept(record, found.epoch) if self._trusted else None) or found
         if not isinstance(found, JudgedOutput):
             self._positions[topic, partition] = ReadPosition(record.offset + 1, before.epoch)
             self._reports.skipped(topic, partition, record.offset, found)

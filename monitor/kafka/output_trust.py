@@ -7,7 +7,7 @@ valid signature is refused, so that stripping signatures gains nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -19,7 +19,6 @@ from monitor.model.records import Claim, JournalEntry
 from monitor.model.signing import NUMBER_HEADER, OUTPUT_HEADER, OutputKind, Place, Trusted
 
 FIRST_WINDOW = 200  # offsets before the end of a journal that are read first; markers take about half of them
-PROBE = 50  # entries per read while searching
 
 _entry = msgspec.json.Decoder(JournalEntry).decode
 
@@ -94,11 +93,23 @@ def believed(keys: Trusted | None, record: Any) -> JournalEntry | None:
         return None
 
 
-class JournalSearch:
-    """Finds claims in one partition's journal with few reads: epochs rise along it."""
+def believed_or_older(trust: RecordTrust, record: Any) -> JournalEntry | None:
+    """The entry of a journal record that is signed, or from before entries had to be; else None."""
+    try:
+        trust.key_of(record, kind="journal")
+        return _entry(record.value) if record.value is not None else None
+    except (Forged, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
-    def __init__(self, reader: PartitionReader, topic: str, partition: int, keys: Trusted | None) -> None:
-        self._reader, self._topic, self._partition, self._keys = reader, topic, partition, keys
+
+class JournalSearch:
+    """Finds claims in one partition's journal with few reads: epochs rise along it. `believe` gives the entry of a
+    record, None where it does not count."""
+
+    def __init__(
+        self, reader: PartitionReader, topic: str, partition: int, believe: Callable[[Any], JournalEntry | None]
+    ) -> None:
+        self._reader, self._topic, self._partition, self._believe = reader, topic, partition, believe
 
     async def last_claim(self) -> Claim | None:
         """The claim of the newest believed entry; None when no entry is believed. Raises Unavailable, LogBroken."""
@@ -109,15 +120,16 @@ class JournalSearch:
         if isinstance(found, Claim):
             return found
         async for row in self._reader.all(self._topic, self._partition):  # entries out of order: look at each
-            entry = believed(self._keys, row)
+            entry = self._believe(row)
             if isinstance(entry, Claim):
                 found = entry
         return found if isinstance(found, Claim) else None
 
-    async def highest(self) -> int:
-        """The epoch of the newest believed entry, 0 when there is none."""
-        last = await self._last()
-        return 0 if last is None else last.epoch
+    async def newest_epochs(self) -> set[int]:
+        """The epochs of the believed ones among the last entries."""
+        first, end = await self._reader.bounds(self._topic, self._partition)
+        rows = [self._believe(row) async for row in self._rows(max(first, end - FIRST_WINDOW), end)]
+        return {entry.epoch for entry in rows if entry is not None}
 
     async def first_of(self, epoch: int) -> JournalEntry | None:
         """The first believed entry of this epoch, which is its claim; None when there is none."""
@@ -146,7 +158,7 @@ class JournalSearch:
 
     def _newest(self, rows: Sequence[Any]) -> JournalEntry | None:
         for row in reversed(rows):
-            entry = believed(self._keys, row)
+            entry = self._believe(row)
             if entry is not None:
                 return entry
         return None
@@ -154,12 +166,12 @@ class JournalSearch:
     async def _from(self, start: int, stop: int) -> tuple[int, JournalEntry] | None:
         """The first believed entry from `start` on, before `stop`, with its offset."""
         async for row in self._rows(start, stop):
-            entry = believed(self._keys, row)
+            entry = self._believe(row)
             if entry is not None:
                 return row.offset, entry
         return None
 
-    async def _rows(self, start: int, stop: int) -> Any:
+    async def _rows(self, start: int, stop: int) -> AsyncIterator[Any]:
         at = start
         while at < stop:
             rows, at = await self._reader.chunk(self._topic, self._partition, at, stop)

@@ -11,16 +11,23 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from msgspec import Struct, structs
 
 from monitor.common_cause.machine import WAIT_MS, CommonCauseMachine
 from monitor.engine.runner import Runner
 from monitor.errors import LogBroken
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust, epoch_of
 from monitor.kafka.settings import LogSettings
 from monitor.kafka.topics import Topic, TopicNames, create_topics, partition_count, require_topics, topics
 from monitor.logs import EventLogger
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import Outputs, Record
+from monitor.model.signing import Signer, Trusted
 
 logger = EventLogger(__name__)
 
@@ -40,15 +47,40 @@ def pool_topics(prefix: str, replication: int) -> list[Topic]:
     return [topic for topic in topics(names, 1, replication) if topic.name in used]
 
 
+class PoolKeys(Struct, frozen=True):
+    """`trusted`: public keys of the workers; empty: any writer of evidence is believed. `signer` signs what the second
+    stage writes."""
+
+    trusted: tuple[str, ...] = ()
+    signer: Signer | None = None
+
+
 class PoolLog(KafkaLog):
-    """A log whose telemetry topics are partitions of `evidence`, named `<topic>/<partition>`."""
+    """A log whose telemetry topics are partitions of `evidence`, named `<topic>/<partition>`.
+
+    Evidence that `trust` refuses keeps its place and loses its value, so that the machine skips it; `refused` has the
+    reasons by topic and offset.
+    """
+
+    def __init__(self, settings: LogSettings, trust: OutputTrust) -> None:
+        super().__init__(settings, 0)
+        self.refused: dict[str, dict[int, OutputRejection]] = {}
+        self._run = trust.run()
 
     async def telemetry(self, topic: str, start: int, stop: int) -> Sequence[Record]:
         """See `monitor.engine.log.Log.telemetry`. Evidence carries its writer's time; order is by offset alone."""
         name, _, partition = topic.rpartition("/")
         records, _ = await self._started()[1].chunk(name, int(partition), start, stop)
         self.moves += 1
-        return [Record(r.offset, r.timestamp, r.key, r.value, tuple(r.headers)) for r in records]
+        await self._run.look({TopicPartition(name, int(partition)): records})
+        return [self._believed(topic, r) for r in records]
+
+    def _believed(self, topic: str, record: Any) -> Record:
+        refused = self._run.accept(record, epoch_of(record))
+        if refused is not None:
+            self.refused.setdefault(topic, {})[record.offset] = refused
+        value = record.value if refused is None else None
+        return Record(record.offset, record.timestamp, record.key, value, tuple(record.headers))
 
     async def control(self, start: int, stop: int) -> Sequence[Record]:
         """Returns nothing: the second stage has no control topic."""
@@ -73,6 +105,7 @@ def serve_pool(
     on_outputs: Callable[[Outputs], None],
     started: Callable[[], None] = lambda: None,
     reports: ReaderReports | None = None,
+    keys: PoolKeys | None = None,
 ) -> None:
     """Create its topics, then run until SIGTERM or SIGINT. `started` is called once the topics are as required.
 
@@ -87,7 +120,15 @@ def serve_pool(
         await create_topics(bootstrap, wanted)
         await require_topics(bootstrap, wanted)
         started()
-        await run_pool(bootstrap, prefix, wait_ms=wait_ms, on_outputs=on_outputs, ending=over.is_set, reports=reports)
+        await run_pool(
+            bootstrap,
+            prefix,
+            wait_ms=wait_ms,
+            on_outputs=on_outputs,
+            ending=over.is_set,
+            reports=reports,
+            keys=keys,
+        )
 
     asyncio.run(serve())
 
@@ -101,9 +142,10 @@ async def run_pool(
     ending: Callable[[], bool] = lambda: False,
     every: float = 0.5,
     reports: ReaderReports | None = None,
+    keys: PoolKeys | None = None,
 ) -> CommonCauseMachine:
     """Run until `ending()`; returns the machine in its last state. After any exception: start again, and it recovers
-    from the log. Polls every `every` s while idle.
+    from the log. Polls every `every` s while idle. With `keys` it believes signed evidence only, and signs.
 
     Raises Fenced, LogBroken, Unavailable.
     """
@@ -111,7 +153,10 @@ async def run_pool(
     reports.watch(evidence)
     parts = [f"{evidence}/{p}" for p in range(await partition_count(bootstrap, evidence))]
     names = pool_names(prefix)
-    log = PoolLog(LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix), 0)
+    keys = keys or PoolKeys()
+    settings = LogSettings(bootstrap=bootstrap, prefix=names.prefix, group=names.prefix, signer=keys.signer)
+    trust = OutputTrust(bootstrap, TopicNames(prefix), Trusted(keys.trusted) if keys.trusted else None)
+    log = PoolLog(structs.replace(settings, trusted=keys.trusted), trust)
     runner: Runner[CommonCauseMachine] = Runner(
         log,
         clock=log.clock,
@@ -119,6 +164,7 @@ async def run_pool(
         on_outputs=on_outputs,
     )
     try:
+        await trust.require_signing()
         await runner.recover()
         logger.info("common_cause.claimed", stage="record", epoch=runner.epoch)
         timed = 0
@@ -143,6 +189,7 @@ async def run_pool(
         return runner.machine
     finally:
         await log.close()
+        await trust.close()
 
 
 async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str, reports: ReaderReports) -> bool:
@@ -155,8 +202,9 @@ async def _read(log: PoolLog, runner: Runner[CommonCauseMachine], part: str, rep
         await runner.telemetry(part, records)
     topic, _, partition = part.rpartition("/")
     skipped = runner.machine.skipped
-    while skipped:
-        _, offset, reason = skipped.popleft()
+    reasons = {offset: reason for name, offset, reason in skipped if name == part} | log.refused.pop(part, {})
+    skipped.clear()
+    for offset, reason in sorted(reasons.items()):
         reports.skipped(topic, int(partition), offset, reason)
     at = max(runner.next_telemetry.get(part, 0), first)
     reports.read(topic, int(partition), at, max(0, end - at) if records else 0, len(records))

@@ -7,6 +7,7 @@ Without a key all are believed.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from msgspec import UNSET
 
 from monitor.engine.log import Journalled
 from monitor.errors import Forged
-from monitor.kafka.output_trust import JournalSearch, Numbers, RecordTrust, foreign_key, require_known
+from monitor.kafka.output_trust import JournalSearch, Numbers, RecordTrust, believed, foreign_key, require_known
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.logs import EventLogger
 from monitor.model.records import JournalEntry
@@ -52,7 +53,7 @@ class RecoveryTrust:
                     "fix: give --key-file",
                 )
             return
-        claim = await JournalSearch(reader, self._topic, self._partition, self._keys).last_claim()
+        claim = await JournalSearch(reader, self._topic, self._partition, partial(believed, self._keys)).last_claim()
         if claim is None:
             require_known(self._topic, self._partition, self._keys, newest)
         elif claim.signed_from is not UNSET:

@@ -13,6 +13,7 @@ be moved or repeated. Commands and permits have both: a service that receives on
 from __future__ import annotations
 
 import hashlib
+import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from monitor.errors import Forged
 from monitor.model.refusals import Forgery
 
-SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry"]
+SignedKind: TypeAlias = Literal["command", "permit", "control", "telemetry", "request"]
 HEADER = "signature"
 HTTP_HEADER = "Sandbox-Signature"
 PREFIX = "ed25519:"
@@ -56,6 +57,8 @@ class Signer:
         raw = self._key.public_key().public_bytes_raw()
         self.public = PREFIX + b64encode(raw).decode()
         self.key_id = _key_id(raw)
+        # Derived, so that a pseudonym says nothing about the key that signs.
+        self.pseudonym_key = hmac.digest(seed, b"sandbox-monitor/1 pseudonyms", "sha256")
 
     def sign(self, kind: SignedKind, body: bytes) -> str:
         """The signature of `body`, as sent in the header.

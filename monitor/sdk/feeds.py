@@ -115,14 +115,14 @@ class CommandFollower(FeedPoller):
         """Move to the command with the highest standing among the messages."""
         new = self.state
         for message in messages:
-            command = self._verifier.command(message, new)
-            if command is MessageRejection.REPEATED:
+            after = self._verifier.command(message, new)
+            if after is MessageRejection.REPEATED:
                 self._resent()
-            elif isinstance(command, MessageRejection):
-                if command is not MessageRejection.LOWER_STANDING:
+            elif isinstance(after, MessageRejection):
+                if after is not MessageRejection.LOWER_STANDING:
                     self._invalid = self._invalid or new.command is None
             else:
-                new, self._invalid = new.after(command), False
+                new, self._invalid = after, False
         if self._feed.complete and not new.known:
             if self._invalid:
                 self.error = "the commands contain a message that is not valid, and no valid one"

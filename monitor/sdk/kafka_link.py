@@ -18,7 +18,7 @@ from msgspec import Struct
 from monitor.access.kafka_handshake import require_login
 from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
-from monitor.model.signing import HEADER
+from monitor.model.signing import HEADER, KEY_HEADER
 from monitor.sdk.link import BATCH, FeedName, SignedMessage
 
 REQUEST_TIMEOUT_S = 10.0
@@ -268,7 +268,7 @@ class KafkaFeed:
             self.close()
             raise Unavailable(f"{self._link.where} does not respond: {error!r}") from error
         return [
-            SignedMessage(record.value, _signature(record.headers))
+            SignedMessage(record.value, _header(record.headers, HEADER), _header(record.headers, KEY_HEADER))
             for batch in batches.values()
             for record in batch
             if record.key == self._pilot.encode() and record.value is not None
@@ -281,5 +281,5 @@ class KafkaFeed:
             consumer.close(autocommit=False, timeout_ms=0)
 
 
-def _signature(headers: list[tuple[str, bytes]]) -> str:
-    return next((value.decode(errors="replace") for name, value in headers if name == HEADER and value), "")
+def _header(headers: list[tuple[str, bytes]], wanted: str) -> str:
+    return next((value.decode(errors="replace") for name, value in headers if name == wanted and value), "")

@@ -126,7 +126,8 @@ class PilotState(Struct, gc=False):
     ids that were reported; `leaving` whether its exit is on record and waits for a verified stop; `acts` what is
     remembered of acts; `lost` how many numbers are missing of sources and gaps that are no longer tracked;
     `conflicted` when a source last sent two events under one number; `rejections` what of its telemetry was rejected;
-    `uncounted` which labels that count nowhere were reported."""
+    `uncounted` which labels that count nowhere were reported; `gap` when the first missing number was noticed that may
+    still arrive out of order, where events are signed."""
 
     id: str
     charter: Charter
@@ -152,6 +153,7 @@ class PilotState(Struct, gc=False):
     window: RectificationWindow = RectificationWindow()
     rejections: Rejections = Rejections()
     uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
+    gap: int | None = None
 
     @property
     def began(self) -> int:

@@ -4,7 +4,8 @@ A number is a repeat only if the event is the same (`monitor/state/seen.py`). An
 conflict: two emitters share a source, or one restarted its numbers at 1.
 
 A source belongs to the key that signed its events. It may pass to another key of the firm, as keys are rotated, but
-not back: an event that is signed with an earlier key again is no event of this source.
+not back: an event that is signed with an earlier key again is no event of this source, unless it was under way when
+the key changed and fills a gap.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ def accept_sequence(pilot: PilotState, event: Envelope, received: int, key: int 
     if source is None:
         source = _new_source(pilot, name, number)
         source.key = key
-    elif source.key != key and not _passes(source, key):
+    elif source.key != key and not _passes(source, key) and not (number in source.missing and at <= source.newest):
         return "repeat" if _seen(pilot, source, event, number, at) == "repeat" else "older_key"
     source.heard = received
     high, keep = source.high, seen_kept(len(pilot.sources))
     if number > high:
         if number > high + 1:
             source.missing.add(high + 1, number - 1, received)
+            if key and pilot.gap is None:
+                pilot.gap = received
             source.seen.skip(number - high - 1, keep)
             _bound_ranges(pilot, source)
         source.seen.add((event,), keep)
@@ -72,6 +75,12 @@ def gaps_since(pilot: PilotState, start: int) -> int:
     """How many numbers are missing that were noticed at or after `start` (ms), including those of dropped sources."""
     found = sum([source.missing.since(start) for source in pilot.sources.values() if source.missing.ranges])
     return found + sum([count for at, count in pilot.lost if at >= start])
+
+
+def gap_noticed_after(pilot: PilotState, at: int) -> int | None:
+    """When the first gap after `at` (ms) was noticed of which numbers are still missing; `None` = there is none."""
+    found = [since for source in pilot.sources.values() for _, _, since in source.missing.ranges if since > at]
+    return min([*found, *(since for since, _ in pilot.lost if since > at)], default=None)
 
 
 def gaps_by_source(pilot: PilotState, start: int) -> list[tuple[int, str, int]]:

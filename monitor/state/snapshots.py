@@ -74,6 +74,7 @@ class _Snapshot(Struct, array_like=True):
     window: RectificationWindow = RectificationWindow()
     rejections: Rejections = Rejections()
     uncounted: ReportedLabels = msgspec.field(default_factory=ReportedLabels)
+    gap: int = 0
 
 
 def _plain(value: ExposureStatements | Missing | SequenceDigests) -> Any:
@@ -96,7 +97,7 @@ def snapshot(p: PilotState, charter: bytes | None = None) -> bytes:
             VERSION, p.id, p.plan.packed if charter is None else charter, _numbers(p.standing), p.admitted, p.received,
             p.model, p.exited, _with_offsets(p.sources), streams, p.heard, [], p.drilled, p.tolerated or 0, [], p.hash,
             p.packed(), p.outage or (0, 0), p.incidents, p.leaving, p.acts, p.lost,
-            p.conflicted or 0, _window_numbers(p.window), p.rejections, labels,
+            p.conflicted or 0, _window_numbers(p.window), p.rejections, labels, p.gap or 0,
         )
     )  # fmt: skip
 
@@ -132,6 +133,7 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
         outage=None if s.outage == (0, 0) else s.outage, incidents=s.incidents, leaving=s.leaving,
         acts=s.acts if s.version >= 6 else memory_before_version_6(s.controls, s.judged), lost=s.lost,
         conflicted=s.conflicted or None, window=s.window, rejections=s.rejections, uncounted=s.uncounted,
+        gap=s.gap or None,
     )  # fmt: skip
     return pilot, plan
 

@@ -23,6 +23,7 @@ import numpy
 from msgspec import structs
 
 from monitor.charter.control import Control, ControlBase
+from monitor.model.event_ids import TAKE_EFFECT, ids_well_formed, malformed_id, with_digests
 from monitor.model.events import (
     EVENT_TYPES,
     SEQUENCE_FORM,
@@ -34,6 +35,7 @@ from monitor.model.events import (
     instant,
 )
 from monitor.model.lenient import is_utf16, without_bom, without_leap_seconds
+from monitor.model.pseudonyms import is_id
 from monitor.model.records import Record, Rejected, UnreadableRecords
 from monitor.validate.grouped import RejectedEvents
 from monitor.validate.nesting import BLANK, Elements, split, too_deep
@@ -73,7 +75,8 @@ class Validated(NamedTuple):
 
 
 def validate(record: Record, topic: str, partition: int, *, secret: bytes) -> Validated:
-    """Validate one telemetry record. Never raises; `events` and `rejected` together cover every event in it.
+    """Validate one telemetry record. Never raises; `events` and `rejected` together cover every event in it. What
+    takes effect in spite of a malformed id is in both.
 
     A record that cannot be split into events (no value, too large, unbalanced brackets) is one rejection at index 0.
     """
@@ -109,6 +112,8 @@ def validate_control(record: Record, topic: str, partition: int, *, secret: byte
         return reject(*explain_decode_error(error, value, ACTS), pilot=_pilot_of(value, _of_act))
     if record.key is not None and act.pilot != record.key.decode("utf-8", "surrogateescape"):
         return reject(RejectionReason.KEY_MISMATCH, "pilot", pilot=act.pilot)
+    if not is_id(act.id):
+        return reject(RejectionReason.NOT_AN_ID, "id", pilot=act.pilot)
     return act
 
 
@@ -126,7 +131,8 @@ def whole(value: bytes, batch: bool) -> list[Event] | None:
         events = _events.decode(value) if batch else [_event.decode(value)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return events if len(events) <= MAX_EVENTS and flat(value, len(events)) else None
+    fine = len(events) <= MAX_EVENTS and flat(value, len(events)) and ids_well_formed(value, events)
+    return events if fine else None
 
 
 def flat(value: bytes, events: int) -> bool:
@@ -191,6 +197,11 @@ def _apart(record: Record, mode: str, rejected: RejectedEvents) -> Judged:
     for index, part in enumerate(parts.parts):
         good = (RejectionReason.TOO_DEEP, "", "") if index in parts.deep else _one(part, bound, key)
         if isinstance(good, Envelope):
+            if field := malformed_id(good):
+                rejected.add(RejectionReason.NOT_AN_ID, field, index=index, pilot=good.subject)
+                if not isinstance(good, TAKE_EFFECT):
+                    continue
+                good = with_digests(good)
             events.append(good)
             places.append(index)
         else:

@@ -18,6 +18,7 @@ import msgspec
 from monitor.charter.control import Control
 from monitor.model.events import EVENT_TYPES, Envelope, Harm, Severity
 from monitor.model.lenient import is_utf16
+from monitor.model.pseudonyms import FORM
 from monitor.model.records import Record, Rejected, UnreadableRecords
 
 MAX_BYTES = 1 << 20  # of one record's value, after decompression
@@ -44,6 +45,8 @@ class RejectionReason(StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     WRONG_FORM = "wrong_form"
+    NOT_AN_ID = "not_an_id"
+    NOT_A_PSEUDONYM = "not_a_pseudonym"
     OUT_OF_RANGE = "out_of_range"
     BAD_TIME = "bad_time"
     TIME_IN_FUTURE = "time_in_future"
@@ -85,6 +88,15 @@ SENTENCES: dict[RejectionReason, str] = {
     RejectionReason.MISSING_FIELD: "A required field is missing.",
     RejectionReason.WRONG_TYPE: "The field holds another JSON type than it must.",
     RejectionReason.WRONG_FORM: "The text does not have the form that the field asks for.",
+    RejectionReason.NOT_AN_ID: (
+        "An id holds a character that ids must not hold: write letters, digits and signs such as - _ . : / of ASCII, "
+        "no blanks, no @, no names or addresses. An incident or acknowledgement takes effect all the same, with a "
+        "digest as id."
+    ),
+    RejectionReason.NOT_A_PSEUDONYM: (
+        f"The charter asks for pseudonyms, and the id has not the form of one: {FORM}. An incident or "
+        "acknowledgement takes effect all the same, with a digest as id."
+    ),
     RejectionReason.OUT_OF_RANGE: "The number, or the length of the text, is outside its range.",
     RejectionReason.BAD_TIME: "The time is not RFC 3339 with a UTC offset.",
     RejectionReason.TIME_IN_FUTURE: (

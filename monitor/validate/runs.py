@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from monitor.model.event_ids import ids_well_formed
 from monitor.model.events import ComplaintResolved, ComplaintWithdrawn, Envelope, Event
 from monitor.model.records import Record
 from monitor.validate.parse import MAX_BYTES, MAX_DEPTH, OLDEST, flat, judge, latest, mode_of, whole
@@ -184,7 +185,8 @@ def _lines(values: list[bytes]) -> list[Event] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     short = longest <= SHALLOW_BYTES and b"[" not in joined
-    return events if len(events) == len(values) and (short or flat(joined, len(events))) else None
+    fine = len(events) == len(values) and (short or flat(joined, len(events))) and ids_well_formed(joined, events)
+    return events if fine else None
 
 
 def _packs(records: list[Record]) -> Iterator[EventRun | list[Record]]:

@@ -46,7 +46,7 @@ def copied(record: Any) -> tuple[str, bytes | None, bytes | None, Any, int]:
 
 def test_forged_and_repeated_entries_and_states_are_skipped_and_counted() -> None:
     """After a signed claim, a claim with a huge epoch, an entry without a signature, a copy of a signed entry and a
-    state of nobody change nothing for the next owner."""
+    state that no owner wrote change nothing for the next owner."""
     fresh = Fresh()
 
     async def story() -> None:

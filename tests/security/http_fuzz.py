@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from pathlib import Path
 
 import aiohttp
 
+from monitor.model.request_signing import FirmRequest
+from tests.security.gateway_bench import KEYS, signature_headers
 from tests.security.http_grammar import Made, made
 from tests.security.http_tools import SAMPLES, Client
 
@@ -33,15 +36,16 @@ CONNECTIONS = 24
 HANG_S = 120.0  # a machine under load may be slow; a server that hangs never answers
 PATIENCE_S = 0.5  # for the response to a request whose body may be incomplete
 LAST = b"\r\n\r\nGET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-SHARES = {"ingress": 6, "board": 2, "pages": 2}
+SHARES = {"ingress": 5, "board": 2, "pages": 1, "gateway": 2}
 ALARMS = (b"Traceback", b" ERROR ", b" CRITICAL ", b"never retrieved", b"Exception in ")
 
 
 class Report:
-    """What happened: statuses, and the numbers of requests that failed."""
+    """What happened: statuses, and the numbers of requests that failed. `session` is that of the gateway."""
 
     def __init__(self, seed: int, samples: Path) -> None:
         self.seed, self._samples = seed, samples
+        self.session = ""
         self.sent = 0
         self.statuses: Counter[int] = Counter()
         self.failed: list[str] = []
@@ -59,6 +63,18 @@ class Report:
         name.write_bytes(raw)
         self.failed.append(f"{problem}: --seed {self.seed} --only {number}, saved as {name}")
         print(self.failed[-1], flush=True)
+
+
+def _signed(request: Made, session: str) -> Made:
+    """The request with the proof of a firm, so that it reaches the handlers of the gateway."""
+    head, _, body = request.raw.partition(b"\r\n\r\n")
+    line, found, rest = head.partition(b"\r\n")
+    method, _, target = line.decode("latin-1").removesuffix(" HTTP/1.1").partition(" ")
+    if not found or not method or not target.isascii():
+        return request
+    asked = FirmRequest("firm-1", method, target, session, int(time.time() * 1000), os.urandom(16).hex())
+    proof = b"\r\n".join(signature_headers(asked, body, KEYS["firm-1"], "firm-1"))
+    return Made(b"%b\r\n%b\r\n%b\r\n\r\n%b" % (line, proof, rest, body), request.framed)
 
 
 async def _pipelined(port: int, batch: list[tuple[int, Made]], report: Report, where: str) -> None:
@@ -155,6 +171,8 @@ async def _send(numbers: Iterator[int], ports: dict[str, int], report: Report) -
                 await _by_client(session, ports[where], number, report, where)
                 continue
             request = made(report.seed, number)
+            if where == "gateway" and number % 3:
+                request = _signed(request, report.session)
             if not request.framed:
                 await _alone(ports[where], number, request, report, where)
                 continue
@@ -208,7 +226,9 @@ def fuzz(numbers: Sequence[int], seed: int, *, samples: Path = SAMPLES, seconds:
         ) as servers,
     ):  # fmt: skip
         assert servers.stdout is not None
-        asyncio.run(_fuzz(numbers, seconds, json.loads(servers.stdout.readline()), report))
+        told = json.loads(servers.stdout.readline())
+        report.session = told["session"]
+        asyncio.run(_fuzz(numbers, seconds, told["ports"], report))
         servers.communicate(timeout=HANG_S)
         log.seek(0)
         lines = log.read().splitlines()

@@ -1,4 +1,4 @@
-"""The servers that are fuzzed, in one process: ingress with board, the board of the notary, and pages of a service.
+"""The servers that are fuzzed, in one process: ingress with board, the notary's board, pages of a service, gateway.
 
     python -m tests.security.http_targets DIRECTORY
 
@@ -20,6 +20,7 @@ from monitor.http_server.limits import ServerLimits
 from monitor.logs import set_up
 from monitor.projections.metrics import CONTENT_TYPE, Metrics
 from monitor.simulation.fleet import Fleet
+from tests.security.gateway_bench import bench
 from tests.security.http_tools import board
 
 # A fuzzer is one client that sends as fast as it can; rates are tested in `test_http_door.py`.
@@ -40,8 +41,9 @@ async def serve(directory: Path) -> None:
         "/live": lambda: (200, "text/plain", b"live\n"),
     }
     pages = PagesInThread(0, found, limits=UNHURRIED, count=metrics.http_refused)
-    async with board(UNHURRIED) as shown:
-        print(json.dumps({"ingress": monitor.port, "board": shown.port, "pages": pages.port}), flush=True)
+    async with board(UNHURRIED) as shown, bench(limits=UNHURRIED) as gateway:
+        ports = {"ingress": monitor.port, "board": shown.port, "pages": pages.port, "gateway": gateway.port}
+        print(json.dumps({"ports": ports, "session": gateway.routes.gate.session}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
     pages.stop()
     await monitor.stop()

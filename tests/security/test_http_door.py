@@ -19,9 +19,10 @@ import pytest
 from aiohttp import web
 
 from monitor.embedded.backlog import Backlog
-from monitor.embedded.ingress import BATCH, LINES, STRUCTURED, Bell, Ingress
+from monitor.embedded.ingress import BATCH, LINES, STRUCTURED, Ingress
 from monitor.embedded.store import Store
 from monitor.errors import Unavailable
+from monitor.http_server.bell import Bell
 from monitor.http_server.guards import TooMany
 from monitor.http_server.in_thread import Page, PagesInThread
 from monitor.http_server.limits import ServerLimits

@@ -36,11 +36,12 @@ from monitor.compile.load import load_charter
 from monitor.console.fleet_view import FleetView
 from monitor.console.routes import routes as board_routes
 from monitor.embedded.charter_versions import charter_route
-from monitor.embedded.ingress import Bell, Ingress
+from monitor.embedded.ingress import Ingress
 from monitor.embedded.store import Store
 from monitor.engine.machine import Machine
 from monitor.engine.partition import PartitionState
 from monitor.engine.replay import replay_charters, timed_records
+from monitor.http_server.bell import Bell
 from monitor.http_server.server import HttpServer
 from monitor.indicators import INDICATORS
 from monitor.kafka import state_keys as state_keys
