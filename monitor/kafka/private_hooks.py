@@ -14,6 +14,7 @@ from typing import Any
 
 import aiokafka
 import faust
+import kafka.admin
 from aiokafka import client, conn
 from aiokafka.consumer import fetcher
 from aiokafka.producer import sender
@@ -133,6 +134,12 @@ HOOKS: tuple[Hook, ...] = (
         "BACKOFF_OVERRIDE",
         "a transaction may begin 2 ms after the last one instead of 20",
         "aiokafka: a `transaction_backoff_ms` argument of AIOKafkaProducer",
+    ),
+    Hook(
+        kafka.admin.KafkaAdminClient,
+        "_manager",
+        "sends requests about quotas, as the methods of the client do",
+        "kafka-python: `alter_client_quotas` and `describe_client_quotas` of KafkaAdminClient",
     ),
     # aiokafka: responses to fetches are received where they stay.
     Hook(aiokafka.AIOKafkaConsumer, "_client", "its class is replaced by `ZeroCopyClient`", _RECEIVE_BUFFER),
