@@ -27,6 +27,19 @@ MONITOR_ALERTS = (
         {M + "open_mode": "0x30"},
     ),
     Alert(
+        "SandboxKafkaDenied",
+        "sandbox-monitor-health",
+        # No `increase`: a user's first denial is the first sample of its series.
+        f"sum by (user) ({M}kafka_denied_total) > "
+        f"(sum by (user) ({M}kafka_denied_total offset 15m) or 0 * sum by (user) ({M}kafka_denied_total))",
+        "warning",
+        "Kafka denied operations of the user {{ $labels.user }} in the last 15 minutes: a wrong login, a missing "
+        "grant, or an attempt to reach what belongs to others.",
+        {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "_x10 1x20"},
+        {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "1x40"},
+        ({"user": "firm-1"},),
+    ),
+    Alert(
         "SandboxSharedTopics",
         "sandbox-monitor-health",
         f"max({M}shared_topics) == 1",

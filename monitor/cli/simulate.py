@@ -12,6 +12,7 @@ from typing import Protocol
 
 import click
 import msgspec
+from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -23,10 +24,13 @@ from monitor.client.control import PendingAdmissions
 from monitor.client.kafka import KafkaBulk
 from monitor.clock import wall_ms
 from monitor.engine.replay import event_line
+from monitor.files.key_file import read_key
 from monitor.kafka.topics import TopicNames, create_topics, participant_topics, partition_count
 from monitor.model.events import Envelope
+from monitor.model.signing import Signer
 from monitor.simulation.fleet import Fleet
 from monitor.simulation.scenarios import DEFAULT, SCENARIOS
+from monitor.state.acts_once import validity
 
 WEEK = 168  # hours
 DAY_MS = 86_400_000
@@ -68,6 +72,11 @@ JUDGED_S = 60.0  # how long a worker may take to decide about the admissions
 )
 @click.option("--admit", is_flag=True, help="admit the pilots first (file: a directory TARGET.charters)")
 @click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="key file that signs the admissions, where the monitor has --admit-key",
+)
+@click.option(
     "--each",
     is_flag=True,
     help="Kafka: create separate topics for each firm of the fleet first [default: use what exists]",
@@ -89,6 +98,7 @@ def simulate(
     rate: float | None,
     pack: int,
     admit: bool,
+    key: Path | None,
     each: bool,
     topic_prefix: str,
     prefix: str,
@@ -121,7 +131,7 @@ def simulate(
     if each:
         _create_firm_topics(target, topic_prefix, fleet)
     began = time.monotonic()
-    with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack, fleet)) as sink:
+    with _progress() as progress, contextlib.closing(_open(to, target, topic_prefix, pack, fleet, key)) as sink:
         if admit:
             admissions = list(fleet.admissions())
             judged = sink.judged([admission.pilot for admission in admissions])
@@ -231,8 +241,8 @@ class Sink(Protocol):
 class Packed:
     """Packs `pack` events of a pilot per record and sends them to Kafka or HTTP; buffers at most 100 packs."""
 
-    def __init__(self, bulk: Bulk, pack: int) -> None:
-        self._bulk, self._pack = bulk, pack
+    def __init__(self, bulk: Bulk, pack: int, admitter: Signer | None = None) -> None:
+        self._bulk, self._pack, self._admitter = bulk, pack, admitter
         self._held: dict[str, list[Envelope]] = {}
         self._count = 0
 
@@ -244,8 +254,12 @@ class Packed:
         return lambda seconds: None
 
     def admit(self, admission: Admission) -> None:
-        """See `Sink.admit`: a control record."""
-        self._bulk.control(admission.pilot, msgspec.json.encode(admission))
+        """See `Sink.admit`: a control record, signed where there is a key."""
+        if self._admitter is None:
+            self._bulk.control(admission.pilot, msgspec.json.encode(admission))
+            return
+        body = msgspec.json.encode(structs.replace(admission, **validity(0, wall_ms())))
+        self._bulk.control(admission.pilot, body, self._admitter.sign("control", body))
 
     def put(self, received: int, event: Envelope) -> None:
         """See `Sink.put`."""
@@ -316,7 +330,7 @@ def _pruned(value: object) -> object:
     return [_pruned(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def _open(to: str, target: str, topic_prefix: str, pack: int, fleet: Fleet) -> Sink:
+def _open(to: str, target: str, topic_prefix: str, pack: int, fleet: Fleet, key: Path | None) -> Sink:
     if to == "file":
         try:
             return Lines(Path(target))
@@ -326,6 +340,7 @@ def _open(to: str, target: str, topic_prefix: str, pack: int, fleet: Fleet) -> S
     if not address.startswith(to):
         raise click.UsageError(f"{target} is no address for --to {to}")
     try:
-        return Packed(open_bulk(address, prefix=topic_prefix, participant_of=_firms(fleet).__getitem__), pack)
+        bulk = open_bulk(address, prefix=topic_prefix, participant_of=_firms(fleet).__getitem__)
+        return Packed(bulk, pack, read_key(key) if key else None)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

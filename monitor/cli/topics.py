@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,11 +15,16 @@ import msgspec
 
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.terminal import echo
+from monitor.clock import wall_ms
 from monitor.kafka import topics as stream_topics
 from monitor.kafka.acl_admin import AclAdmin, AclDifference
 from monitor.kafka.acls import AclUsers, grants
+from monitor.kafka.denials import DenialLog, count_denials
+from monitor.kafka.health import serve_metrics
 from monitor.kafka.migration import migration_status
+from monitor.kafka.scram_users import add_users
 from monitor.model.events import instant
+from monitor.projections.metrics import Metrics
 
 NEXT_STEP: dict[str, str] = {
     "create_topics": "its topics are missing or wrong",
@@ -184,6 +192,48 @@ def acls(
             if remove_stale:
                 admin.remove(found.stale)
     _report_acls(found, action, remove_stale)
+
+
+@topics.command()
+@click.option(
+    "--bootstrap", default="127.0.0.1:9092", type=KAFKA_SERVERS, show_default=True, help="Kafka address, host:port"
+)
+@click.option("--participant", "participants", multiple=True, required=True, help="a firm; repeatable")
+@click.option(
+    "--password-dir",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="directory of the files PARTICIPANT.password; missing ones are written, readable by their owner only",
+)
+def users(bootstrap: str, participants: tuple[str, ...], password_dir: Path) -> None:
+    """Make the users of firms (SCRAM-SHA-512) that the cluster does not know, as the operator.
+
+    A user that exists keeps its password. Exit codes: 0 done, 1 the cluster refuses, 2 usage error, 3 no broker is
+    available.
+    """
+    for user in add_users(bootstrap, participants, password_dir):
+        echo(f"created {user}")
+
+
+@topics.command()
+@click.argument("log", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--metrics-port", required=True, type=click.IntRange(0, 65535), help="/metrics and /live; 0 = a free port"
+)
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="address on which they are served")
+def denials(log: Path, metrics_port: int, metrics_host: str) -> None:
+    """Count what the brokers denied, from their authorizer's LOG, until SIGTERM or Ctrl-C.
+
+    LOG is the file of `kafka.authorizer.logger` at level INFO; run one next to each broker. The metric is
+    sandbox_monitor_kafka_denied_total (user, operation, resource). Exit codes: 0 stopped by a signal, 1 the address is
+    taken, 2 usage error.
+    """
+    metrics, over = Metrics(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    port = serve_metrics(metrics, metrics_host, metrics_port)
+    echo(f"metrics http://{metrics_host}:{port}/metrics", err=True)
+    count_denials(DenialLog(log), metrics.kafka_denied, lambda: metrics.heartbeat(wall_ms()), over)
 
 
 def _report_acls(found: AclDifference, action: str, removed: bool) -> None:

@@ -165,6 +165,14 @@ CATALOGUE: tuple[Spec, ...] = (
         "partition",
         "state",
     ),
+    _spec(
+        "kafka_denied_total",
+        "counter",
+        "Operations that the brokers' authorizer denied, by user, operation and kind of resource.",
+        "user",
+        "operation",
+        "resource",
+    ),
     _spec("http_refused_total", "counter", "Requests and connections refused by an HTTP server, by reason.", "reason"),
     _spec("partition_epoch", "gauge", "Epoch under which this process owns the partition.", "partition"),
     _spec(

@@ -227,6 +227,10 @@ class Metrics:
         """Set the number of participants without usable separate topics."""
         self._of["participants_without_topics"].set(participants)
 
+    def kafka_denied(self, user: str, operation: str, resource: str) -> None:
+        """Count an operation that the brokers' authorizer denied."""
+        self._of["kafka_denied_total"].labels(user, operation, resource).inc()
+
     def http_refused(self, reason: str) -> None:
         """An HTTP server refused a request or a connection for a reason of `HttpRefusal`."""
         self._of["http_refused_total"].labels(reason).inc()

@@ -252,7 +252,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--controller-port", type=int, default=None, help="port of the controller (default: a free one)"
     )
     given = parser.parse_args(arguments)
-    broker = KafkaBroker(given.dir, given.port, given.controller_port)
+    return run_in_foreground(KafkaBroker(given.dir, given.port, given.controller_port))
+
+
+def run_in_foreground(broker: KafkaBroker) -> int:
+    """Run a broker until SIGTERM or SIGINT, and print when it is ready. Exit code 0 after a signal, 1 when it could not
+    start or ended by itself."""
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())

@@ -7,30 +7,33 @@
 There is no listener without encryption and no anonymous user: the controller's listener takes the broker's own
 certificate only. What no access control list grants is denied (`StandardAuthorizer`); denied operations are lines of
 `authorizer.log`. Users of firms are made when the storage is formatted; the operator (a super user) may add more.
+
+`python -m monitor.testing.secure_broker --dir DIR --firm acme` runs one in the foreground.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
-import os
-import re
 import secrets
 import ssl
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from kafka.admin import KafkaAdminClient, NewTopic, ScramMechanism, UserScramCredentialUpsertion
-from msgspec import Struct
+from kafka.admin import KafkaAdminClient, NewTopic
 
 from monitor.access.kafka_login import access
 from monitor.errors import Unavailable
 from monitor.kafka.acl_admin import AclAdmin
 from monitor.kafka.acls import AclUsers, grants
+from monitor.kafka.denials import Denial, parse_denial
+from monitor.kafka.scram_users import ITERATIONS, password_of
 from monitor.kafka.topics import TopicNames, topics
-from monitor.testing.broker import KafkaBroker, answers, free_port
+from monitor.testing.broker import KafkaBroker, answers, free_port, run_in_foreground
 from monitor.testing.broker_runtime import run_format_tool
 from monitor.testing.certificates import DAY, CertificateAuthority, key_store
 from monitor.testing.wait import Until
@@ -38,23 +41,8 @@ from monitor.testing.wait import Until
 OPERATOR = "operator"
 AUTHORITY = (OPERATOR, "monitor", "notary", "act", "pool", "gateway", "regulator", "reader")
 """Users with a client certificate, each with the minimum that its role needs but the operator, who may do all."""
-SCRAM_ITERATIONS = 8192
 # A distinguished name of exactly one common name; any other maps to itself, which no grant names.
 PRINCIPAL_RULES = "RULE:^CN=([a-zA-Z0-9._-]+)$/$1/,DEFAULT"
-_DENIED = re.compile(
-    r"Principal = User:(?P<user>.*) is Denied operation = (?P<operation>\S+) from host = (?P<host>\S+) "
-    r"on resource = (?P<kind>\w+):\w+:(?P<name>.*?) for request = (?P<request>\w+)"
-)
-
-
-class Denial(Struct, frozen=True):
-    """One denied operation: `user` tried `operation` on the resource `name` of that `kind` by a `request`."""
-
-    user: str
-    operation: str
-    kind: str
-    name: str
-    request: str
 
 
 class SecureBroker(KafkaBroker):
@@ -86,8 +74,7 @@ class SecureBroker(KafkaBroker):
         self.certificates = CertificateAuthority(self.clients, lifetime=30 * lifetime)
         self.renew_server()
         for user in AUTHORITY:
-            if not (self.clients / f"{user}.crt").exists():
-                self.certificates.client(user, lifetime)
+            self.certificates.client(user, lifetime)
 
     def start(self, timeout: float = 60.0) -> SecureBroker:
         """See `KafkaBroker.start`. A first start takes other ports when another process was given one of them."""
@@ -143,22 +130,8 @@ class SecureBroker(KafkaBroker):
     def password_file(self, user: str) -> Path:
         """The file with the password of a SCRAM user, written with a random one where it does not exist."""
         file = self.clients / f"{user}.password"
-        if not file.exists():
-            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                out.write(secrets.token_urlsafe(24) + "\n")
+        password_of(file)
         return file
-
-    def add_user(self, user: str) -> None:
-        """Make a SCRAM user on the running broker, as the operator. Raises RuntimeError when it is refused."""
-        password = self.password_file(user).read_text().strip()
-        wanted = UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password, SCRAM_ITERATIONS)
-        admin = self.admin()
-        try:
-            [refused] = admin.alter_user_scram_credentials([wanted]).values()
-        finally:
-            admin.close()
-        if refused:
-            raise RuntimeError(f"user {user}: {refused}")
 
     def deploy(self, prefix: str, participants: Sequence[str] = (), partitions: int = 1, group: str = "") -> TopicNames:
         """Create the topics of a deployment and apply its grants, as the operator; returns the names of the topics.
@@ -237,20 +210,29 @@ class SecureBroker(KafkaBroker):
         words = []
         for user in self.participants:
             salt, salted = (base64.b64encode(part).decode() for part in self._salted(user))
-            words.append(
-                f'SCRAM-SHA-512=[name={user},iterations={SCRAM_ITERATIONS},salt="{salt}",saltedpassword="{salted}"]'
-            )
+            words.append(f'SCRAM-SHA-512=[name={user},iterations={ITERATIONS},salt="{salt}",saltedpassword="{salted}"]')
         run_format_tool(config, scram=words)
 
     def _salted(self, user: str) -> tuple[bytes, bytes]:
         salt = secrets.token_bytes(16)
         password = self.password_file(user).read_text().strip().encode()
-        return salt, hashlib.pbkdf2_hmac("sha512", password, salt, SCRAM_ITERATIONS)
+        return salt, hashlib.pbkdf2_hmac("sha512", password, salt, ITERATIONS)
 
 
-def parse_denial(line: str) -> Denial | None:
-    """The denied operation that a line of the broker's authorizer log tells of; None for any other line."""
-    found = _DENIED.search(line)
-    if found is None:
-        return None
-    return Denial(found["user"], found["operation"], found["kind"], found["name"], found["request"])
+def main(arguments: list[str] | None = None) -> int:
+    """Run one broker in the foreground. Exit code 0 after a signal, 1 when it could not start or ended by itself."""
+    parser = argparse.ArgumentParser(
+        prog="python -m monitor.testing.secure_broker", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--dir", type=Path, required=True, help="where its data, certificates and log live")
+    parser.add_argument("--port", type=int, default=9092, help="the authority's port on 127.0.0.1 (default 9092)")
+    parser.add_argument("--firms-port", type=int, default=9094, help="the firms' port on 127.0.0.1 (default 9094)")
+    parser.add_argument("--firm", action="append", default=[], help="a firm that gets a user; repeatable")
+    parser.add_argument("--days", type=int, default=30, help="how long certificates are valid (default 30)")
+    given = parser.parse_args(arguments)
+    lifetime = given.days * DAY
+    return run_in_foreground(SecureBroker(given.dir, given.firms_port, given.port, given.firm, lifetime=lifetime))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

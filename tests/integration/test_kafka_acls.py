@@ -153,7 +153,7 @@ def test_every_process_and_command_runs_under_its_grants(secure: SecureBroker, t
         "pool": Process(secure, "pool", tmp_path / "pool.log", "pool"),
     }
     try:
-        worker.wait_ready()
+        worker.wait_ready(300)
         pilot, firm = fleet.pilots[0], admissions[0].charter.participant.id
         life(commands, [str(file) for file in files], secure, tmp_path / "spool", pilot, firm)
         until(lambda: lines.exists() and "released" in lines.read_text())

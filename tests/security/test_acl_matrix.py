@@ -31,14 +31,13 @@ def test_no_user_may_change_or_delete() -> None:
 
 
 def test_a_firm_has_grants_by_full_names_only() -> None:
-    """A prefix would let `firm-1` reach `firm-10`; each firm's grants are those of its own topics."""
+    """A prefix would let `firm-1` reach `firm-10`; each firm's grants are those of its topics."""
     names = TopicNames("sandbox", FIRMS)
     for firm in FIRMS:
         mine = [grant for grant in deployment("sandbox") if grant.user == firm]
         assert not [grant for grant in mine if grant.prefixed]
-        shared = {names.commands, names.permits}  # read while services follow the shared topics
         own = {names.telemetry_of(firm), names.commands_of(firm), names.permits_of(firm)}
-        assert {grant.name for grant in mine} <= own | shared
+        assert {grant.name for grant in mine} == own
 
 
 @pytest.fixture(scope="module")

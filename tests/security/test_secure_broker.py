@@ -11,8 +11,9 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from monitor.kafka.acls import AclUsers, grants
+from monitor.kafka.denials import Denial, parse_denial
 from monitor.testing.broker import answers
-from monitor.testing.secure_broker import Denial, SecureBroker, parse_denial
+from monitor.testing.secure_broker import SecureBroker
 from monitor.testing.wait import Until
 from tests.security.goals import Goal
 
