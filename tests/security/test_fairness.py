@@ -1,4 +1,4 @@
-"""One firm's flood delays no other firm: with a topic per participant, topics are stepped in turns of bounded length."""
+"""One firm's flood delays no other firm: with a topic per participant, topics are stepped in short turns."""
 
 from __future__ import annotations
 
