@@ -12,7 +12,7 @@ A finding is about a vendor and never about a pilot: its level is watch, and no 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -130,6 +130,11 @@ class CommonCauseMachine:
         return Outputs()
 
     # ---- the three inputs
+
+    def telemetry_steps(self, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
+        """`telemetry` as a generator whose result are the outputs."""
+        yield
+        return self.telemetry(topic, records)
 
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
         """Keep the periods of one partition of `evidence`, `<topic>/<partition>`. What is no evidence of the monitor is

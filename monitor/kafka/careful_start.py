@@ -19,8 +19,8 @@ class CarefulStart:
 
     >>> third = CarefulStart(2)
     >>> third.batch("t", 20_000), third.stepped("t", 50_000), third.batch("t", 20_000)
-    (500, True, 20000)
-    >>> CarefulStart(4).batch("t", 20_000), CarefulStart(0).batch("t", 20_000), CarefulStart(0).stepped("t", 9)
+    (500, None, 20000)
+    >>> CarefulStart(4).batch("t", 20_000), CarefulStart(0).batch("t", 20_000), CarefulStart(0).active
     (1, 20000, False)
     """
 
@@ -38,7 +38,11 @@ class CarefulStart:
                 return min(usual, size)
         return usual
 
-    def stepped(self, topic: str, records: int) -> bool:
-        """Note a batch; returns whether a checkpoint must follow it."""
-        self._stepped[topic] += records
+    @property
+    def active(self) -> bool:
+        """Whether each batch is to be followed by a checkpoint."""
         return bool(self._sizes)
+
+    def stepped(self, topic: str, records: int) -> None:
+        """Note a batch."""
+        self._stepped[topic] += records

@@ -27,11 +27,15 @@ from monitor.kafka.partition_reader import high_waters, learn_topics
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust, TrustedRun
 from monitor.kafka.topics import ANY, LARGE, existing_partitions
+from monitor.logs import EventLogger
 from monitor.model.epochs import EpochFilter
 from monitor.model.output_records import JudgedOutput, Output, OutputRejection, judge_output
 from monitor.model.records import Command, Decision, Permit, Rejected, digest
 
+logger = EventLogger(__name__)
+
 DISCOVER_S = 5.0  # between two looks for new topics
+LIMITED = ".rejected"  # topics whose retention is limited: a reader that was overtaken goes on at the first record kept
 
 
 class ReadPosition(Struct, frozen=True):
@@ -194,7 +198,16 @@ class _Reading:
             self._reports.watch(tp.topic)
             position = self._positions.setdefault((tp.topic, tp.partition), ReadPosition(first[tp]))
             # Compaction and markers may take the beginning of a topic; only a position that was stored can be lost.
-            if 0 < position.next < first[tp]:
+            if 0 < position.next < first[tp] and tp.topic.endswith(LIMITED):
+                logger.warning(
+                    "rejections.deleted_unread",
+                    stage="record",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    first=position.next,
+                    last=first[tp] - 1,
+                )
+            elif 0 < position.next < first[tp]:
                 raise LogBroken(
                     f"{tp.topic}/{tp.partition} begins at {first[tp]}, the reader stands at {position.next}: retention "
                     "deleted records that it had not read; fix: restore them from a copy of the topic, or keep what "

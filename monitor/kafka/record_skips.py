@@ -71,5 +71,6 @@ async def _step(owned: OwnedPartition, topic: str, stop: int, batch: int) -> Non
             size = owned.careful.batch(topic, batch)
             part, records = records[:size], records[size:]
             await runner.telemetry(topic, part)
-            if owned.careful.stepped(topic, len(part)) and not runner.replaying:
+            owned.careful.stepped(topic, len(part))
+            if owned.careful.active and not runner.replaying:
                 await runner.checkpoint()

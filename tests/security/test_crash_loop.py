@@ -33,12 +33,12 @@ POISON = b"poison"
 CRASH = """
 import os
 import monitor.engine.machine as machine
-real = machine.Machine.telemetry
-def telemetry(self, topic, records):
+real = machine.Machine.telemetry_steps
+def steps(self, topic, records):
     if any(record.value == b"poison" for record in records):
         os.kill(os.getpid(), 9)
     return real(self, topic, records)
-machine.Machine.telemetry = telemetry
+machine.Machine.telemetry_steps = steps
 """
 
 

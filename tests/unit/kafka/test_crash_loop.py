@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import msgspec
 import pytest
@@ -29,14 +29,14 @@ class _Crash(Exception):
 @pytest.fixture
 def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that fails at the record `POISON`, wherever it is in a batch."""
-    real = Machine.telemetry
+    real = Machine.telemetry_steps
 
-    def telemetry(self: Machine, topic: str, records: Sequence[Record]) -> Outputs:
+    def steps(self: Machine, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
         if any(record.value == POISON for record in records):
             raise _Crash
         return real(self, topic, records)
 
-    monkeypatch.setattr(Machine, "telemetry", telemetry)
+    monkeypatch.setattr(Machine, "telemetry_steps", steps)
 
 
 async def poisoned(before: int, after: int = 5) -> tuple[WorkerStory, int]:
