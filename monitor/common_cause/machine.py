@@ -12,7 +12,7 @@ A finding is about a vendor and never about a pilot: its level is watch, and no 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -120,7 +120,21 @@ class CommonCauseMachine:
         self._kept = {_key(e): e for e in state.kept}
         self._detectors = dict(state.detectors)
 
+    @property
+    def unreadable(self) -> Collection[str]:
+        """None: the state is one snapshot, without which there is nothing to continue."""
+        return ()
+
+    def set_aside(self, pilots: Collection[str]) -> Outputs:
+        """Change nothing: this stage has no pilots."""
+        return Outputs()
+
     # ---- the three inputs
+
+    def telemetry_steps(self, topic: str, records: Sequence[Record]) -> Generator[None, None, Outputs]:
+        """`telemetry` as a generator whose result are the outputs."""
+        yield
+        return self.telemetry(topic, records)
 
     def telemetry(self, topic: str, records: Sequence[Record]) -> Outputs:
         """Keep the periods of one partition of `evidence`, `<topic>/<partition>`. What is no evidence of the monitor is
@@ -150,7 +164,7 @@ class CommonCauseMachine:
         """Refuse: the second stage takes no acts."""
         raise SetAside("control", "no_control", "the second stage takes no acts")
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str]) -> Outputs:
         """Evidence that the log deleted unread is missing in its periods; there is no finding about it."""
         return Outputs()
 

@@ -40,7 +40,8 @@ PURE = {
     "detect", "observe", "projections", "common_cause",
 }  # fmt: skip
 PURE_ENGINE = {
-    f"monitor.engine.{name}" for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts")
+    f"monitor.engine.{name}"
+    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside")
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {
@@ -54,7 +55,11 @@ HOMES = {
     "faust": ("monitor/kafka/",),
     "mode": ("monitor/kafka/",),
     "aiokafka": ("monitor/kafka/", "monitor/testing/", "monitor/cli/simulate.py"),
-    "kafka": ("monitor/sdk/kafka_link.py", "monitor/client/kafka.py"),
+    "kafka": (
+        "monitor/sdk/kafka_link.py", "monitor/client/kafka.py", "monitor/kafka/acl_admin.py", "monitor/kafka/quotas.py",
+        "monitor/kafka/scram_users.py", "monitor/access/kafka_handshake.py",
+        "monitor/kafka/private_hooks.py", "monitor/testing/secure_broker.py",
+    ),
     "river": ("detectors/river_adapters.py",),
     "prometheus_client": ("monitor/projections/metrics.py",),
     "grafana_api": ("monitor/act/",),
