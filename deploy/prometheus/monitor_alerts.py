@@ -17,6 +17,17 @@ MONITOR_ALERTS = (
         hold="5m",
     ),
     Alert(
+        "SandboxPilotSetAside",
+        "sandbox-monitor-health",
+        f"sum by (partition) ({M}pilots_set_aside) > 0",
+        "critical",
+        "The stored state of {{ $value }} pilot(s) of partition {{ $labels.partition }} cannot be read: they are not "
+        "monitored until they are admitted again.",
+        {M + 'pilots_set_aside{partition="3"}': "1x30"},
+        {M + 'pilots_set_aside{partition="3"}': "0x30"},
+        ({"partition": "3"},),
+    ),
+    Alert(
         "SandboxOpenMode",
         "sandbox-monitor-health",
         f"max({M}open_mode) == 1",

@@ -163,8 +163,8 @@ class Monitor:
                 partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
             ),
             checkpoint_every_ms=checkpoint_every_ms,
-            on_outputs=lambda outputs: self.emitted.ring(),
-            on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
+            on_outputs=self._emit,
+            on_checkpoint=self._checkpointed,
             failpoint=failpoint,
         )
         self.ingress = Ingress(
@@ -197,6 +197,7 @@ class Monitor:
         await self._one_history()
         await self.runner.recover()
         self.metrics.owns(0, self.runner.epoch)
+        self.metrics.set_aside(0, self.runner.machine.aside)
         self._learn()
         await self._telemetry()
         if self.runner.replaying:
@@ -254,6 +255,11 @@ class Monitor:
             await self.store.close()
             self.notary.close()
             self._directory_lock.release()
+
+    def _checkpointed(self) -> None:
+        """State was written now."""
+        self.metrics.checkpointed(0, self.clock())
+        self.metrics.set_aside(0, self.runner.machine.aside)
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -330,6 +336,12 @@ class Monitor:
         self.ingress.acts.stepped(self.runner.next_control)
         self._learn()
         return True
+
+    def _emit(self, outputs: Outputs) -> None:
+        """Outputs are committed: wake those who wait for them."""
+        self.emitted.ring()
+        self.ingress.polls.ring({command.pilot for command in outputs.commands})
+        self.ingress.polls.ring({permit.pilot for permit in outputs.permits})
 
     def _learn(self) -> None:
         """Pass the charters in force to board, actors and metrics."""
