@@ -145,7 +145,7 @@ def test_deleted_topics_of_one_firm_stop_no_other_firm(tmp_path: Path) -> None:
         await admin.start()
         await admin.delete_topics([topic.name for topic in acme])
         await admin.close()
-        await until(lambda: asyncio.sleep(0, "participants.without_topics" in worker.log.read_text()))
+        await until(lambda: asyncio.sleep(0, "participants.gone" in worker.log.read_text()))
         await fresh.send(fresh.control([halt("p-acme"), halt("p-bolt")]))
         await until(lambda: commanded(names.commands_of("bolt"), "p-bolt"))
         await until(lambda: commanded(names.commands, "p-acme"))
@@ -158,7 +158,7 @@ def test_deleted_topics_of_one_firm_stop_no_other_firm(tmp_path: Path) -> None:
             await reader.stop()
 
     try:
-        worker.wait_ready()
+        worker.wait_ready(180)
         asyncio.run(go())
         assert worker.running
     finally:
