@@ -188,7 +188,7 @@ class KafkaBulk:
         self._send(self._link_of(pilot).telemetry, pilot, body, headers)
 
     def _link_of(self, pilot: str) -> KafkaLink:
-        participant = "" if self._participant_of is None else self._participant_of(pilot)
+        participant = self._participant_of(pilot) if self._participant_of else ""
         if not participant:
             return self.link
         if participant not in self._links:
