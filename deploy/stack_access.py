@@ -165,7 +165,7 @@ class Secure:
             ["acls", "--apply", *where, *firms],
             ["users", *where, *firms, "--password-dir", str(self._clients)],
         ]
-        return run_all(environment, commands) or self._write_logins()
+        return run_all(environment, commands) or self._apply_quotas() or self._write_logins()
 
     def worker_options(self) -> tuple[str, ...]:
         """See `Access`."""
@@ -188,6 +188,19 @@ class Secure:
             f"firm              . {logins / f'{self._firms[0]}.env'}   (to=kafka://127.0.0.1:{self._firms_port}; "
             f"also {', '.join(self._firms[1:])})",
         ]
+
+    def _apply_quotas(self) -> str:
+        """Set the quota of each firm; returns what went wrong."""
+        from monitor.access.kafka_login import access
+        from monitor.errors import SandboxMonitorError
+        from monitor.kafka.quotas import QuotaAdmin
+
+        try:
+            with QuotaAdmin(f"127.0.0.1:{self._port}", access(self.environment("operator"))) as admin:
+                admin.apply(self._firms)
+        except SandboxMonitorError as error:
+            return str(error)
+        return ""
 
     def _write_logins(self) -> str:
         from monitor.files.key_file import read_key
