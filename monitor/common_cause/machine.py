@@ -12,7 +12,7 @@ A finding is about a vendor and never about a pilot: its level is watch, and no 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -164,7 +164,7 @@ class CommonCauseMachine:
         """Refuse: the second stage takes no acts."""
         raise SetAside("control", "no_control", "the second stage takes no acts")
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str]) -> Outputs:
         """Evidence that the log deleted unread is missing in its periods; there is no finding about it."""
         return Outputs()
 

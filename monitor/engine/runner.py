@@ -9,8 +9,10 @@ unknown - a write that failed may have been written -, so the process must exit 
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
+
+from msgspec import UNSET
 
 from monitor.engine.checkpoint_pacing import CheckpointPacer
 from monitor.engine.log import Checkpoint, Journalled, Log, Recovery
@@ -25,6 +27,7 @@ logger = EventLogger(__name__)
 CHUNK = 5_000  # records stepped between two writes while recovering
 WRITE_OUTPUTS = 250  # outputs of one transaction while telemetry is stepped in turns: some 15 ms
 END = 1 << 62
+NONE: Mapping[str, str] = {}
 
 
 class StateMachine(Protocol):
@@ -63,8 +66,9 @@ class StateMachine(Protocol):
     def set_aside(self, pilots: Collection[str]) -> Outputs:
         """Continue without these pilots until they are admitted again."""
 
-    def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
-        """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept."""
+    def lost(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str]) -> Outputs:
+        """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept. Of the topics
+        in `keys`, an operator skipped the last record of the range: see `Skipped`."""
 
 
 if TYPE_CHECKING:
@@ -112,6 +116,7 @@ class Runner(Generic[M]):
         self._turns = 0  # calls of `telemetry_in_turns` that have not ended
         self.machine = machine(log.partition, 0)
         self.epoch = 0
+        self.fruitless = 0  # owners in a row before this one that made no step
         self.next_telemetry: dict[str, int] = {}
         self.next_control = 0
 
@@ -139,7 +144,7 @@ class Runner(Generic[M]):
         Raises Fenced or LogBroken.
         """
         found: Recovery = await self._log.claim()
-        self.epoch = found.epoch
+        self.epoch, self.fruitless = found.epoch, found.fruitless
         self.machine = self._make(self._log.partition, found.epoch)
         self._restore(found.snapshots)
         self._through = found.through
@@ -264,10 +269,15 @@ class Runner(Generic[M]):
         await self._step_time([], row)
         await self._checkpoint_if_due()
 
-    async def skip(self, lost: dict[str, tuple[int, int]]) -> None:
-        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, and continue
-        after them: recovery and replay do the same. Only right after `recover`, where each first lost offset is
-        `next_telemetry`.
+    @property
+    def written(self) -> dict[str, int]:
+        """The offset of each telemetry topic below which outputs are written: an earlier owner stepped so far."""
+        return {} if self._through is None else dict(self._through.telemetry)
+
+    async def skip(self, lost: dict[str, tuple[int, int]], keys: Mapping[str, str] = NONE) -> None:
+        """Journal that these offsets of telemetry (topic -> first lost, first kept) were deleted unread, or skipped by
+        an operator (`keys`, see `Skipped`), and continue after them: recovery and replay do the same. Only right after
+        `recover`, where each first lost offset is `next_telemetry`.
 
         Raises LogBroken while `replaying`: decisions were emitted from what is lost, so the state cannot be computed
         again.
@@ -275,7 +285,7 @@ class Runner(Generic[M]):
         self._refuse_while_replaying("a loss of telemetry")
         if any(self.next_telemetry.get(topic, 0) != first for topic, (first, _) in lost.items()):
             raise ValueError("what is skipped must begin where telemetry is to be read next")
-        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost)
+        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost, keys=dict(keys) or UNSET)
         row = await self._log.append(entry)
         self._failpoint("after_append")
         await self._step_skipped([], row, entry)
@@ -342,7 +352,7 @@ class Runner(Generic[M]):
             outputs.extend(self.machine.control(record))
         for topic, (_, kept) in entry.lost.items():
             self.next_telemetry[topic] = max(self.next_telemetry.get(topic, 0), kept)
-        outputs.extend(self.machine.lost(entry.lost))
+        outputs.extend(self.machine.lost(entry.lost, entry.keys or {}))
         if entry.aside:
             outputs.extend(self.machine.set_aside(entry.aside))
         await self._after_entry(outputs, row)

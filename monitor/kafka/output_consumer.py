@@ -87,6 +87,8 @@ def identity(value: Output) -> str:
 
 def judged(record: Any) -> JudgedOutput | OutputRejection:
     """The output in a consumer record, or why there is none. Never raises."""
+    if isinstance(record, bounded_records.UnreadableRange):
+        return OutputRejection.UNREADABLE
     return judge_output(record.topic, record.key, record.value, record.headers)
 
 
@@ -247,19 +249,19 @@ class _Reading:
         """The output in a record, `None` where it is skipped, void or repeated. Either way it counts as read."""
         topic, partition = record.topic, record.partition
         before = self._positions[topic, partition]
-        found = judged(record)
+        found, after = judged(record), getattr(record, "last", record.offset) + 1
         if isinstance(found, JudgedOutput):
             found = (self._trusted.accept(record, found.epoch) if self._trusted else None) or found
         if not isinstance(found, JudgedOutput):
-            self._positions[topic, partition] = ReadPosition(record.offset + 1, before.epoch)
+            self._positions[topic, partition] = ReadPosition(after, before.epoch)
             self._reports.skipped(topic, partition, record.offset, found)
             return None
         epochs = EpochFilter(before.epoch)
         counts = epochs.accepts(found.epoch) and (self._repeats or self._deduplicator.is_new(found.value))
-        after = self._positions[topic, partition] = ReadPosition(record.offset + 1, epochs.highest)
+        position = self._positions[topic, partition] = ReadPosition(after, epochs.highest)
         if not counts:
             return None
-        return ConsumedOutput(topic, partition, record.offset, record.timestamp, found.epoch, found.value, after)
+        return ConsumedOutput(topic, partition, record.offset, record.timestamp, found.epoch, found.value, position)
 
     async def _report(self, tp: TopicPartition, records: int) -> None:
         position = await self._consumer.position(tp)

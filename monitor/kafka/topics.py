@@ -274,6 +274,19 @@ async def participants_of(bootstrap: str, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name[len(start) :] for name in await admin.list_topics() if name.startswith(start)))
 
 
+async def limited_retention(bootstrap: str, names: TopicNames) -> dict[str, bool]:
+    """Every telemetry topic of the prefix, and whether Kafka may delete its records by time or by size.
+
+    Raises `Unavailable` when no broker answers, `LogBroken` when the settings may not be read.
+    """
+    shared = names.shared_telemetry
+    async with _Admin(bootstrap) as admin:
+        there = sorted(t for t in await admin.list_topics() if t == shared or t.startswith(f"{shared}."))
+        settings = await _settings(admin, there) if there else {}
+    kinds = ("retention.ms", "retention.bytes")
+    return {topic: any(found.get(kind, FOREVER) != FOREVER for kind in kinds) for topic, found in settings.items()}
+
+
 async def existing_partitions(bootstrap: str, wanted: Sequence[str]) -> dict[str, int]:
     """Number of partitions of each wanted topic; a name that ends in `ANY` stands for all topics that begin with the
     rest of it, of which there may be none. Raises `LogBroken` when a named topic does not exist, `Unavailable`."""

@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from monitor.clock import wall_ms
 from monitor.kafka.host import Host
 from monitor.kafka.interfaces import GroupConsumer, PartitionLog, TelemetryProgress, TopicPartitionName
 from monitor.kafka.log import KafkaLog
@@ -19,11 +20,13 @@ from monitor.kafka.output_routes import commands_in_force
 from monitor.kafka.owned_partition import OwnedPartition
 from monitor.kafka.ownership import OpenLog, PartitionOwnership
 from monitor.kafka.partition_metrics import PartitionMetrics
+from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.settings import WorkerSettings
 from monitor.kafka.standby import OtherOwners
 from monitor.kafka.turns import Turns
 from monitor.kafka.watchdog import Watchdog
 from monitor.logs import EventLogger
+from monitor.model.output_records import OutputRejection
 from monitor.model.records import Outputs, Record
 from monitor.projections.metrics import Metrics
 
@@ -66,7 +69,7 @@ class PartitionWorkers:
         self.ownership = PartitionOwnership(
             settings,
             consumer,
-            open_log or _open_log(failpoint),
+            open_log or _open_log(failpoint, ReaderReports(metrics, progress=False)),
             metrics=self._metrics,
             on_outputs=on_outputs,
             host=host,
@@ -260,17 +263,19 @@ class PartitionWorkers:
     ) -> AsyncGenerator[None, None]:
         """Step telemetry in batches, giving way; give control to the gate. Stops before a batch where the partition is
         no longer active, and within one where it is no longer owned."""
-        for start in range(0, len(records), self._settings.batch):
+        start = 0
+        while start < len(records):
             if not self.ownership.active(consumer, owned):
                 return
-            batch = records[start : start + self._settings.batch]
+            batch = records[start : start + owned.careful.batch(topic, self._settings.batch)]
+            start += len(batch)
             if topic == owned.log.names.control:
                 if not owned.gate.hold(batch):
                     return
             else:
                 machine, spent, events = owned.runner.machine, 0.0, 0
                 before, counted = self._host.monotonic(), machine.events
-                async for _ in owned.runner.telemetry_in_turns(topic, batch):
+                async for _ in self._stepped(owned, topic, batch):
                     spent += self._host.monotonic() - before
                     events += machine.events - counted
                     yield
@@ -280,6 +285,17 @@ class PartitionWorkers:
                 spent += self._host.monotonic() - before
                 self._metrics.stepped(owned, spent, events + machine.events - counted)
             owned.delivered[topic] = max(owned.delivered[topic], batch[-1].next)
+
+    async def _stepped(self, owned: OwnedPartition, topic: str, batch: list[Record]) -> AsyncGenerator[None, None]:
+        """Step a batch, giving way. In a careful start as a whole: the checkpoint after it needs the whole."""
+        if not owned.careful.active:
+            async for _ in owned.runner.telemetry_in_turns(topic, batch):
+                yield
+            return
+        await owned.runner.telemetry(topic, batch)
+        owned.careful.stepped(topic, len(batch))
+        if not owned.runner.replaying:
+            await owned.runner.checkpoint()
 
     def _due(self) -> list[int]:
         """Partitions in which acts or time wait for the end of all deliveries."""
@@ -298,10 +314,16 @@ class PartitionWorkers:
         return self._others is None or await self._others.active()
 
 
-def _open_log(failpoint: Callable[[str], None]) -> OpenLog:
-    process = f"{os.uname().nodename}/{os.getpid()}"
+def _open_log(failpoint: Callable[[str], None], reports: ReaderReports) -> OpenLog:
+    owner = f"{os.uname().nodename}/{os.getpid()}"
+    process = f"{owner}/{wall_ms()}"  # in a container, name and number are the same at each start
+
+    def on_foreign(topic: str, partition: int, offset: int) -> None:
+        reports.skipped(topic, partition, offset, OutputRejection.FOREIGN)
 
     def open_log(settings: WorkerSettings, partition: int, generation: int) -> PartitionLog:
-        return KafkaLog(settings.log(process), partition, generation=generation, failpoint=failpoint)
+        return KafkaLog(
+            settings.log(owner, process), partition, generation=generation, failpoint=failpoint, on_foreign=on_foreign
+        )
 
     return open_log
