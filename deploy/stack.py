@@ -33,6 +33,7 @@ PORTS = {
     "kafka": 9092,
     "firms": 9094,
     "denials": 9467,
+    "gateway": 8322,
     "receiver": 9095,
     "alertmanager": 9093,
     "worker": 9464,

@@ -177,7 +177,10 @@ class Secure:
 
     def reader_options(self) -> tuple[str, ...]:
         """See `Access`."""
-        return ()
+        from monitor.files.key_file import read_key
+
+        signer = self._keys / "monitor.key"
+        return ("--trust-key", read_key(signer).public) if signer.exists() else ()
 
     def summary(self) -> Sequence[str]:
         """See `Access`."""
@@ -199,6 +202,8 @@ class Secure:
             port = self._firms_port if user in self._firms else self._port
             lines = [f"# Kafka at 127.0.0.1:{port}; the monitor signs with {trust}"]
             lines += [f"export {name}={value}" for name, value in self.environment(user).items()]
+            if user in PEOPLE:  # their commands leave out what the monitor did not sign
+                lines.append(f"export SANDBOX_TRUST_KEYS={trust}")
             (logins / f"{user}.env").write_text("\n".join(lines) + "\n")
         return ""
 
