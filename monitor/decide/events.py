@@ -25,14 +25,16 @@ UNREGISTERED_MODEL, MISSING_MODEL = "unregistered_model", "missing_model"  # key
 WORK = (ExposureTallied, OutcomesTallied, IncidentReported, IncidentUpdated)
 
 
-def decide(context: DecisionContext, event: Envelope, observed: Observed) -> bool:
-    """Apply the rules for single events and follow the command in force. Returns whether timers have to be set
-    again."""
+def decide(context: DecisionContext, event: Envelope, observed: Observed, *, by_reporter: bool = False) -> bool:
+    """Apply the rules for single events and follow the command in force. Returns whether timers have to be set again.
+
+    `by_reporter`: the firm did not send the event, so it proves nothing about the model that the service uses.
+    """
     kind, plan, pilot = type(event), context.plan, context.pilot
     model = event.data.model  # type: ignore[attr-defined]
-    if model and model != pilot.model:
+    if model and model != pilot.model and not by_reporter:
         pilot.model = model
-    if not plan.any_model and model not in plan.models:
+    if not plan.any_model and model not in plan.models and not by_reporter:
         check_model(context, event, model)
     if kind is ExposureTallied:
         _check_use(context, event)  # type: ignore[arg-type]

@@ -133,6 +133,7 @@ class Machine:
         assert isinstance(sender, Sender)
         if sender.key:
             event = sender.named(event)
+        by_reporter = bool(sender.reporter)
         # Catch up timers: what was due before this record fires first.
         at = self._catch_up(pilot, record.received, out)
         partition.hot.disturbed(pilot)
@@ -143,7 +144,7 @@ class Machine:
         if pilot.gap is not None:
             self._wait_for_gap(pilot, pilot.gap)
         if arrival != "new":
-            return self._contested(pilot, event, arrival, out)
+            return self._contested(pilot, event, arrival, out, by_reporter)
         if (rejection := _not_applicable(pilot, event)) is not None:
             return rejection
         if field:
@@ -153,11 +154,11 @@ class Machine:
         context = DecisionContext(pilot, pilot.plan, at, event, out, partition.epoch)
         event = tidied(event)
         # Observe: the event becomes counts of open periods.
-        observed = observe(context, event, by_reporter=bool(sender.reporter))
+        observed = observe(context, event, by_reporter=by_reporter)
         # Detect: the counts meet the detectors.
         detect(context, observed)
         # Decide: rules for single events, the command in force, the next permit.
-        rearm = decide(context, event, observed)
+        rearm = decide(context, event, observed, by_reporter=by_reporter)
         if (most := open_allowance(pilot.plan)) is not None:
             shed(context, most)
         # Record: the context has put each move and its command on `out` as it was decided.
@@ -171,7 +172,9 @@ class Machine:
         if noticed + GAP_WAIT_MS < pilot.due:
             self._partition.arm(pilot)
 
-    def _contested(self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs) -> EventRejection:
+    def _contested(
+        self, pilot: PilotState, event: Envelope, arrival: Arrival, out: Outputs, by_reporter: bool
+    ) -> EventRejection:
         """Reject an event for its sequence number or the key of its source; reports of harm in it still take effect.
 
         The same event may be resent, and others may reuse its sequence number and id, so the cause includes the
@@ -180,7 +183,7 @@ class Machine:
         name = shown(event.id) if pilot.plan.pseudonyms else event.id
         cause = f"event:{event.source}#{int(event.sequence)}/{name}@{pilot.standing.counter + 1}"
         context = self._partition.context(pilot, pilot.received, cause, out)
-        observe_contested(context, event, arrival)
+        observe_contested(context, event, arrival, by_reporter)
         if context.recorded:
             self._partition.settle(context)
             self._partition.arm(pilot)

@@ -20,7 +20,7 @@ from monitor.state.sequences import Arrival
 CONFLICT = "source_conflict"
 
 
-def observe_contested(context: DecisionContext, event: Envelope, arrival: Arrival) -> None:
+def observe_contested(context: DecisionContext, event: Envelope, arrival: Arrival, by_reporter: bool) -> None:
     """Apply hard rules, model rules and the command in force to an event that is rejected as this `arrival`.
 
     Where the number is too old to tell a repeat from a conflict, only an incident takes effect, as its id tells whether
@@ -39,7 +39,7 @@ def observe_contested(context: DecisionContext, event: Envelope, arrival: Arriva
     finding = Finding(rule=rule, observed=float(int(event.sequence)), detail=event.source)
     context.raise_finding(CONFLICT, level, Reason.SOURCE_CONFLICT, finding)
     model = event.data.model  # type: ignore[attr-defined]
-    if about_pilot and not context.plan.any_model and model not in context.plan.models:
+    if about_pilot and not (by_reporter or context.plan.any_model or model in context.plan.models):
         check_model(context, event, model)
     if about_pilot and context.pilot.standing.halt_state.stops:
         track_conflict(context, event)

@@ -13,7 +13,7 @@ import pytest
 from msgspec import UNSET
 
 from monitor.charter.control import Admission, Amendment, ControlBase
-from monitor.charter.spec import Charter, Participant, Reporter, charter_hash
+from monitor.charter.spec import Charter, HardRule, Participant, Reporter, charter_hash
 from monitor.engine.machine import Machine
 from monitor.model.builders import Emitter, packed
 from monitor.model.events import Envelope, Harm, Severity, encode
@@ -250,6 +250,22 @@ def test_a_named_reporter_reports_incidents_and_complaints_only() -> None:
     assert not bench.send(desk.complaint(T0 + 1000), signer=HOSPITAL, at=T0 + 1000).rejected
     assert bench.pilot.heard == heard
     bench.send(desk.incident(T0, Severity.SERIOUS_INCIDENT, Harm.DEATH), signer=HOSPITAL, at=T0 + 1000)
+    assert bench.pilot.standing.level == Level.HALT
+
+
+def test_a_reporter_says_nothing_about_the_model_in_use() -> None:
+    """A reporter need not know the model, and one that it names is not taken for the model that serves: no finding,
+    neither for a new report nor for one that contradicts an earlier one."""
+    rules = (HardRule("unknown model", "halt", unregistered_model=True),)
+    bench = Bench(keyed(hard_rules=rules))
+    for model in ("", "other"):
+        for _ in range(2):
+            bench.send(
+                Emitter(f"desk/{model}", "p", model=model).incident(T0, incident=str(bench.offset)), signer=HOSPITAL
+            )
+    assert bench.pilot.model == ""
+    assert bench.pilot.standing.active.keys() == {"source_conflict"}
+    bench.send(Emitter("svc/1", "p", model="other").heartbeat(T0), signer=FIRM)
     assert bench.pilot.standing.level == Level.HALT
 
 
