@@ -34,6 +34,7 @@ from monitor.charter.control import (
 )
 from monitor.cli.charter import placeholders
 from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option, trusted_here
 from monitor.client.control import read_state, send_act
 from monitor.client.gateway import FirmIdentity
 from monitor.clock import wall_ms
@@ -128,7 +129,7 @@ def act_options(command: F) -> F:
         ),
     ):
         command = option(command)
-    return command
+    return trust_option(command, expose=False)  # type: ignore[return-value]
 
 
 def fresh() -> str:
@@ -145,7 +146,15 @@ def send(to: str, prefix: str, act: ControlBase) -> None:
     wait: float = meta.get(WAIT, 0.0)
     try:
         answer = send_act(
-            to, act.pilot, act.id, body, signature, wait=wait, prefix=prefix, identity=_identity(act.author)
+            to,
+            act.pilot,
+            act.id,
+            body,
+            signature,
+            wait=wait,
+            prefix=prefix,
+            identity=_identity(act.author),
+            trusted=trusted_here(),
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
@@ -193,7 +202,7 @@ def _identity(author: str) -> FirmIdentity | None:
 def seen(to: str, prefix: str, pilot: str, author: str) -> KnownState | None:
     """The recorded state of a pilot, `None` when there is none. Raises Unavailable, Refused."""
     try:
-        return read_state(to, pilot, prefix=prefix, identity=_identity(author))
+        return read_state(to, pilot, prefix=prefix, identity=_identity(author), trusted=trusted_here())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from error
 

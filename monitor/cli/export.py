@@ -14,6 +14,7 @@ import click
 from monitor.cli.addresses import KAFKA_SERVERS
 from monitor.cli.pulse import Pulse
 from monitor.cli.terminal import echo
+from monitor.cli.trust_keys import trust_option
 from monitor.client.gateway import FirmIdentity, GatewayLink
 from monitor.embedded import history_source
 from monitor.embedded.store import TOPIC
@@ -26,6 +27,7 @@ from monitor.kafka.history_source import PartitionHistory, partitions_of
 from monitor.kafka.partition_reader import PartitionReader, to_records
 from monitor.kafka.topics import TopicNames, participants_of, partition_count
 from monitor.model.records import Record
+from monitor.model.signing import Trusted
 from monitor.projections.formats import stamp
 from monitor.validate.parse import validate
 
@@ -50,6 +52,7 @@ from monitor.validate.parse import validate
 @click.option(
     "--topic", default="", help="with --telemetry: another topic than PREFIX.telemetry, such as that of one participant"
 )
+@trust_option
 @click.option(
     "--to", metavar="URL", default="", help="https:// address of the gateway for firms; needs --pilot, --author, --key"
 )
@@ -72,6 +75,7 @@ def export(
     pilots: tuple[str, ...],
     plain: bool,
     topic: str,
+    trusted: tuple[str, ...],
     to: str,
     author: str,
     key: Path | None,
@@ -92,7 +96,8 @@ def export(
     With --to: a firm asks the gateway of the authority; the request is signed with its key, and each export is of one
     pilot. `--what decisions` is what `replay --against` compares with.
 
-    The monitor may be running; the export ends where the journal ended when it began.
+    On Kafka, journal entries that no --trust-key signed are left out, where one is given: the workers leave them out
+    too. The monitor may be running; the export ends where the journal ended when it began.
 
     \b
     Examples:
@@ -120,7 +125,8 @@ def export(
             _telemetry(directory, bootstrap, topic or TopicNames(prefix).telemetry[0], frozenset(pilots), pulse)
         )
     else:
-        asyncio.run(_histories(directory, bootstrap, prefix, frozenset(pilots), pulse))
+        keys = Trusted(trusted) if trusted else None
+        asyncio.run(_histories(directory, (bootstrap, prefix, keys), frozenset(pilots), pulse))
 
 
 # ---- from a gateway
@@ -145,8 +151,10 @@ def _from_gateway(to: str, identity: FirmIdentity, pilot: str, what: str, pulse:
 # ---- the history
 
 
-async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots: frozenset[str], pulse: Pulse) -> None:
-    records = 0
+async def _histories(
+    directory: Path | None, logs: tuple[str, str, Trusted | None], pilots: frozenset[str], pulse: Pulse
+) -> None:
+    (bootstrap, prefix, trusted), records = logs, 0
     if directory is not None:
         store = history_source.opened(directory)
         try:
@@ -157,7 +165,7 @@ async def _histories(directory: Path | None, bootstrap: str, prefix: str, pilots
     else:
         names = TopicNames(prefix, await participants_of(bootstrap, prefix))
         for partition in await partitions_of(bootstrap, names, pilots):
-            async with PartitionHistory(bootstrap, names, partition) as log:
+            async with PartitionHistory(bootstrap, names, partition, trusted) as log:
                 missing = await log.missing()
                 header = header_of("kafka", partition, pilots, keyed=True, control_topic=names.control, missing=missing)
                 if missing:

@@ -13,14 +13,24 @@ from monitor.model.signing import PREFIX, Trusted
 VARIABLE = "SANDBOX_TRUST_KEYS"
 
 
-def trust_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option; the command gets `trusted`, the public keys as text."""
+META = "sandbox_monitor.trusted"
+
+
+def trusted_here() -> Trusted | None:
+    """The keys given to the running command; None without any."""
+    keys: tuple[str, ...] = click.get_current_context().meta.get(META, ())
+    return Trusted(keys) if keys else None
+
+
+def trust_option(command: Callable[..., Any], *, expose: bool = True) -> Callable[..., Any]:
+    """Add the option; the command gets `trusted`, the public keys as text, unless `expose` is False."""
     return click.option(
         "--trust-key",
         "trusted",
         multiple=True,
         envvar=VARIABLE,
         callback=_keys,
+        expose_value=expose,
         help="public key (ed25519:...) of the workers, or a file with one per line; repeatable; or "
         f"{VARIABLE}, separated by spaces; what none of them signed is refused [default: any writer is believed]",
     )(command)
@@ -36,6 +46,7 @@ def _keys(context: click.Context, option: click.Parameter, values: tuple[str, ..
         raise click.BadParameter(str(error), param_hint="--trust-key") from error
     if values and not found:
         raise click.BadParameter("names no key; give ed25519:<base64> as `keys show` prints it")
+    context.meta[META] = tuple(found)
     return tuple(found)
 
 

@@ -14,6 +14,7 @@ from monitor.client.gateway import FirmIdentity, GatewayLink, is_gateway
 from monitor.client.kafka import OutcomeReader, OutcomeRecord, send_control
 from monitor.errors import Unavailable
 from monitor.model.records import Decision, Rejected
+from monitor.model.signing import Trusted
 from monitor.projections.known_state import KnownState, known_of
 from monitor.sdk.http_link import HttpLink
 from monitor.sdk.kafka_link import KafkaLink
@@ -50,8 +51,10 @@ def read_state(
     wait: float = 10.0,
     options: Mapping[str, Any] | None = None,
     identity: FirmIdentity | None = None,
+    trusted: Trusted | None = None,
 ) -> KnownState | None:
-    """Return the recorded state of a pilot, None where no decision about it exists.
+    """Return the recorded state of a pilot, None where no decision about it exists. On Kafka, with `trusted` keys,
+    decisions that none of them signed do not count.
 
     Over HTTP the monitor responds; on Kafka `decisions` is read backwards for at most `wait` seconds. Raises
     `Unavailable` or `Refused` when it cannot be read, ValueError when `to` is not an address. With `identity` the
@@ -63,7 +66,7 @@ def read_state(
             raw = link.get(f"/v1/standing/{quote(pilot, safe='')}")
             return _KNOWN.decode(raw) if raw else None
         assert isinstance(link, KafkaLink)
-        with OutcomeReader(link, [pilot]) as reader:
+        with OutcomeReader(link, [pilot], trusted) as reader:
             return _search_back(reader, pilot, time.monotonic() + wait)
     finally:
         link.close()
@@ -92,8 +95,9 @@ def send_act(
     prefix: str = "sandbox",
     options: Mapping[str, Any] | None = None,
     identity: FirmIdentity | None = None,
+    trusted: Trusted | None = None,
 ) -> Outcome | None:
-    """Send the act with the id `name`; it is durable when this returns.
+    """Send the act with the id `name`; it is durable when this returns. `trusted` as for `read_state`.
 
     Returns its outcome if there is one within `wait` seconds, else None. Raises `Unavailable` or `Refused` when it may
     not be durable, ValueError when `to` is not an address. With `identity` the request is signed, where a gateway
@@ -104,7 +108,7 @@ def send_act(
         if isinstance(link, HttpLink):
             return _over_http(link, pilot, name, body, signature, wait)
         assert isinstance(link, KafkaLink)
-        return _over_kafka(link, pilot, name, body, signature, wait)
+        return _over_kafka(link, pilot, name, (body, signature), (wait, trusted))
     finally:
         link.close()
 
@@ -124,11 +128,14 @@ def _over_http(link: HttpLink, pilot: str, name: str, body: bytes, signature: st
     return _OUTCOME.decode(raw) if raw else None
 
 
-def _over_kafka(link: KafkaLink, pilot: str, name: str, body: bytes, signature: str, wait: float) -> Outcome | None:
+def _over_kafka(
+    link: KafkaLink, pilot: str, name: str, act: tuple[bytes, str], how: tuple[float, Trusted | None]
+) -> Outcome | None:
+    (body, signature), (wait, trusted) = act, how
     if wait <= 0:
         send_control(link, pilot, body, signature)
         return None
-    with OutcomeReader(link, [pilot]) as reader:
+    with OutcomeReader(link, [pilot], trusted) as reader:
         position = send_control(link, pilot, body, signature)
         end = time.monotonic() + wait
         while (left := end - time.monotonic()) > 0:

@@ -13,8 +13,9 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec import structs
 
-from monitor.errors import Unavailable
-from monitor.model.signing import HEADER
+from monitor.errors import Forged, Unavailable
+from monitor.model.output_records import OutputRejection, judge_output
+from monitor.model.signing import HEADER, Trusted, signed_output
 from monitor.sdk.kafka_link import HEADERS, REQUEST_TIMEOUT_S, KafkaLink, partition_of
 
 LOOKBACK = 10_000  # records per topic that are read to find the outcome of an earlier act
@@ -48,11 +49,13 @@ def send_control(link: KafkaLink, pilot: str, body: bytes, signature: str = "") 
 class OutcomeReader:
     """Reads decisions and rejections of some pilots, starting at the end of both topics: the outcome of acts.
 
+    Records that are no outputs of the monitor are left out; with `trusted` keys also those that none of them signed.
     A context manager. The constructor and every method block on the network and raise `Unavailable`.
     """
 
-    def __init__(self, link: KafkaLink, pilots: Iterable[str]) -> None:
+    def __init__(self, link: KafkaLink, pilots: Iterable[str], trusted: Trusted | None = None) -> None:
         self._link = link
+        self._trusted = trusted
         self._pilots = {pilot.encode() for pilot in pilots}
         self._consumer = link.consumer()
         self.control = f"{link.prefix}.control"
@@ -145,8 +148,16 @@ class OutcomeReader:
             OutcomeRecord(at.topic.rpartition(".")[2], record.key.decode(), record.value)
             for at, batch in batches.items()
             for record in batch
-            if record.key in self._pilots and record.value is not None
+            if record.key in self._pilots and record.value is not None and self._believed(record)
         ]
+
+    def _believed(self, record: Any) -> bool:
+        if isinstance(judge_output(record.topic, record.key, record.value, record.headers), OutputRejection):
+            return False
+        try:
+            return self._trusted is None or bool(signed_output(self._trusted, record).key)
+        except Forged:
+            return False
 
     def close(self) -> None:
         """Close the connection."""

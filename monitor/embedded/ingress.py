@@ -26,7 +26,7 @@ from monitor.charter.values import escaped
 from monitor.embedded.backlog import Backlog
 from monitor.embedded.content_coding import decoded
 from monitor.embedded.store import Incoming, Kept, Output, Store
-from monitor.http_server.bell import Bell, waited
+from monitor.http_server.bell import Bell, PilotBells, waited
 from monitor.http_server.guards import TooMany, retry_after
 from monitor.http_server.queries import json_response, number
 from monitor.http_server.refusals import HttpRefusal
@@ -158,6 +158,7 @@ class Ingress:
         self._signer = signer
         self.backlog = backlog or Backlog()
         self.acts = Backlog(events=ACTS)
+        self.polls = PilotBells()  # rung with the pilots of new commands and permits
         self._store, self._arrived, self._emitted, self._exposition = store, arrived, emitted, exposition
 
     def join(self, server: HttpServer) -> None:
@@ -259,7 +260,7 @@ class Ingress:
 
             until = asyncio.get_running_loop().time() + left
             while True:
-                ticket = self._emitted.ticket
+                ticket = self.polls.ticket(pilot)
                 seq, raw = await find(pilot)
                 if raw and (_STANDING.decode(raw).standing > after or 0 < seen < seq):
                     answer = web.Response(body=raw, content_type="application/json")
@@ -280,6 +281,8 @@ class Ingress:
         one."""
         pilot, offset = request.match_info["pilot"], number(request, "offset", -1)
         name = request.query.get("id", "")
+        if offset >= (await self._store.ends())[1]:  # nothing to wait for
+            return web.Response(status=204)
         until = asyncio.get_running_loop().time() + min(number(request, "wait", 0.0), LONGEST_WAIT)
         while True:
             ticket = self._emitted.ticket

@@ -163,7 +163,7 @@ class Monitor:
                 partition, epoch, secret=secret, admitters=trusted, open_mode=self.open_mode
             ),
             checkpoint_every_ms=checkpoint_every_ms,
-            on_outputs=lambda outputs: self.emitted.ring(),
+            on_outputs=self._emit,
             on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
             failpoint=failpoint,
         )
@@ -330,6 +330,12 @@ class Monitor:
         self.ingress.acts.stepped(self.runner.next_control)
         self._learn()
         return True
+
+    def _emit(self, outputs: Outputs) -> None:
+        """Outputs are committed: wake those who wait for them."""
+        self.emitted.ring()
+        self.ingress.polls.ring({command.pilot for command in outputs.commands})
+        self.ingress.polls.ring({permit.pilot for permit in outputs.permits})
 
     def _learn(self) -> None:
         """Pass the charters in force to board, actors and metrics."""

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from aiohttp import web
 
@@ -49,7 +50,7 @@ class HttpServer:
         self.port = 0
         self._tls = tls
         self._runner: web.AppRunner | None = None
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
         self._open: set[Connection] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -67,17 +68,16 @@ class HttpServer:
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            self._socket = socket.socket(family, kind, protocol)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.setblocking(False)
-            self._socket.bind(address)
-            self._socket.listen(BACKLOG)
+            for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+                # Port 0: all addresses of the host get the port that the first one was given.
+                at = (address[0], self.port or port, *address[2:])
+                self._sockets.append(_listening(family, at))
+                self.port = int(self._sockets[0].getsockname()[1])
         except OSError as error:
             await self.stop()
             raise Refused(f"{host}:{port} cannot be listened on: {error.strerror}; choose another") from error
-        self.port = int(self._socket.getsockname()[1])
-        self._tasks = [asyncio.create_task(self._accept(self._socket)), asyncio.create_task(self._sweep())]
+        self._tasks = [asyncio.create_task(self._accept(listening)) for listening in self._sockets]
+        self._tasks.append(asyncio.create_task(self._sweep()))
         return self.port
 
     async def stop(self) -> None:
@@ -85,13 +85,13 @@ class HttpServer:
         for task in (*self._tasks, *self._starting):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._starting, return_exceptions=True)
-        if self._socket is not None:
-            self._socket.close()
+        for listening in self._sockets:
+            listening.close()
         if self._runner is not None:
             await self._runner.cleanup()
         for connection in list(self._open):  # those whose client does not read the rest
             connection.discard()
-        self._tasks, self._socket, self._runner = [], None, None
+        self._tasks, self._sockets, self._runner = [], [], None
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -140,6 +140,22 @@ class HttpServer:
             now = loop.time()
             for connection in list(self._open):
                 connection.check(now)
+
+
+def _listening(family: int, address: tuple[Any, ...]) -> socket.socket:
+    """A socket that listens on an address. Raises OSError."""
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # IPv4 has a socket of its class
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.setblocking(False)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def _turn_away(accepted: socket.socket, answer: bytes) -> None:

@@ -57,8 +57,8 @@ class PartitionLog(Log, Protocol):
     async def ends(self, topics: Sequence[str]) -> dict[str, int]:
         """The offset after the last committed record of each topic, asked now."""
 
-    async def first(self, topic: str) -> int:
-        """The first offset that is kept of a topic."""
+    async def firsts(self, topics: Sequence[str]) -> dict[str, int]:
+        """The first offset that is kept of each topic, asked at once: there may be hundreds."""
 
     def clock(self) -> int:
         """Now by the clock that stamps the journal (ms)."""

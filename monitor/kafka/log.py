@@ -191,9 +191,10 @@ class KafkaLog:
         async with asyncio.timeout(self._settings.timeout):
             return await self._started()[1].ends(topics, self.partition)
 
-    async def first(self, topic: str) -> int:
-        """The first offset that is kept of a topic."""
-        return (await self._started()[1].bounds(topic, self.partition))[0]
+    async def firsts(self, topics: Sequence[str]) -> dict[str, int]:
+        """See `PartitionLog.firsts`."""
+        async with asyncio.timeout(self._settings.timeout):
+            return await self._started()[1].firsts(topics, self.partition)
 
     def clock(self) -> int:
         """Now on the broker's clock (ms), as far as the last acknowledgement of the journal tells."""

@@ -23,7 +23,7 @@ from monitor.access.kafka_login import access
 from monitor.errors import LogBroken, Unavailable
 from monitor.kafka import bounded_records
 from monitor.kafka.login import problem, require_login
-from monitor.kafka.partition_reader import high_waters
+from monitor.kafka.partition_reader import high_waters, learn_topics
 from monitor.kafka.reader_reports import ReaderReports
 from monitor.kafka.reader_trust import OutputTrust, TrustedRun
 from monitor.kafka.topics import ANY, LARGE, existing_partitions
@@ -186,6 +186,7 @@ class _Reading:
         """Go to the positions of all `tps`, of which those of the `new` ones are checked first. Raises `LogBroken`
         where the log no longer has one, or does not have it yet."""
         consumer = self._consumer
+        await learn_topics(consumer, [tp.topic for tp in new])
         first, last = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
         for tp in new:
             self._reports.watch(tp.topic)

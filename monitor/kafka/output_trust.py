@@ -8,7 +8,7 @@ valid signature is refused, so that stripping signatures gains nothing.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import msgspec
 
@@ -16,31 +16,11 @@ from monitor.errors import Forged, LogBroken
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.model.output_records import OutputRejection
 from monitor.model.records import Claim, JournalEntry
-from monitor.model.signing import NUMBER_HEADER, OUTPUT_HEADER, OutputKind, Place, Trusted
+from monitor.model.signing import OUTPUT_HEADER, OutputKind, Place, Trusted, signed_output
 
 FIRST_WINDOW = 200  # offsets before the end of a journal that are read first; markers take about half of them
 
 _entry = msgspec.json.Decoder(JournalEntry).decode
-
-
-class Signed(NamedTuple):
-    """What a valid signature proves: the place, and the id of the key."""
-
-    place: Place
-    key: str
-
-
-def signed(trusted: Trusted, record: Any) -> Signed:
-    """What the signature of a consumer record of an output topic proves. Raises Forged."""
-    headers = {name: value or b"" for name, value in record.headers}
-    text = headers.get(OUTPUT_HEADER, b"").decode(errors="replace")
-    kind = headers.get("type", b"").decode(errors="replace")
-    try:
-        epoch, number = int(headers.get("epoch", b"0")), int(headers.get(NUMBER_HEADER, b"0"))
-    except ValueError:
-        epoch = number = 0  # then the signature is not of this place
-    place = Place(cast("OutputKind", kind), record.topic, record.partition, epoch, number)
-    return Signed(place, trusted.verify_output(place, record.key, record.value, text))
 
 
 class Numbers:
@@ -73,7 +53,7 @@ class RecordTrust:
         """
         if self.keys is None or self.signed_from is None or record.offset < self.signed_from.get(record.topic, 0):
             return ""
-        found = signed(self.keys, record)
+        found = signed_output(self.keys, record)
         if kind is not None and found.place.kind != kind:
             raise Forged("type", OutputRejection.WRONG_TOPIC, f"a {found.place.kind} where a {kind} belongs")
         if numbers is not None and not numbers.accepts(found.place):
@@ -86,7 +66,7 @@ class RecordTrust:
 def believed(keys: Trusted | None, record: Any) -> JournalEntry | None:
     """The entry of a journal record, None when it cannot be read or is not signed by one of the keys (None: any)."""
     try:
-        if keys is not None and signed(keys, record).place.kind != "journal":
+        if keys is not None and signed_output(keys, record).place.kind != "journal":
             return None
         return _entry(record.value) if record.value is not None else None
     except (Forged, msgspec.MsgspecError, UnicodeDecodeError):

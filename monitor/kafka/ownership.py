@@ -66,7 +66,7 @@ class PartitionOwnership:
         """What the worker subscribes to."""
         return {*self._settings.names.telemetry, self._settings.names.control}
 
-    def add_participants(self, participants: tuple[str, ...]) -> None:
+    def set_participants(self, participants: tuple[str, ...]) -> None:
         """From the next assignment on, these have telemetry topics; the caller subscribes again."""
         self._settings = structs.replace(self._settings, participants=participants)
 
@@ -192,10 +192,10 @@ class PartitionOwnership:
         loss recorded. Raises LogBroken without it, or when acts were deleted."""
         lost: dict[str, tuple[int, int]] = {}
         log, runner = owned.log, owned.runner
-        for topic in sorted(self.topics):
+        firsts = await log.firsts(sorted(self.topics))
+        for topic, first in firsts.items():
             control = topic == log.names.control
             at = runner.next_control if control else runner.next_telemetry.get(topic, 0)
-            first = await log.first(topic)
             if 0 < at < first:
                 if control or not self._settings.skip_lost:
                     raise LogBroken(_deleted(topic, owned.partition, at, first, control))

@@ -14,9 +14,11 @@ logger = EventLogger(__name__)
 
 
 class FoundParticipants(Struct, frozen=True):
-    """Participants by what their topics allow. Telemetry of `readable` can be read; commands and permits of `unrouted`,
-    which are among them, go to the shared topics. `wrong` is what is wrong, with the fixes."""
+    """Participants by what their topics allow. `present` have a telemetry topic; that of `readable` can be read;
+    commands and permits of `unrouted`, which are among these, go to the shared topics. `wrong` is what is wrong, with
+    the fixes."""
 
+    present: tuple[str, ...]
     readable: tuple[str, ...]
     unrouted: tuple[str, ...]
     wrong: tuple[TopicMismatch, ...]
@@ -35,7 +37,7 @@ async def find_participants(bootstrap: str, prefix: str, partitions: int, replic
     bad = {m.topic for m in wrong}
     readable = tuple(p for p in found if names.telemetry_of(p) not in bad)
     unrouted = tuple(p for p in readable if bad & {names.commands_of(p), names.permits_of(p)})
-    return FoundParticipants(readable, unrouted, tuple(wrong))
+    return FoundParticipants(found, readable, unrouted, tuple(wrong))
 
 
 def with_participants(settings: WorkerSettings, found: FoundParticipants) -> WorkerSettings:
@@ -64,12 +66,13 @@ class ParticipantDiscovery:
         self._ownership = ownership
         self._partitions = partitions
         self._known = settings.participants
+        self._missing: frozenset[str] = frozenset()  # known ones without a telemetry topic at the last look
         self._reported: FoundParticipants | None = None
         self._without: set[str] = set()
 
     async def look(self) -> bool:
-        """Look once. Returns whether there are new telemetry topics, to which the worker has to subscribe; other
-        changes are in force at once. Does not raise."""
+        """Look once. Returns whether telemetry topics were created or deleted, so that the worker has to subscribe
+        again; other changes are in force at once. Does not raise."""
         s = self._settings
         try:
             found = await find_participants(s.bootstrap, s.prefix, self._partitions, s.replication)
@@ -80,13 +83,28 @@ class ParticipantDiscovery:
             report_refused(found)
         self._reported = found
         added = sorted(set(found.readable) - set(self._known))
+        gone = self._gone(found)
         if added:
             logger.warning("participants.found", participants=",".join(added))
-            self._known = tuple(sorted({*self._known, *added}))
-            self._ownership.add_participants(self._known)
+        if gone:
+            logger.error(
+                "participants.gone",
+                stage="observe",
+                participants=",".join(sorted(gone)),
+                detail="their telemetry topics were deleted; nothing of these firms is judged until they exist again",
+            )
+        if added or gone:
+            self._known = tuple(sorted({*self._known, *added} - gone))
+            self._ownership.set_participants(self._known)
         self._ownership.routes.use(found.readable, found.unrouted)
         self._report_without_topics()
-        return bool(added)
+        return bool(added or gone)
+
+    def _gone(self, found: FoundParticipants) -> set[str]:
+        """Known participants whose telemetry topic was deleted: missing in two looks, or in one while the group assigns
+        partitions without it, which the worker cannot claim."""
+        before, self._missing = self._missing, frozenset(self._known) - frozenset(found.present)
+        return set(self._missing if self._ownership.partial else self._missing & before)
 
     def _report_without_topics(self) -> None:
         """Log participants whose commands and permits go to the shared topics."""

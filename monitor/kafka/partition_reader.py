@@ -7,7 +7,7 @@ nothing about whether all was read. Only the consumer's position does, and every
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -109,9 +109,19 @@ class PartitionReader:
             raise problem(f"{topic}/{partition} cannot be read at {self._bootstrap}", error) from error
         return int(first), int(end)
 
-    async def ends(self, topics: Iterable[str], partition: int) -> dict[str, int]:
+    async def firsts(self, topics: Collection[str], partition: int) -> dict[str, int]:
+        """The first offset that is kept of each topic's partition: one request for all."""
+        try:
+            await learn_topics(self._asker, topics)
+            found = await self._asker.beginning_offsets([TopicPartition(topic, partition) for topic in topics])
+        except KafkaError as error:
+            raise Unavailable(f"no first offsets of partition {partition}: {error!r}") from error
+        return {tp.topic: int(offset) for tp, offset in found.items()}
+
+    async def ends(self, topics: Collection[str], partition: int) -> dict[str, int]:
         """The offset after the last committed record of each topic's partition."""
         try:
+            await learn_topics(self._asker, topics)
             found = await self._asker.end_offsets([TopicPartition(topic, partition) for topic in topics])
         except KafkaError as error:
             raise Unavailable(f"no end offsets of partition {partition}: {error!r}") from error
@@ -153,13 +163,25 @@ class PartitionReader:
                 yield record
 
 
-async def high_waters(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+async def learn_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Learn all topics in one request. Asked for offsets of topics that it does not know, aiokafka learns one after the
+    other, which takes a tenth of a second each: minutes, with topics for hundreds of participants."""
+    client = consumer._client
+    unknown = [topic for topic in set(topics) if client.cluster.partitions_for_topic(topic) is None]
+    for topic in unknown:
+        client.add_topic(topic)
+    if unknown:
+        await client.force_metadata_update()
+
+
+async def high_waters(bootstrap: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
     """Offset after the last record of each partition, open transactions included. A committed reader that has reached
     it has seen all that was acknowledged before the call. Raises `Unavailable`."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, **access())
     try:
         await consumer.start()
         await asyncio.sleep(0)  # a consumer stopped before its tasks ever ran raises CancelledError
+        await learn_topics(consumer, [tp.topic for tp in partitions])
         ends: dict[TopicPartition, int] = await consumer.end_offsets(list(partitions))
     except KafkaError as error:
         raise Unavailable(f"no end offsets from {bootstrap}: {error!r}") from error

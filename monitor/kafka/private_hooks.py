@@ -129,7 +129,12 @@ HOOKS: tuple[Hook, ...] = (
         "aiokafka: a `transaction_backoff_ms` argument of AIOKafkaProducer",
     ),
     # aiokafka: responses to fetches are received where they stay.
-    Hook(aiokafka.AIOKafkaConsumer, "_client", "its class is replaced by `ZeroCopyClient`", _RECEIVE_BUFFER),
+    Hook(
+        aiokafka.AIOKafkaConsumer,
+        "_client",
+        "its class is replaced by `ZeroCopyClient`; it learns many topics in one request",
+        _RECEIVE_BUFFER,
+    ),
     Hook(client.AIOKafkaClient, "_get_conn", "each connection for fetches gets a `FrameReceiver`", _RECEIVE_BUFFER),
     Hook(conn.AIOKafkaConnection, "_writer", "its transport gets our protocol", _RECEIVE_BUFFER),
     Hook(conn.AIOKafkaConnection, "_requests", "the request that a response answers", _RECEIVE_BUFFER),

@@ -1,7 +1,7 @@
 """Which journal entries and state records a recovering owner believes.
 
-With a key, only records that its own or another trusted key signed, each once; others are skipped, counted and logged.
-Without a key all are believed.
+With a key, only records that its own or another trusted key signed, each once. Without a key, all that can be read.
+Others are skipped, counted and logged.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from msgspec import UNSET
 
 from monitor.engine.log import Journalled
 from monitor.errors import Forged
+from monitor.kafka import state_keys
 from monitor.kafka.output_trust import JournalSearch, Numbers, RecordTrust, believed, foreign_key, require_known
 from monitor.kafka.partition_reader import PartitionReader
 from monitor.logs import EventLogger
+from monitor.model.output_records import HIGHEST_EPOCH
 from monitor.model.records import JournalEntry
 from monitor.model.signing import Trusted
 
@@ -74,14 +76,24 @@ class RecoveryTrust:
             return self._skip(record, str(error), [])
         if record.offset < self._start:
             return []
-        return [Journalled(record.offset, record.timestamp, _decode(record.value))]
+        try:
+            entry = _decode(record.value or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return self._skip(record, f"not a journal entry: {error}", [])
+        if not 0 <= entry.epoch <= HIGHEST_EPOCH:
+            return self._skip(record, f"epoch {entry.epoch} is out of range", [])
+        return [Journalled(record.offset, record.timestamp, entry)]
 
     def state(self, record: Any) -> bool:
         """Whether a record of the state topic is believed."""
         try:
             self._judge.key_of(record, kind="state")
-        except Forged as error:
+            _, epoch, _ = state_keys.parse(record.key or b"")
+        except (Forged, ValueError) as error:
             self._skip(record, str(error), [])
+            return False
+        if not 0 <= epoch <= HIGHEST_EPOCH:
+            self._skip(record, f"epoch {epoch} is out of range", [])
             return False
         return True
 

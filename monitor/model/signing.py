@@ -16,7 +16,7 @@ import hashlib
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -47,6 +47,16 @@ class Place(NamedTuple):
     partition: int
     epoch: int
     number: int
+
+
+class OutputRecord(Protocol):
+    """A record of an output topic, as the clients of Kafka give it."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Iterable[tuple[str, bytes | None]]
 
 
 class Signer:
@@ -122,6 +132,26 @@ class Trusted:
         except (InvalidSignature, ValueError):
             raise Forged("signature", Forgery.BAD_SIGNATURE, f"{key_id} did not sign these bytes") from None
         return key_id
+
+
+class SignedOutput(NamedTuple):
+    """What a valid signature of an output proves: its place, and the id of the key."""
+
+    place: Place
+    key: str
+
+
+def signed_output(trusted: Trusted, record: OutputRecord) -> SignedOutput:
+    """What the signature of an output proves. Raises Forged."""
+    headers = {name: value or b"" for name, value in record.headers}
+    text = headers.get(OUTPUT_HEADER, b"").decode(errors="replace")
+    kind = headers.get("type", b"").decode(errors="replace")
+    try:
+        epoch, number = int(headers.get("epoch", b"0")), int(headers.get(NUMBER_HEADER, b"0"))
+    except ValueError:
+        epoch = number = 0  # then the signature is not of this place
+    place = Place(cast("OutputKind", kind), record.topic, record.partition, epoch, number)
+    return SignedOutput(place, trusted.verify_output(place, record.key, record.value, text))
 
 
 class Proved(NamedTuple):

@@ -181,10 +181,10 @@ class FakePartitionLog:
         self._raise()
         return {topic: self._cluster.end((topic, self.partition)) for topic in topics}
 
-    async def first(self, topic: str) -> int:
-        """See `PartitionLog.first`."""
+    async def firsts(self, topics: Sequence[str]) -> dict[str, int]:
+        """See `PartitionLog.firsts`."""
         self._raise()
-        return self._cluster.first((topic, self.partition))
+        return {topic: self._cluster.first((topic, self.partition)) for topic in topics}
 
     def clock(self) -> int:
         """The cluster's clock (ms)."""

@@ -92,6 +92,9 @@ async def _pipelined(port: int, batch: list[tuple[int, Made]], report: Report, w
                 except TimeoutError:
                     report.fail(number, request.raw, f"no response of {where} in {HANG_S:g} s")
                     status, headers = 0, {}
+                except ValueError as error:
+                    report.fail(number, request.raw, f"{error}, of {where}")
+                    status, headers = 0, {}
                 if not status and at > before:
                     break  # closed after the response before; this one is repeated
                 report.answered(number, request.raw, status, where)
@@ -110,7 +113,7 @@ async def _alone(port: int, number: int, request: Made, report: Report, where: s
         began = time.monotonic()
         first = True
         while True:
-            bare = first and request.raw.startswith(b"HEAD ")
+            bare = first and request.raw.lstrip().startswith(b"HEAD ")
             patience = PATIENCE_S if time.monotonic() - began < PATIENCE_S else HANG_S
             try:
                 status, _, _ = await client.response(patience, bare=bare)
@@ -130,7 +133,7 @@ async def _alone(port: int, number: int, request: Made, report: Report, where: s
                 return
     except TimeoutError:
         report.fail(number, request.raw, f"no response of {where} in {HANG_S:g} s")
-    except ConnectionError:
+    except (ConnectionError, ValueError):  # damage made a HEAD of it, whose response we read wrongly
         report.answered(number, request.raw, 0, where)
     finally:
         client.close()

@@ -39,7 +39,8 @@ NAMES = (
 )
 PATHS = (
     "/", "/live", "/ready", "/metrics", "/v1/telemetry", "/v1/control", "/v1/commands/{p}", "/v1/permits/{p}",
-    "/v1/acts/{p}", "/v1/standing/{p}", "/v1/charters/{p}", "/v1/key", "/v1/decisions", "/v1/rejected",
+    "/v1/acts/{p}", "/v1/standing/{p}", "/v1/charters/{p}", "/v1/key",
+    "/v1/export/{p}", "/v1/decisions/{p}", "/v1/session", "/v1/decisions", "/v1/rejected",
     "/pilot/{p}", "/charter/{p}", "/api/board.json", "/board.css", "/board.js", "/v1/{p}", "/{p}", "//", "*",
     "http://evil/{p}", "http://[::1", "/v1//telemetry", "/./live", "/%2flive", "?", "", "/v1/commands/{p}/{p}",
     "localhost:80",
@@ -98,7 +99,7 @@ def _target(rng: Rng, *, post: bool) -> str:
     path = (
         rng.choice(PATHS[4:6])
         if post and rng.random() < 0.9
-        else rng.choice(PATHS[: 24 if rng.random() < 0.9 else None])
+        else rng.choice(PATHS[: 27 if rng.random() < 0.9 else None])
     )
     while "{p}" in path:
         path = path.replace("{p}", _quoted(rng, _pick(rng, NAMES, 0.4)), 1)

@@ -47,16 +47,27 @@ class Client:
 
     async def response(self, timeout: float = 30, *, bare: bool = False) -> tuple[int, dict[str, str], bytes]:
         """The next response: status, headers with lower-case names, body (none if `bare`, as after HEAD). Status 0: the
-        connection was closed."""
+        connection was closed. Raises ValueError for what is no response."""
         try:
             async with asyncio.timeout(timeout):
                 head = await self.reader.readuntil(b"\r\n\r\n")
                 lines = head.decode("latin-1").split("\r\n")
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
-                body = b"" if bare else await self.reader.readexactly(int(headers.get("content-length", "0")))
-                return int(lines[0].split()[1]), headers, body
+                words = lines[0].split()
+                if len(words) < 2 or not words[0].startswith("HTTP/1."):
+                    raise ValueError(f"no status line: {lines[0][:80]}")
+                return int(words[1]), headers, b"" if bare else await self._body(headers)
         except (asyncio.IncompleteReadError, ConnectionError):
             return 0, {}, b""
+
+    async def _body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding") != "chunked":
+            return await self.reader.readexactly(int(headers.get("content-length", "0")))
+        body = b""
+        while size := int(await self.reader.readuntil(b"\r\n"), 16):
+            body += (await self.reader.readexactly(size + 2))[:-2]
+        await self.reader.readuntil(b"\r\n")
+        return body
 
     async def ask(self, request: bytes, timeout: float = 30) -> tuple[int, dict[str, str], bytes]:
         """Send a request and return its response."""

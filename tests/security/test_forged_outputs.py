@@ -19,7 +19,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from monitor.client.control import read_state
 from monitor.errors import LogBroken
+from monitor.kafka.history_source import PartitionHistory
 from monitor.kafka.log import KafkaLog
 from monitor.kafka.output_consumer import read_outputs
 from monitor.kafka.pool_service import PoolKeys, pool_topics, run_pool
@@ -381,3 +383,33 @@ def test_a_reader_says_at_its_start_that_the_workers_do_not_sign() -> None:
         assert (found, why) == ([], {"not_signed": 1, "unknown_key": 1})
 
     asyncio.run(story())
+
+
+def test_the_tools_of_a_regulator_believe_no_forged_record() -> None:
+    """The standing that an act names, and the history that a firm replays, hold nothing that no trusted key signed."""
+    fresh, keys = Fresh(), Trusted([MONITOR.public])
+
+    async def story() -> list[int]:
+        async with owner(fresh) as log:
+            await write(log, 1, 2)
+        names, headers = fresh.names, [("type", b"decision"), ("epoch", b"1")]
+        lie = encode(decision(900))
+        await fresh.send(
+            [
+                (names.decisions, b"p-1", lie, headers, 0),
+                (names.decisions, b"p-1", b"{]", headers, 0),
+                (names.journal, None, encode(Claim(HUGE, "forger")), (), 0),
+                (names.journal, None, b"{]", (), 0),
+            ]
+        )
+        async with owner(fresh, 0) as log:
+            await write(log, 3)
+        async with PartitionHistory(fresh.bootstrap, names, 0, keys) as history:
+            await history.ordered()
+            return [row.entry.epoch async for row in history._journal()]
+
+    epochs = asyncio.run(story())
+    assert epochs == [1, 2]
+    known = read_state(f"kafka://{fresh.bootstrap}", "p-1", prefix=fresh.names.prefix, trusted=keys)
+    assert known is not None
+    assert known.standing == 3

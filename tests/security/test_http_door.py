@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import itertools
 import json
 import logging
 import os
 import resource
+import ssl
 import subprocess
 import sys
 import time
@@ -22,15 +24,17 @@ from monitor.embedded.backlog import Backlog
 from monitor.embedded.ingress import BATCH, LINES, STRUCTURED, Ingress
 from monitor.embedded.store import Store
 from monitor.errors import Unavailable
-from monitor.http_server.bell import Bell
+from monitor.http_server.bell import Bell, PilotBells, waited
 from monitor.http_server.guards import TooMany
 from monitor.http_server.in_thread import Page, PagesInThread
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
+from monitor.kafka.gateway_service import tls_context
 from monitor.model.builders import Emitter
 from monitor.model.events import encode
 from monitor.sdk import Pilot
 from monitor.sdk.http_link import HttpLink
+from monitor.testing.certificates import CertificateAuthority
 from tests.security.goals import Goal
 from tests.security.http_tools import HOST, Client, ask, board, get, monitor, post, samples
 from tests.strength import examples
@@ -175,6 +179,45 @@ def test_a_client_that_does_not_read_is_disconnected(goal: Goal) -> None:
         return left
 
     goal("http_unread_connections_left_open", asyncio.run(story()), 0)
+
+
+def test_connections_without_a_handshake_are_closed(
+    tmp_path: Path, goal: Goal, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With TLS a connection counts from its first packet on; garbage and silence end with the handshake's time-out."""
+    monkeypatch.setattr("monitor.http_server.server.HANDSHAKE_S", 2.0)
+    issued = CertificateAuthority(tmp_path).server("server")
+
+    async def live(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async def story() -> tuple[int, int, int]:
+        context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+        limits = ServerLimits(connections_per_client=40)
+        server = HttpServer("test", limits=limits, tls=tls_context(issued.certificate, issued.key))
+        server.app.router.add_get("/live", live)
+        await server.start("127.0.0.1", 0)
+        bad = [await Client.open(server.port) for _ in range(60)]
+        for client in bad[::2]:
+            client.writer.write(get())
+        await asyncio.sleep(0.2)
+        most = server.connections
+        left = sum([not await client.closed(30) for client in bad])
+        while server.connections:
+            await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+        status = (await Client(reader, writer).ask(get()))[0]
+        for client in bad:
+            client.close()
+        writer.close()
+        await server.stop()
+        return most, left, status
+
+    most, left, status = asyncio.run(story())
+    assert most <= 40
+    assert status == 200
+    goal("http_connections_left_without_handshake", left, 0)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_one_client_cannot_take_all_connections(goal: Goal) -> None:
@@ -473,3 +516,30 @@ def test_a_service_loses_nothing_to_a_backlog(tmp_path: Path, goal: Goal) -> Non
     goal("http_sdk_exposure_lost", 50 - told, 0)
     pauses = [after - before for before, after in itertools.pairwise(attempts)]
     goal("http_sdk_retries_too_early", sum(pause < 0.9 for number, pause in enumerate(pauses, 1) if number % 3), 0)
+
+
+def test_a_poll_is_woken_by_its_pilot_only(goal: Goal) -> None:
+    """Long polls of other pilots cost nothing when an output is written; a poll that has ended leaves nothing."""
+    bells = PilotBells()
+
+    async def story() -> int:
+        woken = 0
+
+        async def poll(pilot: str) -> None:
+            nonlocal woken
+            woken += await waited(bells.ticket(pilot), 5)
+
+        polls = [asyncio.create_task(poll(f"p{number}")) for number in range(200)]
+        await asyncio.sleep(0.05)
+        for _ in range(100):
+            bells.ring({"p7"})
+            await asyncio.sleep(0)
+        for task in polls:
+            task.cancel()
+        await asyncio.gather(*polls, return_exceptions=True)
+        return woken
+
+    woken = asyncio.run(story())
+    gc.collect()
+    assert len(bells) == 0
+    goal("http_polls_woken_for_another_pilot", woken - 1, 0)
