@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alert import JOB, Alert, M
 
+FORGED = "not_signed|unknown_key|bad_signature|replayed|epoch_not_claimed"
+
 MONITOR_ALERTS = (
     Alert(
         "SandboxLeaseShort",
@@ -15,6 +17,17 @@ MONITOR_ALERTS = (
         {M + 'leases_short{partition="0"}': "2x30"},
         {M + 'leases_short{partition="0"}': "0x30"},
         hold="5m",
+    ),
+    Alert(
+        "SandboxPilotSetAside",
+        "sandbox-monitor-health",
+        f"sum by (partition) ({M}pilots_set_aside) > 0",
+        "critical",
+        "The stored state of {{ $value }} pilot(s) of partition {{ $labels.partition }} cannot be read: they are not "
+        "monitored until they are admitted again.",
+        {M + 'pilots_set_aside{partition="3"}': "1x30"},
+        {M + 'pilots_set_aside{partition="3"}': "0x30"},
+        ({"partition": "3"},),
     ),
     Alert(
         "SandboxOpenMode",
@@ -38,6 +51,21 @@ MONITOR_ALERTS = (
         {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "_x10 1x20"},
         {M + 'kafka_denied_total{user="firm-1",operation="WRITE",resource="Topic"}': "1x40"},
         ({"user": "firm-1"},),
+    ),
+    Alert(
+        "SandboxOutputsForged",
+        "sandbox-monitor-health",
+        f'sum by (topic, reason) (increase({M}outputs_skipped_total{{reason=~"{FORGED}"}}[15m])) > 0',
+        "critical",
+        "Records of {{ $labels.topic }} are not the monitor's, or its workers sign with a key that is not trusted here "
+        "({{ $labels.reason }}). They were skipped.",
+        {M + 'outputs_skipped_total{topic="sandbox.decisions",reason="not_signed"}': "0x10 1x20"},
+        {
+            M + 'outputs_skipped_total{topic="sandbox.decisions",reason="not_signed"}': "3x40",
+            M + 'outputs_skipped_total{topic="sandbox.decisions",reason="unreadable"}': "0+9x40",
+        },
+        ({"topic": "sandbox.decisions", "reason": "not_signed"},),
+        at="15m",
     ),
     Alert(
         "SandboxSharedTopics",

@@ -12,7 +12,7 @@ A finding is about a vendor and never about a pilot: its level is watch, and no 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -119,6 +119,15 @@ class CommonCauseMachine:
         )
         self._kept = {_key(e): e for e in state.kept}
         self._detectors = dict(state.detectors)
+
+    @property
+    def unreadable(self) -> Collection[str]:
+        """None: the state is one snapshot, without which there is nothing to continue."""
+        return ()
+
+    def set_aside(self, pilots: Collection[str]) -> Outputs:
+        """Change nothing: this stage has no pilots."""
+        return Outputs()
 
     # ---- the three inputs
 

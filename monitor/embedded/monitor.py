@@ -164,7 +164,7 @@ class Monitor:
             ),
             checkpoint_every_ms=checkpoint_every_ms,
             on_outputs=self._emit,
-            on_checkpoint=lambda: self.metrics.checkpointed(0, clock()),
+            on_checkpoint=self._checkpointed,
             failpoint=failpoint,
         )
         self.ingress = Ingress(
@@ -197,6 +197,7 @@ class Monitor:
         await self._one_history()
         await self.runner.recover()
         self.metrics.owns(0, self.runner.epoch)
+        self.metrics.set_aside(0, self.runner.machine.aside)
         self._learn()
         await self._telemetry()
         if self.runner.replaying:
@@ -254,6 +255,11 @@ class Monitor:
             await self.store.close()
             self.notary.close()
             self._directory_lock.release()
+
+    def _checkpointed(self) -> None:
+        """State was written now."""
+        self.metrics.checkpointed(0, self.clock())
+        self.metrics.set_aside(0, self.runner.machine.aside)
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

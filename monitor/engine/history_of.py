@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from monitor.charter.control import Admission, Control
 from monitor.engine.history import ControlLine, HistoryLine, JournalLine, TelemetryLine, record_of, telemetry_line
@@ -64,7 +64,8 @@ class PilotSelection:
             firms = {self._firms.get(pilot) for pilot in self.pilots}
             lost = {topic: gone for topic, gone in entry.lost.items() if self._owners.get(topic) in (None, *firms)}
             yield from self._times.flush()
-            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost))
+            aside = tuple(pilot for pilot in entry.aside if pilot in self.pilots)
+            yield structs.replace(line, entry=Skipped(entry.epoch, {}, 0, lost, aside or UNSET))
         else:
             assert isinstance(entry, ControlRead)  # it only orders control, and so does the place of each line
 

@@ -14,7 +14,7 @@ first `time` that is later. Both ways give the same result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -26,12 +26,13 @@ from monitor.decide.senders import ANYBODY, Sender, Senders
 from monitor.detect.events import detect
 from monitor.detect.shed import shed
 from monitor.engine.acts import ControlActs
+from monitor.engine.aside import PilotsAside
 from monitor.engine.batched import BatchStepper
 from monitor.engine.firing import TimerFiring
 from monitor.engine.outages import Outages
 from monitor.engine.partition import Partition, PartitionState
 from monitor.engine.telemetry import EventRejection, RecordStepper, TopicBatch
-from monitor.errors import ControlRefused, Forged
+from monitor.errors import ControlRefused, Forged, LogBroken
 from monitor.model.event_ids import TAKE_EFFECT, not_a_pseudonym
 from monitor.model.events import CommandAcknowledged, Envelope, Event
 from monitor.model.labels import tidied
@@ -46,7 +47,6 @@ from monitor.observe.names import without_names
 from monitor.state.pilot import PilotState
 from monitor.state.pilot_cache import RESIDENT_PILOTS
 from monitor.state.sequences import Arrival, accept_sequence
-from monitor.state.snapshots import restore
 from monitor.state.timers import GAP_WAIT_MS, NEVER
 from monitor.validate.parse import validate_control
 from monitor.validate.rejections import Rejecter, RejectionReason
@@ -105,7 +105,8 @@ class Machine:
         self.dirty = self._partition.changed
         self._timers = TimerFiring(self._partition, evidence=evidence, skips_empty_periods=self.skips_empty_periods)
         self._outages = Outages(self._partition)
-        self._acts = ControlActs(self._partition, self._catch_up, admitters, open_mode)
+        self._aside = PilotsAside(self._partition)
+        self._acts = ControlActs(self._partition, self._aside, self._catch_up, admitters, open_mode)
         self._single = RecordStepper(self._partition, self.step_event, keyed=keyed, secret=secret, limited=journalled)
         self._senders = Senders()
         self._batched = BatchStepper(self._partition, self._single, self._catch_up, self._senders)
@@ -123,7 +124,7 @@ class Machine:
         # Validate what depends on the pilot; bytes, schema and times are validated in `monitor/validate/parse.py`.
         pilot = partition.pilots.get(event.subject)
         if pilot is None:
-            return EventRejection(RejectionReason.NOT_ADMITTED, "subject")
+            return EventRejection(self._aside.why(event.subject), "subject")
         sender = self._senders.sender(pilot.plan, record, event) if pilot.plan.signed else ANYBODY
         if (rejection := _not_accepted(pilot, sender, owner)) is not None:
             return rejection
@@ -216,8 +217,6 @@ class Machine:
         else:
             self._single.records(records, stretch)
             out = self._single.outputs(stretch)
-        if out.rejected:
-            out.rejected = [self._without_unknown_pilot(rejected) for rejected in out.rejected]
         self._senders.forget()
         self.pilots.evict_excess()
         for kind, events in out.uncounted.items():
@@ -268,6 +267,21 @@ class Machine:
         for topic, (first, kept) in sorted(lost.items()):
             self._outages.lost(topic, first, kept, self._owner_of(topic), out)
         return out
+
+    @property
+    def unreadable(self) -> Collection[str]:
+        """Pilots whose snapshot is damaged, and that are not set aside yet: `set_aside` is to be called."""
+        return frozenset(self._aside.unreadable)
+
+    @property
+    def aside(self) -> int:
+        """How many pilots are set aside, or are to be."""
+        return len(self._aside.unreadable) + len(self._partition.state.aside)
+
+    def set_aside(self, pilots: Collection[str]) -> Outputs:
+        """Continue without these pilots: nothing of them counts, no act but an admission is accepted, and what they may
+        do stays as it was commanded. See `monitor/engine/aside.py`."""
+        return self._aside.set_aside(pilots)
 
     def take_claim(self, claim: Claim) -> None:
         """Continue as the owner of this claim: for replays, where one machine steps the entries of several owners in
@@ -328,27 +342,25 @@ class Machine:
         return states
 
     def restore(self, snapshots: dict[str, bytes]) -> None:
-        """Continue from snapshots. Raises LogBroken when one cannot be read."""
+        """Continue from snapshots. A pilot whose snapshot is damaged is `unreadable`. Raises LogBroken when the state
+        of the partition is, when too many are, or when another version of this code wrote them."""
         for name, raw in snapshots.items():
-            if name:
-                pilot, _ = restore(raw)
+            if not name:
+                try:
+                    self._partition.state = msgspec.msgpack.decode(raw, type=PartitionState)
+                except msgspec.MsgspecError as error:
+                    raise LogBroken(f"the state of the partition cannot be read: {error}") from error
+                self._aside.restored()
+            elif (pilot := self._aside.restore(name, raw)) is not None:
                 self.pilots[pilot.id] = pilot
                 self._outages.restored(pilot)
                 self._partition.arm(pilot)
                 self.pilots.evict_excess()
-            else:
-                self._partition.state = msgspec.msgpack.decode(raw, type=PartitionState)
 
     def drain_uncounted(self) -> dict[str, int]:
         """Return how many events no indicator counted, by kind (`UNCOUNTED`), since the last call."""
         found, self._uncounted = self._uncounted, {}
         return found
-
-    def _without_unknown_pilot(self, rejected: Rejected) -> Rejected:
-        """A rejection with a digest in place of a subject that is no pilot here: it may be a name."""
-        if not rejected.pilot or rejected.pilot in self.pilots:
-            return rejected
-        return msgspec.structs.replace(rejected, pilot=shown(rejected.pilot, self._secret))
 
     def _reject_act(
         self, reason: RejectionReason, refused: ControlRefused | Forged, pilot: str, record: Record, out: Outputs

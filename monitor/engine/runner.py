@@ -9,7 +9,7 @@ unknown - a write that failed may have been written -, so the process must exit 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol
 
 from monitor.engine.checkpoint_pacing import CheckpointPacer
@@ -51,6 +51,13 @@ class StateMachine(Protocol):
 
     def time(self, now: int) -> Outputs:
         """Step to a journalled time (ms)."""
+
+    @property
+    def unreadable(self) -> Collection[str]:
+        """Pilots whose snapshot could not be read, and that are not set aside yet."""
+
+    def set_aside(self, pilots: Collection[str]) -> Outputs:
+        """Continue without these pilots until they are admitted again."""
 
     def lost(self, lost: dict[str, tuple[int, int]]) -> Outputs:
         """Advance past telemetry that retention deleted unread: topic -> first offset lost, first kept."""
@@ -176,7 +183,7 @@ class Runner(Generic[M]):
             self.next_control = read[-1].next
         self.next_control = max(self.next_control, entry.control_next)
         if isinstance(entry, Skipped):
-            await self._step_lost(records, row, entry.lost)
+            await self._step_skipped(records, row, entry)
         elif isinstance(entry, ControlRead):
             await self._step_control(records, row)
         else:
@@ -197,6 +204,7 @@ class Runner(Generic[M]):
         if not records:
             return
         self._refuse_while_replaying("control")
+        await self._set_aside_unreadable()
         self._failpoint("before_append")
         entry = ControlRead(self.epoch, dict(self.next_telemetry), records[-1].next)
         # The order of control and telemetry must be durable before any output depends on it: a later owner then
@@ -210,6 +218,7 @@ class Runner(Generic[M]):
     async def time(self) -> None:
         """Journal the time and step to it. Only when telemetry has been read to its end, never while `replaying`."""
         self._refuse_while_replaying("time")
+        await self._set_aside_unreadable()
         self._failpoint("before_append")
         # `now` is the log-append time, so it is durable before timers fire; a clock that was read here could not be
         # replayed.
@@ -232,7 +241,20 @@ class Runner(Generic[M]):
         entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, lost)
         row = await self._log.append(entry)
         self._failpoint("after_append")
-        await self._step_lost([], row, lost)
+        await self._step_skipped([], row, entry)
+        await self.checkpoint()
+
+    async def _set_aside_unreadable(self) -> None:
+        """Journal the pilots whose state cannot be read, and continue without them: a replay does the same. Never while
+        `replaying`. The checkpoint keeps later owners from doing it again."""
+        pilots = tuple(sorted(self.machine.unreadable))
+        if not pilots:
+            return
+        logger.error("pilot.set_aside", stage="record", partition=self._log.partition, pilots=" ".join(pilots))
+        entry = Skipped(self.epoch, dict(self.next_telemetry), self.next_control, {}, pilots)
+        row = await self._log.append(entry)
+        self._failpoint("after_append")
+        await self._step_skipped([], row, entry)
         await self.checkpoint()
 
     async def checkpoint(self) -> None:
@@ -274,13 +296,15 @@ class Runner(Generic[M]):
         outputs.extend(self.machine.time(row.received))
         await self._after_entry(outputs, row)
 
-    async def _step_lost(self, records: Sequence[Record], row: Journalled, lost: dict[str, tuple[int, int]]) -> None:
+    async def _step_skipped(self, records: Sequence[Record], row: Journalled, entry: Skipped) -> None:
         outputs = Outputs()
         for record in records:
             outputs.extend(self.machine.control(record))
-        for topic, (_, kept) in lost.items():
+        for topic, (_, kept) in entry.lost.items():
             self.next_telemetry[topic] = max(self.next_telemetry.get(topic, 0), kept)
-        outputs.extend(self.machine.lost(lost))
+        outputs.extend(self.machine.lost(entry.lost))
+        if entry.aside:
+            outputs.extend(self.machine.set_aside(entry.aside))
         await self._after_entry(outputs, row)
 
     async def _after_entry(self, outputs: Outputs, row: Journalled) -> None:

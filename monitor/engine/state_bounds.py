@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from monitor.decide.ladder import APPROVALS
 from monitor.decide.stale_rules import STALE_RULES
-from monitor.engine.partition import PartitionState
+from monitor.engine.partition import MOST_ASIDE, PartitionState
 from monitor.model.bounds import CHARTER_BYTES, FEW_SOURCES, NAME, SOURCES, marks_kept, seen_kept
 from monitor.model.notice import CHARACTERS, NEWEST, Rejection, Rejections
 from monitor.model.rectification_window import RectificationWindow
@@ -83,6 +83,7 @@ PILOT: dict[str, int] = {
     "streams": BY_CHARTER,  # `detect/shed.py`: of charters from before there were bounds
     "heard": BY_CHARTER,
     "due": 0,  # follows from the rest
+    "gap": NUMBER,
     "drilled": NUMBER,
     "tolerated": NUMBER,
     "outage": 2 * NUMBER + 1,
@@ -99,6 +100,7 @@ PILOT: dict[str, int] = {
 PARTITION: dict[str, int] = {
     "last_time": NUMBER,
     "closed": NUMBER,
+    "aside": ARRAY + MOST_ASIDE * TEXT,
     "rates": 2 * BUCKETS * BUCKET_BYTES,  # each of them may have made its topic share a bucket
 }
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from msgspec import structs
+
 from monitor.engine.partition import Partition
 from monitor.model.events import Event
+from monitor.model.pseudonyms import shown
 from monitor.model.records import Outputs, Record, Rejected, UnreadableRecords
 from monitor.state.rejection_rate import OTHERS
 from monitor.validate.grouped import RejectedEvents
@@ -118,13 +121,22 @@ class RecordStepper:
             rejected = stretch.rejected[offset]
             listed = rejected.rejections(stretch.topic, self._partition.number, self._secret)
             if self._limited:
-                of_firms = [(self._firm(rejected.record, each, stretch), each) for each in listed]
+                of_firms = [
+                    (self._firm(rejected.record, each, stretch), self._without_unknown_pilot(each)) for each in listed
+                ]
                 rates = self._partition.state.rates
                 out.rejected.extend(rates.limited(stretch.topic, rejected.record.received, of_firms))
             else:
-                out.rejected.extend(listed)
+                out.rejected.extend(map(self._without_unknown_pilot, listed))
         stretch.pieces, stretch.rejected = [], {}
         return out
+
+    def _without_unknown_pilot(self, rejected: Rejected) -> Rejected:
+        """A rejection with a digest in place of a subject that is no pilot here: it may be a name."""
+        name, partition = rejected.pilot, self._partition
+        if not name or name in partition.pilots or name in partition.state.aside:
+            return rejected
+        return structs.replace(rejected, pilot=shown(name, self._secret))
 
     def _firm(self, record: Record, rejected: Rejected, stretch: TopicBatch) -> str:
         """The firm that a rejection is of: the owner of the topic, else the participant of the pilot that is the

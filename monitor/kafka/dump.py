@@ -77,6 +77,7 @@ def replay_dump(logs: PartitionDump, machine: Machine) -> Outputs:
             for topic, (_, kept) in entry.lost.items():
                 telemetry[topic].up_to(kept)  # a copy may hold records that the worker never read
             out.extend(machine.lost(entry.lost))
+            out.extend(machine.set_aside(entry.aside))
         if isinstance(entry, TimeRead):  # only a `time` entry advances time
             out.extend(machine.time(row.received))
     for topic, cursor in telemetry.items():

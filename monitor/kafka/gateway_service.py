@@ -12,6 +12,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -21,16 +22,17 @@ from monitor.access.kafka_login import access
 from monitor.errors import Refused, Unavailable
 from monitor.http_server.limits import ServerLimits
 from monitor.http_server.server import HttpServer
-from monitor.kafka import firm_records
 from monitor.kafka.charters import follow_acts
 from monitor.kafka.firm_directory import FirmDirectory
+from monitor.kafka.firm_records import FirmRecords
 from monitor.kafka.gateway_routes import GatewayRoutes
 from monitor.kafka.outcome_memory import OutcomeMemory
 from monitor.kafka.output_consumer import ReadPosition, read_outputs
 from monitor.kafka.reader_reports import ReaderReports
+from monitor.kafka.reader_trust import OutputTrust
 from monitor.kafka.topics import TopicNames
 from monitor.model.records import Decision, Rejected
-from monitor.model.signing import HEADER
+from monitor.model.signing import HEADER, Trusted
 from monitor.projections.metrics import Metrics
 
 RETRY_S = 2.0
@@ -54,6 +56,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     port: int = 8322
     host_names: tuple[str, ...] = ()
     tls: tuple[Path, Path] | None = None
+    trusted: Trusted | None = None  # keys of workers; None: any writer of decisions is believed
 
 
 class ControlProducer:
@@ -115,14 +118,16 @@ async def _serve(settings: GatewaySettings, say: Say, metrics: Metrics) -> None:
     bootstrap, prefix = settings.bootstrap, settings.names.prefix
     directory, outcomes = FirmDirectory(), OutcomeMemory(settings.names.control)
     control = ControlProducer(bootstrap, settings.names.control)
+    trust = OutputTrust(bootstrap, settings.names, settings.trusted)
+    records = FirmRecords(bootstrap, prefix, trust)
     routes = GatewayRoutes(
         directory,
         outcomes,
         control,
         {
-            "export": lambda pilot, _: firm_records.history_lines(bootstrap, prefix, pilot),
-            "decisions": lambda pilot, _: firm_records.decision_lines(bootstrap, prefix, pilot),
-            "rejected": lambda pilot, firm: firm_records.rejection_lines(bootstrap, prefix, pilot, firm.participant),
+            "export": lambda pilot, _: records.history(pilot),
+            "decisions": lambda pilot, _: records.decisions(pilot),
+            "rejected": lambda pilot, firm: records.rejections(pilot, firm.participant),
         },
     )
     server = HttpServer(
@@ -135,10 +140,10 @@ async def _serve(settings: GatewaySettings, say: Say, metrics: Metrics) -> None:
     routes.join(server)
     port = await server.start(settings.host, settings.port)
     say(f"gateway {'https' if settings.tls else 'http'}://{settings.host}:{port}/")
-    acts_read = asyncio.Event()
+    acts_read, reports = asyncio.Event(), ReaderReports(metrics)
     tasks = [
         asyncio.create_task(follow_acts(bootstrap, settings.names.control, directory.act, CLIENT, ended=acts_read.set)),
-        asyncio.create_task(_follow(settings, routes, directory, outcomes, acts_read, ReaderReports(metrics))),
+        asyncio.create_task(_follow(settings, _Followed(directory, outcomes, routes), acts_read, reports, trust)),
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
@@ -152,33 +157,47 @@ async def _serve(settings: GatewaySettings, say: Say, metrics: Metrics) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.stop()
         await control.stop()
+        await trust.close()
+
+
+class _Followed(NamedTuple):
+    """What decisions and rejections are passed on to."""
+
+    directory: FirmDirectory
+    outcomes: OutcomeMemory
+    routes: GatewayRoutes
+
+    def take(self, value: object) -> None:
+        if isinstance(value, Decision):
+            self.directory.decision(value)
+            self.outcomes.decision(value)
+        elif isinstance(value, Rejected):
+            self.outcomes.rejected(value)
+        self.routes.changed.ring()
 
 
 async def _follow(
-    settings: GatewaySettings,
-    routes: GatewayRoutes,
-    directory: FirmDirectory,
-    outcomes: OutcomeMemory,
-    acts_read: asyncio.Event,
-    reports: ReaderReports,
+    settings: GatewaySettings, to: _Followed, acts_read: asyncio.Event, reports: ReaderReports, trust: OutputTrust
 ) -> None:
     """Read decisions and rejections to their present end, become ready, and follow them; retries through outages."""
     topics = [settings.names.decisions, settings.names.rejected]
     positions: dict[tuple[str, int], ReadPosition] = {}
     while True:
         try:
+            await trust.require_signing()
             async for seen in read_outputs(
-                settings.bootstrap, topics, positions, follow=routes.ready, client_id=CLIENT, reports=reports
+                settings.bootstrap,
+                topics,
+                positions,
+                follow=to.routes.ready,
+                client_id=CLIENT,
+                reports=reports,
+                trust=trust,
             ):
                 positions[seen.topic, seen.partition] = seen.position
-                if isinstance(seen.value, Decision):
-                    directory.decision(seen.value)
-                    outcomes.decision(seen.value)
-                elif isinstance(seen.value, Rejected):
-                    outcomes.rejected(seen.value)
-                routes.changed.ring()
+                to.take(seen.value)
             await acts_read.wait()
-            routes.ready = True
+            to.routes.ready = True
         except Unavailable as error:
             reports.failed(error)
             await asyncio.sleep(RETRY_S)

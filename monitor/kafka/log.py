@@ -315,9 +315,12 @@ class KafkaLog:
     def _snapshots(self, watermark: Position) -> dict[str, bytes]:
         found, values = {}, self._live.values
         for kind, pilot in [name for name in values if name[0] == state_keys.SNAPSHOT]:
-            snapshot = state_keys.decode_snapshot(
-                values.pop((kind, pilot))
-            )  # one at a time, so that memory never holds all of them twice
+            raw = values.pop((kind, pilot))  # one at a time, so that memory never holds all of them twice
+            try:
+                snapshot = state_keys.decode_snapshot(raw)
+            except (LogBroken, msgspec.MsgspecError):
+                found[pilot] = b""  # the machine sets this pilot aside
+                continue
             if snapshot.position.journal > watermark.journal:
                 raise LogBroken(
                     f"{self.names.state}/{self.partition}: the snapshot of {pilot!r} is beyond the watermark"

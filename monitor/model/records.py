@@ -79,6 +79,7 @@ class Reason(StrEnum):
     MONITOR_GAP = "monitor_gap"  # unknown: the monitor was down
     HEARD_AGAIN = "heard_again"  # unknown ended
     STATE_LIMIT = "state_limit"  # the pilot's state reached its bound, and open periods were dropped
+    STATE_LOST = "state_lost"  # its stored state could not be read; admitted again, halted until a release
     SOURCE_CONFLICT = "source_conflict"  # a source sent two events under one sequence number
     TELEMETRY_LOST = "telemetry_lost"  # the log deleted telemetry before the monitor had read it
 
@@ -166,14 +167,21 @@ class TimeRead(Struct, frozen=True, tag="time"):
 
 
 class Skipped(Struct, frozen=True, tag="skipped"):
-    """Journal: the log had deleted telemetry that was not read yet, and the owner was started with `--skip-lost`, which
-    continues behind it. `lost` gives for each topic the first offset lost and the first that is kept; else as
-    `TimeRead`, though no time passes."""
+    """Journal: the owner continues without something. `lost`: the log had deleted telemetry that was not read yet, and
+    the owner was started with `--skip-lost`; for each topic the first offset lost and the first that is kept. `pilots`:
+    the stored state of these cannot be read, so they are set aside until they are admitted again. Else as `TimeRead`,
+    though no time passes."""
 
     epoch: int
     telemetry_next: dict[str, int]
     control_next: int
     lost: dict[str, tuple[int, int]]
+    pilots: tuple[str, ...] | UnsetType = UNSET  # left out of older entries
+
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """The pilots that are set aside."""
+        return () if isinstance(self.pilots, UnsetType) else self.pilots
 
 
 JournalEntry: TypeAlias = Claim | ControlRead | TimeRead | Skipped

@@ -31,6 +31,7 @@ class Refusal(StrEnum):
     ALREADY_ADMITTED = "already_admitted"
     AFTER_EXIT = "after_exit"
     EXIT_PENDING = "exit_pending"
+    STATE_UNREADABLE = "state_unreadable"
     HALTED = "halted"
     NOT_HALTED = "not_halted"
     HALT_STANDS = "halt_stands"
@@ -103,6 +104,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.ALREADY_ADMITTED: "The pilot is admitted under another charter, or was admitted by another author.",
     Refusal.AFTER_EXIT: "The pilot has left the sandbox.",
     Refusal.EXIT_PENDING: "The exit is on record already; it takes effect once the stop is verified.",
+    Refusal.STATE_UNREADABLE: "The stored state of the pilot cannot be read; only a new admission is accepted.",
     Refusal.HALTED: "A halt stands.",
     Refusal.NOT_HALTED: "There is no halt.",
     Refusal.HALT_STANDS: "While a halt stands, nothing changes who may release it or on which conditions.",

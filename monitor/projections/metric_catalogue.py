@@ -165,6 +165,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "partition",
         "state",
     ),
+    _spec("pilots_set_aside", "gauge", "Pilots of the partition whose stored state cannot be read.", "partition"),
     _spec(
         "kafka_denied_total",
         "counter",

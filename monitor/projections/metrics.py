@@ -243,6 +243,10 @@ class Metrics:
         """The partition's state was saved at `now_ms` (wall clock)."""
         self._of["checkpoint_timestamp_seconds"].labels(str(partition)).set(now_ms / 1000)
 
+    def set_aside(self, partition: int, pilots: int) -> None:
+        """So many pilots of the partition are set aside: their stored state cannot be read."""
+        self._of["pilots_set_aside"].labels(str(partition)).set(pilots)
+
     def held(self, partition: int, resident: int, evicted: int) -> None:
         """Set the number of resident and of evicted pilots of the partition."""
         for state, number in (("awake", resident), ("asleep", evicted)):
@@ -254,6 +258,7 @@ class Metrics:
         for name in (
             "partition_epoch",
             "leases_short",
+            "pilots_set_aside",
             "checkpoint_timestamp_seconds",
             "closed_through_timestamp_seconds",
         ):

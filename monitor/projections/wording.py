@@ -30,6 +30,7 @@ REASONS: dict[Reason, str] = {
     Reason.UNKNOWN_TOO_LONG: "State unknown for longer than the charter allows",
     Reason.SEQUENCE_GAP: "Events of a source are missing",
     Reason.SOURCE_CONFLICT: "Two emitters share one source, or one restarted at 1; events with equal numbers differ",
+    Reason.STATE_LOST: "Stored state could not be read; admitted again, halted until a release",
     Reason.TELEMETRY_LOST: "Telemetry deleted before the monitor read it; events of this pilot may be lost",
     Reason.STATE_LIMIT: "State at its bound; the oldest parts were dropped without evaluation, amend the charter",
     Reason.LATE_SHARE: "Too many events arrive after their period has closed",
@@ -266,6 +267,7 @@ def _has_comparison(decision: Decision) -> bool:
         Reason.SEQUENCE_GAP,
         Reason.SOURCE_CONFLICT,
         Reason.TELEMETRY_LOST,
+        Reason.STATE_LOST,
     )
 
 

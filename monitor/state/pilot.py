@@ -74,12 +74,16 @@ class PackedDetectors(Struct, gc=False):
 
     def blob(self, place: int) -> bytes:
         """The detectors of one stream. Raises LogBroken when the bytes are not packed detectors."""
+        return self.all()[place]
+
+    def all(self) -> list[bytes]:
+        """The detectors of all streams. Raises LogBroken when the bytes are not packed detectors."""
         if self.blobs is None:
             try:
                 self.blobs = [bytes(raw) for raw in _raws.decode(zlib.decompress(self.packed))]
             except (msgspec.MsgspecError, zlib.error) as error:
                 raise LogBroken(f"the detectors of a state snapshot cannot be read: {error}") from error
-        return self.blobs[place]
+        return self.blobs
 
 
 class Stream(Struct, gc=False):
@@ -167,6 +171,12 @@ class PilotState(Struct, gc=False):
         if isinstance(held, PackedDetectors) and all(s.held is held and s.place == i for i, s in enumerate(streams)):
             return held.packed
         return pack([stream.blob() for stream in streams])
+
+    def detectors_whole(self) -> bool:
+        """Whether packed detectors can be unpacked. Raises LogBroken when they cannot."""
+        packed = [stream.held for stream in self.streams.values() if isinstance(stream.held, PackedDetectors)]
+        count = len(PackedDetectors(packed[0].packed).all()) if packed else 0
+        return count == len(packed)
 
     def pack_detectors(self) -> None:
         """Hold all detectors as bytes until the next use: a twentieth of the memory."""

@@ -138,6 +138,26 @@ def restore(raw: bytes, plan: Plan | None = None) -> tuple[PilotState, Plan]:
     return pilot, plan
 
 
+def from_another_version(raw: bytes) -> bool:
+    """Whether the bytes begin as a snapshot of a version that this code does not read: they are whole, for another
+    version of it."""
+    head = 3 if raw[:1] == b"\xdc" else 1  # of an array of 16 or more fields, or of fewer
+    return len(raw) > head and raw[:1] >= b"\x90" and raw[head] < 0x80 and raw[head] not in READS
+
+
+def restore_whole(name: str, raw: bytes) -> PilotState | None:
+    """The pilot `name` from bytes that were stored; `None` when they are damaged, in any part. Raises LogBroken when
+    another version of this code wrote them."""
+    try:
+        pilot, _ = restore(raw)
+        whole = pilot.id == name and pilot.detectors_whole()
+    except Exception:  # damaged bytes may pass each check of a type, and fail anywhere in what is built of them
+        if from_another_version(raw):
+            raise
+        return None
+    return pilot if whole else None
+
+
 def _in_order(periods: dict[int, OpenPeriod]) -> dict[int, OpenPeriod]:
     """Periods by index: in which order they were opened depends on how events were batched, and is not part of the
     state."""

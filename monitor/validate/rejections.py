@@ -64,6 +64,7 @@ class RejectionReason(StrEnum):
     REPEATED = "repeated"
     CONFLICT = "conflict"
     CONTROL_REFUSED = "control_refused"
+    STATE_UNREADABLE = "state_unreadable"
     SEVERAL_REASONS = "several_reasons"
     RATE_LIMITED = "rate_limited"
 
@@ -125,6 +126,10 @@ SENTENCES: dict[RejectionReason, str] = {
         "Another act with this id was judged before, or another charter is in force; this one changes nothing."
     ),
     RejectionReason.CONTROL_REFUSED: "The act is well formed but may not take effect.",
+    RejectionReason.STATE_UNREADABLE: (
+        "The monitor cannot read the stored state of this pilot, and has set it aside: nothing of it counts until the "
+        "authority admits it again."
+    ),
     RejectionReason.SEVERAL_REASONS: (
         "More events of the record were rejected than are listed by reason and field; `by_reason` counts the rest."
     ),

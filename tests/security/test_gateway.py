@@ -189,13 +189,16 @@ def test_a_firm_appeals_through_the_gateway(secure_broker: SecureBroker, tmp_pat
     made, names = charters(signers), secure_broker.deploy("gateway")
     regulator, to = secure_broker.login("regulator"), f"kafka://{secure_broker.authority}"
     participants = [word for firm in KEYS for word in ("--participant", firm)]
+    trusted = new_key(tmp_path / "monitor.key").public
     worker = Worker(
         secure_broker.authority, "gateway", tmp_path / "worker.log", *participants,
+        "--key-file", str(tmp_path / "monitor.key"),
         environment=secure_broker.environment("monitor"),
     )  # fmt: skip
     certificate = secure_broker.certificates.server("gateway")
     served = [sys.executable, "-m", "monitor", "gateway", "--bootstrap", secure_broker.authority, "--port", "0"]
     served += ["--prefix", "gateway", "--cert", str(certificate.certificate), "--key", str(certificate.key)]
+    served += ["--trust-key", trusted]
     with (tmp_path / "gateway.log").open("wb") as log:
         gateway = subprocess.Popen(
             served, stdout=log, stderr=log, env={**os.environ, **secure_broker.environment("gateway")}
@@ -261,3 +264,4 @@ def test_a_firm_appeals_through_the_gateway(secure_broker: SecureBroker, tmp_pat
     compared = command("replay", str(tmp_path / "history"), "--against", str(tmp_path / "decisions"))
     goal("gateway_appeal_differences", compared.exit_code, 0, note=compared.output[-60:].strip())
     assert "Traceback" not in log
+    assert [denial for denial in secure_broker.denials() if denial.user == "gateway"] == []

@@ -35,7 +35,8 @@ from tests.security.goals import Goal
 from tests.strength import examples
 from tests.unit.engine.test_machine import HOUR, T0
 
-WIDE = "\U0001f4a3" * 196  # 784 bytes: the longest name that a field takes, less a number
+WIDE = "\U0001f4a3" * 196  # 784 bytes: the longest text that a field takes, less a number
+LONG_ID = "x" * 196  # ids have an alphabet
 BY_CHARTER_TOO = {"standing", "incidents", "window"}  # parts that hold keys of the charter as well
 
 
@@ -73,7 +74,7 @@ class Target:
 
 
 def common(n: int, author: str) -> dict[str, Any]:
-    return {"id": f"{n}{WIDE[: 200 - len(str(n))]}", "pilot": "p", "author": author}
+    return {"id": f"{n}{LONG_ID[: 200 - len(str(n))]}", "pilot": "p", "author": author}
 
 
 def approvals(author: str, halted: bool) -> Callable[[Target], Iterator[ControlBase]]:
@@ -122,7 +123,7 @@ def test_many_sources_with_the_widest_gaps_stay_within_the_bound(goal: Goal) -> 
     """512 sources with the longest names, each sends number 1 and then one far above."""
     target = Target()
     for n in range(SOURCES):
-        emitter = Emitter(f"{n:04d}{WIDE}", "p")
+        emitter = Emitter(f"{n:04d}{LONG_ID}", "p")
         target.send(emitter.exposure(T0, 0.0), numbered(emitter.exposure(T0, 0.0), 9 * 10**17))
     goal("state-bytes-after-sources-with-gaps", target.size(), LARGEST_STATE, note="of one pilot")
     assert not target.out.rejected

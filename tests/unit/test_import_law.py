@@ -40,7 +40,8 @@ PURE = {
     "detect", "observe", "projections", "common_cause",
 }  # fmt: skip
 PURE_ENGINE = {
-    f"monitor.engine.{name}" for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts")
+    f"monitor.engine.{name}"
+    for name in ("machine", "partition", "telemetry", "batched", "firing", "outages", "acts", "aside")
 }
 # The pinned time zones, the YAML of charters, and the lock that a scrape takes.
 READS_FILES = {

@@ -111,6 +111,7 @@ def fill(metrics: Metrics) -> None:
     metrics.lagging("sandbox.telemetry", 0, 4)
     metrics.owns(0, 3)
     metrics.short_leases(0, 1)
+    metrics.set_aside(0, 1)
     metrics.checkpointed(0, 4_000)
     metrics.held(0, 9, 1)
     metrics.acted("alertmanager", "done")
