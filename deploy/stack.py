@@ -38,6 +38,7 @@ PORTS = {
     "alertmanager": 9093,
     "worker": 9464,
     "act": 9465,
+    "notary-metrics": 9466,
     "notary": 8321,
     "prometheus": 9090,
 }
@@ -181,7 +182,8 @@ class Stack:
         """Write the shipped configuration with the ports of this stack."""
         prometheus = (DEPLOY / "prometheus" / "prometheus.local.yaml").read_text()
         alertmanager = (DEPLOY / "alertmanager" / "alertmanager.yaml").read_text()
-        for part, port in (("worker", 9464), ("act", 9465), ("denials", 9467)):
+        scraped = (("worker", 9464), ("act", 9465), ("notary-metrics", 9466), ("denials", 9467))
+        for part, port in scraped:
             prometheus = prometheus.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[part]}")
         if not self.access.secure:  # nothing is denied
             prometheus = prometheus[: prometheus.index("  - job_name: sandbox-denials")]

@@ -176,9 +176,11 @@ class Secure:
         return ""
 
     def _open_as_operator(self) -> None:
-        """What `topics create`, `topics acls --apply` and `topics users` do, in this process: it saves three starts."""
+        """What `topics create`, `topics acls --apply` and `topics users` do, and the quotas of the firms, in this process:
+        it saves three starts."""
         from monitor.kafka.acl_admin import AclAdmin
         from monitor.kafka.acls import AclUsers, grants
+        from monitor.kafka.quotas import QuotaAdmin
         from monitor.kafka.scram_users import add_users
         from monitor.kafka.topics import TopicNames, create_topics, topics
 
@@ -187,6 +189,8 @@ class Secure:
         with AclAdmin(bootstrap) as admin:
             admin.add(admin.difference(list(grants(PREFIX, GROUP, self._firms, AclUsers()))).missing)
         add_users(bootstrap, self._firms, self._clients)
+        with QuotaAdmin(bootstrap) as quotas:
+            quotas.apply(self._firms)
 
     def worker_options(self) -> tuple[str, ...]:
         """See `Access`."""

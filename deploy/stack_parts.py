@@ -107,6 +107,7 @@ def _monitor(data: Path, at: dict[str, str], ports: dict[str, int], access: Acce
             (
                 *(*MONITOR, "notary", *kafka, *access.reader_options()),
                 *("--dir", str(data / "ledger"), "--port", str(ports["notary"])),
+                *("--metrics-port", str(ports["notary-metrics"])),
             ),
             _http(at["notary"], "/"),
             f"board             http://{at['notary']}/ (ledger in {data / 'ledger'})",

@@ -254,7 +254,7 @@ MONITOR_ALERTS = (
     Alert(
         "SandboxMonitorDown",
         "sandbox-absent",
-        f'up{{job=~"{JOB}|sandbox-act"}} == 0',
+        f'up{{job=~"{JOB}|sandbox-act|sandbox-notary|sandbox-pool"}} == 0',
         "critical",
         "{{ $labels.job }} at {{ $labels.instance }} does not answer scrapes.",
         {f'up{{job="{JOB}",instance="a:1"}}': "1x10 0x20"},

@@ -41,7 +41,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 def test_the_stack_runs_and_stops(tmp_path: Path, mode: str) -> None:
     """After `up` a simulated death is notified as a halt; killed processes restart and duplicate nothing; `down` stops
     all. Secure by default, with every part under its login."""
-    ports = {part: free_port() for part in (*PARTS[mode], "firms")}
+    ports = {part: free_port() for part in (*PARTS[mode], "firms", "notary-metrics")}
     stack = [sys.executable, str(DEPLOY / "stack.py")]
     where = ["--dir", str(tmp_path), *(f"--port={part}={port}" for part, port in ports.items())]
 
