@@ -176,8 +176,9 @@ class Secure:
         return ""
 
     def _open_as_operator(self) -> None:
-        """What `topics create`, `topics acls --apply` and `topics users` do, and the quotas of the firms, in this process:
-        it saves three starts."""
+        """What `topics create`, `topics acls --apply` and `topics users` do, and the quotas of the firms.
+
+        In this process: it saves three starts of Python."""
         from monitor.kafka.acl_admin import AclAdmin
         from monitor.kafka.acls import AclUsers, grants
         from monitor.kafka.quotas import QuotaAdmin
