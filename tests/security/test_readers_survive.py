@@ -119,7 +119,7 @@ def test_a_halt_goes_through_garbage_on_every_topic(tmp_path: Path, goal: Goal) 
 
             asyncio.run(until(halted, 90))
             written = tmp_path / "ledger" / file_name(PILOT)
-            until_true(lambda: delivered.exists() and any('"level":3' in line for line in delivered.open()))
+            until_true(lambda: delivered.exists() and '"level":3' in delivered.read_text())
             until_true(lambda: written.exists() and verify(written).entries >= 3)
             name = "sandbox_monitor_foreign_records_total"
             until_true(lambda: counted(got(metrics, "/metrics"), name) >= foreign)
